@@ -1,0 +1,119 @@
+//! Label bins: the classes that accuracies and F1 scores are computed over.
+//!
+//! The arithmetic is that of the published metric code (Haoyu-ha/ALMT `core/metric.py`, which is
+//! MMSA's `utils/metricsTop.py`), in float32: a bin limit is the float32 nearest to its decimal.
+
+use serde::{Deserialize, Serialize};
+
+/// How the labels of a dataset are put into classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BinScheme {
+    /// CMU-MOSI and CMU-MOSEI, labels in [-3, 3]: clip, then round half to even.
+    Cmu,
+    /// CH-SIMS, labels in [-1, 1]: left-open, right-closed intervals.
+    Sims,
+}
+
+/// One division of the label range into classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bins {
+    /// CMU: negative (0) or non-negative (1), over all samples.
+    Acc2Has0,
+    /// CMU: negative (0) or positive (1); a label of zero is in neither.
+    Acc2Non0,
+    /// CH-SIMS: `[-1, 0]`, `(0, 1]`. Zero counts as negative, unlike for CMU.
+    Acc2,
+    /// CMU: rounded value in -1..=1; CH-SIMS: limits -0.1, 0.1.
+    Acc3,
+    /// CMU: rounded value in -2..=2; CH-SIMS: limits -0.7, -0.1, 0.1, 0.7.
+    Acc5,
+    /// CMU: rounded value in -3..=3.
+    Acc7,
+}
+
+/// The class of a label that takes no part in a division.
+pub const EXCLUDED: i8 = -1;
+
+impl BinScheme {
+    /// The divisions that are defined for the scheme.
+    pub fn bins(self) -> &'static [Bins] {
+        match self {
+            BinScheme::Cmu => &[Bins::Acc2Has0, Bins::Acc2Non0, Bins::Acc3, Bins::Acc5, Bins::Acc7],
+            BinScheme::Sims => &[Bins::Acc2, Bins::Acc3, Bins::Acc5],
+        }
+    }
+
+    /// The class of `value` in `bins`, counted from 0 at the negative end; [`EXCLUDED`] for a
+    /// zero label in [`Bins::Acc2Non0`], for NaN, and for a division that the scheme lacks.
+    pub fn class(self, bins: Bins, value: f32) -> i8 {
+        if value.is_nan() {
+            return EXCLUDED;
+        }
+        match (self, bins) {
+            (BinScheme::Cmu, Bins::Acc2Has0) => (value >= 0.0).into(),
+            (BinScheme::Cmu, Bins::Acc2Non0) if value == 0.0 => EXCLUDED,
+            (BinScheme::Cmu, Bins::Acc2Non0) => (value > 0.0).into(),
+            (BinScheme::Cmu, Bins::Acc3) => rounded(value, 1),
+            (BinScheme::Cmu, Bins::Acc5) => rounded(value, 2),
+            (BinScheme::Cmu, Bins::Acc7) => rounded(value, 3),
+            (BinScheme::Sims, Bins::Acc2) => interval(value, &[0.0]),
+            (BinScheme::Sims, Bins::Acc3) => interval(value, &[-0.1, 0.1]),
+            (BinScheme::Sims, Bins::Acc5) => interval(value, &[-0.7, -0.1, 0.1, 0.7]),
+            _ => EXCLUDED,
+        }
+    }
+}
+
+impl Bins {
+    /// The name of the column in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Bins::Acc2Has0 => "acc_2_has0",
+            Bins::Acc2Non0 => "acc_2_non0",
+            Bins::Acc2 => "acc_2",
+            Bins::Acc3 => "acc_3",
+            Bins::Acc5 => "acc_5",
+            Bins::Acc7 => "acc_7",
+        }
+    }
+}
+
+fn rounded(value: f32, limit: i8) -> i8 {
+    let limit_f32 = f32::from(limit);
+    value.clamp(-limit_f32, limit_f32).round_ties_even() as i8 + limit
+}
+
+/// Number of limits that lie below `value`: the index of its left-open, right-closed interval.
+fn interval(value: f32, limits: &[f32]) -> i8 {
+    limits.iter().filter(|limit| value > **limit).count() as i8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cmu_rounds_half_to_even_after_clipping() {
+        let class = |bins, value| BinScheme::Cmu.class(bins, value);
+        assert_eq!(class(Bins::Acc7, 2.5), 5);
+        assert_eq!(class(Bins::Acc7, 1.5), 5);
+        assert_eq!(class(Bins::Acc7, -0.5), 3);
+        assert_eq!(class(Bins::Acc7, 7.0), 6);
+        assert_eq!(class(Bins::Acc5, -2.6), 0);
+        assert_eq!(class(Bins::Acc2Has0, 0.0), 1);
+        assert_eq!(class(Bins::Acc2Has0, -0.0), 1);
+        assert_eq!(class(Bins::Acc2Non0, 0.0), EXCLUDED);
+        assert_eq!(class(Bins::Acc2Non0, -0.2), 0);
+    }
+
+    #[test]
+    fn sims_limits_are_float32_and_closed_on_the_right() {
+        let class = |bins, value| BinScheme::Sims.class(bins, value);
+        assert_eq!(class(Bins::Acc2, 0.0), 0);
+        assert_eq!(class(Bins::Acc3, 0.1), 1);
+        assert_eq!(class(Bins::Acc5, -0.7), 0);
+        assert_eq!(class(Bins::Acc5, 0.7), 3);
+        assert_eq!(class(Bins::Acc7, 0.7), EXCLUDED);
+    }
+}

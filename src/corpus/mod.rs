@@ -1,0 +1,209 @@
+//! The canonical corpus: what every layout is turned into and every store is made of.
+//!
+//! This module knows splits, segments, features, labels and bins. It must not know any file
+//! format: where rows come from is hidden behind [`Rows`], so that a 13 GB source is never in
+//! memory at once.
+
+pub mod label;
+pub mod segment;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use ndarray::{Array2, Array3};
+use serde::{Deserialize, Serialize};
+
+/// One of the three information sources of a segment. Sources call the language modality `text`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Modality {
+    /// Language features, from BERT or GloVe.
+    Text,
+    /// Acoustic features, from COVAREP or Librosa.
+    Audio,
+    /// Visual features, from Facet or OpenFace.
+    Vision,
+}
+
+impl Modality {
+    /// All modalities, in the order in which they are stored.
+    pub const ALL: [Modality; 3] = [Modality::Text, Modality::Audio, Modality::Vision];
+
+    /// The name in stores and pickles.
+    pub fn name(self) -> &'static str {
+        match self {
+            Modality::Text => "text",
+            Modality::Audio => "audio",
+            Modality::Vision => "vision",
+        }
+    }
+}
+
+/// One of the three parts of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitName {
+    /// Fitted on.
+    Train,
+    /// Selected on; called `dev` by some sources.
+    Valid,
+    /// Reported on.
+    Test,
+}
+
+impl SplitName {
+    /// All splits, in order.
+    pub const ALL: [SplitName; 3] = [SplitName::Train, SplitName::Valid, SplitName::Test];
+
+    /// The name in stores and pickles.
+    pub fn name(self) -> &'static str {
+        match self {
+            SplitName::Train => "train",
+            SplitName::Valid => "valid",
+            SplitName::Test => "test",
+        }
+    }
+}
+
+/// A dataset that the project knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dataset {
+    /// CMU-MOSI (Zadeh et al. 2016).
+    Mosi,
+    /// CMU-MOSEI (Zadeh et al. 2018).
+    Mosei,
+    /// CH-SIMS (Yu et al. 2020).
+    Sims,
+    /// CH-SIMS v2 (Liu et al. 2022).
+    Simsv2,
+}
+
+impl Dataset {
+    /// All datasets.
+    pub const ALL: [Dataset; 4] = [Dataset::Mosi, Dataset::Mosei, Dataset::Sims, Dataset::Simsv2];
+
+    /// The name on the command line, in file names and in stores.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dataset::Mosi => "mosi",
+            Dataset::Mosei => "mosei",
+            Dataset::Sims => "sims",
+            Dataset::Simsv2 => "simsv2",
+        }
+    }
+
+    /// The name in papers.
+    pub fn title(self) -> &'static str {
+        match self {
+            Dataset::Mosi => "CMU-MOSI",
+            Dataset::Mosei => "CMU-MOSEI",
+            Dataset::Sims => "CH-SIMS",
+            Dataset::Simsv2 => "CH-SIMS v2",
+        }
+    }
+
+    /// How labels are put into classes.
+    pub fn bin_scheme(self) -> label::BinScheme {
+        match self {
+            Dataset::Mosi | Dataset::Mosei => label::BinScheme::Cmu,
+            Dataset::Sims | Dataset::Simsv2 => label::BinScheme::Sims,
+        }
+    }
+}
+
+/// A name that is none of the expected ones.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is none of: {}", .expected.join(", "))]
+pub struct UnknownName {
+    found: String,
+    expected: Vec<&'static str>,
+}
+
+macro_rules! named {
+    ($($kind:ty),*) => {$(
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        impl FromStr for $kind {
+            type Err = UnknownName;
+
+            fn from_str(found: &str) -> Result<Self, UnknownName> {
+                Self::ALL.into_iter().find(|value| value.name() == found).ok_or_else(|| UnknownName {
+                    found: found.into(),
+                    expected: Self::ALL.iter().map(|value| value.name()).collect(),
+                })
+            }
+        }
+    )*};
+}
+
+named!(Modality, SplitName, Dataset);
+
+/// The samples of one feature block, read one at a time from wherever they lie.
+pub trait Rows: Send + Sync {
+    /// Copies sample `sample_idx` into `out`, `[seq_len, feat_dim]` row by row, as float32, zero
+    /// where the sample is shorter than `seq_len`.
+    ///
+    /// Returns how many finite source values lie beyond the range of float32 and became infinite.
+    /// The source's bounds were checked when the block was made, so reading cannot fail.
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize;
+}
+
+/// Features of one modality in one split, still lying in their source.
+pub struct FeatureBlock<'a> {
+    /// `[n_samples, seq_len, feat_dim]`.
+    pub shape: [usize; 3],
+    /// Element type in the source, with numpy's name: `float16`, `float32`, `float64`, ...
+    pub source_dtype: String,
+    /// Access to the values.
+    pub rows: Box<dyn Rows + 'a>,
+}
+
+/// Regression labels: the overall one, and for CH-SIMS one per modality.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RegressionLabels {
+    /// `[n_samples]`, in [-3, 3] (CMU) or [-1, 1] (CH-SIMS).
+    pub overall: Vec<f32>,
+    /// `[n_samples]` each: labels of text (`_T`), audio (`_A`) and vision (`_V`) alone.
+    pub by_modality: BTreeMap<Modality, Vec<f32>>,
+}
+
+/// One split of a corpus. Every column has `ids.len()` entries.
+pub struct CorpusSplit<'a> {
+    /// Which split.
+    pub name: SplitName,
+    /// Segment ids as the source spells them.
+    pub ids: Vec<String>,
+    /// Transcripts.
+    pub raw_text: Option<Vec<String>>,
+    /// Label words such as `Negative`.
+    pub annotations: Option<Vec<String>>,
+    /// Features per modality; an absent modality has no entry.
+    pub features: BTreeMap<Modality, FeatureBlock<'a>>,
+    /// BERT input, `[n_samples, 3, seq_len]`: token ids, mask, segment ids.
+    pub text_bert: Option<Array3<i32>>,
+    /// Word indices into a vocabulary outside the source, `[n_samples, seq_len]`, zero-padded.
+    pub words: Option<Array2<i32>>,
+    /// Number of real frames per sample, for the modalities for which the source records it.
+    pub lengths: BTreeMap<Modality, Vec<i32>>,
+    /// Regression labels.
+    pub regression_labels: RegressionLabels,
+    /// Class labels of the source: 0 negative, 1 neutral, 2 positive.
+    pub classification_labels: Option<Vec<i32>>,
+}
+
+/// A dataset as one source file gave it.
+pub struct Corpus<'a> {
+    /// Name of the file layout that was recognised, such as `mmsa` or `misa`.
+    pub layout: &'static str,
+    /// The splits that the source holds, in the order train, valid, test.
+    pub splits: Vec<CorpusSplit<'a>>,
+    /// Every change of a value, and everything left out, on the way from the source; one
+    /// sentence each.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,35 @@
+//! `almt-data` turns the feature pickles of multimodal sentiment analysis (CMU-MOSI, CMU-MOSEI,
+//! CH-SIMS) into a validated feature store, and trains and evaluates ALMT from that store.
+//!
+//! ALMT is the Adaptive Language-guided Multimodal Transformer of Zhang et al., «Learning
+//! Language-guided Adaptive Hyper-modality Representation for Multimodal Sentiment Analysis»,
+//! EMNLP 2023.
+//!
+//! # The way of the data
+//!
+//! ```text
+//! pickle bytes (memory-mapped)
+//!   -> pickle::  a safe stack machine; arrays stay byte ranges of the file
+//!   -> ingest::  one layout per family of files -> the canonical corpus
+//!   -> corpus::  splits, segments, feature blocks, labels, bins, checks, manifest (still lazy)
+//!   -> store::   one HDF5 file; one pass copies, checks, summarises and checksums
+//!   -> train::   batches on the device -> model:: -> metrics -> checkpoint, run folder
+//! ```
+//!
+//! Each arrow points one way: [`pickle`] knows nothing of datasets, [`corpus`] nothing of files,
+//! [`store`] nothing of pickles, `model` nothing of stores. [`cli`] is the only module that sees
+//! them all.
+//!
+//! The cargo feature `train` (on by default) adds `model`, `train` and libtorch; without it the
+//! data half builds and runs anywhere.
+
+pub mod cli;
+pub mod corpus;
+pub mod ingest;
+#[cfg(feature = "train")]
+pub mod model;
+pub mod pickle;
+pub mod store;
+#[cfg(feature = "train")]
+pub mod train;
+pub mod tree;

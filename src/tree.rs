@@ -1,0 +1,75 @@
+//! The tree that `inspect` prints, of a pickle or of a store.
+
+use std::fmt;
+
+/// One named thing and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// Key, index or file name.
+    pub name: String,
+    /// Type, shape, size or first values, on one line; may be empty.
+    pub detail: String,
+    /// What lies inside, in order.
+    pub children: Vec<Tree>,
+}
+
+impl Tree {
+    /// A node without children.
+    pub fn leaf(name: impl Into<String>, detail: impl Into<String>) -> Tree {
+        Tree { name: name.into(), detail: detail.into(), children: Vec::new() }
+    }
+
+    /// Widest name with its indentation, so that details line up in one column.
+    fn name_width(&self, depth: usize) -> usize {
+        let own = 2 * depth + self.name.chars().count();
+        let inner = self.children.iter().map(|child| child.name_width(depth + 1));
+        inner.max().unwrap_or(0).max(own)
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize, width: usize) -> fmt::Result {
+        let indent = 2 * depth;
+        let line =
+            format!("{:indent$}{:<fill$}  {}", "", self.name, self.detail, fill = width - indent);
+        writeln!(f, "{}", line.trim_end())?;
+        self.children.iter().try_for_each(|child| child.write(f, depth + 1, width))
+    }
+}
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, 0, self.name_width(0))
+    }
+}
+
+/// Bytes as a person reads them, with binary units.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_line_up_in_one_column() {
+        let tree = Tree {
+            name: "a".into(),
+            detail: "dict".into(),
+            children: vec![Tree::leaf("long_name", "int"), Tree::leaf("b", "")],
+        };
+        assert_eq!(tree.to_string(), "a            dict\n  long_name  int\n  b\n");
+    }
+
+    #[test]
+    fn bytes_are_shown_in_binary_units() {
+        assert_eq!(human_bytes(1023), "1023 B");
+        assert_eq!(human_bytes(1536), "1.5 KiB");
+    }
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask demo`: the main job from nothing, on a small synthetic dataset.
+
+use std::fs;
+
+use crate::run::{cargo, root, run, show};
+use crate::setup::{Variant, setup};
+
+/// Sets up, builds, and runs synth, convert, validate, train and eval in the folder `demo`.
+pub fn demo() -> Result<(), String> {
+    setup(Variant::Cpu)?;
+    run(cargo().args(["build"]))?;
+    let folder = root().join("demo");
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
+    let steps: &[&[&str]] = &[
+        &["synth", "--dataset", "mosi", "--output", "mosi.pkl", "--overwrite"],
+        &["convert", "mosi.pkl", "--overwrite"],
+        &["validate", "mosi.h5"],
+        &[
+            "train",
+            "--store",
+            "mosi.h5",
+            "--epochs",
+            "12",
+            "--lr",
+            "1e-3",
+            "--out",
+            "run",
+            "--overwrite",
+        ],
+        &["eval", "--store", "mosi.h5", "--checkpoint", "run/best.safetensors", "--split", "test"],
+    ];
+    for step in steps {
+        let mut command = cargo();
+        // The test of the user's own shell: the program as `cargo run` starts it.
+        command.args(["run", "--quiet", "--manifest-path"]).arg(root().join("Cargo.toml"));
+        command.arg("--").args(*step).current_dir(&folder);
+        eprintln!("\n$ almt-data {}", step.join(" "));
+        run(&mut command)
+            .map_err(|error| format!("{error}\n  (full command: {})", show(&command)))?;
+    }
+    println!("\nThe results of the demo lie in {}:", folder.display());
+    println!("  mosi.pkl   synthetic pickle in the MMSA layout");
+    println!("  mosi.h5    the feature store");
+    println!("  run/       config.toml, metrics.jsonl, best.safetensors, result.json");
+    Ok(())
+}

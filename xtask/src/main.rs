@@ -1,0 +1,49 @@
+//! `cargo xtask TASK`: everything a person does to this repository.
+//!
+//! This crate only dispatches and runs other programs; it links nothing native, so that it builds
+//! on a machine where libtorch and CMake are not there yet.
+
+mod demo;
+mod run;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask <TASK>
+
+Tasks:
+  setup [--cuda]  Fetch libtorch and, where it is missing, CMake; does nothing when they are there
+  test [ARGS]     Set up, then run all tests (ARGS go to `cargo test`)
+  demo            Set up, then run the main job on a small synthetic dataset
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) = match args.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("--help", &[][..]),
+    };
+    let outcome = match (task, rest) {
+        ("setup", []) => setup::setup(setup::Variant::Cpu),
+        ("setup", [flag]) if flag == "--cuda" => setup::setup(setup::Variant::Cuda),
+        ("test", args) => test::test(args),
+        ("demo", []) => demo::demo(),
+        ("--help" | "-h" | "help", _) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("error: not a task: `{}`\n\n{USAGE}", args.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

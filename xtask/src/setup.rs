@@ -1,0 +1,206 @@
+//! Puts libtorch into `.libtorch` and CMake into `.cmake`, the two things that cargo cannot fetch.
+//!
+//! Both come as wheels through the user's own `pip download`, so mirrors, proxies and caches that
+//! are set up for pip serve here too. pip compares every file with the SHA-256 in
+//! `xtask/requirements`. Files are unpacked beside their place and moved there by one rename: a
+//! set-up that was cut off leaves only a `.part` folder, which the next one clears away.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::run::{root, run, show};
+
+/// Which libtorch to fetch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// 550 MB of downloads: runs everywhere.
+    Cpu,
+    /// About 3 GB: the libraries of CUDA 13 as well.
+    Cuda,
+}
+
+impl Variant {
+    fn name(self) -> &'static str {
+        match self {
+            Variant::Cpu => "cpu",
+            Variant::Cuda => "cuda",
+        }
+    }
+}
+
+/// The wheels in `requirements` are for this interpreter tag, whatever the local Python is: they
+/// are only unpacked, never imported.
+const WHEEL_TAGS: &[&str] = &[
+    "--python-version=3.11",
+    "--implementation=cp",
+    "--abi=cp311",
+    "--abi=none",
+    "--platform=manylinux_2_28_x86_64",
+    "--platform=manylinux_2_27_x86_64",
+    "--platform=manylinux_2_25_x86_64",
+    "--platform=manylinux_2_18_x86_64",
+    "--platform=manylinux2014_x86_64",
+    "--platform=manylinux_2_17_x86_64",
+    "--platform=manylinux1_x86_64",
+    "--platform=any",
+];
+
+const OLDEST_CMAKE: (u32, u32) = (3, 26);
+
+/// Makes the repository buildable; a no-op when it already is.
+pub fn setup(variant: Variant) -> Result<(), String> {
+    cmake()?;
+    libtorch(variant)
+}
+
+fn libtorch(variant: Variant) -> Result<(), String> {
+    for name in ["LIBTORCH_USE_PYTORCH", "LIBTORCH"] {
+        // `.cargo/config.toml` sets LIBTORCH to our own folder when the user has not.
+        let ours = root().join(".libtorch");
+        if std::env::var_os(name).is_some_and(|value| Path::new(&value) != ours) {
+            eprintln!("setup: {name} is set: using that libtorch");
+            return Ok(());
+        }
+    }
+    let place = root().join(".libtorch");
+    let stamp = place.join("variant");
+    let installed = fs::read_to_string(&stamp).unwrap_or_default();
+    if installed == Variant::Cuda.name() || installed == variant.name() {
+        return Ok(());
+    }
+    supported()?;
+    let size = if variant == Variant::Cuda { "about 3 GB" } else { "550 MB" };
+    eprintln!("setup: fetching libtorch 2.11.0 for {} ({size})", variant.name());
+    install(&format!("libtorch-{}", variant.name()), &place, |unpacked| {
+        fs::write(unpacked.join("variant"), variant.name())
+            .map_err(|error| format!("cannot write {}: {error}", unpacked.display()))
+    })
+}
+
+fn cmake() -> Result<(), String> {
+    let place = root().join(".cmake");
+    if place.join("bin/cmake").exists() {
+        return Ok(());
+    }
+    if let Some(program) = system_cmake() {
+        return link_cmake(&program, &place);
+    }
+    supported()?;
+    eprintln!("setup: fetching CMake (no CMake of at least 3.26 on this machine)");
+    install("cmake", &place, |_| Ok(()))
+}
+
+/// A CMake on the `PATH` that is new enough.
+fn system_cmake() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let program =
+        std::env::split_paths(&path).map(|dir| dir.join("cmake")).find(|p| p.is_file())?;
+    let output = Command::new(&program).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (cmake_version(&text)? >= OLDEST_CMAKE).then_some(program)
+}
+
+/// Major and minor version out of `cmake version 3.26.4`.
+fn cmake_version(text: &str) -> Option<(u32, u32)> {
+    let version = text.lines().next()?.strip_prefix("cmake version ")?;
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+/// `.cargo/config.toml` names one place for CMake, so a system CMake is reached through it.
+fn link_cmake(program: &Path, place: &Path) -> Result<(), String> {
+    let bin = place.join("bin");
+    let link = bin.join("cmake");
+    fs::create_dir_all(&bin)
+        .and_then(|()| {
+            if fs::symlink_metadata(&link).is_ok() {
+                fs::remove_file(&link)?;
+            }
+            std::os::unix::fs::symlink(program, &link)
+        })
+        .map_err(|error| {
+            format!("cannot link {} to {}: {error}", link.display(), program.display())
+        })
+}
+
+fn supported() -> Result<(), String> {
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Ok(());
+    }
+    Err("setup fetches its files for Linux on x86-64 only\n  \
+         hint: elsewhere, install CMake >= 3.26 and PyTorch 2.11, then set LIBTORCH_USE_PYTORCH=1"
+        .into())
+}
+
+/// Downloads the wheels of one requirements file, unpacks them and moves the result to `place`.
+fn install(
+    requirements: &str,
+    place: &Path,
+    finish: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut staging = place.as_os_str().to_owned();
+    staging.push(".part");
+    let staging = PathBuf::from(staging);
+    clear(&staging)?;
+    let outcome = download(requirements, &staging.join("wheels"))
+        .and_then(|()| unpack(requirements, &staging))
+        .and_then(|()| finish(&staging.join("unpacked")))
+        .and_then(|()| {
+            clear(place)?;
+            fs::rename(staging.join("unpacked"), place)
+                .map_err(|error| format!("cannot create {}: {error}", place.display()))
+        });
+    let cleared = clear(&staging);
+    outcome.and(cleared)
+}
+
+fn clear(folder: &Path) -> Result<(), String> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {error}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn download(requirements: &str, wheels: &Path) -> Result<(), String> {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"])
+        .arg("--disable-pip-version-check")
+        .args(WHEEL_TAGS)
+        .arg("--requirement")
+        .arg(root().join(format!("xtask/requirements/{requirements}.txt")))
+        .arg("--dest")
+        .arg(wheels)
+        // pip reports on standard output; a task's standard output belongs to its own results.
+        .stdout(Stdio::from(std::io::stderr()));
+    run(&mut pip).map_err(|error| {
+        format!(
+            "{error}\n  nothing was installed\n  hint: this needs `python3` with pip and a way to \
+             PyPI (a mirror or proxy that pip knows will do); the same call by hand shows more:\n  {}",
+            show(&pip)
+        )
+    })
+}
+
+fn unpack(requirements: &str, staging: &Path) -> Result<(), String> {
+    let mut python = Command::new("python3");
+    python.arg(root().join("xtask/unpack.py")).arg(requirements);
+    python.arg(staging.join("wheels")).arg(staging.join("unpacked"));
+    run(&mut python)
+        .map_err(|error| format!("{error}\n  nothing was installed\n  hint: is the disk full?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cmake_versions_are_read_and_compared_as_numbers() {
+        assert_eq!(cmake_version("cmake version 3.25.1\n\nCMake suite"), Some((3, 25)));
+        assert!(cmake_version("cmake version 3.9.0").unwrap() < OLDEST_CMAKE);
+        assert!(cmake_version("cmake version 4.0.0-rc1").unwrap() >= OLDEST_CMAKE);
+        assert_eq!(cmake_version("not cmake"), None);
+    }
+}
