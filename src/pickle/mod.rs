@@ -1,1 +1,191 @@
-//! Under construction.
+//! A pickle reader that cannot execute anything, and a writer of plain pickles.
+//!
+//! [`Pickle::open`] maps a file and runs a stack machine over its instructions. The result is a
+//! table of values; arrays and long strings stay byte ranges of the map, so that a file of any
+//! size needs little memory. Every opcode of protocols 0 to 5 is known. Names are looked up in the
+//! fixed list [`Callable`] (NumPy's reconstruction functions, `_codecs.encode`, builtin
+//! containers, `OrderedDict`, `defaultdict`), each with a meaning of its own; any other name is an
+//! error that says where it stands. Out-of-band buffers, extension codes and persistent ids are
+//! refused.
+//!
+//! This module must not know any dataset: what keys or shapes mean is none of its business.
+
+mod bytes;
+mod call;
+mod describe;
+mod error;
+mod graph;
+pub mod limits;
+mod machine;
+mod numpy;
+mod opcode;
+mod text;
+mod value;
+mod view;
+mod writer;
+
+use std::path::Path;
+
+pub use describe::describe;
+pub use error::PickleError;
+pub use limits::Limits;
+pub use numpy::{Data, Dtype, Kind};
+pub use opcode::Opcode;
+pub use value::{Callable, NodeId, Span, Value};
+pub use view::{ArrayView, Number};
+pub use writer::{ArrayDtype, Writer};
+
+use bytes::Source;
+use value::Node;
+
+/// The values of one pickle, and the file that they lie in.
+pub struct Pickle {
+    source: Source,
+    /// Bytes that the file holds only in another form.
+    decoded: Vec<u8>,
+    nodes: Vec<Node>,
+    root: NodeId,
+    protocol: u8,
+    end: usize,
+}
+
+impl Pickle {
+    /// Maps the file at `path` and reads its structure. Array elements are not touched.
+    ///
+    /// # Errors
+    /// If the file cannot be mapped, is no pickle, is truncated or damaged, exceeds a limit, or
+    /// asks for anything but plain values and NumPy arrays.
+    pub fn open(path: &Path, limits: &Limits) -> Result<Pickle, PickleError> {
+        Pickle::new(Source::map(path).map_err(PickleError::Open)?, limits)
+    }
+
+    /// Reads a pickle that lies in memory.
+    ///
+    /// # Errors
+    /// As [`Pickle::open`].
+    pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Pickle, PickleError> {
+        Pickle::new(Source::Memory(bytes), limits)
+    }
+
+    fn new(source: Source, limits: &Limits) -> Result<Pickle, PickleError> {
+        let file = source.bytes();
+        if let Some(error) = error::detect_foreign(file) {
+            return Err(error);
+        }
+        let mut parts =
+            machine::run(file, limits).map_err(|error| error::explain_text(file, error))?;
+        graph::settle(&mut parts, file, limits)?;
+        let machine::Parts { decoded, nodes, root, protocol, end } = parts;
+        Ok(Pickle { source, decoded, nodes, root, protocol, end })
+    }
+
+    /// The value that the pickle is of.
+    pub fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// The whole file.
+    pub fn bytes(&self) -> &[u8] {
+        self.source.bytes()
+    }
+
+    /// Size of the file in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    /// Whether the file has no bytes; never true of a pickle that could be read.
+    pub fn is_empty(&self) -> bool {
+        self.bytes().is_empty()
+    }
+
+    /// The protocol that the file states; 0 if it states none.
+    pub fn protocol(&self) -> u8 {
+        self.protocol
+    }
+
+    /// Bytes after the end of the pickle, which Python ignores too.
+    pub fn n_trailing_bytes(&self) -> usize {
+        self.len().saturating_sub(self.end)
+    }
+
+    /// The value with this id; `None` for an id of another, larger pickle.
+    fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.index())
+    }
+
+    /// A value. An id of another pickle may give `Value::None` or an unrelated value.
+    pub fn value(&self, id: NodeId) -> &Value {
+        self.node(id).map_or(&Value::None, |node| &node.value)
+    }
+
+    /// The byte of the file at which a value was begun.
+    pub fn offset(&self, id: NodeId) -> u64 {
+        self.node(id).map_or(0, |node| node.offset)
+    }
+
+    /// The bytes of a range.
+    pub fn span(&self, span: Span) -> &[u8] {
+        span.get(self.bytes(), &self.decoded)
+    }
+
+    /// A `str` in either Python's sense, as text.
+    pub fn str(&self, id: NodeId) -> Option<std::borrow::Cow<'_, str>> {
+        match self.value(id) {
+            Value::Str(span) => std::str::from_utf8(self.span(*span)).ok().map(Into::into),
+            Value::ByteStr(span) => match self.span(*span) {
+                bytes if bytes.is_ascii() => std::str::from_utf8(bytes).ok().map(Into::into),
+                bytes => Some(view::latin1(bytes).into()),
+            },
+            _ => None,
+        }
+    }
+
+    /// A `str`, or `bytes` as UTF-8 or else latin-1 text.
+    pub fn text(&self, id: NodeId) -> Option<String> {
+        match self.value(id) {
+            Value::Bytes(span) => Some(view::bytes_to_text(self.span(*span))),
+            _ => self.str(id).map(Into::into),
+        }
+    }
+
+    /// A number or boolean.
+    pub fn number(&self, id: NodeId) -> Option<Number> {
+        match self.value(id) {
+            Value::Bool(value) => Some(Number::Int((*value).into())),
+            Value::Int(value) => Some(Number::Int((*value).into())),
+            Value::Float(value) => Some(Number::Float(*value)),
+            _ => None,
+        }
+    }
+
+    /// The elements of a list or tuple.
+    pub fn items(&self, id: NodeId) -> Option<&[NodeId]> {
+        match self.value(id) {
+            Value::List(items) | Value::Tuple(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The keys and values of a dict.
+    pub fn entries(&self, id: NodeId) -> Option<&[(NodeId, NodeId)]> {
+        match self.value(id) {
+            Value::Dict(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The value of a dict at a text key.
+    pub fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        let found = |(id, _): &&(NodeId, NodeId)| self.str(*id).is_some_and(|name| name == key);
+        self.entries(id)?.iter().find(found).map(|(_, value)| *value)
+    }
+
+    /// An array.
+    pub fn array(&self, id: NodeId) -> Option<ArrayView<'_>> {
+        match self.value(id) {
+            Value::Array(array) => Some(ArrayView { pickle: self, array }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What a pickle holds, as a tree of bounded size for a person to read.
+
+use crate::tree::{Tree, human_bytes};
+
+use super::Pickle;
+use super::value::{NodeId, Value};
+use super::view::ArrayView;
+
+/// Levels that are shown; the layouts of feature files have their arrays on the third.
+const SHOWN_LEVELS: usize = 6;
+/// Children that are shown of one container.
+const SHOWN_CHILDREN: usize = 40;
+/// Lines that are shown of a file, however its containers are nested.
+const SHOWN_LINES: usize = 1000;
+/// Elements that are shown of a list or array of text.
+const SHOWN_ITEMS: usize = 3;
+/// Characters that are shown of a text.
+const SHOWN_CHARS: usize = 24;
+
+/// The tree of a pickle, whose root is called `name`.
+///
+/// Dicts have their entries as children. Lists and tuples are described by their first elements,
+/// since those of a dataset are alike.
+pub fn describe(pickle: &Pickle, name: &str) -> Tree {
+    let mut lines_left = SHOWN_LINES;
+    let mut tree = Describer { pickle }.node(pickle.root(), name, 0, &mut lines_left);
+    let size = human_bytes(pickle.len() as u64);
+    tree.detail = format!("pickle, protocol {}, {size}: {}", pickle.protocol(), tree.detail);
+    if pickle.n_trailing_bytes() > 0 {
+        tree.detail += &format!(", followed by {} more bytes", pickle.n_trailing_bytes());
+    }
+    tree
+}
+
+struct Describer<'p> {
+    pickle: &'p Pickle,
+}
+
+impl Describer<'_> {
+    fn node(&self, id: NodeId, name: &str, level: usize, lines_left: &mut usize) -> Tree {
+        *lines_left = lines_left.saturating_sub(1);
+        let mut tree = Tree::leaf(name, self.detail(id));
+        if level >= SHOWN_LEVELS {
+            return tree;
+        }
+        let children: Vec<(String, NodeId)> = match self.pickle.value(id) {
+            Value::Dict(entries) => {
+                let entries = entries.iter().take(SHOWN_CHILDREN);
+                entries.map(|(key, value)| (self.key(*key), *value)).collect()
+            }
+            Value::List(items) => {
+                let first = items.first().filter(|first| self.is_container(**first));
+                first.map(|first| ("[0]".into(), *first)).into_iter().collect()
+            }
+            Value::Tuple(items) => {
+                let items = items.iter().take(SHOWN_CHILDREN).enumerate();
+                items.map(|(idx, item)| (format!("[{idx}]"), *item)).collect()
+            }
+            _ => Vec::new(),
+        };
+        for (name, child) in children {
+            if *lines_left == 0 {
+                return tree;
+            }
+            tree.children.push(self.node(child, &name, level + 1, lines_left));
+        }
+        if let Value::Dict(entries) = self.pickle.value(id)
+            && entries.len() > SHOWN_CHILDREN
+        {
+            let n_more = entries.len() - SHOWN_CHILDREN;
+            tree.children.push(Tree::leaf("...", format!("{n_more} more")));
+        }
+        tree
+    }
+
+    fn detail(&self, id: NodeId) -> String {
+        match self.pickle.value(id) {
+            Value::Dict(entries) => format!("dict of {}", entries.len()),
+            Value::List(items) => self.sequence("list", items),
+            Value::Tuple(items) => format!("tuple of {}", items.len()),
+            Value::Set(items) => self.sequence("set", items),
+            Value::FrozenSet(items) => self.sequence("frozenset", items),
+            Value::Bytes(span) if span.len() > SHOWN_CHARS => {
+                format!("bytes, {}", human_bytes(span.len() as u64))
+            }
+            Value::Array(_) => self.pickle.array(id).map(array_detail).unwrap_or_default(),
+            _ => self.scalar(id),
+        }
+    }
+
+    /// As `list of 1284 str: 'a', 'b', 'c', ...`.
+    fn sequence(&self, kind: &str, items: &[NodeId]) -> String {
+        let Some(first) = items.first() else { return format!("empty {kind}") };
+        let first_type = self.pickle.value(*first).type_name();
+        // A look at the first thousand tells lists of one type from others well enough here.
+        let alike = |item: &NodeId| self.pickle.value(*item).type_name() == first_type;
+        let uniform = items.iter().take(1000).all(alike);
+        let head = match uniform {
+            true => format!("{kind} of {} {first_type}", items.len()),
+            false => format!("{kind} of {}", items.len()),
+        };
+        if self.is_container(*first) {
+            return head;
+        }
+        let shown: Vec<String> =
+            items.iter().take(SHOWN_ITEMS).map(|item| self.scalar(*item)).collect();
+        head + &first_of(&shown, items.len())
+    }
+
+    fn scalar(&self, id: NodeId) -> String {
+        match self.pickle.value(id) {
+            Value::Int(value) => value.to_string(),
+            Value::BigInt(span) => format!("int of {} bytes", span.len()),
+            Value::Float(value) => value.to_string(),
+            Value::Bool(true) => "True".into(),
+            Value::Bool(false) => "False".into(),
+            Value::Dtype(dtype) => format!("dtype {dtype}"),
+            Value::Global(name) => format!("constructor {}", name.name()),
+            Value::Bytes(_) => match self.pickle.text(id) {
+                Some(text) => format!("b{}", quoted(&text)),
+                None => "bytes".into(),
+            },
+            Value::Str(_) | Value::ByteStr(_) => match self.pickle.str(id) {
+                Some(text) => quoted(&text),
+                None => "str".into(),
+            },
+            other => other.type_name().into(),
+        }
+    }
+
+    fn key(&self, id: NodeId) -> String {
+        match self.pickle.str(id) {
+            Some(text) => shortened(&text),
+            None => self.scalar(id),
+        }
+    }
+
+    fn is_container(&self, id: NodeId) -> bool {
+        matches!(
+            self.pickle.value(id),
+            Value::Dict(_)
+                | Value::List(_)
+                | Value::Tuple(_)
+                | Value::Set(_)
+                | Value::FrozenSet(_)
+                | Value::Array(_)
+        )
+    }
+}
+
+/// As `float32 [1284, 50, 768] 188.1 MiB`, with the first elements of an array of text.
+fn array_detail(array: ArrayView<'_>) -> String {
+    let mut detail =
+        format!("{} {:?} {}", array.dtype(), array.shape(), human_bytes(array.n_bytes()));
+    let shown: Option<Vec<String>> = (0..array.len().min(SHOWN_ITEMS))
+        .map(|idx| array.text(idx).map(|text| quoted(&text)))
+        .collect();
+    if let Some(shown) = shown.filter(|shown| !shown.is_empty()) {
+        detail += &first_of(&shown, array.len());
+    }
+    detail
+}
+
+fn first_of(shown: &[String], n_items: usize) -> String {
+    let more = if shown.len() < n_items { ", ..." } else { "" };
+    format!(": {}{more}", shown.join(", "))
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", shortened(text))
+}
+
+/// The beginning of a text, without control characters that could confuse a terminal.
+fn shortened(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut out = String::new();
+    for char in chars.by_ref().take(SHOWN_CHARS) {
+        if char.is_control() { out.extend(char.escape_default()) } else { out.push(char) }
+    }
+    if chars.next().is_some() {
+        out.push('…');
+    }
+    out
+}

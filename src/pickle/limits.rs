@@ -1,0 +1,77 @@
+//! Caps on what one pickle may ask for. Real feature files stay far below each of them; a file
+//! that was made to exhaust memory or time meets one within its first bytes.
+
+/// Nesting of containers. The deepest published layout has seven levels.
+pub const DEPTH: u64 = 100;
+
+/// Memo entries. Python memoises every string and container once; the largest known file
+/// (22,856 segments with word alignments) has under three million.
+pub const MEMO_ENTRIES: u64 = 8_000_000;
+
+/// Values on the stack at one time. Python writes containers in batches of a thousand, other
+/// writers put one whole list of segments there.
+pub const STACK_VALUES: u64 = 4_000_000;
+
+/// Objects, plus the places that containers have for them. Each costs at most 48 bytes of memory.
+pub const OBJECTS: u64 = 16_000_000;
+
+/// Bytes that had to be decoded into memory, because the file holds them only in another form
+/// (Python 2 escapes, bytes spelled as text). Besides, they never exceed [`DECODED_PER_BYTE`]
+/// times the file.
+pub const DECODED_BYTES: u64 = 1 << 30;
+
+/// Decoded bytes per byte of the file: a latin-1 character becomes at most two bytes of UTF-8, so
+/// that more can only come from decoding one thing over and over.
+pub const DECODED_PER_BYTE: u64 = 2;
+
+/// Bytes of one text string. Protocol 2 spells whole arrays as text, so this is not small.
+pub const STRING_BYTES: u64 = 1 << 30;
+
+/// Bytes of one integer. Nothing in a feature file needs more than 8; Python itself refuses
+/// decimal integers of over 4300 digits.
+pub const INTEGER_BYTES: u64 = 1024;
+
+/// Axes of an array: the most that NumPy 1.x can make.
+pub const AXES: u64 = 32;
+
+/// Elements of an array, counted without axes of length zero: 256 times the largest known one.
+pub const ELEMENTS: u64 = 1 << 37;
+
+/// The caps that a [`Pickle`](super::Pickle) is opened with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Nesting of containers; see [`DEPTH`].
+    pub depth: u64,
+    /// Memo entries; see [`MEMO_ENTRIES`].
+    pub memo_entries: u64,
+    /// Values on the stack; see [`STACK_VALUES`].
+    pub stack_values: u64,
+    /// Objects and the places for them; see [`OBJECTS`].
+    pub objects: u64,
+    /// Bytes decoded into memory; see [`DECODED_BYTES`].
+    pub decoded_bytes: u64,
+    /// Bytes of one text string; see [`STRING_BYTES`].
+    pub string_bytes: u64,
+    /// Bytes of one integer; see [`INTEGER_BYTES`].
+    pub integer_bytes: u64,
+    /// Axes of an array; see [`AXES`].
+    pub axes: u64,
+    /// Elements of an array; see [`ELEMENTS`].
+    pub elements: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            depth: DEPTH,
+            memo_entries: MEMO_ENTRIES,
+            stack_values: STACK_VALUES,
+            objects: OBJECTS,
+            decoded_bytes: DECODED_BYTES,
+            string_bytes: STRING_BYTES,
+            integer_bytes: INTEGER_BYTES,
+            axes: AXES,
+            elements: ELEMENTS,
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! NumPy arrays: element types, shapes and strides, checked when an array is built so that reading
+//! its elements (`view.rs`) cannot fail.
+
+use std::fmt;
+
+use super::limits::Limits;
+use super::value::{NodeId, Span};
+
+/// What the elements of an array are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `bool`, one byte.
+    Bool,
+    /// Signed integers.
+    Int,
+    /// Unsigned integers.
+    UInt,
+    /// IEEE 754 floats of 2, 4 or 8 bytes.
+    Float,
+    /// `S`: bytes of fixed width, padded with NUL.
+    Bytes,
+    /// `U`: UCS-4 text of fixed width, padded with NUL.
+    Unicode,
+    /// `O`: any values.
+    Object,
+}
+
+/// An element type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dtype {
+    /// What the elements are.
+    pub kind: Kind,
+    /// Bytes per element; 8 for objects, as in NumPy.
+    pub item_size: usize,
+    /// Whether the most significant byte comes first.
+    pub big_endian: bool,
+}
+
+impl Dtype {
+    /// The dtype that `numpy.dtype(code)` makes, for the codes that NumPy writes into pickles:
+    /// `f4`, `<i8`, `S14`, `O8`.
+    pub fn parse(code: &str) -> Option<Dtype> {
+        let (big_endian, code) = match code.split_at_checked(1) {
+            Some(("<" | "|" | "=", rest)) => (false, rest),
+            Some((">", rest)) => (true, rest),
+            _ => (false, code),
+        };
+        let (letter, digits) = code.split_at_checked(1)?;
+        let number = if digits.is_empty() { None } else { Some(digits.parse::<usize>().ok()?) };
+        let (kind, item_size) = match (letter, number) {
+            ("b", Some(1)) | ("?", None) => (Kind::Bool, 1),
+            ("i", Some(size @ (1 | 2 | 4 | 8))) => (Kind::Int, size),
+            ("u", Some(size @ (1 | 2 | 4 | 8))) => (Kind::UInt, size),
+            ("f", Some(size @ (2 | 4 | 8))) => (Kind::Float, size),
+            ("S" | "a", size) => (Kind::Bytes, size.unwrap_or(0)),
+            ("U", chars) => (Kind::Unicode, chars.unwrap_or(0).checked_mul(4)?),
+            ("O", None | Some(4 | 8)) => (Kind::Object, 8),
+            _ => return None,
+        };
+        Some(Dtype { kind, item_size, big_endian })
+    }
+
+    /// Whether the elements are numbers or booleans.
+    pub fn is_numeric(self) -> bool {
+        matches!(self.kind, Kind::Bool | Kind::Int | Kind::UInt | Kind::Float)
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.item_size.saturating_mul(8);
+        match self.kind {
+            Kind::Bool => write!(f, "bool"),
+            Kind::Int => write!(f, "int{bits}"),
+            Kind::UInt => write!(f, "uint{bits}"),
+            Kind::Float => write!(f, "float{bits}"),
+            Kind::Bytes => write!(f, "S{}", self.item_size),
+            Kind::Unicode => write!(f, "U{}", self.item_size / 4),
+            Kind::Object => write!(f, "object"),
+        }?;
+        let wide = self.item_size > 1 && !matches!(self.kind, Kind::Bytes | Kind::Object);
+        if self.big_endian && wide { write!(f, " (big-endian)") } else { Ok(()) }
+    }
+}
+
+/// Where the elements of an array lie.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    /// Bytes, in the order of the strides.
+    Raw(Span),
+    /// Values, in C order.
+    Objects(Vec<NodeId>),
+}
+
+/// The order of the elements in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Last axis fastest.
+    C,
+    /// First axis fastest.
+    Fortran,
+    /// C order of the given shape, whose axes are then permuted: axis `i` of the array is axis
+    /// `axes[i]` of the data.
+    Permuted(Vec<usize>),
+}
+
+/// An array whose parts agree with each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    /// Distance between neighbours on each axis, in elements.
+    pub(super) strides: Vec<usize>,
+    pub(super) n_elements: usize,
+    pub(super) data: Data,
+}
+
+/// Why parts do not make an array.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Misfit {
+    /// They contradict each other.
+    Wrong(String),
+    /// A cap was met: what, the limit, found.
+    Limit(&'static str, u64, u64),
+}
+
+impl Array {
+    /// Puts an array together.
+    ///
+    /// `shape` is that of the data, before [`Order::Permuted`] permutes it.
+    ///
+    /// # Errors
+    /// If there are too many axes or elements, if the product of the shape overflows, if `axes` is
+    /// no permutation, or if the data have another size than shape and dtype say.
+    pub(super) fn new(
+        dtype: Dtype,
+        shape: Vec<usize>,
+        order: Order,
+        data: Data,
+        limits: &Limits,
+    ) -> Result<Array, Misfit> {
+        if shape.len() as u64 > limits.axes {
+            return Err(Misfit::Limit("array axes", limits.axes, shape.len() as u64));
+        }
+        if dtype.item_size == 0 {
+            return Err(Misfit::Wrong(format!("elements of dtype {dtype} have no size")));
+        }
+        // Axes of length zero are left out, so that the other axes cannot be absurd beside them.
+        let nominal = product(shape.iter().copied().filter(|len| *len != 0))
+            .and_then(|n| n.checked_mul(dtype.item_size).map(|_| n))
+            .ok_or_else(|| Misfit::Wrong(format!("the size of shape {shape:?} overflows")))?;
+        if nominal as u64 > limits.elements {
+            return Err(Misfit::Limit("array elements", limits.elements, nominal as u64));
+        }
+        let n_elements = if shape.contains(&0) { 0 } else { nominal };
+        let (unit, expected, found) = match (&data, dtype.kind) {
+            (Data::Objects(items), Kind::Object) => ("objects", n_elements, items.len()),
+            (Data::Raw(span), kind) if kind != Kind::Object => {
+                ("bytes", n_elements.saturating_mul(dtype.item_size), span.len)
+            }
+            _ => return Err(Misfit::Wrong(format!("the data do not fit dtype {dtype}"))),
+        };
+        if expected != found {
+            return Err(Misfit::Wrong(format!(
+                "shape {shape:?} of {dtype} needs {expected} {unit}, found {found}"
+            )));
+        }
+        // NumPy writes objects in C order even when the array itself is in Fortran order.
+        let order = match data {
+            Data::Objects(_) if order == Order::Fortran => Order::C,
+            _ => order,
+        };
+        let (shape, strides) = match order {
+            Order::C => {
+                let strides = c_strides(&shape);
+                (shape, strides)
+            }
+            Order::Fortran => {
+                let reversed: Vec<usize> = shape.iter().rev().copied().collect();
+                let strides = c_strides(&reversed).into_iter().rev().collect();
+                (shape, strides)
+            }
+            Order::Permuted(axes) => permute(&shape, &axes).ok_or_else(|| {
+                Misfit::Wrong(format!("{axes:?} is no order of the axes of shape {shape:?}"))
+            })?,
+        };
+        Ok(Array { dtype, shape, strides, n_elements, data })
+    }
+
+    /// An array without elements, such as NumPy's constructors make for BUILD to fill.
+    pub(super) fn empty(dtype: Dtype, shape: Vec<usize>) -> Array {
+        let strides = c_strides(&shape);
+        let data = match dtype.kind {
+            Kind::Object => Data::Objects(Vec::new()),
+            _ => Data::Raw(Span { start: 0, len: 0, decoded: true }),
+        };
+        Array { dtype, shape, strides, n_elements: 0, data }
+    }
+
+    /// Whether the elements lie in the order in which they are counted.
+    pub(super) fn is_c_order(&self) -> bool {
+        self.strides == c_strides(&self.shape)
+    }
+}
+
+fn product(lens: impl IntoIterator<Item = usize>) -> Option<usize> {
+    lens.into_iter().try_fold(1_usize, |product, len| product.checked_mul(len))
+}
+
+/// Strides of a C-ordered array. Saturates where an axis of length zero stands beside long ones;
+/// then there is no element to reach.
+fn c_strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides: Vec<usize> = shape
+        .iter()
+        .rev()
+        .scan(1_usize, |step, len| {
+            let stride = *step;
+            *step = step.saturating_mul(*len);
+            Some(stride)
+        })
+        .collect();
+    strides.reverse();
+    strides
+}
+
+fn permute(shape: &[usize], axes: &[usize]) -> Option<(Vec<usize>, Vec<usize>)> {
+    let mut sorted = axes.to_vec();
+    sorted.sort_unstable();
+    if !sorted.iter().copied().eq(0..shape.len()) {
+        return None;
+    }
+    let strides = c_strides(shape);
+    let shape = axes.iter().map(|axis| shape.get(*axis).copied()).collect::<Option<_>>()?;
+    let strides = axes.iter().map(|axis| strides.get(*axis).copied()).collect::<Option<_>>()?;
+    Some((shape, strides))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const F4: Dtype = Dtype { kind: Kind::Float, item_size: 4, big_endian: false };
+
+    fn raw(len: usize) -> Data {
+        Data::Raw(Span { start: 0, len, decoded: false })
+    }
+
+    #[test]
+    fn dtype_codes() {
+        assert_eq!(Dtype::parse("f4"), Some(F4));
+        assert_eq!(
+            Dtype::parse(">i8").map(|dtype| dtype.to_string()).unwrap(),
+            "int64 (big-endian)"
+        );
+        assert_eq!(Dtype::parse("U16").map(|dtype| dtype.item_size), Some(64));
+        for code in ["", "f", "f16", "V8", "M8", "i3", "é4", "U99999999999999999999", "f-4"] {
+            assert_eq!(Dtype::parse(code), None, "{code}");
+        }
+    }
+
+    #[test]
+    fn strides_of_each_order() {
+        let limits = Limits::default();
+        let new = |order| Array::new(F4, vec![2, 3, 4], order, raw(96), &limits).unwrap();
+        assert_eq!(new(Order::C).strides, [12, 4, 1]);
+        assert_eq!(new(Order::Fortran).strides, [1, 2, 6]);
+        let permuted = new(Order::Permuted(vec![0, 2, 1]));
+        assert_eq!((permuted.shape, permuted.strides), (vec![2, 4, 3], vec![12, 1, 4]));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let limits = Limits::default();
+        let new =
+            |shape: &[usize], order, len| Array::new(F4, shape.to_vec(), order, raw(len), &limits);
+        assert!(new(&[2], Order::C, 9).is_err());
+        assert!(new(&[usize::MAX, 2], Order::C, 0).is_err());
+        assert!(new(&[0, 1 << 50], Order::C, 0).is_err());
+        assert!(new(&[1; 33], Order::C, 4).is_err());
+        assert!(new(&[2, 2], Order::Permuted(vec![0, 0]), 16).is_err());
+        assert!(new(&[0, 3], Order::C, 0).is_ok());
+    }
+}

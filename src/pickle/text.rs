@@ -1,0 +1,188 @@
+//! The spellings of protocol 0: quoted strings, escaped text, decimal integers; and two's
+//! complement integers of any size.
+
+/// The bytes that a Python 2 string literal with its quotes stands for.
+pub(super) fn unquote(line: &[u8]) -> Option<Vec<u8>> {
+    let (quote, rest) = line.split_first()?;
+    let (last, inner) = rest.split_last()?;
+    if !matches!(quote, b'\'' | b'"') || last != quote {
+        return None;
+    }
+    let mut out = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        let escape = bytes.next()?;
+        match escape {
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'a' => out.push(0x07),
+            b'b' => out.push(0x08),
+            b'f' => out.push(0x0c),
+            b'v' => out.push(0x0b),
+            b'\\' | b'\'' | b'"' => out.push(escape),
+            b'x' => {
+                let high = hex_digit(bytes.next()?)?;
+                let low = hex_digit(bytes.next()?)?;
+                out.push(high << 4 | low);
+            }
+            b'0'..=b'7' => {
+                let mut code = u32::from(escape - b'0');
+                for _ in 0..2 {
+                    let Some(digit) = bytes.next_if(|byte| matches!(byte, b'0'..=b'7')) else {
+                        break;
+                    };
+                    code = code << 3 | u32::from(digit - b'0');
+                }
+                // Three octal digits can exceed a byte; Python keeps the low eight bits.
+                out.push((code & 0xff) as u8);
+            }
+            // Python keeps the backslash of an escape that it does not know.
+            other => out.extend([b'\\', other]),
+        }
+    }
+    Some(out)
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|digit| digit as u8)
+}
+
+/// The text that a line in Python's `raw-unicode-escape` encoding stands for: latin-1, with
+/// `\uXXXX` and `\UXXXXXXXX` where an odd number of backslashes stands before the letter.
+pub(super) fn raw_unicode(line: &[u8]) -> Option<String> {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((byte, after)) = rest.split_first() {
+        let n_backslashes = rest.iter().take_while(|byte| **byte == b'\\').count();
+        if n_backslashes == 0 {
+            out.push(char::from(*byte));
+            rest = after;
+            continue;
+        }
+        let (backslashes, after) = rest.split_at_checked(n_backslashes)?;
+        let escaped = n_backslashes % 2 == 1 && matches!(after.first(), Some(b'u' | b'U'));
+        out.extend(backslashes.iter().skip(usize::from(escaped)).map(|byte| char::from(*byte)));
+        rest = if escaped { push_escape(after, &mut out)? } else { after };
+    }
+    Some(out)
+}
+
+/// Reads one escape from its letter on, joining the two halves of a surrogate pair, which narrow
+/// builds of Python 2 wrote.
+fn push_escape<'a>(bytes: &'a [u8], out: &mut String) -> Option<&'a [u8]> {
+    let (code, rest) = escape_code(bytes)?;
+    if !(0xd800..0xdc00).contains(&code) {
+        out.push(char::from_u32(code)?);
+        return Some(rest);
+    }
+    let (low, rest) = escape_code(rest.strip_prefix(b"\\")?)?;
+    let low = low.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+    out.push(char::from_u32(0x10000 + ((code - 0xd800) << 10) + low)?);
+    Some(rest)
+}
+
+fn escape_code(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (letter, rest) = bytes.split_first()?;
+    let n_digits = if *letter == b'u' { 4 } else { 8 };
+    let (digits, rest) = rest.split_at_checked(n_digits)?;
+    let digit =
+        |code: u32, byte: &u8| code.checked_mul(16)?.checked_add(char::from(*byte).to_digit(16)?);
+    Some((digits.iter().try_fold(0, digit)?, rest))
+}
+
+/// The two's complement bytes, least significant first and as few as possible, of a decimal
+/// integer with an optional sign.
+pub(super) fn decimal(line: &[u8]) -> Option<Vec<u8>> {
+    let line = line.trim_ascii();
+    let (negative, digits) = match line.split_first()? {
+        (b'-', digits) => (true, digits),
+        (b'+', digits) => (false, digits),
+        _ => (false, line),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    for digit in digits {
+        let mut carry = char::from(*digit).to_digit(10)?;
+        for byte in &mut bytes {
+            let sum = u32::from(*byte) * 10 + carry;
+            *byte = (sum & 0xff) as u8;
+            carry = sum >> 8;
+        }
+        if carry != 0 {
+            bytes.push(carry as u8);
+        }
+    }
+    bytes.push(0);
+    if negative {
+        let mut carry = true;
+        for byte in &mut bytes {
+            (*byte, carry) = (!*byte).overflowing_add(carry.into());
+        }
+    }
+    let len = trim_sign(&bytes).len();
+    bytes.truncate(len);
+    Some(bytes)
+}
+
+/// Takes off most significant bytes that only repeat the sign.
+pub(super) fn trim_sign(mut bytes: &[u8]) -> &[u8] {
+    while let [rest @ .., next, last] = bytes {
+        let sign = if next & 0x80 == 0 { 0 } else { 0xff };
+        if *last != sign {
+            break;
+        }
+        bytes = bytes.get(..rest.len() + 1).unwrap_or(bytes);
+    }
+    bytes
+}
+
+/// The integer whose two's complement bytes these are, if it fits.
+pub(super) fn small_integer(bytes: &[u8]) -> Option<i64> {
+    let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+    let mut wide = if negative { [0xff; 8] } else { [0; 8] };
+    wide.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(i64::from_le_bytes(wide))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn string_escapes() {
+        assert_eq!(unquote(br"'a\x41\101\n\\\'\q'").unwrap(), b"aAA\n\\'\\q");
+        for bad in [&b"'a"[..], b"'", b"", b"abc", b"'a\"", br"'\x4'", br"'\'"] {
+            assert_eq!(unquote(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn unicode_escapes() {
+        assert_eq!(raw_unicode(b"a\\u00e9\xe9\\\\u0041").unwrap(), "aéé\\\\u0041");
+        assert_eq!(raw_unicode(br"\ud83d\ude00\U0001f600").unwrap(), "😀😀");
+        assert_eq!(raw_unicode(br"\n").unwrap(), "\\n");
+        for bad in [&br"\u12"[..], br"\ud83d", br"\U00110000", br"\uzzzz", br"\ud83d\u0041"] {
+            assert_eq!(raw_unicode(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn integers_of_any_size() {
+        for value in [0, 1, -1, 127, 128, -128, -129, 255, 256, i64::MAX, i64::MIN] {
+            let bytes = decimal(value.to_string().as_bytes()).unwrap();
+            assert_eq!(small_integer(&bytes), Some(value), "{value}");
+        }
+        assert_eq!(decimal(b"9223372036854775808").map(|bytes| bytes.len()), Some(9));
+        assert_eq!(small_integer(&decimal(b"9223372036854775808").unwrap()), None);
+        assert_eq!(trim_sign(&[5, 0, 0]), [5]);
+        assert_eq!(decimal(b"-"), None);
+        assert_eq!(decimal(b"1x"), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! What a pickle holds: values that refer to each other by index, and to the file by byte range.
+
+use super::numpy::{Array, Dtype};
+
+/// A value of a pickle: an index into its table of values. Shared objects have one id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NodeId(pub(super) u32);
+
+impl NodeId {
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A range of bytes, in the file where possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub(super) start: usize,
+    pub(super) len: usize,
+    /// Whether the range lies in the pickle's table of decoded bytes instead of the file.
+    pub(super) decoded: bool,
+}
+
+impl Span {
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes, looked up in the file or in what was decoded; empty if out of range, which the
+    /// machine never makes.
+    pub(super) fn get<'a>(&self, file: &'a [u8], decoded: &'a [u8]) -> &'a [u8] {
+        let table = if self.decoded { decoded } else { file };
+        self.start.checked_add(self.len).and_then(|end| table.get(self.start..end)).unwrap_or(&[])
+    }
+}
+
+/// One value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `None`.
+    None,
+    /// `True` or `False`.
+    Bool(bool),
+    /// An integer that fits 64 bits.
+    Int(i64),
+    /// A larger integer: its two's complement bytes, least significant first, at least 9.
+    BigInt(Span),
+    /// A float.
+    Float(f64),
+    /// Text, in UTF-8.
+    Str(Span),
+    /// A Python 2 `str`: bytes that readers take for latin-1 text.
+    ByteStr(Span),
+    /// `bytes` or `bytearray`.
+    Bytes(Span),
+    /// A list.
+    List(Vec<NodeId>),
+    /// A tuple.
+    Tuple(Vec<NodeId>),
+    /// A set, in the order in which it was written, each element once.
+    Set(Vec<NodeId>),
+    /// A frozen set, in the order in which it was written, each element once.
+    FrozenSet(Vec<NodeId>),
+    /// A dict, `OrderedDict` or `defaultdict`, in insertion order, each key once.
+    Dict(Vec<(NodeId, NodeId)>),
+    /// A NumPy array.
+    Array(Box<Array>),
+    /// A NumPy dtype.
+    Dtype(Dtype),
+    /// One of the allowed names, used as a value; never called.
+    Global(Callable),
+}
+
+impl Value {
+    /// What the value is, in one or two words.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::None => "None",
+            Value::Bool(_) => "bool",
+            Value::Int(_) | Value::BigInt(_) => "int",
+            Value::Float(_) => "float",
+            Value::Str(_) | Value::ByteStr(_) => "str",
+            Value::Bytes(_) => "bytes",
+            Value::List(_) => "list",
+            Value::Tuple(_) => "tuple",
+            Value::Set(_) => "set",
+            Value::FrozenSet(_) => "frozenset",
+            Value::Dict(_) => "dict",
+            Value::Array(_) => "array",
+            Value::Dtype(_) => "dtype",
+            Value::Global(_) => "constructor",
+        }
+    }
+}
+
+/// A value and where in the file it was begun.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) value: Value,
+    pub(super) offset: u64,
+}
+
+macro_rules! callables {
+    ($($(#[$doc:meta])* $name:ident: $($module:literal)|+, $attribute:literal;)*) => {
+        /// A name that a pickle may mention. The machine has its own meaning for each; no Python
+        /// code exists that it could run.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Callable {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Callable {
+            /// The allowed name `module.attribute`, if it is one.
+            pub fn find(module: &str, attribute: &str) -> Option<Callable> {
+                match (module, attribute) {
+                    $(($($module)|+, $attribute) => Some(Callable::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The last part of the name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Callable::$name => $attribute,)*
+                }
+            }
+        }
+    };
+}
+
+callables! {
+    /// `numpy.core.multiarray._reconstruct`: an empty array, filled by BUILD.
+    Reconstruct: "numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct";
+    /// `numpy.core.multiarray.scalar`: one array element.
+    Scalar: "numpy.core.multiarray" | "numpy._core.multiarray", "scalar";
+    /// `numpy.core.numeric._frombuffer`: an array from a buffer (protocol 5).
+    FromBuffer: "numpy.core.numeric" | "numpy._core.numeric", "_frombuffer";
+    /// `numpy.ndarray`.
+    Ndarray: "numpy", "ndarray";
+    /// `numpy.dtype`.
+    Dtype: "numpy", "dtype";
+    /// `_codecs.encode`: how protocols 0 to 2 spell `bytes`.
+    Encode: "_codecs", "encode";
+    /// `bytes`.
+    Bytes: "builtins" | "__builtin__", "bytes";
+    /// `bytearray`.
+    ByteArray: "builtins" | "__builtin__", "bytearray";
+    /// `list`.
+    List: "builtins" | "__builtin__", "list";
+    /// `tuple`.
+    Tuple: "builtins" | "__builtin__", "tuple";
+    /// `set`.
+    Set: "builtins" | "__builtin__", "set";
+    /// `frozenset`.
+    FrozenSet: "builtins" | "__builtin__", "frozenset";
+    /// `dict`.
+    Dict: "builtins" | "__builtin__", "dict";
+    /// `collections.OrderedDict`.
+    OrderedDict: "collections", "OrderedDict";
+    /// `collections.defaultdict`.
+    DefaultDict: "collections", "defaultdict";
+}

@@ -1,0 +1,251 @@
+//! Reading the elements of an array, row by row, in whatever type and order they lie.
+
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+
+use super::Pickle;
+use super::numpy::{Array, Data, Dtype, Kind};
+use super::value::NodeId;
+
+/// An array together with the pickle that holds its elements.
+#[derive(Clone, Copy)]
+pub struct ArrayView<'p> {
+    pub(super) pickle: &'p Pickle,
+    pub(super) array: &'p Array,
+}
+
+/// One number of an array.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// From a boolean or integer dtype.
+    Int(i128),
+    /// From a float dtype.
+    Float(f64),
+}
+
+impl Number {
+    /// The number as an `i32`, if it is exactly one.
+    pub fn to_i32(self) -> Option<i32> {
+        match self {
+            Number::Int(value) => i32::try_from(value).ok(),
+            Number::Float(value) if value == f64::from(value as i32) => Some(value as i32),
+            Number::Float(_) => None,
+        }
+    }
+
+    /// The nearest `f32`.
+    pub fn to_f32(self) -> f32 {
+        match self {
+            Number::Int(value) => value as f32,
+            Number::Float(value) => value as f32,
+        }
+    }
+}
+
+impl<'p> ArrayView<'p> {
+    /// Lengths of the axes.
+    pub fn shape(&self) -> &'p [usize] {
+        &self.array.shape
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> Dtype {
+        self.array.dtype
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.array.n_elements
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.array.n_elements == 0
+    }
+
+    /// Length of the first axis; 1 for a zero-dimensional array.
+    pub fn n_rows(&self) -> usize {
+        self.array.shape.first().copied().unwrap_or(1)
+    }
+
+    /// Number of elements at one index of the first axis.
+    pub fn row_len(&self) -> usize {
+        self.array.n_elements.checked_div(self.n_rows()).unwrap_or(0)
+    }
+
+    /// Bytes that the elements take in the file; for objects, in NumPy's memory.
+    pub fn n_bytes(&self) -> u64 {
+        (self.array.n_elements as u64).saturating_mul(self.array.dtype.item_size as u64)
+    }
+
+    /// Copies the elements at `row_idx` of the first axis into `out`, in C order, as float32,
+    /// rounded to nearest. Returns how many finite values became infinite by that.
+    ///
+    /// Elements beyond the end of `out` are left out; what has no source (a row out of range, an
+    /// array that is not numeric) becomes zero.
+    pub fn read_f32(&self, row_idx: usize, out: &mut [f32]) -> usize {
+        let dtype = self.array.dtype;
+        let (taken, rest) = out.split_at_mut(self.row_len().min(out.len()));
+        rest.fill(0.0);
+        if !dtype.is_numeric() || row_idx >= self.n_rows() {
+            taken.fill(0.0);
+            return 0;
+        }
+        if self.array.is_c_order() && !dtype.big_endian && dtype.kind == Kind::Float {
+            let row_bytes = self.row_len().saturating_mul(dtype.item_size);
+            let start = row_idx.saturating_mul(row_bytes);
+            let bytes = self.raw().get(start..).unwrap_or(&[]);
+            return match dtype.item_size {
+                2 => copy_f16(bytes, taken),
+                4 => copy_f32(bytes, taken),
+                _ => copy_f64(bytes, taken),
+            };
+        }
+        let start = row_idx.saturating_mul(self.row_len());
+        let mut n_overflows = 0;
+        for (idx, value) in taken.iter_mut().enumerate() {
+            let number = self.number(start.saturating_add(idx)).unwrap_or(Number::Int(0));
+            *value = number.to_f32();
+            if let Number::Float(wide) = number {
+                n_overflows += usize::from(wide.is_finite() && value.is_infinite());
+            }
+        }
+        n_overflows
+    }
+
+    /// The number at `idx`, counted in C order; `None` out of range or if not numeric.
+    pub fn number(&self, idx: usize) -> Option<Number> {
+        decode_number(self.array.dtype, self.element(idx)?)
+    }
+
+    /// The text at `idx`, counted in C order, of an array of text, bytes or objects that are text
+    /// or bytes. Padding NULs are taken off as NumPy does; bytes are UTF-8 or else latin-1.
+    ///
+    /// `None` out of range, for other elements, and for what is no Unicode text.
+    pub fn text(&self, idx: usize) -> Option<String> {
+        match (&self.array.data, self.array.dtype.kind) {
+            (Data::Objects(_), _) => self.pickle.text(self.object(idx)?),
+            (_, Kind::Bytes) => {
+                let bytes = self.element(idx)?;
+                let len = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+                Some(bytes_to_text(bytes.get(..len)?))
+            }
+            (_, Kind::Unicode) => ucs4(self.element(idx)?, self.array.dtype.big_endian),
+            _ => None,
+        }
+    }
+
+    /// The value at `idx` of an object array, counted in C order.
+    pub fn object(&self, idx: usize) -> Option<NodeId> {
+        match &self.array.data {
+            Data::Objects(items) => items.get(self.position(idx)?).copied(),
+            Data::Raw(_) => None,
+        }
+    }
+
+    fn raw(&self) -> &'p [u8] {
+        match &self.array.data {
+            Data::Raw(span) => self.pickle.span(*span),
+            Data::Objects(_) => &[],
+        }
+    }
+
+    fn element(&self, idx: usize) -> Option<&'p [u8]> {
+        let size = self.array.dtype.item_size;
+        let start = self.position(idx)?.checked_mul(size)?;
+        self.raw().get(start..start.checked_add(size)?)
+    }
+
+    /// Where the element that is `idx`-th in C order lies in the data, in elements.
+    fn position(&self, idx: usize) -> Option<usize> {
+        if idx >= self.array.n_elements {
+            return None;
+        }
+        let mut rest = idx;
+        let mut position = 0_usize;
+        for (len, stride) in self.array.shape.iter().zip(&self.array.strides).rev() {
+            position = position.checked_add(rest.checked_rem(*len)?.checked_mul(*stride)?)?;
+            rest = rest.checked_div(*len)?;
+        }
+        Some(position)
+    }
+}
+
+/// The number that the bytes of one element are.
+pub(super) fn decode_number(dtype: Dtype, bytes: &[u8]) -> Option<Number> {
+    let mut wide = [0_u8; 8];
+    let target = wide.get_mut(..bytes.len())?;
+    target.copy_from_slice(bytes);
+    if dtype.big_endian {
+        target.reverse();
+    }
+    let unsigned = u64::from_le_bytes(wide);
+    Some(match (dtype.kind, bytes.len()) {
+        (Kind::Bool, _) => Number::Int(i128::from(unsigned != 0)),
+        (Kind::UInt, _) => Number::Int(i128::from(unsigned)),
+        (Kind::Int, 1) => Number::Int(i128::from(unsigned as u8 as i8)),
+        (Kind::Int, 2) => Number::Int(i128::from(unsigned as u16 as i16)),
+        (Kind::Int, 4) => Number::Int(i128::from(unsigned as u32 as i32)),
+        (Kind::Int, 8) => Number::Int(i128::from(unsigned as i64)),
+        (Kind::Float, 2) => Number::Float(half::f16::from_bits(unsigned as u16).to_f64()),
+        (Kind::Float, 4) => Number::Float(f64::from(f32::from_bits(unsigned as u32))),
+        (Kind::Float, 8) => Number::Float(f64::from_bits(unsigned)),
+        _ => return None,
+    })
+}
+
+/// Bytes as text: UTF-8, or latin-1 where they are not valid UTF-8.
+pub(super) fn bytes_to_text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => latin1(bytes),
+    }
+}
+
+/// Bytes as latin-1 text.
+pub(super) fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// UCS-4 text without the NULs that pad it.
+pub(super) fn ucs4(bytes: &[u8], big_endian: bool) -> Option<String> {
+    let code = |chunk: &[u8]| -> Option<u32> {
+        let array = chunk.try_into().ok()?;
+        Some(if big_endian { u32::from_be_bytes(array) } else { u32::from_le_bytes(array) })
+    };
+    let chars = bytes.chunks_exact(4);
+    let len = chars.clone().rposition(|chunk| chunk.iter().any(|byte| *byte != 0));
+    let n_chars = len.map_or(0, |last| last + 1);
+    chars.take(n_chars).map(|chunk| char::from_u32(code(chunk)?)).collect()
+}
+
+fn copy_f16(bytes: &[u8], out: &mut [f32]) -> usize {
+    // A block small enough for the stack and large enough for the vector conversion.
+    const BLOCK: usize = 1024;
+    let mut bits = [0_u16; BLOCK];
+    for (out, bytes) in out.chunks_mut(BLOCK).zip(bytes.chunks(2 * BLOCK)) {
+        for (bits, bytes) in bits.iter_mut().zip(bytes.chunks_exact(2)) {
+            *bits = u16::from_le_bytes(bytes.try_into().unwrap_or_default());
+        }
+        if let Some(bits) = bits.get(..out.len()) {
+            bits.reinterpret_cast::<half::f16>().convert_to_f32_slice(out);
+        }
+    }
+    0
+}
+
+fn copy_f32(bytes: &[u8], out: &mut [f32]) -> usize {
+    for (out, bytes) in out.iter_mut().zip(bytes.chunks_exact(4)) {
+        *out = f32::from_le_bytes(bytes.try_into().unwrap_or_default());
+    }
+    0
+}
+
+fn copy_f64(bytes: &[u8], out: &mut [f32]) -> usize {
+    let mut n_overflows = 0;
+    for (out, bytes) in out.iter_mut().zip(bytes.chunks_exact(8)) {
+        let wide = f64::from_le_bytes(bytes.try_into().unwrap_or_default());
+        *out = wide as f32;
+        n_overflows += usize::from(wide.is_finite() && out.is_infinite());
+    }
+    n_overflows
+}
