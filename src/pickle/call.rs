@@ -53,10 +53,10 @@ impl Machine<'_> {
             }
             (Name::Scalar, [dtype, bytes]) => self.scalar(*dtype, *bytes)?,
             (Name::FromBuffer, [buffer, dtype, shape, order]) => {
-                self.from_buffer(*buffer, *dtype, *shape, *order, None)?
+                self.buffer_array(*buffer, *dtype, *shape, *order, None)?
             }
             (Name::FromBuffer, [buffer, dtype, shape, order, axes]) => {
-                self.from_buffer(*buffer, *dtype, *shape, *order, Some(*axes))?
+                self.buffer_array(*buffer, *dtype, *shape, *order, Some(*axes))?
             }
             (Name::Encode | Name::ByteArray, [text, codec]) => {
                 return self.encode(*text, *codec);
@@ -164,7 +164,7 @@ impl Machine<'_> {
         self.array(dtype, shape, order, data)
     }
 
-    fn from_buffer(
+    fn buffer_array(
         &self,
         buffer: NodeId,
         dtype: NodeId,

@@ -67,7 +67,7 @@ fn child(value: &Value, idx: usize) -> Option<NodeId> {
         }
         Value::Dict(entries) => {
             let (key, value) = entries.get(idx / 2)?;
-            Some(if idx % 2 == 0 { *key } else { *value })
+            Some(if idx.is_multiple_of(2) { *key } else { *value })
         }
         Value::Array(array) => match &array.data {
             Data::Objects(items) => items.get(idx).copied(),
