@@ -245,8 +245,8 @@ pub(super) fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
         PickleError::Truncated { .. }
             | PickleError::UnknownOpcode { .. }
             | PickleError::Damaged { .. }
-            | PickleError::ForbiddenCall { .. }
-            | PickleError::ForbiddenOpcode { .. }
+            // A persistent id as the very first value: no writer does that, words with P do.
+            | PickleError::ForbiddenOpcode { offset: 0, .. }
     );
     let head = bytes.get(..bytes.len().min(256)).unwrap_or(bytes);
     let readable = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e | 0x80..);
