@@ -2,8 +2,9 @@
 //! an array or completes a dtype. Nothing else can be called or filled.
 
 use super::error::PickleError;
-use super::machine::{Machine, NONE};
+
 use super::numpy::{Array, Data, Dtype, Kind, Misfit, Order};
+use super::state::{Machine, NONE};
 use super::value::{Callable, NodeId, Span, Value};
 use super::view::{Number, decode_number, ucs4};
 

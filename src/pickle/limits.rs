@@ -12,8 +12,9 @@ pub const MEMO_ENTRIES: u64 = 8_000_000;
 /// writers put one whole list of segments there.
 pub const STACK_VALUES: u64 = 4_000_000;
 
-/// Objects, plus the places that containers have for them. Each costs at most 48 bytes of memory.
-pub const OBJECTS: u64 = 16_000_000;
+/// Objects, plus the places that containers have for them. The largest known file has seven
+/// million. A place costs 4 bytes, an object at most 48, but at least one byte of the file too.
+pub const OBJECTS: u64 = 12_000_000;
 
 /// Bytes that had to be decoded into memory, because the file holds them only in another form
 /// (Python 2 escapes, bytes spelled as text). Besides, they never exceed [`DECODED_PER_BYTE`]

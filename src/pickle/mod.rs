@@ -19,6 +19,7 @@ pub mod limits;
 mod machine;
 mod numpy;
 mod opcode;
+mod state;
 mod text;
 mod value;
 mod view;

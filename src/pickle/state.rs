@@ -1,0 +1,374 @@
+//! The state of the stack machine, and the steps that several instructions share: reading
+//! arguments, making values within the limits, the stack, the memo, and names.
+
+use std::collections::HashMap;
+
+use super::error::{PickleError, global_hint};
+use super::limits::{DECODED_PER_BYTE, Limits};
+use super::opcode::Opcode;
+use super::text;
+use super::value::{Callable, Node, NodeId, Span, Value};
+
+/// The ids of the constants that are shared by all who mention them.
+pub(super) const NONE: NodeId = NodeId(0);
+pub(super) const FALSE: NodeId = NodeId(1);
+pub(super) const TRUE: NodeId = NodeId(2);
+
+/// An unused place of the memo.
+const UNSET: NodeId = NodeId(u32::MAX);
+
+pub(super) struct Machine<'a> {
+    file: &'a [u8],
+    pub(super) limits: &'a Limits,
+    pub(super) pos: usize,
+    /// Start of the current instruction.
+    pub(super) at: u64,
+    pub(super) opcode: Opcode,
+    pub(super) protocol: u8,
+    pub(super) stack: Vec<NodeId>,
+    /// Heights of the stack at which the open marks were set.
+    pub(super) marks: Vec<usize>,
+    memo: Vec<NodeId>,
+    pub(super) n_memo: u64,
+    pub(super) nodes: Vec<Node>,
+    /// Objects made so far, plus the places in containers.
+    n_objects: u64,
+    pub(super) decoded: Vec<u8>,
+    /// What `_codecs.encode` gave for a text, so that each text is encoded once.
+    pub(super) encoded: HashMap<NodeId, NodeId>,
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(file: &'a [u8], limits: &'a Limits) -> Machine<'a> {
+        let constant = |value| Node { value, offset: 0 };
+        let nodes = [Value::None, Value::Bool(false), Value::Bool(true)].map(constant).into();
+        Machine {
+            file,
+            limits,
+            pos: 0,
+            at: 0,
+            opcode: Opcode::STOP,
+            protocol: 0,
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: Vec::new(),
+            n_memo: 0,
+            nodes,
+            n_objects: 0,
+            decoded: Vec::new(),
+            encoded: HashMap::new(),
+        }
+    }
+
+    // Reading the file.
+
+    pub(super) fn require(&self, len: u64) -> Result<usize, PickleError> {
+        let found = self.file.len().saturating_sub(self.pos) as u64;
+        usize::try_from(len).ok().filter(|_| len <= found).ok_or(PickleError::Truncated {
+            offset: self.at,
+            opcode: self.opcode.name(),
+            needed: len,
+            found,
+        })
+    }
+
+    pub(super) fn payload(&mut self, len: u64) -> Result<Span, PickleError> {
+        let len = self.require(len)?;
+        let span = Span { start: self.pos, len, decoded: false };
+        self.pos = self.pos.saturating_add(len);
+        Ok(span)
+    }
+
+    pub(super) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], PickleError> {
+        let span = self.payload(N as u64)?;
+        self.span(span).try_into().map_err(|_| self.damaged("an argument of a wrong size"))
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, PickleError> {
+        self.fixed::<1>().map(|[byte]| byte)
+    }
+
+    pub(super) fn size8(&mut self) -> Result<u64, PickleError> {
+        self.fixed().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn signed_size(&mut self) -> Result<u64, PickleError> {
+        let size = i32::from_le_bytes(self.fixed()?);
+        u64::try_from(size).map_err(|_| self.damaged(format!("a negative size, {size},")))
+    }
+
+    /// The rest of the line, without its end.
+    pub(super) fn raw_line(&mut self) -> Result<&'a [u8], PickleError> {
+        let file = self.file;
+        let rest = file.get(self.pos..).unwrap_or(&[]);
+        // A line is text, so that a file without line ends is not searched beyond the cap.
+        let cap = usize::try_from(self.limits.string_bytes).unwrap_or(usize::MAX);
+        let head = rest.get(..rest.len().min(cap.saturating_add(1))).unwrap_or(rest);
+        let Some(len) = head.iter().position(|byte| *byte == b'\n') else {
+            self.check("bytes in one line", self.limits.string_bytes, head.len() as u64)?;
+            return Err(PickleError::Truncated {
+                offset: self.at,
+                opcode: self.opcode.name(),
+                needed: (rest.len() as u64).saturating_add(1),
+                found: rest.len() as u64,
+            });
+        };
+        self.pos = self.pos.saturating_add(len).saturating_add(1);
+        Ok(head.get(..len).unwrap_or(&[]))
+    }
+
+    /// As [`raw_line`](Self::raw_line), of an opcode whose argument never ends in CR.
+    pub(super) fn line(&mut self) -> Result<&'a [u8], PickleError> {
+        let line = self.raw_line()?;
+        if line.last() == Some(&b'\r') {
+            return Err(PickleError::LineEnds { offset: self.at });
+        }
+        Ok(line)
+    }
+
+    pub(super) fn text_index(&mut self) -> Result<u64, PickleError> {
+        let line = self.line()?;
+        let index = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok());
+        index.ok_or_else(|| self.damaged("a memo index that is no number"))
+    }
+
+    // Making values.
+
+    /// Counts `n` more objects or places for them.
+    pub(super) fn count(&mut self, n: u64) -> Result<(), PickleError> {
+        self.n_objects = self.n_objects.saturating_add(n);
+        self.check("objects", self.limits.objects, self.n_objects)
+    }
+
+    pub(super) fn make(&mut self, value: Value) -> Result<NodeId, PickleError> {
+        self.count(1)?;
+        let id = u32::try_from(self.nodes.len()).ok().filter(|id| *id != u32::MAX);
+        let id = id.ok_or_else(|| self.damaged("more objects than can be counted"))?;
+        self.nodes.push(Node { value, offset: self.at });
+        Ok(NodeId(id))
+    }
+
+    pub(super) fn push(&mut self, value: Value) -> Result<(), PickleError> {
+        let id = self.make(value)?;
+        self.push_id(id)
+    }
+
+    pub(super) fn push_items(
+        &mut self,
+        items: Vec<NodeId>,
+        container: fn(Vec<NodeId>) -> Value,
+    ) -> Result<(), PickleError> {
+        self.count(items.len() as u64)?;
+        self.push(container(items))
+    }
+
+    pub(super) fn small_tuple(&mut self, len: usize) -> Result<(), PickleError> {
+        let mut items = Vec::with_capacity(len);
+        for _ in 0..len {
+            items.push(self.pop()?);
+        }
+        items.reverse();
+        self.push_items(items, Value::Tuple)
+    }
+
+    pub(super) fn unicode(&mut self, len: u64) -> Result<(), PickleError> {
+        self.check("bytes in one string", self.limits.string_bytes, len)?;
+        let span = self.payload(len)?;
+        if std::str::from_utf8(self.span(span)).is_err() {
+            return Err(self.damaged("text that is not UTF-8"));
+        }
+        self.push(Value::Str(span))
+    }
+
+    pub(super) fn long(&mut self, len: u64) -> Result<(), PickleError> {
+        self.check("bytes in one integer", self.limits.integer_bytes, len)?;
+        let span = self.payload(len)?;
+        let bytes = text::trim_sign(self.span(span));
+        let value = match text::small_integer(bytes) {
+            Some(value) => Value::Int(value),
+            None => Value::BigInt(Span { len: bytes.len(), ..span }),
+        };
+        self.push(value)
+    }
+
+    pub(super) fn text_integer(&mut self, line: &[u8]) -> Result<(), PickleError> {
+        // Protocols 0 and 1 of Python 2.3 and later spell booleans like this.
+        match (self.opcode, line) {
+            (Opcode::INT, b"00") => return self.push_id(FALSE),
+            (Opcode::INT, b"01") => return self.push_id(TRUE),
+            _ => {}
+        }
+        self.check("digits in one integer", self.limits.integer_bytes, line.len() as u64)?;
+        let line = match self.opcode {
+            Opcode::LONG => line.strip_suffix(b"L").unwrap_or(line),
+            _ => line,
+        };
+        let bytes =
+            text::decimal(line).ok_or_else(|| self.damaged("an integer that is no number"))?;
+        let value = match text::small_integer(&bytes) {
+            Some(value) => Value::Int(value),
+            None => Value::BigInt(self.decode(&bytes)?),
+        };
+        self.push(value)
+    }
+
+    /// Keeps bytes that the file holds only in another form.
+    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<Span, PickleError> {
+        let start = self.decoded.len();
+        let found = (start as u64).saturating_add(bytes.len() as u64);
+        let honest = (self.file.len() as u64).saturating_mul(DECODED_PER_BYTE);
+        self.check("decoded bytes", self.limits.decoded_bytes.min(honest), found)?;
+        self.decoded.extend_from_slice(bytes);
+        Ok(Span { start, len: bytes.len(), decoded: true })
+    }
+
+    pub(super) fn extend_list(&mut self, items: Vec<NodeId>) -> Result<(), PickleError> {
+        self.count(items.len() as u64)?;
+        match self.top_value()? {
+            Value::List(list) => list.extend(items),
+            _ => return Err(self.damaged("items appended to what is no list")),
+        }
+        Ok(())
+    }
+
+    pub(super) fn extend_dict(&mut self, items: Vec<NodeId>) -> Result<(), PickleError> {
+        self.count(items.len() as u64)?;
+        let (pairs, rest) = items.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(self.damaged("a dict key without a value"));
+        }
+        match self.top_value()? {
+            Value::Dict(dict) => dict.extend(pairs.iter().map(|[key, value]| (*key, *value))),
+            _ => return Err(self.damaged("items set in what is no dict")),
+        }
+        Ok(())
+    }
+
+    // The stack and the memo.
+
+    pub(super) fn value(&self, id: NodeId) -> &Value {
+        self.nodes.get(id.index()).map_or(&Value::None, |node| &node.value)
+    }
+
+    pub(super) fn span(&self, span: Span) -> &[u8] {
+        span.get(self.file, &self.decoded)
+    }
+
+    /// A `str` as text.
+    pub(super) fn text(&self, id: NodeId) -> Option<&str> {
+        match self.value(id) {
+            Value::Str(span) | Value::ByteStr(span) => std::str::from_utf8(self.span(*span)).ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn push_id(&mut self, id: NodeId) -> Result<(), PickleError> {
+        self.stack.push(id);
+        self.check_stack()
+    }
+
+    pub(super) fn check_stack(&self) -> Result<(), PickleError> {
+        let found = self.stack.len().saturating_add(self.marks.len()) as u64;
+        self.check("values on the stack", self.limits.stack_values, found)
+    }
+
+    /// The topmost value above the last mark.
+    pub(super) fn top(&self) -> Result<NodeId, PickleError> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        let top = self.stack.get(floor..).and_then(<[NodeId]>::last).copied();
+        top.ok_or_else(|| self.damaged(format!("`{}` without a value", self.opcode.name())))
+    }
+
+    pub(super) fn top_value(&mut self) -> Result<&mut Value, PickleError> {
+        let id = self.top()?;
+        let missing = self.damaged("a value that does not exist");
+        self.nodes.get_mut(id.index()).map(|node| &mut node.value).ok_or(missing)
+    }
+
+    pub(super) fn pop(&mut self) -> Result<NodeId, PickleError> {
+        let id = self.top()?;
+        self.stack.pop();
+        Ok(id)
+    }
+
+    pub(super) fn pop_to_mark(&mut self) -> Result<Vec<NodeId>, PickleError> {
+        let height = self
+            .marks
+            .pop()
+            .filter(|height| *height <= self.stack.len())
+            .ok_or_else(|| self.damaged(format!("`{}` without a mark", self.opcode.name())))?;
+        Ok(self.stack.split_off(height))
+    }
+
+    pub(super) fn remember(&mut self, index: u64) -> Result<(), PickleError> {
+        let id = self.top()?;
+        self.check("memo entries", self.limits.memo_entries, index.saturating_add(1))?;
+        let index = usize::try_from(index).map_err(|_| self.damaged("a memo index"))?;
+        if index >= self.memo.len() {
+            self.memo.resize(index.saturating_add(1), UNSET);
+        }
+        if let Some(place) = self.memo.get_mut(index) {
+            // `MEMOIZE` numbers by entries, not by the highest index.
+            self.n_memo = self.n_memo.saturating_add(u64::from(*place == UNSET));
+            *place = id;
+        }
+        Ok(())
+    }
+
+    pub(super) fn recall(&mut self, index: u64) -> Result<(), PickleError> {
+        let place = usize::try_from(index).ok().and_then(|index| self.memo.get(index));
+        match place.copied() {
+            Some(id) if id != UNSET => self.push_id(id),
+            _ => Err(self.damaged(format!("memo entry {index}, which was never set,"))),
+        }
+    }
+
+    // Names.
+
+    pub(super) fn global_lines(&mut self) -> Result<Callable, PickleError> {
+        let (module, attribute) = (self.line()?, self.line()?);
+        match (std::str::from_utf8(module), std::str::from_utf8(attribute)) {
+            (Ok(module), Ok(attribute)) => self.allowed(module, attribute),
+            _ => Err(self.damaged("a name that is not UTF-8")),
+        }
+    }
+
+    pub(super) fn allowed(&self, module: &str, attribute: &str) -> Result<Callable, PickleError> {
+        // Long enough for every real name, short enough for one line.
+        const SHOWN_CHARS: usize = 80;
+        Callable::find(module, attribute).ok_or_else(|| {
+            let dotted = module.chars().chain(['.']).chain(attribute.chars());
+            PickleError::ForbiddenGlobal {
+                offset: self.at,
+                name: dotted.take(SHOWN_CHARS).flat_map(char::escape_debug).collect(),
+                hint: global_hint(module),
+            }
+        })
+    }
+
+    // Errors.
+
+    pub(super) fn check(
+        &self,
+        what: &'static str,
+        limit: u64,
+        found: u64,
+    ) -> Result<(), PickleError> {
+        if found > limit {
+            return Err(PickleError::Limit { offset: self.at, what, limit, found });
+        }
+        Ok(())
+    }
+
+    pub(super) fn damaged(&self, what: impl Into<String>) -> PickleError {
+        PickleError::Damaged { offset: self.at, what: what.into() }
+    }
+
+    pub(super) fn forbidden(&self, what: impl Into<String>) -> PickleError {
+        PickleError::ForbiddenCall { offset: self.at, what: what.into() }
+    }
+
+    pub(super) fn outside(&self, what: &'static str, hint: &'static str) -> PickleError {
+        PickleError::ForbiddenOpcode { offset: self.at, opcode: self.opcode.name(), what, hint }
+    }
+}
