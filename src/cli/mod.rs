@@ -1,1 +1,90 @@
-//! The command line.
+//! The command line: one file per subcommand, each of which parses, calls the library and prints.
+//!
+//! Data go to standard output, talk goes to standard error. Exit codes: 0 done, 1 bad data or a
+//! failed run, 2 the call was wrong.
+
+#[macro_use]
+mod output;
+
+mod convert;
+mod inspect;
+mod progress;
+mod synth;
+#[cfg_attr(feature = "train", path = "train/enabled.rs")]
+#[cfg_attr(not(feature = "train"), path = "train/disabled.rs")]
+mod train;
+mod validate;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Convert, validate and inspect the feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS, and train
+/// ALMT on them.
+#[derive(Parser)]
+#[command(name = "almt-data", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Convert(convert::ConvertArgs),
+    Validate(validate::ValidateArgs),
+    Inspect(inspect::InspectArgs),
+    Train(train::TrainArgs),
+    Eval(train::EvalArgs),
+    Synth(synth::SynthArgs),
+}
+
+/// A run that failed, in words for the user.
+///
+/// The first line is the cause with file and place, further lines are hints.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+}
+
+impl Failure {
+    /// A failure in one file.
+    fn at(path: &Path, problem: impl std::fmt::Display) -> Failure {
+        Failure { message: format!("{}: {problem}", path.display()) }
+    }
+
+    fn new(message: impl Into<String>) -> Failure {
+        Failure { message: message.into() }
+    }
+
+    /// Adds advice on a line of its own.
+    fn hint(mut self, hint: impl std::fmt::Display) -> Failure {
+        self.message.push_str(&format!("\n  hint: {hint}"));
+        self
+    }
+}
+
+impl From<crate::store::StoreError> for Failure {
+    fn from(error: crate::store::StoreError) -> Failure {
+        Failure::new(error.to_string())
+    }
+}
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Convert(args) => convert::convert(args),
+        Command::Validate(args) => validate::validate(args),
+        Command::Inspect(args) => inspect::inspect(args),
+        Command::Train(args) => train::train(args),
+        Command::Eval(args) => train::eval(args),
+        Command::Synth(args) => synth::synth(args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {}", failure.message);
+            ExitCode::FAILURE
+        }
+    }
+}

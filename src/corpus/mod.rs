@@ -4,8 +4,12 @@
 //! format: where rows come from is hidden behind [`Rows`], so that a 13 GB source is never in
 //! memory at once.
 
+pub mod check;
 pub mod label;
+pub mod manifest;
 pub mod segment;
+pub mod spec;
+pub mod stats;
 
 use std::collections::BTreeMap;
 use std::fmt;

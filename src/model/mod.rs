@@ -1,1 +1,7 @@
-//! Under construction.
+//! ALMT, and nothing of where its inputs come from: this module knows no store and no files.
+
+mod almt;
+mod layers;
+
+pub use almt::{Almt, AlmtConfig, Input, Residual, Sequence, Trace};
+pub use layers::Init;

@@ -1,1 +1,113 @@
-//! Under construction.
+//! The feature store: one HDF5 file that Python opens as it is, complete or absent.
+//!
+//! This module knows the store's layout, versions and digests. It must not know pickles, models or
+//! the command line. The write side is [`write`], the read side [`Store`]; `validate` is
+//! [`Store::verify`].
+//!
+//! # Layout, version 1
+//!
+//! ```text
+//! /train /valid /test
+//!   id, raw_text, annotations      UTF-8 strings, [n_samples]
+//!   text, audio, vision            float32 [n_samples, seq_len, feat_dim]
+//!   text_bert                      int32 [n_samples, 3, seq_len]: token ids, mask, segment ids
+//!   words                          int32 [n_samples, seq_len]: the source's vocabulary indices
+//!   audio_lengths, vision_lengths  int32 [n_samples]
+//!   regression_labels              float32 [n_samples]; also _T, _A, _V where the source has them
+//!   classification_labels          int32 [n_samples]
+//!   bins/NAME                      int8 [n_samples], -1 = excluded
+//! ```
+//!
+//! The root's attributes name the version, the dataset and the source; `manifest` holds a
+//! [`Manifest`](crate::corpus::manifest::Manifest) as JSON. Every dataset carries its BLAKE3.
+
+mod digest;
+mod publish;
+mod read;
+mod write;
+
+pub use read::{Store, Verification};
+pub use write::{NonFinite, Outcome, SourceInfo, WriteOptions, write};
+
+use std::path::PathBuf;
+
+/// The version that this program writes, and the only one that it reads.
+pub const VERSION: u32 = 1;
+
+/// Why a store could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system refused.
+    #[error("{path}: cannot {action}: {cause}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// The output exists already.
+    #[error("{path}: exists already\n  hint: `--overwrite` replaces it")]
+    Exists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The file is no HDF5 file.
+    #[error("{path}: is not an HDF5 file: offset 0 does not hold the HDF5 signature")]
+    NotHdf5 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The HDF5 library could not read or write.
+    #[error("{path}: {place}: {cause}")]
+    Hdf5 {
+        /// The file.
+        path: PathBuf,
+        /// The dataset or attribute.
+        place: String,
+        /// What the library said.
+        cause: String,
+    },
+    /// An HDF5 file, but not written by this program.
+    #[error(
+        "{path}: is an HDF5 file but not a feature store: it lacks the attribute `store_version`"
+    )]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A store of a version that this program does not read.
+    #[error(
+        "{path}: attribute `store_version`: version {found} is not supported, this program reads \
+         version {VERSION}\n  hint: convert the source again, or use the program that wrote it"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version of the file.
+        found: u64,
+    },
+    /// The content contradicts itself or its digests.
+    #[error("{path}: {place}: {problem}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The dataset or attribute.
+        place: String,
+        /// Expected and found.
+        problem: String,
+    },
+    /// Values that the chosen policy does not allow.
+    #[error("{place}: {n_values} values are not finite, first in sample {sample}\n  hint: {hint}")]
+    NonFinite {
+        /// Split and modality.
+        place: String,
+        /// Number of values.
+        n_values: u64,
+        /// Id of the first sample.
+        sample: String,
+        /// What to do.
+        hint: &'static str,
+    },
+}

@@ -1,0 +1,43 @@
+//! `almt-data inspect`: the tree of a pickle or a store.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Failure, convert, output};
+use crate::pickle::describe;
+use crate::store::Store;
+use crate::tree::human_bytes;
+
+/// Show what is in a pickle or a store: shapes, types, sizes, first ids
+#[derive(Args)]
+pub struct InspectArgs {
+    /// A pickle or a store
+    path: PathBuf,
+}
+
+/// Prints the tree of one file.
+pub fn inspect(args: InspectArgs) -> Result<ExitCode, Failure> {
+    let path = args.path;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if starts_like_hdf5(&path)? {
+        output::write(format_args!("{}", Store::open(&path)?.describe(&name)?));
+    } else {
+        let pickle = convert::open_pickle(&path)?;
+        let mut tree = describe::describe(&pickle, &name);
+        let size = human_bytes(pickle.len() as u64);
+        tree.detail = format!("{} (pickle protocol {}, {size})", tree.detail, pickle.protocol());
+        output::write(format_args!("{tree}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn starts_like_hdf5(path: &Path) -> Result<bool, Failure> {
+    use std::io::Read;
+    let mut start = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(4).read_to_end(&mut start))
+        .map_err(|error| Failure::at(path, format!("cannot open: {error}")))?;
+    Ok(start == b"\x89HDF")
+}

@@ -1,0 +1,23 @@
+//! Standard output, which a reader such as `head` may close at any time.
+
+use std::fmt;
+use std::io::{self, Write};
+
+/// `println!` for which a closed pipe is the end of the work, not a panic.
+macro_rules! outln {
+    ($($arg:tt)*) => { $crate::cli::output::write(format_args!("{}\n", format_args!($($arg)*))) };
+}
+
+/// Writes to standard output. When its reader has gone there is nobody left to tell, so the
+/// program ends as if done.
+pub fn write(text: fmt::Arguments<'_>) {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("error: cannot write to standard output: {error}");
+            std::process::exit(1);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `almt-data validate`: is the store what it says, and fit to train on?
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Failure, progress};
+use crate::corpus::check::{Finding, Severity};
+use crate::store::Store;
+use crate::tree::human_bytes;
+
+/// Check stores: digests, dimensions, counts, labels, ids, leakage, non-finite values
+#[derive(Args)]
+pub struct ValidateArgs {
+    /// Stores to check; without any, every `.h5` file in the current folder
+    stores: Vec<PathBuf>,
+    /// Print one JSON document in place of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// The result for one store, as `--json` prints it.
+#[derive(Serialize)]
+struct Report {
+    path: PathBuf,
+    /// Whether nothing worse than a warning was found.
+    valid: bool,
+    /// Why the store could not be read, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dataset: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    n_bytes_checked: u64,
+    findings: Vec<Finding>,
+    /// Changes between source and store, from the manifest.
+    notes: Vec<String>,
+}
+
+/// Checks each store; exit code 1 when one of them is not valid.
+pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
+    let stores = if args.stores.is_empty() { stores_here()? } else { args.stores };
+    let reports: Vec<Report> = stores
+        .into_iter()
+        .map(|path| {
+            let report = check(path);
+            if !args.json {
+                print(&report);
+            }
+            report
+        })
+        .collect();
+    if args.json {
+        let json = serde_json::to_string_pretty(&reports);
+        outln!("{}", json.map_err(|error| Failure::new(error.to_string()))?);
+    }
+    let valid = reports.iter().all(|report| report.valid);
+    Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn stores_here() -> Result<Vec<PathBuf>, Failure> {
+    let here = Path::new(".");
+    let entries = std::fs::read_dir(here)
+        .map_err(|error| Failure::new(format!("cannot list the current folder: {error}")))?;
+    let mut stores: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| PathBuf::from(entry.file_name()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "h5"))
+        .collect();
+    stores.sort();
+    if stores.is_empty() {
+        return Err(Failure::new("no store (`.h5`) in the current folder")
+            .hint("`almt-data convert mosi.pkl` makes one"));
+    }
+    Ok(stores)
+}
+
+fn check(path: PathBuf) -> Report {
+    let mut report = Report {
+        path,
+        valid: false,
+        failure: None,
+        dataset: None,
+        digest: None,
+        n_bytes_checked: 0,
+        findings: Vec::new(),
+        notes: Vec::new(),
+    };
+    let verified = Store::open(&report.path).and_then(|store| {
+        let manifest = store.manifest();
+        report.dataset = Some(manifest.dataset.title());
+        report.digest = Some(manifest.digest.clone());
+        report.notes.clone_from(&manifest.notes);
+        let total = store.path().metadata().map_or(0, |meta| meta.len());
+        let bar = progress::bytes("validating", total);
+        let verified = store.verify(&|n_bytes| bar.inc(n_bytes));
+        bar.finish_and_clear();
+        verified
+    });
+    match verified {
+        Ok(verification) => {
+            report.findings = verification.findings;
+            report.n_bytes_checked = verification.n_bytes;
+            report.valid = report.findings.iter().all(|finding| finding.severity < Severity::Error);
+        }
+        Err(error) => report.failure = Some(error.to_string()),
+    }
+    report
+}
+
+fn print(report: &Report) {
+    let path = report.path.display();
+    if let Some(failure) = &report.failure {
+        // The message names the file itself.
+        eprintln!("error: {failure}");
+        return;
+    }
+    let count = |severity| report.findings.iter().filter(|f| f.severity == severity).count();
+    let (n_errors, n_warnings) = (count(Severity::Error), count(Severity::Warning));
+    let verdict = if report.valid { "valid" } else { "NOT VALID" };
+    outln!(
+        "{path}: {verdict} ({}, {} checked, {n_errors} errors, {n_warnings} warnings)",
+        report.dataset.unwrap_or("unknown dataset"),
+        human_bytes(report.n_bytes_checked)
+    );
+    for finding in &report.findings {
+        outln!("  {finding}");
+    }
+    for note in &report.notes {
+        outln!("  note: {note}");
+    }
+}

@@ -1,0 +1,105 @@
+//! The manifest of a store: where it came from, what is in it, and the digests to prove it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dataset, SplitName};
+
+/// How the frames of the modalities relate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Alignment {
+    /// All modalities have one step per word.
+    Aligned,
+    /// Each modality has its own rate.
+    Unaligned,
+}
+
+/// The file that a store was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// File name without its folder.
+    pub file_name: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of the whole file, lower-case hexadecimal.
+    pub sha256: String,
+    /// BLAKE3 of the whole file, lower-case hexadecimal.
+    pub blake3: String,
+    /// Name of the layout that was recognised.
+    pub layout: String,
+}
+
+/// One split: which segments, in which order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitManifest {
+    /// Which split.
+    pub name: SplitName,
+    /// BLAKE3 of the ids in order, each preceded by its length.
+    pub digest: String,
+    /// Segment ids in the order of the rows.
+    pub ids: Vec<String>,
+    /// The video of each segment.
+    pub videos: Vec<String>,
+}
+
+/// One dataset of the store and the digest of its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Path in the store, such as `/train/audio`.
+    pub path: String,
+    /// `float32`, `int32`, `int8` or `string`.
+    pub dtype: String,
+    /// Extents, the number of samples first.
+    pub shape: Vec<usize>,
+    /// BLAKE3 of the raw little-endian bytes; of strings, each preceded by its length in eight
+    /// bytes.
+    pub blake3: String,
+}
+
+/// Everything about a store but its data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the store's layout.
+    pub store_version: u32,
+    /// Program and version that wrote the store.
+    pub writer: String,
+    /// Which dataset it is.
+    pub dataset: Dataset,
+    /// Relation of the frames; absent with fewer than two modalities.
+    pub alignment: Option<Alignment>,
+    /// The source file.
+    pub source: Source,
+    /// The splits that are present, in the order train, valid, test.
+    pub splits: Vec<SplitManifest>,
+    /// All datasets, in the order in which they were written.
+    pub columns: Vec<Column>,
+    /// Every change of a value and everything left out between source and store.
+    pub notes: Vec<String>,
+    /// BLAKE3 over the path, type, shape and digest of every column: the same for every file
+    /// that holds the same data.
+    pub digest: String,
+}
+
+impl Manifest {
+    /// One split's entry.
+    pub fn split(&self, name: SplitName) -> Option<&SplitManifest> {
+        self.splits.iter().find(|split| split.name == name)
+    }
+
+    /// One column's entry.
+    pub fn column(&self, path: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.path == path)
+    }
+}
+
+/// The store digest of a set of columns.
+pub fn store_digest(columns: &[Column]) -> String {
+    let mut lines: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            format!("{} {} {:?} {}\n", column.path, column.dtype, column.shape, column.blake3)
+        })
+        .collect();
+    lines.sort();
+    blake3::hash(lines.concat().as_bytes()).to_hex().to_string()
+}

@@ -1,0 +1,141 @@
+//! What each dataset must look like, read from `schemas/datasets/*.toml`, and which dataset a
+//! corpus is.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
+
+/// The expectations for one dataset.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetSpec {
+    /// Smallest and largest label.
+    pub label_range: [f32; 2],
+    /// What must not appear in two splits.
+    pub split_by: SplitBy,
+    /// The known builds of the feature files.
+    pub builds: Vec<Build>,
+}
+
+/// What the splits of a dataset were drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitBy {
+    /// Whole videos: one in two splits is leakage.
+    Video,
+    /// Single segments: a video may span splits.
+    Segment,
+}
+
+/// One public build of the features of a dataset.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// Who publishes it, and with which features.
+    pub name: String,
+    /// Samples per split.
+    pub counts: BTreeMap<SplitName, usize>,
+    /// Audio `feat_dim`.
+    pub audio: usize,
+    /// Vision `feat_dim`.
+    pub vision: usize,
+}
+
+impl Build {
+    fn feat_dim(&self, modality: Modality) -> Option<usize> {
+        match modality {
+            Modality::Text => None,
+            Modality::Audio => Some(self.audio),
+            Modality::Vision => Some(self.vision),
+        }
+    }
+
+    /// Whether the given feature dimensions are those of this build. Text dimensions depend on the
+    /// encoder and are not compared.
+    pub fn matches(&self, feat_dims: &BTreeMap<Modality, usize>) -> bool {
+        feat_dims.iter().all(|(modality, dim)| self.feat_dim(*modality).is_none_or(|d| d == *dim))
+    }
+}
+
+impl DatasetSpec {
+    /// The expectations for `dataset`.
+    pub fn of(dataset: Dataset) -> &'static DatasetSpec {
+        static SPECS: LazyLock<BTreeMap<Dataset, DatasetSpec>> = LazyLock::new(|| {
+            [
+                (Dataset::Mosi, include_str!("../../schemas/datasets/mosi.toml")),
+                (Dataset::Mosei, include_str!("../../schemas/datasets/mosei.toml")),
+                (Dataset::Sims, include_str!("../../schemas/datasets/sims.toml")),
+                (Dataset::Simsv2, include_str!("../../schemas/datasets/simsv2.toml")),
+            ]
+            .map(|(dataset, text)| {
+                (dataset, toml::from_str(text).expect("the embedded dataset files are tested"))
+            })
+            .into()
+        });
+        &SPECS[&dataset]
+    }
+
+    /// Whether a label lies in the dataset's range.
+    pub fn contains(&self, label: f32) -> bool {
+        (self.label_range[0]..=self.label_range[1]).contains(&label)
+    }
+}
+
+/// Feature dimensions of the first split that has each modality.
+fn feat_dims(splits: &[CorpusSplit<'_>]) -> BTreeMap<Modality, usize> {
+    let blocks = splits.iter().rev().flat_map(|split| &split.features);
+    blocks.map(|(modality, block)| (*modality, block.shape[2])).collect()
+}
+
+/// The dataset that a corpus is, from its feature dimensions, label range and sample counts; `None`
+/// where that does not decide it.
+pub fn recognise(corpus: &Corpus<'_>) -> Option<Dataset> {
+    let dims = feat_dims(&corpus.splits);
+    let labels = || corpus.splits.iter().flat_map(|split| &split.regression_labels.overall);
+    let narrow = labels().all(|label| label.abs() <= 1.0);
+    let mut candidates: Vec<(usize, Dataset)> = Dataset::ALL
+        .into_iter()
+        .filter(|dataset| (DatasetSpec::of(*dataset).label_range[1] <= 1.0) == narrow)
+        .filter_map(|dataset| {
+            let builds = DatasetSpec::of(dataset).builds.iter().filter(|b| b.matches(&dims));
+            let score = builds.map(|build| score(build, corpus, &dims)).max()?;
+            Some((score, dataset))
+        })
+        .collect();
+    candidates.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    match candidates[..] {
+        [(best, dataset)] if best > 0 => Some(dataset),
+        [(best, dataset), (second, _), ..] if best > second => Some(dataset),
+        _ => None,
+    }
+}
+
+/// Evidence for a build whose dimensions do not contradict the corpus: a dimension that agrees
+/// counts 10, a split whose size is within 2% of the expected one counts 1.
+fn score(build: &Build, corpus: &Corpus<'_>, dims: &BTreeMap<Modality, usize>) -> usize {
+    let n_dims = dims.keys().filter(|modality| build.feat_dim(**modality).is_some()).count();
+    let n_sizes = corpus.splits.iter().filter(|split| {
+        let expected = build.counts.get(&split.name).copied().unwrap_or(0);
+        50 * split.ids.len().abs_diff(expected) <= expected
+    });
+    10 * n_dims + n_sizes.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_dataset_file_is_readable_and_names_all_splits() {
+        for dataset in Dataset::ALL {
+            let spec = DatasetSpec::of(dataset);
+            assert!(spec.label_range[0] < spec.label_range[1], "{dataset}");
+            for build in &spec.builds {
+                assert_eq!(build.counts.len(), 3, "{dataset}: {}", build.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! ALMT, the Adaptive Language-guided Multimodal Transformer.
+//!
+//! Zhang et al., «Learning Language-guided Adaptive Hyper-modality Representation for Multimodal
+//! Sentiment Analysis», EMNLP 2023. Released code: Haoyu-ha/ALMT `models/almt.py` and
+//! `models/almt_layer.py`; parameter names are the same. Read from top to bottom: configuration,
+//! modality embedding, language encoder, hyper-modality learning, fusion, the whole.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::layers::{
+    Init, LayerNorm, LayerSizes, Linear, TransformerLayer, attention_weights, join_heads,
+    split_heads,
+};
+
+/// What an AHL layer adds its shift to. Paper and released code differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Residual {
+    /// `H_j = LN4(H_{j-1}) + shift_j`, what the released code computes.
+    Released,
+    /// `H_j = H_{j-1} + shift_j`, Eq. 5 of the paper.
+    Paper,
+}
+
+/// Extents of the input of one modality.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// Number of steps.
+    pub seq_len: i64,
+    /// Features per step.
+    pub feat_dim: i64,
+}
+
+/// All sizes of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlmtConfig {
+    /// Tokens per modality, `T`.
+    pub token_len: i64,
+    /// Width of a token, `d`.
+    pub token_dim: i64,
+    /// Layers of each modality embedding.
+    pub embedding_depth: i64,
+    /// Attention heads of the modality embeddings.
+    pub embedding_heads: i64,
+    /// Feed-forward width of the modality embeddings.
+    pub embedding_mlp_dim: i64,
+    /// Attention heads of the language encoder.
+    pub language_heads: i64,
+    /// Feed-forward width of the language encoder.
+    pub language_mlp_dim: i64,
+    /// Layers of hyper-modality learning; the language encoder has one fewer.
+    pub ahl_depth: i64,
+    /// Attention heads of hyper-modality learning.
+    pub ahl_heads: i64,
+    /// Width of one of them, `d_k`.
+    pub ahl_dim_head: i64,
+    /// Layers of the fusion transformer.
+    pub fusion_depth: i64,
+    /// Attention heads of the fusion transformer.
+    pub fusion_heads: i64,
+    /// Feed-forward width of the fusion transformer.
+    pub fusion_mlp_dim: i64,
+    /// Width of one attention head everywhere but in hyper-modality learning.
+    pub dim_head: i64,
+    /// Epsilon of every layer norm.
+    pub layer_norm_eps: f64,
+    /// What an AHL layer adds its shift to.
+    pub residual: Residual,
+    /// Language input.
+    pub text: Sequence,
+    /// Audio input, if there is any.
+    pub audio: Option<Sequence>,
+    /// Visual input, if there is any.
+    pub vision: Option<Sequence>,
+}
+
+impl AlmtConfig {
+    fn layer_sizes(&self, heads: i64, mlp_dim: i64) -> LayerSizes {
+        LayerSizes {
+            dim: self.token_dim,
+            heads,
+            dim_head: self.dim_head,
+            mlp_dim,
+            eps: self.layer_norm_eps,
+        }
+    }
+
+    /// Whether hyper-modality learning has anything to learn from.
+    pub fn has_hyper_modality(&self) -> bool {
+        self.audio.is_some() || self.vision.is_some()
+    }
+}
+
+/// One batch of inputs.
+#[derive(Debug)]
+pub struct Input {
+    /// `[batch, seq_len, feat_dim]`.
+    pub text: Tensor,
+    /// `[batch, seq_len, feat_dim]`, for a model with audio.
+    pub audio: Option<Tensor>,
+    /// `[batch, seq_len, feat_dim]`, for a model with vision.
+    pub vision: Option<Tensor>,
+}
+
+/// Intermediate values by name, for those who want to look inside.
+#[derive(Debug, Default)]
+pub struct Trace {
+    values: Option<BTreeMap<String, Tensor>>,
+}
+
+impl Trace {
+    /// A trace that keeps everything; [`Trace::default`] keeps nothing and costs nothing.
+    pub fn keep() -> Trace {
+        Trace { values: Some(BTreeMap::new()) }
+    }
+
+    /// The kept values.
+    pub fn into_values(self) -> BTreeMap<String, Tensor> {
+        self.values.unwrap_or_default()
+    }
+
+    fn record(&mut self, name: &str, value: &Tensor) {
+        if let Some(values) = &mut self.values {
+            values.insert(name.to_owned(), value.shallow_clone());
+        }
+    }
+
+    fn record_layer(&mut self, name: &str, layer: usize, value: &Tensor) {
+        if self.values.is_some() {
+            self.record(&format!("{name}_{layer}"), value);
+        }
+    }
+}
+
+/// Modality embedding (Eq. 1): `T` learned tokens gather what a modality's frames say.
+#[derive(Debug)]
+struct ModalityEmbedding {
+    project: Linear,
+    pos_embedding: Tensor,
+    extra_token: Tensor,
+    layers: Vec<TransformerLayer>,
+}
+
+impl ModalityEmbedding {
+    fn new(init: &Init<'_>, config: &AlmtConfig, input: Sequence) -> ModalityEmbedding {
+        let (n_tokens, dim) = (config.token_len, config.token_dim);
+        let sizes = config.layer_sizes(config.embedding_heads, config.embedding_mlp_dim);
+        let transformer = init.sub("1");
+        ModalityEmbedding {
+            project: Linear::new(&init.sub("0"), input.feat_dim, dim, true),
+            pos_embedding: transformer.normal("pos_embedding", &[1, n_tokens + input.seq_len, dim]),
+            extra_token: transformer.constant("extra_token", &[1, n_tokens, dim], 0.0),
+            layers: layers(&transformer.sub("encoder.layers"), config.embedding_depth, sizes),
+        }
+    }
+
+    /// `[batch, seq_len, feat_dim]` to `H_m^1`, `[batch, T, d]`.
+    fn forward(&self, frames: &Tensor) -> Tensor {
+        let (batch, _, _) = frames.size3().expect("features have three axes");
+        let n_tokens = self.extra_token.size()[1];
+        let tokens = self.extra_token.expand([batch, -1, -1], false);
+        let mut x = Tensor::cat(&[tokens, self.project.forward(frames)], 1) + &self.pos_embedding;
+        for (layer_idx, layer) in self.layers.iter().enumerate() {
+            // Only the T tokens are used afterwards, so the last layer computes no other output.
+            let last = layer_idx + 1 == self.layers.len();
+            let target = if last { x.narrow(1, 0, n_tokens) } else { x.shallow_clone() };
+            x = layer.forward(&target, &x);
+        }
+        x.narrow(1, 0, n_tokens)
+    }
+}
+
+fn layers(init: &Init<'_>, depth: i64, sizes: LayerSizes) -> Vec<TransformerLayer> {
+    (0..depth).map(|i| TransformerLayer::new(&init.sub(&i.to_string()), sizes)).collect()
+}
+
+/// Two further scales of language features (Eq. 2).
+#[derive(Debug)]
+struct LanguageEncoder {
+    pos_embedding: Tensor,
+    layers: Vec<TransformerLayer>,
+}
+
+impl LanguageEncoder {
+    fn new(init: &Init<'_>, config: &AlmtConfig) -> LanguageEncoder {
+        let sizes = config.layer_sizes(config.language_heads, config.language_mlp_dim);
+        LanguageEncoder {
+            pos_embedding: init.normal("pos_embedding", &[1, config.token_len, config.token_dim]),
+            layers: layers(&init.sub("encoder.layers"), config.ahl_depth - 1, sizes),
+        }
+    }
+
+    /// `H_l^1` `[batch, T, d]` to all scales, lowest first. The lowest one, too, carries the
+    /// position embedding, as in the released code.
+    fn forward(&self, h_l: &Tensor) -> Vec<Tensor> {
+        let mut scales = vec![h_l + &self.pos_embedding];
+        for layer in &self.layers {
+            let x = &scales[scales.len() - 1];
+            scales.push(layer.forward(x, x));
+        }
+        scales
+    }
+}
+
+/// One of the two branches of an AHL layer: what language reads from audio or from vision.
+#[derive(Debug)]
+struct GuidedBranch {
+    norm: LayerNorm,
+    to_k: Linear,
+    to_v: Linear,
+}
+
+/// Adaptive hyper-modality learning layer (Eq. 3 to 5).
+#[derive(Debug)]
+struct AhlLayer {
+    norm_l: LayerNorm,
+    norm_hyper: LayerNorm,
+    to_q: Linear,
+    audio: Option<GuidedBranch>,
+    vision: Option<GuidedBranch>,
+    to_out: Linear,
+    heads: i64,
+    residual: Residual,
+}
+
+impl AhlLayer {
+    fn new(init: &Init<'_>, config: &AlmtConfig) -> AhlLayer {
+        let dim = config.token_dim;
+        let inner = config.ahl_heads * config.ahl_dim_head;
+        let norm = |name| LayerNorm::new(&init.sub(name), dim, config.layer_norm_eps);
+        let project = |name: &str| Linear::new(&init.sub(name), dim, inner, false);
+        let branch = |norm_name, suffix: &str| GuidedBranch {
+            norm: norm(norm_name),
+            to_k: project(&format!("fn.to_k_{suffix}")),
+            to_v: project(&format!("fn.to_v_{suffix}")),
+        };
+        AhlLayer {
+            norm_l: norm("norm1"),
+            norm_hyper: norm("norm4"),
+            to_q: project("fn.to_q"),
+            audio: config.audio.map(|_| branch("norm2", "ta")),
+            vision: config.vision.map(|_| branch("norm3", "tv")),
+            to_out: Linear::new(&init.sub("fn.to_out.0"), inner, dim, true),
+            heads: config.ahl_heads,
+            residual: config.residual,
+        }
+    }
+
+    /// `H_hyper^{j-1}` to `H_hyper^j`, `[batch, T, d]`, guided by the language scale `h_l`.
+    fn forward(
+        &self,
+        h_l: &Tensor,
+        h_a: Option<&Tensor>,
+        h_v: Option<&Tensor>,
+        h_hyper: &Tensor,
+        layer: usize,
+        trace: &mut Trace,
+    ) -> Tensor {
+        let q = split_heads(&self.to_q.forward(&self.norm_l.forward(h_l)), self.heads);
+        let mut gathered: Option<Tensor> = None;
+        for (branch, h_m, name) in [(&self.audio, h_a, "alpha"), (&self.vision, h_v, "beta")] {
+            if let (Some(branch), Some(h_m)) = (branch, h_m) {
+                let h_m = branch.norm.forward(h_m);
+                let k = split_heads(&branch.to_k.forward(&h_m), self.heads);
+                let v = split_heads(&branch.to_v.forward(&h_m), self.heads);
+                let weights = attention_weights(&q, &k);
+                trace.record_layer(name, layer, &weights);
+                let part = join_heads(&weights.matmul(&v));
+                gathered = Some(match gathered {
+                    Some(sum) => sum + part,
+                    None => part,
+                });
+            }
+        }
+        let Some(gathered) = gathered else { return h_hyper.shallow_clone() };
+        let shift = self.to_out.forward(&gathered);
+        trace.record_layer("ahl_shift", layer, &shift);
+        match self.residual {
+            Residual::Paper => h_hyper + shift,
+            Residual::Released => {
+                let normed = self.norm_hyper.forward(h_hyper);
+                trace.record_layer("ahl_normed", layer, &normed);
+                normed + shift
+            }
+        }
+    }
+}
+
+/// Cross-modality fusion transformer: language tokens ask the hyper-modality.
+#[derive(Debug)]
+struct Fusion {
+    pos_embedding_s: Tensor,
+    pos_embedding_t: Tensor,
+    extra_token: Tensor,
+    layers: Vec<TransformerLayer>,
+}
+
+impl Fusion {
+    fn new(init: &Init<'_>, config: &AlmtConfig) -> Fusion {
+        let (n_tokens, dim) = (config.token_len, config.token_dim);
+        let sizes = config.layer_sizes(config.fusion_heads, config.fusion_mlp_dim);
+        Fusion {
+            pos_embedding_s: init.normal("pos_embedding_s", &[1, n_tokens + 1, dim]),
+            pos_embedding_t: init.normal("pos_embedding_t", &[1, n_tokens + 1, dim]),
+            extra_token: init.constant("extra_token", &[1, 1, dim], 0.0),
+            layers: layers(&init.sub("CrossTransformerEncoder.layers"), config.fusion_depth, sizes),
+        }
+    }
+
+    /// Source and target `[batch, T, d]` to `[batch, 1 + T, d]`; position 0 is the summary.
+    fn forward(&self, source: &Tensor, target: &Tensor) -> Tensor {
+        let batch = target.size()[0];
+        let token = self.extra_token.expand([batch, -1, -1], false);
+        let source = Tensor::cat(&[&token, source], 1) + &self.pos_embedding_s;
+        let target = Tensor::cat(&[&token, target], 1) + &self.pos_embedding_t;
+        self.layers.iter().fold(target, |target, layer| layer.forward(&target, &source))
+    }
+}
+
+/// The hyper-modality's start and its layers.
+#[derive(Debug)]
+struct HyperModality {
+    start: Tensor,
+    layers: Vec<AhlLayer>,
+}
+
+/// The whole model.
+#[derive(Debug)]
+pub struct Almt {
+    embed_l: ModalityEmbedding,
+    embed_a: Option<ModalityEmbedding>,
+    embed_v: Option<ModalityEmbedding>,
+    language: LanguageEncoder,
+    hyper: Option<HyperModality>,
+    fusion: Fusion,
+    regression: Linear,
+}
+
+impl Almt {
+    /// Adds the model's parameters below `init`, with their initial values.
+    pub fn new(init: &Init<'_>, config: &AlmtConfig) -> Almt {
+        let embed = |name: &str, input| ModalityEmbedding::new(&init.sub(name), config, input);
+        let hyper = || HyperModality {
+            start: init.constant("h_hyper", &[1, config.token_len, config.token_dim], 1.0),
+            layers: (0..config.ahl_depth)
+                .map(|i| AhlLayer::new(&init.sub(&format!("h_hyper_layer.layers.{i}.0")), config))
+                .collect(),
+        };
+        Almt {
+            embed_l: embed("proj_l", config.text),
+            embed_a: config.audio.map(|input| embed("proj_a", input)),
+            embed_v: config.vision.map(|input| embed("proj_v", input)),
+            language: LanguageEncoder::new(&init.sub("l_encoder"), config),
+            hyper: config.has_hyper_modality().then(hyper),
+            fusion: Fusion::new(&init.sub("fusion_layer"), config),
+            regression: Linear::new(&init.sub("regression_layer.0"), config.token_dim, 1, true),
+        }
+    }
+
+    /// Predicted sentiment, `[batch, 1]`.
+    ///
+    /// Without audio and vision there is no hyper-modality, and the fusion's source is the top
+    /// language scale: its target reaches the output only through the source, so that any other
+    /// source would make the prediction a constant.
+    pub fn forward(&self, input: &Input, trace: &mut Trace) -> Tensor {
+        let h_l = self.embed_l.forward(&input.text);
+        let embed = |embedding: &Option<ModalityEmbedding>, frames: &Option<Tensor>| {
+            Some(embedding.as_ref()?.forward(frames.as_ref()?))
+        };
+        let h_a = embed(&self.embed_a, &input.audio);
+        let h_v = embed(&self.embed_v, &input.vision);
+        trace.record("h_l", &h_l);
+        for (name, value) in [("h_a", &h_a), ("h_v", &h_v)] {
+            value.iter().for_each(|value| trace.record(name, value));
+        }
+        let scales = self.language.forward(&h_l);
+        for (i, scale) in scales.iter().enumerate() {
+            trace.record_layer("h_l", i + 1, scale);
+        }
+        let top = &scales[scales.len() - 1];
+        let source = match &self.hyper {
+            None => top.shallow_clone(),
+            Some(hyper) => {
+                let batch = h_l.size()[0];
+                let mut h_hyper = hyper.start.expand([batch, -1, -1], false);
+                for (i, (layer, scale)) in hyper.layers.iter().zip(&scales).enumerate() {
+                    h_hyper =
+                        layer.forward(scale, h_a.as_ref(), h_v.as_ref(), &h_hyper, i + 1, trace);
+                    trace.record_layer("h_hyper", i + 1, &h_hyper);
+                }
+                h_hyper
+            }
+        };
+        let fused = self.fusion.forward(&source, top);
+        trace.record("fusion", &fused);
+        let feat = fused.select(1, 0);
+        trace.record("feat", &feat);
+        self.regression.forward(&feat)
+    }
+}

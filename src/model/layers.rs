@@ -1,0 +1,239 @@
+//! The small layers of ALMT: linear maps, layer norms, attention, feed-forward blocks.
+//!
+//! Parameter names are those of the released PyTorch modules (Haoyu-ha/ALMT
+//! `models/almt_layer.py`), so that weights are exchanged by name.
+
+use rand::RngExt;
+use rand_distr::{Distribution, StandardNormal};
+use tch::{Kind, Tensor, nn};
+
+use crate::train::seed::stream;
+
+/// A place in the parameter tree, and the seed that initial values are drawn from.
+///
+/// Every parameter has a random stream of its own, named after it: leaving a modality out does not
+/// change how the others start.
+pub struct Init<'a> {
+    path: nn::Path<'a>,
+    name: String,
+    seed: u64,
+}
+
+impl<'a> Init<'a> {
+    /// The root of a model's parameters.
+    pub fn new(path: nn::Path<'a>, seed: u64) -> Init<'a> {
+        Init { path, name: String::new(), seed }
+    }
+
+    /// A named place below this one; dots separate levels.
+    pub fn sub(&self, name: &str) -> Init<'a> {
+        let mut path = self.path.clone();
+        for level in name.split('.') {
+            path = path / level;
+        }
+        Init { path, name: format!("{}{name}.", self.name), seed: self.seed }
+    }
+
+    fn add(&self, name: &str, dims: &[i64], values: &[f32]) -> Tensor {
+        // Copied from the CPU, whatever the device: both start alike.
+        self.path.var_copy(name, &Tensor::from_slice(values).view(dims))
+    }
+
+    /// A parameter with one value everywhere.
+    pub fn constant(&self, name: &str, dims: &[i64], value: f32) -> Tensor {
+        self.add(name, dims, &vec![value; n_elements(dims)])
+    }
+
+    /// A parameter drawn from the standard normal distribution.
+    pub fn normal(&self, name: &str, dims: &[i64]) -> Tensor {
+        let mut rng = self.stream(name);
+        let values: Vec<f32> =
+            (0..n_elements(dims)).map(|_| StandardNormal.sample(&mut rng)).collect();
+        self.add(name, dims, &values)
+    }
+
+    /// A parameter drawn uniformly from [-bound, bound].
+    fn uniform(&self, name: &str, dims: &[i64], bound: f32) -> Tensor {
+        let mut rng = self.stream(name);
+        let values: Vec<f32> =
+            (0..n_elements(dims)).map(|_| rng.random_range(-bound..=bound)).collect();
+        self.add(name, dims, &values)
+    }
+
+    fn stream(&self, name: &str) -> rand_chacha::ChaCha12Rng {
+        stream(self.seed, &format!("weights/{}{name}", self.name))
+    }
+}
+
+fn n_elements(dims: &[i64]) -> usize {
+    dims.iter().product::<i64>() as usize
+}
+
+/// `y = x W^T + b`, initialised as PyTorch does: uniform within 1/sqrt(n_in).
+#[derive(Debug)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// A linear map from `n_in` to `n_out` features.
+    pub fn new(init: &Init<'_>, n_in: i64, n_out: i64, with_bias: bool) -> Linear {
+        let bound = 1.0 / (n_in as f32).sqrt();
+        Linear {
+            weight: init.uniform("weight", &[n_out, n_in], bound),
+            bias: with_bias.then(|| init.uniform("bias", &[n_out], bound)),
+        }
+    }
+
+    /// `[.., n_in]` to `[.., n_out]`.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(&self.weight, self.bias.as_ref())
+    }
+}
+
+/// Layer normalisation over the last axis.
+#[derive(Debug)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Normalises `dim` features.
+    pub fn new(init: &Init<'_>, dim: i64, eps: f64) -> LayerNorm {
+        LayerNorm {
+            weight: init.constant("weight", &[dim], 1.0),
+            bias: init.constant("bias", &[dim], 0.0),
+            eps,
+        }
+    }
+
+    /// `[.., dim]` to the same shape.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        let shape = self.weight.size();
+        x.layer_norm(&shape, Some(&self.weight), Some(&self.bias), self.eps, false)
+    }
+}
+
+/// `[batch, seq_len, heads * dim_head]` to `[batch, heads, seq_len, dim_head]`.
+pub fn split_heads(x: &Tensor, heads: i64) -> Tensor {
+    let (batch, seq_len, inner) = x.size3().expect("attention works on three axes");
+    x.view([batch, seq_len, heads, inner / heads]).transpose(1, 2)
+}
+
+/// `[batch, heads, seq_len, dim_head]` to `[batch, seq_len, heads * dim_head]`.
+pub fn join_heads(x: &Tensor) -> Tensor {
+    let (batch, heads, seq_len, dim_head) = x.size4().expect("heads are a fourth axis");
+    x.transpose(1, 2).contiguous().view([batch, seq_len, heads * dim_head])
+}
+
+/// Scaled dot-product weights `softmax(q k^T / sqrt(dim_head))` (paper Eq. 3 and 4),
+/// `[batch, heads, n_queries, n_keys]`.
+pub fn attention_weights(q: &Tensor, k: &Tensor) -> Tensor {
+    let dim_head = q.size().last().copied().unwrap_or(1) as f64;
+    (q.matmul(&k.transpose(-2, -1)) * dim_head.powf(-0.5)).softmax(-1, Kind::Float)
+}
+
+/// Sizes that all transformer layers of one module share.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerSizes {
+    /// Width of tokens, `d`.
+    pub dim: i64,
+    /// Attention heads.
+    pub heads: i64,
+    /// Width of one head.
+    pub dim_head: i64,
+    /// Width of the feed-forward block.
+    pub mlp_dim: i64,
+    /// Epsilon of the layer norms.
+    pub eps: f64,
+}
+
+/// Pre-norm multi-head attention with a norm each for queries, keys and values.
+#[derive(Debug)]
+struct Attention {
+    norm_q: LayerNorm,
+    norm_k: LayerNorm,
+    norm_v: LayerNorm,
+    to_q: Linear,
+    to_k: Linear,
+    to_v: Linear,
+    to_out: Linear,
+    heads: i64,
+}
+
+impl Attention {
+    fn new(init: &Init<'_>, sizes: LayerSizes) -> Attention {
+        let LayerSizes { dim, heads, dim_head, eps, .. } = sizes;
+        let inner = heads * dim_head;
+        let norm = |name| LayerNorm::new(&init.sub(name), dim, eps);
+        let project = |name| Linear::new(&init.sub(name), dim, inner, false);
+        Attention {
+            norm_q: norm("norm_q"),
+            norm_k: norm("norm_k"),
+            norm_v: norm("norm_v"),
+            to_q: project("fn.to_q"),
+            to_k: project("fn.to_k"),
+            to_v: project("fn.to_v"),
+            to_out: Linear::new(&init.sub("fn.to_out.0"), inner, dim, true),
+            heads,
+        }
+    }
+
+    /// Queries from `target`, keys and values from `source`; the shape of `target`.
+    fn forward(&self, target: &Tensor, source: &Tensor) -> Tensor {
+        let q = split_heads(&self.to_q.forward(&self.norm_q.forward(target)), self.heads);
+        let k = split_heads(&self.to_k.forward(&self.norm_k.forward(source)), self.heads);
+        let v = split_heads(&self.to_v.forward(&self.norm_v.forward(source)), self.heads);
+        self.to_out.forward(&join_heads(&attention_weights(&q, &k).matmul(&v)))
+    }
+}
+
+/// Pre-norm feed-forward block with the exact (erf) GELU.
+#[derive(Debug)]
+struct FeedForward {
+    norm: LayerNorm,
+    expand: Linear,
+    reduce: Linear,
+}
+
+impl FeedForward {
+    fn new(init: &Init<'_>, sizes: LayerSizes) -> FeedForward {
+        FeedForward {
+            norm: LayerNorm::new(&init.sub("norm"), sizes.dim, sizes.eps),
+            expand: Linear::new(&init.sub("fn.net.0"), sizes.dim, sizes.mlp_dim, true),
+            reduce: Linear::new(&init.sub("fn.net.3"), sizes.mlp_dim, sizes.dim, true),
+        }
+    }
+
+    fn forward(&self, x: &Tensor) -> Tensor {
+        self.reduce.forward(&self.expand.forward(&self.norm.forward(x)).gelu("none"))
+    }
+}
+
+/// One transformer layer: attention and feed-forward, each with a residual on the un-normed
+/// tensor.
+#[derive(Debug)]
+pub struct TransformerLayer {
+    attention: Attention,
+    feed_forward: FeedForward,
+}
+
+impl TransformerLayer {
+    /// A layer named `0` (attention) and `1` (feed-forward) below `init`.
+    pub fn new(init: &Init<'_>, sizes: LayerSizes) -> TransformerLayer {
+        TransformerLayer {
+            attention: Attention::new(&init.sub("0"), sizes),
+            feed_forward: FeedForward::new(&init.sub("1"), sizes),
+        }
+    }
+
+    /// `target` `[batch, n_targets, dim]` attends to `source` `[batch, n_sources, dim]`; the shape
+    /// of `target`.
+    pub fn forward(&self, target: &Tensor, source: &Tensor) -> Tensor {
+        let x = self.attention.forward(target, source) + target;
+        self.feed_forward.forward(&x) + x
+    }
+}

@@ -1,0 +1,426 @@
+//! Reading and verifying a store. Nothing in the file is believed before it is compared.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use hdf5::types::{TypeDescriptor, VarLenUnicode};
+use hdf5::{Dataset as H5Dataset, File};
+use ndarray::Array3;
+use rayon::prelude::*;
+
+use super::digest::{self, Element};
+use super::{StoreError, VERSION};
+use crate::corpus::check::{BlockFacts, Finding, Rule, SplitFacts, check};
+use crate::corpus::manifest::{Column, Manifest, store_digest};
+use crate::corpus::stats::BlockStats;
+use crate::corpus::{Modality, SplitName};
+use crate::tree::{Tree, human_bytes};
+
+/// An open store.
+pub struct Store {
+    path: PathBuf,
+    file: File,
+    manifest: Manifest,
+}
+
+/// What a full verification found.
+pub struct Verification {
+    /// All findings, errors first.
+    pub findings: Vec<Finding>,
+    /// Bytes of data that were read and compared.
+    pub n_bytes: u64,
+}
+
+const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
+
+impl Store {
+    /// Opens a store and compares its structure with its manifest; the data are not read.
+    ///
+    /// # Errors
+    /// The file is absent, no HDF5 file, no store, of another version, or its structure
+    /// contradicts its manifest.
+    pub fn open(path: &Path) -> Result<Store, StoreError> {
+        // The library prints its own error stack otherwise, before we can say anything.
+        hdf5::silence_errors(true);
+        check_signature(path)?;
+        let file = File::open(path).map_err(|error| hdf5_error(path, "the file", &error))?;
+        check_version(path, &file)?;
+        let manifest = read_manifest(path, &file)?;
+        let store = Store { path: path.into(), file, manifest };
+        store.check_structure()?;
+        Ok(store)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Segment ids of a split in order; empty where the split is absent.
+    pub fn ids(&self, split: SplitName) -> &[String] {
+        self.manifest.split(split).map_or(&[], |entry| &entry.ids)
+    }
+
+    /// Overall regression labels, `[n_samples]`.
+    ///
+    /// # Errors
+    /// The split is absent or cannot be read.
+    pub fn labels(&self, split: SplitName) -> Result<Vec<f32>, StoreError> {
+        let column = self.column(&format!("/{split}/regression_labels"))?;
+        self.values::<f32>(column)
+    }
+
+    /// Features of one modality, `[n_samples, seq_len, feat_dim]`; `None` where the store has
+    /// none.
+    ///
+    /// # Errors
+    /// The features cannot be read.
+    pub fn features(
+        &self,
+        split: SplitName,
+        modality: Modality,
+    ) -> Result<Option<Array3<f32>>, StoreError> {
+        let Some(column) = self.manifest.column(&format!("/{split}/{modality}")) else {
+            return Ok(None);
+        };
+        let shape = self.shape3(column)?;
+        let values = self.values::<f32>(column)?;
+        Array3::from_shape_vec(shape, values)
+            .map(Some)
+            .map_err(|error| self.damaged(&column.path, error.to_string()))
+    }
+
+    /// Recorded numbers of frames, `[n_samples]`; `None` where the store has none.
+    ///
+    /// # Errors
+    /// The column cannot be read.
+    pub fn lengths(
+        &self,
+        split: SplitName,
+        modality: Modality,
+    ) -> Result<Option<Vec<i32>>, StoreError> {
+        let column = self.manifest.column(&format!("/{split}/{modality}_lengths"));
+        column.map(|column| self.values::<i32>(column)).transpose()
+    }
+
+    /// Strings of one column such as `/train/raw_text`; `None` where the store has none.
+    ///
+    /// # Errors
+    /// The column cannot be read.
+    pub fn strings(&self, path: &str) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(column) = self.manifest.column(path) else { return Ok(None) };
+        let values = self.raw_strings(column)?;
+        Ok(Some(values.into_iter().map(|value| value.as_str().to_owned()).collect()))
+    }
+
+    /// Reads everything, compares it with the recorded digests and checks it against the
+    /// dataset's rules. `advance` is told of every stretch of bytes done.
+    ///
+    /// # Errors
+    /// The file cannot be read. Content that is wrong is a finding, not an error.
+    pub fn verify(&self, advance: &(dyn Fn(u64) + Sync)) -> Result<Verification, StoreError> {
+        let mut findings = Vec::new();
+        let mut n_bytes = 0;
+        let mut blocks: BTreeMap<(SplitName, Modality), BlockStats> = BTreeMap::new();
+        for column in &self.manifest.columns {
+            let (found, stats) = self.digest_column(column)?;
+            if found != column.blake3 {
+                findings.push(self.digest_finding(column));
+            }
+            if let (Some(key), Some(stats)) = (feature_key(&column.path), stats) {
+                blocks.insert(key, stats);
+            }
+            let size = column_bytes(column);
+            n_bytes += size;
+            advance(size);
+        }
+        let facts: Vec<SplitFacts> = self
+            .manifest
+            .splits
+            .iter()
+            .map(|split| self.split_facts(split.name, &blocks))
+            .collect::<Result<_, _>>()?;
+        findings.extend(check(self.manifest.dataset, &facts));
+        Ok(Verification { findings, n_bytes })
+    }
+
+    /// The store's tree, for a person to look at. Only ids and labels are read.
+    ///
+    /// # Errors
+    /// A column cannot be read.
+    pub fn describe(&self, name: &str) -> Result<Tree, StoreError> {
+        let manifest = &self.manifest;
+        let mut children = Vec::new();
+        for split in &manifest.splits {
+            let first: Vec<&str> = split.ids.iter().take(3).map(String::as_str).collect();
+            let prefix = format!("/{}/", split.name);
+            let columns = manifest.columns.iter().filter_map(|column| {
+                let name = column.path.strip_prefix(&prefix)?;
+                let detail = match (name, column.dtype.as_str()) {
+                    ("id", _) => format!("string {:?}  first: {}", column.shape, first.join(", ")),
+                    (_, "string") => format!("string {:?}", column.shape),
+                    (_, dtype) => {
+                        format!("{dtype} {:?} {}", column.shape, human_bytes(column_bytes(column)))
+                    }
+                };
+                Some(Tree::leaf(name, detail))
+            });
+            children.push(Tree {
+                name: split.name.to_string(),
+                detail: format!("{} segments", split.ids.len()),
+                children: columns.collect(),
+            });
+        }
+        children.extend([
+            Tree::leaf(
+                "source",
+                format!("{} ({} layout)", manifest.source.file_name, manifest.source.layout),
+            ),
+            Tree::leaf("sha256", &manifest.source.sha256),
+            Tree::leaf("digest", &manifest.digest),
+        ]);
+        let size = human_bytes(self.file.size());
+        let detail = format!("{} (store version {VERSION}, {size})", manifest.dataset.title());
+        Ok(Tree { name: name.into(), detail, children })
+    }
+
+    fn split_facts(
+        &self,
+        name: SplitName,
+        blocks: &BTreeMap<(SplitName, Modality), BlockStats>,
+    ) -> Result<SplitFacts, StoreError> {
+        let mut facts = SplitFacts {
+            name,
+            ids: self.strings(&format!("/{name}/id"))?.unwrap_or_default(),
+            labels: self.labels(name)?,
+            blocks: BTreeMap::new(),
+        };
+        for modality in Modality::ALL {
+            if let Some(stats) = blocks.get(&(name, modality)) {
+                let shape = self.shape3(self.column(&format!("/{name}/{modality}"))?)?;
+                let lengths = self.lengths(name, modality)?;
+                facts.blocks.insert(modality, BlockFacts { shape, lengths, stats: stats.clone() });
+            }
+        }
+        Ok(facts)
+    }
+
+    fn digest_finding(&self, column: &Column) -> Finding {
+        let offset = self.file.dataset(&column.path).ok().and_then(|dataset| dataset.offset());
+        let place = match offset {
+            Some(start) if column.dtype != "string" => {
+                format!("{} (bytes {start} to {})", column.path, start + column_bytes(column))
+            }
+            _ => column.path.clone(),
+        };
+        let message = format!("{place} differs from its recorded BLAKE3: the file was changed");
+        Finding::new(Rule::Digest, message, 1, vec![])
+    }
+
+    /// The digest of a column's content, and the statistics of a feature block.
+    fn digest_column(&self, column: &Column) -> Result<(String, Option<BlockStats>), StoreError> {
+        Ok(match column.dtype.as_str() {
+            "string" => (digest::of_strings(&self.raw_strings(column)?), None),
+            "int32" => (digest::of_values(&self.values::<i32>(column)?), None),
+            "int8" => (digest::of_values(&self.values::<i8>(column)?), None),
+            _ if column.shape.len() == 3 => {
+                let (digest, stats) = self.digest_block(column)?;
+                (digest, Some(stats))
+            }
+            _ => (digest::of_values(&self.values::<f32>(column)?), None),
+        })
+    }
+
+    fn digest_block(&self, column: &Column) -> Result<(String, BlockStats), StoreError> {
+        let dataset = self.dataset(&column.path)?;
+        let [n_samples, seq_len, feat_dim] = self.shape3(column)?;
+        let lengths = match feature_key(&column.path) {
+            Some((split, modality)) => self.lengths(split, modality)?,
+            None => None,
+        };
+        let row_len = (seq_len * feat_dim).max(1);
+        let chunk_rows = (CHUNK_VALUES / row_len).max(1);
+        let mut hasher = blake3::Hasher::new();
+        let mut stats = BlockStats::default();
+        for start in (0..n_samples).step_by(chunk_rows) {
+            let end = n_samples.min(start + chunk_rows);
+            let chunk: Array3<f32> = dataset
+                .as_reader()
+                .no_convert()
+                .read_slice((start..end, .., ..))
+                .map_err(|error| hdf5_error(&self.path, &column.path, &error))?;
+            let (values, _) = chunk.into_raw_vec_and_offset();
+            f32::update(&mut hasher, &values);
+            let rows: Vec<BlockStats> = values
+                .par_chunks(row_len)
+                .enumerate()
+                .map(|(row, values)| {
+                    let length = lengths.as_ref().and_then(|all| all.get(start + row)).copied();
+                    BlockStats::of_sample(values, feat_dim, length)
+                })
+                .collect();
+            rows.iter().for_each(|row| stats.merge(row));
+        }
+        Ok((digest::finish(&hasher), stats))
+    }
+
+    fn check_structure(&self) -> Result<(), StoreError> {
+        let size = self.file.size();
+        let found = store_digest(&self.manifest.columns);
+        if found != self.manifest.digest {
+            let problem = format!("digest {} is not that of its columns", self.manifest.digest);
+            return Err(self.damaged("manifest", problem));
+        }
+        for column in &self.manifest.columns {
+            let dataset = self.dataset(&column.path)?;
+            if dataset.shape() != column.shape {
+                let (found, expected) = (dataset.shape(), &column.shape);
+                let problem = format!("expected shape {expected:?}, found {found:?}");
+                return Err(self.damaged(&column.path, problem));
+            }
+            let found = dtype_name(&dataset).unwrap_or("another type");
+            if found != column.dtype {
+                let problem = format!("expected {}, found {found}", column.dtype);
+                return Err(self.damaged(&column.path, problem));
+            }
+            // A size that the file cannot hold must never reach an allocation.
+            if checked_bytes(column).is_none_or(|bytes| column.dtype != "string" && bytes > size) {
+                let problem = format!("shape {:?} is larger than the file", column.shape);
+                return Err(self.damaged(&column.path, problem));
+            }
+        }
+        for split in &self.manifest.splits {
+            let labels = self.column(&format!("/{}/regression_labels", split.name))?;
+            let n_samples = split.ids.len();
+            let prefix = format!("/{}/", split.name);
+            let columns = self.manifest.columns.iter().filter(|c| c.path.starts_with(&prefix));
+            for column in columns.chain([labels]) {
+                if column.shape.first() != Some(&n_samples) {
+                    let found = column.shape.first().copied().unwrap_or(0);
+                    let problem = format!("expected {n_samples} samples, found {found}");
+                    return Err(self.damaged(&column.path, problem));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn column(&self, path: &str) -> Result<&Column, StoreError> {
+        self.manifest.column(path).ok_or_else(|| self.damaged(path, "is absent".into()))
+    }
+
+    fn dataset(&self, path: &str) -> Result<H5Dataset, StoreError> {
+        self.file.dataset(path).map_err(|error| hdf5_error(&self.path, path, &error))
+    }
+
+    fn values<T: Element>(&self, column: &Column) -> Result<Vec<T>, StoreError> {
+        let dataset = self.dataset(&column.path)?;
+        if dataset.size() == 0 {
+            return Ok(Vec::new());
+        }
+        dataset
+            .as_reader()
+            .no_convert()
+            .read_raw()
+            .map_err(|error| hdf5_error(&self.path, &column.path, &error))
+    }
+
+    fn raw_strings(&self, column: &Column) -> Result<Vec<VarLenUnicode>, StoreError> {
+        let dataset = self.dataset(&column.path)?;
+        if dataset.size() == 0 {
+            return Ok(Vec::new());
+        }
+        dataset.read_raw().map_err(|error| hdf5_error(&self.path, &column.path, &error))
+    }
+
+    fn shape3(&self, column: &Column) -> Result<[usize; 3], StoreError> {
+        <[usize; 3]>::try_from(column.shape.as_slice()).map_err(|_| {
+            self.damaged(&column.path, format!("expected 3 axes, found {}", column.shape.len()))
+        })
+    }
+
+    fn damaged(&self, place: &str, problem: String) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), place: place.into(), problem }
+    }
+}
+
+/// Values that one step of a verification holds in memory.
+const CHUNK_VALUES: usize = 1 << 20;
+
+fn feature_key(path: &str) -> Option<(SplitName, Modality)> {
+    let (split, modality) = path.strip_prefix('/')?.split_once('/')?;
+    Some((split.parse().ok()?, modality.parse().ok()?))
+}
+
+fn checked_bytes(column: &Column) -> Option<u64> {
+    let size = if column.dtype == "int8" { 1_usize } else { 4 };
+    let product = column.shape.iter().try_fold(size, |all, extent| all.checked_mul(*extent))?;
+    u64::try_from(product).ok()
+}
+
+fn column_bytes(column: &Column) -> u64 {
+    checked_bytes(column).unwrap_or(0)
+}
+
+fn dtype_name(dataset: &H5Dataset) -> Option<&'static str> {
+    use hdf5::types::{FloatSize, IntSize};
+    match dataset.dtype().ok()?.to_descriptor().ok()? {
+        TypeDescriptor::Float(FloatSize::U4) => Some("float32"),
+        TypeDescriptor::Integer(IntSize::U4) => Some("int32"),
+        TypeDescriptor::Integer(IntSize::U1) => Some("int8"),
+        TypeDescriptor::VarLenUnicode => Some("string"),
+        _ => None,
+    }
+}
+
+fn hdf5_error(path: &Path, place: &str, error: &hdf5::Error) -> StoreError {
+    StoreError::Hdf5 { path: path.into(), place: place.into(), cause: error.to_string() }
+}
+
+fn check_signature(path: &Path) -> Result<(), StoreError> {
+    let io = |action, cause| StoreError::Io { path: path.into(), action, cause };
+    let mut file = std::fs::File::open(path).map_err(|cause| io("open", cause))?;
+    let mut start = [0; SIGNATURE.len()];
+    match file.read_exact(&mut start) {
+        Ok(()) if start == *SIGNATURE => Ok(()),
+        Err(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => Err(io("read", cause)),
+        _ => Err(StoreError::NotHdf5 { path: path.into() }),
+    }
+}
+
+fn check_version(path: &Path, file: &File) -> Result<(), StoreError> {
+    let Ok(attribute) = file.attr("store_version") else {
+        return Err(StoreError::NotAStore { path: path.into() });
+    };
+    let found: u64 = attribute
+        .read_scalar()
+        .map_err(|error| hdf5_error(path, "attribute `store_version`", &error))?;
+    if found == u64::from(VERSION) {
+        return Ok(());
+    }
+    Err(StoreError::Version { path: path.into(), found })
+}
+
+fn read_manifest(path: &Path, file: &File) -> Result<Manifest, StoreError> {
+    let text = |name: &str| {
+        file.attr(name)
+            .and_then(|attribute| attribute.read_scalar::<VarLenUnicode>())
+            .map_err(|error| hdf5_error(path, &format!("attribute `{name}`"), &error))
+    };
+    let damaged = |problem: String| StoreError::Damaged {
+        path: path.into(),
+        place: "attribute `manifest`".into(),
+        problem,
+    };
+    let json = text("manifest")?;
+    if blake3::hash(json.as_bytes()).to_hex().as_str() != text("manifest_blake3")?.as_str() {
+        return Err(damaged("differs from its recorded BLAKE3: the file was changed".into()));
+    }
+    serde_json::from_str(&json).map_err(|error| damaged(error.to_string()))
+}

@@ -1,0 +1,152 @@
+//! The metrics of the field, with MMSA's names and the exact arithmetic of the published metric
+//! code (Haoyu-ha/ALMT `core/metric.py`). One file per metric, each with its conventions.
+//!
+//! All of them are computed over a whole split, never as a mean over batches.
+
+mod acc;
+mod corr;
+mod f1;
+mod mae;
+
+use std::fmt;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::corpus::label::{BinScheme, Bins};
+
+/// Whether larger values of a metric are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Accuracies, F1 and correlation.
+    Higher,
+    /// Errors.
+    Lower,
+}
+
+/// Metrics of one split by name, in the order in which papers list them.
+///
+/// A metric that is not defined on the data (a correlation with a constant, an accuracy over no
+/// sample) is NaN, and `null` in JSON.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Metrics {
+    values: Vec<(&'static str, f64)>,
+}
+
+impl Metrics {
+    /// All values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
+        self.values.iter().copied()
+    }
+
+    /// One value; NaN where the dataset has no such metric.
+    pub fn get(&self, name: &str) -> f64 {
+        self.values.iter().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, value)| *value)
+    }
+}
+
+/// Which way a metric is better.
+pub fn direction(name: &str) -> Direction {
+    if name == "MAE" { Direction::Lower } else { Direction::Higher }
+}
+
+impl Serialize for Metrics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.values.len()))?;
+        for (name, value) in &self.values {
+            map.serialize_entry(name, &value.is_finite().then_some(value))?;
+        }
+        map.end()
+    }
+}
+
+impl fmt::Display for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.values.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        self.values.iter().try_for_each(|(name, value)| writeln!(f, "{name:<width$}  {value:.4}"))
+    }
+}
+
+/// All metrics of predictions against labels, `[n_samples]` each.
+///
+/// CMU: `Has0_*` over all samples, negative against non-negative; `Non0_*` over samples with a
+/// label other than zero. The published code stops with an error when every label is zero; here
+/// those two are NaN. CH-SIMS: predictions and labels are clipped to [-1, 1] first, `MAE` and
+/// `Corr` included; `F1_score_swapped` is the weighted F1 with prediction and truth exchanged,
+/// which is what the published CH-SIMS table held before its authors corrected it.
+///
+/// # Panics
+/// `pred` and `label` differ in length, which is a mistake of the caller.
+pub fn evaluate(scheme: BinScheme, pred: &[f32], label: &[f32]) -> Metrics {
+    assert_eq!(pred.len(), label.len(), "one prediction per label");
+    match scheme {
+        BinScheme::Cmu => cmu(pred, label),
+        BinScheme::Sims => sims(pred, label),
+    }
+}
+
+fn classes(scheme: BinScheme, bins: Bins, values: &[f32]) -> Vec<i8> {
+    values.iter().map(|value| scheme.class(bins, *value)).collect()
+}
+
+fn cmu(pred: &[f32], label: &[f32]) -> Metrics {
+    let of = |bins, values: &[f32]| classes(BinScheme::Cmu, bins, values);
+    let has0 = (of(Bins::Acc2Has0, pred), of(Bins::Acc2Has0, label));
+    // A prediction of exactly zero counts as negative here; only the label decides who takes part.
+    let positive = |value: f32| i8::from(value > 0.0);
+    let kept = || pred.iter().zip(label).filter(|(_, label)| **label != 0.0);
+    let non0: (Vec<i8>, Vec<i8>) = kept().map(|(p, l)| (positive(*p), positive(*l))).unzip();
+    let acc = |bins| acc::accuracy(&of(bins, pred), &of(bins, label));
+    Metrics {
+        values: vec![
+            ("Has0_acc_2", acc::accuracy(&has0.0, &has0.1)),
+            ("Has0_F1_score", f1::weighted(&has0.0, &has0.1)),
+            ("Non0_acc_2", acc::accuracy(&non0.0, &non0.1)),
+            ("Non0_F1_score", f1::weighted(&non0.0, &non0.1)),
+            ("Mult_acc_3", acc(Bins::Acc3)),
+            ("Mult_acc_5", acc(Bins::Acc5)),
+            ("Mult_acc_7", acc(Bins::Acc7)),
+            ("MAE", mae::mean_absolute_error(pred, label)),
+            ("Corr", corr::pearson(pred, label)),
+        ],
+    }
+}
+
+fn sims(pred: &[f32], label: &[f32]) -> Metrics {
+    let clip = |values: &[f32]| values.iter().map(|v| v.clamp(-1.0, 1.0)).collect::<Vec<f32>>();
+    let (pred, label) = (clip(pred), clip(label));
+    let of = |bins, values: &[f32]| classes(BinScheme::Sims, bins, values);
+    let acc = |bins| acc::accuracy(&of(bins, &pred), &of(bins, &label));
+    let two = (of(Bins::Acc2, &pred), of(Bins::Acc2, &label));
+    Metrics {
+        values: vec![
+            ("Mult_acc_2", acc(Bins::Acc2)),
+            ("Mult_acc_3", acc(Bins::Acc3)),
+            ("Mult_acc_5", acc(Bins::Acc5)),
+            ("F1_score", f1::weighted(&two.0, &two.1)),
+            ("F1_score_swapped", f1::weighted(&two.1, &two.0)),
+            ("MAE", mae::mean_absolute_error(&pred, &label)),
+            ("Corr", corr::pearson(&pred, &label)),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_zero_labels_give_nan_and_null_not_a_crash() {
+        let metrics = evaluate(BinScheme::Cmu, &[0.5, -0.5], &[0.0, 0.0]);
+        assert!(metrics.get("Non0_acc_2").is_nan());
+        let json = serde_json::to_value(&metrics).unwrap();
+        assert!(json["Non0_acc_2"].is_null());
+        assert_eq!(json["Has0_acc_2"], 0.5);
+    }
+
+    #[test]
+    fn swapped_f1_differs_from_the_right_one() {
+        let metrics = evaluate(BinScheme::Sims, &[0.5, 0.5, 0.5, -0.5], &[0.2, -0.2, -0.4, -0.4]);
+        assert_ne!(metrics.get("F1_score"), metrics.get("F1_score_swapped"));
+    }
+}

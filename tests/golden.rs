@@ -1,0 +1,487 @@
+//! Parity with the released PyTorch implementation, number by number.
+//!
+//! `fixtures/golden` holds values that were recorded from it (see `fixtures/README.md`). The
+//! tolerances are those that the recording suggests: several times the difference between one and
+//! two threads or float32 and float64 there, and well below the effect of a typical mistake.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use almt_data::corpus::label::{BinScheme, Bins};
+use almt_data::model::{Almt, AlmtConfig, Init, Input, Residual, Sequence, Trace};
+use almt_data::train::metrics::evaluate;
+use almt_data::train::schedule::learning_rate;
+use serde_json::Value;
+use tch::nn;
+use tch::{Device, Kind, Tensor};
+
+const FORWARD: f64 = 1e-5;
+const GRADIENT: f64 = 2e-5;
+const ZERO_GRADIENT: f64 = 1e-6;
+const TRAJECTORY: f64 = 1e-4;
+const TRAJECTORY_PARAMETERS: f64 = 5e-5;
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden").join(name)
+}
+
+fn json(name: &str) -> Value {
+    let path = golden(&format!("{name}.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn tensors(name: &str) -> BTreeMap<String, Tensor> {
+    let path = golden(&format!("{name}.safetensors"));
+    Tensor::read_safetensors(path).unwrap().into_iter().collect()
+}
+
+fn config(case: &Value) -> AlmtConfig {
+    let sizes = &case["hyper_parameters"];
+    let size = |name: &str| sizes[name].as_i64().unwrap_or_else(|| panic!("{name}"));
+    let sequence = |modality: &str| Sequence {
+        seq_len: size(&format!("{modality}_input_length")),
+        feat_dim: size(&format!("{modality}_input_dim")),
+    };
+    assert_eq!(size("transformer_dim_head"), size("cross_transformer_dim_head"));
+    AlmtConfig {
+        token_len: size("token_len"),
+        token_dim: size("token_dim"),
+        embedding_depth: size("proj_depth"),
+        embedding_heads: size("proj_heads"),
+        embedding_mlp_dim: size("proj_mlp_dim"),
+        language_heads: size("l_enc_heads"),
+        language_mlp_dim: size("l_enc_mlp_dim"),
+        ahl_depth: size("AHL_depth"),
+        ahl_heads: size("ahl_heads"),
+        ahl_dim_head: size("ahl_dim_head"),
+        fusion_depth: size("fusion_layer_depth"),
+        fusion_heads: size("fusion_heads"),
+        fusion_mlp_dim: size("fusion_mlp_dim"),
+        dim_head: size("transformer_dim_head"),
+        layer_norm_eps: sizes["layer_norm_eps"].as_f64().unwrap(),
+        residual: match case["variant"].as_str() {
+            Some("paper") => Residual::Paper,
+            _ => Residual::Released,
+        },
+        text: sequence("l"),
+        audio: Some(sequence("a")),
+        vision: Some(sequence("v")),
+    }
+}
+
+struct Built {
+    vars: nn::VarStore,
+    model: Almt,
+}
+
+/// The model with every parameter replaced by `parameter(name, shape)`.
+fn build(config: &AlmtConfig, parameter: impl Fn(&str, &[i64]) -> Tensor) -> Built {
+    let vars = nn::VarStore::new(Device::Cpu);
+    let model = Almt::new(&Init::new(vars.root(), 0), config);
+    for (name, mut variable) in vars.variables() {
+        tch::no_grad(|| variable.copy_(&parameter(&name, &variable.size())));
+    }
+    Built { vars, model }
+}
+
+fn input(values: &BTreeMap<String, Tensor>, folder: &str) -> Input {
+    let value = |name: &str| values[&format!("{folder}/{name}")].shallow_clone();
+    Input { text: value("text"), audio: Some(value("audio")), vision: Some(value("visual")) }
+}
+
+fn loss(pred: &Tensor, label: &Tensor) -> Tensor {
+    pred.mse_loss(&label.view_as(pred), tch::Reduction::Mean)
+}
+
+fn max_abs(x: &Tensor) -> f64 {
+    x.abs().max().double_value(&[])
+}
+
+/// The largest difference seen per quantity, printed at the end of a test.
+struct Worst {
+    case: String,
+    seen: BTreeMap<&'static str, f64>,
+}
+
+impl Worst {
+    fn new(case: &str) -> Worst {
+        Worst { case: case.to_owned(), seen: BTreeMap::new() }
+    }
+
+    fn check(&mut self, quantity: &'static str, place: &str, difference: f64, tolerance: f64) {
+        assert!(
+            difference <= tolerance,
+            "{}: {place}: {quantity} differs by {difference:e}, allowed are {tolerance:e}",
+            self.case
+        );
+        let worst = self.seen.entry(quantity).or_insert(0.0);
+        *worst = worst.max(difference);
+    }
+}
+
+impl Drop for Worst {
+    fn drop(&mut self) {
+        for (quantity, difference) in &self.seen {
+            println!("{}: largest difference of {quantity}: {difference:.2e}", self.case);
+        }
+    }
+}
+
+fn check_forward(
+    worst: &mut Worst,
+    built: &Built,
+    values: &BTreeMap<String, Tensor>,
+    input: &Input,
+) -> Tensor {
+    let mut trace = Trace::keep();
+    let pred = built.model.forward(input, &mut trace);
+    let found = trace.into_values();
+    let expected: Vec<_> =
+        values.iter().filter_map(|(name, v)| Some((name.strip_prefix("mid/")?, v))).collect();
+    assert!(!expected.is_empty());
+    for (name, expected) in expected {
+        let found = found.get(name).unwrap_or_else(|| panic!("no intermediate `{name}`"));
+        assert_eq!(found.size(), expected.size(), "{name}");
+        worst.check("intermediates", name, max_abs(&(found - expected)), FORWARD);
+    }
+    worst.check("prediction", "pred", max_abs(&(&pred - &values["output/pred"])), FORWARD);
+    pred
+}
+
+#[test]
+fn tiny_models_agree_in_every_value_and_gradient() {
+    for name in ["tiny_official", "tiny_paper", "tiny_init_official", "tiny_init_paper"] {
+        let name = format!("model_{name}");
+        let (case, values) = (json(&name), tensors(&name));
+        let mut worst = Worst::new(&name);
+        let built = build(&config(&case), |parameter, _| {
+            values[&format!("param/{parameter}")].shallow_clone()
+        });
+        let n_parameters = values.keys().filter(|key| key.starts_with("param/")).count();
+        assert_eq!(built.vars.len(), n_parameters, "{name}");
+        let input = input(&values, "input");
+        for tensor in [Some(&input.text), input.audio.as_ref(), input.vision.as_ref()] {
+            let _ = tensor.unwrap().set_requires_grad(true);
+        }
+        let pred = check_forward(&mut worst, &built, &values, &input);
+        let loss = loss(&pred, &values["input/label"]);
+        worst.check("loss", "loss", max_abs(&(&loss - &values["output/loss"])), FORWARD);
+        loss.backward();
+        for (parameter, variable) in built.vars.variables() {
+            let without = case["params_without_grad"].as_array().unwrap();
+            if without.iter().any(|name| name == parameter.as_str()) {
+                assert!(!variable.grad().defined(), "{parameter}");
+                continue;
+            }
+            let expected = &values[&format!("grad/{parameter}")];
+            check_gradient(&mut worst, &parameter, &variable.grad(), expected);
+        }
+        let inputs = [
+            ("text", &input.text),
+            ("audio", input.audio.as_ref().unwrap()),
+            ("visual", input.vision.as_ref().unwrap()),
+        ];
+        for (modality, tensor) in inputs {
+            let expected = &values[&format!("grad_input/{modality}")];
+            check_gradient(&mut worst, modality, &tensor.grad(), expected);
+        }
+    }
+}
+
+/// A key's bias shifts all logits of a query equally: its gradient is zero, and what is recorded
+/// is rounding noise.
+fn has_zero_gradient(parameter: &str) -> bool {
+    parameter.ends_with("norm_k.bias")
+}
+
+fn check_gradient(worst: &mut Worst, name: &str, found: &Tensor, expected: &Tensor) {
+    if has_zero_gradient(name) {
+        worst.check("zero gradients", name, max_abs(found), ZERO_GRADIENT);
+        return;
+    }
+    let difference = max_abs(&(found - expected));
+    let largest = max_abs(expected);
+    if largest == 0.0 {
+        assert_eq!(difference, 0.0, "{name}: the gradient must be exactly zero");
+        return;
+    }
+    worst.check("gradients (relative)", name, difference / largest, GRADIENT);
+}
+
+/// The recording's formula for parameters, inputs and probe vectors.
+fn formula(seed: u64, index: u64, shape: &[i64], offset: f64, scale: f64) -> Tensor {
+    fn mix(mut z: u64) -> u64 {
+        z ^= z >> 30;
+        z = z.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z ^= z >> 27;
+        z = z.wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+    let key = mix(seed * 65536 + index);
+    let n = shape.iter().product::<i64>() as u64;
+    let values: Vec<f32> = (1..=n)
+        .map(|i| {
+            let z = mix(key.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+            let u = (z >> 11) as f64 * 2.0_f64.powi(-53);
+            (offset + scale * (2.0 * u - 1.0)) as f32
+        })
+        .collect();
+    Tensor::from_slice(&values).view(shape)
+}
+
+fn formula_of(entry: &Value, seed: u64, shape: &[i64]) -> Tensor {
+    let number = |name: &str| entry[name].as_f64().unwrap();
+    let index = entry["index"].as_u64().unwrap();
+    let tensor = formula(seed, index, shape, number("offset"), number("scale"));
+    let first: Vec<f64> = Vec::try_from(
+        tensor.flatten(0, -1).narrow(0, 0, 3.min(shape.iter().product())).to_kind(Kind::Double),
+    )
+    .unwrap();
+    for (found, expected) in first.iter().zip(entry["first3"].as_array().unwrap()) {
+        assert_eq!(*found, expected.as_f64().unwrap(), "{}", entry["name"]);
+    }
+    tensor
+}
+
+#[test]
+fn published_configurations_agree_in_every_value_and_gradient() {
+    for name in ["mosi_official", "mosi_paper", "sims_official", "sims_paper"] {
+        let name = format!("model_{name}");
+        let (case, mut values) = (json(&name), tensors(&name));
+        let seed = case["seed"].as_u64().unwrap();
+        let mut worst = Worst::new(&name);
+        let entries: BTreeMap<String, Value> = case["parameters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| (entry["name"].as_str().unwrap().to_owned(), entry.clone()))
+            .collect();
+        let built =
+            build(&config(&case), |parameter, shape| formula_of(&entries[parameter], seed, shape));
+        assert_eq!(built.vars.len(), entries.len());
+        for entry in case["inputs"].as_array().unwrap() {
+            let shape: Vec<i64> =
+                entry["shape"].as_array().unwrap().iter().map(|n| n.as_i64().unwrap()).collect();
+            let key = format!("input/{}", entry["name"].as_str().unwrap());
+            values.insert(key, formula_of(entry, seed, &shape));
+        }
+        let pred = check_forward(&mut worst, &built, &values, &input(&values, "input"));
+        let loss = loss(&pred, &values["input/label"]);
+        worst.check("loss", "loss", max_abs(&(&loss - &values["output/loss"])), FORWARD);
+        loss.backward();
+        let mut n_checked = 0;
+        for (parameter, variable) in built.vars.variables() {
+            let expected = &case["grad"][&parameter];
+            if expected.is_null() {
+                assert!(parameter.contains(".norm4."), "{parameter} has no recorded gradient");
+                continue;
+            }
+            n_checked += 1;
+            let grad = variable.grad();
+            if has_zero_gradient(&parameter) {
+                worst.check("zero gradients", &parameter, max_abs(&grad), ZERO_GRADIENT);
+                continue;
+            }
+            let double = grad.to_kind(Kind::Double);
+            let index = entries[&parameter]["index"].as_u64().unwrap();
+            let probe = formula(seed, 32768 + index, &variable.size(), 0.0, 1.0);
+            let norm = double.norm().double_value(&[]);
+            let dot = (&double * probe.to_kind(Kind::Double)).sum(Kind::Double).double_value(&[]);
+            let expected_norm = expected["norm"].as_f64().unwrap();
+            let difference = (norm - expected_norm).abs() / expected_norm;
+            worst.check("gradient norms (relative)", &parameter, difference, GRADIENT);
+            let difference = (dot - expected["dot"].as_f64().unwrap()).abs() / expected_norm;
+            worst.check("gradient dots (relative)", &parameter, difference, GRADIENT);
+            if let Some(whole) = values.get(&format!("grad/{parameter}")) {
+                check_gradient(&mut worst, &parameter, &grad, whole);
+            }
+        }
+        assert!(n_checked > 170, "{name}: only {n_checked} gradients compared");
+    }
+}
+
+#[test]
+fn sixty_training_steps_follow_the_recorded_trajectory() {
+    for name in ["train_tiny_official", "train_tiny_paper", "train_tiny_wd_official"] {
+        let case = json(name);
+        let expected = tensors(name);
+        let mut worst = Worst::new(name);
+        // The run with the other weight decay starts from the same parameters and data.
+        let start = match case["parameters_and_data_from"].as_str() {
+            Some(file) => tensors(file.trim_end_matches(".safetensors")),
+            None => tensors(name),
+        };
+        let built = build(&config(&case), |parameter, _| {
+            start[&format!("param/{parameter}")].shallow_clone()
+        });
+        let training = &case["training"];
+        let size = |key: &str| training[key].as_u64().unwrap() as usize;
+        let (n_epochs, batch_size, n_samples) =
+            (size("epochs"), size("batch_size"), size("samples"));
+        let base = training["lr"].as_f64().unwrap();
+        let decay = training["weight_decay"].as_f64().unwrap();
+        let mut optimizer = almt_data::train::optimizer::adamw(&built.vars, decay).unwrap();
+        let all = input(&start, "data");
+        let mut step = 0;
+        for epoch in 1..=n_epochs {
+            optimizer.set_lr(learning_rate(base, epoch, n_epochs));
+            for first in (0..n_samples).step_by(batch_size) {
+                let cut = |x: &Tensor| x.narrow(0, first as i64, batch_size as i64);
+                let batch = Input {
+                    text: cut(&all.text),
+                    audio: all.audio.as_ref().map(cut),
+                    vision: all.vision.as_ref().map(cut),
+                };
+                let pred = built.model.forward(&batch, &mut Trace::default());
+                let loss = loss(&pred, &cut(&start["data/label"]));
+                let recorded = expected["train/loss"].double_value(&[step]);
+                let difference = (loss.double_value(&[]) - recorded).abs();
+                worst.check("losses", &format!("step {step}"), difference, TRAJECTORY);
+                optimizer.backward_step(&loss);
+                step += 1;
+            }
+            let pred = tch::no_grad(|| built.model.forward(&all, &mut Trace::default()));
+            let recorded = expected["train/pred_epoch"].get(epoch as i64 - 1);
+            let difference = max_abs(&(pred.view([-1]) - recorded));
+            worst.check("predictions", &format!("epoch {epoch}"), difference, TRAJECTORY);
+        }
+        assert_eq!(step, 60);
+        let mut n_parameters = 0;
+        for (parameter, variable) in built.vars.variables() {
+            let Some(recorded) = expected.get(&format!("final/{parameter}")) else { continue };
+            if !has_zero_gradient(&parameter) {
+                n_parameters += 1;
+                let difference = max_abs(&(&variable - recorded));
+                worst.check("parameters", &parameter, difference, TRAJECTORY_PARAMETERS);
+            }
+        }
+        assert!(n_parameters > 100 || name == "train_tiny_wd_official", "{name}: {n_parameters}");
+    }
+}
+
+#[test]
+fn learning_rates_are_the_recorded_sequences() {
+    let cases = json("scheduler");
+    for case in cases["cases"].as_array().unwrap() {
+        let n_epochs = case["n_epochs"].as_u64().unwrap() as usize;
+        let base = case["base_lr"].as_f64().unwrap();
+        let recorded = case["lr_per_epoch"].as_array().unwrap();
+        assert_eq!(recorded.len(), n_epochs);
+        for (i, recorded) in recorded.iter().enumerate() {
+            let (found, recorded) =
+                (learning_rate(base, i + 1, n_epochs), recorded.as_f64().unwrap());
+            assert!(
+                (found - recorded).abs() <= 1e-12 * recorded,
+                "{n_epochs} epochs, epoch {}: {found} for {recorded}",
+                i + 1
+            );
+        }
+    }
+}
+
+fn floats(values: &Value) -> Vec<f32> {
+    let number = |v: &Value| v.as_f64().map_or(f32::NAN, |v| v as f32);
+    values.as_array().unwrap().iter().map(number).collect()
+}
+
+#[test]
+fn every_metric_and_bin_is_the_recorded_one() {
+    let mut n_values = 0;
+    for (name, scheme) in [
+        ("metrics_mosi", BinScheme::Cmu),
+        ("metrics_mosei", BinScheme::Cmu),
+        ("metrics_sims", BinScheme::Sims),
+    ] {
+        for case in json(name)["cases"].as_array().unwrap() {
+            let place = format!("{name}, {}", case["name"]);
+            let (pred, label) = (floats(&case["y_pred"]), floats(&case["y_true"]));
+            let found = evaluate(scheme, &pred, &label);
+            for (side, values) in [("bins_pred", &pred), ("bins_true", &label)] {
+                n_values += check_bins(&place, scheme, &case[side], values);
+            }
+            let recorded = &case["metrics_full_precision"];
+            if recorded.get("error").is_some() {
+                assert!(found.get("Non0_acc_2").is_nan(), "{place}");
+                continue;
+            }
+            for (metric, recorded) in recorded.as_object().unwrap() {
+                let found = found.get(metric);
+                let tolerance = match metric.as_str() {
+                    "MAE" => 2e-6,
+                    "Corr" => 1e-9,
+                    _ => 1e-12,
+                };
+                match recorded.as_f64() {
+                    None => assert!(found.is_nan(), "{place}: {metric}: {found} for NaN"),
+                    Some(recorded) => assert!(
+                        (found - recorded).abs() <= tolerance,
+                        "{place}: {metric}: {found} for {recorded}"
+                    ),
+                }
+                n_values += 1;
+            }
+        }
+    }
+    assert!(n_values > 1000, "only {n_values} values compared");
+}
+
+fn check_bins(place: &str, scheme: BinScheme, recorded: &Value, values: &[f32]) -> usize {
+    let mut n_values = 0;
+    for (division, recorded) in recorded.as_object().unwrap() {
+        let (bins, shift) = match (scheme, division.as_str()) {
+            (BinScheme::Cmu, "acc2_has0") => (Bins::Acc2Has0, 0),
+            (BinScheme::Cmu, "acc2_non0_positive") => (Bins::Acc2Non0, 0),
+            // Recorded as rounded values; classes count from 0.
+            (BinScheme::Cmu, "acc3") => (Bins::Acc3, 1),
+            (BinScheme::Cmu, "acc5") => (Bins::Acc5, 2),
+            (BinScheme::Cmu, "acc7") => (Bins::Acc7, 3),
+            (BinScheme::Sims, "acc2") => (Bins::Acc2, 0),
+            (BinScheme::Sims, "acc3") => (Bins::Acc3, 0),
+            (BinScheme::Sims, "acc5") => (Bins::Acc5, 0),
+            other => panic!("{place}: unknown division {other:?}"),
+        };
+        for (value, recorded) in values.iter().zip(recorded.as_array().unwrap()) {
+            // CH-SIMS clips first, which its outermost intervals do by themselves.
+            let found = scheme.class(bins, *value);
+            // The recording puts zeros among the negatives there; a zero label takes no part.
+            let zero = bins == Bins::Acc2Non0 && *value == 0.0;
+            let recorded = recorded.as_i64().unwrap() + shift;
+            let expected = if zero { -1 } else { recorded };
+            assert_eq!(i64::from(found), expected, "{place}: {division} of {value}");
+            n_values += 1;
+        }
+    }
+    n_values
+}
+
+#[test]
+fn parameter_counts_are_the_recorded_ones() {
+    let recorded = json("param_counts");
+    let count = |config: &AlmtConfig| {
+        let vars = nn::VarStore::new(Device::Cpu);
+        let _model = Almt::new(&Init::new(vars.root(), 0), config);
+        vars
+    };
+    let total = |vars: &nn::VarStore| -> usize {
+        vars.trainable_variables().iter().map(Tensor::numel).sum()
+    };
+    for dataset in ["mosi", "mosei", "sims"] {
+        let case = &recorded[dataset];
+        let vars = count(&config(case));
+        assert_eq!(total(&vars) as u64, case["total"].as_u64().unwrap(), "{dataset}");
+        let shapes: BTreeMap<String, Vec<i64>> =
+            vars.variables().into_iter().map(|(name, v)| (name, v.size())).collect();
+        let expected: BTreeMap<String, Vec<i64>> =
+            serde_json::from_value(case["names_and_shapes"].clone()).unwrap();
+        assert_eq!(shapes, expected, "{dataset}");
+    }
+    // The paper's own setting, 50 steps for every modality: its 2.50 M.
+    let mut config = config(&recorded["mosi"]);
+    for sequence in
+        [&mut config.text].into_iter().chain(&mut config.audio).chain(&mut config.vision)
+    {
+        sequence.seq_len = 50;
+    }
+    assert_eq!(total(&count(&config)), 2_504_449);
+}
