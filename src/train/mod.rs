@@ -1,8 +1,100 @@
 //! Training and evaluation: batches on the device, model, metrics, checkpoint, run folder.
 //!
-//! This module knows no pickle; what it trains on comes as arrays.
+//! This module knows no pickle and no store; what it trains on comes as arrays.
 
+pub mod checkpoint;
+pub mod data;
 pub mod metrics;
 pub mod optimizer;
+pub mod preset;
+pub mod run;
 pub mod schedule;
 pub mod seed;
+
+use std::path::PathBuf;
+
+use crate::corpus::SplitName;
+
+/// Why a run could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// There is no text to guide the other modalities.
+    #[error(
+        "the text modality is absent: ALMT is guided by language\n  hint: a store made from a file \
+         with `text` features has it"
+    )]
+    NoText,
+    /// A split that is needed has no samples.
+    #[error("split `{split}` is absent or empty, and it is needed here")]
+    EmptySplit {
+        /// Which split.
+        split: SplitName,
+    },
+    /// Columns of a split differ in length.
+    #[error("{split}/{column}: expected {expected} samples, found {found}")]
+    Count {
+        /// Which split.
+        split: SplitName,
+        /// Which column.
+        column: &'static str,
+        /// As many as there are ids.
+        expected: usize,
+        /// As many as there are.
+        found: usize,
+    },
+    /// Values that would make every weight NaN.
+    #[error(
+        "{split}/{column}: {n_values} values are not finite\n  hint: convert the source again \
+         without `--on-nonfinite keep`"
+    )]
+    NonFinite {
+        /// Which split.
+        split: SplitName,
+        /// Which column.
+        column: &'static str,
+        /// How many.
+        n_values: usize,
+    },
+    /// The input is not what the model was built for.
+    #[error("{split}/{modality}: the model expects {expected}, found {found}")]
+    Shape {
+        /// Which split.
+        split: SplitName,
+        /// Which modality.
+        modality: crate::corpus::Modality,
+        /// `[seq_len, feat_dim]` of the model, or that it uses none.
+        expected: String,
+        /// `[seq_len, feat_dim]` of the data, or that there are none.
+        found: String,
+    },
+    /// The loss is no number any more.
+    #[error(
+        "the training loss became {loss} in epoch {epoch}\n  hint: a lower `--lr` often helps"
+    )]
+    Diverged {
+        /// Counted from 1.
+        epoch: usize,
+        /// NaN or infinite.
+        loss: f64,
+    },
+    /// The run folder holds something already.
+    #[error("{path}: exists already and is not empty\n  hint: `--overwrite` replaces the run in it")]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("{path}: cannot write: {cause}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// A checkpoint could not be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::CheckpointError),
+    /// libtorch failed.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
