@@ -8,7 +8,6 @@ use clap::Args;
 use super::{Failure, convert, output};
 use crate::pickle::describe;
 use crate::store::Store;
-use crate::tree::human_bytes;
 
 /// Show what is in a pickle or a store: shapes, types, sizes, first ids
 #[derive(Args)]
@@ -25,10 +24,7 @@ pub fn inspect(args: InspectArgs) -> Result<ExitCode, Failure> {
         output::write(format_args!("{}", Store::open(&path)?.describe(&name)?));
     } else {
         let pickle = convert::open_pickle(&path)?;
-        let mut tree = describe::describe(&pickle, &name);
-        let size = human_bytes(pickle.len() as u64);
-        tree.detail = format!("{} (pickle protocol {}, {size})", tree.detail, pickle.protocol());
-        output::write(format_args!("{tree}"));
+        output::write(format_args!("{}", describe(&pickle, &name)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,7 +13,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::Failure;
 use crate::corpus::{Dataset, SplitName};
-use crate::pickle::writer::{ArrayDtype, Writer};
+use crate::pickle::{ArrayDtype, Writer};
 use crate::tree::human_bytes;
 
 /// Write a synthetic pickle in the MMSA layout, learnable from all three modalities
