@@ -28,7 +28,11 @@ pub mod corpus;
 pub mod ingest;
 #[cfg(feature = "train")]
 pub mod model;
+pub mod name;
 pub mod pickle;
+pub mod publish;
+#[cfg(feature = "train")]
+pub mod seed;
 pub mod store;
 #[cfg(feature = "train")]
 pub mod train;

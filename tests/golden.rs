@@ -475,6 +475,8 @@ fn parameter_counts_are_the_recorded_ones() {
         let expected: BTreeMap<String, Vec<i64>> =
             serde_json::from_value(case["names_and_shapes"].clone()).unwrap();
         assert_eq!(shapes, expected, "{dataset}");
+        let computed = config(case).n_parameters();
+        assert_eq!(computed, case["total"].as_i64(), "{dataset}");
     }
     // The paper's own setting, 50 steps for every modality: its 2.50 M.
     let mut config = config(&recorded["mosi"]);
@@ -484,4 +486,12 @@ fn parameter_counts_are_the_recorded_ones() {
         sequence.seq_len = 50;
     }
     assert_eq!(total(&count(&config)), 2_504_449);
+    for (audio, vision) in [(false, false), (true, false), (false, true)] {
+        let part = AlmtConfig {
+            audio: config.audio.filter(|_| audio),
+            vision: config.vision.filter(|_| vision),
+            ..config.clone()
+        };
+        assert_eq!(part.n_parameters(), i64::try_from(total(&count(&part))).ok());
+    }
 }

@@ -1,6 +1,16 @@
 //! The integration tests, in one binary because native libraries are slow to link.
 //!
+//! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
+//! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
+//! `pickles`: the pickle reader against Python, hostile files and damaged files.
+//! `train`: the trainer as a user calls it.
 
+mod bad_input;
+mod convert;
 #[cfg(feature = "train")]
 mod golden;
+mod pickles;
+mod support;
+#[cfg(feature = "train")]
+mod train;

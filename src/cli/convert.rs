@@ -33,8 +33,9 @@ pub struct ConvertArgs {
     /// Layout of the pickle, where it should not be detected
     #[arg(long)]
     layout: Option<Layout>,
-    /// What to do with values that are not finite
-    #[arg(long, value_enum, default_value = "zero", value_name = "POLICY")]
+    /// What to do with values that are not finite: `zero` makes -inf 0 and refuses NaN and +inf,
+    /// `keep` copies all of them, `error` refuses all of them
+    #[arg(long, default_value_t = NonFinite::Zero, value_name = "zero|keep|error")]
     on_nonfinite: NonFinite,
 }
 

@@ -14,6 +14,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::Failure;
 use crate::corpus::{Dataset, SplitName};
 use crate::pickle::{ArrayDtype, Writer};
+use crate::publish::Draft;
 use crate::tree::human_bytes;
 
 /// Write a synthetic pickle in the MMSA layout, learnable from all three modalities
@@ -72,34 +73,37 @@ pub fn synth(args: SynthArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::at(&output, "exists already").hint("`--overwrite` replaces it"));
     }
     let failed = |error: io::Error| Failure::at(&output, format!("cannot write: {error}"));
-    let folder = match output.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => std::path::Path::new("."),
-    };
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    write(args.dataset, args.samples as usize, args.seed, file.as_file()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(&output).map_err(|error| failed(error.error))?;
+    let draft = Draft::new(&output, args.overwrite).map_err(failed)?;
+    File::options()
+        .write(true)
+        .open(draft.path())
+        .and_then(|file| write(args.dataset, args.samples as usize, args.seed, &file))
+        .and_then(|()| draft.publish())
+        .map_err(failed)?;
     let size = output.metadata().map_or(0, |meta| meta.len());
-    outln!("{}  {} shapes, synthetic, {}", output.display(), args.dataset.title(), human_bytes(size));
+    outln!(
+        "{}  {} shapes, synthetic, {}",
+        output.display(),
+        args.dataset.title(),
+        human_bytes(size)
+    );
     Ok(ExitCode::SUCCESS)
 }
 
 fn write(dataset: Dataset, n_train: usize, seed: u64, file: &File) -> io::Result<()> {
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
     let shapes = shapes(dataset);
-    let directions = [shapes.text[1], shapes.audio[1], shapes.vision[1]]
-        .map(|feat_dim| -> Vec<f32> {
+    let directions =
+        [shapes.text[1], shapes.audio[1], shapes.vision[1]].map(|feat_dim| -> Vec<f32> {
             (0..feat_dim).map(|_| StandardNormal.sample(&mut rng)).collect()
         });
     let mut writer = Writer::new(BufWriter::new(file))?;
     writer.begin_dict()?;
     let mut n_before = 0;
-    for (split, n_samples) in
-        SplitName::ALL.into_iter().zip([n_train, n_train / 4, n_train / 2])
-    {
-        let segments: Vec<Segment> =
-            (0..n_samples).map(|i| segment(dataset, &shapes, n_before + i, split, &mut rng)).collect();
+    for (split, n_samples) in SplitName::ALL.into_iter().zip([n_train, n_train / 4, n_train / 2]) {
+        let segments: Vec<Segment> = (0..n_samples)
+            .map(|i| segment(dataset, &shapes, n_before + i, split, &mut rng))
+            .collect();
         n_before += n_samples;
         writer.key(split.name())?;
         write_split(&mut writer, dataset, &shapes, &segments, &directions, &mut rng)?;
@@ -180,9 +184,11 @@ fn write_split<W: Write>(
     }
     let class = |label: f32| 1 + i64::from(label > 0.0) - i64::from(label < 0.0);
     writer.key("annotations")?;
-    writer.str_list(segments.iter().map(|segment| {
-        ["Negative", "Neutral", "Positive"][class(segment.label) as usize]
-    }))?;
+    writer.str_list(
+        segments
+            .iter()
+            .map(|segment| ["Negative", "Neutral", "Positive"][class(segment.label) as usize]),
+    )?;
     writer.key("classification_labels")?;
     let classes: Vec<i64> = segments.iter().map(|segment| class(segment.label)).collect();
     writer.array_i64(&[n_samples], &classes)?;
@@ -246,9 +252,10 @@ fn tokens(segments: &[Segment], seq_len: usize) -> Vec<i64> {
     let mut values = Vec::with_capacity(segments.len() * 3 * seq_len);
     for segment in segments {
         let known = || NEGATIVE.iter().chain(&NEUTRAL).chain(&POSITIVE);
-        let words = segment.words.split(' ').map(|word| {
-            2000 + known().position(|known| *known == word).unwrap_or(0) as i64
-        });
+        let words = segment
+            .words
+            .split(' ')
+            .map(|word| 2000 + known().position(|known| *known == word).unwrap_or(0) as i64);
         let ids = std::iter::once(101).chain(words).chain([102]);
         values.extend(ids.chain(std::iter::repeat(0)).take(seq_len));
         values.extend((0..seq_len).map(|i| i64::from(i < segment.n_words + 2)));

@@ -12,11 +12,11 @@ pub mod spec;
 pub mod stats;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use ndarray::{Array2, Array3};
 use serde::{Deserialize, Serialize};
+
+use crate::name::named;
 
 /// One of the three information sources of a segment. Sources call the language modality `text`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,35 +115,6 @@ impl Dataset {
             Dataset::Sims | Dataset::Simsv2 => label::BinScheme::Sims,
         }
     }
-}
-
-/// A name that is none of the expected ones.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is none of: {}", .expected.join(", "))]
-pub struct UnknownName {
-    found: String,
-    expected: Vec<&'static str>,
-}
-
-macro_rules! named {
-    ($($kind:ty),*) => {$(
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.name())
-            }
-        }
-
-        impl FromStr for $kind {
-            type Err = UnknownName;
-
-            fn from_str(found: &str) -> Result<Self, UnknownName> {
-                Self::ALL.into_iter().find(|value| value.name() == found).ok_or_else(|| UnknownName {
-                    found: found.into(),
-                    expected: Self::ALL.iter().map(|value| value.name()).collect(),
-                })
-            }
-        }
-    )*};
 }
 
 named!(Modality, SplitName, Dataset);

@@ -14,10 +14,8 @@ mod features;
 mod misa;
 mod mmsa;
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::corpus::{Corpus, SplitName};
+use crate::name::named;
 use crate::pickle::Pickle;
 
 pub use error::{IngestError, Place};
@@ -45,25 +43,7 @@ impl Layout {
     }
 }
 
-impl fmt::Display for Layout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A name that is no layout.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is none of: mmsa, misa")]
-pub struct UnknownLayoutName(String);
-
-impl FromStr for Layout {
-    type Err = UnknownLayoutName;
-
-    fn from_str(name: &str) -> Result<Layout, UnknownLayoutName> {
-        let found = Layout::ALL.into_iter().find(|layout| layout.name() == name);
-        found.ok_or_else(|| UnknownLayoutName(name.into()))
-    }
-}
+named!(Layout);
 
 /// What the file does not say itself.
 #[derive(Debug, Clone, Default)]

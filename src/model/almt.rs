@@ -14,9 +14,10 @@ use super::layers::{
     Init, LayerNorm, LayerSizes, Linear, TransformerLayer, attention_weights, join_heads,
     split_heads,
 };
+use crate::name::named;
 
 /// What an AHL layer adds its shift to. Paper and released code differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Residual {
     /// `H_j = LN4(H_{j-1}) + shift_j`, what the released code computes.
@@ -24,6 +25,21 @@ pub enum Residual {
     /// `H_j = H_{j-1} + shift_j`, Eq. 5 of the paper.
     Paper,
 }
+
+impl Residual {
+    /// Both readings.
+    pub const ALL: [Residual; 2] = [Residual::Released, Residual::Paper];
+
+    /// The name on the command line and in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Residual::Released => "released",
+            Residual::Paper => "paper",
+        }
+    }
+}
+
+named!(Residual);
 
 /// Extents of the input of one modality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +102,65 @@ impl AlmtConfig {
             mlp_dim,
             eps: self.layer_norm_eps,
         }
+    }
+
+    /// Number of trainable parameters; `None` where a size is not positive or the number does not
+    /// fit, so that sizes from a file can be compared with the file before anything is allocated.
+    pub fn n_parameters(&self) -> Option<i64> {
+        let c = self;
+        let (tokens, d) = (c.token_len, c.token_dim);
+        let sizes = [
+            tokens,
+            d,
+            c.embedding_depth,
+            c.embedding_heads,
+            c.embedding_mlp_dim,
+            c.language_heads,
+            c.language_mlp_dim,
+            c.ahl_depth,
+            c.ahl_heads,
+            c.ahl_dim_head,
+            c.fusion_depth,
+            c.fusion_heads,
+            c.fusion_mlp_dim,
+            c.dim_head,
+        ];
+        let sequences = || [Some(c.text), c.audio, c.vision].into_iter().flatten();
+        let extents = sequences().flat_map(|sequence| [sequence.seq_len, sequence.feat_dim]);
+        // No size of a real model comes near this; below it, no product here leaves 128 bits.
+        const LARGEST: i64 = 1 << 24;
+        if !sizes.into_iter().chain(extents).all(|size| (1..=LARGEST).contains(&size)) {
+            return None;
+        }
+        let linear = |n_in: i128, n_out: i128| (n_in + 1) * n_out;
+        let d = i128::from(d);
+        let tokens = i128::from(tokens);
+        let layer = |heads: i64, mlp: i64| {
+            let (inner, mlp) = (i128::from(heads) * i128::from(c.dim_head), i128::from(mlp));
+            // Four norms, queries, keys and values without bias, output, feed-forward.
+            4 * 2 * d + 3 * d * inner + linear(inner, d) + linear(d, mlp) + linear(mlp, d)
+        };
+        let embedding = |sequence: Sequence| {
+            let (seq_len, feat_dim) = (i128::from(sequence.seq_len), i128::from(sequence.feat_dim));
+            let layers =
+                i128::from(c.embedding_depth) * layer(c.embedding_heads, c.embedding_mlp_dim);
+            linear(feat_dim, d) + (tokens + seq_len) * d + tokens * d + layers
+        };
+        let language =
+            tokens * d + i128::from(c.ahl_depth - 1) * layer(c.language_heads, c.language_mlp_dim);
+        let n_branches = i128::from(c.audio.is_some()) + i128::from(c.vision.is_some());
+        let inner = i128::from(c.ahl_heads) * i128::from(c.ahl_dim_head);
+        let branches = n_branches * (2 * d + 2 * d * inner);
+        let ahl_layer = 2 * 2 * d + d * inner + branches + linear(inner, d);
+        let hyper = match c.has_hyper_modality() {
+            true => tokens * d + i128::from(c.ahl_depth) * ahl_layer,
+            false => 0,
+        };
+        let fusion = 2 * (tokens + 1) * d
+            + d
+            + i128::from(c.fusion_depth) * layer(c.fusion_heads, c.fusion_mlp_dim);
+        let embeddings: i128 = sequences().map(embedding).sum();
+        i64::try_from(embeddings + language + hyper + fusion + linear(d, 1)).ok()
     }
 
     /// Whether hyper-modality learning has anything to learn from.

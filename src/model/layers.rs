@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Kind, Tensor, nn};
 
-use crate::train::seed::stream;
+use crate::seed::stream;
 
 /// A place in the parameter tree, and the seed that initial values are drawn from.
 ///

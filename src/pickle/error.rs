@@ -240,14 +240,18 @@ pub(super) fn detect_foreign(bytes: &[u8]) -> Option<PickleError> {
 /// told from a pickle after the machine has failed on its first few instructions.
 pub(super) fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
     const EARLY: u64 = 16;
-    let unclear = matches!(
-        error,
-        PickleError::Truncated { .. }
+    // `i` and `c` begin an import, whose name is the text up to the second line end.
+    let no_name =
+        |name: &str| !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b));
+    let unclear = matches!(&error, PickleError::ForbiddenGlobal { name, .. } if no_name(name))
+        || matches!(
+            error,
+            PickleError::Truncated { .. }
             | PickleError::UnknownOpcode { .. }
             | PickleError::Damaged { .. }
             // A persistent id as the very first value: no writer does that, words with P do.
             | PickleError::ForbiddenOpcode { offset: 0, .. }
-    );
+        );
     let head = bytes.get(..bytes.len().min(256)).unwrap_or(bytes);
     let readable = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e | 0x80..);
     let early = error.offset().is_some_and(|offset| offset < EARLY);

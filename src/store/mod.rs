@@ -22,7 +22,6 @@
 //! [`Manifest`](crate::corpus::manifest::Manifest) as JSON. Every dataset carries its BLAKE3.
 
 mod digest;
-mod publish;
 mod read;
 mod write;
 

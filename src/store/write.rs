@@ -8,16 +8,17 @@ use hdf5::{Dataset as H5Dataset, File, Group};
 use rayon::prelude::*;
 
 use super::digest::{self, Element};
-use super::publish::Draft;
 use super::{StoreError, VERSION};
 use crate::corpus::label::Bins;
 use crate::corpus::manifest::{Alignment, Column, Manifest, Source, SplitManifest, store_digest};
 use crate::corpus::segment::video_of;
 use crate::corpus::stats::BlockStats;
 use crate::corpus::{Corpus, CorpusSplit, Dataset, FeatureBlock, Modality};
+use crate::name::named;
+use crate::publish::Draft;
 
 /// What to do with values that are not finite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NonFinite {
     /// -inf becomes 0, as in the loaders of MMSA and ALMT, and is counted; NaN and +inf are errors.
     Zero,
@@ -26,6 +27,22 @@ pub enum NonFinite {
     /// Every such value is an error.
     Error,
 }
+
+impl NonFinite {
+    /// All policies.
+    pub const ALL: [NonFinite; 3] = [NonFinite::Zero, NonFinite::Keep, NonFinite::Error];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            NonFinite::Zero => "zero",
+            NonFinite::Keep => "keep",
+            NonFinite::Error => "error",
+        }
+    }
+}
+
+named!(NonFinite);
 
 /// How to write.
 #[derive(Debug, Clone)]
@@ -68,7 +85,11 @@ pub fn write(
     options: &WriteOptions,
     advance: &(dyn Fn(u64) + Sync),
 ) -> Result<Outcome, StoreError> {
-    let draft = Draft::new(target, options.overwrite)?;
+    let io = |cause: std::io::Error| match cause.kind() {
+        std::io::ErrorKind::AlreadyExists => StoreError::Exists { path: target.into() },
+        _ => StoreError::Io { path: target.into(), action: "write", cause },
+    };
+    let draft = Draft::new(target, options.overwrite).map_err(io)?;
     // The source is digested on a thread of its own while the copy runs.
     let (digests, written) = std::thread::scope(|scope| {
         let digests = scope.spawn(|| source_digests(source.bytes));
@@ -101,7 +122,7 @@ pub fn write(
     let context = Context { target };
     write_root(&context, &file, &manifest)?;
     file.close().map_err(|error| context.hdf5("the file", &error))?;
-    draft.publish()?;
+    draft.publish().map_err(io)?;
     Ok(Outcome { manifest })
 }
 

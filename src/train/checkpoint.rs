@@ -11,6 +11,7 @@ use tch::{Device, Kind, Tensor, nn};
 
 use crate::corpus::Dataset;
 use crate::model::{Almt, AlmtConfig, Init};
+use crate::publish;
 
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,7 +76,11 @@ pub struct Checkpoint {
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn save(path: &Path, vars: &nn::VarStore, info: &CheckpointInfo) -> Result<(), CheckpointError> {
+pub fn save(
+    path: &Path,
+    vars: &nn::VarStore,
+    info: &CheckpointInfo,
+) -> Result<(), CheckpointError> {
     let malformed = |problem: String| CheckpointError::Malformed { path: path.into(), problem };
     let torch = |cause| CheckpointError::Torch { path: path.into(), cause };
     let mut values: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
@@ -98,19 +103,11 @@ pub fn save(path: &Path, vars: &nn::VarStore, info: &CheckpointInfo) -> Result<(
     let metadata = HashMap::from([(INFO_KEY.to_owned(), text)]);
     let bytes = safetensors::serialize(views, Some(metadata))
         .map_err(|error| malformed(error.to_string()))?;
-    write_whole(path, &bytes)
-        .map_err(|cause| CheckpointError::Io { path: path.into(), action: "write", cause })
-}
-
-/// Writes a file under a temporary name, syncs and renames it.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".").suffix(".part").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    publish::write(path, &bytes).map_err(|cause| CheckpointError::Io {
+        path: path.into(),
+        action: "write",
+        cause,
+    })
 }
 
 /// Reads a checkpoint and rebuilds its model on `device`.
@@ -119,8 +116,11 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// The file cannot be read, is no checkpoint, or its tensors are not those of its model.
 pub fn load(path: &Path, device: Device) -> Result<Checkpoint, CheckpointError> {
     let malformed = |problem: String| CheckpointError::Malformed { path: path.into(), problem };
-    let bytes = std::fs::read(path)
-        .map_err(|cause| CheckpointError::Io { path: path.into(), action: "open", cause })?;
+    let bytes = std::fs::read(path).map_err(|cause| CheckpointError::Io {
+        path: path.into(),
+        action: "open",
+        cause,
+    })?;
     let not_safetensors = |error| malformed(format!("is not a safetensors file: {error}"));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(INFO_KEY));
@@ -130,6 +130,15 @@ pub fn load(path: &Path, device: Device) -> Result<Checkpoint, CheckpointError> 
     let info: CheckpointInfo = serde_json::from_str(text)
         .map_err(|error| malformed(format!("metadata `{INFO_KEY}`: {error}")))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
+    // The sizes come from the file: nothing is built that the file does not hold.
+    let n_values: usize = tensors.iter().map(|(_, view)| view.data().len() / 4).sum();
+    let n_parameters = info.model.n_parameters();
+    if n_parameters.and_then(|n| usize::try_from(n).ok()) != Some(n_values) {
+        let expected = n_parameters.map_or("an impossible number of".into(), |n| n.to_string());
+        return Err(malformed(format!(
+            "its configuration needs {expected} parameters, the file holds {n_values}"
+        )));
+    }
     let vars = nn::VarStore::new(device);
     let model = Almt::new(&Init::new(vars.root(), info.seed), &info.model);
     let mut variables = vars.variables();
@@ -201,9 +210,28 @@ mod tests {
         let mut info = small();
         let vars = nn::VarStore::new(Device::Cpu);
         let _model = Almt::new(&Init::new(vars.root(), 7), &info.model);
-        info.model.fusion_depth += 1;
-        save(&path, &vars, &info).unwrap();
-        let error = load(&path, Device::Cpu).unwrap_err().to_string();
-        assert!(error.contains("is absent"), "{error}");
+        let right = info.clone();
+        type Change = fn(&mut CheckpointInfo);
+        let changes: [(Change, &str); 6] = [
+            (|info| info.model.fusion_depth += 1, "parameters, the file holds"),
+            (|info| info.model.token_dim = 1 << 40, "an impossible number of parameters"),
+            (|info| info.model.embedding_heads = 0, "an impossible number of parameters"),
+            (|info| info.model.token_len = -3, "an impossible number of parameters"),
+            (|info| info.model.text.seq_len = i64::MAX, "an impossible number of parameters"),
+            // The same number of parameters, of other shapes.
+            (
+                |info| {
+                    std::mem::swap(&mut info.model.fusion_depth, &mut info.model.ahl_depth);
+                },
+                "tensor `",
+            ),
+        ];
+        for (change, expected) in changes {
+            info.clone_from(&right);
+            change(&mut info);
+            save(&path, &vars, &info).unwrap();
+            let error = load(&path, Device::Cpu).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

@@ -102,9 +102,8 @@ impl TrainingSplit {
 
     /// The samples at `indices` (`[batch]`, int64, on the device), and their labels `[batch, 1]`.
     pub fn batch(&self, indices: &Tensor) -> (Input, Tensor) {
-        let pick = |modality| {
-            self.features.get(&modality).map(|tensor| tensor.index_select(0, indices))
-        };
+        let pick =
+            |modality| self.features.get(&modality).map(|tensor| tensor.index_select(0, indices));
         let input = Input {
             // Its presence was checked when the split was made.
             text: pick(Modality::Text).unwrap_or_default(),

@@ -9,7 +9,6 @@ pub mod optimizer;
 pub mod preset;
 pub mod run;
 pub mod schedule;
-pub mod seed;
 
 use std::path::PathBuf;
 
@@ -69,16 +68,37 @@ pub enum TrainError {
     },
     /// The loss is no number any more.
     #[error(
-        "the training loss became {loss} in epoch {epoch}\n  hint: a lower `--lr` often helps"
+        "the training loss became {loss} in epoch {epoch}, step {step}\n  hint: a lower `--lr` often \
+         helps"
     )]
     Diverged {
         /// Counted from 1.
         epoch: usize,
+        /// Counted from 1 in each epoch.
+        step: usize,
         /// NaN or infinite.
-        loss: f64,
+        loss: f32,
+    },
+    /// No epoch had a validation error that is a number.
+    #[error("no validation error in {epochs} epochs was a number")]
+    NothingSelected {
+        /// Number of epochs.
+        epochs: usize,
+    },
+    /// A size that no model can have.
+    #[error(
+        "no model can be built for text of {} steps and {} features",
+        .text.seq_len,
+        .text.feat_dim
+    )]
+    Sizes {
+        /// Extents of the text.
+        text: crate::model::Sequence,
     },
     /// The run folder holds something already.
-    #[error("{path}: exists already and is not empty\n  hint: `--overwrite` replaces the run in it")]
+    #[error(
+        "{path}: exists already and is not empty\n  hint: `--overwrite` replaces the run in it"
+    )]
     Exists {
         /// The folder.
         path: PathBuf,

@@ -11,16 +11,17 @@ use serde::Serialize;
 use tch::nn::{Optimizer, VarStore};
 use tch::{Device, Kind, Reduction, Tensor};
 
+use super::TrainError;
 use super::checkpoint::{self, Checkpoint, CheckpointInfo};
 use super::data::TrainingSplit;
 use super::metrics::{self, Direction, Metrics, direction};
 use super::optimizer::adamw;
 use super::preset::Preset;
 use super::schedule::learning_rate;
-use super::seed::stream;
-use super::{TrainError, checkpoint::write_whole};
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::{Almt, Init, Trace};
+use crate::publish;
+use crate::seed::stream;
 
 /// Everything that determines a run besides the data.
 #[derive(Debug, Clone, Serialize)]
@@ -128,6 +129,10 @@ pub struct RunResult {
     pub seconds: f64,
 }
 
+/// Samples per forward pass outside training. One number for all callers: another one may change
+/// the last bits of a prediction.
+const PREDICT_BATCH: usize = 64;
+
 /// Files of a run folder.
 const FILES: [&str; 4] = ["config.toml", "metrics.jsonl", "best.safetensors", "result.json"];
 
@@ -148,6 +153,9 @@ pub fn train(
     let sequences = data.train.sequences();
     let config =
         settings.hyper_parameters.model.with_inputs(&sequences).ok_or(TrainError::NoText)?;
+    if config.n_parameters().is_none() {
+        return Err(TrainError::Sizes { text: config.text });
+    }
     for split in [Some(&data.valid), data.test.as_ref()].into_iter().flatten() {
         check_shapes(split, &config)?;
     }
@@ -176,12 +184,9 @@ pub fn train(
         let epoch_start = Instant::now();
         let lr = learning_rate(training.lr, epoch, training.epochs);
         fit.optimizer.set_lr(lr);
-        let (train_loss, train_mae) = fit.epoch(epoch, &model, &data.train, progress);
-        if !train_loss.is_finite() {
-            return Err(TrainError::Diverged { epoch, loss: train_loss });
-        }
+        let (train_loss, train_mae) = fit.epoch(epoch, &model, &data.train, progress)?;
         let evaluate = |split: &TrainingSplit| {
-            let pred = predict(&model, split, fit.batch_size)?;
+            let pred = predict(&model, split)?;
             Ok::<_, TrainError>(metrics::evaluate(scheme, &pred, split.labels()))
         };
         let valid = evaluate(&data.valid)?;
@@ -217,8 +222,9 @@ pub fn train(
         }
         progress.epoch(&record);
     }
+    // Predictions that are not finite leave no error to select by.
     let Some(selected) = selected else {
-        return Err(TrainError::Diverged { epoch: training.epochs, loss: f64::NAN });
+        return Err(TrainError::NothingSelected { epochs: training.epochs });
     };
     let splits = [Some(&data.train), Some(&data.valid), data.test.as_ref()];
     let result = RunResult {
@@ -236,7 +242,7 @@ pub fn train(
     let path = out.join("result.json");
     serde_json::to_vec_pretty(&result)
         .map_err(std::io::Error::other)
-        .and_then(|json| write_whole(&path, &json))
+        .and_then(|json| publish::write(&path, &json))
         .map_err(io(&path))?;
     Ok(result)
 }
@@ -265,7 +271,7 @@ impl Fit {
         model: &Almt,
         split: &TrainingSplit,
         progress: &mut dyn Progress,
-    ) -> (f64, f64) {
+    ) -> Result<(f64, f64), TrainError> {
         self.order.shuffle(&mut self.shuffle);
         let device = split.device();
         let order = Tensor::from_slice(&self.order).to_device(device);
@@ -273,6 +279,7 @@ impl Fit {
         let mut squared = Tensor::zeros([], (Kind::Float, device));
         let mut absolute = Tensor::zeros([], (Kind::Float, device));
         let n_samples = split.n_samples();
+        let mut losses = Vec::new();
         let mut n_done = 0;
         for (step, first) in (0..n_samples).step_by(self.batch_size).enumerate() {
             let n_batch = self.batch_size.min(n_samples - first);
@@ -281,6 +288,7 @@ impl Fit {
             let loss = pred.mse_loss(&target, Reduction::Mean);
             self.optimizer.backward_step(&loss);
             tch::no_grad(|| {
+                losses.push(loss.detach());
                 squared += loss.detach() * n_batch as f64;
                 absolute += (pred.detach() - target).abs().sum(Kind::Float);
             });
@@ -288,8 +296,12 @@ impl Fit {
             let mean = |sum: &Tensor| sum.double_value(&[]) / n_done as f64;
             progress.step(epoch, step + 1, &|| (mean(&squared), mean(&absolute)));
         }
+        let losses = Vec::<f32>::try_from(Tensor::stack(&losses, 0).to_device(Device::Cpu))?;
+        if let Some(step) = losses.iter().position(|loss| !loss.is_finite()) {
+            return Err(TrainError::Diverged { epoch, step: step + 1, loss: losses[step] });
+        }
         let mean = |sum: &Tensor| sum.double_value(&[]) / n_samples as f64;
-        (mean(&squared), mean(&absolute))
+        Ok((mean(&squared), mean(&absolute)))
     }
 }
 
@@ -297,17 +309,12 @@ impl Fit {
 ///
 /// # Errors
 /// libtorch fails.
-pub fn predict(
-    model: &Almt,
-    split: &TrainingSplit,
-    batch_size: usize,
-) -> Result<Vec<f32>, TrainError> {
+pub fn predict(model: &Almt, split: &TrainingSplit) -> Result<Vec<f32>, TrainError> {
     let n_samples = split.n_samples();
     let mut parts = Vec::new();
-    for first in (0..n_samples).step_by(batch_size) {
-        let end = n_samples.min(first + batch_size);
-        let indices =
-            Tensor::arange_start(first as i64, end as i64, (Kind::Int64, split.device()));
+    for first in (0..n_samples).step_by(PREDICT_BATCH) {
+        let end = n_samples.min(first + PREDICT_BATCH);
+        let indices = Tensor::arange_start(first as i64, end as i64, (Kind::Int64, split.device()));
         let (input, _) = split.batch(&indices);
         parts.push(tch::no_grad(|| model.forward(&input, &mut Trace::default())));
     }
@@ -329,8 +336,7 @@ pub fn evaluate(
     split: &TrainingSplit,
 ) -> Result<(Metrics, Vec<f32>), TrainError> {
     check_shapes(split, &checkpoint.info.model)?;
-    let batch_size = Preset::of(checkpoint.info.dataset).training.batch_size;
-    let pred = predict(&checkpoint.model, split, batch_size)?;
+    let pred = predict(&checkpoint.model, split)?;
     let scheme = checkpoint.info.dataset.bin_scheme();
     Ok((metrics::evaluate(scheme, &pred, split.labels()), pred))
 }
@@ -393,6 +399,6 @@ fn write_config(out: &Path, settings: &TrainSettings) -> Result<(), TrainError> 
     let path = out.join("config.toml");
     toml::to_string(settings)
         .map_err(std::io::Error::other)
-        .and_then(|text| write_whole(&path, text.as_bytes()))
+        .and_then(|text| publish::write(&path, text.as_bytes()))
         .map_err(|cause| TrainError::Io { path, cause })
 }

@@ -46,8 +46,9 @@ pub struct TrainArgs {
     #[arg(long, value_delimiter = ',', value_name = "text,audio,vision")]
     modalities: Vec<Modality>,
     /// What an AHL layer adds its shift to: the normed hyper-modality, as the released code does,
-    /// or the hyper-modality itself, as Eq. 5 of the paper says [default: released]
-    #[arg(long, value_enum)]
+    /// or the hyper-modality itself, as Eq. 5 of the paper says: released or paper [default:
+    /// released]
+    #[arg(long)]
     residual: Option<Residual>,
     /// Device
     #[arg(long, default_value = "cpu", value_parser = ["cpu"])]
@@ -222,7 +223,9 @@ fn print_result(out: &Path, result: &RunResult) {
             .map_or(String::new(), |best| format!("{:.4} ({})", best.value, best.epoch));
         outln!("  {name:<18} {valid:>8.4} {test:>8.4} {best:>18}");
     }
-    outln!("  «best test» is the released protocol: each figure is chosen on the test split itself");
+    outln!(
+        "  «best test» is the released protocol: each figure is chosen on the test split itself"
+    );
 }
 
 /// One bar for the whole run, on standard error.

@@ -1,4 +1,4 @@
-//! One seed, several independent streams of random numbers, all on the CPU: a run on a GPU starts
+//! Random numbers: one seed, several independent streams of random numbers, all on the CPU: a run on a GPU starts
 //! from the same weights and sees the same order as one on the CPU.
 
 use rand_chacha::ChaCha12Rng;

@@ -1,0 +1,48 @@
+//! Enumerations whose values have a name on the command line and in files.
+
+/// A name that is none of the expected ones.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is none of: {}", .expected.join(", "))]
+pub struct UnknownName {
+    /// What was given.
+    pub found: String,
+    /// All names that would do.
+    pub expected: Vec<&'static str>,
+}
+
+/// `Display` and `FromStr` for types with `ALL` and `name()`.
+macro_rules! named {
+    ($($kind:ty),*) => {$(
+        impl std::fmt::Display for $kind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $kind {
+            type Err = $crate::name::UnknownName;
+
+            fn from_str(found: &str) -> Result<Self, Self::Err> {
+                Self::ALL.into_iter().find(|value| value.name() == found).ok_or_else(|| {
+                    let expected = Self::ALL.iter().map(|value| value.name()).collect();
+                    $crate::name::UnknownName { found: found.into(), expected }
+                })
+            }
+        }
+    )*};
+}
+
+pub(crate) use named;
+
+#[cfg(test)]
+mod tests {
+    use crate::corpus::SplitName;
+
+    #[test]
+    fn names_go_both_ways_and_a_wrong_one_is_told_the_right_ones() {
+        assert_eq!("valid".parse(), Ok(SplitName::Valid));
+        assert_eq!(format!("{:<6}|", SplitName::Test), "test  |");
+        let error = "dev".parse::<SplitName>().unwrap_err().to_string();
+        assert_eq!(error, "`dev` is none of: train, valid, test");
+    }
+}

@@ -1,0 +1,138 @@
+//! Pickles to stores, and what others read from them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use almt_data::corpus::{Modality, SplitName};
+use almt_data::store::Store;
+use sha2::{Digest, Sha256};
+
+use crate::support::{almt, files, python, real_data, synthetic_store};
+
+type Digests = BTreeMap<String, String>;
+
+fn python_digests(file: &Path) -> Option<Digests> {
+    python("digests.py", &[file]).map(|text| serde_json::from_str(&text).unwrap())
+}
+
+/// The features and labels that the library itself reads, digested like `digests.py` does.
+fn library_digests(store: &Store) -> Digests {
+    let hash = |values: &mut dyn Iterator<Item = f32>| {
+        let mut hasher = Sha256::new();
+        values.for_each(|value| hasher.update(value.to_le_bytes()));
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let mut digests = Digests::new();
+    for split in SplitName::ALL.into_iter().filter(|split| !store.ids(*split).is_empty()) {
+        for modality in Modality::ALL {
+            if let Some(array) = store.features(split, modality).unwrap() {
+                let digest = hash(&mut array.iter().copied());
+                digests.insert(format!("/{split}/{modality}"), digest);
+            }
+        }
+        let labels = store.labels(split).unwrap();
+        digests.insert(format!("/{split}/regression_labels"), hash(&mut labels.into_iter()));
+    }
+    digests
+}
+
+/// Every array of the pickle is in the store, bit for bit, as Python's `pickle.load` gives it.
+fn check_equal(pickle: &Path, store_path: &Path, n_expected: usize) {
+    let Some(expected) = python_digests(pickle) else { return };
+    assert_eq!(expected.len(), n_expected, "{:?}", expected.keys());
+    let from_h5py = python_digests(store_path).unwrap();
+    assert_eq!(from_h5py, expected, "{}", pickle.display());
+    let from_library = library_digests(&Store::open(store_path).unwrap());
+    assert!(!from_library.is_empty());
+    for (path, digest) in from_library {
+        assert_eq!(Some(&digest), expected.get(&path), "{path}");
+    }
+}
+
+#[test]
+fn real_mosi_text_features_arrive_bit_for_bit() {
+    let Some(pickle) = real_data("mosi_text_minilm.pkl") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = pickle.to_str().unwrap();
+    let converted = almt(folder.path(), &["convert", path, "-o", "text.h5"]).ok().stdout();
+    assert!(converted.contains("CMU-MOSI"), "{converted}");
+    assert!(converted.contains("text: float16 -> float32"), "{converted}");
+    check_equal(&pickle, &folder.path().join("text.h5"), 21);
+    let valid = almt(folder.path(), &["validate"]).ok().stdout();
+    assert!(valid.contains("text.h5: valid") && valid.contains("0 errors"), "{valid}");
+    let tree = almt(folder.path(), &["inspect", path]).ok().stdout();
+    assert!(tree.contains("float16 [1281, 39, 384]"), "{tree}");
+    let tree = almt(folder.path(), &["inspect", "text.h5"]).ok().stdout();
+    assert!(tree.contains("float32 [1281, 39, 384]") && tree.contains("03bSnISJMiM$_$1"), "{tree}");
+}
+
+#[test]
+fn the_real_misa_validation_split_arrives_bit_for_bit() {
+    let Some(pickle) = real_data("mosi_valid_misa.pkl") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = pickle.to_str().unwrap();
+    let converted = almt(folder.path(), &["convert", path, "-o", "misa.h5"]).ok().stdout();
+    assert!(converted.contains("229 segments"), "{converted}");
+    check_equal(&pickle, &folder.path().join("misa.h5"), 8);
+    almt(folder.path(), &["validate", "misa.h5"]).ok();
+    let tree = almt(folder.path(), &["inspect", path]).ok().stdout();
+    assert!(tree.contains("[18, 47]"), "{tree}");
+}
+
+#[test]
+fn a_synthetic_pickle_arrives_bit_for_bit_and_repeats() {
+    for (dataset, n_columns) in [("mosi", 27), ("sims", 42)] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = synthetic_store(folder.path(), dataset, "8");
+        let pickle = folder.path().join(format!("{dataset}.pkl"));
+        check_equal(&pickle, &store, n_columns);
+        let first = std::fs::read(&store).unwrap();
+        almt(folder.path(), &["convert", pickle.to_str().unwrap(), "--overwrite"]).ok();
+        assert!(first == std::fs::read(&store).unwrap(), "{dataset}: two conversions differ");
+        assert_eq!(files(folder.path()).len(), 2);
+    }
+}
+
+#[test]
+fn validate_reports_as_text_and_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "8");
+    let text = almt(folder.path(), &["validate", "mosi.h5"]).ok().stdout();
+    assert!(text.contains("warning AD003"), "{text}");
+    let json = almt(folder.path(), &["validate", "--json"]).ok().stdout();
+    let reports: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(reports[0]["valid"], true);
+    assert_eq!(reports[0]["dataset"], "CMU-MOSI");
+    assert_eq!(reports[0]["findings"][0]["rule"], "AD003");
+}
+
+#[test]
+fn an_existing_output_is_kept_unless_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = synthetic_store(folder.path(), "mosi", "4");
+    std::fs::write(&store, "mine").unwrap();
+    almt(folder.path(), &["convert", "mosi.pkl"]).fails_with(&["mosi.h5", "exists already"]);
+    assert_eq!(std::fs::read_to_string(&store).unwrap(), "mine");
+    almt(folder.path(), &["convert", "mosi.pkl", "--overwrite"]).ok();
+    almt(folder.path(), &["validate", "mosi.h5"]).ok();
+    almt(folder.path(), &["convert", "mosi.pkl", "-o", "mosi.pkl", "--overwrite"])
+        .fails_with(&["mosi.pkl", "would replace the input"]);
+}
+
+#[test]
+fn wrong_calls_end_with_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [
+        &["convert"][..],
+        &["convert", "a.pkl", "--dataset", "imdb"],
+        &["train"],
+        &["nonsense"],
+        &["synth", "--samples", "0"],
+    ] {
+        // A build without libtorch takes any arguments of `train`, to say that it has no trainer.
+        if cfg!(feature = "train") || args[0] != "train" {
+            let call = almt(folder.path(), args);
+            assert_eq!(call.code(), 2, "{}", call.explain());
+        }
+    }
+}

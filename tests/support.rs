@@ -1,0 +1,115 @@
+//! Runs the program as a user does, and says everything when something is off.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// What one call of the program did.
+pub struct Call {
+    shown: String,
+    output: Output,
+}
+
+impl Call {
+    pub fn code(&self) -> i32 {
+        self.output
+            .status
+            .code()
+            .unwrap_or_else(|| panic!("killed by a signal\n{}", self.explain()))
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    pub fn explain(&self) -> String {
+        let (out, err) = (self.stdout(), self.stderr());
+        format!("$ {}\n{}\n-- stdout\n{out}-- stderr\n{err}", self.shown, self.output.status)
+    }
+
+    /// Asserts success.
+    pub fn ok(self) -> Call {
+        assert_eq!(self.code(), 0, "{}", self.explain());
+        self
+    }
+
+    /// Asserts exit code 1 and a cause on one line that has all of `parts`; hints may follow.
+    pub fn fails_with(self, parts: &[&str]) -> Call {
+        assert_eq!(self.code(), 1, "{}", self.explain());
+        let err = self.stderr();
+        let mut lines = err.lines();
+        let cause = lines.next().unwrap_or_default();
+        assert!(cause.starts_with("error: "), "{}", self.explain());
+        for part in parts {
+            assert!(cause.contains(part), "`{part}` is not in the cause\n{}", self.explain());
+        }
+        assert!(lines.all(|line| line.starts_with("  ")), "{}", self.explain());
+        assert!(!err.contains("panicked"), "{}", self.explain());
+        self
+    }
+}
+
+/// Calls the program in `folder`.
+pub fn almt(folder: &Path, args: &[&str]) -> Call {
+    let output = Command::new(env!("CARGO_BIN_EXE_almt-data"))
+        .args(args)
+        .current_dir(folder)
+        // Tests run side by side: threads that wait must not keep the others from working.
+        .env("OMP_WAIT_POLICY", "passive")
+        .output()
+        .expect("the program starts");
+    Call { shown: format!("almt-data {}", args.join(" ")), output }
+}
+
+/// Names of all files in a folder, hidden ones too.
+pub fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A file of real data, which the project itself must not hold; `None`, and a word about it, where
+/// it is not there.
+pub fn real_data(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: no real data ({name})");
+    None
+}
+
+/// Runs a script of `tests/` with the Python packages that `cargo xtask test` brings; `None` where
+/// they are not there, which is allowed only for a bare `cargo test`.
+pub fn python(script: &str, args: &[&Path]) -> Option<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packages = root.join(".python");
+    if !packages.join("h5py").exists() {
+        let required = std::env::var_os("ALMT_DATA_TEST_PYTHON").is_some();
+        assert!(!required, "the Python packages of the tests are not in {}", packages.display());
+        println!("skipped: no numpy and h5py (`cargo xtask test` brings them)");
+        return None;
+    }
+    let output = Command::new("python3")
+        .env("PYTHONPATH", &packages)
+        .arg(root.join("tests").join(script))
+        .args(args)
+        .output()
+        .expect("python3 starts");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script} failed\n{err}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+/// A synthetic dataset, converted: `NAME.pkl` and `NAME.h5` in `folder`.
+pub fn synthetic_store(folder: &Path, dataset: &str, samples: &str) -> PathBuf {
+    almt(folder, &["synth", "--dataset", dataset, "--samples", samples]).ok();
+    almt(folder, &["convert", &format!("{dataset}.pkl")]).ok();
+    folder.join(format!("{dataset}.h5"))
+}
