@@ -115,6 +115,11 @@ fn a_flipped_byte_in_the_data_is_found_with_its_place() {
     assert!(finding.contains("/train/audio"), "{text}");
     assert!(finding.contains(&format!("bytes {offset} to")), "{text}");
     assert!(text.starts_with("mosi.h5: NOT VALID"), "{text}");
+    // The trainer compares what it reads: no result comes from changed data.
+    #[cfg(feature = "train")]
+    almt(folder.path(), &["train", "--store", "mosi.h5", "--epochs", "1", "--out", "run"])
+        .fails_with(&["mosi.h5", "/train/audio", "bytes", "BLAKE3"]);
+    assert_eq!(files(folder.path()), ["mosi.h5", "mosi.pkl"]);
 }
 
 /// A byte flipped anywhere in the file is found, or lies where nothing is stored; the program

@@ -87,6 +87,8 @@ fn a_synthetic_pickle_arrives_bit_for_bit_and_repeats() {
         let pickle = folder.path().join(format!("{dataset}.pkl"));
         check_equal(&pickle, &store, n_columns);
         let first = std::fs::read(&store).unwrap();
+        // Long enough for the clock of a time stamp, which would differ, to go on.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
         almt(folder.path(), &["convert", pickle.to_str().unwrap(), "--overwrite"]).ok();
         assert!(first == std::fs::read(&store).unwrap(), "{dataset}: two conversions differ");
         assert_eq!(files(folder.path()).len(), 2);

@@ -3,6 +3,7 @@
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
+//! `help`: the help texts, as reviewed.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `train`: the trainer as a user calls it.
 
@@ -10,6 +11,7 @@ mod bad_input;
 mod convert;
 #[cfg(feature = "train")]
 mod golden;
+mod help;
 mod pickles;
 mod support;
 #[cfg(feature = "train")]

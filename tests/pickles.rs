@@ -546,12 +546,15 @@ fn mmsa_fixture_becomes_a_corpus() {
             "audio: float64 -> float32",
             "vision: float16 -> float32",
             "text_bert: int64 -> int32",
+            "vision_lengths: int64 -> int32",
+            "regression_labels: float64 -> float32",
+            "classification_labels: float64 -> int32",
             "key `mystery` of the splits is not stored",
             "key `config` is no split and is not stored",
         ] {
             assert!(corpus.notes.iter().any(|found| found == note), "{note}: {:?}", corpus.notes);
         }
-        assert_eq!(corpus.notes.len(), 5, "{:?}", corpus.notes);
+        assert_eq!(corpus.notes.len(), 8, "{:?}", corpus.notes);
     }
 }
 

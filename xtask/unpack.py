@@ -20,6 +20,8 @@ CPU_LIBRARIES = {
 def target_name(name, kind):
     """Where a wheel's member goes, or None for one that is not needed."""
     folder, base = os.path.split(name)
+    if base == "ninja" and kind in ("cmake", "ninja"):
+        return "bin/ninja"
     if kind == "cmake":
         return name[len("cmake/data/") :] if name.startswith("cmake/data/") else None
     if name.startswith("torch/include/"):

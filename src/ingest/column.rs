@@ -53,6 +53,14 @@ impl<'p> Column<'p> {
         Ok(Column { pickle, source, n_samples: found })
     }
 
+    /// Element type of an array; a list has none.
+    pub(super) fn dtype(&self) -> Option<String> {
+        match self.source {
+            Source::Array(array) => Some(array.dtype().to_string()),
+            Source::List(_) => None,
+        }
+    }
+
     /// The column as text.
     ///
     /// # Errors

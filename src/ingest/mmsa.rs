@@ -93,18 +93,15 @@ impl<'p> SplitReader<'p, '_> {
             Column::new(self.pickle, id, &place, None)?.texts(&place)?
         };
         let n_samples = ids.len();
-        let overall = self
-            .column("regression_labels", n_samples)?
-            .map(|(column, place)| column.floats(&place))
-            .transpose()?
-            .ok_or_else(|| IngestError::Missing {
+        let overall =
+            self.floats("regression_labels", n_samples)?.ok_or_else(|| IngestError::Missing {
                 place: self.place("regression_labels"),
                 reason: "training and evaluation need them",
             })?;
         let mut by_modality = BTreeMap::new();
         for (modality, key) in LABEL_KEYS {
-            if let Some((column, place)) = self.column(key, n_samples)? {
-                by_modality.insert(modality, column.floats(&place)?);
+            if let Some(labels) = self.floats(key, n_samples)? {
+                by_modality.insert(modality, labels);
             }
         }
         let mut features = BTreeMap::new();
@@ -118,8 +115,8 @@ impl<'p> SplitReader<'p, '_> {
                 features.insert(modality, block);
             }
             let key = format!("{modality}_lengths");
-            if let Some((column, place)) = self.column(&key, n_samples)? {
-                lengths.insert(modality, column.integers(&place)?);
+            if let Some(values) = self.integers(&key, n_samples)? {
+                lengths.insert(modality, values);
             }
         }
         Ok(CorpusSplit {
@@ -131,10 +128,7 @@ impl<'p> SplitReader<'p, '_> {
             words: None,
             lengths,
             regression_labels: RegressionLabels { overall, by_modality },
-            classification_labels: self
-                .column("classification_labels", n_samples)?
-                .map(|(column, place)| column.integers(&place))
-                .transpose()?,
+            classification_labels: self.integers("classification_labels", n_samples)?,
             ids,
         })
     }
@@ -151,6 +145,26 @@ impl<'p> SplitReader<'p, '_> {
         let Some(id) = self.pickle.get(self.split, key) else { return Ok(None) };
         let place = self.place(key);
         Ok(Some((Column::new(self.pickle, id, &place, Some(n_samples))?, place)))
+    }
+
+    /// A column as float32, with a note where that is not the source's type.
+    fn floats(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<f32>>, IngestError> {
+        let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
+        let dtype = column.dtype().unwrap_or("Python numbers".into());
+        if dtype != "float32" {
+            self.note_once(format!("{key}: {dtype} -> float32"));
+        }
+        column.floats(&place).map(Some)
+    }
+
+    /// A column as int32, with a note where that is not the source's type.
+    fn integers(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<i32>>, IngestError> {
+        let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
+        // A Python integer has no width that could change.
+        if let Some(dtype) = column.dtype().filter(|dtype| dtype != "int32") {
+            self.note_once(format!("{key}: {dtype} -> int32"));
+        }
+        column.integers(&place).map(Some)
     }
 
     fn texts(&self, key: &str, n_samples: usize) -> Result<Option<Vec<String>>, IngestError> {

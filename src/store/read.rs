@@ -70,17 +70,17 @@ impl Store {
     /// Overall regression labels, `[n_samples]`.
     ///
     /// # Errors
-    /// The split is absent or cannot be read.
+    /// The split is absent, cannot be read, or differs from its digest.
     pub fn labels(&self, split: SplitName) -> Result<Vec<f32>, StoreError> {
         let column = self.column(&format!("/{split}/regression_labels"))?;
-        self.values::<f32>(column)
+        self.checked_values::<f32>(column)
     }
 
     /// Features of one modality, `[n_samples, seq_len, feat_dim]`; `None` where the store has
     /// none.
     ///
     /// # Errors
-    /// The features cannot be read.
+    /// The features cannot be read, or differ from their digest.
     pub fn features(
         &self,
         split: SplitName,
@@ -90,7 +90,7 @@ impl Store {
             return Ok(None);
         };
         let shape = self.shape3(column)?;
-        let values = self.values::<f32>(column)?;
+        let values = self.checked_values::<f32>(column)?;
         Array3::from_shape_vec(shape, values)
             .map(Some)
             .map_err(|error| self.damaged(&column.path, error.to_string()))
@@ -99,24 +99,25 @@ impl Store {
     /// Recorded numbers of frames, `[n_samples]`; `None` where the store has none.
     ///
     /// # Errors
-    /// The column cannot be read.
+    /// The column cannot be read, or differs from its digest.
     pub fn lengths(
         &self,
         split: SplitName,
         modality: Modality,
     ) -> Result<Option<Vec<i32>>, StoreError> {
         let column = self.manifest.column(&format!("/{split}/{modality}_lengths"));
-        column.map(|column| self.values::<i32>(column)).transpose()
+        column.map(|column| self.checked_values::<i32>(column)).transpose()
     }
 
     /// Strings of one column such as `/train/raw_text`; `None` where the store has none.
     ///
     /// # Errors
-    /// The column cannot be read.
+    /// The column cannot be read, or differs from its digest.
     pub fn strings(&self, path: &str) -> Result<Option<Vec<String>>, StoreError> {
         let Some(column) = self.manifest.column(path) else { return Ok(None) };
         let values = self.raw_strings(column)?;
-        Ok(Some(values.into_iter().map(|value| value.as_str().to_owned()).collect()))
+        self.compare_digest(column, &digest::of_strings(&values))?;
+        Ok(Some(owned(&values)))
     }
 
     /// Reads everything, compares it with the recorded digests and checks it against the
@@ -195,32 +196,54 @@ impl Store {
         name: SplitName,
         blocks: &BTreeMap<(SplitName, Modality), BlockStats>,
     ) -> Result<SplitFacts, StoreError> {
+        // Read without comparing digests: a damaged column is a finding here, and the others are
+        // still checked.
         let mut facts = SplitFacts {
             name,
-            ids: self.strings(&format!("/{name}/id"))?.unwrap_or_default(),
-            labels: self.labels(name)?,
+            ids: owned(&self.raw_strings(self.column(&format!("/{name}/id"))?)?),
+            labels: self.values(self.column(&format!("/{name}/regression_labels"))?)?,
             blocks: BTreeMap::new(),
         };
         for modality in Modality::ALL {
             if let Some(stats) = blocks.get(&(name, modality)) {
                 let shape = self.shape3(self.column(&format!("/{name}/{modality}"))?)?;
-                let lengths = self.lengths(name, modality)?;
+                let lengths = self.unchecked_lengths(name, modality)?;
                 facts.blocks.insert(modality, BlockFacts { shape, lengths, stats: stats.clone() });
             }
         }
         Ok(facts)
     }
 
+    fn unchecked_lengths(
+        &self,
+        split: SplitName,
+        modality: Modality,
+    ) -> Result<Option<Vec<i32>>, StoreError> {
+        let column = self.manifest.column(&format!("/{split}/{modality}_lengths"));
+        column.map(|column| self.values(column)).transpose()
+    }
+
     fn digest_finding(&self, column: &Column) -> Finding {
+        let message = format!("{} {CHANGED}", self.place(column));
+        Finding::new(Rule::Digest, message, 1, vec![])
+    }
+
+    fn compare_digest(&self, column: &Column, found: &str) -> Result<(), StoreError> {
+        if found == column.blake3 {
+            return Ok(());
+        }
+        Err(self.damaged(&self.place(column), CHANGED.into()))
+    }
+
+    /// A column's path, and where its bytes lie in the file.
+    fn place(&self, column: &Column) -> String {
         let offset = self.file.dataset(&column.path).ok().and_then(|dataset| dataset.offset());
-        let place = match offset {
+        match offset {
             Some(start) if column.dtype != "string" => {
                 format!("{} (bytes {start} to {})", column.path, start + column_bytes(column))
             }
             _ => column.path.clone(),
-        };
-        let message = format!("{place} differs from its recorded BLAKE3: the file was changed");
-        Finding::new(Rule::Digest, message, 1, vec![])
+        }
     }
 
     /// The digest of a column's content, and the statistics of a feature block.
@@ -241,7 +264,7 @@ impl Store {
         let dataset = self.dataset(&column.path)?;
         let [n_samples, seq_len, feat_dim] = self.shape3(column)?;
         let lengths = match feature_key(&column.path) {
-            Some((split, modality)) => self.lengths(split, modality)?,
+            Some((split, modality)) => self.unchecked_lengths(split, modality)?,
             None => None,
         };
         let row_len = (seq_len * feat_dim).max(1);
@@ -319,6 +342,12 @@ impl Store {
         self.file.dataset(path).map_err(|error| hdf5_error(&self.path, path, &error))
     }
 
+    fn checked_values<T: Element>(&self, column: &Column) -> Result<Vec<T>, StoreError> {
+        let values = self.values::<T>(column)?;
+        self.compare_digest(column, &digest::of_values(&values))?;
+        Ok(values)
+    }
+
     fn values<T: Element>(&self, column: &Column) -> Result<Vec<T>, StoreError> {
         let dataset = self.dataset(&column.path)?;
         if dataset.size() == 0 {
@@ -348,6 +377,12 @@ impl Store {
     fn damaged(&self, place: &str, problem: String) -> StoreError {
         StoreError::Damaged { path: self.path.clone(), place: place.into(), problem }
     }
+}
+
+const CHANGED: &str = "differs from its recorded BLAKE3: the file was changed";
+
+fn owned(values: &[VarLenUnicode]) -> Vec<String> {
+    values.iter().map(|value| value.as_str().to_owned()).collect()
 }
 
 /// Values that one step of a verification holds in memory.

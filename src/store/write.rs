@@ -184,6 +184,7 @@ fn write_file(
     // The 1.10 format checksums its metadata and is read by every h5py of the last years.
     let file = File::with_options()
         .with_fapl(|fapl| fapl.libver_v110())
+        .with_fcpl(|fcpl| fcpl.obj_track_times(false))
         .create(path)
         .map_err(|error| context.hdf5("the file", &error))?;
     let mut writer = SplitWriter {
@@ -194,9 +195,12 @@ fn write_file(
         changes: Vec::new(),
     };
     for split in &corpus.splits {
+        let name = split.name.name();
         let group = file
-            .create_group(split.name.name())
-            .map_err(|error| context.hdf5(split.name.name(), &error))?;
+            .create_group_builder()
+            .obj_track_times(false)
+            .create(name)
+            .map_err(|error| context.hdf5(name, &error))?;
         writer.split(&group, split)?;
     }
     Ok((file, writer.columns, writer.changes))
@@ -293,6 +297,11 @@ impl SplitWriter<'_> {
             self.column(group, "classification_labels", classes)?;
         }
         let scheme = self.options.dataset.bin_scheme();
+        group
+            .create_group_builder()
+            .obj_track_times(false)
+            .create("bins")
+            .map_err(|error| self.context.hdf5("bins", &error))?;
         for bins in scheme.bins() {
             let classes: Vec<i8> =
                 labels.overall.iter().map(|label| scheme.class(*bins, *label)).collect();
@@ -364,7 +373,6 @@ impl SplitWriter<'_> {
             .no_chunk()
             .obj_track_times(false)
             .alloc_time(Some(AllocTime::Early))
-            .create_intermediate_group(true)
             .shape(shape.to_vec())
             .create(name)
     }

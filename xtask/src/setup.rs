@@ -80,15 +80,20 @@ fn libtorch(variant: Variant) -> Result<(), String> {
 
 fn cmake() -> Result<(), String> {
     let place = root().join(".cmake");
-    if place.join("bin/cmake").exists() {
+    if place.join("bin/cmake").exists() && place.join("bin/ninja").exists() {
         return Ok(());
     }
-    if let Some(program) = system_cmake() {
-        return link_cmake(&program, &place);
-    }
     supported()?;
-    eprintln!("setup: fetching CMake (no CMake of at least 3.26 on this machine)");
-    install("cmake", &place, |_| Ok(()))
+    match system_cmake() {
+        Some(program) => {
+            eprintln!("setup: fetching Ninja (CMake is {})", program.display());
+            install("ninja", &place, |unpacked| link_cmake(&program, unpacked))
+        }
+        None => {
+            eprintln!("setup: fetching CMake and Ninja (no CMake of at least 3.26 here)");
+            install("cmake", &place, |_| Ok(()))
+        }
+    }
 }
 
 /// A CMake on the `PATH` that is new enough.
@@ -109,19 +114,11 @@ fn cmake_version(text: &str) -> Option<(u32, u32)> {
 }
 
 /// `.cargo/config.toml` names one place for CMake, so a system CMake is reached through it.
-fn link_cmake(program: &Path, place: &Path) -> Result<(), String> {
-    let bin = place.join("bin");
-    let link = bin.join("cmake");
-    fs::create_dir_all(&bin)
-        .and_then(|()| {
-            if fs::symlink_metadata(&link).is_ok() {
-                fs::remove_file(&link)?;
-            }
-            std::os::unix::fs::symlink(program, &link)
-        })
-        .map_err(|error| {
-            format!("cannot link {} to {}: {error}", link.display(), program.display())
-        })
+fn link_cmake(program: &Path, unpacked: &Path) -> Result<(), String> {
+    let link = unpacked.join("bin/cmake");
+    std::os::unix::fs::symlink(program, &link).map_err(|error| {
+        format!("cannot link {} to {}: {error}", link.display(), program.display())
+    })
 }
 
 fn supported() -> Result<(), String> {

@@ -1,0 +1,26 @@
+//! Help texts are reviewed: each is compared with `fixtures/help/COMMAND.txt`.
+//!
+//! `UPDATE_FIXTURES=1 cargo test` writes them anew after a change that is meant.
+
+use std::path::Path;
+
+use crate::support::almt;
+
+#[test]
+fn help_texts_are_the_reviewed_ones() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/help");
+    let mut commands = vec!["convert", "validate", "inspect", "synth"];
+    // A build without libtorch says so in the help of these.
+    if cfg!(feature = "train") {
+        commands.extend(["train", "eval"]);
+    }
+    for command in commands {
+        let found = almt(&folder, &[command, "--help"]).ok().stdout();
+        let path = folder.join(format!("{command}.txt"));
+        if std::env::var_os("UPDATE_FIXTURES").is_some() {
+            std::fs::write(&path, &found).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(found, expected, "help of `{command}` differs from {}", path.display());
+    }
+}
