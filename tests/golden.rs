@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use almt_data::corpus::label::{BinScheme, Bins};
-use almt_data::model::{Almt, AlmtConfig, Init, Input, Residual, Sequence, Trace};
+use almt_data::model::{Almt, AlmtConfig, AlmtSizes, Init, Input, Residual, Sequence, Trace};
 use almt_data::train::metrics::evaluate;
 use almt_data::train::schedule::learning_rate;
 use serde_json::Value;
@@ -37,14 +37,14 @@ fn tensors(name: &str) -> BTreeMap<String, Tensor> {
 }
 
 fn config(case: &Value) -> AlmtConfig {
-    let sizes = &case["hyper_parameters"];
-    let size = |name: &str| sizes[name].as_i64().unwrap_or_else(|| panic!("{name}"));
+    let recorded = &case["hyper_parameters"];
+    let size = |name: &str| recorded[name].as_i64().unwrap_or_else(|| panic!("{name}"));
     let sequence = |modality: &str| Sequence {
         seq_len: size(&format!("{modality}_input_length")),
         feat_dim: size(&format!("{modality}_input_dim")),
     };
     assert_eq!(size("transformer_dim_head"), size("cross_transformer_dim_head"));
-    AlmtConfig {
+    let sizes = AlmtSizes {
         token_len: size("token_len"),
         token_dim: size("token_dim"),
         embedding_depth: size("proj_depth"),
@@ -59,11 +59,14 @@ fn config(case: &Value) -> AlmtConfig {
         fusion_heads: size("fusion_heads"),
         fusion_mlp_dim: size("fusion_mlp_dim"),
         dim_head: size("transformer_dim_head"),
-        layer_norm_eps: sizes["layer_norm_eps"].as_f64().unwrap(),
+        layer_norm_eps: recorded["layer_norm_eps"].as_f64().unwrap(),
         residual: match case["variant"].as_str() {
             Some("paper") => Residual::Paper,
             _ => Residual::Released,
         },
+    };
+    AlmtConfig {
+        sizes,
         text: sequence("l"),
         audio: Some(sequence("a")),
         vision: Some(sequence("v")),

@@ -50,9 +50,10 @@ pub struct Sequence {
     pub feat_dim: i64,
 }
 
-/// All sizes of the model.
+/// Sizes of the model that do not depend on its input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AlmtConfig {
+#[serde(deny_unknown_fields)]
+pub struct AlmtSizes {
     /// Tokens per modality, `T`.
     pub token_len: i64,
     /// Width of a token, `d`.
@@ -85,6 +86,13 @@ pub struct AlmtConfig {
     pub layer_norm_eps: f64,
     /// What an AHL layer adds its shift to.
     pub residual: Residual,
+}
+
+/// All sizes of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlmtConfig {
+    /// Sizes that do not depend on the input.
+    pub sizes: AlmtSizes,
     /// Language input.
     pub text: Sequence,
     /// Audio input, if there is any.
@@ -96,18 +104,18 @@ pub struct AlmtConfig {
 impl AlmtConfig {
     fn layer_sizes(&self, heads: i64, mlp_dim: i64) -> LayerSizes {
         LayerSizes {
-            dim: self.token_dim,
+            dim: self.sizes.token_dim,
             heads,
-            dim_head: self.dim_head,
+            dim_head: self.sizes.dim_head,
             mlp_dim,
-            eps: self.layer_norm_eps,
+            eps: self.sizes.layer_norm_eps,
         }
     }
 
     /// Number of trainable parameters; `None` where a size is not positive or the number does not
     /// fit, so that sizes from a file can be compared with the file before anything is allocated.
     pub fn n_parameters(&self) -> Option<i64> {
-        let c = self;
+        let c = &self.sizes;
         let (tokens, d) = (c.token_len, c.token_dim);
         let sizes = [
             tokens,
@@ -125,7 +133,7 @@ impl AlmtConfig {
             c.fusion_mlp_dim,
             c.dim_head,
         ];
-        let sequences = || [Some(c.text), c.audio, c.vision].into_iter().flatten();
+        let sequences = || [Some(self.text), self.audio, self.vision].into_iter().flatten();
         let extents = sequences().flat_map(|sequence| [sequence.seq_len, sequence.feat_dim]);
         // No size of a real model comes near this; below it, no product here leaves 128 bits.
         const LARGEST: i64 = 1 << 24;
@@ -148,11 +156,11 @@ impl AlmtConfig {
         };
         let language =
             tokens * d + i128::from(c.ahl_depth - 1) * layer(c.language_heads, c.language_mlp_dim);
-        let n_branches = i128::from(c.audio.is_some()) + i128::from(c.vision.is_some());
+        let n_branches = i128::from(self.audio.is_some()) + i128::from(self.vision.is_some());
         let inner = i128::from(c.ahl_heads) * i128::from(c.ahl_dim_head);
         let branches = n_branches * (2 * d + 2 * d * inner);
         let ahl_layer = 2 * 2 * d + d * inner + branches + linear(inner, d);
-        let hyper = match c.has_hyper_modality() {
+        let hyper = match self.has_hyper_modality() {
             true => tokens * d + i128::from(c.ahl_depth) * ahl_layer,
             false => 0,
         };
@@ -221,14 +229,15 @@ struct ModalityEmbedding {
 
 impl ModalityEmbedding {
     fn new(init: &Init<'_>, config: &AlmtConfig, input: Sequence) -> ModalityEmbedding {
-        let (n_tokens, dim) = (config.token_len, config.token_dim);
-        let sizes = config.layer_sizes(config.embedding_heads, config.embedding_mlp_dim);
+        let (n_tokens, dim) = (config.sizes.token_len, config.sizes.token_dim);
+        let sizes =
+            config.layer_sizes(config.sizes.embedding_heads, config.sizes.embedding_mlp_dim);
         let transformer = init.sub("1");
         ModalityEmbedding {
             project: Linear::new(&init.sub("0"), input.feat_dim, dim, true),
             pos_embedding: transformer.normal("pos_embedding", &[1, n_tokens + input.seq_len, dim]),
             extra_token: transformer.constant("extra_token", &[1, n_tokens, dim], 0.0),
-            layers: layers(&transformer.sub("encoder.layers"), config.embedding_depth, sizes),
+            layers: layers(&transformer.sub("encoder.layers"), config.sizes.embedding_depth, sizes),
         }
     }
 
@@ -261,10 +270,11 @@ struct LanguageEncoder {
 
 impl LanguageEncoder {
     fn new(init: &Init<'_>, config: &AlmtConfig) -> LanguageEncoder {
-        let sizes = config.layer_sizes(config.language_heads, config.language_mlp_dim);
+        let sizes = config.layer_sizes(config.sizes.language_heads, config.sizes.language_mlp_dim);
         LanguageEncoder {
-            pos_embedding: init.normal("pos_embedding", &[1, config.token_len, config.token_dim]),
-            layers: layers(&init.sub("encoder.layers"), config.ahl_depth - 1, sizes),
+            pos_embedding: init
+                .normal("pos_embedding", &[1, config.sizes.token_len, config.sizes.token_dim]),
+            layers: layers(&init.sub("encoder.layers"), config.sizes.ahl_depth - 1, sizes),
         }
     }
 
@@ -303,9 +313,9 @@ struct AhlLayer {
 
 impl AhlLayer {
     fn new(init: &Init<'_>, config: &AlmtConfig) -> AhlLayer {
-        let dim = config.token_dim;
-        let inner = config.ahl_heads * config.ahl_dim_head;
-        let norm = |name| LayerNorm::new(&init.sub(name), dim, config.layer_norm_eps);
+        let dim = config.sizes.token_dim;
+        let inner = config.sizes.ahl_heads * config.sizes.ahl_dim_head;
+        let norm = |name| LayerNorm::new(&init.sub(name), dim, config.sizes.layer_norm_eps);
         let project = |name: &str| Linear::new(&init.sub(name), dim, inner, false);
         let branch = |norm_name, suffix: &str| GuidedBranch {
             norm: norm(norm_name),
@@ -319,8 +329,8 @@ impl AhlLayer {
             audio: config.audio.map(|_| branch("norm2", "ta")),
             vision: config.vision.map(|_| branch("norm3", "tv")),
             to_out: Linear::new(&init.sub("fn.to_out.0"), inner, dim, true),
-            heads: config.ahl_heads,
-            residual: config.residual,
+            heads: config.sizes.ahl_heads,
+            residual: config.sizes.residual,
         }
     }
 
@@ -375,13 +385,17 @@ struct Fusion {
 
 impl Fusion {
     fn new(init: &Init<'_>, config: &AlmtConfig) -> Fusion {
-        let (n_tokens, dim) = (config.token_len, config.token_dim);
-        let sizes = config.layer_sizes(config.fusion_heads, config.fusion_mlp_dim);
+        let (n_tokens, dim) = (config.sizes.token_len, config.sizes.token_dim);
+        let sizes = config.layer_sizes(config.sizes.fusion_heads, config.sizes.fusion_mlp_dim);
         Fusion {
             pos_embedding_s: init.normal("pos_embedding_s", &[1, n_tokens + 1, dim]),
             pos_embedding_t: init.normal("pos_embedding_t", &[1, n_tokens + 1, dim]),
             extra_token: init.constant("extra_token", &[1, 1, dim], 0.0),
-            layers: layers(&init.sub("CrossTransformerEncoder.layers"), config.fusion_depth, sizes),
+            layers: layers(
+                &init.sub("CrossTransformerEncoder.layers"),
+                config.sizes.fusion_depth,
+                sizes,
+            ),
         }
     }
 
@@ -419,8 +433,12 @@ impl Almt {
     pub fn new(init: &Init<'_>, config: &AlmtConfig) -> Almt {
         let embed = |name: &str, input| ModalityEmbedding::new(&init.sub(name), config, input);
         let hyper = || HyperModality {
-            start: init.constant("h_hyper", &[1, config.token_len, config.token_dim], 1.0),
-            layers: (0..config.ahl_depth)
+            start: init.constant(
+                "h_hyper",
+                &[1, config.sizes.token_len, config.sizes.token_dim],
+                1.0,
+            ),
+            layers: (0..config.sizes.ahl_depth)
                 .map(|i| AhlLayer::new(&init.sub(&format!("h_hyper_layer.layers.{i}.0")), config))
                 .collect(),
         };
@@ -431,7 +449,12 @@ impl Almt {
             language: LanguageEncoder::new(&init.sub("l_encoder"), config),
             hyper: config.has_hyper_modality().then(hyper),
             fusion: Fusion::new(&init.sub("fusion_layer"), config),
-            regression: Linear::new(&init.sub("regression_layer.0"), config.token_dim, 1, true),
+            regression: Linear::new(
+                &init.sub("regression_layer.0"),
+                config.sizes.token_dim,
+                1,
+                true,
+            ),
         }
     }
 

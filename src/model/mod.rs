@@ -3,5 +3,5 @@
 mod almt;
 mod layers;
 
-pub use almt::{Almt, AlmtConfig, Input, Residual, Sequence, Trace};
+pub use almt::{Almt, AlmtConfig, AlmtSizes, Input, Residual, Sequence, Trace};
 pub use layers::Init;

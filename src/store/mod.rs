@@ -1,7 +1,7 @@
 //! The feature store: one HDF5 file that Python opens as it is, complete or absent.
 //!
 //! This module knows the store's layout, versions and digests. It must not know pickles, models or
-//! the command line. The write side is [`write`], the read side [`Store`]; `validate` is
+//! the command line. The write side is [`write()`], the read side [`Store`]; `validate` is
 //! [`Store::verify`].
 //!
 //! # Layout, version 1

@@ -179,7 +179,7 @@ mod tests {
         let sequence = Sequence { seq_len: 3, feat_dim: 2 };
         let inputs = [(crate::corpus::Modality::Text, sequence)].into();
         CheckpointInfo {
-            model: Preset::of(Dataset::Mosi).model.with_inputs(&inputs).unwrap(),
+            model: Preset::of(Dataset::Mosi).config(&inputs).unwrap(),
             dataset: Dataset::Mosi,
             store_digest: "d".into(),
             seed: 7,
@@ -213,15 +213,18 @@ mod tests {
         let right = info.clone();
         type Change = fn(&mut CheckpointInfo);
         let changes: [(Change, &str); 6] = [
-            (|info| info.model.fusion_depth += 1, "parameters, the file holds"),
-            (|info| info.model.token_dim = 1 << 40, "an impossible number of parameters"),
-            (|info| info.model.embedding_heads = 0, "an impossible number of parameters"),
-            (|info| info.model.token_len = -3, "an impossible number of parameters"),
+            (|info| info.model.sizes.fusion_depth += 1, "parameters, the file holds"),
+            (|info| info.model.sizes.token_dim = 1 << 40, "an impossible number of parameters"),
+            (|info| info.model.sizes.embedding_heads = 0, "an impossible number of parameters"),
+            (|info| info.model.sizes.token_len = -3, "an impossible number of parameters"),
             (|info| info.model.text.seq_len = i64::MAX, "an impossible number of parameters"),
             // The same number of parameters, of other shapes.
             (
                 |info| {
-                    std::mem::swap(&mut info.model.fusion_depth, &mut info.model.ahl_depth);
+                    std::mem::swap(
+                        &mut info.model.sizes.fusion_depth,
+                        &mut info.model.sizes.ahl_depth,
+                    );
                 },
                 "tensor `",
             ),

@@ -6,30 +6,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::{Dataset, Modality};
-use crate::model::{AlmtConfig, Residual, Sequence};
-
-/// Sizes of the model that do not come from the store; see [`AlmtConfig`] for their meaning.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs)] // Each field is the one of `AlmtConfig` with the same name.
-pub struct ModelSizes {
-    pub token_len: i64,
-    pub token_dim: i64,
-    pub embedding_depth: i64,
-    pub embedding_heads: i64,
-    pub embedding_mlp_dim: i64,
-    pub language_heads: i64,
-    pub language_mlp_dim: i64,
-    pub ahl_depth: i64,
-    pub ahl_heads: i64,
-    pub ahl_dim_head: i64,
-    pub fusion_depth: i64,
-    pub fusion_heads: i64,
-    pub fusion_mlp_dim: i64,
-    pub dim_head: i64,
-    pub layer_norm_eps: f64,
-    pub residual: Residual,
-}
+use crate::model::{AlmtConfig, AlmtSizes, Sequence};
 
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +27,7 @@ pub struct Training {
 #[serde(deny_unknown_fields)]
 pub struct Preset {
     /// Sizes of the model.
-    pub model: ModelSizes,
+    pub model: AlmtSizes,
     /// How it is trained.
     pub training: Training,
 }
@@ -75,27 +52,12 @@ impl Preset {
     }
 }
 
-impl ModelSizes {
+impl Preset {
     /// The whole configuration for inputs of the given extents; `None` without text, which guides
     /// everything else.
-    pub fn with_inputs(&self, inputs: &BTreeMap<Modality, Sequence>) -> Option<AlmtConfig> {
+    pub fn config(&self, inputs: &BTreeMap<Modality, Sequence>) -> Option<AlmtConfig> {
         Some(AlmtConfig {
-            token_len: self.token_len,
-            token_dim: self.token_dim,
-            embedding_depth: self.embedding_depth,
-            embedding_heads: self.embedding_heads,
-            embedding_mlp_dim: self.embedding_mlp_dim,
-            language_heads: self.language_heads,
-            language_mlp_dim: self.language_mlp_dim,
-            ahl_depth: self.ahl_depth,
-            ahl_heads: self.ahl_heads,
-            ahl_dim_head: self.ahl_dim_head,
-            fusion_depth: self.fusion_depth,
-            fusion_heads: self.fusion_heads,
-            fusion_mlp_dim: self.fusion_mlp_dim,
-            dim_head: self.dim_head,
-            layer_norm_eps: self.layer_norm_eps,
-            residual: self.residual,
+            sizes: self.model.clone(),
             text: *inputs.get(&Modality::Text)?,
             audio: inputs.get(&Modality::Audio).copied(),
             vision: inputs.get(&Modality::Vision).copied(),

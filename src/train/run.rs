@@ -151,8 +151,7 @@ pub fn train(
 ) -> Result<RunResult, TrainError> {
     let start = Instant::now();
     let sequences = data.train.sequences();
-    let config =
-        settings.hyper_parameters.model.with_inputs(&sequences).ok_or(TrainError::NoText)?;
+    let config = settings.hyper_parameters.config(&sequences).ok_or(TrainError::NoText)?;
     if config.n_parameters().is_none() {
         return Err(TrainError::Sizes { text: config.text });
     }
