@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::run::{root, run, show};
+use crate::run::{root, run};
 
 /// Which libtorch to fetch.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,7 +126,8 @@ fn supported() -> Result<(), String> {
         return Ok(());
     }
     Err("setup fetches its files for Linux on x86-64 only\n  \
-         hint: elsewhere, install CMake >= 3.26 and PyTorch 2.11, then set LIBTORCH_USE_PYTORCH=1"
+         hint: elsewhere, install CMake >= 3.26, Ninja and PyTorch 2.11, then set CMAKE and \
+         LIBTORCH_USE_PYTORCH=1"
         .into())
 }
 
@@ -175,8 +176,7 @@ fn download(requirements: &str, wheels: &Path) -> Result<(), String> {
     run(&mut pip).map_err(|error| {
         format!(
             "{error}\n  nothing was installed\n  hint: this needs `python3` with pip and a way to \
-             PyPI (a mirror or proxy that pip knows will do); the same call by hand shows more:\n  {}",
-            show(&pip)
+             PyPI; a mirror or proxy that pip knows will do"
         )
     })
 }

@@ -233,7 +233,7 @@ struct Bar {
     bar: ProgressBar,
     steps_per_epoch: usize,
     shown: Instant,
-    valid_mae: f64,
+    valid_mae: Option<f64>,
 }
 
 impl Bar {
@@ -242,11 +242,11 @@ impl Bar {
         let steps_per_epoch = n_samples.div_ceil(training.batch_size);
         let bar = ProgressBar::new((steps_per_epoch * training.epochs) as u64);
         // A template of ours cannot be wrong at run time; indicatif's own style would serve too.
-        if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:24}] {percent}% {eta}") {
+        if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {percent}% {eta}") {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.enable_steady_tick(Duration::from_secs(1));
-        Bar { bar, steps_per_epoch, shown: Instant::now(), valid_mae: f64::NAN }
+        Bar { bar, steps_per_epoch, shown: Instant::now(), valid_mae: None }
     }
 }
 
@@ -257,14 +257,12 @@ impl Progress for Bar {
         if self.shown.elapsed() > Duration::from_millis(250) && !self.bar.is_hidden() {
             self.shown = Instant::now();
             let (loss, mae) = losses();
-            let valid = self.valid_mae;
-            self.bar.set_message(format!(
-                "epoch {epoch} loss {loss:.4} MAE {mae:.4} (valid MAE {valid:.4})"
-            ));
+            let valid = self.valid_mae.map_or(String::new(), |mae| format!(", valid {mae:.3}"));
+            self.bar.set_message(format!("epoch {epoch} loss {loss:.3} MAE {mae:.3}{valid}"));
         }
     }
 
     fn epoch(&mut self, record: &EpochRecord) {
-        self.valid_mae = record.valid.get("MAE");
+        self.valid_mae = Some(record.valid.get("MAE"));
     }
 }
