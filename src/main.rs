@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    almt_data::cli::main()
+    almt_data::cli::main(almt_data::cli::ELSEWHERE)
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tempfile::TempPath;
@@ -59,6 +60,21 @@ impl Draft {
         };
         moved.map_err(|error| error.error)
     }
+}
+
+/// Syncs a file's data again and again while others write to it, until `done` is set and this
+/// thread unparked: the sync at the end, for which everybody waits, then finds little left.
+///
+/// # Errors
+/// The disk is full or broken. What was reported here may not be reported again, so the file is
+/// not to be published then.
+pub fn sync_until(file: &File, done: &AtomicBool) -> io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    while !done.load(Ordering::Acquire) {
+        file.sync_data()?;
+        std::thread::park_timeout(PAUSE);
+    }
+    Ok(())
 }
 
 /// Writes a small file whole or not at all, replacing what was there.

@@ -39,6 +39,21 @@ enum Command {
     Synth(synth::SynthArgs),
 }
 
+/// What does the work of the commands that need libtorch.
+///
+/// To load libtorch takes a third of a second, which every call of a program that is linked to it
+/// pays. So `almt-data` itself is not: [`ELSEWHERE`] hands such commands to the executable
+/// `almt-data-train` beside it, which is the same program with [`HERE`] in its place.
+#[derive(Clone, Copy)]
+pub struct Trainer {
+    train: fn(train::TrainArgs) -> Result<ExitCode, Failure>,
+    eval: fn(train::EvalArgs) -> Result<ExitCode, Failure>,
+}
+
+pub use train::ELSEWHERE;
+#[cfg(feature = "train")]
+pub use train::HERE;
+
 /// A run that failed, in words for the user.
 ///
 /// The first line is the cause with file and place, further lines are hints.
@@ -70,14 +85,14 @@ impl From<crate::store::StoreError> for Failure {
     }
 }
 
-/// Runs the program on the process's arguments.
-pub fn main() -> ExitCode {
+/// Runs the program on the process's arguments, in the executable that `trainer` belongs to.
+pub fn main(trainer: Trainer) -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Convert(args) => convert::convert(args),
         Command::Validate(args) => validate::validate(args),
         Command::Inspect(args) => inspect::inspect(args),
-        Command::Train(args) => train::train(args),
-        Command::Eval(args) => train::eval(args),
+        Command::Train(args) => (trainer.train)(args),
+        Command::Eval(args) => (trainer.eval)(args),
         Command::Synth(args) => synth::synth(args),
     };
     match outcome {

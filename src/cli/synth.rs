@@ -23,6 +23,10 @@ pub struct SynthArgs {
     /// Dataset whose shapes, types and label grid it has: mosi, mosei, sims or simsv2
     #[arg(long, default_value = "mosi")]
     dataset: Dataset,
+    /// Each modality at its own rate, as the unaligned files of CMU-MOSI and CMU-MOSEI have them;
+    /// those of CH-SIMS always have
+    #[arg(long)]
+    unaligned: bool,
     /// Segments in the training split; validation has a quarter, test a half of it
     #[arg(long, default_value_t = 192, value_parser = clap::value_parser!(u32).range(4..=100_000))]
     samples: u32,
@@ -46,12 +50,14 @@ struct Shapes {
     aligned: bool,
 }
 
-fn shapes(dataset: Dataset) -> Shapes {
-    let (text, audio, vision, aligned) = match dataset {
-        Dataset::Mosi => ([50, 768], [50, 5], [50, 20], true),
-        Dataset::Mosei => ([50, 768], [50, 74], [50, 35], true),
-        Dataset::Sims => ([39, 768], [400, 33], [55, 709], false),
-        Dataset::Simsv2 => ([50, 768], [925, 25], [232, 177], false),
+fn shapes(dataset: Dataset, unaligned: bool) -> Shapes {
+    let (text, audio, vision, aligned) = match (dataset, unaligned) {
+        (Dataset::Mosi, false) => ([50, 768], [50, 5], [50, 20], true),
+        (Dataset::Mosi, true) => ([50, 768], [375, 5], [500, 20], false),
+        (Dataset::Mosei, false) => ([50, 768], [50, 74], [50, 35], true),
+        (Dataset::Mosei, true) => ([50, 768], [500, 74], [500, 35], false),
+        (Dataset::Sims, _) => ([39, 768], [400, 33], [55, 709], false),
+        (Dataset::Simsv2, _) => ([50, 768], [925, 25], [232, 177], false),
     };
     Shapes { text, audio, vision, aligned }
 }
@@ -77,7 +83,10 @@ pub fn synth(args: SynthArgs) -> Result<ExitCode, Failure> {
     File::options()
         .write(true)
         .open(draft.path())
-        .and_then(|file| write(args.dataset, args.samples as usize, args.seed, &file))
+        .and_then(|file| {
+            let shapes = shapes(args.dataset, args.unaligned);
+            write(args.dataset, &shapes, args.samples as usize, args.seed, &file)
+        })
         .and_then(|()| draft.publish())
         .map_err(failed)?;
     let size = output.metadata().map_or(0, |meta| meta.len());
@@ -90,9 +99,14 @@ pub fn synth(args: SynthArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(dataset: Dataset, n_train: usize, seed: u64, file: &File) -> io::Result<()> {
+fn write(
+    dataset: Dataset,
+    shapes: &Shapes,
+    n_train: usize,
+    seed: u64,
+    file: &File,
+) -> io::Result<()> {
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
-    let shapes = shapes(dataset);
     let directions =
         [shapes.text[1], shapes.audio[1], shapes.vision[1]].map(|feat_dim| -> Vec<f32> {
             (0..feat_dim).map(|_| StandardNormal.sample(&mut rng)).collect()
@@ -102,11 +116,11 @@ fn write(dataset: Dataset, n_train: usize, seed: u64, file: &File) -> io::Result
     let mut n_before = 0;
     for (split, n_samples) in SplitName::ALL.into_iter().zip([n_train, n_train / 4, n_train / 2]) {
         let segments: Vec<Segment> = (0..n_samples)
-            .map(|i| segment(dataset, &shapes, n_before + i, split, &mut rng))
+            .map(|i| segment(dataset, shapes, n_before + i, split, &mut rng))
             .collect();
         n_before += n_samples;
         writer.key(split.name())?;
-        write_split(&mut writer, dataset, &shapes, &segments, &directions, &mut rng)?;
+        write_split(&mut writer, dataset, shapes, &segments, &directions, &mut rng)?;
     }
     writer.end_dict()?;
     writer.finish()?.flush()

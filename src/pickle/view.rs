@@ -234,18 +234,24 @@ fn copy_f16(bytes: &[u8], out: &mut [f32]) -> usize {
 }
 
 fn copy_f32(bytes: &[u8], out: &mut [f32]) -> usize {
-    for (out, bytes) in out.iter_mut().zip(bytes.chunks_exact(4)) {
-        *out = f32::from_le_bytes(bytes.try_into().unwrap_or_default());
+    let (values, _) = bytes.as_chunks::<4>();
+    for (out, value) in out.iter_mut().zip(values) {
+        *out = f32::from_le_bytes(*value);
     }
     0
 }
 
 fn copy_f64(bytes: &[u8], out: &mut [f32]) -> usize {
-    let mut n_overflows = 0;
-    for (out, bytes) in out.iter_mut().zip(bytes.chunks_exact(8)) {
-        let wide = f64::from_le_bytes(bytes.try_into().unwrap_or_default());
-        *out = wide as f32;
-        n_overflows += usize::from(wide.is_finite() && out.is_infinite());
+    let (wide, _) = bytes.as_chunks::<8>();
+    let mut any_infinite = false;
+    for (out, wide) in out.iter_mut().zip(wide) {
+        *out = f64::from_le_bytes(*wide) as f32;
+        any_infinite |= out.is_infinite();
     }
-    n_overflows
+    if !any_infinite {
+        return 0;
+    }
+    let overflowed =
+        |(out, wide): (&f32, &[u8; 8])| out.is_infinite() && f64::from_le_bytes(*wide).is_finite();
+    out.iter().zip(wide).filter(|pair| overflowed(*pair)).count()
 }

@@ -3,42 +3,46 @@
 use blake3::Hasher;
 
 /// Element types of a store's numeric datasets.
-pub trait Element: hdf5::H5Type + Copy {
+pub trait Element: hdf5::H5Type + bytemuck::NoUninit {
     /// The name in the manifest, which is numpy's.
     const DTYPE: &'static str;
 
-    /// Appends the little-endian bytes of `values` to the hash.
-    fn update(hasher: &mut Hasher, values: &[Self]);
+    /// Swaps the bytes of one value.
+    fn swap(self) -> Self;
 }
 
 macro_rules! element {
-    ($($kind:ty => $name:literal),*) => {$(
+    ($($kind:ty, $swap:expr => $name:literal),*) => {$(
         impl Element for $kind {
             const DTYPE: &'static str = $name;
 
-            fn update(hasher: &mut Hasher, values: &[Self]) {
-                // Converted in pieces that stay in the cache, whatever the machine's byte order.
-                let mut bytes = [0_u8; 16 * 1024];
-                for piece in values.chunks(bytes.len() / size_of::<$kind>()) {
-                    let mut n_bytes = 0;
-                    for value in piece {
-                        let end = n_bytes + size_of::<$kind>();
-                        bytes[n_bytes..end].copy_from_slice(&value.to_le_bytes());
-                        n_bytes = end;
-                    }
-                    hasher.update(&bytes[..n_bytes]);
-                }
+            fn swap(self) -> Self {
+                $swap(self)
             }
         }
     )*};
 }
 
-element!(f32 => "float32", i32 => "int32", i8 => "int8");
+element!(
+    f32, |value: f32| f32::from_bits(value.to_bits().swap_bytes()) => "float32",
+    i32, i32::swap_bytes => "int32",
+    i8, i8::swap_bytes => "int8"
+);
+
+/// Appends the little-endian bytes of `values` to the hash.
+pub fn update<T: Element>(hasher: &mut Hasher, values: &[T]) {
+    if cfg!(target_endian = "little") {
+        hasher.update(bytemuck::cast_slice(values));
+    } else {
+        let swapped: Vec<T> = values.iter().map(|value| value.swap()).collect();
+        hasher.update(bytemuck::cast_slice(&swapped));
+    }
+}
 
 /// Digest of a whole numeric column.
 pub fn of_values<T: Element>(values: &[T]) -> String {
     let mut hasher = Hasher::new();
-    T::update(&mut hasher, values);
+    update(&mut hasher, values);
     finish(&hasher)
 }
 

@@ -21,6 +21,7 @@
 //! The root's attributes name the version, the dataset and the source; `manifest` holds a
 //! [`Manifest`](crate::corpus::manifest::Manifest) as JSON. Every dataset carries its BLAKE3.
 
+mod copy;
 mod digest;
 mod read;
 mod write;

@@ -277,7 +277,7 @@ impl Store {
                 .read_slice((start..end, .., ..))
                 .map_err(|error| hdf5_error(&self.path, &column.path, &error))?;
             let (values, _) = chunk.into_raw_vec_and_offset();
-            f32::update(&mut hasher, &values);
+            digest::update(&mut hasher, &values);
             let rows: Vec<BlockStats> = values
                 .par_chunks(row_len)
                 .enumerate()

@@ -1,12 +1,13 @@
 //! Writing a store: one pass copies, checks, summarises and digests.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hdf5::plist::dataset_create::AllocTime;
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset as H5Dataset, File, Group};
-use rayon::prelude::*;
 
+use super::copy::{CopyError, Target, copy_block};
 use super::digest::{self, Element};
 use super::{StoreError, VERSION};
 use crate::corpus::label::Bins;
@@ -15,7 +16,7 @@ use crate::corpus::segment::video_of;
 use crate::corpus::stats::BlockStats;
 use crate::corpus::{Corpus, CorpusSplit, Dataset, FeatureBlock, Modality};
 use crate::name::named;
-use crate::publish::Draft;
+use crate::publish::{self, Draft};
 
 /// What to do with values that are not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +70,8 @@ pub struct Outcome {
     pub manifest: Manifest,
 }
 
-/// Values that one step of the copy holds in memory: 4 MiB of float32 keep both cores busy and
-/// stay far below any machine's memory.
-const CHUNK_VALUES: usize = 1 << 20;
-
-/// Writes `corpus`, which comes from `sources`, to `target` in one pass. `advance` is told of every stretch of bytes done.
+/// Writes `corpus`, which comes from `sources`, to `target` in one pass. `advance` is told of every
+/// stretch of bytes done.
 ///
 /// # Errors
 /// The target exists and may not be overwritten, the disk is full, or a value is not finite and
@@ -85,22 +83,26 @@ pub fn write(
     options: &WriteOptions,
     advance: &(dyn Fn(u64) + Sync),
 ) -> Result<Outcome, StoreError> {
-    let io = |cause: std::io::Error| match cause.kind() {
-        std::io::ErrorKind::AlreadyExists => StoreError::Exists { path: target.into() },
-        _ => StoreError::Io { path: target.into(), action: "write", cause },
-    };
-    let draft = Draft::new(target, options.overwrite).map_err(io)?;
-    // The sources are digested on a thread of their own while the copy runs.
-    let (digests, written) = std::thread::scope(|scope| {
+    let context = Context { target };
+    let draft = Draft::new(target, options.overwrite).map_err(|error| context.io(error))?;
+    let raw = std::fs::File::options()
+        .write(true)
+        .open(draft.path())
+        .map_err(|error| context.io(error))?;
+    // While the copy runs, the sources are digested and what is written goes to the disk, each on
+    // a thread of its own.
+    let done = AtomicBool::new(false);
+    let (digests, synced, written) = std::thread::scope(|scope| {
         let digests = scope.spawn(|| sources.iter().map(digested).collect());
-        let written = write_file(corpus, draft.path(), target, options, advance);
-        (digests.join(), written)
+        let synced = scope.spawn(|| publish::sync_until(&raw, &done));
+        let written = write_file(corpus, draft.path(), &raw, &context, options, advance);
+        done.store(true, Ordering::Release);
+        synced.thread().unpark();
+        (digests.join(), synced.join(), written)
     });
-    let sources = digests.map_err(|_| StoreError::Io {
-        path: target.into(),
-        action: "digest the source of",
-        cause: std::io::Error::other("the digest thread stopped"),
-    })?;
+    let stopped = |_| context.io(std::io::Error::other("a thread stopped"));
+    let sources = digests.map_err(stopped)?;
+    synced.map_err(stopped)?.map_err(|error| context.io(error))?;
     let (file, columns, changes) = written?;
     let manifest = Manifest {
         store_version: VERSION,
@@ -114,10 +116,9 @@ pub fn write(
         columns,
         notes: corpus.notes.iter().cloned().chain(changes).collect(),
     };
-    let context = Context { target };
     write_root(&context, &file, &manifest)?;
     file.close().map_err(|error| context.hdf5("the file", &error))?;
-    draft.publish().map_err(io)?;
+    draft.publish().map_err(|error| context.io(error))?;
     Ok(Outcome { manifest })
 }
 
@@ -166,6 +167,13 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    fn io(&self, cause: std::io::Error) -> StoreError {
+        match cause.kind() {
+            std::io::ErrorKind::AlreadyExists => StoreError::Exists { path: self.target.into() },
+            _ => StoreError::Io { path: self.target.into(), action: "write", cause },
+        }
+    }
+
     fn hdf5(&self, place: &str, error: &hdf5::Error) -> StoreError {
         StoreError::Hdf5 { path: self.target.into(), place: place.into(), cause: error.to_string() }
     }
@@ -176,24 +184,19 @@ type Written = (File, Vec<Column>, Vec<String>);
 fn write_file(
     corpus: &Corpus<'_>,
     path: &Path,
-    target: &Path,
+    raw: &std::fs::File,
+    context: &Context<'_>,
     options: &WriteOptions,
     advance: &(dyn Fn(u64) + Sync),
 ) -> Result<Written, StoreError> {
-    let context = Context { target };
     // The 1.10 format checksums its metadata and is read by every h5py of the last years.
     let file = File::with_options()
         .with_fapl(|fapl| fapl.libver_v110())
         .with_fcpl(|fcpl| fcpl.obj_track_times(false))
         .create(path)
         .map_err(|error| context.hdf5("the file", &error))?;
-    let mut writer = SplitWriter {
-        context: &context,
-        options,
-        advance,
-        columns: Vec::new(),
-        changes: Vec::new(),
-    };
+    let mut writer =
+        SplitWriter { raw, context, options, advance, columns: Vec::new(), changes: Vec::new() };
     for split in &corpus.splits {
         let name = split.name.name();
         let group = file
@@ -259,6 +262,8 @@ fn unicode(text: &str) -> VarLenUnicode {
 }
 
 struct SplitWriter<'a> {
+    /// The same file, without the library.
+    raw: &'a std::fs::File,
     context: &'a Context<'a>,
     options: &'a WriteOptions,
     advance: &'a (dyn Fn(u64) + Sync),
@@ -396,93 +401,37 @@ impl SplitWriter<'_> {
         let path = format!("{}/{modality}", group.name());
         let context = self.context;
         let failed = |error: hdf5::Error| context.hdf5(&path, &error);
-        let [n_samples, seq_len, feat_dim] = block.shape;
         let dataset = self.create::<f32>(group, modality.name(), &block.shape).map_err(failed)?;
-        let lengths = split.lengths.get(&modality);
-        let row_len = seq_len * feat_dim;
-        let chunk_rows = (CHUNK_VALUES / row_len.max(1)).clamp(1, n_samples.max(1));
-        let mut buffer = vec![0.0_f32; chunk_rows * row_len];
-        let mut hasher = blake3::Hasher::new();
-        let mut stats = BlockStats::default();
-        let (mut n_overflowed, mut n_zeroed) = (0, 0);
-        for start in (0..n_samples).step_by(chunk_rows) {
-            let n_rows = chunk_rows.min(n_samples - start);
-            let chunk = &mut buffer[..n_rows * row_len];
-            let rows: Vec<RowOutcome> = chunk
-                .par_chunks_mut(row_len.max(1))
-                .enumerate()
-                .map(|(row, values)| {
-                    let sample_idx = start + row;
-                    let length = lengths.and_then(|lengths| lengths.get(sample_idx)).copied();
-                    copy_row(block, sample_idx, values, length, self.options.on_nonfinite)
-                })
-                .collect();
-            for (row, outcome) in rows.iter().enumerate() {
-                if outcome.n_refused > 0 {
-                    return Err(StoreError::NonFinite {
-                        place: path,
-                        n_values: outcome.n_refused,
-                        sample: split.ids.get(start + row).cloned().unwrap_or_default(),
-                        hint: "`--on-nonfinite keep` copies them as they are",
-                    });
-                }
-                n_overflowed += outcome.n_overflowed;
-                n_zeroed += outcome.n_zeroed;
-                stats.merge(&outcome.stats);
-            }
-            f32::update(&mut hasher, chunk);
-            if row_len > 0 {
-                let view = ndarray::ArrayView3::from_shape((n_rows, seq_len, feat_dim), &*chunk)
-                    .map_err(|error| failed(hdf5::Error::Internal(error.to_string())))?;
-                dataset.write_slice(view, (start..start + n_rows, .., ..)).map_err(failed)?;
-            }
-            (self.advance)((n_rows * row_len * size_of::<f32>()) as u64);
+        // The values of a contiguous dataset lie in one stretch of the file, allocated when the
+        // dataset is made. Written there directly, they need not pass the library's one lock.
+        let offset = dataset.offset().unwrap_or(0);
+        let target = Target { file: self.raw, offset };
+        let lengths = split.lengths.get(&modality).map(Vec::as_slice);
+        let policy = self.options.on_nonfinite;
+        let copied = copy_block(block, lengths, policy, &target, self.advance).map_err(
+            |error| match error {
+                CopyError::Write(cause) => context.io(cause),
+                CopyError::NonFinite { sample_idx, n_values } => StoreError::NonFinite {
+                    place: path.clone(),
+                    n_values,
+                    sample: split.ids.get(sample_idx).cloned().unwrap_or_default(),
+                    hint: "`--on-nonfinite keep` copies them as they are",
+                },
+            },
+        )?;
+        if copied.n_zeroed > 0 {
+            self.changes.push(format!("{path}: {} values of -inf became 0", copied.n_zeroed));
         }
-        if n_zeroed > 0 {
-            self.changes.push(format!("{path}: {n_zeroed} values of -inf became 0"));
-        }
-        if n_overflowed > 0 {
+        if copied.n_overflowed > 0 {
             self.changes.push(format!(
-                "{path}: {n_overflowed} finite values beyond the range of float32 became infinite"
+                "{path}: {} finite values beyond the range of float32 became infinite",
+                copied.n_overflowed
             ));
         }
-        let digest = digest::finish(&hasher);
-        write_stats(&dataset, &stats, &digest).map_err(failed)?;
-        self.record(path, f32::DTYPE, &block.shape, digest);
+        write_stats(&dataset, &copied.stats, &copied.blake3).map_err(failed)?;
+        self.record(path, f32::DTYPE, &block.shape, copied.blake3);
         Ok(())
     }
-}
-
-struct RowOutcome {
-    stats: BlockStats,
-    n_overflowed: usize,
-    n_zeroed: u64,
-    n_refused: u64,
-}
-
-fn copy_row(
-    block: &FeatureBlock<'_>,
-    sample_idx: usize,
-    values: &mut [f32],
-    length: Option<i32>,
-    policy: NonFinite,
-) -> RowOutcome {
-    let n_overflowed = block.rows.read(sample_idx, values);
-    let mut stats = BlockStats::of_sample(values, block.shape[2], length);
-    let (mut n_zeroed, mut n_refused) = (0, 0);
-    match policy {
-        NonFinite::Keep => {}
-        NonFinite::Error => n_refused = stats.n_nonfinite(),
-        NonFinite::Zero => {
-            n_zeroed = stats.n_neg_inf;
-            n_refused = stats.n_nan + stats.n_pos_inf;
-        }
-    }
-    if n_zeroed > 0 && n_refused == 0 {
-        values.iter_mut().filter(|value| **value == f32::NEG_INFINITY).for_each(|v| *v = 0.0);
-        stats = BlockStats::of_sample(values, block.shape[2], length);
-    }
-    RowOutcome { stats, n_overflowed, n_zeroed, n_refused }
 }
 
 fn write_stats(dataset: &H5Dataset, stats: &BlockStats, digest: &str) -> hdf5::Result<()> {

@@ -1,10 +1,8 @@
 //! `almt-data train` and `eval` in a build without libtorch: they say how to get one.
 
-use std::process::ExitCode;
-
 use clap::Args;
 
-use crate::cli::Failure;
+use crate::cli::{Failure, Trainer};
 
 /// Train ALMT on a store (not in this build)
 #[derive(Args)]
@@ -21,14 +19,8 @@ pub struct EvalArgs {
 }
 
 /// Says that this build has no trainer.
-pub fn train(_: TrainArgs) -> Result<ExitCode, Failure> {
-    Err(no_trainer("train"))
-}
-
-/// Says that this build has no trainer.
-pub fn eval(_: EvalArgs) -> Result<ExitCode, Failure> {
-    Err(no_trainer("eval"))
-}
+pub const ELSEWHERE: Trainer =
+    Trainer { train: |_| Err(no_trainer("train")), eval: |_| Err(no_trainer("eval")) };
 
 fn no_trainer(command: &str) -> Failure {
     Failure::new(format!("`{command}` is not in this build: it was made without libtorch"))

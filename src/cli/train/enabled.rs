@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tch::Device;
 
-use crate::cli::Failure;
+use crate::cli::{Failure, Trainer};
 use crate::corpus::{Modality, SplitName};
 use crate::model::Residual;
 use crate::store::Store;
@@ -72,6 +72,22 @@ pub struct EvalArgs {
     json: bool,
 }
 
+/// The trainer of the executable that is linked to libtorch.
+pub const HERE: Trainer = Trainer { train, eval };
+
+/// The trainer of the executable that is not.
+pub const ELSEWHERE: Trainer = Trainer { train: |_| hand_over(), eval: |_| hand_over() };
+
+/// Goes on as the executable beside this one that is linked to libtorch; returns only on failure.
+fn hand_over() -> Result<ExitCode, Failure> {
+    use std::os::unix::process::CommandExt;
+    let this = std::env::current_exe().map_err(|error| Failure::new(error.to_string()))?;
+    let trainer = this.with_file_name("almt-data-train");
+    let error = Command::new(&trainer).args(std::env::args_os().skip(1)).exec();
+    Err(Failure::at(&trainer, format!("cannot start the trainer: {error}"))
+        .hint("`cargo install --path .` puts it beside `almt-data`; keep the two together"))
+}
+
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Failure {
         Failure::new(error.to_string())
@@ -86,7 +102,7 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 /// Trains one model.
-pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
+fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     let store = Store::open(&args.store)?;
     let dataset = store.manifest().dataset;
     let mut hyper_parameters = Preset::of(dataset).clone();
@@ -120,7 +136,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Evaluates one checkpoint.
-pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
+fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     let store = Store::open(&args.store)?;
     let checkpoint = checkpoint::load(&args.checkpoint, Device::Cpu).map_err(TrainError::from)?;
     let info = &checkpoint.info;

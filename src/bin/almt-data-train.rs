@@ -1,0 +1,7 @@
+//! The part of the program that is linked to libtorch: `almt-data` hands `train` and `eval` to it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    almt_data::cli::main(almt_data::cli::HERE)
+}
