@@ -1,9 +1,9 @@
 //! The one pass over the features of a source: read, check, summarise, digest, write.
 //!
-//! Rows go through in pieces that stay in the processor's cache. A round of pieces is read,
-//! checked, summarised and written by all threads while the round before it is digested, since a
-//! digest needs its bytes in order. What is in memory at one time depends neither on the source
-//! nor on the number of processors.
+//! Rows go through in pieces that stay in the processor's cache. A round of pieces is read, checked
+//! and summarised by all threads while one of them digests and writes the round before it: a
+//! digest needs its bytes in order, and a file takes one write at a time. What is in memory at one
+//! time depends neither on the source nor on the number of processors.
 
 use std::fs::File;
 use std::io;
@@ -15,11 +15,11 @@ use super::write::NonFinite;
 use crate::corpus::FeatureBlock;
 use crate::corpus::stats::BlockStats;
 
-/// Values of one piece: 1 MiB of float32.
-const PIECE_VALUES: usize = 1 << 18;
+/// Values of one piece: 256 KiB of float32.
+const PIECE_VALUES: usize = 1 << 16;
 
 /// Pieces of one round; two rounds are in memory at a time.
-const ROUND_PIECES: usize = 8;
+const ROUND_PIECES: usize = 16;
 
 /// What became of a block.
 pub(super) struct Copied {
@@ -53,45 +53,37 @@ pub(super) fn copy_block(
     block: &FeatureBlock<'_>,
     lengths: Option<&[i32]>,
     policy: NonFinite,
-    target: &Target<'_>,
+    target: Target<'_>,
     advance: &(dyn Fn(u64) + Sync),
 ) -> Result<Copied, CopyError> {
     let [n_samples, seq_len, feat_dim] = block.shape;
     let row_len = seq_len * feat_dim;
     let piece_rows = (PIECE_VALUES / row_len.max(1)).clamp(1, n_samples.max(1));
     let buffers = || vec![vec![0.0_f32; piece_rows * row_len]; ROUND_PIECES];
-    let (mut filling, mut digesting) = (buffers(), buffers());
-    let mut hasher = blake3::Hasher::new();
+    let (mut filling, mut writing) = (buffers(), buffers());
+    let mut n_writing = 0;
+    let mut sink = Sink { hasher: blake3::Hasher::new(), target, advance };
     let mut copied = Copied {
         blake3: String::new(),
         stats: BlockStats::default(),
         n_zeroed: 0,
         n_overflowed: 0,
     };
-    let mut n_digesting = 0;
     for round_start in (0..n_samples).step_by(piece_rows * ROUND_PIECES) {
         let n_rows = (n_samples - round_start).min(piece_rows * ROUND_PIECES);
-        let fill = || {
-            filling
-                .par_iter_mut()
-                .enumerate()
-                .take(n_rows.div_ceil(piece_rows))
+        let n_values = n_rows * row_len;
+        let fill = || -> Vec<Vec<Row>> {
+            let pieces = filling.par_iter_mut().enumerate().take(n_rows.div_ceil(piece_rows));
+            pieces
                 .map(|(piece_idx, buffer)| {
                     let start = round_start + piece_idx * piece_rows;
                     let n_rows = piece_rows.min(n_samples - start);
-                    let piece = &mut buffer[..n_rows * row_len];
-                    let rows = copy_piece(block, lengths, policy, start, piece);
-                    let n_bytes = size_of_val(piece) as u64;
-                    let offset = target.offset + (start * row_len * size_of::<f32>()) as u64;
-                    write_all_at(target.file, bytemuck::cast_slice(piece), offset)?;
-                    advance(n_bytes);
-                    Ok(rows)
+                    copy_piece(block, lengths, policy, start, &mut buffer[..n_rows * row_len])
                 })
-                .collect::<io::Result<Vec<Vec<Row>>>>()
+                .collect()
         };
-        let digest = || digest_rows(&mut hasher, &digesting, n_digesting, piece_rows, row_len);
-        let (filled, ()) = rayon::join(fill, digest);
-        let rows = filled.map_err(CopyError::Write)?;
+        let (rows, written) = rayon::join(fill, || sink.take(&writing, n_writing));
+        written.map_err(CopyError::Write)?;
         for (idx, row) in rows.iter().flatten().enumerate() {
             if row.n_refused > 0 {
                 let sample_idx = round_start + idx;
@@ -101,27 +93,35 @@ pub(super) fn copy_block(
             copied.n_zeroed += row.n_zeroed;
             copied.stats.merge(&row.stats);
         }
-        std::mem::swap(&mut filling, &mut digesting);
-        n_digesting = n_rows;
+        std::mem::swap(&mut filling, &mut writing);
+        n_writing = n_values;
     }
-    digest_rows(&mut hasher, &digesting, n_digesting, piece_rows, row_len);
-    copied.blake3 = digest::finish(&hasher);
+    sink.take(&writing, n_writing).map_err(CopyError::Write)?;
+    copied.blake3 = digest::finish(&sink.hasher);
     Ok(copied)
 }
 
-/// Digests the first `n_rows` of a round.
-fn digest_rows(
-    hasher: &mut blake3::Hasher,
-    pieces: &[Vec<f32>],
-    n_rows: usize,
-    piece_rows: usize,
-    row_len: usize,
-) {
-    let mut n_left = n_rows;
-    for piece in pieces {
-        let n_taken = n_left.min(piece_rows);
-        digest::update(hasher, &piece[..n_taken * row_len]);
-        n_left -= n_taken;
+/// Where finished rounds go, in order.
+struct Sink<'a> {
+    hasher: blake3::Hasher,
+    target: Target<'a>,
+    advance: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Sink<'_> {
+    /// Digests and writes the first `n_values` of a round.
+    fn take(&mut self, pieces: &[Vec<f32>], n_values: usize) -> io::Result<()> {
+        let mut n_left = n_values;
+        for piece in pieces {
+            let values = &piece[..n_left.min(piece.len())];
+            digest::update(&mut self.hasher, values);
+            write_all_at(self.target.file, bytemuck::cast_slice(values), self.target.offset)?;
+            let n_bytes = size_of_val(values) as u64;
+            self.target.offset += n_bytes;
+            (self.advance)(n_bytes);
+            n_left -= values.len();
+        }
+        Ok(())
     }
 }
 

@@ -408,17 +408,18 @@ impl SplitWriter<'_> {
         let target = Target { file: self.raw, offset };
         let lengths = split.lengths.get(&modality).map(Vec::as_slice);
         let policy = self.options.on_nonfinite;
-        let copied = copy_block(block, lengths, policy, &target, self.advance).map_err(
-            |error| match error {
-                CopyError::Write(cause) => context.io(cause),
-                CopyError::NonFinite { sample_idx, n_values } => StoreError::NonFinite {
-                    place: path.clone(),
-                    n_values,
-                    sample: split.ids.get(sample_idx).cloned().unwrap_or_default(),
-                    hint: "`--on-nonfinite keep` copies them as they are",
+        let copied =
+            copy_block(block, lengths, policy, target, self.advance).map_err(
+                |error| match error {
+                    CopyError::Write(cause) => context.io(cause),
+                    CopyError::NonFinite { sample_idx, n_values } => StoreError::NonFinite {
+                        place: path.clone(),
+                        n_values,
+                        sample: split.ids.get(sample_idx).cloned().unwrap_or_default(),
+                        hint: "`--on-nonfinite keep` copies them as they are",
+                    },
                 },
-            },
-        )?;
+            )?;
         if copied.n_zeroed > 0 {
             self.changes.push(format!("{path}: {} values of -inf became 0", copied.n_zeroed));
         }
