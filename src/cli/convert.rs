@@ -67,7 +67,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     let options =
         WriteOptions { dataset, overwrite: args.overwrite, on_nonfinite: args.on_nonfinite };
     let bar = progress::bytes("converting", feature_bytes(&corpus));
-    let written = store::write(&corpus, &source, &output, &options, &|n_bytes| bar.inc(n_bytes));
+    let written = store::write(&corpus, &[source], &output, &options, &|n_bytes| bar.inc(n_bytes));
     bar.finish_and_clear();
     let manifest = written
         .map_err(|error| match error {
@@ -89,7 +89,9 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     for note in &manifest.notes {
         outln!("  note     {note}");
     }
-    outln!("  source   sha256 {}", manifest.source.sha256);
+    for source in &manifest.sources {
+        outln!("  source   {} sha256 {}", source.file_name, source.sha256);
+    }
     outln!("  digest   blake3 {}", manifest.digest);
     if let Ok(size) = output.metadata() {
         outln!("  size     {}", human_bytes(size.len()));

@@ -14,7 +14,7 @@ pub enum Alignment {
     Unaligned,
 }
 
-/// The file that a store was made from.
+/// A file that a store was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// File name without its folder.
@@ -25,8 +25,6 @@ pub struct Source {
     pub sha256: String,
     /// BLAKE3 of the whole file, lower-case hexadecimal.
     pub blake3: String,
-    /// Name of the layout that was recognised.
-    pub layout: String,
 }
 
 /// One split: which segments, in which order.
@@ -67,8 +65,10 @@ pub struct Manifest {
     pub dataset: Dataset,
     /// Relation of the frames; absent with fewer than two modalities.
     pub alignment: Option<Alignment>,
-    /// The source file.
-    pub source: Source,
+    /// Name of the layout that was recognised.
+    pub layout: String,
+    /// The source files, in the order in which they were read; most layouts have one.
+    pub sources: Vec<Source>,
     /// The splits that are present, in the order train, valid, test.
     pub splits: Vec<SplitManifest>,
     /// All datasets, in the order in which they were written.

@@ -178,14 +178,12 @@ impl Store {
                 children: columns.collect(),
             });
         }
-        children.extend([
-            Tree::leaf(
-                "source",
-                format!("{} ({} layout)", manifest.source.file_name, manifest.source.layout),
-            ),
-            Tree::leaf("sha256", &manifest.source.sha256),
-            Tree::leaf("digest", &manifest.digest),
-        ]);
+        for source in &manifest.sources {
+            let detail = format!("{} ({} layout)", source.file_name, manifest.layout);
+            children.push(Tree::leaf("source", detail));
+            children.push(Tree::leaf("sha256", &source.sha256));
+        }
+        children.push(Tree::leaf("digest", &manifest.digest));
         let size = human_bytes(self.file.size());
         let detail = format!("{} (store version {VERSION}, {size})", manifest.dataset.title());
         Ok(Tree { name: name.into(), detail, children })

@@ -55,7 +55,7 @@ pub struct WriteOptions {
     pub on_nonfinite: NonFinite,
 }
 
-/// Where the corpus comes from, without the digests that take a pass over the file.
+/// A file that the corpus comes from, without the digests that take a pass over it.
 pub struct SourceInfo<'a> {
     /// File name without its folder.
     pub file_name: String,
@@ -73,14 +73,14 @@ pub struct Outcome {
 /// stay far below any machine's memory.
 const CHUNK_VALUES: usize = 1 << 20;
 
-/// Writes `corpus` to `target` in one pass. `advance` is told of every stretch of bytes done.
+/// Writes `corpus`, which comes from `sources`, to `target` in one pass. `advance` is told of every stretch of bytes done.
 ///
 /// # Errors
 /// The target exists and may not be overwritten, the disk is full, or a value is not finite and
 /// the policy does not allow it. Nothing is left behind then.
 pub fn write(
     corpus: &Corpus<'_>,
-    source: &SourceInfo<'_>,
+    sources: &[SourceInfo<'_>],
     target: &Path,
     options: &WriteOptions,
     advance: &(dyn Fn(u64) + Sync),
@@ -90,13 +90,13 @@ pub fn write(
         _ => StoreError::Io { path: target.into(), action: "write", cause },
     };
     let draft = Draft::new(target, options.overwrite).map_err(io)?;
-    // The source is digested on a thread of its own while the copy runs.
+    // The sources are digested on a thread of their own while the copy runs.
     let (digests, written) = std::thread::scope(|scope| {
-        let digests = scope.spawn(|| source_digests(source.bytes));
+        let digests = scope.spawn(|| sources.iter().map(digested).collect());
         let written = write_file(corpus, draft.path(), target, options, advance);
         (digests.join(), written)
     });
-    let (sha256, blake3) = digests.map_err(|_| StoreError::Io {
+    let sources = digests.map_err(|_| StoreError::Io {
         path: target.into(),
         action: "digest the source of",
         cause: std::io::Error::other("the digest thread stopped"),
@@ -107,13 +107,8 @@ pub fn write(
         writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
         dataset: options.dataset,
         alignment: alignment(corpus),
-        source: Source {
-            file_name: source.file_name.clone(),
-            size: source.bytes.len() as u64,
-            sha256,
-            blake3,
-            layout: corpus.layout.into(),
-        },
+        layout: corpus.layout.into(),
+        sources,
         splits: corpus.splits.iter().map(split_manifest).collect(),
         digest: store_digest(&columns),
         columns,
@@ -126,17 +121,22 @@ pub fn write(
     Ok(Outcome { manifest })
 }
 
-fn source_digests(bytes: &[u8]) -> (String, String) {
+fn digested(source: &SourceInfo<'_>) -> Source {
     use sha2::{Digest, Sha256};
     let mut sha256 = Sha256::new();
     let mut blake3 = blake3::Hasher::new();
     // Both digests take a piece while it is in the cache, so the file is read once.
-    for piece in bytes.chunks(1 << 18) {
+    for piece in source.bytes.chunks(1 << 18) {
         sha256.update(piece);
         blake3.update(piece);
     }
     let sha256 = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    (sha256, digest::finish(&blake3))
+    Source {
+        file_name: source.file_name.clone(),
+        size: source.bytes.len() as u64,
+        sha256,
+        blake3: digest::finish(&blake3),
+    }
 }
 
 fn alignment(corpus: &Corpus<'_>) -> Option<Alignment> {
@@ -217,13 +217,17 @@ fn write_root(context: &Context<'_>, file: &File, manifest: &Manifest) -> Result
         Some(Alignment::Unaligned) => "unaligned",
         None => "single modality",
     };
+    // One text each, also for several files: a comma between them, in the manifest's order.
+    let joined = |part: fn(&Source) -> &str| -> String {
+        manifest.sources.iter().map(part).collect::<Vec<_>>().join(",")
+    };
     let texts = [
         ("dataset", manifest.dataset.name()),
         ("alignment", alignment),
         ("writer", &manifest.writer),
-        ("source_file_name", &manifest.source.file_name),
-        ("source_sha256", &manifest.source.sha256),
-        ("source_blake3", &manifest.source.blake3),
+        ("source_file_name", &joined(|source| &source.file_name)),
+        ("source_sha256", &joined(|source| &source.sha256)),
+        ("source_blake3", &joined(|source| &source.blake3)),
         ("digest", &manifest.digest),
         ("manifest_blake3", &blake3::hash(json.as_bytes()).to_hex()),
         ("manifest", &json),
@@ -231,7 +235,8 @@ fn write_root(context: &Context<'_>, file: &File, manifest: &Manifest) -> Result
     for (name, text) in texts {
         text_attr(file, name, text).map_err(|error| context.hdf5(name, &error))?;
     }
-    let numbers = [("store_version", u64::from(VERSION)), ("source_size", manifest.source.size)];
+    let source_size = manifest.sources.iter().map(|source| source.size).sum();
+    let numbers = [("store_version", u64::from(VERSION)), ("source_size", source_size)];
     for (name, number) in numbers {
         number_attr(file, name, number).map_err(|error| context.hdf5(name, &error))?;
     }
