@@ -242,7 +242,7 @@ fn lists_do_in_place_of_arrays() {
     assert_eq!(firsts(train, Modality::Audio)[1], [200.0, 0.0]);
     assert_eq!(train.lengths[&Modality::Audio], [2, 1, 2]);
     assert_eq!(firsts(train, Modality::Vision)[1], [200.0, 201.0, 0.0]);
-    assert_eq!(train.classification_labels.as_deref(), Some(&[0, 1, 2][..]));
+    assert_eq!(train.classification_labels.as_deref(), Some(&[0, 1, 1][..]));
     // Three steps of three parts: the masks tell the axes apart.
     let tokens: Vec<i32> =
         train.text_bert.as_ref().unwrap().iter().skip(9).take(9).copied().collect();
@@ -317,6 +317,8 @@ fn a_forced_layout_says_what_the_file_lacks() {
     let call = almt(folder.path(), &["convert", path, path]);
     assert_eq!(call.code(), 2, "{}", call.explain());
     assert!(call.stderr().contains("--output"), "{}", call.explain());
+    let call = almt(folder.path(), &["convert", path, path, "-o", "x.h5", "--split", "train"]);
+    assert_eq!(call.code(), 2, "{}", call.explain());
     assert!(files(folder.path()).is_empty());
 }
 
@@ -350,11 +352,19 @@ fn a_folder_of_splits_is_converted() {
 #[test]
 fn labels_that_contradict_each_other_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let place = self::folder().join("mmsa-numpy2-protocol4.pkl");
+    let place = self::folder().join("layouts/lists.pkl");
     let args = ["convert", place.to_str().unwrap(), "--dataset", "mosi", "-o", "a.h5"];
-    almt(folder.path(), &args).ok();
-    let text = almt(folder.path(), &["validate", "a.h5"]).ok().stdout();
-    assert!(!text.contains("AD012") && !text.contains("AD013"), "{text}");
+    let converted = almt(folder.path(), &args).ok().stdout();
+    let validated = almt(folder.path(), &["validate", "a.h5"]).ok().stdout();
+    for part in [
+        "warning AD012: train/classification_labels has 1 classes",
+        "(such as vtrain$_$2: 1 at label 1.5)",
+        "warning AD013: train/annotations has 1 words",
+        "(such as vtrain$_$0: Neutral at label -0.5)",
+    ] {
+        assert!(converted.contains(part), "{part}: {converted}");
+        assert!(validated.contains(part), "{part}: {validated}");
+    }
 }
 
 /// A generator of the same numbers everywhere (Steele et al., «SplitMix64»).
@@ -479,7 +489,10 @@ fn misa_fixture_becomes_a_corpus() {
 fn an_unknown_layout_says_what_was_tried() {
     let pickle = fixture("plain-protocol4.pkl");
     let error = read(&pickle, "plain").err().unwrap().to_string();
-    assert!(error.contains("mmsa: expected a key `train`, `valid` or `test`"), "{error}");
+    assert!(
+        error.contains("mmsa, sdk, mag-bert: expected a key `train`, `valid` or `test`"),
+        "{error}"
+    );
     assert!(error.contains("misa: expected `plain` is a list of samples, found a dict"), "{error}");
 }
 

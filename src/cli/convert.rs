@@ -60,12 +60,17 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         (Some(output), _) => output.clone(),
         (None, [only]) => default_output(only),
         (None, _) if args.explain => PathBuf::new(),
-        (None, _) => wrong_call("several pickles need `--output STORE`"),
+        (None, _) => {
+            wrong_call(ErrorKind::MissingRequiredArgument, "several pickles need `--output STORE`")
+        }
     };
     let paths = match &*args.pickles {
         [folder] if folder.is_dir() => splits_of(folder)?,
         paths => paths.to_vec(),
     };
+    if args.split.is_some() && paths.len() > 1 {
+        wrong_call(ErrorKind::ArgumentConflict, "`--split` is for a single pickle");
+    }
     if paths.iter().any(|path| same_file(path, &output)) {
         return Err(Failure::at(&output, "the output would replace the input")
             .hint("`-o` chooses another place"));
@@ -193,9 +198,9 @@ fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Ends the program as clap does after a call that it cannot make sense of.
-fn wrong_call(problem: &str) -> ! {
+fn wrong_call(kind: ErrorKind, problem: &str) -> ! {
     let mut command = ConvertArgs::augment_args(clap::Command::new("almt-data convert"));
-    command.error(ErrorKind::MissingRequiredArgument, problem).exit()
+    command.error(kind, problem).exit()
 }
 
 /// Which dataset it is, and why.
@@ -205,7 +210,9 @@ fn explain_dataset(corpus: &Corpus<'_>, told: Option<Dataset>) {
         outln!("  {}, as `--dataset` says", dataset.title());
         return;
     }
-    for Candidate { dataset, build, n_dims, n_sizes } in candidates(corpus) {
+    let candidates = candidates(corpus);
+    let agreeing = candidates.iter().filter(|candidate| candidate.n_dims + candidate.n_sizes > 0);
+    for Candidate { dataset, build, n_dims, n_sizes } in agreeing {
         outln!(
             "  {}, build «{}»: {n_dims} feature dimensions and {n_sizes} split sizes agree",
             dataset.title(),

@@ -77,14 +77,22 @@ impl Detection {
             (None, [only]) if self.forced => {
                 Err(IngestError::WrongLayout { layout: only.layout, lacks: only.lacks() })
             }
-            (None, attempts) => Err(IngestError::UnknownLayout {
-                tried: attempts
-                    .iter()
-                    .map(|attempt| format!("{}: {}", attempt.layout, attempt.lacks().join(", ")))
-                    .collect(),
-            }),
+            (None, attempts) => Err(IngestError::UnknownLayout { tried: lacks_of(attempts) }),
         }
     }
+}
+
+/// What each layout lacks; layouts that lack the same are named together.
+fn lacks_of(attempts: &[Attempt]) -> Vec<String> {
+    let mut groups: Vec<(Vec<&str>, String)> = Vec::new();
+    for attempt in attempts {
+        let lacks = attempt.lacks().join(", ");
+        match groups.iter_mut().find(|(_, known)| *known == lacks) {
+            Some((layouts, _)) => layouts.push(attempt.layout.name()),
+            None => groups.push((vec![attempt.layout.name()], lacks)),
+        }
+    }
+    groups.iter().map(|(layouts, lacks)| format!("{}: {lacks}", layouts.join(", "))).collect()
 }
 
 /// Tries all layouts, or only the one that the user said.

@@ -64,15 +64,12 @@ pub(super) fn column(
             .map(|row| budgeted(row_of(row), &mut budget, &place.at(row), || described(array)))
             .collect();
     }
-    if let Some(array) = array.filter(|array| array.shape().len() == 1) {
-        if array.object(0).is_none() {
-            return (0..array.len())
-                .map(|row| {
-                    let name = array.text(row).map(RawId::new);
-                    budgeted(name, &mut budget, &place.at(row), || described(array))
-                })
-                .collect();
-        }
+    let is_flat = |array: &ArrayView<'_>| array.shape().len() == 1 && array.object(0).is_none();
+    if let Some(array) = array.filter(is_flat) {
+        let row_of = |row| array.text(row).map(RawId::new);
+        return (0..array.len())
+            .map(|row| budgeted(row_of(row), &mut budget, &place.at(row), || described(array)))
+            .collect();
     }
     let Some(ids) = per_sample(pickle, id) else {
         return Err(unexpected(place, expected, kind_of(pickle, id)));
