@@ -218,6 +218,22 @@ fn mmsa_fet_may_pad_at_the_start() {
     has_note(&corpus, "key `align` of the splits is not stored");
 }
 
+/// Where words are aligned with tokens, the mask tells the padding: [CLS] has no sound, and BERT
+/// gives [PAD] features.
+#[test]
+fn aligned_modalities_move_with_the_tokens() {
+    let pickle = layout("fet-aligned");
+    let corpus = read(&pickle, "feature").unwrap();
+    let train = &corpus.splits[0];
+    assert_eq!(firsts(train, Modality::Audio)[1], [0.0, 201.0, 0.0, 0.0, 0.0]);
+    assert_eq!(firsts(train, Modality::Audio)[2], [0.0, 301.0, 302.0, 0.0, 0.0]);
+    assert_eq!(firsts(train, Modality::Text)[1], [200.0, 201.0, 202.0, 9.0, 9.0]);
+    assert_eq!(train.lengths[&Modality::Text], [2, 3, 4]);
+    // The first sample has two tokens and no word.
+    assert_eq!(train.lengths[&Modality::Audio], [0, 3, 4]);
+    has_note(&corpus, "text: samples were moved with those beside them");
+}
+
 #[test]
 fn a_fourth_split_is_named_and_left_out() {
     let pickle = layout("simsv2");
@@ -289,7 +305,7 @@ fn an_explanation_says_what_was_tried_and_what_was_read() {
         "sdk fits",
         "train/audio                   float64 [3, 5, 5]             -> audio",
         "train/id                      S14 [3, 3]                    -> id",
-        "audio      front    12 all-zero frames lead and 0 trail in 6 samples",
+        "audio      front    12 all-zero steps lead and 0 trail in 6 samples",
         "train  3 segments",
         "CMU-MOSI, build «MMSA and MulT",
         "taken for CMU-MOSI",

@@ -74,7 +74,7 @@ impl fmt::Display for Evidence {
         let Evidence { column, side, n_samples, n_leading, n_trailing } = self;
         write!(
             f,
-            "{column:<9}  {:<7}  {n_leading} all-zero frames lead and {n_trailing} trail in \
+            "{column:<9}  {:<7}  {n_leading} all-zero steps lead and {n_trailing} trail in \
              {n_samples} samples",
             side.word()
         )
@@ -247,6 +247,12 @@ fn settle_split(
             i32::try_from(n_frames).unwrap_or(i32::MAX)
         });
         split.lengths.insert(*modality, lengths.collect());
+        if !is_front(modality) {
+            log.note(format!(
+                "{modality}: samples were moved with those beside them, which are padded at the \
+                 front"
+            ));
+        }
         log.note(format!(
             "{modality}_lengths: counted from the first frame that is not padding, since the \
              source has none"
