@@ -287,6 +287,9 @@ fn known_kinds_without_a_corpus_are_refused_by_name() {
         assert!(matches!(error, IngestError::Refused { .. }), "{name}: {error}");
         assert!(error.to_string().contains(part), "{name}: {error}");
         assert!(error.hint().is_some_and(|hint| hint.contains(advice)), "{name}: {error}");
+        // So is a folder of them.
+        let files = ["train", "test"].map(|stem| SourceFile::new(&pickle, stem));
+        assert_eq!(ingest::read(&files, &Options::default()).err(), Some(error), "{name}");
     }
 }
 

@@ -102,10 +102,10 @@ pub(super) fn detect(files: &[SourceFile<'_>], forced: Option<Layout>) -> Detect
         .into_iter()
         .map(|layout| Attempt { layout, checks: requirements(layout, files) })
         .collect();
-    let refusal = match files {
+    let refusal = match forced {
+        None => files.iter().find_map(|file| refuse::recognise(file.pickle)),
         // Who says the layout is told what it lacks.
-        [file] if forced.is_none() => refuse::recognise(file.pickle),
-        _ => None,
+        Some(_) => None,
     };
     Detection { attempts, refusal, forced: forced.is_some() }
 }
