@@ -4,6 +4,7 @@
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
 //! `help`: the help texts, as reviewed.
+//! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `train`: the trainer as a user calls it.
 
@@ -12,6 +13,7 @@ mod convert;
 #[cfg(feature = "train")]
 mod golden;
 mod help;
+mod layouts;
 mod pickles;
 mod support;
 #[cfg(feature = "train")]

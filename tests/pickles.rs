@@ -1,11 +1,11 @@
-//! The pickle reader against files of real Python, files made to hurt, damaged files, another
-//! reader, and real data.
+//! The pickle reader against files of real Python, files made to hurt, damaged files, and
+//! another reader.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use almt_data::corpus::{Modality, SplitName};
-use almt_data::ingest::{self, IngestError, Layout, Options};
+use almt_data::corpus::SplitName;
+use almt_data::ingest::{self, IngestError, Layout, Options, SourceFile};
 use almt_data::pickle::{Kind, Limits, NodeId, Number, Pickle, PickleError, Value, describe};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -30,10 +30,6 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
 
 fn load(bytes: &[u8]) -> Result<Pickle, PickleError> {
     Pickle::from_bytes(bytes.to_vec(), &Limits::default())
-}
-
-fn fixture(name: &str) -> Pickle {
-    Pickle::open(&folder().join(name), &Limits::default()).unwrap()
 }
 
 /// The value as `make.py` dumps it.
@@ -333,7 +329,7 @@ fn bombs_stay_small() {
     let start = Instant::now();
     assert!(describe(&pickle, "bomb").to_string().len() < 1_000_000);
     assert!(matches!(
-        ingest::read(&pickle, &Options::default()),
+        ingest::read(&[SourceFile::new(&pickle, "bomb")], &Options::default()),
         Err(IngestError::UnknownLayout { .. })
     ));
     assert!(start.elapsed() < Duration::from_secs(1));
@@ -440,10 +436,11 @@ fn mutated_fixtures_never_panic() {
         if let Ok(pickle) = Pickle::from_bytes(bytes, &Limits::default()) {
             n_read += 1;
             let _ = describe(&pickle, "mutant").to_string();
+            let file = [SourceFile::new(&pickle, "mutant")];
             let options = Options { split: Some(SplitName::Train), ..Options::default() };
-            for layout in [None, Some(Layout::Mmsa), Some(Layout::Misa)] {
+            for layout in Layout::ALL.into_iter().map(Some).chain([None]) {
                 let options = Options { layout, ..options.clone() };
-                if let Ok(corpus) = ingest::read(&pickle, &options) {
+                if let Ok(corpus) = ingest::read(&file, &options) {
                     for split in &corpus.splits {
                         for block in split.features.values() {
                             let mut out = vec![0.0; block.shape[1] * block.shape[2]];
@@ -518,109 +515,4 @@ proptest! {
         let pickle = load(&bytes).unwrap();
         prop_assert_eq!(dump(&pickle, pickle.root()), from_serde(&oracle));
     }
-}
-
-#[test]
-fn mmsa_fixture_becomes_a_corpus() {
-    for (name, _) in fixtures().iter().filter(|(name, _)| name.starts_with("mmsa")) {
-        let pickle = fixture(&format!("{name}.pkl"));
-        let corpus = ingest::read(&pickle, &Options::default()).unwrap();
-        assert_eq!(corpus.layout, "mmsa");
-        let names: Vec<SplitName> = corpus.splits.iter().map(|split| split.name).collect();
-        assert_eq!(names, SplitName::ALL);
-        let train = &corpus.splits[0];
-        assert_eq!(train.ids, ["a$_$0", "a$_$1"]);
-        assert_eq!(train.features[&Modality::Vision].shape, [2, 6, 2]);
-        assert_eq!(train.features[&Modality::Vision].source_dtype, "float16");
-        assert_eq!(train.lengths[&Modality::Audio], [1, 2]);
-        assert_eq!(train.lengths[&Modality::Vision], [2, 3]);
-        assert_eq!(train.regression_labels.overall, [1.4, -0.2]);
-        assert_eq!(train.classification_labels.as_deref(), Some(&[2, 0][..]));
-        let tokens = train.text_bert.as_ref().unwrap();
-        assert_eq!(tokens.shape(), [2, 3, 4]);
-        assert_eq!(
-            tokens.iter().take(8).copied().collect::<Vec<_>>(),
-            [101, 2003, 102, 0, 1, 1, 1, 0]
-        );
-        for note in [
-            "audio: float64 -> float32",
-            "vision: float16 -> float32",
-            "text_bert: int64 -> int32",
-            "vision_lengths: int64 -> int32",
-            "regression_labels: float64 -> float32",
-            "classification_labels: float64 -> int32",
-            "key `mystery` of the splits is not stored",
-            "key `config` is no split and is not stored",
-        ] {
-            assert!(corpus.notes.iter().any(|found| found == note), "{note}: {:?}", corpus.notes);
-        }
-        assert_eq!(corpus.notes.len(), 8, "{:?}", corpus.notes);
-    }
-}
-
-#[test]
-fn misa_fixture_becomes_a_corpus() {
-    let pickle = fixture("misa-numpy2.pkl");
-    let unnamed = ingest::read(&pickle, &Options::default()).err().unwrap();
-    assert!(unnamed.hint().is_some_and(|hint| hint.contains("--split")), "{unnamed}");
-    let options = Options { file_stem: "mosi_dev".into(), ..Options::default() };
-    let corpus = ingest::read(&pickle, &options).unwrap();
-    let split = &corpus.splits[0];
-    assert_eq!((corpus.layout, split.name), ("misa", SplitName::Valid));
-    assert_eq!(split.ids, ["video[0]", "video[1]", "video[2]"]);
-    assert_eq!(split.raw_text.as_deref(), Some(&["w0 w1", "", "w0"].map(String::from)[..]));
-    assert_eq!(split.lengths[&Modality::Audio], [2, 0, 1]);
-    assert_eq!(split.regression_labels.overall, [-1.0, 0.0, 1.0]);
-    let words = split.words.as_ref().unwrap();
-    assert_eq!(words.iter().copied().collect::<Vec<_>>(), [7, 8, 0, 0, 7, 0]);
-    let vision = &split.features[&Modality::Vision];
-    assert_eq!(vision.shape, [3, 2, 3]);
-    let mut row = [9.0; 6];
-    vision.rows.read(2, &mut row);
-    assert_eq!(row, [2.5, 2.5, 2.5, 0.0, 0.0, 0.0]);
-    vision.rows.read(1, &mut row);
-    assert_eq!(row, [0.0; 6]);
-}
-
-#[test]
-fn an_unknown_layout_says_what_was_tried() {
-    let pickle = fixture("plain-protocol4.pkl");
-    let error = ingest::read(&pickle, &Options::default()).err().unwrap().to_string();
-    assert!(error.contains("mmsa: no key `train`"), "{error}");
-    assert!(error.contains("misa: a dict, not a list"), "{error}");
-}
-
-/// The path of a real file, where there is one.
-fn real(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
-    if !path.exists() {
-        println!("skipped: no real data at {}", path.display());
-        return None;
-    }
-    Some(path)
-}
-
-#[test]
-fn real_mmsa_file() {
-    let Some(path) = real("mosi_text_minilm.pkl") else { return };
-    let pickle = Pickle::open(&path, &Limits::default()).unwrap();
-    let corpus = ingest::read(&pickle, &Options::default()).unwrap();
-    let sizes: Vec<usize> = corpus.splits.iter().map(|split| split.ids.len()).collect();
-    assert_eq!(sizes, [1281, 229, 685]);
-    assert_eq!(corpus.splits[0].features[&Modality::Text].shape, [1281, 39, 384]);
-    assert!(corpus.notes.contains(&"text: float16 -> float32".into()), "{:?}", corpus.notes);
-}
-
-#[test]
-fn real_misa_file() {
-    let Some(path) = real("mosi_valid_misa.pkl") else { return };
-    let pickle = Pickle::open(&path, &Limits::default()).unwrap();
-    let options = Options { file_stem: "mosi_valid_misa".into(), ..Options::default() };
-    let corpus = ingest::read(&pickle, &options).unwrap();
-    let split = &corpus.splits[0];
-    assert_eq!((split.name, split.ids.len()), (SplitName::Valid, 229));
-    assert_eq!(split.features[&Modality::Vision].shape, [229, 44, 47]);
-    assert_eq!(split.features[&Modality::Audio].shape, [229, 44, 74]);
-    assert_eq!(split.ids[0], "WKA5OygbEKI[0]");
-    assert_eq!(split.lengths[&Modality::Vision].iter().min(), Some(&2));
 }

@@ -1,36 +1,45 @@
 //! `almt-data convert`: a pickle becomes a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::error::ErrorKind;
 
-use super::{Failure, progress};
-use crate::corpus::spec::recognise;
+use super::{Failure, output, progress};
+use crate::corpus::check::{LabelColumns, check_classes};
+use crate::corpus::spec::{Candidate, candidates, recognise};
 use crate::corpus::{Corpus, Dataset, SplitName};
-use crate::ingest::{self, Layout};
+use crate::ingest::{self, IngestError, Layout, SourceFile};
 use crate::pickle::{Limits, Pickle};
 use crate::store::{self, NonFinite, SourceInfo, WriteOptions};
 use crate::tree::human_bytes;
 
-/// Convert a feature pickle into a validated store, without running any code in it
+/// Convert feature pickles into a validated store, without running any code in them
 #[derive(Args)]
 pub struct ConvertArgs {
-    /// Feature pickle in the MMSA or the MISA layout
-    pickle: PathBuf,
-    /// Where the store goes; the default is next to the pickle, with the ending `.h5`
+    /// Feature pickle in the layout of MMSA (or MMSA-FET), the CMU SDK (MulT, MultiBench), MISA
+    /// (BBFN, MMIM) or MAG-BERT. Where each split has a file of its own: all of them, or the folder
+    /// of `train.pkl`, `dev.pkl` and `test.pkl`
+    #[arg(required = true, value_name = "PICKLE")]
+    pickles: Vec<PathBuf>,
+    /// Where the store goes; the default is next to the pickle or folder, with the ending `.h5`
     #[arg(short, long, value_name = "STORE")]
     output: Option<PathBuf>,
     /// Replace an existing output
     #[arg(long)]
     overwrite: bool,
+    /// Write nothing; print which layouts were tried and why, what becomes of each key, on which
+    /// side the samples are padded, and which dataset it is
+    #[arg(long)]
+    explain: bool,
     /// Dataset, where shapes and labels do not tell it: mosi, mosei, sims or simsv2
     #[arg(long)]
     dataset: Option<Dataset>,
     /// Split of a file that holds only one, where its name does not tell it
     #[arg(long)]
     split: Option<SplitName>,
-    /// Layout of the pickle, where it should not be detected
+    /// Layout of the pickle, where it should not be detected: mmsa, sdk, misa or mag-bert
     #[arg(long)]
     layout: Option<Layout>,
     /// What to do with values that are not finite: `zero` makes -inf 0 and refuses NaN and +inf,
@@ -39,40 +48,77 @@ pub struct ConvertArgs {
     on_nonfinite: NonFinite,
 }
 
-/// Converts one pickle.
+/// A pickle and where it came from.
+struct Opened {
+    path: PathBuf,
+    pickle: Pickle,
+}
+
+/// Converts the files of one source.
 pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
-    let output = args.output.unwrap_or_else(|| args.pickle.with_extension("h5"));
-    if same_file(&args.pickle, &output) {
+    let output = match (&args.output, &*args.pickles) {
+        (Some(output), _) => output.clone(),
+        (None, [only]) => default_output(only),
+        (None, _) if args.explain => PathBuf::new(),
+        (None, _) => {
+            wrong_call(ErrorKind::MissingRequiredArgument, "several pickles need `--output STORE`")
+        }
+    };
+    let paths = match &*args.pickles {
+        [folder] if folder.is_dir() => splits_of(folder)?,
+        paths => paths.to_vec(),
+    };
+    if args.split.is_some() && paths.len() > 1 {
+        wrong_call(ErrorKind::ArgumentConflict, "`--split` is for a single pickle");
+    }
+    if paths.iter().any(|path| same_file(path, &output)) {
         return Err(Failure::at(&output, "the output would replace the input")
             .hint("`-o` chooses another place"));
     }
-    let pickle = open_pickle(&args.pickle)?;
-    let options =
-        ingest::Options { file_stem: stem(&args.pickle), split: args.split, layout: args.layout };
-    let corpus = ingest::read(&pickle, &options).map_err(|error| {
-        let failure = Failure::at(&args.pickle, &error);
+    let opened = paths
+        .into_iter()
+        .map(|path| open_pickle(&path).map(|pickle| Opened { path, pickle }))
+        .collect::<Result<Vec<_>, _>>()?;
+    let files: Vec<SourceFile<'_>> =
+        opened.iter().map(|file| SourceFile::new(&file.pickle, stem(&file.path))).collect();
+    let options = ingest::Options { split: args.split, layout: args.layout };
+    // The whole source in messages: the one file, or the folder, or the first of several.
+    let source_path = args.pickles.first().cloned().unwrap_or_default();
+    let failed = |error: IngestError| {
+        let failure = Failure::at(&source_path, &error);
         match error.hint() {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
-    })?;
+    };
+    if args.explain {
+        let explanation = ingest::explain(&files, &options);
+        output::write(format_args!("{}\n{explanation}", source_path.display()));
+        let corpus = explanation.outcome.map_err(failed)?;
+        explain_dataset(&corpus, args.dataset);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let corpus = ingest::read(&files, &options).map_err(failed)?;
     let dataset = args.dataset.or_else(|| recognise(&corpus)).ok_or_else(|| {
-        Failure::at(&args.pickle, "shapes and labels do not tell which dataset this is")
+        Failure::at(&source_path, "shapes and labels do not tell which dataset this is")
             .hint("`--dataset mosi|mosei|sims|simsv2` says it")
     })?;
-    let source = SourceInfo {
-        file_name: args.pickle.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        bytes: pickle.bytes(),
-    };
+    let sources: Vec<SourceInfo<'_>> = opened
+        .iter()
+        .map(|file| SourceInfo {
+            file_name: file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            bytes: file.pickle.bytes(),
+        })
+        .collect();
     let options =
         WriteOptions { dataset, overwrite: args.overwrite, on_nonfinite: args.on_nonfinite };
     let bar = progress::bytes("converting", feature_bytes(&corpus));
-    let written = store::write(&corpus, &[source], &output, &options, &|n_bytes| bar.inc(n_bytes));
+    let written = store::write(&corpus, &sources, &output, &options, &|n_bytes| bar.inc(n_bytes));
     bar.finish_and_clear();
     let manifest = written
         .map_err(|error| match error {
             // Its place is in the source, which is what the user has to look at.
-            store::StoreError::NonFinite { .. } => Failure::at(&args.pickle, error),
+            store::StoreError::NonFinite { .. } => Failure::at(&source_path, error),
             other => other.into(),
         })?
         .manifest;
@@ -89,6 +135,9 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     for note in &manifest.notes {
         outln!("  note     {note}");
     }
+    for finding in corpus.splits.iter().flat_map(|s| check_classes(&LabelColumns::of_corpus(s))) {
+        outln!("  {finding}");
+    }
     for source in &manifest.sources {
         outln!("  source   {} sha256 {}", source.file_name, source.sha256);
     }
@@ -100,7 +149,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Opens a pickle, with errors that name the file.
-pub fn open_pickle(path: &std::path::Path) -> Result<Pickle, Failure> {
+pub fn open_pickle(path: &Path) -> Result<Pickle, Failure> {
     Pickle::open(path, &Limits::default()).map_err(|error| {
         let failure = Failure::at(path, &error);
         match error.hint() {
@@ -110,11 +159,77 @@ pub fn open_pickle(path: &std::path::Path) -> Result<Pickle, Failure> {
     })
 }
 
-fn stem(path: &std::path::Path) -> String {
+/// `NAME.h5` next to the pickle or the folder of that name.
+fn default_output(path: &Path) -> PathBuf {
+    if !path.is_dir() {
+        return path.with_extension("h5");
+    }
+    // A folder may be given as `.`, which has no name; and its name may have dots.
+    let folder = match path.file_name() {
+        Some(_) => path.to_path_buf(),
+        None => path.canonicalize().unwrap_or_else(|_| path.to_path_buf()),
+    };
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!("{name}.h5"))
+}
+
+/// The pickles of a folder that hold one split each, as MISA and MMIM name them.
+fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    const NAMES: [&[&str]; 3] =
+        [&["train.pkl"], &["dev.pkl", "valid.pkl", "val.pkl"], &["test.pkl"]];
+    let mut paths = Vec::new();
+    for names in NAMES {
+        let found = names.iter().map(|name| folder.join(name)).filter(|path| path.is_file());
+        let found: Vec<PathBuf> = found.collect();
+        if let [first, second, ..] = &*found {
+            let problem = format!("is the same split as {}", first.display());
+            return Err(Failure::at(second, problem).hint("name the pickles one by one"));
+        }
+        paths.extend(found);
+    }
+    if paths.is_empty() {
+        return Err(Failure::at(
+            folder,
+            "a folder without any of the files train.pkl, dev.pkl, valid.pkl, test.pkl",
+        )
+        .hint("name the pickles themselves, one or one for each split"));
+    }
+    Ok(paths)
+}
+
+/// Ends the program as clap does after a call that it cannot make sense of.
+fn wrong_call(kind: ErrorKind, problem: &str) -> ! {
+    let mut command = ConvertArgs::augment_args(clap::Command::new("almt-data convert"));
+    command.error(kind, problem).exit()
+}
+
+/// Which dataset it is, and why.
+fn explain_dataset(corpus: &Corpus<'_>, told: Option<Dataset>) {
+    outln!("dataset");
+    if let Some(dataset) = told {
+        outln!("  {}, as `--dataset` says", dataset.title());
+        return;
+    }
+    let candidates = candidates(corpus);
+    let agreeing = candidates.iter().filter(|candidate| candidate.n_dims + candidate.n_sizes > 0);
+    for Candidate { dataset, build, n_dims, n_sizes } in agreeing {
+        outln!(
+            "  {}, build «{}»: {n_dims} feature dimensions and {n_sizes} split sizes agree",
+            dataset.title(),
+            build.name
+        );
+    }
+    match recognise(corpus) {
+        Some(dataset) => outln!("  taken for {}", dataset.title()),
+        None => outln!("  not decided: `--dataset mosi|mosei|sims|simsv2` says it"),
+    }
+}
+
+fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn same_file(one: &std::path::Path, other: &std::path::Path) -> bool {
+fn same_file(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::segment::video_of;
 use super::spec::{DatasetSpec, SplitBy};
 use super::stats::BlockStats;
-use super::{Dataset, Modality, SplitName};
+use super::{CorpusSplit, Dataset, Modality, SplitName};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -45,6 +45,10 @@ pub enum Rule {
     BeyondLength,
     /// A whole sample of a modality is zero.
     ZeroSample,
+    /// A class label is not that of the sign of the regression label.
+    ClassLabel,
+    /// An annotation is not that of the sign of the regression label.
+    Annotation,
 }
 
 impl Rule {
@@ -62,6 +66,8 @@ impl Rule {
             Rule::LengthRange => "AD009",
             Rule::BeyondLength => "AD010",
             Rule::ZeroSample => "AD011",
+            Rule::ClassLabel => "AD012",
+            Rule::Annotation => "AD013",
         }
     }
 
@@ -78,7 +84,9 @@ impl Rule {
             | Rule::Counts
             | Rule::MissingSplit
             | Rule::BeyondLength
-            | Rule::ZeroSample => Severity::Warning,
+            | Rule::ZeroSample
+            | Rule::ClassLabel
+            | Rule::Annotation => Severity::Warning,
         }
     }
 }
@@ -131,6 +139,10 @@ pub struct SplitFacts {
     pub ids: Vec<String>,
     /// Overall regression labels, `[n_samples]`.
     pub labels: Vec<f32>,
+    /// Class labels, `[n_samples]`, where there are any.
+    pub classes: Option<Vec<i32>>,
+    /// Label words, `[n_samples]`, where there are any.
+    pub annotations: Option<Vec<String>>,
     /// Per modality, shape and statistics.
     pub blocks: BTreeMap<Modality, BlockFacts>,
 }
@@ -152,6 +164,7 @@ pub fn check(dataset: Dataset, splits: &[SplitFacts]) -> Vec<Finding> {
     check_shapes(dataset, spec, splits, &mut findings);
     for split in splits {
         check_labels(spec, split, &mut findings);
+        findings.extend(check_classes(&LabelColumns::of(split)));
         for (modality, block) in &split.blocks {
             check_block(split, *modality, block, &mut findings);
         }
@@ -234,6 +247,92 @@ fn check_labels(spec: &DatasetSpec, split: &SplitFacts, findings: &mut Vec<Findi
         );
         findings.push(Finding::new(Rule::LabelRange, message, n_outside as u64, outside));
     }
+}
+
+/// The columns of one split that say the sentiment, `[n_samples]` each.
+#[derive(Clone, Copy)]
+pub struct LabelColumns<'a> {
+    /// Which split.
+    pub name: SplitName,
+    /// Segment ids.
+    pub ids: &'a [String],
+    /// Overall regression labels.
+    pub labels: &'a [f32],
+    /// Class labels, where there are any.
+    pub classes: Option<&'a [i32]>,
+    /// Label words, where there are any.
+    pub annotations: Option<&'a [String]>,
+}
+
+impl<'a> LabelColumns<'a> {
+    /// The columns of a split of a store.
+    pub fn of(split: &'a SplitFacts) -> LabelColumns<'a> {
+        LabelColumns {
+            name: split.name,
+            ids: &split.ids,
+            labels: &split.labels,
+            classes: split.classes.as_deref(),
+            annotations: split.annotations.as_deref(),
+        }
+    }
+
+    /// The columns of a split of a corpus.
+    pub fn of_corpus(split: &'a CorpusSplit<'_>) -> LabelColumns<'a> {
+        LabelColumns {
+            name: split.name,
+            ids: &split.ids,
+            labels: &split.regression_labels.overall,
+            classes: split.classification_labels.as_deref(),
+            annotations: split.annotations.as_deref(),
+        }
+    }
+}
+
+/// Class labels and annotations that contradict the sign of the regression label. Public files
+/// have some: a label of -0.5 is `Neutral` in one file of CMU-MOSI and `Negative` in another.
+pub fn check_classes(split: &LabelColumns<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let rows = || split.ids.iter().zip(split.labels);
+    let unlike: Vec<String> = rows()
+        .zip(split.classes.unwrap_or_default())
+        .filter(|((_, label), class)| sign_class(**label) != Some(**class))
+        .map(|((id, label), class)| format!("{id}: {class} at label {label}"))
+        .collect();
+    if !unlike.is_empty() {
+        let message = format!(
+            "{}/classification_labels has {} classes that are not the sign of the label plus 1",
+            split.name,
+            unlike.len()
+        );
+        findings.push(Finding::new(Rule::ClassLabel, message, unlike.len() as u64, unlike));
+    }
+    let unlike: Vec<String> = rows()
+        .zip(split.annotations.unwrap_or_default())
+        .filter(|((_, label), word)| {
+            word_class(word).is_some_and(|class| sign_class(**label) != Some(class))
+        })
+        .map(|((id, label), word)| format!("{id}: {word} at label {label}"))
+        .collect();
+    if !unlike.is_empty() {
+        let message = format!(
+            "{}/annotations has {} words that contradict the sign of the label",
+            split.name,
+            unlike.len()
+        );
+        findings.push(Finding::new(Rule::Annotation, message, unlike.len() as u64, unlike));
+    }
+    findings
+}
+
+/// The class of a label by its sign: 0 negative, 1 neutral, 2 positive.
+fn sign_class(label: f32) -> Option<i32> {
+    (!label.is_nan()).then(|| 1 + i32::from(label > 0.0) - i32::from(label < 0.0))
+}
+
+/// The class that a label word means; `None` of a word that is not known.
+fn word_class(word: &str) -> Option<i32> {
+    let words = [("negative", 0), ("neutral", 1), ("positive", 2)];
+    words.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, class)| *class)
 }
 
 fn check_block(
@@ -324,6 +423,8 @@ mod tests {
             name,
             ids: ids.iter().map(ToString::to_string).collect(),
             labels: labels.to_vec(),
+            classes: None,
+            annotations: None,
             blocks: BTreeMap::new(),
         }
     }
@@ -342,6 +443,19 @@ mod tests {
         };
         assert!(rules(Dataset::Mosi, &splits()).contains(&Rule::Leakage.id()));
         assert!(!rules(Dataset::Sims, &splits()).contains(&Rule::Leakage.id()));
+    }
+
+    #[test]
+    fn classes_and_annotations_are_compared_with_the_sign_of_the_label() {
+        let mut facts = split(SplitName::Test, &["a", "b", "c"], &[-0.5, 0.0, 2.0]);
+        let annotations = ["Neutral", "neutral", "Weakly Positive"].map(String::from);
+        facts.classes = Some(vec![0, 1, 0]);
+        facts.annotations = Some(annotations.to_vec());
+        let findings = check_classes(&LabelColumns::of(&facts));
+        let found: Vec<_> = findings.iter().map(|f| (f.rule, f.count, &*f.examples[0])).collect();
+        let expected = [("AD012", 1, "c: 0 at label 2"), ("AD013", 1, "a: Neutral at label -0.5")];
+        assert_eq!(found, expected);
+        assert!(rules(Dataset::Mosi, &[facts]).contains(&"AD012"));
     }
 
     #[test]

@@ -172,7 +172,7 @@ pub struct CorpusSplit<'a> {
     pub classification_labels: Option<Vec<i32>>,
 }
 
-/// A dataset as one source file gave it.
+/// A dataset as its source files gave it.
 pub struct Corpus<'a> {
     /// Name of the file layout that was recognised, such as `mmsa` or `misa`.
     pub layout: &'static str,

@@ -90,38 +90,66 @@ fn feat_dims(splits: &[CorpusSplit<'_>]) -> BTreeMap<Modality, usize> {
     blocks.map(|(modality, block)| (*modality, block.shape[2])).collect()
 }
 
-/// The dataset that a corpus is, from its feature dimensions, label range and sample counts; `None`
-/// where that does not decide it.
-pub fn recognise(corpus: &Corpus<'_>) -> Option<Dataset> {
+/// How well a corpus agrees with a known build of a dataset.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// Its build that agrees best.
+    pub build: &'static Build,
+    /// Feature dimensions that agree; none of them contradicts.
+    pub n_dims: usize,
+    /// Splits whose size is within 2% of the build's.
+    pub n_sizes: usize,
+}
+
+impl Candidate {
+    /// A dimension weighs more than all sizes.
+    fn score(&self) -> usize {
+        10 * self.n_dims + self.n_sizes
+    }
+}
+
+/// The datasets that a corpus can be, by label range and feature dimensions, best first.
+pub fn candidates(corpus: &Corpus<'_>) -> Vec<Candidate> {
     let dims = feat_dims(&corpus.splits);
     let labels = || corpus.splits.iter().flat_map(|split| &split.regression_labels.overall);
     let narrow = labels().all(|label| label.abs() <= 1.0);
-    let mut candidates: Vec<(usize, Dataset)> = Dataset::ALL
+    let mut candidates: Vec<Candidate> = Dataset::ALL
         .into_iter()
         .filter(|dataset| (DatasetSpec::of(*dataset).label_range[1] <= 1.0) == narrow)
         .filter_map(|dataset| {
             let builds = DatasetSpec::of(dataset).builds.iter().filter(|b| b.matches(&dims));
-            let score = builds.map(|build| score(build, corpus, &dims)).max()?;
-            Some((score, dataset))
+            let candidates = builds.map(|build| candidate(dataset, build, corpus, &dims));
+            candidates.max_by_key(Candidate::score)
         })
         .collect();
-    candidates.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-    match candidates[..] {
-        [(best, dataset)] if best > 0 => Some(dataset),
-        [(best, dataset), (second, _), ..] if best > second => Some(dataset),
+    candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.score()));
+    candidates
+}
+
+/// The dataset that a corpus is, from its feature dimensions, label range and sample counts; `None`
+/// where that does not decide it.
+pub fn recognise(corpus: &Corpus<'_>) -> Option<Dataset> {
+    match &candidates(corpus)[..] {
+        [only] if only.score() > 0 => Some(only.dataset),
+        [best, second, ..] if best.score() > second.score() => Some(best.dataset),
         _ => None,
     }
 }
 
-/// Evidence for a build whose dimensions do not contradict the corpus: a dimension that agrees
-/// counts 10, a split whose size is within 2% of the expected one counts 1.
-fn score(build: &Build, corpus: &Corpus<'_>, dims: &BTreeMap<Modality, usize>) -> usize {
+fn candidate(
+    dataset: Dataset,
+    build: &'static Build,
+    corpus: &Corpus<'_>,
+    dims: &BTreeMap<Modality, usize>,
+) -> Candidate {
     let n_dims = dims.keys().filter(|modality| build.feat_dim(**modality).is_some()).count();
-    let n_sizes = corpus.splits.iter().filter(|split| {
+    let sizes = corpus.splits.iter().filter(|split| {
         let expected = build.counts.get(&split.name).copied().unwrap_or(0);
         50 * split.ids.len().abs_diff(expected) <= expected
     });
-    10 * n_dims + n_sizes.count()
+    Candidate { dataset, build, n_dims, n_sizes: sizes.count() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Columns with one value per sample, whether they come as an array or a list.
 
-use crate::pickle::{ArrayView, NodeId, Number, Pickle, Value};
+use crate::pickle::{ArrayView, NodeId, Number, Pickle};
 
+use super::error::unexpected;
+use super::table::{described, kind_of, shown};
 use super::{IngestError, Place, samples};
 
 /// One value per sample.
@@ -30,34 +32,29 @@ impl<'p> Column<'p> {
         place: &Place,
         n_samples: Option<usize>,
     ) -> Result<Column<'p>, IngestError> {
-        let unexpected = |expected: String, found: String| {
-            Err(IngestError::Unexpected { place: place.clone(), expected, found })
-        };
         let (source, found) = match (pickle.array(id), pickle.items(id)) {
             (Some(array), _) => {
                 if array.shape().is_empty() || !array.shape().iter().skip(1).all(|len| *len == 1) {
-                    let found = format!("shape {:?}", array.shape());
-                    return unexpected("one value per sample".into(), found);
+                    return Err(unexpected(place, "one value per sample", described(array)));
                 }
                 (Source::Array(array), array.n_rows())
             }
             (None, Some(items)) => (Source::List(items), items.len()),
             (None, None) => {
-                let found = pickle.value(id).type_name().into();
-                return unexpected("an array or a list".into(), found);
+                return Err(unexpected(place, "an array or a list", kind_of(pickle, id)));
             }
         };
         if n_samples.is_some_and(|expected| expected != found) {
-            return unexpected(samples(n_samples.unwrap_or(0)), samples(found));
+            return Err(unexpected(place, samples(n_samples.unwrap_or(0)), samples(found)));
         }
         Ok(Column { pickle, source, n_samples: found })
     }
 
-    /// Element type of an array; a list has none.
+    /// Element type of an array of numbers; a list or an array of objects has none.
     pub(super) fn dtype(&self) -> Option<String> {
         match self.source {
-            Source::Array(array) => Some(array.dtype().to_string()),
-            Source::List(_) => None,
+            Source::Array(array) if array.dtype().is_numeric() => Some(array.dtype().to_string()),
+            Source::Array(_) | Source::List(_) => None,
         }
     }
 
@@ -103,63 +100,60 @@ impl<'p> Column<'p> {
     }
 
     fn wrong(&self, place: &Place, expected: &str, row: usize) -> IngestError {
-        IngestError::Unexpected {
-            place: place.at(row),
-            expected: expected.into(),
-            found: self.found(row),
-        }
+        unexpected(&place.at(row), expected, self.found(row))
     }
 
     fn text(&self, row: usize) -> Option<String> {
         match self.source {
             Source::Array(array) => {
-                let nested = || array.object(row).and_then(|id| self.only_array(id)?.text(0));
+                let nested = || array.object(row).and_then(|id| text_of(self.pickle, id));
                 array.text(row).or_else(nested)
             }
-            Source::List(items) => {
-                let id = *items.get(row)?;
-                self.pickle.text(id).or_else(|| self.only_array(id)?.text(0))
-            }
+            Source::List(items) => text_of(self.pickle, *items.get(row)?),
         }
     }
 
     fn number(&self, row: usize) -> Option<Number> {
-        let of = |id| self.pickle.number(id).or_else(|| self.only_array(id)?.number(0));
         match self.source {
-            Source::Array(array) => array.number(row).or_else(|| array.object(row).and_then(of)),
-            Source::List(items) => of(*items.get(row)?),
+            Source::Array(array) => {
+                let nested = || array.object(row).and_then(|id| number_of(self.pickle, id));
+                array.number(row).or_else(nested)
+            }
+            Source::List(items) => number_of(self.pickle, *items.get(row)?),
         }
-    }
-
-    /// A value that is an array of one element, as some sources wrap ids and labels.
-    fn only_array(&self, id: NodeId) -> Option<ArrayView<'p>> {
-        self.pickle.array(id).filter(|array| array.len() == 1)
     }
 
     fn found(&self, row: usize) -> String {
         let id = match self.source {
-            Source::Array(array) => match array.object(row) {
-                Some(id) => id,
-                None => {
-                    return match array.number(row) {
-                        Some(number) => shown(number),
-                        None => array.dtype().to_string(),
-                    };
-                }
+            Source::Array(array) => match (array.object(row), array.number(row)) {
+                (Some(id), _) => id,
+                (None, Some(number)) => return shown(number),
+                (None, None) => return array.dtype().to_string(),
             },
             Source::List(items) => match items.get(row) {
                 Some(id) => *id,
                 None => return "nothing".into(),
             },
         };
-        match (self.pickle.number(id), self.pickle.value(id)) {
-            (Some(number), _) => shown(number),
-            (None, Value::Array(_)) => match self.pickle.array(id) {
-                Some(array) => format!("{} {:?}", array.dtype(), array.shape()),
-                None => "array".into(),
-            },
-            (None, value) => value.type_name().into(),
-        }
+        kind_of(self.pickle, id)
+    }
+}
+
+/// A text, or the only one of an array or list, as some sources wrap ids.
+pub(super) fn text_of(pickle: &Pickle, id: NodeId) -> Option<String> {
+    match (pickle.array(id), pickle.items(id)) {
+        (Some(array), _) if array.len() == 1 => array.text(0),
+        (None, Some([only])) => pickle.text(*only),
+        _ => pickle.text(id),
+    }
+}
+
+/// A number, or the only one of an array or list, as some sources wrap labels.
+pub(super) fn number_of(pickle: &Pickle, id: NodeId) -> Option<Number> {
+    match (pickle.array(id), pickle.items(id)) {
+        (Some(array), _) if array.len() == 1 => array.number(0),
+        (None, Some([only])) => pickle.number(*only),
+        _ => pickle.number(id),
     }
 }
 
@@ -186,19 +180,9 @@ impl TextBudget {
     /// If the budget is spent.
     pub(super) fn take(&mut self, text: &str, place: &Place) -> Result<(), IngestError> {
         let left = self.n_bytes_left.checked_sub(text.len() as u64);
-        self.n_bytes_left = left.ok_or_else(|| IngestError::Unexpected {
-            place: place.clone(),
-            expected: "texts that mostly differ".into(),
-            found: "far more text than the file has bytes".into(),
+        self.n_bytes_left = left.ok_or_else(|| {
+            unexpected(place, "texts that mostly differ", "far more text than the file has bytes")
         })?;
         Ok(())
-    }
-}
-
-/// A number in an error message.
-pub(super) fn shown(number: Number) -> String {
-    match number {
-        Number::Int(value) => value.to_string(),
-        Number::Float(value) => value.to_string(),
     }
 }

@@ -1,5 +1,7 @@
 //! Why the contents of a pickle are no corpus.
 
+use super::Layout;
+
 /// Where in a source a problem lies, such as `train/vision` or `train/text_bert, row 12`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -30,7 +32,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// Why a corpus could not be made. Each variant but the first two names the place at fault.
+/// Why a corpus could not be made. The variants after the first four name the place at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IngestError {
     /// No known layout fits.
@@ -38,6 +40,24 @@ pub enum IngestError {
     UnknownLayout {
         /// Each layout with what it lacked.
         tried: Vec<String>,
+    },
+    /// The file is of a known kind that no corpus can be made of.
+    #[error("{what}, which cannot be converted: {reason}")]
+    Refused {
+        /// The kind of file.
+        what: &'static str,
+        /// What it lacks.
+        reason: &'static str,
+        /// Where to get a file that can be converted.
+        advice: &'static str,
+    },
+    /// The layout that was asked for does not fit.
+    #[error("not of the layout `{layout}`: {}", .lacks.join("; "))]
+    WrongLayout {
+        /// The layout that was asked for.
+        layout: Layout,
+        /// What it lacked.
+        lacks: Vec<String>,
     },
     /// The file is one split and does not say which.
     #[error("the file holds one split, and its name `{file_stem}` does not say which")]
@@ -66,7 +86,7 @@ pub enum IngestError {
     /// One split stands under two names.
     #[error("{place}: the split is there twice")]
     DuplicateSplit {
-        /// The second of the keys.
+        /// The second of the keys or files.
         place: Place,
     },
 }
@@ -75,14 +95,30 @@ impl IngestError {
     /// What the owner of the file can do, if that is known.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            IngestError::UnknownLayout { .. } => {
-                Some("`almt-data inspect` shows what the file holds")
+            IngestError::UnknownLayout { .. } => Some(
+                "`almt-data convert --explain` shows what each layout asks for, `almt-data \
+                 inspect` what the file holds",
+            ),
+            IngestError::Refused { advice, .. } => Some(advice),
+            IngestError::WrongLayout { .. } => {
+                Some("without `--layout` the layout is told from the file")
             }
             IngestError::UnknownSplit { .. } => Some("say which with `--split train|valid|test`"),
             IngestError::Missing { .. } | IngestError::Unexpected { .. } => {
                 Some("the file is incomplete or was changed; `almt-data inspect` shows its keys")
             }
-            IngestError::DuplicateSplit { .. } => Some("remove one of `valid` and `dev`"),
+            IngestError::DuplicateSplit { .. } => {
+                Some("leave one of the two out: `valid` and `dev` are the same split")
+            }
         }
     }
+}
+
+/// Shorthand for the most common error.
+pub(super) fn unexpected(
+    place: &Place,
+    expected: impl Into<String>,
+    found: impl Into<String>,
+) -> IngestError {
+    IngestError::Unexpected { place: place.clone(), expected: expected.into(), found: found.into() }
 }

@@ -1,8 +1,10 @@
-//! Feature arrays as blocks that are read sample by sample.
+//! Feature columns as blocks that are read sample by sample.
 
 use crate::corpus::{FeatureBlock, Rows};
 use crate::pickle::{ArrayView, NodeId, Pickle};
 
+use super::error::unexpected;
+use super::table::{Table, TableBudget, described, kind_of, numeric_array, per_sample};
 use super::{IngestError, Place, samples};
 
 /// The samples of one array, `[n_samples, seq_len, feat_dim]`.
@@ -14,137 +16,137 @@ impl Rows for Stacked<'_> {
     }
 }
 
-/// One array per sample, `[seq_len, feat_dim]` of its own length.
-struct Ragged<'p>(Vec<ArrayView<'p>>);
+/// One table per sample, `[seq_len, feat_dim]` of its own length.
+struct Ragged<'p> {
+    tables: Vec<Table<'p>>,
+    feat_dim: usize,
+}
 
 impl Rows for Ragged<'_> {
     fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
         out.fill(0.0);
-        let Some(array) = self.0.get(sample_idx) else { return 0 };
-        let mut n_overflows = 0;
-        let row_len = array.row_len();
-        if row_len == 0 {
+        let Some(table) = self.tables.get(sample_idx) else { return 0 };
+        if self.feat_dim == 0 {
             return 0;
         }
-        for (frame_idx, frame) in out.chunks_mut(row_len).take(array.n_rows()).enumerate() {
-            n_overflows += array.read_f32(frame_idx, frame);
-        }
-        n_overflows
+        let frames = out.chunks_mut(self.feat_dim).take(table.n_rows()).enumerate();
+        frames.map(|(frame_idx, frame)| table.read_f32(frame_idx, frame)).sum()
     }
 }
 
-/// A block over one array of all samples.
+/// A feature column.
+pub(super) struct Features<'p> {
+    pub(super) block: FeatureBlock<'p>,
+    /// Frames of each sample, where the samples have lengths of their own.
+    pub(super) lengths: Option<Vec<i32>>,
+}
+
+/// A block over one array of all samples, or over one table per sample.
 ///
 /// # Errors
-/// If the value is no numeric array of three axes, or has another number of samples.
-pub(super) fn stacked<'p>(
+/// If the value is neither, has another number of samples, or its samples differ in their number
+/// of features or in dtype.
+pub(super) fn read<'p>(
     pickle: &'p Pickle,
     id: NodeId,
     place: &Place,
     n_samples: usize,
-) -> Result<FeatureBlock<'p>, IngestError> {
-    let expected = "a numeric array [n_samples, seq_len, feat_dim]";
-    let array = numeric(pickle, id, place, expected)?;
-    let [found_samples, seq_len, feat_dim] = *array.shape() else {
-        return Err(unexpected(place, expected, described(array)));
-    };
-    if found_samples != n_samples {
-        return Err(unexpected(place, samples(n_samples), samples(found_samples)));
+) -> Result<Features<'p>, IngestError> {
+    let expected = "a numeric array [n_samples, seq_len, feat_dim] or a list of arrays";
+    if let Some(array) = numeric_array(pickle, id) {
+        let [found_samples, seq_len, feat_dim] = *array.shape() else {
+            return Err(unexpected(place, expected, described(array)));
+        };
+        if found_samples != n_samples {
+            return Err(unexpected(place, samples(n_samples), samples(found_samples)));
+        }
+        let block = FeatureBlock {
+            shape: [n_samples, seq_len, feat_dim],
+            source_dtype: array.dtype().to_string(),
+            rows: Box::new(Stacked(array)),
+        };
+        return Ok(Features { block, lengths: None });
     }
-    Ok(FeatureBlock {
-        shape: [n_samples, seq_len, feat_dim],
-        source_dtype: array.dtype().to_string(),
-        rows: Box::new(Stacked(array)),
-    })
+    let Some(ids) = per_sample(pickle, id) else {
+        return Err(unexpected(place, expected, kind_of(pickle, id)));
+    };
+    if ids.len() != n_samples {
+        return Err(unexpected(place, samples(n_samples), samples(ids.len())));
+    }
+    let mut features = ragged(pickle, &ids, place)?;
+    // Samples of one length were padded already: how many frames are real is not said by it.
+    features.lengths = features.lengths.filter(|lengths| {
+        lengths.iter().any(|length| usize::try_from(*length) != Ok(features.block.shape[1]))
+    });
+    Ok(features)
 }
 
-/// A block over one array per sample, and the length of each sample.
+/// A block over one table per sample, with the length of each.
 ///
 /// # Errors
-/// If a value is no numeric array of two axes (or one of length zero), or the samples differ in
-/// their number of features or in dtype.
+/// If a value is no table, or the samples differ in their number of features or in dtype.
 pub(super) fn ragged<'p>(
     pickle: &'p Pickle,
     ids: &[NodeId],
     place: &Place,
-) -> Result<(FeatureBlock<'p>, Vec<usize>), IngestError> {
-    let expected = "a numeric array [seq_len, feat_dim]";
-    let mut arrays = Vec::with_capacity(ids.len());
+) -> Result<Features<'p>, IngestError> {
+    let mut budget = TableBudget::new(pickle);
+    let mut tables = Vec::with_capacity(ids.len());
     let mut lengths = Vec::with_capacity(ids.len());
     let mut common: Option<(usize, String)> = None;
     for (row, id) in ids.iter().enumerate() {
         let place = place.at(row);
-        let array = numeric(pickle, *id, &place, expected)?;
-        let length = match *array.shape() {
-            // Loaders write an empty segment as an array of one axis.
-            [0] => 0,
-            [length, feat_dim] => {
-                let dtype = array.dtype().to_string();
-                let (dim, first_dtype) = common.get_or_insert_with(|| (feat_dim, dtype.clone()));
-                if (*dim, &*first_dtype) != (feat_dim, &dtype) {
-                    let expected = format!("{first_dtype} with {dim} features, as before");
-                    return Err(unexpected(&place, expected, described(array)));
-                }
-                length
+        let table = Table::new(pickle, *id, &place, &mut budget)?;
+        if let Some(feat_dim) = table.n_cols() {
+            let dtype = table.dtype();
+            let (dim, first_dtype) = common.get_or_insert_with(|| (feat_dim, dtype.clone()));
+            if (*dim, &*first_dtype) != (feat_dim, &dtype) {
+                let expected = format!("{first_dtype} with {dim} features, as before");
+                return Err(unexpected(&place, expected, kind_of(pickle, *id)));
             }
-            _ => return Err(unexpected(&place, expected, described(array))),
-        };
-        arrays.push(array);
-        lengths.push(length);
+        }
+        lengths.push(table.n_rows());
+        tables.push(table);
     }
     let Some((feat_dim, source_dtype)) = common else {
         return Err(unexpected(place, "at least one sample with frames", "none"));
     };
-    let seq_len = padded_len(&lengths, place)?;
-    let shape = [ids.len(), seq_len, feat_dim];
-    Ok((FeatureBlock { shape, source_dtype, rows: Box::new(Ragged(arrays)) }, lengths))
+    let seq_len = padded_len(&lengths, feat_dim, place)?;
+    let rows = Box::new(Ragged { tables, feat_dim });
+    let block = FeatureBlock { shape: [ids.len(), seq_len, feat_dim], source_dtype, rows };
+    let lengths = lengths.into_iter().map(|length| i32::try_from(length).ok()).collect();
+    let lengths: Option<Vec<i32>> = lengths;
+    match lengths {
+        Some(lengths) => Ok(Features { block, lengths: Some(lengths) }),
+        None => Err(unexpected(place, "lengths of 32 bits", format!("{seq_len} frames"))),
+    }
 }
 
 /// The length of the longest sample, to which all are padded.
 ///
 /// # Errors
-/// If padding would make far more frames than a dataset has: one very long sample among many
-/// empty ones.
-pub(super) fn padded_len(lengths: &[usize], place: &Place) -> Result<usize, IngestError> {
+/// If padding would make far more frames than a dataset has, or far more numbers than the samples
+/// have: one very long sample among many empty ones.
+pub(super) fn padded_len(
+    lengths: &[usize],
+    feat_dim: usize,
+    place: &Place,
+) -> Result<usize, IngestError> {
     // The largest known file, the training split of CMU-MOSEI, has under five million.
     const MOST_FRAMES: usize = 1 << 25;
+    // Samples of known files have a tenth of the longest one's frames on average.
+    const MOST_PER_NUMBER: usize = 256;
+    const ALWAYS_ALLOWED: usize = 1 << 24;
     let longest = lengths.iter().copied().max().unwrap_or(0);
-    match lengths.len().checked_mul(longest) {
-        Some(n_frames) if n_frames <= MOST_FRAMES => Ok(longest),
-        _ => {
-            let found = format!("{} samples of up to {longest} frames", lengths.len());
-            Err(unexpected(place, "samples of similar length", found))
-        }
+    let total = lengths.iter().fold(0_usize, |total, length| total.saturating_add(*length));
+    let allowed = total
+        .saturating_mul(feat_dim)
+        .saturating_mul(MOST_PER_NUMBER)
+        .saturating_add(ALWAYS_ALLOWED);
+    let padded = lengths.len().saturating_mul(longest);
+    if padded <= MOST_FRAMES && padded.saturating_mul(feat_dim) <= allowed {
+        return Ok(longest);
     }
-}
-
-/// A numeric array.
-///
-/// # Errors
-/// If the value is anything else.
-pub(super) fn numeric<'p>(
-    pickle: &'p Pickle,
-    id: NodeId,
-    place: &Place,
-    expected: &str,
-) -> Result<ArrayView<'p>, IngestError> {
-    match pickle.array(id) {
-        Some(array) if array.dtype().is_numeric() => Ok(array),
-        Some(array) => Err(unexpected(place, expected, described(array))),
-        None => Err(unexpected(place, expected, pickle.value(id).type_name())),
-    }
-}
-
-/// Dtype and shape in an error message.
-pub(super) fn described(array: ArrayView<'_>) -> String {
-    format!("{} {:?}", array.dtype(), array.shape())
-}
-
-/// Shorthand for the most common error.
-pub(super) fn unexpected(
-    place: &Place,
-    expected: impl Into<String>,
-    found: impl Into<String>,
-) -> IngestError {
-    IngestError::Unexpected { place: place.clone(), expected: expected.into(), found: found.into() }
+    let found = format!("{} samples of up to {longest} frames", lengths.len());
+    Err(unexpected(place, "samples of similar length", found))
 }

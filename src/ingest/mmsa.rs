@@ -1,15 +1,17 @@
-//! The MMSA layout: `{split: {key: array or list}}`.
+//! The MMSA layout, `{split: {key: array or list}}`: CMU-MOSI, CMU-MOSEI and CH-SIMS as
+//! thuiar/MMSA:README.md publishes them, the output of thuiar/MMSA-FET:src/MSA_FET/dataset.py, and
+//! home-made files of thuiar/Self-MM:data/DataPre.py, which have lists in place of arrays.
 
-use std::collections::BTreeMap;
-
-use ndarray::Array3;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::corpus::{Corpus, CorpusSplit, Modality, RegressionLabels, SplitName};
-use crate::pickle::{ArrayView, NodeId, Pickle};
+use crate::pickle::{NodeId, Pickle};
 
-use super::column::{Column, shown};
-use super::features::{described, numeric, stacked, unexpected};
-use super::{IngestError, Layout, Place, detect};
+use super::column::Column;
+use super::log::Log;
+use super::splits::{note_left_out, splits};
+use super::table::kind_of;
+use super::{IngestError, Layout, Place, features, padding, tokens};
 
 /// Keys that become something in the corpus, besides those of `LABEL_KEYS`.
 const KNOWN_KEYS: [&str; 12] = [
@@ -38,35 +40,21 @@ const LABEL_KEYS: [(Modality, &str); 3] = [
 ///
 /// # Errors
 /// As [`super::read`].
-pub(super) fn read(pickle: &Pickle) -> Result<Corpus<'_>, IngestError> {
-    let root = pickle.root();
-    let Some(entries) = pickle.entries(root) else {
-        let found = pickle.value(root).type_name();
-        return Err(unexpected(&Place::new(""), "a dict of splits", found));
-    };
-    let mut splits = BTreeMap::new();
-    let mut notes = Vec::new();
-    for (key, value) in entries {
-        let key = pickle.str(*key).unwrap_or("(not text)".into());
-        let Some(name) = detect::split_name(&key) else {
-            notes.push(format!("key `{key}` is no split and is not stored"));
-            continue;
+pub(super) fn read<'p>(pickle: &'p Pickle, log: &mut Log) -> Result<Corpus<'p>, IngestError> {
+    let mut ragged = BTreeSet::new();
+    let mut read = Vec::new();
+    for split in splits(pickle, log)? {
+        let mut reader = SplitReader {
+            pickle,
+            split: split.value,
+            key: &split.key,
+            ragged: &mut ragged,
+            log: &mut *log,
         };
-        if key != name.name() {
-            notes.push(format!("split `{key}` is called `{name}`"));
-        }
-        let mut reader = SplitReader { pickle, split: *value, key: &key, notes: &mut notes };
-        if splits.insert(name, reader.read(name)?).is_some() {
-            return Err(IngestError::DuplicateSplit { place: Place::new(key) });
-        }
+        read.push(reader.read(split.name)?);
     }
-    if splits.is_empty() {
-        return Err(IngestError::Missing {
-            place: Place::new("train"),
-            reason: "the file has none of the splits",
-        });
-    }
-    Ok(Corpus { layout: Layout::Mmsa.name(), splits: splits.into_values().collect(), notes })
+    padding::settle(&mut read, &ragged, log);
+    Ok(Corpus { layout: Layout::Mmsa.name(), splits: read, notes: Vec::new() })
 }
 
 struct SplitReader<'p, 'n> {
@@ -74,22 +62,24 @@ struct SplitReader<'p, 'n> {
     split: NodeId,
     /// The split's name in the file.
     key: &'n str,
-    notes: &'n mut Vec<String>,
+    /// Modalities whose samples are not padded in the file.
+    ragged: &'n mut BTreeSet<Modality>,
+    log: &'n mut Log,
 }
 
 impl<'p> SplitReader<'p, '_> {
     fn read(&mut self, name: SplitName) -> Result<CorpusSplit<'p>, IngestError> {
-        let Some(entries) = self.pickle.entries(self.split) else {
-            let found = self.pickle.value(self.split).type_name();
-            return Err(unexpected(&Place::new(self.key), "a dict", found));
+        let is_known = |key: &str| {
+            KNOWN_KEYS.contains(&key) || LABEL_KEYS.iter().any(|(_, known)| *known == key)
         };
-        self.note_left_out(entries);
+        note_left_out(self.pickle, self.split, self.key, is_known, self.log)?;
         let ids = {
             let place = self.place("id");
             let id = self.pickle.get(self.split, "id").ok_or_else(|| IngestError::Missing {
                 place: place.clone(),
                 reason: "every sample needs its id",
             })?;
+            self.log.map(&place, kind_of(self.pickle, id), "id");
             Column::new(self.pickle, id, &place, None)?.texts(&place)?
         };
         let n_samples = ids.len();
@@ -104,18 +94,21 @@ impl<'p> SplitReader<'p, '_> {
                 by_modality.insert(modality, labels);
             }
         }
-        let mut features = BTreeMap::new();
+        let mut blocks = BTreeMap::new();
         let mut lengths = BTreeMap::new();
         for modality in Modality::ALL {
-            if let Some(id) = self.pickle.get(self.split, modality.name()) {
-                let block = stacked(self.pickle, id, &self.place(modality.name()), n_samples)?;
-                if block.source_dtype != "float32" {
-                    self.note_once(format!("{modality}: {} -> float32", block.source_dtype));
-                }
-                features.insert(modality, block);
+            let recorded = self.integers(&format!("{modality}_lengths"), n_samples)?;
+            let id = self.pickle.get(self.split, modality.name());
+            let mut own = None;
+            if let Some(id) = id {
+                let place = self.place(modality.name());
+                self.log.map(&place, kind_of(self.pickle, id), modality.name());
+                let found = features::read(self.pickle, id, &place, n_samples)?;
+                self.log.note_type(modality.name(), &found.block.source_dtype, "float32");
+                blocks.insert(modality, found.block);
+                own = found.lengths;
             }
-            let key = format!("{modality}_lengths");
-            if let Some(values) = self.integers(&key, n_samples)? {
+            if let Some(values) = self.lengths(modality, recorded, own) {
                 lengths.insert(modality, values);
             }
         }
@@ -123,7 +116,7 @@ impl<'p> SplitReader<'p, '_> {
             name,
             raw_text: self.texts("raw_text", n_samples)?,
             annotations: self.texts("annotations", n_samples)?,
-            features,
+            features: blocks,
             text_bert: self.text_bert(n_samples)?,
             words: None,
             lengths,
@@ -133,17 +126,43 @@ impl<'p> SplitReader<'p, '_> {
         })
     }
 
+    /// The recorded lengths, which are never recomputed, or else those of samples that came
+    /// without padding.
+    fn lengths(
+        &mut self,
+        modality: Modality,
+        recorded: Option<Vec<i32>>,
+        own: Option<Vec<i32>>,
+    ) -> Option<Vec<i32>> {
+        let Some(own) = own else { return recorded };
+        self.ragged.insert(modality);
+        self.log.note(format!(
+            "{modality}: samples of different lengths were padded with zeros at the back"
+        ));
+        let Some(recorded) = recorded else { return Some(own) };
+        let n_unlike = recorded.iter().zip(&own).filter(|(one, other)| one != other).count();
+        if n_unlike > 0 {
+            self.log.note(format!(
+                "{}/{modality}_lengths: {n_unlike} recorded lengths, which were kept, differ from \
+                 the numbers of frames",
+                self.key
+            ));
+        }
+        Some(recorded)
+    }
+
     fn place(&self, key: &str) -> Place {
         Place::new(format!("{}/{key}", self.key))
     }
 
     fn column(
-        &self,
+        &mut self,
         key: &str,
         n_samples: usize,
     ) -> Result<Option<(Column<'p>, Place)>, IngestError> {
         let Some(id) = self.pickle.get(self.split, key) else { return Ok(None) };
         let place = self.place(key);
+        self.log.map(&place, kind_of(self.pickle, id), key);
         Ok(Some((Column::new(self.pickle, id, &place, Some(n_samples))?, place)))
     }
 
@@ -151,9 +170,7 @@ impl<'p> SplitReader<'p, '_> {
     fn floats(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<f32>>, IngestError> {
         let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
         let dtype = column.dtype().unwrap_or("Python numbers".into());
-        if dtype != "float32" {
-            self.note_once(format!("{key}: {dtype} -> float32"));
-        }
+        self.log.note_type(key, &dtype, "float32");
         column.floats(&place).map(Some)
     }
 
@@ -161,71 +178,22 @@ impl<'p> SplitReader<'p, '_> {
     fn integers(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<i32>>, IngestError> {
         let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
         // A Python integer has no width that could change.
-        if let Some(dtype) = column.dtype().filter(|dtype| dtype != "int32") {
-            self.note_once(format!("{key}: {dtype} -> int32"));
+        if let Some(dtype) = column.dtype() {
+            self.log.note_type(key, &dtype, "int32");
         }
         column.integers(&place).map(Some)
     }
 
-    fn texts(&self, key: &str, n_samples: usize) -> Result<Option<Vec<String>>, IngestError> {
+    fn texts(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<String>>, IngestError> {
         self.column(key, n_samples)?.map(|(column, place)| column.texts(&place)).transpose()
     }
 
-    /// Token ids, mask and segment ids as `[n_samples, 3, seq_len]`, from an array of that shape
-    /// or of `[n_samples, seq_len, 3]`.
-    fn text_bert(&mut self, n_samples: usize) -> Result<Option<Array3<i32>>, IngestError> {
+    fn text_bert(&mut self, n_samples: usize) -> Result<Option<ndarray::Array3<i32>>, IngestError> {
         let Some(id) = self.pickle.get(self.split, "text_bert") else { return Ok(None) };
         let place = self.place("text_bert");
-        let expected = format!("a numeric array [{n_samples}, 3, seq_len]");
-        let array = numeric(self.pickle, id, &place, &expected)?;
-        let (seq_len, is_last) = match *array.shape() {
-            [found, 3, seq_len] if found == n_samples => (seq_len, false),
-            [found, seq_len, 3] if found == n_samples => (seq_len, true),
-            _ => return Err(unexpected(&place, expected, described(array))),
-        };
-        if is_last {
-            self.note_once("text_bert: [n_samples, seq_len, 3] -> [n_samples, 3, seq_len]".into());
-        }
-        if array.dtype().to_string() != "int32" {
-            self.note_once(format!("text_bert: {} -> int32", array.dtype()));
-        }
-        let mut values = Array3::zeros((n_samples, 3, seq_len));
-        for ((row, part, step), value) in values.indexed_iter_mut() {
-            let idx = match is_last {
-                true => (row * seq_len + step) * 3 + part,
-                false => (row * 3 + part) * seq_len + step,
-            };
-            *value = exact_i32(array, idx, &place.at(row))?;
-        }
+        self.log.map(&place, kind_of(self.pickle, id), "text_bert");
+        let values = tokens::read(self.pickle, id, &place, n_samples, self.log)?;
+        self.log.note_type("text_bert", &tokens::dtype(self.pickle, id), "int32");
         Ok(Some(values))
     }
-
-    fn note_left_out(&mut self, entries: &[(NodeId, NodeId)]) {
-        for (key, _) in entries {
-            let key = self.pickle.str(*key).unwrap_or("(not text)".into());
-            let is_known =
-                KNOWN_KEYS.contains(&&*key) || LABEL_KEYS.iter().any(|(_, known)| *known == key);
-            if !is_known {
-                self.note_once(format!("key `{key}` of the splits is not stored"));
-            }
-        }
-    }
-
-    /// Adds a note that concerns all splits alike.
-    fn note_once(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
-    }
-}
-
-/// One element as an integer.
-///
-/// # Errors
-/// If it is not exactly a 32-bit integer.
-fn exact_i32(array: ArrayView<'_>, idx: usize, place: &Place) -> Result<i32, IngestError> {
-    let number = array.number(idx);
-    number.and_then(|number| number.to_i32()).ok_or_else(|| {
-        unexpected(place, "a 32-bit integer", number.map_or("nothing".into(), shown))
-    })
 }

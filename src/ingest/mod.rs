@@ -4,75 +4,145 @@
 //! file and are read row by row. Whatever is changed or left out on the way is named in
 //! [`Corpus::notes`]; nothing is repaired here.
 //!
+//! ```text
+//! detect     requirements of each layout; refuse knows files that cannot be converted
+//! mmsa sdk   a dict of columns per split      columns: column, features, tokens, sentiment, ids
+//! misa mag_bert   a list of samples per split, through tuples
+//! padding    which side is padded, told from the data; everything ends up padded at the back
+//! explain    all of that in words
+//! ```
+//!
 //! This module knows layouts of pickles. It must not know stores, nor judge contents: whether
 //! labels are in range or ids are unique is for the checks on the corpus.
 
 mod column;
 mod detect;
 mod error;
+mod explain;
 mod features;
+mod ids;
+mod log;
+mod mag_bert;
 mod misa;
 mod mmsa;
+mod padding;
+mod refuse;
+mod sdk;
+mod sentiment;
+mod splits;
+mod table;
+mod tokens;
+mod tuples;
 
 use crate::corpus::{Corpus, SplitName};
 use crate::name::named;
 use crate::pickle::Pickle;
 
+pub use detect::{Attempt, Check, Detection};
 pub use error::{IngestError, Place};
+pub use explain::{Explanation, explain};
+pub use log::Mapped;
+pub use padding::{Evidence, Side};
+pub use refuse::Refusal;
 
 /// A family of feature files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// `{split: {key: array or list}}`, as MMSA publishes CMU-MOSI, CMU-MOSEI and CH-SIMS.
+    /// `{split: {key: array or list}}`, as MMSA publishes CMU-MOSI, CMU-MOSEI and CH-SIMS, and as
+    /// MMSA-FET writes it.
     Mmsa,
+    /// `{split: {vision, audio, text, labels, id}}`, as MulT, MMIM and MultiBench use it.
+    Sdk,
     /// A list of `((words, visual, acoustic, actual words), label, segment)`: one split per file,
-    /// as MISA and BBFN write it.
+    /// as MISA, BBFN and MMIM write it.
     Misa,
+    /// `{split: [((words, visual, acoustic), label, segment), …]}`, as MAG-BERT publishes it.
+    MagBert,
 }
 
 impl Layout {
     /// All layouts, in the order in which they are tried.
-    pub const ALL: [Layout; 2] = [Layout::Mmsa, Layout::Misa];
+    pub const ALL: [Layout; 4] = [Layout::Mmsa, Layout::Sdk, Layout::Misa, Layout::MagBert];
 
     /// The name on the command line and in stores.
     pub fn name(self) -> &'static str {
         match self {
             Layout::Mmsa => "mmsa",
+            Layout::Sdk => "sdk",
             Layout::Misa => "misa",
+            Layout::MagBert => "mag-bert",
+        }
+    }
+
+    /// Whose files have it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Layout::Mmsa => "MMSA, MMSA-FET, Self-MM: a dict of columns per split",
+            Layout::Sdk => "CMU SDK, MulT, MultiBench: vision, audio, text, labels, id per split",
+            Layout::Misa => "MISA, BBFN, MMIM: a list of samples, one file per split",
+            Layout::MagBert => "MAG-BERT: a list of samples per split",
         }
     }
 }
 
 named!(Layout);
 
-/// What the file does not say itself.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Name of the file without its extension; some layouts tell the split by it alone.
-    pub file_stem: String,
-    /// The split that a file of one split holds, whatever its name.
-    pub split: Option<SplitName>,
-    /// The layout to read the file as, without trying others.
-    pub layout: Option<Layout>,
+/// One file of a source.
+#[derive(Clone)]
+pub struct SourceFile<'p> {
+    /// What it holds.
+    pub pickle: &'p Pickle,
+    /// Its name without the extension; some layouts tell the split by it alone.
+    pub stem: String,
 }
 
-/// Turns a pickle into a corpus whose features still lie in the file.
-///
-/// # Errors
-/// If the layout is unknown, a column lacks samples, a shape or type is not the layout's, or a
-/// number is not what its column holds.
-pub fn read<'p>(pickle: &'p Pickle, options: &Options) -> Result<Corpus<'p>, IngestError> {
-    let layout = match options.layout {
-        Some(layout) => layout,
-        None => detect::detect(pickle)?,
-    };
-    match layout {
-        Layout::Mmsa => mmsa::read(pickle),
-        Layout::Misa => misa::read(pickle, options),
+impl<'p> SourceFile<'p> {
+    /// A file with its name.
+    pub fn new(pickle: &'p Pickle, stem: impl Into<String>) -> SourceFile<'p> {
+        SourceFile { pickle, stem: stem.into() }
     }
 }
 
-/// How many samples `values` describes, in words.
+/// What the files do not say themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The split that a single file of one split holds, whatever its name.
+    pub split: Option<SplitName>,
+    /// The layout to read the files as, without trying others.
+    pub layout: Option<Layout>,
+}
+
+/// Turns the files of one source into a corpus whose features still lie in them. Only the MISA
+/// layout has more than one file, in any order.
+///
+/// # Errors
+/// If the layout is unknown or of a kind that cannot be converted, a column lacks samples, a shape
+/// or type is not the layout's, or a number is not what its column holds.
+pub fn read<'p>(files: &[SourceFile<'p>], options: &Options) -> Result<Corpus<'p>, IngestError> {
+    let layout = detect::detect(files, options.layout).layout()?;
+    read_as(layout, files, options, &mut log::Log::default())
+}
+
+fn read_as<'p>(
+    layout: Layout,
+    files: &[SourceFile<'p>],
+    options: &Options,
+    log: &mut log::Log,
+) -> Result<Corpus<'p>, IngestError> {
+    let corpus = match (layout, files) {
+        (Layout::Misa, files) => misa::read(files, options, log),
+        (Layout::Mmsa, [file]) => mmsa::read(file.pickle, log),
+        (Layout::Sdk, [file]) => sdk::read(file.pickle, log),
+        (Layout::MagBert, [file]) => mag_bert::read(file.pickle, log),
+        (layout, files) => Err(IngestError::WrongLayout {
+            layout,
+            lacks: vec![format!("expected one file, found {}", files.len())],
+        }),
+    };
+    corpus.map(|corpus| Corpus { notes: std::mem::take(&mut log.notes), ..corpus })
+}
+
+/// How many samples a column has, in words.
 fn samples(n_samples: usize) -> String {
     format!("{n_samples} samples")
 }

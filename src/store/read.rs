@@ -200,6 +200,16 @@ impl Store {
             name,
             ids: owned(&self.raw_strings(self.column(&format!("/{name}/id"))?)?),
             labels: self.values(self.column(&format!("/{name}/regression_labels"))?)?,
+            classes: self
+                .manifest
+                .column(&format!("/{name}/classification_labels"))
+                .map(|column| self.values(column))
+                .transpose()?,
+            annotations: self
+                .manifest
+                .column(&format!("/{name}/annotations"))
+                .map(|column| self.raw_strings(column).map(|words| owned(&words)))
+                .transpose()?,
             blocks: BTreeMap::new(),
         };
         for modality in Modality::ALL {

@@ -1,0 +1,76 @@
+//! Why a source is read as it is, in words.
+
+use std::fmt;
+
+use crate::corpus::Corpus;
+
+use super::detect::{Detection, detect};
+use super::log::{Log, Mapped};
+use super::padding::Evidence;
+use super::{IngestError, Options, SourceFile, read_as};
+
+/// What was tried, what was read, and what came of it.
+pub struct Explanation<'p> {
+    /// The layouts and their requirements.
+    pub detection: Detection,
+    /// Which values of the source became which columns; as far as reading got.
+    pub mapped: Vec<Mapped>,
+    /// On which side each column is padded.
+    pub padding: Vec<Evidence>,
+    /// The corpus, or why there is none.
+    pub outcome: Result<Corpus<'p>, IngestError>,
+}
+
+/// Reads a source like [`read`](super::read), and keeps all that was seen on the way.
+pub fn explain<'p>(files: &[SourceFile<'p>], options: &Options) -> Explanation<'p> {
+    let detection = detect(files, options.layout);
+    let mut log = Log::default();
+    let outcome = detection.layout().and_then(|layout| read_as(layout, files, options, &mut log));
+    let Log { mapped, padding, .. } = log;
+    Explanation { detection, mapped, padding, outcome }
+}
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "layouts")?;
+        for attempt in &self.detection.attempts {
+            let verdict = if attempt.fits() { "fits" } else { "does not fit" };
+            writeln!(f, "  {} {verdict} ({})", attempt.layout, attempt.layout.title())?;
+            for check in &attempt.checks {
+                writeln!(f, "    {check}")?;
+            }
+        }
+        if let Some(refusal) = self.detection.refusal {
+            writeln!(f, "known as\n  {}", refusal.what)?;
+        }
+        if !self.mapped.is_empty() {
+            writeln!(f, "columns")?;
+            self.mapped.iter().try_for_each(|mapped| writeln!(f, "  {mapped}"))?;
+        }
+        if !self.padding.is_empty() {
+            writeln!(f, "padding")?;
+            self.padding.iter().try_for_each(|evidence| writeln!(f, "  {evidence}"))?;
+        }
+        let Ok(corpus) = &self.outcome else { return Ok(()) };
+        writeln!(f, "splits")?;
+        for split in &corpus.splits {
+            let shapes: Vec<String> = split
+                .features
+                .iter()
+                .map(|(modality, block)| format!("{modality} {:?}", block.shape))
+                .collect();
+            writeln!(
+                f,
+                "  {:<5}  {} segments  {}",
+                split.name,
+                split.ids.len(),
+                shapes.join("  ")
+            )?;
+        }
+        if !corpus.notes.is_empty() {
+            writeln!(f, "changed or left out")?;
+            corpus.notes.iter().try_for_each(|note| writeln!(f, "  {note}"))?;
+        }
+        Ok(())
+    }
+}

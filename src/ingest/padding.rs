@@ -1,0 +1,358 @@
+//! On which side the samples of a source are padded, and moving them to the front.
+//!
+//! MMSA pads at the back, MulT, the CMU SDK and MultiBench at the front
+//! (yaohungt/Multimodal-Transformer#3), MMSA-FET at either side
+//! (thuiar/MMSA-FET:src/MSA_FET/dataset.py). A reader that takes the wrong side for granted sees
+//! only zeros, so the side is told from the data: all-zero frames at the start and at the end of
+//! the samples are counted.
+//!
+//! A sample is moved by rotating its frames: whatever stands before the first counted frame comes
+//! after the last one, so that no value can be lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use rayon::prelude::*;
+
+use crate::corpus::{CorpusSplit, FeatureBlock, Modality, Rows};
+
+use super::log::Log;
+
+/// Where the padding stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Samples neither start nor end with all-zero frames.
+    None,
+    /// Before the frames.
+    Front,
+    /// After the frames.
+    Back,
+    /// The counts do not decide it.
+    Unclear,
+}
+
+impl Side {
+    /// The side that has most of the all-zero frames. The margin keeps frames that are zero for
+    /// another reason, such as those of `[CLS]` and `[SEP]`, from deciding.
+    fn of(n_leading: u64, n_trailing: u64) -> Side {
+        const MARGIN: u64 = 2;
+        match (n_leading, n_trailing) {
+            (0, 0) => Side::None,
+            _ if n_leading > n_trailing.saturating_mul(MARGIN) => Side::Front,
+            _ if n_trailing > n_leading.saturating_mul(MARGIN) => Side::Back,
+            _ => Side::Unclear,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Side::None => "none",
+            Side::Front => "front",
+            Side::Back => "back",
+            Side::Unclear => "unclear",
+        }
+    }
+}
+
+/// The side of one column and what it was told from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// A modality, or `text_bert`.
+    pub column: &'static str,
+    /// The conclusion.
+    pub side: Side,
+    /// Samples that were looked at.
+    pub n_samples: u64,
+    /// All-zero frames before the first other one, over these samples.
+    pub n_leading: u64,
+    /// All-zero frames after the last other one, over these samples.
+    pub n_trailing: u64,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Evidence { column, side, n_samples, n_leading, n_trailing } = self;
+        write!(
+            f,
+            "{column:<9}  {:<7}  {n_leading} all-zero steps lead and {n_trailing} trail in \
+             {n_samples} samples",
+            side.word()
+        )
+    }
+}
+
+/// All-zero frames at both ends of one sample, `None` for a sample that has no other frame.
+fn ends(values: &[f32], feat_dim: usize) -> Option<(usize, usize)> {
+    let is_filled = |value: &f32| *value != 0.0;
+    let first = values.iter().position(is_filled)?;
+    let last = values.iter().rposition(is_filled)?;
+    let n_after = values.len().checked_sub(last)?.checked_sub(1)?;
+    Some((first.checked_div(feat_dim)?, n_after.checked_div(feat_dim)?))
+}
+
+/// One sample's values, read into `buffer`.
+fn sample<'b>(block: &FeatureBlock<'_>, sample_idx: usize, buffer: &'b mut Vec<f32>) -> &'b [f32] {
+    let [_, seq_len, feat_dim] = block.shape;
+    buffer.resize(seq_len.saturating_mul(feat_dim), 0.0);
+    block.rows.read(sample_idx, buffer);
+    buffer
+}
+
+/// Counts the all-zero frames at both ends of samples spread over the splits. Whether a file pads
+/// at the front shows in a few samples, and reading all would double the work on a large file.
+fn evidence(splits: &[CorpusSplit<'_>], modality: Modality) -> Evidence {
+    const MOST_PER_SPLIT: usize = 64;
+    let mut found = Evidence {
+        column: modality.name(),
+        side: Side::None,
+        n_samples: 0,
+        n_leading: 0,
+        n_trailing: 0,
+    };
+    let mut buffer = Vec::new();
+    for block in splits.iter().filter_map(|split| split.features.get(&modality)) {
+        let [n_samples, _, feat_dim] = block.shape;
+        let n_taken = n_samples.min(MOST_PER_SPLIT);
+        for step in 0..n_taken {
+            let sample_idx = step.saturating_mul(n_samples).checked_div(n_taken).unwrap_or(0);
+            if let Some((leading, trailing)) =
+                ends(sample(block, sample_idx, &mut buffer), feat_dim)
+            {
+                found.n_samples += 1;
+                found.n_leading += leading as u64;
+                found.n_trailing += trailing as u64;
+            }
+        }
+    }
+    found.side = Side::of(found.n_leading, found.n_trailing);
+    found
+}
+
+/// All-zero frames before the first other one, per sample; all of them for a sample of zeros.
+fn leading(block: &FeatureBlock<'_>) -> Vec<usize> {
+    let [n_samples, seq_len, feat_dim] = block.shape;
+    (0..n_samples)
+        .into_par_iter()
+        .map_init(Vec::new, |buffer, sample_idx| {
+            ends(sample(block, sample_idx, buffer), feat_dim).map_or(seq_len, |(first, _)| first)
+        })
+        .collect()
+}
+
+/// The samples of another block, each rotated by its number of frames to the front.
+struct Rotated<'p> {
+    rows: Box<dyn Rows + 'p>,
+    feat_dim: usize,
+    shifts: Vec<usize>,
+}
+
+impl Rows for Rotated<'_> {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+        let n_overflows = self.rows.read(sample_idx, out);
+        let shift = self.shifts.get(sample_idx).copied().unwrap_or(0);
+        out.rotate_left(shift.saturating_mul(self.feat_dim).min(out.len()));
+        n_overflows
+    }
+}
+
+fn rotate<'p>(split: &mut CorpusSplit<'p>, modality: Modality, shifts: Vec<usize>) {
+    if let Some(FeatureBlock { shape, source_dtype, rows }) = split.features.remove(&modality) {
+        let rows = Box::new(Rotated { rows, feat_dim: shape[2], shifts });
+        split.features.insert(modality, FeatureBlock { shape, source_dtype, rows });
+    }
+}
+
+/// Moves the samples of every column that is padded at the front, and records their lengths where
+/// the source does not. `ragged` names the modalities whose samples came without padding.
+pub(super) fn settle(splits: &mut [CorpusSplit<'_>], ragged: &BTreeSet<Modality>, log: &mut Log) {
+    let token_shifts = settle_tokens(splits, log);
+    let mut sides = BTreeMap::new();
+    for modality in Modality::ALL.into_iter().filter(|modality| !ragged.contains(modality)) {
+        if splits.iter().any(|split| split.features.contains_key(&modality)) {
+            let evidence = evidence(splits, modality);
+            sides.insert(modality, evidence.side);
+            log.padding.push(evidence);
+        }
+    }
+    let is_aligned = splits.iter().all(|split| is_aligned(split, &sides));
+    for (modality, side) in &sides {
+        match side {
+            Side::Unclear => log.note(format!(
+                "{modality}: all-zero frames stand on both sides of the samples, which were left \
+                 as they are"
+            )),
+            Side::Front => log.note(format!(
+                "{modality}: samples are padded at the front and were moved there, with the \
+                 padding at the back"
+            )),
+            Side::None | Side::Back => {}
+        }
+    }
+    for (split, token_shifts) in splits.iter_mut().zip(token_shifts) {
+        settle_split(split, &sides, is_aligned, token_shifts, log);
+    }
+}
+
+/// Whether every modality has a step per word, as far as the shapes say it: language is there, all
+/// have the same number of steps, and no lengths of their own.
+fn is_aligned(split: &CorpusSplit<'_>, sides: &BTreeMap<Modality, Side>) -> bool {
+    let seq_lens: BTreeSet<usize> = split.features.values().map(|block| block.shape[1]).collect();
+    sides.contains_key(&Modality::Text)
+        && sides.len() == split.features.len()
+        && seq_lens.len() == 1
+        && split.lengths.is_empty()
+}
+
+fn settle_split(
+    split: &mut CorpusSplit<'_>,
+    sides: &BTreeMap<Modality, Side>,
+    is_aligned: bool,
+    token_shifts: Option<Vec<usize>>,
+    log: &mut Log,
+) {
+    let is_front = |modality: &Modality| sides.get(modality) == Some(&Side::Front);
+    // Recorded lengths are right by definition: that many last frames are the sample.
+    let recorded: Vec<Modality> = split.lengths.keys().copied().filter(is_front).collect();
+    for modality in recorded {
+        let Some(block) = split.features.get(&modality) else { continue };
+        let [_, seq_len, _] = block.shape;
+        let lengths = split.lengths.get(&modality).into_iter().flatten();
+        let shifts = lengths.map(|length| unfilled(seq_len, *length)).collect();
+        rotate(split, modality, shifts);
+    }
+    let token_len = split.text_bert.as_ref().and_then(|tokens| tokens.shape().get(2).copied());
+    let follows_tokens =
+        |block: &FeatureBlock<'_>| token_shifts.is_some() && token_len == Some(block.shape[1]);
+    let all_move = is_aligned && split.features.keys().any(is_front);
+    let leads: BTreeMap<Modality, Vec<usize>> = split
+        .features
+        .iter()
+        .filter(|(modality, _)| !split.lengths.contains_key(modality))
+        .filter(|(modality, block)| all_move || is_front(modality) || follows_tokens(block))
+        .map(|(modality, block)| (*modality, leading(block)))
+        .collect();
+    for (modality, own) in &leads {
+        let Some(block) = split.features.get(modality) else { continue };
+        let shifts = match &token_shifts {
+            Some(shifts) if follows_tokens(block) => shifts.clone(),
+            // Steps of aligned modalities belong together, so that a sample moves by the same
+            // number of frames in each of them: by that of the one that starts first.
+            _ if all_move => least(&leads),
+            _ => own.clone(),
+        };
+        let [_, seq_len, _] = block.shape;
+        let lengths = own.iter().zip(&shifts).map(|(lead, shift)| {
+            // A sample of zeros has no frames.
+            let n_frames = if *lead >= seq_len { 0 } else { seq_len.saturating_sub(*shift) };
+            i32::try_from(n_frames).unwrap_or(i32::MAX)
+        });
+        split.lengths.insert(*modality, lengths.collect());
+        if !is_front(modality) {
+            log.note(format!(
+                "{modality}: samples were moved with those beside them, which are padded at the \
+                 front"
+            ));
+        }
+        log.note(format!(
+            "{modality}_lengths: counted from the first frame that is not padding, since the \
+             source has none"
+        ));
+        rotate(split, *modality, shifts);
+    }
+}
+
+/// The smallest number of each sample over all modalities.
+fn least(leads: &BTreeMap<Modality, Vec<usize>>) -> Vec<usize> {
+    let mut all = leads.values();
+    let mut least = all.next().cloned().unwrap_or_default();
+    for other in all {
+        least.iter_mut().zip(other).for_each(|(least, other)| *least = (*least).min(*other));
+    }
+    least
+}
+
+/// Steps of the padding of a sample of the given length.
+fn unfilled(seq_len: usize, length: i32) -> usize {
+    usize::try_from(length).ok().and_then(|length| seq_len.checked_sub(length)).unwrap_or(0)
+}
+
+/// Moves the tokens of all splits if their masks start with padding. Returns by how many steps
+/// each sample was moved.
+fn settle_tokens(splits: &mut [CorpusSplit<'_>], log: &mut Log) -> Vec<Option<Vec<usize>>> {
+    let mut found = Evidence {
+        column: "text_bert",
+        side: Side::None,
+        n_samples: 0,
+        n_leading: 0,
+        n_trailing: 0,
+    };
+    let mut leads = Vec::with_capacity(splits.len());
+    for split in splits.iter() {
+        let mut split_leads = Vec::new();
+        for row in split.text_bert.iter().flat_map(|tokens| tokens.outer_iter()) {
+            let mask = row.outer_iter().nth(1);
+            let mask: Vec<bool> = mask.iter().flatten().map(|step| *step != 0).collect();
+            let lead = mask.iter().position(|filled| *filled);
+            if let (Some(lead), Some(last)) = (lead, mask.iter().rposition(|filled| *filled)) {
+                found.n_samples += 1;
+                found.n_leading += lead as u64;
+                found.n_trailing += mask.len().saturating_sub(last).saturating_sub(1) as u64;
+            }
+            split_leads.push(lead.unwrap_or(0));
+        }
+        leads.push(split_leads);
+    }
+    if splits.iter().all(|split| split.text_bert.is_none()) {
+        return vec![None; splits.len()];
+    }
+    found.side = Side::of(found.n_leading, found.n_trailing);
+    let side = found.side;
+    log.padding.push(found);
+    if side != Side::Front {
+        return vec![None; splits.len()];
+    }
+    log.note(
+        "text_bert: samples are padded at the front and were moved there, with the padding at the \
+         back",
+    );
+    for (split, leads) in splits.iter_mut().zip(&leads) {
+        let samples = split.text_bert.iter_mut().flat_map(|tokens| tokens.outer_iter_mut());
+        for (mut sample, lead) in samples.zip(leads) {
+            for mut part in sample.outer_iter_mut() {
+                if let Some(steps) = part.as_slice_mut() {
+                    steps.rotate_left((*lead).min(steps.len()));
+                }
+            }
+        }
+    }
+    leads.into_iter().map(|leads| (!leads.is_empty()).then_some(leads)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_inside_a_sample_are_no_padding() {
+        let values = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0];
+        assert_eq!(ends(&values, 2), Some((1, 1)));
+        assert_eq!(ends(&[0.0, -0.0], 1), None);
+        assert_eq!(ends(&[f32::NAN, 0.0], 1), Some((0, 1)));
+        assert_eq!(ends(&[], 0), None);
+    }
+
+    #[test]
+    fn a_frame_of_cls_at_the_start_does_not_decide() {
+        assert_eq!(Side::of(64, 64 * 30), Side::Back);
+        assert_eq!(Side::of(64 * 30, 64), Side::Front);
+        assert_eq!(Side::of(64, 64), Side::Unclear);
+        assert_eq!(Side::of(0, 0), Side::None);
+    }
+
+    #[test]
+    fn a_wrong_length_moves_nothing() {
+        assert_eq!(unfilled(5, 2), 3);
+        assert_eq!(unfilled(5, 6), 0);
+        assert_eq!(unfilled(5, -1), 0);
+    }
+}

@@ -1,0 +1,98 @@
+//! The «processed» layout of the CMU SDK, `{split: {vision, audio, text, labels, id}}`:
+//! `mosi_data.pkl`, `mosei_senti_data.pkl` and their `_noalign` variants
+//! (yaohungt/Multimodal-Transformer:src/dataset.py), and the files of
+//! pliang279/MultiBench:datasets/affect/get_data.py.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::corpus::{Corpus, CorpusSplit, Modality, RegressionLabels, SplitName};
+use crate::pickle::{NodeId, Pickle};
+
+use super::ids::{self, RawId};
+use super::log::Log;
+use super::splits::{Split, note_left_out, splits};
+use super::table::kind_of;
+use super::{IngestError, Layout, Place, features, padding, sentiment};
+
+const KNOWN_KEYS: [&str; 5] = ["vision", "audio", "text", "labels", "id"];
+
+/// Reads all splits.
+///
+/// # Errors
+/// As [`super::read`].
+pub(super) fn read<'p>(pickle: &'p Pickle, log: &mut Log) -> Result<Corpus<'p>, IngestError> {
+    let mut ragged = BTreeSet::new();
+    let mut read = Vec::new();
+    let mut raw_ids = Vec::new();
+    for split in splits(pickle, log)? {
+        let (columns, ids) = read_split(pickle, &split, &mut ragged, log)?;
+        read.push(columns);
+        raw_ids.push(ids);
+    }
+    for (split, ids) in read.iter_mut().zip(ids::settle(raw_ids, log)) {
+        split.ids = ids;
+    }
+    padding::settle(&mut read, &ragged, log);
+    Ok(Corpus { layout: Layout::Sdk.name(), splits: read, notes: Vec::new() })
+}
+
+/// Reads one split. Its ids are spelled when all splits are known.
+fn read_split<'p>(
+    pickle: &'p Pickle,
+    split: &Split,
+    ragged: &mut BTreeSet<Modality>,
+    log: &mut Log,
+) -> Result<(CorpusSplit<'p>, Vec<RawId>), IngestError> {
+    let name: SplitName = split.name;
+    note_left_out(pickle, split.value, &split.key, |key| KNOWN_KEYS.contains(&key), log)?;
+    let (id, place) = needed(pickle, split, "id", "every sample needs its id")?;
+    log.map(&place, kind_of(pickle, id), "id");
+    let ids = ids::column(pickle, id, &place)?;
+    let n_samples = ids.len();
+    let (id, place) = needed(pickle, split, "labels", "training and evaluation need them")?;
+    log.map(&place, kind_of(pickle, id), "regression_labels");
+    let overall = sentiment::column(pickle, id, &place, n_samples, log)?;
+    let mut blocks = BTreeMap::new();
+    let mut lengths = BTreeMap::new();
+    for modality in Modality::ALL {
+        let Some(id) = pickle.get(split.value, modality.name()) else { continue };
+        let place = Place::new(format!("{}/{modality}", split.key));
+        log.map(&place, kind_of(pickle, id), modality.name());
+        let found = features::read(pickle, id, &place, n_samples)?;
+        log.note_type(modality.name(), &found.block.source_dtype, "float32");
+        if let Some(own) = found.lengths {
+            ragged.insert(modality);
+            lengths.insert(modality, own);
+            log.note(format!(
+                "{modality}: samples of different lengths were padded with zeros at the back"
+            ));
+        }
+        blocks.insert(modality, found.block);
+    }
+    let columns = CorpusSplit {
+        name,
+        ids: vec![String::new(); n_samples],
+        raw_text: None,
+        annotations: None,
+        features: blocks,
+        text_bert: None,
+        words: None,
+        lengths,
+        regression_labels: RegressionLabels { overall, by_modality: BTreeMap::new() },
+        classification_labels: None,
+    };
+    Ok((columns, ids))
+}
+
+fn needed(
+    pickle: &Pickle,
+    split: &Split,
+    key: &str,
+    reason: &'static str,
+) -> Result<(NodeId, Place), IngestError> {
+    let place = Place::new(format!("{}/{key}", split.key));
+    match pickle.get(split.value, key) {
+        Some(id) => Ok((id, place)),
+        None => Err(IngestError::Missing { place, reason }),
+    }
+}

@@ -1,0 +1,222 @@
+//! One sample as a table of numbers, whether it comes as an array or as nested lists.
+
+use crate::pickle::{ArrayView, NodeId, Number, Pickle, Value};
+
+use super::error::unexpected;
+use super::{IngestError, Place};
+
+/// The numbers of one sample, `[n_rows, n_cols]`.
+#[derive(Clone, Copy)]
+pub(super) enum Table<'p> {
+    /// An array of two axes, or of length zero.
+    Array(ArrayView<'p>),
+    /// A list of rows, each a list of numbers or an array of one axis.
+    Lists { pickle: &'p Pickle, rows: &'p [NodeId], n_cols: usize },
+}
+
+/// What is to be found at one sample, in error messages.
+const EXPECTED: &str = "a numeric array [seq_len, feat_dim] or a list of such rows";
+
+impl<'p> Table<'p> {
+    /// Reads the structure; each row is looked at once, so that reading numbers cannot fail.
+    ///
+    /// # Errors
+    /// If the value is something else, or its rows differ in length.
+    pub(super) fn new(
+        pickle: &'p Pickle,
+        id: NodeId,
+        place: &Place,
+        budget: &mut TableBudget,
+    ) -> Result<Table<'p>, IngestError> {
+        if let Some(array) = numeric_array(pickle, id) {
+            return match array.shape() {
+                // Loaders write an empty segment as an array of one axis.
+                [0] | [_, _] => budget.take(array.len(), place).map(|()| Table::Array(array)),
+                _ => Err(unexpected(place, EXPECTED, kind_of(pickle, id))),
+            };
+        }
+        let Some(rows) = pickle.items(id) else {
+            return Err(unexpected(place, EXPECTED, kind_of(pickle, id)));
+        };
+        let mut n_cols = None;
+        for row in rows {
+            let found = row_len(pickle, *row, place, budget)?;
+            let first = *n_cols.get_or_insert(found);
+            if first != found {
+                let (expected, found) = (format!("rows of {first} numbers"), found.to_string());
+                return Err(unexpected(place, expected, found));
+            }
+        }
+        Ok(Table::Lists { pickle, rows, n_cols: n_cols.unwrap_or(0) })
+    }
+
+    pub(super) fn n_rows(&self) -> usize {
+        match self {
+            Table::Array(array) => array.n_rows(),
+            Table::Lists { rows, .. } => rows.len(),
+        }
+    }
+
+    /// Numbers per row; `None` of a table that has no axis for it, or no rows to tell it.
+    pub(super) fn n_cols(&self) -> Option<usize> {
+        match self {
+            Table::Array(array) => array.shape().get(1).copied(),
+            Table::Lists { rows, n_cols, .. } => (!rows.is_empty()).then_some(*n_cols),
+        }
+    }
+
+    /// Element type; lists have none.
+    pub(super) fn dtype(&self) -> String {
+        match self {
+            Table::Array(array) => array.dtype().to_string(),
+            Table::Lists { .. } => "Python numbers".into(),
+        }
+    }
+
+    pub(super) fn number(&self, row: usize, col: usize) -> Option<Number> {
+        match self {
+            Table::Array(array) => {
+                let n_cols = array.shape().get(1).copied()?;
+                array.number(row.checked_mul(n_cols)?.checked_add(col)?)
+            }
+            Table::Lists { pickle, rows, .. } => {
+                let id = *rows.get(row)?;
+                match (pickle.array(id), pickle.items(id)) {
+                    (Some(array), _) => array.number(col),
+                    (None, Some(items)) => pickle.number(*items.get(col)?),
+                    (None, None) => None,
+                }
+            }
+        }
+    }
+
+    /// Copies one row as float32; what `out` has beyond it becomes zero. Returns how many finite
+    /// values became infinite.
+    pub(super) fn read_f32(&self, row: usize, out: &mut [f32]) -> usize {
+        if let Table::Array(array) = self {
+            return array.read_f32(row, out);
+        }
+        let mut n_overflows = 0;
+        for (col, value) in out.iter_mut().enumerate() {
+            let number = self.number(row, col).unwrap_or(Number::Int(0));
+            *value = number.to_f32();
+            if let Number::Float(wide) = number {
+                n_overflows += usize::from(wide.is_finite() && value.is_infinite());
+            }
+        }
+        n_overflows
+    }
+}
+
+/// Numbers in a row of a list.
+fn row_len(
+    pickle: &Pickle,
+    id: NodeId,
+    place: &Place,
+    budget: &mut TableBudget,
+) -> Result<usize, IngestError> {
+    if let Some(array) = numeric_array(pickle, id).filter(|array| array.shape().len() == 1) {
+        return budget.take(array.len(), place).map(|()| array.len());
+    }
+    let Some(items) = pickle.items(id) else {
+        return Err(unexpected(place, EXPECTED, format!("a row that is {}", kind_of(pickle, id))));
+    };
+    budget.take(items.len(), place)?;
+    match items.iter().find(|item| pickle.number(**item).is_none()) {
+        None => Ok(items.len()),
+        Some(item) => {
+            let found = format!("a list that has {}", kind_of(pickle, *item));
+            Err(unexpected(place, EXPECTED, found))
+        }
+    }
+}
+
+/// How many numbers the samples of one column may have together.
+///
+/// A pickle can mention one long array a million times; copied out, that would fill any disk.
+pub(super) struct TableBudget {
+    n_left: u64,
+}
+
+impl TableBudget {
+    /// The budget of one column: every number has at least one byte of the file, but short arrays,
+    /// such as the zeros of a lost face, are often shared.
+    pub(super) fn new(pickle: &Pickle) -> TableBudget {
+        TableBudget { n_left: (pickle.len() as u64).saturating_mul(4).saturating_add(1 << 24) }
+    }
+
+    /// Takes the numbers of one array or row, and the row itself.
+    fn take(&mut self, n_numbers: usize, place: &Place) -> Result<(), IngestError> {
+        let left = self.n_left.checked_sub((n_numbers as u64).saturating_add(1));
+        self.n_left = left.ok_or_else(|| {
+            unexpected(place, "arrays that mostly differ", "far more numbers than the file has")
+        })?;
+        Ok(())
+    }
+}
+
+/// The value of each sample, of a list, a tuple or an array of objects of one axis.
+pub(super) fn per_sample(pickle: &Pickle, id: NodeId) -> Option<Vec<NodeId>> {
+    if let Some(items) = pickle.items(id) {
+        return Some(items.to_vec());
+    }
+    let array = pickle.array(id).filter(|array| array.shape().len() == 1)?;
+    (0..array.len()).map(|idx| array.object(idx)).collect()
+}
+
+/// A numeric array.
+///
+/// # Errors
+/// If the value is anything else.
+pub(super) fn numeric<'p>(
+    pickle: &'p Pickle,
+    id: NodeId,
+    place: &Place,
+    expected: &str,
+) -> Result<ArrayView<'p>, IngestError> {
+    numeric_array(pickle, id).ok_or_else(|| unexpected(place, expected, kind_of(pickle, id)))
+}
+
+pub(super) fn numeric_array(pickle: &Pickle, id: NodeId) -> Option<ArrayView<'_>> {
+    pickle.array(id).filter(|array| array.dtype().is_numeric())
+}
+
+/// What a value is, in an error message: an array with dtype and shape, a container with its size.
+pub(super) fn kind_of(pickle: &Pickle, id: NodeId) -> String {
+    if let Some(array) = pickle.array(id) {
+        return described(array);
+    }
+    match pickle.value(id) {
+        Value::List(items) => format!("a list of {}", items.len()),
+        Value::Tuple(items) => format!("a tuple of {}", items.len()),
+        Value::Dict(entries) => format!("a dict of {}", entries.len()),
+        Value::None => "None".into(),
+        other => match pickle.number(id) {
+            Some(number) => shown(number),
+            None => format!("a {}", other.type_name()),
+        },
+    }
+}
+
+/// Dtype and shape in an error message.
+pub(super) fn described(array: ArrayView<'_>) -> String {
+    format!("{} {:?}", array.dtype(), array.shape())
+}
+
+/// A number in an error message.
+pub(super) fn shown(number: Number) -> String {
+    match number {
+        Number::Int(value) => value.to_string(),
+        Number::Float(value) => value.to_string(),
+    }
+}
+
+/// A number as an integer.
+///
+/// # Errors
+/// If it is not exactly a 32-bit integer.
+pub(super) fn exact_i32(number: Option<Number>, place: &Place) -> Result<i32, IngestError> {
+    number.and_then(|number| number.to_i32()).ok_or_else(|| {
+        unexpected(place, "a 32-bit integer", number.map_or("nothing".into(), shown))
+    })
+}
