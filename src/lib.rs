@@ -13,6 +13,7 @@
 //!   -> ingest::  one layout per family of files -> the canonical corpus
 //!   -> corpus::  splits, segments, feature blocks, labels, bins, checks, manifest (still lazy)
 //!   -> store::   one HDF5 file; one pass copies, checks, summarises and checksums
+//!   -> export::  the same content in the forms that other programs read
 //!   -> train::   batches on the device -> model:: -> metrics -> checkpoint, run folder
 //! ```
 //!
@@ -25,6 +26,7 @@
 
 pub mod cli;
 pub mod corpus;
+pub mod export;
 pub mod ingest;
 #[cfg(feature = "train")]
 pub mod model;

@@ -54,6 +54,15 @@ impl Draft {
     /// The disk is full, or another program created the target meanwhile.
     pub fn publish(self) -> io::Result<()> {
         File::open(&self.temporary)?.sync_all()?;
+        self.publish_unsynced()
+    }
+
+    /// Moves the file to its name without waiting for the disk: whole or absent whatever becomes
+    /// of this program, but not if the machine stops in the seconds after.
+    ///
+    /// # Errors
+    /// Another program created the target meanwhile.
+    pub fn publish_unsynced(self) -> io::Result<()> {
         let moved = match self.overwrite {
             true => self.temporary.persist(&self.target),
             false => self.temporary.persist_noclobber(&self.target),

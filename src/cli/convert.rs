@@ -7,12 +7,11 @@ use clap::Args;
 use clap::error::ErrorKind;
 
 use super::{Failure, output, progress};
-use crate::corpus::check::{LabelColumns, check_classes};
 use crate::corpus::spec::{Candidate, candidates, recognise};
 use crate::corpus::{Corpus, Dataset, SplitName};
 use crate::ingest::{self, IngestError, Layout, SourceFile};
 use crate::pickle::{Limits, Pickle};
-use crate::store::{self, NonFinite, SourceInfo, WriteOptions};
+use crate::store::{self, NonFinite, Outcome, SourceInfo, WriteOptions};
 use crate::tree::human_bytes;
 
 /// Convert feature pickles into a validated store, without running any code in them
@@ -46,6 +45,10 @@ pub struct ConvertArgs {
     /// `keep` copies all of them, `error` refuses all of them
     #[arg(long, default_value_t = NonFinite::Zero, value_name = "zero|keep|error")]
     on_nonfinite: NonFinite,
+    /// Do not wait until the disk has the store: faster, but it can be lost if the machine stops in
+    /// the seconds after
+    #[arg(long)]
+    no_sync: bool,
 }
 
 /// A pickle and where it came from.
@@ -110,18 +113,20 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
             bytes: file.pickle.bytes(),
         })
         .collect();
-    let options =
-        WriteOptions { dataset, overwrite: args.overwrite, on_nonfinite: args.on_nonfinite };
+    let options = WriteOptions {
+        dataset,
+        overwrite: args.overwrite,
+        on_nonfinite: args.on_nonfinite,
+        sync: !args.no_sync,
+    };
     let bar = progress::bytes("converting", feature_bytes(&corpus));
     let written = store::write(&corpus, &sources, &output, &options, &|n_bytes| bar.inc(n_bytes));
     bar.finish_and_clear();
-    let manifest = written
-        .map_err(|error| match error {
-            // Its place is in the source, which is what the user has to look at.
-            store::StoreError::NonFinite { .. } => Failure::at(&source_path, error),
-            other => other.into(),
-        })?
-        .manifest;
+    let Outcome { manifest, findings } = written.map_err(|error| match error {
+        // Its place is in the source, which is what the user has to look at.
+        store::StoreError::NonFinite { .. } => Failure::at(&source_path, error),
+        other => other.into(),
+    })?;
     outln!("{}", output.display());
     outln!("  dataset  {} ({} layout)", dataset.title(), corpus.layout);
     for split in &corpus.splits {
@@ -135,11 +140,15 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     for note in &manifest.notes {
         outln!("  note     {note}");
     }
-    for finding in corpus.splits.iter().flat_map(|s| check_classes(&LabelColumns::of_corpus(s))) {
+    for finding in &findings {
         outln!("  {finding}");
     }
     for source in &manifest.sources {
         outln!("  source   {} sha256 {}", source.file_name, source.sha256);
+        match &source.release {
+            Some(release) => outln!("           {release}, official release"),
+            None => outln!("           not the digest of a known official release"),
+        }
     }
     outln!("  digest   blake3 {}", manifest.digest);
     if let Ok(size) = output.metadata() {

@@ -7,6 +7,7 @@
 mod output;
 
 mod convert;
+mod export;
 mod inspect;
 mod progress;
 mod synth;
@@ -36,6 +37,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Train(train::TrainArgs),
     Eval(train::EvalArgs),
+    Export(export::ExportArgs),
     Synth(synth::SynthArgs),
 }
 
@@ -93,6 +95,7 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Inspect(args) => inspect::inspect(args),
         Command::Train(args) => (trainer.train)(args),
         Command::Eval(args) => (trainer.eval)(args),
+        Command::Export(args) => export::export(args),
         Command::Synth(args) => synth::synth(args),
     };
     match outcome {

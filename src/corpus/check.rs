@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::segment::video_of;
 use super::spec::{DatasetSpec, SplitBy};
 use super::stats::BlockStats;
-use super::{CorpusSplit, Dataset, Modality, SplitName};
+use super::{Dataset, Modality, SplitName};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -164,7 +164,7 @@ pub fn check(dataset: Dataset, splits: &[SplitFacts]) -> Vec<Finding> {
     check_shapes(dataset, spec, splits, &mut findings);
     for split in splits {
         check_labels(spec, split, &mut findings);
-        findings.extend(check_classes(&LabelColumns::of(split)));
+        check_classes(split, &mut findings);
         for (modality, block) in &split.blocks {
             check_block(split, *modality, block, &mut findings);
         }
@@ -249,52 +249,12 @@ fn check_labels(spec: &DatasetSpec, split: &SplitFacts, findings: &mut Vec<Findi
     }
 }
 
-/// The columns of one split that say the sentiment, `[n_samples]` each.
-#[derive(Clone, Copy)]
-pub struct LabelColumns<'a> {
-    /// Which split.
-    pub name: SplitName,
-    /// Segment ids.
-    pub ids: &'a [String],
-    /// Overall regression labels.
-    pub labels: &'a [f32],
-    /// Class labels, where there are any.
-    pub classes: Option<&'a [i32]>,
-    /// Label words, where there are any.
-    pub annotations: Option<&'a [String]>,
-}
-
-impl<'a> LabelColumns<'a> {
-    /// The columns of a split of a store.
-    pub fn of(split: &'a SplitFacts) -> LabelColumns<'a> {
-        LabelColumns {
-            name: split.name,
-            ids: &split.ids,
-            labels: &split.labels,
-            classes: split.classes.as_deref(),
-            annotations: split.annotations.as_deref(),
-        }
-    }
-
-    /// The columns of a split of a corpus.
-    pub fn of_corpus(split: &'a CorpusSplit<'_>) -> LabelColumns<'a> {
-        LabelColumns {
-            name: split.name,
-            ids: &split.ids,
-            labels: &split.regression_labels.overall,
-            classes: split.classification_labels.as_deref(),
-            annotations: split.annotations.as_deref(),
-        }
-    }
-}
-
 /// Class labels and annotations that contradict the sign of the regression label. Public files
 /// have some: a label of -0.5 is `Neutral` in one file of CMU-MOSI and `Negative` in another.
-pub fn check_classes(split: &LabelColumns<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let rows = || split.ids.iter().zip(split.labels);
+fn check_classes(split: &SplitFacts, findings: &mut Vec<Finding>) {
+    let rows = || split.ids.iter().zip(&split.labels);
     let unlike: Vec<String> = rows()
-        .zip(split.classes.unwrap_or_default())
+        .zip(split.classes.iter().flatten())
         .filter(|((_, label), class)| sign_class(**label) != Some(**class))
         .map(|((id, label), class)| format!("{id}: {class} at label {label}"))
         .collect();
@@ -307,7 +267,7 @@ pub fn check_classes(split: &LabelColumns<'_>) -> Vec<Finding> {
         findings.push(Finding::new(Rule::ClassLabel, message, unlike.len() as u64, unlike));
     }
     let unlike: Vec<String> = rows()
-        .zip(split.annotations.unwrap_or_default())
+        .zip(split.annotations.iter().flatten())
         .filter(|((_, label), word)| {
             word_class(word).is_some_and(|class| sign_class(**label) != Some(class))
         })
@@ -321,7 +281,6 @@ pub fn check_classes(split: &LabelColumns<'_>) -> Vec<Finding> {
         );
         findings.push(Finding::new(Rule::Annotation, message, unlike.len() as u64, unlike));
     }
-    findings
 }
 
 /// The class of a label by its sign: 0 negative, 1 neutral, 2 positive.
@@ -451,7 +410,8 @@ mod tests {
         let annotations = ["Neutral", "neutral", "Weakly Positive"].map(String::from);
         facts.classes = Some(vec![0, 1, 0]);
         facts.annotations = Some(annotations.to_vec());
-        let findings = check_classes(&LabelColumns::of(&facts));
+        let mut findings = Vec::new();
+        check_classes(&facts, &mut findings);
         let found: Vec<_> = findings.iter().map(|f| (f.rule, f.count, &*f.examples[0])).collect();
         let expected = [("AD012", 1, "c: 0 at label 2"), ("AD013", 1, "a: Neutral at label -0.5")];
         assert_eq!(found, expected);

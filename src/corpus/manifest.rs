@@ -25,6 +25,9 @@ pub struct Source {
     pub sha256: String,
     /// BLAKE3 of the whole file, lower-case hexadecimal.
     pub blake3: String,
+    /// The official release that has this SHA-256, such as `CMU-MOSI unaligned_50`; absent where
+    /// the file is none.
+    pub release: Option<String>,
 }
 
 /// One split: which segments, in which order.

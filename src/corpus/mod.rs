@@ -7,6 +7,7 @@
 pub mod check;
 pub mod label;
 pub mod manifest;
+pub mod release;
 pub mod segment;
 pub mod spec;
 pub mod stats;

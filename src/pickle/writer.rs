@@ -201,6 +201,17 @@ impl<W: Write> Writer<W> {
         self.end_array_if_complete()
     }
 
+    /// Writes the next elements of the `float32` array begun last.
+    ///
+    /// # Errors
+    /// As [`elements`](Writer::elements).
+    pub fn elements_f32(&mut self, values: &[f32]) -> io::Result<()> {
+        if cfg!(target_endian = "little") {
+            return self.elements(bytemuck::cast_slice(values));
+        }
+        values.iter().try_for_each(|value| self.elements(&value.to_le_bytes()))
+    }
+
     /// Writes a whole `float32` array.
     ///
     /// # Errors
@@ -208,7 +219,8 @@ impl<W: Write> Writer<W> {
     /// array is not complete.
     pub fn array_f32(&mut self, shape: &[usize], values: &[f32]) -> io::Result<()> {
         self.begin_array(ArrayDtype::F32, shape)?;
-        self.chunks(values, |value| value.to_le_bytes())
+        self.elements_f32(values)?;
+        self.raw(&[])
     }
 
     /// Writes a whole `int64` array.

@@ -26,6 +26,7 @@ mod digest;
 mod read;
 mod write;
 
+pub use digest::Element;
 pub use read::{Store, Verification};
 pub use write::{NonFinite, Outcome, SourceInfo, WriteOptions, write};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hdf5::types::{TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset as H5Dataset, File};
-use ndarray::Array3;
+use ndarray::{Array3, ArrayD};
 use rayon::prelude::*;
 
 use super::digest::{self, Element};
@@ -94,6 +94,38 @@ impl Store {
         Array3::from_shape_vec(shape, values)
             .map(Some)
             .map_err(|error| self.damaged(&column.path, error.to_string()))
+    }
+
+    /// Features of one modality a few samples at a time, in order, for what need not have all of
+    /// them in memory; the values are `[n_samples, seq_len, feat_dim]` row by row.
+    ///
+    /// # Errors
+    /// Whatever `take` fails with; the store has no such features, they cannot be read, or, known
+    /// only after the last call, they differ from their digest.
+    pub fn feature_pieces<E: From<StoreError>>(
+        &self,
+        split: SplitName,
+        modality: Modality,
+        mut take: impl FnMut(&[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let column = self.column(&format!("/{split}/{modality}"))?;
+        let digest = self.pieces(column, |_, values| take(values))?;
+        Ok(self.compare_digest(column, &digest)?)
+    }
+
+    /// A column of numbers such as `/train/text_bert`; `None` where the store has none.
+    ///
+    /// # Errors
+    /// The column is of another type, cannot be read, or differs from its digest.
+    pub fn numbers<T: Element>(&self, path: &str) -> Result<Option<ArrayD<T>>, StoreError> {
+        let Some(column) = self.manifest.column(path) else { return Ok(None) };
+        if column.dtype != T::DTYPE {
+            let problem = format!("expected {}, found {}", T::DTYPE, column.dtype);
+            return Err(self.damaged(path, problem));
+        }
+        ArrayD::from_shape_vec(column.shape.as_slice(), self.checked_values::<T>(column)?)
+            .map(Some)
+            .map_err(|error| self.damaged(path, error.to_string()))
     }
 
     /// Recorded numbers of frames, `[n_samples]`; `None` where the store has none.
@@ -269,25 +301,14 @@ impl Store {
     }
 
     fn digest_block(&self, column: &Column) -> Result<(String, BlockStats), StoreError> {
-        let dataset = self.dataset(&column.path)?;
-        let [n_samples, seq_len, feat_dim] = self.shape3(column)?;
+        let [_, seq_len, feat_dim] = self.shape3(column)?;
+        let row_len = (seq_len * feat_dim).max(1);
         let lengths = match feature_key(&column.path) {
             Some((split, modality)) => self.unchecked_lengths(split, modality)?,
             None => None,
         };
-        let row_len = (seq_len * feat_dim).max(1);
-        let chunk_rows = (CHUNK_VALUES / row_len).max(1);
-        let mut hasher = blake3::Hasher::new();
         let mut stats = BlockStats::default();
-        for start in (0..n_samples).step_by(chunk_rows) {
-            let end = n_samples.min(start + chunk_rows);
-            let chunk: Array3<f32> = dataset
-                .as_reader()
-                .no_convert()
-                .read_slice((start..end, .., ..))
-                .map_err(|error| hdf5_error(&self.path, &column.path, &error))?;
-            let (values, _) = chunk.into_raw_vec_and_offset();
-            digest::update(&mut hasher, &values);
+        let digest = self.pieces(column, |start, values| {
             let rows: Vec<BlockStats> = values
                 .par_chunks(row_len)
                 .enumerate()
@@ -297,8 +318,34 @@ impl Store {
                 })
                 .collect();
             rows.iter().for_each(|row| stats.merge(row));
+            Ok::<_, StoreError>(())
+        })?;
+        Ok((digest, stats))
+    }
+
+    /// Reads a feature block a few samples at a time: `take` gets the index of the first and the
+    /// values of all of them. Returns the digest of the whole.
+    fn pieces<E: From<StoreError>>(
+        &self,
+        column: &Column,
+        mut take: impl FnMut(usize, &[f32]) -> Result<(), E>,
+    ) -> Result<String, E> {
+        let dataset = self.dataset(&column.path)?;
+        let [n_samples, seq_len, feat_dim] = self.shape3(column)?;
+        let piece_rows = (PIECE_VALUES / (seq_len * feat_dim).max(1)).max(1);
+        let mut hasher = blake3::Hasher::new();
+        for start in (0..n_samples).step_by(piece_rows) {
+            let end = n_samples.min(start + piece_rows);
+            let piece: Array3<f32> = dataset
+                .as_reader()
+                .no_convert()
+                .read_slice((start..end, .., ..))
+                .map_err(|error| hdf5_error(&self.path, &column.path, &error))?;
+            let (values, _) = piece.into_raw_vec_and_offset();
+            digest::update(&mut hasher, &values);
+            take(start, &values)?;
         }
-        Ok((digest::finish(&hasher), stats))
+        Ok(digest::finish(&hasher))
     }
 
     fn check_structure(&self) -> Result<(), StoreError> {
@@ -393,8 +440,8 @@ fn owned(values: &[VarLenUnicode]) -> Vec<String> {
     values.iter().map(|value| value.as_str().to_owned()).collect()
 }
 
-/// Values that one step of a verification holds in memory.
-const CHUNK_VALUES: usize = 1 << 20;
+/// Values that one step of reading a feature block holds in memory.
+const PIECE_VALUES: usize = 1 << 20;
 
 fn feature_key(path: &str) -> Option<(SplitName, Modality)> {
     let (split, modality) = path.strip_prefix('/')?.split_once('/')?;

@@ -1,5 +1,6 @@
 //! Writing a store: one pass copies, checks, summarises and digests.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,8 +11,10 @@ use hdf5::{Dataset as H5Dataset, File, Group};
 use super::copy::{CopyError, Target, copy_block};
 use super::digest::{self, Element};
 use super::{StoreError, VERSION};
+use crate::corpus::check::{BlockFacts, Finding, SplitFacts, check};
 use crate::corpus::label::Bins;
 use crate::corpus::manifest::{Alignment, Column, Manifest, Source, SplitManifest, store_digest};
+use crate::corpus::release::Release;
 use crate::corpus::segment::video_of;
 use crate::corpus::stats::BlockStats;
 use crate::corpus::{Corpus, CorpusSplit, Dataset, FeatureBlock, Modality};
@@ -54,6 +57,9 @@ pub struct WriteOptions {
     pub overwrite: bool,
     /// What to do with values that are not finite.
     pub on_nonfinite: NonFinite,
+    /// Whether to wait until the disk has everything. Without it, a store can be lost or damaged if
+    /// the machine, not only the program, stops in the seconds after it was written.
+    pub sync: bool,
 }
 
 /// A file that the corpus comes from, without the digests that take a pass over it.
@@ -68,6 +74,8 @@ pub struct SourceInfo<'a> {
 pub struct Outcome {
     /// The manifest of the new store.
     pub manifest: Manifest,
+    /// What the checks found in the data, errors first.
+    pub findings: Vec<Finding>,
 }
 
 /// Writes `corpus`, which comes from `sources`, to `target` in one pass. `advance` is told of every
@@ -94,7 +102,10 @@ pub fn write(
     let done = AtomicBool::new(false);
     let (digests, synced, written) = std::thread::scope(|scope| {
         let digests = scope.spawn(|| sources.iter().map(digested).collect());
-        let synced = scope.spawn(|| publish::sync_until(&raw, &done));
+        let synced = scope.spawn(|| match options.sync {
+            true => publish::sync_until(&raw, &done),
+            false => Ok(()),
+        });
         let written = write_file(corpus, draft.path(), &raw, &context, options, advance);
         done.store(true, Ordering::Release);
         synced.thread().unpark();
@@ -103,7 +114,7 @@ pub fn write(
     let stopped = |_| context.io(std::io::Error::other("a thread stopped"));
     let sources = digests.map_err(stopped)?;
     synced.map_err(stopped)?.map_err(|error| context.io(error))?;
-    let (file, columns, changes) = written?;
+    let Written { file, columns, changes, facts } = written?;
     let manifest = Manifest {
         store_version: VERSION,
         writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
@@ -118,8 +129,9 @@ pub fn write(
     };
     write_root(&context, &file, &manifest)?;
     file.close().map_err(|error| context.hdf5("the file", &error))?;
-    draft.publish().map_err(|error| context.io(error))?;
-    Ok(Outcome { manifest })
+    let published = if options.sync { draft.publish() } else { draft.publish_unsynced() };
+    published.map_err(|error| context.io(error))?;
+    Ok(Outcome { manifest, findings: check(options.dataset, &facts) })
 }
 
 fn digested(source: &SourceInfo<'_>) -> Source {
@@ -131,10 +143,11 @@ fn digested(source: &SourceInfo<'_>) -> Source {
         sha256.update(piece);
         blake3.update(piece);
     }
-    let sha256 = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256: String = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Source {
         file_name: source.file_name.clone(),
         size: source.bytes.len() as u64,
+        release: Release::find(&sha256).map(ToString::to_string),
         sha256,
         blake3: digest::finish(&blake3),
     }
@@ -179,7 +192,14 @@ impl Context<'_> {
     }
 }
 
-type Written = (File, Vec<Column>, Vec<String>);
+/// A complete file but for its manifest.
+struct Written {
+    file: File,
+    columns: Vec<Column>,
+    /// What was changed on the way, one sentence each.
+    changes: Vec<String>,
+    facts: Vec<SplitFacts>,
+}
 
 fn write_file(
     corpus: &Corpus<'_>,
@@ -195,8 +215,15 @@ fn write_file(
         .with_fcpl(|fcpl| fcpl.obj_track_times(false))
         .create(path)
         .map_err(|error| context.hdf5("the file", &error))?;
-    let mut writer =
-        SplitWriter { raw, context, options, advance, columns: Vec::new(), changes: Vec::new() };
+    let mut writer = SplitWriter {
+        raw,
+        context,
+        options,
+        advance,
+        columns: Vec::new(),
+        changes: Vec::new(),
+        facts: Vec::new(),
+    };
     for split in &corpus.splits {
         let name = split.name.name();
         let group = file
@@ -206,7 +233,8 @@ fn write_file(
             .map_err(|error| context.hdf5(name, &error))?;
         writer.split(&group, split)?;
     }
-    Ok((file, writer.columns, writer.changes))
+    let SplitWriter { columns, changes, facts, .. } = writer;
+    Ok(Written { file, columns, changes, facts })
 }
 
 fn write_root(context: &Context<'_>, file: &File, manifest: &Manifest) -> Result<(), StoreError> {
@@ -230,6 +258,7 @@ fn write_root(context: &Context<'_>, file: &File, manifest: &Manifest) -> Result
         ("writer", &manifest.writer),
         ("source_file_name", &joined(|source| &source.file_name)),
         ("source_sha256", &joined(|source| &source.sha256)),
+        ("source_release", &joined(|source| source.release.as_deref().unwrap_or("none"))),
         ("source_blake3", &joined(|source| &source.blake3)),
         ("digest", &manifest.digest),
         ("manifest_blake3", &blake3::hash(json.as_bytes()).to_hex()),
@@ -269,6 +298,7 @@ struct SplitWriter<'a> {
     advance: &'a (dyn Fn(u64) + Sync),
     columns: Vec<Column>,
     changes: Vec<String>,
+    facts: Vec<SplitFacts>,
 }
 
 impl SplitWriter<'_> {
@@ -279,9 +309,20 @@ impl SplitWriter<'_> {
                 self.strings(group, name, texts)?;
             }
         }
+        let mut facts = SplitFacts {
+            name: split.name,
+            ids: split.ids.clone(),
+            labels: split.regression_labels.overall.clone(),
+            classes: split.classification_labels.clone(),
+            annotations: split.annotations.clone(),
+            blocks: BTreeMap::new(),
+        };
         for (modality, block) in &split.features {
-            self.features(group, split, *modality, block)?;
+            let stats = self.features(group, split, *modality, block)?;
+            let lengths = split.lengths.get(modality).cloned();
+            facts.blocks.insert(*modality, BlockFacts { shape: block.shape, lengths, stats });
         }
+        self.facts.push(facts);
         if let Some(tokens) = &split.text_bert {
             let values: Vec<i32> = tokens.iter().copied().collect();
             self.values(group, "text_bert", tokens.shape(), &values)?;
@@ -397,7 +438,7 @@ impl SplitWriter<'_> {
         split: &CorpusSplit<'_>,
         modality: Modality,
         block: &FeatureBlock<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<BlockStats, StoreError> {
         let path = format!("{}/{modality}", group.name());
         let context = self.context;
         let failed = |error: hdf5::Error| context.hdf5(&path, &error);
@@ -431,7 +472,7 @@ impl SplitWriter<'_> {
         }
         write_stats(&dataset, &copied.stats, &copied.blake3).map_err(failed)?;
         self.record(path, f32::DTYPE, &block.shape, copied.blake3);
-        Ok(())
+        Ok(copied.stats)
     }
 }
 

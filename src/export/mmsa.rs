@@ -1,0 +1,90 @@
+//! The pickle that MMSA, Self-MM and ALMT load: `{split: {key: array or list}}`.
+//!
+//! Keys, shapes and containers are those of the published files (thuiar/MMSA `README.md`), types
+//! those of the store: features and regression labels float32, tokens and classes int64, lengths
+//! lists of integers, texts lists.
+
+use std::io::Write;
+
+use super::ExportError;
+use crate::corpus::{Modality, SplitName};
+use crate::pickle::{ArrayDtype, Writer};
+use crate::store::Store;
+
+/// Writes the whole store as one pickle, a few samples at a time. `advance` is told of every
+/// stretch of bytes done.
+///
+/// # Errors
+/// The store cannot be read or differs from its digests, or `out` cannot be written to.
+pub fn mmsa_pickle<W: Write>(
+    store: &Store,
+    out: W,
+    advance: &dyn Fn(u64),
+) -> Result<W, ExportError> {
+    let mut export = Export { store, writer: Writer::new(out)?, advance };
+    export.writer.begin_dict()?;
+    for split in &store.manifest().splits {
+        export.writer.key(split.name.name())?;
+        export.writer.begin_dict()?;
+        export.split(split.name)?;
+        export.writer.end_dict()?;
+    }
+    export.writer.end_dict()?;
+    Ok(export.writer.finish()?)
+}
+
+struct Export<'a, W: Write> {
+    store: &'a Store,
+    writer: Writer<W>,
+    advance: &'a dyn Fn(u64),
+}
+
+impl<W: Write> Export<'_, W> {
+    fn split(&mut self, split: SplitName) -> Result<(), ExportError> {
+        for key in ["raw_text", "id", "annotations"] {
+            if let Some(texts) = self.store.strings(&format!("/{split}/{key}"))? {
+                self.writer.key(key)?;
+                self.writer.str_list(texts)?;
+            }
+        }
+        for modality in Modality::ALL {
+            self.features(split, modality)?;
+        }
+        // `words` is an addition of the store's for sources of the MISA layout.
+        for key in ["text_bert", "words", "classification_labels"] {
+            if let Some(values) = self.store.numbers::<i32>(&format!("/{split}/{key}"))? {
+                let wide: Vec<i64> = values.iter().copied().map(i64::from).collect();
+                self.writer.key(key)?;
+                self.writer.array_i64(values.shape(), &wide)?;
+            }
+        }
+        for modality in Modality::ALL {
+            if let Some(lengths) = self.store.lengths(split, modality)? {
+                self.writer.key(&format!("{modality}_lengths"))?;
+                self.writer.int_list(lengths.into_iter().map(i64::from))?;
+            }
+        }
+        for suffix in ["", "_T", "_A", "_V"] {
+            let key = format!("regression_labels{suffix}");
+            if let Some(values) = self.store.numbers::<f32>(&format!("/{split}/{key}"))? {
+                self.writer.key(&key)?;
+                self.writer.array_f32(values.shape(), values.as_slice().unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn features(&mut self, split: SplitName, modality: Modality) -> Result<(), ExportError> {
+        let Some(column) = self.store.manifest().column(&format!("/{split}/{modality}")) else {
+            return Ok(());
+        };
+        self.writer.key(modality.name())?;
+        self.writer.begin_array(ArrayDtype::F32, &column.shape)?;
+        let Export { store, writer, advance } = self;
+        store.feature_pieces(split, modality, |values| {
+            writer.elements_f32(values)?;
+            advance(size_of_val(values) as u64);
+            Ok::<_, ExportError>(())
+        })
+    }
+}
