@@ -3,6 +3,7 @@
 //! This crate only dispatches and runs other programs; it links nothing native, so that it builds
 //! on a machine where libtorch and CMake are not there yet.
 
+mod bench;
 mod demo;
 mod run;
 mod setup;
@@ -16,6 +17,8 @@ Usage: cargo xtask <TASK>
 Tasks:
   setup [--cuda]  Fetch libtorch and, where it is missing, CMake; does nothing when they are there
   test [ARGS]     Set up, then run all tests (ARGS go to `cargo test`)
+  bench convert [--scale N]
+                  Compare the conversion of a large pickle with plain Python and with `cp`
   demo            Set up, then run the main job on a small synthetic dataset
 ";
 
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         ("setup", []) => setup::setup(setup::Variant::Cpu),
         ("setup", [flag]) if flag == "--cuda" => setup::setup(setup::Variant::Cuda),
         ("test", args) => test::test(args),
+        ("bench", args) => bench::bench(args),
         ("demo", []) => demo::demo(),
         ("--help" | "-h" | "help", _) => {
             print!("{USAGE}");

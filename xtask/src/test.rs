@@ -14,7 +14,7 @@ pub fn test(args: &[String]) -> Result<(), String> {
 }
 
 /// Tests compare with what Python itself reads: `.python` holds the packages for that.
-fn python_packages() -> Result<(), String> {
+pub fn python_packages() -> Result<(), String> {
     let place = root().join(".python");
     if place.join("h5py").exists() && place.join("numpy").exists() {
         return Ok(());

@@ -1,0 +1,14 @@
+//! `cargo xtask bench WHAT`: speeds as ratios to a peer or a physical limit, in one run.
+//!
+//! Machines are noisy: what is compared is run in turns, and the median of the turns counts.
+
+mod convert;
+mod measure;
+
+/// Runs one benchmark.
+pub fn bench(args: &[String]) -> Result<(), String> {
+    match args.split_first() {
+        Some((what, rest)) if what == "convert" => convert::convert(rest),
+        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`".into()),
+    }
+}
