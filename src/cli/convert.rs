@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::limits::LimitsArgs;
 use super::{Failure, progress};
 use crate::corpus::spec::recognise;
 use crate::corpus::{Corpus, Dataset, SplitName};
@@ -37,6 +38,8 @@ pub struct ConvertArgs {
     /// `keep` copies all of them, `error` refuses all of them
     #[arg(long, default_value_t = NonFinite::Zero, value_name = "zero|keep|error")]
     on_nonfinite: NonFinite,
+    #[command(flatten)]
+    limits: LimitsArgs,
 }
 
 /// Converts one pickle.
@@ -46,7 +49,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::at(&output, "the output would replace the input")
             .hint("`-o` chooses another place"));
     }
-    let pickle = open_pickle(&args.pickle)?;
+    let pickle = open_pickle(&args.pickle, &args.limits)?;
     let options =
         ingest::Options { file_stem: stem(&args.pickle), split: args.split, layout: args.layout };
     let corpus = ingest::read(&pickle, &options).map_err(|error| {
@@ -98,14 +101,8 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Opens a pickle, with errors that name the file.
-pub fn open_pickle(path: &std::path::Path) -> Result<Pickle, Failure> {
-    Pickle::open(path, &Limits::default()).map_err(|error| {
-        let failure = Failure::at(path, &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })
+pub fn open_pickle(path: &std::path::Path, limits: &LimitsArgs) -> Result<Pickle, Failure> {
+    Pickle::open(path, &Limits::from(limits)).map_err(|error| super::pickle_failure(path, &error))
 }
 
 fn stem(path: &std::path::Path) -> String {

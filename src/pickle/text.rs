@@ -98,7 +98,6 @@ fn escape_code(bytes: &[u8]) -> Option<(u32, &[u8])> {
 /// The two's complement bytes, least significant first and as few as possible, of a decimal
 /// integer with an optional sign.
 pub(super) fn decimal(line: &[u8]) -> Option<Vec<u8>> {
-    let line = line.trim_ascii();
     let (negative, digits) = match line.split_first()? {
         (b'-', digits) => (true, digits),
         (b'+', digits) => (false, digits),
@@ -107,18 +106,24 @@ pub(super) fn decimal(line: &[u8]) -> Option<Vec<u8>> {
     if digits.is_empty() {
         return None;
     }
-    let mut bytes = Vec::new();
-    for digit in digits {
-        let mut carry = char::from(*digit).to_digit(10)?;
-        for byte in &mut bytes {
-            let sum = u32::from(*byte) * 10 + carry;
-            *byte = (sum & 0xff) as u8;
-            carry = sum >> 8;
+    // In limbs of 32 bits and groups of nine digits, so that long numbers take no noticeable time.
+    let mut limbs: Vec<u32> = Vec::new();
+    for group in digits.chunks(9) {
+        let (mut factor, mut carry) = (1_u64, 0_u64);
+        for digit in group {
+            factor *= 10;
+            carry = carry * 10 + u64::from(char::from(*digit).to_digit(10)?);
+        }
+        for limb in &mut limbs {
+            let sum = u64::from(*limb) * factor + carry;
+            *limb = (sum & u64::from(u32::MAX)) as u32;
+            carry = sum >> 32;
         }
         if carry != 0 {
-            bytes.push(carry as u8);
+            limbs.push(carry as u32);
         }
     }
+    let mut bytes: Vec<u8> = limbs.into_iter().flat_map(u32::to_le_bytes).collect();
     bytes.push(0);
     if negative {
         let mut carry = true;
@@ -184,5 +189,9 @@ mod tests {
         assert_eq!(trim_sign(&[5, 0, 0]), [5]);
         assert_eq!(decimal(b"-"), None);
         assert_eq!(decimal(b"1x"), None);
+        assert_eq!(
+            decimal(b"1000000000000000000000").unwrap(),
+            [0, 0, 0xa0, 0xde, 0xc5, 0xad, 0xc9, 0x35, 0x36]
+        );
     }
 }

@@ -67,7 +67,7 @@ pub enum Value {
     Set(Vec<NodeId>),
     /// A frozen set, in the order in which it was written, each element once.
     FrozenSet(Vec<NodeId>),
-    /// A dict, `OrderedDict` or `defaultdict`, in insertion order, each key once.
+    /// A dict, `OrderedDict`, `defaultdict` or `Counter`, in insertion order, each key once.
     Dict(Vec<(NodeId, NodeId)>),
     /// A NumPy array.
     Array(Box<Array>),
@@ -161,6 +161,16 @@ callables! {
     FrozenSet: "builtins" | "__builtin__", "frozenset";
     /// `dict`.
     Dict: "builtins" | "__builtin__", "dict";
+    /// `bool`, which like the next three is the factory of a `defaultdict` and never called.
+    Bool: "builtins" | "__builtin__", "bool";
+    /// `int`.
+    Int: "builtins" | "__builtin__", "int";
+    /// `float`.
+    Float: "builtins" | "__builtin__", "float";
+    /// `str`.
+    Str: "builtins" | "__builtin__", "str";
+    /// `collections.Counter`.
+    Counter: "collections", "Counter";
     /// `collections.OrderedDict`.
     OrderedDict: "collections", "OrderedDict";
     /// `collections.defaultdict`.
