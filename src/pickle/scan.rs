@@ -214,7 +214,7 @@ fn walk(file: &[u8]) -> Scan {
             scan.n_calls = scan.n_calls.saturating_add(1);
         }
     }
-    for (byte, count) in (0_u8..).zip(counts).filter(|(_, count)| *count > 0) {
+    for (byte, count) in (0..=u8::MAX).zip(counts).filter(|(_, count)| *count > 0) {
         if let Some(opcode) = Opcode::from_byte(byte) {
             scan.opcodes.insert(opcode.name(), count);
         }
