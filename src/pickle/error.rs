@@ -144,10 +144,7 @@ impl PickleError {
             PickleError::LineEnds { .. } => {
                 Some("the file was copied as text; copy it again in binary mode")
             }
-            PickleError::Limit { .. } => Some(
-                "no known feature file comes near this limit; if you trust this one, an option \
-                 `--max-...` raises it (`--help` lists them)",
-            ),
+            PickleError::Limit { what, .. } => Some(limit_hint(what)),
             _ => None,
         }
     }
@@ -170,6 +167,32 @@ impl PickleError {
             | PickleError::Limit { offset, .. }
             | PickleError::Cycle { offset } => Some(*offset),
         }
+    }
+}
+
+/// Which option raises a limit, for those who know where their file is from.
+fn limit_hint(what: &str) -> &'static str {
+    macro_rules! hint {
+        ($option:literal) => {
+            concat!(
+                "no known feature file comes near this limit; if you trust this one, `",
+                $option,
+                "` raises it"
+            )
+        };
+    }
+    match what {
+        "levels of nesting" => hint!("--max-depth"),
+        "objects" => hint!("--max-objects"),
+        "bytes of memory" => hint!("--max-memory-per-byte"),
+        "memo entries" => hint!("--max-memo"),
+        "values on the stack" => hint!("--max-stack"),
+        "decoded bytes" => hint!("--max-decoded"),
+        "bytes in one string" | "bytes in one line" => hint!("--max-string"),
+        "bytes in one integer" | "digits in one integer" => hint!("--max-integer"),
+        "array axes" => hint!("--max-axes"),
+        "array elements" => hint!("--max-elements"),
+        _ => "no known feature file comes near this limit; do not trust this one",
     }
 }
 

@@ -402,8 +402,10 @@ impl<'a> Machine<'a> {
 
     pub(super) fn remember(&mut self, index: u64) -> Result<(), PickleError> {
         let id = self.top()?;
-        let limit = self.limits.memo_entries.min(self.file.len() as u64);
-        self.check("memo entries", limit, index.saturating_add(1))?;
+        let n_entries = index.saturating_add(1);
+        self.check("memo entries", self.limits.memo_entries, n_entries)?;
+        // Writers number entries one by one.
+        self.check("memo entries for so small a file", self.file.len() as u64, n_entries)?;
         let index = usize::try_from(index).map_err(|_| self.damaged("a memo index"))?;
         if index >= self.memo.len() {
             self.memo.resize(index.saturating_add(1), UNSET);
