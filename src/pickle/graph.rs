@@ -95,8 +95,8 @@ fn unique(
         Value::Dict(entries) => {
             let again = keys.repeated(entries.iter().map(|(key, _)| *key))?;
             for (first, again) in &again {
-                let last = entries.get(*again).map(|(_, value)| *value);
-                if let (Some((_, value)), Some(last)) = (entries.get_mut(*first), last) {
+                let last = entries.get(*again as usize).map(|(_, value)| *value);
+                if let (Some((_, value)), Some(last)) = (entries.get_mut(*first as usize), last) {
                     *value = last;
                 }
             }
@@ -115,12 +115,12 @@ fn unique(
 }
 
 /// Removes the elements whose places are the second of each pair, in rising order.
-fn remove<T>(items: &mut Vec<T>, pairs: &[(usize, usize)]) {
+fn remove<T>(items: &mut Vec<T>, pairs: &[(u32, u32)]) {
     let mut gone = pairs.iter().map(|(_, again)| *again).peekable();
-    let mut idx = 0;
+    let mut idx = 0_u32;
     items.retain(|_| {
         let is_gone = gone.next_if_eq(&idx).is_some();
-        idx += 1;
+        idx = idx.saturating_add(1);
         !is_gone
     });
 }
@@ -143,14 +143,15 @@ impl Keys<'_> {
     fn repeated(
         &mut self,
         keys: impl Iterator<Item = NodeId>,
-    ) -> Result<Vec<(usize, usize)>, PickleError> {
+    ) -> Result<Vec<(u32, u32)>, PickleError> {
         let mut digests = Vec::with_capacity(keys.size_hint().0);
-        for (idx, key) in keys.enumerate() {
+        // There are fewer places than 2^32, as each takes a byte of memory that is counted.
+        for (idx, key) in (0_u32..=u32::MAX).zip(keys) {
             digests.push((self.digest(key, 0)?, idx));
         }
         digests.sort_unstable();
         let mut pairs = Vec::new();
-        let mut first: Option<(Digest, usize)> = None;
+        let mut first: Option<(Digest, u32)> = None;
         for (digest, idx) in digests {
             match first {
                 Some((known, first)) if known == digest => pairs.push((first, idx)),

@@ -29,9 +29,10 @@ pub const FREE_MEMORY: u64 = 24 << 20;
 /// times the file.
 pub const DECODED_BYTES: u64 = 1 << 30;
 
-/// Decoded bytes per byte of the file: a latin-1 character becomes at most two bytes of UTF-8, so
-/// that more can only come from decoding one thing over and over.
-pub const DECODED_PER_BYTE: u64 = 2;
+/// Decoded bytes per byte of the file: protocol 0 spells bytes as latin-1 text, of which a
+/// character becomes two bytes of UTF-8, then one byte again, then at most one of a NumPy text. More
+/// can only come from decoding one thing over and over.
+pub const DECODED_PER_BYTE: u64 = 4;
 
 /// Bytes of one text string. Protocol 2 spells whole arrays as text, so this is not small.
 pub const STRING_BYTES: u64 = 1 << 30;

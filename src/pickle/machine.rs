@@ -89,7 +89,7 @@ impl Machine<'_> {
             }
             Op::FLOAT => {
                 let line = self.line()?;
-                let value = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok());
+                let value = text::float(line);
                 let value = value.ok_or_else(|| self.damaged("a float that is no number"))?;
                 self.push(Value::Float(value))?;
             }

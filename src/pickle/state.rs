@@ -201,14 +201,14 @@ impl<'a> Machine<'a> {
 
     /// Pushes an integer that has an object of its own.
     pub(super) fn push_small_integer(&mut self, value: u16) -> Result<(), PickleError> {
-        const N_SMALL: usize = 1 << 16;
-        if self.small_integers.is_empty() {
-            self.small_integers.resize(N_SMALL, UNSET);
-        }
         let place = usize::from(value);
         let known = self.small_integers.get(place).copied().unwrap_or(UNSET);
         if known != UNSET {
             return self.push_id(known);
+        }
+        if place >= self.small_integers.len() {
+            let len = place.saturating_add(1).next_power_of_two();
+            self.small_integers.resize(len, UNSET);
         }
         let id = self.make(Value::Int(value.into()))?;
         if let Some(place) = self.small_integers.get_mut(place) {
@@ -280,10 +280,10 @@ impl<'a> Machine<'a> {
             Opcode::LONG => line.strip_suffix(b"L").unwrap_or(line),
             _ => line,
         };
-        // Python 3 takes no leading zeros, its C version reads them as octal: no writer makes any.
-        let digits = line.strip_prefix(b"-").unwrap_or(line);
-        if matches!(digits, [b'0', _, ..]) {
-            return Err(self.damaged("an integer with leading zeros"));
+        // Python's two readers differ on leading zeros (octal) and on `-0` (False): no writer makes
+        // any of them.
+        if matches!(line, [b'0', _, ..] | [b'-', b'0', ..] | [b'+', ..]) {
+            return Err(self.damaged("an integer with leading zeros or a plus sign"));
         }
         let bytes =
             text::decimal(line).ok_or_else(|| self.damaged("an integer that is no number"))?;

@@ -95,6 +95,13 @@ fn escape_code(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((digits.iter().try_fold(0, digit)?, rest))
 }
 
+/// The number that a line spells, if it is one and not beyond all floats, as in Python.
+pub(super) fn float(line: &[u8]) -> Option<f64> {
+    let value: f64 = std::str::from_utf8(line).ok()?.parse().ok()?;
+    let is_digits = line.iter().any(u8::is_ascii_digit);
+    Some(value).filter(|value| value.is_finite() || !is_digits)
+}
+
 /// The two's complement bytes, least significant first and as few as possible, of a decimal
 /// integer with an optional sign.
 pub(super) fn decimal(line: &[u8]) -> Option<Vec<u8>> {
@@ -175,6 +182,15 @@ mod tests {
         assert_eq!(raw_unicode(br"\n").unwrap(), "\\n");
         for bad in [&br"\u12"[..], br"\ud83d", br"\U00110000", br"\uzzzz", br"\ud83d\u0041"] {
             assert_eq!(raw_unicode(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn floats() {
+        assert_eq!(float(b"-1.5e3"), Some(-1500.0));
+        assert_eq!(float(b"-inf"), Some(f64::NEG_INFINITY));
+        for bad in [&b"1e400"[..], b"", b" 1", b"1_0", b"0x1p3", b"1.5 "] {
+            assert_eq!(float(bad), None, "{bad:?}");
         }
     }
 

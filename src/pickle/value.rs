@@ -107,7 +107,7 @@ pub(super) struct Node {
 }
 
 macro_rules! callables {
-    ($($(#[$doc:meta])* $name:ident: $($module:literal)|+, $attribute:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $($module:literal)|+, $attribute:literal $(| $also:literal)*;)*) => {
         /// A name that a pickle may mention. The machine has its own meaning for each; no Python
         /// code exists that it could run.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ macro_rules! callables {
             /// The allowed name `module.attribute`, if it is one.
             pub fn find(module: &str, attribute: &str) -> Option<Callable> {
                 match (module, attribute) {
-                    $(($($module)|+, $attribute) => Some(Callable::$name),)*
+                    $(($($module)|+, $attribute $(| $also)*) => Some(Callable::$name),)*
                     _ => None,
                 }
             }
@@ -163,12 +163,12 @@ callables! {
     Dict: "builtins" | "__builtin__", "dict";
     /// `bool`, which like the next three is the factory of a `defaultdict` and never called.
     Bool: "builtins" | "__builtin__", "bool";
-    /// `int`.
-    Int: "builtins" | "__builtin__", "int";
+    /// `int`, or `long` as protocols 0 to 2 call it.
+    Int: "builtins" | "__builtin__", "int" | "long";
     /// `float`.
     Float: "builtins" | "__builtin__", "float";
-    /// `str`.
-    Str: "builtins" | "__builtin__", "str";
+    /// `str`, or `unicode` as protocols 0 to 2 call it.
+    Str: "builtins" | "__builtin__", "str" | "unicode";
     /// `collections.Counter`.
     Counter: "collections", "Counter";
     /// `collections.OrderedDict`.

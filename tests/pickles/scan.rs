@@ -40,11 +40,11 @@ fn all_names_are_listed_beyond_the_first_refused_one() {
         found,
         [
             (2, Some("os.system"), false),
-            (29, Some("io.open"), false),
-            (32, None, false),
+            (30, Some("io.open"), false),
+            (33, None, false),
             // Its module is `None`: nothing in the file says what Python would import.
-            (38, None, false),
-            (39, Some("numpy.dtype"), true),
+            (39, None, false),
+            (40, Some("numpy.dtype"), true),
         ]
     );
     assert_eq!(scan.refusal.unwrap().offset, Some(2));
