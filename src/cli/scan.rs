@@ -75,7 +75,7 @@ fn report(path: &Path, scan: &Scan) -> String {
     };
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<8}  {value}\n"));
     let many = match scan.n_pickles {
-        0 | 1 => String::new(),
+        1 => String::new(),
         n => format!(", {n} pickles one after another"),
     };
     let (size, n_opcodes) = (human_bytes(scan.size), scan.n_opcodes);

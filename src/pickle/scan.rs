@@ -31,7 +31,7 @@ pub struct Scan {
     pub size: u64,
     /// The highest protocol that the file states; 0 if it states none.
     pub protocol: u8,
-    /// Pickles in the file, one after another. Readers stop after the first.
+    /// Pickles that begin in the file, one after another. Readers stop after the first.
     pub n_pickles: u64,
     /// Instructions in all of them.
     pub n_opcodes: u64,
@@ -150,7 +150,7 @@ fn walk(file: &[u8]) -> Scan {
         refusal: None,
         size: file.len() as u64,
         protocol: 0,
-        n_pickles: 0,
+        n_pickles: 1,
         n_opcodes: 0,
         opcodes: BTreeMap::new(),
         n_calls: 0,
@@ -195,7 +195,6 @@ fn walk(file: &[u8]) -> Scan {
                 }
             }
             Op::STOP => {
-                scan.n_pickles = scan.n_pickles.saturating_add(1);
                 // Nothing marks where a pickle of the older protocols begins, and bytes after the
                 // end may be anything.
                 let rest = walk.rest();
@@ -203,6 +202,7 @@ fn walk(file: &[u8]) -> Scan {
                     scan.n_trailing_bytes = rest.len() as u64;
                     break;
                 }
+                scan.n_pickles = scan.n_pickles.saturating_add(1);
                 walk.forget();
             }
             _ => {}

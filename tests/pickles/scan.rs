@@ -56,6 +56,9 @@ fn a_further_pickle_is_scanned_too() {
     let scan_two = scan(b"\x80\x02N.\x80\x02cos\nsystem\n.");
     assert_eq!((scan_two.n_pickles, scan_two.allowed), (2, false));
     assert_eq!(scan_two.refusal.unwrap().offset, Some(6));
+    // It counts although it does not end.
+    let cut = scan(b"\x80\x02N.\x80\x02cos\nsystem\n");
+    assert_eq!((cut.n_pickles, cut.n_forbidden_globals), (2, 1));
     let trailing = scan(b"\x80\x02N.cos\nsystem\n.");
     assert_eq!((trailing.n_pickles, trailing.n_trailing_bytes), (1, 12));
     assert!(trailing.allowed);
