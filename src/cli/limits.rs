@@ -16,7 +16,7 @@ pub struct LimitsArgs {
     #[arg(long, value_name = "N", default_value_t = default::OBJECTS)]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_objects: u64,
-    /// Bytes of memory for objects per byte of the file, beyond 24 MiB
+    /// Bytes of memory for objects per byte of the file, beyond 20 MiB
     #[arg(long, value_name = "N", default_value_t = default::MEMORY_PER_BYTE)]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_memory_per_byte: u64,

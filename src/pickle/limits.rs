@@ -22,7 +22,7 @@ pub const OBJECTS: u64 = 12_000_000;
 pub const MEMORY_PER_BYTE: u64 = 8;
 
 /// Bytes of memory for objects that every file may have, however small it is.
-pub const FREE_MEMORY: u64 = 24 << 20;
+pub const FREE_MEMORY: u64 = 20 << 20;
 
 /// Bytes that had to be decoded into memory, because the file holds them only in another form
 /// (Python 2 escapes, bytes spelled as text). Besides, they never exceed [`DECODED_PER_BYTE`]
