@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::error::ErrorKind;
 
+use super::limits::LimitsArgs;
 use super::{Failure, output, progress};
 use crate::corpus::spec::{Candidate, candidates, recognise};
 use crate::corpus::{Corpus, Dataset, SplitName};
@@ -49,6 +50,8 @@ pub struct ConvertArgs {
     /// the seconds after
     #[arg(long)]
     no_sync: bool,
+    #[command(flatten)]
+    limits: LimitsArgs,
 }
 
 /// A pickle and where it came from.
@@ -80,7 +83,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     }
     let opened = paths
         .into_iter()
-        .map(|path| open_pickle(&path).map(|pickle| Opened { path, pickle }))
+        .map(|path| open_pickle(&path, &args.limits).map(|pickle| Opened { path, pickle }))
         .collect::<Result<Vec<_>, _>>()?;
     let files: Vec<SourceFile<'_>> =
         opened.iter().map(|file| SourceFile::new(&file.pickle, stem(&file.path))).collect();
@@ -158,14 +161,8 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Opens a pickle, with errors that name the file.
-pub fn open_pickle(path: &Path) -> Result<Pickle, Failure> {
-    Pickle::open(path, &Limits::default()).map_err(|error| {
-        let failure = Failure::at(path, &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })
+pub fn open_pickle(path: &Path, limits: &LimitsArgs) -> Result<Pickle, Failure> {
+    Pickle::open(path, &Limits::from(limits)).map_err(|error| super::pickle_failure(path, &error))
 }
 
 /// `NAME.h5` next to the pickle or the folder of that name.

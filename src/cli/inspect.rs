@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::limits::LimitsArgs;
 use super::{Failure, convert, output};
 use crate::pickle::describe;
 use crate::store::Store;
@@ -14,6 +15,8 @@ use crate::store::Store;
 pub struct InspectArgs {
     /// A pickle or a store
     path: PathBuf,
+    #[command(flatten)]
+    limits: LimitsArgs,
 }
 
 /// Prints the tree of one file.
@@ -23,7 +26,7 @@ pub fn inspect(args: InspectArgs) -> Result<ExitCode, Failure> {
     if starts_like_hdf5(&path)? {
         output::write(format_args!("{}", Store::open(&path)?.describe(&name)?));
     } else {
-        let pickle = convert::open_pickle(&path)?;
+        let pickle = convert::open_pickle(&path, &args.limits)?;
         output::write(format_args!("{}", describe(&pickle, &name)));
     }
     Ok(ExitCode::SUCCESS)

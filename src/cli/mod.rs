@@ -9,7 +9,9 @@ mod output;
 mod convert;
 mod export;
 mod inspect;
+mod limits;
 mod progress;
+mod scan;
 mod synth;
 #[cfg_attr(feature = "train", path = "train/enabled.rs")]
 #[cfg_attr(not(feature = "train"), path = "train/disabled.rs")]
@@ -20,6 +22,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::pickle::PickleError;
 
 /// Convert, validate and inspect the feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS, and train
 /// ALMT on them.
@@ -35,6 +39,7 @@ enum Command {
     Convert(convert::ConvertArgs),
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
+    Scan(scan::ScanArgs),
     Train(train::TrainArgs),
     Eval(train::EvalArgs),
     Export(export::ExportArgs),
@@ -81,6 +86,15 @@ impl Failure {
     }
 }
 
+/// The failure to read a pickle, with its hint.
+fn pickle_failure(path: &Path, error: &PickleError) -> Failure {
+    let failure = Failure::at(path, error);
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
 impl From<crate::store::StoreError> for Failure {
     fn from(error: crate::store::StoreError) -> Failure {
         Failure::new(error.to_string())
@@ -93,6 +107,7 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Convert(args) => convert::convert(args),
         Command::Validate(args) => validate::validate(args),
         Command::Inspect(args) => inspect::inspect(args),
+        Command::Scan(args) => Ok(scan::scan(args)),
         Command::Train(args) => (trainer.train)(args),
         Command::Eval(args) => (trainer.eval)(args),
         Command::Export(args) => export::export(args),

@@ -1,5 +1,7 @@
-//! Where the bytes of a pickle lie: in a mapped file or in memory. The only `unsafe` of the
-//! pickle and ingest halves is here.
+//! Where the bytes of a pickle lie: in a mapped file or in memory. The only `unsafe` of the crate
+//! is here; everywhere else the compiler refuses it.
+
+#![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io;
@@ -28,12 +30,19 @@ impl Source {
             // An empty file cannot be mapped, and is reported like any other content.
             return Ok(Source::Memory(Vec::new()));
         }
-        // SAFETY: the map is read-only and private to this value, so that nothing in this process
-        // writes through it. Another process that changes the file while it is read can change
-        // what is read; every later access is bounds-checked against the mapped length, every
-        // bit pattern is a valid `u8`, and text is validated on each access, so that changed bytes
-        // give wrong values but no undefined reference. Shortening the file ends the process with
-        // a signal, which no mapping can prevent.
+        // SAFETY: what `Mmap::map` asks for is that nobody changes the file while it is mapped,
+        // because the bytes are lent as `&[u8]`, which the compiler takes for constant.
+        //
+        // - This process does not: the map is read-only, and `convert` refuses an output that is its
+        //   input.
+        // - Another process could, and no program can keep it from that without a copy. The code
+        //   is written so that the damage is a wrong value: only bytes are lent, of which every
+        //   pattern is valid; they are copied out with `from_le_bytes`, never reinterpreted as
+        //   another type; lengths and offsets are kept outside the map, in the table of values;
+        //   every access is checked against the length of the map, which does not change; and text
+        //   is checked to be UTF-8 on each access instead of once.
+        // - Shortening the file ends the process with a signal (SIGBUS) at the next access beyond
+        //   the new end: no memory but the file's own is ever read.
         let map = unsafe { Mmap::map(&file)? };
         Ok(Source::Map(map))
     }

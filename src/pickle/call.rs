@@ -27,6 +27,28 @@ impl Machine<'_> {
         }
     }
 
+    /// Makes an object of the class `callable` as `__new__` does, to which the arguments of the
+    /// classes that can change mean nothing: `list.__new__(list, items)` is empty.
+    pub(super) fn create(&mut self, callable: NodeId, args: NodeId) -> Result<NodeId, PickleError> {
+        use Callable as Name;
+        let has_args = !matches!(self.value(args), Value::Tuple(items) if items.is_empty());
+        match self.value(callable) {
+            Value::Global(
+                name @ (Name::Reconstruct | Name::Scalar | Name::FromBuffer | Name::Encode),
+            ) => Err(self.unknown_form(*name)),
+            Value::Global(
+                name @ (Name::List
+                | Name::Set
+                | Name::Dict
+                | Name::OrderedDict
+                | Name::DefaultDict
+                | Name::Counter
+                | Name::ByteArray),
+            ) if has_args => Err(self.unknown_form(*name)),
+            _ => self.call(callable, args),
+        }
+    }
+
     /// Calls `callable` with `args`.
     pub(super) fn call_with(
         &mut self,
@@ -71,12 +93,15 @@ impl Machine<'_> {
             (Name::Tuple, _) => Value::Tuple(self.copied(name, args)?),
             (Name::Set, _) => Value::Set(self.copied(name, args)?),
             (Name::FrozenSet, _) => Value::FrozenSet(self.copied(name, args)?),
-            (Name::Dict | Name::OrderedDict, _) => Value::Dict(self.pairs(name, args)?),
+            (Name::Counter, [counts]) if !matches!(self.value(*counts), Value::Dict(_)) => {
+                return Err(self.unknown_form(name));
+            }
+            (Name::Dict | Name::OrderedDict | Name::Counter, _) => {
+                Value::Dict(self.pairs(name, args)?)
+            }
             (Name::DefaultDict, []) => Value::Dict(Vec::new()),
             // The factory makes values for missing keys; a finished dict never asks for one.
-            (Name::DefaultDict, [factory]) if self.is_container(*factory) => {
-                Value::Dict(Vec::new())
-            }
+            (Name::DefaultDict, [factory]) if self.is_factory(*factory) => Value::Dict(Vec::new()),
             _ => return Err(self.unknown_form(name)),
         };
         self.make(value)
@@ -148,6 +173,8 @@ impl Machine<'_> {
         data: NodeId,
     ) -> Result<Value, PickleError> {
         let shape = self.lens(shape)?;
+        // Shape and strides, which the array had for fewer axes until now.
+        self.charge(shape.len().saturating_mul(2 * size_of::<usize>()) as u64)?;
         let dtype = self.dtype(dtype)?;
         let order = match self.value(fortran) {
             Value::Bool(true) | Value::Int(1) => Order::Fortran,
@@ -263,6 +290,8 @@ impl Machine<'_> {
             Value::Bytes(self.decode(&encoded)?)
         };
         let id = self.make(value)?;
+        // An entry of the table, at its usual load.
+        self.charge(24)?;
         self.encoded.insert(text, id);
         Ok(id)
     }
@@ -272,10 +301,14 @@ impl Machine<'_> {
         let items = match args {
             [] => return Ok(Vec::new()),
             [items] => match self.value(*items) {
-                Value::List(items)
-                | Value::Tuple(items)
-                | Value::Set(items)
-                | Value::FrozenSet(items) => items.len(),
+                Value::List(items) | Value::Tuple(items) => items.len(),
+                // Equal elements are taken out of sets only when all is read, which is too late
+                // for a list; and the order would be Python's own.
+                Value::Set(items) | Value::FrozenSet(items)
+                    if matches!(name, Callable::Set | Callable::FrozenSet) =>
+                {
+                    items.len()
+                }
                 _ => return Err(self.unknown_form(name)),
             },
             _ => return Err(self.unknown_form(name)),
@@ -357,12 +390,25 @@ impl Machine<'_> {
         matches!(self.value(id), Value::Global(Callable::Ndarray))
     }
 
-    fn is_container(&self, id: NodeId) -> bool {
+    fn is_factory(&self, id: NodeId) -> bool {
         use Callable as Name;
         id == NONE
             || matches!(
                 self.value(id),
-                Value::Global(Name::List | Name::Dict | Name::Set | Name::Tuple | Name::FrozenSet)
+                Value::Global(
+                    Name::List
+                        | Name::Dict
+                        | Name::Set
+                        | Name::Tuple
+                        | Name::FrozenSet
+                        | Name::OrderedDict
+                        | Name::Counter
+                        | Name::Bytes
+                        | Name::Bool
+                        | Name::Int
+                        | Name::Float
+                        | Name::Str
+                )
             )
     }
 

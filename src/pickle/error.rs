@@ -93,6 +93,16 @@ pub enum PickleError {
         /// Where.
         offset: u64,
     },
+    /// A part of the file never arrived.
+    #[error("{}", zeros_text(*.offset, *.end, *.len))]
+    Zeros {
+        /// First of the zeros.
+        offset: u64,
+        /// First byte after them.
+        end: u64,
+        /// Size of the file.
+        len: u64,
+    },
     /// An array whose parts contradict each other, or of a kind that is not read.
     #[error("array at byte {offset}: {what}")]
     Array {
@@ -128,13 +138,13 @@ impl PickleError {
             PickleError::NotAPickle { hint, .. }
             | PickleError::ForbiddenOpcode { hint, .. }
             | PickleError::ForbiddenGlobal { hint, .. } => Some(hint),
-            PickleError::Truncated { .. } => Some("download or copy the file again"),
+            PickleError::Truncated { .. } | PickleError::Zeros { .. } => {
+                Some("download or copy the file again")
+            }
             PickleError::LineEnds { .. } => {
                 Some("the file was copied as text; copy it again in binary mode")
             }
-            PickleError::Limit { .. } => {
-                Some("no known feature file comes near this limit; do not trust this one")
-            }
+            PickleError::Limit { what, .. } => Some(limit_hint(what)),
             _ => None,
         }
     }
@@ -152,10 +162,37 @@ impl PickleError {
             | PickleError::ForbiddenCall { offset, .. }
             | PickleError::Damaged { offset, .. }
             | PickleError::LineEnds { offset }
+            | PickleError::Zeros { offset, .. }
             | PickleError::Array { offset, .. }
             | PickleError::Limit { offset, .. }
             | PickleError::Cycle { offset } => Some(*offset),
         }
+    }
+}
+
+/// Which option raises a limit, for those who know where their file is from.
+fn limit_hint(what: &str) -> &'static str {
+    macro_rules! hint {
+        ($option:literal) => {
+            concat!(
+                "no known feature file comes near this limit; if you trust this one, `",
+                $option,
+                "` raises it"
+            )
+        };
+    }
+    match what {
+        "levels of nesting" => hint!("--max-depth"),
+        "objects" => hint!("--max-objects"),
+        "bytes of memory" => hint!("--max-memory-per-byte"),
+        "memo entries" => hint!("--max-memo"),
+        "values on the stack" => hint!("--max-stack"),
+        "decoded bytes" => hint!("--max-decoded"),
+        "bytes in one string" | "bytes in one line" => hint!("--max-string"),
+        "bytes in one integer" | "digits in one integer" => hint!("--max-integer"),
+        "array axes" => hint!("--max-axes"),
+        "array elements" => hint!("--max-elements"),
+        _ => "no known feature file comes near this limit; do not trust this one",
     }
 }
 
@@ -167,7 +204,10 @@ pub(super) fn global_hint(module: &str) -> &'static str {
         }
         "pandas" => "the file holds pandas objects; save their values from Python as arrays",
         "scipy" => "the file holds SciPy matrices; save them from Python with `.toarray()`",
-        "joblib" => "written by joblib; save the object from Python with `pickle.dump`",
+        "numpy" => {
+            "a kind of array that is not read; save plain arrays from Python with `numpy.asarray`"
+        }
+        "joblib" | "sklearn" => "written by joblib; save the object from Python with `pickle.dump`",
         "os" | "posix" | "nt" | "subprocess" | "sys" | "builtins" | "__builtin__" | "runpy"
         | "importlib" | "socket" | "shutil" | "pty" | "ctypes" => {
             "feature files never need this name; `pickle.load` could run code: do not load it"
@@ -176,91 +216,12 @@ pub(super) fn global_hint(module: &str) -> &'static str {
     }
 }
 
-/// The bytes that other kinds of files begin with, what they are, and what to do.
-const FOREIGN: [(&[u8], &str, &str); 15] = [
-    (
-        b"version https://git-lfs",
-        "a Git LFS pointer",
-        "the real file was not fetched: run `git lfs pull` where it came from",
-    ),
-    (
-        b"PK\x03\x04",
-        "a zip archive (`.npz`, `torch.save`, `.zip`)",
-        "unpack it, or load it in Python and save the contents with `pickle.dump`",
-    ),
-    (b"PK\x05\x06", "an empty zip archive", "download the file again"),
-    (b"\x1f\x8b", "gzip data", "decompress it first with `gunzip`"),
-    (b"\x78\x01", "zlib data, as joblib writes it", ZLIB_HINT),
-    (b"\x78\x9c", "zlib data, as joblib writes it", ZLIB_HINT),
-    (b"\x78\xda", "zlib data, as joblib writes it", ZLIB_HINT),
-    (b"BZh", "bzip2 data", "decompress it first with `bunzip2`"),
-    (b"\xfd7zXZ\x00", "xz data", "decompress it first with `unxz`"),
-    (b"\x28\xb5\x2f\xfd", "zstd data", "decompress it first with `unzstd`"),
-    (b"Rar!", "a RAR archive", "unpack it first"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "it may be a store or a `.csd` file already"),
-    (b"\x93NUMPY", "a NumPy `.npy` file", "load it in Python and save it with `pickle.dump`"),
-    (
-        b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
-        "a file of `torch.save` in its old format",
-        "load it in Python with `torch.load(..., weights_only=True)` and save arrays",
-    ),
-];
-
-const ZLIB_HINT: &str = "load it with joblib in Python and save the object with `pickle.dump`";
-
-/// Recognises files that are something else by their first bytes.
-pub(super) fn detect_foreign(bytes: &[u8]) -> Option<PickleError> {
-    let refuse = |what, hint| Some(PickleError::NotAPickle { offset: 0, what, hint });
-    if bytes.is_empty() {
-        return refuse("the file is empty", "download or copy the file again");
+fn zeros_text(offset: u64, end: u64, len: u64) -> String {
+    if end == len {
+        format!(
+            "nothing but zeros from byte {offset} on, to the end at {len}: the download is incomplete"
+        )
+    } else {
+        format!("nothing but zeros from byte {offset} to byte {end}: the download is incomplete")
     }
-    let head = bytes.get(..bytes.len().min(512)).unwrap_or(bytes);
-    if head.iter().all(|byte| *byte == 0) {
-        return refuse("the file begins with zeros only", "download or copy the file again");
-    }
-    if let Some((_, what, hint)) = FOREIGN.iter().find(|(magic, ..)| head.starts_with(magic)) {
-        return refuse(what, hint);
-    }
-    let start = head.trim_ascii_start();
-    let tag = start.get(..start.len().min(14)).unwrap_or(start).to_ascii_lowercase();
-    if tag.starts_with(b"<!doctype html") || tag.starts_with(b"<html") || tag.starts_with(b"<?xml")
-    {
-        return refuse(
-            "a web page",
-            "the download gave an error or log-in page; open the link in a browser",
-        );
-    }
-    None
-}
-
-/// Turns the failure of a file that reads like prose into a statement that it is no pickle.
-///
-/// Protocols 0 and 1 have no magic bytes and almost any letter is an opcode, so text can only be
-/// told from a pickle after the machine has failed on its first few instructions.
-pub(super) fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
-    const EARLY: u64 = 16;
-    // `i` and `c` begin an import, whose name is the text up to the second line end.
-    let no_name =
-        |name: &str| !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b));
-    let unclear = matches!(&error, PickleError::ForbiddenGlobal { name, .. } if no_name(name))
-        || matches!(
-            error,
-            PickleError::Truncated { .. }
-            | PickleError::UnknownOpcode { .. }
-            | PickleError::Damaged { .. }
-            // A persistent id as the very first value: no writer does that, words with P do.
-            | PickleError::ForbiddenOpcode { offset: 0, .. }
-        );
-    let head = bytes.get(..bytes.len().min(256)).unwrap_or(bytes);
-    let readable = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e | 0x80..);
-    let early = error.offset().is_some_and(|offset| offset < EARLY);
-    if unclear && early && head.first() != Some(&0x80) && head.iter().all(readable) {
-        return PickleError::NotAPickle {
-            offset: error.offset().unwrap_or(0),
-            what: "plain text",
-            hint: "open it in an editor: it may be a note or an error message under a wrong name",
-        };
-    }
-    error
 }

@@ -8,7 +8,7 @@ use super::error::PickleError;
 use super::limits::Limits;
 use super::machine::Parts;
 use super::numpy::Data;
-use super::value::{Node, NodeId, Value};
+use super::value::{Node, NodeId, Span, Value};
 
 /// Height of a value that is not finished yet: on the way from the root, so that to meet it again
 /// is a cycle.
@@ -19,13 +19,14 @@ const OPEN: u32 = u32::MAX;
 /// # Errors
 /// If a container holds itself, nesting exceeds the limit, or a key cannot be one.
 pub(super) fn settle(parts: &mut Parts, file: &[u8], limits: &Limits) -> Result<(), PickleError> {
+    let mut known = HashMap::new();
     // 0 for what was not met; otherwise the number of levels from the value downwards.
     let mut heights = vec![0_u32; parts.nodes.len()];
     let mut path: Vec<(NodeId, usize, u32)> = vec![(parts.root, 0, 0)];
     while let Some((id, child_idx, tallest)) = path.pop() {
         let Some(node) = parts.nodes.get(id.index()) else { continue };
         let Some(child) = child(&node.value, child_idx) else {
-            unique(parts, file, id)?;
+            unique(parts, file, &mut known, id)?;
             let height = tallest.saturating_add(1);
             if let Some(place) = heights.get_mut(id.index()) {
                 *place = height;
@@ -78,118 +79,137 @@ fn child(value: &Value, idx: usize) -> Option<NodeId> {
 }
 
 /// Keeps the first key and the last value of equal dict keys, and one of equal set elements.
-fn unique(parts: &mut Parts, file: &[u8], id: NodeId) -> Result<(), PickleError> {
-    let Some(node) = parts.nodes.get(id.index()) else { return Ok(()) };
-    let keys = Keys { nodes: &parts.nodes, file, decoded: &parts.decoded };
-    let value = match &node.value {
+fn unique(
+    parts: &mut Parts,
+    file: &[u8],
+    known: &mut HashMap<NodeId, Digest>,
+    id: NodeId,
+) -> Result<(), PickleError> {
+    let Some(node) = parts.nodes.get_mut(id.index()) else { return Ok(()) };
+    if !matches!(node.value, Value::Dict(_) | Value::Set(_) | Value::FrozenSet(_)) {
+        return Ok(());
+    }
+    let mut value = std::mem::replace(&mut node.value, Value::None);
+    let mut keys = Keys { nodes: &parts.nodes, file, decoded: &parts.decoded, known };
+    match &mut value {
         Value::Dict(entries) => {
-            let mut places = Places::default();
-            let mut kept: Vec<(NodeId, NodeId)> = Vec::new();
-            for (key, value) in entries {
-                let place = places.of(*key, kept.len(), &keys)?;
-                match kept.get_mut(place) {
-                    Some((_, kept)) => *kept = *value,
-                    None => kept.push((*key, *value)),
+            let again = keys.repeated(entries.iter().map(|(key, _)| *key))?;
+            for (first, again) in &again {
+                let last = entries.get(*again as usize).map(|(_, value)| *value);
+                if let (Some((_, value)), Some(last)) = (entries.get_mut(*first as usize), last) {
+                    *value = last;
                 }
             }
-            Value::Dict(kept)
+            remove(entries, &again);
         }
-        Value::Set(items) => Value::Set(keys.distinct(items)?),
-        Value::FrozenSet(items) => Value::FrozenSet(keys.distinct(items)?),
-        _ => return Ok(()),
-    };
+        Value::Set(items) | Value::FrozenSet(items) => {
+            let again = keys.repeated(items.iter().copied())?;
+            remove(items, &again);
+        }
+        _ => {}
+    }
     if let Some(node) = parts.nodes.get_mut(id.index()) {
         node.value = value;
     }
     Ok(())
 }
 
-/// The places of the keys met so far.
-#[derive(Default)]
-struct Places {
-    /// By object, so that a key mentioned a million times is spelled out once.
-    by_id: HashMap<NodeId, usize>,
-    by_key: HashMap<Vec<u8>, usize>,
+/// Removes the elements whose places are the second of each pair, in rising order.
+fn remove<T>(items: &mut Vec<T>, pairs: &[(u32, u32)]) {
+    let mut gone = pairs.iter().map(|(_, again)| *again).peekable();
+    let mut idx = 0_u32;
+    items.retain(|_| {
+        let is_gone = gone.next_if_eq(&idx).is_some();
+        idx = idx.saturating_add(1);
+        !is_gone
+    });
 }
 
-impl Places {
-    /// The place of `key`, which is `next` if it was not met before.
-    fn of(&mut self, key: NodeId, next: usize, keys: &Keys<'_>) -> Result<usize, PickleError> {
-        if let Some(place) = self.by_id.get(&key) {
-            return Ok(*place);
-        }
-        let place = *self.by_key.entry(keys.canonical(key)?).or_insert(next);
-        self.by_id.insert(key, place);
-        Ok(place)
-    }
-}
+/// What stands for a key: equal for the keys that Python takes for equal, and of one small size,
+/// so that neither long keys nor many equal ones take much memory or time.
+type Digest = [u8; 16];
 
 struct Keys<'a> {
     nodes: &'a [Node],
     file: &'a [u8],
     decoded: &'a [u8],
+    /// Digests of long texts and of tuples, since one of them can be a key a million times.
+    known: &'a mut HashMap<NodeId, Digest>,
 }
 
 impl Keys<'_> {
-    fn distinct(&self, items: &[NodeId]) -> Result<Vec<NodeId>, PickleError> {
-        let mut places = Places::default();
-        let mut kept = Vec::new();
-        for item in items {
-            if places.of(*item, kept.len(), self)? == kept.len() {
-                kept.push(*item);
+    /// Pairs of places, the first and a later one, at which equal keys stand; in rising order of
+    /// the later one.
+    fn repeated(
+        &mut self,
+        keys: impl Iterator<Item = NodeId>,
+    ) -> Result<Vec<(u32, u32)>, PickleError> {
+        let mut digests = Vec::with_capacity(keys.size_hint().0);
+        // There are fewer places than 2^32, as each takes a byte of memory that is counted.
+        for (idx, key) in (0_u32..=u32::MAX).zip(keys) {
+            digests.push((self.digest(key, 0)?, idx));
+        }
+        digests.sort_unstable();
+        let mut pairs = Vec::new();
+        let mut first: Option<(Digest, u32)> = None;
+        for (digest, idx) in digests {
+            match first {
+                Some((known, first)) if known == digest => pairs.push((first, idx)),
+                _ => first = Some((digest, idx)),
             }
         }
-        Ok(kept)
+        pairs.sort_unstable_by_key(|(_, again)| *again);
+        Ok(pairs)
     }
 
-    /// Bytes that are equal for the keys that Python takes for equal.
-    fn canonical(&self, id: NodeId) -> Result<Vec<u8>, PickleError> {
-        // Tuples in tuples could be shared so often that comparing them never ends.
-        const MOST_PARTS: usize = 64;
-        // Keys are names and ids; comparing megabytes over and over would take long.
-        const MOST_BYTES: usize = 4096;
-        let mut key = Vec::new();
-        let mut pending = vec![id];
-        let mut n_parts = 0;
-        while let Some(id) = pending.pop() {
-            let Some(node) = self.nodes.get(id.index()) else { continue };
-            n_parts += 1;
-            let (tag, bytes): (u8, Cow<'_, [u8]>) = match &node.value {
-                Value::None => (b'n', Cow::default()),
-                Value::Bool(value) => (b'i', i64::from(*value).to_le_bytes().to_vec().into()),
-                Value::Int(value) => (b'i', value.to_le_bytes().to_vec().into()),
-                Value::Float(value) if *value as i64 as f64 == *value && value.abs() < 9e15 => {
-                    (b'i', (*value as i64).to_le_bytes().to_vec().into())
-                }
-                // A NaN equals only itself, which is the object.
-                Value::Float(value) if value.is_nan() => (b'm', id.0.to_le_bytes().to_vec().into()),
-                Value::Float(value) => (b'f', value.to_le_bytes().to_vec().into()),
-                Value::BigInt(span) => (b'l', span.get(self.file, self.decoded).into()),
-                Value::Str(span) => (b's', span.get(self.file, self.decoded).into()),
-                Value::ByteStr(span) => (b's', as_utf8(span.get(self.file, self.decoded))),
-                Value::Bytes(span) => (b'b', span.get(self.file, self.decoded).into()),
-                Value::Tuple(items) if n_parts + items.len() <= MOST_PARTS => {
-                    pending.extend(items.iter().rev());
-                    (b't', items.len().to_le_bytes().to_vec().into())
-                }
-                other => {
-                    let what = format!("a {} as a key of a dict or set", other.type_name());
-                    return Err(PickleError::ForbiddenCall { offset: node.offset, what });
-                }
-            };
-            if bytes.len() > MOST_BYTES {
-                return Err(PickleError::Limit {
-                    offset: node.offset,
-                    what: "bytes in one key",
-                    limit: MOST_BYTES as u64,
-                    found: bytes.len() as u64,
-                });
+    fn digest(&mut self, id: NodeId, level: usize) -> Result<Digest, PickleError> {
+        // Tuples in tuples are read by recursion. Keys of feature files are flat.
+        const MOST_LEVELS: usize = 8;
+        // Shorter texts are hashed faster than they are looked up.
+        const LONG: usize = 64;
+        let nodes = self.nodes;
+        let Some(node) = nodes.get(id.index()) else { return Ok(Digest::default()) };
+        let text = |span: &Span| span.get(self.file, self.decoded);
+        let bytes: (u8, Cow<'_, [u8]>) = match &node.value {
+            Value::None => (b'n', Cow::default()),
+            Value::Bool(value) => (b'i', i64::from(*value).to_le_bytes().to_vec().into()),
+            Value::Int(value) => (b'i', value.to_le_bytes().to_vec().into()),
+            Value::Float(value) if *value as i64 as f64 == *value && value.abs() < 9e15 => {
+                (b'i', (*value as i64).to_le_bytes().to_vec().into())
             }
-            key.push(tag);
-            key.extend((bytes.len() as u64).to_le_bytes());
-            key.extend_from_slice(&bytes);
+            // A NaN equals only itself, which is the object.
+            Value::Float(value) if value.is_nan() => (b'm', id.0.to_le_bytes().to_vec().into()),
+            Value::Float(value) => (b'f', value.to_le_bytes().to_vec().into()),
+            Value::BigInt(span) => (b'l', text(span).into()),
+            Value::Str(_) | Value::ByteStr(_) | Value::Bytes(_) | Value::Tuple(_)
+                if self.known.contains_key(&id) =>
+            {
+                return Ok(self.known.get(&id).copied().unwrap_or_default());
+            }
+            Value::Str(span) => (b's', text(span).into()),
+            Value::ByteStr(span) => (b's', as_utf8(text(span))),
+            Value::Bytes(span) => (b'b', text(span).into()),
+            Value::Tuple(items) if level < MOST_LEVELS => {
+                let mut parts = Vec::with_capacity(items.len().saturating_mul(16));
+                for item in items {
+                    parts.extend(self.digest(*item, level + 1)?);
+                }
+                (b't', parts.into())
+            }
+            other => {
+                let what = format!("a {} as a key of a dict or set", other.type_name());
+                return Err(PickleError::ForbiddenCall { offset: node.offset, what });
+            }
+        };
+        let (tag, bytes) = bytes;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[tag]).update(&bytes);
+        let mut digest = Digest::default();
+        hasher.finalize_xof().fill(&mut digest);
+        if bytes.len() > LONG || matches!(node.value, Value::Tuple(_)) {
+            self.known.insert(id, digest);
         }
-        Ok(key)
+        Ok(digest)
     }
 }
 

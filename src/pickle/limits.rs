@@ -5,7 +5,8 @@
 pub const DEPTH: u64 = 100;
 
 /// Memo entries. Python memoises every string and container once; the largest known file
-/// (22,856 segments with word alignments) has under three million.
+/// (22,856 segments with word alignments) has under three million. Besides, no index exceeds the
+/// length of the file, since writers number entries one by one.
 pub const MEMO_ENTRIES: u64 = 8_000_000;
 
 /// Values on the stack at one time. Python writes containers in batches of a thousand, other
@@ -13,17 +14,25 @@ pub const MEMO_ENTRIES: u64 = 8_000_000;
 pub const STACK_VALUES: u64 = 4_000_000;
 
 /// Objects, plus the places that containers have for them. The largest known file has seven
-/// million. A place costs 4 bytes, an object at most 48, but at least one byte of the file too.
+/// million.
 pub const OBJECTS: u64 = 12_000_000;
+
+/// Bytes of memory for objects per byte of the file, beyond [`FREE_MEMORY`]. Lists of short words,
+/// the densest thing in feature files, need five; a flood of empty containers needs fifty.
+pub const MEMORY_PER_BYTE: u64 = 8;
+
+/// Bytes of memory for objects that every file may have, however small it is.
+pub const FREE_MEMORY: u64 = 20 << 20;
 
 /// Bytes that had to be decoded into memory, because the file holds them only in another form
 /// (Python 2 escapes, bytes spelled as text). Besides, they never exceed [`DECODED_PER_BYTE`]
 /// times the file.
 pub const DECODED_BYTES: u64 = 1 << 30;
 
-/// Decoded bytes per byte of the file: a latin-1 character becomes at most two bytes of UTF-8, so
-/// that more can only come from decoding one thing over and over.
-pub const DECODED_PER_BYTE: u64 = 2;
+/// Decoded bytes per byte of the file: protocol 0 spells bytes as latin-1 text, of which a
+/// character becomes two bytes of UTF-8, then one byte again, then at most one of a NumPy text. More
+/// can only come from decoding one thing over and over.
+pub const DECODED_PER_BYTE: u64 = 4;
 
 /// Bytes of one text string. Protocol 2 spells whole arrays as text, so this is not small.
 pub const STRING_BYTES: u64 = 1 << 30;
@@ -49,6 +58,8 @@ pub struct Limits {
     pub stack_values: u64,
     /// Objects and the places for them; see [`OBJECTS`].
     pub objects: u64,
+    /// Bytes of memory for objects per byte of the file; see [`MEMORY_PER_BYTE`].
+    pub memory_per_byte: u64,
     /// Bytes decoded into memory; see [`DECODED_BYTES`].
     pub decoded_bytes: u64,
     /// Bytes of one text string; see [`STRING_BYTES`].
@@ -68,6 +79,7 @@ impl Default for Limits {
             memo_entries: MEMO_ENTRIES,
             stack_values: STACK_VALUES,
             objects: OBJECTS,
+            memory_per_byte: MEMORY_PER_BYTE,
             decoded_bytes: DECODED_BYTES,
             string_bytes: STRING_BYTES,
             integer_bytes: INTEGER_BYTES,

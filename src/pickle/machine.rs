@@ -65,11 +65,11 @@ impl Machine<'_> {
             }
             Op::BININT1 => {
                 let value = self.byte()?;
-                self.push(Value::Int(value.into()))?;
+                self.push_small_integer(value.into())?;
             }
             Op::BININT2 => {
                 let value = u16::from_le_bytes(self.fixed()?);
-                self.push(Value::Int(value.into()))?;
+                self.push_small_integer(value)?;
             }
             Op::LONG1 => {
                 let len = self.byte()?;
@@ -89,7 +89,7 @@ impl Machine<'_> {
             }
             Op::FLOAT => {
                 let line = self.line()?;
-                let value = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok());
+                let value = text::float(line);
                 let value = value.ok_or_else(|| self.damaged("a float that is no number"))?;
                 self.push(Value::Float(value))?;
             }
@@ -153,16 +153,16 @@ impl Machine<'_> {
             }
             Op::APPEND => {
                 let item = self.pop()?;
-                self.extend_list(vec![item])?;
+                self.extend_list(&[item])?;
             }
             Op::APPENDS => {
                 let items = self.pop_to_mark()?;
-                self.extend_list(items)?;
+                self.extend_list(&items)?;
             }
-            Op::EMPTY_TUPLE => self.push(Value::Tuple(Vec::new()))?,
+            Op::EMPTY_TUPLE => self.push_tuple(Vec::new())?,
             Op::TUPLE => {
                 let items = self.pop_to_mark()?;
-                self.push_items(items, Value::Tuple)?;
+                self.push_tuple(items)?;
             }
             Op::TUPLE1 => self.small_tuple(1)?,
             Op::TUPLE2 => self.small_tuple(2)?,
@@ -171,25 +171,21 @@ impl Machine<'_> {
             Op::DICT => {
                 let items = self.pop_to_mark()?;
                 self.push(Value::Dict(Vec::new()))?;
-                self.extend_dict(items)?;
+                self.extend_dict(&items)?;
             }
             Op::SETITEM => {
                 let value = self.pop()?;
                 let key = self.pop()?;
-                self.extend_dict(vec![key, value])?;
+                self.extend_dict(&[key, value])?;
             }
             Op::SETITEMS => {
                 let items = self.pop_to_mark()?;
-                self.extend_dict(items)?;
+                self.extend_dict(&items)?;
             }
             Op::EMPTY_SET => self.push(Value::Set(Vec::new()))?,
             Op::ADDITEMS => {
                 let items = self.pop_to_mark()?;
-                self.count(items.len() as u64)?;
-                match self.top_value()? {
-                    Value::Set(set) => set.extend(items),
-                    _ => return Err(self.damaged("elements added to what is no set")),
-                }
+                self.extend_set(&items)?;
             }
             Op::FROZENSET => {
                 let items = self.pop_to_mark()?;
@@ -255,10 +251,16 @@ impl Machine<'_> {
                 let name = self.allowed(module, attribute)?;
                 self.push(Value::Global(name))?;
             }
-            Op::REDUCE | Op::NEWOBJ => {
+            Op::REDUCE => {
                 let args = self.pop()?;
                 let callable = self.pop()?;
                 let id = self.call(callable, args)?;
+                self.push_id(id)?;
+            }
+            Op::NEWOBJ => {
+                let args = self.pop()?;
+                let callable = self.pop()?;
+                let id = self.create(callable, args)?;
                 self.push_id(id)?;
             }
             Op::NEWOBJ_EX => {
@@ -268,7 +270,7 @@ impl Machine<'_> {
                 if !matches!(self.value(keywords), Value::Dict(entries) if entries.is_empty()) {
                     return Err(self.forbidden("refused a call with keyword arguments"));
                 }
-                let id = self.call(callable, args)?;
+                let id = self.create(callable, args)?;
                 self.push_id(id)?;
             }
             Op::INST => {

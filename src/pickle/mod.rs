@@ -4,7 +4,7 @@
 //! table of values; arrays and long strings stay byte ranges of the map, so that a file of any
 //! size needs little memory. Every opcode of protocols 0 to 5 is known. Names are looked up in the
 //! fixed list [`Callable`] (NumPy's reconstruction functions, `_codecs.encode`, builtin
-//! containers, `OrderedDict`, `defaultdict`), each with a meaning of its own; any other name is an
+//! containers, `OrderedDict`, `defaultdict`, `Counter`), each with a meaning of its own; any other name is an
 //! error that says where it stands. Out-of-band buffers, extension codes and persistent ids are
 //! refused.
 //!
@@ -14,15 +14,18 @@ mod bytes;
 mod call;
 mod describe;
 mod error;
+mod foreign;
 mod graph;
 pub mod limits;
 mod machine;
 mod numpy;
 mod opcode;
+mod scan;
 mod state;
 mod text;
 mod value;
 mod view;
+mod walk;
 mod writer;
 
 use std::path::Path;
@@ -32,6 +35,7 @@ pub use error::PickleError;
 pub use limits::Limits;
 pub use numpy::{Data, Dtype, Kind};
 pub use opcode::Opcode;
+pub use scan::{Global, LISTED_GLOBALS, Refusal, Scan, Unread};
 pub use value::{Callable, NodeId, Span, Value};
 pub use view::{ArrayView, Number};
 pub use writer::{ArrayDtype, Writer};
@@ -70,11 +74,11 @@ impl Pickle {
 
     fn new(source: Source, limits: &Limits) -> Result<Pickle, PickleError> {
         let file = source.bytes();
-        if let Some(error) = error::detect_foreign(file) {
+        if let Some(error) = foreign::detect(file) {
             return Err(error);
         }
         let mut parts =
-            machine::run(file, limits).map_err(|error| error::explain_text(file, error))?;
+            machine::run(file, limits).map_err(|error| foreign::explain(file, error))?;
         graph::settle(&mut parts, file, limits)?;
         let machine::Parts { decoded, nodes, root, protocol, end } = parts;
         Ok(Pickle { source, decoded, nodes, root, protocol, end })

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use super::error::{PickleError, global_hint};
-use super::limits::{DECODED_PER_BYTE, Limits};
+use super::limits::{DECODED_PER_BYTE, FREE_MEMORY, Limits};
+use super::numpy::Array;
 use super::opcode::Opcode;
 use super::text;
 use super::value::{Callable, Node, NodeId, Span, Value};
@@ -13,6 +14,15 @@ use super::value::{Callable, Node, NodeId, Span, Value};
 pub(super) const NONE: NodeId = NodeId(0);
 pub(super) const FALSE: NodeId = NodeId(1);
 pub(super) const TRUE: NodeId = NodeId(2);
+/// The empty tuple, which cannot change and therefore is one object, as in Python.
+const EMPTY_TUPLE: NodeId = NodeId(3);
+
+/// Memory of an object: its node, its place on the stack, and its place in the later checks.
+const OBJECT_BYTES: u64 = (size_of::<Node>() + 2 * size_of::<NodeId>()) as u64;
+/// Memory of a place in a container.
+const PLACE_BYTES: u64 = size_of::<NodeId>() as u64;
+/// Memory of the smallest allocation, which a container makes with its first element.
+const ALLOCATION_BYTES: u64 = 32;
 
 /// An unused place of the memo.
 const UNSET: NodeId = NodeId(u32::MAX);
@@ -33,6 +43,11 @@ pub(super) struct Machine<'a> {
     pub(super) nodes: Vec<Node>,
     /// Objects made so far, plus the places in containers.
     n_objects: u64,
+    /// Memory that they take, in bytes.
+    memory: u64,
+    /// The objects of the integers below 65,536, which take no memory after their first mention:
+    /// token ids are among them.
+    small_integers: Vec<NodeId>,
     pub(super) decoded: Vec<u8>,
     /// What `_codecs.encode` gave for a text, so that each text is encoded once.
     pub(super) encoded: HashMap<NodeId, NodeId>,
@@ -41,7 +56,9 @@ pub(super) struct Machine<'a> {
 impl<'a> Machine<'a> {
     pub(super) fn new(file: &'a [u8], limits: &'a Limits) -> Machine<'a> {
         let constant = |value| Node { value, offset: 0 };
-        let nodes = [Value::None, Value::Bool(false), Value::Bool(true)].map(constant).into();
+        let empty = Value::Tuple(Vec::new());
+        let nodes =
+            [Value::None, Value::Bool(false), Value::Bool(true), empty].map(constant).into();
         Machine {
             file,
             limits,
@@ -55,6 +72,8 @@ impl<'a> Machine<'a> {
             n_memo: 0,
             nodes,
             n_objects: 0,
+            memory: 0,
+            small_integers: Vec::new(),
             decoded: Vec::new(),
             encoded: HashMap::new(),
         }
@@ -134,14 +153,41 @@ impl<'a> Machine<'a> {
 
     // Making values.
 
-    /// Counts `n` more objects or places for them.
+    /// Counts `n` more places in containers.
     pub(super) fn count(&mut self, n: u64) -> Result<(), PickleError> {
         self.n_objects = self.n_objects.saturating_add(n);
-        self.check("objects", self.limits.objects, self.n_objects)
+        self.check("objects", self.limits.objects, self.n_objects)?;
+        self.charge(n.saturating_mul(PLACE_BYTES))
+    }
+
+    /// Counts `n` more bytes of memory.
+    pub(super) fn charge(&mut self, n: u64) -> Result<(), PickleError> {
+        self.memory = self.memory.saturating_add(n);
+        let honest = (self.file.len() as u64).saturating_mul(self.limits.memory_per_byte);
+        self.check("bytes of memory", FREE_MEMORY.saturating_add(honest), self.memory)
     }
 
     pub(super) fn make(&mut self, value: Value) -> Result<NodeId, PickleError> {
-        self.count(1)?;
+        self.n_objects = self.n_objects.saturating_add(1);
+        self.check("objects", self.limits.objects, self.n_objects)?;
+        let heap = match &value {
+            Value::List(items)
+            | Value::Tuple(items)
+            | Value::Set(items)
+            | Value::FrozenSet(items)
+                if !items.is_empty() =>
+            {
+                ALLOCATION_BYTES
+            }
+            Value::Dict(entries) if !entries.is_empty() => ALLOCATION_BYTES,
+            // The array itself, then its shape and strides.
+            Value::Array(array) => {
+                let axes = array.shape.len().saturating_mul(2 * size_of::<usize>()) as u64;
+                (size_of::<Array>() as u64).saturating_add(axes).saturating_add(ALLOCATION_BYTES)
+            }
+            _ => 0,
+        };
+        self.charge(OBJECT_BYTES.saturating_add(heap))?;
         let id = u32::try_from(self.nodes.len()).ok().filter(|id| *id != u32::MAX);
         let id = id.ok_or_else(|| self.damaged("more objects than can be counted"))?;
         self.nodes.push(Node { value, offset: self.at });
@@ -151,6 +197,31 @@ impl<'a> Machine<'a> {
     pub(super) fn push(&mut self, value: Value) -> Result<(), PickleError> {
         let id = self.make(value)?;
         self.push_id(id)
+    }
+
+    /// Pushes an integer that has an object of its own.
+    pub(super) fn push_small_integer(&mut self, value: u16) -> Result<(), PickleError> {
+        let place = usize::from(value);
+        let known = self.small_integers.get(place).copied().unwrap_or(UNSET);
+        if known != UNSET {
+            return self.push_id(known);
+        }
+        if place >= self.small_integers.len() {
+            let len = place.saturating_add(1).next_power_of_two();
+            self.small_integers.resize(len, UNSET);
+        }
+        let id = self.make(Value::Int(value.into()))?;
+        if let Some(place) = self.small_integers.get_mut(place) {
+            *place = id;
+        }
+        self.push_id(id)
+    }
+
+    pub(super) fn push_tuple(&mut self, items: Vec<NodeId>) -> Result<(), PickleError> {
+        if items.is_empty() {
+            return self.push_id(EMPTY_TUPLE);
+        }
+        self.push_items(items, Value::Tuple)
     }
 
     pub(super) fn push_items(
@@ -168,14 +239,20 @@ impl<'a> Machine<'a> {
             items.push(self.pop()?);
         }
         items.reverse();
-        self.push_items(items, Value::Tuple)
+        self.push_tuple(items)
     }
 
     pub(super) fn unicode(&mut self, len: u64) -> Result<(), PickleError> {
         self.check("bytes in one string", self.limits.string_bytes, len)?;
         let span = self.payload(len)?;
-        if std::str::from_utf8(self.span(span)).is_err() {
-            return Err(self.damaged("text that is not UTF-8"));
+        if let Err(error) = std::str::from_utf8(self.span(span)) {
+            // Python reads the halves of a surrogate pair, which no other program can print.
+            return Err(match self.span(span).get(error.valid_up_to()..) {
+                Some([0xed, 0xa0..=0xbf, ..]) => {
+                    self.damaged("text with half a surrogate pair, which is no character,")
+                }
+                _ => self.damaged("text that is not UTF-8"),
+            });
         }
         self.push(Value::Str(span))
     }
@@ -203,6 +280,11 @@ impl<'a> Machine<'a> {
             Opcode::LONG => line.strip_suffix(b"L").unwrap_or(line),
             _ => line,
         };
+        // Python's two readers differ on leading zeros (octal) and on `-0` (False): no writer makes
+        // any of them.
+        if matches!(line, [b'0', _, ..] | [b'-', b'0', ..] | [b'+', ..]) {
+            return Err(self.damaged("an integer with leading zeros or a plus sign"));
+        }
         let bytes =
             text::decimal(line).ok_or_else(|| self.damaged("an integer that is no number"))?;
         let value = match text::small_integer(&bytes) {
@@ -222,26 +304,44 @@ impl<'a> Machine<'a> {
         Ok(Span { start, len: bytes.len(), decoded: true })
     }
 
-    pub(super) fn extend_list(&mut self, items: Vec<NodeId>) -> Result<(), PickleError> {
+    pub(super) fn extend_list(&mut self, items: &[NodeId]) -> Result<(), PickleError> {
         self.count(items.len() as u64)?;
         match self.top_value()? {
-            Value::List(list) => list.extend(items),
-            _ => return Err(self.damaged("items appended to what is no list")),
+            Value::List(list) => {
+                let is_first = list.is_empty();
+                list.extend(items);
+                if is_first { self.charge(ALLOCATION_BYTES) } else { Ok(()) }
+            }
+            _ => Err(self.damaged("items appended to what is no list")),
         }
-        Ok(())
     }
 
-    pub(super) fn extend_dict(&mut self, items: Vec<NodeId>) -> Result<(), PickleError> {
+    pub(super) fn extend_set(&mut self, items: &[NodeId]) -> Result<(), PickleError> {
+        self.count(items.len() as u64)?;
+        match self.top_value()? {
+            Value::Set(set) => {
+                let is_first = set.is_empty();
+                set.extend(items);
+                if is_first { self.charge(ALLOCATION_BYTES) } else { Ok(()) }
+            }
+            _ => Err(self.damaged("elements added to what is no set")),
+        }
+    }
+
+    pub(super) fn extend_dict(&mut self, items: &[NodeId]) -> Result<(), PickleError> {
         self.count(items.len() as u64)?;
         let (pairs, rest) = items.as_chunks::<2>();
         if !rest.is_empty() {
             return Err(self.damaged("a dict key without a value"));
         }
         match self.top_value()? {
-            Value::Dict(dict) => dict.extend(pairs.iter().map(|[key, value]| (*key, *value))),
-            _ => return Err(self.damaged("items set in what is no dict")),
+            Value::Dict(dict) => {
+                let is_first = dict.is_empty();
+                dict.extend(pairs.iter().map(|[key, value]| (*key, *value)));
+                if is_first { self.charge(ALLOCATION_BYTES) } else { Ok(()) }
+            }
+            _ => Err(self.damaged("items set in what is no dict")),
         }
-        Ok(())
     }
 
     // The stack and the memo.
@@ -302,7 +402,10 @@ impl<'a> Machine<'a> {
 
     pub(super) fn remember(&mut self, index: u64) -> Result<(), PickleError> {
         let id = self.top()?;
-        self.check("memo entries", self.limits.memo_entries, index.saturating_add(1))?;
+        let n_entries = index.saturating_add(1);
+        self.check("memo entries", self.limits.memo_entries, n_entries)?;
+        // Writers number entries one by one.
+        self.check("memo entries for so small a file", self.file.len() as u64, n_entries)?;
         let index = usize::try_from(index).map_err(|_| self.damaged("a memo index"))?;
         if index >= self.memo.len() {
             self.memo.resize(index.saturating_add(1), UNSET);

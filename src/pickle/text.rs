@@ -95,10 +95,16 @@ fn escape_code(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((digits.iter().try_fold(0, digit)?, rest))
 }
 
+/// The number that a line spells, if it is one and not beyond all floats, as in Python.
+pub(super) fn float(line: &[u8]) -> Option<f64> {
+    let value: f64 = std::str::from_utf8(line).ok()?.parse().ok()?;
+    let is_digits = line.iter().any(u8::is_ascii_digit);
+    Some(value).filter(|value| value.is_finite() || !is_digits)
+}
+
 /// The two's complement bytes, least significant first and as few as possible, of a decimal
 /// integer with an optional sign.
 pub(super) fn decimal(line: &[u8]) -> Option<Vec<u8>> {
-    let line = line.trim_ascii();
     let (negative, digits) = match line.split_first()? {
         (b'-', digits) => (true, digits),
         (b'+', digits) => (false, digits),
@@ -107,18 +113,24 @@ pub(super) fn decimal(line: &[u8]) -> Option<Vec<u8>> {
     if digits.is_empty() {
         return None;
     }
-    let mut bytes = Vec::new();
-    for digit in digits {
-        let mut carry = char::from(*digit).to_digit(10)?;
-        for byte in &mut bytes {
-            let sum = u32::from(*byte) * 10 + carry;
-            *byte = (sum & 0xff) as u8;
-            carry = sum >> 8;
+    // In limbs of 32 bits and groups of nine digits, so that long numbers take no noticeable time.
+    let mut limbs: Vec<u32> = Vec::new();
+    for group in digits.chunks(9) {
+        let (mut factor, mut carry) = (1_u64, 0_u64);
+        for digit in group {
+            factor *= 10;
+            carry = carry * 10 + u64::from(char::from(*digit).to_digit(10)?);
+        }
+        for limb in &mut limbs {
+            let sum = u64::from(*limb) * factor + carry;
+            *limb = (sum & u64::from(u32::MAX)) as u32;
+            carry = sum >> 32;
         }
         if carry != 0 {
-            bytes.push(carry as u8);
+            limbs.push(carry as u32);
         }
     }
+    let mut bytes: Vec<u8> = limbs.into_iter().flat_map(u32::to_le_bytes).collect();
     bytes.push(0);
     if negative {
         let mut carry = true;
@@ -174,6 +186,15 @@ mod tests {
     }
 
     #[test]
+    fn floats() {
+        assert_eq!(float(b"-1.5e3"), Some(-1500.0));
+        assert_eq!(float(b"-inf"), Some(f64::NEG_INFINITY));
+        for bad in [&b"1e400"[..], b"", b" 1", b"1_0", b"0x1p3", b"1.5 "] {
+            assert_eq!(float(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
     fn integers_of_any_size() {
         for value in [0, 1, -1, 127, 128, -128, -129, 255, 256, i64::MAX, i64::MIN] {
             let bytes = decimal(value.to_string().as_bytes()).unwrap();
@@ -184,5 +205,9 @@ mod tests {
         assert_eq!(trim_sign(&[5, 0, 0]), [5]);
         assert_eq!(decimal(b"-"), None);
         assert_eq!(decimal(b"1x"), None);
+        assert_eq!(
+            decimal(b"1000000000000000000000").unwrap(),
+            [0, 0, 0xa0, 0xde, 0xc5, 0xad, 0xc9, 0x35, 0x36]
+        );
     }
 }

@@ -67,7 +67,7 @@ pub enum Value {
     Set(Vec<NodeId>),
     /// A frozen set, in the order in which it was written, each element once.
     FrozenSet(Vec<NodeId>),
-    /// A dict, `OrderedDict` or `defaultdict`, in insertion order, each key once.
+    /// A dict, `OrderedDict`, `defaultdict` or `Counter`, in insertion order, each key once.
     Dict(Vec<(NodeId, NodeId)>),
     /// A NumPy array.
     Array(Box<Array>),
@@ -107,7 +107,7 @@ pub(super) struct Node {
 }
 
 macro_rules! callables {
-    ($($(#[$doc:meta])* $name:ident: $($module:literal)|+, $attribute:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $($module:literal)|+, $attribute:literal $(| $also:literal)*;)*) => {
         /// A name that a pickle may mention. The machine has its own meaning for each; no Python
         /// code exists that it could run.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ macro_rules! callables {
             /// The allowed name `module.attribute`, if it is one.
             pub fn find(module: &str, attribute: &str) -> Option<Callable> {
                 match (module, attribute) {
-                    $(($($module)|+, $attribute) => Some(Callable::$name),)*
+                    $(($($module)|+, $attribute $(| $also)*) => Some(Callable::$name),)*
                     _ => None,
                 }
             }
@@ -161,6 +161,16 @@ callables! {
     FrozenSet: "builtins" | "__builtin__", "frozenset";
     /// `dict`.
     Dict: "builtins" | "__builtin__", "dict";
+    /// `bool`, which like the next three is the factory of a `defaultdict` and never called.
+    Bool: "builtins" | "__builtin__", "bool";
+    /// `int`, or `long` as protocols 0 to 2 call it.
+    Int: "builtins" | "__builtin__", "int" | "long";
+    /// `float`.
+    Float: "builtins" | "__builtin__", "float";
+    /// `str`, or `unicode` as protocols 0 to 2 call it.
+    Str: "builtins" | "__builtin__", "str" | "unicode";
+    /// `collections.Counter`.
+    Counter: "collections", "Counter";
     /// `collections.OrderedDict`.
     OrderedDict: "collections", "OrderedDict";
     /// `collections.defaultdict`.

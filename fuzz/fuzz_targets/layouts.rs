@@ -1,0 +1,23 @@
+//! Any pickle, read in the layout that the first byte chooses, gives a corpus whose rows can be
+//! read, or an error.
+
+#![no_main]
+
+use almt_data::corpus::SplitName;
+use almt_data::ingest::{self, Layout, Options, SourceFile};
+use almt_data::pickle::Pickle;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let layout = Layout::ALL[usize::from(*choice) % Layout::ALL.len()];
+    let Ok(pickle) = Pickle::from_bytes(bytes.to_vec(), &almt_data_fuzz::limits()) else { return };
+    let options = Options { split: Some(SplitName::Train), layout: Some(layout) };
+    let Ok(corpus) = ingest::read(&[SourceFile::new(&pickle, "fuzz")], &options) else { return };
+    for block in corpus.splits.iter().flat_map(|split| split.features.values()) {
+        let [n_samples, seq_len, feat_dim] = block.shape;
+        if n_samples > 0 && seq_len * feat_dim < 1 << 20 {
+            block.rows.read(n_samples - 1, &mut vec![0.0; seq_len * feat_dim]);
+        }
+    }
+});

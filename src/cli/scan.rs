@@ -1,0 +1,144 @@
+//! `almt-data scan`: what a pickle would do when it is loaded.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::limits::LimitsArgs;
+use super::output;
+use crate::pickle::{Limits, Scan};
+use crate::tree::human_bytes;
+
+/// Report what pickles would import and call, without loading them; exit code 1 if anything in
+/// them is refused
+#[derive(Args)]
+pub struct ScanArgs {
+    /// Pickles of any kind
+    #[arg(required = true, value_name = "PICKLE")]
+    pickles: Vec<PathBuf>,
+    /// One JSON object per pickle and line, for programs
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    limits: LimitsArgs,
+}
+
+/// A line of `--json`.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: String,
+    #[serde(flatten)]
+    scan: &'a Scan,
+}
+
+/// Prints the report on each file.
+pub fn scan(args: ScanArgs) -> ExitCode {
+    let limits = Limits::from(&args.limits);
+    let mut all_allowed = true;
+    for path in &args.pickles {
+        match Scan::open(path, &limits) {
+            Ok(scan) => {
+                all_allowed &= scan.allowed;
+                if args.json {
+                    let line = Line { file: path.display().to_string(), scan: &scan };
+                    // Text and numbers always have a JSON form.
+                    outln!("{}", serde_json::to_string(&line).unwrap_or_default());
+                } else {
+                    output::write(format_args!("{}", report(path, &scan)));
+                }
+            }
+            Err(error) => {
+                all_allowed = false;
+                let failure = super::pickle_failure(path, &error);
+                eprintln!("error: {}", failure.message);
+            }
+        }
+    }
+    if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn report(path: &Path, scan: &Scan) -> String {
+    let mut text = match &scan.refusal {
+        None => format!("{}: allowed\n", path.display()),
+        Some(refusal) => {
+            let hint = refusal.hint.iter().map(|hint| format!("  hint: {hint}\n"));
+            format!(
+                "{}: REFUSED: {}\n{}",
+                path.display(),
+                refusal.message,
+                hint.collect::<String>()
+            )
+        }
+    };
+    let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<8}  {value}\n"));
+    let many = match scan.n_pickles {
+        1 => String::new(),
+        n => format!(", {n} pickles one after another"),
+    };
+    let (size, n_opcodes) = (human_bytes(scan.size), scan.n_opcodes);
+    line("pickle", &format!("protocol {}, {size}, {n_opcodes} instructions{many}", scan.protocol));
+    if scan.n_trailing_bytes > 0 {
+        line("", &format!("followed by {} more bytes", scan.n_trailing_bytes));
+    }
+    if let Some(unread) = &scan.unread {
+        line("unread", &format!("from byte {} on: {}", unread.offset, unread.reason));
+    }
+    let globals = global_lines(scan);
+    for (idx, global) in globals.iter().enumerate() {
+        line(if idx == 0 { "imports" } else { "" }, global);
+    }
+    if globals.is_empty() {
+        line("imports", "none");
+    }
+    let of = |names: &[&str]| {
+        let mut counts: Vec<(&str, u64)> = scan
+            .opcodes
+            .iter()
+            .filter(|(name, _)| names.is_empty() || names.contains(name))
+            .map(|(name, count)| (*name, *count))
+            .collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>()
+    };
+    let calls = of(&["REDUCE", "BUILD", "NEWOBJ", "NEWOBJ_EX", "INST", "OBJ"]);
+    line("calls", if calls.is_empty() { "none".into() } else { calls.join(", ") }.as_str());
+    for (idx, counts) in of(&[]).chunks(6).enumerate() {
+        line(if idx == 0 { "opcodes" } else { "" }, &counts.join(", "));
+    }
+    text
+}
+
+/// A line for each name, refused ones first, with its first place.
+fn global_lines(scan: &Scan) -> Vec<String> {
+    // A file that floods its reader with names is not worth more of a screen.
+    const SHOWN: usize = 40;
+    let mut names: BTreeMap<(bool, &str), (u64, u64)> = BTreeMap::new();
+    for global in &scan.globals {
+        let name = global.name.as_deref().unwrap_or(match global.opcode {
+            "STACK_GLOBAL" => "(computed name)",
+            opcode => opcode,
+        });
+        names.entry((global.allowed, name)).or_insert((0, global.offset)).0 += 1;
+    }
+    let width = names.keys().take(SHOWN).map(|(_, name)| name.chars().count()).max().unwrap_or(0);
+    let mut lines: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|((allowed, name), (count, offset))| {
+            let verdict = if *allowed { "allowed" } else { "REFUSED" };
+            let times = if *count > 1 { format!(", {count} times") } else { String::new() };
+            format!("{name:<width$}  {verdict}  byte {offset}{times}")
+        })
+        .collect();
+    if names.len() > SHOWN {
+        lines.push(format!("... and {} more names", names.len() - SHOWN));
+    }
+    let n_unlisted = scan.n_globals.saturating_sub(scan.globals.len() as u64);
+    if n_unlisted > 0 {
+        lines.push(format!("... and {n_unlisted} more imports"));
+    }
+    lines
+}
