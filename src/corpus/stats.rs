@@ -110,7 +110,6 @@ fn moments_of_finite(values: &[f32]) -> Option<BlockStats> {
     let Some(first) = values.first() else { return Some(BlockStats::default()) };
     // Deviations from the first value: a mean that is large beside the deviation costs no digits.
     let shift = f64::from(*first);
-    let mut all_finite = true;
     let (mut min, mut max) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
     let (mut sum, mut squares) = ([0.0_f64; LANES], [0.0_f64; LANES]);
     let (chunks, rest) = values.as_chunks::<LANES>();
@@ -120,7 +119,6 @@ fn moments_of_finite(values: &[f32]) -> Option<BlockStats> {
     for chunk in chunks.iter().chain([&tail]) {
         for lane in 0..LANES {
             let value = chunk[lane];
-            all_finite &= value.is_finite();
             min[lane] = if value < min[lane] { value } else { min[lane] };
             max[lane] = if value > max[lane] { value } else { max[lane] };
             let deviation = f64::from(value) - shift;
@@ -128,11 +126,12 @@ fn moments_of_finite(values: &[f32]) -> Option<BlockStats> {
             squares[lane] += deviation * deviation;
         }
     }
-    if !all_finite {
-        return None;
-    }
     let n = values.len() as f64;
     let (sum, squares): (f64, f64) = (sum.iter().sum(), squares.iter().sum());
+    // Sums of finite float32 values, and of their squares, are finite as float64; others are not.
+    if !squares.is_finite() {
+        return None;
+    }
     Some(BlockStats {
         n_finite: values.len() as u64,
         min: min.into_iter().fold(f32::INFINITY, f32::min),

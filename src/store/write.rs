@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Scope;
 
 use hdf5::plist::dataset_create::AllocTime;
 use hdf5::types::VarLenUnicode;
@@ -93,28 +94,30 @@ pub fn write(
 ) -> Result<Outcome, StoreError> {
     let context = Context { target };
     let draft = Draft::new(target, options.overwrite).map_err(|error| context.io(error))?;
+    let file = create_file(draft.path(), &context)?;
     let raw = std::fs::File::options()
         .write(true)
         .open(draft.path())
         .map_err(|error| context.io(error))?;
     // While the copy runs, the sources are digested and what is written goes to the disk, each on
     // a thread of its own.
-    let done = AtomicBool::new(false);
+    let (done, failed) = (AtomicBool::new(false), AtomicBool::new(false));
     let (digests, synced, written) = std::thread::scope(|scope| {
-        let digests = scope.spawn(|| sources.iter().map(digested).collect());
+        let digests = digest_sources(scope, sources, &failed);
         let synced = scope.spawn(|| match options.sync {
             true => publish::sync_until(&raw, &done),
             false => Ok(()),
         });
-        let written = write_file(corpus, draft.path(), &raw, &context, options, advance);
+        let written = write_splits(corpus, &file, &raw, &context, options, advance);
+        failed.store(written.is_err(), Ordering::Release);
         done.store(true, Ordering::Release);
         synced.thread().unpark();
-        (digests.join(), synced.join(), written)
+        (digests(), synced.join(), written)
     });
     let stopped = |_| context.io(std::io::Error::other("a thread stopped"));
-    let sources = digests.map_err(stopped)?;
+    let sources = sources.iter().zip(digests.map_err(stopped)?).map(source).collect();
     synced.map_err(stopped)?.map_err(|error| context.io(error))?;
-    let Written { file, columns, changes, facts } = written?;
+    let Written { columns, changes, facts } = written?;
     let manifest = Manifest {
         store_version: VERSION,
         writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
@@ -134,22 +137,56 @@ pub fn write(
     Ok(Outcome { manifest, findings: check(options.dataset, &facts) })
 }
 
-fn digested(source: &SourceInfo<'_>) -> Source {
-    use sha2::{Digest, Sha256};
-    let mut sha256 = Sha256::new();
-    let mut blake3 = blake3::Hasher::new();
-    // Both digests take a piece while it is in the cache, so the file is read once.
-    for piece in source.bytes.chunks(1 << 18) {
-        sha256.update(piece);
-        blake3.update(piece);
+/// The two digests of a whole source file, as hexadecimal text.
+struct SourceDigests {
+    sha256: String,
+    blake3: String,
+}
+
+/// Digests files on two threads of `scope`, until `failed` is set. Neither digest can be split
+/// among threads as it is formed, so that with both on one it would be the last to end.
+fn digest_sources<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    sources: &'scope [SourceInfo<'scope>],
+    failed: &'scope AtomicBool,
+) -> impl FnOnce() -> std::thread::Result<Vec<SourceDigests>> {
+    // Taken in the same small pieces, so that what one of them brings into the cache serves both.
+    const PIECE: usize = 1 << 18;
+    let pieces = move |source: &'scope SourceInfo<'scope>| {
+        source.bytes.chunks(PIECE).take_while(|_| !failed.load(Ordering::Acquire))
+    };
+    let sha256 = scope.spawn(move || -> Vec<String> {
+        use sha2::{Digest, Sha256};
+        let digest = |source| {
+            let mut hasher = Sha256::new();
+            pieces(source).for_each(|piece| hasher.update(piece));
+            hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        sources.iter().map(digest).collect()
+    });
+    let blake3 = scope.spawn(move || -> Vec<String> {
+        let digest = |source| {
+            let mut hasher = blake3::Hasher::new();
+            pieces(source).for_each(|piece| {
+                hasher.update(piece);
+            });
+            digest::finish(&hasher)
+        };
+        sources.iter().map(digest).collect()
+    });
+    move || {
+        let pairs = sha256.join()?.into_iter().zip(blake3.join()?);
+        Ok(pairs.map(|(sha256, blake3)| SourceDigests { sha256, blake3 }).collect())
     }
-    let sha256: String = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+}
+
+fn source((source, digests): (&SourceInfo<'_>, SourceDigests)) -> Source {
     Source {
         file_name: source.file_name.clone(),
         size: source.bytes.len() as u64,
-        release: Release::find(&sha256).map(ToString::to_string),
-        sha256,
-        blake3: digest::finish(&blake3),
+        release: Release::find(&digests.sha256).map(ToString::to_string),
+        sha256: digests.sha256,
+        blake3: digests.blake3,
     }
 }
 
@@ -192,29 +229,34 @@ impl Context<'_> {
     }
 }
 
-/// A complete file but for its manifest.
+/// What the manifest has to say of a file that is complete but for it.
 struct Written {
-    file: File,
     columns: Vec<Column>,
     /// What was changed on the way, one sentence each.
     changes: Vec<String>,
     facts: Vec<SplitFacts>,
 }
 
-fn write_file(
+fn create_file(path: &Path, context: &Context<'_>) -> Result<File, StoreError> {
+    // Made anew under the reserved name: of a file that was emptied instead, ext4 writes
+    // everything to the disk when it is closed, synced or not.
+    std::fs::remove_file(path).map_err(|error| context.io(error))?;
+    // The 1.10 format checksums its metadata and is read by every h5py of the last years.
+    File::with_options()
+        .with_fapl(|fapl| fapl.libver_v110())
+        .with_fcpl(|fcpl| fcpl.obj_track_times(false))
+        .create_excl(path)
+        .map_err(|error| context.hdf5("the file", &error))
+}
+
+fn write_splits(
     corpus: &Corpus<'_>,
-    path: &Path,
+    file: &File,
     raw: &std::fs::File,
     context: &Context<'_>,
     options: &WriteOptions,
     advance: &(dyn Fn(u64) + Sync),
 ) -> Result<Written, StoreError> {
-    // The 1.10 format checksums its metadata and is read by every h5py of the last years.
-    let file = File::with_options()
-        .with_fapl(|fapl| fapl.libver_v110())
-        .with_fcpl(|fcpl| fcpl.obj_track_times(false))
-        .create(path)
-        .map_err(|error| context.hdf5("the file", &error))?;
     let mut writer = SplitWriter {
         raw,
         context,
@@ -234,7 +276,7 @@ fn write_file(
         writer.split(&group, split)?;
     }
     let SplitWriter { columns, changes, facts, .. } = writer;
-    Ok(Written { file, columns, changes, facts })
+    Ok(Written { columns, changes, facts })
 }
 
 fn write_root(context: &Context<'_>, file: &File, manifest: &Manifest) -> Result<(), StoreError> {
