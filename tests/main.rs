@@ -2,6 +2,7 @@
 //!
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
+//! `export`: stores in the forms of other programs, read by those.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
 //! `help`: the help texts, as reviewed.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
@@ -10,6 +11,7 @@
 
 mod bad_input;
 mod convert;
+mod export;
 #[cfg(feature = "train")]
 mod golden;
 mod help;

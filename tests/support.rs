@@ -88,12 +88,21 @@ pub fn real_data(name: &str) -> Option<PathBuf> {
 /// Runs a script of `tests/` with the Python packages that `cargo xtask test` brings; `None` where
 /// they are not there, which is allowed only for a bare `cargo test`.
 pub fn python(script: &str, args: &[&Path]) -> Option<String> {
+    python_with(".python", script, args)
+}
+
+/// As [`python`], with the last NumPy of version 1 and no other package.
+pub fn python_numpy1(script: &str, args: &[&Path]) -> Option<String> {
+    python_with(".python-numpy1", script, args)
+}
+
+fn python_with(folder: &str, script: &str, args: &[&Path]) -> Option<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let packages = root.join(".python");
-    if !packages.join("h5py").exists() {
+    let packages = root.join(folder);
+    if !packages.join("numpy").exists() {
         let required = std::env::var_os("ALMT_DATA_TEST_PYTHON").is_some();
         assert!(!required, "the Python packages of the tests are not in {}", packages.display());
-        println!("skipped: no numpy and h5py (`cargo xtask test` brings them)");
+        println!("skipped: no {folder} (`cargo xtask test` brings it)");
         return None;
     }
     let output = Command::new("python3")

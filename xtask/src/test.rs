@@ -13,19 +13,25 @@ pub fn test(args: &[String]) -> Result<(), String> {
     run(cargo().args(["test", "--workspace"]).args(args).env("ALMT_DATA_TEST_PYTHON", "1"))
 }
 
-/// Tests compare with what Python itself reads: `.python` holds the packages for that.
+/// Tests compare with what Python itself reads: these folders hold the packages for that.
 pub fn python_packages() -> Result<(), String> {
-    let place = root().join(".python");
-    if place.join("h5py").exists() && place.join("numpy").exists() {
+    packages(".python", "test-python", &["numpy", "h5py"])?;
+    packages(".python-numpy1", "test-python-numpy1", &["numpy"])
+}
+
+/// Installs the packages of a requirements file into a folder that does not have them yet.
+fn packages(folder: &str, requirements: &str, names: &[&str]) -> Result<(), String> {
+    let place = root().join(folder);
+    if names.iter().all(|name| place.join(name).exists()) {
         return Ok(());
     }
-    eprintln!("test: fetching numpy and h5py");
+    eprintln!("test: fetching {} into {folder}", names.join(" and "));
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"])
         .arg("--target")
         .arg(&place)
         .arg("--requirement")
-        .arg(root().join("xtask/requirements/test-python.txt"))
+        .arg(root().join(format!("xtask/requirements/{requirements}.txt")))
         .stdout(Stdio::from(std::io::stderr()));
     run(&mut pip)
 }

@@ -12,6 +12,7 @@ use crate::run::{cargo, root, run};
 use crate::setup::{Variant, setup};
 use crate::test::python_packages;
 
+/// Turns at the usual size; a larger file is for the memory, which does not vary.
 const N_TURNS: usize = 5;
 
 /// Training segments for which `synth` makes 2199 in all, as CMU-MOSI has.
@@ -50,9 +51,10 @@ pub fn convert(args: &[String]) -> Result<(), String> {
         run(Command::new(&program).args(args).arg("--output").arg(&pickle))?;
     }
     let mut contenders = contenders(&program, &pickle, &folder, scale);
-    for turn in 0..N_TURNS {
+    let n_turns = if scale == 1 { N_TURNS } else { 1 };
+    for turn in 1..=n_turns {
         for contender in &mut contenders {
-            eprintln!("bench: turn {} of {N_TURNS}: {}", turn + 1, contender.name);
+            eprintln!("bench: turn {turn} of {n_turns}: {}", contender.name);
             let cost = take_turn(contender)?;
             contender.costs.push(cost);
         }
@@ -129,7 +131,8 @@ fn take_turn(contender: &mut Contender) -> Result<Cost, String> {
 
 fn report(pickle: &Path, contenders: &[Contender]) -> Result<(), String> {
     let size = pickle.metadata().map_err(|error| error.to_string())?.len();
-    println!("{}: {:.0} MB, median of {N_TURNS} turns", pickle.display(), size as f64 / 1e6);
+    let n_turns = contenders.first().map_or(0, |contender| contender.costs.len());
+    println!("{}: {:.0} MB, median of {n_turns} turns", pickle.display(), size as f64 / 1e6);
     println!("{:<34} {:>8} {:>8} {:>14}", "", "seconds", "least", "anonymous MiB");
     for contender in contenders {
         let seconds = contender.costs.iter().map(|cost| cost.seconds);
