@@ -242,18 +242,40 @@ impl ModalityEmbedding {
     }
 
     /// `[batch, seq_len, feat_dim]` to `H_m^1`, `[batch, T, d]`.
+    ///
+    /// Only the T tokens are used afterwards, so the last layer computes no other output. With one
+    /// layer, as in the paper, what it reads of the tokens is the same for every sample, so that
+    /// they need not be put before the frames of each.
     fn forward(&self, frames: &Tensor) -> Tensor {
-        let (batch, _, _) = frames.size3().expect("features have three axes");
         let n_tokens = self.extra_token.size()[1];
+        let n_frames = frames.size()[1];
+        let tokens = &self.extra_token + self.pos_embedding.narrow(1, 0, n_tokens);
+        let frames =
+            self.project.forward(frames) + self.pos_embedding.narrow(1, n_tokens, n_frames);
+        let Some((last, before)) = self.layers.split_last() else {
+            return tokens.expand([frames.size()[0], -1, -1], false);
+        };
+        if before.is_empty() {
+            return last.forward_few(&tokens, &[&tokens, &frames]);
+        }
+        let tokens = tokens.expand([frames.size()[0], -1, -1], false);
+        let mut x = Tensor::cat(&[tokens, frames], 1);
+        for layer in before {
+            x = layer.forward(&x, &x);
+        }
+        last.forward_few(&x.narrow(1, 0, n_tokens), &[&x])
+    }
+
+    /// The plain form of [`forward`](ModalityEmbedding::forward), as the released code spells it.
+    #[cfg(test)]
+    fn forward_plain(&self, frames: &Tensor) -> Tensor {
+        let (batch, _, _) = frames.size3().expect("features have three axes");
         let tokens = self.extra_token.expand([batch, -1, -1], false);
         let mut x = Tensor::cat(&[tokens, self.project.forward(frames)], 1) + &self.pos_embedding;
-        for (layer_idx, layer) in self.layers.iter().enumerate() {
-            // Only the T tokens are used afterwards, so the last layer computes no other output.
-            let last = layer_idx + 1 == self.layers.len();
-            let target = if last { x.narrow(1, 0, n_tokens) } else { x.shallow_clone() };
-            x = layer.forward(&target, &x);
+        for layer in &self.layers {
+            x = layer.forward(&x, &x);
         }
-        x.narrow(1, 0, n_tokens)
+        x.narrow(1, 0, self.extra_token.size()[1])
     }
 }
 
@@ -497,5 +519,73 @@ impl Almt {
         let feat = fused.select(1, 0);
         trace.record("feat", &feat);
         self.regression.forward(&feat)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind, nn};
+
+    fn config(embedding_depth: i64) -> AlmtConfig {
+        let sequence = Sequence { seq_len: 11, feat_dim: 3 };
+        let sizes = AlmtSizes {
+            token_len: 4,
+            token_dim: 16,
+            embedding_depth,
+            embedding_heads: 2,
+            embedding_mlp_dim: 10,
+            language_heads: 2,
+            language_mlp_dim: 10,
+            ahl_depth: 3,
+            ahl_heads: 2,
+            ahl_dim_head: 8,
+            fusion_depth: 1,
+            fusion_heads: 2,
+            fusion_mlp_dim: 10,
+            dim_head: 6,
+            layer_norm_eps: 1e-5,
+            residual: Residual::Released,
+        };
+        AlmtConfig { sizes, text: sequence, audio: None, vision: None }
+    }
+
+    /// The embedding of random parameters, and the gradient of every one of them, in one form.
+    fn run(depth: i64, form: fn(&ModalityEmbedding, &Tensor) -> Tensor) -> Vec<(String, Tensor)> {
+        tch::manual_seed(7);
+        let store = nn::VarStore::new(Device::Cpu);
+        let config = config(depth);
+        let embedding = ModalityEmbedding::new(&Init::new(store.root(), 1), &config, config.text);
+        let mut variables: Vec<(String, Tensor)> = store.variables().into_iter().collect();
+        variables.sort_by(|one, other| one.0.cmp(&other.0));
+        // Ones and zeros, which norms and tokens begin with, would hide a mistake.
+        tch::no_grad(|| {
+            for (_, variable) in &mut variables {
+                *variable += Tensor::randn_like(variable) * 0.3;
+            }
+        });
+        let frames = Tensor::randn([5, 11, 3], (Kind::Float, Device::Cpu));
+        let output = form(&embedding, &frames);
+        (&output * Tensor::randn_like(&output)).sum(Kind::Float).backward();
+        let gradients = variables.into_iter().map(|(name, variable)| (name, variable.grad()));
+        gradients.chain([("output".into(), output)]).collect()
+    }
+
+    #[test]
+    fn few_targets_give_what_the_plain_form_gives() {
+        for depth in [1, 2] {
+            let few = run(depth, ModalityEmbedding::forward);
+            let plain = run(depth, ModalityEmbedding::forward_plain);
+            assert_eq!(few.len(), plain.len());
+            for ((name, few), (_, plain)) in few.iter().zip(&plain) {
+                let largest = plain.abs().max().double_value(&[]);
+                let difference = (few - plain).abs().max().double_value(&[]);
+                // The gradient of a key norm's shift is zero but for rounding, in either form.
+                let tolerance =
+                    if name.ends_with("norm_k.bias") { 1e-5 } else { 2e-6 * largest.max(1.0) };
+                assert!(difference <= tolerance, "{name}: {difference} of {largest}");
+                assert!(largest > 1e-9, "{name} has no gradient");
+            }
+        }
     }
 }

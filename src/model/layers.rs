@@ -115,6 +115,12 @@ impl LayerNorm {
         let shape = self.weight.size();
         x.layer_norm(&shape, Some(&self.weight), Some(&self.bias), self.eps, false)
     }
+
+    /// The first half of [`forward`](LayerNorm::forward): mean 0 and variance 1, not yet scaled
+    /// and shifted.
+    fn normalise(&self, x: &Tensor) -> Tensor {
+        x.layer_norm(self.weight.size(), None::<&Tensor>, None::<&Tensor>, self.eps, false)
+    }
 }
 
 /// `[batch, seq_len, heads * dim_head]` to `[batch, heads, seq_len, dim_head]`.
@@ -182,6 +188,55 @@ impl Attention {
         }
     }
 
+    /// As [`forward`](Attention::forward) with all `sources` one after another as the source, for
+    /// few targets and many sources, which are never projected.
+    ///
+    /// With `x^` a source row normalised but not yet scaled and shifted, a score is
+    /// `q W_k (gamma_k x^ + beta_k)`. So `q W_k gamma_k` takes the place of the query, and what
+    /// `beta_k` adds is the same for all keys. The values come after the weighted sum, since that
+    /// is linear and its weights add up to one: `W_v (gamma_v (P x^) + beta_v)`.
+    ///
+    /// `target` is `[batch or 1, n_targets, dim]`, each of `sources` `[batch or 1, n, dim]`; the
+    /// result `[batch or 1, n_targets, dim]`.
+    fn forward_few(&self, target: &Tensor, sources: &[&Tensor]) -> Tensor {
+        let queries = split_heads(&self.to_q.forward(&self.norm_q.forward(target)), self.heads);
+        let (batch, heads, n_targets, dim_head) = queries.size4().expect("heads are an axis");
+        let dim = target.size()[2];
+        let projected = queries.matmul(&self.to_k.weight.view([heads, dim_head, dim]))
+            * (dim_head as f64).powf(-0.5);
+        let shift = (&projected * &self.norm_k.bias).sum_dim_intlist(-1, true, None).view([
+            batch,
+            1,
+            heads * n_targets,
+        ]);
+        // [batch or 1, dim, heads * n_targets]
+        let projected = (projected * &self.norm_k.weight).view([batch, -1, dim]).transpose(1, 2);
+        let normed: Vec<Tensor> = sources.iter().map(|x| self.norm_k.normalise(x)).collect();
+        let n_samples = sources.iter().map(|x| x.size()[0]).max().unwrap_or(batch).max(batch);
+        let scores: Vec<Tensor> = normed
+            .iter()
+            .map(|x| (x.matmul(&projected) + &shift).expand([n_samples, -1, -1], false))
+            .collect();
+        // Over the sources, [n_samples, all sources, heads * n_targets].
+        let weights = Tensor::cat(&scores, 1).softmax(1, Kind::Float).transpose(1, 2);
+        let mut start = 0;
+        let mut gathered: Option<Tensor> = None;
+        for x in &normed {
+            let n = x.size()[1];
+            let part = weights.narrow(2, start, n).matmul(x);
+            start += n;
+            gathered = Some(match gathered {
+                Some(sum) => sum + part,
+                None => part,
+            });
+        }
+        let gathered =
+            gathered.expect("attention has at least one source").view([-1, heads, n_targets, dim]);
+        let values = (gathered * &self.norm_v.weight + &self.norm_v.bias)
+            .matmul(&self.to_v.weight.view([heads, dim_head, dim]).transpose(1, 2));
+        self.to_out.forward(&join_heads(&values))
+    }
+
     /// Queries from `target`, keys and values from `source`; the shape of `target`.
     fn forward(&self, target: &Tensor, source: &Tensor) -> Tensor {
         let q = split_heads(&self.to_q.forward(&self.norm_q.forward(target)), self.heads);
@@ -228,6 +283,14 @@ impl TransformerLayer {
             attention: Attention::new(&init.sub("0"), sizes),
             feed_forward: FeedForward::new(&init.sub("1"), sizes),
         }
+    }
+
+    /// The same function as [`forward`](TransformerLayer::forward), cheaper where targets are few
+    /// and sources many: `target` `[batch or 1, n_targets, dim]` attends to all `sources`
+    /// `[batch or 1, n, dim]`; `[batch, n_targets, dim]`.
+    pub fn forward_few(&self, target: &Tensor, sources: &[&Tensor]) -> Tensor {
+        let x = self.attention.forward_few(target, sources) + target;
+        self.feed_forward.forward(&x) + x
     }
 
     /// `target` `[batch, n_targets, dim]` attends to `source` `[batch, n_sources, dim]`; the shape
