@@ -137,14 +137,15 @@ fn segment(
     split: SplitName,
     rng: &mut ChaCha12Rng,
 ) -> Segment {
-    // A label on the dataset's grid: CMU averages annotators in steps of 0.2, CH-SIMS in 0.2 too.
-    let n_steps = match dataset {
-        Dataset::Mosi | Dataset::Mosei => 15,
-        Dataset::Sims | Dataset::Simsv2 => 5,
+    // A label on the dataset's grid: CMU-MOSI and CH-SIMS average five annotators, CMU-MOSEI three.
+    let (n_steps, n_annotators) = match dataset {
+        Dataset::Mosi => (15, 5),
+        Dataset::Mosei => (9, 3),
+        Dataset::Sims | Dataset::Simsv2 => (5, 5),
     };
-    let label = rng.random_range(-n_steps..=n_steps) as f32 / 5.0;
+    let label = rng.random_range(-n_steps..=n_steps) as f32 / n_annotators as f32;
     let n_words = rng.random_range(4..=shapes.text[0] - 2);
-    let share = (label.abs() * 5.0 / n_steps as f32).clamp(0.0, 1.0);
+    let share = (label.abs() * n_annotators as f32 / n_steps as f32).clamp(0.0, 1.0);
     let charged = if label < 0.0 { NEGATIVE } else { POSITIVE };
     let words: Vec<&str> = (0..n_words)
         .map(|_| match rng.random_range(0.0..1.0) < 0.5 * share {

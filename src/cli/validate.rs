@@ -4,49 +4,39 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::{Failure, progress};
-use crate::corpus::check::{Finding, Severity};
+use crate::corpus::check::{Report, Severity};
+use crate::corpus::labels::LabelTable;
 use crate::store::Store;
 use crate::tree::human_bytes;
 
-/// Check stores: digests, dimensions, counts, labels, ids, leakage, non-finite values
+/// Check stores: digests, dimensions, counts, labels, ids, folds, leakage, duplicates, tokens, values
 #[derive(Args)]
 pub struct ValidateArgs {
     /// Stores to check; without any, every `.h5` file in the current folder
     stores: Vec<PathBuf>,
-    /// Print one JSON document in place of text
+    /// Published labels to compare with: a CSV file with the columns `id`, or `video_id` and
+    /// `clip_id`, and any of `label`, `label_T`, `label_A`, `label_V`, `text`, `mode`
+    #[arg(long, value_name = "CSV")]
+    labels: Option<PathBuf>,
+    /// Take warnings for errors
+    #[arg(long)]
+    strict: bool,
+    /// Print one JSON document in place of text; `almt-data schema validation` describes it
     #[arg(long)]
     json: bool,
-}
-
-/// The result for one store, as `--json` prints it.
-#[derive(Serialize)]
-struct Report {
-    path: PathBuf,
-    /// Whether nothing worse than a warning was found.
-    valid: bool,
-    /// Why the store could not be read, if so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dataset: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-    n_bytes_checked: u64,
-    findings: Vec<Finding>,
-    /// Changes between source and store, from the manifest.
-    notes: Vec<String>,
 }
 
 /// Checks each store; exit code 1 when one of them is not valid.
 pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
     let stores = if args.stores.is_empty() { stores_here()? } else { args.stores };
+    let labels = args.labels.as_deref().map(LabelTable::open).transpose();
+    let labels = labels.map_err(|error| Failure::new(error.to_string()))?;
     let reports: Vec<Report> = stores
         .into_iter()
         .map(|path| {
-            let report = check(path);
+            let report = check(Report::new(path, args.strict), labels.as_ref());
             if !args.json {
                 print(&report);
             }
@@ -78,17 +68,7 @@ fn stores_here() -> Result<Vec<PathBuf>, Failure> {
     Ok(stores)
 }
 
-fn check(path: PathBuf) -> Report {
-    let mut report = Report {
-        path,
-        valid: false,
-        failure: None,
-        dataset: None,
-        digest: None,
-        n_bytes_checked: 0,
-        findings: Vec::new(),
-        notes: Vec::new(),
-    };
+fn check(mut report: Report, labels: Option<&LabelTable>) -> Report {
     let verified = Store::open(&report.path).and_then(|store| {
         let manifest = store.manifest();
         report.dataset = Some(manifest.dataset.title());
@@ -96,15 +76,14 @@ fn check(path: PathBuf) -> Report {
         report.notes.clone_from(&manifest.notes);
         let total = store.path().metadata().map_or(0, |meta| meta.len());
         let bar = progress::bytes("validating", total);
-        let verified = store.verify(&|n_bytes| bar.inc(n_bytes));
+        let verified = store.verify(labels, &|n_bytes| bar.inc(n_bytes));
         bar.finish_and_clear();
         verified
     });
     match verified {
         Ok(verification) => {
-            report.findings = verification.findings;
             report.n_bytes_checked = verification.n_bytes;
-            report.valid = report.findings.iter().all(|finding| finding.severity < Severity::Error);
+            report.conclude(verification.findings);
         }
         Err(error) => report.failure = Some(error.to_string()),
     }
@@ -118,8 +97,7 @@ fn print(report: &Report) {
         eprintln!("error: {failure}");
         return;
     }
-    let count = |severity| report.findings.iter().filter(|f| f.severity == severity).count();
-    let (n_errors, n_warnings) = (count(Severity::Error), count(Severity::Warning));
+    let (n_errors, n_warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
     let verdict = if report.valid { "valid" } else { "NOT VALID" };
     outln!(
         "{path}: {verdict} ({}, {} checked, {n_errors} errors, {n_warnings} warnings)",
@@ -128,6 +106,7 @@ fn print(report: &Report) {
     );
     for finding in &report.findings {
         outln!("  {finding}");
+        outln!("    hint: {}", finding.advice);
     }
     for note in &report.notes {
         outln!("  note: {note}");

@@ -5,7 +5,9 @@
 //! memory at once.
 
 pub mod check;
+pub mod folds;
 pub mod label;
+pub mod labels;
 pub mod manifest;
 pub mod release;
 pub mod segment;

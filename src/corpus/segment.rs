@@ -1,27 +1,52 @@
 //! Segment ids: a video and a clip within it.
 
-/// The video that a segment id belongs to.
-///
-/// Ids are spelled `VIDEO$_$CLIP` (MMSA), `VIDEO[CLIP]` (CMU SDK, MISA) or `VIDEO_CLIP` with a
-/// number as the clip (MMIM). An id of any other form is its own video.
-pub fn video_of(id: &str) -> &str {
-    if let Some((video, _)) = id.split_once("$_$") {
-        return video;
+/// How a segment id is spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spelling {
+    /// `VIDEO$_$CLIP`, as MMSA has it.
+    Dollars,
+    /// `VIDEO[CLIP]`, as the CMU SDK and MISA have it.
+    Brackets,
+    /// `VIDEO_CLIP` with a number as the clip, as MMIM has it.
+    Underscore,
+}
+
+impl Spelling {
+    /// The spelling of an id; `None` of any other form.
+    pub fn of(id: &str) -> Option<Spelling> {
+        parts(id).map(|(spelling, _, _)| spelling)
     }
-    if let Some((video, _)) = id.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')) {
-        return video;
+}
+
+/// Spelling, video and clip; `None` of an id of any other form.
+fn parts(id: &str) -> Option<(Spelling, &str, &str)> {
+    if let Some((video, clip)) = id.split_once("$_$") {
+        return Some((Spelling::Dollars, video, clip));
+    }
+    if let Some((video, clip)) = id.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')) {
+        return Some((Spelling::Brackets, video, clip));
     }
     match id.rsplit_once('_') {
         Some((video, clip)) if !clip.is_empty() && clip.bytes().all(|b| b.is_ascii_digit()) => {
-            video
+            Some((Spelling::Underscore, video, clip))
         }
-        _ => id,
+        _ => None,
     }
+}
+
+/// The video that a segment id belongs to. An id of no known spelling is its own video.
+pub fn video_of(id: &str) -> &str {
+    parts(id).map_or(id, |(_, video, _)| video)
+}
+
+/// The clip within the video; `None` of an id of no known spelling.
+pub fn clip_of(id: &str) -> Option<&str> {
+    parts(id).map(|(_, _, clip)| clip)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::video_of;
+    use super::*;
 
     #[test]
     fn video_names_keep_their_own_underscores() {
@@ -30,5 +55,13 @@ mod tests {
         assert_eq!(video_of("_dI--eQ6qVU_3"), "_dI--eQ6qVU");
         assert_eq!(video_of("video_0001$_$0001"), "video_0001");
         assert_eq!(video_of("_dI--eQ6qVU"), "_dI--eQ6qVU");
+    }
+
+    #[test]
+    fn every_spelling_has_its_clip() {
+        assert_eq!(clip_of("03bSnISJMiM$_$11"), Some("11"));
+        assert_eq!(clip_of("WKA5OygbEKI[0]"), Some("0"));
+        assert_eq!(clip_of("_dI--eQ6qVU_3"), Some("3"));
+        assert_eq!((clip_of("_dI--eQ6qVU"), Spelling::of("plain")), (None, None));
     }
 }

@@ -14,6 +14,9 @@ use super::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
 pub struct DatasetSpec {
     /// Smallest and largest label.
     pub label_range: [f32; 2],
+    /// A label is an average of at most so many annotators: it is a multiple of 1/n for one n of
+    /// these.
+    pub label_denominators: Vec<u8>,
     /// What must not appear in two splits.
     pub split_by: SplitBy,
     /// The known builds of the feature files.
@@ -81,6 +84,16 @@ impl DatasetSpec {
     /// Whether a label lies in the dataset's range.
     pub fn contains(&self, label: f32) -> bool {
         (self.label_range[0]..=self.label_range[1]).contains(&label)
+    }
+
+    /// Whether a label is an average that the dataset's annotators can give.
+    pub fn is_average(&self, label: f32) -> bool {
+        // Tables print averages with as few as two digits.
+        const TOLERANCE: f32 = 0.004;
+        self.label_denominators.iter().any(|denominator| {
+            let denominator = f32::from(*denominator);
+            (label - (label * denominator).round() / denominator).abs() < TOLERANCE
+        })
     }
 }
 
@@ -161,6 +174,7 @@ mod tests {
         for dataset in Dataset::ALL {
             let spec = DatasetSpec::of(dataset);
             assert!(spec.label_range[0] < spec.label_range[1], "{dataset}");
+            assert!(spec.is_average(0.0) && !spec.is_average(0.05), "{dataset}");
             for build in &spec.builds {
                 assert_eq!(build.counts.len(), 3, "{dataset}: {}", build.name);
             }

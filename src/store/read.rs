@@ -11,7 +11,12 @@ use rayon::prelude::*;
 
 use super::digest::{self, Element};
 use super::{StoreError, VERSION};
-use crate::corpus::check::{BlockFacts, Finding, Rule, SplitFacts, check};
+use crate::corpus::check::{
+    BlockDetail, BlockFacts, Evidence, Finding, RowDetail, Rule, SplitDetail, SplitFacts,
+    check_with,
+};
+use crate::corpus::label::Bins;
+use crate::corpus::labels::LabelTable;
 use crate::corpus::manifest::{Column, Manifest, store_digest};
 use crate::corpus::stats::BlockStats;
 use crate::corpus::{Modality, SplitName};
@@ -153,21 +158,28 @@ impl Store {
     }
 
     /// Reads everything, compares it with the recorded digests and checks it against the
-    /// dataset's rules. `advance` is told of every stretch of bytes done.
+    /// dataset's rules and, where there is one, with the table of labels that is `expected`.
+    /// `advance` is told of every stretch of bytes done.
     ///
     /// # Errors
     /// The file cannot be read. Content that is wrong is a finding, not an error.
-    pub fn verify(&self, advance: &(dyn Fn(u64) + Sync)) -> Result<Verification, StoreError> {
+    pub fn verify(
+        &self,
+        expected: Option<&LabelTable>,
+        advance: &(dyn Fn(u64) + Sync),
+    ) -> Result<Verification, StoreError> {
         let mut findings = Vec::new();
         let mut n_bytes = 0;
         let mut blocks: BTreeMap<(SplitName, Modality), BlockStats> = BTreeMap::new();
+        let mut evidence = Evidence { expected, ..Evidence::default() };
         for column in &self.manifest.columns {
-            let (found, stats) = self.digest_column(column)?;
+            let (found, seen) = self.digest_column(column)?;
             if found != column.blake3 {
                 findings.push(self.digest_finding(column));
             }
-            if let (Some(key), Some(stats)) = (feature_key(&column.path), stats) {
+            if let (Some(key), Some((stats, detail))) = (feature_key(&column.path), seen) {
                 blocks.insert(key, stats);
+                evidence.details.entry(key.0).or_default().blocks.insert(key.1, detail);
             }
             let size = column_bytes(column);
             n_bytes += size;
@@ -179,7 +191,10 @@ impl Store {
             .iter()
             .map(|split| self.split_facts(split.name, &blocks))
             .collect::<Result<_, _>>()?;
-        findings.extend(check(self.manifest.dataset, &facts));
+        for split in &self.manifest.splits {
+            self.read_detail(split.name, evidence.details.entry(split.name).or_default())?;
+        }
+        findings.extend(check_with(self.manifest.dataset, &facts, &evidence));
         Ok(Verification { findings, n_bytes })
     }
 
@@ -254,6 +269,32 @@ impl Store {
         Ok(facts)
     }
 
+    /// Reads what else the rules look at, without comparing digests, as [`Store::split_facts`].
+    fn read_detail(&self, name: SplitName, detail: &mut SplitDetail) -> Result<(), StoreError> {
+        let column = |column: &str| self.manifest.column(&format!("/{name}/{column}"));
+        if let Some(column) = column("raw_text") {
+            detail.raw_text = Some(owned(&self.raw_strings(column)?));
+        }
+        if let Some(column) = column("text_bert") {
+            let tokens = Array3::from_shape_vec(self.shape3(column)?, self.values(column)?);
+            let tokens = tokens.map_err(|error| self.damaged(&column.path, error.to_string()))?;
+            detail.tokens = Some(tokens);
+        }
+        detail.text_lengths = self.unchecked_lengths(name, Modality::Text)?;
+        for bins in self.manifest.dataset.bin_scheme().bins() {
+            if let Some(column) = column(&format!("bins/{}", Bins::name(*bins))) {
+                detail.bins.insert(Bins::name(*bins), self.values(column)?);
+            }
+        }
+        let suffixes = [(Modality::Text, "T"), (Modality::Audio, "A"), (Modality::Vision, "V")];
+        for (modality, suffix) in suffixes {
+            if let Some(column) = column(&format!("regression_labels_{suffix}")) {
+                detail.labels_by_modality.insert(modality, self.values(column)?);
+            }
+        }
+        Ok(())
+    }
+
     fn unchecked_lengths(
         &self,
         split: SplitName,
@@ -286,41 +327,52 @@ impl Store {
         }
     }
 
-    /// The digest of a column's content, and the statistics of a feature block.
-    fn digest_column(&self, column: &Column) -> Result<(String, Option<BlockStats>), StoreError> {
+    /// The digest of a column's content, and what was seen in a feature block.
+    fn digest_column(
+        &self,
+        column: &Column,
+    ) -> Result<(String, Option<(BlockStats, BlockDetail)>), StoreError> {
         Ok(match column.dtype.as_str() {
             "string" => (digest::of_strings(&self.raw_strings(column)?), None),
             "int32" => (digest::of_values(&self.values::<i32>(column)?), None),
             "int8" => (digest::of_values(&self.values::<i8>(column)?), None),
             _ if column.shape.len() == 3 => {
-                let (digest, stats) = self.digest_block(column)?;
-                (digest, Some(stats))
+                let (digest, seen) = self.digest_block(column)?;
+                (digest, Some(seen))
             }
             _ => (digest::of_values(&self.values::<f32>(column)?), None),
         })
     }
 
-    fn digest_block(&self, column: &Column) -> Result<(String, BlockStats), StoreError> {
+    fn digest_block(
+        &self,
+        column: &Column,
+    ) -> Result<(String, (BlockStats, BlockDetail)), StoreError> {
         let [_, seq_len, feat_dim] = self.shape3(column)?;
         let row_len = (seq_len * feat_dim).max(1);
         let lengths = match feature_key(&column.path) {
             Some((split, modality)) => self.unchecked_lengths(split, modality)?,
             None => None,
         };
-        let mut stats = BlockStats::default();
+        let (mut stats, mut detail) = (BlockStats::default(), BlockDetail::default());
         let digest = self.pieces(column, |start, values| {
-            let rows: Vec<BlockStats> = values
+            let rows: Vec<(BlockStats, RowDetail)> = values
                 .par_chunks(row_len)
                 .enumerate()
                 .map(|(row, values)| {
                     let length = lengths.as_ref().and_then(|all| all.get(start + row)).copied();
-                    BlockStats::of_sample(values, feat_dim, length)
+                    let stats = BlockStats::of_sample(values, feat_dim, length);
+                    let detail = RowDetail::of_sample(values, feat_dim, length, &stats);
+                    (stats, detail)
                 })
                 .collect();
-            rows.iter().for_each(|row| stats.merge(row));
+            for (row_stats, row_detail) in rows {
+                stats.merge(&row_stats);
+                detail.push(row_detail);
+            }
             Ok::<_, StoreError>(())
         })?;
-        Ok((digest, stats))
+        Ok((digest, (stats, detail)))
     }
 
     /// Reads a feature block a few samples at a time: `take` gets the index of the first and the

@@ -1,0 +1,101 @@
+//! Feature values: finite, within their length, not constant, not extreme.
+
+use super::super::Modality;
+use super::{BlockDetail, BlockFacts, Context, EXTREME, Findings, Rule, SplitFacts};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    for split in context.splits {
+        let detail = context.evidence.details.get(&split.name);
+        for (modality, block) in &split.blocks {
+            let detail = detail.and_then(|detail| detail.blocks.get(modality));
+            check_counts(split, *modality, block, detail, findings);
+            check_lengths(split, *modality, block, findings);
+            if let Some(detail) = detail {
+                check_values(split, *modality, detail, findings);
+            }
+        }
+    }
+}
+
+fn ids_of(split: &SplitFacts, rows: &[usize]) -> Vec<String> {
+    rows.iter().filter_map(|row| split.ids.get(*row)).cloned().collect()
+}
+
+fn check_counts(
+    split: &SplitFacts,
+    modality: Modality,
+    block: &BlockFacts,
+    detail: Option<&BlockDetail>,
+    findings: &mut Findings,
+) {
+    let place = format!("{}/{modality}", split.name);
+    let stats = &block.stats;
+    let ids = |rows: fn(&BlockDetail) -> &Vec<usize>| {
+        detail.map_or_else(Vec::new, |detail| ids_of(split, rows(detail)))
+    };
+    if stats.n_nonfinite() > 0 {
+        let message = format!(
+            "{place} has {} NaN, {} +inf and {} -inf values",
+            stats.n_nan, stats.n_pos_inf, stats.n_neg_inf
+        );
+        let examples = ids(|detail| &detail.nonfinite_rows);
+        findings.add(Rule::NonFinite, message, stats.n_nonfinite(), examples);
+    }
+    let n_beyond = stats.n_beyond_length;
+    if n_beyond > 0 {
+        let message =
+            format!("{place} has {n_beyond} frames beyond the recorded length that are not zero");
+        findings.add(Rule::BeyondLength, message, n_beyond, ids(|detail| &detail.beyond_rows));
+    }
+    let n_zero = stats.n_zero_samples;
+    if n_zero > 0 {
+        let message = format!("{place} has {n_zero} samples that are all zero");
+        findings.add(Rule::ZeroSample, message, n_zero, ids(|detail| &detail.zero_rows));
+    }
+}
+
+fn check_lengths(
+    split: &SplitFacts,
+    modality: Modality,
+    block: &BlockFacts,
+    findings: &mut Findings,
+) {
+    let [_, seq_len, _] = block.shape;
+    let outside = block
+        .lengths
+        .iter()
+        .flatten()
+        .zip(&split.ids)
+        .filter(|(length, _)| usize::try_from(**length).map_or(true, |n| n > seq_len))
+        .map(|(length, id)| format!("{id}: {length}"))
+        .collect();
+    findings.add_all(Rule::LengthRange, outside, |n| {
+        format!("{}/{modality}_lengths: {n} lengths are outside [0, {seq_len}]", split.name)
+    });
+}
+
+fn check_values(
+    split: &SplitFacts,
+    modality: Modality,
+    detail: &BlockDetail,
+    findings: &mut Findings,
+) {
+    let place = format!("{}/{modality}", split.name);
+    let n_extreme = detail.n_extreme;
+    if n_extreme > 0 {
+        let message = format!("{place} has {n_extreme} values beyond {EXTREME} in magnitude");
+        findings.add(Rule::Extreme, message, n_extreme, ids_of(split, &detail.extreme_rows));
+    }
+    // One frame has one value of everything.
+    if detail.n_frames > 1 {
+        let ranges = detail.ranges.iter().enumerate();
+        let constant = ranges
+            .filter(|(_, [low, high])| low == high)
+            .map(|(feature, [value, _])| format!("feature {feature}: {value}"))
+            .collect();
+        findings.add_all(Rule::ConstantFeature, constant, |n| {
+            let n_features = detail.ranges.len();
+            format!("{place}: {n} of {n_features} features have the same value in every frame")
+        });
+    }
+}

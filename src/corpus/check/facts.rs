@@ -1,0 +1,195 @@
+//! What the checks need to know of a corpus: cheap facts, which a conversion has in passing, and
+//! details, for which everything is read once more.
+
+use std::collections::BTreeMap;
+
+use ndarray::Array3;
+
+use super::super::labels::LabelTable;
+use super::super::stats::BlockStats;
+use super::super::{Modality, SplitName};
+use super::N_EXAMPLES;
+
+/// What the checks need to know of one split.
+pub struct SplitFacts {
+    /// Which split.
+    pub name: SplitName,
+    /// Segment ids, in order.
+    pub ids: Vec<String>,
+    /// Overall regression labels, `[n_samples]`.
+    pub labels: Vec<f32>,
+    /// Class labels, `[n_samples]`, where there are any.
+    pub classes: Option<Vec<i32>>,
+    /// Label words, `[n_samples]`, where there are any.
+    pub annotations: Option<Vec<String>>,
+    /// Per modality, shape and statistics.
+    pub blocks: BTreeMap<Modality, BlockFacts>,
+}
+
+/// What the checks need to know of one feature block.
+pub struct BlockFacts {
+    /// `[n_samples, seq_len, feat_dim]`.
+    pub shape: [usize; 3],
+    /// Recorded lengths, `[n_samples]`, where there are any.
+    pub lengths: Option<Vec<i32>>,
+    /// Statistics over all samples.
+    pub stats: BlockStats,
+}
+
+/// What only a full reading tells. Rules whose facts are absent find nothing.
+#[derive(Default)]
+pub struct Evidence<'a> {
+    /// Per split.
+    pub details: BTreeMap<SplitName, SplitDetail>,
+    /// The published labels.
+    pub expected: Option<&'a LabelTable>,
+}
+
+/// What only a full reading tells of one split.
+#[derive(Default)]
+pub struct SplitDetail {
+    /// Transcripts, `[n_samples]`, where there are any.
+    pub raw_text: Option<Vec<String>>,
+    /// BERT input, `[n_samples, 3, seq_len]`: token ids, mask, segment ids.
+    pub tokens: Option<Array3<i32>>,
+    /// Recorded numbers of tokens, `[n_samples]`, where there are any.
+    pub text_lengths: Option<Vec<i32>>,
+    /// Stored classes by the name of the division, `[n_samples]` each.
+    pub bins: BTreeMap<&'static str, Vec<i8>>,
+    /// Labels of single modalities, `[n_samples]` each.
+    pub labels_by_modality: BTreeMap<Modality, Vec<f32>>,
+    /// Per modality, what was seen in its rows.
+    pub blocks: BTreeMap<Modality, BlockDetail>,
+}
+
+/// What was seen in the rows of one feature block. Row lists hold the first few only.
+#[derive(Debug, Clone, Default)]
+pub struct BlockDetail {
+    /// Digest of each row, `[n_samples]`; `None` of a row that is all zero.
+    pub digests: Vec<Option<RowDigest>>,
+    /// Smallest and largest value of each feature over the frames that are not all zero and lie
+    /// within the recorded length, `[feat_dim]`.
+    pub ranges: Vec<[f32; 2]>,
+    /// Number of those frames.
+    pub n_frames: u64,
+    /// Number of such frames in each row, `[n_samples]`.
+    pub row_frames: Vec<u32>,
+    /// Values that are zero.
+    pub n_zero: u64,
+    /// Values beyond [`EXTREME`] in magnitude.
+    pub n_extreme: u64,
+    /// Rows with values beyond [`EXTREME`].
+    pub extreme_rows: Vec<usize>,
+    /// Rows with values that are not finite.
+    pub nonfinite_rows: Vec<usize>,
+    /// Rows with frames beyond the length that are not zero.
+    pub beyond_rows: Vec<usize>,
+    /// Rows that are all zero.
+    pub zero_rows: Vec<usize>,
+}
+
+/// The first half of the BLAKE3 of a row's values: no two rows of a corpus share it by chance.
+pub type RowDigest = [u8; 16];
+
+/// Features beyond this magnitude are extreme: those of public files stay below it, but for errors
+/// of extraction.
+pub const EXTREME: f32 = 1e4;
+
+/// What was seen in one row.
+#[derive(Debug)]
+pub struct RowDetail {
+    is_zero: bool,
+    is_finite: bool,
+    is_beyond: bool,
+    digest: Option<RowDigest>,
+    ranges: Vec<[f32; 2]>,
+    n_frames: u32,
+    n_zero: u64,
+    n_extreme: u64,
+}
+
+impl RowDetail {
+    /// Looks at one row, `[seq_len, feat_dim]`, whose recorded length and statistics are given.
+    pub fn of_sample(
+        values: &[f32],
+        feat_dim: usize,
+        length: Option<i32>,
+        stats: &BlockStats,
+    ) -> RowDetail {
+        let mut ranges = vec![NO_VALUE; feat_dim];
+        let length = length.map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(0));
+        let mut n_frames = 0;
+        for frame in values.chunks(feat_dim.max(1)).take(length) {
+            if frame.iter().all(|value| *value == 0.0) {
+                continue;
+            }
+            n_frames += 1;
+            for ([low, high], value) in ranges.iter_mut().zip(frame) {
+                *low = low.min(*value);
+                *high = high.max(*value);
+            }
+        }
+        let count = |wanted: fn(&f32) -> bool| values.iter().filter(|value| wanted(value)).count();
+        RowDetail {
+            is_zero: stats.n_zero_samples > 0,
+            is_finite: stats.n_nonfinite() == 0,
+            is_beyond: stats.n_beyond_length > 0,
+            digest: (stats.n_zero_samples == 0).then(|| digest(values)),
+            ranges,
+            n_frames,
+            n_zero: count(|value| *value == 0.0) as u64,
+            n_extreme: count(|value| value.is_finite() && value.abs() > EXTREME) as u64,
+        }
+    }
+}
+
+impl BlockDetail {
+    /// Adds the next row.
+    pub fn push(&mut self, row: RowDetail) {
+        let row_idx = self.digests.len();
+        let note = |rows: &mut Vec<usize>, seen: bool| {
+            if seen && rows.len() < N_EXAMPLES {
+                rows.push(row_idx);
+            }
+        };
+        note(&mut self.extreme_rows, row.n_extreme > 0);
+        note(&mut self.nonfinite_rows, !row.is_finite);
+        note(&mut self.beyond_rows, row.is_beyond);
+        note(&mut self.zero_rows, row.is_zero);
+        self.ranges.resize(row.ranges.len(), NO_VALUE);
+        for ([low, high], [row_low, row_high]) in self.ranges.iter_mut().zip(row.ranges) {
+            *low = low.min(row_low);
+            *high = high.max(row_high);
+        }
+        self.digests.push(row.digest);
+        self.row_frames.push(row.n_frames);
+        self.n_frames += u64::from(row.n_frames);
+        self.n_zero += row.n_zero;
+        self.n_extreme += row.n_extreme;
+    }
+}
+
+/// The range of nothing.
+const NO_VALUE: [f32; 2] = [f32::INFINITY, f32::NEG_INFINITY];
+
+fn digest(values: &[f32]) -> RowDigest {
+    let whole = blake3::hash(bytemuck::cast_slice(values));
+    let mut first = RowDigest::default();
+    first.copy_from_slice(&whole.as_bytes()[..size_of::<RowDigest>()]);
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_and_frames_beyond_the_length_stay_out_of_the_ranges() {
+        let values = [1.0, 5.0, 0.0, 0.0, 2.0, 5.0, 9.0, 9.0];
+        let stats = BlockStats::of_sample(&values, 2, Some(3));
+        let mut block = BlockDetail::default();
+        block.push(RowDetail::of_sample(&values, 2, Some(3), &stats));
+        assert_eq!(block.ranges, [[1.0, 2.0], [5.0, 5.0]]);
+        assert_eq!((block.n_frames, block.n_zero, block.beyond_rows), (2, 2, vec![0]));
+    }
+}

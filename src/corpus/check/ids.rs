@@ -1,0 +1,95 @@
+//! Segment ids: their form, twice the same one, and the videos that they name.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::super::SplitName;
+use super::super::folds::Folds;
+use super::super::segment::{Spelling, video_of};
+use super::super::spec::SplitBy;
+use super::{Context, Findings, Rule};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    check_form(context, findings);
+    check_unique(context, findings);
+    let mut homes: BTreeMap<&str, BTreeSet<SplitName>> = BTreeMap::new();
+    for split in context.splits {
+        for id in &split.ids {
+            homes.entry(video_of(id)).or_default().insert(split.name);
+        }
+    }
+    if context.spec.split_by == SplitBy::Video {
+        let leaks = homes
+            .iter()
+            .filter(|(_, names)| names.len() > 1)
+            .map(|(video, names)| format!("{video} in {}", joined(names)))
+            .collect();
+        findings.add_all(Rule::Leakage, leaks, |n| {
+            format!("{n} videos have segments in more than one split")
+        });
+    }
+    if let Some(folds) = Folds::of(context.dataset) {
+        check_folds(folds, &homes, findings);
+    }
+}
+
+fn joined(names: &BTreeSet<SplitName>) -> String {
+    let names: Vec<&str> = names.iter().map(|name| name.name()).collect();
+    names.join(" and ")
+}
+
+fn check_form(context: &Context<'_>, findings: &mut Findings) {
+    let mut spellings: BTreeMap<Spelling, &str> = BTreeMap::new();
+    let mut unknown = Vec::new();
+    for id in context.splits.iter().flat_map(|split| &split.ids) {
+        match Spelling::of(id) {
+            Some(spelling) => {
+                spellings.entry(spelling).or_insert(id);
+            }
+            None => unknown.push(format!("{id:?}")),
+        }
+    }
+    findings.add_all(Rule::IdForm, unknown, |n| {
+        format!("{n} ids are none of VIDEO$_$CLIP, VIDEO[CLIP], VIDEO_CLIP")
+    });
+    if spellings.len() > 1 {
+        let message = format!("ids are spelled in {} ways", spellings.len());
+        let examples = spellings.values().map(ToString::to_string).collect();
+        findings.add(Rule::IdForm, message, spellings.len() as u64, examples);
+    }
+}
+
+fn check_unique(context: &Context<'_>, findings: &mut Findings) {
+    let mut seen: HashMap<&str, SplitName> = HashMap::new();
+    let mut twice = Vec::new();
+    for split in context.splits {
+        for id in &split.ids {
+            if let Some(first) = seen.insert(id, split.name) {
+                twice.push(format!("{id} in {first} and {}", split.name));
+            }
+        }
+    }
+    findings.add_all(Rule::DuplicateId, twice, |n| format!("{n} ids appear more than once"));
+}
+
+fn check_folds(
+    folds: &Folds,
+    homes: &BTreeMap<&str, BTreeSet<SplitName>>,
+    findings: &mut Findings,
+) {
+    let (mut elsewhere, mut unknown) = (Vec::new(), Vec::new());
+    for (video, names) in homes {
+        match folds.split_of(video) {
+            None => unknown.push(video.to_string()),
+            Some(fold) if names.iter().any(|name| *name != fold) => {
+                elsewhere.push(format!("{video} in {}, expected {fold}", joined(names)));
+            }
+            Some(_) => {}
+        }
+    }
+    findings.add_all(Rule::FoldSplit, elsewhere, |n| {
+        format!("{n} of {} videos are in another split than the standard folds say", homes.len())
+    });
+    findings.add_all(Rule::NoFold, unknown, |n| {
+        format!("{n} of {} videos are in no standard fold", homes.len())
+    });
+}

@@ -1,0 +1,104 @@
+//! Labels: their range and grid, what was derived from them, and what stands beside them.
+
+use super::super::label::Bins;
+use super::{Context, Findings, Rule, SplitDetail, SplitFacts};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    for split in context.splits {
+        check_values(context, split, "regression_labels", &split.labels, findings);
+        check_classes(split, findings);
+    }
+    for (split, detail) in context.detailed() {
+        for (modality, labels) in &detail.labels_by_modality {
+            let name = format!("labels of {modality} alone");
+            check_values(context, split, &name, labels, findings);
+        }
+        check_bins(context, split, detail, findings);
+    }
+}
+
+fn check_values(
+    context: &Context<'_>,
+    split: &SplitFacts,
+    name: &str,
+    labels: &[f32],
+    findings: &mut Findings,
+) {
+    let spec = context.spec;
+    let rows = || labels.iter().zip(&split.ids);
+    let shown = |(label, id): (&f32, &String)| format!("{id}: {label}");
+    let outside = rows().filter(|(label, _)| !spec.contains(**label)).map(shown).collect();
+    let [low, high] = spec.label_range;
+    findings.add_all(Rule::LabelRange, outside, |n| {
+        format!("{}/{name}: {n} labels are outside [{low}, {high}]", split.name)
+    });
+    let off_grid = rows()
+        .filter(|(label, _)| spec.contains(**label) && !spec.is_average(**label))
+        .map(shown)
+        .collect();
+    findings.add_all(Rule::LabelGrid, off_grid, |n| {
+        let parts: Vec<String> = spec.label_denominators.iter().map(u8::to_string).collect();
+        let parts = parts.join(", ");
+        format!("{}/{name}: {n} labels are no multiple of 1/n for n of {parts}", split.name)
+    });
+}
+
+/// Class labels and annotations that contradict the sign of the regression label. Public files
+/// have some: a label of -0.5 is `Neutral` in one file of CMU-MOSI and `Negative` in another.
+fn check_classes(split: &SplitFacts, findings: &mut Findings) {
+    let rows = || split.ids.iter().zip(&split.labels);
+    let unlike = rows()
+        .zip(split.classes.iter().flatten())
+        .filter(|((_, label), class)| sign_class(**label) != Some(**class))
+        .map(|((id, label), class)| format!("{id}: {class} at label {label}"))
+        .collect();
+    findings.add_all(Rule::ClassLabel, unlike, |n| {
+        format!("{}/classification_labels: {n} classes are not the label's sign plus 1", split.name)
+    });
+    let unlike = rows()
+        .zip(split.annotations.iter().flatten())
+        .filter(|((_, label), word)| {
+            word_class(word).is_some_and(|class| sign_class(**label) != Some(class))
+        })
+        .map(|((id, label), word)| format!("{id}: {word} at label {label}"))
+        .collect();
+    findings.add_all(Rule::Annotation, unlike, |n| {
+        format!("{}/annotations: {n} words contradict the sign of the label", split.name)
+    });
+}
+
+/// The class of a label by its sign: 0 negative, 1 neutral, 2 positive.
+fn sign_class(label: f32) -> Option<i32> {
+    (!label.is_nan()).then(|| 1 + i32::from(label > 0.0) - i32::from(label < 0.0))
+}
+
+/// The class that a label word means; `None` of a word that is not known.
+fn word_class(word: &str) -> Option<i32> {
+    let words = [("negative", 0), ("neutral", 1), ("positive", 2)];
+    words.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, class)| *class)
+}
+
+fn check_bins(
+    context: &Context<'_>,
+    split: &SplitFacts,
+    detail: &SplitDetail,
+    findings: &mut Findings,
+) {
+    let scheme = context.dataset.bin_scheme();
+    for bins in scheme.bins() {
+        let name = Bins::name(*bins);
+        let Some(stored) = detail.bins.get(name) else {
+            let message = format!("{}/bins/{name} is absent", split.name);
+            findings.add(Rule::BinsDiffer, message, 1, vec![]);
+            continue;
+        };
+        let rows = split.ids.iter().zip(&split.labels).zip(stored);
+        let unlike = rows
+            .filter(|((_, label), class)| scheme.class(*bins, **label) != **class)
+            .map(|((id, label), class)| format!("{id}: {class} at label {label}"))
+            .collect();
+        findings.add_all(Rule::BinsDiffer, unlike, |n| {
+            format!("{}/bins/{name}: {n} classes are not those that the labels give", split.name)
+        });
+    }
+}

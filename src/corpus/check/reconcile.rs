@@ -1,0 +1,119 @@
+//! The store against the published table of labels, joined by segment id.
+
+use std::collections::HashMap;
+
+use super::super::SplitName;
+use super::super::labels::{LabelRow, LabelTable, SegmentKey};
+use super::{Context, Findings, Rule, SplitDetail, SplitFacts};
+
+/// Labels are printed with fewer digits than they have.
+const TOLERANCE: f32 = 1e-3;
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    let Some(table) = context.evidence.expected else { return };
+    let shift =
+        table.clip_shift(context.splits.iter().flat_map(|split| {
+            split.ids.iter().map(String::as_str).zip(split.labels.iter().copied())
+        }));
+    let mut found: HashMap<SegmentKey, SplitName> = HashMap::new();
+    let mut surplus = Vec::new();
+    for (split, detail) in context.detailed() {
+        let mut unlike = Unlike::default();
+        for (row, id) in split.ids.iter().enumerate() {
+            let key = SegmentKey::of(id).shifted(shift);
+            match table.get(&key) {
+                Some(expected) => unlike.compare(split, detail, row, expected),
+                None => surplus.push(format!("{id} in {}", split.name)),
+            }
+            found.insert(key, split.name);
+        }
+        unlike.report(split.name, findings);
+    }
+    check_missing(context, table, &found, findings);
+    let n_found = found.len();
+    findings.add_all(Rule::SurplusSample, surplus, |n| {
+        format!("{n} of {n_found} samples are not among the {} of the label table", table.len())
+    });
+}
+
+/// Rows of the table that no sample has. Those of a split that is absent as a whole are not looked
+/// for: that is a finding of its own.
+fn check_missing(
+    context: &Context<'_>,
+    table: &LabelTable,
+    found: &HashMap<SegmentKey, SplitName>,
+    findings: &mut Findings,
+) {
+    let is_looked_for = |row: &LabelRow| match row.split {
+        Some(name) => context.splits.iter().any(|split| split.name == name),
+        None => true,
+    };
+    let missing = table
+        .rows()
+        .filter(|(key, row)| is_looked_for(row) && !found.contains_key(key))
+        .map(|(_, row)| row.id.clone())
+        .collect();
+    findings.add_all(Rule::MissingSample, missing, |n| {
+        format!("{n} of {} samples of the label table are not in the store", table.len())
+    });
+}
+
+/// What differs between one split and the table.
+#[derive(Default)]
+struct Unlike {
+    labels: Vec<String>,
+    texts: Vec<String>,
+    splits: Vec<String>,
+}
+
+impl Unlike {
+    fn compare(
+        &mut self,
+        split: &SplitFacts,
+        detail: &SplitDetail,
+        row: usize,
+        expected: &LabelRow,
+    ) {
+        let id = split.ids.get(row).map_or("?", String::as_str);
+        let own = split.labels.get(row).map(|label| ("", *label, expected.label));
+        let by_modality = detail.labels_by_modality.iter().filter_map(|(modality, labels)| {
+            let expected = expected.labels_by_modality.get(modality)?;
+            Some((modality.name(), *labels.get(row)?, Some(*expected)))
+        });
+        for (of, found, expected) in own.into_iter().chain(by_modality) {
+            let Some(expected) = expected else { continue };
+            let difference = (found - expected).abs();
+            if difference.is_nan() || difference > TOLERANCE {
+                let of = if of.is_empty() { String::new() } else { format!(" ({of})") };
+                self.labels.push(format!("{id}{of}: found {found}, expected {expected}"));
+            }
+        }
+        let text = detail.raw_text.as_ref().and_then(|texts| texts.get(row));
+        if let (Some(found), Some(expected)) = (text, &expected.text)
+            && words(found).ne(words(expected))
+        {
+            self.texts.push(id.into());
+        }
+        if expected.split.is_some_and(|expected| expected != split.name) {
+            let expected = expected.split.map_or("", SplitName::name);
+            self.splits.push(format!("{id}: found {}, expected {expected}", split.name));
+        }
+    }
+
+    fn report(self, name: SplitName, findings: &mut Findings) {
+        findings.add_all(Rule::LabelDiffers, self.labels, |n| {
+            format!("{name}: {n} labels differ from the label table")
+        });
+        findings.add_all(Rule::TextDiffers, self.texts, |n| {
+            format!("{name}/raw_text: {n} transcripts differ from the label table")
+        });
+        findings.add_all(Rule::SplitDiffers, self.splits, |n| {
+            format!("{name}: {n} samples are in another split of the label table")
+        });
+    }
+}
+
+/// The letters and digits of a text, without case.
+fn words(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase)
+}

@@ -1,0 +1,70 @@
+//! The result of a validation as programs read it.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Finding, Severity};
+
+/// The result for one store, as `validate --json` prints it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Report {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether no error was found.
+    pub valid: bool,
+    /// Whether warnings count as errors.
+    pub strict: bool,
+    /// Why the store could not be read, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Name of the dataset; absent of a store that could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<&'static str>,
+    /// Digest of the store's content; absent of a store that could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Bytes that were read and compared with their digests.
+    pub n_bytes_checked: u64,
+    /// What was found, errors first.
+    pub findings: Vec<Finding>,
+    /// Changes between source and store, from the manifest.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// A report on a file that was not yet looked at.
+    pub fn new(path: PathBuf, strict: bool) -> Report {
+        Report {
+            path,
+            valid: false,
+            strict,
+            failure: None,
+            dataset: None,
+            digest: None,
+            n_bytes_checked: 0,
+            findings: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Takes the findings over, and the verdict from them.
+    pub fn conclude(&mut self, mut findings: Vec<Finding>) {
+        if self.strict {
+            findings.iter_mut().for_each(|finding| finding.severity = Severity::Error);
+        }
+        self.valid = findings.iter().all(|finding| finding.severity < Severity::Error);
+        self.findings = findings;
+    }
+
+    /// Number of findings of a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    /// The JSON Schema of a list of reports.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Vec<Report>)
+    }
+}

@@ -1,0 +1,202 @@
+//! The table of rules, and nothing but the table: what is looked for, how bad it is, what to do.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; results stay meaningful.
+    Warning,
+    /// Results from this data would be wrong.
+    Error,
+}
+
+impl Severity {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+macro_rules! rules {
+    ($($rule:ident $id:literal $severity:ident $name:literal: $meaning:literal, $advice:literal;)*) => {
+        /// What is looked for. The id stays the same for good, so that scripts can rely on it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Rule {
+            $(#[doc = $meaning] $rule,)*
+        }
+
+        impl Rule {
+            /// All rules, in the order of their ids.
+            pub const ALL: &[Rule] = &[$(Rule::$rule),*];
+
+            /// The stable id.
+            pub fn id(self) -> &'static str {
+                match self { $(Rule::$rule => $id,)* }
+            }
+
+            /// A short name.
+            pub fn name(self) -> &'static str {
+                match self { $(Rule::$rule => $name,)* }
+            }
+
+            /// How bad it is.
+            pub fn severity(self) -> Severity {
+                match self { $(Rule::$rule => Severity::$severity,)* }
+            }
+
+            /// What a finding of this rule means.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Rule::$rule => $meaning,)* }
+            }
+
+            /// What to do about it.
+            pub fn advice(self) -> &'static str {
+                match self { $(Rule::$rule => $advice,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    Digest "AD001" Error "digest":
+        "The content of a column differs from the digest in the manifest.",
+        "the file was changed or damaged: convert the source again";
+    Dims "AD002" Warning "dimensions":
+        "Feature dimensions are those of no known build, or differ between splits.",
+        "compare with the publisher's description, or say the right `--dataset` at conversion";
+    Counts "AD003" Warning "split size":
+        "A split has another number of samples than every known build.",
+        "results are not comparable with published ones; `--labels` tells which samples differ";
+    MissingSplit "AD004" Warning "missing split":
+        "A split is absent or empty.",
+        "convert the files of all splits together";
+    LabelRange "AD005" Error "label range":
+        "A label is outside the range of the dataset, or not finite.",
+        "compare with the published labels, or say the right `--dataset` at conversion";
+    DuplicateId "AD006" Error "duplicate id":
+        "A segment id appears twice.",
+        "remove one of the two, the one in the training split first";
+    Leakage "AD007" Error "video in two splits":
+        "A video has segments in two splits of a dataset that is split by video.",
+        "move all segments of the video to one split";
+    NonFinite "AD008" Error "not finite":
+        "A feature value is NaN or infinite.",
+        "convert with `--on-nonfinite zero`, or extract the features again";
+    LengthRange "AD009" Error "length range":
+        "A recorded length is negative or beyond the number of frames.",
+        "extract the lengths again; they are never derived from zeros";
+    BeyondLength "AD010" Warning "beyond length":
+        "Frames at or beyond the recorded length are not zero; public files have some.",
+        "mask by the recorded lengths where padding must not reach a model";
+    ZeroSample "AD011" Warning "zero sample":
+        "Every value of a modality of a sample is zero, as where no face was found.",
+        "report the number with results; a model sees no information there";
+    ClassLabel "AD012" Warning "class label":
+        "A class label is not that of the sign of the regression label.",
+        "train on `regression_labels`; class labels are deprecated by their publisher";
+    Annotation "AD013" Warning "annotation":
+        "An annotation is not that of the sign of the regression label.",
+        "train on `regression_labels`; annotations differ between public files";
+    IdForm "AD014" Warning "id form":
+        "A segment id has no known form, or ids are spelled in several ways.",
+        "spell ids `VIDEO$_$CLIP`, `VIDEO[CLIP]` or `VIDEO_CLIP`, or its video is not known";
+    FoldSplit "AD015" Error "standard fold":
+        "A video is in another split than the standard fold of the dataset says.",
+        "results are not comparable with published ones; split again by the standard folds";
+    NoFold "AD016" Warning "no fold":
+        "A video is in no standard fold of the dataset.",
+        "check how its id is spelled; published results do not include it";
+    SameSegment "AD017" Warning "same segment":
+        "Two segments of one split have the same values in all modalities, of at least two.",
+        "remove one of the two";
+    SameSegmentAcross "AD018" Error "same segment in two splits":
+        "Segments of two splits have the same values in all modalities, of at least two.",
+        "remove the one in the training split";
+    SameBlock "AD019" Warning "same features":
+        "Segments have the same values in one modality, as short texts have if they are equal.",
+        "expected of text where the words are the same; of audio and vision, look at the source";
+    MissingSample "AD020" Warning "missing sample":
+        "A sample of the label table is not in the store.",
+        "expected where segments were lost in alignment; otherwise look for a failed extraction";
+    SurplusSample "AD021" Warning "surplus sample":
+        "A sample of the store is not in the label table.",
+        "check that the table is that of this dataset and version";
+    LabelDiffers "AD022" Error "label differs":
+        "A label differs from the label table.",
+        "one of the two is wrong: look at both before training";
+    TextDiffers "AD023" Warning "text differs":
+        "A transcript has other words than the label table, punctuation and case aside.",
+        "check that features and labels belong to the same segment";
+    SplitDiffers "AD024" Error "split differs":
+        "A sample is in another split than the label table says.",
+        "split again as the table says, or results are not comparable";
+    ConstantFeature "AD025" Warning "constant feature":
+        "A feature has one value in every frame of a split, padding aside.",
+        "it carries no information; standardisation must not divide by its deviation of zero";
+    TokenMask "AD026" Error "token mask":
+        "The mask of a token row is not ones and then zeros.",
+        "make `text_bert` again as token ids, mask, segment ids, padded at the back";
+    TokenPadding "AD027" Warning "token padding":
+        "A token id where the mask is zero is not zero.",
+        "mask it, or make `text_bert` again with the padding id 0";
+    TokenEnds "AD028" Warning "token ends":
+        "A token row of a BERT vocabulary does not begin with [CLS] and end with [SEP].",
+        "make `text_bert` again with the special tokens; a cut row must keep its [SEP]";
+    TokenLength "AD029" Warning "token length":
+        "A recorded text length is not the number of ones in the mask.",
+        "trust the mask, and make the lengths again";
+    LabelGrid "AD030" Warning "label grid":
+        "A label is no average that the dataset's annotators can give.",
+        "check that labels were not rescaled or rounded";
+    BinsDiffer "AD031" Error "bins differ":
+        "The stored bins of the labels are not those that the labels give.",
+        "convert the source again with this version";
+    Extreme "AD032" Warning "extreme value":
+        "A feature value is larger than 10000 in magnitude.",
+        "standardise or clip the feature; COVAREP has a few very large values";
+}
+
+impl Rule {
+    /// All rules as a page in Markdown.
+    pub fn page() -> String {
+        let mut page = String::from(PAGE_START);
+        for rule in Rule::ALL {
+            let (id, name) = (rule.id(), rule.name());
+            let (severity, meaning) = (rule.severity().name(), rule.meaning());
+            page += &format!("| {id} | {severity} | {name} | {meaning} | {} |\n", rule.advice());
+        }
+        page
+    }
+}
+
+const PAGE_START: &str = "\
+# The rules of `almt-data validate`
+
+An error means that results from the data would be wrong, and makes the exit code 1; a warning is
+worth knowing. `--strict` makes every warning an error. A rule keeps its id for good. AD020 to AD024
+need the published labels, `--labels label.csv`. `convert` looks for what it can see in passing;
+`validate` looks for everything.
+
+This page is written from the code.
+
+| id | severity | name | meaning | what to do |
+|---|---|---|---|---|
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_count_from_one_without_a_gap() {
+        for (idx, rule) in Rule::ALL.iter().enumerate() {
+            assert_eq!(rule.id(), format!("AD{:03}", idx + 1));
+        }
+    }
+}
