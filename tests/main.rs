@@ -7,6 +7,7 @@
 //! `help`: the help texts, as reviewed.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
+//! `rules`: a planted defect for each rule of `validate`.
 //! `train`: the trainer as a user calls it.
 
 mod bad_input;
@@ -17,6 +18,7 @@ mod golden;
 mod help;
 mod layouts;
 mod pickles;
+mod rules;
 mod support;
 #[cfg(feature = "train")]
 mod train;

@@ -91,7 +91,8 @@ fn check_values(
         let ranges = detail.ranges.iter().enumerate();
         let constant = ranges
             .filter(|(_, [low, high])| low == high)
-            .map(|(feature, [value, _])| format!("feature {feature}: {value}"))
+            // Zero added makes 0 of -0.
+            .map(|(feature, [value, _])| format!("feature {feature}: {}", value + 0.0))
             .collect();
         findings.add_all(Rule::ConstantFeature, constant, |n| {
             let n_features = detail.ranges.len();

@@ -63,6 +63,8 @@ fn check_missing(
 struct Unlike {
     labels: Vec<String>,
     texts: Vec<String>,
+    /// Of the texts, those that only lack words.
+    n_shortened: usize,
     splits: Vec<String>,
 }
 
@@ -90,9 +92,10 @@ impl Unlike {
         }
         let text = detail.raw_text.as_ref().and_then(|texts| texts.get(row));
         if let (Some(found), Some(expected)) = (text, &expected.text)
-            && words(found).ne(words(expected))
+            && let Some([first, first_expected]) = difference(found, expected)
         {
-            self.texts.push(id.into());
+            self.n_shortened += usize::from(is_shortened(found, expected));
+            self.texts.push(format!("{id}: found `{first}`, expected `{first_expected}`"));
         }
         if expected.split.is_some_and(|expected| expected != split.name) {
             let expected = expected.split.map_or("", SplitName::name);
@@ -104,8 +107,12 @@ impl Unlike {
         findings.add_all(Rule::LabelDiffers, self.labels, |n| {
             format!("{name}: {n} labels differ from the label table")
         });
+        let n_shortened = self.n_shortened;
         findings.add_all(Rule::TextDiffers, self.texts, |n| {
-            format!("{name}/raw_text: {n} transcripts differ from the label table")
+            format!(
+                "{name}/raw_text: {n} transcripts differ from the label table, {n_shortened} of \
+                 them only in lacking words"
+            )
         });
         findings.add_all(Rule::SplitDiffers, self.splits, |n| {
             format!("{name}: {n} samples are in another split of the label table")
@@ -114,6 +121,28 @@ impl Unlike {
 }
 
 /// The letters and digits of a text, without case.
-fn words(text: &str) -> impl Iterator<Item = char> + '_ {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase)
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The first words in which two texts differ; `None` where they have the same letters and digits,
+/// in whatever case and however they are put together: `can not` is `cannot`.
+fn difference(found: &str, expected: &str) -> Option<[String; 2]> {
+    if letters(found) == letters(expected) {
+        return None;
+    }
+    let pairs = found.split_whitespace().zip(expected.split_whitespace());
+    let n_same = pairs.take_while(|(found, expected)| letters(found) == letters(expected)).count();
+    // Two words tell more than one, of which the other text may have lost a part.
+    let shown = |text: &str| {
+        let words: Vec<&str> = text.split_whitespace().skip(n_same).take(2).collect();
+        words.join(" ")
+    };
+    Some([shown(found), shown(expected)])
+}
+
+/// Whether all words of `found` are those of `expected`, in order, with some left out.
+fn is_shortened(found: &str, expected: &str) -> bool {
+    let mut rest = expected.split_whitespace().map(letters);
+    found.split_whitespace().map(letters).all(|word| rest.any(|expected| expected == word))
 }

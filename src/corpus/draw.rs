@@ -1,0 +1,232 @@
+//! Drawing splits: groups of segments are dealt out to parts, the largest first, each to the part
+//! that then is nearest to its share of every label class.
+
+use std::collections::{BTreeMap, HashSet};
+
+use rand::seq::SliceRandom;
+
+use super::label::{Bins, BinScheme, EXCLUDED};
+use super::manifest::Manifest;
+use super::plan::{Fold, Method, PLAN_VERSION, PlanError, SplitPlan};
+use super::segment::video_of;
+use super::spec::SplitBy;
+use super::SplitName;
+use crate::seed::stream;
+
+/// A segment as far as splitting goes.
+#[derive(Debug, Clone)]
+pub struct Drawable {
+    /// Its id.
+    pub id: String,
+    /// Its overall label.
+    pub label: f32,
+}
+
+/// Draws the folds of `method` from the segments of a store, deterministically by `seed`.
+///
+/// # Errors
+/// There are fewer groups than parts.
+pub fn draw(
+    manifest: &Manifest,
+    segments: &[Drawable],
+    method: Method,
+    seed: u64,
+) -> Result<SplitPlan, PlanError> {
+    let scheme = manifest.dataset.bin_scheme();
+    let folds = match &method {
+        Method::KFold { k, by } => {
+            let parts = deal(segments, *by, scheme, &vec![1.0; *k], seed)?;
+            (0..*k).map(|test| cross(&parts, test)).collect()
+        }
+        Method::Ratio { shares, by } => {
+            let parts = deal(segments, *by, scheme, shares, seed)?;
+            vec![SplitName::ALL.into_iter().zip(parts).collect()]
+        }
+        Method::FromManifest { .. } => Vec::new(),
+    };
+    Ok(SplitPlan {
+        version: PLAN_VERSION,
+        dataset: manifest.dataset,
+        store_digest: manifest.digest.clone(),
+        seed,
+        method,
+        folds,
+    })
+}
+
+/// The fold that tests on one part, validates on the next and trains on the others.
+fn cross(parts: &[Vec<String>], test: usize) -> Fold {
+    let valid = (test + 1) % parts.len();
+    let mut fold: Fold = SplitName::ALL.map(|name| (name, Vec::new())).into();
+    for (part_idx, part) in parts.iter().enumerate() {
+        let name = match part_idx {
+            _ if part_idx == test => SplitName::Test,
+            _ if part_idx == valid => SplitName::Valid,
+            _ => SplitName::Train,
+        };
+        fold.entry(name).or_default().extend(part.iter().cloned());
+    }
+    fold
+}
+
+/// Segments that stay together, and how many of each class they are.
+struct Group<'a> {
+    ids: Vec<&'a str>,
+    counts: [f64; N_CLASSES],
+}
+
+/// Classes of the finest division, and one for labels that are in none.
+const N_CLASSES: usize = 8;
+
+fn class(scheme: BinScheme, label: f32) -> usize {
+    let finest = match scheme {
+        BinScheme::Cmu => Bins::Acc7,
+        BinScheme::Sims => Bins::Acc5,
+    };
+    let class = scheme.class(finest, label);
+    usize::try_from(class - EXCLUDED).unwrap_or(0).min(N_CLASSES - 1)
+}
+
+/// Deals segments out to parts of the given shares; ids keep the order of the store.
+fn deal(
+    segments: &[Drawable],
+    by: SplitBy,
+    scheme: BinScheme,
+    shares: &[f64],
+    seed: u64,
+) -> Result<Vec<Vec<String>>, PlanError> {
+    let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    // An id that stands twice stays in one part with its double.
+    for segment in segments.iter().filter(|segment| seen.insert(&segment.id)) {
+        let key = match by {
+            SplitBy::Video => video_of(&segment.id),
+            SplitBy::Segment => &segment.id,
+        };
+        let group = groups
+            .entry(key)
+            .or_insert_with(|| Group { ids: Vec::new(), counts: [0.0; N_CLASSES] });
+        group.ids.push(&segment.id);
+        group.counts[class(scheme, segment.label)] += 1.0;
+    }
+    let mut groups: Vec<Group<'_>> = groups.into_values().collect();
+    let n_parts = shares.iter().filter(|share| **share > 0.0).count();
+    if groups.len() < n_parts {
+        return Err(PlanError::TooFew { n_groups: groups.len(), n_parts });
+    }
+    // The shuffle decides between groups of the same size; the sort is stable.
+    groups.shuffle(&mut stream(seed, "split"));
+    groups.sort_by_key(|group| std::cmp::Reverse(group.ids.len()));
+    let mut totals = [0.0; N_CLASSES];
+    for group in &groups {
+        totals.iter_mut().zip(group.counts).for_each(|(total, count)| *total += count);
+    }
+    let sum: f64 = shares.iter().sum();
+    let mut parts: Vec<Part<'_>> =
+        shares.iter().map(|share| Part::new(share / sum, &totals)).collect();
+    let mut n_left = groups.len();
+    for group in groups {
+        // The last groups go to parts that would stay empty otherwise.
+        let n_empty = parts.iter().filter(|part| part.is_wanting()).count();
+        let must_fill = n_empty >= n_left;
+        let possible = parts.iter_mut().filter(|part| {
+            part.share > 0.0 && (!must_fill || part.is_wanting())
+        });
+        let costs = possible.map(|part| (part.cost_of(&group), part));
+        if let Some((_, part)) = costs.min_by(|one, other| one.0.total_cmp(&other.0)) {
+            part.add(group);
+        }
+        n_left -= 1;
+    }
+    let order = |part: Part<'_>| {
+        let members: HashSet<&str> = part.ids.into_iter().collect();
+        let mut seen = HashSet::new();
+        let ids = segments.iter().map(|segment| segment.id.as_str());
+        ids.filter(|id| members.contains(id) && seen.insert(*id)).map(String::from).collect()
+    };
+    Ok(parts.into_iter().map(order).collect())
+}
+
+/// A part while it fills.
+struct Part<'a> {
+    share: f64,
+    ids: Vec<&'a str>,
+    counts: [f64; N_CLASSES],
+    targets: [f64; N_CLASSES],
+}
+
+impl<'a> Part<'a> {
+    fn new(share: f64, totals: &[f64; N_CLASSES]) -> Part<'a> {
+        let targets = totals.map(|total| total * share);
+        Part { share, ids: Vec::new(), counts: [0.0; N_CLASSES], targets }
+    }
+
+    fn is_wanting(&self) -> bool {
+        self.share > 0.0 && self.ids.is_empty()
+    }
+
+    /// By how much the part comes nearer to its targets, or farther from them, with the group: the
+    /// change of the squared distance in each class and in size, relative to the target.
+    fn cost_of(&self, group: &Group<'_>) -> f64 {
+        let change = |count: f64, more: f64, target: f64| {
+            let squares = (count + more - target).powi(2) - (count - target).powi(2);
+            squares / target.max(1.0)
+        };
+        let classes = self.counts.iter().zip(group.counts).zip(self.targets);
+        let by_class: f64 =
+            classes.map(|((count, more), target)| change(*count, more, target)).sum();
+        let sum = |values: &[f64]| values.iter().sum::<f64>();
+        by_class + change(sum(&self.counts), sum(&group.counts), sum(&self.targets))
+    }
+
+    fn add(&mut self, group: Group<'a>) {
+        self.ids.extend(group.ids);
+        self.counts.iter_mut().zip(group.counts).for_each(|(count, more)| *count += more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segments(n_videos: usize, n_clips: usize) -> Vec<Drawable> {
+        let ids = (0..n_videos).flat_map(|v| (0..n_clips).map(move |c| format!("v{v}$_${c}")));
+        ids.enumerate().map(|(i, id)| Drawable { id, label: (i * 7 % 31) as f32 / 5.0 - 3.0 }).collect()
+    }
+
+    #[test]
+    fn videos_stay_whole_and_every_segment_has_one_part() {
+        let segments = segments(20, 6);
+        let parts = deal(&segments, SplitBy::Video, BinScheme::Cmu, &[0.7, 0.1, 0.2], 7).unwrap();
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [84, 12, 24]);
+        let mut videos = HashSet::new();
+        for part in &parts {
+            let own: HashSet<&str> = part.iter().map(|id| video_of(id)).collect();
+            assert!(own.iter().all(|video| videos.insert(*video)), "a video in two parts");
+        }
+        let again = deal(&segments, SplitBy::Video, BinScheme::Cmu, &[0.7, 0.1, 0.2], 7).unwrap();
+        let other = deal(&segments, SplitBy::Video, BinScheme::Cmu, &[0.7, 0.1, 0.2], 8).unwrap();
+        assert!(parts == again && parts != other);
+    }
+
+    #[test]
+    fn classes_are_spread_as_the_shares_are() {
+        let segments = segments(200, 1);
+        let parts = deal(&segments, SplitBy::Segment, BinScheme::Cmu, &[1.0; 5], 1).unwrap();
+        let labels: BTreeMap<&str, f32> =
+            segments.iter().map(|segment| (segment.id.as_str(), segment.label)).collect();
+        for part in &parts {
+            assert_eq!(part.len(), 40);
+            let n_negative = part.iter().filter(|id| labels[id.as_str()] < -0.5).count();
+            assert!((14..=18).contains(&n_negative), "{n_negative}");
+        }
+    }
+
+    #[test]
+    fn no_part_stays_empty_unless_there_are_too_few_groups() {
+        let parts = deal(&segments(3, 9), SplitBy::Video, BinScheme::Cmu, &[0.9, 0.05, 0.05], 1);
+        assert_eq!(parts.unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [9, 9, 9]);
+        let refused = deal(&segments(2, 9), SplitBy::Video, BinScheme::Cmu, &[1.0; 3], 1);
+        assert_eq!(refused.unwrap_err().to_string(), "2 groups cannot fill 3 parts");
+    }
+}

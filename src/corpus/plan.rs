@@ -1,0 +1,246 @@
+//! Split plans: which segments of a store are trained, selected and reported on, other than as the
+//! store has them. A plan names the digest of its store and is refused on any other.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::labels::SegmentKey;
+use super::manifest::Manifest;
+use super::spec::SplitBy;
+use super::{Dataset, SplitName};
+
+/// The version of the form of plans, and the only one that is read.
+pub const PLAN_VERSION: u32 = 1;
+
+/// How a plan was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "name", deny_unknown_fields)]
+pub enum Method {
+    /// Cross-validation: each part is tested on once, the next one is validated on.
+    KFold {
+        /// Number of parts, and of folds.
+        k: usize,
+        /// What is kept together.
+        by: SplitBy,
+    },
+    /// One fold by shares.
+    Ratio {
+        /// Shares of train, valid and test, which sum to 1.
+        shares: [f64; 3],
+        /// What is kept together.
+        by: SplitBy,
+    },
+    /// The folds of another store of the same segments.
+    FromManifest {
+        /// Digest of the other store.
+        store_digest: String,
+    },
+}
+
+/// Segment ids per split.
+pub type Fold = BTreeMap<SplitName, Vec<String>>;
+
+/// Which segments of a store belong to which split, in one or several folds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SplitPlan {
+    /// Version of the form of this file.
+    pub version: u32,
+    /// The dataset of the store.
+    pub dataset: Dataset,
+    /// Digest of the store that it belongs to.
+    pub store_digest: String,
+    /// Seed of what was left to chance.
+    pub seed: u64,
+    /// How it was made.
+    pub method: Method,
+    /// The folds, each of which gives every segment a split.
+    pub folds: Vec<Fold>,
+}
+
+/// A row of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoreRow {
+    /// Split of the store that holds it.
+    pub split: SplitName,
+    /// Index within that split.
+    pub row_idx: usize,
+}
+
+/// Why a plan was not made or not read.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The file system refused.
+    #[error("{path}: cannot read: {cause}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// The file is no plan.
+    #[error("{path}: is no split manifest: {cause}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        cause: serde_json::Error,
+    },
+    /// A plan of another version.
+    #[error("{path}: version {found} is not supported, this program reads version {PLAN_VERSION}")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version of the file.
+        found: u32,
+    },
+    /// The plan belongs to another store.
+    #[error(
+        "{path}: belongs to another store: expected digest {expected}, found {found}\n  hint: \
+         `almt-data split STORE --from-manifest` makes one for a store of the same segments"
+    )]
+    OtherStore {
+        /// The file.
+        path: PathBuf,
+        /// Digest of the store.
+        expected: String,
+        /// Digest in the plan.
+        found: String,
+    },
+    /// There is no such fold.
+    #[error("fold {found} is not there: the split manifest has folds 0 to {last}")]
+    Fold {
+        /// The fold that was asked for.
+        found: usize,
+        /// The last fold.
+        last: usize,
+    },
+    /// A segment that the other side lacks.
+    #[error("segment `{id}` is not in the {place}")]
+    UnknownSegment {
+        /// The segment.
+        id: String,
+        /// Where it was looked for.
+        place: &'static str,
+    },
+    /// A segment twice in a fold.
+    #[error("segment `{id}` is more than once in fold {fold}")]
+    Twice {
+        /// The segment.
+        id: String,
+        /// The fold.
+        fold: usize,
+    },
+    /// Fewer groups than parts.
+    #[error("{n_groups} groups cannot fill {n_parts} parts")]
+    TooFew {
+        /// Videos or segments.
+        n_groups: usize,
+        /// Parts that none may be empty of.
+        n_parts: usize,
+    },
+}
+
+impl SplitPlan {
+    /// Reads a plan and compares it with the digest of the store that it is to be used on.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no plan, is of another version, or belongs to another store.
+    pub fn load_for(path: &Path, store_digest: &str) -> Result<SplitPlan, PlanError> {
+        let plan = SplitPlan::load(path)?;
+        if plan.store_digest == store_digest {
+            return Ok(plan);
+        }
+        let (expected, found) = (store_digest.to_owned(), plan.store_digest);
+        Err(PlanError::OtherStore { path: path.into(), expected, found })
+    }
+
+    /// Reads a plan of whatever store.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no plan, or is of another version.
+    pub fn load(path: &Path) -> Result<SplitPlan, PlanError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| PlanError::Io { path: path.into(), cause })?;
+        let plan: SplitPlan = serde_json::from_str(&text)
+            .map_err(|cause| PlanError::Json { path: path.into(), cause })?;
+        if plan.version == PLAN_VERSION {
+            return Ok(plan);
+        }
+        Err(PlanError::Version { path: path.into(), found: plan.version })
+    }
+
+    /// The rows of the store for each split of a fold, counted from 0; all three splits are there.
+    ///
+    /// # Errors
+    /// There is no such fold, it names a segment that the store lacks, or one twice.
+    pub fn rows(
+        &self,
+        fold_idx: usize,
+        manifest: &Manifest,
+    ) -> Result<BTreeMap<SplitName, Vec<StoreRow>>, PlanError> {
+        let last = self.folds.len().saturating_sub(1);
+        let fold =
+            self.folds.get(fold_idx).ok_or(PlanError::Fold { found: fold_idx, last })?;
+        let mut places: HashMap<&str, Vec<StoreRow>> = HashMap::new();
+        for split in &manifest.splits {
+            for (row_idx, id) in split.ids.iter().enumerate() {
+                places.entry(id).or_default().push(StoreRow { split: split.name, row_idx });
+            }
+        }
+        let mut seen = HashSet::new();
+        let mut rows: BTreeMap<SplitName, Vec<StoreRow>> =
+            SplitName::ALL.map(|name| (name, Vec::new())).into();
+        for (name, ids) in fold {
+            for id in ids {
+                if !seen.insert(id) {
+                    return Err(PlanError::Twice { id: id.clone(), fold: fold_idx });
+                }
+                let found = places.get(id.as_str()).ok_or_else(|| PlanError::UnknownSegment {
+                    id: id.clone(),
+                    place: "store",
+                })?;
+                rows.entry(*name).or_default().extend(found);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The folds of `other` for a store of the same segments, however their ids are spelled.
+    ///
+    /// # Errors
+    /// A segment of the store is in no split of a fold of the other plan.
+    pub fn from_other(other: &SplitPlan, manifest: &Manifest) -> Result<SplitPlan, PlanError> {
+        let ids: Vec<&String> = manifest.splits.iter().flat_map(|split| &split.ids).collect();
+        let translate = |fold: &Fold| -> Result<Fold, PlanError> {
+            let mut homes: HashMap<SegmentKey, SplitName> = HashMap::new();
+            for (name, ids) in fold {
+                homes.extend(ids.iter().map(|id| (SegmentKey::of(id), *name)));
+            }
+            let mut found = Fold::new();
+            for id in &ids {
+                let name = homes.get(&SegmentKey::of(id)).ok_or_else(|| {
+                    PlanError::UnknownSegment { id: id.to_string(), place: "other split manifest" }
+                })?;
+                found.entry(*name).or_default().push(id.to_string());
+            }
+            Ok(found)
+        };
+        Ok(SplitPlan {
+            version: PLAN_VERSION,
+            dataset: manifest.dataset,
+            store_digest: manifest.digest.clone(),
+            seed: other.seed,
+            method: Method::FromManifest { store_digest: other.store_digest.clone() },
+            folds: other.folds.iter().map(translate).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The JSON Schema of a plan.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(SplitPlan)
+    }
+}

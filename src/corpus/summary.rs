@@ -1,0 +1,141 @@
+//! What a feature block looks like: moments, zeros, and how long its samples are.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::check::BlockDetail;
+use super::stats::BlockStats;
+use super::{Modality, SplitName};
+
+/// A feature block `[n_samples, seq_len, feat_dim]` in numbers, as `stats --json` prints it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct BlockSummary {
+    /// Which split.
+    pub split: SplitName,
+    /// Which modality.
+    pub modality: Modality,
+    /// `[n_samples, seq_len, feat_dim]`.
+    pub shape: [usize; 3],
+    /// Mean of the finite values, padding included.
+    pub mean: f64,
+    /// Population standard deviation of the finite values, padding included.
+    pub std: f64,
+    /// Smallest finite value; absent where there is none.
+    pub min: Option<f32>,
+    /// Largest finite value; absent where there is none.
+    pub max: Option<f32>,
+    /// Values that are NaN or infinite.
+    pub n_nonfinite: u64,
+    /// Share of values that are zero, in [0, 1], padding included.
+    pub zero_share: f64,
+    /// Samples that are all zero.
+    pub n_zero_samples: u64,
+    /// How long the samples are.
+    pub lengths: LengthSummary,
+}
+
+/// Where the lengths of a block come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LengthSource {
+    /// The store has them.
+    Recorded,
+    /// The mask of the tokens.
+    Mask,
+    /// Frames that are not all zero, as nothing else is known.
+    Frames,
+}
+
+impl LengthSource {
+    /// In words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            LengthSource::Recorded => "as recorded",
+            LengthSource::Mask => "from the token mask",
+            LengthSource::Frames => "frames that are not all zero",
+        }
+    }
+}
+
+/// The distribution of lengths, in frames.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LengthSummary {
+    /// Where they come from.
+    pub source: LengthSource,
+    /// The shortest, the quantiles 5%, 25%, 50%, 75% and 95%, and the longest: the nearest sample's
+    /// value each. Empty without samples.
+    pub quantiles: Vec<u32>,
+    /// Samples by length, in as many equal classes over `0..=seq_len`.
+    pub histogram: Vec<u32>,
+}
+
+/// What [`LengthSummary::quantiles`] are the quantiles of.
+pub const QUANTILES: [f64; 7] = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0];
+
+/// Classes of a histogram of lengths, unless there are fewer lengths.
+const N_CLASSES: usize = 40;
+
+impl LengthSummary {
+    /// Summarises the lengths of samples of at most `seq_len` frames.
+    pub fn new(source: LengthSource, lengths: &[u32], seq_len: usize) -> LengthSummary {
+        let mut sorted = lengths.to_vec();
+        sorted.sort_unstable();
+        let quantile = |share: &f64| {
+            let last = sorted.len().saturating_sub(1);
+            sorted.get((share * last as f64).round() as usize).copied()
+        };
+        let n_classes = N_CLASSES.min(seq_len + 1);
+        let mut histogram = vec![0; n_classes];
+        for length in lengths {
+            let class = *length as usize * n_classes / (seq_len + 1);
+            histogram[class.min(n_classes - 1)] += 1;
+        }
+        LengthSummary { source, quantiles: QUANTILES.iter().filter_map(quantile).collect(), histogram }
+    }
+}
+
+impl BlockSummary {
+    /// Summarises a block of which everything was read. `lengths` are those that the store has in
+    /// one form or another.
+    pub fn new(
+        split: SplitName,
+        modality: Modality,
+        shape: [usize; 3],
+        stats: &BlockStats,
+        detail: &BlockDetail,
+        lengths: Option<(LengthSource, Vec<u32>)>,
+    ) -> BlockSummary {
+        let n_values = stats.n_finite + stats.n_nonfinite();
+        let any = stats.n_finite > 0;
+        let (source, lengths) =
+            lengths.unwrap_or_else(|| (LengthSource::Frames, detail.row_frames.clone()));
+        BlockSummary {
+            split,
+            modality,
+            shape,
+            mean: stats.mean,
+            std: stats.std(),
+            min: any.then_some(stats.min),
+            max: any.then_some(stats.max),
+            n_nonfinite: stats.n_nonfinite(),
+            zero_share: detail.n_zero as f64 / (n_values as f64).max(1.0),
+            n_zero_samples: stats.n_zero_samples,
+            lengths: LengthSummary::new(source, &lengths, shape[1]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_is_in_one_class_and_quantiles_are_lengths_of_samples() {
+        let lengths: Vec<u32> = (0..=100).collect();
+        let summary = LengthSummary::new(LengthSource::Mask, &lengths, 100);
+        assert_eq!(summary.quantiles, [0, 5, 25, 50, 75, 95, 100]);
+        assert_eq!((summary.histogram.len(), summary.histogram.iter().sum::<u32>()), (40, 101));
+        let none = LengthSummary::new(LengthSource::Mask, &[], 0);
+        assert_eq!((none.quantiles.len(), none.histogram), (0, vec![0]));
+    }
+}

@@ -1,0 +1,466 @@
+//! One planted defect for each rule: exactly that rule finds it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use almt_data::corpus::check::{Finding, Report, Rule};
+use almt_data::corpus::label::Bins;
+use almt_data::corpus::labels::LabelTable;
+use almt_data::corpus::manifest::{Column, Manifest, store_digest};
+use almt_data::corpus::{Dataset, SplitName};
+use almt_data::store::Store;
+use bytemuck::NoUninit;
+use hdf5::types::VarLenUnicode;
+use hdf5::{File, H5Type};
+use serde_json::Value;
+
+use crate::support::{almt, real_data, synthetic_store};
+
+/// What a synthetic store has without any defect: too few samples, and videos of its own.
+const BASELINE: [&str; 2] = ["AD003", "AD016"];
+
+/// A small unaligned store of CMU-MOSI, and its file of labels.
+fn base() -> &'static Path {
+    static BASE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = BASE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        almt(folder.path(), &["synth", "--unaligned", "--samples", "8"]).ok();
+        almt(folder.path(), &["convert", "mosi.pkl"]).ok();
+        let path = folder.path().join("mosi.h5");
+        (folder, path)
+    });
+    path
+}
+
+/// A store under the knife: columns change, and with them every digest but where that is the point.
+struct Editor {
+    file: File,
+    manifest: Manifest,
+}
+
+impl Editor {
+    fn open(path: &Path) -> Editor {
+        let manifest = Store::open(path).unwrap().manifest().clone();
+        Editor { file: File::open_rw(path).unwrap(), manifest }
+    }
+
+    fn numbers<T: H5Type + NoUninit>(&mut self, path: &str, edit: impl FnOnce(&mut Vec<T>)) {
+        let dataset = self.file.dataset(path).unwrap();
+        let mut values: Vec<T> = dataset.read_raw().unwrap();
+        edit(&mut values);
+        dataset.as_writer().write_raw(&values).unwrap();
+        let digest = blake3::hash(bytemuck::cast_slice(&values)).to_hex().to_string();
+        self.column(path).blake3 = digest;
+    }
+
+    fn strings(&mut self, path: &str, edit: impl FnOnce(&mut Vec<String>)) {
+        let dataset = self.file.dataset(path).unwrap();
+        let values: Vec<VarLenUnicode> = dataset.read_raw().unwrap();
+        let mut values: Vec<String> = values.iter().map(|value| value.to_string()).collect();
+        edit(&mut values);
+        let mut hasher = blake3::Hasher::new();
+        for value in &values {
+            hasher.update(&(value.len() as u64).to_le_bytes()).update(value.as_bytes());
+        }
+        self.column(path).blake3 = hasher.finalize().to_hex().to_string();
+        let unicode: Vec<VarLenUnicode> = values.iter().map(|v| v.parse().unwrap()).collect();
+        dataset.as_writer().write_raw(&unicode).unwrap();
+    }
+
+    fn id(&mut self, split: SplitName, row: usize, id: &str) {
+        self.strings(&format!("/{split}/id"), |ids| ids[row] = id.into());
+        let entry = self.manifest.splits.iter_mut().find(|entry| entry.name == split).unwrap();
+        entry.ids[row] = id.into();
+    }
+
+    /// Changes a label and all that is derived from it.
+    fn label(&mut self, split: SplitName, row: usize, label: f32) {
+        self.numbers::<f32>(&format!("/{split}/regression_labels"), |labels| labels[row] = label);
+        let class = 1 + i32::from(label > 0.0) - i32::from(label < 0.0);
+        let classes = format!("/{split}/classification_labels");
+        self.numbers::<i32>(&classes, |classes| classes[row] = class);
+        let word = ["Negative", "Neutral", "Positive"][class as usize];
+        self.strings(&format!("/{split}/annotations"), |words| words[row] = word.into());
+        let scheme = Dataset::Mosi.bin_scheme();
+        for bins in scheme.bins() {
+            let class = scheme.class(*bins, label);
+            let path = format!("/{split}/bins/{}", Bins::name(*bins));
+            self.numbers::<i8>(&path, |classes| classes[row] = class);
+        }
+    }
+
+    /// Makes a column, in place of the one of that name where there is one.
+    fn create<T: H5Type + NoUninit>(
+        &mut self,
+        path: &str,
+        dtype: &str,
+        shape: &[usize],
+        values: &[T],
+    ) {
+        if self.file.dataset(path).is_ok() {
+            self.file.unlink(path).unwrap();
+            self.manifest.columns.retain(|column| column.path != path);
+        }
+        let dataset = self.file.new_dataset::<T>().shape(shape.to_vec()).create(path).unwrap();
+        dataset.as_writer().write_raw(values).unwrap();
+        let blake3 = blake3::hash(bytemuck::cast_slice(values)).to_hex().to_string();
+        let column = Column { path: path.into(), dtype: dtype.into(), shape: shape.into(), blake3 };
+        self.manifest.columns.push(column);
+    }
+
+    fn column(&mut self, path: &str) -> &mut Column {
+        self.manifest.columns.iter_mut().find(|column| column.path == path).unwrap()
+    }
+
+    /// Copies a row of a feature block with its length.
+    fn copy_row(&mut self, name: &str, from: (SplitName, usize), to: (SplitName, usize)) {
+        let shape = self.column(&format!("/{}/{name}", from.0)).shape.clone();
+        let row_len = shape[1] * shape[2];
+        let values: Vec<f32> =
+            self.file.dataset(&format!("/{}/{name}", from.0)).unwrap().read_raw().unwrap();
+        let row = values[from.1 * row_len..][..row_len].to_vec();
+        self.numbers::<f32>(&format!("/{}/{name}", to.0), |values| {
+            values[to.1 * row_len..][..row_len].copy_from_slice(&row);
+        });
+        if name != "text" {
+            let lengths = |split| format!("/{split}/{name}_lengths");
+            let all: Vec<i32> = self.file.dataset(&lengths(from.0)).unwrap().read_raw().unwrap();
+            self.numbers::<i32>(&lengths(to.0), |lengths| lengths[to.1] = all[from.1]);
+        }
+    }
+
+    fn seal(mut self) {
+        self.manifest.digest = store_digest(&self.manifest.columns);
+        let json = serde_json::to_string(&self.manifest).unwrap();
+        let digest = blake3::hash(json.as_bytes()).to_hex().to_string();
+        for (name, text) in [("manifest", json), ("manifest_blake3", digest)] {
+            let value: VarLenUnicode = text.parse().unwrap();
+            self.file.attr(name).unwrap().write_scalar(&value).unwrap();
+        }
+    }
+}
+
+/// Rules that the defect fires beyond those of the untouched store.
+fn beyond_baseline(findings: &[Finding]) -> BTreeSet<&'static str> {
+    findings.iter().map(|finding| finding.rule).filter(|id| !BASELINE.contains(id)).collect()
+}
+
+fn check(rule: Rule, edit: impl FnOnce(&mut Editor)) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("planted.h5");
+    std::fs::copy(base(), &path).unwrap();
+    let mut editor = Editor::open(&path);
+    edit(&mut editor);
+    editor.seal();
+    let findings = Store::open(&path).unwrap().verify(None, &|_| {}).unwrap().findings;
+    assert_eq!(beyond_baseline(&findings), BTreeSet::from([rule.id()]), "{findings:#?}");
+}
+
+const TRAIN: SplitName = SplitName::Train;
+const TEST: SplitName = SplitName::Test;
+
+#[test]
+fn the_untouched_store_has_its_baseline_only() {
+    let findings = Store::open(base()).unwrap().verify(None, &|_| {}).unwrap().findings;
+    let found: BTreeSet<&str> = findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(found, BTreeSet::from(BASELINE), "{findings:#?}");
+}
+
+#[test]
+fn defects_of_shapes_and_digests_are_found() {
+    check(Rule::Digest, |store| {
+        let recorded = store.column("/train/audio").blake3.clone();
+        store.numbers::<f32>("/train/audio", |values| values[0] += 1.0);
+        store.column("/train/audio").blake3 = recorded;
+    });
+    check(Rule::Dims, |store| {
+        let values: Vec<f32> = (0..8 * 375 * 6).map(|i| (i % 1009) as f32).collect();
+        store.numbers::<i32>("/train/audio_lengths", |lengths| lengths.fill(375));
+        store.create("/train/audio", "float32", &[8, 375, 6], &values);
+    });
+    check(Rule::MissingSplit, |store| {
+        store.manifest.splits.retain(|split| split.name != SplitName::Valid);
+        store.manifest.columns.retain(|column| !column.path.starts_with("/valid/"));
+    });
+}
+
+#[test]
+fn defects_of_labels_are_found() {
+    check(Rule::LabelRange, |store| store.label(TRAIN, 0, 3.4));
+    check(Rule::LabelRange, |store| {
+        store.create("/train/regression_labels_A", "float32", &[8], &[-4.0_f32; 8]);
+    });
+    check(Rule::LabelGrid, |store| store.label(TRAIN, 0, 1.07));
+    check(Rule::ClassLabel, |store| {
+        store.label(TRAIN, 0, 1.0);
+        store.numbers::<i32>("/train/classification_labels", |classes| classes[0] = 0);
+    });
+    check(Rule::Annotation, |store| {
+        store.label(TRAIN, 0, -0.5);
+        store.strings("/train/annotations", |words| words[0] = "Neutral".into());
+    });
+    check(Rule::BinsDiffer, |store| {
+        store.numbers::<i8>("/test/bins/acc_7", |classes| classes[1] = (classes[1] + 1) % 7);
+    });
+}
+
+#[test]
+fn defects_of_ids_are_found() {
+    check(Rule::DuplicateId, |store| store.id(TRAIN, 1, "synth_train_0000$_$0"));
+    check(Rule::Leakage, |store| store.id(TEST, 0, "synth_train_0000$_$9"));
+    check(Rule::IdForm, |store| store.id(TRAIN, 0, "first"));
+    check(Rule::IdForm, |store| store.id(TRAIN, 0, "synth_train_0000[0]"));
+    check(Rule::FoldSplit, |store| store.id(TEST, 0, "03bSnISJMiM$_$1"));
+}
+
+#[test]
+fn defects_of_values_are_found() {
+    check(Rule::NonFinite, |store| {
+        store.numbers::<f32>("/train/audio", |values| values[0] = f32::NAN);
+    });
+    check(Rule::LengthRange, |store| {
+        store.numbers::<i32>("/train/audio_lengths", |lengths| lengths[0] = 376);
+    });
+    check(Rule::BeyondLength, |store| {
+        store.numbers::<i32>("/train/audio_lengths", |lengths| lengths[0] = 5);
+    });
+    check(Rule::ZeroSample, |store| {
+        store.numbers::<f32>("/train/vision", |values| values[..500 * 20].fill(0.0));
+    });
+    check(Rule::ConstantFeature, |store| {
+        store.numbers::<f32>("/train/vision", |values| {
+            let frames = values.chunks_mut(20).filter(|frame| frame[1] != 0.0);
+            frames.for_each(|frame| frame[3] = 0.5);
+        });
+    });
+    check(Rule::Extreme, |store| {
+        store.numbers::<f32>("/test/audio", |values| values[0] = -2e4);
+    });
+}
+
+#[test]
+fn the_same_content_under_two_ids_is_found() {
+    let all = ["text", "audio", "vision"];
+    check(Rule::SameSegment, |store| {
+        all.iter().for_each(|name| store.copy_row(name, (TRAIN, 0), (TRAIN, 1)));
+    });
+    check(Rule::SameSegmentAcross, |store| {
+        all.iter().for_each(|name| store.copy_row(name, (TRAIN, 0), (TEST, 1)));
+    });
+    check(Rule::SameBlock, |store| store.copy_row("vision", (TRAIN, 0), (TEST, 1)));
+}
+
+#[test]
+fn defects_of_tokens_are_found() {
+    let tokens = "/train/text_bert";
+    let (ids, mask) = (0, 50);
+    check(Rule::TokenMask, |store| store.numbers::<i32>(tokens, |values| values[mask + 1] = 0));
+    check(Rule::TokenPadding, |store| {
+        store.numbers::<i32>(tokens, |values| {
+            // The last token of the first row is taken out of the mask, its id is left.
+            let n_tokens = values[mask..mask + 50].iter().sum::<i32>() as usize;
+            values[mask + n_tokens - 1] = 0;
+            values[ids + n_tokens - 2] = 102;
+        });
+    });
+    check(Rule::TokenEnds, |store| store.numbers::<i32>(tokens, |values| values[ids] = 2003));
+    check(Rule::TokenLength, |store| {
+        let values: Vec<i32> = store.file.dataset(tokens).unwrap().read_raw().unwrap();
+        let mut lengths: Vec<i32> =
+            values.chunks(150).map(|row| row[mask..mask + 50].iter().sum()).collect();
+        lengths[3] += 1;
+        store.create("/train/text_lengths", "int32", &[8], &lengths);
+    });
+}
+
+/// Compares the untouched store with the table that it agrees with, after `edit` of the fields; a
+/// row that `edit` says false of is left out. Rows of other splits than train have no number.
+fn check_table(rule: Option<Rule>, edit: impl Fn(usize, &mut [String; 4]) -> bool) {
+    let store = Store::open(base()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("label.csv");
+    let mut writer = csv::Writer::from_path(&path).unwrap();
+    writer.write_record(["id", "text", "label", "mode"]).unwrap();
+    for split in SplitName::ALL {
+        let texts = store.strings(&format!("/{split}/raw_text")).unwrap().unwrap();
+        let labels = store.labels(split).unwrap();
+        for (row, id) in store.ids(split).iter().enumerate() {
+            let id = id.replace("$_$", "_");
+            let text = texts[row].to_uppercase() + ".";
+            let mut fields = [id, text, labels[row].to_string(), split.to_string()];
+            let row = if split == TRAIN { row } else { usize::MAX };
+            if edit(row, &mut fields) {
+                writer.write_record(&fields).unwrap();
+            }
+        }
+    }
+    if rule == Some(Rule::MissingSample) {
+        writer.write_record(["other_1", "well", "0", "train"]).unwrap();
+    }
+    writer.flush().unwrap();
+    let table = LabelTable::open(&path).unwrap();
+    let findings = store.verify(Some(&table), &|_| {}).unwrap().findings;
+    let expected: BTreeSet<&str> = rule.iter().map(|rule| rule.id()).collect();
+    assert_eq!(beyond_baseline(&findings), expected, "{findings:#?}");
+}
+
+#[test]
+fn a_store_is_compared_with_a_table_of_labels() {
+    check_table(None, |_, _| true);
+    check_table(Some(Rule::MissingSample), |_, _| true);
+    check_table(Some(Rule::SurplusSample), |row, _| row != 2);
+    check_table(Some(Rule::LabelDiffers), |row, fields| {
+        if row == 2 {
+            fields[2] = "9".into();
+        }
+        true
+    });
+    check_table(Some(Rule::TextDiffers), |row, fields| {
+        fields[1] = if row == 2 { "other words".into() } else { fields[1].clone() };
+        true
+    });
+    check_table(Some(Rule::SplitDiffers), |row, fields| {
+        fields[3] = if row == 2 { "test".into() } else { fields[3].clone() };
+        true
+    });
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file that is written from the code.
+fn check_written(name: &str, found: &str) {
+    let path = root().join(name);
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, expected, "{name} is out of date: UPDATE_FIXTURES=1 writes it again");
+}
+
+#[test]
+fn the_page_of_rules_and_the_schema_are_those_of_the_code() {
+    check_written("docs/validation.md", &Rule::page());
+    let schema = serde_json::to_string_pretty(&Report::schema()).unwrap() + "\n";
+    check_written("schemas/validation.schema.json", &schema);
+}
+
+/// Asserts that `value` is what the schema says, for the few keywords that our schemas use.
+pub fn check_schema(schema: &Value, value: &Value) {
+    let problem = mismatch(schema, schema, value, "$");
+    assert_eq!(problem, None, "{value:#}");
+}
+
+fn mismatch(root: &Value, schema: &Value, value: &Value, place: &str) -> Option<String> {
+    if let Some(target) = schema["$ref"].as_str() {
+        let target = root.pointer(target.trim_start_matches('#')).expect("a definition");
+        return mismatch(root, target, value, place);
+    }
+    for alternatives in ["anyOf", "oneOf"] {
+        if let Some(all) = schema[alternatives].as_array()
+            && all.iter().all(|one| mismatch(root, one, value, place).is_some())
+        {
+            return Some(format!("{place}: none of {alternatives}"));
+        }
+    }
+    let known = schema["enum"].as_array().is_none_or(|known| known.contains(value));
+    if !known || schema.get("const").is_some_and(|only| only != value) {
+        return Some(format!("{place}: {value} is not allowed"));
+    }
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(only) => vec![only],
+        Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+        _ => vec![],
+    };
+    let is = |name: &str| match name {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => false,
+    };
+    if !types.is_empty() && !types.iter().any(|name| is(name)) {
+        return Some(format!("{place}: expected {types:?}, found {value}"));
+    }
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if value.get(name).is_none() {
+            return Some(format!("{place}: lacks {name}"));
+        }
+    }
+    let items = value.as_array().into_iter().flatten();
+    let items = items.map(|item| (&schema["items"], item, format!("{place}[]")));
+    let fields = value.as_object().into_iter().flatten();
+    let fields = fields.map(|(name, field)| {
+        let known = schema["properties"].get(name);
+        (known.unwrap_or(&schema["additionalProperties"]), field, format!("{place}.{name}"))
+    });
+    items.chain(fields).find_map(|(schema, value, place)| {
+        // Our types have no fields but those that they name.
+        let named = schema.is_object() || schema == &Value::Bool(true);
+        if named {
+            mismatch(root, schema, value, &place)
+        } else {
+            Some(format!("{place}: unknown"))
+        }
+    })
+}
+
+fn reports(json: &str) -> Vec<Value> {
+    let reports: Value = serde_json::from_str(json).unwrap();
+    let schema = serde_json::to_value(Report::schema()).unwrap();
+    check_schema(&schema, &reports);
+    reports.as_array().unwrap().clone()
+}
+
+#[test]
+fn strict_makes_errors_of_warnings_and_every_report_follows_the_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "sims", "4");
+    std::fs::write(folder.path().join("bad.h5"), "no store").unwrap();
+    let json = almt(folder.path(), &["validate", "sims.h5", "--json"]).ok().stdout();
+    assert_eq!(reports(&json)[0]["findings"][0]["severity"], "warning");
+    let strict = almt(folder.path(), &["validate", "sims.h5", "--json", "--strict"]);
+    assert_eq!(strict.code(), 1, "{}", strict.explain());
+    let report = &reports(&strict.stdout())[0];
+    assert_eq!(
+        (&report["valid"], &report["findings"][0]["severity"]),
+        (&false.into(), &"error".into())
+    );
+    let both = almt(folder.path(), &["validate", "--json"]);
+    assert_eq!(both.code(), 1);
+    assert!(reports(&both.stdout())[0]["failure"].is_string());
+    std::fs::write(folder.path().join("label.csv"), "id,label\na_1,high\n").unwrap();
+    almt(folder.path(), &["validate", "sims.h5", "--labels", "label.csv"]).fails_with(&[
+        "label.csv",
+        "line 2",
+        "expected a number, found `high`",
+    ]);
+}
+
+/// Counts that were looked at one by one: the text features repeat where the words do, and MISA's
+/// loader leaves out words for which GloVe has no vector.
+#[test]
+fn the_real_files_have_the_findings_that_were_judged_true() {
+    let Some(table) = real_data("mosi_labels.csv") else { return };
+    let judged = [
+        ("mosi_text_minilm.pkl", &["AD003", "AD003", "AD019", "AD025", "AD025", "AD025"][..]),
+        ("mosi_valid_misa.pkl", &["AD004", "AD004", "AD017", "AD023", "AD025"]),
+    ];
+    for (name, expected) in judged {
+        let Some(pickle) = real_data(name) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let path = pickle.to_str().unwrap();
+        almt(folder.path(), &["convert", path, "-o", "real.h5", "--no-sync"]).ok();
+        let labels = table.to_str().unwrap();
+        let call = almt(folder.path(), &["validate", "real.h5", "--labels", labels, "--json"]).ok();
+        let reports = reports(&call.stdout());
+        let findings = reports[0]["findings"].as_array().unwrap();
+        let found: Vec<&str> = findings.iter().filter_map(|f| f["rule"].as_str()).collect();
+        assert_eq!(found, expected, "{name}\n{findings:#?}");
+    }
+}
