@@ -33,7 +33,6 @@ pub mod model;
 pub mod name;
 pub mod pickle;
 pub mod publish;
-#[cfg(feature = "train")]
 pub mod seed;
 pub mod store;
 #[cfg(feature = "train")]

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use rand::seq::SliceRandom;
 
-use super::label::{Bins, BinScheme, EXCLUDED};
+use super::SplitName;
+use super::label::{BinScheme, Bins, EXCLUDED};
 use super::manifest::Manifest;
 use super::plan::{Fold, Method, PLAN_VERSION, PlanError, SplitPlan};
 use super::segment::video_of;
 use super::spec::SplitBy;
-use super::SplitName;
 use crate::seed::stream;
 
 /// A segment as far as splitting goes.
@@ -129,9 +129,8 @@ fn deal(
         // The last groups go to parts that would stay empty otherwise.
         let n_empty = parts.iter().filter(|part| part.is_wanting()).count();
         let must_fill = n_empty >= n_left;
-        let possible = parts.iter_mut().filter(|part| {
-            part.share > 0.0 && (!must_fill || part.is_wanting())
-        });
+        let possible =
+            parts.iter_mut().filter(|part| part.share > 0.0 && (!must_fill || part.is_wanting()));
         let costs = possible.map(|part| (part.cost_of(&group), part));
         if let Some((_, part)) = costs.min_by(|one, other| one.0.total_cmp(&other.0)) {
             part.add(group);
@@ -191,7 +190,9 @@ mod tests {
 
     fn segments(n_videos: usize, n_clips: usize) -> Vec<Drawable> {
         let ids = (0..n_videos).flat_map(|v| (0..n_clips).map(move |c| format!("v{v}$_${c}")));
-        ids.enumerate().map(|(i, id)| Drawable { id, label: (i * 7 % 31) as f32 / 5.0 - 3.0 }).collect()
+        ids.enumerate()
+            .map(|(i, id)| Drawable { id, label: (i * 7 % 31) as f32 / 5.0 - 3.0 })
+            .collect()
     }
 
     #[test]

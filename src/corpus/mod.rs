@@ -5,24 +5,30 @@
 //! memory at once.
 
 pub mod check;
+pub mod draw;
 pub mod folds;
 pub mod label;
 pub mod labels;
 pub mod manifest;
+pub mod plan;
 pub mod release;
 pub mod segment;
 pub mod spec;
 pub mod stats;
+pub mod summary;
 
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::named;
 
 /// One of the three information sources of a segment. Sources call the language modality `text`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Modality {
     /// Language features, from BERT or GloVe.
@@ -48,7 +54,9 @@ impl Modality {
 }
 
 /// One of the three parts of a dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum SplitName {
     /// Fitted on.
@@ -74,7 +82,9 @@ impl SplitName {
 }
 
 /// A dataset that the project knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Dataset {
     /// CMU-MOSI (Zadeh et al. 2016).

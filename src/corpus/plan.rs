@@ -183,8 +183,7 @@ impl SplitPlan {
         manifest: &Manifest,
     ) -> Result<BTreeMap<SplitName, Vec<StoreRow>>, PlanError> {
         let last = self.folds.len().saturating_sub(1);
-        let fold =
-            self.folds.get(fold_idx).ok_or(PlanError::Fold { found: fold_idx, last })?;
+        let fold = self.folds.get(fold_idx).ok_or(PlanError::Fold { found: fold_idx, last })?;
         let mut places: HashMap<&str, Vec<StoreRow>> = HashMap::new();
         for split in &manifest.splits {
             for (row_idx, id) in split.ids.iter().enumerate() {
@@ -199,10 +198,9 @@ impl SplitPlan {
                 if !seen.insert(id) {
                     return Err(PlanError::Twice { id: id.clone(), fold: fold_idx });
                 }
-                let found = places.get(id.as_str()).ok_or_else(|| PlanError::UnknownSegment {
-                    id: id.clone(),
-                    place: "store",
-                })?;
+                let found = places
+                    .get(id.as_str())
+                    .ok_or_else(|| PlanError::UnknownSegment { id: id.clone(), place: "store" })?;
                 rows.entry(*name).or_default().extend(found);
             }
         }

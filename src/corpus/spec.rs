@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
+use crate::name::named;
 
 /// The expectations for one dataset.
 #[derive(Debug, Deserialize)]
@@ -24,7 +26,7 @@ pub struct DatasetSpec {
 }
 
 /// What the splits of a dataset were drawn from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SplitBy {
     /// Whole videos: one in two splits is leakage.
@@ -32,6 +34,21 @@ pub enum SplitBy {
     /// Single segments: a video may span splits.
     Segment,
 }
+
+impl SplitBy {
+    /// Both.
+    pub const ALL: [SplitBy; 2] = [SplitBy::Video, SplitBy::Segment];
+
+    /// The name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            SplitBy::Video => "video",
+            SplitBy::Segment => "segment",
+        }
+    }
+}
+
+named!(SplitBy);
 
 /// One public build of the features of a dataset.
 #[derive(Debug, Deserialize)]

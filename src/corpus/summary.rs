@@ -90,7 +90,11 @@ impl LengthSummary {
             let class = *length as usize * n_classes / (seq_len + 1);
             histogram[class.min(n_classes - 1)] += 1;
         }
-        LengthSummary { source, quantiles: QUANTILES.iter().filter_map(quantile).collect(), histogram }
+        LengthSummary {
+            source,
+            quantiles: QUANTILES.iter().filter_map(quantile).collect(),
+            histogram,
+        }
     }
 }
 
