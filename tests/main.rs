@@ -8,6 +8,7 @@
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `rules`: a planted defect for each rule of `validate`.
+//! `split`: other splits than those of the store; what a store is described as.
 //! `train`: the trainer as a user calls it.
 
 mod bad_input;
@@ -19,6 +20,7 @@ mod help;
 mod layouts;
 mod pickles;
 mod rules;
+mod split;
 mod support;
 #[cfg(feature = "train")]
 mod train;

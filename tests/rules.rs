@@ -8,6 +8,8 @@ use almt_data::corpus::check::{Finding, Report, Rule};
 use almt_data::corpus::label::Bins;
 use almt_data::corpus::labels::LabelTable;
 use almt_data::corpus::manifest::{Column, Manifest, store_digest};
+use almt_data::corpus::plan::SplitPlan;
+use almt_data::corpus::summary::Summary;
 use almt_data::corpus::{Dataset, SplitName};
 use almt_data::store::Store;
 use bytemuck::NoUninit;
@@ -341,10 +343,16 @@ fn check_written(name: &str, found: &str) {
 }
 
 #[test]
-fn the_page_of_rules_and_the_schema_are_those_of_the_code() {
+fn the_page_of_rules_and_the_schemas_are_those_of_the_code() {
     check_written("docs/validation.md", &Rule::page());
-    let schema = serde_json::to_string_pretty(&Report::schema()).unwrap() + "\n";
-    check_written("schemas/validation.schema.json", &schema);
+    for (name, schema) in [
+        ("validation", Report::schema()),
+        ("stats", Summary::schema()),
+        ("manifest", SplitPlan::schema()),
+    ] {
+        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        check_written(&format!("schemas/{name}.schema.json"), &schema);
+    }
 }
 
 /// Asserts that `value` is what the schema says, for the few keywords that our schemas use.

@@ -12,6 +12,9 @@ mod inspect;
 mod limits;
 mod progress;
 mod scan;
+mod schema;
+mod split;
+mod stats;
 mod synth;
 #[cfg_attr(feature = "train", path = "train/enabled.rs")]
 #[cfg_attr(not(feature = "train"), path = "train/disabled.rs")]
@@ -39,11 +42,14 @@ enum Command {
     Convert(convert::ConvertArgs),
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
+    Stats(stats::StatsArgs),
+    Split(split::SplitArgs),
     Scan(scan::ScanArgs),
     Train(train::TrainArgs),
     Eval(train::EvalArgs),
     Export(export::ExportArgs),
     Synth(synth::SynthArgs),
+    Schema(schema::SchemaArgs),
 }
 
 /// What does the work of the commands that need libtorch.
@@ -107,11 +113,14 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Convert(args) => convert::convert(args),
         Command::Validate(args) => validate::validate(args),
         Command::Inspect(args) => inspect::inspect(args),
+        Command::Stats(args) => stats::stats(args),
+        Command::Split(args) => split::split(args),
         Command::Scan(args) => Ok(scan::scan(args)),
         Command::Train(args) => (trainer.train)(args),
         Command::Eval(args) => (trainer.eval)(args),
         Command::Export(args) => export::export(args),
         Command::Synth(args) => synth::synth(args),
+        Command::Schema(args) => schema::schema(args),
     };
     match outcome {
         Ok(code) => code,

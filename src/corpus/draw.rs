@@ -22,36 +22,49 @@ pub struct Drawable {
     pub label: f32,
 }
 
-/// Draws the folds of `method` from the segments of a store, deterministically by `seed`.
+/// Draws `k` folds, `k` being at least 3: each part is tested on once, the next one is validated
+/// on. The same `seed` gives the same folds.
 ///
 /// # Errors
 /// There are fewer groups than parts.
-pub fn draw(
+pub fn k_fold(
     manifest: &Manifest,
     segments: &[Drawable],
-    method: Method,
+    k: usize,
+    by: SplitBy,
     seed: u64,
 ) -> Result<SplitPlan, PlanError> {
-    let scheme = manifest.dataset.bin_scheme();
-    let folds = match &method {
-        Method::KFold { k, by } => {
-            let parts = deal(segments, *by, scheme, &vec![1.0; *k], seed)?;
-            (0..*k).map(|test| cross(&parts, test)).collect()
-        }
-        Method::Ratio { shares, by } => {
-            let parts = deal(segments, *by, scheme, shares, seed)?;
-            vec![SplitName::ALL.into_iter().zip(parts).collect()]
-        }
-        Method::FromManifest { .. } => Vec::new(),
-    };
-    Ok(SplitPlan {
+    let parts = deal(segments, by, manifest.dataset.bin_scheme(), &vec![1.0; k], seed)?;
+    let folds = (0..k).map(|test| cross(&parts, test)).collect();
+    Ok(plan(manifest, Method::KFold { k, by }, folds, seed))
+}
+
+/// Draws one fold by the shares of train, valid and test, none of which is negative. The same
+/// `seed` gives the same fold.
+///
+/// # Errors
+/// There are fewer groups than parts.
+pub fn ratio(
+    manifest: &Manifest,
+    segments: &[Drawable],
+    shares: [f64; 3],
+    by: SplitBy,
+    seed: u64,
+) -> Result<SplitPlan, PlanError> {
+    let parts = deal(segments, by, manifest.dataset.bin_scheme(), &shares, seed)?;
+    let fold = SplitName::ALL.into_iter().zip(parts).collect();
+    Ok(plan(manifest, Method::Ratio { shares, by }, vec![fold], seed))
+}
+
+fn plan(manifest: &Manifest, method: Method, folds: Vec<Fold>, seed: u64) -> SplitPlan {
+    SplitPlan {
         version: PLAN_VERSION,
         dataset: manifest.dataset,
         store_digest: manifest.digest.clone(),
         seed,
         method,
         folds,
-    })
+    }
 }
 
 /// The fold that tests on one part, validates on the next and trains on the others.

@@ -28,7 +28,7 @@ pub enum Method {
     },
     /// One fold by shares.
     Ratio {
-        /// Shares of train, valid and test, which sum to 1.
+        /// Shares of train, valid and test.
         shares: [f64; 3],
         /// What is kept together.
         by: SplitBy,

@@ -1,5 +1,7 @@
 //! What a feature block looks like: moments, zeros, and how long its samples are.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -7,7 +9,27 @@ use super::check::BlockDetail;
 use super::stats::BlockStats;
 use super::{Modality, SplitName};
 
-/// A feature block `[n_samples, seq_len, feat_dim]` in numbers, as `stats --json` prints it.
+/// What `stats --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Summary {
+    /// The file.
+    pub path: PathBuf,
+    /// Name of the dataset.
+    pub dataset: &'static str,
+    /// Digest of the store's content.
+    pub digest: String,
+    /// One entry per split and modality.
+    pub blocks: Vec<BlockSummary>,
+}
+
+impl Summary {
+    /// The JSON Schema of a summary.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Summary)
+    }
+}
+
+/// A feature block `[n_samples, seq_len, feat_dim]` in numbers.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct BlockSummary {
     /// Which split.

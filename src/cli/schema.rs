@@ -1,0 +1,51 @@
+//! `almt-data schema`: what the program's files look like, and what it expects of data.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Failure, output};
+
+/// Print a JSON Schema of the program's output, or what it knows of a dataset
+#[derive(Args)]
+pub struct SchemaArgs {
+    /// Which one; without it, the list of all
+    name: Option<String>,
+}
+
+/// What can be printed: name, what it is, text.
+const TEXTS: [(&str, &str, &str); 9] = [
+    (
+        "validation",
+        "JSON Schema of `validate --json`",
+        include_str!("../../schemas/validation.schema.json"),
+    ),
+    ("stats", "JSON Schema of `stats --json`", include_str!("../../schemas/stats.schema.json")),
+    (
+        "manifest",
+        "JSON Schema of the split manifests that `split` writes",
+        include_str!("../../schemas/manifest.schema.json"),
+    ),
+    ("rules", "the rules of `validate`", include_str!("../../docs/validation.md")),
+    ("mosi", "what is known of CMU-MOSI", include_str!("../../schemas/datasets/mosi.toml")),
+    ("mosei", "what is known of CMU-MOSEI", include_str!("../../schemas/datasets/mosei.toml")),
+    ("sims", "what is known of CH-SIMS", include_str!("../../schemas/datasets/sims.toml")),
+    ("simsv2", "what is known of CH-SIMS v2", include_str!("../../schemas/datasets/simsv2.toml")),
+    ("releases", "digests of official releases", include_str!("../../schemas/releases.toml")),
+];
+
+/// Prints one text, or the list of them.
+pub fn schema(args: SchemaArgs) -> Result<ExitCode, Failure> {
+    let Some(wanted) = args.name else {
+        for (name, what, _) in TEXTS {
+            outln!("{name:<10}  {what}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let found = TEXTS.iter().find(|(name, ..)| *name == wanted).ok_or_else(|| {
+        Failure::new(format!("`{wanted}` is not a known schema"))
+            .hint("`almt-data schema` lists their names")
+    })?;
+    output::write(format_args!("{}", found.2));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,134 @@
+//! Other splits than those of the store, and the description of a store.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use almt_data::corpus::SplitName;
+use almt_data::corpus::plan::{SplitPlan, StoreRow};
+use almt_data::corpus::segment::video_of;
+use almt_data::corpus::summary::Summary;
+use almt_data::store::Store;
+use serde_json::Value;
+
+use crate::rules::check_schema;
+use crate::support::{almt, files, synthetic_store};
+
+fn plan_of(folder: &Path, name: &str) -> SplitPlan {
+    let text = std::fs::read_to_string(folder.join(name)).unwrap();
+    let json: Value = serde_json::from_str(&text).unwrap();
+    check_schema(&serde_json::to_value(SplitPlan::schema()).unwrap(), &json);
+    let store = Store::open(&folder.join("mosi.h5")).unwrap();
+    SplitPlan::load_for(&folder.join(name), &store.manifest().digest).unwrap()
+}
+
+#[test]
+fn folds_cover_the_store_by_video_and_repeat_from_their_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&synthetic_store(folder.path(), "mosi", "60")).unwrap();
+    let split = |seed: &str, output: &str| {
+        let args = ["split", "mosi.h5", "--k-fold", "5", "--seed", seed, "-o", output];
+        almt(folder.path(), &args).ok()
+    };
+    let text = split("7", "cv.json").stdout();
+    assert!(text.contains("fold 4  train"), "{text}");
+    split("7", "again.json");
+    split("8", "other.json");
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(read("cv.json") == read("again.json") && read("cv.json") != read("other.json"));
+    let plan = plan_of(folder.path(), "cv.json");
+    let mut tested = BTreeSet::new();
+    for fold in 0..5 {
+        let rows = plan.rows(fold, store.manifest()).unwrap();
+        assert_eq!(rows.values().map(Vec::len).sum::<usize>(), 60 + 15 + 30);
+        let videos = |name: SplitName| -> BTreeSet<&str> {
+            let id = |row: &StoreRow| video_of(&store.ids(row.split)[row.row_idx]);
+            rows[&name].iter().map(id).collect()
+        };
+        let [train, valid, test] = SplitName::ALL.map(videos);
+        assert!(train.is_disjoint(&valid) && train.is_disjoint(&test) && valid.is_disjoint(&test));
+        tested.extend(rows[&SplitName::Test].iter().copied());
+    }
+    assert_eq!(tested.len(), 60 + 15 + 30, "every segment is tested on once");
+    let last = plan.rows(5, store.manifest()).unwrap_err().to_string();
+    assert_eq!(last, "fold 5 is not there: the split manifest has folds 0 to 4");
+}
+
+#[test]
+fn a_split_manifest_is_refused_on_another_store_and_can_be_carried_over() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "20");
+    let args = ["synth", "--unaligned", "--samples", "20", "-o", "unaligned.pkl"];
+    almt(folder.path(), &args).ok();
+    almt(folder.path(), &["convert", "unaligned.pkl", "-o", "unaligned.h5"]).ok();
+    let args = ["split", "unaligned.h5", "--ratio", "0.7,0.1,0.2", "--by", "segment"];
+    almt(folder.path(), &[&args[..], &["-o", "one.json"]].concat()).ok();
+    let store = Store::open(&folder.path().join("mosi.h5")).unwrap();
+    let digest = &store.manifest().digest;
+    let refused = SplitPlan::load_for(&folder.path().join("one.json"), digest).unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.contains("belongs to another store") && refused.contains("hint"), "{refused}");
+    let args = ["split", "mosi.h5", "--from-manifest", "one.json", "-o", "two.json"];
+    almt(folder.path(), &args).ok();
+    let rows = plan_of(folder.path(), "two.json").rows(0, store.manifest()).unwrap();
+    let sizes = SplitName::ALL.map(|name| rows[&name].len());
+    assert_eq!((sizes.iter().sum::<usize>(), sizes[0] > 20), (35, true), "{sizes:?}");
+    synthetic_store(folder.path(), "sims", "40");
+    almt(folder.path(), &["split", "sims.h5", "--from-manifest", "one.json", "-o", "x.json"])
+        .fails_with(&["sims.h5", "is not in the other split manifest"]);
+    assert!(!files(folder.path()).contains(&"x.json".into()));
+}
+
+#[test]
+fn wrong_splits_and_damaged_split_manifests_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "4");
+    for args in [
+        &["split", "mosi.h5", "-o", "x.json"][..],
+        &["split", "mosi.h5", "--k-fold", "2", "-o", "x.json"],
+        &["split", "mosi.h5", "--ratio", "0.7,0.3", "-o", "x.json"],
+        &["split", "mosi.h5", "--ratio", "0.7,0.7,NaN", "-o", "x.json"],
+        &["split", "mosi.h5", "--ratio", "0.8,0.1,0.1", "--k-fold", "3", "-o", "x.json"],
+    ] {
+        let call = almt(folder.path(), args);
+        assert_eq!(call.code(), 2, "{}", call.explain());
+    }
+    almt(folder.path(), &["split", "mosi.h5", "--k-fold", "9", "-o", "x.json"])
+        .fails_with(&["mosi.h5", "groups cannot fill 9 parts"]);
+    let bad = folder.path().join("bad.json");
+    std::fs::write(&bad, "{\"version\": 1}").unwrap();
+    almt(folder.path(), &["split", "mosi.h5", "--from-manifest", "bad.json", "-o", "x.json"])
+        .fails_with(&["bad.json", "is no split manifest"]);
+    assert_eq!(files(folder.path()), ["bad.json", "mosi.h5", "mosi.pkl"]);
+}
+
+#[test]
+fn a_store_is_described_as_text_json_and_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "sims", "8");
+    let text = almt(folder.path(), &["stats", "sims.h5", "--svg", "sims.svg"]).ok().stdout();
+    assert!(text.contains("[8, 400, 33]") && text.contains("from the token mask"), "{text}");
+    let svg = std::fs::read_to_string(folder.path().join("sims.svg")).unwrap();
+    assert_eq!((svg.matches("as recorded").count(), svg.ends_with("</svg>\n")), (6, true));
+    let json = almt(folder.path(), &["stats", "sims.h5", "--json"]).ok().stdout();
+    let summary: Value = serde_json::from_str(&json).unwrap();
+    check_schema(&serde_json::to_value(Summary::schema()).unwrap(), &summary);
+    let audio = &summary["blocks"][1];
+    assert_eq!((&audio["modality"], &audio["n_zero_samples"]), (&"audio".into(), &0.into()));
+    let n_samples: u64 =
+        audio["lengths"]["histogram"].as_array().unwrap().iter().filter_map(Value::as_u64).sum();
+    assert_eq!(n_samples, 8);
+}
+
+#[test]
+fn schemas_are_listed_and_printed() {
+    let folder = Path::new(".");
+    let list = almt(folder, &["schema"]).ok().stdout();
+    for name in list.lines().filter_map(|line| line.split_whitespace().next()) {
+        let text = almt(folder, &["schema", name]).ok().stdout();
+        assert!(!text.is_empty(), "{name}");
+    }
+    let schema = almt(folder, &["schema", "manifest"]).ok().stdout();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!(schema["title"], "SplitPlan");
+    almt(folder, &["schema", "nothing"]).fails_with(&["`nothing` is not a known schema"]);
+}
