@@ -83,7 +83,7 @@ fn read(
     lengths: Option<&[i32]>,
     advance: &dyn Fn(u64),
 ) -> Result<(BlockStats, BlockDetail), StoreError> {
-    let row_len = (seq_len * feat_dim).max(1);
+    let row_len = seq_len.saturating_mul(feat_dim).max(1);
     let (mut stats, mut detail) = (BlockStats::default(), BlockDetail::default());
     let mut n_done = 0;
     store.feature_pieces(split, modality, |values| {
@@ -127,14 +127,14 @@ fn masks(store: &Store, split: SplitName) -> Result<Option<(LengthSource, Vec<u3
 
 fn print(block: &BlockSummary) {
     let [n_samples, seq_len, feat_dim] = block.shape;
-    let number = |value: Option<f32>| value.map_or("none".into(), |value| format!("{value:.3}"));
+    let number = |value: Option<f32>| value.map_or("none".into(), |value| digits(value.into()));
     outln!(
-        "  {:<5}  {:<6}  [{n_samples}, {seq_len}, {feat_dim}]  mean {:.3}  std {:.3}  min {}  max \
+        "  {:<5}  {:<6}  [{n_samples}, {seq_len}, {feat_dim}]  mean {}  std {}  min {}  max \
          {}",
         block.split,
         block.modality,
-        block.mean,
-        block.std,
+        digits(block.mean),
+        digits(block.std),
         number(block.min),
         number(block.max)
     );
@@ -160,6 +160,12 @@ fn print(block: &BlockSummary) {
         })
         .collect();
     outln!("         {}", quantiles.join("  "));
+}
+
+/// A number with three decimals, and without the sign of a zero.
+fn digits(value: f64) -> String {
+    let text = format!("{value:.3}");
+    if text == "-0.000" { "0.000".into() } else { text }
 }
 
 /// A histogram in one line: nothing for an empty class, an eighth of a block at least for others.

@@ -205,9 +205,8 @@ impl Columns {
         let find = |names: &[&str]| {
             names.iter().find_map(|name| header.iter().position(|found| is(found, name)))
         };
-        let suffixes = [(Modality::Text, "T"), (Modality::Audio, "A"), (Modality::Vision, "V")];
-        let by_modality = suffixes.into_iter().filter_map(|(modality, suffix)| {
-            Some((modality, find(&[&format!("label_{suffix}")])?))
+        let by_modality = Modality::ALL.into_iter().filter_map(|modality| {
+            Some((modality, find(&[&format!("label_{}", modality.letter())])?))
         });
         Columns {
             id: find(&["id"]),

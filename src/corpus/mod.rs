@@ -51,6 +51,15 @@ impl Modality {
             Modality::Vision => "vision",
         }
     }
+
+    /// The letter of its own labels, as in `regression_labels_T`.
+    pub fn letter(self) -> char {
+        match self {
+            Modality::Text => 'T',
+            Modality::Audio => 'A',
+            Modality::Vision => 'V',
+        }
+    }
 }
 
 /// One of the three parts of a dataset.

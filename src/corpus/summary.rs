@@ -87,15 +87,18 @@ pub struct LengthSummary {
     /// The shortest, the quantiles 5%, 25%, 50%, 75% and 95%, and the longest: the nearest sample's
     /// value each. Empty without samples.
     pub quantiles: Vec<u32>,
-    /// Samples by length, in as many equal classes over `0..=seq_len`.
+    /// Lengths that one class of the histogram takes in.
+    pub class_width: u64,
+    /// Samples by length, class by class from length 0 on, until `seq_len` is in one.
     pub histogram: Vec<u32>,
 }
 
 /// What [`LengthSummary::quantiles`] are the quantiles of.
 pub const QUANTILES: [f64; 7] = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0];
 
-/// Classes of a histogram of lengths, unless there are fewer lengths.
-const N_CLASSES: usize = 40;
+/// Most classes of a histogram of lengths. All take in equally many lengths, or the picture would
+/// have teeth.
+const MOST_CLASSES: usize = 40;
 
 impl LengthSummary {
     /// Summarises the lengths of samples of at most `seq_len` frames.
@@ -106,17 +109,15 @@ impl LengthSummary {
             let last = sorted.len().saturating_sub(1);
             sorted.get((share * last as f64).round() as usize).copied()
         };
-        let n_classes = N_CLASSES.min(seq_len + 1);
-        let mut histogram = vec![0; n_classes];
+        let n_lengths = seq_len.saturating_add(1);
+        let class_width = n_lengths.div_ceil(MOST_CLASSES);
+        let mut histogram = vec![0; n_lengths.div_ceil(class_width)];
         for length in lengths {
-            let class = *length as usize * n_classes / (seq_len + 1);
-            histogram[class.min(n_classes - 1)] += 1;
+            let class = (*length as usize / class_width).min(histogram.len() - 1);
+            histogram[class] += 1;
         }
-        LengthSummary {
-            source,
-            quantiles: QUANTILES.iter().filter_map(quantile).collect(),
-            histogram,
-        }
+        let quantiles = QUANTILES.iter().filter_map(quantile).collect();
+        LengthSummary { source, quantiles, class_width: class_width as u64, histogram }
     }
 }
 
@@ -160,7 +161,8 @@ mod tests {
         let lengths: Vec<u32> = (0..=100).collect();
         let summary = LengthSummary::new(LengthSource::Mask, &lengths, 100);
         assert_eq!(summary.quantiles, [0, 5, 25, 50, 75, 95, 100]);
-        assert_eq!((summary.histogram.len(), summary.histogram.iter().sum::<u32>()), (40, 101));
+        assert_eq!((summary.histogram.len(), summary.histogram.iter().sum::<u32>()), (34, 101));
+        assert!(summary.histogram[..33].iter().all(|count| *count == 3));
         let none = LengthSummary::new(LengthSource::Mask, &[], 0);
         assert_eq!((none.quantiles.len(), none.histogram), (0, vec![0]));
     }

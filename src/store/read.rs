@@ -286,9 +286,8 @@ impl Store {
                 detail.bins.insert(Bins::name(*bins), self.values(column)?);
             }
         }
-        let suffixes = [(Modality::Text, "T"), (Modality::Audio, "A"), (Modality::Vision, "V")];
-        for (modality, suffix) in suffixes {
-            if let Some(column) = column(&format!("regression_labels_{suffix}")) {
+        for modality in Modality::ALL {
+            if let Some(column) = column(&format!("regression_labels_{}", modality.letter())) {
                 detail.labels_by_modality.insert(modality, self.values(column)?);
             }
         }

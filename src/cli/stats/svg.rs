@@ -56,15 +56,16 @@ fn panel(svg: &mut String, block: &BlockSummary, left: f64, top: f64) -> std::fm
         left + width,
         top - 8.0
     )?;
-    let step = width / lengths.histogram.len().max(1) as f64;
+    let step = width * lengths.class_width as f64 / (seq_len as f64 + 1.0);
     for (class, count) in lengths.histogram.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let x = left + class as f64 * step;
         let extent = height * f64::from(*count) / f64::from(most);
         writeln!(
             svg,
-            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{extent:.1}\" fill=\"#4878a8\"/>",
-            left + class as f64 * step,
+            "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{extent:.1}\" fill=\"#4878a8\"/>",
             bottom - extent,
-            step * 0.9
+            // The last class may reach beyond the longest possible length.
+            (step * 0.9).min(left + width - x)
         )?;
     }
     writeln!(

@@ -10,7 +10,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     }
     for (split, detail) in context.detailed() {
         for (modality, labels) in &detail.labels_by_modality {
-            let name = format!("labels of {modality} alone");
+            let name = format!("regression_labels_{}", modality.letter());
             check_values(context, split, &name, labels, findings);
         }
         check_bins(context, split, detail, findings);

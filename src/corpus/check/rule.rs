@@ -159,7 +159,7 @@ rules! {
         "convert the source again with this version";
     Extreme "AD032" Warning "extreme value":
         "A feature value is larger than 10000 in magnitude.",
-        "standardise or clip the feature; COVAREP has a few very large values";
+        "look at the extraction of the sample; standardise or clip the feature";
 }
 
 impl Rule {
