@@ -436,7 +436,8 @@ fn mismatch(root: &Value, schema: &Value, value: &Value, place: &str) -> Option<
     })
 }
 
-fn reports(json: &str) -> Vec<Value> {
+/// Reports as `validate --json` prints them, which follow their schema.
+pub fn reports(json: &str) -> Vec<Value> {
     let reports: Value = serde_json::from_str(json).unwrap();
     let schema = serde_json::to_value(Report::schema()).unwrap();
     check_schema(&schema, &reports);

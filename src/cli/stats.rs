@@ -4,11 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use rayon::prelude::*;
 
 use super::{Failure, progress};
-use crate::corpus::check::{BlockDetail, RowDetail};
-use crate::corpus::stats::BlockStats;
+use crate::corpus::check::BlockReading;
 use crate::corpus::summary::{BlockSummary, LengthSource, QUANTILES, Summary};
 use crate::corpus::{Modality, SplitName};
 use crate::publish;
@@ -60,52 +58,22 @@ fn summaries(store: &Store) -> Result<Vec<BlockSummary>, StoreError> {
             let Some(column) = store.manifest().column(&path) else { continue };
             let Ok(shape) = <[usize; 3]>::try_from(column.shape.as_slice()) else { continue };
             let recorded = store.lengths(split.name, modality)?;
-            let (stats, detail) =
-                read(store, split.name, modality, shape, recorded.as_deref(), &|n| bar.inc(n))?;
+            let mut reading = BlockReading::default();
+            store.feature_pieces(split.name, modality, |values| {
+                reading.take(values, shape, recorded.as_deref());
+                bar.inc(size_of_val(values) as u64);
+                Ok::<_, StoreError>(())
+            })?;
             let lengths = match recorded {
                 Some(lengths) => Some((LengthSource::Recorded, as_counts(&lengths))),
                 None if modality == Modality::Text => masks(store, split.name)?,
                 None => None,
             };
-            summaries
-                .push(BlockSummary::new(split.name, modality, shape, &stats, &detail, lengths));
+            summaries.push(BlockSummary::new(split.name, modality, shape, &reading, lengths));
         }
     }
     bar.finish_and_clear();
     Ok(summaries)
-}
-
-fn read(
-    store: &Store,
-    split: SplitName,
-    modality: Modality,
-    [_, seq_len, feat_dim]: [usize; 3],
-    lengths: Option<&[i32]>,
-    advance: &dyn Fn(u64),
-) -> Result<(BlockStats, BlockDetail), StoreError> {
-    let row_len = seq_len.saturating_mul(feat_dim).max(1);
-    let (mut stats, mut detail) = (BlockStats::default(), BlockDetail::default());
-    let mut n_done = 0;
-    store.feature_pieces(split, modality, |values| {
-        let rows: Vec<(BlockStats, RowDetail)> = values
-            .par_chunks(row_len)
-            .enumerate()
-            .map(|(row, values)| {
-                let length = lengths.and_then(|lengths| lengths.get(n_done + row)).copied();
-                let stats = BlockStats::of_sample(values, feat_dim, length);
-                let detail = RowDetail::of_sample(values, feat_dim, length, &stats);
-                (stats, detail)
-            })
-            .collect();
-        n_done += rows.len();
-        for (row_stats, row_detail) in rows {
-            stats.merge(&row_stats);
-            detail.push(row_detail);
-        }
-        advance(size_of_val(values) as u64);
-        Ok::<_, StoreError>(())
-    })?;
-    Ok((stats, detail))
 }
 
 fn as_counts(lengths: &[i32]) -> Vec<u32> {

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::check::BlockDetail;
-use super::stats::BlockStats;
+use super::check::BlockReading;
 use super::{Modality, SplitName};
 
 /// What `stats --json` prints.
@@ -128,8 +127,7 @@ impl BlockSummary {
         split: SplitName,
         modality: Modality,
         shape: [usize; 3],
-        stats: &BlockStats,
-        detail: &BlockDetail,
+        BlockReading { stats, detail }: &BlockReading,
         lengths: Option<(LengthSource, Vec<u32>)>,
     ) -> BlockSummary {
         let n_values = stats.n_finite + stats.n_nonfinite();

@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 use hdf5::types::{TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset as H5Dataset, File};
 use ndarray::{Array3, ArrayD};
-use rayon::prelude::*;
 
 use super::digest::{self, Element};
 use super::{StoreError, VERSION};
 use crate::corpus::check::{
-    BlockDetail, BlockFacts, Evidence, Finding, RowDetail, Rule, SplitDetail, SplitFacts,
-    check_with,
+    BlockFacts, BlockReading, Evidence, Finding, Rule, SplitDetail, SplitFacts, check_with,
 };
 use crate::corpus::label::Bins;
 use crate::corpus::labels::LabelTable;
@@ -177,9 +175,9 @@ impl Store {
             if found != column.blake3 {
                 findings.push(self.digest_finding(column));
             }
-            if let (Some(key), Some((stats, detail))) = (feature_key(&column.path), seen) {
-                blocks.insert(key, stats);
-                evidence.details.entry(key.0).or_default().blocks.insert(key.1, detail);
+            if let (Some(key), Some(seen)) = (feature_key(&column.path), seen) {
+                blocks.insert(key, seen.stats);
+                evidence.details.entry(key.0).or_default().blocks.insert(key.1, seen.detail);
             }
             let size = column_bytes(column);
             n_bytes += size;
@@ -327,10 +325,7 @@ impl Store {
     }
 
     /// The digest of a column's content, and what was seen in a feature block.
-    fn digest_column(
-        &self,
-        column: &Column,
-    ) -> Result<(String, Option<(BlockStats, BlockDetail)>), StoreError> {
+    fn digest_column(&self, column: &Column) -> Result<(String, Option<BlockReading>), StoreError> {
         Ok(match column.dtype.as_str() {
             "string" => (digest::of_strings(&self.raw_strings(column)?), None),
             "int32" => (digest::of_values(&self.values::<i32>(column)?), None),
@@ -343,35 +338,18 @@ impl Store {
         })
     }
 
-    fn digest_block(
-        &self,
-        column: &Column,
-    ) -> Result<(String, (BlockStats, BlockDetail)), StoreError> {
-        let [_, seq_len, feat_dim] = self.shape3(column)?;
-        let row_len = (seq_len * feat_dim).max(1);
+    fn digest_block(&self, column: &Column) -> Result<(String, BlockReading), StoreError> {
+        let shape = self.shape3(column)?;
         let lengths = match feature_key(&column.path) {
             Some((split, modality)) => self.unchecked_lengths(split, modality)?,
             None => None,
         };
-        let (mut stats, mut detail) = (BlockStats::default(), BlockDetail::default());
-        let digest = self.pieces(column, |start, values| {
-            let rows: Vec<(BlockStats, RowDetail)> = values
-                .par_chunks(row_len)
-                .enumerate()
-                .map(|(row, values)| {
-                    let length = lengths.as_ref().and_then(|all| all.get(start + row)).copied();
-                    let stats = BlockStats::of_sample(values, feat_dim, length);
-                    let detail = RowDetail::of_sample(values, feat_dim, length, &stats);
-                    (stats, detail)
-                })
-                .collect();
-            for (row_stats, row_detail) in rows {
-                stats.merge(&row_stats);
-                detail.push(row_detail);
-            }
+        let mut reading = BlockReading::default();
+        let digest = self.pieces(column, |_, values| {
+            reading.take(values, shape, lengths.as_deref());
             Ok::<_, StoreError>(())
         })?;
-        Ok((digest, (stats, detail)))
+        Ok((digest, reading))
     }
 
     /// Reads a feature block a few samples at a time: `take` gets the index of the first and the

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use ndarray::Array3;
+use rayon::prelude::*;
 
 use super::super::labels::LabelTable;
 use super::super::stats::BlockStats;
@@ -95,9 +96,41 @@ pub type RowDigest = [u8; 16];
 /// to 500, a pitch in Hz.
 pub const EXTREME: f32 = 1e4;
 
+/// A feature block while it is read a few rows at a time.
+#[derive(Debug, Clone, Default)]
+pub struct BlockReading {
+    /// Statistics over the rows so far.
+    pub stats: BlockStats,
+    /// What was seen in the rows so far.
+    pub detail: BlockDetail,
+}
+
+impl BlockReading {
+    /// Takes the next rows of a block of the given shape, `[n_rows, seq_len, feat_dim]` row by row.
+    /// `lengths` are the recorded ones of the whole block, `[n_samples]`.
+    pub fn take(&mut self, values: &[f32], shape: [usize; 3], lengths: Option<&[i32]>) {
+        let [_, seq_len, feat_dim] = shape;
+        let n_before = self.detail.digests.len();
+        let rows: Vec<(BlockStats, RowDetail)> = values
+            .par_chunks(seq_len.saturating_mul(feat_dim).max(1))
+            .enumerate()
+            .map(|(row, values)| {
+                let length = lengths.and_then(|lengths| lengths.get(n_before + row)).copied();
+                let stats = BlockStats::of_sample(values, feat_dim, length);
+                let detail = RowDetail::of_sample(values, feat_dim, length, &stats);
+                (stats, detail)
+            })
+            .collect();
+        for (stats, detail) in rows {
+            self.stats.merge(&stats);
+            self.detail.push(detail);
+        }
+    }
+}
+
 /// What was seen in one row.
 #[derive(Debug)]
-pub struct RowDetail {
+struct RowDetail {
     is_zero: bool,
     is_finite: bool,
     is_beyond: bool,
@@ -110,7 +143,7 @@ pub struct RowDetail {
 
 impl RowDetail {
     /// Looks at one row, `[seq_len, feat_dim]`, whose recorded length and statistics are given.
-    pub fn of_sample(
+    fn of_sample(
         values: &[f32],
         feat_dim: usize,
         length: Option<i32>,
@@ -145,7 +178,7 @@ impl RowDetail {
 
 impl BlockDetail {
     /// Adds the next row.
-    pub fn push(&mut self, row: RowDetail) {
+    fn push(&mut self, row: RowDetail) {
         let row_idx = self.digests.len();
         let note = |rows: &mut Vec<usize>, seen: bool| {
             if seen && rows.len() < N_EXAMPLES {
@@ -186,9 +219,9 @@ mod tests {
     #[test]
     fn padding_and_frames_beyond_the_length_stay_out_of_the_ranges() {
         let values = [1.0, 5.0, 0.0, 0.0, 2.0, 5.0, 9.0, 9.0];
-        let stats = BlockStats::of_sample(&values, 2, Some(3));
-        let mut block = BlockDetail::default();
-        block.push(RowDetail::of_sample(&values, 2, Some(3), &stats));
+        let mut reading = BlockReading::default();
+        reading.take(&values, [1, 4, 2], Some(&[3]));
+        let block = reading.detail;
         assert_eq!(block.ranges, [[1.0, 2.0], [5.0, 5.0]]);
         assert_eq!((block.n_frames, block.n_zero, block.beyond_rows), (2, 2, vec![0]));
     }

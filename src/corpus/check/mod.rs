@@ -15,7 +15,9 @@ mod rule;
 mod shapes;
 mod tokens;
 
-pub use facts::{BlockDetail, BlockFacts, EXTREME, Evidence, RowDetail, SplitDetail, SplitFacts};
+pub use facts::{
+    BlockDetail, BlockFacts, BlockReading, EXTREME, Evidence, SplitDetail, SplitFacts,
+};
 pub use report::Report;
 pub use rule::{Rule, Severity};
 

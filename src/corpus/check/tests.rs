@@ -76,3 +76,22 @@ fn lengths_and_values_of_a_block_are_checked() {
     assert!(found.contains(&Rule::NonFinite.id()), "{found:?}");
     assert!(found.contains(&Rule::LengthRange.id()), "{found:?}");
 }
+
+#[test]
+fn sizes_are_those_of_a_known_build_and_videos_those_of_the_standard_folds() {
+    let ids: Vec<String> = (0..229).map(|clip| format!("0h-zjBukYpk$_${clip}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut facts = split(SplitName::Valid, &ids, &[0.0; 229]);
+    let found = rules(Dataset::Mosi, std::slice::from_ref(&facts));
+    assert_eq!(found, ["AD015", "AD004", "AD004"], "a training video in the validation split");
+    facts.ids[0] = "unheard-of$_$1".into();
+    facts.ids.pop();
+    facts.labels.pop();
+    let findings = check(Dataset::Mosi, &[facts]);
+    let found: Vec<_> = findings.iter().map(|f| (f.rule, f.message.as_str())).collect();
+    assert!(
+        found.contains(&("AD003", "valid has 228 samples, public builds have 229")),
+        "{found:?}"
+    );
+    assert!(found.contains(&("AD016", "1 of 2 videos are in no standard fold")), "{found:?}");
+}
