@@ -358,7 +358,9 @@ fn a_folder_of_splits_is_converted() {
         store.manifest().sources.iter().map(|source| &*source.file_name).collect();
     assert_eq!(names, ["train.pkl", "dev.pkl", "test.pkl"]);
     assert_eq!(store.ids(SplitName::Valid), ["dev[0]"]);
-    almt(folder.path(), &["validate"]).ok();
+    // The one validation sample of the fixture is its first test sample, too.
+    let validated = almt(folder.path(), &["validate"]).stdout();
+    assert!(validated.contains("1 errors") && validated.contains("error AD018"), "{validated}");
     let args = ["convert", "mosi/test.pkl", "mosi/train.pkl", "mosi/dev.pkl", "-o", "again.h5"];
     almt(folder.path(), &args).ok();
     let again = Store::open(&folder.path().join("again.h5")).unwrap();

@@ -228,10 +228,15 @@ impl Columns {
             (_, _, Some(id)) => (SegmentKey::of(line.text(id)), line.text(id).to_owned()),
             _ => (SegmentKey::new("", ""), String::new()),
         };
-        let label = self.label.map(|column| line.number_at(column)).transpose()?;
+        let label = match self.label {
+            Some(column) => line.number_at(column)?,
+            None => None,
+        };
         let mut labels_by_modality = BTreeMap::new();
         for (modality, column) in &self.by_modality {
-            labels_by_modality.insert(*modality, line.number_at(*column)?);
+            if let Some(label) = line.number_at(*column)? {
+                labels_by_modality.insert(*modality, label);
+            }
         }
         let text = self.text.map(|column| line.text(column).to_owned());
         let split = self.split.map(|column| line.split_at(column)).transpose()?;
@@ -255,8 +260,12 @@ impl<'a> Line<'a> {
         self.record.get(column).unwrap_or_default().trim()
     }
 
-    fn number_at(&self, column: usize) -> Result<f32, LabelTableError> {
-        self.text(column).parse().map_err(|_| self.wrong(column, "a number"))
+    /// A number, or nothing where the field is empty: a segment that has no label.
+    fn number_at(&self, column: usize) -> Result<Option<f32>, LabelTableError> {
+        match self.text(column) {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| self.wrong(column, "a number")),
+        }
     }
 
     fn split_at(&self, column: usize) -> Result<SplitName, LabelTableError> {
@@ -293,6 +302,8 @@ mod tests {
         let row = table.get(&SegmentKey::of("video_0001$_$1")).unwrap();
         assert_eq!((row.label, row.split), (Some(-1.0), Some(SplitName::Valid)));
         assert_eq!(row.labels_by_modality[&Modality::Audio], 0.2);
+        let unlabelled = read("id,label\na_1,\n").unwrap();
+        assert_eq!(unlabelled.get(&SegmentKey::of("a_1")).unwrap().label, None);
         let mosi = read("id,text,label,mode\n_dI--eQ6qVU_3,well,2.4,dev\n").unwrap();
         let key = SegmentKey::of("_dI--eQ6qVU[2]");
         assert!(mosi.get(&key).is_none() && mosi.get(&key.shifted(1)).is_some());

@@ -1,8 +1,8 @@
 //! The canonical corpus: what every layout is turned into and every store is made of.
 //!
-//! This module knows splits, segments, features, labels and bins. It must not know any file
-//! format: where rows come from is hidden behind [`Rows`], so that a 13 GB source is never in
-//! memory at once.
+//! This module knows splits, segments, features, labels and bins. It must not know any format of
+//! feature files: where rows come from is hidden behind [`Rows`], so that a 13 GB source is never
+//! in memory at once.
 
 pub mod check;
 pub mod draw;

@@ -70,7 +70,7 @@ fn check_lengths(
         .map(|(length, id)| format!("{id}: {length}"))
         .collect();
     findings.add_all(Rule::LengthRange, outside, |n| {
-        format!("{}/{modality}_lengths: {n} lengths are outside [0, {seq_len}]", split.name)
+        format!("{}/{modality}_lengths has {n} lengths outside [0, {seq_len}]", split.name)
     });
 }
 

@@ -30,7 +30,7 @@ fn check_values(
     let outside = rows().filter(|(label, _)| !spec.contains(**label)).map(shown).collect();
     let [low, high] = spec.label_range;
     findings.add_all(Rule::LabelRange, outside, |n| {
-        format!("{}/{name}: {n} labels are outside [{low}, {high}]", split.name)
+        format!("{}/{name} has {n} labels outside [{low}, {high}]", split.name)
     });
     let off_grid = rows()
         .filter(|(label, _)| spec.contains(**label) && !spec.is_average(**label))
@@ -39,7 +39,10 @@ fn check_values(
     findings.add_all(Rule::LabelGrid, off_grid, |n| {
         let parts: Vec<String> = spec.label_denominators.iter().map(u8::to_string).collect();
         let parts = parts.join(", ");
-        format!("{}/{name}: {n} labels are no multiple of 1/n for n of {parts}", split.name)
+        format!(
+            "{}/{name} has {n} labels that are no multiple of 1/n for any n of {parts}",
+            split.name
+        )
     });
 }
 
@@ -53,7 +56,10 @@ fn check_classes(split: &SplitFacts, findings: &mut Findings) {
         .map(|((id, label), class)| format!("{id}: {class} at label {label}"))
         .collect();
     findings.add_all(Rule::ClassLabel, unlike, |n| {
-        format!("{}/classification_labels: {n} classes are not the label's sign plus 1", split.name)
+        format!(
+            "{}/classification_labels has {n} classes that are not the label's sign plus 1",
+            split.name
+        )
     });
     let unlike = rows()
         .zip(split.annotations.iter().flatten())
@@ -63,7 +69,7 @@ fn check_classes(split: &SplitFacts, findings: &mut Findings) {
         .map(|((id, label), word)| format!("{id}: {word} at label {label}"))
         .collect();
     findings.add_all(Rule::Annotation, unlike, |n| {
-        format!("{}/annotations: {n} words contradict the sign of the label", split.name)
+        format!("{}/annotations has {n} words that contradict the sign of the label", split.name)
     });
 }
 
@@ -98,7 +104,7 @@ fn check_bins(
             .map(|((id, label), class)| format!("{id}: {class} at label {label}"))
             .collect();
         findings.add_all(Rule::BinsDiffer, unlike, |n| {
-            format!("{}/bins/{name}: {n} classes are not those that the labels give", split.name)
+            format!("{}/bins/{name} has {n} classes that are not those of the labels", split.name)
         });
     }
 }

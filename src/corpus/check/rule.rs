@@ -146,8 +146,8 @@ rules! {
         "A token id where the mask is zero is not zero.",
         "mask it, or make `text_bert` again with the padding id 0";
     TokenEnds "AD028" Warning "token ends":
-        "A token row of a BERT vocabulary does not begin with [CLS] and end with [SEP].",
-        "make `text_bert` again with the special tokens; a cut row must keep its [SEP]";
+        "A token row of a BERT vocabulary does not begin with `[CLS]` and end with `[SEP]`.",
+        "make `text_bert` again with the special tokens; a cut row must keep its `[SEP]`";
     TokenLength "AD029" Warning "token length":
         "A recorded text length is not the number of ones in the mask.",
         "trust the mask, and make the lengths again";
