@@ -21,14 +21,21 @@
 //! The root's attributes name the version, the dataset and the source; `manifest` holds a
 //! [`Manifest`](crate::corpus::manifest::Manifest) as JSON. Every dataset carries its BLAKE3.
 
+mod arrow;
+mod columns;
 mod copy;
 mod digest;
+mod form;
+mod hdf5;
 mod read;
+mod reformat;
 mod write;
 
 pub use digest::Element;
+pub use form::{Compression, FeatureDtype, Format};
 pub use read::{Store, Verification};
-pub use write::{NonFinite, Outcome, SourceInfo, WriteOptions, write};
+pub use reformat::copy;
+pub use write::{NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions, write};
 
 use std::path::PathBuf;
 
@@ -52,6 +59,28 @@ pub enum StoreError {
     #[error("{path}: exists already\n  hint: `--overwrite` replaces it")]
     Exists {
         /// The output.
+        path: PathBuf,
+    },
+    /// The output is a folder in which lies something else than a store.
+    #[error("{path}: is a folder that holds more than a store\n  hint: `-o` chooses another place")]
+    Foreign {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The format has no such compression.
+    #[error("{path}: {format} has no compression `{compression}`")]
+    Compression {
+        /// The output.
+        path: PathBuf,
+        /// Its format.
+        format: Format,
+        /// What was asked for.
+        compression: Compression,
+    },
+    /// A folder, but not an Arrow store.
+    #[error("{path}: is a folder but not a feature store: it lacks `manifest.json`")]
+    NotArrow {
+        /// The folder.
         path: PathBuf,
     },
     /// The file is no HDF5 file.
