@@ -202,9 +202,22 @@ fn clear_litter(folder: &Path, target: &Path) {
             }
             // Its writer lives.
             Ok(_) => {}
-            // Killed before it had a lock, or about to make one, which then begins anew.
-            Err(_) => drop(fs::remove_dir(&scratch)),
+            Err(_) => remove_without_lock(&scratch),
         }
+    }
+}
+
+/// Removes a draft that has no lock: its writer was killed before it made one, or while it removed
+/// the draft, or is about to make one.
+fn remove_without_lock(scratch: &Path) {
+    // A writer whose folder is gone when it makes the lock begins anew.
+    if fs::remove_dir(scratch).is_ok() {
+        return;
+    }
+    // The lock is the first file in a draft. If there are others without it, the draft was on its
+    // way out already.
+    if !scratch.join(LOCK).exists() {
+        let _ = fs::remove_dir_all(scratch);
     }
 }
 
@@ -262,11 +275,14 @@ mod tests {
         };
         make(".a.h5.dead01.part", true);
         make(".a.h5.dead02.part", false);
+        make(".a.h5.dead04.part", false);
+        fs::write(folder.path().join(".a.h5.dead04.part").join(CONTENT), "half").unwrap();
         make(".b.h5.dead03.part", true);
         make(".a.h5.b.abcdef.part", true);
         drop(Draft::new(&target, false).unwrap());
         let exists = |name: &str| folder.path().join(name).exists();
         assert!(!exists(".a.h5.dead01.part") && !exists(".a.h5.dead02.part"));
+        assert!(!exists(".a.h5.dead04.part"));
         assert!(exists(".b.h5.dead03.part") && exists(".a.h5.b.abcdef.part"));
         assert!(living.path().exists());
     }

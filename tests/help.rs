@@ -9,7 +9,7 @@ use crate::support::almt;
 #[test]
 fn help_texts_are_the_reviewed_ones() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/help");
-    let mut commands = vec!["convert", "validate", "inspect", "scan", "synth"];
+    let mut commands = vec!["convert", "copy", "validate", "inspect", "scan", "synth"];
     // A build without libtorch says so in the help of these.
     if cfg!(feature = "train") {
         commands.extend(["train", "eval"]);

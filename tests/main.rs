@@ -2,19 +2,23 @@
 //!
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
+//! `faults`: killed runs, full disks, damaged stores.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
 //! `help`: the help texts, as reviewed.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
+//! `store`: one content in every form of a store.
 //! `train`: the trainer as a user calls it.
 
 mod bad_input;
 mod convert;
+mod faults;
 #[cfg(feature = "train")]
 mod golden;
 mod help;
 mod layouts;
 mod pickles;
+mod store;
 mod support;
 #[cfg(feature = "train")]
 mod train;
