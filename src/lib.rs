@@ -28,6 +28,7 @@ pub mod cli;
 pub mod corpus;
 pub mod export;
 pub mod ingest;
+mod map;
 #[cfg(feature = "train")]
 pub mod model;
 pub mod name;

@@ -1,4 +1,12 @@
-//! Whole file or no file: written under a temporary name, synced, renamed.
+//! Whole output or no output: written under a temporary name, synced, renamed.
+//!
+//! A [`Draft`] of `NAME` is made in a hidden folder `.NAME.XXXXXX.part` beside it. The folder holds
+//! a file that its writer keeps locked: the lock ends with the process, however that ends, so that
+//! the next writer of `NAME` can tell litter from another's work and clears it away at once.
+//!
+//! A folder that replaces another changes places with it in one step where the system can do that
+//! (Linux). Elsewhere the old one is moved into the draft first; after a kill between the two steps
+//! the next writer moves it back.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -6,81 +14,141 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tempfile::TempPath;
+use tempfile::{TempDir, TempPath};
 
 /// An output that appears under its name only when [`Draft::publish`] succeeds, and vanishes when
 /// dropped before.
 #[derive(Debug)]
 pub struct Draft {
-    temporary: TempPath,
+    /// Locked; before `scratch`, so that it is closed before the folder is removed.
+    _lock: File,
+    scratch: TempDir,
     target: PathBuf,
     overwrite: bool,
 }
 
 impl Draft {
-    /// Reserves a temporary sibling of `target`, and clears away what a killed run left there.
+    /// Reserves a place for a file beside `target`, with an empty file in it, and clears away what
+    /// killed runs left there.
     ///
     /// # Errors
     /// `target` exists and `overwrite` is off ([`io::ErrorKind::AlreadyExists`]), or its folder
     /// cannot be written to.
     pub fn new(target: &Path, overwrite: bool) -> io::Result<Draft> {
-        if !overwrite && target.exists() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
+        let draft = Draft::reserve(target, overwrite)?;
+        File::create_new(draft.path())?;
+        Ok(draft)
+    }
+
+    /// As [`Draft::new`], for a folder with files in it.
+    ///
+    /// # Errors
+    /// As [`Draft::new`].
+    pub fn folder(target: &Path, overwrite: bool) -> io::Result<Draft> {
+        let draft = Draft::reserve(target, overwrite)?;
+        fs::create_dir(draft.path())?;
+        Ok(draft)
+    }
+
+    fn reserve(target: &Path, overwrite: bool) -> io::Result<Draft> {
         let folder = match target.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        remove_stale(folder, &prefix(target));
-        let mut builder = tempfile::Builder::new();
-        // Temporary files are private to their owner by default; a store on a shared drive is for
-        // all who may read there, as far as the user's umask allows.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        clear_litter(folder, target);
+        if !overwrite && target.exists() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         let prefix = prefix(target);
-        let temporary =
-            builder.prefix(&prefix).suffix(SUFFIX).tempfile_in(folder)?.into_temp_path();
-        Ok(Draft { temporary, target: target.into(), overwrite })
+        // Another writer may clear the folder away in the moment before it is locked.
+        const TRIES: usize = 16;
+        for _ in 0..TRIES {
+            let scratch =
+                tempfile::Builder::new().prefix(&prefix).suffix(SUFFIX).tempdir_in(folder)?;
+            let Ok(lock) = File::create_new(scratch.path().join(LOCK)) else { continue };
+            if lock.try_lock().is_ok() && scratch.path().join(LOCK).exists() {
+                let target = target.to_path_buf();
+                return Ok(Draft { _lock: lock, scratch, target, overwrite });
+            }
+        }
+        Err(io::Error::other("the temporary folder cannot be locked"))
     }
 
     /// Where to write.
-    pub fn path(&self) -> &Path {
-        &self.temporary
+    pub fn path(&self) -> PathBuf {
+        self.scratch.path().join(CONTENT)
     }
 
-    /// Syncs the file and moves it to its name.
+    /// Syncs what was written and moves it to its name.
     ///
     /// # Errors
     /// The disk is full, or another program created the target meanwhile.
     pub fn publish(self) -> io::Result<()> {
-        File::open(&self.temporary)?.sync_all()?;
+        let content = self.path();
+        if content.is_dir() {
+            for entry in fs::read_dir(&content)? {
+                File::open(entry?.path())?.sync_all()?;
+            }
+        }
+        // Only on Unix can a folder be opened, and synced with the names in it.
+        if cfg!(unix) || content.is_file() {
+            File::open(&content)?.sync_all()?;
+        }
         self.publish_unsynced()
     }
 
-    /// Moves the file to its name without waiting for the disk: whole or absent whatever becomes
-    /// of this program, but not if the machine stops in the seconds after.
+    /// Moves what was written to its name without waiting for the disk: whole or absent whatever
+    /// becomes of this program, but not if the machine stops in the seconds after.
     ///
     /// # Errors
     /// Another program created the target meanwhile.
     pub fn publish_unsynced(self) -> io::Result<()> {
+        let content = self.path();
+        if content.is_dir() {
+            return match self.target.exists() {
+                true if !self.overwrite => Err(io::ErrorKind::AlreadyExists.into()),
+                true => exchange(&content, &self.target, &self.scratch.path().join(OLD)),
+                false => fs::rename(&content, &self.target),
+            };
+        }
+        let content = TempPath::try_from_path(content)?;
         let moved = match self.overwrite {
-            true => self.temporary.persist(&self.target),
-            false => self.temporary.persist_noclobber(&self.target),
+            true => content.persist(&self.target),
+            false => content.persist_noclobber(&self.target),
         };
         moved.map_err(|error| error.error)
     }
 }
 
-/// Syncs a file's data again and again while others write to it, until `done` is set and this
+/// Puts `new` in the place of `target`, and `target` out of the way, into the draft.
+fn exchange(new: &Path, target: &Path, aside: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE) {
+            // Some file systems do not know how.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            done => return Ok(done?),
+        }
+    }
+    fs::rename(target, aside)?;
+    fs::rename(new, target).inspect_err(|_| {
+        // Otherwise the next writer does it.
+        let _ = fs::rename(aside, target);
+    })
+}
+
+/// Syncs files' data again and again while others write to them, until `done` is set and this
 /// thread unparked: the sync at the end, for which everybody waits, then finds little left.
 ///
 /// # Errors
-/// The disk is full or broken. What was reported here may not be reported again, so the file is
-/// not to be published then.
-pub fn sync_until(file: &File, done: &AtomicBool) -> io::Result<()> {
+/// The disk is full or broken. What was reported here may not be reported again, so nothing is
+/// to be published then.
+pub fn sync_until(files: &[File], done: &AtomicBool) -> io::Result<()> {
     const PAUSE: Duration = Duration::from_millis(50);
     while !done.load(Ordering::Acquire) {
-        file.sync_data()?;
+        files.iter().try_for_each(File::sync_data)?;
         std::thread::park_timeout(PAUSE);
     }
     Ok(())
@@ -98,23 +166,58 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
 
 const SUFFIX: &str = ".part";
 
+/// The file in a draft's folder that its writer keeps locked.
+const LOCK: &str = "lock";
+
+/// What is to be published.
+const CONTENT: &str = "content";
+
+/// What it replaces, in the moment between two renames.
+const OLD: &str = "old";
+
 fn prefix(target: &Path) -> String {
     let name = target.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     format!(".{name}.")
 }
 
-/// Removes what a killed run left behind. A file that was not written to for an hour belongs to no
-/// run that is still going on: every run writes all the time.
-fn remove_stale(folder: &Path, prefix: &str) {
-    const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+/// Removes what killed runs left behind, and moves back what one of them had moved aside.
+fn clear_litter(folder: &Path, target: &Path) {
+    let prefix = prefix(target);
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let ours = name.starts_with(prefix) && name.ends_with(SUFFIX);
-        let age = entry.metadata().and_then(|meta| meta.modified()).map(|time| time.elapsed());
-        if ours && matches!(age, Ok(Ok(age)) if age > AN_HOUR) {
-            // A leftover that cannot be removed harms nothing but disk space.
-            let _ = fs::remove_file(entry.path());
+        // `.a.h5.` begins the drafts of `a.h5` and those of `a.h5.b`: six characters tell them.
+        let middle = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(SUFFIX));
+        if middle.is_none_or(|middle| middle.len() != 6 || middle.contains('.')) {
+            continue;
         }
+        let scratch = entry.path();
+        // A leftover that cannot be removed harms nothing but disk space.
+        match File::open(scratch.join(LOCK)) {
+            Ok(lock) if lock.try_lock().is_ok() => {
+                let old = scratch.join(OLD);
+                if !target.exists() && old.exists() && fs::rename(&old, target).is_err() {
+                    continue;
+                }
+                let _ = fs::remove_dir_all(&scratch);
+            }
+            // Its writer lives.
+            Ok(_) => {}
+            Err(_) => remove_without_lock(&scratch),
+        }
+    }
+}
+
+/// Removes a draft that has no lock: its writer was killed before it made one, or while it removed
+/// the draft, or is about to make one.
+fn remove_without_lock(scratch: &Path) {
+    // A writer whose folder is gone when it makes the lock begins anew.
+    if fs::remove_dir(scratch).is_ok() {
+        return;
+    }
+    // The lock is the first file in a draft. If there are others without it, the draft was on its
+    // way out already.
+    if !scratch.join(LOCK).exists() {
+        let _ = fs::remove_dir_all(scratch);
     }
 }
 
@@ -122,11 +225,16 @@ fn remove_stale(folder: &Path, prefix: &str) {
 mod tests {
     use super::*;
 
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
     #[test]
     fn a_dropped_draft_leaves_nothing_and_a_published_one_only_its_target() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("a.h5");
-        let n_files = || fs::read_dir(folder.path()).unwrap().count();
+        let n_files = || names(folder.path()).len();
         drop(Draft::new(&target, false).unwrap());
         assert_eq!(n_files(), 0);
         let draft = Draft::new(&target, false).unwrap();
@@ -140,18 +248,56 @@ mod tests {
     }
 
     #[test]
-    fn only_old_leftovers_of_the_same_target_are_removed() {
+    fn a_folder_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.arrow");
+        for content in ["first", "second"] {
+            let draft = Draft::folder(&target, true).unwrap();
+            fs::write(draft.path().join("file"), content).unwrap();
+            draft.publish().unwrap();
+            assert_eq!(fs::read_to_string(target.join("file")).unwrap(), content);
+        }
+        assert_eq!(names(folder.path()), ["a.arrow"]);
+        assert!(Draft::folder(&target, false).is_err());
+    }
+
+    #[test]
+    fn only_what_no_living_writer_holds_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("a.h5");
-        let old = std::time::SystemTime::now() - Duration::from_secs(7200);
-        for (name, time) in
-            [(".a.h5.x.part", Some(old)), (".b.h5.x.part", Some(old)), (".a.h5.y.part", None)]
-        {
-            let file = File::create(folder.path().join(name)).unwrap();
-            time.iter().for_each(|time| file.set_modified(*time).unwrap());
-        }
+        let living = Draft::new(&target, false).unwrap();
+        let make = |name: &str, lock: bool| {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            if lock {
+                fs::write(folder.path().join(name).join(LOCK), "").unwrap();
+                fs::write(folder.path().join(name).join(CONTENT), "half").unwrap();
+            }
+        };
+        make(".a.h5.dead01.part", true);
+        make(".a.h5.dead02.part", false);
+        make(".a.h5.dead04.part", false);
+        fs::write(folder.path().join(".a.h5.dead04.part").join(CONTENT), "half").unwrap();
+        make(".b.h5.dead03.part", true);
+        make(".a.h5.b.abcdef.part", true);
         drop(Draft::new(&target, false).unwrap());
         let exists = |name: &str| folder.path().join(name).exists();
-        assert!(!exists(".a.h5.x.part") && exists(".b.h5.x.part") && exists(".a.h5.y.part"));
+        assert!(!exists(".a.h5.dead01.part") && !exists(".a.h5.dead02.part"));
+        assert!(!exists(".a.h5.dead04.part"));
+        assert!(exists(".b.h5.dead03.part") && exists(".a.h5.b.abcdef.part"));
+        assert!(living.path().exists());
+    }
+
+    #[test]
+    fn an_output_that_a_killed_run_moved_aside_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.arrow");
+        let dead = folder.path().join(".a.arrow.dead01.part");
+        fs::create_dir_all(dead.join(OLD)).unwrap();
+        fs::write(dead.join(LOCK), "").unwrap();
+        fs::write(dead.join(OLD).join("file"), "old").unwrap();
+        let refused = Draft::folder(&target, false).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["a.arrow"]);
     }
 }

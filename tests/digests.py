@@ -2,7 +2,7 @@
 
 Features and labels are digested as little-endian float32, tokens, lengths and classes as int32,
 texts as UTF-8 with their length before each. A pickle is read by Python's own `pickle.load`, a
-store by h5py: equal digests mean equal bits.
+store by h5py or pyarrow: equal digests mean equal bits.
 """
 
 import hashlib
@@ -81,9 +81,33 @@ def of_store(path):
         }
 
 
+def of_arrow_column(column):
+    import pyarrow as pa
+
+    if isinstance(column.type, pa.FixedShapeTensorType):
+        return np.concatenate([chunk.to_numpy_ndarray() for chunk in column.chunks])
+    return column.to_pylist() if pa.types.is_string(column.type) else column.to_numpy()
+
+
+def of_arrow(path):
+    import pyarrow as pa
+
+    digests = {}
+    for split in ("train", "valid", "test"):
+        with pa.memory_map(f"{path}/{split}.arrow") as file:
+            table = pa.ipc.open_file(file).read_all()
+            table.validate(full=True)
+            for name in table.column_names:
+                if not name.startswith("bins/"):
+                    digests[f"/{split}/{name}"] = digest(name, of_arrow_column(table[name]))
+    return digests
+
+
 def main(path):
     if path.endswith(".h5"):
         digests = of_store(path)
+    elif path.endswith(".arrow"):
+        digests = of_arrow(path)
     else:
         with open(path, "rb") as file:
             content = pickle.load(file)

@@ -9,8 +9,10 @@ use crate::support::almt;
 #[test]
 fn help_texts_are_the_reviewed_ones() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/help");
-    let mut commands =
-        vec!["convert", "validate", "inspect", "scan", "synth", "stats", "split", "schema"];
+    let mut commands = vec![
+        "convert", "copy", "validate", "inspect", "scan", "export", "synth", "stats", "split",
+        "schema",
+    ];
     // A build without libtorch says so in the help of these.
     if cfg!(feature = "train") {
         commands.extend(["train", "eval"]);

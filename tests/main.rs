@@ -3,17 +3,20 @@
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
 //! `export`: stores in the forms of other programs, read by those.
+//! `faults`: killed runs, full disks, damaged stores.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
 //! `help`: the help texts, as reviewed.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `rules`: a planted defect for each rule of `validate`.
 //! `split`: other splits than those of the store; what a store is described as.
+//! `store`: one content in every form of a store.
 //! `train`: the trainer as a user calls it.
 
 mod bad_input;
 mod convert;
 mod export;
+mod faults;
 #[cfg(feature = "train")]
 mod golden;
 mod help;
@@ -21,6 +24,7 @@ mod layouts;
 mod pickles;
 mod rules;
 mod split;
+mod store;
 mod support;
 #[cfg(feature = "train")]
 mod train;

@@ -6,13 +6,16 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::error::ErrorKind;
 
+use super::form::FormArgs;
 use super::limits::LimitsArgs;
-use super::{Failure, output, progress};
+use super::{Failure, output, progress, same_file, size_on_disk, wrong_call};
 use crate::corpus::spec::{Candidate, candidates, recognise};
 use crate::corpus::{Corpus, Dataset, SplitName};
 use crate::ingest::{self, IngestError, Layout, SourceFile};
 use crate::pickle::{Limits, Pickle};
-use crate::store::{self, NonFinite, Outcome, SourceInfo, WriteOptions};
+use crate::store::{
+    self, FeatureDtype, Format, NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions,
+};
 use crate::tree::human_bytes;
 
 /// Convert feature pickles into a validated store, without running any code in them
@@ -23,7 +26,8 @@ pub struct ConvertArgs {
     /// of `train.pkl`, `dev.pkl` and `test.pkl`
     #[arg(required = true, value_name = "PICKLE")]
     pickles: Vec<PathBuf>,
-    /// Where the store goes; the default is next to the pickle or folder, with the ending `.h5`
+    /// Where the store goes; the default is next to the pickle or folder, with the ending of the
+    /// format
     #[arg(short, long, value_name = "STORE")]
     output: Option<PathBuf>,
     /// Replace an existing output
@@ -50,9 +54,18 @@ pub struct ConvertArgs {
     /// the seconds after
     #[arg(long)]
     no_sync: bool,
+    /// Element type of the features in the store: float32, or float16 for half the size, with 11
+    /// significant bits and values up to 65504. They are read as float32 either way
+    #[arg(long, default_value_t = FeatureDtype::Float32, value_name = "float32|float16")]
+    dtype: FeatureDtype,
+    #[command(flatten)]
+    form: FormArgs,
     #[command(flatten)]
     limits: LimitsArgs,
 }
+
+/// How this command is called.
+const CALL: &str = "almt-data convert";
 
 /// A pickle and where it came from.
 struct Opened {
@@ -62,20 +75,27 @@ struct Opened {
 
 /// Converts the files of one source.
 pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
+    let format = args.form.resolve::<ConvertArgs>(CALL, args.output.as_deref(), Format::Hdf5);
     let output = match (&args.output, &*args.pickles) {
         (Some(output), _) => output.clone(),
-        (None, [only]) => default_output(only),
+        (None, [only]) => default_output(only, format),
         (None, _) if args.explain => PathBuf::new(),
-        (None, _) => {
-            wrong_call(ErrorKind::MissingRequiredArgument, "several pickles need `--output STORE`")
-        }
+        (None, _) => wrong_call::<ConvertArgs>(
+            CALL,
+            ErrorKind::MissingRequiredArgument,
+            "several pickles need `--output STORE`",
+        ),
     };
     let paths = match &*args.pickles {
         [folder] if folder.is_dir() => splits_of(folder)?,
         paths => paths.to_vec(),
     };
     if args.split.is_some() && paths.len() > 1 {
-        wrong_call(ErrorKind::ArgumentConflict, "`--split` is for a single pickle");
+        wrong_call::<ConvertArgs>(
+            CALL,
+            ErrorKind::ArgumentConflict,
+            "`--split` is for a single pickle",
+        );
     }
     if paths.iter().any(|path| same_file(path, &output)) {
         return Err(Failure::at(&output, "the output would replace the input")
@@ -118,9 +138,14 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         .collect();
     let options = WriteOptions {
         dataset,
-        overwrite: args.overwrite,
         on_nonfinite: args.on_nonfinite,
-        sync: !args.no_sync,
+        dtype: args.dtype,
+        output: OutputOptions {
+            format,
+            compression: args.form.compression,
+            overwrite: args.overwrite,
+            sync: !args.no_sync,
+        },
     };
     let bar = progress::bytes("converting", feature_bytes(&corpus));
     let written = store::write(&corpus, &sources, &output, &options, &|n_bytes| bar.inc(n_bytes));
@@ -154,9 +179,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         }
     }
     outln!("  digest   blake3 {}", manifest.digest);
-    if let Ok(size) = output.metadata() {
-        outln!("  size     {}", human_bytes(size.len()));
-    }
+    outln!("  size     {}", human_bytes(size_on_disk(&output)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -165,10 +188,10 @@ pub fn open_pickle(path: &Path, limits: &LimitsArgs) -> Result<Pickle, Failure> 
     Pickle::open(path, &Limits::from(limits)).map_err(|error| super::pickle_failure(path, &error))
 }
 
-/// `NAME.h5` next to the pickle or the folder of that name.
-fn default_output(path: &Path) -> PathBuf {
+/// `NAME.h5` or `NAME.arrow` next to the pickle or the folder of that name.
+fn default_output(path: &Path, format: Format) -> PathBuf {
     if !path.is_dir() {
-        return path.with_extension("h5");
+        return path.with_extension(format.ending());
     }
     // A folder may be given as `.`, which has no name; and its name may have dots.
     let folder = match path.file_name() {
@@ -176,7 +199,7 @@ fn default_output(path: &Path) -> PathBuf {
         None => path.canonicalize().unwrap_or_else(|_| path.to_path_buf()),
     };
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    folder.with_file_name(format!("{name}.h5"))
+    folder.with_file_name(format!("{name}.{}", format.ending()))
 }
 
 /// The pickles of a folder that hold one split each, as MISA and MMIM name them.
@@ -203,12 +226,6 @@ fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(paths)
 }
 
-/// Ends the program as clap does after a call that it cannot make sense of.
-fn wrong_call(kind: ErrorKind, problem: &str) -> ! {
-    let mut command = ConvertArgs::augment_args(clap::Command::new("almt-data convert"));
-    command.error(kind, problem).exit()
-}
-
 /// Which dataset it is, and why.
 fn explain_dataset(corpus: &Corpus<'_>, told: Option<Dataset>) {
     outln!("dataset");
@@ -233,13 +250,6 @@ fn explain_dataset(corpus: &Corpus<'_>, told: Option<Dataset>) {
 
 fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn same_file(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => one == other,
-    }
 }
 
 fn feature_bytes(corpus: &Corpus<'_>) -> u64 {

@@ -55,7 +55,7 @@ pub fn export(args: ExportArgs) -> Result<ExitCode, Failure> {
     };
     let draft = Draft::new(&output, args.overwrite).map_err(cannot)?;
     let bar = progress::bytes("exporting", args.store.metadata().map_or(0, |meta| meta.len()));
-    let written = write(&store, args.to, draft.path(), &|n_bytes| bar.inc(n_bytes));
+    let written = write(&store, args.to, &draft.path(), &|n_bytes| bar.inc(n_bytes));
     bar.finish_and_clear();
     written.map_err(|error| match error {
         ExportError::Store(error) => error.into(),

@@ -23,7 +23,7 @@ pub struct InspectArgs {
 pub fn inspect(args: InspectArgs) -> Result<ExitCode, Failure> {
     let path = args.path;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if starts_like_hdf5(&path)? {
+    if path.is_dir() || starts_like_hdf5(&path)? {
         output::write(format_args!("{}", Store::open(&path)?.describe(&name)?));
     } else {
         let pickle = convert::open_pickle(&path, &args.limits)?;

@@ -7,7 +7,9 @@
 mod output;
 
 mod convert;
+mod copy;
 mod export;
+mod form;
 mod inspect;
 mod limits;
 mod progress;
@@ -24,7 +26,8 @@ mod validate;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
 
 use crate::pickle::PickleError;
 
@@ -40,6 +43,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Convert(convert::ConvertArgs),
+    Copy(copy::CopyArgs),
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
     Stats(stats::StatsArgs),
@@ -107,10 +111,31 @@ impl From<crate::store::StoreError> for Failure {
     }
 }
 
+/// Ends the program as clap does after a call that it cannot make sense of.
+fn wrong_call<A: Args>(command: &'static str, kind: ErrorKind, problem: &str) -> ! {
+    A::augment_args(clap::Command::new(command)).error(kind, problem).exit()
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+/// Bytes of a file, or of all files in a folder.
+fn size_on_disk(path: &Path) -> u64 {
+    let Ok(entries) = path.read_dir() else {
+        return path.metadata().map_or(0, |meta| meta.len());
+    };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+}
+
 /// Runs the program on the process's arguments, in the executable that `trainer` belongs to.
 pub fn main(trainer: Trainer) -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Convert(args) => convert::convert(args),
+        Command::Copy(args) => copy::copy(args),
         Command::Validate(args) => validate::validate(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Stats(args) => stats::stats(args),

@@ -10,7 +10,6 @@
 //!
 //! This module must not know any dataset: what keys or shapes mean is none of its business.
 
-mod bytes;
 mod call;
 mod describe;
 mod error;
@@ -40,12 +39,12 @@ pub use value::{Callable, NodeId, Span, Value};
 pub use view::{ArrayView, Number};
 pub use writer::{ArrayDtype, Writer};
 
-use bytes::Source;
+use crate::map::Bytes;
 use value::Node;
 
 /// The values of one pickle, and the file that they lie in.
 pub struct Pickle {
-    source: Source,
+    source: Bytes,
     /// Bytes that the file holds only in another form.
     decoded: Vec<u8>,
     nodes: Vec<Node>,
@@ -61,7 +60,7 @@ impl Pickle {
     /// If the file cannot be mapped, is no pickle, is truncated or damaged, exceeds a limit, or
     /// asks for anything but plain values and NumPy arrays.
     pub fn open(path: &Path, limits: &Limits) -> Result<Pickle, PickleError> {
-        Pickle::new(Source::map(path).map_err(PickleError::Open)?, limits)
+        Pickle::new(Bytes::map(path).map_err(PickleError::Open)?, limits)
     }
 
     /// Reads a pickle that lies in memory.
@@ -69,10 +68,10 @@ impl Pickle {
     /// # Errors
     /// As [`Pickle::open`].
     pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Pickle, PickleError> {
-        Pickle::new(Source::Memory(bytes), limits)
+        Pickle::new(Bytes::Memory(bytes), limits)
     }
 
-    fn new(source: Source, limits: &Limits) -> Result<Pickle, PickleError> {
+    fn new(source: Bytes, limits: &Limits) -> Result<Pickle, PickleError> {
         let file = source.bytes();
         if let Some(error) = foreign::detect(file) {
             return Err(error);

@@ -14,7 +14,8 @@ use super::limits::Limits;
 use super::opcode::Opcode;
 use super::value::Callable;
 use super::walk::Walk;
-use super::{Pickle, Source, foreign};
+use super::{Pickle, foreign};
+use crate::map::Bytes;
 
 /// Names that are listed one by one. Python remembers a name after its first import, so that real
 /// files have under ten.
@@ -94,7 +95,7 @@ impl Scan {
     /// If the file cannot be opened or is no pickle at all. A pickle that would be refused is not
     /// an error but a report.
     pub fn open(path: &std::path::Path, limits: &Limits) -> Result<Scan, PickleError> {
-        Scan::of(Source::map(path).map_err(PickleError::Open)?, limits)
+        Scan::of(Bytes::map(path).map_err(PickleError::Open)?, limits)
     }
 
     /// Scans a pickle that lies in memory.
@@ -102,10 +103,10 @@ impl Scan {
     /// # Errors
     /// As [`Scan::open`].
     pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Scan, PickleError> {
-        Scan::of(Source::Memory(bytes), limits)
+        Scan::of(Bytes::Memory(bytes), limits)
     }
 
-    fn of(source: Source, limits: &Limits) -> Result<Scan, PickleError> {
+    fn of(source: Bytes, limits: &Limits) -> Result<Scan, PickleError> {
         let file = source.bytes();
         // The old files of `torch.save` are pickles, whose names are worth a look.
         if let Some(error) = foreign::detect(file)

@@ -1,9 +1,12 @@
 //! Digests of columns: BLAKE3 over raw little-endian bytes.
 
-use blake3::Hasher;
+use std::borrow::Cow;
 
-/// Element types of a store's numeric datasets.
-pub trait Element: hdf5::H5Type + bytemuck::NoUninit {
+use blake3::Hasher;
+use half::f16;
+
+/// Element types of a store's numeric datasets. Every pattern of bits is a value.
+pub trait Element: hdf5::H5Type + bytemuck::Pod + Send + Sync {
     /// The name in the manifest, which is numpy's.
     const DTYPE: &'static str;
 
@@ -25,18 +28,69 @@ macro_rules! element {
 
 element!(
     f32, |value: f32| f32::from_bits(value.to_bits().swap_bytes()) => "float32",
+    f16, |value: f16| f16::from_bits(value.to_bits().swap_bytes()) => "float16",
     i32, i32::swap_bytes => "int32",
     i8, i8::swap_bytes => "int8"
 );
 
+/// Element types of feature blocks, all of which are float32 outside the store.
+pub trait Feature: Element {
+    /// Rounds values to those that the type has; returns how many finite ones became infinite.
+    fn round(values: &mut [f32]) -> usize;
+
+    /// Rounded values in the type.
+    fn narrow(values: &[f32]) -> Cow<'_, [Self]>;
+
+    /// The same values as float32.
+    fn widen(values: &[Self]) -> Cow<'_, [f32]>;
+}
+
+impl Feature for f32 {
+    fn round(_: &mut [f32]) -> usize {
+        0
+    }
+
+    fn narrow(values: &[f32]) -> Cow<'_, [f32]> {
+        Cow::Borrowed(values)
+    }
+
+    fn widen(values: &[f32]) -> Cow<'_, [f32]> {
+        Cow::Borrowed(values)
+    }
+}
+
+impl Feature for f16 {
+    fn round(values: &mut [f32]) -> usize {
+        let mut n_infinite = 0;
+        for value in values {
+            let rounded = f16::from_f32(*value).to_f32();
+            n_infinite += usize::from(value.is_finite() && rounded.is_infinite());
+            *value = rounded;
+        }
+        n_infinite
+    }
+
+    fn narrow(values: &[f32]) -> Cow<'_, [f16]> {
+        values.iter().map(|value| f16::from_f32(*value)).collect()
+    }
+
+    fn widen(values: &[f16]) -> Cow<'_, [f32]> {
+        values.iter().map(|value| value.to_f32()).collect()
+    }
+}
+
+/// The little-endian bytes of `values`.
+pub fn le_bytes<T: Element>(values: &[T]) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        return Cow::Borrowed(bytemuck::cast_slice(values));
+    }
+    let swapped: Vec<T> = values.iter().map(|value| value.swap()).collect();
+    Cow::Owned(bytemuck::cast_slice(&swapped).to_vec())
+}
+
 /// Appends the little-endian bytes of `values` to the hash.
 pub fn update<T: Element>(hasher: &mut Hasher, values: &[T]) {
-    if cfg!(target_endian = "little") {
-        hasher.update(bytemuck::cast_slice(values));
-    } else {
-        let swapped: Vec<T> = values.iter().map(|value| value.swap()).collect();
-        hasher.update(bytemuck::cast_slice(&swapped));
-    }
+    hasher.update(&le_bytes(values));
 }
 
 /// Digest of a whole numeric column.

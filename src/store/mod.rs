@@ -1,8 +1,9 @@
-//! The feature store: one HDF5 file that Python opens as it is, complete or absent.
+//! The feature store: one HDF5 file, or one folder of Arrow files, that Python opens as it is;
+//! complete or absent.
 //!
 //! This module knows the store's layout, versions and digests. It must not know pickles, models or
-//! the command line. The write side is [`write()`], the read side [`Store`]; `validate` is
-//! [`Store::verify`].
+//! the command line. The write side is [`write()`] and [`copy()`], the read side [`Store`];
+//! `validate` is [`Store::verify`].
 //!
 //! # Layout, version 1
 //!
@@ -18,17 +19,41 @@
 //!   bins/NAME                      int8 [n_samples], -1 = excluded
 //! ```
 //!
-//! The root's attributes name the version, the dataset and the source; `manifest` holds a
-//! [`Manifest`](crate::corpus::manifest::Manifest) as JSON. Every dataset carries its BLAKE3.
+//! A `Manifest` says where the content comes from and has the BLAKE3 of every column, and with them
+//! the digest of the store, which is the same in every form of it.
+//!
+//! # Forms
+//!
+//! | form | where the values are | who reads it |
+//! |---|---|---|
+//! | HDF5 | contiguous | every HDF5 library; can be memory-mapped |
+//! | HDF5, gzip | chunks of samples, shuffled, deflated | every HDF5 library with zlib, as h5py has it |
+//! | Arrow | batches of a few MiB | every Arrow library; memory-mapped without a copy |
+//! | Arrow, zstd or lz4 | buffers of batches, each compressed | Arrow libraries with that codec, as pyarrow has both |
+//!
+//! HDF5: the root's attributes name the version, the dataset and the source; `manifest` holds the
+//! [`Manifest`](crate::corpus::manifest::Manifest) as JSON; every dataset carries its BLAKE3.
+//! Arrow: the manifest is in `manifest.json`; a column is named like its dataset without the split,
+//! and columns of several axes are of the extension type `arrow.fixed_shape_tensor`.
+//!
+//! Features can be stored as float16 ([`FeatureDtype`]): the digest is over what is stored, and
+//! everything that reads gives float32.
 
+mod arrow;
+mod columns;
 mod copy;
 mod digest;
+mod form;
+mod hdf5;
 mod read;
+mod reformat;
 mod write;
 
 pub use digest::Element;
+pub use form::{Compression, FeatureDtype, Format};
 pub use read::{Store, Verification};
-pub use write::{NonFinite, Outcome, SourceInfo, WriteOptions, write};
+pub use reformat::copy;
+pub use write::{NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions, write};
 
 use std::path::PathBuf;
 
@@ -52,6 +77,28 @@ pub enum StoreError {
     #[error("{path}: exists already\n  hint: `--overwrite` replaces it")]
     Exists {
         /// The output.
+        path: PathBuf,
+    },
+    /// The output is a folder in which lies something else than a store.
+    #[error("{path}: is a folder that holds more than a store\n  hint: `-o` chooses another place")]
+    Foreign {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The format has no such compression.
+    #[error("{path}: {format} has no compression `{compression}`")]
+    Compression {
+        /// The output.
+        path: PathBuf,
+        /// Its format.
+        format: Format,
+        /// What was asked for.
+        compression: Compression,
+    },
+    /// A folder, but not an Arrow store.
+    #[error("{path}: is a folder but not a feature store: it lacks `manifest.json`")]
+    NotArrow {
+        /// The folder.
         path: PathBuf,
     },
     /// The file is no HDF5 file.

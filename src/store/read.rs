@@ -1,15 +1,16 @@
 //! Reading and verifying a store. Nothing in the file is believed before it is compared.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hdf5::types::{TypeDescriptor, VarLenUnicode};
-use hdf5::{Dataset as H5Dataset, File};
+use half::f16;
 use ndarray::{Array3, ArrayD};
 
-use super::digest::{self, Element};
-use super::{StoreError, VERSION};
+use super::arrow::ArrowReader;
+use super::digest::{self, Element, Feature};
+use super::hdf5::Hdf5Reader;
+use super::{Format, StoreError, VERSION};
 use crate::corpus::check::{
     BlockFacts, BlockReading, Evidence, Finding, Rule, SplitDetail, SplitFacts, check_with,
 };
@@ -23,7 +24,7 @@ use crate::tree::{Tree, human_bytes};
 /// An open store.
 pub struct Store {
     path: PathBuf,
-    file: File,
+    reader: Reader,
     manifest: Manifest,
 }
 
@@ -35,27 +36,49 @@ pub struct Verification {
     pub n_bytes: u64,
 }
 
-const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
+/// What reads the file or files.
+enum Reader {
+    Hdf5(Hdf5Reader),
+    Arrow(ArrowReader),
+}
 
 impl Store {
-    /// Opens a store and compares its structure with its manifest; the data are not read.
+    /// Opens a store of either format and compares its structure with its manifest; the data are
+    /// not read.
     ///
     /// # Errors
-    /// The file is absent, no HDF5 file, no store, of another version, or its structure
-    /// contradicts its manifest.
+    /// The file is absent, no HDF5 file and no folder, no store, of another version, or its
+    /// structure contradicts its manifest.
     pub fn open(path: &Path) -> Result<Store, StoreError> {
-        // The library prints its own error stack otherwise, before we can say anything.
-        hdf5::silence_errors(true);
-        check_signature(path)?;
-        let file = File::open(path).map_err(|error| hdf5_error(path, "the file", &error))?;
-        check_version(path, &file)?;
-        let manifest = read_manifest(path, &file)?;
-        let store = Store { path: path.into(), file, manifest };
+        let (reader, manifest) = if path.is_dir() {
+            let (reader, manifest) = ArrowReader::open(path)?;
+            (Reader::Arrow(reader), manifest)
+        } else {
+            let (reader, manifest) = Hdf5Reader::open(path)?;
+            (Reader::Hdf5(reader), manifest)
+        };
+        let store = Store { path: path.into(), reader, manifest };
         store.check_structure()?;
         Ok(store)
     }
 
-    /// The file.
+    /// The format of the store.
+    pub fn format(&self) -> Format {
+        match self.reader {
+            Reader::Hdf5(_) => Format::Hdf5,
+            Reader::Arrow(_) => Format::Arrow,
+        }
+    }
+
+    /// Bytes of the file, or of all files of the folder but the manifest.
+    pub fn size(&self) -> u64 {
+        match &self.reader {
+            Reader::Hdf5(file) => file.size(),
+            Reader::Arrow(folder) => folder.size(),
+        }
+    }
+
+    /// The file or folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -93,7 +116,12 @@ impl Store {
             return Ok(None);
         };
         let shape = self.shape3(column)?;
-        let values = self.checked_values::<f32>(column)?;
+        let mut values = self.reserve(column)?;
+        let digest = self.pieces(column, |_, piece| {
+            values.extend_from_slice(piece);
+            Ok::<_, StoreError>(())
+        })?;
+        self.compare_digest(column, &digest)?;
         Array3::from_shape_vec(shape, values)
             .map(Some)
             .map_err(|error| self.damaged(&column.path, error.to_string()))
@@ -152,7 +180,7 @@ impl Store {
         let Some(column) = self.manifest.column(path) else { return Ok(None) };
         let values = self.raw_strings(column)?;
         self.compare_digest(column, &digest::of_strings(&values))?;
-        Ok(Some(owned(&values)))
+        Ok(Some(values))
     }
 
     /// Reads everything, compares it with the recorded digests and checks it against the
@@ -229,7 +257,7 @@ impl Store {
             children.push(Tree::leaf("sha256", &source.sha256));
         }
         children.push(Tree::leaf("digest", &manifest.digest));
-        let size = human_bytes(self.file.size());
+        let size = human_bytes(self.size());
         let detail = format!("{} (store version {VERSION}, {size})", manifest.dataset.title());
         Ok(Tree { name: name.into(), detail, children })
     }
@@ -243,7 +271,7 @@ impl Store {
         // still checked.
         let mut facts = SplitFacts {
             name,
-            ids: owned(&self.raw_strings(self.column(&format!("/{name}/id"))?)?),
+            ids: self.raw_strings(self.column(&format!("/{name}/id"))?)?,
             labels: self.values(self.column(&format!("/{name}/regression_labels"))?)?,
             classes: self
                 .manifest
@@ -253,7 +281,7 @@ impl Store {
             annotations: self
                 .manifest
                 .column(&format!("/{name}/annotations"))
-                .map(|column| self.raw_strings(column).map(|words| owned(&words)))
+                .map(|column| self.raw_strings(column))
                 .transpose()?,
             blocks: BTreeMap::new(),
         };
@@ -271,7 +299,7 @@ impl Store {
     fn read_detail(&self, name: SplitName, detail: &mut SplitDetail) -> Result<(), StoreError> {
         let column = |column: &str| self.manifest.column(&format!("/{name}/{column}"));
         if let Some(column) = column("raw_text") {
-            detail.raw_text = Some(owned(&self.raw_strings(column)?));
+            detail.raw_text = Some(self.raw_strings(column)?);
         }
         if let Some(column) = column("text_bert") {
             let tokens = Array3::from_shape_vec(self.shape3(column)?, self.values(column)?);
@@ -292,7 +320,7 @@ impl Store {
         Ok(())
     }
 
-    fn unchecked_lengths(
+    pub(super) fn unchecked_lengths(
         &self,
         split: SplitName,
         modality: Modality,
@@ -313,14 +341,19 @@ impl Store {
         Err(self.damaged(&self.place(column), CHANGED.into()))
     }
 
-    /// A column's path, and where its bytes lie in the file.
+    /// A column's path, and where its bytes lie.
     fn place(&self, column: &Column) -> String {
-        let offset = self.file.dataset(&column.path).ok().and_then(|dataset| dataset.offset());
-        match offset {
-            Some(start) if column.dtype != "string" => {
-                format!("{} (bytes {start} to {})", column.path, start + column_bytes(column))
-            }
-            _ => column.path.clone(),
+        match &self.reader {
+            Reader::Hdf5(file) => match file.offset(column) {
+                Some(start) if column.dtype != "string" => {
+                    format!("{} (bytes {start} to {})", column.path, start + column_bytes(column))
+                }
+                _ => column.path.clone(),
+            },
+            Reader::Arrow(folder) => match folder.place(column) {
+                Some(file) => format!("{} ({file})", column.path),
+                None => column.path.clone(),
+            },
         }
     }
 
@@ -357,47 +390,103 @@ impl Store {
     fn pieces<E: From<StoreError>>(
         &self,
         column: &Column,
+        take: impl FnMut(usize, &[f32]) -> Result<(), E>,
+    ) -> Result<String, E> {
+        match column.dtype.as_str() {
+            "float16" => self.pieces_of::<f16, E>(column, take),
+            _ => self.pieces_of::<f32, E>(column, take),
+        }
+    }
+
+    fn pieces_of<T: Feature, E: From<StoreError>>(
+        &self,
+        column: &Column,
         mut take: impl FnMut(usize, &[f32]) -> Result<(), E>,
     ) -> Result<String, E> {
-        let dataset = self.dataset(&column.path)?;
-        let [n_samples, seq_len, feat_dim] = self.shape3(column)?;
-        let piece_rows = (PIECE_VALUES / (seq_len * feat_dim).max(1)).max(1);
         let mut hasher = blake3::Hasher::new();
-        for start in (0..n_samples).step_by(piece_rows) {
-            let end = n_samples.min(start + piece_rows);
-            let piece: Array3<f32> = dataset
-                .as_reader()
-                .no_convert()
-                .read_slice((start..end, .., ..))
-                .map_err(|error| hdf5_error(&self.path, &column.path, &error))?;
-            let (values, _) = piece.into_raw_vec_and_offset();
-            digest::update(&mut hasher, &values);
-            take(start, &values)?;
-        }
+        self.each_piece(column, |start, values: &[T]| {
+            digest::update(&mut hasher, values);
+            take(start, &T::widen(values))
+        })?;
         Ok(digest::finish(&hasher))
     }
 
+    /// Goes through the values of a column in order, in pieces of whole samples: `take` gets the
+    /// index of the first sample of each.
+    fn each_piece<T: Element, E: From<StoreError>>(
+        &self,
+        column: &Column,
+        mut take: impl FnMut(usize, &[T]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let row_len: usize = column.shape.iter().skip(1).product();
+        let n_samples = column.shape.first().copied().unwrap_or(0);
+        let mut start = 0;
+        while start < n_samples && row_len > 0 {
+            let values: Cow<'_, [T]> = self.piece(column, start)?;
+            take(start, &values)?;
+            start += values.len() / row_len;
+        }
+        Ok(())
+    }
+
+    /// Values of whole samples from `start` on, as many as are at hand: at least one.
+    fn piece<T: Element>(&self, column: &Column, start: usize) -> Result<Cow<'_, [T]>, StoreError> {
+        let values = match &self.reader {
+            Reader::Hdf5(file) => Cow::Owned(file.piece(column, start)?),
+            Reader::Arrow(folder) => folder.piece(column, start)?,
+        };
+        let row_len: usize = column.shape.iter().skip(1).product();
+        if values.len() < row_len.max(1) {
+            return Err(self.damaged(&column.path, format!("sample {start} is absent")));
+        }
+        Ok(values)
+    }
+
+    /// Features of whole samples from `start` on, as many as are at hand: at least one. For
+    /// [`copy`](super::copy), whose digests tell whether they are right.
+    pub(super) fn feature_piece(
+        &self,
+        column: &Column,
+        start: usize,
+    ) -> Result<Vec<f32>, StoreError> {
+        Ok(match column.dtype.as_str() {
+            "float16" => f16::widen(&self.piece(column, start)?).into_owned(),
+            _ => self.piece::<f32>(column, start)?.into_owned(),
+        })
+    }
+
+    /// Compares every column with its digest.
+    ///
+    /// # Errors
+    /// A column cannot be read, or differs from its digest.
+    pub(super) fn check_digests(&self) -> Result<(), StoreError> {
+        self.manifest.columns.iter().try_for_each(|column| {
+            let (found, _) = self.digest_column(column)?;
+            self.compare_digest(column, &found)
+        })
+    }
+
     fn check_structure(&self) -> Result<(), StoreError> {
-        let size = self.file.size();
+        let size = self.size();
         let found = store_digest(&self.manifest.columns);
         if found != self.manifest.digest {
             let problem = format!("digest {} is not that of its columns", self.manifest.digest);
             return Err(self.damaged("manifest", problem));
         }
         for column in &self.manifest.columns {
-            let dataset = self.dataset(&column.path)?;
-            if dataset.shape() != column.shape {
-                let (found, expected) = (dataset.shape(), &column.shape);
-                let problem = format!("expected shape {expected:?}, found {found:?}");
-                return Err(self.damaged(&column.path, problem));
-            }
-            let found = dtype_name(&dataset).unwrap_or("another type");
-            if found != column.dtype {
-                let problem = format!("expected {}, found {found}", column.dtype);
-                return Err(self.damaged(&column.path, problem));
-            }
+            let compressed = match &self.reader {
+                Reader::Hdf5(file) => {
+                    file.check(column)?;
+                    file.is_compressed(column)
+                }
+                Reader::Arrow(folder) => {
+                    folder.check(column)?;
+                    folder.is_compressed(column)
+                }
+            };
+            let most = if compressed { size.saturating_mul(LARGEST_RATIO) } else { size };
             // A size that the file cannot hold must never reach an allocation.
-            if checked_bytes(column).is_none_or(|bytes| column.dtype != "string" && bytes > size) {
+            if checked_bytes(column).is_none_or(|bytes| column.dtype != "string" && bytes > most) {
                 let problem = format!("shape {:?} is larger than the file", column.shape);
                 return Err(self.damaged(&column.path, problem));
             }
@@ -422,40 +511,48 @@ impl Store {
         self.manifest.column(path).ok_or_else(|| self.damaged(path, "is absent".into()))
     }
 
-    fn dataset(&self, path: &str) -> Result<H5Dataset, StoreError> {
-        self.file.dataset(path).map_err(|error| hdf5_error(&self.path, path, &error))
-    }
-
     fn checked_values<T: Element>(&self, column: &Column) -> Result<Vec<T>, StoreError> {
         let values = self.values::<T>(column)?;
         self.compare_digest(column, &digest::of_values(&values))?;
         Ok(values)
     }
 
-    fn values<T: Element>(&self, column: &Column) -> Result<Vec<T>, StoreError> {
-        let dataset = self.dataset(&column.path)?;
-        if dataset.size() == 0 {
-            return Ok(Vec::new());
-        }
-        dataset
-            .as_reader()
-            .no_convert()
-            .read_raw()
-            .map_err(|error| hdf5_error(&self.path, &column.path, &error))
+    pub(super) fn values<T: Element>(&self, column: &Column) -> Result<Vec<T>, StoreError> {
+        let mut values = self.reserve(column)?;
+        self.each_piece(column, |_, piece: &[T]| {
+            values.extend_from_slice(piece);
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(values)
     }
 
-    fn raw_strings(&self, column: &Column) -> Result<Vec<VarLenUnicode>, StoreError> {
-        let dataset = self.dataset(&column.path)?;
-        if dataset.size() == 0 {
-            return Ok(Vec::new());
-        }
-        dataset.read_raw().map_err(|error| hdf5_error(&self.path, &column.path, &error))
+    /// Room for all values of a column.
+    fn reserve<T>(&self, column: &Column) -> Result<Vec<T>, StoreError> {
+        let mut values = Vec::new();
+        let n_values = column.shape.iter().product();
+        values
+            .try_reserve_exact(n_values)
+            .map_err(|_| self.damaged(&column.path, format!("no memory for {n_values} values")))?;
+        Ok(values)
     }
 
-    fn shape3(&self, column: &Column) -> Result<[usize; 3], StoreError> {
+    /// The texts of a column, which are not compared with their digest.
+    pub(super) fn raw_strings(&self, column: &Column) -> Result<Vec<String>, StoreError> {
+        match &self.reader {
+            Reader::Hdf5(file) => file.strings(column),
+            Reader::Arrow(folder) => folder.strings(column),
+        }
+    }
+
+    pub(super) fn shape3(&self, column: &Column) -> Result<[usize; 3], StoreError> {
         <[usize; 3]>::try_from(column.shape.as_slice()).map_err(|_| {
             self.damaged(&column.path, format!("expected 3 axes, found {}", column.shape.len()))
         })
+    }
+
+    /// The error that what is read of `place` is not what the manifest says.
+    pub(super) fn differs(&self, place: &str) -> StoreError {
+        self.damaged(place, CHANGED.into())
     }
 
     fn damaged(&self, place: &str, problem: String) -> StoreError {
@@ -465,12 +562,9 @@ impl Store {
 
 const CHANGED: &str = "differs from its recorded BLAKE3: the file was changed";
 
-fn owned(values: &[VarLenUnicode]) -> Vec<String> {
-    values.iter().map(|value| value.as_str().to_owned()).collect()
-}
-
-/// Values that one step of reading a feature block holds in memory.
-const PIECE_VALUES: usize = 1 << 20;
+/// Bytes that one byte of a compressed file can hold at most: deflate's limit, which the others do
+/// not reach with values that are not all the same. Larger shapes are taken for damage.
+const LARGEST_RATIO: u64 = 1 << 12;
 
 fn feature_key(path: &str) -> Option<(SplitName, Modality)> {
     let (split, modality) = path.strip_prefix('/')?.split_once('/')?;
@@ -478,68 +572,15 @@ fn feature_key(path: &str) -> Option<(SplitName, Modality)> {
 }
 
 fn checked_bytes(column: &Column) -> Option<u64> {
-    let size = if column.dtype == "int8" { 1_usize } else { 4 };
+    let size = match column.dtype.as_str() {
+        "int8" => 1_usize,
+        "float16" => 2,
+        _ => 4,
+    };
     let product = column.shape.iter().try_fold(size, |all, extent| all.checked_mul(*extent))?;
     u64::try_from(product).ok()
 }
 
 fn column_bytes(column: &Column) -> u64 {
     checked_bytes(column).unwrap_or(0)
-}
-
-fn dtype_name(dataset: &H5Dataset) -> Option<&'static str> {
-    use hdf5::types::{FloatSize, IntSize};
-    match dataset.dtype().ok()?.to_descriptor().ok()? {
-        TypeDescriptor::Float(FloatSize::U4) => Some("float32"),
-        TypeDescriptor::Integer(IntSize::U4) => Some("int32"),
-        TypeDescriptor::Integer(IntSize::U1) => Some("int8"),
-        TypeDescriptor::VarLenUnicode => Some("string"),
-        _ => None,
-    }
-}
-
-fn hdf5_error(path: &Path, place: &str, error: &hdf5::Error) -> StoreError {
-    StoreError::Hdf5 { path: path.into(), place: place.into(), cause: error.to_string() }
-}
-
-fn check_signature(path: &Path) -> Result<(), StoreError> {
-    let io = |action, cause| StoreError::Io { path: path.into(), action, cause };
-    let mut file = std::fs::File::open(path).map_err(|cause| io("open", cause))?;
-    let mut start = [0; SIGNATURE.len()];
-    match file.read_exact(&mut start) {
-        Ok(()) if start == *SIGNATURE => Ok(()),
-        Err(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => Err(io("read", cause)),
-        _ => Err(StoreError::NotHdf5 { path: path.into() }),
-    }
-}
-
-fn check_version(path: &Path, file: &File) -> Result<(), StoreError> {
-    let Ok(attribute) = file.attr("store_version") else {
-        return Err(StoreError::NotAStore { path: path.into() });
-    };
-    let found: u64 = attribute
-        .read_scalar()
-        .map_err(|error| hdf5_error(path, "attribute `store_version`", &error))?;
-    if found == u64::from(VERSION) {
-        return Ok(());
-    }
-    Err(StoreError::Version { path: path.into(), found })
-}
-
-fn read_manifest(path: &Path, file: &File) -> Result<Manifest, StoreError> {
-    let text = |name: &str| {
-        file.attr(name)
-            .and_then(|attribute| attribute.read_scalar::<VarLenUnicode>())
-            .map_err(|error| hdf5_error(path, &format!("attribute `{name}`"), &error))
-    };
-    let damaged = |problem: String| StoreError::Damaged {
-        path: path.into(),
-        place: "attribute `manifest`".into(),
-        problem,
-    };
-    let json = text("manifest")?;
-    if blake3::hash(json.as_bytes()).to_hex().as_str() != text("manifest_blake3")?.as_str() {
-        return Err(damaged("differs from its recorded BLAKE3: the file was changed".into()));
-    }
-    serde_json::from_str(&json).map_err(|error| damaged(error.to_string()))
 }

@@ -1,5 +1,5 @@
-//! Where the bytes of a pickle lie: in a mapped file or in memory. The only `unsafe` of the crate
-//! is here; everywhere else the compiler refuses it.
+//! Where the bytes of a file lie: in a map of it or in memory. The only `unsafe` of the crate is
+//! here; everywhere else the compiler refuses it.
 
 #![allow(unsafe_code)]
 
@@ -9,18 +9,18 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-/// The whole pickle file.
-pub(super) enum Source {
+/// All bytes of a file.
+pub(crate) enum Bytes {
     Map(Mmap),
     Memory(Vec<u8>),
 }
 
-impl Source {
+impl Bytes {
     /// Maps the file at `path` read-only.
     ///
     /// # Errors
     /// If the file cannot be opened, is not a regular file, or cannot be mapped.
-    pub(super) fn map(path: &Path) -> io::Result<Source> {
+    pub(crate) fn map(path: &Path) -> io::Result<Bytes> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -28,7 +28,7 @@ impl Source {
         }
         if metadata.len() == 0 {
             // An empty file cannot be mapped, and is reported like any other content.
-            return Ok(Source::Memory(Vec::new()));
+            return Ok(Bytes::Memory(Vec::new()));
         }
         // SAFETY: what `Mmap::map` asks for is that nobody changes the file while it is mapped,
         // because the bytes are lent as `&[u8]`, which the compiler takes for constant.
@@ -37,21 +37,21 @@ impl Source {
         //   input.
         // - Another process could, and no program can keep it from that without a copy. The code
         //   is written so that the damage is a wrong value: only bytes are lent, of which every
-        //   pattern is valid; they are copied out with `from_le_bytes`, never reinterpreted as
-        //   another type; lengths and offsets are kept outside the map, in the table of values;
-        //   every access is checked against the length of the map, which does not change; and text
-        //   is checked to be UTF-8 on each access instead of once.
+        //   pattern is valid; they are copied out, or looked at as numbers of which every pattern
+        //   is valid too; lengths and offsets into a pickle are kept outside the map, those into a
+        //   store are checked at each use; every access is checked against the length of the map,
+        //   which does not change; and text is checked to be UTF-8 on each access instead of once.
         // - Shortening the file ends the process with a signal (SIGBUS) at the next access beyond
         //   the new end: no memory but the file's own is ever read.
         let map = unsafe { Mmap::map(&file)? };
-        Ok(Source::Map(map))
+        Ok(Bytes::Map(map))
     }
 
     /// All bytes, from the first of the file to the last.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
-            Source::Map(map) => map,
-            Source::Memory(bytes) => bytes,
+            Bytes::Map(map) => map,
+            Bytes::Memory(bytes) => bytes,
         }
     }
 }

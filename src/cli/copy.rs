@@ -1,0 +1,53 @@
+//! `almt-data copy`: a store in another form, with the same values.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::form::FormArgs;
+use super::{Failure, progress, same_file, size_on_disk};
+use crate::store::{self, Format, OutputOptions, Store};
+use crate::tree::human_bytes;
+
+/// Copy a store into another format or compression; values, digest and manifest stay the same
+#[derive(Args)]
+pub struct CopyArgs {
+    /// Store to read
+    from: PathBuf,
+    /// Store to write
+    to: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    overwrite: bool,
+    /// Do not wait until the disk has the store: faster, but it can be lost if the machine stops in
+    /// the seconds after
+    #[arg(long)]
+    no_sync: bool,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// Copies one store.
+pub fn copy(args: CopyArgs) -> Result<ExitCode, Failure> {
+    let to: &Path = &args.to;
+    let format = args.form.resolve::<CopyArgs>("almt-data copy", Some(to), Format::Hdf5);
+    if same_file(&args.from, to) {
+        return Err(Failure::at(to, "the output would replace the input"));
+    }
+    let store = Store::open(&args.from)?;
+    let options = OutputOptions {
+        format,
+        compression: args.form.compression,
+        overwrite: args.overwrite,
+        sync: !args.no_sync,
+    };
+    let bar = progress::bytes("copying", store.size());
+    let copied = store::copy(&store, to, &options, &|n_bytes| bar.inc(n_bytes));
+    bar.finish_and_clear();
+    let manifest = copied?;
+    outln!("{}", to.display());
+    outln!("  digest   blake3 {}", manifest.digest);
+    outln!("  size     {}", human_bytes(size_on_disk(to)));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,51 @@
+//! In which form `convert` and `copy` write a store.
+
+use std::path::Path;
+
+use clap::Args;
+use clap::error::ErrorKind;
+
+use super::wrong_call;
+use crate::store::{Compression, Format};
+
+#[derive(Args)]
+pub struct FormArgs {
+    /// Format of the store: hdf5 (one file) or arrow (a folder of Arrow IPC files). The default is
+    /// what the ending of the output says, `.h5` or `.arrow`
+    #[arg(long)]
+    pub format: Option<Format>,
+    /// Compress the values, without loss: gzip in hdf5, zstd or lz4 in arrow. What is compressed
+    /// cannot be memory-mapped
+    #[arg(long, default_value_t = Compression::None, value_name = "none|gzip|zstd|lz4")]
+    pub compression: Compression,
+}
+
+impl FormArgs {
+    /// The format of the store at `output`, or of `otherwise` where nothing says it. Ends the
+    /// program if what was asked for contradicts itself.
+    pub fn resolve<A: Args>(
+        &self,
+        command: &'static str,
+        output: Option<&Path>,
+        otherwise: Format,
+    ) -> Format {
+        let named = output.and_then(Format::of_name);
+        if let (Some(asked), Some(named), Some(output)) = (self.format, named, output)
+            && asked != named
+        {
+            let problem = format!("`--format {asked}` contradicts `{}`", output.display());
+            wrong_call::<A>(command, ErrorKind::ArgumentConflict, &problem);
+        }
+        let format = self.format.or(named).unwrap_or(otherwise);
+        if !format.compressions().contains(&self.compression) {
+            let names: Vec<&str> = format.compressions().iter().map(|all| all.name()).collect();
+            let problem = format!(
+                "{format} has no `--compression {}`, but: {}",
+                self.compression,
+                names.join(", ")
+            );
+            wrong_call::<A>(command, ErrorKind::ArgumentConflict, &problem);
+        }
+        format
+    }
+}

@@ -1,0 +1,160 @@
+//! What goes into a store, column by column, whatever it comes from and whichever format it gets.
+
+use std::borrow::Cow;
+
+use super::digest::{self, Element};
+use crate::corpus::label::Bins;
+use crate::corpus::manifest::Column;
+use crate::corpus::{Corpus, CorpusSplit, Dataset, FeatureBlock, Modality, SplitName};
+
+/// The columns of one split, in the order in which they are written.
+pub(super) struct SplitColumns<'a> {
+    pub(super) name: SplitName,
+    pub(super) ids: Cow<'a, [String]>,
+    pub(super) columns: Vec<NewColumn<'a>>,
+}
+
+/// A column that is about to be written.
+pub(super) struct NewColumn<'a> {
+    /// Name within the split, such as `audio` or `bins/acc_7`.
+    pub(super) name: String,
+    /// Extents, the number of samples first.
+    pub(super) shape: Vec<usize>,
+    pub(super) data: Data<'a>,
+}
+
+/// Content of a column: all of it in memory, but for features.
+pub(super) enum Data<'a> {
+    Strings(Cow<'a, [String]>),
+    F32(Cow<'a, [f32]>),
+    I32(Cow<'a, [i32]>),
+    I8(Vec<i8>),
+    Features {
+        modality: Modality,
+        block: Block<'a>,
+        /// Recorded numbers of frames, `[n_samples]`.
+        lengths: Option<Cow<'a, [i32]>>,
+    },
+}
+
+/// A feature block of a corpus, or one made for the purpose.
+pub(super) enum Block<'a> {
+    Borrowed(&'a FeatureBlock<'a>),
+    Owned(FeatureBlock<'a>),
+}
+
+impl<'a> Block<'a> {
+    pub(super) fn get(&self) -> &FeatureBlock<'a> {
+        match self {
+            Block::Borrowed(block) => block,
+            Block::Owned(block) => block,
+        }
+    }
+}
+
+impl NewColumn<'_> {
+    /// The manifest's entry of a column that is in memory; `None` of features, whose digest is
+    /// known only after they were written.
+    pub(super) fn entry(&self, split: SplitName) -> Option<Column> {
+        let (dtype, blake3) = match &self.data {
+            Data::Strings(texts) => ("string", digest::of_strings(texts)),
+            Data::F32(values) => (f32::DTYPE, digest::of_values(values)),
+            Data::I32(values) => (i32::DTYPE, digest::of_values(values)),
+            Data::I8(values) => (i8::DTYPE, digest::of_values(values)),
+            Data::Features { .. } => return None,
+        };
+        Some(Column { dtype: dtype.into(), blake3, ..self.unwritten(split) })
+    }
+
+    /// The manifest's entry without type and digest.
+    pub(super) fn unwritten(&self, split: SplitName) -> Column {
+        Column {
+            path: format!("/{split}/{}", self.name),
+            dtype: String::new(),
+            shape: self.shape.clone(),
+            blake3: String::new(),
+        }
+    }
+}
+
+/// The columns of a corpus; `changes` gets a sentence for each change of a text.
+pub(super) fn of_corpus<'a>(
+    corpus: &'a Corpus<'a>,
+    dataset: Dataset,
+    changes: &mut Vec<String>,
+) -> Vec<SplitColumns<'a>> {
+    corpus.splits.iter().map(|split| of_split(split, dataset, changes)).collect()
+}
+
+fn of_split<'a>(
+    split: &'a CorpusSplit<'a>,
+    dataset: Dataset,
+    changes: &mut Vec<String>,
+) -> SplitColumns<'a> {
+    let mut columns = Vec::new();
+    let mut add = |name: String, shape: &[usize], data: Data<'a>| {
+        columns.push(NewColumn { name, shape: shape.to_vec(), data });
+    };
+    let n_samples = [split.ids.len()];
+    let ids = without_nul(split.name, "id", &split.ids, changes);
+    add("id".into(), &n_samples, Data::Strings(ids.clone()));
+    for (name, texts) in [("raw_text", &split.raw_text), ("annotations", &split.annotations)] {
+        if let Some(texts) = texts {
+            let texts = without_nul(split.name, name, texts, changes);
+            add(name.into(), &n_samples, Data::Strings(texts));
+        }
+    }
+    for (modality, block) in &split.features {
+        let lengths = split.lengths.get(modality).map(|all| Cow::Borrowed(all.as_slice()));
+        let (modality, shape) = (*modality, block.shape);
+        let data = Data::Features { modality, block: Block::Borrowed(block), lengths };
+        add(modality.name().into(), &shape, data);
+    }
+    if let Some(tokens) = &split.text_bert {
+        let values: Vec<i32> = tokens.iter().copied().collect();
+        add("text_bert".into(), tokens.shape(), Data::I32(values.into()));
+    }
+    if let Some(words) = &split.words {
+        let values: Vec<i32> = words.iter().copied().collect();
+        add("words".into(), words.shape(), Data::I32(values.into()));
+    }
+    for (modality, lengths) in &split.lengths {
+        add(format!("{modality}_lengths"), &[lengths.len()], Data::I32(lengths.into()));
+    }
+    let labels = &split.regression_labels;
+    let overall = &labels.overall;
+    add("regression_labels".into(), &[overall.len()], Data::F32(overall.into()));
+    for (modality, values) in &labels.by_modality {
+        let suffix = match modality {
+            Modality::Text => "T",
+            Modality::Audio => "A",
+            Modality::Vision => "V",
+        };
+        add(format!("regression_labels_{suffix}"), &[values.len()], Data::F32(values.into()));
+    }
+    if let Some(classes) = &split.classification_labels {
+        add("classification_labels".into(), &[classes.len()], Data::I32(classes.into()));
+    }
+    let scheme = dataset.bin_scheme();
+    for bins in scheme.bins() {
+        let classes: Vec<i8> = overall.iter().map(|label| scheme.class(*bins, *label)).collect();
+        add(format!("bins/{}", Bins::name(*bins)), &[classes.len()], Data::I8(classes));
+    }
+    SplitColumns { name: split.name, ids, columns }
+}
+
+/// HDF5's strings end at the first NUL; one inside a text becomes a space, in every format, and is
+/// said so in the notes.
+fn without_nul<'a>(
+    split: SplitName,
+    name: &str,
+    texts: &'a [String],
+    changes: &mut Vec<String>,
+) -> Cow<'a, [String]> {
+    let n_nul = texts.iter().filter(|text| text.contains('\0')).count();
+    if n_nul == 0 {
+        return Cow::Borrowed(texts);
+    }
+    changes.push(format!("/{split}/{name}: NUL characters in {n_nul} texts became spaces"));
+    texts.iter().map(|text| text.replace('\0', " ")).collect()
+}

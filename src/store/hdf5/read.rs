@@ -1,0 +1,183 @@
+//! Reading the HDF5 form of a store.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use ::hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
+use ::hdf5::{Dataset, File};
+use ndarray::{Array1, Array2, Array3};
+
+use crate::corpus::manifest::{Column, Manifest};
+use crate::store::digest::Element;
+use crate::store::{StoreError, VERSION};
+
+const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
+
+/// Values that one step of reading holds in memory.
+const PIECE_VALUES: usize = 1 << 20;
+
+/// An open file.
+pub(in crate::store) struct Hdf5Reader {
+    path: PathBuf,
+    file: File,
+}
+
+impl Hdf5Reader {
+    /// Opens a file and reads its manifest.
+    pub(in crate::store) fn open(path: &Path) -> Result<(Hdf5Reader, Manifest), StoreError> {
+        // The library prints its own error stack otherwise, before we can say anything.
+        ::hdf5::silence_errors(true);
+        check_signature(path)?;
+        let file = File::open(path).map_err(|error| hdf5_error(path, "the file", &error))?;
+        check_version(path, &file)?;
+        let manifest = read_manifest(path, &file)?;
+        Ok((Hdf5Reader { path: path.into(), file }, manifest))
+    }
+
+    /// Bytes of the file.
+    pub(in crate::store) fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    /// Compares a dataset with its column.
+    pub(in crate::store) fn check(&self, column: &Column) -> Result<(), StoreError> {
+        let dataset = self.dataset(column)?;
+        if dataset.shape() != column.shape {
+            let (found, expected) = (dataset.shape(), &column.shape);
+            let problem = format!("expected shape {expected:?}, found {found:?}");
+            return Err(self.damaged(column, problem));
+        }
+        let found = dtype_name(&dataset).unwrap_or("another type");
+        if found != column.dtype {
+            let problem = format!("expected {}, found {found}", column.dtype);
+            return Err(self.damaged(column, problem));
+        }
+        // A chunk is unpacked as a whole, so that its size must be one that a store's can have.
+        if let Some(chunk) = dataset.chunk() {
+            let whole_samples = chunk.iter().zip(&column.shape).skip(1).all(|(c, s)| c == s);
+            if !whole_samples || chunk.first() > column.shape.first() {
+                let problem = format!("expected chunks of whole samples, found {chunk:?}");
+                return Err(self.damaged(column, problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the values of a column are compressed.
+    pub(in crate::store) fn is_compressed(&self, column: &Column) -> bool {
+        self.dataset(column).is_ok_and(|dataset| dataset.is_chunked())
+    }
+
+    /// Where the values of a column lie in the file, if in one stretch.
+    pub(in crate::store) fn offset(&self, column: &Column) -> Option<u64> {
+        self.dataset(column).ok()?.offset()
+    }
+
+    /// Values of the samples from `start` on, as many as one step takes.
+    pub(in crate::store) fn piece<T: Element>(
+        &self,
+        column: &Column,
+        start: usize,
+    ) -> Result<Vec<T>, StoreError> {
+        let dataset = self.dataset(column)?;
+        let [n_samples, inner @ ..] = &*column.shape else { return Ok(Vec::new()) };
+        let row_len: usize = inner.iter().product();
+        let end = (*n_samples).min(start + (PIECE_VALUES / row_len.max(1)).max(1));
+        let rows = start..end;
+        if rows.is_empty() || row_len == 0 {
+            return Ok(Vec::new());
+        }
+        let reader = dataset.as_reader().no_convert();
+        let values = match inner.len() {
+            0 => reader.read_slice(rows).map(|all: Array1<T>| all.into_raw_vec_and_offset().0),
+            1 => {
+                reader.read_slice((rows, ..)).map(|all: Array2<T>| all.into_raw_vec_and_offset().0)
+            }
+            2 => reader
+                .read_slice((rows, .., ..))
+                .map(|all: Array3<T>| all.into_raw_vec_and_offset().0),
+            n_axes => {
+                return Err(self.damaged(column, format!("{} axes, more than 3", n_axes + 1)));
+            }
+        };
+        values.map_err(|error| hdf5_error(&self.path, &column.path, &error))
+    }
+
+    /// All texts of a column.
+    pub(in crate::store) fn strings(&self, column: &Column) -> Result<Vec<String>, StoreError> {
+        let dataset = self.dataset(column)?;
+        if dataset.size() == 0 {
+            return Ok(Vec::new());
+        }
+        let values: Vec<VarLenUnicode> =
+            dataset.read_raw().map_err(|error| hdf5_error(&self.path, &column.path, &error))?;
+        Ok(values.iter().map(|value| value.as_str().to_owned()).collect())
+    }
+
+    fn dataset(&self, column: &Column) -> Result<Dataset, StoreError> {
+        self.file
+            .dataset(&column.path)
+            .map_err(|error| hdf5_error(&self.path, &column.path, &error))
+    }
+
+    fn damaged(&self, column: &Column, problem: String) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), place: column.path.clone(), problem }
+    }
+}
+
+fn dtype_name(dataset: &Dataset) -> Option<&'static str> {
+    match dataset.dtype().ok()?.to_descriptor().ok()? {
+        TypeDescriptor::Float(FloatSize::U4) => Some("float32"),
+        TypeDescriptor::Float(FloatSize::U2) => Some("float16"),
+        TypeDescriptor::Integer(IntSize::U4) => Some("int32"),
+        TypeDescriptor::Integer(IntSize::U1) => Some("int8"),
+        TypeDescriptor::VarLenUnicode => Some("string"),
+        _ => None,
+    }
+}
+
+fn hdf5_error(path: &Path, place: &str, error: &::hdf5::Error) -> StoreError {
+    StoreError::Hdf5 { path: path.into(), place: place.into(), cause: error.to_string() }
+}
+
+fn check_signature(path: &Path) -> Result<(), StoreError> {
+    let io = |action, cause| StoreError::Io { path: path.into(), action, cause };
+    let mut file = std::fs::File::open(path).map_err(|cause| io("open", cause))?;
+    let mut start = [0; SIGNATURE.len()];
+    match file.read_exact(&mut start) {
+        Ok(()) if start == *SIGNATURE => Ok(()),
+        Err(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => Err(io("read", cause)),
+        _ => Err(StoreError::NotHdf5 { path: path.into() }),
+    }
+}
+
+fn check_version(path: &Path, file: &File) -> Result<(), StoreError> {
+    let Ok(attribute) = file.attr("store_version") else {
+        return Err(StoreError::NotAStore { path: path.into() });
+    };
+    let found: u64 = attribute
+        .read_scalar()
+        .map_err(|error| hdf5_error(path, "attribute `store_version`", &error))?;
+    if found == u64::from(VERSION) {
+        return Ok(());
+    }
+    Err(StoreError::Version { path: path.into(), found })
+}
+
+fn read_manifest(path: &Path, file: &File) -> Result<Manifest, StoreError> {
+    let text = |name: &str| {
+        file.attr(name)
+            .and_then(|attribute| attribute.read_scalar::<VarLenUnicode>())
+            .map_err(|error| hdf5_error(path, &format!("attribute `{name}`"), &error))
+    };
+    let damaged = |problem: String| StoreError::Damaged {
+        path: path.into(),
+        place: "attribute `manifest`".into(),
+        problem,
+    };
+    let json = text("manifest")?;
+    if blake3::hash(json.as_bytes()).to_hex().as_str() != text("manifest_blake3")?.as_str() {
+        return Err(damaged("differs from its recorded BLAKE3: the file was changed".into()));
+    }
+    serde_json::from_str(&json).map_err(|error| damaged(error.to_string()))
+}

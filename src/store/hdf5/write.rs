@@ -1,0 +1,300 @@
+//! Writing the HDF5 form of a store.
+
+use std::io;
+use std::marker::PhantomData;
+use std::path::Path;
+
+use ::hdf5::plist::dataset_create::AllocTime;
+use ::hdf5::types::VarLenUnicode;
+use ::hdf5::{Dataset, File, Group};
+use half::f16;
+use ndarray::ArrayView3;
+
+use crate::corpus::manifest::{Alignment, Manifest, Source};
+use crate::corpus::stats::BlockStats;
+use crate::store::columns::{Data, NewColumn, SplitColumns};
+use crate::store::copy::{Pass, copy_block};
+use crate::store::digest::Feature;
+use crate::store::write::{Context, Job, Output, Written};
+use crate::store::{Compression, FeatureDtype, StoreError, VERSION};
+
+/// Bytes of one chunk of a compressed dataset, unless one sample has more. It is the piece that
+/// the copy writes at a time, so that no chunk is compressed twice.
+const CHUNK_BYTES: usize = 1 << 18;
+
+/// Level of gzip: what 9 saves beyond 4 is under a hundredth of floating-point features.
+const GZIP_LEVEL: u8 = 4;
+
+/// A file that is being written.
+pub(in crate::store) struct Hdf5Output {
+    file: File,
+    /// The same file, without the library.
+    raw: std::fs::File,
+}
+
+impl Hdf5Output {
+    /// Begins a file in the place of the empty one at `path`.
+    pub(in crate::store) fn create(
+        path: &Path,
+        context: &Context<'_>,
+    ) -> Result<Hdf5Output, StoreError> {
+        // Made anew under the reserved name: of a file that was emptied instead, ext4 writes
+        // everything to the disk when it is closed, synced or not.
+        std::fs::remove_file(path).map_err(|error| context.io(error))?;
+        // The 1.10 format checksums its metadata and is read by every h5py of the last years.
+        let file = File::with_options()
+            .with_fapl(|fapl| fapl.libver_v110())
+            .with_fcpl(|fcpl| fcpl.obj_track_times(false))
+            .create_excl(path)
+            .map_err(|error| context.hdf5("the file", &error))?;
+        let raw = std::fs::File::options().write(true).open(path);
+        Ok(Hdf5Output { file, raw: raw.map_err(|error| context.io(error))? })
+    }
+}
+
+impl Output for Hdf5Output {
+    fn files(&self) -> io::Result<Vec<std::fs::File>> {
+        Ok(vec![self.raw.try_clone()?])
+    }
+
+    fn split(
+        &mut self,
+        split: &SplitColumns<'_>,
+        job: &Job<'_>,
+        written: &mut Written,
+    ) -> Result<(), StoreError> {
+        let name = split.name.name();
+        let create = |name: &str| {
+            self.file
+                .create_group_builder()
+                .obj_track_times(false)
+                .create(name)
+                .map_err(|error| job.context.hdf5(name, &error))
+        };
+        let group = create(name)?;
+        if split.columns.iter().any(|column| column.name.starts_with("bins/")) {
+            create(&format!("{name}/bins"))?;
+        }
+        let mut writer = SplitWriter { raw: &self.raw, group, split, job, written };
+        split.columns.iter().try_for_each(|column| writer.column(column))
+    }
+
+    fn finish(self: Box<Self>, manifest: &Manifest, job: &Job<'_>) -> Result<(), StoreError> {
+        write_root(job.context, &self.file, manifest)?;
+        self.file.close().map_err(|error| job.context.hdf5("the file", &error))
+    }
+}
+
+fn write_root(context: &Context<'_>, file: &File, manifest: &Manifest) -> Result<(), StoreError> {
+    let json = serde_json::to_string(manifest).map_err(|error| StoreError::Damaged {
+        path: context.target.into(),
+        place: "manifest".into(),
+        problem: error.to_string(),
+    })?;
+    let alignment = match manifest.alignment {
+        Some(Alignment::Aligned) => "aligned",
+        Some(Alignment::Unaligned) => "unaligned",
+        None => "single modality",
+    };
+    // One text each, also for several files: a comma between them, in the manifest's order.
+    let joined = |part: fn(&Source) -> &str| -> String {
+        manifest.sources.iter().map(part).collect::<Vec<_>>().join(",")
+    };
+    let texts = [
+        ("dataset", manifest.dataset.name()),
+        ("alignment", alignment),
+        ("writer", &manifest.writer),
+        ("source_file_name", &joined(|source| &source.file_name)),
+        ("source_sha256", &joined(|source| &source.sha256)),
+        ("source_release", &joined(|source| source.release.as_deref().unwrap_or("none"))),
+        ("source_blake3", &joined(|source| &source.blake3)),
+        ("digest", &manifest.digest),
+        ("manifest_blake3", &blake3::hash(json.as_bytes()).to_hex()),
+        ("manifest", &json),
+    ];
+    for (name, text) in texts {
+        text_attr(file, name, text).map_err(|error| context.hdf5(name, &error))?;
+    }
+    let source_size = manifest.sources.iter().map(|source| source.size).sum();
+    let numbers = [("store_version", u64::from(VERSION)), ("source_size", source_size)];
+    for (name, number) in numbers {
+        number_attr(file, name, number).map_err(|error| context.hdf5(name, &error))?;
+    }
+    Ok(())
+}
+
+fn text_attr(place: &::hdf5::Location, name: &str, text: &str) -> ::hdf5::Result<()> {
+    let value = unicode(text);
+    place.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&value)
+}
+
+fn number_attr<T: ::hdf5::H5Type>(
+    place: &::hdf5::Location,
+    name: &str,
+    value: T,
+) -> ::hdf5::Result<()> {
+    place.new_attr::<T>().create(name)?.write_scalar(&value)
+}
+
+/// Texts have no NUL by now, which is all that can be wrong with one.
+fn unicode(text: &str) -> VarLenUnicode {
+    text.parse().unwrap_or_default()
+}
+
+struct SplitWriter<'a, 'b> {
+    raw: &'a std::fs::File,
+    group: Group,
+    split: &'a SplitColumns<'b>,
+    job: &'a Job<'a>,
+    written: &'a mut Written,
+}
+
+impl SplitWriter<'_, '_> {
+    fn column(&mut self, column: &NewColumn<'_>) -> Result<(), StoreError> {
+        let failed = |error: ::hdf5::Error| {
+            self.job.context.hdf5(&format!("/{}/{}", self.split.name, column.name), &error)
+        };
+        let Some(entry) = column.entry(self.split.name) else {
+            return match self.job.dtype {
+                FeatureDtype::Float32 => self.features::<f32>(column),
+                FeatureDtype::Float16 => self.features::<f16>(column),
+            };
+        };
+        match &column.data {
+            Data::Strings(texts) => {
+                let values: Vec<VarLenUnicode> = texts.iter().map(|text| unicode(text)).collect();
+                self.values(column, &values, &entry.blake3)
+            }
+            Data::F32(values) => self.values(column, values, &entry.blake3),
+            Data::I32(values) => self.values(column, values, &entry.blake3),
+            Data::I8(values) => self.values(column, values, &entry.blake3),
+            Data::Features { .. } => Ok(()),
+        }
+        .map_err(failed)?;
+        self.written.columns.push(entry);
+        Ok(())
+    }
+
+    fn values<T: ::hdf5::H5Type>(
+        &self,
+        column: &NewColumn<'_>,
+        values: &[T],
+        digest: &str,
+    ) -> ::hdf5::Result<()> {
+        // Texts lie in a heap of the file, which no filter reaches.
+        let compress = !matches!(column.data, Data::Strings(_));
+        let dataset = self.create::<T>(column, compress)?;
+        if !values.is_empty() {
+            dataset.as_writer().write_raw(values)?;
+        }
+        text_attr(&dataset, "blake3", digest)
+    }
+
+    /// An empty dataset, without a time stamp so that the same input gives the same file;
+    /// contiguous so that it can be memory-mapped, unless it is compressed.
+    fn create<T: ::hdf5::H5Type>(
+        &self,
+        column: &NewColumn<'_>,
+        compress: bool,
+    ) -> ::hdf5::Result<Dataset> {
+        let builder = self.group.new_dataset::<T>().obj_track_times(false);
+        let row_bytes = column.shape[1..].iter().product::<usize>() * size_of::<T>();
+        let n_samples = column.shape[0];
+        if !compress || self.job.compression == Compression::None || row_bytes * n_samples == 0 {
+            return builder
+                .no_chunk()
+                .alloc_time(Some(AllocTime::Early))
+                .shape(column.shape.clone())
+                .create(&*column.name);
+        }
+        let mut chunk = column.shape.clone();
+        chunk[0] = chunk_rows(row_bytes).min(n_samples);
+        builder
+            .chunk(chunk)
+            .shuffle()
+            .deflate(GZIP_LEVEL)
+            .shape(column.shape.clone())
+            .create(&*column.name)
+    }
+
+    fn features<T: Feature>(&mut self, column: &NewColumn<'_>) -> Result<(), StoreError> {
+        let Data::Features { modality, block, lengths } = &column.data else { return Ok(()) };
+        let context = self.job.context;
+        let mut entry = column.unwritten(self.split.name);
+        let failed = |error: ::hdf5::Error| context.hdf5(&entry.path, &error);
+        let block = block.get();
+        let dataset = self.create::<T>(column, true).map_err(failed)?;
+        let lengths = lengths.as_deref();
+        let pass = Pass { block, lengths, policy: self.job.on_nonfinite, stored: PhantomData::<T> };
+        let row_len = pass.row_len().max(1);
+        // The values of a contiguous dataset lie in one stretch of the file, allocated when the
+        // dataset is made. Written there directly, they need not pass the library's one lock.
+        let mut offset = dataset.offset();
+        let mut row = 0;
+        let mut put = |values: &[T]| -> io::Result<()> {
+            if let Some(offset) = &mut offset {
+                write_all_at(self.raw, bytemuck::cast_slice(values), *offset)?;
+                *offset += size_of_val(values) as u64;
+                return Ok(());
+            }
+            let end = row + values.len() / row_len;
+            let [_, seq_len, feat_dim] = block.shape;
+            let view = ArrayView3::from_shape((end - row, seq_len, feat_dim), values)
+                .map_err(io::Error::other)?;
+            dataset.write_slice(view, (row..end, .., ..)).map_err(io::Error::other)?;
+            row = end;
+            Ok(())
+        };
+        let (blake3, tally) = copy_block(&pass, &mut put, self.job.advance)
+            .map_err(|error| context.copy(error, &entry.path, &self.split.ids))?;
+        write_stats(&dataset, &tally.stats, &blake3).map_err(failed)?;
+        entry.dtype = T::DTYPE.into();
+        entry.blake3 = blake3;
+        self.written.features(self.split.name, *modality, entry, tally);
+        Ok(())
+    }
+}
+
+/// Samples of one chunk.
+fn chunk_rows(row_bytes: usize) -> usize {
+    (CHUNK_BYTES / row_bytes.max(1)).max(1)
+}
+
+fn write_stats(dataset: &Dataset, stats: &BlockStats, digest: &str) -> ::hdf5::Result<()> {
+    text_attr(dataset, "blake3", digest)?;
+    if stats.n_finite > 0 {
+        number_attr(dataset, "min", stats.min)?;
+        number_attr(dataset, "max", stats.max)?;
+        number_attr(dataset, "mean", stats.mean)?;
+        number_attr(dataset, "std", stats.std())?;
+    }
+    let counts = [
+        ("n_nan", stats.n_nan),
+        ("n_pos_inf", stats.n_pos_inf),
+        ("n_neg_inf", stats.n_neg_inf),
+        ("n_zero_samples", stats.n_zero_samples),
+        ("n_zero_frames", stats.n_zero_frames),
+        ("n_beyond_length", stats.n_beyond_length),
+    ];
+    counts.into_iter().try_for_each(|(name, count)| number_attr(dataset, name, count))
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &std::fs::File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &std::fs::File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !bytes.is_empty() {
+        match file.seek_write(bytes, offset)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            n_written => {
+                bytes = &bytes[n_written..];
+                offset += n_written as u64;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! A store in another form, with the same values.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::columns::{Block, Data, NewColumn, SplitColumns};
+use super::write::{Context, Job, NonFinite, OutputOptions, Started};
+use super::{FeatureDtype, Store, StoreError};
+use crate::corpus::manifest::{Column, Manifest, SplitManifest, store_digest};
+use crate::corpus::{FeatureBlock, Modality, Rows};
+
+/// Writes the content of `source` to `target`. The new store is read back before it gets its name,
+/// and has the digest of the old one. `advance` is told of every stretch of bytes done.
+///
+/// # Errors
+/// The source cannot be read or differs from its digests, the target exists and may not be
+/// overwritten, or the disk is full. Nothing is left behind then.
+pub fn copy(
+    source: &Store,
+    target: &Path,
+    options: &OutputOptions,
+    advance: &(dyn Fn(u64) + Sync),
+) -> Result<Manifest, StoreError> {
+    let context = Context { target };
+    let manifest = source.manifest();
+    let half = |column: &Column| column.dtype == FeatureDtype::Float16.name();
+    let dtype = match manifest.columns.iter().any(half) {
+        true => FeatureDtype::Float16,
+        false => FeatureDtype::Float32,
+    };
+    let failure = Arc::new(Mutex::new(None));
+    let splits = manifest
+        .splits
+        .iter()
+        .map(|split| columns(source, split, &failure))
+        .collect::<Result<Vec<_>, _>>()?;
+    let job = Job {
+        context: &context,
+        on_nonfinite: NonFinite::Keep,
+        dtype,
+        compression: options.compression,
+        advance,
+    };
+    let mut started = Started::new(&splits, &job, options)?;
+    let (written, _) = started.write(&splits, &[], &job)?;
+    if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error);
+    }
+    let differs = |column: &&Column| manifest.column(&column.path) != Some(*column);
+    if let Some(column) = written.columns.iter().find(differs) {
+        return Err(source.differs(&column.path));
+    }
+    let copied = Manifest {
+        digest: store_digest(&written.columns),
+        columns: written.columns,
+        ..manifest.clone()
+    };
+    if copied.digest != manifest.digest {
+        return Err(source.differs("manifest"));
+    }
+    let draft = started.finish(&copied, &job)?;
+    Store::open(&draft.path()).and_then(|store| store.check_digests()).map_err(|error| {
+        context.io(std::io::Error::other(format!("what was written reads differently: {error}")))
+    })?;
+    let published = if options.sync { draft.publish() } else { draft.publish_unsynced() };
+    published.map_err(|error| context.io(error))?;
+    Ok(copied)
+}
+
+/// The first error of rows that were read on some thread.
+type FirstFailure = Arc<Mutex<Option<StoreError>>>;
+
+fn columns<'a>(
+    source: &'a Store,
+    split: &'a SplitManifest,
+    failure: &FirstFailure,
+) -> Result<SplitColumns<'a>, StoreError> {
+    let prefix = format!("/{}/", split.name);
+    let columns = source.manifest().columns.iter().filter_map(|column| {
+        let name = column.path.strip_prefix(&prefix)?;
+        let modality = name.parse::<Modality>().ok();
+        let data = match (modality, column.dtype.as_str()) {
+            (Some(modality), _) => features(source, column, modality, split, failure),
+            (None, "string") => source.raw_strings(column).map(|all| Data::Strings(all.into())),
+            (None, "int32") => source.values(column).map(|all| Data::I32(all.into())),
+            (None, "int8") => source.values(column).map(Data::I8),
+            (None, _) => source.values(column).map(|all| Data::F32(all.into())),
+        };
+        let (name, shape) = (name.to_owned(), column.shape.clone());
+        Some(data.map(|data| NewColumn { name, shape, data }))
+    });
+    let columns = columns.collect::<Result<_, _>>()?;
+    Ok(SplitColumns { name: split.name, ids: (&*split.ids).into(), columns })
+}
+
+fn features<'a>(
+    source: &'a Store,
+    column: &'a Column,
+    modality: Modality,
+    split: &SplitManifest,
+    failure: &FirstFailure,
+) -> Result<Data<'a>, StoreError> {
+    let rows = StoreRows {
+        source,
+        column,
+        recent: Mutex::new(VecDeque::new()),
+        failure: Arc::clone(failure),
+    };
+    let block = FeatureBlock {
+        shape: source.shape3(column)?,
+        source_dtype: column.dtype.clone(),
+        rows: Box::new(rows),
+    };
+    let lengths = source.unchecked_lengths(split.name, modality)?.map(Into::into);
+    Ok(Data::Features { modality, block: Block::Owned(block), lengths })
+}
+
+/// Pieces of a block that are kept: those at which all threads are at work at one time.
+const N_RECENT: usize = 4;
+
+/// The samples of a feature block, read in the pieces in which they lie in the store.
+struct StoreRows<'a> {
+    source: &'a Store,
+    column: &'a Column,
+    /// The pieces that were read last, each with its first sample.
+    recent: Mutex<VecDeque<(usize, Vec<f32>)>>,
+    failure: FirstFailure,
+}
+
+impl Rows for StoreRows<'_> {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+        if let Err(error) = self.copy(sample_idx, out) {
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert(error);
+            out.fill(0.0);
+        }
+        0
+    }
+}
+
+impl StoreRows<'_> {
+    fn copy(&self, sample_idx: usize, out: &mut [f32]) -> Result<(), StoreError> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let row_len = out.len();
+        let place = |(start, values): &(usize, Vec<f32>)| {
+            let first = sample_idx.checked_sub(*start)? * row_len;
+            (first + row_len <= values.len()).then_some(first)
+        };
+        if !recent.iter().any(|piece| place(piece).is_some()) {
+            let values = self.source.feature_piece(self.column, sample_idx)?;
+            recent.truncate(N_RECENT - 1);
+            recent.push_front((sample_idx, values));
+        }
+        let found = recent.iter().find_map(|piece| Some((place(piece)?, &piece.1)));
+        if let Some((first, values)) = found {
+            out.copy_from_slice(&values[first..first + row_len]);
+        }
+        Ok(())
+    }
+}

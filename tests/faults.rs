@@ -1,0 +1,246 @@
+//! Faults: killed runs, folders that cannot be written to, full disks, and stores damaged in one bit
+//! or cut short. What was there stays, what is broken is said, and nothing ever panics.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use almt_data::corpus::check::Severity;
+use almt_data::store::{Store, StoreError};
+use rand::RngExt;
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::support::{almt, files, synthetic_store};
+
+const STORES: [&str; 2] = ["mosi.h5", "mosi.arrow"];
+
+/// A number of tries that an environment variable can raise.
+fn tries(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+fn program(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_almt-data"));
+    command.args(args).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// What reading a whole store says: whether it is as it was written.
+fn is_whole(path: &Path) -> Result<bool, StoreError> {
+    let verification = Store::open(path)?.verify(None, &|_| {})?;
+    Ok(verification.findings.iter().all(|finding| finding.severity < Severity::Error))
+}
+
+/// The program killed at random moments leaves the old store or the new one or, where there was
+/// none, perhaps none; and what else it leaves is gone after the next run.
+#[test]
+#[cfg(unix)]
+fn a_killed_conversion_leaves_a_whole_store_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    almt(folder.path(), &["synth", "--samples", "150"]).ok();
+    let mut rng = ChaCha12Rng::seed_from_u64(11);
+    let n_tries = tries("ALMT_DATA_TEST_KILLS", 24);
+    let (mut n_killed, mut n_litter) = (0, 0);
+    for name in STORES {
+        let args = ["convert", "mosi.pkl", "-o", name, "--overwrite"];
+        let begin = Instant::now();
+        assert!(program(folder.path(), &args).status().unwrap().success());
+        let whole = begin.elapsed();
+        let store = folder.path().join(name);
+        for idx in 0..n_tries / STORES.len() {
+            let is_old = idx % 2 == 0;
+            match (is_old, store.is_dir()) {
+                (true, _) => assert!(is_whole(&store).unwrap()),
+                (false, true) => std::fs::remove_dir_all(&store).unwrap(),
+                (false, false) => std::fs::remove_file(&store).unwrap(),
+            }
+            let mut child = program(folder.path(), &args).spawn().unwrap();
+            std::thread::sleep(whole.mul_f64(rng.random_range(0.0..1.1)));
+            child.kill().unwrap();
+            n_killed += usize::from(!child.wait().unwrap().success());
+            n_litter +=
+                usize::from(files(folder.path()).iter().any(|name| name.ends_with(".part")));
+            if is_old || store.exists() {
+                assert!(is_whole(&store).unwrap(), "{name}: killed run {idx}");
+            }
+            assert!(program(folder.path(), &args).status().unwrap().success());
+            let left = files(folder.path());
+            assert!(!left.iter().any(|name| name.ends_with(".part")), "{name}: {left:?}");
+        }
+        match store.is_dir() {
+            true => std::fs::remove_dir_all(&store).unwrap(),
+            false => std::fs::remove_file(&store).unwrap(),
+        }
+    }
+    println!("{n_killed} of {n_tries} runs were killed, {n_litter} left something");
+    assert!(n_killed > n_tries / 2);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_folder_that_cannot_be_written_to_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "4");
+    let closed = folder.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o555)).unwrap();
+    if std::fs::write(closed.join("probe"), "").is_ok() {
+        println!("skipped: permissions do not keep this user from writing");
+        return;
+    }
+    for (output, problem) in [("closed/a.h5", "closed/a.h5"), ("closed/a.arrow", "closed/a.arrow")]
+    {
+        almt(folder.path(), &["convert", "mosi.pkl", "-o", output]).fails_with(&[problem]);
+        almt(folder.path(), &["copy", "mosi.h5", output]).fails_with(&[problem]);
+    }
+}
+
+/// On a file system of 1 MiB, which only root can make.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_said_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "8");
+    let small = folder.path().join("small");
+    std::fs::create_dir(&small).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(&small)
+        .stderr(Stdio::null())
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        println!("skipped: a file system cannot be mounted here");
+        return;
+    }
+    let calls: Vec<_> = ["small/a.h5", "small/a.arrow"]
+        .into_iter()
+        .flat_map(|output| {
+            [["convert", "mosi.pkl", "-o", output].to_vec(), ["copy", "mosi.h5", output].to_vec()]
+        })
+        .map(|args| (almt(folder.path(), &args), files(&small)))
+        .collect();
+    assert!(Command::new("umount").arg(&small).status().unwrap().success());
+    for (call, left) in calls {
+        call.fails_with(&["small/a.", "o space left"]);
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+/// A synthetic store in both formats.
+fn both(folder: &Path) {
+    synthetic_store(folder, "mosi", "4");
+    almt(folder, &["copy", "mosi.h5", "mosi.arrow"]).ok();
+}
+
+/// Opens and verifies a damaged store; a panic is a failure of the test, not of the thread.
+fn judge(path: &Path, damage: &str) -> Result<bool, StoreError> {
+    catch_unwind(AssertUnwindSafe(|| is_whole(path)))
+        .unwrap_or_else(|_| panic!("{}: panic after {damage}", path.display()))
+}
+
+/// The stretches of a file that hold values: those of its feature blocks.
+fn data_places(store: &Path, file: &Path) -> Vec<Range<usize>> {
+    let n_values = 50 * 768;
+    if store.is_dir() {
+        // The text features are the largest buffers; they lie where their first value does.
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let opened = Store::open(store).unwrap();
+        let split = name.parse().unwrap();
+        let text = opened.features(split, almt_data::corpus::Modality::Text).unwrap().unwrap();
+        let bytes: Vec<u8> = text.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let whole = std::fs::read(file).unwrap();
+        let start = whole.windows(64).position(|window| window == &bytes[..64]).unwrap();
+        assert_eq!(start % 64, 0, "values are aligned");
+        assert!(whole[start..].starts_with(&bytes));
+        return vec![start..start + bytes.len()];
+    }
+    let opened = hdf5::File::open(file).unwrap();
+    let places = ["train", "valid", "test"].map(|split| {
+        let dataset = opened.dataset(&format!("{split}/text")).unwrap();
+        let start = dataset.offset().unwrap() as usize;
+        start..start + dataset.shape()[0] * n_values * 4
+    });
+    places.into()
+}
+
+/// One bit flipped anywhere: found, always if it is in a value, or nothing that is read is different.
+#[test]
+fn a_flipped_bit_is_found_or_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    both(folder.path());
+    let damaged_files = [
+        ("mosi.h5", "mosi.h5"),
+        ("mosi.arrow", "mosi.arrow/train.arrow"),
+        ("mosi.arrow", "mosi.arrow/valid.arrow"),
+        ("mosi.arrow", "mosi.arrow/manifest.json"),
+    ];
+    let n_flips = tries("ALMT_DATA_TEST_FLIPS", 1000) / damaged_files.len();
+    let mut rng = ChaCha12Rng::seed_from_u64(12);
+    for (store, file) in damaged_files {
+        let (store, file) = (folder.path().join(store), folder.path().join(file));
+        let whole = std::fs::read(&file).unwrap();
+        let expected = Store::open(&store).unwrap().manifest().digest.clone();
+        let data = match file.extension().is_some_and(|ending| ending == "json") {
+            true => Vec::from([0..whole.len()]),
+            false => data_places(&store, &file),
+        };
+        let (mut n_found, mut n_in_data) = (0, 0);
+        for idx in 0..n_flips {
+            let in_data = |place: usize| data.iter().any(|range| range.contains(&place));
+            // Half of them anywhere, which is mostly in values; half of them in what is not.
+            let place = loop {
+                let place = rng.random_range(0..whole.len());
+                if idx % 2 == 0 || data[0].len() == whole.len() || !in_data(place) {
+                    break place;
+                }
+            };
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1 << rng.random_range(0..8);
+            std::fs::write(&file, &bytes).unwrap();
+            let damage = format!("a bit of byte {place} of {} was flipped", file.display());
+            n_in_data += usize::from(in_data(place));
+            match judge(&store, &damage) {
+                // Harmless: what was read has all digests, and the store's is the same.
+                Ok(true) => {
+                    assert!(!in_data(place), "{damage}, and nothing was found");
+                    assert_eq!(
+                        Store::open(&store).unwrap().manifest().digest,
+                        expected,
+                        "{damage}"
+                    );
+                }
+                Ok(false) | Err(_) => n_found += 1,
+            }
+        }
+        std::fs::write(&file, &whole).unwrap();
+        let name = file.file_name().unwrap().display();
+        println!("{name}: {n_found} of {n_flips} found, {n_in_data} of them in values");
+    }
+}
+
+#[test]
+fn a_store_that_was_cut_short_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    both(folder.path());
+    let mut rng = ChaCha12Rng::seed_from_u64(13);
+    let files = [
+        ("mosi.h5", "mosi.h5"),
+        ("mosi.arrow", "mosi.arrow/train.arrow"),
+        ("mosi.arrow", "mosi.arrow/manifest.json"),
+    ];
+    for (store, file) in files {
+        let (store, file) = (folder.path().join(store), folder.path().join(file));
+        let whole = std::fs::read(&file).unwrap();
+        for _ in 0..tries("ALMT_DATA_TEST_CUTS", 100) {
+            let length = rng.random_range(0..whole.len());
+            std::fs::write(&file, &whole[..length]).unwrap();
+            let damage = format!("{} was cut to {length} bytes", file.display());
+            assert!(!judge(&store, &damage).unwrap_or(false), "{damage}, and nothing was found");
+        }
+        std::fs::write(&file, &whole).unwrap();
+    }
+}
