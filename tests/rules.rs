@@ -475,7 +475,7 @@ fn strict_makes_errors_of_warnings_and_every_report_follows_the_schema() {
 fn the_real_files_have_the_findings_that_were_judged_true() {
     let Some(table) = real_data("mosi_labels.csv") else { return };
     let judged = [
-        ("mosi_text_minilm.pkl", &["AD003", "AD003", "AD019", "AD025", "AD025", "AD025"][..]),
+        ("mosi_text_minilm.pkl", &["AD019", "AD025", "AD025", "AD025"][..]),
         ("mosi_valid_misa.pkl", &["AD004", "AD004", "AD017", "AD023", "AD025"]),
     ];
     for (name, expected) in judged {
