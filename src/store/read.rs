@@ -443,7 +443,7 @@ impl Store {
     }
 
     /// Features of whole samples from `start` on, as many as are at hand: at least one. For
-    /// [`copy`](super::copy), whose digests tell whether they are right.
+    /// [`copy`](super::copy()), whose digests tell whether they are right.
     pub(super) fn feature_piece(
         &self,
         column: &Column,
