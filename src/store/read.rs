@@ -571,14 +571,17 @@ fn feature_key(path: &str) -> Option<(SplitName, Modality)> {
     Some((split.parse().ok()?, modality.parse().ok()?))
 }
 
+/// Bytes of a column's values; `None` where a product of extents would overflow, also beside an
+/// extent of zero, so that later ones need no check.
 fn checked_bytes(column: &Column) -> Option<u64> {
     let size = match column.dtype.as_str() {
         "int8" => 1_usize,
         "float16" => 2,
         _ => 4,
     };
-    let product = column.shape.iter().try_fold(size, |all, extent| all.checked_mul(*extent))?;
-    u64::try_from(product).ok()
+    let nonzero = column.shape.iter().filter(|extent| **extent != 0);
+    let product = nonzero.clone().try_fold(size, |all, extent| all.checked_mul(*extent))?;
+    if nonzero.count() == column.shape.len() { u64::try_from(product).ok() } else { Some(0) }
 }
 
 fn column_bytes(column: &Column) -> u64 {
