@@ -48,7 +48,7 @@ pub struct SplitManifest {
 pub struct Column {
     /// Path in the store, such as `/train/audio`.
     pub path: String,
-    /// `float32`, `int32`, `int8` or `string`.
+    /// `float32`, `float16` (features only), `int32`, `int8` or `string`.
     pub dtype: String,
     /// Extents, the number of samples first.
     pub shape: Vec<usize>,
