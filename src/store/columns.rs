@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use ndarray::{Array, Dimension};
+
 use super::digest::{self, Element};
 use crate::corpus::label::Bins;
 use crate::corpus::manifest::Column;
@@ -111,12 +113,10 @@ fn of_split<'a>(
         add(modality.name().into(), &shape, data);
     }
     if let Some(tokens) = &split.text_bert {
-        let values: Vec<i32> = tokens.iter().copied().collect();
-        add("text_bert".into(), tokens.shape(), Data::I32(values.into()));
+        add("text_bert".into(), tokens.shape(), Data::I32(in_order(tokens)));
     }
     if let Some(words) = &split.words {
-        let values: Vec<i32> = words.iter().copied().collect();
-        add("words".into(), words.shape(), Data::I32(values.into()));
+        add("words".into(), words.shape(), Data::I32(in_order(words)));
     }
     for (modality, lengths) in &split.lengths {
         add(format!("{modality}_lengths"), &[lengths.len()], Data::I32(lengths.into()));
@@ -141,6 +141,14 @@ fn of_split<'a>(
         add(format!("bins/{}", Bins::name(*bins)), &[classes.len()], Data::I8(classes));
     }
     SplitColumns { name: split.name, ids, columns }
+}
+
+/// The values in the order of the axes, copied only where they do not lie so.
+fn in_order<D: Dimension>(values: &Array<i32, D>) -> Cow<'_, [i32]> {
+    match values.as_slice() {
+        Some(values) => Cow::Borrowed(values),
+        None => Cow::Owned(values.iter().copied().collect()),
+    }
 }
 
 /// HDF5's strings end at the first NUL; one inside a text becomes a space, in every format, and is
