@@ -23,8 +23,6 @@ pub struct Source {
     pub size: u64,
     /// SHA-256 of the whole file, lower-case hexadecimal.
     pub sha256: String,
-    /// BLAKE3 of the whole file, lower-case hexadecimal.
-    pub blake3: String,
     /// The official release that has this SHA-256, such as `CMU-MOSI unaligned_50`; absent where
     /// the file is none.
     pub release: Option<String>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::Scope;
+use std::thread::{Scope, ScopedJoinHandle};
 
 use super::arrow::{self, ArrowOutput};
 use super::columns::{self, SplitColumns};
@@ -234,7 +234,7 @@ impl Started {
         splits: &[SplitColumns<'_>],
         sources: &[SourceInfo<'_>],
         job: &Job<'_>,
-    ) -> Result<(Written, Vec<SourceDigests>), StoreError> {
+    ) -> Result<(Written, Vec<String>), StoreError> {
         let context = job.context;
         let files = self.output.files().map_err(|error| context.io(error))?;
         let (done, failed) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -250,7 +250,7 @@ impl Started {
             failed.store(result.is_err(), Ordering::Release);
             done.store(true, Ordering::Release);
             synced.thread().unpark();
-            (digests(), synced.join(), result.map(|()| written))
+            (digests.join(), synced.join(), result.map(|()| written))
         });
         let stopped = |_| context.io(io::Error::other("a thread stopped"));
         let digests = digests.map_err(stopped)?;
@@ -265,56 +265,34 @@ impl Started {
     }
 }
 
-/// The two digests of a whole source file, as hexadecimal text.
-pub(super) struct SourceDigests {
-    sha256: String,
-    blake3: String,
-}
-
-/// Digests files on two threads of `scope`, until `failed` is set. Neither digest can be split
-/// among threads as it is formed, so that with both on one it would be the last to end.
+/// SHA-256 of each file as hexadecimal text, formed on a thread of `scope` until `failed` is set.
 fn digest_sources<'scope>(
     scope: &'scope Scope<'scope, '_>,
     sources: &'scope [SourceInfo<'scope>],
     failed: &'scope AtomicBool,
-) -> impl FnOnce() -> std::thread::Result<Vec<SourceDigests>> {
-    // Taken in the same small pieces, so that what one of them brings into the cache serves both.
+) -> ScopedJoinHandle<'scope, Vec<String>> {
+    // Small pieces, so that a failure elsewhere is noticed soon.
     const PIECE: usize = 1 << 18;
-    let pieces = move |source: &'scope SourceInfo<'scope>| {
-        source.bytes.chunks(PIECE).take_while(|_| !failed.load(Ordering::Acquire))
-    };
-    let sha256 = scope.spawn(move || -> Vec<String> {
+    scope.spawn(move || {
         use sha2::{Digest, Sha256};
-        let digest = |source| {
+        let digest = |source: &SourceInfo<'_>| {
             let mut hasher = Sha256::new();
-            pieces(source).for_each(|piece| hasher.update(piece));
+            let pieces = source.bytes.chunks(PIECE);
+            pieces
+                .take_while(|_| !failed.load(Ordering::Acquire))
+                .for_each(|piece| hasher.update(piece));
             hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
         };
         sources.iter().map(digest).collect()
-    });
-    let blake3 = scope.spawn(move || -> Vec<String> {
-        let digest = |source| {
-            let mut hasher = blake3::Hasher::new();
-            pieces(source).for_each(|piece| {
-                hasher.update(piece);
-            });
-            digest::finish(&hasher)
-        };
-        sources.iter().map(digest).collect()
-    });
-    move || {
-        let pairs = sha256.join()?.into_iter().zip(blake3.join()?);
-        Ok(pairs.map(|(sha256, blake3)| SourceDigests { sha256, blake3 }).collect())
-    }
+    })
 }
 
-fn source((source, digests): (&SourceInfo<'_>, SourceDigests)) -> Source {
+fn source((source, sha256): (&SourceInfo<'_>, String)) -> Source {
     Source {
         file_name: source.file_name.clone(),
         size: source.bytes.len() as u64,
-        release: Release::find(&digests.sha256).map(ToString::to_string),
-        sha256: digests.sha256,
-        blake3: digests.blake3,
+        release: Release::find(&sha256).map(ToString::to_string),
+        sha256,
     }
 }
 

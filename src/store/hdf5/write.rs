@@ -107,7 +107,6 @@ fn write_root(context: &Context<'_>, file: &File, manifest: &Manifest) -> Result
         ("source_file_name", &joined(|source| &source.file_name)),
         ("source_sha256", &joined(|source| &source.sha256)),
         ("source_release", &joined(|source| source.release.as_deref().unwrap_or("none"))),
-        ("source_blake3", &joined(|source| &source.blake3)),
         ("digest", &manifest.digest),
         ("manifest_blake3", &blake3::hash(json.as_bytes()).to_hex()),
         ("manifest", &json),
