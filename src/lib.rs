@@ -32,6 +32,8 @@ mod map;
 #[cfg(feature = "train")]
 pub mod model;
 pub mod name;
+#[cfg(feature = "train")]
+mod native;
 pub mod pickle;
 pub mod publish;
 pub mod seed;

@@ -49,8 +49,8 @@ enum Command {
     Stats(stats::StatsArgs),
     Split(split::SplitArgs),
     Scan(scan::ScanArgs),
-    Train(train::TrainArgs),
-    Eval(train::EvalArgs),
+    #[command(flatten)]
+    Trainer(train::TrainerCommand),
     Export(export::ExportArgs),
     Synth(synth::SynthArgs),
     Schema(schema::SchemaArgs),
@@ -63,8 +63,7 @@ enum Command {
 /// `almt-data-train` beside it, which is the same program with [`HERE`] in its place.
 #[derive(Clone, Copy)]
 pub struct Trainer {
-    train: fn(train::TrainArgs) -> Result<ExitCode, Failure>,
-    eval: fn(train::EvalArgs) -> Result<ExitCode, Failure>,
+    run: fn(train::TrainerCommand) -> Result<ExitCode, Failure>,
 }
 
 pub use train::ELSEWHERE;
@@ -141,8 +140,7 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Stats(args) => stats::stats(args),
         Command::Split(args) => split::split(args),
         Command::Scan(args) => Ok(scan::scan(args)),
-        Command::Train(args) => (trainer.train)(args),
-        Command::Eval(args) => (trainer.eval)(args),
+        Command::Trainer(command) => (trainer.run)(command),
         Command::Export(args) => export::export(args),
         Command::Synth(args) => synth::synth(args),
         Command::Schema(args) => schema::schema(args),

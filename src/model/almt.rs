@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::layers::{
-    Init, LayerNorm, LayerSizes, Linear, TransformerLayer, attention_weights, join_heads,
+    Init, LayerNorm, LayerSizes, Linear, Source, TransformerLayer, attention_weights, join_heads,
     split_heads,
 };
 use crate::name::named;
@@ -245,25 +245,32 @@ impl ModalityEmbedding {
     ///
     /// Only the T tokens are used afterwards, so the last layer computes no other output. With one
     /// layer, as in the paper, what it reads of the tokens is the same for every sample, so that
-    /// they need not be put before the frames of each.
+    /// they need not be put before the frames of each; and frames of few features, as audio and
+    /// vision have, need not be projected either.
     fn forward(&self, frames: &Tensor) -> Tensor {
         let n_tokens = self.extra_token.size()[1];
-        let n_frames = frames.size()[1];
+        let (batch, n_frames, feat_dim) = frames.size3().expect("features have three axes");
         let tokens = &self.extra_token + self.pos_embedding.narrow(1, 0, n_tokens);
-        let frames =
-            self.project.forward(frames) + self.pos_embedding.narrow(1, n_tokens, n_frames);
+        let positions = self.pos_embedding.narrow(1, n_tokens, n_frames);
+        let project = || self.project.forward(frames) + &positions;
         let Some((last, before)) = self.layers.split_last() else {
-            return tokens.expand([frames.size()[0], -1, -1], false);
+            return tokens.expand([batch, -1, -1], false);
         };
-        if before.is_empty() {
-            return last.forward_few(&tokens, &[&tokens, &frames]);
+        if !before.is_empty() {
+            let mut x = Tensor::cat(&[tokens.expand([batch, -1, -1], false), project()], 1);
+            for layer in before {
+                x = layer.forward(&x, &x);
+            }
+            return last.forward_few(&x.narrow(1, 0, n_tokens), &[Source::Rows(&x)]);
         }
-        let tokens = tokens.expand([frames.size()[0], -1, -1], false);
-        let mut x = Tensor::cat(&[tokens, frames], 1);
-        for layer in before {
-            x = layer.forward(&x, &x);
+        let tokens_as_source = Source::Rows(&tokens);
+        let weight = self.project.weight();
+        if feat_dim >= weight.size()[0] {
+            return last.forward_few(&tokens, &[tokens_as_source, Source::Rows(&project())]);
         }
-        last.forward_few(&x.narrow(1, 0, n_tokens), &[&x])
+        let offset = self.project.add_bias(positions.squeeze_dim(0));
+        let frames = Source::Frames { frames, weight, offset: &offset };
+        last.forward_few(&tokens, &[tokens_as_source, frames])
     }
 
     /// The plain form of [`forward`](ModalityEmbedding::forward), as the released code spells it.
@@ -421,13 +428,28 @@ impl Fusion {
         }
     }
 
+    /// `[batch, T, d]` with the extra token before it.
+    fn with_token(&self, x: &Tensor, positions: &Tensor) -> Tensor {
+        let token = self.extra_token.expand([x.size()[0], -1, -1], false);
+        Tensor::cat(&[&token, x], 1) + positions
+    }
+
     /// Source and target `[batch, T, d]` to `[batch, 1 + T, d]`; position 0 is the summary.
     fn forward(&self, source: &Tensor, target: &Tensor) -> Tensor {
-        let batch = target.size()[0];
-        let token = self.extra_token.expand([batch, -1, -1], false);
-        let source = Tensor::cat(&[&token, source], 1) + &self.pos_embedding_s;
-        let target = Tensor::cat(&[&token, target], 1) + &self.pos_embedding_t;
+        let source = self.with_token(source, &self.pos_embedding_s);
+        let target = self.with_token(target, &self.pos_embedding_t);
         self.layers.iter().fold(target, |target, layer| layer.forward(&target, &source))
+    }
+
+    /// Position 0 of [`forward`](Fusion::forward) alone, `[batch, d]`. Targets attend to the source
+    /// and not to each other, so the others, and with them the target, have no part in it.
+    fn summary(&self, source: &Tensor) -> Tensor {
+        let source = self.with_token(source, &self.pos_embedding_s);
+        let target = &self.extra_token + self.pos_embedding_t.narrow(1, 0, 1);
+        let rows = [Source::Rows(&source)];
+        let summary =
+            self.layers.iter().fold(target, |target, layer| layer.forward_few(&target, &rows));
+        summary.expand([source.size()[0], -1, -1], false).select(1, 0)
     }
 }
 
@@ -483,8 +505,8 @@ impl Almt {
     /// Predicted sentiment, `[batch, 1]`.
     ///
     /// Without audio and vision there is no hyper-modality, and the fusion's source is the top
-    /// language scale: its target reaches the output only through the source, so that any other
-    /// source would make the prediction a constant.
+    /// language scale: its target has no part in the output, so that any other source would make
+    /// the prediction a constant.
     pub fn forward(&self, input: &Input, trace: &mut Trace) -> Tensor {
         let h_l = self.embed_l.forward(&input.text);
         let embed = |embedding: &Option<ModalityEmbedding>, frames: &Option<Tensor>| {
@@ -514,9 +536,10 @@ impl Almt {
                 h_hyper
             }
         };
-        let fused = self.fusion.forward(&source, top);
-        trace.record("fusion", &fused);
-        let feat = fused.select(1, 0);
+        if trace.values.is_some() {
+            trace.record("fusion", &self.fusion.forward(&source, top));
+        }
+        let feat = self.fusion.summary(&source);
         trace.record("feat", &feat);
         self.regression.forward(&feat)
     }

@@ -86,6 +86,19 @@ impl Linear {
         }
     }
 
+    /// `[n_out, n_in]`.
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// Adds the bias, if there is one, to `x` `[.., n_out]`.
+    pub fn add_bias(&self, x: Tensor) -> Tensor {
+        match &self.bias {
+            Some(bias) => x + bias,
+            None => x,
+        }
+    }
+
     /// `[.., n_in]` to `[.., n_out]`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         x.linear(&self.weight, self.bias.as_ref())
@@ -114,12 +127,6 @@ impl LayerNorm {
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let shape = self.weight.size();
         x.layer_norm(&shape, Some(&self.weight), Some(&self.bias), self.eps, false)
-    }
-
-    /// The first half of [`forward`](LayerNorm::forward): mean 0 and variance 1, not yet scaled
-    /// and shifted.
-    fn normalise(&self, x: &Tensor) -> Tensor {
-        x.layer_norm(self.weight.size(), None::<&Tensor>, None::<&Tensor>, self.eps, false)
     }
 }
 
@@ -155,6 +162,109 @@ pub struct LayerSizes {
     pub mlp_dim: i64,
     /// Epsilon of the layer norms.
     pub eps: f64,
+}
+
+/// What a few targets attend to.
+#[derive(Debug)]
+pub enum Source<'a> {
+    /// Rows as they are, `[batch or 1, n_rows, dim]`.
+    Rows(&'a Tensor),
+    /// Rows `W f + c` that are never formed, for `feat_dim` below `dim`.
+    Frames {
+        /// `f`, `[batch, n_rows, feat_dim]`.
+        frames: &'a Tensor,
+        /// `W`, `[dim, feat_dim]`.
+        weight: &'a Tensor,
+        /// `c`, `[n_rows, dim]`.
+        offset: &'a Tensor,
+    },
+}
+
+/// Rows `x^` of mean 0 and variance 1.
+enum Normed<'a> {
+    /// `[batch or 1, n_rows, dim]`.
+    Rows(Tensor),
+    /// `x^ = (W f + c) / sigma`, with `W` and `c` centred over `dim`.
+    Frames {
+        /// `[batch, n_rows, feat_dim]`.
+        frames: &'a Tensor,
+        /// `[dim, feat_dim]`.
+        weight: Tensor,
+        /// `[n_rows, dim]`.
+        offset: Tensor,
+        /// `1 / sigma`, `[batch, 1, n_rows]`.
+        scale: Tensor,
+    },
+}
+
+impl<'a> Source<'a> {
+    fn normalise(&self, eps: f64) -> Normed<'a> {
+        match self {
+            Source::Rows(x) => Normed::Rows(x.layer_norm(
+                &x.size()[2..],
+                None::<&Tensor>,
+                None::<&Tensor>,
+                eps,
+                false,
+            )),
+            Source::Frames { frames, weight, offset } => {
+                let dim = weight.size()[0];
+                let weight = *weight - weight.mean_dim(0, true, None);
+                let offset = *offset - offset.mean_dim(-1, true, None);
+                // |W f + c|^2 = f (W^T W f + 2 W^T c) + |c|^2.
+                let gram = weight.transpose(0, 1).matmul(&weight) / dim as f64;
+                let cross = offset.matmul(&weight) * (2.0 / dim as f64);
+                let rest = offset.square().mean_dim(-1, false, None);
+                let variance = (*frames * (frames.matmul(&gram) + cross))
+                    .sum_dim_intlist(-1, false, None)
+                    + rest;
+                // Rounding may leave a variance of zero below it.
+                let scale = (variance.clamp_min(0.0) + eps).rsqrt().unsqueeze(1);
+                Normed::Frames { frames, weight, offset, scale }
+            }
+        }
+    }
+}
+
+impl Normed<'_> {
+    fn n_samples(&self) -> i64 {
+        match self {
+            Normed::Rows(x) => x.size()[0],
+            Normed::Frames { frames, .. } => frames.size()[0],
+        }
+    }
+
+    fn n_rows(&self) -> i64 {
+        match self {
+            Normed::Rows(x) => x.size()[1],
+            Normed::Frames { offset, .. } => offset.size()[0],
+        }
+    }
+
+    /// `[batch or 1, n_queries, dim]` times every row, `[batch or 1, n_queries, n_rows]`.
+    fn scores(&self, queries: &Tensor) -> Tensor {
+        match self {
+            Normed::Rows(x) => queries.matmul(&x.transpose(1, 2)),
+            Normed::Frames { frames, weight, offset, scale } => {
+                let n_samples = frames.size()[0];
+                let each = |x: Tensor| x.expand([n_samples, -1, -1], false);
+                let frame_part = each(queries.matmul(weight));
+                let offset_part = each(queries.matmul(&offset.transpose(0, 1)));
+                offset_part.baddbmm(&frame_part, &frames.transpose(1, 2), 1.0, 1.0) * scale
+            }
+        }
+    }
+
+    /// Rows weighted and summed: `[batch, n_queries, n_rows]` to `[batch, n_queries, dim]`.
+    fn gather(&self, weights: &Tensor) -> Tensor {
+        match self {
+            Normed::Rows(x) => weights.matmul(x),
+            Normed::Frames { frames, weight, offset, scale } => {
+                let weights = weights * scale;
+                weights.matmul(offset) + weights.bmm(frames).matmul(&weight.transpose(0, 1))
+            }
+        }
+    }
 }
 
 /// Pre-norm multi-head attention with a norm each for queries, keys and values.
@@ -196,45 +306,46 @@ impl Attention {
     /// `beta_k` adds is the same for all keys. The values come after the weighted sum, since that
     /// is linear and its weights add up to one: `W_v (gamma_v (P x^) + beta_v)`.
     ///
-    /// `target` is `[batch or 1, n_targets, dim]`, each of `sources` `[batch or 1, n, dim]`; the
-    /// result `[batch or 1, n_targets, dim]`.
-    fn forward_few(&self, target: &Tensor, sources: &[&Tensor]) -> Tensor {
-        let queries = split_heads(&self.to_q.forward(&self.norm_q.forward(target)), self.heads);
-        let (batch, heads, n_targets, dim_head) = queries.size4().expect("heads are an axis");
-        let dim = target.size()[2];
-        let projected = queries.matmul(&self.to_k.weight.view([heads, dim_head, dim]))
+    /// `target` is `[batch or 1, n_targets, dim]`; the result is `[batch or 1, n_targets, dim]`.
+    fn forward_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
+        let (batch, n_targets, dim) = target.size3().expect("attention works on three axes");
+        let queries = self.to_q.forward(&self.norm_q.forward(target));
+        let dim_head = queries.size()[2] / self.heads;
+        // [heads, batch or 1 * n_targets, ..] through a matrix each, to [.., n_targets * heads, ..].
+        let per_head = |x: &Tensor, weight: &Tensor| {
+            x.view([-1, self.heads, x.size()[x.dim() - 1]]).transpose(0, 1).bmm(weight)
+        };
+        let queries = queries.view([batch, n_targets * self.heads, dim_head]);
+        let projected = per_head(&queries, &self.to_k.weight.view([self.heads, dim_head, dim]))
+            .transpose(0, 1)
+            .reshape([batch, n_targets * self.heads, dim])
             * (dim_head as f64).powf(-0.5);
-        let shift = (&projected * &self.norm_k.bias).sum_dim_intlist(-1, true, None).view([
-            batch,
-            1,
-            heads * n_targets,
-        ]);
-        // [batch or 1, dim, heads * n_targets]
-        let projected = (projected * &self.norm_k.weight).view([batch, -1, dim]).transpose(1, 2);
-        let normed: Vec<Tensor> = sources.iter().map(|x| self.norm_k.normalise(x)).collect();
-        let n_samples = sources.iter().map(|x| x.size()[0]).max().unwrap_or(batch).max(batch);
+        let shift = projected.matmul(&self.norm_k.bias).unsqueeze(-1);
+        let projected = projected * &self.norm_k.weight;
+        let normed: Vec<Normed<'_>> =
+            sources.iter().map(|source| source.normalise(self.norm_k.eps)).collect();
+        let n_samples = normed.iter().map(Normed::n_samples).fold(batch, i64::max);
         let scores: Vec<Tensor> = normed
             .iter()
-            .map(|x| (x.matmul(&projected) + &shift).expand([n_samples, -1, -1], false))
+            .map(|x| x.scores(&projected).expand([n_samples, -1, -1], false))
             .collect();
-        // Over the sources, [n_samples, all sources, heads * n_targets].
-        let weights = Tensor::cat(&scores, 1).softmax(1, Kind::Float).transpose(1, 2);
+        // Over the sources, [n_samples, n_targets * heads, all sources].
+        let weights = (Tensor::cat(&scores, 2) + shift).softmax(-1, Kind::Float);
         let mut start = 0;
         let mut gathered: Option<Tensor> = None;
         for x in &normed {
-            let n = x.size()[1];
-            let part = weights.narrow(2, start, n).matmul(x);
-            start += n;
+            let part = x.gather(&weights.narrow(2, start, x.n_rows()));
+            start += x.n_rows();
             gathered = Some(match gathered {
                 Some(sum) => sum + part,
                 None => part,
             });
         }
-        let gathered =
-            gathered.expect("attention has at least one source").view([-1, heads, n_targets, dim]);
-        let values = (gathered * &self.norm_v.weight + &self.norm_v.bias)
-            .matmul(&self.to_v.weight.view([heads, dim_head, dim]).transpose(1, 2));
-        self.to_out.forward(&join_heads(&values))
+        let gathered = gathered.expect("attention has at least one source");
+        let gathered = gathered * &self.norm_v.weight + &self.norm_v.bias;
+        let to_v = self.to_v.weight.view([self.heads, dim_head, dim]).transpose(1, 2);
+        let values = per_head(&gathered, &to_v).transpose(0, 1);
+        self.to_out.forward(&values.reshape([n_samples, n_targets, self.heads * dim_head]))
     }
 
     /// Queries from `target`, keys and values from `source`; the shape of `target`.
@@ -286,9 +397,9 @@ impl TransformerLayer {
     }
 
     /// The same function as [`forward`](TransformerLayer::forward), cheaper where targets are few
-    /// and sources many: `target` `[batch or 1, n_targets, dim]` attends to all `sources`
-    /// `[batch or 1, n, dim]`; `[batch, n_targets, dim]`.
-    pub fn forward_few(&self, target: &Tensor, sources: &[&Tensor]) -> Tensor {
+    /// and sources many: `target` `[batch or 1, n_targets, dim]` attends to all `sources`;
+    /// `[batch, n_targets, dim]`.
+    pub fn forward_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
         let x = self.attention.forward_few(target, sources) + target;
         self.feed_forward.forward(&x) + x
     }

@@ -144,6 +144,42 @@ impl Store {
         Ok(self.compare_digest(column, &digest)?)
     }
 
+    /// Features of one sample, `[seq_len, feat_dim]`, without a look at the others and so without
+    /// comparing digests: for features that [`Store::feature_pieces`] went over before.
+    ///
+    /// # Errors
+    /// The store has no such features or no such sample, or they cannot be read.
+    pub fn sample(
+        &self,
+        split: SplitName,
+        modality: Modality,
+        row_idx: usize,
+        out: &mut [f32],
+    ) -> Result<(), StoreError> {
+        let column = self.column(&format!("/{split}/{modality}"))?;
+        match column.dtype.as_str() {
+            "float16" => self.sample_of::<f16>(column, row_idx, out),
+            _ => self.sample_of::<f32>(column, row_idx, out),
+        }
+    }
+
+    fn sample_of<T: Feature>(
+        &self,
+        column: &Column,
+        row_idx: usize,
+        out: &mut [f32],
+    ) -> Result<(), StoreError> {
+        let values: Cow<'_, [T]> = match &self.reader {
+            Reader::Hdf5(file) => Cow::Owned(file.samples(column, row_idx..row_idx + 1)?),
+            Reader::Arrow(folder) => folder.piece(column, row_idx)?,
+        };
+        match values.get(..out.len()) {
+            Some(values) => out.copy_from_slice(&T::widen(values)),
+            None => return Err(self.damaged(&column.path, format!("sample {row_idx} is absent"))),
+        }
+        Ok(())
+    }
+
     /// A column of numbers such as `/train/text_bert`; `None` where the store has none.
     ///
     /// # Errors

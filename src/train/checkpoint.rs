@@ -1,17 +1,14 @@
 //! Weights on disk: a safetensors file whose names load into the released PyTorch model, with
 //! everything that is needed to rebuild the model beside them.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor, nn};
+use tch::{Device, nn};
 
+use super::weights::{self, TensorFile, Tensors, WeightsError};
 use crate::corpus::Dataset;
 use crate::model::{Almt, AlmtConfig, Init};
-use crate::publish;
 
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,37 +25,6 @@ pub struct CheckpointInfo {
     pub epoch: usize,
 }
 
-/// Why a checkpoint could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// The file system refused.
-    #[error("{path}: cannot {action}: {cause}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// The system's answer.
-        cause: std::io::Error,
-    },
-    /// The file is no checkpoint of this program.
-    #[error("{path}: {problem}")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// libtorch failed.
-    #[error("{path}: {cause}")]
-    Torch {
-        /// The file.
-        path: PathBuf,
-        /// What it said.
-        cause: tch::TchError,
-    },
-}
-
 const INFO_KEY: &str = "almt_data";
 
 /// A model with its weights.
@@ -72,7 +38,8 @@ pub struct Checkpoint {
     pub vars: nn::VarStore,
 }
 
-/// Writes all parameters, whole or not at all. The same weights give the same bytes.
+/// Writes all parameters, whole or not at all, and returns the BLAKE3 of the file. The same
+/// weights give the same bytes.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -80,93 +47,94 @@ pub fn save(
     path: &Path,
     vars: &nn::VarStore,
     info: &CheckpointInfo,
-) -> Result<(), CheckpointError> {
-    let malformed = |problem: String| CheckpointError::Malformed { path: path.into(), problem };
-    let torch = |cause| CheckpointError::Torch { path: path.into(), cause };
-    let mut values: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
-    for (name, tensor) in vars.variables() {
-        let flat = tensor.to_device(Device::Cpu).to_kind(Kind::Float).flatten(0, -1);
-        let numbers = Vec::<f32>::try_from(&flat).map_err(torch)?;
-        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        let shape = tensor.size().iter().map(|extent| *extent as usize).collect();
-        values.insert(name, (shape, bytes));
-    }
-    let views: Vec<(&String, TensorView<'_>)> = values
-        .iter()
-        .map(|(name, (shape, bytes))| {
-            Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
-        })
-        .collect::<Result<_, safetensors::SafeTensorError>>()
-        .map_err(|error| malformed(error.to_string()))?;
-    let text = serde_json::to_string(info).map_err(|error| malformed(error.to_string()))?;
-    // One entry only: the order of several would differ from run to run.
-    let metadata = HashMap::from([(INFO_KEY.to_owned(), text)]);
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|error| malformed(error.to_string()))?;
-    publish::write(path, &bytes).map_err(|cause| CheckpointError::Io {
+) -> Result<String, WeightsError> {
+    let text = serde_json::to_string(info).map_err(|error| WeightsError::Malformed {
         path: path.into(),
-        action: "write",
-        cause,
-    })
+        problem: error.to_string(),
+    })?;
+    weights::write(path, &parameters(vars), Some((INFO_KEY, text)))
+}
+
+/// BLAKE3 of all parameters, by name in order: of each its name, then its values as little-endian
+/// float32.
+///
+/// # Errors
+/// libtorch fails.
+pub(super) fn digest(vars: &nn::VarStore) -> Result<String, tch::TchError> {
+    let mut hasher = blake3::Hasher::new();
+    for (name, tensor) in parameters(vars) {
+        hasher.update(name.as_bytes());
+        let values = Vec::<f32>::try_from(tensor.detach().to_device(Device::Cpu).flatten(0, -1))?;
+        values.iter().for_each(|value| {
+            hasher.update(&value.to_le_bytes());
+        });
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// All parameters by name.
+pub(super) fn parameters(vars: &nn::VarStore) -> Tensors {
+    vars.variables().into_iter().collect()
 }
 
 /// Reads a checkpoint and rebuilds its model on `device`.
 ///
 /// # Errors
 /// The file cannot be read, is no checkpoint, or its tensors are not those of its model.
-pub fn load(path: &Path, device: Device) -> Result<Checkpoint, CheckpointError> {
-    let malformed = |problem: String| CheckpointError::Malformed { path: path.into(), problem };
-    let bytes = std::fs::read(path).map_err(|cause| CheckpointError::Io {
-        path: path.into(),
-        action: "open",
-        cause,
-    })?;
-    let not_safetensors = |error| malformed(format!("is not a safetensors file: {error}"));
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
-    let text = header.metadata().as_ref().and_then(|metadata| metadata.get(INFO_KEY));
-    let text = text.ok_or_else(|| {
-        malformed(format!("is not a checkpoint of almt-data: metadata `{INFO_KEY}` is absent"))
-    })?;
-    let info: CheckpointInfo = serde_json::from_str(text)
-        .map_err(|error| malformed(format!("metadata `{INFO_KEY}`: {error}")))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
+pub fn load(path: &Path, device: Device) -> Result<Checkpoint, WeightsError> {
+    let file = TensorFile::open(path)?;
+    let info: CheckpointInfo = file.info(INFO_KEY, "a checkpoint")?;
     // The sizes come from the file: nothing is built that the file does not hold.
-    let n_values: usize = tensors.iter().map(|(_, view)| view.data().len() / 4).sum();
+    let n_values = file.n_values()?;
     let n_parameters = info.model.n_parameters();
     if n_parameters.and_then(|n| usize::try_from(n).ok()) != Some(n_values) {
         let expected = n_parameters.map_or("an impossible number of".into(), |n| n.to_string());
-        return Err(malformed(format!(
+        return Err(file.malformed(format!(
             "its configuration needs {expected} parameters, the file holds {n_values}"
         )));
     }
+    build(&file, info, device)
+}
+
+/// Reads weights that say nothing of themselves, such as those of the released PyTorch model, for
+/// the model that `info` describes.
+///
+/// # Errors
+/// The file cannot be read, is no safetensors file, or its tensors are not those of the model.
+pub fn load_as(
+    path: &Path,
+    info: CheckpointInfo,
+    device: Device,
+) -> Result<Checkpoint, WeightsError> {
+    build(&TensorFile::open(path)?, info, device)
+}
+
+fn build(
+    file: &TensorFile,
+    info: CheckpointInfo,
+    device: Device,
+) -> Result<Checkpoint, WeightsError> {
     let vars = nn::VarStore::new(device);
     let model = Almt::new(&Init::new(vars.root(), info.seed), &info.model);
-    let mut variables = vars.variables();
-    for name in tensors.names() {
-        if !variables.contains_key(name) {
-            return Err(malformed(format!("tensor `{name}` is not one of the model")));
-        }
-    }
-    for (name, variable) in &mut variables {
-        let view = tensors
-            .tensor(name)
-            .map_err(|_| malformed(format!("tensor `{name}` of the model is absent")))?;
-        let shape: Vec<i64> = view.shape().iter().map(|extent| *extent as i64).collect();
-        if view.dtype() != Dtype::F32 || shape != variable.size() {
-            return Err(malformed(format!(
-                "tensor `{name}`: expected float32 {:?}, found {:?} {shape:?}",
-                variable.size(),
-                view.dtype()
-            )));
-        }
-        let numbers: Vec<f32> = view
-            .data()
-            .chunks_exact(4)
-            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-            .collect();
-        tch::no_grad(|| variable.copy_(&Tensor::from_slice(&numbers).view(&*shape)));
-    }
+    file.copy_into("", &mut parameters(&vars))?;
     Ok(Checkpoint { info, model, vars })
+}
+
+/// Replaces the parameters of a model by those of a file.
+///
+/// # Errors
+/// As [`load_as`].
+pub fn load_into(path: &Path, vars: &nn::VarStore) -> Result<(), WeightsError> {
+    TensorFile::open(path)?.copy_into("", &mut parameters(vars))
+}
+
+/// Writes the parameters of a checkpoint alone, under the names of the released PyTorch model,
+/// whose `load_state_dict` takes them as they are.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn export(path: &Path, vars: &nn::VarStore) -> Result<String, WeightsError> {
+    weights::write(path, &parameters(vars), None)
 }
 
 #[cfg(test)]

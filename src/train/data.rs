@@ -1,69 +1,152 @@
-//! The samples of a run, on its device.
+//! The samples of a run: in memory on its device, or read from the disk ahead of each step.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Scope;
 
-use ndarray::Array3;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
 use crate::corpus::{Modality, SplitName};
 use crate::model::{Input, Sequence};
 
+/// What a reader of features fails with.
+pub type ReadError = Box<dyn Error + Send + Sync>;
+
+/// Feature blocks of one split.
+pub trait FeatureRows: Send + Sync {
+    /// Extents of each block.
+    fn sequences(&self) -> BTreeMap<Modality, Sequence>;
+
+    /// Reads one block from end to end and compares it with its digest: `take` gets the index and
+    /// the features `[seq_len, feat_dim]` of every sample once, in any order.
+    ///
+    /// # Errors
+    /// They cannot be read, or are not what was recorded.
+    fn read_all(
+        &self,
+        modality: Modality,
+        take: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), ReadError>;
+
+    /// Reads the features of one sample, `[seq_len, feat_dim]`.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn read(&self, modality: Modality, sample_idx: usize, out: &mut [f32])
+    -> Result<(), ReadError>;
+}
+
+/// Where the features are during a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cache {
+    /// On the device, one tensor per modality.
+    Device,
+    /// On the disk: `n_threads` threads read the batches ahead of the steps.
+    Disk {
+        /// Reading threads; their number has no part in the result.
+        n_threads: usize,
+    },
+}
+
 /// One split, ready to be cut into batches.
-#[derive(Debug)]
 pub struct TrainingSplit {
     name: SplitName,
     ids: Vec<String>,
     labels: Vec<f32>,
     targets: Tensor,
-    features: BTreeMap<Modality, Tensor>,
+    sequences: BTreeMap<Modality, Sequence>,
+    features: Features,
+}
+
+enum Features {
+    Device(BTreeMap<Modality, Tensor>),
+    Disk { rows: Box<dyn FeatureRows>, n_threads: usize },
+}
+
+impl std::fmt::Debug for TrainingSplit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} samples of {}: {:?}", self.n_samples(), self.name, self.sequences)
+    }
+}
+
+/// Samples of one step.
+#[derive(Debug)]
+pub struct Batch {
+    /// What the model sees.
+    pub input: Input,
+    /// Labels, `[batch, 1]`.
+    pub target: Tensor,
 }
 
 impl TrainingSplit {
-    /// Moves a split to the device. `labels` is `[n_samples]`, features are
-    /// `[n_samples, seq_len, feat_dim]`.
+    /// Prepares a split. `labels` is `[n_samples]`; `rows` has as many samples.
     ///
     /// # Errors
-    /// The columns differ in length, the split is empty, text is absent, or a value is not finite.
+    /// The columns differ in length, the split is empty, text is absent, a value is not finite, or
+    /// the features cannot be read.
     pub fn new(
         name: SplitName,
         ids: Vec<String>,
         labels: Vec<f32>,
-        features: BTreeMap<Modality, Array3<f32>>,
+        rows: Box<dyn FeatureRows>,
+        cache: Cache,
         device: Device,
     ) -> Result<TrainingSplit, TrainError> {
         if ids.is_empty() {
             return Err(TrainError::EmptySplit { split: name });
         }
-        let columns = features.iter().map(|(modality, array)| (modality.name(), array.dim().0));
-        for (column, found) in columns.chain([("regression_labels", labels.len())]) {
-            if found != ids.len() {
-                let expected = ids.len();
-                return Err(TrainError::Count { split: name, column, expected, found });
-            }
+        if labels.len() != ids.len() {
+            let (column, expected, found) = ("regression_labels", ids.len(), labels.len());
+            return Err(TrainError::Count { split: name, column, expected, found });
         }
         let label_problem = labels.iter().filter(|label| !label.is_finite()).count();
         if label_problem > 0 {
             let column = "regression_labels";
             return Err(TrainError::NonFinite { split: name, column, n_values: label_problem });
         }
-        let mut tensors = BTreeMap::new();
-        for (modality, array) in features {
-            let n_values = array.iter().filter(|value| !value.is_finite()).count();
-            if n_values > 0 {
-                let column = modality.name();
-                return Err(TrainError::NonFinite { split: name, column, n_values });
-            }
-            let shape: Vec<i64> = array.shape().iter().map(|extent| *extent as i64).collect();
-            let values = array.as_standard_layout();
-            let slice = values.as_slice().unwrap_or_default();
-            tensors.insert(modality, Tensor::from_slice(slice).view(&*shape).to_device(device));
-        }
-        if !tensors.contains_key(&Modality::Text) {
+        let sequences = rows.sequences();
+        if !sequences.contains_key(&Modality::Text) {
             return Err(TrainError::NoText);
         }
+        let mut resident = BTreeMap::new();
+        for (modality, Sequence { seq_len, feat_dim }) in &sequences {
+            let shape = [ids.len() as i64, *seq_len, *feat_dim];
+            let memory = |_| {
+                let n_bytes = shape.iter().product::<i64>() as usize * size_of::<f32>();
+                TrainError::Memory { split: name, modality: *modality, n_bytes }
+            };
+            let block = match cache {
+                Cache::Device => Tensor::f_zeros(shape, (Kind::Float, Device::Cpu)),
+                Cache::Disk { .. } => Tensor::f_zeros([0], (Kind::Float, Device::Cpu)),
+            };
+            let block = block.map_err(memory)?;
+            let mut n_values = 0;
+            let mut take = |sample_idx: usize, values: &[f32]| {
+                n_values += values.iter().filter(|value| !value.is_finite()).count();
+                if cache == Cache::Device {
+                    let row = Tensor::from_slice(values).view([*seq_len, *feat_dim]);
+                    block.get(sample_idx as i64).copy_(&row);
+                }
+            };
+            rows.read_all(*modality, &mut take)
+                .map_err(|cause| TrainError::Features { split: name, cause })?;
+            if n_values > 0 {
+                return Err(TrainError::NonFinite {
+                    split: name,
+                    column: modality.name(),
+                    n_values,
+                });
+            }
+            resident.insert(*modality, block.f_to_device(device).map_err(memory)?);
+        }
+        let features = match cache {
+            Cache::Device => Features::Device(resident),
+            Cache::Disk { n_threads } => Features::Disk { rows, n_threads: n_threads.max(1) },
+        };
         let targets = Tensor::from_slice(&labels).view([-1, 1]).to_device(device);
-        Ok(TrainingSplit { name, ids, labels, targets, features: tensors })
+        Ok(TrainingSplit { name, ids, labels, targets, sequences, features })
     }
 
     /// Which split.
@@ -86,30 +169,141 @@ impl TrainingSplit {
         self.ids.len()
     }
 
-    /// Where the samples lie.
+    /// Where the model sees them.
     pub fn device(&self) -> Device {
         self.targets.device()
     }
 
     /// Extents per modality.
-    pub fn sequences(&self) -> BTreeMap<Modality, Sequence> {
-        let extents = |tensor: &Tensor| {
-            let size = tensor.size();
-            Sequence { seq_len: size[1], feat_dim: size[2] }
-        };
-        self.features.iter().map(|(modality, tensor)| (*modality, extents(tensor))).collect()
+    pub fn sequences(&self) -> &BTreeMap<Modality, Sequence> {
+        &self.sequences
     }
 
-    /// The samples at `indices` (`[batch]`, int64, on the device), and their labels `[batch, 1]`.
-    pub fn batch(&self, indices: &Tensor) -> (Input, Tensor) {
-        let pick =
-            |modality| self.features.get(&modality).map(|tensor| tensor.index_select(0, indices));
-        let input = Input {
-            // Its presence was checked when the split was made.
-            text: pick(Modality::Text).unwrap_or_default(),
-            audio: pick(Modality::Audio),
-            vision: pick(Modality::Vision),
+    /// Gives `step` the samples at the indices `order`, `batch_size` at a time, the last batch with
+    /// what is left.
+    ///
+    /// # Errors
+    /// Whatever `step` fails with, or features that cannot be read or are not finite.
+    pub fn each_batch(
+        &self,
+        order: &[usize],
+        batch_size: usize,
+        mut step: impl FnMut(Batch) -> Result<(), TrainError>,
+    ) -> Result<(), TrainError> {
+        let device = self.device();
+        let indices: Vec<i64> = order.iter().map(|idx| *idx as i64).collect();
+        let indices = Tensor::from_slice(&indices).to_device(device);
+        let mut first = 0;
+        let mut next = |features: &mut dyn FnMut(&Tensor) -> Result<_, TrainError>| {
+            let n_batch = batch_size.min(order.len() - first);
+            let indices = indices.narrow(0, first as i64, n_batch as i64);
+            first += n_batch;
+            let input = input(features(&indices)?);
+            step(Batch { input, target: self.targets.index_select(0, &indices) })
         };
-        (input, self.targets.index_select(0, indices))
+        let batches: Vec<&[usize]> = order.chunks(batch_size).collect();
+        match &self.features {
+            Features::Device(features) => batches.iter().try_for_each(|_| {
+                next(&mut |indices| {
+                    let pick = |(modality, all): (&Modality, &Tensor)| {
+                        (*modality, all.index_select(0, indices))
+                    };
+                    Ok(features.iter().map(pick).collect())
+                })
+            }),
+            Features::Disk { rows, n_threads } => std::thread::scope(|scope| {
+                let mut readers = Vec::new();
+                let reading =
+                    Reading { split: self.name, rows: &**rows, sequences: &self.sequences };
+                for first in 0..*n_threads {
+                    let mine = batches.iter().copied().skip(first).step_by(*n_threads);
+                    readers.push(reading.ahead(scope, mine));
+                }
+                (0..batches.len()).try_for_each(|batch_idx| {
+                    // A reader ends early only after it has sent an error.
+                    let stopped = || TrainError::Features {
+                        split: self.name,
+                        cause: "a reading thread stopped".into(),
+                    };
+                    let read = readers[batch_idx % *n_threads].recv().map_err(|_| stopped())?;
+                    let features = tensors(read?, &self.sequences, device);
+                    let mut features = Some(features);
+                    next(&mut |_| Ok(features.take().unwrap_or_default()))
+                })
+            }),
+        }
+    }
+}
+
+/// What the reading threads share.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    split: SplitName,
+    rows: &'a dyn FeatureRows,
+    sequences: &'a BTreeMap<Modality, Sequence>,
+}
+
+/// Values of some samples per modality, `[n, seq_len, feat_dim]`.
+type Gathered = BTreeMap<Modality, Vec<f32>>;
+
+impl<'a> Reading<'a> {
+    /// A thread that reads `batches` in order, one ahead of what was taken.
+    fn ahead<'scope>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        batches: impl Iterator<Item = &'scope [usize]> + Send + 'scope,
+    ) -> Receiver<Result<Gathered, TrainError>>
+    where
+        'a: 'scope,
+    {
+        let (sender, receiver) = sync_channel(1);
+        scope.spawn(move || {
+            for batch in batches {
+                let read = self.gather(batch);
+                let failed = read.is_err();
+                // Whoever takes them may have stopped.
+                if sender.send(read).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        receiver
+    }
+
+    fn gather(&self, samples: &[usize]) -> Result<Gathered, TrainError> {
+        let mut gathered = BTreeMap::new();
+        for (modality, Sequence { seq_len, feat_dim }) in self.sequences {
+            let row_len = (seq_len * feat_dim) as usize;
+            let mut values = vec![0.0; row_len * samples.len()];
+            for (sample, out) in samples.iter().zip(values.chunks_exact_mut(row_len.max(1))) {
+                self.rows
+                    .read(*modality, *sample, out)
+                    .map_err(|cause| TrainError::Features { split: self.split, cause })?;
+            }
+            gathered.insert(*modality, values);
+        }
+        Ok(gathered)
+    }
+}
+
+fn tensors(
+    gathered: Gathered,
+    sequences: &BTreeMap<Modality, Sequence>,
+    device: Device,
+) -> BTreeMap<Modality, Tensor> {
+    let tensor = |(modality, values): (Modality, Vec<f32>)| {
+        let Sequence { seq_len, feat_dim } = sequences[&modality];
+        let tensor = Tensor::from_slice(&values).view([-1, seq_len, feat_dim]);
+        (modality, tensor.to_device(device))
+    };
+    gathered.into_iter().map(tensor).collect()
+}
+
+fn input(mut features: BTreeMap<Modality, Tensor>) -> Input {
+    Input {
+        // Its presence was checked when the split was made.
+        text: features.remove(&Modality::Text).unwrap_or_default(),
+        audio: features.remove(&Modality::Audio),
+        vision: features.remove(&Modality::Vision),
     }
 }

@@ -3,16 +3,38 @@
 //! This module knows no pickle and no store; what it trains on comes as arrays.
 
 pub mod checkpoint;
+pub mod compare;
 pub mod data;
+pub mod events;
 pub mod metrics;
 pub mod optimizer;
+pub mod predictions;
 pub mod preset;
 pub mod run;
 pub mod schedule;
+pub mod seeds;
+pub mod settings;
+pub mod state;
+pub mod weights;
 
 use std::path::PathBuf;
 
 use crate::corpus::SplitName;
+use crate::tree::human_bytes;
+
+/// Sets up libtorch for this process: deterministic algorithms only, and freed memory kept.
+///
+/// # Errors
+/// libtorch refuses.
+pub fn prepare_process() -> Result<(), TrainError> {
+    crate::native::keep_freed_memory();
+    Ok(crate::native::use_deterministic_algorithms()?)
+}
+
+/// The version of libtorch, such as `2.11.0`.
+pub fn libtorch_version() -> String {
+    crate::native::libtorch_version()
+}
 
 /// Why a run could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +90,9 @@ pub enum TrainError {
     },
     /// The loss is no number any more.
     #[error(
-        "the training loss became {loss} in epoch {epoch}, step {step}\n  hint: a lower `--lr` often \
-         helps"
+        "the training loss became {loss} in epoch {epoch}, step {step}, with segments {}\n  hint: \
+         the checkpoint of the best epoch before it is kept; a lower `--lr` often helps",
+        few(ids)
     )]
     Diverged {
         /// Counted from 1.
@@ -78,6 +101,45 @@ pub enum TrainError {
         step: usize,
         /// NaN or infinite.
         loss: f32,
+        /// The step's segments.
+        ids: Vec<String>,
+    },
+    /// Features that cannot be read.
+    #[error("{split}: {cause}")]
+    Features {
+        /// Which split.
+        split: SplitName,
+        /// What the store says.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// More features than memory.
+    #[error(
+        "{split}/{modality}: no memory for {}\n  hint: `--cache disk` reads each batch from the store",
+        human_bytes(*n_bytes as u64)
+    )]
+    Memory {
+        /// Which split.
+        split: SplitName,
+        /// Which modality.
+        modality: crate::corpus::Modality,
+        /// What the features take.
+        n_bytes: usize,
+    },
+    /// Not a metric to select by.
+    #[error("`{name}` is none of the metrics of this dataset: {}", names.join(", "))]
+    Metric {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        names: Vec<&'static str>,
+    },
+    /// Not a run folder, or a damaged one.
+    #[error("{path}: is no run of almt-data: {problem}")]
+    NotARun {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
     },
     /// No epoch had a validation error that is a number.
     #[error("no validation error in {epochs} epochs was a number")]
@@ -113,8 +175,18 @@ pub enum TrainError {
     },
     /// A checkpoint could not be written or read.
     #[error(transparent)]
-    Checkpoint(#[from] checkpoint::CheckpointError),
+    Checkpoint(#[from] weights::WeightsError),
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+/// The first of some ids.
+fn few(ids: &[String]) -> String {
+    const N_SHOWN: usize = 4;
+    let shown = ids.iter().take(N_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match ids.len().saturating_sub(N_SHOWN) {
+        0 => shown,
+        n_more => format!("{shown} and {n_more} more"),
+    }
 }

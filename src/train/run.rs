@@ -3,43 +3,27 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use rand::seq::SliceRandom;
-use serde::Serialize;
-use tch::nn::{Optimizer, VarStore};
+use serde::{Deserialize, Serialize};
+use tch::nn::VarStore;
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::TrainError;
 use super::checkpoint::{self, Checkpoint, CheckpointInfo};
 use super::data::TrainingSplit;
+use super::events::EventFile;
 use super::metrics::{self, Direction, Metrics, direction};
-use super::optimizer::adamw;
-use super::preset::Preset;
+use super::optimizer::AdamW;
+use super::predictions::{self, Prediction};
 use super::schedule::learning_rate;
-use crate::corpus::{Dataset, Modality, SplitName};
+use super::settings::TrainSettings;
+use super::{TrainError, state};
+use crate::corpus::{Modality, SplitName};
 use crate::model::{Almt, Init, Trace};
 use crate::publish;
 use crate::seed::stream;
-
-/// Everything that determines a run besides the data.
-#[derive(Debug, Clone, Serialize)]
-pub struct TrainSettings {
-    /// The dataset, which decides metrics and bins.
-    pub dataset: Dataset,
-    /// The store's path, for the record.
-    pub store: PathBuf,
-    /// The store's digest, for the record.
-    pub store_digest: String,
-    /// The modalities that the model sees.
-    pub modalities: Vec<Modality>,
-    /// Seed of every random stream.
-    pub seed: u64,
-    /// Hyper-parameters.
-    #[serde(flatten)]
-    pub hyper_parameters: Preset,
-}
 
 /// The samples of a run.
 #[derive(Debug)]
@@ -63,7 +47,7 @@ pub trait Progress {
 }
 
 /// One line of `metrics.jsonl`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Counted from 1.
     pub epoch: usize,
@@ -77,12 +61,14 @@ pub struct EpochRecord {
     pub valid: Metrics,
     /// Metrics on the test split after the epoch.
     pub test: Option<Metrics>,
+    /// Wall time of the epoch's steps.
+    pub train_seconds: f64,
     /// Wall time of the epoch.
     pub seconds: f64,
 }
 
 /// A metric's best value and when it was reached.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// The value.
     pub value: f64,
@@ -91,10 +77,10 @@ pub struct Best {
 }
 
 /// The epoch that the validation split chose.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Selected {
     /// How it was chosen.
-    pub by: &'static str,
+    pub by: String,
     /// Counted from 1.
     pub epoch: usize,
     /// Metrics on the validation split.
@@ -104,28 +90,34 @@ pub struct Selected {
 }
 
 /// `result.json`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunResult {
-    /// The honest choice: the epoch with the best validation error, and its test metrics.
+    /// The honest choice: the epoch that is best on the validation split, and its test metrics.
     pub selected: Selected,
     /// The protocol of the released script: for each metric, the best epoch on the test split.
     /// Such figures are chosen on the data that they are reported on.
-    pub best_on_test_per_metric: BTreeMap<&'static str, Best>,
+    pub best_on_test_per_metric: BTreeMap<String, Best>,
     /// The run's seed.
     pub seed: u64,
     /// Digest of the store.
     pub store_digest: String,
+    /// BLAKE3 of `best.safetensors`.
+    pub checkpoint_blake3: String,
+    /// BLAKE3 of the weights after the last epoch.
+    pub last_weights_blake3: String,
+    /// Epochs that were trained; fewer than asked for when the run was stopped early.
+    pub n_epochs: usize,
     /// Number of trainable parameters.
     pub n_parameters: usize,
     /// Samples per split.
     pub n_samples: BTreeMap<SplitName, usize>,
     /// Program and version.
-    pub writer: &'static str,
+    pub writer: String,
     /// Device of the run.
     pub device: String,
     /// Threads that libtorch used: with another number, sums are rounded differently.
     pub n_threads: i32,
-    /// Wall time of the whole run.
+    /// Wall time of all epochs.
     pub seconds: f64,
 }
 
@@ -133,11 +125,33 @@ pub struct RunResult {
 /// the last bits of a prediction.
 const PREDICT_BATCH: usize = 64;
 
-/// Files of a run folder.
-const FILES: [&str; 4] = ["config.toml", "metrics.jsonl", "best.safetensors", "result.json"];
+/// Settings of the run.
+pub const CONFIG: &str = "config.toml";
+/// A line per epoch.
+pub const METRICS: &str = "metrics.jsonl";
+/// Weights of the selected epoch.
+pub const BEST: &str = "best.safetensors";
+/// Predictions of the selected epoch on the validation and the test split.
+pub const PREDICTIONS: &str = "predictions.csv";
+/// What the run came to. Written last: a run with it is complete.
+pub const RESULT: &str = "result.json";
+/// Where an unfinished run stands.
+const STATE: &str = "state.safetensors";
 
-/// Trains a model and fills the folder `out` with `config.toml`, `metrics.jsonl`,
-/// `best.safetensors` and `result.json`.
+/// How a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// In an empty folder.
+    New,
+    /// In a folder whose run is replaced.
+    Overwrite,
+    /// Where the run in the folder was stopped.
+    Resume,
+}
+
+/// Trains a model and fills the folder `out`: settings, a line of metrics per epoch, the weights
+/// of the selected epoch and its predictions, and the result. A run that was stopped at any moment
+/// goes on with [`Start::Resume`] and ends in the same bytes.
 ///
 /// # Errors
 /// The folder is in use or cannot be written to, the loss diverges, or libtorch fails.
@@ -146,64 +160,64 @@ pub fn train(
     data: &TrainingData,
     device: Device,
     out: &Path,
-    overwrite: bool,
+    start: Start,
     progress: &mut dyn Progress,
 ) -> Result<RunResult, TrainError> {
-    let start = Instant::now();
-    let sequences = data.train.sequences();
-    let config = settings.hyper_parameters.config(&sequences).ok_or(TrainError::NoText)?;
+    let config =
+        settings.hyper_parameters.config(data.train.sequences()).ok_or(TrainError::NoText)?;
     if config.n_parameters().is_none() {
         return Err(TrainError::Sizes { text: config.text });
     }
     for split in [Some(&data.valid), data.test.as_ref()].into_iter().flatten() {
         check_shapes(split, &config)?;
     }
-    prepare_folder(out, overwrite)?;
-    write_config(out, settings)?;
-
+    let scheme = settings.dataset.bin_scheme();
+    let names = metrics::names(scheme);
+    if !names.contains(&&*settings.select) {
+        return Err(TrainError::Metric { name: settings.select.clone(), names });
+    }
+    if start != Start::Resume {
+        prepare_folder(out, start == Start::Overwrite)?;
+        write_config(out, settings)?;
+    }
     let vars = VarStore::new(device);
     let model = Almt::new(&Init::new(vars.root(), settings.seed), &config);
-    let mut fit = Fit {
-        optimizer: adamw(&vars, settings.hyper_parameters.training.weight_decay)?,
-        order: (0..data.train.n_samples() as i64).collect(),
-        shuffle: stream(settings.seed, "shuffle"),
-        batch_size: settings.hyper_parameters.training.batch_size.max(1),
+    if let Some(initial) = &settings.init_from {
+        checkpoint::load_into(&initial.path, &vars)?;
+    }
+    let weight_decay = settings.hyper_parameters.training.weight_decay;
+    let mut optimizer = AdamW::new(&vars, weight_decay, |_| 0);
+    let state_path = out.join(STATE);
+    let n_done = match start == Start::Resume && state_path.exists() {
+        true => state::load(&state_path, &vars, &optimizer)?,
+        false => 0,
     };
-    let metrics_path = out.join("metrics.jsonl");
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |cause| TrainError::Io { path, cause }
-    };
-    let mut log = File::create(&metrics_path).map_err(io(&metrics_path))?;
-    let scheme = settings.dataset.bin_scheme();
+    let mut log = Log::open(out, n_done)?;
+    let mut history = History::new(settings);
+    for record in &log.records {
+        history.take(record);
+    }
     let training = &settings.hyper_parameters.training;
-    let mut selected: Option<Selected> = None;
-    let mut best_on_test = BTreeMap::new();
-    for epoch in 1..=training.epochs {
+    for epoch in n_done + 1..=training.epochs {
+        if settings.patience.is_some_and(|patience| history.n_worse >= patience) {
+            break;
+        }
         let epoch_start = Instant::now();
         let lr = learning_rate(training.lr, epoch, training.epochs);
-        fit.optimizer.set_lr(lr);
-        let (train_loss, train_mae) = fit.epoch(epoch, &model, &data.train, progress)?;
+        let mut fit = Fit { settings, model: &model, optimizer: &mut optimizer, lr };
+        let (train_loss, train_mae) = fit.epoch(epoch, &data.train, progress)?;
+        let train_seconds = epoch_start.elapsed().as_secs_f64();
         let evaluate = |split: &TrainingSplit| {
             let pred = predict(&model, split)?;
             Ok::<_, TrainError>(metrics::evaluate(scheme, &pred, split.labels()))
         };
         let valid = evaluate(&data.valid)?;
         let test = data.test.as_ref().map(evaluate).transpose()?;
-        let record = EpochRecord {
-            epoch,
-            lr,
-            train_loss,
-            train_mae,
-            valid,
-            test,
-            seconds: epoch_start.elapsed().as_secs_f64(),
-        };
-        let line = serde_json::to_string(&record).map_err(std::io::Error::other);
-        line.and_then(|line| writeln!(log, "{line}")).map_err(io(&metrics_path))?;
-        keep_best_on_test(&mut best_on_test, &record);
-        let best_so_far = selected.as_ref().map_or(f64::INFINITY, |best| best.valid.get("MAE"));
-        if record.valid.get("MAE") < best_so_far {
+        let seconds = epoch_start.elapsed().as_secs_f64();
+        let record =
+            EpochRecord { epoch, lr, train_loss, train_mae, valid, test, train_seconds, seconds };
+        log.add(&record)?;
+        if history.take(&record) {
             let info = CheckpointInfo {
                 model: config.clone(),
                 dataset: settings.dataset,
@@ -211,39 +225,166 @@ pub fn train(
                 seed: settings.seed,
                 epoch,
             };
-            checkpoint::save(&out.join("best.safetensors"), &vars, &info)?;
-            selected = Some(Selected {
-                by: "lowest MAE on the validation split",
-                epoch,
-                valid: record.valid.clone(),
-                test: record.test.clone(),
-            });
+            checkpoint::save(&out.join(BEST), &vars, &info)?;
         }
+        // Last: whatever of this epoch is on the disk without it is done again, to the same bytes.
+        state::save(&state_path, &vars, &optimizer, epoch)?;
         progress.epoch(&record);
     }
     // Predictions that are not finite leave no error to select by.
-    let Some(selected) = selected else {
+    let Some(selected) = history.selected else {
         return Err(TrainError::NothingSelected { epochs: training.epochs });
     };
+    let last = checkpoint::digest(&vars);
+    let best = checkpoint::load(&out.join(BEST), device)?;
+    write_predictions(&best, data, &out.join(PREDICTIONS))?;
     let splits = [Some(&data.train), Some(&data.valid), data.test.as_ref()];
     let result = RunResult {
         selected,
-        best_on_test_per_metric: best_on_test,
+        best_on_test_per_metric: history.best_on_test,
         seed: settings.seed,
         store_digest: settings.store_digest.clone(),
+        checkpoint_blake3: super::weights::digest(&out.join(BEST))?,
+        last_weights_blake3: last?,
+        n_epochs: log.records.len(),
         n_parameters: vars.trainable_variables().iter().map(Tensor::numel).sum(),
         n_samples: splits.into_iter().flatten().map(|s| (s.name(), s.n_samples())).collect(),
-        writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")),
-        device: device_name(device),
+        writer: settings.writer.clone(),
+        device: settings.device.clone(),
         n_threads: tch::get_num_threads(),
-        seconds: start.elapsed().as_secs_f64(),
+        seconds: log.records.iter().map(|record| record.seconds).sum(),
     };
-    let path = out.join("result.json");
+    let path = out.join(RESULT);
     serde_json::to_vec_pretty(&result)
         .map_err(std::io::Error::other)
         .and_then(|json| publish::write(&path, &json))
         .map_err(io(&path))?;
-    Ok(result)
+    match fs::remove_file(&state_path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(&state_path)(error)),
+        _ => Ok(result),
+    }
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> TrainError + '_ {
+    |cause| TrainError::Io { path: path.to_owned(), cause }
+}
+
+/// The settings of the run in a folder.
+///
+/// # Errors
+/// The folder holds none.
+pub fn read_config(folder: &Path) -> Result<TrainSettings, TrainError> {
+    let path = folder.join(CONFIG);
+    let text = fs::read_to_string(&path)
+        .map_err(|cause| TrainError::NotARun { path: path.clone(), problem: cause.to_string() })?;
+    toml::from_str(&text).map_err(|error| TrainError::NotARun { path, problem: error.to_string() })
+}
+
+/// The result of the run in a folder; `None` where it is not complete.
+///
+/// # Errors
+/// The result cannot be read.
+pub fn read_result(folder: &Path) -> Result<Option<RunResult>, TrainError> {
+    let path = folder.join(RESULT);
+    match fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(TrainError::NotARun { path, problem: error.to_string() }),
+        Ok(json) => serde_json::from_slice(&json)
+            .map(Some)
+            .map_err(|error| TrainError::NotARun { path, problem: error.to_string() }),
+    }
+}
+
+/// `metrics.jsonl` and the event file for TensorBoard.
+struct Log {
+    path: std::path::PathBuf,
+    file: File,
+    events: EventFile,
+    records: Vec<EpochRecord>,
+}
+
+impl Log {
+    /// Opens the log of a run whose first `n_done` epochs stand; what it has of later ones goes.
+    fn open(out: &Path, n_done: usize) -> Result<Log, TrainError> {
+        let path = out.join(METRICS);
+        let text = match n_done {
+            0 => String::new(),
+            _ => fs::read_to_string(&path).map_err(io(&path))?,
+        };
+        let lines: Vec<&str> = text.lines().take(n_done).collect();
+        let records: Vec<EpochRecord> =
+            lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>().map_err(
+                |error| TrainError::NotARun { path: path.clone(), problem: error.to_string() },
+            )?;
+        if records.len() != n_done {
+            let problem = format!("expected {n_done} lines, found {}", records.len());
+            return Err(TrainError::NotARun { path, problem });
+        }
+        let kept: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
+        publish::write(&path, kept.as_bytes()).map_err(io(&path))?;
+        let file = File::options().append(true).open(&path).map_err(io(&path))?;
+        let mut events = EventFile::create(out).map_err(io(out))?;
+        for record in &records {
+            events.add(record).map_err(io(out))?;
+        }
+        Ok(Log { path, file, events, records })
+    }
+
+    fn add(&mut self, record: &EpochRecord) -> Result<(), TrainError> {
+        let line = serde_json::to_string(record).map_err(std::io::Error::other);
+        line.and_then(|line| writeln!(self.file, "{line}")).map_err(io(&self.path))?;
+        self.events.add(record).map_err(io(&self.path))?;
+        self.records.push(record.clone());
+        Ok(())
+    }
+}
+
+/// What the epochs so far came to.
+struct History<'a> {
+    select: &'a str,
+    selected: Option<Selected>,
+    best_on_test: BTreeMap<String, Best>,
+    /// Epochs since the selected one.
+    n_worse: usize,
+}
+
+impl History<'_> {
+    fn new(settings: &TrainSettings) -> History<'_> {
+        let (selected, best_on_test) = (None, BTreeMap::new());
+        History { select: &settings.select, selected, best_on_test, n_worse: 0 }
+    }
+
+    /// Takes the next epoch, and returns whether it is the one to select so far.
+    fn take(&mut self, record: &EpochRecord) -> bool {
+        for (name, value) in record.test.iter().flat_map(Metrics::iter) {
+            let best = self.best_on_test.get(name).map(|best| best.value);
+            if is_better(name, value, best) {
+                let best = Best { value, epoch: record.epoch };
+                self.best_on_test.insert(name.into(), best);
+            }
+        }
+        let best = self.selected.as_ref().map(|best| best.valid.get(self.select));
+        let better = is_better(self.select, record.valid.get(self.select), best);
+        self.n_worse = if better { 0 } else { self.n_worse + 1 };
+        if better {
+            self.selected = Some(Selected {
+                by: format!("best {} on the validation split", self.select),
+                epoch: record.epoch,
+                valid: record.valid.clone(),
+                test: record.test.clone(),
+            });
+        }
+        better
+    }
+}
+
+/// Whether a value of a metric is better than the best so far; NaN never is.
+fn is_better(name: &str, value: f64, best: Option<f64>) -> bool {
+    let Some(best) = best else { return !value.is_nan() };
+    match direction(name) {
+        Some(Direction::Lower) => value < best,
+        _ => value > best,
+    }
 }
 
 /// The device as the command line spells it.
@@ -254,52 +395,54 @@ pub fn device_name(device: Device) -> String {
     }
 }
 
-/// The part of a run that changes from step to step.
-struct Fit {
-    optimizer: Optimizer,
-    order: Vec<i64>,
-    shuffle: rand_chacha::ChaCha12Rng,
-    batch_size: usize,
+/// What the steps of an epoch work on.
+struct Fit<'a> {
+    settings: &'a TrainSettings,
+    model: &'a Almt,
+    optimizer: &'a mut AdamW,
+    lr: f64,
 }
 
-impl Fit {
-    /// One pass over the training split in a new order: mean squared and mean absolute error.
+impl Fit<'_> {
+    /// One pass over the training split in the epoch's order: mean squared and mean absolute error.
     fn epoch(
         &mut self,
         epoch: usize,
-        model: &Almt,
         split: &TrainingSplit,
         progress: &mut dyn Progress,
     ) -> Result<(f64, f64), TrainError> {
-        self.order.shuffle(&mut self.shuffle);
-        let device = split.device();
-        let order = Tensor::from_slice(&self.order).to_device(device);
+        let mut order: Vec<usize> = (0..split.n_samples()).collect();
+        // A stream per epoch: an order depends on no other one, so that a run can go on anywhere.
+        order.shuffle(&mut stream(self.settings.seed, &format!("shuffle/{epoch}")));
+        let batch_size = self.settings.hyper_parameters.training.batch_size.max(1);
         // Sums stay on the device: reading one would wait for everything before it.
-        let mut squared = Tensor::zeros([], (Kind::Float, device));
-        let mut absolute = Tensor::zeros([], (Kind::Float, device));
-        let n_samples = split.n_samples();
+        let mut squared = Tensor::zeros([], (Kind::Float, split.device()));
+        let mut absolute = squared.zeros_like();
         let mut losses = Vec::new();
         let mut n_done = 0;
-        for (step, first) in (0..n_samples).step_by(self.batch_size).enumerate() {
-            let n_batch = self.batch_size.min(n_samples - first);
-            let (input, target) = split.batch(&order.narrow(0, first as i64, n_batch as i64));
-            let pred = model.forward(&input, &mut Trace::default());
-            let loss = pred.mse_loss(&target, Reduction::Mean);
-            self.optimizer.backward_step(&loss);
+        split.each_batch(&order, batch_size, |batch| {
+            let n_batch = batch.target.size()[0];
+            let pred = self.model.forward(&batch.input, &mut Trace::default());
+            let loss = pred.mse_loss(&batch.target, Reduction::Mean);
+            loss.backward();
+            self.optimizer.step(&[self.lr])?;
             tch::no_grad(|| {
                 losses.push(loss.detach());
                 squared += loss.detach() * n_batch as f64;
-                absolute += (pred.detach() - target).abs().sum(Kind::Float);
+                absolute += (pred.detach() - &batch.target).abs().sum(Kind::Float);
             });
             n_done += n_batch;
             let mean = |sum: &Tensor| sum.double_value(&[]) / n_done as f64;
-            progress.step(epoch, step + 1, &|| (mean(&squared), mean(&absolute)));
-        }
+            progress.step(epoch, losses.len(), &|| (mean(&squared), mean(&absolute)));
+            Ok(())
+        })?;
         let losses = Vec::<f32>::try_from(Tensor::stack(&losses, 0).to_device(Device::Cpu))?;
         if let Some(step) = losses.iter().position(|loss| !loss.is_finite()) {
-            return Err(TrainError::Diverged { epoch, step: step + 1, loss: losses[step] });
+            let batch = order.chunks(batch_size).nth(step).unwrap_or_default();
+            let ids = batch.iter().map(|idx| split.ids()[*idx].clone()).collect();
+            return Err(TrainError::Diverged { epoch, step: step + 1, loss: losses[step], ids });
         }
-        let mean = |sum: &Tensor| sum.double_value(&[]) / n_samples as f64;
+        let mean = |sum: &Tensor| sum.double_value(&[]) / n_done as f64;
         Ok((mean(&squared), mean(&absolute)))
     }
 }
@@ -307,21 +450,19 @@ impl Fit {
 /// Predictions for all samples of a split, in order, `[n_samples]`.
 ///
 /// # Errors
-/// libtorch fails.
+/// The features cannot be read, or libtorch fails.
 pub fn predict(model: &Almt, split: &TrainingSplit) -> Result<Vec<f32>, TrainError> {
-    let n_samples = split.n_samples();
+    let order: Vec<usize> = (0..split.n_samples()).collect();
     let mut parts = Vec::new();
-    for first in (0..n_samples).step_by(PREDICT_BATCH) {
-        let end = n_samples.min(first + PREDICT_BATCH);
-        let indices = Tensor::arange_start(first as i64, end as i64, (Kind::Int64, split.device()));
-        let (input, _) = split.batch(&indices);
-        parts.push(tch::no_grad(|| model.forward(&input, &mut Trace::default())));
-    }
+    split.each_batch(&order, PREDICT_BATCH, |batch| {
+        parts.push(tch::no_grad(|| model.forward(&batch.input, &mut Trace::default())));
+        Ok(())
+    })?;
     let pred = Vec::<f32>::try_from(Tensor::cat(&parts, 0).flatten(0, -1).to_device(Device::Cpu))?;
-    if pred.len() != n_samples {
+    if pred.len() != split.n_samples() {
+        let (expected, found) = (split.n_samples(), pred.len());
         let column = "prediction";
-        let (split, found) = (split.name(), pred.len());
-        return Err(TrainError::Count { split, column, expected: n_samples, found });
+        return Err(TrainError::Count { split: split.name(), column, expected, found });
     }
     Ok(pred)
 }
@@ -333,25 +474,44 @@ pub fn predict(model: &Almt, split: &TrainingSplit) -> Result<Vec<f32>, TrainErr
 pub fn evaluate(
     checkpoint: &Checkpoint,
     split: &TrainingSplit,
-) -> Result<(Metrics, Vec<f32>), TrainError> {
+) -> Result<(Metrics, Vec<Prediction>), TrainError> {
     check_shapes(split, &checkpoint.info.model)?;
     let pred = predict(&checkpoint.model, split)?;
     let scheme = checkpoint.info.dataset.bin_scheme();
-    Ok((metrics::evaluate(scheme, &pred, split.labels()), pred))
+    let metrics = metrics::evaluate(scheme, &pred, split.labels());
+    let rows = split.ids().iter().zip(split.labels()).zip(pred);
+    let rows = rows.map(|((id, label), prediction)| Prediction {
+        id: id.clone(),
+        split: split.name(),
+        label: *label,
+        prediction,
+    });
+    Ok((metrics, rows.collect()))
+}
+
+fn write_predictions(
+    best: &Checkpoint,
+    data: &TrainingData,
+    path: &Path,
+) -> Result<(), TrainError> {
+    let mut rows = Vec::new();
+    for split in [Some(&data.valid), data.test.as_ref()].into_iter().flatten() {
+        rows.extend(evaluate(best, split)?.1);
+    }
+    predictions::write(path, best.info.dataset.bin_scheme(), &rows).map_err(io(path))
 }
 
 fn check_shapes(
     split: &TrainingSplit,
     config: &crate::model::AlmtConfig,
 ) -> Result<(), TrainError> {
-    let sequences = split.sequences();
     let expected = [
         (Modality::Text, Some(config.text)),
         (Modality::Audio, config.audio),
         (Modality::Vision, config.vision),
     ];
     for (modality, expected) in expected {
-        let found = sequences.get(&modality).copied();
+        let found = split.sequences().get(&modality).copied();
         // A modality that the model does not use may be there.
         if expected.is_some() && found != expected {
             let show = |sequence: Option<crate::model::Sequence>| match sequence {
@@ -365,29 +525,19 @@ fn check_shapes(
     Ok(())
 }
 
-fn keep_best_on_test(best: &mut BTreeMap<&'static str, Best>, record: &EpochRecord) {
-    for (name, value) in record.test.iter().flat_map(Metrics::iter) {
-        let better = best.get(name).is_none_or(|best| match direction(name) {
-            Direction::Higher => value > best.value,
-            Direction::Lower => value < best.value,
-        });
-        if better && !value.is_nan() {
-            best.insert(name, Best { value, epoch: record.epoch });
-        }
-    }
-}
-
 fn prepare_folder(out: &Path, overwrite: bool) -> Result<(), TrainError> {
-    let io = |cause| TrainError::Io { path: out.into(), cause };
     let in_use = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
     if in_use && !overwrite {
         return Err(TrainError::Exists { path: out.into() });
     }
-    fs::create_dir_all(out).map_err(io)?;
-    // Results of the run before must not stand beside a configuration that did not produce them.
-    for name in FILES {
+    fs::create_dir_all(out).map_err(io(out))?;
+    // Results of the run before must not stand beside a configuration that did not produce them;
+    // the result goes first, since a run with it counts as complete.
+    for name in [RESULT, STATE, BEST, METRICS, PREDICTIONS, CONFIG] {
         match fs::remove_file(out.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io(out)(error));
+            }
             _ => {}
         }
     }
@@ -395,9 +545,9 @@ fn prepare_folder(out: &Path, overwrite: bool) -> Result<(), TrainError> {
 }
 
 fn write_config(out: &Path, settings: &TrainSettings) -> Result<(), TrainError> {
-    let path = out.join("config.toml");
+    let path = out.join(CONFIG);
     toml::to_string(settings)
         .map_err(std::io::Error::other)
         .and_then(|text| publish::write(&path, text.as_bytes()))
-        .map_err(|cause| TrainError::Io { path, cause })
+        .map_err(io(&path))
 }

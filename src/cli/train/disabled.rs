@@ -1,28 +1,41 @@
-//! `almt-data train` and `eval` in a build without libtorch: they say how to get one.
+//! The trainer's commands in a build without libtorch: they say how to get one.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::cli::{Failure, Trainer};
 
-/// Train ALMT on a store (not in this build)
-#[derive(Args)]
-pub struct TrainArgs {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    rest: Vec<String>,
+#[derive(Subcommand)]
+pub enum TrainerCommand {
+    /// Train ALMT on a store (not in this build)
+    Train(Rest),
+    /// Evaluate a checkpoint on a store (not in this build)
+    Eval(Rest),
+    /// Write a checkpoint's predictions (not in this build)
+    Predict(Rest),
+    /// Compare the predictions of two runs (not in this build)
+    Compare(Rest),
+    /// Write a run's weights for other programs (not in this build)
+    ExportWeights(Rest),
 }
 
-/// Evaluate a checkpoint on a store (not in this build)
 #[derive(Args)]
-pub struct EvalArgs {
+pub struct Rest {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     rest: Vec<String>,
 }
 
 /// Says that this build has no trainer.
-pub const ELSEWHERE: Trainer =
-    Trainer { train: |_| Err(no_trainer("train")), eval: |_| Err(no_trainer("eval")) };
-
-fn no_trainer(command: &str) -> Failure {
-    Failure::new(format!("`{command}` is not in this build: it was made without libtorch"))
-        .hint("build it with the cargo feature `train`, which is on by default")
-}
+pub const ELSEWHERE: Trainer = Trainer {
+    run: |command| {
+        let name = match command {
+            TrainerCommand::Train(_) => "train",
+            TrainerCommand::Eval(_) => "eval",
+            TrainerCommand::Predict(_) => "predict",
+            TrainerCommand::Compare(_) => "compare",
+            TrainerCommand::ExportWeights(_) => "export-weights",
+        };
+        let problem = format!("`{name}` is not in this build: it was made without libtorch");
+        Err(Failure::new(problem)
+            .hint("build it with the cargo feature `train`, which is on by default"))
+    },
+};

@@ -1,6 +1,7 @@
 //! Reading the HDF5 form of a store.
 
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ::hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
@@ -79,12 +80,20 @@ impl Hdf5Reader {
         column: &Column,
         start: usize,
     ) -> Result<Vec<T>, StoreError> {
+        let row_len: usize = column.shape.iter().skip(1).product();
+        self.samples(column, start..start + (PIECE_VALUES / row_len.max(1)).max(1))
+    }
+
+    /// Values of some samples; those beyond the last are left out.
+    pub(in crate::store) fn samples<T: Element>(
+        &self,
+        column: &Column,
+        rows: Range<usize>,
+    ) -> Result<Vec<T>, StoreError> {
         let dataset = self.dataset(column)?;
         let [n_samples, inner @ ..] = &*column.shape else { return Ok(Vec::new()) };
-        let row_len: usize = inner.iter().product();
-        let end = (*n_samples).min(start + (PIECE_VALUES / row_len.max(1)).max(1));
-        let rows = start..end;
-        if rows.is_empty() || row_len == 0 {
+        let rows = rows.start..rows.end.min(*n_samples);
+        if rows.is_empty() || inner.contains(&0) {
             return Ok(Vec::new());
         }
         let reader = dataset.as_reader().no_convert();

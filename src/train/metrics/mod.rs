@@ -10,8 +10,9 @@ mod mae;
 
 use std::fmt;
 
+use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::corpus::label::{BinScheme, Bins};
 
@@ -45,9 +46,56 @@ impl Metrics {
     }
 }
 
-/// Which way a metric is better.
-pub fn direction(name: &str) -> Direction {
-    if name == "MAE" { Direction::Lower } else { Direction::Higher }
+/// All metrics, of all datasets.
+const NAMES: [&str; 12] = [
+    "Has0_acc_2",
+    "Has0_F1_score",
+    "Non0_acc_2",
+    "Non0_F1_score",
+    "Mult_acc_2",
+    "Mult_acc_3",
+    "Mult_acc_5",
+    "Mult_acc_7",
+    "F1_score",
+    "F1_score_swapped",
+    "MAE",
+    "Corr",
+];
+
+/// The metrics of a scheme of bins, in the order of [`Metrics`].
+pub fn names(scheme: BinScheme) -> Vec<&'static str> {
+    evaluate(scheme, &[], &[]).iter().map(|(name, _)| name).collect()
+}
+
+/// Which way a metric is better; `None` of a name that no dataset has.
+pub fn direction(name: &str) -> Option<Direction> {
+    let known = NAMES.contains(&name);
+    known.then_some(if name == "MAE" { Direction::Lower } else { Direction::Higher })
+}
+
+impl<'de> Deserialize<'de> for Metrics {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Metrics, D::Error> {
+        struct Values;
+        impl<'de> Visitor<'de> for Values {
+            type Value = Metrics;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("metrics by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metrics, A::Error> {
+                let mut values = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Option<f64>>()? {
+                    let name = NAMES.into_iter().find(|known| *known == name).ok_or_else(|| {
+                        serde::de::Error::custom(format!("`{name}` is no metric"))
+                    })?;
+                    values.push((name, value.unwrap_or(f64::NAN)));
+                }
+                Ok(Metrics { values })
+            }
+        }
+        deserializer.deserialize_map(Values)
+    }
 }
 
 impl Serialize for Metrics {

@@ -1,0 +1,113 @@
+//! `almt-data compare`: whether two runs differ by more than chance.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::Failure;
+use crate::corpus::SplitName;
+use crate::train::compare::compare as compare_predictions;
+use crate::train::predictions::{self, Prediction};
+use crate::train::run;
+
+/// Compare the predictions of two runs: bootstrap interval and permutation test
+#[derive(Args)]
+pub struct CompareArgs {
+    /// Run folder
+    run_a: PathBuf,
+    /// Run folder that is compared with it
+    run_b: PathBuf,
+    /// Split whose predictions are compared
+    #[arg(long, default_value = "test")]
+    split: SplitName,
+    /// Rounds of the bootstrap and of the permutation test
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..))]
+    resamples: u32,
+    /// Seed of both
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print JSON in place of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Compares two runs.
+pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
+    let [a, b] = [&args.run_a, &args.run_b];
+    let (config_a, config_b) = (run::read_config(a)?, run::read_config(b)?);
+    if config_a.dataset != config_b.dataset {
+        let (one, other) = (config_a.dataset.title(), config_b.dataset.title());
+        return Err(Failure::at(b, format!("was trained on {other}, the other run on {one}")));
+    }
+    let (rows_a, rows_b) = (read(a, args.split)?, read(b, args.split)?);
+    let by_id: BTreeMap<&str, &Prediction> = rows_b.iter().map(|row| (&*row.id, row)).collect();
+    let mut pairs = Vec::new();
+    for row in &rows_a {
+        let other = by_id.get(&*row.id);
+        let problem = match other {
+            Some(other) if other.label == row.label => {
+                pairs.push((row.label, row.prediction, other.prediction));
+                continue;
+            }
+            Some(other) => {
+                format!("has label {} in one run and {} in the other", row.label, other.label)
+            }
+            None => "is not among the predictions of the other run".into(),
+        };
+        return Err(Failure::at(b, format!("segment `{}` {problem}", row.id)));
+    }
+    if rows_a.len() != rows_b.len() {
+        let (one, other) = (rows_a.len(), rows_b.len());
+        return Err(Failure::at(b, format!("has {other} predictions, the other run {one}")));
+    }
+    let labels: Vec<f32> = pairs.iter().map(|pair| pair.0).collect();
+    let pred_a: Vec<f32> = pairs.iter().map(|pair| pair.1).collect();
+    let pred_b: Vec<f32> = pairs.iter().map(|pair| pair.2).collect();
+    let scheme = config_a.dataset.bin_scheme();
+    let found =
+        compare_predictions(scheme, &labels, &pred_a, &pred_b, args.resamples as usize, args.seed);
+    if args.json {
+        let json = serde_json::json!({
+            "run_a": a,
+            "run_b": b,
+            "split": args.split,
+            "n_segments": labels.len(),
+            "n_resamples": args.resamples,
+            "seed": args.seed,
+            "metrics": found,
+        });
+        outln!("{json:#}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    outln!("A {}", a.display());
+    outln!("B {}", b.display());
+    outln!("{} segments of {}, {} resamples", labels.len(), args.split, args.resamples);
+    outln!("  {:<18} {:>8} {:>8} {:>9} {:>21} {:>8}", "", "A", "B", "B - A", "95% interval", "p");
+    for each in &found {
+        let [low, high] = each.interval;
+        let interval = format!("[{low:+.4}, {high:+.4}]");
+        outln!(
+            "  {:<18} {:>8.4} {:>8.4} {:>+9.4} {interval:>21} {:>8.4}",
+            each.metric,
+            each.a,
+            each.b,
+            each.difference,
+            each.p_value
+        );
+    }
+    outln!("  one test per line: with several, correct for their number before you report one");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(folder: &Path, split: SplitName) -> Result<Vec<Prediction>, Failure> {
+    let path = folder.join(run::PREDICTIONS);
+    let mut rows = predictions::read(&path)
+        .map_err(|error| Failure::at(&path, format!("cannot read predictions: {error}")))?;
+    rows.retain(|row| row.split == split);
+    if rows.is_empty() {
+        return Err(Failure::at(&path, format!("no predictions on {split}")));
+    }
+    Ok(rows)
+}

@@ -1,0 +1,181 @@
+//! `almt-data eval` and `almt-data predict`: what a checkpoint makes of a store.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use tch::Device;
+
+use super::samples::{CacheArgs, Samples};
+use crate::cli::Failure;
+use crate::corpus::{Dataset, Modality, SplitName};
+use crate::model::{Residual, Sequence};
+use crate::store::Store;
+use crate::train::TrainError;
+use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo};
+use crate::train::preset::Preset;
+use crate::train::{predictions, run};
+
+/// Evaluate a checkpoint on one split of a store
+#[derive(Args)]
+pub struct EvalArgs {
+    /// Store made by `almt-data convert`
+    #[arg(long)]
+    store: PathBuf,
+    /// `best.safetensors` of a run
+    #[arg(long)]
+    checkpoint: PathBuf,
+    /// Split to evaluate on
+    #[arg(long, default_value = "test")]
+    split: SplitName,
+    /// Print JSON in place of a table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    cache: CacheArgs,
+}
+
+/// Write a checkpoint's predictions, a row per segment
+#[derive(Args)]
+pub struct PredictArgs {
+    /// Store made by `almt-data convert`
+    #[arg(long)]
+    store: PathBuf,
+    /// `best.safetensors` of a run
+    #[arg(long, required_unless_present = "weights")]
+    checkpoint: Option<PathBuf>,
+    /// Weights of the released PyTorch model as a safetensors file
+    #[arg(long, value_name = "FILE", requires = "preset", conflicts_with = "checkpoint")]
+    weights: Option<PathBuf>,
+    /// Sizes of the model of `--weights`: mosi, mosei, sims or simsv2
+    #[arg(long)]
+    preset: Option<Dataset>,
+    /// What an AHL layer of the model of `--weights` adds its shift to: released or paper
+    #[arg(long, default_value = "released")]
+    residual: Residual,
+    /// Split to predict; may be given several times [default: test]
+    #[arg(long)]
+    split: Vec<SplitName>,
+    /// CSV file to write: id, split, label, prediction, and the class of both in every bin
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Replace an existing output
+    #[arg(long)]
+    overwrite: bool,
+    #[command(flatten)]
+    cache: CacheArgs,
+}
+
+/// Evaluates one checkpoint.
+pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
+    let samples = Samples::of(Store::open(&args.store)?);
+    let checkpoint = checkpoint::load(&args.checkpoint, Device::Cpu).map_err(TrainError::from)?;
+    check_dataset(&checkpoint, &samples, &args.checkpoint)?;
+    let modalities = modalities_of(&checkpoint);
+    let cache = samples.cache(&args.cache, &modalities);
+    let split = samples.load(args.split, &modalities, cache, Device::Cpu)?;
+    let (metrics, _) = run::evaluate(&checkpoint, &split)?;
+    let info = &checkpoint.info;
+    if args.json {
+        let json = serde_json::json!({
+            "store": args.store,
+            "store_digest": samples.store().manifest().digest,
+            "trained_on_store_digest": info.store_digest,
+            "checkpoint": args.checkpoint,
+            "epoch": info.epoch,
+            "seed": info.seed,
+            "split": args.split,
+            "n_samples": split.n_samples(),
+            "metrics": metrics,
+        });
+        outln!("{json:#}");
+    } else {
+        outln!(
+            "{} {}, {} samples, checkpoint of epoch {}",
+            info.dataset.title(),
+            args.split,
+            split.n_samples(),
+            info.epoch
+        );
+        crate::cli::output::write(format_args!("{metrics}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the predictions of one checkpoint.
+pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
+    if args.output.exists() && !args.overwrite {
+        return Err(Failure::at(&args.output, "exists already").hint("`--overwrite` replaces it"));
+    }
+    let samples = Samples::of(Store::open(&args.store)?);
+    let (path, checkpoint) = match (&args.checkpoint, &args.weights) {
+        (Some(path), _) => (path, checkpoint::load(path, Device::Cpu)),
+        (None, Some(path)) => {
+            // Clap asks for it with `--weights`.
+            let preset = args.preset.unwrap_or(samples.store().manifest().dataset);
+            let info = released(&samples, preset, args.residual)?;
+            (path, checkpoint::load_as(path, info, Device::Cpu))
+        }
+        (None, None) => {
+            return Err(Failure::new("neither `--checkpoint` nor `--weights` is given"));
+        }
+    };
+    let checkpoint = checkpoint.map_err(TrainError::from)?;
+    check_dataset(&checkpoint, &samples, path)?;
+    let modalities = modalities_of(&checkpoint);
+    let cache = samples.cache(&args.cache, &modalities);
+    let splits = if args.split.is_empty() { vec![SplitName::Test] } else { args.split };
+    let mut rows = Vec::new();
+    for split in splits {
+        let split = samples.load(split, &modalities, cache, Device::Cpu)?;
+        rows.extend(run::evaluate(&checkpoint, &split)?.1);
+    }
+    predictions::write(&args.output, checkpoint.info.dataset.bin_scheme(), &rows)
+        .map_err(|error| Failure::at(&args.output, format!("cannot write: {error}")))?;
+    outln!("{}  {} predictions", args.output.display(), rows.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The released model of a preset, for the inputs of a store.
+fn released(
+    samples: &Samples,
+    preset: Dataset,
+    residual: Residual,
+) -> Result<CheckpointInfo, Failure> {
+    let manifest = samples.store().manifest();
+    let mut sequences = std::collections::BTreeMap::new();
+    for modality in Modality::ALL {
+        let of = |split| manifest.column(&format!("/{split}/{modality}"));
+        if let Some(&[_, seq_len, feat_dim]) =
+            SplitName::ALL.into_iter().find_map(of).map(|column| &*column.shape)
+        {
+            let sequence = Sequence { seq_len: seq_len as i64, feat_dim: feat_dim as i64 };
+            sequences.insert(modality, sequence);
+        }
+    }
+    let mut hyper_parameters = Preset::of(preset).clone();
+    hyper_parameters.model.residual = residual;
+    let model = hyper_parameters.config(&sequences).ok_or(TrainError::NoText)?;
+    if model.n_parameters().is_none() {
+        return Err(TrainError::Sizes { text: model.text }.into());
+    }
+    let store_digest = manifest.digest.clone();
+    Ok(CheckpointInfo { model, dataset: preset, store_digest, seed: 0, epoch: 0 })
+}
+
+fn check_dataset(checkpoint: &Checkpoint, samples: &Samples, path: &Path) -> Result<(), Failure> {
+    let (expected, found) = (checkpoint.info.dataset, samples.store().manifest().dataset);
+    if expected == found {
+        return Ok(());
+    }
+    let problem = format!("was trained on {}, the store holds {}", expected.title(), found.title());
+    Err(Failure::at(path, problem))
+}
+
+fn modalities_of(checkpoint: &Checkpoint) -> Vec<Modality> {
+    let model = &checkpoint.info.model;
+    let mut modalities = vec![Modality::Text];
+    modalities.extend(model.audio.map(|_| Modality::Audio));
+    modalities.extend(model.vision.map(|_| Modality::Vision));
+    modalities
+}

@@ -1,0 +1,50 @@
+//! `almt-data export-weights`: a run's weights for other programs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use tch::Device;
+
+use crate::cli::Failure;
+use crate::train::{TrainError, checkpoint, run};
+
+/// Write a run's weights for another program
+#[derive(Args)]
+pub struct ExportWeightsArgs {
+    /// Run folder, or a `best.safetensors`
+    run: PathBuf,
+    /// What they are for
+    #[arg(long)]
+    to: Target,
+    /// Where they go; the default is beside the checkpoint, with the name of the target
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Replace an existing output
+    #[arg(long)]
+    overwrite: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Target {
+    /// The released PyTorch model: `model.load_state_dict(safetensors.torch.load_file(FILE))`
+    Released,
+}
+
+/// Exports the weights of one run.
+pub fn export_weights(args: ExportWeightsArgs) -> Result<ExitCode, Failure> {
+    let source = match args.run.is_dir() {
+        true => args.run.join(run::BEST),
+        false => args.run,
+    };
+    let Target::Released = args.to;
+    let output = args.output.unwrap_or_else(|| source.with_file_name("released.safetensors"));
+    if output.exists() && !args.overwrite {
+        return Err(Failure::at(&output, "exists already").hint("`--overwrite` replaces it"));
+    }
+    let checkpoint = checkpoint::load(&source, Device::Cpu).map_err(TrainError::from)?;
+    let blake3 = checkpoint::export(&output, &checkpoint.vars).map_err(TrainError::from)?;
+    let n_tensors = checkpoint.vars.len();
+    outln!("{}  {n_tensors} tensors, blake3 {blake3}", output.display());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,457 @@
+//! `almt-data train`: new runs, several seeds, runs that go on, runs that are done again.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use tch::Device;
+
+use super::samples::{CacheArgs, Samples, absolute};
+use crate::cli::Failure;
+use crate::corpus::{Modality, SplitName};
+use crate::model::Residual;
+use crate::publish;
+use crate::store::Store;
+use crate::train::TrainError;
+use crate::train::data::Cache;
+use crate::train::preset::Preset;
+use crate::train::run::{self, EpochRecord, Progress, RunResult, Start, TrainingData};
+use crate::train::seeds::{Spread, spread};
+use crate::train::settings::{InitialWeights, TrainSettings};
+use crate::train::weights;
+
+/// Options of a new run, which a run that goes on or is done again has from its folder.
+const OF_NEW_RUNS: [&str; 16] = [
+    "out",
+    "overwrite",
+    "seed",
+    "seeds",
+    "epochs",
+    "batch_size",
+    "lr",
+    "modalities",
+    "residual",
+    "select",
+    "patience",
+    "manifest",
+    "fold",
+    "init_from",
+    "threads",
+    "device",
+];
+
+/// Train ALMT on a store
+#[derive(Args)]
+pub struct TrainArgs {
+    /// Store made by `almt-data convert`; with `--resume` and `--repeat`, where the store is now
+    #[arg(long, required_unless_present_any = ["resume", "repeat"])]
+    store: Option<PathBuf>,
+    /// Run folder; the default is `runs/STORE-seedSEED`
+    #[arg(long, value_name = "RUN_FOLDER")]
+    out: Option<PathBuf>,
+    /// Replace the run in an existing folder
+    #[arg(long)]
+    overwrite: bool,
+    /// Go on with the run in a folder that was stopped, to the same result as without the stop
+    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = OF_NEW_RUNS, conflicts_with = "repeat")]
+    resume: Option<PathBuf>,
+    /// Do the run in a folder again and compare every digest; exit code 1 if one differs
+    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = OF_NEW_RUNS)]
+    repeat: Option<PathBuf>,
+    /// Seed of the initial weights and of the order of the samples [default: 1]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Several runs: a number of seeds, 1 to N, or the seeds themselves, such as 1111,1112,1113. A
+    /// run that is complete in the run folder is kept, a stopped one goes on
+    #[arg(long, value_name = "N or LIST", conflicts_with = "seed", value_parser = seeds)]
+    seeds: Option<Seeds>,
+    /// Passes over the training split [default: the dataset's preset, 200]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Samples per step [default: the dataset's preset, 64]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: Option<u32>,
+    /// Base learning rate [default: the dataset's preset, 1e-4]
+    #[arg(long, value_parser = positive)]
+    lr: Option<f64>,
+    /// Modalities that the model sees [default: all that the store has]
+    #[arg(long, value_delimiter = ',', value_name = "text,audio,vision")]
+    modalities: Vec<Modality>,
+    /// What an AHL layer adds its shift to: the normed hyper-modality, as the released code does,
+    /// or the hyper-modality itself, as Eq. 5 of the paper says: released or paper [default:
+    /// released]
+    #[arg(long)]
+    residual: Option<Residual>,
+    /// Metric on the validation split that selects the epoch [default: MAE]
+    #[arg(long, value_name = "METRIC")]
+    select: Option<String>,
+    /// End the run after so many epochs without a better one [default: never]
+    #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
+    patience: Option<u32>,
+    /// Splits from a file made by `almt-data split` in place of the store's own
+    #[arg(long, value_name = "SPLITS.json")]
+    manifest: Option<PathBuf>,
+    /// Fold of that file, counted from 0 [default: 0]
+    #[arg(long, requires = "manifest")]
+    fold: Option<usize>,
+    /// Begin with the weights of a safetensors file, such as `best.safetensors` of another run or
+    /// those of the released PyTorch model
+    #[arg(long, value_name = "FILE")]
+    init_from: Option<PathBuf>,
+    /// Threads of libtorch; with another number, results differ in their last bits [default: as
+    /// many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    #[command(flatten)]
+    cache: CacheArgs,
+    /// Device [default: cpu]
+    #[arg(long, value_parser = ["cpu"])]
+    device: Option<String>,
+}
+
+#[derive(Clone)]
+struct Seeds(Vec<u64>);
+
+fn seeds(text: &str) -> Result<Seeds, String> {
+    let numbers: Vec<u64> = text
+        .split(',')
+        .map(|number| number.trim().parse())
+        .collect::<Result<_, _>>()
+        .map_err(|_| "expected a number of seeds, or seeds between commas")?;
+    let seeds: Vec<u64> = match *numbers {
+        [n @ 1..=1000] => (1..=n).collect(),
+        [n] => {
+            return Err(format!("{n} is no sensible number of seeds; one seed goes with `--seed`"));
+        }
+        _ => numbers,
+    };
+    let mut sorted = seeds.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.len() != seeds.len() {
+        return Err("a seed stands twice".into());
+    }
+    Ok(Seeds(seeds))
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("expected a number above 0".into()),
+    }
+}
+
+/// Trains one model, or one per seed.
+pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
+    if let Some(folder) = &args.resume {
+        return resume(folder, args.store.as_deref(), &args.cache);
+    }
+    if let Some(folder) = &args.repeat {
+        return repeat(folder, args.store.as_deref(), &args.cache);
+    }
+    new_runs(args)
+}
+
+fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
+    // Clap asks for it where neither `--resume` nor `--repeat` is given.
+    let store_path = args.store.clone().unwrap_or_default();
+    let store = Store::open(&store_path)?;
+    let dataset = store.manifest().dataset;
+    let mut hyper_parameters = Preset::of(dataset).clone();
+    let training = &mut hyper_parameters.training;
+    training.epochs = args.epochs.map_or(training.epochs, |epochs| epochs as usize);
+    training.batch_size = args.batch_size.map_or(training.batch_size, |size| size as usize);
+    training.lr = args.lr.unwrap_or(training.lr);
+    hyper_parameters.model.residual = args.residual.unwrap_or(hyper_parameters.model.residual);
+    let modalities = chosen_modalities(&store, &args.modalities)?;
+    let store_digest = store.manifest().digest.clone();
+    let (samples, split_manifest) = match &args.manifest {
+        Some(path) => {
+            let (samples, choice) = Samples::of_fold(store, path, args.fold.unwrap_or(0))?;
+            (samples, Some(choice))
+        }
+        None => (Samples::of(store), None),
+    };
+    let init_from = args.init_from.as_deref().map(initial_weights).transpose()?;
+    if let Some(n_threads) = args.threads {
+        tch::set_num_threads(n_threads.into());
+    }
+    let settings = TrainSettings {
+        dataset,
+        store: absolute(&store_path),
+        store_digest,
+        modalities,
+        seed: args.seed.unwrap_or(1),
+        select: args.select.unwrap_or_else(|| "MAE".into()),
+        patience: args.patience.map(|epochs| epochs as usize),
+        device: run::device_name(Device::Cpu),
+        n_threads: tch::get_num_threads(),
+        writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
+        libtorch: crate::train::libtorch_version(),
+        command: std::env::args().collect(),
+        split_manifest,
+        init_from,
+        hyper_parameters,
+    };
+    let cache = samples.cache(&args.cache, &settings.modalities);
+    let data = load(&samples, &settings.modalities, cache)?;
+    let start = if args.overwrite { Start::Overwrite } else { Start::New };
+    let stem = store_path.file_stem().unwrap_or_default().to_string_lossy();
+    let Some(Seeds(seeds)) = args.seeds else {
+        let default = || PathBuf::from("runs").join(format!("{stem}-seed{}", settings.seed));
+        let out = args.out.unwrap_or_else(default);
+        let result = fit(&settings, &data, &out, start)?;
+        print_result(&out, &result);
+        return Ok(ExitCode::SUCCESS);
+    };
+    let out = args.out.unwrap_or_else(|| PathBuf::from("runs").join(format!("{stem}-seeds")));
+    let mut results = Vec::new();
+    for seed in seeds {
+        let folder = out.join(format!("seed-{seed}"));
+        let settings = TrainSettings { seed, ..settings.clone() };
+        let result = match kept(&folder, &settings, start)? {
+            Some(Kept::Complete(result)) => *result,
+            Some(Kept::Stopped) => fit(&settings, &data, &folder, Start::Resume)?,
+            None => fit(&settings, &data, &folder, start)?,
+        };
+        if let Some(test) = &result.selected.test {
+            let (epoch, mae) = (result.selected.epoch, test.get("MAE"));
+            eprintln!("seed {seed}: epoch {epoch}, test MAE {mae:.4}, {:.1} s", result.seconds);
+        }
+        results.push(result);
+    }
+    let spread = spread(settings.dataset, &results);
+    write_spread(&out.join("summary.csv"), &spread)?;
+    print_spread(&out, &spread, results.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a folder of a sweep holds already.
+enum Kept {
+    Complete(Box<RunResult>),
+    Stopped,
+}
+
+/// Looks whether a folder holds a run of the same settings.
+fn kept(folder: &Path, settings: &TrainSettings, start: Start) -> Result<Option<Kept>, Failure> {
+    if start == Start::Overwrite || !folder.join(run::CONFIG).exists() {
+        return Ok(None);
+    }
+    let found = run::read_config(folder)?;
+    // The words of the call that began it have no part in the result.
+    if (TrainSettings { command: settings.command.clone(), ..found }) != *settings {
+        return Err(Failure::at(folder, "holds a run of other settings")
+            .hint("`--overwrite` replaces it, another `--out` keeps it"));
+    }
+    Ok(Some(match run::read_result(folder)? {
+        Some(result) => Kept::Complete(Box::new(result)),
+        None => Kept::Stopped,
+    }))
+}
+
+fn initial_weights(path: &Path) -> Result<InitialWeights, Failure> {
+    let blake3 = weights::digest(path).map_err(TrainError::from)?;
+    Ok(InitialWeights { path: absolute(path), blake3 })
+}
+
+fn load(samples: &Samples, modalities: &[Modality], cache: Cache) -> Result<TrainingData, Failure> {
+    let load = |split| samples.load(split, modalities, cache, Device::Cpu);
+    Ok(TrainingData {
+        train: load(SplitName::Train)?,
+        valid: load(SplitName::Valid)?,
+        test: samples.has(SplitName::Test).then(|| load(SplitName::Test)).transpose()?,
+    })
+}
+
+fn fit(
+    settings: &TrainSettings,
+    data: &TrainingData,
+    out: &Path,
+    start: Start,
+) -> Result<RunResult, Failure> {
+    let mut progress = Bar::new(settings, data.train.n_samples());
+    let result = run::train(settings, data, Device::Cpu, out, start, &mut progress);
+    progress.bar.finish_and_clear();
+    Ok(result?)
+}
+
+/// Opens what a run in a folder was made from, and compares it with what the folder says.
+fn reopen(settings: &TrainSettings, store: Option<&Path>) -> Result<Samples, Failure> {
+    let path = store.unwrap_or(&settings.store);
+    let store = Store::open(path)?;
+    let found = &store.manifest().digest;
+    if *found != settings.store_digest {
+        let problem = format!(
+            "is not the run's store: expected digest {}, found {found}",
+            settings.store_digest
+        );
+        return Err(Failure::at(path, problem).hint("`--store` says where the run's store is now"));
+    }
+    let compare = |path: &Path, expected: &str, found: &str| match expected == found {
+        true => Ok(()),
+        false => Err(Failure::at(path, "was changed since the run")),
+    };
+    if let Some(initial) = &settings.init_from {
+        let found = initial_weights(&initial.path)?;
+        compare(&initial.path, &initial.blake3, &found.blake3)?;
+    }
+    tch::set_num_threads(settings.n_threads);
+    let Some(choice) = &settings.split_manifest else { return Ok(Samples::of(store)) };
+    let (samples, found) = Samples::of_fold(store, &choice.path, choice.fold)?;
+    compare(&choice.path, &choice.blake3, &found.blake3)?;
+    Ok(samples)
+}
+
+fn resume(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<ExitCode, Failure> {
+    let settings = run::read_config(folder)?;
+    let result = match run::read_result(folder)? {
+        Some(result) => {
+            eprintln!("{}: the run is complete", folder.display());
+            result
+        }
+        None => {
+            let samples = reopen(&settings, store)?;
+            let cache = samples.cache(cache, &settings.modalities);
+            let data = load(&samples, &settings.modalities, cache)?;
+            fit(&settings, &data, folder, Start::Resume)?
+        }
+    };
+    print_result(folder, &result);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn repeat(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<ExitCode, Failure> {
+    let settings = run::read_config(folder)?;
+    let Some(expected) = run::read_result(folder)? else {
+        return Err(Failure::at(folder, "the run is not complete").hint("`--resume` completes it"));
+    };
+    let samples = reopen(&settings, store)?;
+    let cache = samples.cache(cache, &settings.modalities);
+    let data = load(&samples, &settings.modalities, cache)?;
+    let scratch = tempfile::tempdir().map_err(|error| Failure::new(error.to_string()))?;
+    let found = fit(&settings, &data, scratch.path(), Start::New)?;
+    let digests =
+        |result: &RunResult| [result.checkpoint_blake3.clone(), result.last_weights_blake3.clone()];
+    let what = ["weights of the selected epoch", "weights of the last epoch"];
+    let mut same = true;
+    for ((what, expected), found) in what.iter().zip(digests(&expected)).zip(digests(&found)) {
+        same &= expected == found;
+        let verdict = if expected == found { "same" } else { "DIFFERENT" };
+        outln!("{what:<30}  {verdict}  blake3 {found}");
+    }
+    if same {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let here = [&settings.writer, &settings.libtorch];
+    let now = crate::train::libtorch_version();
+    if *here[1] != now {
+        eprintln!("note: the run was made with libtorch {}, this is {now}", here[1]);
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn chosen_modalities(store: &Store, asked: &[Modality]) -> Result<Vec<Modality>, Failure> {
+    let has = |modality: &Modality| {
+        store.manifest().column(&format!("/{}/{modality}", SplitName::Train)).is_some()
+    };
+    let mut chosen: Vec<Modality> = match asked.is_empty() {
+        true => Modality::ALL.into_iter().filter(has).collect(),
+        false => asked.to_vec(),
+    };
+    chosen.sort();
+    chosen.dedup();
+    if let Some(absent) = chosen.iter().find(|modality| !has(modality)) {
+        let place = format!("/{}/{absent}", SplitName::Train);
+        return Err(Failure::at(store.path(), format!("{place}: the store has no {absent}")));
+    }
+    if !chosen.contains(&Modality::Text) {
+        return Err(Failure::at(store.path(), TrainError::NoText));
+    }
+    Ok(chosen)
+}
+
+fn print_result(out: &Path, result: &RunResult) {
+    let selected = &result.selected;
+    outln!("{}", out.display());
+    outln!(
+        "  {} parameters, {:.1} s, epoch {} has the {}",
+        result.n_parameters,
+        result.seconds,
+        selected.epoch,
+        selected.by
+    );
+    outln!("  {:<18} {:>8} {:>8} {:>18}", "", "valid", "test", "best test (epoch)");
+    for (name, valid) in selected.valid.iter() {
+        let test = selected.test.as_ref().map_or(f64::NAN, |metrics| metrics.get(name));
+        let best = result
+            .best_on_test_per_metric
+            .get(name)
+            .map_or(String::new(), |best| format!("{:.4} ({})", best.value, best.epoch));
+        outln!("  {name:<18} {valid:>8.4} {test:>8.4} {best:>18}");
+    }
+    outln!(
+        "  «best test» is the released protocol: each figure is chosen on the test split itself"
+    );
+}
+
+fn write_spread(path: &Path, spread: &[Spread]) -> Result<(), Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    spread
+        .iter()
+        .try_for_each(|row| writer.serialize(row))
+        .map_err(std::io::Error::from)
+        .and_then(|()| writer.into_inner().map_err(|error| error.into_error()))
+        .and_then(|bytes| publish::write(path, &bytes))
+        .map_err(|error| Failure::at(path, format!("cannot write: {error}")))
+}
+
+fn print_spread(out: &Path, spread: &[Spread], n_runs: usize) {
+    outln!("{}  {n_runs} runs, test split, epoch chosen on the validation split", out.display());
+    outln!("  {:<18} {:>17} {:>8} {:>8} {:>8}", "", "mean ± std", "min", "max", "paper");
+    for row in spread {
+        let paper = row.paper.map_or(String::new(), |value| format!("{value:.4}"));
+        let both = format!("{:.4} ± {:.4}", row.mean, row.std);
+        outln!("  {:<18} {both:>17} {:>8.4} {:>8.4} {paper:>8}", row.metric, row.min, row.max);
+    }
+}
+
+/// One bar for the whole run, on standard error.
+struct Bar {
+    bar: ProgressBar,
+    steps_per_epoch: usize,
+    shown: Instant,
+    valid_mae: Option<f64>,
+}
+
+impl Bar {
+    fn new(settings: &TrainSettings, n_samples: usize) -> Bar {
+        let training = &settings.hyper_parameters.training;
+        let steps_per_epoch = n_samples.div_ceil(training.batch_size);
+        let bar = ProgressBar::new((steps_per_epoch * training.epochs) as u64);
+        // A template of ours cannot be wrong at run time; indicatif's own style would serve too.
+        if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {percent}% {eta}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.enable_steady_tick(Duration::from_secs(1));
+        Bar { bar, steps_per_epoch, shown: Instant::now(), valid_mae: None }
+    }
+}
+
+impl Progress for Bar {
+    fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64)) {
+        self.bar.set_position(((epoch - 1) * self.steps_per_epoch + step) as u64);
+        // Reading the losses waits for the device, so it is done a few times a second only.
+        if self.shown.elapsed() > Duration::from_millis(250) && !self.bar.is_hidden() {
+            self.shown = Instant::now();
+            let (loss, mae) = losses();
+            let valid = self.valid_mae.map_or(String::new(), |mae| format!(", valid {mae:.3}"));
+            self.bar.set_message(format!("epoch {epoch} loss {loss:.3} MAE {mae:.3}{valid}"));
+        }
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) {
+        self.valid_mae = Some(record.valid.get("MAE"));
+    }
+}

@@ -1,0 +1,213 @@
+//! A store's splits as the trainer reads them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use tch::Device;
+
+use crate::cli::Failure;
+use crate::corpus::plan::{SplitPlan, StoreRow};
+use crate::corpus::{Modality, SplitName};
+use crate::model::Sequence;
+use crate::store::{Store, StoreError};
+use crate::train::TrainError;
+use crate::train::data::{Cache, FeatureRows, ReadError, TrainingSplit};
+use crate::train::settings::FoldChoice;
+
+/// Where features lie while they are used.
+#[derive(Args)]
+pub struct CacheArgs {
+    /// Where the features lie during the run: auto (in memory where they take at most half of what
+    /// is free), memory, or disk (each batch is read from the store ahead of its step)
+    #[arg(long, default_value = "auto", value_parser = ["auto", "memory", "disk"])]
+    cache: String,
+    /// Threads that read batches with `--cache disk`; the result does not depend on it
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64), value_name = "N")]
+    loader_threads: u8,
+}
+
+/// An open store, and which of its rows make up which split.
+pub struct Samples {
+    store: Arc<Store>,
+    rows: BTreeMap<SplitName, Vec<StoreRow>>,
+}
+
+impl Samples {
+    /// The store's own splits.
+    pub fn of(store: Store) -> Samples {
+        let rows = SplitName::ALL.map(|split| {
+            let rows = (0..store.ids(split).len()).map(|row_idx| StoreRow { split, row_idx });
+            (split, rows.collect())
+        });
+        Samples { store: Arc::new(store), rows: rows.into() }
+    }
+
+    /// The splits of one fold of a split manifest.
+    pub fn of_fold(
+        store: Store,
+        path: &Path,
+        fold: usize,
+    ) -> Result<(Samples, FoldChoice), Failure> {
+        let failure = |error: crate::corpus::plan::PlanError| Failure::new(error.to_string());
+        let plan = SplitPlan::load_for(path, &store.manifest().digest).map_err(failure)?;
+        let rows = plan.rows(fold, store.manifest()).map_err(|error| Failure::at(path, error))?;
+        let blake3 = crate::train::weights::digest(path).map_err(TrainError::from)?;
+        let choice = FoldChoice { path: absolute(path), blake3, fold };
+        Ok((Samples { store: Arc::new(store), rows }, choice))
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether a split has any samples.
+    pub fn has(&self, split: SplitName) -> bool {
+        self.rows.get(&split).is_some_and(|rows| !rows.is_empty())
+    }
+
+    /// Where features are to lie, as the user asked or as memory allows.
+    pub fn cache(&self, args: &CacheArgs, modalities: &[Modality]) -> Cache {
+        let disk = Cache::Disk { n_threads: args.loader_threads.into() };
+        match &*args.cache {
+            "memory" => Cache::Device,
+            "disk" => disk,
+            _ => {
+                let n_bytes: u64 = self
+                    .store
+                    .manifest()
+                    .columns
+                    .iter()
+                    .filter(|column| {
+                        modalities.iter().any(|m| column.path.ends_with(&format!("/{m}")))
+                    })
+                    .map(|column| column.shape.iter().product::<usize>() as u64 * 4)
+                    .sum();
+                match available_memory() {
+                    Some(available) if n_bytes > available / 2 => disk,
+                    _ => Cache::Device,
+                }
+            }
+        }
+    }
+
+    /// One split for the trainer.
+    pub fn load(
+        &self,
+        split: SplitName,
+        modalities: &[Modality],
+        cache: Cache,
+        device: Device,
+    ) -> Result<TrainingSplit, Failure> {
+        let path = self.store.path();
+        let rows = self.rows.get(&split).cloned().unwrap_or_default();
+        if rows.is_empty() {
+            return Err(Failure::at(path, TrainError::EmptySplit { split }));
+        }
+        let mut labels_of = BTreeMap::new();
+        for of in SplitName::ALL {
+            if rows.iter().any(|row| row.split == of) {
+                labels_of.insert(of, self.store.labels(of)?);
+            }
+        }
+        let ids = rows.iter().map(|row| self.store.ids(row.split)[row.row_idx].clone()).collect();
+        let labels = rows.iter().map(|row| labels_of[&row.split][row.row_idx]).collect();
+        let rows = StoreRows::new(Arc::clone(&self.store), rows, modalities)?;
+        TrainingSplit::new(split, ids, labels, Box::new(rows), cache, device)
+            .map_err(|error| Failure::at(path, error))
+    }
+}
+
+/// Bytes of memory that the system could give; `None` where it does not say.
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+/// A path that means the same from another folder.
+pub fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.into())
+}
+
+struct StoreRows {
+    store: Arc<Store>,
+    rows: Vec<StoreRow>,
+    sequences: BTreeMap<Modality, Sequence>,
+}
+
+impl StoreRows {
+    fn new(
+        store: Arc<Store>,
+        rows: Vec<StoreRow>,
+        modalities: &[Modality],
+    ) -> Result<StoreRows, Failure> {
+        let mut sequences = BTreeMap::new();
+        for modality in modalities {
+            for row in &rows {
+                let place = format!("/{}/{modality}", row.split);
+                let absent = || Failure::at(store.path(), format!("{place}: is absent"));
+                let column = store.manifest().column(&place).ok_or_else(absent)?;
+                let &[_, seq_len, feat_dim] = &*column.shape else { return Err(absent()) };
+                let found = Sequence { seq_len: seq_len as i64, feat_dim: feat_dim as i64 };
+                let expected = *sequences.entry(*modality).or_insert(found);
+                if found != expected {
+                    let (expected, found) =
+                        ([expected.seq_len, expected.feat_dim], [found.seq_len, found.feat_dim]);
+                    let problem = format!("{place}: expected {expected:?}, found {found:?}");
+                    return Err(Failure::at(store.path(), problem));
+                }
+            }
+        }
+        Ok(StoreRows { store, rows, sequences })
+    }
+}
+
+impl FeatureRows for StoreRows {
+    fn sequences(&self) -> BTreeMap<Modality, Sequence> {
+        self.sequences.clone()
+    }
+
+    fn read_all(
+        &self,
+        modality: Modality,
+        take: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), ReadError> {
+        let sequence = self.sequences[&modality];
+        let row_len = (sequence.seq_len * sequence.feat_dim).max(1) as usize;
+        for split in SplitName::ALL {
+            let mut wanted: BTreeMap<usize, usize> = BTreeMap::new();
+            for (sample_idx, row) in self.rows.iter().enumerate() {
+                if row.split == split {
+                    wanted.insert(row.row_idx, sample_idx);
+                }
+            }
+            if wanted.is_empty() {
+                continue;
+            }
+            let mut row_idx = 0;
+            self.store.feature_pieces::<StoreError>(split, modality, |values| {
+                for row in values.chunks_exact(row_len) {
+                    if let Some(sample_idx) = wanted.get(&row_idx) {
+                        take(*sample_idx, row);
+                    }
+                    row_idx += 1;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        modality: Modality,
+        sample_idx: usize,
+        out: &mut [f32],
+    ) -> Result<(), ReadError> {
+        let row = self.rows[sample_idx];
+        Ok(self.store.sample(row.split, modality, row.row_idx, out)?)
+    }
+}

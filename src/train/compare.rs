@@ -1,0 +1,157 @@
+//! Whether two runs differ by more than chance, on the segments that both predict.
+//!
+//! Both tests are paired: a segment that is hard for one model is hard for the other as well.
+
+use rand::RngExt;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::metrics::{self, Metrics};
+use crate::corpus::label::BinScheme;
+use crate::seed::stream;
+
+/// One metric of two runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    /// Name of the metric.
+    pub metric: &'static str,
+    /// Of the first run.
+    pub a: f64,
+    /// Of the second run.
+    pub b: f64,
+    /// `b - a`.
+    pub difference: f64,
+    /// 95% confidence interval of the difference: percentiles over resampled segments.
+    pub interval: [f64; 2],
+    /// Share of random exchanges of the two predictions of each segment that make a difference at
+    /// least as large, the observed one included (Phipson and Smyth, 2010).
+    pub p_value: f64,
+}
+
+/// Compares predictions `a` and `b` of the same segments, `[n_segments]` each, by a paired
+/// bootstrap and a paired permutation test of `n_resamples` rounds each.
+///
+/// # Panics
+/// The lists differ in length, which is a mistake of the caller.
+pub fn compare(
+    scheme: BinScheme,
+    labels: &[f32],
+    a: &[f32],
+    b: &[f32],
+    n_resamples: usize,
+    seed: u64,
+) -> Vec<Difference> {
+    assert!(labels.len() == a.len() && a.len() == b.len(), "one prediction per segment and run");
+    let n = labels.len();
+    let values = |metrics: Metrics| metrics.iter().map(|(_, value)| value).collect::<Vec<f64>>();
+    let differences = |labels: &[f32], a: &[f32], b: &[f32]| -> Vec<f64> {
+        let (a, b) = (metrics::evaluate(scheme, a, labels), metrics::evaluate(scheme, b, labels));
+        values(b).iter().zip(values(a)).map(|(b, a)| b - a).collect()
+    };
+    // A stream per round, so that the result does not depend on how threads share the rounds.
+    let rounds =
+        |test: &str, round: &(dyn Fn(&mut rand_chacha::ChaCha12Rng) -> Vec<f64> + Sync)| {
+            (0..n_resamples)
+                .into_par_iter()
+                .map(|i| round(&mut stream(seed, &format!("compare/{test}/{i}"))))
+                .collect::<Vec<Vec<f64>>>()
+        };
+    let bootstrap = rounds("bootstrap", &|rng| {
+        let sample: Vec<usize> = (0..n).map(|_| rng.random_range(0..n)).collect();
+        let pick = |of: &[f32]| sample.iter().map(|idx| of[*idx]).collect::<Vec<f32>>();
+        differences(&pick(labels), &pick(a), &pick(b))
+    });
+    let permuted = rounds("permutation", &|rng| {
+        let (mut one, mut other) = (a.to_vec(), b.to_vec());
+        for (one, other) in one.iter_mut().zip(&mut other) {
+            if rng.random::<bool>() {
+                std::mem::swap(one, other);
+            }
+        }
+        differences(labels, &one, &other)
+    });
+    let (of_a, of_b) = (metrics::evaluate(scheme, a, labels), metrics::evaluate(scheme, b, labels));
+    of_a.iter()
+        .zip(of_b.iter())
+        .enumerate()
+        .map(|(metric_idx, ((metric, a), (_, b)))| {
+            let difference = b - a;
+            let column = |rounds: &[Vec<f64>]| -> Vec<f64> {
+                let column = rounds.iter().map(|round| round[metric_idx]);
+                column.filter(|value| !value.is_nan()).collect()
+            };
+            let mut resampled = column(&bootstrap);
+            resampled.sort_by(f64::total_cmp);
+            let permuted = column(&permuted);
+            // Sums in another order differ in their last bits.
+            let least = difference.abs() * (1.0 - 1e-12);
+            let n_extreme = permuted.iter().filter(|value| value.abs() >= least).count();
+            let p_value = (n_extreme + 1) as f64 / (permuted.len() + 1) as f64;
+            let interval = [percentile(&resampled, 0.025), percentile(&resampled, 0.975)];
+            Difference { metric, a, b, difference, interval, p_value }
+        })
+        .collect()
+}
+
+/// Of sorted values, with linear interpolation; NaN of none.
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let place = share * last as f64;
+    let (low, high) = (place.floor() as usize, place.ceil() as usize);
+    sorted[low] + (sorted[high] - sorted[low]) * place.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels() -> Vec<f32> {
+        (0..200).map(|i| (i % 61) as f32 / 10.0 - 3.0).collect()
+    }
+
+    fn shifted(labels: &[f32], by: impl Fn(usize) -> f32) -> Vec<f32> {
+        labels.iter().enumerate().map(|(i, label)| label + by(i)).collect()
+    }
+
+    fn find<'a>(found: &'a [Difference], metric: &str) -> &'a Difference {
+        found.iter().find(|each| each.metric == metric).unwrap()
+    }
+
+    #[test]
+    fn a_run_does_not_differ_from_itself() {
+        let labels = labels();
+        let pred = shifted(&labels, |i| (i % 7) as f32 / 10.0);
+        for each in compare(BinScheme::Cmu, &labels, &pred, &pred, 99, 1) {
+            assert_eq!((each.difference, each.interval, each.p_value), (0.0, [0.0, 0.0], 1.0));
+        }
+    }
+
+    #[test]
+    fn a_better_run_is_told_from_a_worse_one_and_the_result_repeats() {
+        let labels = labels();
+        let a = shifted(&labels, |i| if i % 2 == 0 { 0.8 } else { -0.8 });
+        let b = shifted(&labels, |i| if i % 2 == 0 { 0.1 } else { -0.1 });
+        let found = compare(BinScheme::Cmu, &labels, &a, &b, 999, 1);
+        let mae = find(&found, "MAE");
+        assert!((mae.difference + 0.7).abs() < 1e-6);
+        assert!(mae.interval[1] < -0.6 && mae.p_value == 0.001, "{mae:?}");
+        let again = compare(BinScheme::Cmu, &labels, &a, &b, 999, 1);
+        assert_eq!(find(&again, "Corr").interval, find(&found, "Corr").interval);
+    }
+
+    #[test]
+    fn noise_around_zero_is_no_difference() {
+        let labels = labels();
+        let noise = |salt: usize| move |i: usize| (((i * 7919 + salt) % 101) as f32 - 50.0) / 100.0;
+        let (a, b) = (shifted(&labels, noise(13)), shifted(&labels, noise(57)));
+        let found = compare(BinScheme::Cmu, &labels, &a, &b, 999, 1);
+        let mae = find(&found, "MAE");
+        assert!(mae.interval[0] < 0.0 && mae.interval[1] > 0.0 && mae.p_value > 0.05, "{mae:?}");
+    }
+
+    #[test]
+    fn percentiles_interpolate() {
+        assert_eq!(percentile(&[1.0, 2.0, 3.0], 0.25), 1.5);
+        assert!(percentile(&[], 0.5).is_nan());
+    }
+}

@@ -1,0 +1,87 @@
+//! Several runs that differ in their seed, and what they come to together.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Serialize;
+
+use super::run::RunResult;
+use crate::corpus::Dataset;
+
+/// One metric over several runs, each at the epoch that its validation split chose.
+#[derive(Debug, Clone, Serialize)]
+pub struct Spread {
+    /// Name of the metric.
+    pub metric: String,
+    /// Runs that have it as a number.
+    pub n_runs: usize,
+    /// Mean on the test split.
+    pub mean: f64,
+    /// Sample standard deviation (with n - 1); NaN of a single run.
+    pub std: f64,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+    /// What the paper reports of ALMT, where it reports this metric.
+    pub paper: Option<f64>,
+}
+
+/// Summarises the test metrics of runs; empty where there is no test split.
+pub fn spread(dataset: Dataset, results: &[RunResult]) -> Vec<Spread> {
+    let paper = paper(dataset);
+    let first = results.first().and_then(|result| result.selected.test.as_ref());
+    let names = first.into_iter().flat_map(super::metrics::Metrics::iter).map(|(name, _)| name);
+    names
+        .map(|name| {
+            let values: Vec<f64> = results
+                .iter()
+                .filter_map(|result| result.selected.test.as_ref())
+                .map(|test| test.get(name))
+                .filter(|value| !value.is_nan())
+                .collect();
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+            Spread {
+                metric: name.into(),
+                n_runs: values.len(),
+                mean,
+                std: (square / (n - 1.0)).sqrt(),
+                min: values.iter().copied().fold(f64::NAN, f64::min),
+                max: values.iter().copied().fold(f64::NAN, f64::max),
+                paper: paper.get(name).copied(),
+            }
+        })
+        .collect()
+}
+
+/// What the paper reports of ALMT on the test split of a dataset (`schemas/paper/almt.toml`).
+pub fn paper(dataset: Dataset) -> &'static BTreeMap<String, f64> {
+    static PAPER: LazyLock<BTreeMap<String, BTreeMap<String, f64>>> = LazyLock::new(|| {
+        let text = include_str!("../../schemas/paper/almt.toml");
+        toml::from_str(text).expect("the embedded table is tested")
+    });
+    static NOTHING: BTreeMap<String, f64> = BTreeMap::new();
+    PAPER.get(dataset.name()).unwrap_or(&NOTHING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paper_has_metrics_of_the_dataset_only() {
+        for (dataset, n_metrics) in [
+            (Dataset::Mosi, 8),
+            (Dataset::Mosei, 8),
+            (Dataset::Sims, 6),
+            // The paper does not report on it.
+            (Dataset::Simsv2, 0),
+        ] {
+            let known = super::super::metrics::names(dataset.bin_scheme());
+            assert_eq!(paper(dataset).len(), n_metrics);
+            assert!(paper(dataset).keys().all(|name| known.contains(&&**name)), "{dataset}");
+        }
+    }
+}

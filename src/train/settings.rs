@@ -1,0 +1,69 @@
+//! Everything that determines a run besides the data: `config.toml` of its folder.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::preset::Preset;
+use crate::corpus::{Dataset, Modality};
+
+/// What a run is made of. With the same settings, store and machine, a run gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSettings {
+    /// The dataset, which decides metrics and bins.
+    pub dataset: Dataset,
+    /// The store's path.
+    pub store: PathBuf,
+    /// The store's digest.
+    pub store_digest: String,
+    /// The modalities that the model sees.
+    pub modalities: Vec<Modality>,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// The metric of the validation split that chooses the epoch.
+    pub select: String,
+    /// Epochs without a better one after which the run ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// Device, as the command line spells it.
+    pub device: String,
+    /// Threads of libtorch: with another number, sums are rounded differently.
+    pub n_threads: i32,
+    /// Program and version.
+    pub writer: String,
+    /// Version of libtorch.
+    pub libtorch: String,
+    /// The command line, for the record.
+    pub command: Vec<String>,
+    /// The splits, where they are not the store's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_manifest: Option<FoldChoice>,
+    /// The weights to begin with, where they are not drawn from the seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitialWeights>,
+    /// Hyper-parameters.
+    pub hyper_parameters: Preset,
+}
+
+/// One fold of a split manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoldChoice {
+    /// The file.
+    pub path: PathBuf,
+    /// BLAKE3 of the file.
+    pub blake3: String,
+    /// Counted from 0.
+    pub fold: usize,
+}
+
+/// A weights file to begin with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InitialWeights {
+    /// The file.
+    pub path: PathBuf,
+    /// BLAKE3 of the file.
+    pub blake3: String,
+}

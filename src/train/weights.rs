@@ -1,0 +1,208 @@
+//! Tensors in safetensors files. The same tensors give the same bytes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use half::{bf16, f16};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use tch::{Device, Kind, Tensor};
+
+use crate::publish::Draft;
+
+/// Why a file of tensors could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The file system refused.
+    #[error("{path}: cannot {action}: {cause}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {problem}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// libtorch failed.
+    #[error("{path}: {cause}")]
+    Torch {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        cause: tch::TchError,
+    },
+}
+
+/// Tensors of float32 by name.
+pub type Tensors = BTreeMap<String, Tensor>;
+
+/// A file of tensors, in memory.
+pub(super) struct TensorFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    metadata: HashMap<String, String>,
+}
+
+/// Writes tensors as float32, whole or not at all, and returns the BLAKE3 of the file. At most one
+/// entry of metadata, since the order of several would differ from run to run.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub(super) fn write(
+    path: &Path,
+    tensors: &Tensors,
+    metadata: Option<(&str, String)>,
+) -> Result<String, WeightsError> {
+    let malformed = |problem: String| WeightsError::Malformed { path: path.into(), problem };
+    let torch = |cause| WeightsError::Torch { path: path.into(), cause };
+    let io = |cause| WeightsError::Io { path: path.into(), action: "write", cause };
+    let mut values: BTreeMap<&str, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+    for (name, tensor) in tensors {
+        let flat = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).flatten(0, -1);
+        let numbers = Vec::<f32>::try_from(&flat).map_err(torch)?;
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let shape = tensor.size().iter().map(|extent| *extent as usize).collect();
+        values.insert(name, (shape, bytes));
+    }
+    let views: Vec<(&str, TensorView<'_>)> = values
+        .iter()
+        .map(|(name, (shape, bytes))| {
+            Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
+        })
+        .collect::<Result<_, safetensors::SafeTensorError>>()
+        .map_err(|error| malformed(error.to_string()))?;
+    let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_owned(), text)]));
+    let bytes =
+        safetensors::serialize(views, metadata).map_err(|error| malformed(error.to_string()))?;
+    let draft = Draft::new(path, true).map_err(io)?;
+    std::fs::write(draft.path(), &bytes).map_err(io)?;
+    // Written every epoch: whole after any kill, and nobody waits for the disk.
+    draft.publish_unsynced().map_err(io)?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
+}
+
+/// The BLAKE3 of a file, as [`write`] returns it.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn digest(path: &Path) -> Result<String, WeightsError> {
+    Ok(TensorFile::read_bytes(path).map(|bytes| blake3::hash(&bytes).to_hex().to_string())?)
+}
+
+impl TensorFile {
+    fn read_bytes(path: &Path) -> Result<Vec<u8>, WeightsError> {
+        std::fs::read(path).map_err(|cause| {
+            let path = path.into();
+            WeightsError::Io { path, action: "open", cause }
+        })
+    }
+
+    /// Reads a file; its tensors are looked at later.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no safetensors file.
+    pub(super) fn open(path: &Path) -> Result<TensorFile, WeightsError> {
+        let bytes = TensorFile::read_bytes(path)?;
+        let header = SafeTensors::read_metadata(&bytes).map_err(|error| {
+            let problem = format!("is not a safetensors file: {error}");
+            WeightsError::Malformed { path: path.into(), problem }
+        })?;
+        let metadata = header.1.metadata().clone().unwrap_or_default();
+        Ok(TensorFile { path: path.into(), bytes, metadata })
+    }
+
+    /// One entry of the metadata, which is JSON.
+    ///
+    /// # Errors
+    /// The entry is absent or malformed.
+    pub(super) fn info<T: serde::de::DeserializeOwned>(
+        &self,
+        key: &str,
+        what: &str,
+    ) -> Result<T, WeightsError> {
+        let text = self.metadata.get(key).ok_or_else(|| {
+            self.malformed(format!("is not {what} of almt-data: metadata `{key}` is absent"))
+        })?;
+        serde_json::from_str(text)
+            .map_err(|error| self.malformed(format!("metadata `{key}`: {error}")))
+    }
+
+    /// Number of values in all tensors.
+    ///
+    /// # Errors
+    /// The header contradicts the file.
+    pub(super) fn n_values(&self) -> Result<usize, WeightsError> {
+        let tensors = self.tensors()?;
+        Ok(tensors.iter().map(|(_, view)| view.shape().iter().product::<usize>()).sum())
+    }
+
+    /// Copies all tensors whose name begins with `prefix` into those of the same name without it.
+    ///
+    /// # Errors
+    /// A tensor is absent, surplus, of another shape or not of floating point.
+    pub(super) fn copy_into(
+        &self,
+        prefix: &str,
+        targets: &mut Tensors,
+    ) -> Result<(), WeightsError> {
+        let tensors = self.tensors()?;
+        for name in tensors.names() {
+            if let Some(name) = name.strip_prefix(prefix)
+                && !targets.contains_key(name)
+            {
+                return Err(self.malformed(format!("tensor `{name}` is not one of the model")));
+            }
+        }
+        for (name, target) in targets {
+            let view = tensors
+                .tensor(&format!("{prefix}{name}"))
+                .map_err(|_| self.malformed(format!("tensor `{name}` of the model is absent")))?;
+            let shape: Vec<i64> = view.shape().iter().map(|extent| *extent as i64).collect();
+            let numbers = numbers(&view);
+            let Some(numbers) = numbers.filter(|_| shape == target.size()) else {
+                return Err(self.malformed(format!(
+                    "tensor `{name}`: expected float32 {:?}, found {:?} {shape:?}",
+                    target.size(),
+                    view.dtype()
+                )));
+            };
+            let values = Tensor::from_slice(&numbers).view(&*shape);
+            tch::no_grad(|| target.detach().copy_(&values));
+        }
+        Ok(())
+    }
+
+    pub(super) fn malformed(&self, problem: String) -> WeightsError {
+        WeightsError::Malformed { path: self.path.clone(), problem }
+    }
+
+    fn tensors(&self) -> Result<SafeTensors<'_>, WeightsError> {
+        SafeTensors::deserialize(&self.bytes)
+            .map_err(|error| self.malformed(format!("is not a safetensors file: {error}")))
+    }
+}
+
+/// The values of a tensor of floating point as float32; `None` of another type.
+fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    let data = view.data();
+    Some(match view.dtype() {
+        Dtype::F32 => {
+            data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        }
+        Dtype::F16 => {
+            data.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+        }
+        Dtype::BF16 => {
+            data.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+        }
+        _ => return None,
+    })
+}
