@@ -13,19 +13,13 @@ use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::support::{almt, files, synthetic_store};
+use crate::support::{almt, files, program, synthetic_store};
 
 const STORES: [&str; 2] = ["mosi.h5", "mosi.arrow"];
 
 /// A number of tries that an environment variable can raise.
 fn tries(variable: &str, otherwise: usize) -> usize {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
-
-fn program(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_almt-data"));
-    command.args(args).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
-    command
 }
 
 /// What reading a whole store says: whether it is as it was written.

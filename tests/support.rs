@@ -1,7 +1,7 @@
 //! Runs the program as a user does, and says everything when something is off.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// What one call of the program did.
 pub struct Call {
@@ -52,15 +52,20 @@ impl Call {
     }
 }
 
+/// A call of the program in `folder`, without its output.
+pub fn program(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_almt-data"));
+    command.args(args).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+    // Tests run side by side: threads that wait must not keep the others from working.
+    command.env("OMP_WAIT_POLICY", "passive");
+    command
+}
+
 /// Calls the program in `folder`.
 pub fn almt(folder: &Path, args: &[&str]) -> Call {
-    let output = Command::new(env!("CARGO_BIN_EXE_almt-data"))
-        .args(args)
-        .current_dir(folder)
-        // Tests run side by side: threads that wait must not keep the others from working.
-        .env("OMP_WAIT_POLICY", "passive")
-        .output()
-        .expect("the program starts");
+    let mut command = program(folder, args);
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output();
+    let output = output.expect("the program starts");
     Call { shown: format!("almt-data {}", args.join(" ")), output }
 }
 

@@ -2,7 +2,16 @@
 
 use std::path::Path;
 
-use crate::support::{almt, files, synthetic_store};
+use std::time::Instant;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+
+use crate::support::{almt, files, program, python, synthetic_store};
+
+fn json(folder: &Path, file: &str) -> serde_json::Value {
+    serde_json::from_slice(&bytes(folder, file)).unwrap()
+}
 
 fn train(folder: &Path, out: &str, more: &[&str]) -> String {
     let mut args =
@@ -23,7 +32,14 @@ fn a_run_fills_its_folder_repeats_to_the_byte_and_evaluates_the_same() {
     train(folder, "one", &["--seed", "3"]);
     train(folder, "two", &["--seed", "3"]);
     train(folder, "other", &["--seed", "4"]);
-    let expected = ["best.safetensors", "config.toml", "metrics.jsonl", "result.json"];
+    let expected = [
+        "best.safetensors",
+        "config.toml",
+        "events.out.tfevents.almt-data",
+        "metrics.jsonl",
+        "predictions.csv",
+        "result.json",
+    ];
     assert_eq!(files(&folder.join("one")), expected);
     let weights = |run: &str| bytes(folder, &format!("{run}/best.safetensors"));
     assert!(weights("one") == weights("two"), "the same seed gave other weights");
@@ -37,7 +53,7 @@ fn a_run_fills_its_folder_repeats_to_the_byte_and_evaluates_the_same() {
     let config: toml::Table =
         String::from_utf8(bytes(folder, "one/config.toml")).unwrap().parse().unwrap();
     assert_eq!(config["seed"].as_integer(), Some(3));
-    assert_eq!(config["training"]["epochs"].as_integer(), Some(3));
+    assert_eq!(config["hyper_parameters"]["training"]["epochs"].as_integer(), Some(3));
 
     let eval = almt(
         folder,
@@ -62,6 +78,7 @@ fn every_set_of_modalities_with_text_trains_and_others_are_refused() {
     {
         let out = format!("run{i}");
         train(folder, &out, &["--modalities", modalities]);
+        almt(folder, &["train", "--repeat", &out]).ok();
         let config = String::from_utf8(bytes(folder, &format!("{out}/config.toml"))).unwrap();
         let n_modalities = modalities.split(',').count();
         let config: toml::Table = config.parse().unwrap();
@@ -94,4 +111,243 @@ fn the_synthetic_signal_is_learned() {
         serde_json::from_slice(&bytes(folder, "run/result.json")).unwrap();
     let corr = result["selected"]["test"]["Corr"].as_f64().unwrap();
     assert!(corr > 0.5, "test correlation {corr}");
+}
+
+/// Everything of a result but the time that it took.
+fn timeless(folder: &Path, run: &str) -> serde_json::Value {
+    let mut result = json(folder, &format!("{run}/result.json"));
+    result.as_object_mut().unwrap().remove("seconds");
+    result
+}
+
+#[test]
+fn a_run_killed_at_any_moment_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "40");
+    let args =
+        ["train", "--store", "mosi.h5", "--epochs", "6", "--lr", "1e-3", "--batch-size", "8"];
+    let fresh = |out: &str| program(folder, &[&args[..], &["--out", out]].concat());
+    let begin = Instant::now();
+    assert!(fresh("whole").status().unwrap().success());
+    let whole = begin.elapsed();
+    let mut rng = ChaCha12Rng::seed_from_u64(5);
+    let n_tries = std::env::var("ALMT_DATA_TEST_KILLS").map_or(6, |n| n.parse().unwrap());
+    let mut n_killed = 0;
+    for idx in 0..n_tries {
+        let out = format!("killed{idx}");
+        let mut child = fresh(&out).spawn().unwrap();
+        std::thread::sleep(whole.mul_f64(rng.random_range(0.1..1.0)));
+        child.kill().unwrap();
+        n_killed += usize::from(!child.wait().unwrap().success());
+        // A second kill while it goes on.
+        if folder.join(&out).join("config.toml").exists() {
+            let mut child = program(folder, &["train", "--resume", &out]).spawn().unwrap();
+            std::thread::sleep(whole.mul_f64(rng.random_range(0.1..0.8)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            almt(folder, &["train", "--resume", &out]).ok();
+        } else {
+            assert!(fresh(&out).arg("--overwrite").status().unwrap().success());
+        }
+        for file in ["best.safetensors", "predictions.csv"] {
+            let of = |run: &str| bytes(folder, &format!("{run}/{file}"));
+            assert!(of(&out) == of("whole"), "{file} of killed run {idx} differs");
+        }
+        assert_eq!(timeless(folder, &out), timeless(folder, "whole"), "killed run {idx}");
+        assert_eq!(files(&folder.join(&out)), files(&folder.join("whole")), "killed run {idx}");
+    }
+    println!("{n_killed} of {n_tries} runs were killed before their end");
+}
+
+#[test]
+fn features_on_the_disk_and_any_number_of_readers_give_the_same_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    almt(folder, &["copy", "mosi.h5", "mosi.arrow"]).ok();
+    train(folder, "memory", &["--batch-size", "5"]);
+    for (out, more) in [
+        ("disk1", &["--cache", "disk"][..]),
+        ("disk3", &["--cache", "disk", "--loader-threads", "3"]),
+        ("arrow", &["--cache", "disk"]),
+    ] {
+        let store = if out == "arrow" { "mosi.arrow" } else { "mosi.h5" };
+        let mut args = vec!["train", "--store", store, "--out", out];
+        args.extend(["--epochs", "3", "--lr", "1e-3", "--batch-size", "5"]);
+        args.extend(more);
+        almt(folder, &args).ok();
+        assert_eq!(timeless(folder, out), timeless(folder, "memory"), "{out}");
+    }
+}
+
+#[test]
+fn a_fold_of_a_split_manifest_is_trained_on_without_a_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "40");
+    let split = ["split", "mosi.h5", "--k-fold", "4", "--by", "segment", "-o", "cv.json"];
+    almt(folder, &split).ok();
+    let plan = json(folder, "cv.json");
+    let fold = &plan["folds"][2];
+    train(folder, "fold", &["--manifest", "cv.json", "--fold", "2"]);
+    let result = json(folder, "fold/result.json");
+    for name in ["train", "valid", "test"] {
+        assert_eq!(result["n_samples"][name], fold[name].as_array().unwrap().len(), "{name}");
+    }
+    let predicted = String::from_utf8(bytes(folder, "fold/predictions.csv")).unwrap();
+    for id in fold["test"].as_array().unwrap() {
+        assert!(predicted.contains(&format!("{},test,", id.as_str().unwrap())), "{id}");
+    }
+    almt(folder, &["train", "--repeat", "fold"]).ok();
+    let past_the_end = ["train", "--store", "mosi.h5", "--manifest", "cv.json", "--fold", "4"];
+    almt(folder, &past_the_end).fails_with(&["cv.json", "fold 4 is not there"]);
+    synthetic_store(folder, "sims", "8");
+    let other = ["train", "--store", "sims.h5", "--manifest", "cv.json"];
+    almt(folder, &other).fails_with(&["cv.json", "belongs to another store"]);
+}
+
+#[test]
+fn several_seeds_are_single_runs_with_a_summary_and_go_on_where_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "16");
+    train(folder, "all", &["--seeds", "5,7"]);
+    train(folder, "single", &["--seed", "7"]);
+    assert_eq!(timeless(folder, "all/seed-7"), timeless(folder, "single"));
+    let summary = String::from_utf8(bytes(folder, "all/summary.csv")).unwrap();
+    let mae = summary.lines().find(|line| line.starts_with("MAE,")).unwrap();
+    let fields: Vec<f64> = mae.split(',').skip(1).map(|field| field.parse().unwrap()).collect();
+    let of = |run: &str| {
+        json(folder, &format!("{run}/result.json"))["selected"]["test"]["MAE"].as_f64().unwrap()
+    };
+    let (one, other) = (of("all/seed-5"), of("all/seed-7"));
+    let std = (one - other).abs() / 2.0_f64.sqrt();
+    let expected = [2.0, (one + other) / 2.0, std, one.min(other), one.max(other), 0.683];
+    for (found, expected) in fields.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-12, "{summary}");
+    }
+    // What is complete is not done again; what is missing is.
+    let before = bytes(folder, "all/seed-5/result.json");
+    std::fs::remove_dir_all(folder.join("all/seed-7")).unwrap();
+    let text = train(folder, "all", &["--seeds", "5,7"]);
+    assert!(text.contains("2 runs") && text.contains("paper"), "{text}");
+    assert_eq!(bytes(folder, "all/seed-5/result.json"), before);
+    let mut args = vec!["train", "--store", "mosi.h5", "--epochs", "2", "--seeds", "5,7"];
+    args.extend(["--out", "all"]);
+    almt(folder, &args).fails_with(&["seed-5", "other settings"]);
+}
+
+#[test]
+fn selection_and_early_stopping_do_what_they_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    train(folder, "corr", &["--select", "Corr"]);
+    let result = json(folder, "corr/result.json");
+    let lines = String::from_utf8(bytes(folder, "corr/metrics.jsonl")).unwrap();
+    let best = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|record| record["valid"]["Corr"].as_f64().unwrap_or(f64::NEG_INFINITY))
+        .fold(f64::NEG_INFINITY, f64::max);
+    assert_eq!(result["selected"]["valid"]["Corr"].as_f64(), Some(best));
+    // In its first epoch the learning rate is zero, so that no second one differs from it here.
+    let args = ["--epochs", "40", "--lr", "1e-30", "--patience", "3"];
+    almt(folder, &[&["train", "--store", "mosi.h5", "--out", "early"], &args[..]].concat()).ok();
+    let result = json(folder, "early/result.json");
+    assert_eq!(result["n_epochs"], 4);
+    assert_eq!(result["selected"]["epoch"], 1);
+    let args = ["train", "--store", "mosi.h5", "--select", "Mult_acc_2", "--out", "no"];
+    almt(folder, &args).fails_with(&["`Mult_acc_2` is none of the metrics", "Has0_acc_2"]);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_names_the_segments() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    let args = ["train", "--store", "mosi.h5", "--lr", "1e30", "--epochs", "20", "--out", "run"];
+    almt(folder, &args).fails_with(&["training loss became", "epoch", "step", "segments "]);
+    assert!(folder.join("run/best.safetensors").exists());
+    assert!(!folder.join("run/result.json").exists());
+}
+
+#[test]
+fn predictions_are_those_of_the_run_and_weights_go_out_and_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    train(folder, "run", &[]);
+    let predict = |more: &[&str]| {
+        let mut args = vec!["predict", "--store", "mosi.h5", "-o", "p.csv", "--overwrite"];
+        args.extend(["--split", "valid", "--split", "test"]);
+        args.extend(more);
+        almt(folder, &args).ok();
+        String::from_utf8(bytes(folder, "p.csv")).unwrap()
+    };
+    let of_run = String::from_utf8(bytes(folder, "run/predictions.csv")).unwrap();
+    assert!(of_run.starts_with("id,split,label,prediction,acc_2_has0_label,"), "{of_run}");
+    assert_eq!(predict(&["--checkpoint", "run/best.safetensors"]), of_run);
+    almt(folder, &["export-weights", "run", "--to", "released"]).ok();
+    let again = ["export-weights", "run", "--to", "released"];
+    almt(folder, &again).fails_with(&["released.safetensors", "exists already"]);
+    let weights = ["--weights", "run/released.safetensors", "--preset", "mosi"];
+    assert_eq!(predict(&weights), of_run);
+    let paper = predict(&[&weights[..], &["--residual", "paper"]].concat());
+    assert_ne!(paper, of_run);
+    // A run that begins with weights and has a learning rate of (almost) zero keeps them.
+    let from = ["--init-from", "run/released.safetensors", "--lr", "1e-30", "--out", "from"];
+    almt(folder, &[&["train", "--store", "mosi.h5", "--epochs", "1"], &from[..]].concat()).ok();
+    assert_eq!(String::from_utf8(bytes(folder, "from/predictions.csv")).unwrap(), of_run);
+    let sizes = ["--weights", "run/released.safetensors", "--preset", "mosei"];
+    let args = [&["predict", "--store", "mosi.h5", "-o", "q.csv"], &sizes[..]].concat();
+    almt(folder, &args).fails_with(&["released.safetensors", "tensor `"]);
+    assert!(!folder.join("q.csv").exists());
+}
+
+#[test]
+fn two_runs_are_compared_segment_by_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "40");
+    train(folder, "a", &["--seed", "1"]);
+    train(folder, "b", &["--seed", "2"]);
+    let args = ["compare", "a", "b", "--resamples", "500", "--json"];
+    let found: serde_json::Value =
+        serde_json::from_str(&almt(folder, &args).ok().stdout()).unwrap();
+    assert_eq!(found["n_segments"], 20);
+    let of = |run: &str| {
+        json(folder, &format!("{run}/result.json"))["selected"]["test"]["MAE"].as_f64().unwrap()
+    };
+    let mae = found["metrics"].as_array().unwrap().iter().find(|m| m["metric"] == "MAE").unwrap();
+    let expected = of("b") - of("a");
+    assert!((mae["difference"].as_f64().unwrap() - expected).abs() < 1e-12);
+    let end = |idx: usize| mae["interval"][idx].as_f64().unwrap();
+    assert!(end(0) <= expected && expected <= end(1));
+    let table = almt(folder, &["compare", "a", "a", "--resamples", "100"]).ok().stdout();
+    assert!(table.lines().any(|line| line.contains("MAE") && line.ends_with("1.0000")), "{table}");
+}
+
+#[test]
+fn tensorboard_reads_the_curves_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "16");
+    train(folder, "run", &[]);
+    let Some(found) = python("events.py", &[&folder.join("run")]) else { return };
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    let lines = String::from_utf8(bytes(folder, "run/metrics.jsonl")).unwrap();
+    for (idx, line) in lines.lines().enumerate() {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        for (tag, value) in [
+            ("train/loss", &record["train_loss"]),
+            ("valid/MAE", &record["valid"]["MAE"]),
+            ("test/Has0_acc_2", &record["test"]["Has0_acc_2"]),
+        ] {
+            assert_eq!(found[tag][idx][0], idx + 1, "{tag}");
+            let found = found[tag][idx][1].as_f64().unwrap() as f32;
+            assert_eq!(found, value.as_f64().unwrap() as f32, "{tag}");
+        }
+    }
 }

@@ -50,7 +50,7 @@ enum Command {
     Split(split::SplitArgs),
     Scan(scan::ScanArgs),
     #[command(flatten)]
-    Trainer(train::TrainerCommand),
+    Trainer(Box<train::TrainerCommand>),
     Export(export::ExportArgs),
     Synth(synth::SynthArgs),
     Schema(schema::SchemaArgs),
@@ -140,7 +140,7 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Stats(args) => stats::stats(args),
         Command::Split(args) => split::split(args),
         Command::Scan(args) => Ok(scan::scan(args)),
-        Command::Trainer(command) => (trainer.run)(command),
+        Command::Trainer(command) => (trainer.run)(*command),
         Command::Export(args) => export::export(args),
         Command::Synth(args) => synth::synth(args),
         Command::Schema(args) => schema::schema(args),
