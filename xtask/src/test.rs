@@ -19,6 +19,11 @@ pub fn python_packages() -> Result<(), String> {
     packages(".python-numpy1", "test-python-numpy1", &["numpy"])
 }
 
+/// PyTorch with everything that it needs, 4 GB, for what is compared with it outside the tests.
+pub fn torch_packages() -> Result<(), String> {
+    packages(".python-torch", "torch", &["torch", "numpy"])
+}
+
 /// Installs the packages of a requirements file into a folder that does not have them yet.
 fn packages(folder: &str, requirements: &str, names: &[&str]) -> Result<(), String> {
     let place = root().join(folder);

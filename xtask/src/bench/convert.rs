@@ -63,7 +63,7 @@ pub fn convert(args: &[String]) -> Result<(), String> {
 }
 
 /// The release build, wherever cargo puts it.
-fn program() -> Result<PathBuf, String> {
+pub fn program() -> Result<PathBuf, String> {
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let target = this.parent().and_then(Path::parent).ok_or("no target folder")?;
     Ok(target.join("release/almt-data"))

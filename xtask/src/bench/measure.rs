@@ -1,6 +1,7 @@
 //! Wall time and peak memory of another program.
 
 use std::fs;
+use std::io::Read;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,11 +19,17 @@ pub struct Cost {
 
 /// Runs a command to its end, without its standard output.
 pub fn measure(command: &mut Command) -> Result<Cost, String> {
+    measure_with_output(command).map(|(cost, _)| cost)
+}
+
+/// Runs a command to its end and returns what it wrote to its standard output, which must fit a
+/// pipe.
+pub fn measure_with_output(command: &mut Command) -> Result<(Cost, String), String> {
     const PAUSE: Duration = Duration::from_millis(2);
     let shown = show(command);
     let start = Instant::now();
     let mut child = command
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("cannot start `{shown}`: {error}"))?;
     let status_file = format!("/proc/{}/status", child.id());
@@ -32,7 +39,13 @@ pub fn measure(command: &mut Command) -> Result<Cost, String> {
         let ended = child.try_wait().map_err(|error| format!("cannot wait: {error}"))?;
         cost.seconds = start.elapsed().as_secs_f64();
         match ended {
-            Some(status) if status.success() => return Ok(cost),
+            Some(status) if status.success() => {
+                let mut output = String::new();
+                if let Some(mut stdout) = child.stdout.take() {
+                    stdout.read_to_string(&mut output).map_err(|error| error.to_string())?;
+                }
+                return Ok((cost, output));
+            }
             Some(status) => return Err(format!("`{shown}` failed ({status})")),
             None => thread::sleep(PAUSE),
         }

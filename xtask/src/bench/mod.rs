@@ -4,11 +4,13 @@
 
 mod convert;
 mod measure;
+mod train;
 
 /// Runs one benchmark.
 pub fn bench(args: &[String]) -> Result<(), String> {
     match args.split_first() {
         Some((what, rest)) if what == "convert" => convert::convert(rest),
-        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`".into()),
+        Some((what, rest)) if what == "train" => train::train(rest),
+        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert` or `cargo xtask bench train`".into()),
     }
 }

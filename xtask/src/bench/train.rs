@@ -1,0 +1,130 @@
+//! `cargo xtask bench train`: a training step of ours beside the same model in plain eager PyTorch.
+//!
+//! Both train on random features of the real shapes, batch 64, two threads, without the text
+//! encoder. The peer is `xtask/peer/almt.py`, which is compared with the golden files first.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::convert::program;
+use super::measure::{measure, measure_with_output, median};
+use crate::run::{cargo, root, run};
+use crate::setup::{Variant, setup};
+use crate::test::torch_packages;
+
+/// Threads of both.
+const N_THREADS: usize = 2;
+
+/// Samples of a step, as in the paper.
+const BATCH_SIZE: usize = 64;
+
+/// Steps of ours in one epoch, of which there are [`N_EPOCHS`].
+const N_STEPS: usize = 4;
+
+/// The first one warms up and does not count.
+const N_EPOCHS: usize = 4;
+
+/// Steps of the peer; the first one does not count.
+const N_PEER_STEPS: usize = 3;
+
+/// What `synth` calls a dataset, and what the golden files call it.
+const CASES: [&str; 3] = ["mosi", "sims", "mosei"];
+
+/// Prints one table.
+pub fn train(args: &[String]) -> Result<(), String> {
+    if !args.is_empty() {
+        return Err("`bench train` takes no arguments".into());
+    }
+    setup(Variant::Cpu)?;
+    torch_packages()?;
+    run(cargo().args(["build", "--release", "--bins"]))?;
+    let folder = root().join("bench");
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
+    let golden = root().join("fixtures/golden");
+    run(peer("check").arg(golden.join("model_tiny_official.safetensors")))?;
+    println!(
+        "{:<8} {:>16} {:>16} {:>8} {:>12} {:>12}",
+        "", "ours, s/step", "PyTorch, s/step", "ratio", "ours, MiB", "PyTorch, MiB"
+    );
+    for dataset in CASES {
+        let (ours, our_kib) = ours(&folder, dataset)?;
+        let (theirs, their_kib) = theirs(&folder, dataset)?;
+        let mib = |kib: u64| kib as f64 / 1024.0;
+        let ratio = theirs / ours;
+        println!(
+            "{dataset:<8} {ours:>16.3} {theirs:>16.3} {ratio:>8.1} {:>12.0} {:>12.0}",
+            mib(our_kib),
+            mib(their_kib)
+        );
+    }
+    Ok(())
+}
+
+/// Seconds of a step and peak memory of `almt-data train`.
+fn ours(folder: &Path, dataset: &str) -> Result<(f64, u64), String> {
+    let program = program()?;
+    let store = folder.join(format!("train-{dataset}.h5"));
+    if !store.exists() {
+        let pickle = folder.join(format!("train-{dataset}.pkl"));
+        let samples = (N_STEPS * BATCH_SIZE).to_string();
+        let args = ["synth", "--dataset", dataset, "--unaligned", "--samples", &samples];
+        run(Command::new(&program).args(args).arg("--output").arg(&pickle))?;
+        let mut convert = Command::new(&program);
+        convert.arg("convert").arg(&pickle).arg("--output").arg(&store);
+        measure(convert.args(["--dataset", dataset]))?;
+        let _ = fs::remove_file(&pickle);
+    }
+    let out = folder.join("train-run");
+    let _ = fs::remove_dir_all(&out);
+    let mut command = Command::new(&program);
+    command.arg("train").arg("--store").arg(&store).arg("--out").arg(&out);
+    command.args(["--epochs", &N_EPOCHS.to_string(), "--threads", &N_THREADS.to_string()]);
+    let (cost, _) = measure_with_output(&mut command)?;
+    let log = out.join("metrics.jsonl");
+    let text =
+        fs::read_to_string(&log).map_err(|e| format!("cannot read {}: {e}", log.display()))?;
+    let seconds: Vec<f64> = text.lines().skip(1).filter_map(train_seconds).collect();
+    if seconds.len() != N_EPOCHS - 1 {
+        return Err(format!("{}: expected {N_EPOCHS} epochs with `train_seconds`", log.display()));
+    }
+    Ok((median(seconds) / N_STEPS as f64, cost.peak_kib))
+}
+
+/// The number after `"train_seconds":` in a line of JSON, which this program wrote.
+fn train_seconds(line: &str) -> Option<f64> {
+    let (_, rest) = line.split_once("\"train_seconds\":")?;
+    rest.split([',', '}']).next()?.parse().ok()
+}
+
+/// Seconds of a step and peak memory of plain eager PyTorch.
+fn theirs(folder: &Path, dataset: &str) -> Result<(f64, u64), String> {
+    let job = folder.join(format!("train-{dataset}.json"));
+    let sizes = root().join("fixtures/golden/param_counts.json");
+    let script = "import json, sys; sizes, job, dataset, threads, batch, steps = sys.argv[1:]; \
+                  h = json.load(open(sizes))[dataset]['hyper_parameters']; \
+                  json.dump({'hyper_parameters': h, 'threads': int(threads), \
+                  'batch_size': int(batch), 'steps': int(steps)}, open(job, 'w'))";
+    let numbers = [N_THREADS, BATCH_SIZE, N_PEER_STEPS].map(|number| number.to_string());
+    let mut write_job = Command::new("python3");
+    run(write_job.args(["-c", script]).arg(&sizes).arg(&job).arg(dataset).args(numbers))?;
+    let (cost, output) = measure_with_output(peer("step").arg(&job))?;
+    let seconds: Vec<f64> = output
+        .trim()
+        .trim_matches(['[', ']'])
+        .split(", ")
+        .skip(1)
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    if seconds.len() != N_PEER_STEPS - 1 {
+        return Err(format!("the peer printed `{output}`"));
+    }
+    Ok((median(seconds), cost.peak_kib))
+}
+
+fn peer(what: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", root().join(".python-torch"));
+    command.arg(root().join("xtask/peer/almt.py")).arg(what);
+    command
+}
