@@ -8,6 +8,9 @@ mod output;
 
 mod convert;
 mod copy;
+#[cfg_attr(feature = "train", path = "encode/enabled.rs")]
+#[cfg_attr(not(feature = "train"), path = "encode/disabled.rs")]
+mod encode;
 mod export;
 mod form;
 mod inspect;
@@ -49,6 +52,7 @@ enum Command {
     Stats(stats::StatsArgs),
     Split(split::SplitArgs),
     Scan(scan::ScanArgs),
+    Encode(encode::EncodeArgs),
     Train(train::TrainArgs),
     Eval(train::EvalArgs),
     Export(export::ExportArgs),
@@ -67,9 +71,30 @@ pub struct Trainer {
     eval: fn(train::EvalArgs) -> Result<ExitCode, Failure>,
 }
 
-pub use train::ELSEWHERE;
+/// All commands that need libtorch: those of the trainer, and `encode`.
+#[derive(Clone, Copy)]
+pub struct Linked {
+    trainer: Trainer,
+    encode: fn(encode::EncodeArgs) -> Result<ExitCode, Failure>,
+}
+
+/// The commands in the executable that is linked to libtorch.
 #[cfg(feature = "train")]
-pub use train::HERE;
+pub const HERE: Linked = Linked { trainer: train::HERE, encode: encode::here };
+
+/// The commands in the executable that is not.
+pub const ELSEWHERE: Linked = Linked { trainer: train::ELSEWHERE, encode: encode::elsewhere };
+
+/// Goes on as the executable beside this one that is linked to libtorch; returns only on failure.
+#[cfg(feature = "train")]
+fn hand_over() -> Result<ExitCode, Failure> {
+    use std::os::unix::process::CommandExt;
+    let this = std::env::current_exe().map_err(|error| Failure::new(error.to_string()))?;
+    let linked = this.with_file_name("almt-data-train");
+    let error = std::process::Command::new(&linked).args(std::env::args_os().skip(1)).exec();
+    Err(Failure::at(&linked, format!("cannot start the program: {error}"))
+        .hint("`cargo install --path .` puts it beside `almt-data`; keep the two together"))
+}
 
 /// A run that failed, in words for the user.
 ///
@@ -131,8 +156,8 @@ fn size_on_disk(path: &Path) -> u64 {
     entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
-/// Runs the program on the process's arguments, in the executable that `trainer` belongs to.
-pub fn main(trainer: Trainer) -> ExitCode {
+/// Runs the program on the process's arguments, in the executable that `linked` belongs to.
+pub fn main(linked: Linked) -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Convert(args) => convert::convert(args),
         Command::Copy(args) => copy::copy(args),
@@ -141,8 +166,9 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Stats(args) => stats::stats(args),
         Command::Split(args) => split::split(args),
         Command::Scan(args) => Ok(scan::scan(args)),
-        Command::Train(args) => (trainer.train)(args),
-        Command::Eval(args) => (trainer.eval)(args),
+        Command::Encode(args) => (linked.encode)(args),
+        Command::Train(args) => (linked.trainer.train)(args),
+        Command::Eval(args) => (linked.trainer.eval)(args),
         Command::Export(args) => export::export(args),
         Command::Synth(args) => synth::synth(args),
         Command::Schema(args) => schema::schema(args),
