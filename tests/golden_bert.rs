@@ -168,8 +168,7 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
     let vars = nn::VarStore::new(Device::Cpu);
     let model = AlmtWithBert::new(&Init::new(vars.root(), 0), &sizes);
     let without = "bertmodel.model.pooler.";
-    let recorded: Vec<&str> =
-        values.keys().filter_map(|key| key.strip_prefix("param/")).collect();
+    let recorded: Vec<&str> = values.keys().filter_map(|key| key.strip_prefix("param/")).collect();
     let mut expected: Vec<&str> =
         recorded.iter().copied().filter(|name| !name.starts_with(without)).collect();
     expected.sort_unstable();
@@ -183,9 +182,8 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
     }
     let input = |name: &str| Some(values[&format!("input/{name}")].shallow_clone());
     let tokens = Tokens::of_text_bert(&values["input/text"]);
-    let forward = |trace: &mut Trace| {
-        model.forward(&tokens, input("audio"), input("visual"), None, trace)
-    };
+    let forward =
+        |trace: &mut Trace| model.forward(&tokens, input("audio"), input("visual"), None, trace);
     let mut trace = Trace::keep();
     let pred = forward(&mut trace);
     let found = trace.into_values();
@@ -218,7 +216,9 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
     let mut n_compared = 0;
     for (name, variable) in &variables {
         let recorded = values.get(&format!("final/{name}"));
-        if let Some(recorded) = recorded.filter(|_| !name.ends_with("key.bias") && !name.ends_with("norm_k.bias")) {
+        if let Some(recorded) =
+            recorded.filter(|_| !name.ends_with("key.bias") && !name.ends_with("norm_k.bias"))
+        {
             n_compared += 1;
             let difference = max_abs(&(variable - recorded));
             worst.check("parameters", name, difference, TRAJECTORY_PARAMETERS);
@@ -248,8 +248,7 @@ fn a_frozen_encoder_stays_as_it_is_and_the_rest_learns() {
     assert_eq!((bert_before.len(), bert_before.len() + almt_before.len()), (37, vars.len()));
     let tokens = Tokens::of_text_bert(&values["input/text"]);
     let input = |name: &str| Some(values[&format!("input/{name}")].shallow_clone());
-    let pred =
-        model.forward(&tokens, input("audio"), input("visual"), None, &mut Trace::default());
+    let pred = model.forward(&tokens, input("audio"), input("visual"), None, &mut Trace::default());
     optimizer.backward_step(&loss(&pred, &values["input/label"]));
     assert!(bert_before.iter().zip(copy(Part::Bert)).all(|(one, other)| *one == other));
     assert!(almt_before.iter().zip(copy(Part::Almt)).any(|(one, other)| *one != other));

@@ -195,7 +195,9 @@ impl BertConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Not the extents of an input.
-    #[error("expected [n_samples, 3, 1 to {max}], which is what the encoder reads, found {shape:?}")]
+    #[error(
+        "expected [n_samples, 3, 1 to {max}], which is what the encoder reads, found {shape:?}"
+    )]
     Length {
         /// What was found.
         shape: Vec<usize>,
@@ -238,7 +240,11 @@ impl Tokens {
     /// The three parts of a `text_bert` batch, `[batch, 3, seq_len]` of any integer type.
     pub fn of_text_bert(text_bert: &Tensor) -> Tokens {
         let part = |part, kind| text_bert.select(1, part).to_kind(kind);
-        Tokens { ids: part(0, Kind::Int64), mask: part(1, Kind::Float), segments: part(2, Kind::Int64) }
+        Tokens {
+            ids: part(0, Kind::Int64),
+            mask: part(1, Kind::Float),
+            segments: part(2, Kind::Int64),
+        }
     }
 }
 
@@ -409,7 +415,11 @@ impl Bert {
         let mask = mask.unsqueeze(1).unsqueeze(1);
         let mut x = embedded.shallow_clone();
         for (idx, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x, &mask, &LayerDropout { config: &self.config, dropout, layer: idx });
+            x = layer.forward(
+                &x,
+                &mask,
+                &LayerDropout { config: &self.config, dropout, layer: idx },
+            );
             trace.record_layer("layer", idx, &x);
         }
         x

@@ -19,9 +19,8 @@ impl Kind {
     fn problem(&self) -> Option<String> {
         let other = |name: &str, expected: &str, found: &Option<String>| {
             let found = found.as_deref().unwrap_or(expected);
-            (found != expected).then(|| {
-                format!("`{name}`: only `{expected}` is supported, found `{found}`")
-            })
+            (found != expected)
+                .then(|| format!("`{name}`: only `{expected}` is supported, found `{found}`"))
         };
         other("model_type", "bert", &self.model_type)
             .or(other("position_embedding_type", "absolute", &self.position_embedding_type))

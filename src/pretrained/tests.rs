@@ -86,8 +86,7 @@ fn halves_become_float32() {
         let folder = folder(|tensors| {
             for tensor in tensors.values_mut() {
                 let numbers = tensor.2.chunks_exact(4);
-                let numbers =
-                    numbers.map(|b| narrow(f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+                let numbers = numbers.map(|b| narrow(f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
                 *tensor = (dtype, tensor.1.clone(), numbers.flatten().collect());
             }
         });

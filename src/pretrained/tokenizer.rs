@@ -72,10 +72,8 @@ impl TextTokenizer {
     /// # Errors
     /// The vocabulary has no token for what it does not know.
     pub fn encode(&self, texts: &[String]) -> Result<Tokenized, PretrainedError> {
-        let unusable = |problem: String| PretrainedError::Tokenizer {
-            path: self.path.clone(),
-            problem,
-        };
+        let unusable =
+            |problem: String| PretrainedError::Tokenizer { path: self.path.clone(), problem };
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let n_samples = texts.len();
         let encodings = self

@@ -36,7 +36,9 @@ impl Weights {
         let path = folder.join("model.safetensors");
         let bytes = match Bytes::map(&path) {
             Ok(bytes) => bytes,
-            Err(cause) => return Err(instead(folder).unwrap_or(PretrainedError::Io { path, cause })),
+            Err(cause) => {
+                return Err(instead(folder).unwrap_or(PretrainedError::Io { path, cause }));
+            }
         };
         let mut weights = Weights { path, bytes, names: BTreeMap::new(), ignored: Vec::new() };
         weights.match_names(config)?;
@@ -68,8 +70,7 @@ impl Weights {
             names.insert(name, spelling);
         }
         let used: Vec<&String> = names.values().collect();
-        let mut ignored: Vec<String> =
-            tensors.names().into_iter().map(str::to_owned).collect();
+        let mut ignored: Vec<String> = tensors.names().into_iter().map(str::to_owned).collect();
         ignored.retain(|name| !used.contains(&name));
         ignored.sort();
         (self.names, self.ignored) = (names, ignored);
@@ -88,7 +89,12 @@ impl Weights {
             expected,
             found,
         };
-        if !view.shape().iter().map(|extent| i64::try_from(*extent).ok()).eq(expected.iter().map(|e| Some(*e))) {
+        if !view
+            .shape()
+            .iter()
+            .map(|extent| i64::try_from(*extent).ok())
+            .eq(expected.iter().map(|e| Some(*e)))
+        {
             return Err(differs(format!("{expected:?}"), format!("{:?}", view.shape())));
         }
         match view.dtype() {
@@ -109,7 +115,8 @@ impl Weights {
         let tensors = self.tensors()?;
         let mut variables = vars.variables();
         for (name, shape) in config.parameters() {
-            let absent = || PretrainedError::Missing { path: self.path.clone(), name: name.clone() };
+            let absent =
+                || PretrainedError::Missing { path: self.path.clone(), name: name.clone() };
             let spelling = self.names.get(&name).ok_or_else(absent)?;
             // Looked at anew, since the file is not ours alone.
             let view = tensors.tensor(spelling).map_err(|_| absent())?;

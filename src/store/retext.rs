@@ -19,6 +19,8 @@ pub struct NewText<'a> {
     /// The tokens that they were computed from, `[n_samples, 3, seq_len]`; without them the split
     /// keeps those that it has.
     pub tokens: Option<Array3<i32>>,
+    /// What the manifest is to say of it, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Writes the content of `source` to `target` with the text features of `text`, which has all of
@@ -43,19 +45,20 @@ pub fn with_text<E: From<StoreError>>(
     if text.values().any(|text| text.tokens.is_some()) {
         replaced.push("/text_bert");
     }
+    let mut notes =
+        vec![format!("text: computed from {} by the encoder {}", encoder.source, encoder.name)];
     let mut splits = Vec::new();
     for split in &source.manifest().splits {
         let mut split = reformat::columns(source, split, &failure)?;
-        if let Some(text) = text.remove(&split.name) {
+        if let Some(mut text) = text.remove(&split.name) {
+            notes.append(&mut text.notes);
             replace(&mut split, text);
         }
         splits.push(split);
     }
-    let note = format!("text: computed from {} by the encoder {}", encoder.source, encoder.name);
-    let lengths = |column: &Column| column.path.ends_with(TEXT_LENGTHS);
-    let left_out = source.manifest().columns.iter().any(lengths).then(|| {
-        "text_lengths: left out, since they were those of the former features".to_owned()
-    });
+    if source.manifest().columns.iter().any(|column| column.path.ends_with(TEXT_LENGTHS)) {
+        notes.push("text_lengths: left out, since they were those of the former features".into());
+    }
     let describe = |columns: Vec<Column>| -> Result<Manifest, E> {
         complete()?;
         reformat::failed(&failure)?;
@@ -65,12 +68,11 @@ pub fn with_text<E: From<StoreError>>(
             return Err(source.differs(&column.path).into());
         }
         let old = source.manifest();
-        let notes = old.notes.iter().cloned().chain([note]).chain(left_out).collect();
         Ok(Manifest {
             alignment: splits.first().and_then(|split| alignment(seq_lens(split))),
             digest: store_digest(&columns),
             columns,
-            notes,
+            notes: old.notes.iter().cloned().chain(notes).collect(),
             text_encoder: Some(encoder),
             ..old.clone()
         })

@@ -123,9 +123,10 @@ pub fn write(
         store_version: VERSION,
         writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
         dataset: options.dataset,
-        alignment: corpus.splits.first().and_then(|split| {
-            alignment(split.features.values().map(|block| block.shape[1]))
-        }),
+        alignment: corpus
+            .splits
+            .first()
+            .and_then(|split| alignment(split.features.values().map(|block| block.shape[1]))),
         layout: corpus.layout.into(),
         sources: sources.iter().zip(digests).map(source).collect(),
         splits: corpus.splits.iter().map(split_manifest).collect(),

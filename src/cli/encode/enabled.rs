@@ -108,7 +108,7 @@ pub fn here(args: EncodeArgs) -> Result<ExitCode, Failure> {
         wrong_call::<EncodeArgs>(COMMAND, ErrorKind::ArgumentConflict, problem);
     }
     let pretrained = Pretrained::open(&args.bert)?;
-    let texts = match text_source {
+    let texts: BTreeMap<SplitName, Text> = match text_source {
         TextSource::TextBert => stored_tokens(&source)?,
         TextSource::RawText => {
             let max_len = args.max_len.unwrap_or(DEFAULT_MAX_LEN);
@@ -116,20 +116,24 @@ pub fn here(args: EncodeArgs) -> Result<ExitCode, Failure> {
         }
     };
     let encoder = FrozenEncoder::load(&pretrained)?;
-    let n_samples: usize = texts.values().map(|tokens| tokens.dim().0).sum();
+    let n_samples: usize = texts.values().map(|text| text.tokens.dim().0).sum();
+    let n_cut: usize = texts.values().map(|text| text.n_cut).sum();
     let bar = progress::count("encoding", n_samples as u64);
     let advance = |n| bar.inc(n);
     let mut new_text = BTreeMap::new();
-    for (split, tokens) in texts {
+    for (split, Text { tokens, n_cut }) in texts {
         let (n_samples, _, seq_len) = tokens.dim();
         let kept = (text_source == TextSource::RawText).then(|| tokens.clone());
         let rows = encoder.rows(tokens, args.batch_size as usize, &advance);
-        let rows = rows.map_err(|error| {
-            Failure::at(source.path(), format!("/{split}/text_bert: {error}"))
-        })?;
+        let rows = rows
+            .map_err(|error| Failure::at(source.path(), format!("/{split}/text_bert: {error}")))?;
         let shape = [n_samples, seq_len, encoder.width()];
         let features = FeatureBlock { shape, source_dtype: "float32".into(), rows };
-        new_text.insert(split, NewText { features, tokens: kept });
+        let notes = match n_cut {
+            0 => vec![],
+            _ => vec![format!("/{split}/text_bert: {n_cut} texts were cut at {seq_len} tokens")],
+        };
+        new_text.insert(split, NewText { features, tokens: kept, notes });
     }
     let digests = pretrained.weight_digests();
     let provenance = TextEncoder {
@@ -150,9 +154,20 @@ pub fn here(args: EncodeArgs) -> Result<ExitCode, Failure> {
     let manifest = written?;
     outln!("{}", to.display());
     outln!("  text     {n_samples} x {} features by {}", encoder.width(), pretrained.name());
+    if n_cut > 0 {
+        outln!("  cut      {n_cut} texts had more tokens than `--max-len` leaves room for");
+    }
     outln!("  digest   blake3 {}", manifest.digest);
     outln!("  size     {}", human_bytes(size_on_disk(to)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is encoded of one split.
+struct Text {
+    /// `[n_samples, 3, seq_len]`.
+    tokens: Array3<i32>,
+    /// Texts that had more tokens than that.
+    n_cut: usize,
 }
 
 const COMMAND: &str = "almt-data encode";
@@ -162,15 +177,14 @@ fn splits(store: &Store) -> impl Iterator<Item = SplitName> {
 }
 
 fn default_source(store: &Store) -> TextSource {
-    let has_tokens =
-        |split| store.manifest().column(&format!("/{split}/text_bert")).is_some();
+    let has_tokens = |split| store.manifest().column(&format!("/{split}/text_bert")).is_some();
     match splits(store).all(has_tokens) {
         true => TextSource::TextBert,
         false => TextSource::RawText,
     }
 }
 
-fn stored_tokens(store: &Store) -> Result<BTreeMap<SplitName, Array3<i32>>, Failure> {
+fn stored_tokens(store: &Store) -> Result<BTreeMap<SplitName, Text>, Failure> {
     let tokens = |split| {
         let path = format!("/{split}/text_bert");
         let absent = || {
@@ -180,7 +194,7 @@ fn stored_tokens(store: &Store) -> Result<BTreeMap<SplitName, Array3<i32>>, Fail
         let tokens = store.numbers::<i32>(&path)?.ok_or_else(absent)?;
         let tokens = tokens.into_dimensionality::<Ix3>();
         tokens
-            .map(|tokens| (split, tokens))
+            .map(|tokens| (split, Text { tokens, n_cut: 0 }))
             .map_err(|error| Failure::at(store.path(), format!("{path}: {error}")))
     };
     splits(store).map(tokens).collect()
@@ -190,7 +204,7 @@ fn tokenized(
     store: &Store,
     pretrained: &Pretrained,
     max_len: usize,
-) -> Result<BTreeMap<SplitName, Array3<i32>>, Failure> {
+) -> Result<BTreeMap<SplitName, Text>, Failure> {
     let tokenizer = pretrained.tokenizer(max_len)?;
     let mut all = BTreeMap::new();
     for split in splits(store) {
@@ -199,11 +213,7 @@ fn tokenized(
             return Err(Failure::at(store.path(), format!("{path}: the store has no texts")));
         };
         let tokenized = tokenizer.encode(&texts)?;
-        if tokenized.n_cut > 0 {
-            let (n_cut, n_texts) = (tokenized.n_cut, texts.len());
-            eprintln!("{split}: {n_cut} of {n_texts} texts are cut at {max_len} tokens");
-        }
-        all.insert(split, tokenized.text_bert);
+        all.insert(split, Text { tokens: tokenized.text_bert, n_cut: tokenized.n_cut });
     }
     Ok(all)
 }
