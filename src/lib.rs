@@ -17,12 +17,15 @@
 //!   -> train::   batches on the device -> model:: -> metrics -> checkpoint, run folder
 //! ```
 //!
+//! Beside it, `pretrained::` reads the text encoders that others trained, and computes the text
+//! features of a store with one.
+//!
 //! Each arrow points one way: [`pickle`] knows nothing of datasets, [`corpus`] nothing of files,
 //! [`store`] nothing of pickles, `model` nothing of stores. [`cli`] is the only module that sees
 //! them all.
 //!
-//! The cargo feature `train` (on by default) adds `model`, `train` and libtorch; without it the
-//! data half builds and runs anywhere.
+//! The cargo feature `train` (on by default) adds `model`, `pretrained`, `train` and libtorch;
+//! without it the data half builds and runs anywhere.
 
 pub mod cli;
 pub mod corpus;
@@ -35,6 +38,8 @@ pub mod name;
 #[cfg(feature = "train")]
 mod native;
 pub mod pickle;
+#[cfg(feature = "train")]
+pub mod pretrained;
 pub mod publish;
 pub mod seed;
 pub mod store;

@@ -15,28 +15,28 @@ use serde_json::Value;
 use tch::nn;
 use tch::{Device, Kind, Tensor};
 
-const FORWARD: f64 = 1e-5;
-const GRADIENT: f64 = 2e-5;
+pub const FORWARD: f64 = 1e-5;
+pub const GRADIENT: f64 = 2e-5;
 const ZERO_GRADIENT: f64 = 1e-6;
-const TRAJECTORY: f64 = 1e-4;
-const TRAJECTORY_PARAMETERS: f64 = 5e-5;
+pub const TRAJECTORY: f64 = 1e-4;
+pub const TRAJECTORY_PARAMETERS: f64 = 5e-5;
 
-fn golden(name: &str) -> PathBuf {
+pub fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden").join(name)
 }
 
-fn json(name: &str) -> Value {
+pub fn json(name: &str) -> Value {
     let path = golden(&format!("{name}.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
 
-fn tensors(name: &str) -> BTreeMap<String, Tensor> {
+pub fn tensors(name: &str) -> BTreeMap<String, Tensor> {
     let path = golden(&format!("{name}.safetensors"));
     Tensor::read_safetensors(path).unwrap().into_iter().collect()
 }
 
-fn config(case: &Value) -> AlmtConfig {
+pub fn config(case: &Value) -> AlmtConfig {
     let recorded = &case["hyper_parameters"];
     let size = |name: &str| recorded[name].as_i64().unwrap_or_else(|| panic!("{name}"));
     let sequence = |modality: &str| Sequence {
@@ -93,26 +93,26 @@ fn input(values: &BTreeMap<String, Tensor>, folder: &str) -> Input {
     Input { text: value("text"), audio: Some(value("audio")), vision: Some(value("visual")) }
 }
 
-fn loss(pred: &Tensor, label: &Tensor) -> Tensor {
+pub fn loss(pred: &Tensor, label: &Tensor) -> Tensor {
     pred.mse_loss(&label.view_as(pred), tch::Reduction::Mean)
 }
 
-fn max_abs(x: &Tensor) -> f64 {
+pub fn max_abs(x: &Tensor) -> f64 {
     x.abs().max().double_value(&[])
 }
 
 /// The largest difference seen per quantity, printed at the end of a test.
-struct Worst {
+pub struct Worst {
     case: String,
     seen: BTreeMap<&'static str, f64>,
 }
 
 impl Worst {
-    fn new(case: &str) -> Worst {
+    pub fn new(case: &str) -> Worst {
         Worst { case: case.to_owned(), seen: BTreeMap::new() }
     }
 
-    fn check(&mut self, quantity: &'static str, place: &str, difference: f64, tolerance: f64) {
+    pub fn check(&mut self, quantity: &'static str, place: &str, difference: f64, tolerance: f64) {
         assert!(
             difference <= tolerance,
             "{}: {place}: {quantity} differs by {difference:e}, allowed are {tolerance:e}",

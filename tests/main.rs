@@ -2,9 +2,11 @@
 //!
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
+//! `encode`: text features that the program computes.
 //! `export`: stores in the forms of other programs, read by those.
 //! `faults`: killed runs, full disks, damaged stores.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
+//! `golden_bert`: the same of the text encoder, its tokenizer and the model with it.
 //! `help`: the help texts, as reviewed.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
@@ -15,10 +17,14 @@
 
 mod bad_input;
 mod convert;
+#[cfg(feature = "train")]
+mod encode;
 mod export;
 mod faults;
 #[cfg(feature = "train")]
 mod golden;
+#[cfg(feature = "train")]
+mod golden_bert;
 mod help;
 mod layouts;
 mod pickles;

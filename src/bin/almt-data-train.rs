@@ -1,4 +1,5 @@
-//! The part of the program that is linked to libtorch: `almt-data` hands `train` and `eval` to it.
+//! The part of the program that is linked to libtorch: `almt-data` hands `encode`,
+//! `train` and `eval` to it.
 
 use std::process::ExitCode;
 

@@ -6,7 +6,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar over a known number of bytes.
 pub fn bytes(what: &'static str, total: u64) -> ProgressBar {
-    let style = "{msg} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
+    bar(what, total, "{msg} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}")
+}
+
+/// A bar over a known number of samples.
+#[cfg(feature = "train")]
+pub fn count(what: &'static str, total: u64) -> ProgressBar {
+    bar(what, total, "{msg} [{bar:30}] {pos}/{len} {per_sec} {eta}")
+}
+
+fn bar(what: &'static str, total: u64, style: &str) -> ProgressBar {
     let bar = ProgressBar::new(total).with_message(what);
     // A template of ours cannot be wrong at run time; indicatif's own style would serve as well.
     if let Ok(style) = ProgressStyle::with_template(style) {

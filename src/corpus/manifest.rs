@@ -55,6 +55,19 @@ pub struct Column {
     pub blake3: String,
 }
 
+/// What computed the text features of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextEncoder {
+    /// Name of the encoder's folder.
+    pub name: String,
+    /// SHA-256 of the file with its weights, lower-case hexadecimal.
+    pub sha256: String,
+    /// BLAKE3 of the same file, lower-case hexadecimal.
+    pub blake3: String,
+    /// The column that it read: `text_bert`, or `raw_text` with the encoder's own tokenizer.
+    pub source: String,
+}
+
 /// Everything about a store but its data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -79,6 +92,9 @@ pub struct Manifest {
     /// BLAKE3 over the path, type, shape and digest of every column: the same for every file
     /// that holds the same data.
     pub digest: String,
+    /// What computed the text features; absent where they came with the source files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_encoder: Option<TextEncoder>,
 }
 
 impl Manifest {

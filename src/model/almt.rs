@@ -205,13 +205,13 @@ impl Trace {
         self.values.unwrap_or_default()
     }
 
-    fn record(&mut self, name: &str, value: &Tensor) {
+    pub(super) fn record(&mut self, name: &str, value: &Tensor) {
         if let Some(values) = &mut self.values {
             values.insert(name.to_owned(), value.shallow_clone());
         }
     }
 
-    fn record_layer(&mut self, name: &str, layer: usize, value: &Tensor) {
+    pub(super) fn record_layer(&mut self, name: &str, layer: usize, value: &Tensor) {
         if self.values.is_some() {
             self.record(&format!("{name}_{layer}"), value);
         }

@@ -34,6 +34,11 @@ impl<'a> Init<'a> {
         Init { path, name: format!("{}{name}.", self.name), seed: self.seed }
     }
 
+    /// The same place, with what is added below it in another group of an optimizer.
+    pub fn group(&self, group: usize) -> Init<'a> {
+        Init { path: self.path.set_group(group), name: self.name.clone(), seed: self.seed }
+    }
+
     fn add(&self, name: &str, dims: &[i64], values: &[f32]) -> Tensor {
         // Copied from the CPU, whatever the device: both start alike.
         self.path.var_copy(name, &Tensor::from_slice(values).view(dims))
@@ -96,6 +101,14 @@ impl Linear {
         match &self.bias {
             Some(bias) => x + bias,
             None => x,
+        }
+    }
+
+    /// A linear map of zeros, whose values are to be read from a file.
+    pub fn zeros(init: &Init<'_>, n_in: i64, n_out: i64) -> Linear {
+        Linear {
+            weight: init.constant("weight", &[n_out, n_in], 0.0),
+            bias: Some(init.constant("bias", &[n_out], 0.0)),
         }
     }
 

@@ -2,7 +2,7 @@
 //! complete or absent.
 //!
 //! This module knows the store's layout, versions and digests. It must not know pickles, models or
-//! the command line. The write side is [`write()`] and [`copy()`], the read side [`Store`];
+//! the command line. The write side is [`write()`], [`copy()`] and [`with_text()`], the read side [`Store`];
 //! `validate` is [`Store::verify`].
 //!
 //! # Layout, version 1
@@ -47,12 +47,14 @@ mod form;
 mod hdf5;
 mod read;
 mod reformat;
+mod retext;
 mod write;
 
 pub use digest::Element;
 pub use form::{Compression, FeatureDtype, Format};
 pub use read::{Store, Verification};
 pub use reformat::copy;
+pub use retext::{NewText, with_text};
 pub use write::{NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions, write};
 
 use std::path::PathBuf;

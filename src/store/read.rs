@@ -292,6 +292,11 @@ impl Store {
             children.push(Tree::leaf("source", detail));
             children.push(Tree::leaf("sha256", &source.sha256));
         }
+        if let Some(encoder) = &manifest.text_encoder {
+            let detail = format!("computed from {} by {}", encoder.source, encoder.name);
+            children.push(Tree::leaf("text", detail));
+            children.push(Tree::leaf("sha256", &encoder.sha256));
+        }
         children.push(Tree::leaf("digest", &manifest.digest));
         let size = human_bytes(self.size());
         let detail = format!("{} (store version {VERSION}, {size})", manifest.dataset.title());

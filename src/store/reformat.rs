@@ -22,19 +22,48 @@ pub fn copy(
     options: &OutputOptions,
     advance: &(dyn Fn(u64) + Sync),
 ) -> Result<Manifest, StoreError> {
-    let context = Context { target };
     let manifest = source.manifest();
-    let half = |column: &Column| column.dtype == FeatureDtype::Float16.name();
-    let dtype = match manifest.columns.iter().any(half) {
-        true => FeatureDtype::Float16,
-        false => FeatureDtype::Float32,
-    };
-    let failure = Arc::new(Mutex::new(None));
+    let failure = FirstFailure::default();
     let splits = manifest
         .splits
         .iter()
         .map(|split| columns(source, split, &failure))
         .collect::<Result<Vec<_>, _>>()?;
+    let describe = |columns: Vec<Column>| {
+        failed(&failure)?;
+        if let Some(column) = columns.iter().find(|column| !is_of(source, column)) {
+            return Err(source.differs(&column.path));
+        }
+        let copied = Manifest { digest: store_digest(&columns), columns, ..manifest.clone() };
+        if copied.digest != manifest.digest {
+            return Err(source.differs("manifest"));
+        }
+        Ok(copied)
+    };
+    write(source, &splits, target, options, describe, advance)
+}
+
+/// Whether `source` has this very column.
+pub(super) fn is_of(source: &Store, column: &Column) -> bool {
+    source.manifest().column(&column.path) == Some(column)
+}
+
+/// Writes `splits`, whose features have the type of those of `source`, to `target`, and publishes
+/// them with the manifest that `describe` makes of the columns that were written.
+pub(super) fn write<E: From<StoreError>>(
+    source: &Store,
+    splits: &[SplitColumns<'_>],
+    target: &Path,
+    options: &OutputOptions,
+    describe: impl FnOnce(Vec<Column>) -> Result<Manifest, E>,
+    advance: &(dyn Fn(u64) + Sync),
+) -> Result<Manifest, E> {
+    let context = Context { target };
+    let half = |column: &Column| column.dtype == FeatureDtype::Float16.name();
+    let dtype = match source.manifest().columns.iter().any(half) {
+        true => FeatureDtype::Float16,
+        false => FeatureDtype::Float32,
+    };
     let job = Job {
         context: &context,
         on_nonfinite: NonFinite::Keep,
@@ -42,36 +71,28 @@ pub fn copy(
         compression: options.compression,
         advance,
     };
-    let mut started = Started::new(&splits, &job, options)?;
-    let (written, _) = started.write(&splits, &[], &job)?;
-    if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        return Err(error);
-    }
-    let differs = |column: &&Column| manifest.column(&column.path) != Some(*column);
-    if let Some(column) = written.columns.iter().find(differs) {
-        return Err(source.differs(&column.path));
-    }
-    let copied = Manifest {
-        digest: store_digest(&written.columns),
-        columns: written.columns,
-        ..manifest.clone()
-    };
-    if copied.digest != manifest.digest {
-        return Err(source.differs("manifest"));
-    }
-    let draft = started.finish(&copied, &job)?;
+    let mut started = Started::new(splits, &job, options)?;
+    let (written, _) = started.write(splits, &[], &job)?;
+    let manifest = describe(written.columns)?;
+    let draft = started.finish(&manifest, &job)?;
     Store::open(&draft.path()).and_then(|store| store.check_digests()).map_err(|error| {
         context.io(std::io::Error::other(format!("what was written reads differently: {error}")))
     })?;
     let published = if options.sync { draft.publish() } else { draft.publish_unsynced() };
     published.map_err(|error| context.io(error))?;
-    Ok(copied)
+    Ok(manifest)
 }
 
 /// The first error of rows that were read on some thread.
-type FirstFailure = Arc<Mutex<Option<StoreError>>>;
+pub(super) type FirstFailure = Arc<Mutex<Option<StoreError>>>;
 
-fn columns<'a>(
+/// The failure, if there was one.
+pub(super) fn failed(failure: &FirstFailure) -> Result<(), StoreError> {
+    failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+}
+
+/// All columns of one split as they lie in `source`.
+pub(super) fn columns<'a>(
     source: &'a Store,
     split: &'a SplitManifest,
     failure: &FirstFailure,

@@ -123,13 +123,17 @@ pub fn write(
         store_version: VERSION,
         writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
         dataset: options.dataset,
-        alignment: alignment(corpus),
+        alignment: corpus
+            .splits
+            .first()
+            .and_then(|split| alignment(split.features.values().map(|block| block.shape[1]))),
         layout: corpus.layout.into(),
         sources: sources.iter().zip(digests).map(source).collect(),
         splits: corpus.splits.iter().map(split_manifest).collect(),
         digest: store_digest(&columns),
         columns,
         notes: corpus.notes.iter().cloned().chain(options.dtype.note()).chain(changes).collect(),
+        text_encoder: None,
     };
     let draft = started.finish(&manifest, &job)?;
     let published = if options.output.sync { draft.publish() } else { draft.publish_unsynced() };
@@ -296,9 +300,8 @@ fn source((source, sha256): (&SourceInfo<'_>, String)) -> Source {
     }
 }
 
-fn alignment(corpus: &Corpus<'_>) -> Option<Alignment> {
-    let features = &corpus.splits.first()?.features;
-    let mut seq_lens = features.values().map(|block| block.shape[1]);
+/// The relation of modalities of these numbers of frames.
+pub(super) fn alignment(mut seq_lens: impl Iterator<Item = usize>) -> Option<Alignment> {
     let first = seq_lens.next()?;
     let rest: Vec<usize> = seq_lens.collect();
     match rest.is_empty() {

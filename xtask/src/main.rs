@@ -16,6 +16,8 @@ Usage: cargo xtask <TASK>
 
 Tasks:
   setup [--cuda]  Fetch libtorch and, where it is missing, CMake; does nothing when they are there
+  minilm          Fetch a small BERT into `.bert/minilm`: a test compares it with recorded values,
+                  and `almt-data encode --bert .bert/minilm` computes text features with it
   test [ARGS]     Set up, then run all tests (ARGS go to `cargo test`)
   bench convert [--scale N]
                   Compare the conversion of a large pickle with plain Python and with `cp`
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match (task, rest) {
         ("setup", []) => setup::setup(setup::Variant::Cpu),
         ("setup", [flag]) if flag == "--cuda" => setup::setup(setup::Variant::Cuda),
+        ("minilm", []) => setup::minilm(),
         ("test", args) => test::test(args),
         ("bench", args) => bench::bench(args),
         ("demo", []) => demo::demo(),

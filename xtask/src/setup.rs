@@ -54,6 +54,16 @@ pub fn setup(variant: Variant) -> Result<(), String> {
     libtorch(variant)
 }
 
+/// Fetches the six-layer encoder (80 MB) into `.bert/minilm`; a no-op when it is there.
+pub fn minilm() -> Result<(), String> {
+    let place = root().join(".bert/minilm");
+    if place.join("model.safetensors").exists() {
+        return Ok(());
+    }
+    eprintln!("minilm: fetching all-MiniLM-L6-v2 (80 MB)");
+    install("minilm", &place, |_| Ok(()))
+}
+
 fn libtorch(variant: Variant) -> Result<(), String> {
     for name in ["LIBTORCH_USE_PYTORCH", "LIBTORCH"] {
         // `.cargo/config.toml` sets LIBTORCH to our own folder when the user has not.

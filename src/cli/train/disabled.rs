@@ -6,6 +6,8 @@ use crate::cli::{Failure, Trainer};
 
 #[derive(Subcommand)]
 pub enum TrainerCommand {
+    /// Compute the text features of a store (not in this build)
+    Encode(Rest),
     /// Train ALMT on a store (not in this build)
     Train(Rest),
     /// Evaluate a checkpoint on a store (not in this build)
@@ -28,6 +30,7 @@ pub struct Rest {
 pub const ELSEWHERE: Trainer = Trainer {
     run: |command| {
         let name = match command {
+            TrainerCommand::Encode(_) => "encode",
             TrainerCommand::Train(_) => "train",
             TrainerCommand::Eval(_) => "eval",
             TrainerCommand::Predict(_) => "predict",

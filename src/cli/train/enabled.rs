@@ -1,6 +1,7 @@
 //! The commands that need libtorch, and which executable does them.
 
 mod compare;
+mod encode;
 mod eval;
 mod export_weights;
 mod fit;
@@ -15,6 +16,7 @@ use crate::train::TrainError;
 
 #[derive(Subcommand)]
 pub enum TrainerCommand {
+    Encode(encode::EncodeArgs),
     Train(fit::TrainArgs),
     Eval(eval::EvalArgs),
     Predict(eval::PredictArgs),
@@ -31,6 +33,7 @@ pub const ELSEWHERE: Trainer = Trainer { run: |_| hand_over() };
 fn run(command: TrainerCommand) -> Result<ExitCode, Failure> {
     crate::train::prepare_process()?;
     match command {
+        TrainerCommand::Encode(args) => encode::encode(args),
         TrainerCommand::Train(args) => fit::train(args),
         TrainerCommand::Eval(args) => eval::eval(args),
         TrainerCommand::Predict(args) => eval::predict(args),

@@ -1,0 +1,148 @@
+//! Hidden states of many texts, computed a batch at a time when somebody reads them.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ndarray::{Array3, s};
+use tch::{Device, Tensor, nn};
+
+use super::{Pretrained, PretrainedError};
+use crate::corpus::Rows;
+use crate::model::{Bert, Init, TokenError, Tokens, Trace};
+
+/// An encoder whose weights stay as they are.
+pub struct FrozenEncoder {
+    /// Behind a lock: libtorch puts all threads to work on one batch.
+    bert: Mutex<Bert>,
+    width: usize,
+    failure: Mutex<Option<EncodeError>>,
+}
+
+/// Why texts could not be encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// The tokens are not the encoder's.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
+    /// A hidden state is no number.
+    #[error(
+        "the hidden states of sample {sample_idx} are not finite\n  hint: the weights are damaged, \
+         or beyond the range of their type"
+    )]
+    NonFinite {
+        /// The sample, counted from 0.
+        sample_idx: usize,
+    },
+    /// libtorch failed.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+impl FrozenEncoder {
+    /// Builds the encoder on the CPU and reads its weights.
+    ///
+    /// # Errors
+    /// The weights cannot be read.
+    pub fn load(pretrained: &Pretrained) -> Result<FrozenEncoder, PretrainedError> {
+        let mut vars = nn::VarStore::new(Device::Cpu);
+        let bert = Bert::new(&Init::new(vars.root(), 0), pretrained.config());
+        pretrained.copy_into(&vars, "")?;
+        vars.freeze();
+        let width = usize::try_from(bert.config().hidden_size).unwrap_or_default();
+        Ok(FrozenEncoder { bert: Mutex::new(bert), width, failure: Mutex::new(None) })
+    }
+
+    /// Features per token.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The hidden states of `text_bert`, `[n_samples, 3, seq_len]`, as rows that are computed
+    /// `batch_size` at a time from the first sample on, whoever asks for which. `advance` is told
+    /// of samples done.
+    ///
+    /// # Errors
+    /// The tokens are not the encoder's.
+    pub fn rows<'a>(
+        &'a self,
+        text_bert: Array3<i32>,
+        batch_size: usize,
+        advance: &'a (dyn Fn(u64) + Sync),
+    ) -> Result<Box<dyn Rows + 'a>, EncodeError> {
+        lock(&self.bert).config().check_tokens(text_bert.view())?;
+        let recent = Mutex::new(VecDeque::new());
+        Ok(Box::new(EncodedRows { encoder: self, text_bert, batch_size, advance, recent }))
+    }
+
+    /// Whether all rows that were read could be computed.
+    ///
+    /// # Errors
+    /// The first failure of any of them; such rows read as zeros.
+    pub fn check(&self) -> Result<(), EncodeError> {
+        lock(&self.failure).take().map_or(Ok(()), Err)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The rows of one split.
+struct EncodedRows<'a> {
+    encoder: &'a FrozenEncoder,
+    text_bert: Array3<i32>,
+    batch_size: usize,
+    advance: &'a (dyn Fn(u64) + Sync),
+    /// The batches that were computed last, each with its number.
+    recent: Mutex<VecDeque<(usize, Vec<f32>)>>,
+}
+
+impl Rows for EncodedRows<'_> {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+        if let Err(error) = self.copy(sample_idx, out) {
+            lock(&self.encoder.failure).get_or_insert(error);
+            out.fill(0.0);
+        }
+        0
+    }
+}
+
+impl EncodedRows<'_> {
+    fn copy(&self, sample_idx: usize, out: &mut [f32]) -> Result<(), EncodeError> {
+        let batch_idx = sample_idx / self.batch_size;
+        // Each thread may be in a batch of its own, and about to enter the next.
+        let n_recent = rayon::current_num_threads() + 2;
+        let mut recent = lock(&self.recent);
+        if !recent.iter().any(|(idx, _)| *idx == batch_idx) {
+            let values = self.compute(batch_idx)?;
+            recent.truncate(n_recent - 1);
+            recent.push_front((batch_idx, values));
+        }
+        let first = (sample_idx % self.batch_size) * out.len();
+        let batch = recent.iter().find(|(idx, _)| *idx == batch_idx);
+        if let Some(row) = batch.and_then(|(_, values)| values.get(first..first + out.len())) {
+            out.copy_from_slice(row);
+        }
+        Ok(())
+    }
+
+    fn compute(&self, batch_idx: usize) -> Result<Vec<f32>, EncodeError> {
+        let (n_samples, _, seq_len) = self.text_bert.dim();
+        let start = batch_idx * self.batch_size;
+        let end = (start + self.batch_size).min(n_samples);
+        let batch = self.text_bert.slice(s![start..end, .., ..]);
+        let values: Vec<i32> = batch.iter().copied().collect();
+        let shape = batch.shape().iter().map(|extent| *extent as i64).collect::<Vec<_>>();
+        let tokens = Tokens::of_text_bert(&Tensor::from_slice(&values).view(&*shape));
+        let bert = lock(&self.encoder.bert);
+        let hidden = tch::no_grad(|| bert.forward(&tokens, None, &mut Trace::default()));
+        drop(bert);
+        let values = Vec::<f32>::try_from(&hidden.flatten(0, -1))?;
+        if let Some(idx) = values.iter().position(|value| !value.is_finite()) {
+            let sample_idx = start + idx / (seq_len * self.encoder.width).max(1);
+            return Err(EncodeError::NonFinite { sample_idx });
+        }
+        (self.advance)((end - start) as u64);
+        Ok(values)
+    }
+}

@@ -1,0 +1,202 @@
+//! A BERT as Hugging Face stores it: a folder with `config.json`, `model.safetensors` and a
+//! vocabulary.
+//!
+//! This module knows these files and the encoder that they are for. It must not know stores or the
+//! command line. Nothing is fetched: the folder is the user's own. What a file says of its sizes is
+//! compared with what it holds before anything is built, and a pickle is never opened.
+
+mod config;
+mod encode;
+#[cfg(test)]
+mod tests;
+mod tokenizer;
+mod weights;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tch::nn;
+
+pub use encode::{EncodeError, FrozenEncoder};
+pub use tokenizer::{TextTokenizer, Tokenized};
+pub use weights::WeightDigests;
+use weights::Weights;
+
+use crate::model::BertConfig;
+
+/// A folder whose configuration and weights belong together.
+pub struct Pretrained {
+    folder: PathBuf,
+    config: BertConfig,
+    weights: Weights,
+}
+
+impl Pretrained {
+    /// Opens a folder and compares its weights with its configuration; the values are not read.
+    ///
+    /// # Errors
+    /// A file is absent, cannot be read or is malformed; the configuration is not that of a BERT;
+    /// the weights are pickled, or one of them is absent or of another shape.
+    pub fn open(folder: &Path) -> Result<Pretrained, PretrainedError> {
+        let config = config::read(&folder.join("config.json"))?;
+        let weights = Weights::open(folder, &config)?;
+        Ok(Pretrained { folder: folder.into(), config, weights })
+    }
+
+    /// The folder's own name.
+    pub fn name(&self) -> String {
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// Where it lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// All sizes of the encoder.
+    pub fn config(&self) -> &BertConfig {
+        &self.config
+    }
+
+    /// Names of tensors that the encoder does not use, such as those of a pooler or of a head.
+    pub fn ignored(&self) -> &[String] {
+        self.weights.ignored()
+    }
+
+    /// Copies the weights, as float32, into the parameters of `vars` whose names begin with
+    /// `prefix`: all those of an encoder of [`Pretrained::config`].
+    ///
+    /// # Errors
+    /// `vars` has no such parameter for a weight, or one of another shape; the file changed.
+    pub fn copy_into(&self, vars: &nn::VarStore, prefix: &str) -> Result<(), PretrainedError> {
+        self.weights.copy_into(&self.config, vars, prefix)
+    }
+
+    /// Digests of the file with the weights.
+    pub fn weight_digests(&self) -> WeightDigests {
+        self.weights.digests()
+    }
+
+    /// The tokenizer, which cuts texts at `max_len` tokens.
+    ///
+    /// # Errors
+    /// There is no vocabulary, it is malformed, or `max_len` is more than the encoder reads or less
+    /// than the special tokens take.
+    pub fn tokenizer(&self, max_len: usize) -> Result<TextTokenizer, PretrainedError> {
+        TextTokenizer::open(&self.folder, &self.config, max_len)
+    }
+}
+
+/// Why a folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PretrainedError {
+    /// The file system refused.
+    #[error(
+        "{path}: cannot open: {cause}\n  hint: the folder of an encoder holds `config.json`, \
+         `model.safetensors`, and `tokenizer.json` or `vocab.txt`"
+    )]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        cause: io::Error,
+    },
+    /// The configuration is not one of a BERT that this program can build.
+    #[error("{path}: {problem}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Only a pickle holds the weights.
+    #[error(
+        "{path}: is a pickle, which is not opened: it could run code\n  hint: in Python, with \
+         transformers, `AutoModel.from_pretrained(\"{folder}\").save_pretrained(\"NEW_FOLDER\")` \
+         writes a `model.safetensors`"
+    )]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// Its folder.
+        folder: String,
+    },
+    /// The weights are spread over several files.
+    #[error(
+        "{path}: the weights are spread over several files, which is not supported\n  hint: in \
+         Python, with transformers, `save_pretrained(\"NEW_FOLDER\", max_shard_size=\"100GB\")` \
+         writes one"
+    )]
+    Sharded {
+        /// The index of the files.
+        path: PathBuf,
+    },
+    /// Not a safetensors file.
+    #[error("{path}: is not a safetensors file: {problem}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A parameter of the configuration is not in the file.
+    #[error("{path}: tensor `{name}` is absent, which the configuration asks for")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The parameter.
+        name: String,
+    },
+    /// A tensor is not what the configuration asks for.
+    #[error("{path}: tensor `{name}`: expected {expected}, found {found}")]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Shape or types that would do.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
+    /// No vocabulary.
+    #[error("{folder}: holds neither `tokenizer.json` nor `vocab.txt`, which raw text needs")]
+    NoVocabulary {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The vocabulary cannot be used.
+    #[error("{path}: {problem}")]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A number of tokens that no text can be brought to.
+    #[error("{max_len} tokens for a text: the encoder in {folder} reads {least} to {most}")]
+    Length {
+        /// The folder.
+        folder: PathBuf,
+        /// What was asked for.
+        max_len: usize,
+        /// The special tokens and one more.
+        least: usize,
+        /// The encoder's positions.
+        most: i64,
+    },
+    /// libtorch failed.
+    #[error("{path}: {cause}")]
+    Torch {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        cause: tch::TchError,
+    },
+}
+
+/// Reads a small text file.
+fn read_text(path: &Path) -> Result<String, PretrainedError> {
+    std::fs::read_to_string(path).map_err(|cause| PretrainedError::Io { path: path.into(), cause })
+}

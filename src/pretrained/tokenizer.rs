@@ -1,0 +1,159 @@
+//! From text to token ids, by the vocabulary of an encoder.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array3, s};
+use serde::Deserialize;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::processors::bert::BertProcessing;
+use tokenizers::{AddedToken, PostProcessor, Tokenizer, TruncationParams};
+
+use super::{PretrainedError, read_text};
+use crate::model::BertConfig;
+
+/// Brings texts to token ids of one length.
+pub struct TextTokenizer {
+    path: PathBuf,
+    tokenizer: Tokenizer,
+    max_len: usize,
+    pad_id: i32,
+}
+
+/// What texts became.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tokenized {
+    /// Token ids, mask and segment ids, `[n_samples, 3, max_len]`.
+    pub text_bert: Array3<i32>,
+    /// Texts that had more tokens than there is room for.
+    pub n_cut: usize,
+}
+
+impl TextTokenizer {
+    pub(super) fn open(
+        folder: &Path,
+        config: &BertConfig,
+        max_len: usize,
+    ) -> Result<TextTokenizer, PretrainedError> {
+        let (whole, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
+        let (path, made) = match (whole.exists(), vocabulary.exists()) {
+            (true, _) => {
+                let made = Tokenizer::from_bytes(read_text(&whole)?);
+                (whole, made.map_err(|error| error.to_string()))
+            }
+            (false, true) => {
+                let settings = Settings::read(&folder.join("tokenizer_config.json"))?;
+                let made = of_vocabulary(&read_text(&vocabulary)?, &settings);
+                (vocabulary, made)
+            }
+            (false, false) => return Err(PretrainedError::NoVocabulary { folder: folder.into() }),
+        };
+        let unusable = |problem: String| PretrainedError::Tokenizer { path: path.clone(), problem };
+        let mut tokenizer = made.map_err(unusable)?;
+        let n_special = tokenizer.get_post_processor().map_or(0, |all| all.added_tokens(false));
+        let most = config.max_position_embeddings;
+        if max_len <= n_special || i64::try_from(max_len).map_or(true, |len| len > most) {
+            let (folder, least) = (folder.into(), n_special + 1);
+            return Err(PretrainedError::Length { folder, max_len, least, most });
+        }
+        let truncation = TruncationParams { max_length: max_len, ..TruncationParams::default() };
+        tokenizer
+            .with_padding(None)
+            .with_truncation(Some(truncation))
+            .map_err(|error| unusable(error.to_string()))?;
+        let pad_id = i32::try_from(config.pad_token_id).unwrap_or_default();
+        Ok(TextTokenizer { path, tokenizer, max_len, pad_id })
+    }
+
+    /// Token ids, mask and segment ids of each text: special tokens around it, cut at the back
+    /// where it is too long, padded at the back where it is short.
+    ///
+    /// # Errors
+    /// The vocabulary has no token for what it does not know.
+    pub fn encode(&self, texts: &[String]) -> Result<Tokenized, PretrainedError> {
+        let unusable =
+            |problem: String| PretrainedError::Tokenizer { path: self.path.clone(), problem };
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let n_samples = texts.len();
+        let encodings = self
+            .tokenizer
+            .encode_batch_fast(texts, true)
+            .map_err(|error| unusable(error.to_string()))?;
+        let mut text_bert = Array3::zeros((n_samples, 3, self.max_len));
+        text_bert.slice_mut(s![.., 0, ..]).fill(self.pad_id);
+        let mut n_cut = 0;
+        for (sample_idx, encoding) in encodings.iter().enumerate() {
+            n_cut += usize::from(!encoding.get_overflowing().is_empty());
+            let tokens = encoding.get_ids().iter().zip(encoding.get_type_ids());
+            for (step, (id, segment)) in tokens.enumerate().take(self.max_len) {
+                let number = |value: u32| {
+                    i32::try_from(value).map_err(|_| unusable(format!("token id {value}")))
+                };
+                text_bert[[sample_idx, 0, step]] = number(*id)?;
+                text_bert[[sample_idx, 1, step]] = 1;
+                text_bert[[sample_idx, 2, step]] = number(*segment)?;
+            }
+        }
+        Ok(Tokenized { text_bert, n_cut })
+    }
+}
+
+/// What `tokenizer_config.json` says beyond the vocabulary.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Settings {
+    do_lower_case: bool,
+    strip_accents: Option<bool>,
+    tokenize_chinese_chars: bool,
+}
+
+impl Default for Settings {
+    /// As BERT's own tokenizer, of which the uncased models have no such file.
+    fn default() -> Settings {
+        Settings { do_lower_case: true, strip_accents: None, tokenize_chinese_chars: true }
+    }
+}
+
+impl Settings {
+    fn read(path: &Path) -> Result<Settings, PretrainedError> {
+        if !path.exists() {
+            return Ok(Settings::default());
+        }
+        serde_json::from_str(&read_text(path)?).map_err(|error| PretrainedError::Tokenizer {
+            path: path.into(),
+            problem: error.to_string(),
+        })
+    }
+}
+
+/// BERT's tokenizer of a vocabulary with a token on each line.
+fn of_vocabulary(text: &str, settings: &Settings) -> Result<Tokenizer, String> {
+    let vocabulary = WordPiece::read_bytes(text.as_bytes()).map_err(|error| error.to_string())?;
+    let id = |token: &str| {
+        let id = vocabulary.get(token).copied();
+        id.ok_or_else(|| format!("the token `{token}` is absent")).map(|id| (token.to_owned(), id))
+    };
+    let (cls, sep, _) = (id("[CLS]")?, id("[SEP]")?, id("[UNK]")?);
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+    let special = special.into_iter().filter(|token| vocabulary.contains_key(*token));
+    let special: Vec<AddedToken> = special.map(|token| AddedToken::from(token, true)).collect();
+    let model = WordPiece::builder()
+        .vocab(vocabulary)
+        .unk_token("[UNK]".into())
+        .build()
+        .map_err(|error| error.to_string())?;
+    let normalizer = BertNormalizer::new(
+        true,
+        settings.tokenize_chinese_chars,
+        settings.strip_accents,
+        settings.do_lower_case,
+    );
+    let mut tokenizer = Tokenizer::new(model);
+    tokenizer.with_normalizer(Some(normalizer)).map_err(|error| error.to_string())?;
+    tokenizer
+        .with_pre_tokenizer(Some(BertPreTokenizer))
+        .with_post_processor(Some(BertProcessing::new(sep, cls)));
+    tokenizer.add_special_tokens(special).map_err(|error| error.to_string())?;
+    Ok(tokenizer)
+}

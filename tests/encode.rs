@@ -1,0 +1,123 @@
+//! `almt-data encode` as a user calls it, with a tiny random encoder.
+
+use std::path::Path;
+
+use almt_data::corpus::{Modality, SplitName};
+use almt_data::store::Store;
+
+use crate::golden_bert::tiny_folder;
+use crate::support::{almt, files, real_data, synthetic_store};
+
+/// A vocabulary for the tiny encoder's hundred tokens.
+fn vocabulary() -> String {
+    let mut tokens: Vec<String> =
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(String::from).to_vec();
+    tokens.extend(('a'..='z').map(String::from));
+    tokens.extend(('a'..='z').map(|letter| format!("##{letter}")));
+    tokens.extend(('0'..='9').map(String::from));
+    tokens.resize_with(100, || "[unused]".into());
+    tokens.join("\n")
+}
+
+/// A folder with the encoder and a store.
+fn prepare() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny = tiny_folder(folder.path());
+    std::fs::write(tiny.join("vocab.txt"), vocabulary()).unwrap();
+    synthetic_store(folder.path(), "mosi", "20");
+    folder
+}
+
+fn open(folder: &Path, name: &str) -> Store {
+    Store::open(&folder.join(name)).unwrap()
+}
+
+const FROM_RAW_TEXT: [&str; 6] =
+    ["--bert", "tiny-bert", "--text-from", "raw_text", "--max-len", "12"];
+
+fn encode(folder: &Path, from: &str, to: &str, more: &[&str]) -> crate::support::Call {
+    almt(folder, &[&["encode", from, "-o", to], &FROM_RAW_TEXT[..], more].concat())
+}
+
+#[test]
+fn text_is_computed_and_everything_else_stays() {
+    let folder = prepare();
+    let folder = folder.path();
+    encode(folder, "mosi.h5", "new.h5", &[]).ok();
+    let (old, new) = (open(folder, "mosi.h5"), open(folder, "new.h5"));
+    let is_text = |path: &str| path.ends_with("/text") || path.ends_with("/text_bert");
+    for column in old.manifest().columns.iter().filter(|column| !is_text(&column.path)) {
+        assert_eq!(new.manifest().column(&column.path), Some(column));
+    }
+    let encoder = new.manifest().text_encoder.clone().unwrap();
+    assert_eq!((encoder.name.as_str(), encoder.source.as_str()), ("tiny-bert", "raw_text"));
+    let weights = std::fs::read(folder.join("tiny-bert/model.safetensors")).unwrap();
+    assert_eq!(encoder.blake3, blake3_of(&weights));
+    assert!(new.manifest().notes.iter().any(|note| note.contains("raw_text by the encoder")));
+    for split in SplitName::ALL {
+        let n_samples = old.ids(split).len();
+        let text = new.features(split, Modality::Text).unwrap().unwrap();
+        assert_eq!(text.dim(), (n_samples, 12, 32));
+        // Layer norm comes last: no hidden state is all zero, padding included.
+        assert!(text.rows().into_iter().all(|row| row.iter().any(|value| *value != 0.0)));
+    }
+    let n_cut = |note: &&String| note.contains("texts were cut at 12 tokens");
+    assert!(new.manifest().notes.iter().filter(n_cut).count() > 0);
+    almt(folder, &["validate", "new.h5"]).ok();
+    almt(folder, &["train", "--store", "new.h5", "--epochs", "1", "--batch-size", "8"]).ok();
+    // The same again, in the other format and from the tokens that were made.
+    encode(folder, "new.h5", "again.arrow", &[]).ok();
+    let tokens = ["--text-from", "text_bert", "--bert", "tiny-bert"];
+    almt(folder, &[&["encode", "new.h5", "-o", "tokens.arrow"], &tokens[..]].concat()).ok();
+    for name in ["again.arrow", "tokens.arrow"] {
+        assert_eq!(open(folder, name).manifest().digest, new.manifest().digest, "{name}");
+    }
+    encode(folder, "new.h5", "new.h5", &["--overwrite"]).fails_with(&["would replace the input"]);
+    encode(folder, "mosi.h5", "new.h5", &[]).fails_with(&["exists already"]);
+    let left: Vec<String> =
+        files(folder).into_iter().filter(|name| name.ends_with(".part")).collect();
+    assert_eq!(left, [""; 0]);
+}
+
+fn blake3_of(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+#[test]
+fn what_cannot_be_encoded_is_said() {
+    let folder = prepare();
+    let folder = folder.path();
+    let call = |more: &[&str]| {
+        almt(
+            folder,
+            &[&["encode", "mosi.h5", "-o", "new.h5", "--bert", "tiny-bert"], more].concat(),
+        )
+    };
+    // The store has the tokens of a vocabulary of 30522.
+    call(&[]).fails_with(&["/train/text_bert: token ", "the encoder knows 0 to 99"]);
+    call(&["--text-from", "raw_text", "--max-len", "65"]).fails_with(&["reads 3 to 64"]);
+    assert_eq!(call(&["--text-from", "text_bert", "--max-len", "9"]).code(), 2);
+    assert_eq!(call(&["--batch-size", "0"]).code(), 2);
+    std::fs::remove_file(folder.join("tiny-bert/vocab.txt")).unwrap();
+    call(&["--text-from", "raw_text"]).fails_with(&["neither `tokenizer.json` nor `vocab.txt`"]);
+    std::fs::write(folder.join("tiny-bert/model.safetensors"), "").unwrap();
+    call(&["--text-from", "raw_text"]).fails_with(&["is not a safetensors file"]);
+    assert!(!folder.join("new.h5").exists());
+}
+
+#[test]
+fn a_store_of_words_alone_gets_text() {
+    let Some(pickle) = real_data("mosi_valid_misa.pkl") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let tiny = tiny_folder(folder);
+    std::fs::write(tiny.join("vocab.txt"), vocabulary()).unwrap();
+    let pickle = pickle.to_string_lossy();
+    almt(folder, &["convert", &pickle, "--split", "valid", "-o", "mosi.arrow"]).ok();
+    assert!(
+        open(folder, "mosi.arrow").features(SplitName::Valid, Modality::Text).unwrap().is_none()
+    );
+    almt(folder, &["encode", "mosi.arrow", "--bert", "tiny-bert", "-o", "new.h5"]).ok();
+    let text = open(folder, "new.h5").features(SplitName::Valid, Modality::Text).unwrap().unwrap();
+    assert_eq!(text.dim(), (229, 50, 32));
+}
