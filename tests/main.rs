@@ -6,6 +6,8 @@
 //! `faults`: killed runs, full disks, damaged stores.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
 //! `help`: the help texts, as reviewed.
+//! `json`: every JSON document against its schema.
+//! `labels`: counts of label classes.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `rules`: a planted defect for each rule of `validate`.
@@ -20,6 +22,8 @@ mod faults;
 #[cfg(feature = "train")]
 mod golden;
 mod help;
+mod json;
+mod labels;
 mod layouts;
 mod pickles;
 mod rules;

@@ -1,11 +1,12 @@
 //! The manifest of a store: where it came from, what is in it, and the digests to prove it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Dataset, SplitName};
 
 /// How the frames of the modalities relate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Alignment {
     /// All modalities have one step per word.
@@ -15,7 +16,7 @@ pub enum Alignment {
 }
 
 /// A file that a store was made from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// File name without its folder.
     pub file_name: String,
@@ -31,7 +32,7 @@ pub struct Source {
 }
 
 /// One split: which segments, in which order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SplitManifest {
     /// Which split.
     pub name: SplitName,
@@ -44,7 +45,7 @@ pub struct SplitManifest {
 }
 
 /// One dataset of the store and the digest of its content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Column {
     /// Path in the store, such as `/train/audio`.
     pub path: String,
@@ -57,8 +58,9 @@ pub struct Column {
     pub blake3: String,
 }
 
-/// Everything about a store but its data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Everything about a store but its data, as HDF5 holds it in the attribute `manifest` and Arrow in
+/// `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// Version of the store's layout.
     pub store_version: u32,
@@ -84,6 +86,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The JSON Schema of a manifest.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Manifest)
+    }
+
     /// One split's entry.
     pub fn split(&self, name: SplitName) -> Option<&SplitManifest> {
         self.splits.iter().find(|split| split.name == name)
