@@ -105,11 +105,11 @@ impl Layout {
     }
 }
 
-/// A bar of eighths of a column: nothing for zero, an eighth at least for anything else.
+/// A bar of eighths of a column: nothing for zero or without room, an eighth at least for all else.
 fn bar(share: f64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let n_eighths = (share * 8.0 * width as f64).round() as usize;
-    let n_eighths = if share > 0.0 { n_eighths.max(1) } else { 0 };
+    let n_eighths = if share > 0.0 && width > 0 { n_eighths.max(1) } else { 0 };
     format!("{}{}", "█".repeat(n_eighths / 8), EIGHTHS[n_eighths % 8])
 }
 
@@ -136,11 +136,11 @@ mod tests {
         let expected = "\
 a.h5: CMU-MOSI, 9 segments
 
-              train 8                   test 1
+            train 8                  test 1
 acc_2_non0
-  below 0        1  12.5% █▍               1 100.0% ███████████
-  above 0        6  75.0% ████████▎        0   0.0%
-  excluded       1  12.5% █▍               0   0.0%
+  below 0      1  12.5% █▍              1 100.0% ███████████
+  above 0      6  75.0% ████████▎       0   0.0%
+  excluded     1  12.5% █▍              0   0.0%
 ";
         assert_eq!(draw(&balance(), 60), expected);
     }
@@ -150,17 +150,17 @@ acc_2_non0
         let expected = "\
 a.h5: CMU-MOSI, 9 segments
 
-              train 8
+            train 8
 acc_2_non0
-  below 0        1  12.5%
-  above 0        6  75.0%
-  excluded       1  12.5%
+  below 0      1  12.5%
+  above 0      6  75.0%
+  excluded     1  12.5%
 
-              test 1
+            test 1
 acc_2_non0
-  below 0        1 100.0%
-  above 0        0   0.0%
-  excluded       0   0.0%
+  below 0      1 100.0%
+  above 0      0   0.0%
+  excluded     0   0.0%
 ";
         assert_eq!(draw(&balance(), 10), expected);
         let lines = draw(&balance(), 31);

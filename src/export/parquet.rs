@@ -64,7 +64,7 @@ pub fn is_parquet_export(folder: &Path) -> bool {
 /// Where the values of a column come from.
 enum Values<'a> {
     Whole(Content),
-    Features(FeatureReader<'a>),
+    Features(Box<FeatureReader<'a>>),
 }
 
 fn write_split<W: Write>(
@@ -77,7 +77,7 @@ fn write_split<W: Write>(
     let mut schema = Schema::with_capacity(0);
     for column in of_split(store, split) {
         let values = match column.modality() {
-            Some(modality) => Values::Features(store.feature_reader(split, modality)?),
+            Some(modality) => Values::Features(Box::new(store.feature_reader(split, modality)?)),
             None => Values::Whole(column.content(store)?),
         };
         schema.with_column(column.name.into(), dtype(&column, &values)?);
