@@ -85,15 +85,7 @@ impl Draft {
     /// The disk is full, or another program created the target meanwhile.
     pub fn publish(self) -> io::Result<()> {
         let content = self.path();
-        if content.is_dir() {
-            for entry in fs::read_dir(&content)? {
-                File::open(entry?.path())?.sync_all()?;
-            }
-        }
-        // Only on Unix can a folder be opened, and synced with the names in it.
-        if cfg!(unix) || content.is_file() {
-            File::open(&content)?.sync_all()?;
-        }
+        sync(&content)?;
         self.publish_unsynced()
     }
 
@@ -118,6 +110,20 @@ impl Draft {
         };
         moved.map_err(|error| error.error)
     }
+}
+
+/// Syncs a file, or a folder with everything in it.
+fn sync(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            sync(&entry?.path())?;
+        }
+    }
+    // Only on Unix can a folder be opened, and synced with the names in it.
+    if cfg!(unix) || path.is_file() {
+        File::open(path)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Puts `new` in the place of `target`, and `target` out of the way, into the draft.

@@ -1,8 +1,16 @@
 //! Stores in the forms of other programs, read by those.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use almt_data::store::Store;
+use almt_data::corpus::{
+    Corpus, CorpusSplit, Dataset, FeatureBlock, Modality, RegressionLabels, Rows, SplitName,
+};
+use almt_data::store::{
+    Compression, FeatureDtype, Format, NonFinite, OutputOptions, SourceInfo, Store, WriteOptions,
+    write,
+};
+use serde_json::Value;
 
 use crate::support::{almt, files, python, python_numpy1, real_data, synthetic_store};
 
@@ -55,4 +63,239 @@ fn a_changed_store_is_not_exported() {
     assert_eq!(files(folder.path()), ["mosi.h5", "mosi.pkl"]);
     almt(folder.path(), &["export", "mosi.h5", "--to", "mmsa-pickle"])
         .fails_with(&["mosi.pkl", "exists already"]);
+}
+
+/// Features of which every pattern of bits is a value.
+struct AllBits([usize; 2]);
+
+impl Rows for AllBits {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+        assert_eq!(out.len(), self.0[0] * self.0[1]);
+        for (idx, value) in out.iter_mut().enumerate() {
+            *value = match (idx + sample_idx) % 7 {
+                0 => f32::NAN,
+                1 => f32::NEG_INFINITY,
+                2 => -0.0,
+                3 => f32::from_bits(1),
+                _ => (idx as f32 + 0.1) / (sample_idx as f32 - 3.3),
+            };
+        }
+        0
+    }
+}
+
+/// Texts that a careless writer breaks.
+const TEXTS: [&str; 8] = [
+    "",
+    "a, \"quoted\" word",
+    "two\nlines\r\nor three\r",
+    "我不喜欢",
+    "🙂\u{2028}e\u{301}",
+    "12",
+    "NULL",
+    " ends in a space ",
+];
+
+/// A store of CMU-MOSI whose splits differ in their columns, one of them without a segment.
+fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
+    let split = |split: SplitName, n_samples: usize| {
+        let block = |shape: [usize; 2]| FeatureBlock {
+            shape: [n_samples, shape[0], shape[1]],
+            source_dtype: "float32".into(),
+            rows: Box::new(AllBits(shape)),
+        };
+        let idx = 0..n_samples;
+        let mut features = BTreeMap::from([(Modality::Text, block([5, 3]))]);
+        if split != SplitName::Test {
+            features.insert(Modality::Vision, block([1, 1]));
+        }
+        let values = [0.1, -0.0, 2.9999998, f32::NAN, 1e-30, -3.0];
+        CorpusSplit {
+            name: split,
+            ids: idx.clone().map(|idx| format!("{split}$_${idx}")).collect(),
+            raw_text: (split != SplitName::Valid)
+                .then(|| idx.clone().map(|idx| TEXTS[idx % TEXTS.len()].into()).collect()),
+            annotations: None,
+            features,
+            text_bert: Some(ndarray::Array3::from_shape_fn((n_samples, 3, 5), |(a, b, c)| {
+                (a * 100 + b * 10 + c) as i32 - 7
+            })),
+            words: None,
+            lengths: [(Modality::Text, idx.clone().map(|idx| 1 + (idx % 5) as i32).collect())]
+                .into(),
+            regression_labels: RegressionLabels {
+                overall: idx.map(|idx| values[idx % values.len()]).collect(),
+                by_modality: BTreeMap::new(),
+            },
+            classification_labels: None,
+        }
+    };
+    let corpus = Corpus {
+        layout: "mmsa",
+        splits: vec![
+            split(SplitName::Train, 19),
+            split(SplitName::Valid, 0),
+            split(SplitName::Test, 9),
+        ],
+        notes: vec![],
+    };
+    let options = WriteOptions {
+        dataset: Dataset::Mosi,
+        on_nonfinite: NonFinite::Keep,
+        dtype,
+        output: OutputOptions {
+            format: Format::Arrow,
+            compression: Compression::None,
+            overwrite: false,
+            sync: false,
+        },
+    };
+    let source = SourceInfo { file_name: "odd.pkl".into(), bytes: b"odd" };
+    write(&corpus, &[source], &folder.join(name), &options, &|_| {}).unwrap();
+}
+
+/// Exports a store in each form, and compares what others read of it with what h5py reads of the
+/// store in HDF5, which is `h5`.
+fn check_tables(folder: &Path, store: &str, h5: &Path) {
+    for (format, name) in [("parquet", "out.parquet"), ("csv", "out.csv"), ("npz", "out.npz")] {
+        almt(folder, &["export", store, "--to", format, "-o", name]).ok();
+        if let Some(found) = python("exports.py", &[format.as_ref(), h5, &folder.join(name)]) {
+            let counts: Vec<usize> = serde_json::from_str(&found).unwrap();
+            let split_columns = Store::open(h5).unwrap().manifest().columns.clone();
+            let n_expected =
+                split_columns.iter().filter(|c| format != "csv" || c.shape.len() == 1).count();
+            assert!(counts.iter().all(|count| *count == n_expected), "{format}: {counts:?}");
+        }
+        let again = almt(folder, &["export", store, "--to", format, "-o", name]);
+        again.fails_with(&[name, "exists already"]);
+        almt(folder, &["export", store, "--to", format, "-o", name, "--overwrite"]).ok();
+    }
+    for name in ["out.csv", "out.npz"] {
+        std::fs::remove_file(folder.join(name)).unwrap();
+    }
+    std::fs::remove_dir_all(folder.join("out.parquet")).unwrap();
+}
+
+#[test]
+fn tables_of_synthetic_stores_hold_every_bit() {
+    for dataset in ["mosi", "sims"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = synthetic_store(folder.path(), dataset, "8");
+        check_tables(folder.path(), &format!("{dataset}.h5"), &store);
+    }
+}
+
+#[test]
+fn tables_hold_odd_texts_values_and_splits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for dtype in [FeatureDtype::Float32, FeatureDtype::Float16] {
+        let [arrow, h5] = ["arrow", "h5"].map(|ending| format!("{dtype}.{ending}"));
+        odd_store(path, &arrow, dtype);
+        almt(path, &["copy", &arrow, &h5]).ok();
+        for store in [&arrow, &h5] {
+            check_tables(path, store, &path.join(&h5));
+        }
+    }
+}
+
+#[test]
+fn tables_of_the_real_file_hold_every_bit() {
+    let Some(source) = real_data("mosi_text_minilm.pkl") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    almt(folder.path(), &["convert", source.to_str().unwrap(), "-o", "text.h5"]).ok();
+    check_tables(folder.path(), "text.h5", &folder.path().join("text.h5"));
+    almt(folder.path(), &["export", "text.h5", "--to", "parquet"]).ok();
+    let found = files(&folder.path().join("text.parquet"));
+    assert_eq!(found, ["split=test", "split=train", "split=valid"]);
+}
+
+#[test]
+fn the_same_store_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "4");
+    let export = |format: &str, name: &str| {
+        almt(folder.path(), &["export", "mosi.h5", "--to", format, "-o", name]).ok();
+        match format {
+            "parquet" => std::fs::read(folder.path().join(name).join("split=test/part-0.parquet")),
+            _ => std::fs::read(folder.path().join(name)),
+        }
+        .unwrap()
+    };
+    for format in ["parquet", "csv", "npz", "croissant"] {
+        assert!(export(format, "one") == export(format, "two"), "{format}");
+        for name in ["one", "two"] {
+            let path = folder.path().join(name);
+            let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
+        }
+    }
+}
+
+#[test]
+fn a_changed_store_is_exported_in_no_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = synthetic_store(folder.path(), "mosi", "4");
+    let mut bytes = std::fs::read(&store).unwrap();
+    for column in ["audio", "bins/acc_5"] {
+        let file = hdf5::File::open(&store).unwrap();
+        let offset = file.dataset(&format!("test/{column}")).unwrap().offset().unwrap() as usize;
+        drop(file);
+        bytes[offset] ^= 1;
+        std::fs::write(&store, &bytes).unwrap();
+        for format in ["parquet", "csv", "npz", "croissant"] {
+            // What is not exported is not read.
+            if format == "csv" && column == "audio" {
+                continue;
+            }
+            almt(folder.path(), &["export", "mosi.h5", "--to", format])
+                .fails_with(&[&format!("/test/{column}"), "BLAKE3"]);
+        }
+        bytes[offset] ^= 1;
+    }
+    std::fs::write(&store, &bytes).unwrap();
+    assert_eq!(files(folder.path()), ["mosi.h5", "mosi.pkl"]);
+}
+
+#[test]
+fn neither_the_store_nor_a_folder_of_other_things_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "4");
+    for format in ["mmsa-pickle", "parquet", "csv", "npz", "croissant"] {
+        let args = ["export", "mosi.h5", "--to", format, "-o", "mosi.h5", "--overwrite"];
+        almt(folder.path(), &args).fails_with(&["mosi.h5", "would replace the input"]);
+    }
+    almt(folder.path(), &["export", "mosi.h5", "--to", "parquet"]).ok();
+    let mine = folder.path().join("mosi.parquet/split=train/thesis.tex");
+    std::fs::write(&mine, "mine").unwrap();
+    almt(folder.path(), &["export", "mosi.h5", "--to", "parquet", "--overwrite"])
+        .fails_with(&["mosi.parquet", "more than an export"]);
+    assert!(mine.exists());
+    let args = ["export", "mosi.h5", "--to", "csv", "-o", "mosi.parquet", "--overwrite"];
+    almt(folder.path(), &args).fails_with(&["mosi.parquet", "cannot write"]);
+    let call = almt(folder.path(), &["export", "mosi.h5", "--to", "csv", "--license", "MIT"]);
+    assert_eq!(call.code(), 2, "{}", call.explain());
+    assert_eq!(files(folder.path()), ["mosi.h5", "mosi.parquet", "mosi.pkl"]);
+}
+
+#[test]
+fn croissant_metadata_name_every_file_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "sims", "4");
+    almt(folder.path(), &["copy", "sims.h5", "sims.arrow"]).ok();
+    for name in ["sims.h5", "sims.arrow"] {
+        let args = ["export", name, "--to", "croissant", "--license", "CC-BY-4.0", "--overwrite"];
+        almt(folder.path(), &args).ok();
+        let path = folder.path().join("sims.croissant.json");
+        let json: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let store = Store::open(&folder.path().join(name)).unwrap();
+        assert_eq!(json["license"], "CC-BY-4.0");
+        assert_eq!(json["identifier"], format!("blake3:{}", store.manifest().digest));
+        let sets = json["recordSet"].as_array().unwrap();
+        let fields: usize = sets.iter().map(|set| set["field"].as_array().unwrap().len()).sum();
+        assert_eq!((sets.len(), fields), (3, store.manifest().columns.len()));
+        if let Some(found) = python("croissant.py", &[&path]) {
+            let n_files = if name == "sims.h5" { 1 } else { 4 };
+            assert_eq!(found.trim(), format!("{n_files} {fields}"));
+        }
+    }
 }

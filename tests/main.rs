@@ -8,6 +8,8 @@
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
 //! `golden_bert`: the same of the text encoder, its tokenizer and the model with it.
 //! `help`: the help texts, as reviewed.
+//! `json`: every JSON document against its schema.
+//! `labels`: counts of label classes.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `rules`: a planted defect for each rule of `validate`.
@@ -26,6 +28,8 @@ mod golden;
 #[cfg(feature = "train")]
 mod golden_bert;
 mod help;
+mod json;
+mod labels;
 mod layouts;
 mod pickles;
 mod rules;

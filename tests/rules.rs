@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use almt_data::corpus::balance::Balance;
 use almt_data::corpus::check::{Finding, Report, Rule};
 use almt_data::corpus::label::Bins;
 use almt_data::corpus::labels::LabelTable;
@@ -11,6 +12,7 @@ use almt_data::corpus::manifest::{Column, Manifest, store_digest};
 use almt_data::corpus::plan::SplitPlan;
 use almt_data::corpus::summary::Summary;
 use almt_data::corpus::{Dataset, SplitName};
+use almt_data::pickle::ScanLine;
 use almt_data::store::Store;
 use bytemuck::NoUninit;
 use hdf5::types::VarLenUnicode;
@@ -365,6 +367,9 @@ fn the_page_of_rules_and_the_schemas_are_those_of_the_code() {
         ("validation", Report::schema()),
         ("stats", Summary::schema()),
         ("manifest", SplitPlan::schema()),
+        ("labels", Balance::schema()),
+        ("scan", ScanLine::schema()),
+        ("store", Manifest::schema()),
     ] {
         let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         check_written(&format!("schemas/{name}.schema.json"), &schema);

@@ -6,11 +6,13 @@
 #[macro_use]
 mod output;
 
+mod chart;
 mod convert;
 mod copy;
 mod export;
 mod form;
 mod inspect;
+mod labels;
 mod limits;
 mod progress;
 mod scan;
@@ -29,6 +31,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::export::ExportError;
 use crate::pickle::PickleError;
 
 /// Convert, validate and inspect the feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS, and train
@@ -47,6 +50,7 @@ enum Command {
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
     Stats(stats::StatsArgs),
+    Labels(labels::LabelsArgs),
     Split(split::SplitArgs),
     Scan(scan::ScanArgs),
     #[command(flatten)]
@@ -110,6 +114,25 @@ impl From<crate::store::StoreError> for Failure {
     }
 }
 
+/// The failure to write an output.
+fn cannot_write(output: &Path, error: std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Failure::at(output, "exists already").hint("`--overwrite` replaces it")
+        }
+        _ => Failure::at(output, format!("cannot write: {error}")),
+    }
+}
+
+/// The failure to export a store.
+fn export_failure(output: &Path, error: ExportError) -> Failure {
+    match error {
+        ExportError::Store(error) => error.into(),
+        ExportError::Write(error) => cannot_write(output, error),
+        ExportError::Unfit { .. } => Failure::at(output, error),
+    }
+}
+
 /// Ends the program as clap does after a call that it cannot make sense of.
 fn wrong_call<A: Args>(command: &'static str, kind: ErrorKind, problem: &str) -> ! {
     A::augment_args(clap::Command::new(command)).error(kind, problem).exit()
@@ -122,12 +145,12 @@ fn same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Bytes of a file, or of all files in a folder.
+/// Bytes of a file, or of all files in a folder and those within.
 fn size_on_disk(path: &Path) -> u64 {
     let Ok(entries) = path.read_dir() else {
         return path.metadata().map_or(0, |meta| meta.len());
     };
-    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+    entries.flatten().map(|entry| size_on_disk(&entry.path())).sum()
 }
 
 /// Runs the program on the process's arguments, in the executable that `trainer` belongs to.
@@ -138,6 +161,7 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Validate(args) => validate::validate(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Stats(args) => stats::stats(args),
+        Command::Labels(args) => labels::labels(args),
         Command::Split(args) => split::split(args),
         Command::Scan(args) => Ok(scan::scan(args)),
         Command::Trainer(command) => (trainer.run)(*command),

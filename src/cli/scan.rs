@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::limits::LimitsArgs;
 use super::output;
-use crate::pickle::{Limits, Scan};
+use crate::pickle::{Limits, Scan, ScanLine};
 use crate::tree::human_bytes;
 
 /// Report what pickles would import and call, without loading them; exit code 1 if anything in
@@ -19,19 +18,11 @@ pub struct ScanArgs {
     /// Pickles of any kind
     #[arg(required = true, value_name = "PICKLE")]
     pickles: Vec<PathBuf>,
-    /// One JSON object per pickle and line, for programs
+    /// One JSON object per pickle and line, for programs; `almt-data schema scan` describes it
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     limits: LimitsArgs,
-}
-
-/// A line of `--json`.
-#[derive(Serialize)]
-struct Line<'a> {
-    file: String,
-    #[serde(flatten)]
-    scan: &'a Scan,
 }
 
 /// Prints the report on each file.
@@ -43,7 +34,7 @@ pub fn scan(args: ScanArgs) -> ExitCode {
             Ok(scan) => {
                 all_allowed &= scan.allowed;
                 if args.json {
-                    let line = Line { file: path.display().to_string(), scan: &scan };
+                    let line = ScanLine { file: path.display().to_string(), scan: &scan };
                     // Text and numbers always have a JSON form.
                     outln!("{}", serde_json::to_string(&line).unwrap_or_default());
                 } else {

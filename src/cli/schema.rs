@@ -14,17 +14,28 @@ pub struct SchemaArgs {
 }
 
 /// What can be printed: name, what it is, text.
-const TEXTS: [(&str, &str, &str); 9] = [
+const TEXTS: [(&str, &str, &str); 12] = [
     (
         "validation",
         "JSON Schema of `validate --json`",
         include_str!("../../schemas/validation.schema.json"),
     ),
     ("stats", "JSON Schema of `stats --json`", include_str!("../../schemas/stats.schema.json")),
+    ("labels", "JSON Schema of `labels --json`", include_str!("../../schemas/labels.schema.json")),
     (
         "manifest",
         "JSON Schema of the split manifests that `split` writes",
         include_str!("../../schemas/manifest.schema.json"),
+    ),
+    (
+        "scan",
+        "JSON Schema of a line of `scan --json`",
+        include_str!("../../schemas/scan.schema.json"),
+    ),
+    (
+        "store",
+        "JSON Schema of the manifest within a store",
+        include_str!("../../schemas/store.schema.json"),
     ),
     ("rules", "the rules of `validate`", include_str!("../../docs/validation.md")),
     ("mosi", "what is known of CMU-MOSI", include_str!("../../schemas/datasets/mosi.toml")),

@@ -63,6 +63,24 @@ impl BinScheme {
             _ => EXCLUDED,
         }
     }
+
+    /// The labels of each class in `bins`, in words or as an interval, from class 0 on; none for a
+    /// division that the scheme lacks.
+    pub fn class_names(self, bins: Bins) -> &'static [&'static str] {
+        match (self, bins) {
+            (BinScheme::Cmu, Bins::Acc2Has0) => &["below 0", "0 and above"],
+            (BinScheme::Cmu, Bins::Acc2Non0) => &["below 0", "above 0"],
+            (BinScheme::Cmu, Bins::Acc3) => &["-1 and below", "0", "+1 and above"],
+            (BinScheme::Cmu, Bins::Acc5) => &["-2 and below", "-1", "0", "+1", "+2 and above"],
+            (BinScheme::Cmu, Bins::Acc7) => &["-3", "-2", "-1", "0", "+1", "+2", "+3"],
+            (BinScheme::Sims, Bins::Acc2) => &["[-1, 0]", "(0, 1]"],
+            (BinScheme::Sims, Bins::Acc3) => &["[-1, -0.1]", "(-0.1, 0.1]", "(0.1, 1]"],
+            (BinScheme::Sims, Bins::Acc5) => {
+                &["[-1, -0.7]", "(-0.7, -0.1]", "(-0.1, 0.1]", "(0.1, 0.7]", "(0.7, 1]"]
+            }
+            _ => &[],
+        }
+    }
 }
 
 impl Bins {
@@ -105,6 +123,19 @@ mod tests {
         assert_eq!(class(Bins::Acc2Has0, -0.0), 1);
         assert_eq!(class(Bins::Acc2Non0, 0.0), EXCLUDED);
         assert_eq!(class(Bins::Acc2Non0, -0.2), 0);
+    }
+
+    #[test]
+    fn every_class_has_a_name() {
+        for (scheme, limit) in [(BinScheme::Cmu, 300), (BinScheme::Sims, 100)] {
+            for bins in scheme.bins() {
+                let class = |step: i32| scheme.class(*bins, step as f32 / 100.0);
+                let highest = (-limit..=limit).map(class).max();
+                let n_classes = scheme.class_names(*bins).len();
+                assert_eq!(highest, i8::try_from(n_classes).ok().map(|n| n - 1), "{bins:?}");
+            }
+        }
+        assert!(BinScheme::Sims.class_names(Bins::Acc7).is_empty());
     }
 
     #[test]

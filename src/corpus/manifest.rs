@@ -1,11 +1,12 @@
 //! The manifest of a store: where it came from, what is in it, and the digests to prove it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Dataset, SplitName};
 
 /// How the frames of the modalities relate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Alignment {
     /// All modalities have one step per word.
@@ -15,7 +16,7 @@ pub enum Alignment {
 }
 
 /// A file that a store was made from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// File name without its folder.
     pub file_name: String,
@@ -29,7 +30,7 @@ pub struct Source {
 }
 
 /// One split: which segments, in which order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SplitManifest {
     /// Which split.
     pub name: SplitName,
@@ -42,7 +43,7 @@ pub struct SplitManifest {
 }
 
 /// One dataset of the store and the digest of its content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Column {
     /// Path in the store, such as `/train/audio`.
     pub path: String,
@@ -56,7 +57,7 @@ pub struct Column {
 }
 
 /// What computed the text features of a store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TextEncoder {
     /// Name of the encoder's folder.
     pub name: String,
@@ -68,8 +69,9 @@ pub struct TextEncoder {
     pub source: String,
 }
 
-/// Everything about a store but its data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Everything about a store but its data, as HDF5 holds it in the attribute `manifest` and Arrow in
+/// `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// Version of the store's layout.
     pub store_version: u32,
@@ -98,6 +100,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The JSON Schema of a manifest.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Manifest)
+    }
+
     /// One split's entry.
     pub fn split(&self, name: SplitName) -> Option<&SplitManifest> {
         self.splits.iter().find(|split| split.name == name)

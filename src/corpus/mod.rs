@@ -4,6 +4,7 @@
 //! feature files: where rows come from is hidden behind [`Rows`], so that a 13 GB source is never
 //! in memory at once.
 
+pub mod balance;
 pub mod check;
 pub mod draw;
 pub mod folds;

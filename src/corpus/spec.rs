@@ -21,8 +21,24 @@ pub struct DatasetSpec {
     pub label_denominators: Vec<u8>,
     /// What must not appear in two splits.
     pub split_by: SplitBy,
+    /// Where the dataset was published.
+    pub publication: Publication,
     /// The known builds of the feature files.
     pub builds: Vec<Build>,
+}
+
+/// Where a dataset was published.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publication {
+    /// The paper to cite.
+    pub cite_as: String,
+    /// The paper on the web.
+    pub url: String,
+    /// Who made the dataset.
+    pub creator: String,
+    /// Year of the paper.
+    pub year: u16,
 }
 
 /// What the splits of a dataset were drawn from.

@@ -34,7 +34,7 @@ pub use error::PickleError;
 pub use limits::Limits;
 pub use numpy::{Data, Dtype, Kind};
 pub use opcode::Opcode;
-pub use scan::{Global, LISTED_GLOBALS, Refusal, Scan, Unread};
+pub use scan::{Global, LISTED_GLOBALS, Refusal, Scan, ScanLine, Unread};
 pub use value::{Callable, NodeId, Span, Value};
 pub use view::{ArrayView, Number};
 pub use writer::{ArrayDtype, Writer};

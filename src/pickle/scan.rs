@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::PickleError;
@@ -22,7 +23,7 @@ use crate::map::Bytes;
 pub const LISTED_GLOBALS: usize = 10_000;
 
 /// A security report on one file. Its JSON form has these fields under these names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scan {
     /// Whether the file can be read: nothing in it is refused.
     pub allowed: bool,
@@ -52,8 +53,25 @@ pub struct Scan {
     pub unread: Option<Unread>,
 }
 
+/// A line of `scan --json`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ScanLine<'a> {
+    /// The file.
+    pub file: String,
+    /// What is in it.
+    #[serde(flatten)]
+    pub scan: &'a Scan,
+}
+
+impl ScanLine<'_> {
+    /// The JSON Schema of a line.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(ScanLine<'_>)
+    }
+}
+
 /// Why the reader refuses a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Refusal {
     /// What and where, on one line.
     pub message: String,
@@ -64,7 +82,7 @@ pub struct Refusal {
 }
 
 /// One import.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Global {
     /// Start of the instruction.
     pub offset: u64,
@@ -80,7 +98,7 @@ pub struct Global {
 }
 
 /// The end of what could be followed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Unread {
     /// First byte that is not understood.
     pub offset: u64,

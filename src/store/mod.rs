@@ -42,6 +42,7 @@
 mod arrow;
 mod columns;
 mod copy;
+mod cursor;
 mod digest;
 mod form;
 mod hdf5;
@@ -50,7 +51,9 @@ mod reformat;
 mod retext;
 mod write;
 
+pub use cursor::FeatureReader;
 pub use digest::Element;
+pub(crate) use digest::le_bytes;
 pub use form::{Compression, FeatureDtype, Format};
 pub use read::{Store, Verification};
 pub use reformat::copy;

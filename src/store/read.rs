@@ -83,6 +83,23 @@ impl Store {
         &self.path
     }
 
+    /// The files that the store consists of.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match &self.reader {
+            Reader::Hdf5(_) => vec![self.path.clone()],
+            Reader::Arrow(folder) => folder.files(),
+        }
+    }
+
+    /// The file that a split lies in; `None` where the split is absent.
+    pub fn file_of(&self, split: SplitName) -> Option<PathBuf> {
+        self.manifest.split(split)?;
+        match &self.reader {
+            Reader::Hdf5(_) => Some(self.path.clone()),
+            Reader::Arrow(folder) => Some(folder.file_of(split)),
+        }
+    }
+
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -375,7 +392,7 @@ impl Store {
         Finding::new(Rule::Digest, message, 1, vec![])
     }
 
-    fn compare_digest(&self, column: &Column, found: &str) -> Result<(), StoreError> {
+    pub(super) fn compare_digest(&self, column: &Column, found: &str) -> Result<(), StoreError> {
         if found == column.blake3 {
             return Ok(());
         }
@@ -471,7 +488,11 @@ impl Store {
     }
 
     /// Values of whole samples from `start` on, as many as are at hand: at least one.
-    fn piece<T: Element>(&self, column: &Column, start: usize) -> Result<Cow<'_, [T]>, StoreError> {
+    pub(super) fn piece<T: Element>(
+        &self,
+        column: &Column,
+        start: usize,
+    ) -> Result<Cow<'_, [T]>, StoreError> {
         let values = match &self.reader {
             Reader::Hdf5(file) => Cow::Owned(file.piece(column, start)?),
             Reader::Arrow(folder) => folder.piece(column, start)?,
@@ -500,7 +521,7 @@ impl Store {
     ///
     /// # Errors
     /// A column cannot be read, or differs from its digest.
-    pub(super) fn check_digests(&self) -> Result<(), StoreError> {
+    pub fn check_digests(&self) -> Result<(), StoreError> {
         self.manifest.columns.iter().try_for_each(|column| {
             let (found, _) = self.digest_column(column)?;
             self.compare_digest(column, &found)
@@ -548,7 +569,7 @@ impl Store {
         Ok(())
     }
 
-    fn column(&self, path: &str) -> Result<&Column, StoreError> {
+    pub(super) fn column(&self, path: &str) -> Result<&Column, StoreError> {
         self.manifest.column(path).ok_or_else(|| self.damaged(path, "is absent".into()))
     }
 

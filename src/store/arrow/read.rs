@@ -67,6 +67,17 @@ impl ArrowReader {
         self.files.iter().map(|file| file.map.bytes().len() as u64).sum()
     }
 
+    /// The files of the splits, and the manifest.
+    pub(in crate::store) fn files(&self) -> Vec<PathBuf> {
+        let splits = self.files.iter().map(|file| self.file_of(file.split));
+        splits.chain([self.path.join(manifest::NAME)]).collect()
+    }
+
+    /// The file of one split.
+    pub(in crate::store) fn file_of(&self, split: SplitName) -> PathBuf {
+        self.path.join(manifest::file_name(split))
+    }
+
     /// Compares the places of a column's values with its shape.
     pub(in crate::store) fn check(&self, column: &Column) -> Result<(), StoreError> {
         let (file, first_buffer) = self.find(column)?;

@@ -1,0 +1,100 @@
+//! How many segments of each split are in each class of labels.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::SplitName;
+use super::label::{BinScheme, Bins, EXCLUDED};
+
+/// What `labels --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Balance {
+    /// The store.
+    pub path: PathBuf,
+    /// Name of the dataset.
+    pub dataset: &'static str,
+    /// Digest of the store's content.
+    pub digest: String,
+    /// One entry per split, division and class: splits in order, divisions from coarse to fine,
+    /// classes from negative to positive, the excluded last.
+    pub classes: Vec<ClassCount>,
+}
+
+impl Balance {
+    /// The JSON Schema of a balance.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Balance)
+    }
+}
+
+/// The segments of one class.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ClassCount {
+    /// Which split.
+    pub split: SplitName,
+    /// The division of the label range, such as `acc_7`.
+    pub bins: &'static str,
+    /// The class as the store has it: from 0 at the negative end, or -1, excluded.
+    pub class: i8,
+    /// The labels of the class: an interval, the value that they round to, or `excluded`.
+    pub labels: &'static str,
+    /// Number of segments.
+    pub count: u64,
+    /// Share of the split's segments, in [0, 1]; 0 of an empty split.
+    pub share: f64,
+}
+
+/// Counts one division in one split, whose classes are `classes`, `[n_samples]`. Every class has an
+/// entry, and so has what is excluded where the division excludes a label or there is such a
+/// segment.
+pub fn count(split: SplitName, scheme: BinScheme, bins: Bins, classes: &[i8]) -> Vec<ClassCount> {
+    let names = scheme.class_names(bins);
+    let mut counts: BTreeMap<i8, u64> = (0..).take(names.len()).map(|class| (class, 0)).collect();
+    if scheme.class(bins, 0.0) == EXCLUDED {
+        counts.insert(EXCLUDED, 0);
+    }
+    for class in classes {
+        *counts.entry(*class).or_default() += 1;
+    }
+    // The excluded come last.
+    let excluded = counts.remove_entry(&EXCLUDED);
+    let entry = |(class, count): (i8, u64)| {
+        let name = usize::try_from(class).ok().and_then(|class| names.get(class));
+        let labels = match (class, name) {
+            (EXCLUDED, _) => "excluded",
+            (_, Some(name)) => name,
+            // `validate` has a rule for what a store of another program may hold.
+            (_, None) => "unknown",
+        };
+        let share = count as f64 / (classes.len() as f64).max(1.0);
+        ClassCount { split, bins: bins.name(), class, labels, count, share }
+    };
+    counts.into_iter().chain(excluded).map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(bins: Bins, classes: &[i8]) -> Vec<(i8, &'static str, u64)> {
+        let counts = count(SplitName::Test, BinScheme::Cmu, bins, classes);
+        let sum: f64 = counts.iter().map(|class| class.share).sum();
+        assert!((sum - f64::from(u8::from(!classes.is_empty()))).abs() < 1e-9);
+        counts.iter().map(|class| (class.class, class.labels, class.count)).collect()
+    }
+
+    #[test]
+    fn every_class_is_there_once_and_the_excluded_come_last() {
+        assert_eq!(
+            counted(Bins::Acc2Non0, &[1, -1, 1, 0]),
+            [(0, "below 0", 1), (1, "above 0", 2), (-1, "excluded", 1)]
+        );
+        assert_eq!(counted(Bins::Acc2Has0, &[1]), [(0, "below 0", 0), (1, "0 and above", 1)]);
+        assert_eq!(counted(Bins::Acc3, &[]).len(), 3);
+        let foreign = counted(Bins::Acc3, &[9, -1]);
+        assert_eq!(foreign[3..], [(9, "unknown", 1), (-1, "excluded", 1)]);
+    }
+}

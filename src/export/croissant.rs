@@ -1,0 +1,265 @@
+//! Croissant 1.0 metadata (JSON-LD) of a store, which search engines and loaders of datasets read.
+//!
+//! A record set per split, a field per column. Files are named relative to the metadata, which
+//! belongs beside the store. Croissant 1.0 knows no arrays: what a field's axes are is said in its
+//! description.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::ExportError;
+use super::columns::{SplitColumn, of_split};
+use crate::corpus::label::{BinScheme, Bins};
+use crate::corpus::spec::DatasetSpec;
+use crate::corpus::{Modality, SplitName};
+use crate::store::{Format, Store};
+
+/// What the metadata say of the licence where nobody said anything.
+const NO_LICENSE: &str = "not stated by the source files";
+
+/// Writes the metadata, after every column was compared with its digest. `license` is a URL or the
+/// name of a licence. `advance` is told of every stretch of bytes done.
+///
+/// # Errors
+/// The store cannot be read or differs from its digests, or `out` cannot be written to.
+pub fn croissant<W: Write>(
+    store: &Store,
+    license: Option<&str>,
+    mut out: W,
+    advance: &dyn Fn(u64),
+) -> Result<(), ExportError> {
+    store.check_digests()?;
+    let manifest = store.manifest();
+    let publication = &DatasetSpec::of(manifest.dataset).publication;
+    let files: Result<Vec<Value>, ExportError> =
+        store.files().iter().map(|file| file_object(store, file, advance)).collect();
+    let metadata = json!({
+        "@context": context(),
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": manifest.dataset.name(),
+        "description": description(store),
+        // That of the store's layout: content has no versions but its digest.
+        "version": format!("{}.0.0", manifest.store_version),
+        "identifier": format!("blake3:{}", manifest.digest),
+        "license": license.unwrap_or(NO_LICENSE),
+        "url": publication.url,
+        "citeAs": publication.cite_as,
+        "creator": {"@type": "sc:Organization", "name": publication.creator},
+        "datePublished": publication.year.to_string(),
+        "distribution": files?,
+        "recordSet": manifest.splits.iter().map(|split| record_set(store, split.name))
+            .collect::<Vec<_>>(),
+    });
+    serde_json::to_writer_pretty(&mut out, &metadata).map_err(std::io::Error::from)?;
+    Ok(writeln!(out)?)
+}
+
+/// What the short names of the other properties stand for.
+fn context() -> Value {
+    let mut context = json!({
+        "@language": "en",
+        "@vocab": "https://schema.org/",
+        "cr": "http://mlcommons.org/croissant/",
+        "dct": "http://purl.org/dc/terms/",
+        "rai": "http://mlcommons.org/croissant/RAI/",
+        "sc": "https://schema.org/",
+        "conformsTo": "dct:conformsTo",
+        "data": {"@id": "cr:data", "@type": "@json"},
+        "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+        "examples": {"@id": "cr:examples", "@type": "@json"},
+    });
+    const OF_CROISSANT: [&str; 26] = [
+        "citeAs",
+        "column",
+        "equivalentProperty",
+        "extract",
+        "field",
+        "fileObject",
+        "fileProperty",
+        "fileSet",
+        "format",
+        "includes",
+        "isLiveDataset",
+        "jsonPath",
+        "key",
+        "md5",
+        "parentField",
+        "path",
+        "recordSet",
+        "references",
+        "regex",
+        "repeated",
+        "replace",
+        "samplingRate",
+        "separator",
+        "source",
+        "subField",
+        "transform",
+    ];
+    for name in OF_CROISSANT {
+        context[name] = format!("cr:{name}").into();
+    }
+    context
+}
+
+fn description(store: &Store) -> String {
+    let manifest = store.manifest();
+    let sources: Vec<String> = manifest
+        .sources
+        .iter()
+        .map(|source| format!("{} (SHA-256 {})", source.file_name, source.sha256))
+        .collect();
+    format!(
+        "Features and labels of {} for multimodal sentiment analysis, made by {} from {}. BLAKE3 \
+         digest of the content: {}.",
+        manifest.dataset.title(),
+        manifest.writer,
+        sources.join(", "),
+        manifest.digest
+    )
+}
+
+/// The name of a file of the store, relative to the folder in which the store is.
+fn file_id(store: &Store, file: &Path) -> String {
+    let folder = store.path().parent().unwrap_or(Path::new(""));
+    let relative = file.strip_prefix(folder).unwrap_or(file);
+    let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
+}
+
+fn file_object(store: &Store, file: &Path, advance: &dyn Fn(u64)) -> Result<Value, ExportError> {
+    let mut source = File::open(file)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut size = 0;
+    loop {
+        let n_read = source.read(&mut buffer)?;
+        if n_read == 0 {
+            break;
+        }
+        hasher.update(&buffer[..n_read]);
+        size += n_read as u64;
+        advance(n_read as u64);
+    }
+    let sha256: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = file_id(store, file);
+    let format = match file.extension().and_then(|ending| ending.to_str()) {
+        Some("json") => "application/json",
+        _ if store.format() == Format::Arrow => "application/vnd.apache.arrow.file",
+        _ => "application/x-hdf5",
+    };
+    Ok(json!({
+        "@type": "cr:FileObject",
+        "@id": id,
+        "name": id,
+        "contentUrl": id,
+        "contentSize": format!("{size} B"),
+        "encodingFormat": format,
+        "sha256": sha256,
+    }))
+}
+
+fn record_set(store: &Store, split: SplitName) -> Value {
+    let n_samples = store.ids(split).len();
+    let fields: Vec<Value> =
+        of_split(store, split).iter().map(|column| field(store, split, column)).collect();
+    json!({
+        "@type": "cr:RecordSet",
+        "@id": split.name(),
+        "name": split.name(),
+        "description": format!("The {n_samples} segments of the split `{split}`"),
+        "key": {"@id": format!("{split}/id")},
+        "field": fields,
+    })
+}
+
+fn field(store: &Store, split: SplitName, column: &SplitColumn<'_>) -> Value {
+    let id = format!("{split}/{}", column.name);
+    let file = store.file_of(split).map(|file| file_id(store, &file));
+    // In a file of one split, columns are named without it.
+    let within = if store.format() == Format::Arrow { column.name } else { &id };
+    let data_type = match column.entry.dtype.as_str() {
+        "string" => "sc:Text",
+        "int32" | "int8" => "sc:Integer",
+        _ => "sc:Float",
+    };
+    let mut field = json!({
+        "@type": "cr:Field",
+        "@id": id,
+        "name": column.name,
+        "description": format!("{}: {}", meaning(store, column), axes(column)),
+        "dataType": data_type,
+        "source": {"fileObject": {"@id": file}, "extract": {"column": within}},
+    });
+    if !column.sample_shape().is_empty() {
+        field["repeated"] = true.into();
+    }
+    field
+}
+
+/// Type and extents, such as `float32 [n_samples = 1284, seq_len = 50, feat_dim = 768]`.
+fn axes(column: &SplitColumn<'_>) -> String {
+    let names: &[&str] = match (column.name, column.entry.shape.len()) {
+        ("text_bert", _) => &["n_samples", "token ids, mask and segment ids", "seq_len"],
+        (_, 3) => &["n_samples", "seq_len", "feat_dim"],
+        _ => &["n_samples", "seq_len"],
+    };
+    let extents: Vec<String> = column
+        .entry
+        .shape
+        .iter()
+        .zip(names)
+        .map(|(extent, name)| format!("{name} = {extent}"))
+        .collect();
+    format!("{} [{}]", column.entry.dtype, extents.join(", "))
+}
+
+/// What a column is, in words.
+fn meaning(store: &Store, column: &SplitColumn<'_>) -> String {
+    let dataset = store.manifest().dataset;
+    let [lowest, highest] = DatasetSpec::of(dataset).label_range;
+    let sentiment = format!("in [{lowest}, {highest}], from negative to positive");
+    let modality = |letter: &str| {
+        let named =
+            Modality::ALL.into_iter().find(|modality| letter == modality.letter().to_string());
+        named.map_or("one modality", Modality::name)
+    };
+    match column.name {
+        "id" => "Segment id: video and clip".into(),
+        "raw_text" => "Transcript".into(),
+        "annotations" => "Sentiment in a word".into(),
+        "text_bert" => "Input of BERT".into(),
+        "words" => "Word indices into the vocabulary of the source, zero-padded".into(),
+        "regression_labels" => format!("Sentiment {sentiment}"),
+        "classification_labels" => "Sentiment: 0 negative, 1 neutral, 2 positive".into(),
+        name => {
+            if let Some(modality) = column.modality() {
+                format!("Features of {modality}, zero-padded at the back")
+            } else if let Some(modality) = name.strip_suffix("_lengths") {
+                format!("Number of frames of {modality} before the padding")
+            } else if let Some(letter) = name.strip_prefix("regression_labels_") {
+                format!("Sentiment of {} alone {sentiment}", modality(letter))
+            } else {
+                classes(dataset.bin_scheme(), name)
+            }
+        }
+    }
+}
+
+/// What the classes of `bins/NAME` stand for.
+fn classes(scheme: BinScheme, name: &str) -> String {
+    let is_this = |bins: &&Bins| name.strip_prefix("bins/") == Some(bins.name());
+    let names = scheme.bins().iter().find(is_this).map(|bins| scheme.class_names(*bins));
+    let classes: Vec<String> = names
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+        .map(|(class, labels)| format!("{class} for {labels}"))
+        .collect();
+    format!("Class of the sentiment, -1 where it is excluded, {}", classes.join(", "))
+}

@@ -1,0 +1,179 @@
+//! A folder of Parquet files, partitioned by split in the manner of Hive.
+//!
+//! ```text
+//! NAME.parquet/
+//!   split=train/part-0.parquet
+//!   split=valid/part-0.parquet
+//!   split=test/part-0.parquet
+//! ```
+//!
+//! A row is a segment, a column is named like that of the store. A column of several axes is a list
+//! of its values in order; its extents per segment are in each file's metadata under
+//! `almt_data.shapes`, beside `almt_data.dataset` and the store's `almt_data.digest`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use polars::io::parquet::write::BatchedWriter;
+use polars::prelude::*;
+use polars_parquet::write::{KeyValue, schema_to_metadata_key};
+
+use super::ExportError;
+use super::columns::{Content, SplitColumn, of_split};
+use crate::corpus::SplitName;
+use crate::store::{FeatureReader, Store};
+
+/// Bytes of the values of a row group. A few times as much is in memory while one is written.
+const GROUP_BYTES: usize = 32 << 20;
+
+const FOLDER: &str = "split=";
+const FILE: &str = "part-0.parquet";
+
+/// Writes the whole store into an empty folder, a row group at a time. `advance` is told of every
+/// stretch of bytes done.
+///
+/// # Errors
+/// The store cannot be read or differs from its digests, the folder cannot be written to, or a
+/// column has no or too many values per segment.
+pub fn parquet(store: &Store, folder: &Path, advance: &dyn Fn(u64)) -> Result<(), ExportError> {
+    for split in &store.manifest().splits {
+        let folder = folder.join(format!("{FOLDER}{}", split.name));
+        fs::create_dir(&folder)?;
+        let mut file = BufWriter::new(File::create_new(folder.join(FILE))?);
+        write_split(store, split.name, &mut file, advance)?;
+        file.flush()?;
+    }
+    Ok(())
+}
+
+/// Whether a folder holds nothing but what [`parquet()`] puts there, and may be replaced.
+pub fn is_parquet_export(folder: &Path) -> bool {
+    let names = |folder: &Path| -> Option<Vec<String>> {
+        let entries = fs::read_dir(folder).ok()?;
+        entries.map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+    };
+    let is_ours = |name: String| {
+        let split = name.strip_prefix(FOLDER).and_then(|split| split.parse::<SplitName>().ok());
+        split.is_some() && names(&folder.join(name)).is_some_and(|files| files == [FILE])
+    };
+    names(folder).is_some_and(|folders| folders.into_iter().all(is_ours))
+}
+
+/// Where the values of a column come from.
+enum Values<'a> {
+    Whole(Content),
+    Features(Box<FeatureReader<'a>>),
+}
+
+fn write_split<W: Write>(
+    store: &Store,
+    split: SplitName,
+    out: W,
+    advance: &dyn Fn(u64),
+) -> Result<(), ExportError> {
+    let mut columns = Vec::new();
+    let mut schema = Schema::with_capacity(0);
+    for column in of_split(store, split) {
+        let values = match column.modality() {
+            Some(modality) => Values::Features(Box::new(store.feature_reader(split, modality)?)),
+            None => Values::Whole(column.content(store)?),
+        };
+        schema.with_column(column.name.into(), dtype(&column, &values)?);
+        columns.push((column, values));
+    }
+    let n_samples = store.ids(split).len();
+    let row_bytes: usize =
+        columns.iter().map(|(column, values)| sample_bytes(column, values)).sum();
+    let n_rows = (GROUP_BYTES / row_bytes.max(1)).clamp(1, n_samples.max(1));
+    let mut writer = begin(out, &schema, metadata(store, split))?;
+    for start in (0..n_samples).step_by(n_rows) {
+        let rows = start..(start + n_rows).min(n_samples);
+        let mut group = Vec::new();
+        for (column, values) in &mut columns {
+            let (name, width) = (column.name.into(), column.sample_len());
+            let places = rows.start * width..rows.end * width;
+            let flat = match values {
+                Values::Features(reader) => {
+                    let values = reader.next(rows.len())?;
+                    advance(size_of_val(&*values) as u64);
+                    Float32Chunked::from_vec(name, values).into_series()
+                }
+                Values::Whole(Content::Texts(all)) => Series::new(name, &all[rows.clone()]),
+                Values::Whole(Content::F32(all)) => Series::new(name, &all[places]),
+                Values::Whole(Content::I32(all)) => Series::new(name, &all[places]),
+                Values::Whole(Content::I8(all)) => Series::new(name, &all[places]),
+            };
+            group.push(Column::from(match column.sample_shape() {
+                [] => flat,
+                _ => flat.reshape_array(&[
+                    ReshapeDimension::Infer,
+                    ReshapeDimension::new(width as i64),
+                ])?,
+            }));
+        }
+        writer.write_batch(&DataFrame::new(rows.len(), group)?)?;
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+/// A Parquet file of which a row group can be written at a time, with entries of its metadata.
+pub(super) fn begin<W: Write>(
+    out: W,
+    schema: &Schema,
+    entries: Vec<(String, String)>,
+) -> PolarsResult<BatchedWriter<W>> {
+    // Unless told, Polars names its texts string views, which much of pyarrow cannot compare.
+    let arrow = schema_to_metadata_key(&schema.to_arrow(CompatLevel::oldest()));
+    let entries = entries.into_iter().map(|(key, value)| KeyValue { key, value: Some(value) });
+    let metadata = KeyValueMetadata::Static([arrow].into_iter().chain(entries).collect());
+    ParquetWriter::new(out).with_key_value_metadata(Some(metadata)).batched(schema)
+}
+
+fn dtype(column: &SplitColumn<'_>, values: &Values<'_>) -> Result<DataType, ExportError> {
+    let value = match values {
+        Values::Whole(Content::Texts(_)) => DataType::String,
+        Values::Whole(Content::F32(_)) | Values::Features(_) => DataType::Float32,
+        Values::Whole(Content::I32(_)) => DataType::Int32,
+        Values::Whole(Content::I8(_)) => DataType::Int8,
+    };
+    if column.sample_shape().is_empty() {
+        return Ok(value);
+    }
+    let width = column.sample_len();
+    if width == 0 || i32::try_from(width).is_err() {
+        let problem = "Parquet cannot hold lists of no values, nor of more than 2^31";
+        return Err(ExportError::Unfit { place: column.entry.path.clone(), problem });
+    }
+    Ok(DataType::Array(Box::new(value), width))
+}
+
+/// Bytes of one sample, of texts on average.
+fn sample_bytes(column: &SplitColumn<'_>, values: &Values<'_>) -> usize {
+    match values {
+        Values::Whole(Content::Texts(texts)) => {
+            texts.iter().map(String::len).sum::<usize>() / texts.len().max(1)
+        }
+        Values::Whole(Content::I8(_)) => column.sample_len(),
+        _ => column.sample_len().saturating_mul(4),
+    }
+}
+
+/// Entries of a file's metadata: what the store is, and the extents of its columns of several axes.
+fn metadata(store: &Store, split: SplitName) -> Vec<(String, String)> {
+    let columns = of_split(store, split);
+    let shapes: BTreeMap<&str, &[usize]> = columns
+        .iter()
+        .map(|column| (column.name, column.sample_shape()))
+        .filter(|(_, shape)| !shape.is_empty())
+        .collect();
+    let manifest = store.manifest();
+    let entries = [
+        ("dataset", manifest.dataset.name().to_owned()),
+        ("digest", manifest.digest.clone()),
+        ("shapes", serde_json::json!(shapes).to_string()),
+    ];
+    entries.map(|(name, value)| (format!("almt_data.{name}"), value)).into()
+}

@@ -1,0 +1,47 @@
+//! Counts of label classes as a table.
+
+use std::io::Write;
+
+use polars::prelude::*;
+
+use super::ExportError;
+use super::parquet::begin;
+use crate::corpus::balance::ClassCount;
+
+/// The counts as a data frame, a row each, with the fields of [`ClassCount`] as columns.
+///
+/// # Errors
+/// None that counts can lead to.
+pub fn class_table(classes: &[ClassCount]) -> Result<DataFrame, ExportError> {
+    fn column<T>(classes: &[ClassCount], value: fn(&ClassCount) -> T) -> Vec<T> {
+        classes.iter().map(value).collect()
+    }
+    Ok(df!(
+        "split" => column(classes, |class| class.split.name()),
+        "bins" => column(classes, |class| class.bins),
+        "class" => column(classes, |class| class.class),
+        "labels" => column(classes, |class| class.labels),
+        "count" => column(classes, |class| class.count),
+        "share" => column(classes, |class| class.share),
+    )?)
+}
+
+/// Writes the table as CSV.
+///
+/// # Errors
+/// `out` cannot be written to.
+pub fn classes_csv<W: Write>(classes: &[ClassCount], out: W) -> Result<(), ExportError> {
+    Ok(CsvWriter::new(out).finish(&mut class_table(classes)?)?)
+}
+
+/// Writes the table as Parquet.
+///
+/// # Errors
+/// `out` cannot be written to.
+pub fn classes_parquet<W: Write>(classes: &[ClassCount], out: W) -> Result<(), ExportError> {
+    let table = class_table(classes)?;
+    let mut writer = begin(out, table.schema(), vec![])?;
+    writer.write_batch(&table)?;
+    writer.finish()?;
+    Ok(())
+}
