@@ -10,8 +10,9 @@ use almt_data::model::{
     AlmtWithBert, Bert, BertConfig, Init, Part, Sequence, Tokens, Trace, WithBertConfig,
 };
 use almt_data::pretrained::Pretrained;
+use almt_data::train::optimizer::AdamW;
 use serde_json::Value;
-use tch::nn::{self, OptimizerConfig};
+use tch::nn;
 use tch::{Device, Kind, Tensor};
 
 use crate::golden::{
@@ -198,17 +199,14 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
         check_gradient(&mut worst, name, &variable.grad(), &values[&format!("grad/{name}")]);
         variable.zero_grad();
     }
-    let adamw = nn::AdamW { beta1: 0.9, beta2: 0.999, wd: 1e-4, eps: 1e-8, amsgrad: false };
-    let mut optimizer = adamw.build(&vars, 0.0).unwrap();
-    for part in [Part::Bert, Part::Almt] {
-        optimizer.set_lr_group(part.group(), 1e-3);
-    }
+    let mut optimizer = AdamW::new(&vars, 1e-4, |name| Part::of(name).group());
     for step in 0..6 {
         let loss = loss(&forward(&mut Trace::default()), &values["input/label"]);
         let recorded = values["train/loss"].double_value(&[step]);
         let difference = (loss.double_value(&[]) - recorded).abs();
         worst.check("losses", &format!("step {step}"), difference, TRAJECTORY);
-        optimizer.backward_step(&loss);
+        loss.backward();
+        optimizer.step(&[1e-3, 1e-3]).unwrap();
     }
     let pred = tch::no_grad(|| forward(&mut Trace::default()));
     let difference = max_abs(&(pred.view([-1]) - &values["train/pred_final"]));
@@ -240,7 +238,7 @@ fn a_frozen_encoder_stays_as_it_is_and_the_rest_learns() {
     let pretrained = Pretrained::open(&tiny_folder(folder.path())).unwrap();
     pretrained.copy_into(&vars, &AlmtWithBert::encoder_prefix()).unwrap();
     Part::Bert.freeze(&vars);
-    let mut optimizer = nn::AdamW::default().build(&vars, 1e-3).unwrap();
+    let mut optimizer = AdamW::new(&vars, 1e-4, |name| Part::of(name).group());
     let copy = |part: Part| -> Vec<Tensor> {
         part.parameters(&vars).into_iter().map(|(_, variable)| variable.copy()).collect()
     };
@@ -249,7 +247,8 @@ fn a_frozen_encoder_stays_as_it_is_and_the_rest_learns() {
     let tokens = Tokens::of_text_bert(&values["input/text"]);
     let input = |name: &str| Some(values[&format!("input/{name}")].shallow_clone());
     let pred = model.forward(&tokens, input("audio"), input("visual"), None, &mut Trace::default());
-    optimizer.backward_step(&loss(&pred, &values["input/label"]));
+    loss(&pred, &values["input/label"]).backward();
+    optimizer.step(&[1e-3]).unwrap();
     assert!(bert_before.iter().zip(copy(Part::Bert)).all(|(one, other)| *one == other));
     assert!(almt_before.iter().zip(copy(Part::Almt)).any(|(one, other)| *one != other));
 }

@@ -55,6 +55,19 @@ fn every_document_follows_the_schema_that_is_printed_for_it() {
         let whole: Value = serde_json::from_str(&text).unwrap();
         documents.add("store", &whole["manifest"].to_string());
     }
+    if cfg!(feature = "train") {
+        for seed in ["1", "2"] {
+            let run = ["train", "--store", "mosi.h5", "--epochs", "2", "--seed", seed];
+            almt(path, &[&run[..], &["--out", seed]].concat()).ok();
+        }
+        let text = |file: &str| std::fs::read_to_string(path.join(file)).unwrap();
+        documents.add("result", &text("1/result.json"));
+        text("1/metrics.jsonl").lines().for_each(|line| documents.add("epoch", line));
+        let eval = ["eval", "--store", "mosi.h5", "--checkpoint", "1/best.safetensors", "--json"];
+        documents.add("evaluation", &almt(path, &eval).ok().stdout());
+        let compare = ["compare", "1", "2", "--resamples", "100", "--json"];
+        documents.add("comparison", &almt(path, &compare).ok().stdout());
+    }
     // Refused, unreadable, strict: what is not well has more fields.
     std::fs::write(path.join("bad.h5"), "no store").unwrap();
     let verdict = almt(path, &["validate", "--json", "--strict"]);

@@ -370,6 +370,14 @@ fn the_page_of_rules_and_the_schemas_are_those_of_the_code() {
         ("labels", Balance::schema()),
         ("scan", ScanLine::schema()),
         ("store", Manifest::schema()),
+        #[cfg(feature = "train")]
+        ("result", almt_data::train::run::RunResult::schema()),
+        #[cfg(feature = "train")]
+        ("epoch", almt_data::train::run::EpochRecord::schema()),
+        #[cfg(feature = "train")]
+        ("evaluation", almt_data::train::run::Evaluation::schema()),
+        #[cfg(feature = "train")]
+        ("comparison", almt_data::train::compare::Comparison::schema()),
     ] {
         let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         check_written(&format!("schemas/{name}.schema.json"), &schema);

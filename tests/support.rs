@@ -10,6 +10,14 @@ pub struct Call {
 }
 
 impl Call {
+    /// Runs a command to its end.
+    pub fn of(mut command: Command) -> Call {
+        let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+        let shown = format!("almt-data {}", words.join(" "));
+        let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output();
+        Call { shown, output: output.expect("the program starts") }
+    }
+
     pub fn code(&self) -> i32 {
         self.output
             .status
@@ -63,10 +71,7 @@ pub fn program(folder: &Path, args: &[&str]) -> Command {
 
 /// Calls the program in `folder`.
 pub fn almt(folder: &Path, args: &[&str]) -> Call {
-    let mut command = program(folder, args);
-    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output();
-    let output = output.expect("the program starts");
-    Call { shown: format!("almt-data {}", args.join(" ")), output }
+    Call::of(program(folder, args))
 }
 
 /// Names of all files in a folder, hidden ones too.

@@ -21,3 +21,11 @@ pub fn write(text: fmt::Arguments<'_>) {
         }
     }
 }
+
+/// Writes one JSON document to standard output.
+pub fn json(document: &impl serde::Serialize) -> Result<(), super::Failure> {
+    let text = serde_json::to_string_pretty(document)
+        .map_err(|error| super::Failure::new(error.to_string()))?;
+    write(format_args!("{text}\n"));
+    Ok(())
+}

@@ -14,7 +14,7 @@ pub struct SchemaArgs {
 }
 
 /// What can be printed: name, what it is, text.
-const TEXTS: [(&str, &str, &str); 12] = [
+const TEXTS: [(&str, &str, &str); 17] = [
     (
         "validation",
         "JSON Schema of `validate --json`",
@@ -37,6 +37,27 @@ const TEXTS: [(&str, &str, &str); 12] = [
         "JSON Schema of the manifest within a store",
         include_str!("../../schemas/store.schema.json"),
     ),
+    (
+        "result",
+        "JSON Schema of a run's `result.json`",
+        include_str!("../../schemas/result.schema.json"),
+    ),
+    (
+        "epoch",
+        "JSON Schema of a line of a run's `metrics.jsonl`",
+        include_str!("../../schemas/epoch.schema.json"),
+    ),
+    (
+        "evaluation",
+        "JSON Schema of `eval --json`",
+        include_str!("../../schemas/evaluation.schema.json"),
+    ),
+    (
+        "comparison",
+        "JSON Schema of `compare --json`",
+        include_str!("../../schemas/comparison.schema.json"),
+    ),
+    ("paper", "what the paper reports of ALMT", include_str!("../../schemas/paper/almt.toml")),
     ("rules", "the rules of `validate`", include_str!("../../docs/validation.md")),
     ("mosi", "what is known of CMU-MOSI", include_str!("../../schemas/datasets/mosi.toml")),
     ("mosei", "what is known of CMU-MOSEI", include_str!("../../schemas/datasets/mosei.toml")),

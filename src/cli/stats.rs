@@ -39,8 +39,7 @@ pub fn stats(args: StatsArgs) -> Result<ExitCode, Failure> {
     let digest = store.manifest().digest.clone();
     let report = Summary { path: args.store, dataset, digest, blocks };
     if args.json {
-        let json = serde_json::to_string_pretty(&report);
-        outln!("{}", json.map_err(|error| Failure::new(error.to_string()))?);
+        super::output::json(&report)?;
     } else {
         outln!("{}: {dataset}", report.path.display());
         report.blocks.iter().for_each(print);

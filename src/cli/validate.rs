@@ -47,8 +47,7 @@ pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
         })
         .collect();
     if args.json {
-        let json = serde_json::to_string_pretty(&reports);
-        outln!("{}", json.map_err(|error| Failure::new(error.to_string()))?);
+        super::output::json(&reports)?;
     }
     let valid = reports.iter().all(|report| report.valid);
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -34,11 +34,6 @@ impl<'a> Init<'a> {
         Init { path, name: format!("{}{name}.", self.name), seed: self.seed }
     }
 
-    /// The same place, with what is added below it in another group of an optimizer.
-    pub fn group(&self, group: usize) -> Init<'a> {
-        Init { path: self.path.set_group(group), name: self.name.clone(), seed: self.seed }
-    }
-
     fn add(&self, name: &str, dims: &[i64], values: &[f32]) -> Tensor {
         // Copied from the CPU, whatever the device: both start alike.
         self.path.var_copy(name, &Tensor::from_slice(values).view(dims))

@@ -91,7 +91,7 @@ impl AlmtWithBert {
     /// [`AlmtWithBert::encoder_prefix`].
     pub fn new(init: &Init<'_>, config: &WithBertConfig) -> AlmtWithBert {
         AlmtWithBert {
-            bert: Bert::new(&init.sub(ENCODER).group(Part::Bert.group()), &config.bert),
+            bert: Bert::new(&init.sub(ENCODER), &config.bert),
             almt: Almt::new(init, &config.almt),
         }
     }

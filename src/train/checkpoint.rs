@@ -6,15 +6,43 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tch::{Device, nn};
 
+use super::network::Network;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
 use crate::corpus::Dataset;
-use crate::model::{Almt, AlmtConfig, Init};
+use crate::model::{AlmtConfig, BertConfig, WithBertConfig};
+
+/// All sizes of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelConfig {
+    /// ALMT.
+    pub model: AlmtConfig,
+    /// The text encoder, where it is part of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bert: Option<BertConfig>,
+}
+
+impl ModelConfig {
+    /// Both models, where there are two.
+    pub fn with_bert(&self) -> Option<WithBertConfig> {
+        let bert = self.bert.clone()?;
+        Some(WithBertConfig { bert, almt: self.model.clone() })
+    }
+
+    /// Number of parameters; `None` where no such model can be.
+    pub fn n_parameters(&self) -> Option<i64> {
+        match self.with_bert() {
+            None => self.model.n_parameters(),
+            Some(both) => both.n_parameters(),
+        }
+    }
+}
 
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointInfo {
     /// All sizes of the model.
-    pub model: AlmtConfig,
+    #[serde(flatten)]
+    pub config: ModelConfig,
     /// The dataset that it was trained on.
     pub dataset: Dataset,
     /// Digest of the store that it was trained on.
@@ -33,7 +61,7 @@ pub struct Checkpoint {
     /// What the file says of itself.
     pub info: CheckpointInfo,
     /// The model.
-    pub model: Almt,
+    pub network: Network,
     /// Its parameters; they live as long as this does.
     pub vars: nn::VarStore,
 }
@@ -86,7 +114,7 @@ pub fn load(path: &Path, device: Device) -> Result<Checkpoint, WeightsError> {
     let info: CheckpointInfo = file.info(INFO_KEY, "a checkpoint")?;
     // The sizes come from the file: nothing is built that the file does not hold.
     let n_values = file.n_values()?;
-    let n_parameters = info.model.n_parameters();
+    let n_parameters = info.config.n_parameters();
     if n_parameters.and_then(|n| usize::try_from(n).ok()) != Some(n_values) {
         let expected = n_parameters.map_or("an impossible number of".into(), |n| n.to_string());
         return Err(file.malformed(format!(
@@ -115,9 +143,9 @@ fn build(
     device: Device,
 ) -> Result<Checkpoint, WeightsError> {
     let vars = nn::VarStore::new(device);
-    let model = Almt::new(&Init::new(vars.root(), info.seed), &info.model);
+    let network = Network::new(&vars, &info.config, info.seed);
     file.copy_into("", &mut parameters(&vars))?;
-    Ok(Checkpoint { info, model, vars })
+    Ok(Checkpoint { info, network, vars })
 }
 
 /// Replaces the parameters of a model by those of a file.
@@ -147,7 +175,10 @@ mod tests {
         let sequence = Sequence { seq_len: 3, feat_dim: 2 };
         let inputs = [(crate::corpus::Modality::Text, sequence)].into();
         CheckpointInfo {
-            model: Preset::of(Dataset::Mosi).config(&inputs).unwrap(),
+            config: ModelConfig {
+                model: Preset::of(Dataset::Mosi).config(&inputs).unwrap(),
+                bert: None,
+            },
             dataset: Dataset::Mosi,
             store_digest: "d".into(),
             seed: 7,
@@ -161,7 +192,7 @@ mod tests {
         let (one, two) = (folder.path().join("1"), folder.path().join("2"));
         let info = small();
         let vars = nn::VarStore::new(Device::Cpu);
-        let _model = Almt::new(&Init::new(vars.root(), 7), &info.model);
+        let _network = Network::new(&vars, &info.config, 7);
         save(&one, &vars, &info).unwrap();
         let loaded = load(&one, Device::Cpu).unwrap();
         assert_eq!(loaded.info, info);
@@ -177,21 +208,30 @@ mod tests {
         assert!(load(&path, Device::Cpu).unwrap_err().to_string().contains("not a safetensors"));
         let mut info = small();
         let vars = nn::VarStore::new(Device::Cpu);
-        let _model = Almt::new(&Init::new(vars.root(), 7), &info.model);
+        let _network = Network::new(&vars, &info.config, 7);
         let right = info.clone();
         type Change = fn(&mut CheckpointInfo);
         let changes: [(Change, &str); 6] = [
-            (|info| info.model.sizes.fusion_depth += 1, "parameters, the file holds"),
-            (|info| info.model.sizes.token_dim = 1 << 40, "an impossible number of parameters"),
-            (|info| info.model.sizes.embedding_heads = 0, "an impossible number of parameters"),
-            (|info| info.model.sizes.token_len = -3, "an impossible number of parameters"),
-            (|info| info.model.text.seq_len = i64::MAX, "an impossible number of parameters"),
+            (|info| info.config.model.sizes.fusion_depth += 1, "parameters, the file holds"),
+            (
+                |info| info.config.model.sizes.token_dim = 1 << 40,
+                "an impossible number of parameters",
+            ),
+            (
+                |info| info.config.model.sizes.embedding_heads = 0,
+                "an impossible number of parameters",
+            ),
+            (|info| info.config.model.sizes.token_len = -3, "an impossible number of parameters"),
+            (
+                |info| info.config.model.text.seq_len = i64::MAX,
+                "an impossible number of parameters",
+            ),
             // The same number of parameters, of other shapes.
             (
                 |info| {
                     std::mem::swap(
-                        &mut info.model.sizes.fusion_depth,
-                        &mut info.model.sizes.ahl_depth,
+                        &mut info.config.model.sizes.fusion_depth,
+                        &mut info.config.model.sizes.ahl_depth,
                     );
                 },
                 "tensor `",

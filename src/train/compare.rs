@@ -2,26 +2,60 @@
 //!
 //! Both tests are paired: a segment that is hard for one model is hard for the other as well.
 
+use std::path::PathBuf;
+
 use rand::RngExt;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::metrics::{self, Metrics};
+use crate::corpus::SplitName;
 use crate::corpus::label::BinScheme;
 use crate::seed::stream;
 
+/// Two runs: `compare --json`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Comparison {
+    /// Folder of the first run.
+    pub run_a: PathBuf,
+    /// Folder of the second run.
+    pub run_b: PathBuf,
+    /// Which split.
+    pub split: SplitName,
+    /// Segments of the split.
+    pub n_segments: usize,
+    /// Rounds of the bootstrap and of the permutation test.
+    pub n_resamples: usize,
+    /// Seed of both.
+    pub seed: u64,
+    /// Metric by metric.
+    pub metrics: Vec<Difference>,
+}
+
+impl Comparison {
+    /// The JSON Schema of `compare --json`.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Comparison)
+    }
+}
+
 /// One metric of two runs.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Difference {
     /// Name of the metric.
     pub metric: &'static str,
-    /// Of the first run.
+    /// Of the first run; `null` where it is not defined.
+    #[schemars(with = "Option<f64>")]
     pub a: f64,
     /// Of the second run.
+    #[schemars(with = "Option<f64>")]
     pub b: f64,
     /// `b - a`.
+    #[schemars(with = "Option<f64>")]
     pub difference: f64,
     /// 95% confidence interval of the difference: percentiles over resampled segments.
+    #[schemars(with = "[Option<f64>; 2]")]
     pub interval: [f64; 2],
     /// Share of random exchanges of the two predictions of each segment that make a difference at
     /// least as large, the observed one included (Phipson and Smyth, 2010).

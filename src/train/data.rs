@@ -5,6 +5,7 @@ use std::error::Error;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
+use ndarray::Array3;
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
@@ -58,6 +59,7 @@ pub struct TrainingSplit {
     targets: Tensor,
     sequences: BTreeMap<Modality, Sequence>,
     features: Features,
+    tokens: Option<Tensor>,
 }
 
 enum Features {
@@ -74,14 +76,17 @@ impl std::fmt::Debug for TrainingSplit {
 /// Samples of one step.
 #[derive(Debug)]
 pub struct Batch {
-    /// What the model sees.
+    /// Features; the text is undefined where it comes as tokens.
     pub input: Input,
+    /// Token ids, mask and segment ids, int64 `[batch, 3, seq_len]`, where the split has them.
+    pub tokens: Option<Tensor>,
     /// Labels, `[batch, 1]`.
     pub target: Tensor,
 }
 
 impl TrainingSplit {
-    /// Prepares a split. `labels` is `[n_samples]`; `rows` has as many samples.
+    /// Prepares a split. `labels` is `[n_samples]`; `rows` has as many samples, and so has `tokens`,
+    /// `[n_samples, 3, seq_len]`, which take the place of text features.
     ///
     /// # Errors
     /// The columns differ in length, the split is empty, text is absent, a value is not finite, or
@@ -91,15 +96,19 @@ impl TrainingSplit {
         ids: Vec<String>,
         labels: Vec<f32>,
         rows: Box<dyn FeatureRows>,
+        tokens: Option<Array3<i32>>,
         cache: Cache,
         device: Device,
     ) -> Result<TrainingSplit, TrainError> {
         if ids.is_empty() {
             return Err(TrainError::EmptySplit { split: name });
         }
-        if labels.len() != ids.len() {
-            let (column, expected, found) = ("regression_labels", ids.len(), labels.len());
-            return Err(TrainError::Count { split: name, column, expected, found });
+        let n_tokens = tokens.as_ref().map(|tokens| ("text_bert", tokens.dim().0));
+        for (column, found) in [("regression_labels", labels.len())].into_iter().chain(n_tokens) {
+            if found != ids.len() {
+                let expected = ids.len();
+                return Err(TrainError::Count { split: name, column, expected, found });
+            }
         }
         let label_problem = labels.iter().filter(|label| !label.is_finite()).count();
         if label_problem > 0 {
@@ -107,7 +116,7 @@ impl TrainingSplit {
             return Err(TrainError::NonFinite { split: name, column, n_values: label_problem });
         }
         let sequences = rows.sequences();
-        if !sequences.contains_key(&Modality::Text) {
+        if !sequences.contains_key(&Modality::Text) && tokens.is_none() {
             return Err(TrainError::NoText);
         }
         let mut resident = BTreeMap::new();
@@ -146,7 +155,13 @@ impl TrainingSplit {
             Cache::Disk { n_threads } => Features::Disk { rows, n_threads: n_threads.max(1) },
         };
         let targets = Tensor::from_slice(&labels).view([-1, 1]).to_device(device);
-        Ok(TrainingSplit { name, ids, labels, targets, sequences, features })
+        let tokens = tokens.map(|tokens| {
+            let (n_samples, parts, seq_len) = tokens.dim();
+            let ids: Vec<i64> = tokens.iter().map(|id| (*id).into()).collect();
+            let shape = [n_samples, parts, seq_len].map(|extent| extent as i64);
+            Tensor::from_slice(&ids).view(shape).to_device(device)
+        });
+        Ok(TrainingSplit { name, ids, labels, targets, sequences, features, tokens })
     }
 
     /// Which split.
@@ -174,7 +189,12 @@ impl TrainingSplit {
         self.targets.device()
     }
 
-    /// Extents per modality.
+    /// Tokens of each text; `None` where text comes as features.
+    pub fn n_tokens(&self) -> Option<i64> {
+        self.tokens.as_ref().map(|tokens| tokens.size()[2])
+    }
+
+    /// Extents per modality that comes as features.
     pub fn sequences(&self) -> &BTreeMap<Modality, Sequence> {
         &self.sequences
     }
@@ -199,7 +219,8 @@ impl TrainingSplit {
             let indices = indices.narrow(0, first as i64, n_batch as i64);
             first += n_batch;
             let input = input(features(&indices)?);
-            step(Batch { input, target: self.targets.index_select(0, &indices) })
+            let tokens = self.tokens.as_ref().map(|tokens| tokens.index_select(0, &indices));
+            step(Batch { input, tokens, target: self.targets.index_select(0, &indices) })
         };
         let batches: Vec<&[usize]> = order.chunks(batch_size).collect();
         match &self.features {

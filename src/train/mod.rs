@@ -7,6 +7,7 @@ pub mod compare;
 pub mod data;
 pub mod events;
 pub mod metrics;
+pub mod network;
 pub mod optimizer;
 pub mod predictions;
 pub mod preset;
@@ -45,6 +46,23 @@ pub enum TrainError {
          with `text` features has it"
     )]
     NoText,
+    /// There are no tokens for the text encoder.
+    #[error(
+        "there are no tokens for the text encoder: the store has no `text_bert`\n  hint: `almt-data \
+         encode --text-from raw_text` makes a store that has them"
+    )]
+    NoTokens,
+    /// A text encoder that cannot be used.
+    #[error(transparent)]
+    Encoder(#[from] crate::pretrained::PretrainedError),
+    /// Tokens that the text encoder does not know.
+    #[error("{split}/text_bert: {cause}")]
+    Tokens {
+        /// Which split.
+        split: SplitName,
+        /// What is wrong.
+        cause: crate::model::TokenError,
+    },
     /// A split that is needed has no samples.
     #[error("split `{split}` is absent or empty, and it is needed here")]
     EmptySplit {

@@ -3,30 +3,32 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::checkpoint::{self, Checkpoint, CheckpointInfo};
+use super::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
 use super::data::TrainingSplit;
 use super::events::EventFile;
 use super::metrics::{self, Direction, Metrics, direction};
+use super::network::{Network, config_for};
 use super::optimizer::AdamW;
 use super::predictions::{self, Prediction};
 use super::schedule::learning_rate;
 use super::settings::TrainSettings;
 use super::{TrainError, state};
 use crate::corpus::{Modality, SplitName};
-use crate::model::{Almt, Init, Trace};
+use crate::model::{AlmtWithBert, Dropout, Part};
+use crate::pretrained::Pretrained;
 use crate::publish;
 use crate::seed::stream;
 
 /// The samples of a run.
-#[derive(Debug)]
 pub struct TrainingData {
     /// Fitted on.
     pub train: TrainingSplit,
@@ -34,6 +36,8 @@ pub struct TrainingData {
     pub valid: TrainingSplit,
     /// Reported on, where there is one.
     pub test: Option<TrainingSplit>,
+    /// The text encoder, where text comes as tokens.
+    pub encoder: Option<Pretrained>,
 }
 
 /// What is told while a run goes on. Losses are read from the device only when asked for.
@@ -47,7 +51,7 @@ pub trait Progress {
 }
 
 /// One line of `metrics.jsonl`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct EpochRecord {
     /// Counted from 1.
     pub epoch: usize,
@@ -68,7 +72,7 @@ pub struct EpochRecord {
 }
 
 /// A metric's best value and when it was reached.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Best {
     /// The value.
     pub value: f64,
@@ -77,7 +81,7 @@ pub struct Best {
 }
 
 /// The epoch that the validation split chose.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Selected {
     /// How it was chosen.
     pub by: String,
@@ -90,7 +94,7 @@ pub struct Selected {
 }
 
 /// `result.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RunResult {
     /// The honest choice: the epoch that is best on the validation split, and its test metrics.
     pub selected: Selected,
@@ -119,6 +123,50 @@ pub struct RunResult {
     pub n_threads: i32,
     /// Wall time of all epochs.
     pub seconds: f64,
+}
+
+impl EpochRecord {
+    /// The JSON Schema of a line of `metrics.jsonl`.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(EpochRecord)
+    }
+}
+
+impl RunResult {
+    /// The JSON Schema of `result.json`.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(RunResult)
+    }
+}
+
+/// A checkpoint on one split: `eval --json`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Evaluation {
+    /// The store's path.
+    pub store: PathBuf,
+    /// Its digest.
+    pub store_digest: String,
+    /// Digest of the store that the checkpoint was trained on.
+    pub trained_on_store_digest: String,
+    /// The checkpoint's path.
+    pub checkpoint: PathBuf,
+    /// Epoch after which the weights were taken, counted from 1.
+    pub epoch: usize,
+    /// The run's seed.
+    pub seed: u64,
+    /// Which split.
+    pub split: SplitName,
+    /// Samples of the split.
+    pub n_samples: usize,
+    /// What it came to.
+    pub metrics: Metrics,
+}
+
+impl Evaluation {
+    /// The JSON Schema of `eval --json`.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Evaluation)
+    }
 }
 
 /// Samples per forward pass outside training. One number for all callers: another one may change
@@ -163,11 +211,8 @@ pub fn train(
     start: Start,
     progress: &mut dyn Progress,
 ) -> Result<RunResult, TrainError> {
-    let config =
-        settings.hyper_parameters.config(data.train.sequences()).ok_or(TrainError::NoText)?;
-    if config.n_parameters().is_none() {
-        return Err(TrainError::Sizes { text: config.text });
-    }
+    let bert = data.encoder.as_ref().map(|encoder| encoder.config().clone());
+    let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), bert)?;
     for split in [Some(&data.valid), data.test.as_ref()].into_iter().flatten() {
         check_shapes(split, &config)?;
     }
@@ -181,12 +226,19 @@ pub fn train(
         write_config(out, settings)?;
     }
     let vars = VarStore::new(device);
-    let model = Almt::new(&Init::new(vars.root(), settings.seed), &config);
+    let network = Network::new(&vars, &config, settings.seed);
+    if let Some(encoder) = &data.encoder {
+        encoder.copy_into(&vars, &AlmtWithBert::encoder_prefix())?;
+    }
+    let bert_lr = settings.text_encoder.as_ref().map_or(0.0, |encoder| encoder.lr);
+    if bert_lr == 0.0 {
+        Part::Bert.freeze(&vars);
+    }
     if let Some(initial) = &settings.init_from {
         checkpoint::load_into(&initial.path, &vars)?;
     }
     let weight_decay = settings.hyper_parameters.training.weight_decay;
-    let mut optimizer = AdamW::new(&vars, weight_decay, |_| 0);
+    let mut optimizer = AdamW::new(&vars, weight_decay, |name| Part::of(name).group());
     let state_path = out.join(STATE);
     let n_done = match start == Start::Resume && state_path.exists() {
         true => state::load(&state_path, &vars, &optimizer)?,
@@ -204,11 +256,12 @@ pub fn train(
         }
         let epoch_start = Instant::now();
         let lr = learning_rate(training.lr, epoch, training.epochs);
-        let mut fit = Fit { settings, model: &model, optimizer: &mut optimizer, lr };
+        let lrs = [lr, learning_rate(bert_lr, epoch, training.epochs)];
+        let mut fit = Fit { settings, network: &network, optimizer: &mut optimizer, lrs };
         let (train_loss, train_mae) = fit.epoch(epoch, &data.train, progress)?;
         let train_seconds = epoch_start.elapsed().as_secs_f64();
         let evaluate = |split: &TrainingSplit| {
-            let pred = predict(&model, split)?;
+            let pred = predict(&network, split)?;
             Ok::<_, TrainError>(metrics::evaluate(scheme, &pred, split.labels()))
         };
         let valid = evaluate(&data.valid)?;
@@ -219,7 +272,7 @@ pub fn train(
         log.add(&record)?;
         if history.take(&record) {
             let info = CheckpointInfo {
-                model: config.clone(),
+                config: config.clone(),
                 dataset: settings.dataset,
                 store_digest: settings.store_digest.clone(),
                 seed: settings.seed,
@@ -297,7 +350,7 @@ pub fn read_result(folder: &Path) -> Result<Option<RunResult>, TrainError> {
 
 /// `metrics.jsonl` and the event file for TensorBoard.
 struct Log {
-    path: std::path::PathBuf,
+    path: PathBuf,
     file: File,
     events: EventFile,
     records: Vec<EpochRecord>,
@@ -398,9 +451,10 @@ pub fn device_name(device: Device) -> String {
 /// What the steps of an epoch work on.
 struct Fit<'a> {
     settings: &'a TrainSettings,
-    model: &'a Almt,
+    network: &'a Network,
     optimizer: &'a mut AdamW,
-    lr: f64,
+    /// Of ALMT and of the text encoder.
+    lrs: [f64; 2],
 }
 
 impl Fit<'_> {
@@ -415,6 +469,10 @@ impl Fit<'_> {
         // A stream per epoch: an order depends on no other one, so that a run can go on anywhere.
         order.shuffle(&mut stream(self.settings.seed, &format!("shuffle/{epoch}")));
         let batch_size = self.settings.hyper_parameters.training.batch_size.max(1);
+        let n_steps = order.len().div_ceil(batch_size);
+        let seed = self.settings.seed;
+        let encoder_is_trained =
+            self.settings.text_encoder.as_ref().is_some_and(|encoder| encoder.lr > 0.0);
         // Sums stay on the device: reading one would wait for everything before it.
         let mut squared = Tensor::zeros([], (Kind::Float, split.device()));
         let mut absolute = squared.zeros_like();
@@ -422,10 +480,14 @@ impl Fit<'_> {
         let mut n_done = 0;
         split.each_batch(&order, batch_size, |batch| {
             let n_batch = batch.target.size()[0];
-            let pred = self.model.forward(&batch.input, &mut Trace::default());
+            // Counted over the whole run, so that a run that goes on draws the same masks. An
+            // encoder that is kept as it is has none.
+            let step = (epoch - 1) * n_steps + losses.len();
+            let dropout = encoder_is_trained.then(|| Dropout::new(seed, step as u64));
+            let pred = self.network.forward(&batch, dropout)?;
             let loss = pred.mse_loss(&batch.target, Reduction::Mean);
             loss.backward();
-            self.optimizer.step(&[self.lr])?;
+            self.optimizer.step(&self.lrs)?;
             tch::no_grad(|| {
                 losses.push(loss.detach());
                 squared += loss.detach() * n_batch as f64;
@@ -451,11 +513,11 @@ impl Fit<'_> {
 ///
 /// # Errors
 /// The features cannot be read, or libtorch fails.
-pub fn predict(model: &Almt, split: &TrainingSplit) -> Result<Vec<f32>, TrainError> {
+pub fn predict(network: &Network, split: &TrainingSplit) -> Result<Vec<f32>, TrainError> {
     let order: Vec<usize> = (0..split.n_samples()).collect();
     let mut parts = Vec::new();
     split.each_batch(&order, PREDICT_BATCH, |batch| {
-        parts.push(tch::no_grad(|| model.forward(&batch.input, &mut Trace::default())));
+        parts.push(tch::no_grad(|| network.forward(&batch, None))?);
         Ok(())
     })?;
     let pred = Vec::<f32>::try_from(Tensor::cat(&parts, 0).flatten(0, -1).to_device(Device::Cpu))?;
@@ -475,8 +537,8 @@ pub fn evaluate(
     checkpoint: &Checkpoint,
     split: &TrainingSplit,
 ) -> Result<(Metrics, Vec<Prediction>), TrainError> {
-    check_shapes(split, &checkpoint.info.model)?;
-    let pred = predict(&checkpoint.model, split)?;
+    check_shapes(split, &checkpoint.info.config)?;
+    let pred = predict(&checkpoint.network, split)?;
     let scheme = checkpoint.info.dataset.bin_scheme();
     let metrics = metrics::evaluate(scheme, &pred, split.labels());
     let rows = split.ids().iter().zip(split.labels()).zip(pred);
@@ -501,17 +563,20 @@ fn write_predictions(
     predictions::write(path, best.info.dataset.bin_scheme(), &rows).map_err(io(path))
 }
 
-fn check_shapes(
-    split: &TrainingSplit,
-    config: &crate::model::AlmtConfig,
-) -> Result<(), TrainError> {
+fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), TrainError> {
+    let ModelConfig { model, bert } = config;
     let expected = [
-        (Modality::Text, Some(config.text)),
-        (Modality::Audio, config.audio),
-        (Modality::Vision, config.vision),
+        (Modality::Text, Some(model.text)),
+        (Modality::Audio, model.audio),
+        (Modality::Vision, model.vision),
     ];
     for (modality, expected) in expected {
-        let found = split.sequences().get(&modality).copied();
+        let found = match (modality, bert) {
+            (Modality::Text, Some(bert)) => split
+                .n_tokens()
+                .map(|seq_len| crate::model::Sequence { seq_len, feat_dim: bert.hidden_size }),
+            _ => split.sequences().get(&modality).copied(),
+        };
         // A modality that the model does not use may be there.
         if expected.is_some() && found != expected {
             let show = |sequence: Option<crate::model::Sequence>| match sequence {

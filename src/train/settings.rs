@@ -39,6 +39,9 @@ pub struct TrainSettings {
     /// The splits, where they are not the store's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_manifest: Option<FoldChoice>,
+    /// The text encoder in the loop, where text does not come as features.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_encoder: Option<EncoderChoice>,
     /// The weights to begin with, where they are not drawn from the seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_from: Option<InitialWeights>,
@@ -66,4 +69,16 @@ pub struct InitialWeights {
     pub path: PathBuf,
     /// BLAKE3 of the file.
     pub blake3: String,
+}
+
+/// A BERT that is trained with the rest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderChoice {
+    /// Its folder.
+    pub path: PathBuf,
+    /// SHA-256 of the file with its weights.
+    pub sha256: String,
+    /// Base learning rate of the encoder; zero where it is kept as it is.
+    pub lr: f64,
 }

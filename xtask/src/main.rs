@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod interop;
 mod run;
 mod setup;
 mod test;
@@ -21,6 +22,9 @@ Tasks:
   test [ARGS]     Set up, then run all tests (ARGS go to `cargo test`)
   bench convert [--scale N]
                   Compare the conversion of a large pickle with plain Python and with `cp`
+  bench open      Compare a batch out of an Arrow store with `pickle.load`
+  bench train     Compare a training step with eager PyTorch (fetches PyTorch, 4 GB)
+  interop --mmsa  Have MMSA's own data loader read an exported pickle (fetches PyTorch, 4 GB)
   demo            Set up, then run the main job on a small synthetic dataset
 ";
 
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
         ("minilm", []) => setup::minilm(),
         ("test", args) => test::test(args),
         ("bench", args) => bench::bench(args),
+        ("interop", [flag]) if flag == "--mmsa" => interop::mmsa(),
         ("demo", []) => demo::demo(),
         ("--help" | "-h" | "help", _) => {
             print!("{USAGE}");

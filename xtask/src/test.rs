@@ -15,7 +15,7 @@ pub fn test(args: &[String]) -> Result<(), String> {
 
 /// Tests compare with what Python itself reads: these folders hold the packages for that.
 pub fn python_packages() -> Result<(), String> {
-    let names = ["numpy", "h5py", "pyarrow", "jsonschema", "duckdb"];
+    let names = ["numpy", "h5py", "pyarrow", "jsonschema", "duckdb", "tensorboard"];
     packages(".python", "test-python", &names)?;
     packages(".python-numpy1", "test-python-numpy1", &["numpy"])
 }
@@ -25,8 +25,22 @@ pub fn torch_packages() -> Result<(), String> {
     packages(".python-torch", "torch", &["torch", "numpy"])
 }
 
-/// Installs the packages of a requirements file into a folder that does not have them yet.
+/// MMSA alone: of what it asks for, its data loader needs only NumPy and PyTorch.
+pub fn mmsa_package() -> Result<(), String> {
+    packages_with(".python-mmsa", "mmsa", &["MMSA"], &["--no-deps"])
+}
+
 fn packages(folder: &str, requirements: &str, names: &[&str]) -> Result<(), String> {
+    packages_with(folder, requirements, names, &[])
+}
+
+/// Installs the packages of a requirements file into a folder that does not have them yet.
+fn packages_with(
+    folder: &str,
+    requirements: &str,
+    names: &[&str],
+    flags: &[&str],
+) -> Result<(), String> {
     let place = root().join(folder);
     if names.iter().all(|name| place.join(name).exists()) {
         return Ok(());
@@ -34,6 +48,7 @@ fn packages(folder: &str, requirements: &str, names: &[&str]) -> Result<(), Stri
     eprintln!("test: fetching {} into {folder}", names.join(" and "));
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"])
+        .args(flags)
         .arg("--target")
         .arg(&place)
         .arg("--requirement")

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::corpus::SplitName;
-use crate::train::compare::compare as compare_predictions;
+use crate::train::compare::{Comparison, compare as compare_predictions};
 use crate::train::predictions::{self, Prediction};
 use crate::train::run;
 
@@ -69,16 +69,16 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     let found =
         compare_predictions(scheme, &labels, &pred_a, &pred_b, args.resamples as usize, args.seed);
     if args.json {
-        let json = serde_json::json!({
-            "run_a": a,
-            "run_b": b,
-            "split": args.split,
-            "n_segments": labels.len(),
-            "n_resamples": args.resamples,
-            "seed": args.seed,
-            "metrics": found,
-        });
-        outln!("{json:#}");
+        let comparison = Comparison {
+            run_a: args.run_a,
+            run_b: args.run_b,
+            split: args.split,
+            n_segments: labels.len(),
+            n_resamples: args.resamples as usize,
+            seed: args.seed,
+            metrics: found,
+        };
+        crate::cli::output::json(&comparison)?;
         return Ok(ExitCode::SUCCESS);
     }
     outln!("A {}", a.display());

@@ -17,7 +17,7 @@ use crate::train::TrainError;
 #[derive(Subcommand)]
 pub enum TrainerCommand {
     Encode(encode::EncodeArgs),
-    Train(fit::TrainArgs),
+    Train(Box<fit::TrainArgs>),
     Eval(eval::EvalArgs),
     Predict(eval::PredictArgs),
     Compare(compare::CompareArgs),
@@ -34,7 +34,7 @@ fn run(command: TrainerCommand) -> Result<ExitCode, Failure> {
     crate::train::prepare_process()?;
     match command {
         TrainerCommand::Encode(args) => encode::encode(args),
-        TrainerCommand::Train(args) => fit::train(args),
+        TrainerCommand::Train(args) => fit::train(*args),
         TrainerCommand::Eval(args) => eval::eval(args),
         TrainerCommand::Predict(args) => eval::predict(args),
         TrainerCommand::Compare(args) => compare::compare(args),

@@ -12,8 +12,9 @@ use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::{Residual, Sequence};
 use crate::store::Store;
 use crate::train::TrainError;
-use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo};
+use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
 use crate::train::preset::Preset;
+use crate::train::run::Evaluation;
 use crate::train::{predictions, run};
 
 /// Evaluate a checkpoint on one split of a store
@@ -72,23 +73,23 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     let checkpoint = checkpoint::load(&args.checkpoint, Device::Cpu).map_err(TrainError::from)?;
     check_dataset(&checkpoint, &samples, &args.checkpoint)?;
     let modalities = modalities_of(&checkpoint);
+    let bert = checkpoint.info.config.bert.as_ref();
     let cache = samples.cache(&args.cache, &modalities);
-    let split = samples.load(args.split, &modalities, cache, Device::Cpu)?;
+    let split = samples.load(args.split, &modalities, bert, cache, Device::Cpu)?;
     let (metrics, _) = run::evaluate(&checkpoint, &split)?;
     let info = &checkpoint.info;
     if args.json {
-        let json = serde_json::json!({
-            "store": args.store,
-            "store_digest": samples.store().manifest().digest,
-            "trained_on_store_digest": info.store_digest,
-            "checkpoint": args.checkpoint,
-            "epoch": info.epoch,
-            "seed": info.seed,
-            "split": args.split,
-            "n_samples": split.n_samples(),
-            "metrics": metrics,
-        });
-        outln!("{json:#}");
+        crate::cli::output::json(&Evaluation {
+            store: args.store,
+            store_digest: samples.store().manifest().digest.clone(),
+            trained_on_store_digest: info.store_digest.clone(),
+            checkpoint: args.checkpoint,
+            epoch: info.epoch,
+            seed: info.seed,
+            split: args.split,
+            n_samples: split.n_samples(),
+            metrics,
+        })?;
     } else {
         outln!(
             "{} {}, {} samples, checkpoint of epoch {}",
@@ -123,11 +124,12 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     let checkpoint = checkpoint.map_err(TrainError::from)?;
     check_dataset(&checkpoint, &samples, path)?;
     let modalities = modalities_of(&checkpoint);
+    let bert = checkpoint.info.config.bert.as_ref();
     let cache = samples.cache(&args.cache, &modalities);
     let splits = if args.split.is_empty() { vec![SplitName::Test] } else { args.split };
     let mut rows = Vec::new();
     for split in splits {
-        let split = samples.load(split, &modalities, cache, Device::Cpu)?;
+        let split = samples.load(split, &modalities, bert, cache, Device::Cpu)?;
         rows.extend(run::evaluate(&checkpoint, &split)?.1);
     }
     predictions::write(&args.output, checkpoint.info.dataset.bin_scheme(), &rows)
@@ -160,7 +162,8 @@ fn released(
         return Err(TrainError::Sizes { text: model.text }.into());
     }
     let store_digest = manifest.digest.clone();
-    Ok(CheckpointInfo { model, dataset: preset, store_digest, seed: 0, epoch: 0 })
+    let config = ModelConfig { model, bert: None };
+    Ok(CheckpointInfo { config, dataset: preset, store_digest, seed: 0, epoch: 0 })
 }
 
 fn check_dataset(checkpoint: &Checkpoint, samples: &Samples, path: &Path) -> Result<(), Failure> {
@@ -173,7 +176,7 @@ fn check_dataset(checkpoint: &Checkpoint, samples: &Samples, path: &Path) -> Res
 }
 
 fn modalities_of(checkpoint: &Checkpoint) -> Vec<Modality> {
-    let model = &checkpoint.info.model;
+    let model = &checkpoint.info.config.model;
     let mut modalities = vec![Modality::Text];
     modalities.extend(model.audio.map(|_| Modality::Audio));
     modalities.extend(model.vision.map(|_| Modality::Vision));

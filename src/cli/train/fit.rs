@@ -12,6 +12,7 @@ use super::samples::{CacheArgs, Samples, absolute};
 use crate::cli::Failure;
 use crate::corpus::{Modality, SplitName};
 use crate::model::Residual;
+use crate::pretrained::Pretrained;
 use crate::publish;
 use crate::store::Store;
 use crate::train::TrainError;
@@ -19,11 +20,15 @@ use crate::train::data::Cache;
 use crate::train::preset::Preset;
 use crate::train::run::{self, EpochRecord, Progress, RunResult, Start, TrainingData};
 use crate::train::seeds::{Spread, spread};
-use crate::train::settings::{InitialWeights, TrainSettings};
+use crate::train::settings::{EncoderChoice, InitialWeights, TrainSettings};
 use crate::train::weights;
 
 /// Options of a new run, which a run that goes on or is done again has from its folder.
-const OF_NEW_RUNS: [&str; 16] = [
+const OF_NEW_RUNS: [&str; 20] = [
+    "text",
+    "bert",
+    "freeze_bert",
+    "bert_lr",
     "out",
     "overwrite",
     "seed",
@@ -79,6 +84,19 @@ pub struct TrainArgs {
     /// Modalities that the model sees [default: all that the store has]
     #[arg(long, value_delimiter = ',', value_name = "text,audio,vision")]
     modalities: Vec<Modality>,
+    /// Where text comes from: features, the store's own, or bert, an encoder that reads the store's
+    /// `text_bert` and is trained with the rest
+    #[arg(long, default_value = "features", value_parser = ["features", "bert"])]
+    text: String,
+    /// Folder of the encoder, as Hugging Face has them: `config.json`, `model.safetensors`
+    #[arg(long, value_name = "FOLDER", required_if_eq("text", "bert"))]
+    bert: Option<PathBuf>,
+    /// Keep the encoder as it is, without dropout
+    #[arg(long, requires = "bert")]
+    freeze_bert: bool,
+    /// Base learning rate of the encoder [default: that of the rest]
+    #[arg(long, requires = "bert", conflicts_with = "freeze_bert", value_parser = positive)]
+    bert_lr: Option<f64>,
     /// What an AHL layer adds its shift to: the normed hyper-modality, as the released code does,
     /// or the hyper-modality itself, as Eq. 5 of the paper says: released or paper [default:
     /// released]
@@ -165,7 +183,19 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     training.batch_size = args.batch_size.map_or(training.batch_size, |size| size as usize);
     training.lr = args.lr.unwrap_or(training.lr);
     hyper_parameters.model.residual = args.residual.unwrap_or(hyper_parameters.model.residual);
-    let modalities = chosen_modalities(&store, &args.modalities)?;
+    let encoder = match &*args.text {
+        "bert" => args.bert.as_deref().map(Pretrained::open).transpose()?,
+        _ => None,
+    };
+    let text_encoder = encoder.as_ref().map(|encoder| EncoderChoice {
+        path: absolute(encoder.folder()),
+        sha256: encoder.weight_digests().sha256.clone(),
+        lr: match args.freeze_bert {
+            true => 0.0,
+            false => args.bert_lr.unwrap_or(hyper_parameters.training.lr),
+        },
+    });
+    let modalities = chosen_modalities(&store, &args.modalities, encoder.is_some())?;
     let store_digest = store.manifest().digest.clone();
     let (samples, split_manifest) = match &args.manifest {
         Some(path) => {
@@ -192,11 +222,12 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         libtorch: crate::train::libtorch_version(),
         command: std::env::args().collect(),
         split_manifest,
+        text_encoder,
         init_from,
         hyper_parameters,
     };
     let cache = samples.cache(&args.cache, &settings.modalities);
-    let data = load(&samples, &settings.modalities, cache)?;
+    let data = load(&samples, &settings.modalities, encoder, cache)?;
     let start = if args.overwrite { Start::Overwrite } else { Start::New };
     let stem = store_path.file_stem().unwrap_or_default().to_string_lossy();
     let Some(Seeds(seeds)) = args.seeds else {
@@ -256,12 +287,19 @@ fn initial_weights(path: &Path) -> Result<InitialWeights, Failure> {
     Ok(InitialWeights { path: absolute(path), blake3 })
 }
 
-fn load(samples: &Samples, modalities: &[Modality], cache: Cache) -> Result<TrainingData, Failure> {
-    let load = |split| samples.load(split, modalities, cache, Device::Cpu);
+fn load(
+    samples: &Samples,
+    modalities: &[Modality],
+    encoder: Option<Pretrained>,
+    cache: Cache,
+) -> Result<TrainingData, Failure> {
+    let bert = encoder.as_ref().map(Pretrained::config);
+    let load = |split| samples.load(split, modalities, bert, cache, Device::Cpu);
     Ok(TrainingData {
         train: load(SplitName::Train)?,
         valid: load(SplitName::Valid)?,
         test: samples.has(SplitName::Test).then(|| load(SplitName::Test)).transpose()?,
+        encoder,
     })
 }
 
@@ -278,7 +316,10 @@ fn fit(
 }
 
 /// Opens what a run in a folder was made from, and compares it with what the folder says.
-fn reopen(settings: &TrainSettings, store: Option<&Path>) -> Result<Samples, Failure> {
+fn reopen(
+    settings: &TrainSettings,
+    store: Option<&Path>,
+) -> Result<(Samples, Option<Pretrained>), Failure> {
     let path = store.unwrap_or(&settings.store);
     let store = Store::open(path)?;
     let found = &store.manifest().digest;
@@ -298,10 +339,16 @@ fn reopen(settings: &TrainSettings, store: Option<&Path>) -> Result<Samples, Fai
         compare(&initial.path, &initial.blake3, &found.blake3)?;
     }
     tch::set_num_threads(settings.n_threads);
-    let Some(choice) = &settings.split_manifest else { return Ok(Samples::of(store)) };
+    let mut encoder = None;
+    if let Some(choice) = &settings.text_encoder {
+        let found = Pretrained::open(&choice.path)?;
+        compare(&choice.path, &choice.sha256, &found.weight_digests().sha256)?;
+        encoder = Some(found);
+    }
+    let Some(choice) = &settings.split_manifest else { return Ok((Samples::of(store), encoder)) };
     let (samples, found) = Samples::of_fold(store, &choice.path, choice.fold)?;
     compare(&choice.path, &choice.blake3, &found.blake3)?;
-    Ok(samples)
+    Ok((samples, encoder))
 }
 
 fn resume(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<ExitCode, Failure> {
@@ -312,9 +359,9 @@ fn resume(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<Exit
             result
         }
         None => {
-            let samples = reopen(&settings, store)?;
+            let (samples, encoder) = reopen(&settings, store)?;
             let cache = samples.cache(cache, &settings.modalities);
-            let data = load(&samples, &settings.modalities, cache)?;
+            let data = load(&samples, &settings.modalities, encoder, cache)?;
             fit(&settings, &data, folder, Start::Resume)?
         }
     };
@@ -327,9 +374,9 @@ fn repeat(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<Exit
     let Some(expected) = run::read_result(folder)? else {
         return Err(Failure::at(folder, "the run is not complete").hint("`--resume` completes it"));
     };
-    let samples = reopen(&settings, store)?;
+    let (samples, encoder) = reopen(&settings, store)?;
     let cache = samples.cache(cache, &settings.modalities);
-    let data = load(&samples, &settings.modalities, cache)?;
+    let data = load(&samples, &settings.modalities, encoder, cache)?;
     let scratch = tempfile::tempdir().map_err(|error| Failure::new(error.to_string()))?;
     let found = fit(&settings, &data, scratch.path(), Start::New)?;
     let digests =
@@ -352,9 +399,15 @@ fn repeat(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<Exit
     Ok(ExitCode::FAILURE)
 }
 
-fn chosen_modalities(store: &Store, asked: &[Modality]) -> Result<Vec<Modality>, Failure> {
+/// The modalities of a run; with `has_encoder`, text needs no features.
+fn chosen_modalities(
+    store: &Store,
+    asked: &[Modality],
+    has_encoder: bool,
+) -> Result<Vec<Modality>, Failure> {
     let has = |modality: &Modality| {
-        store.manifest().column(&format!("/{}/{modality}", SplitName::Train)).is_some()
+        let place = format!("/{}/{modality}", SplitName::Train);
+        (has_encoder && *modality == Modality::Text) || store.manifest().column(&place).is_some()
     };
     let mut chosen: Vec<Modality> = match asked.is_empty() {
         true => Modality::ALL.into_iter().filter(has).collect(),

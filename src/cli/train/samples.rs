@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use ndarray::{Array3, Axis, Ix3};
 use tch::Device;
 
 use crate::cli::Failure;
 use crate::corpus::plan::{SplitPlan, StoreRow};
 use crate::corpus::{Modality, SplitName};
-use crate::model::Sequence;
+use crate::model::{BertConfig, Sequence};
 use crate::store::{Store, StoreError};
 use crate::train::TrainError;
 use crate::train::data::{Cache, FeatureRows, ReadError, TrainingSplit};
@@ -93,11 +94,13 @@ impl Samples {
         }
     }
 
-    /// One split for the trainer.
+    /// One split for the trainer. With a text encoder, text comes as tokens that it knows, and not
+    /// as features.
     pub fn load(
         &self,
         split: SplitName,
         modalities: &[Modality],
+        bert: Option<&BertConfig>,
         cache: Cache,
         device: Device,
     ) -> Result<TrainingSplit, Failure> {
@@ -114,9 +117,36 @@ impl Samples {
         }
         let ids = rows.iter().map(|row| self.store.ids(row.split)[row.row_idx].clone()).collect();
         let labels = rows.iter().map(|row| labels_of[&row.split][row.row_idx]).collect();
-        let rows = StoreRows::new(Arc::clone(&self.store), rows, modalities)?;
-        TrainingSplit::new(split, ids, labels, Box::new(rows), cache, device)
+        let tokens = bert.map(|bert| self.tokens(split, &rows, bert)).transpose()?;
+        let as_features = |modality: &Modality| *modality != Modality::Text || tokens.is_none();
+        let modalities: Vec<Modality> = modalities.iter().copied().filter(as_features).collect();
+        let rows = StoreRows::new(Arc::clone(&self.store), rows, &modalities)?;
+        TrainingSplit::new(split, ids, labels, Box::new(rows), tokens, cache, device)
             .map_err(|error| Failure::at(path, error))
+    }
+
+    /// `text_bert` of some rows, `[n_rows, 3, seq_len]`.
+    fn tokens(
+        &self,
+        split: SplitName,
+        rows: &[StoreRow],
+        bert: &BertConfig,
+    ) -> Result<Array3<i32>, Failure> {
+        let mut all: BTreeMap<SplitName, Array3<i32>> = BTreeMap::new();
+        let failure = |error: TrainError| Failure::at(self.store.path(), error);
+        for of in SplitName::ALL {
+            if rows.iter().any(|row| row.split == of) {
+                let tokens = self.store.numbers::<i32>(&format!("/{of}/text_bert"))?;
+                let tokens = tokens.and_then(|tokens| tokens.into_dimensionality::<Ix3>().ok());
+                let tokens = tokens.ok_or_else(|| failure(TrainError::NoTokens))?;
+                bert.check_tokens(tokens.view())
+                    .map_err(|cause| failure(TrainError::Tokens { split, cause }))?;
+                all.insert(of, tokens);
+            }
+        }
+        let rows: Vec<_> =
+            rows.iter().map(|row| all[&row.split].index_axis(Axis(0), row.row_idx)).collect();
+        ndarray::stack(Axis(0), &rows).map_err(|error| Failure::at(self.store.path(), error))
     }
 }
 

@@ -8,8 +8,10 @@ mod corr;
 mod f1;
 mod mae;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -29,8 +31,10 @@ pub enum Direction {
 ///
 /// A metric that is not defined on the data (a correlation with a constant, an accuracy over no
 /// sample) is NaN, and `null` in JSON.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema)]
+#[schemars(transparent)]
 pub struct Metrics {
+    #[schemars(with = "BTreeMap<String, Option<f64>>")]
     values: Vec<(&'static str, f64)>,
 }
 

@@ -37,19 +37,11 @@ pub fn convert(args: &[String]) -> Result<(), String> {
             .ok_or("`--scale` takes a number from 1 to 70")?,
         _ => return Err("`bench convert` takes only `--scale N`".into()),
     };
-    setup(Variant::Cpu)?;
+    build_program()?;
     python_packages()?;
-    run(cargo().args(["build", "--release", "--bin", "almt-data"]))?;
     let folder = root().join("bench");
-    fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
     let program = program()?;
-    let pickle = folder.join(format!("mosi-{scale}.pkl"));
-    if !pickle.exists() {
-        eprintln!("bench: writing {}", pickle.display());
-        let samples = (N_TRAIN * scale).to_string();
-        let args = ["synth", "--dataset", "mosi", "--unaligned", "--samples", &samples];
-        run(Command::new(&program).args(args).arg("--output").arg(&pickle))?;
-    }
+    let pickle = mosi_pickle(&folder, scale)?;
     let mut contenders = contenders(&program, &pickle, &folder, scale);
     let n_turns = if scale == 1 { N_TURNS } else { 1 };
     for turn in 1..=n_turns {
@@ -60,6 +52,25 @@ pub fn convert(args: &[String]) -> Result<(), String> {
         }
     }
     report(&pickle, &contenders)
+}
+
+/// Builds the program in the form that is measured.
+pub fn build_program() -> Result<(), String> {
+    setup(Variant::Cpu)?;
+    run(cargo().args(["build", "--release", "--bins"]))
+}
+
+/// A pickle of the shapes and types of unaligned CMU-MOSI, `scale` times as many segments.
+pub fn mosi_pickle(folder: &Path, scale: usize) -> Result<PathBuf, String> {
+    fs::create_dir_all(folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
+    let pickle = folder.join(format!("mosi-{scale}.pkl"));
+    if !pickle.exists() {
+        eprintln!("bench: writing {}", pickle.display());
+        let samples = (N_TRAIN * scale).to_string();
+        let args = ["synth", "--dataset", "mosi", "--unaligned", "--samples", &samples];
+        run(Command::new(program()?).args(args).arg("--output").arg(&pickle))?;
+    }
+    Ok(pickle)
 }
 
 /// The release build, wherever cargo puts it.

@@ -4,13 +4,21 @@
 
 mod convert;
 mod measure;
+mod open;
 mod train;
 
 /// Runs one benchmark.
 pub fn bench(args: &[String]) -> Result<(), String> {
     match args.split_first() {
         Some((what, rest)) if what == "convert" => convert::convert(rest),
+        Some((what, rest)) if what == "open" => open::open(rest),
         Some((what, rest)) if what == "train" => train::train(rest),
-        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert` or `cargo xtask bench train`".into()),
+        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open` or `train`".into()),
     }
+}
+
+/// The release build of the program, made now if it is not there.
+pub fn release_program() -> Result<std::path::PathBuf, String> {
+    convert::build_program()?;
+    convert::program()
 }

@@ -7,10 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::convert::program;
+use super::convert::{build_program, program};
 use super::measure::{measure, measure_with_output, median};
-use crate::run::{cargo, root, run};
-use crate::setup::{Variant, setup};
+use crate::run::{root, run};
 use crate::test::torch_packages;
 
 /// Threads of both.
@@ -36,9 +35,8 @@ pub fn train(args: &[String]) -> Result<(), String> {
     if !args.is_empty() {
         return Err("`bench train` takes no arguments".into());
     }
-    setup(Variant::Cpu)?;
+    build_program()?;
     torch_packages()?;
-    run(cargo().args(["build", "--release", "--bins"]))?;
     let folder = root().join("bench");
     fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
     let golden = root().join("fixtures/golden");
