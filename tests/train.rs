@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use almt_data::model::BertConfig;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 
 use crate::support::{almt, files, program, python, synthetic_store};
 
@@ -350,4 +353,87 @@ fn tensorboard_reads_the_curves_of_a_run() {
             assert_eq!(found, value.as_f64().unwrap() as f32, "{tag}");
         }
     }
+}
+
+/// A BERT of one small layer that knows every token that BERT knows, with random weights.
+fn small_bert(folder: &Path) {
+    let config = serde_json::json!({
+        "model_type": "bert", "vocab_size": 30522, "hidden_size": 8, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 64,
+        "type_vocab_size": 2, "hidden_act": "gelu",
+    });
+    let place = folder.join("bert");
+    std::fs::create_dir(&place).unwrap();
+    std::fs::write(place.join("config.json"), config.to_string()).unwrap();
+    let config: BertConfig = serde_json::from_value(config).unwrap();
+    let mut rng = ChaCha12Rng::seed_from_u64(9);
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = config
+        .parameters()
+        .map(|(name, shape)| {
+            let shape: Vec<usize> = shape.iter().map(|extent| *extent as usize).collect();
+            let n_values = shape.iter().product();
+            let values = (0..n_values).map(|_| rng.random_range(-0.1_f32..0.1));
+            (name, shape, values.flat_map(f32::to_le_bytes).collect())
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    let bytes = safetensors::serialize(views, None).unwrap();
+    std::fs::write(place.join("model.safetensors"), bytes).unwrap();
+}
+
+#[test]
+fn an_encoder_is_trained_in_the_loop_kept_or_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    small_bert(folder);
+    let bert = ["--text", "bert", "--bert", "bert"];
+    train(folder, "tuned", &bert);
+    almt(folder, &["train", "--repeat", "tuned"]).ok();
+    train(folder, "frozen", &[&bert[..], &["--freeze-bert"]].concat());
+    train(folder, "slow", &[&bert[..], &["--bert-lr", "1e-6"]].concat());
+    let file = bytes(folder, "bert/model.safetensors");
+    let before = SafeTensors::deserialize(&file).unwrap();
+    let largest_change = |run: &str| {
+        let file = bytes(folder, &format!("{run}/best.safetensors"));
+        let after = SafeTensors::deserialize(&file).unwrap();
+        let numbers = |view: TensorView<'_>| -> Vec<f32> {
+            view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+        };
+        before
+            .tensors()
+            .into_iter()
+            .flat_map(|(name, view)| {
+                let after = after.tensor(&format!("bertmodel.model.{name}")).unwrap();
+                numbers(view).into_iter().zip(numbers(after)).map(|(a, b)| (a - b).abs())
+            })
+            .fold(0.0, f32::max)
+    };
+    assert_eq!(largest_change("frozen"), 0.0);
+    assert!(largest_change("slow") > 0.0 && largest_change("slow") < 1e-4);
+    assert!(largest_change("tuned") > 1e-4);
+    // What a checkpoint predicts is what the run saw, the encoder included.
+    let predict = ["predict", "--store", "mosi.h5", "--checkpoint", "tuned/best.safetensors"];
+    let to = ["--split", "valid", "--split", "test", "-o", "p.csv"];
+    almt(folder, &[&predict[..], &to].concat()).ok();
+    assert!(bytes(folder, "p.csv") == bytes(folder, "tuned/predictions.csv"));
+    // Dropout masks do not depend on where a run was stopped.
+    let mut args = vec!["train", "--store", "mosi.h5", "--epochs", "3", "--lr", "1e-3"];
+    args.extend(bert);
+    args.extend(["--out", "stopped"]);
+    let mut child = program(folder, &args).spawn().unwrap();
+    let state = folder.join("stopped/state.safetensors");
+    let begin = Instant::now();
+    while !state.exists() && child.try_wait().unwrap().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "no state after a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    almt(folder, &["train", "--resume", "stopped"]).ok();
+    assert_eq!(timeless(folder, "stopped"), timeless(folder, "tuned"));
+    almt(folder, &["train", "--store", "mosi.h5", "--text", "bert", "--bert", "."])
+        .fails_with(&["config.json"]);
 }
