@@ -43,21 +43,24 @@ mod arrow;
 mod columns;
 mod copy;
 mod cursor;
+mod describe;
 mod digest;
 mod form;
 mod hdf5;
 mod read;
 mod reformat;
 mod retext;
+mod verify;
 mod write;
 
 pub use cursor::FeatureReader;
 pub use digest::Element;
 pub(crate) use digest::le_bytes;
 pub use form::{Compression, FeatureDtype, Format};
-pub use read::{Store, Verification};
+pub use read::Store;
 pub use reformat::copy;
 pub use retext::{NewText, with_text};
+pub use verify::Verification;
 pub use write::{NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions, write};
 
 use std::path::PathBuf;

@@ -1,7 +1,6 @@
-//! Reading and verifying a store. Nothing in the file is believed before it is compared.
+//! Reading a store. Nothing in the file is believed before it is compared.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -10,30 +9,15 @@ use ndarray::{Array3, ArrayD};
 use super::arrow::ArrowReader;
 use super::digest::{self, Element, Feature};
 use super::hdf5::Hdf5Reader;
-use super::{Format, StoreError, VERSION};
-use crate::corpus::check::{
-    BlockFacts, BlockReading, Evidence, Finding, Rule, SplitDetail, SplitFacts, check_with,
-};
-use crate::corpus::label::Bins;
-use crate::corpus::labels::LabelTable;
+use super::{Format, StoreError};
 use crate::corpus::manifest::{Column, Manifest, store_digest};
-use crate::corpus::stats::BlockStats;
 use crate::corpus::{Modality, SplitName};
-use crate::tree::{Tree, human_bytes};
 
 /// An open store.
 pub struct Store {
     path: PathBuf,
     reader: Reader,
     manifest: Manifest,
-}
-
-/// What a full verification found.
-pub struct Verification {
-    /// All findings, errors first.
-    pub findings: Vec<Finding>,
-    /// Bytes of data that were read and compared.
-    pub n_bytes: u64,
 }
 
 /// What reads the file or files.
@@ -236,148 +220,6 @@ impl Store {
         Ok(Some(values))
     }
 
-    /// Reads everything, compares it with the recorded digests and checks it against the
-    /// dataset's rules and, where there is one, with the table of labels that is `expected`.
-    /// `advance` is told of every stretch of bytes done.
-    ///
-    /// # Errors
-    /// The file cannot be read. Content that is wrong is a finding, not an error.
-    pub fn verify(
-        &self,
-        expected: Option<&LabelTable>,
-        advance: &(dyn Fn(u64) + Sync),
-    ) -> Result<Verification, StoreError> {
-        let mut findings = Vec::new();
-        let mut n_bytes = 0;
-        let mut blocks: BTreeMap<(SplitName, Modality), BlockStats> = BTreeMap::new();
-        let mut evidence = Evidence { expected, ..Evidence::default() };
-        for column in &self.manifest.columns {
-            let (found, seen) = self.digest_column(column)?;
-            if found != column.blake3 {
-                findings.push(self.digest_finding(column));
-            }
-            if let (Some(key), Some(seen)) = (feature_key(&column.path), seen) {
-                blocks.insert(key, seen.stats);
-                evidence.details.entry(key.0).or_default().blocks.insert(key.1, seen.detail);
-            }
-            let size = column_bytes(column);
-            n_bytes += size;
-            advance(size);
-        }
-        let facts: Vec<SplitFacts> = self
-            .manifest
-            .splits
-            .iter()
-            .map(|split| self.split_facts(split.name, &blocks))
-            .collect::<Result<_, _>>()?;
-        for split in &self.manifest.splits {
-            self.read_detail(split.name, evidence.details.entry(split.name).or_default())?;
-        }
-        findings.extend(check_with(self.manifest.dataset, &facts, &evidence));
-        Ok(Verification { findings, n_bytes })
-    }
-
-    /// The store's tree, for a person to look at. Only ids and labels are read.
-    ///
-    /// # Errors
-    /// A column cannot be read.
-    pub fn describe(&self, name: &str) -> Result<Tree, StoreError> {
-        let manifest = &self.manifest;
-        let mut children = Vec::new();
-        for split in &manifest.splits {
-            let first: Vec<&str> = split.ids.iter().take(3).map(String::as_str).collect();
-            let prefix = format!("/{}/", split.name);
-            let columns = manifest.columns.iter().filter_map(|column| {
-                let name = column.path.strip_prefix(&prefix)?;
-                let detail = match (name, column.dtype.as_str()) {
-                    ("id", _) => format!("string {:?}  first: {}", column.shape, first.join(", ")),
-                    (_, "string") => format!("string {:?}", column.shape),
-                    (_, dtype) => {
-                        format!("{dtype} {:?} {}", column.shape, human_bytes(column_bytes(column)))
-                    }
-                };
-                Some(Tree::leaf(name, detail))
-            });
-            children.push(Tree {
-                name: split.name.to_string(),
-                detail: format!("{} segments", split.ids.len()),
-                children: columns.collect(),
-            });
-        }
-        for source in &manifest.sources {
-            let detail = format!("{} ({} layout)", source.file_name, manifest.layout);
-            children.push(Tree::leaf("source", detail));
-            children.push(Tree::leaf("sha256", &source.sha256));
-        }
-        if let Some(encoder) = &manifest.text_encoder {
-            let detail = format!("computed from {} by {}", encoder.source, encoder.name);
-            children.push(Tree::leaf("text", detail));
-            children.push(Tree::leaf("sha256", &encoder.sha256));
-        }
-        children.push(Tree::leaf("digest", &manifest.digest));
-        let size = human_bytes(self.size());
-        let detail = format!("{} (store version {VERSION}, {size})", manifest.dataset.title());
-        Ok(Tree { name: name.into(), detail, children })
-    }
-
-    fn split_facts(
-        &self,
-        name: SplitName,
-        blocks: &BTreeMap<(SplitName, Modality), BlockStats>,
-    ) -> Result<SplitFacts, StoreError> {
-        // Read without comparing digests: a damaged column is a finding here, and the others are
-        // still checked.
-        let mut facts = SplitFacts {
-            name,
-            ids: self.raw_strings(self.column(&format!("/{name}/id"))?)?,
-            labels: self.values(self.column(&format!("/{name}/regression_labels"))?)?,
-            classes: self
-                .manifest
-                .column(&format!("/{name}/classification_labels"))
-                .map(|column| self.values(column))
-                .transpose()?,
-            annotations: self
-                .manifest
-                .column(&format!("/{name}/annotations"))
-                .map(|column| self.raw_strings(column))
-                .transpose()?,
-            blocks: BTreeMap::new(),
-        };
-        for modality in Modality::ALL {
-            if let Some(stats) = blocks.get(&(name, modality)) {
-                let shape = self.shape3(self.column(&format!("/{name}/{modality}"))?)?;
-                let lengths = self.unchecked_lengths(name, modality)?;
-                facts.blocks.insert(modality, BlockFacts { shape, lengths, stats: stats.clone() });
-            }
-        }
-        Ok(facts)
-    }
-
-    /// Reads what else the rules look at, without comparing digests, as [`Store::split_facts`].
-    fn read_detail(&self, name: SplitName, detail: &mut SplitDetail) -> Result<(), StoreError> {
-        let column = |column: &str| self.manifest.column(&format!("/{name}/{column}"));
-        if let Some(column) = column("raw_text") {
-            detail.raw_text = Some(self.raw_strings(column)?);
-        }
-        if let Some(column) = column("text_bert") {
-            let tokens = Array3::from_shape_vec(self.shape3(column)?, self.values(column)?);
-            let tokens = tokens.map_err(|error| self.damaged(&column.path, error.to_string()))?;
-            detail.tokens = Some(tokens);
-        }
-        detail.text_lengths = self.unchecked_lengths(name, Modality::Text)?;
-        for bins in self.manifest.dataset.bin_scheme().bins() {
-            if let Some(column) = column(&format!("bins/{}", Bins::name(*bins))) {
-                detail.bins.insert(Bins::name(*bins), self.values(column)?);
-            }
-        }
-        for modality in Modality::ALL {
-            if let Some(column) = column(&format!("regression_labels_{}", modality.letter())) {
-                detail.labels_by_modality.insert(modality, self.values(column)?);
-            }
-        }
-        Ok(())
-    }
-
     pub(super) fn unchecked_lengths(
         &self,
         split: SplitName,
@@ -385,11 +227,6 @@ impl Store {
     ) -> Result<Option<Vec<i32>>, StoreError> {
         let column = self.manifest.column(&format!("/{split}/{modality}_lengths"));
         column.map(|column| self.values(column)).transpose()
-    }
-
-    fn digest_finding(&self, column: &Column) -> Finding {
-        let message = format!("{} {CHANGED}", self.place(column));
-        Finding::new(Rule::Digest, message, 1, vec![])
     }
 
     pub(super) fn compare_digest(&self, column: &Column, found: &str) -> Result<(), StoreError> {
@@ -400,7 +237,7 @@ impl Store {
     }
 
     /// A column's path, and where its bytes lie.
-    fn place(&self, column: &Column) -> String {
+    pub(super) fn place(&self, column: &Column) -> String {
         match &self.reader {
             Reader::Hdf5(file) => match file.offset(column) {
                 Some(start) if column.dtype != "string" => {
@@ -415,37 +252,9 @@ impl Store {
         }
     }
 
-    /// The digest of a column's content, and what was seen in a feature block.
-    fn digest_column(&self, column: &Column) -> Result<(String, Option<BlockReading>), StoreError> {
-        Ok(match column.dtype.as_str() {
-            "string" => (digest::of_strings(&self.raw_strings(column)?), None),
-            "int32" => (digest::of_values(&self.values::<i32>(column)?), None),
-            "int8" => (digest::of_values(&self.values::<i8>(column)?), None),
-            _ if column.shape.len() == 3 => {
-                let (digest, seen) = self.digest_block(column)?;
-                (digest, Some(seen))
-            }
-            _ => (digest::of_values(&self.values::<f32>(column)?), None),
-        })
-    }
-
-    fn digest_block(&self, column: &Column) -> Result<(String, BlockReading), StoreError> {
-        let shape = self.shape3(column)?;
-        let lengths = match feature_key(&column.path) {
-            Some((split, modality)) => self.unchecked_lengths(split, modality)?,
-            None => None,
-        };
-        let mut reading = BlockReading::default();
-        let digest = self.pieces(column, |_, values| {
-            reading.take(values, shape, lengths.as_deref());
-            Ok::<_, StoreError>(())
-        })?;
-        Ok((digest, reading))
-    }
-
     /// Reads a feature block a few samples at a time: `take` gets the index of the first and the
     /// values of all of them. Returns the digest of the whole.
-    fn pieces<E: From<StoreError>>(
+    pub(super) fn pieces<E: From<StoreError>>(
         &self,
         column: &Column,
         take: impl FnMut(usize, &[f32]) -> Result<(), E>,
@@ -617,21 +426,16 @@ impl Store {
         self.damaged(place, CHANGED.into())
     }
 
-    fn damaged(&self, place: &str, problem: String) -> StoreError {
+    pub(super) fn damaged(&self, place: &str, problem: String) -> StoreError {
         StoreError::Damaged { path: self.path.clone(), place: place.into(), problem }
     }
 }
 
-const CHANGED: &str = "differs from its recorded BLAKE3: the file was changed";
+pub(super) const CHANGED: &str = "differs from its recorded BLAKE3: the file was changed";
 
 /// Bytes that one byte of a compressed file can hold at most: deflate's limit, which the others do
 /// not reach with values that are not all the same. Larger shapes are taken for damage.
 const LARGEST_RATIO: u64 = 1 << 12;
-
-fn feature_key(path: &str) -> Option<(SplitName, Modality)> {
-    let (split, modality) = path.strip_prefix('/')?.split_once('/')?;
-    Some((split.parse().ok()?, modality.parse().ok()?))
-}
 
 /// Bytes of a column's values; `None` where a product of extents would overflow, also beside an
 /// extent of zero, so that later ones need no check.
@@ -646,6 +450,6 @@ fn checked_bytes(column: &Column) -> Option<u64> {
     if nonzero.count() == column.shape.len() { u64::try_from(product).ok() } else { Some(0) }
 }
 
-fn column_bytes(column: &Column) -> u64 {
+pub(super) fn column_bytes(column: &Column) -> u64 {
     checked_bytes(column).unwrap_or(0)
 }

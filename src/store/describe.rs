@@ -1,0 +1,50 @@
+//! A store as a tree, for a person to look at.
+
+use super::read::{Store, column_bytes};
+use super::{StoreError, VERSION};
+use crate::tree::{Tree, human_bytes};
+
+impl Store {
+    /// The store's tree, for a person to look at. Only ids and labels are read.
+    ///
+    /// # Errors
+    /// A column cannot be read.
+    pub fn describe(&self, name: &str) -> Result<Tree, StoreError> {
+        let manifest = self.manifest();
+        let mut children = Vec::new();
+        for split in &manifest.splits {
+            let first: Vec<&str> = split.ids.iter().take(3).map(String::as_str).collect();
+            let prefix = format!("/{}/", split.name);
+            let columns = manifest.columns.iter().filter_map(|column| {
+                let name = column.path.strip_prefix(&prefix)?;
+                let detail = match (name, column.dtype.as_str()) {
+                    ("id", _) => format!("string {:?}  first: {}", column.shape, first.join(", ")),
+                    (_, "string") => format!("string {:?}", column.shape),
+                    (_, dtype) => {
+                        format!("{dtype} {:?} {}", column.shape, human_bytes(column_bytes(column)))
+                    }
+                };
+                Some(Tree::leaf(name, detail))
+            });
+            children.push(Tree {
+                name: split.name.to_string(),
+                detail: format!("{} segments", split.ids.len()),
+                children: columns.collect(),
+            });
+        }
+        for source in &manifest.sources {
+            let detail = format!("{} ({} layout)", source.file_name, manifest.layout);
+            children.push(Tree::leaf("source", detail));
+            children.push(Tree::leaf("sha256", &source.sha256));
+        }
+        if let Some(encoder) = &manifest.text_encoder {
+            let detail = format!("computed from {} by {}", encoder.source, encoder.name);
+            children.push(Tree::leaf("text", detail));
+            children.push(Tree::leaf("sha256", &encoder.sha256));
+        }
+        children.push(Tree::leaf("digest", &manifest.digest));
+        let size = human_bytes(self.size());
+        let detail = format!("{} (store version {VERSION}, {size})", manifest.dataset.title());
+        Ok(Tree { name: name.into(), detail, children })
+    }
+}

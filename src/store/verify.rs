@@ -1,0 +1,167 @@
+//! Verifying a store: everything is read, compared with its digest and held to the rules.
+
+use std::collections::BTreeMap;
+
+use ndarray::Array3;
+
+use super::StoreError;
+use super::digest;
+use super::read::{CHANGED, Store, column_bytes};
+use crate::corpus::check::{
+    BlockFacts, BlockReading, Evidence, Finding, Rule, SplitDetail, SplitFacts, check_with,
+};
+use crate::corpus::label::Bins;
+use crate::corpus::labels::LabelTable;
+use crate::corpus::manifest::Column;
+use crate::corpus::stats::BlockStats;
+use crate::corpus::{Modality, SplitName};
+
+/// What a full verification found.
+pub struct Verification {
+    /// All findings, errors first.
+    pub findings: Vec<Finding>,
+    /// Bytes of data that were read and compared.
+    pub n_bytes: u64,
+}
+
+impl Store {
+    /// Reads everything, compares it with the recorded digests and checks it against the
+    /// dataset's rules and, where there is one, with the table of labels that is `expected`.
+    /// `advance` is told of every stretch of bytes done.
+    ///
+    /// # Errors
+    /// The file cannot be read. Content that is wrong is a finding, not an error.
+    pub fn verify(
+        &self,
+        expected: Option<&LabelTable>,
+        advance: &(dyn Fn(u64) + Sync),
+    ) -> Result<Verification, StoreError> {
+        let mut findings = Vec::new();
+        let mut n_bytes = 0;
+        let mut blocks: BTreeMap<(SplitName, Modality), BlockStats> = BTreeMap::new();
+        let mut evidence = Evidence { expected, ..Evidence::default() };
+        for column in &self.manifest().columns {
+            let (found, seen) = self.digest_column(column)?;
+            if found != column.blake3 {
+                findings.push(self.digest_finding(column));
+            }
+            if let (Some(key), Some(seen)) = (feature_key(&column.path), seen) {
+                blocks.insert(key, seen.stats);
+                evidence.details.entry(key.0).or_default().blocks.insert(key.1, seen.detail);
+            }
+            let size = column_bytes(column);
+            n_bytes += size;
+            advance(size);
+        }
+        let facts: Vec<SplitFacts> = self
+            .manifest()
+            .splits
+            .iter()
+            .map(|split| self.split_facts(split.name, &blocks))
+            .collect::<Result<_, _>>()?;
+        for split in &self.manifest().splits {
+            self.read_detail(split.name, evidence.details.entry(split.name).or_default())?;
+        }
+        findings.extend(check_with(self.manifest().dataset, &facts, &evidence));
+        Ok(Verification { findings, n_bytes })
+    }
+
+    fn split_facts(
+        &self,
+        name: SplitName,
+        blocks: &BTreeMap<(SplitName, Modality), BlockStats>,
+    ) -> Result<SplitFacts, StoreError> {
+        // Read without comparing digests: a damaged column is a finding here, and the others are
+        // still checked.
+        let mut facts = SplitFacts {
+            name,
+            ids: self.raw_strings(self.column(&format!("/{name}/id"))?)?,
+            labels: self.values(self.column(&format!("/{name}/regression_labels"))?)?,
+            classes: self
+                .manifest()
+                .column(&format!("/{name}/classification_labels"))
+                .map(|column| self.values(column))
+                .transpose()?,
+            annotations: self
+                .manifest()
+                .column(&format!("/{name}/annotations"))
+                .map(|column| self.raw_strings(column))
+                .transpose()?,
+            blocks: BTreeMap::new(),
+        };
+        for modality in Modality::ALL {
+            if let Some(stats) = blocks.get(&(name, modality)) {
+                let shape = self.shape3(self.column(&format!("/{name}/{modality}"))?)?;
+                let lengths = self.unchecked_lengths(name, modality)?;
+                facts.blocks.insert(modality, BlockFacts { shape, lengths, stats: stats.clone() });
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Reads what else the rules look at, without comparing digests, as [`Store::split_facts`].
+    fn read_detail(&self, name: SplitName, detail: &mut SplitDetail) -> Result<(), StoreError> {
+        let column = |column: &str| self.manifest().column(&format!("/{name}/{column}"));
+        if let Some(column) = column("raw_text") {
+            detail.raw_text = Some(self.raw_strings(column)?);
+        }
+        if let Some(column) = column("text_bert") {
+            let tokens = Array3::from_shape_vec(self.shape3(column)?, self.values(column)?);
+            let tokens = tokens.map_err(|error| self.damaged(&column.path, error.to_string()))?;
+            detail.tokens = Some(tokens);
+        }
+        detail.text_lengths = self.unchecked_lengths(name, Modality::Text)?;
+        for bins in self.manifest().dataset.bin_scheme().bins() {
+            if let Some(column) = column(&format!("bins/{}", Bins::name(*bins))) {
+                detail.bins.insert(Bins::name(*bins), self.values(column)?);
+            }
+        }
+        for modality in Modality::ALL {
+            if let Some(column) = column(&format!("regression_labels_{}", modality.letter())) {
+                detail.labels_by_modality.insert(modality, self.values(column)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn digest_finding(&self, column: &Column) -> Finding {
+        let message = format!("{} {CHANGED}", self.place(column));
+        Finding::new(Rule::Digest, message, 1, vec![])
+    }
+
+    /// The digest of a column's content, and what was seen in a feature block.
+    pub(super) fn digest_column(
+        &self,
+        column: &Column,
+    ) -> Result<(String, Option<BlockReading>), StoreError> {
+        Ok(match column.dtype.as_str() {
+            "string" => (digest::of_strings(&self.raw_strings(column)?), None),
+            "int32" => (digest::of_values(&self.values::<i32>(column)?), None),
+            "int8" => (digest::of_values(&self.values::<i8>(column)?), None),
+            _ if column.shape.len() == 3 => {
+                let (digest, seen) = self.digest_block(column)?;
+                (digest, Some(seen))
+            }
+            _ => (digest::of_values(&self.values::<f32>(column)?), None),
+        })
+    }
+
+    fn digest_block(&self, column: &Column) -> Result<(String, BlockReading), StoreError> {
+        let shape = self.shape3(column)?;
+        let lengths = match feature_key(&column.path) {
+            Some((split, modality)) => self.unchecked_lengths(split, modality)?,
+            None => None,
+        };
+        let mut reading = BlockReading::default();
+        let digest = self.pieces(column, |_, values| {
+            reading.take(values, shape, lengths.as_deref());
+            Ok::<_, StoreError>(())
+        })?;
+        Ok((digest, reading))
+    }
+}
+
+fn feature_key(path: &str) -> Option<(SplitName, Modality)> {
+    let (split, modality) = path.strip_prefix('/')?.split_once('/')?;
+    Some((split.parse().ok()?, modality.parse().ok()?))
+}
