@@ -371,11 +371,11 @@ fn the_page_of_rules_and_the_schemas_are_those_of_the_code() {
         ("scan", ScanLine::schema()),
         ("store", Manifest::schema()),
         #[cfg(feature = "train")]
-        ("result", almt_data::train::run::RunResult::schema()),
+        ("result", almt_data::train::record::RunResult::schema()),
         #[cfg(feature = "train")]
-        ("epoch", almt_data::train::run::EpochRecord::schema()),
+        ("epoch", almt_data::train::record::EpochRecord::schema()),
         #[cfg(feature = "train")]
-        ("evaluation", almt_data::train::run::Evaluation::schema()),
+        ("evaluation", almt_data::train::record::Evaluation::schema()),
         #[cfg(feature = "train")]
         ("comparison", almt_data::train::compare::Comparison::schema()),
     ] {

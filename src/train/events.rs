@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 
-use super::run::EpochRecord;
+use super::record::EpochRecord;
 
 /// TensorBoard looks for `tfevents` in the name.
 pub const EVENTS: &str = "events.out.tfevents.almt-data";

@@ -1,28 +1,25 @@
 //! One training run, and the evaluation of its result.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use rand::seq::SliceRandom;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Reduction, Tensor};
 
 use super::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
 use super::data::TrainingSplit;
-use super::events::EventFile;
-use super::metrics::{self, Direction, Metrics, direction};
+use super::folder::{self, BEST, Log, PREDICTIONS, RESULT, STATE, io};
+use super::metrics::{self, Metrics};
 use super::network::{Network, config_for};
 use super::optimizer::AdamW;
 use super::predictions::{self, Prediction};
+use super::record::{EpochRecord, History, RunResult};
 use super::schedule::learning_rate;
 use super::settings::TrainSettings;
 use super::{TrainError, state};
-use crate::corpus::{Modality, SplitName};
+use crate::corpus::Modality;
 use crate::model::{AlmtWithBert, Dropout, Part};
 use crate::pretrained::Pretrained;
 use crate::publish;
@@ -50,141 +47,9 @@ pub trait Progress {
     fn epoch(&mut self, record: &EpochRecord);
 }
 
-/// One line of `metrics.jsonl`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct EpochRecord {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// Learning rate during the epoch.
-    pub lr: f64,
-    /// Mean squared error over the epoch's samples, each before its step.
-    pub train_loss: f64,
-    /// Mean absolute error over the same.
-    pub train_mae: f64,
-    /// Metrics on the validation split after the epoch.
-    pub valid: Metrics,
-    /// Metrics on the test split after the epoch.
-    pub test: Option<Metrics>,
-    /// Wall time of the epoch's steps.
-    pub train_seconds: f64,
-    /// Wall time of the epoch.
-    pub seconds: f64,
-}
-
-/// A metric's best value and when it was reached.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Best {
-    /// The value.
-    pub value: f64,
-    /// The epoch, counted from 1.
-    pub epoch: usize,
-}
-
-/// The epoch that the validation split chose.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Selected {
-    /// How it was chosen.
-    pub by: String,
-    /// Counted from 1.
-    pub epoch: usize,
-    /// Metrics on the validation split.
-    pub valid: Metrics,
-    /// Metrics on the test split.
-    pub test: Option<Metrics>,
-}
-
-/// `result.json`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct RunResult {
-    /// The honest choice: the epoch that is best on the validation split, and its test metrics.
-    pub selected: Selected,
-    /// The protocol of the released script: for each metric, the best epoch on the test split.
-    /// Such figures are chosen on the data that they are reported on.
-    pub best_on_test_per_metric: BTreeMap<String, Best>,
-    /// The run's seed.
-    pub seed: u64,
-    /// Digest of the store.
-    pub store_digest: String,
-    /// BLAKE3 of `best.safetensors`.
-    pub checkpoint_blake3: String,
-    /// BLAKE3 of the weights after the last epoch.
-    pub last_weights_blake3: String,
-    /// Epochs that were trained; fewer than asked for when the run was stopped early.
-    pub n_epochs: usize,
-    /// Number of trainable parameters.
-    pub n_parameters: usize,
-    /// Samples per split.
-    pub n_samples: BTreeMap<SplitName, usize>,
-    /// Program and version.
-    pub writer: String,
-    /// Device of the run.
-    pub device: String,
-    /// Threads that libtorch used: with another number, sums are rounded differently.
-    pub n_threads: i32,
-    /// Wall time of all epochs.
-    pub seconds: f64,
-}
-
-impl EpochRecord {
-    /// The JSON Schema of a line of `metrics.jsonl`.
-    pub fn schema() -> schemars::Schema {
-        schemars::schema_for!(EpochRecord)
-    }
-}
-
-impl RunResult {
-    /// The JSON Schema of `result.json`.
-    pub fn schema() -> schemars::Schema {
-        schemars::schema_for!(RunResult)
-    }
-}
-
-/// A checkpoint on one split: `eval --json`.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Evaluation {
-    /// The store's path.
-    pub store: PathBuf,
-    /// Its digest.
-    pub store_digest: String,
-    /// Digest of the store that the checkpoint was trained on.
-    pub trained_on_store_digest: String,
-    /// The checkpoint's path.
-    pub checkpoint: PathBuf,
-    /// Epoch after which the weights were taken, counted from 1.
-    pub epoch: usize,
-    /// The run's seed.
-    pub seed: u64,
-    /// Which split.
-    pub split: SplitName,
-    /// Samples of the split.
-    pub n_samples: usize,
-    /// What it came to.
-    pub metrics: Metrics,
-}
-
-impl Evaluation {
-    /// The JSON Schema of `eval --json`.
-    pub fn schema() -> schemars::Schema {
-        schemars::schema_for!(Evaluation)
-    }
-}
-
 /// Samples per forward pass outside training. One number for all callers: another one may change
 /// the last bits of a prediction.
 const PREDICT_BATCH: usize = 64;
-
-/// Settings of the run.
-pub const CONFIG: &str = "config.toml";
-/// A line per epoch.
-pub const METRICS: &str = "metrics.jsonl";
-/// Weights of the selected epoch.
-pub const BEST: &str = "best.safetensors";
-/// Predictions of the selected epoch on the validation and the test split.
-pub const PREDICTIONS: &str = "predictions.csv";
-/// What the run came to. Written last: a run with it is complete.
-pub const RESULT: &str = "result.json";
-/// Where an unfinished run stands.
-const STATE: &str = "state.safetensors";
 
 /// How a run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,8 +87,8 @@ pub fn train(
         return Err(TrainError::Metric { name: settings.select.clone(), names });
     }
     if start != Start::Resume {
-        prepare_folder(out, start == Start::Overwrite)?;
-        write_config(out, settings)?;
+        folder::prepare(out, start == Start::Overwrite)?;
+        folder::write_config(out, settings)?;
     }
     let vars = VarStore::new(device);
     let network = Network::new(&vars, &config, settings.seed);
@@ -245,7 +110,7 @@ pub fn train(
         false => 0,
     };
     let mut log = Log::open(out, n_done)?;
-    let mut history = History::new(settings);
+    let mut history = History::new(&settings.select);
     for record in &log.records {
         history.take(record);
     }
@@ -315,128 +180,6 @@ pub fn train(
     match fs::remove_file(&state_path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(&state_path)(error)),
         _ => Ok(result),
-    }
-}
-
-fn io(path: &Path) -> impl Fn(std::io::Error) -> TrainError + '_ {
-    |cause| TrainError::Io { path: path.to_owned(), cause }
-}
-
-/// The settings of the run in a folder.
-///
-/// # Errors
-/// The folder holds none.
-pub fn read_config(folder: &Path) -> Result<TrainSettings, TrainError> {
-    let path = folder.join(CONFIG);
-    let text = fs::read_to_string(&path)
-        .map_err(|cause| TrainError::NotARun { path: path.clone(), problem: cause.to_string() })?;
-    toml::from_str(&text).map_err(|error| TrainError::NotARun { path, problem: error.to_string() })
-}
-
-/// The result of the run in a folder; `None` where it is not complete.
-///
-/// # Errors
-/// The result cannot be read.
-pub fn read_result(folder: &Path) -> Result<Option<RunResult>, TrainError> {
-    let path = folder.join(RESULT);
-    match fs::read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(TrainError::NotARun { path, problem: error.to_string() }),
-        Ok(json) => serde_json::from_slice(&json)
-            .map(Some)
-            .map_err(|error| TrainError::NotARun { path, problem: error.to_string() }),
-    }
-}
-
-/// `metrics.jsonl` and the event file for TensorBoard.
-struct Log {
-    path: PathBuf,
-    file: File,
-    events: EventFile,
-    records: Vec<EpochRecord>,
-}
-
-impl Log {
-    /// Opens the log of a run whose first `n_done` epochs stand; what it has of later ones goes.
-    fn open(out: &Path, n_done: usize) -> Result<Log, TrainError> {
-        let path = out.join(METRICS);
-        let text = match n_done {
-            0 => String::new(),
-            _ => fs::read_to_string(&path).map_err(io(&path))?,
-        };
-        let lines: Vec<&str> = text.lines().take(n_done).collect();
-        let records: Vec<EpochRecord> =
-            lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>().map_err(
-                |error| TrainError::NotARun { path: path.clone(), problem: error.to_string() },
-            )?;
-        if records.len() != n_done {
-            let problem = format!("expected {n_done} lines, found {}", records.len());
-            return Err(TrainError::NotARun { path, problem });
-        }
-        let kept: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
-        publish::write(&path, kept.as_bytes()).map_err(io(&path))?;
-        let file = File::options().append(true).open(&path).map_err(io(&path))?;
-        let mut events = EventFile::create(out).map_err(io(out))?;
-        for record in &records {
-            events.add(record).map_err(io(out))?;
-        }
-        Ok(Log { path, file, events, records })
-    }
-
-    fn add(&mut self, record: &EpochRecord) -> Result<(), TrainError> {
-        let line = serde_json::to_string(record).map_err(std::io::Error::other);
-        line.and_then(|line| writeln!(self.file, "{line}")).map_err(io(&self.path))?;
-        self.events.add(record).map_err(io(&self.path))?;
-        self.records.push(record.clone());
-        Ok(())
-    }
-}
-
-/// What the epochs so far came to.
-struct History<'a> {
-    select: &'a str,
-    selected: Option<Selected>,
-    best_on_test: BTreeMap<String, Best>,
-    /// Epochs since the selected one.
-    n_worse: usize,
-}
-
-impl History<'_> {
-    fn new(settings: &TrainSettings) -> History<'_> {
-        let (selected, best_on_test) = (None, BTreeMap::new());
-        History { select: &settings.select, selected, best_on_test, n_worse: 0 }
-    }
-
-    /// Takes the next epoch, and returns whether it is the one to select so far.
-    fn take(&mut self, record: &EpochRecord) -> bool {
-        for (name, value) in record.test.iter().flat_map(Metrics::iter) {
-            let best = self.best_on_test.get(name).map(|best| best.value);
-            if is_better(name, value, best) {
-                let best = Best { value, epoch: record.epoch };
-                self.best_on_test.insert(name.into(), best);
-            }
-        }
-        let best = self.selected.as_ref().map(|best| best.valid.get(self.select));
-        let better = is_better(self.select, record.valid.get(self.select), best);
-        self.n_worse = if better { 0 } else { self.n_worse + 1 };
-        if better {
-            self.selected = Some(Selected {
-                by: format!("best {} on the validation split", self.select),
-                epoch: record.epoch,
-                valid: record.valid.clone(),
-                test: record.test.clone(),
-            });
-        }
-        better
-    }
-}
-
-/// Whether a value of a metric is better than the best so far; NaN never is.
-fn is_better(name: &str, value: f64, best: Option<f64>) -> bool {
-    let Some(best) = best else { return !value.is_nan() };
-    match direction(name) {
-        Some(Direction::Lower) => value < best,
-        _ => value > best,
     }
 }
 
@@ -588,31 +331,4 @@ fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), Train
         }
     }
     Ok(())
-}
-
-fn prepare_folder(out: &Path, overwrite: bool) -> Result<(), TrainError> {
-    let in_use = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
-    if in_use && !overwrite {
-        return Err(TrainError::Exists { path: out.into() });
-    }
-    fs::create_dir_all(out).map_err(io(out))?;
-    // Results of the run before must not stand beside a configuration that did not produce them;
-    // the result goes first, since a run with it counts as complete.
-    for name in [RESULT, STATE, BEST, METRICS, PREDICTIONS, CONFIG] {
-        match fs::remove_file(out.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(io(out)(error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn write_config(out: &Path, settings: &TrainSettings) -> Result<(), TrainError> {
-    let path = out.join(CONFIG);
-    toml::to_string(settings)
-        .map_err(std::io::Error::other)
-        .and_then(|text| publish::write(&path, text.as_bytes()))
-        .map_err(io(&path))
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::run::RunResult;
+use super::record::RunResult;
 use crate::corpus::Dataset;
 
 /// One metric over several runs, each at the epoch that its validation split chose.

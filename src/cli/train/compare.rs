@@ -9,8 +9,8 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::corpus::SplitName;
 use crate::train::compare::{Comparison, compare as compare_predictions};
+use crate::train::folder;
 use crate::train::predictions::{self, Prediction};
-use crate::train::run;
 
 /// Compare the predictions of two runs: bootstrap interval and permutation test
 #[derive(Args)]
@@ -36,7 +36,7 @@ pub struct CompareArgs {
 /// Compares two runs.
 pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     let [a, b] = [&args.run_a, &args.run_b];
-    let (config_a, config_b) = (run::read_config(a)?, run::read_config(b)?);
+    let (config_a, config_b) = (folder::read_config(a)?, folder::read_config(b)?);
     if config_a.dataset != config_b.dataset {
         let (one, other) = (config_a.dataset.title(), config_b.dataset.title());
         return Err(Failure::at(b, format!("was trained on {other}, the other run on {one}")));
@@ -102,7 +102,7 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
 }
 
 fn read(folder: &Path, split: SplitName) -> Result<Vec<Prediction>, Failure> {
-    let path = folder.join(run::PREDICTIONS);
+    let path = folder.join(folder::PREDICTIONS);
     let mut rows = predictions::read(&path)
         .map_err(|error| Failure::at(&path, format!("cannot read predictions: {error}")))?;
     rows.retain(|row| row.split == split);

@@ -1,11 +1,13 @@
 //! The commands that need libtorch, and which executable does them.
 
+mod again;
 mod compare;
 mod encode;
 mod eval;
 mod export_weights;
 mod fit;
 mod samples;
+mod show;
 
 use std::process::{Command, ExitCode};
 

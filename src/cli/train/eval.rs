@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
 use crate::train::preset::Preset;
-use crate::train::run::Evaluation;
+use crate::train::record::Evaluation;
 use crate::train::{predictions, run};
 
 /// Evaluate a checkpoint on one split of a store

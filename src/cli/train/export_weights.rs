@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use tch::Device;
 
 use crate::cli::Failure;
-use crate::train::{TrainError, checkpoint, run};
+use crate::train::{TrainError, checkpoint, folder};
 
 /// Write a run's weights for another program
 #[derive(Args)]
@@ -34,7 +34,7 @@ enum Target {
 /// Exports the weights of one run.
 pub fn export_weights(args: ExportWeightsArgs) -> Result<ExitCode, Failure> {
     let source = match args.run.is_dir() {
-        true => args.run.join(run::BEST),
+        true => args.run.join(folder::BEST),
         false => args.run,
     };
     let Target::Released = args.to;

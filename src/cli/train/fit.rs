@@ -1,14 +1,14 @@
-//! `almt-data train`: new runs, several seeds, runs that go on, runs that are done again.
+//! `almt-data train`: its options, new runs, and several seeds.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use tch::Device;
 
+use super::again::{repeat, resume};
 use super::samples::{CacheArgs, Samples, absolute};
+use super::show::{Bar, print_result, print_spread};
 use crate::cli::Failure;
 use crate::corpus::{Modality, SplitName};
 use crate::model::Residual;
@@ -17,8 +17,10 @@ use crate::publish;
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::data::Cache;
+use crate::train::folder;
 use crate::train::preset::Preset;
-use crate::train::run::{self, EpochRecord, Progress, RunResult, Start, TrainingData};
+use crate::train::record::RunResult;
+use crate::train::run::{self, Start, TrainingData};
 use crate::train::seeds::{Spread, spread};
 use crate::train::settings::{EncoderChoice, InitialWeights, TrainSettings};
 use crate::train::weights;
@@ -267,27 +269,27 @@ enum Kept {
 
 /// Looks whether a folder holds a run of the same settings.
 fn kept(folder: &Path, settings: &TrainSettings, start: Start) -> Result<Option<Kept>, Failure> {
-    if start == Start::Overwrite || !folder.join(run::CONFIG).exists() {
+    if start == Start::Overwrite || !folder.join(folder::CONFIG).exists() {
         return Ok(None);
     }
-    let found = run::read_config(folder)?;
+    let found = folder::read_config(folder)?;
     // The words of the call that began it have no part in the result.
     if (TrainSettings { command: settings.command.clone(), ..found }) != *settings {
         return Err(Failure::at(folder, "holds a run of other settings")
             .hint("`--overwrite` replaces it, another `--out` keeps it"));
     }
-    Ok(Some(match run::read_result(folder)? {
+    Ok(Some(match folder::read_result(folder)? {
         Some(result) => Kept::Complete(Box::new(result)),
         None => Kept::Stopped,
     }))
 }
 
-fn initial_weights(path: &Path) -> Result<InitialWeights, Failure> {
+pub(super) fn initial_weights(path: &Path) -> Result<InitialWeights, Failure> {
     let blake3 = weights::digest(path).map_err(TrainError::from)?;
     Ok(InitialWeights { path: absolute(path), blake3 })
 }
 
-fn load(
+pub(super) fn load(
     samples: &Samples,
     modalities: &[Modality],
     encoder: Option<Pretrained>,
@@ -303,7 +305,7 @@ fn load(
     })
 }
 
-fn fit(
+pub(super) fn fit(
     settings: &TrainSettings,
     data: &TrainingData,
     out: &Path,
@@ -313,90 +315,6 @@ fn fit(
     let result = run::train(settings, data, Device::Cpu, out, start, &mut progress);
     progress.bar.finish_and_clear();
     Ok(result?)
-}
-
-/// Opens what a run in a folder was made from, and compares it with what the folder says.
-fn reopen(
-    settings: &TrainSettings,
-    store: Option<&Path>,
-) -> Result<(Samples, Option<Pretrained>), Failure> {
-    let path = store.unwrap_or(&settings.store);
-    let store = Store::open(path)?;
-    let found = &store.manifest().digest;
-    if *found != settings.store_digest {
-        let problem = format!(
-            "is not the run's store: expected digest {}, found {found}",
-            settings.store_digest
-        );
-        return Err(Failure::at(path, problem).hint("`--store` says where the run's store is now"));
-    }
-    let compare = |path: &Path, expected: &str, found: &str| match expected == found {
-        true => Ok(()),
-        false => Err(Failure::at(path, "was changed since the run")),
-    };
-    if let Some(initial) = &settings.init_from {
-        let found = initial_weights(&initial.path)?;
-        compare(&initial.path, &initial.blake3, &found.blake3)?;
-    }
-    tch::set_num_threads(settings.n_threads);
-    let mut encoder = None;
-    if let Some(choice) = &settings.text_encoder {
-        let found = Pretrained::open(&choice.path)?;
-        compare(&choice.path, &choice.sha256, &found.weight_digests().sha256)?;
-        encoder = Some(found);
-    }
-    let Some(choice) = &settings.split_manifest else { return Ok((Samples::of(store), encoder)) };
-    let (samples, found) = Samples::of_fold(store, &choice.path, choice.fold)?;
-    compare(&choice.path, &choice.blake3, &found.blake3)?;
-    Ok((samples, encoder))
-}
-
-fn resume(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<ExitCode, Failure> {
-    let settings = run::read_config(folder)?;
-    let result = match run::read_result(folder)? {
-        Some(result) => {
-            eprintln!("{}: the run is complete", folder.display());
-            result
-        }
-        None => {
-            let (samples, encoder) = reopen(&settings, store)?;
-            let cache = samples.cache(cache, &settings.modalities);
-            let data = load(&samples, &settings.modalities, encoder, cache)?;
-            fit(&settings, &data, folder, Start::Resume)?
-        }
-    };
-    print_result(folder, &result);
-    Ok(ExitCode::SUCCESS)
-}
-
-fn repeat(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<ExitCode, Failure> {
-    let settings = run::read_config(folder)?;
-    let Some(expected) = run::read_result(folder)? else {
-        return Err(Failure::at(folder, "the run is not complete").hint("`--resume` completes it"));
-    };
-    let (samples, encoder) = reopen(&settings, store)?;
-    let cache = samples.cache(cache, &settings.modalities);
-    let data = load(&samples, &settings.modalities, encoder, cache)?;
-    let scratch = tempfile::tempdir().map_err(|error| Failure::new(error.to_string()))?;
-    let found = fit(&settings, &data, scratch.path(), Start::New)?;
-    let digests =
-        |result: &RunResult| [result.checkpoint_blake3.clone(), result.last_weights_blake3.clone()];
-    let what = ["weights of the selected epoch", "weights of the last epoch"];
-    let mut same = true;
-    for ((what, expected), found) in what.iter().zip(digests(&expected)).zip(digests(&found)) {
-        same &= expected == found;
-        let verdict = if expected == found { "same" } else { "DIFFERENT" };
-        outln!("{what:<30}  {verdict}  blake3 {found}");
-    }
-    if same {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let here = [&settings.writer, &settings.libtorch];
-    let now = crate::train::libtorch_version();
-    if *here[1] != now {
-        eprintln!("note: the run was made with libtorch {}, this is {now}", here[1]);
-    }
-    Ok(ExitCode::FAILURE)
 }
 
 /// The modalities of a run; with `has_encoder`, text needs no features.
@@ -425,30 +343,6 @@ fn chosen_modalities(
     Ok(chosen)
 }
 
-fn print_result(out: &Path, result: &RunResult) {
-    let selected = &result.selected;
-    outln!("{}", out.display());
-    outln!(
-        "  {} parameters, {:.1} s, epoch {} has the {}",
-        result.n_parameters,
-        result.seconds,
-        selected.epoch,
-        selected.by
-    );
-    outln!("  {:<18} {:>8} {:>8} {:>18}", "", "valid", "test", "best test (epoch)");
-    for (name, valid) in selected.valid.iter() {
-        let test = selected.test.as_ref().map_or(f64::NAN, |metrics| metrics.get(name));
-        let best = result
-            .best_on_test_per_metric
-            .get(name)
-            .map_or(String::new(), |best| format!("{:.4} ({})", best.value, best.epoch));
-        outln!("  {name:<18} {valid:>8.4} {test:>8.4} {best:>18}");
-    }
-    outln!(
-        "  «best test» is the released protocol: each figure is chosen on the test split itself"
-    );
-}
-
 fn write_spread(path: &Path, spread: &[Spread]) -> Result<(), Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     spread
@@ -458,53 +352,4 @@ fn write_spread(path: &Path, spread: &[Spread]) -> Result<(), Failure> {
         .and_then(|()| writer.into_inner().map_err(|error| error.into_error()))
         .and_then(|bytes| publish::write(path, &bytes))
         .map_err(|error| Failure::at(path, format!("cannot write: {error}")))
-}
-
-fn print_spread(out: &Path, spread: &[Spread], n_runs: usize) {
-    outln!("{}  {n_runs} runs, test split, epoch chosen on the validation split", out.display());
-    outln!("  {:<18} {:>17} {:>8} {:>8} {:>8}", "", "mean ± std", "min", "max", "paper");
-    for row in spread {
-        let paper = row.paper.map_or(String::new(), |value| format!("{value:.4}"));
-        let both = format!("{:.4} ± {:.4}", row.mean, row.std);
-        outln!("  {:<18} {both:>17} {:>8.4} {:>8.4} {paper:>8}", row.metric, row.min, row.max);
-    }
-}
-
-/// One bar for the whole run, on standard error.
-struct Bar {
-    bar: ProgressBar,
-    steps_per_epoch: usize,
-    shown: Instant,
-    valid_mae: Option<f64>,
-}
-
-impl Bar {
-    fn new(settings: &TrainSettings, n_samples: usize) -> Bar {
-        let training = &settings.hyper_parameters.training;
-        let steps_per_epoch = n_samples.div_ceil(training.batch_size);
-        let bar = ProgressBar::new((steps_per_epoch * training.epochs) as u64);
-        // A template of ours cannot be wrong at run time; indicatif's own style would serve too.
-        if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {percent}% {eta}") {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.enable_steady_tick(Duration::from_secs(1));
-        Bar { bar, steps_per_epoch, shown: Instant::now(), valid_mae: None }
-    }
-}
-
-impl Progress for Bar {
-    fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64)) {
-        self.bar.set_position(((epoch - 1) * self.steps_per_epoch + step) as u64);
-        // Reading the losses waits for the device, so it is done a few times a second only.
-        if self.shown.elapsed() > Duration::from_millis(250) && !self.bar.is_hidden() {
-            self.shown = Instant::now();
-            let (loss, mae) = losses();
-            let valid = self.valid_mae.map_or(String::new(), |mae| format!(", valid {mae:.3}"));
-            self.bar.set_message(format!("epoch {epoch} loss {loss:.3} MAE {mae:.3}{valid}"));
-        }
-    }
-
-    fn epoch(&mut self, record: &EpochRecord) {
-        self.valid_mae = Some(record.valid.get("MAE"));
-    }
 }

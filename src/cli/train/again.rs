@@ -1,0 +1,99 @@
+//! Runs that go on after a stop, and runs that are done again.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::fit::{fit, initial_weights, load};
+use super::samples::{CacheArgs, Samples};
+use super::show::print_result;
+use crate::cli::Failure;
+use crate::pretrained::Pretrained;
+use crate::store::Store;
+use crate::train::folder;
+use crate::train::record::RunResult;
+use crate::train::run::Start;
+use crate::train::settings::TrainSettings;
+
+/// Opens what a run in a folder was made from, and compares it with what the folder says.
+fn reopen(
+    settings: &TrainSettings,
+    store: Option<&Path>,
+) -> Result<(Samples, Option<Pretrained>), Failure> {
+    let path = store.unwrap_or(&settings.store);
+    let store = Store::open(path)?;
+    let found = &store.manifest().digest;
+    if *found != settings.store_digest {
+        let problem = format!(
+            "is not the run's store: expected digest {}, found {found}",
+            settings.store_digest
+        );
+        return Err(Failure::at(path, problem).hint("`--store` says where the run's store is now"));
+    }
+    let compare = |path: &Path, expected: &str, found: &str| match expected == found {
+        true => Ok(()),
+        false => Err(Failure::at(path, "was changed since the run")),
+    };
+    if let Some(initial) = &settings.init_from {
+        let found = initial_weights(&initial.path)?;
+        compare(&initial.path, &initial.blake3, &found.blake3)?;
+    }
+    tch::set_num_threads(settings.n_threads);
+    let mut encoder = None;
+    if let Some(choice) = &settings.text_encoder {
+        let found = Pretrained::open(&choice.path)?;
+        compare(&choice.path, &choice.sha256, &found.weight_digests().sha256)?;
+        encoder = Some(found);
+    }
+    let Some(choice) = &settings.split_manifest else { return Ok((Samples::of(store), encoder)) };
+    let (samples, found) = Samples::of_fold(store, &choice.path, choice.fold)?;
+    compare(&choice.path, &choice.blake3, &found.blake3)?;
+    Ok((samples, encoder))
+}
+
+pub fn resume(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<ExitCode, Failure> {
+    let settings = folder::read_config(folder)?;
+    let result = match folder::read_result(folder)? {
+        Some(result) => {
+            eprintln!("{}: the run is complete", folder.display());
+            result
+        }
+        None => {
+            let (samples, encoder) = reopen(&settings, store)?;
+            let cache = samples.cache(cache, &settings.modalities);
+            let data = load(&samples, &settings.modalities, encoder, cache)?;
+            fit(&settings, &data, folder, Start::Resume)?
+        }
+    };
+    print_result(folder, &result);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn repeat(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<ExitCode, Failure> {
+    let settings = folder::read_config(folder)?;
+    let Some(expected) = folder::read_result(folder)? else {
+        return Err(Failure::at(folder, "the run is not complete").hint("`--resume` completes it"));
+    };
+    let (samples, encoder) = reopen(&settings, store)?;
+    let cache = samples.cache(cache, &settings.modalities);
+    let data = load(&samples, &settings.modalities, encoder, cache)?;
+    let scratch = tempfile::tempdir().map_err(|error| Failure::new(error.to_string()))?;
+    let found = fit(&settings, &data, scratch.path(), Start::New)?;
+    let digests =
+        |result: &RunResult| [result.checkpoint_blake3.clone(), result.last_weights_blake3.clone()];
+    let what = ["weights of the selected epoch", "weights of the last epoch"];
+    let mut same = true;
+    for ((what, expected), found) in what.iter().zip(digests(&expected)).zip(digests(&found)) {
+        same &= expected == found;
+        let verdict = if expected == found { "same" } else { "DIFFERENT" };
+        outln!("{what:<30}  {verdict}  blake3 {found}");
+    }
+    if same {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let here = [&settings.writer, &settings.libtorch];
+    let now = crate::train::libtorch_version();
+    if *here[1] != now {
+        eprintln!("note: the run was made with libtorch {}, this is {now}", here[1]);
+    }
+    Ok(ExitCode::FAILURE)
+}

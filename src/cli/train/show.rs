@@ -1,0 +1,84 @@
+//! What a run shows: a bar while it goes on, tables when it is done.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::train::record::{EpochRecord, RunResult};
+use crate::train::run::Progress;
+use crate::train::seeds::Spread;
+use crate::train::settings::TrainSettings;
+
+pub fn print_result(out: &Path, result: &RunResult) {
+    let selected = &result.selected;
+    outln!("{}", out.display());
+    outln!(
+        "  {} parameters, {:.1} s, epoch {} has the {}",
+        result.n_parameters,
+        result.seconds,
+        selected.epoch,
+        selected.by
+    );
+    outln!("  {:<18} {:>8} {:>8} {:>18}", "", "valid", "test", "best test (epoch)");
+    for (name, valid) in selected.valid.iter() {
+        let test = selected.test.as_ref().map_or(f64::NAN, |metrics| metrics.get(name));
+        let best = result
+            .best_on_test_per_metric
+            .get(name)
+            .map_or(String::new(), |best| format!("{:.4} ({})", best.value, best.epoch));
+        outln!("  {name:<18} {valid:>8.4} {test:>8.4} {best:>18}");
+    }
+    outln!(
+        "  «best test» is the released protocol: each figure is chosen on the test split itself"
+    );
+}
+
+pub fn print_spread(out: &Path, spread: &[Spread], n_runs: usize) {
+    outln!("{}  {n_runs} runs, test split, epoch chosen on the validation split", out.display());
+    outln!("  {:<18} {:>17} {:>8} {:>8} {:>8}", "", "mean ± std", "min", "max", "paper");
+    for row in spread {
+        let paper = row.paper.map_or(String::new(), |value| format!("{value:.4}"));
+        let both = format!("{:.4} ± {:.4}", row.mean, row.std);
+        outln!("  {:<18} {both:>17} {:>8.4} {:>8.4} {paper:>8}", row.metric, row.min, row.max);
+    }
+}
+
+/// One bar for the whole run, on standard error.
+pub struct Bar {
+    pub bar: ProgressBar,
+    steps_per_epoch: usize,
+    shown: Instant,
+    valid_mae: Option<f64>,
+}
+
+impl Bar {
+    pub fn new(settings: &TrainSettings, n_samples: usize) -> Bar {
+        let training = &settings.hyper_parameters.training;
+        let steps_per_epoch = n_samples.div_ceil(training.batch_size);
+        let bar = ProgressBar::new((steps_per_epoch * training.epochs) as u64);
+        // A template of ours cannot be wrong at run time; indicatif's own style would serve too.
+        if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {percent}% {eta}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.enable_steady_tick(Duration::from_secs(1));
+        Bar { bar, steps_per_epoch, shown: Instant::now(), valid_mae: None }
+    }
+}
+
+impl Progress for Bar {
+    fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64)) {
+        self.bar.set_position(((epoch - 1) * self.steps_per_epoch + step) as u64);
+        // Reading the losses waits for the device, so it is done a few times a second only.
+        if self.shown.elapsed() > Duration::from_millis(250) && !self.bar.is_hidden() {
+            self.shown = Instant::now();
+            let (loss, mae) = losses();
+            let valid = self.valid_mae.map_or(String::new(), |mae| format!(", valid {mae:.3}"));
+            self.bar.set_message(format!("epoch {epoch} loss {loss:.3} MAE {mae:.3}{valid}"));
+        }
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) {
+        self.valid_mae = Some(record.valid.get("MAE"));
+    }
+}

@@ -1,0 +1,125 @@
+//! The folder of a run: what lies in it, and in which order it comes there.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::TrainError;
+use super::events::EventFile;
+use super::record::{EpochRecord, RunResult};
+use super::settings::TrainSettings;
+use crate::publish;
+
+/// Settings of the run.
+pub const CONFIG: &str = "config.toml";
+/// A line per epoch.
+pub const METRICS: &str = "metrics.jsonl";
+/// Weights of the selected epoch.
+pub const BEST: &str = "best.safetensors";
+/// Predictions of the selected epoch on the validation and the test split.
+pub const PREDICTIONS: &str = "predictions.csv";
+/// What the run came to. Written last: a run with it is complete.
+pub const RESULT: &str = "result.json";
+/// Where an unfinished run stands.
+pub(super) const STATE: &str = "state.safetensors";
+
+pub(super) fn io(path: &Path) -> impl Fn(std::io::Error) -> TrainError + '_ {
+    |cause| TrainError::Io { path: path.to_owned(), cause }
+}
+
+/// The settings of the run in a folder.
+///
+/// # Errors
+/// The folder holds none.
+pub fn read_config(folder: &Path) -> Result<TrainSettings, TrainError> {
+    let path = folder.join(CONFIG);
+    let text = fs::read_to_string(&path)
+        .map_err(|cause| TrainError::NotARun { path: path.clone(), problem: cause.to_string() })?;
+    toml::from_str(&text).map_err(|error| TrainError::NotARun { path, problem: error.to_string() })
+}
+
+/// The result of the run in a folder; `None` where it is not complete.
+///
+/// # Errors
+/// The result cannot be read.
+pub fn read_result(folder: &Path) -> Result<Option<RunResult>, TrainError> {
+    let path = folder.join(RESULT);
+    match fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(TrainError::NotARun { path, problem: error.to_string() }),
+        Ok(json) => serde_json::from_slice(&json)
+            .map(Some)
+            .map_err(|error| TrainError::NotARun { path, problem: error.to_string() }),
+    }
+}
+
+/// `metrics.jsonl` and the event file for TensorBoard.
+pub(super) struct Log {
+    path: PathBuf,
+    file: File,
+    events: EventFile,
+    pub(super) records: Vec<EpochRecord>,
+}
+
+impl Log {
+    /// Opens the log of a run whose first `n_done` epochs stand; what it has of later ones goes.
+    pub(super) fn open(out: &Path, n_done: usize) -> Result<Log, TrainError> {
+        let path = out.join(METRICS);
+        let text = match n_done {
+            0 => String::new(),
+            _ => fs::read_to_string(&path).map_err(io(&path))?,
+        };
+        let lines: Vec<&str> = text.lines().take(n_done).collect();
+        let records: Vec<EpochRecord> =
+            lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>().map_err(
+                |error| TrainError::NotARun { path: path.clone(), problem: error.to_string() },
+            )?;
+        if records.len() != n_done {
+            let problem = format!("expected {n_done} lines, found {}", records.len());
+            return Err(TrainError::NotARun { path, problem });
+        }
+        let kept: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
+        publish::write(&path, kept.as_bytes()).map_err(io(&path))?;
+        let file = File::options().append(true).open(&path).map_err(io(&path))?;
+        let mut events = EventFile::create(out).map_err(io(out))?;
+        for record in &records {
+            events.add(record).map_err(io(out))?;
+        }
+        Ok(Log { path, file, events, records })
+    }
+
+    pub(super) fn add(&mut self, record: &EpochRecord) -> Result<(), TrainError> {
+        let line = serde_json::to_string(record).map_err(std::io::Error::other);
+        line.and_then(|line| writeln!(self.file, "{line}")).map_err(io(&self.path))?;
+        self.events.add(record).map_err(io(&self.path))?;
+        self.records.push(record.clone());
+        Ok(())
+    }
+}
+
+pub(super) fn prepare(out: &Path, overwrite: bool) -> Result<(), TrainError> {
+    let in_use = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+    if in_use && !overwrite {
+        return Err(TrainError::Exists { path: out.into() });
+    }
+    fs::create_dir_all(out).map_err(io(out))?;
+    // Results of the run before must not stand beside a configuration that did not produce them;
+    // the result goes first, since a run with it counts as complete.
+    for name in [RESULT, STATE, BEST, METRICS, PREDICTIONS, CONFIG] {
+        match fs::remove_file(out.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io(out)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn write_config(out: &Path, settings: &TrainSettings) -> Result<(), TrainError> {
+    let path = out.join(CONFIG);
+    toml::to_string(settings)
+        .map_err(std::io::Error::other)
+        .and_then(|text| publish::write(&path, text.as_bytes()))
+        .map_err(io(&path))
+}
