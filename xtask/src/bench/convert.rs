@@ -57,7 +57,7 @@ pub fn convert(args: &[String]) -> Result<(), String> {
 /// Builds the program in the form that is measured.
 pub fn build_program() -> Result<(), String> {
     setup(Variant::Cpu)?;
-    run(cargo().args(["build", "--release", "--bins"]))
+    run(cargo().args(["build", "--release", "--workspace"]))
 }
 
 /// A pickle of the shapes and types of unaligned CMU-MOSI, `scale` times as many segments.

@@ -67,7 +67,7 @@ fn ours(folder: &Path, dataset: &str) -> Result<(f64, u64), String> {
         let pickle = folder.join(format!("train-{dataset}.pkl"));
         let samples = (N_STEPS * BATCH_SIZE).to_string();
         let args = ["synth", "--dataset", dataset, "--unaligned", "--samples", &samples];
-        run(Command::new(&program).args(args).arg("--output").arg(&pickle))?;
+        measure(Command::new(&program).args(args).arg("--output").arg(&pickle))?;
         let mut convert = Command::new(&program);
         convert.arg("convert").arg(&pickle).arg("--output").arg(&store);
         measure(convert.args(["--dataset", dataset]))?;
