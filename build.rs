@@ -1,8 +1,6 @@
 //! Compiles the shim over libtorch, and lets the binary and the tests find libtorch without an
 //! environment variable.
 
-use std::path::Path;
-
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/native/shim.cpp");
@@ -15,14 +13,20 @@ fn main() {
     // torch-sys links against the same folder; `DEP_TCH_LIBTORCH_LIB` is what it found there.
     if let Some(folder) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
-        let include = Path::new(&folder).with_file_name("include");
-        cc::Build::new()
-            .cpp(true)
-            .std("c++17")
-            .flag("-isystem")
-            .flag(include)
-            .define("_GLIBCXX_USE_CXX11_ABI", "1")
-            .file("src/native/shim.cpp")
-            .compile("almt_shim");
+        #[cfg(feature = "train")]
+        compile_shim(std::path::Path::new(&folder));
     }
+}
+
+/// `libtorch` is its folder of libraries, beside which its headers lie.
+#[cfg(feature = "train")]
+fn compile_shim(libtorch: &std::path::Path) {
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .flag("-isystem")
+        .flag(libtorch.with_file_name("include"))
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        .file("src/native/shim.cpp")
+        .compile("almt_shim");
 }

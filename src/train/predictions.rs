@@ -51,7 +51,7 @@ pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<
     draft.publish()
 }
 
-/// Reads what [`write`] wrote; further columns are left alone.
+/// Reads what [`write()`] wrote; further columns are left alone.
 ///
 /// # Errors
 /// The file cannot be read, or a column or a number is missing.
