@@ -12,7 +12,7 @@
 //!   -> pickle::  a safe stack machine; arrays stay byte ranges of the file
 //!   -> ingest::  one layout per family of files -> the canonical corpus
 //!   -> corpus::  splits, segments, feature blocks, labels, bins, checks, manifest (still lazy)
-//!   -> store::   one HDF5 file; one pass copies, checks, summarises and checksums
+//!   -> store::   HDF5 file or Arrow folder; one pass copies, checks, summarises and checksums
 //!   -> export::  the same content in the forms that other programs read
 //!   -> train::   batches on the device -> model:: -> metrics -> checkpoint, run folder
 //! ```

@@ -90,10 +90,9 @@ pub fn repeat(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<
     if same {
         return Ok(ExitCode::SUCCESS);
     }
-    let here = [&settings.writer, &settings.libtorch];
     let now = crate::train::libtorch_version();
-    if *here[1] != now {
-        eprintln!("note: the run was made with libtorch {}, this is {now}", here[1]);
+    if settings.libtorch != now {
+        eprintln!("note: the run was made with libtorch {}, this is {now}", settings.libtorch);
     }
     Ok(ExitCode::FAILURE)
 }
