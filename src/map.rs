@@ -1,5 +1,5 @@
-//! Where the bytes of a file lie: in a map of it or in memory. The only `unsafe` of the crate is
-//! here; everywhere else the compiler refuses it.
+//! Where the bytes of a file lie: in a map of it or in memory. The only `unsafe` of the data half
+//! is here; outside of this file and the trainer's `native` the compiler refuses it.
 
 #![allow(unsafe_code)]
 

@@ -184,9 +184,9 @@ fn data_places(store: &Path, file: &Path) -> Vec<Range<usize>> {
     places.into()
 }
 
-/// One bit flipped anywhere: found, always if it is in a value, or nothing that is read is different.
+/// One bit flipped anywhere, in values or between them.
 #[test]
-fn a_flipped_bit_is_found_or_harmless() {
+fn a_flipped_bit_is_found() {
     let folder = tempfile::tempdir().unwrap();
     all_forms(folder.path());
     let damaged_files = [
@@ -203,14 +203,13 @@ fn a_flipped_bit_is_found_or_harmless() {
     for (store, file) in damaged_files {
         let (store, file) = (folder.path().join(store), folder.path().join(file));
         let whole = std::fs::read(&file).unwrap();
-        let expected = Store::open(&store).unwrap().manifest().digest.clone();
         let is_manifest = file.ends_with("manifest.json");
         let data = match is_manifest {
             // Every byte of it counts.
             true => std::iter::once(0..whole.len()).collect(),
             false => data_places(&store, &file),
         };
-        let (mut n_found, mut n_in_data) = (0, 0);
+        let mut n_in_data = 0;
         for idx in 0..n_flips {
             let in_data = |place: usize| data.iter().any(|range| range.contains(&place));
             // Half of them anywhere, which is mostly in values; half of them in what is not.
@@ -225,22 +224,11 @@ fn a_flipped_bit_is_found_or_harmless() {
             std::fs::write(&file, &bytes).unwrap();
             let damage = format!("a bit of byte {place} of {} was flipped", file.display());
             n_in_data += usize::from(in_data(place));
-            match judge(&store, &damage) {
-                // Harmless: what was read has all digests, and the store's is the same.
-                Ok(true) => {
-                    assert!(!in_data(place), "{damage}, and nothing was found");
-                    assert_eq!(
-                        Store::open(&store).unwrap().manifest().digest,
-                        expected,
-                        "{damage}"
-                    );
-                }
-                Ok(false) | Err(_) => n_found += 1,
-            }
+            assert!(!judge(&store, &damage).unwrap_or(false), "{damage}, and nothing was found");
         }
         std::fs::write(&file, &whole).unwrap();
         let name = file.file_name().unwrap().display();
-        println!("{name}: {n_found} of {n_flips} found, {n_in_data} of them in values");
+        println!("{name}: {n_flips} found, {n_in_data} of them in values");
     }
 }
 

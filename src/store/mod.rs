@@ -33,7 +33,10 @@
 //!
 //! HDF5: the root's attributes name the version, the dataset and the source; `manifest` holds the
 //! [`Manifest`](crate::corpus::manifest::Manifest) as JSON; every dataset carries its BLAKE3.
-//! Arrow: the manifest is in `manifest.json`; a column is named like its dataset without the split,
+//! Behind the end of the file as HDF5 has it stands a
+//! line with the BLAKE3 of all bytes that no dataset's digest is formed of, so that `validate` finds
+//! a change of any byte.
+//! Arrow: the manifest is in `manifest.json`, with the digest of what else there is in each file; a column is named like its dataset without the split,
 //! and columns of several axes are of the extension type `arrow.fixed_shape_tensor`.
 //!
 //! Features can be stored as float16 ([`FeatureDtype`]): the digest is over what is stored, and
@@ -50,6 +53,7 @@ mod hdf5;
 mod read;
 mod reformat;
 mod retext;
+mod seal;
 mod verify;
 mod write;
 

@@ -16,12 +16,12 @@ use crate::corpus::{Modality, SplitName};
 /// An open store.
 pub struct Store {
     path: PathBuf,
-    reader: Reader,
+    pub(super) reader: Reader,
     manifest: Manifest,
 }
 
 /// What reads the file or files.
-enum Reader {
+pub(super) enum Reader {
     Hdf5(Hdf5Reader),
     Arrow(ArrowReader),
 }

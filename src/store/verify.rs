@@ -6,7 +6,7 @@ use ndarray::Array3;
 
 use super::StoreError;
 use super::digest;
-use super::read::{CHANGED, Store, column_bytes};
+use super::read::{CHANGED, Reader, Store, column_bytes};
 use crate::corpus::check::{
     BlockFacts, BlockReading, Evidence, Finding, Rule, SplitDetail, SplitFacts, check_with,
 };
@@ -53,6 +53,7 @@ impl Store {
             n_bytes += size;
             advance(size);
         }
+        findings.extend(self.unsealed()?);
         let facts: Vec<SplitFacts> = self
             .manifest()
             .splits
@@ -122,6 +123,22 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    fn unsealed(&self) -> Result<Vec<Finding>, StoreError> {
+        let problems: Vec<String> = match &self.reader {
+            Reader::Arrow(folder) => folder.unsealed(),
+            Reader::Hdf5(file) => {
+                let numbers = self.manifest().columns.iter().filter(|c| c.dtype != "string");
+                let places = numbers.filter_map(|column| {
+                    let start = file.offset(column)?;
+                    let end = start.checked_add(column_bytes(column))?;
+                    Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+                });
+                file.unsealed(places.collect())?.into_iter().collect()
+            }
+        };
+        Ok(problems.into_iter().map(|it| Finding::new(Rule::Digest, it, 1, vec![])).collect())
     }
 
     fn digest_finding(&self, column: &Column) -> Finding {

@@ -20,6 +20,10 @@ pub(super) struct FileEntry {
     pub(super) size: u64,
     /// BLAKE3 of everything but the bodies of the batches: schema, places of the buffers, footer.
     pub(super) metadata_blake3: String,
+    /// BLAKE3 of the bodies as they are stored, where they are compressed: a compressed stream has
+    /// bits that do not change what it unpacks to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bodies_blake3: Option<String>,
 }
 
 /// The name of a split's file.

@@ -29,12 +29,15 @@ struct SplitFile {
     split: SplitName,
     map: Bytes,
     batches: Vec<Batch>,
+    /// Digest of the bodies, where the manifest has it.
+    bodies_blake3: Option<String>,
     /// The columns, each with the number of its first buffer.
     columns: Vec<(Column, usize)>,
 }
 
 struct Batch {
     rows: Range<usize>,
+    body: Range<usize>,
     /// Places of the buffers in the file.
     buffers: Vec<Range<usize>>,
     codec: Option<CompressionType>,
@@ -154,6 +157,12 @@ impl ArrowReader {
         Ok(texts)
     }
 
+    /// What is wrong with the bytes that no column's digest is formed of and that opening the folder
+    /// did not look at, per file.
+    pub(in crate::store) fn unsealed(&self) -> Vec<String> {
+        self.files.iter().filter_map(SplitFile::unsealed).collect()
+    }
+
     fn find(&self, column: &Column) -> Result<(&SplitFile, usize), StoreError> {
         let place = self.files.iter().find_map(|file| {
             let (_, first) = file.columns.iter().find(|(each, _)| each.path == column.path)?;
@@ -214,7 +223,28 @@ impl SplitFile {
         if digest::finish(&hasher) != entry.metadata_blake3 {
             return Err(CHANGED.into());
         }
-        Ok(SplitFile { split: entry.split, map, batches, columns })
+        let bodies_blake3 = entry.bodies_blake3.clone();
+        Ok(SplitFile { split: entry.split, map, batches, bodies_blake3, columns })
+    }
+
+    /// Compressed bodies must have their digest; in others, what stands between the buffers must be
+    /// zero, as it was written.
+    fn unsealed(&self) -> Option<String> {
+        let name = manifest::file_name(self.split);
+        let bytes = self.map.bytes();
+        if let Some(expected) = &self.bodies_blake3 {
+            let mut hasher = blake3::Hasher::new();
+            for batch in &self.batches {
+                hasher.update(&bytes[batch.body.clone()]);
+            }
+            let problem = || format!("{name}: its compressed values differ from their BLAKE3");
+            return (digest::finish(&hasher) != *expected).then(problem);
+        }
+        let uncompressed = self.batches.iter().filter(|batch| batch.codec.is_none());
+        let mut gaps = uncompressed.flat_map(Batch::gaps);
+        gaps.find(|gap| bytes[gap.clone()].iter().any(|byte| *byte != 0)).map(|gap| {
+            format!("{name}: bytes {} to {} between values are not zero", gap.start, gap.end)
+        })
     }
 
     /// The numbers of one buffer, which must have `n_bytes`.
@@ -277,6 +307,23 @@ impl SplitFile {
             texts.push(String::from_utf8(text.to_vec()).map_err(|_| "a text is not UTF-8")?);
         }
         Ok(())
+    }
+}
+
+impl Batch {
+    /// What lies between the buffers and behind the last one.
+    fn gaps(&self) -> Vec<Range<usize>> {
+        let mut buffers = self.buffers.clone();
+        buffers.sort_by_key(|buffer| buffer.start);
+        let mut done = self.body.start;
+        let mut gaps = Vec::new();
+        for buffer in buffers.into_iter().chain(std::iter::once(self.body.end..self.body.end)) {
+            if done < buffer.start {
+                gaps.push(done..buffer.start);
+            }
+            done = done.max(buffer.end);
+        }
+        gaps
     }
 }
 
@@ -357,6 +404,7 @@ fn batch(metadata: &[u8], body: &Range<usize>, start: usize) -> Result<Batch, St
         buffers.map(|buffer| place(buffer.offset(), buffer.length())).collect();
     Ok(Batch {
         rows: start..end,
+        body: body.clone(),
         buffers: buffers.ok_or_else(changed)?,
         codec: table.compression().map(|compression| compression.codec()),
     })

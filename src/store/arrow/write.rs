@@ -150,7 +150,7 @@ fn write_split<T: Feature>(
         std::mem::swap(&mut filling, &mut writing);
         previous = rows;
     }
-    let (size, metadata_blake3) = file.finish(&entries).map_err(io)?;
+    let entry = file.finish(split.name, &entries).map_err(io)?;
     let mut features = features.into_iter();
     for (mut entry, column) in entries.into_iter().zip(&split.columns) {
         match (&column.data, entry.blake3.is_empty()) {
@@ -162,7 +162,7 @@ fn write_split<T: Feature>(
             _ => written.columns.push(entry),
         }
     }
-    Ok(FileEntry { split: split.name, size, metadata_blake3 })
+    Ok(entry)
 }
 
 /// Bytes of one sample, of texts on average.
@@ -261,6 +261,8 @@ struct BatchFile {
     position: usize,
     /// Of everything but the bodies.
     metadata: Hasher,
+    /// Of the bodies, where they are compressed.
+    bodies: Hasher,
     blocks: Vec<Block>,
     codec: Option<CompressionType>,
 }
@@ -275,6 +277,7 @@ impl BatchFile {
             out: BufWriter::with_capacity(1 << 16, file),
             position: 0,
             metadata: Hasher::new(),
+            bodies: Hasher::new(),
             blocks: Vec::new(),
             codec,
         };
@@ -333,15 +336,20 @@ impl BatchFile {
         for buffer in &buffers {
             self.out.write_all(buffer)?;
             let padded = buffer.len().next_multiple_of(ALIGNMENT);
-            self.out.write_all(&[0; ALIGNMENT][..padded - buffer.len()])?;
+            let padding = &[0; ALIGNMENT][..padded - buffer.len()];
+            self.out.write_all(padding)?;
+            if self.codec.is_some() {
+                self.bodies.update(buffer);
+                self.bodies.update(padding);
+            }
             self.position += padded;
         }
         advance(batch.feature_bytes());
         Ok(())
     }
 
-    /// Writes the footer; returns the size of the file and the digest of all but the bodies.
-    fn finish(mut self, columns: &[Column]) -> io::Result<(u64, String)> {
+    /// Writes the footer; returns what the manifest says of the file.
+    fn finish(mut self, split: SplitName, columns: &[Column]) -> io::Result<FileEntry> {
         self.metadata(&CONTINUATION)?;
         self.metadata(&[0; 4])?;
         let mut builder = FlatBufferBuilder::new();
@@ -363,7 +371,12 @@ impl BatchFile {
         self.metadata(&length.to_le_bytes())?;
         self.metadata(END_MAGIC)?;
         self.out.flush()?;
-        Ok((self.position as u64, digest::finish(&self.metadata)))
+        Ok(FileEntry {
+            split,
+            size: self.position as u64,
+            metadata_blake3: digest::finish(&self.metadata),
+            bodies_blake3: self.codec.map(|_| digest::finish(&self.bodies)),
+        })
     }
 
     /// Writes a message so that what follows begins at a multiple of the alignment.

@@ -8,8 +8,11 @@ use ::hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use ::hdf5::{Dataset, File};
 use ndarray::{Array1, Array2, Array3};
 
+use super::{SEAL, SEAL_ATTRIBUTE, SEAL_LEN};
 use crate::corpus::manifest::{Column, Manifest};
+use crate::map::Bytes;
 use crate::store::digest::Element;
+use crate::store::seal::digest_around;
 use crate::store::{StoreError, VERSION};
 
 const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
@@ -121,6 +124,30 @@ impl Hdf5Reader {
         let values: Vec<VarLenUnicode> =
             dataset.read_raw().map_err(|error| hdf5_error(&self.path, &column.path, &error))?;
         Ok(values.iter().map(|value| value.as_str().to_owned()).collect())
+    }
+
+    /// What is wrong with the bytes that no column's digest is formed of. `values` are those that
+    /// one is formed of.
+    pub(in crate::store) fn unsealed(
+        &self,
+        values: Vec<Range<usize>>,
+    ) -> Result<Option<String>, StoreError> {
+        let io = |cause| StoreError::Io { path: self.path.clone(), action: "read", cause };
+        let file = Bytes::map(&self.path).map_err(io)?;
+        let (content, line) = file.bytes().split_at(file.bytes().len().saturating_sub(SEAL_LEN));
+        if let Some(expected) = line.strip_prefix(SEAL) {
+            let found = format!("{}\n", digest_around(content, values));
+            return Ok((found.as_bytes() != expected).then(|| {
+                "what is not a value of it differs from its recorded BLAKE3: the file was changed"
+                    .into()
+            }));
+        }
+        // Stores of the first versions were not sealed.
+        Ok(self.file.attr(SEAL_ATTRIBUTE.0).is_ok().then(|| {
+            "its last line, the seal, is gone: the file was cut short, or another program wrote to \
+             it"
+            .into()
+        }))
     }
 
     fn dataset(&self, column: &Column) -> Result<Dataset, StoreError> {

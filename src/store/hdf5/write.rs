@@ -2,7 +2,8 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use ::hdf5::plist::dataset_create::AllocTime;
 use ::hdf5::types::VarLenUnicode;
@@ -10,11 +11,14 @@ use ::hdf5::{Dataset, File, Group};
 use half::f16;
 use ndarray::ArrayView3;
 
+use super::{SEAL, SEAL_ATTRIBUTE};
 use crate::corpus::manifest::{Alignment, Manifest, Source};
 use crate::corpus::stats::BlockStats;
+use crate::map::Bytes;
 use crate::store::columns::{Data, NewColumn, SplitColumns};
 use crate::store::copy::{Pass, copy_block};
 use crate::store::digest::Feature;
+use crate::store::seal::digest_around;
 use crate::store::write::{Context, Job, Output, Written};
 use crate::store::{Compression, FeatureDtype, StoreError, VERSION};
 
@@ -30,6 +34,9 @@ pub(in crate::store) struct Hdf5Output {
     file: File,
     /// The same file, without the library.
     raw: std::fs::File,
+    path: PathBuf,
+    /// Where values lie whose digests are in the manifest.
+    values: Vec<Range<usize>>,
 }
 
 impl Hdf5Output {
@@ -48,7 +55,8 @@ impl Hdf5Output {
             .create_excl(path)
             .map_err(|error| context.hdf5("the file", &error))?;
         let raw = std::fs::File::options().write(true).open(path);
-        Ok(Hdf5Output { file, raw: raw.map_err(|error| context.io(error))? })
+        let raw = raw.map_err(|error| context.io(error))?;
+        Ok(Hdf5Output { file, raw, path: path.into(), values: Vec::new() })
     }
 }
 
@@ -75,14 +83,24 @@ impl Output for Hdf5Output {
         if split.columns.iter().any(|column| column.name.starts_with("bins/")) {
             create(&format!("{name}/bins"))?;
         }
-        let mut writer = SplitWriter { raw: &self.raw, group, split, job, written };
+        let (raw, values) = (&self.raw, &mut self.values);
+        let mut writer = SplitWriter { raw, values, group, split, job, written };
         split.columns.iter().try_for_each(|column| writer.column(column))
     }
 
     fn finish(self: Box<Self>, manifest: &Manifest, job: &Job<'_>) -> Result<(), StoreError> {
         write_root(job.context, &self.file, manifest)?;
-        self.file.close().map_err(|error| job.context.hdf5("the file", &error))
+        self.file.close().map_err(|error| job.context.hdf5("the file", &error))?;
+        seal(&self.path, &self.raw, self.values).map_err(|error| job.context.io(error))
     }
+}
+
+/// Writes the last line of a file that the library has closed.
+fn seal(path: &Path, raw: &std::fs::File, values: Vec<Range<usize>>) -> io::Result<()> {
+    let file = Bytes::map(path)?;
+    let digest = digest_around(file.bytes(), values);
+    let line = [SEAL, digest.as_bytes(), b"\n"].concat();
+    write_all_at(raw, &line, file.bytes().len() as u64)
 }
 
 fn write_root(context: &Context<'_>, file: &File, manifest: &Manifest) -> Result<(), StoreError> {
@@ -110,6 +128,7 @@ fn write_root(context: &Context<'_>, file: &File, manifest: &Manifest) -> Result
         ("digest", &manifest.digest),
         ("manifest_blake3", &blake3::hash(json.as_bytes()).to_hex()),
         ("manifest", &json),
+        SEAL_ATTRIBUTE,
     ];
     for (name, text) in texts {
         text_attr(file, name, text).map_err(|error| context.hdf5(name, &error))?;
@@ -142,6 +161,7 @@ fn unicode(text: &str) -> VarLenUnicode {
 
 struct SplitWriter<'a, 'b> {
     raw: &'a std::fs::File,
+    values: &'a mut Vec<Range<usize>>,
     group: Group,
     split: &'a SplitColumns<'b>,
     job: &'a Job<'a>,
@@ -175,14 +195,17 @@ impl SplitWriter<'_, '_> {
     }
 
     fn values<T: ::hdf5::H5Type>(
-        &self,
+        &mut self,
         column: &NewColumn<'_>,
         values: &[T],
         digest: &str,
     ) -> ::hdf5::Result<()> {
         // Texts lie in a heap of the file, which no filter reaches.
-        let compress = !matches!(column.data, Data::Strings(_));
-        let dataset = self.create::<T>(column, compress)?;
+        let is_text = matches!(column.data, Data::Strings(_));
+        let dataset = self.create::<T>(column, !is_text)?;
+        if let (Some(stretch), false) = (stretch_of(&dataset, size_of_val(values)), is_text) {
+            self.values.push(stretch);
+        }
         if !values.is_empty() {
             dataset.as_writer().write_raw(values)?;
         }
@@ -223,6 +246,8 @@ impl SplitWriter<'_, '_> {
         let failed = |error: ::hdf5::Error| context.hdf5(&entry.path, &error);
         let block = block.get();
         let dataset = self.create::<T>(column, true).map_err(failed)?;
+        let n_values: usize = column.shape.iter().product();
+        self.values.extend(stretch_of(&dataset, n_values * size_of::<T>()));
         let lengths = lengths.as_deref();
         let pass = Pass { block, lengths, policy: self.job.on_nonfinite, stored: PhantomData::<T> };
         let row_len = pass.row_len().max(1);
@@ -252,6 +277,12 @@ impl SplitWriter<'_, '_> {
         self.written.features(self.split.name, *modality, entry, tally);
         Ok(())
     }
+}
+
+/// Where the `n_bytes` of a contiguous dataset lie.
+fn stretch_of(dataset: &Dataset, n_bytes: usize) -> Option<Range<usize>> {
+    let start = usize::try_from(dataset.offset()?).ok()?;
+    Some(start..start + n_bytes)
 }
 
 /// Samples of one chunk.
