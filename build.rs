@@ -21,12 +21,25 @@ fn main() {
 /// `libtorch` is its folder of libraries, beside which its headers lie.
 #[cfg(feature = "train")]
 fn compile_shim(libtorch: &std::path::Path) {
-    cc::Build::new()
+    let mut build = cc::Build::new();
+    // The threads of libtorch, whose runtime library must be the one in the process.
+    if libtorch.join(OPENMP).exists() {
+        build.flag("-fopenmp");
+        println!("cargo:rustc-link-search=native={}", libtorch.display());
+        println!("cargo:rustc-link-lib=dylib:+verbatim={OPENMP}");
+    }
+    build
         .cpp(true)
         .std("c++17")
+        // Also without optimised Rust: its loops are a training step's.
+        .opt_level(3)
         .flag("-isystem")
         .flag(libtorch.with_file_name("include"))
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .file("src/native/shim.cpp")
         .compile("almt_shim");
 }
+
+/// The OpenMP runtime of libtorch's Linux builds. Elsewhere the shim's loops use one thread.
+#[cfg(feature = "train")]
+const OPENMP: &str = "libgomp.so.1";

@@ -5,8 +5,9 @@
 
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
-use tch::{Kind, Tensor, nn};
+use tch::{Device, Kind, Tensor, nn};
 
+use crate::native::{self, FrameAttention};
 use crate::seed::stream;
 
 /// A place in the parameter tree, and the seed that initial values are drawn from.
@@ -192,17 +193,20 @@ pub enum Source<'a> {
 enum Normed<'a> {
     /// `[batch or 1, n_rows, dim]`.
     Rows(Tensor),
-    /// `x^ = (W f + c) / sigma`, with `W` and `c` centred over `dim`.
-    Frames {
-        /// `[batch, n_rows, feat_dim]`.
-        frames: &'a Tensor,
-        /// `[dim, feat_dim]`.
-        weight: Tensor,
-        /// `[n_rows, dim]`.
-        offset: Tensor,
-        /// `1 / sigma`, `[batch, 1, n_rows]`.
-        scale: Tensor,
-    },
+    /// Rows that are never formed.
+    Frames(NormedFrames<'a>),
+}
+
+/// Rows `x^ = (W f + c) / sigma`, with `W` and `c` centred over `dim`.
+struct NormedFrames<'a> {
+    /// `[batch, n_rows, feat_dim]`.
+    frames: &'a Tensor,
+    /// `[dim, feat_dim]`.
+    weight: Tensor,
+    /// `[n_rows, dim]`.
+    offset: Tensor,
+    /// `1 / sigma`, `[batch, 1, n_rows]`.
+    scale: Tensor,
 }
 
 impl<'a> Source<'a> {
@@ -228,7 +232,7 @@ impl<'a> Source<'a> {
                     + rest;
                 // Rounding may leave a variance of zero below it.
                 let scale = (variance.clamp_min(0.0) + eps).rsqrt().unsqueeze(1);
-                Normed::Frames { frames, weight, offset, scale }
+                Normed::Frames(NormedFrames { frames, weight, offset, scale })
             }
         }
     }
@@ -238,14 +242,14 @@ impl Normed<'_> {
     fn n_samples(&self) -> i64 {
         match self {
             Normed::Rows(x) => x.size()[0],
-            Normed::Frames { frames, .. } => frames.size()[0],
+            Normed::Frames(NormedFrames { frames, .. }) => frames.size()[0],
         }
     }
 
     fn n_rows(&self) -> i64 {
         match self {
             Normed::Rows(x) => x.size()[1],
-            Normed::Frames { offset, .. } => offset.size()[0],
+            Normed::Frames(NormedFrames { offset, .. }) => offset.size()[0],
         }
     }
 
@@ -253,7 +257,7 @@ impl Normed<'_> {
     fn scores(&self, queries: &Tensor) -> Tensor {
         match self {
             Normed::Rows(x) => queries.matmul(&x.transpose(1, 2)),
-            Normed::Frames { frames, weight, offset, scale } => {
+            Normed::Frames(NormedFrames { frames, weight, offset, scale }) => {
                 let n_samples = frames.size()[0];
                 let each = |x: Tensor| x.expand([n_samples, -1, -1], false);
                 let frame_part = each(queries.matmul(weight));
@@ -267,7 +271,7 @@ impl Normed<'_> {
     fn gather(&self, weights: &Tensor) -> Tensor {
         match self {
             Normed::Rows(x) => weights.matmul(x),
-            Normed::Frames { frames, weight, offset, scale } => {
+            Normed::Frames(NormedFrames { frames, weight, offset, scale }) => {
                 let weights = weights * scale;
                 weights.matmul(offset) + weights.bmm(frames).matmul(&weight.transpose(0, 1))
             }
@@ -319,29 +323,55 @@ impl Attention {
         let (batch, n_targets, dim) = target.size3().expect("attention works on three axes");
         let queries = self.to_q.forward(&self.norm_q.forward(target));
         let dim_head = queries.size()[2] / self.heads;
-        // [heads, batch or 1 * n_targets, ..] through a matrix each, to [.., n_targets * heads, ..].
-        let per_head = |x: &Tensor, weight: &Tensor| {
-            x.view([-1, self.heads, x.size()[x.dim() - 1]]).transpose(0, 1).bmm(weight)
-        };
         let queries = queries.view([batch, n_targets * self.heads, dim_head]);
-        let projected = per_head(&queries, &self.to_k.weight.view([self.heads, dim_head, dim]))
-            .transpose(0, 1)
-            .reshape([batch, n_targets * self.heads, dim])
+        let to_k = self.to_k.weight.view([self.heads, dim_head, dim]);
+        // [batch or 1 * n_targets, heads, dim].
+        let projected = self.by_head(&queries).bmm(&to_k).transpose(0, 1).contiguous()
             * (dim_head as f64).powf(-0.5);
-        let shift = projected.matmul(&self.norm_k.bias).unsqueeze(-1);
-        let projected = projected * &self.norm_k.weight;
+        // A gradient of zero is a gradient: without one, the parameter would not decay.
+        let nothing = self.norm_k.bias.sum(Kind::Float) * 0.0;
+        let projected = projected * &self.norm_k.weight + nothing;
         let normed: Vec<Normed<'_>> =
             sources.iter().map(|source| source.normalise(self.norm_k.eps)).collect();
         let n_samples = normed.iter().map(Normed::n_samples).fold(batch, i64::max);
-        let scores: Vec<Tensor> = normed
-            .iter()
-            .map(|x| x.scores(&projected).expand([n_samples, -1, -1], false))
-            .collect();
+        let values = match &*normed {
+            [Normed::Rows(tokens), Normed::Frames(frames)]
+                if batch == 1
+                    && tokens.size()[0] == 1
+                    && projected.device() == Device::Cpu
+                    && projected.kind() == Kind::Float
+                    && !frames.frames.requires_grad() =>
+            {
+                self.fused_values(&projected, tokens, frames)
+            }
+            _ => self.values(&projected.reshape([batch, -1, dim]), &normed),
+        };
+        self.to_out.forward(&values.reshape([n_samples, n_targets, self.heads * dim_head]))
+    }
+
+    /// `[.., heads, width]` to `[heads, all others, width]`.
+    fn by_head(&self, x: &Tensor) -> Tensor {
+        x.view([-1, self.heads, x.size()[x.dim() - 1]]).transpose(0, 1)
+    }
+
+    /// The values' projection of each head, `[heads, dim, dim_head]`.
+    fn to_v_by_head(&self) -> Tensor {
+        let (inner, dim) = self.to_v.weight.size2().expect("a weight has two axes");
+        self.to_v.weight.view([self.heads, inner / self.heads, dim]).transpose(1, 2)
+    }
+
+    /// What queries `[batch or 1, n_targets * heads, dim]` gather from the sources,
+    /// `[batch * n_targets, heads, dim_head]`.
+    fn values(&self, queries: &Tensor, normed: &[Normed<'_>]) -> Tensor {
+        let batch = queries.size()[0];
+        let n_samples = normed.iter().map(Normed::n_samples).fold(batch, i64::max);
+        let scores: Vec<Tensor> =
+            normed.iter().map(|x| x.scores(queries).expand([n_samples, -1, -1], false)).collect();
         // Over the sources, [n_samples, n_targets * heads, all sources].
-        let weights = (Tensor::cat(&scores, 2) + shift).softmax(-1, Kind::Float);
+        let weights = Tensor::cat(&scores, 2).softmax(-1, Kind::Float);
         let mut start = 0;
         let mut gathered: Option<Tensor> = None;
-        for x in &normed {
+        for x in normed {
             let part = x.gather(&weights.narrow(2, start, x.n_rows()));
             start += x.n_rows();
             gathered = Some(match gathered {
@@ -351,9 +381,33 @@ impl Attention {
         }
         let gathered = gathered.expect("attention has at least one source");
         let gathered = gathered * &self.norm_v.weight + &self.norm_v.bias;
-        let to_v = self.to_v.weight.view([self.heads, dim_head, dim]).transpose(1, 2);
-        let values = per_head(&gathered, &to_v).transpose(0, 1);
-        self.to_out.forward(&values.reshape([n_samples, n_targets, self.heads * dim_head]))
+        self.by_head(&gathered).bmm(&self.to_v_by_head()).transpose(0, 1)
+    }
+
+    /// [`values`](Attention::values) of queries that are the same for all samples, `[n_targets,
+    /// heads, dim]`, which is what
+    /// most of a training step on audio and vision is: every product is made per head and before
+    /// the weighted sum where that is smaller, and the weights do not leave the processor's cache.
+    fn fused_values(&self, queries: &Tensor, tokens: &Tensor, frames: &NormedFrames<'_>) -> Tensor {
+        let NormedFrames { frames, weight, offset, scale } = frames;
+        let to_v = self.to_v_by_head();
+        let value_of = |rows: &Tensor| (rows * &self.norm_v.weight).matmul(&to_v);
+        let weight_rows = weight.transpose(0, 1);
+        let (values, features) = native::frame_attention(&FrameAttention {
+            token_scores: &queries.matmul(&tokens.squeeze_dim(0).transpose(0, 1)),
+            frame_scores: &queries.matmul(&offset.transpose(0, 1)),
+            feature_queries: &queries.matmul(weight),
+            scale: &scale.squeeze_dim(1),
+            frames,
+            token_values: &value_of(&tokens.squeeze_dim(0)),
+            frame_values: &value_of(offset),
+        })
+        .expect("the shapes are those of one model");
+        // The weights of all sources add up to one, so that the norm's shift comes through whole.
+        let shift = self.norm_v.bias.unsqueeze(0).matmul(&to_v);
+        let from_features =
+            shift.baddbmm(&self.by_head(&features), &value_of(&weight_rows), 1.0, 1.0);
+        values.flatten(0, 1) + from_features.transpose(0, 1)
     }
 
     /// Queries from `target`, keys and values from `source`; the shape of `target`.

@@ -23,6 +23,10 @@ unsafe extern "C" {
         weight_decay: f64,
         eps: f64,
     ) -> *mut c_char;
+    fn almt_frame_attention(
+        inputs: *const *mut C_tensor,
+        outputs: *mut *mut C_tensor,
+    ) -> *mut c_char;
     fn almt_use_deterministic_algorithms() -> *mut c_char;
     fn almt_keep_freed_memory();
     fn almt_libtorch_version() -> *const c_char;
@@ -108,6 +112,53 @@ pub fn adamw_step(
         )
     };
     answer(message)
+}
+
+/// What [`frame_attention`] works on: float32 tensors on the CPU.
+#[derive(Debug)]
+pub struct FrameAttention<'a> {
+    /// `[n_queries, heads, n_tokens]`.
+    pub token_scores: &'a Tensor,
+    /// What a score has of a frame's place, `[n_queries, heads, n_frames]`.
+    pub frame_scores: &'a Tensor,
+    /// What a score takes from a frame's features, `[n_queries, heads, feat_dim]`.
+    pub feature_queries: &'a Tensor,
+    /// What a frame's score and value are multiplied with, `[batch, n_frames]`.
+    pub scale: &'a Tensor,
+    /// `[batch, n_frames, feat_dim]`; gets no gradient.
+    pub frames: &'a Tensor,
+    /// `[heads, n_tokens, dim_head]`.
+    pub token_values: &'a Tensor,
+    /// What a value has of a frame's place, `[heads, n_frames, dim_head]`.
+    pub frame_values: &'a Tensor,
+}
+
+/// Attention of queries that are the same for all samples, in one pass forward and one backward
+/// which keep their intermediate values in the cache. With the weights `p` that softmax makes of
+/// `token_scores` and `(frame_scores + feature_queries frames^T) * scale`: the values
+/// `p token_values + (p * scale) frame_values`, `[batch, n_queries, heads, dim_head]`, and the
+/// features `(p * scale) frames`, `[batch, n_queries, heads, feat_dim]`.
+///
+/// # Errors
+/// libtorch fails, as it does where shapes do not fit.
+pub fn frame_attention(input: &FrameAttention<'_>) -> Result<(Tensor, Tensor), tch::TchError> {
+    let inputs = [
+        input.token_scores,
+        input.frame_scores,
+        input.feature_queries,
+        input.scale,
+        input.frames,
+        input.token_values,
+        input.frame_values,
+    ]
+    .map(|tensor| tensor.as_ptr().cast_mut());
+    let mut outputs = [std::ptr::null_mut(); 2];
+    // SAFETY: the shim reads seven pointers, to tensors that live until the end of this call, and
+    // copies the references that it keeps. It writes two pointers, or returns a message.
+    answer(unsafe { almt_frame_attention(inputs.as_ptr(), outputs.as_mut_ptr()) })?;
+    // SAFETY: without a message both are new tensors, each of which belongs to the caller.
+    let [values, features] = outputs.map(|output| unsafe { Tensor::from_ptr(output) });
+    Ok((values, features))
 }
 
 /// Makes operations that have no deterministic form fail, for the whole process.
