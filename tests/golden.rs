@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use almt_data::corpus::label::{BinScheme, Bins};
-use almt_data::model::{Almt, AlmtConfig, AlmtSizes, Init, Input, Residual, Sequence, Trace};
+use almt_data::model::{
+    Almt, AlmtConfig, AlmtSizes, Init, Input, Residual, Sequence, Trace, Variant,
+};
 use almt_data::train::metrics::evaluate;
 use almt_data::train::schedule::learning_rate;
 use serde_json::Value;
@@ -70,6 +72,7 @@ pub fn config(case: &Value) -> AlmtConfig {
         text: sequence("l"),
         audio: Some(sequence("a")),
         vision: Some(sequence("v")),
+        variant: Variant::default(),
     }
 }
 

@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::fusion::Fusion;
 use super::layers::{
-    Init, LayerNorm, LayerSizes, Linear, Source, TransformerLayer, attention_weights, join_heads,
-    split_heads,
+    FeedForward, Init, LayerNorm, LayerSizes, Linear, Source, TransformerLayer, attention_weights,
+    join_heads, split_heads, transformer_layers,
 };
+use super::variant::{EmbeddingKind, FusionQuery, HyperModalityKind, Variant};
 use crate::name::named;
 
 /// What an AHL layer adds its shift to. Paper and released code differ.
@@ -99,10 +101,14 @@ pub struct AlmtConfig {
     pub audio: Option<Sequence>,
     /// Visual input, if there is any.
     pub vision: Option<Sequence>,
+    /// Where the model differs from the published one.
+    #[serde(default, skip_serializing_if = "Variant::is_published")]
+    pub variant: Variant,
 }
 
 impl AlmtConfig {
-    fn layer_sizes(&self, heads: i64, mlp_dim: i64) -> LayerSizes {
+    /// Sizes of the transformer layers of one module.
+    pub(super) fn layer_sizes(&self, heads: i64, mlp_dim: i64) -> LayerSizes {
         LayerSizes {
             dim: self.sizes.token_dim,
             heads,
@@ -112,9 +118,12 @@ impl AlmtConfig {
         }
     }
 
-    /// Number of trainable parameters; `None` where a size is not positive or the number does not
-    /// fit, so that sizes from a file can be compared with the file before anything is allocated.
+    /// Number of trainable parameters; `None` where a size is not positive, the number does not fit
+    /// or the variant cannot be, so that sizes from a file can be compared with the file before anything is allocated.
     pub fn n_parameters(&self) -> Option<i64> {
+        if self.variant.conflict(self).is_some() {
+            return None;
+        }
         let c = &self.sizes;
         let (tokens, d) = (c.token_len, c.token_dim);
         let sizes = [
@@ -152,23 +161,66 @@ impl AlmtConfig {
             let (seq_len, feat_dim) = (i128::from(sequence.seq_len), i128::from(sequence.feat_dim));
             let layers =
                 i128::from(c.embedding_depth) * layer(c.embedding_heads, c.embedding_mlp_dim);
-            linear(feat_dim, d) + (tokens + seq_len) * d + tokens * d + layers
+            linear(feat_dim, d)
+                + seq_len * d
+                + match self.variant.embedding {
+                    EmbeddingKind::Transformer => 2 * tokens * d + layers,
+                    EmbeddingKind::Projection => 0,
+                }
         };
+        let tokens = i128::from(self.n_language_tokens());
         let language =
             tokens * d + i128::from(c.ahl_depth - 1) * layer(c.language_heads, c.language_mlp_dim);
         let n_branches = i128::from(self.audio.is_some()) + i128::from(self.vision.is_some());
         let inner = i128::from(c.ahl_heads) * i128::from(c.ahl_dim_head);
         let branches = n_branches * (2 * d + 2 * d * inner);
-        let ahl_layer = 2 * 2 * d + d * inner + branches + linear(inner, d);
+        let guided = 2 * 2 * d + d * inner + branches + linear(inner, d);
+        let mlp = i128::from(c.language_mlp_dim);
+        let unguided = 2 * d + linear(d, mlp) + linear(mlp, d);
         let hyper = match self.has_hyper_modality() {
-            true => tokens * d + i128::from(c.ahl_depth) * ahl_layer,
-            false => 0,
+            true if self.variant.hyper_modality == HyperModalityKind::Adaptive => {
+                let n_guided = match &self.variant.guides {
+                    Some(guides) => guides.len() as i128,
+                    None => i128::from(c.ahl_depth),
+                };
+                let n_unguided = i128::from(c.ahl_depth) - n_guided;
+                tokens * d + n_guided * guided + n_unguided * unguided
+            }
+            _ => 0,
         };
-        let fusion = 2 * (tokens + 1) * d
-            + d
-            + i128::from(c.fusion_depth) * layer(c.fusion_heads, c.fusion_mlp_dim);
+        let (n_source, n_target) = self.fusion_tokens();
+        let fusion_layer = layer(c.fusion_heads, c.fusion_mlp_dim);
+        let fusion = Fusion::n_parameters(self, fusion_layer, n_source.into(), n_target.into());
         let embeddings: i128 = sequences().map(embedding).sum();
         i64::try_from(embeddings + language + hyper + fusion + linear(d, 1)).ok()
+    }
+
+    /// Tokens of a modality after its embedding.
+    fn n_tokens(&self, input: Sequence) -> i64 {
+        match self.variant.embedding {
+            EmbeddingKind::Transformer => self.sizes.token_len,
+            EmbeddingKind::Projection => input.seq_len,
+        }
+    }
+
+    fn n_language_tokens(&self) -> i64 {
+        self.n_tokens(self.text)
+    }
+
+    /// Tokens of the fusion's source and of its target.
+    fn fusion_tokens(&self) -> (i64, i64) {
+        let language = self.n_language_tokens();
+        let hyper = match self.variant.hyper_modality {
+            HyperModalityKind::Concatenated if self.has_hyper_modality() => {
+                let inputs = [self.audio, self.vision].into_iter().flatten();
+                inputs.map(|input| self.n_tokens(input)).sum()
+            }
+            _ => language,
+        };
+        match self.variant.fusion_query {
+            FusionQuery::Language => (hyper, language),
+            FusionQuery::Hyper => (language, hyper),
+        }
     }
 
     /// Whether hyper-modality learning has anything to learn from.
@@ -223,34 +275,44 @@ impl Trace {
 struct ModalityEmbedding {
     project: Linear,
     pos_embedding: Tensor,
-    extra_token: Tensor,
+    /// Absent where frames are their own tokens.
+    extra_token: Option<Tensor>,
     layers: Vec<TransformerLayer>,
 }
 
 impl ModalityEmbedding {
     fn new(init: &Init<'_>, config: &AlmtConfig, input: Sequence) -> ModalityEmbedding {
-        let (n_tokens, dim) = (config.sizes.token_len, config.sizes.token_dim);
+        let dim = config.sizes.token_dim;
+        let (n_tokens, depth) = match config.variant.embedding {
+            EmbeddingKind::Transformer => (config.sizes.token_len, config.sizes.embedding_depth),
+            EmbeddingKind::Projection => (0, 0),
+        };
         let sizes =
             config.layer_sizes(config.sizes.embedding_heads, config.sizes.embedding_mlp_dim);
         let transformer = init.sub("1");
+        let tokens = || transformer.constant("extra_token", &[1, n_tokens, dim], 0.0);
         ModalityEmbedding {
             project: Linear::new(&init.sub("0"), input.feat_dim, dim, true),
             pos_embedding: transformer.normal("pos_embedding", &[1, n_tokens + input.seq_len, dim]),
-            extra_token: transformer.constant("extra_token", &[1, n_tokens, dim], 0.0),
-            layers: layers(&transformer.sub("encoder.layers"), config.sizes.embedding_depth, sizes),
+            extra_token: (n_tokens > 0).then(tokens),
+            layers: transformer_layers(&transformer.sub("encoder.layers"), depth, sizes),
         }
     }
 
-    /// `[batch, seq_len, feat_dim]` to `H_m^1`, `[batch, T, d]`.
+    /// `[batch, seq_len, feat_dim]` to `H_m^1`, `[batch, T, d]`; without tokens to gather them,
+    /// `[batch, seq_len, d]`.
     ///
     /// Only the T tokens are used afterwards, so the last layer computes no other output. With one
     /// layer, as in the paper, what it reads of the tokens is the same for every sample, so that
     /// they need not be put before the frames of each; and frames of few features, as audio and
     /// vision have, need not be projected either.
     fn forward(&self, frames: &Tensor) -> Tensor {
-        let n_tokens = self.extra_token.size()[1];
+        let Some(extra_token) = &self.extra_token else {
+            return self.project.forward(frames) + &self.pos_embedding;
+        };
+        let n_tokens = extra_token.size()[1];
         let (batch, n_frames, feat_dim) = frames.size3().expect("features have three axes");
-        let tokens = &self.extra_token + self.pos_embedding.narrow(1, 0, n_tokens);
+        let tokens = extra_token + self.pos_embedding.narrow(1, 0, n_tokens);
         let positions = self.pos_embedding.narrow(1, n_tokens, n_frames);
         let project = || self.project.forward(frames) + &positions;
         let Some((last, before)) = self.layers.split_last() else {
@@ -277,17 +339,14 @@ impl ModalityEmbedding {
     #[cfg(test)]
     fn forward_plain(&self, frames: &Tensor) -> Tensor {
         let (batch, _, _) = frames.size3().expect("features have three axes");
-        let tokens = self.extra_token.expand([batch, -1, -1], false);
+        let extra_token = self.extra_token.as_ref().expect("there are tokens");
+        let tokens = extra_token.expand([batch, -1, -1], false);
         let mut x = Tensor::cat(&[tokens, self.project.forward(frames)], 1) + &self.pos_embedding;
         for layer in &self.layers {
             x = layer.forward(&x, &x);
         }
-        x.narrow(1, 0, self.extra_token.size()[1])
+        x.narrow(1, 0, extra_token.size()[1])
     }
-}
-
-fn layers(init: &Init<'_>, depth: i64, sizes: LayerSizes) -> Vec<TransformerLayer> {
-    (0..depth).map(|i| TransformerLayer::new(&init.sub(&i.to_string()), sizes)).collect()
 }
 
 /// Two further scales of language features (Eq. 2).
@@ -302,8 +361,12 @@ impl LanguageEncoder {
         let sizes = config.layer_sizes(config.sizes.language_heads, config.sizes.language_mlp_dim);
         LanguageEncoder {
             pos_embedding: init
-                .normal("pos_embedding", &[1, config.sizes.token_len, config.sizes.token_dim]),
-            layers: layers(&init.sub("encoder.layers"), config.sizes.ahl_depth - 1, sizes),
+                .normal("pos_embedding", &[1, config.n_language_tokens(), config.sizes.token_dim]),
+            layers: transformer_layers(
+                &init.sub("encoder.layers"),
+                config.sizes.ahl_depth - 1,
+                sizes,
+            ),
         }
     }
 
@@ -403,61 +466,57 @@ impl AhlLayer {
     }
 }
 
-/// Cross-modality fusion transformer: language tokens ask the hyper-modality.
+/// A layer of the hyper-modality, guided by its scale of language or not.
 #[derive(Debug)]
-struct Fusion {
-    pos_embedding_s: Tensor,
-    pos_embedding_t: Tensor,
-    extra_token: Tensor,
-    layers: Vec<TransformerLayer>,
-}
-
-impl Fusion {
-    fn new(init: &Init<'_>, config: &AlmtConfig) -> Fusion {
-        let (n_tokens, dim) = (config.sizes.token_len, config.sizes.token_dim);
-        let sizes = config.layer_sizes(config.sizes.fusion_heads, config.sizes.fusion_mlp_dim);
-        Fusion {
-            pos_embedding_s: init.normal("pos_embedding_s", &[1, n_tokens + 1, dim]),
-            pos_embedding_t: init.normal("pos_embedding_t", &[1, n_tokens + 1, dim]),
-            extra_token: init.constant("extra_token", &[1, 1, dim], 0.0),
-            layers: layers(
-                &init.sub("CrossTransformerEncoder.layers"),
-                config.sizes.fusion_depth,
-                sizes,
-            ),
-        }
-    }
-
-    /// `[batch, T, d]` with the extra token before it.
-    fn with_token(&self, x: &Tensor, positions: &Tensor) -> Tensor {
-        let token = self.extra_token.expand([x.size()[0], -1, -1], false);
-        Tensor::cat(&[&token, x], 1) + positions
-    }
-
-    /// Source and target `[batch, T, d]` to `[batch, 1 + T, d]`; position 0 is the summary.
-    fn forward(&self, source: &Tensor, target: &Tensor) -> Tensor {
-        let source = self.with_token(source, &self.pos_embedding_s);
-        let target = self.with_token(target, &self.pos_embedding_t);
-        self.layers.iter().fold(target, |target, layer| layer.forward(&target, &source))
-    }
-
-    /// Position 0 of [`forward`](Fusion::forward) alone, `[batch, d]`. Targets attend to the source
-    /// and not to each other, so the others, and with them the target, have no part in it.
-    fn summary(&self, source: &Tensor) -> Tensor {
-        let source = self.with_token(source, &self.pos_embedding_s);
-        let target = &self.extra_token + self.pos_embedding_t.narrow(1, 0, 1);
-        let rows = [Source::Rows(&source)];
-        let summary =
-            self.layers.iter().fold(target, |target, layer| layer.forward_few(&target, &rows));
-        summary.expand([source.size()[0], -1, -1], false).select(1, 0)
-    }
+enum HyperLayer {
+    Guided(Box<AhlLayer>),
+    Unguided(FeedForward),
 }
 
 /// The hyper-modality's start and its layers.
 #[derive(Debug)]
 struct HyperModality {
     start: Tensor,
-    layers: Vec<AhlLayer>,
+    layers: Vec<HyperLayer>,
+}
+
+impl HyperModality {
+    fn new(init: &Init<'_>, config: &AlmtConfig) -> HyperModality {
+        let AlmtSizes { token_dim, ahl_depth, .. } = config.sizes;
+        let unguided =
+            config.layer_sizes(config.sizes.language_heads, config.sizes.language_mlp_dim);
+        let layer = |idx: i64| {
+            let init = init.sub(&format!("h_hyper_layer.layers.{idx}.0"));
+            match config.variant.is_guided(idx + 1) {
+                true => HyperLayer::Guided(Box::new(AhlLayer::new(&init, config))),
+                false => HyperLayer::Unguided(FeedForward::new(&init, unguided)),
+            }
+        };
+        HyperModality {
+            start: init.constant("h_hyper", &[1, config.n_language_tokens(), token_dim], 1.0),
+            layers: (0..ahl_depth).map(layer).collect(),
+        }
+    }
+
+    /// Scales of language, audio and vision to `H_hyper` after the last layer, `[batch, T, d]`.
+    fn forward(
+        &self,
+        scales: &[Tensor],
+        h_a: Option<&Tensor>,
+        h_v: Option<&Tensor>,
+        trace: &mut Trace,
+    ) -> Tensor {
+        let batch = scales[0].size()[0];
+        let mut h_hyper = self.start.expand([batch, -1, -1], false);
+        for (i, (layer, scale)) in self.layers.iter().zip(scales).enumerate() {
+            h_hyper = match layer {
+                HyperLayer::Guided(layer) => layer.forward(scale, h_a, h_v, &h_hyper, i + 1, trace),
+                HyperLayer::Unguided(layer) => &h_hyper + layer.forward(&h_hyper),
+            };
+            trace.record_layer("h_hyper", i + 1, &h_hyper);
+        }
+        h_hyper
+    }
 }
 
 /// The whole model.
@@ -469,6 +528,7 @@ pub struct Almt {
     language: LanguageEncoder,
     hyper: Option<HyperModality>,
     fusion: Fusion,
+    fusion_query: FusionQuery,
     regression: Linear,
 }
 
@@ -476,23 +536,17 @@ impl Almt {
     /// Adds the model's parameters below `init`, with their initial values.
     pub fn new(init: &Init<'_>, config: &AlmtConfig) -> Almt {
         let embed = |name: &str, input| ModalityEmbedding::new(&init.sub(name), config, input);
-        let hyper = || HyperModality {
-            start: init.constant(
-                "h_hyper",
-                &[1, config.sizes.token_len, config.sizes.token_dim],
-                1.0,
-            ),
-            layers: (0..config.sizes.ahl_depth)
-                .map(|i| AhlLayer::new(&init.sub(&format!("h_hyper_layer.layers.{i}.0")), config))
-                .collect(),
-        };
+        let learns = config.has_hyper_modality()
+            && config.variant.hyper_modality == HyperModalityKind::Adaptive;
+        let (n_source, n_target) = config.fusion_tokens();
         Almt {
             embed_l: embed("proj_l", config.text),
             embed_a: config.audio.map(|input| embed("proj_a", input)),
             embed_v: config.vision.map(|input| embed("proj_v", input)),
             language: LanguageEncoder::new(&init.sub("l_encoder"), config),
-            hyper: config.has_hyper_modality().then(hyper),
-            fusion: Fusion::new(&init.sub("fusion_layer"), config),
+            hyper: learns.then(|| HyperModality::new(init, config)),
+            fusion: Fusion::new(&init.sub("fusion_layer"), config, n_source, n_target),
+            fusion_query: config.variant.fusion_query,
             regression: Linear::new(
                 &init.sub("regression_layer.0"),
                 config.sizes.token_dim,
@@ -523,23 +577,20 @@ impl Almt {
             trace.record_layer("h_l", i + 1, scale);
         }
         let top = &scales[scales.len() - 1];
-        let source = match &self.hyper {
-            None => top.shallow_clone(),
-            Some(hyper) => {
-                let batch = h_l.size()[0];
-                let mut h_hyper = hyper.start.expand([batch, -1, -1], false);
-                for (i, (layer, scale)) in hyper.layers.iter().zip(&scales).enumerate() {
-                    h_hyper =
-                        layer.forward(scale, h_a.as_ref(), h_v.as_ref(), &h_hyper, i + 1, trace);
-                    trace.record_layer("h_hyper", i + 1, &h_hyper);
-                }
-                h_hyper
-            }
+        let hyper = match (&self.hyper, &h_a, &h_v) {
+            (Some(hyper), _, _) => hyper.forward(&scales, h_a.as_ref(), h_v.as_ref(), trace),
+            (None, Some(h_a), Some(h_v)) => Tensor::cat(&[h_a, h_v], 1),
+            (None, Some(one), None) | (None, None, Some(one)) => one.shallow_clone(),
+            (None, None, None) => top.shallow_clone(),
         };
-        if trace.values.is_some() {
-            trace.record("fusion", &self.fusion.forward(&source, top));
+        if let (Fusion::Transformer(fusion), true) = (&self.fusion, trace.values.is_some()) {
+            let (source, target) = match self.fusion_query {
+                FusionQuery::Language => (&hyper, top),
+                FusionQuery::Hyper => (top, &hyper),
+            };
+            trace.record("fusion", &fusion.forward(source, target));
         }
-        let feat = self.fusion.summary(&source);
+        let feat = self.fusion.forward(top, &hyper, self.fusion_query);
         trace.record("feat", &feat);
         self.regression.forward(&feat)
     }
@@ -570,7 +621,8 @@ mod tests {
             layer_norm_eps: 1e-5,
             residual: Residual::Released,
         };
-        AlmtConfig { sizes, text: sequence, audio: None, vision: None }
+        let variant = Variant::default();
+        AlmtConfig { sizes, text: sequence, audio: None, vision: None, variant }
     }
 
     /// The embedding of random parameters, and the gradient of every one of them, in one form.

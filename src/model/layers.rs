@@ -54,11 +54,22 @@ impl<'a> Init<'a> {
     }
 
     /// A parameter drawn uniformly from [-bound, bound].
-    fn uniform(&self, name: &str, dims: &[i64], bound: f32) -> Tensor {
+    pub fn uniform(&self, name: &str, dims: &[i64], bound: f32) -> Tensor {
         let mut rng = self.stream(name);
         let values: Vec<f32> =
             (0..n_elements(dims)).map(|_| rng.random_range(-bound..=bound)).collect();
         self.add(name, dims, &values)
+    }
+
+    /// The four parameters of a gated recurrent unit, initialised as PyTorch does.
+    pub fn gru(&self, n_in: i64, n_out: i64) -> [Tensor; 4] {
+        let bound = 1.0 / (n_out as f32).sqrt();
+        [
+            self.uniform("weight_ih_l0", &[3 * n_out, n_in], bound),
+            self.uniform("weight_hh_l0", &[3 * n_out, n_out], bound),
+            self.uniform("bias_ih_l0", &[3 * n_out], bound),
+            self.uniform("bias_hh_l0", &[3 * n_out], bound),
+        ]
     }
 
     fn stream(&self, name: &str) -> rand_chacha::ChaCha12Rng {
@@ -421,14 +432,15 @@ impl Attention {
 
 /// Pre-norm feed-forward block with the exact (erf) GELU.
 #[derive(Debug)]
-struct FeedForward {
+pub struct FeedForward {
     norm: LayerNorm,
     expand: Linear,
     reduce: Linear,
 }
 
 impl FeedForward {
-    fn new(init: &Init<'_>, sizes: LayerSizes) -> FeedForward {
+    /// A block named `norm` and `fn.net` below `init`.
+    pub fn new(init: &Init<'_>, sizes: LayerSizes) -> FeedForward {
         FeedForward {
             norm: LayerNorm::new(&init.sub("norm"), sizes.dim, sizes.eps),
             expand: Linear::new(&init.sub("fn.net.0"), sizes.dim, sizes.mlp_dim, true),
@@ -436,7 +448,8 @@ impl FeedForward {
         }
     }
 
-    fn forward(&self, x: &Tensor) -> Tensor {
+    /// `[.., dim]` to the same shape, without the residual.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
         self.reduce.forward(&self.expand.forward(&self.norm.forward(x)).gelu("none"))
     }
 }
@@ -472,4 +485,9 @@ impl TransformerLayer {
         let x = self.attention.forward(target, source) + target;
         self.feed_forward.forward(&x) + x
     }
+}
+
+/// Layers named by their index below `init`.
+pub fn transformer_layers(init: &Init<'_>, depth: i64, sizes: LayerSizes) -> Vec<TransformerLayer> {
+    (0..depth).map(|i| TransformerLayer::new(&init.sub(&i.to_string()), sizes)).collect()
 }

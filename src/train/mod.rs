@@ -48,6 +48,12 @@ pub enum TrainError {
          with `text` features has it"
     )]
     NoText,
+    /// The settings ask for a model that cannot be.
+    #[error("no such model: {problem}")]
+    Variant {
+        /// Why, in a sentence.
+        problem: String,
+    },
     /// There are no tokens for the text encoder.
     #[error(
         "there are no tokens for the text encoder: the store has no `text_bert`\n  hint: `almt-data \

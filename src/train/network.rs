@@ -66,6 +66,9 @@ pub fn config_for(
         sequences.insert(Modality::Text, Sequence { seq_len, feat_dim: bert.hidden_size });
     }
     let model = settings.hyper_parameters.config(&sequences).ok_or(TrainError::NoText)?;
+    if let Some(problem) = model.variant.conflict(&model) {
+        return Err(TrainError::Variant { problem });
+    }
     let text = model.text;
     let config = ModelConfig { model, bert };
     config.n_parameters().map(|_| config).ok_or(TrainError::Sizes { text })

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::{Dataset, Modality};
-use crate::model::{AlmtConfig, AlmtSizes, Sequence};
+use crate::model::{AlmtConfig, AlmtSizes, Sequence, Variant};
 
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Preset {
     pub model: AlmtSizes,
     /// How it is trained.
     pub training: Training,
+    /// Where the model differs from the published one.
+    #[serde(default, skip_serializing_if = "Variant::is_published")]
+    pub variant: Variant,
 }
 
 impl Preset {
@@ -61,7 +64,62 @@ impl Preset {
             text: *inputs.get(&Modality::Text)?,
             audio: inputs.get(&Modality::Audio).copied(),
             vision: inputs.get(&Modality::Vision).copied(),
+            variant: self.variant.clone(),
         })
+    }
+}
+
+/// The names that [`Preset::set`] knows.
+pub const SETTABLE: [&str; 9] = [
+    "token_len",
+    "embedding_depth",
+    "ahl_depth",
+    "fusion_depth",
+    "embedding",
+    "hyper_modality",
+    "guides",
+    "fusion",
+    "fusion_query",
+];
+
+impl Preset {
+    /// Changes the model by an assignment such as `fusion=gru`, `ahl_depth=2` or `guides=1+3`.
+    ///
+    /// # Errors
+    /// There is no such name or no such value, in a sentence.
+    pub fn set(&mut self, assignment: &str) -> Result<(), String> {
+        let Some((name, value)) = assignment.split_once('=') else {
+            return Err(format!("expected NAME=VALUE, found `{assignment}`"));
+        };
+        let number = || match value.parse::<i64>() {
+            Ok(number) if number > 0 => Ok(number),
+            _ => Err(format!("`{name}`: expected a whole number above 0, found `{value}`")),
+        };
+        fn named<T: std::str::FromStr<Err: std::fmt::Display>>(
+            name: &str,
+            value: &str,
+        ) -> Result<T, String> {
+            value.parse().map_err(|error| format!("`{name}`: {error}"))
+        }
+        let Preset { model, variant, .. } = self;
+        match name {
+            "token_len" => model.token_len = number()?,
+            "embedding_depth" => model.embedding_depth = number()?,
+            "ahl_depth" => model.ahl_depth = number()?,
+            "fusion_depth" => model.fusion_depth = number()?,
+            "embedding" => variant.embedding = named(name, value)?,
+            "hyper_modality" => variant.hyper_modality = named(name, value)?,
+            "fusion" => variant.fusion = named(name, value)?,
+            "fusion_query" => variant.fusion_query = named(name, value)?,
+            "guides" => {
+                let scales: Result<Vec<i64>, _> = value.split('+').map(str::parse).collect();
+                variant.guides = Some(scales.map_err(|_| {
+                    format!("`{name}`: expected scales of language such as 1+3, found `{value}`")
+                })?);
+            }
+            _ => return Err(format!("`{name}` is none of: {}", SETTABLE.join(", "))),
+        }
+        Ok(())
     }
 }
 
@@ -73,7 +131,7 @@ mod tests {
     fn presets_hold_table_9() {
         for (dataset, fusion_depth) in [(Dataset::Mosi, 2), (Dataset::Mosei, 4), (Dataset::Sims, 4)]
         {
-            let Preset { model, training } = Preset::of(dataset);
+            let Preset { model, training, .. } = Preset::of(dataset);
             assert_eq!((model.token_len, model.token_dim, model.embedding_depth), (8, 128, 1));
             assert_eq!((model.ahl_depth, model.fusion_depth), (3, fusion_depth));
             assert_eq!((training.batch_size, training.epochs, training.lr), (64, 200, 1e-4));

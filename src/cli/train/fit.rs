@@ -10,7 +10,7 @@ use super::again::{repeat, resume};
 use super::samples::{CacheArgs, Samples, absolute};
 use super::show::{Bar, print_result, print_spread};
 use crate::cli::Failure;
-use crate::corpus::{Modality, SplitName};
+use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Residual;
 use crate::pretrained::Pretrained;
 use crate::publish;
@@ -26,7 +26,7 @@ use crate::train::settings::{EncoderChoice, InitialWeights, TrainSettings};
 use crate::train::weights;
 
 /// Options of a new run, which a run that goes on or is done again has from its folder.
-const OF_NEW_RUNS: [&str; 20] = [
+const OF_NEW_RUNS: [&str; 21] = [
     "text",
     "bert",
     "freeze_bert",
@@ -40,6 +40,7 @@ const OF_NEW_RUNS: [&str; 20] = [
     "lr",
     "modalities",
     "residual",
+    "set",
     "select",
     "patience",
     "manifest",
@@ -104,6 +105,12 @@ pub struct TrainArgs {
     /// released]
     #[arg(long)]
     residual: Option<Residual>,
+    /// Change the model, as the paper's ablations do; may be given several times. Names: token_len,
+    /// embedding_depth, ahl_depth, fusion_depth (numbers), embedding (transformer, projection),
+    /// hyper_modality (adaptive, concatenated), guides (scales such as 1+3), fusion (transformer,
+    /// concatenation, addition, gru, tensor, lowrank), fusion_query (language, hyper)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = model_change)]
+    set: Vec<String>,
     /// Metric on the validation split that selects the epoch [default: MAE]
     #[arg(long, value_name = "METRIC")]
     select: Option<String>,
@@ -163,6 +170,11 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// An assignment that some model takes.
+fn model_change(text: &str) -> Result<String, String> {
+    Preset::of(Dataset::Mosi).clone().set(text).map(|()| text.to_owned())
+}
+
 /// Trains one model, or one per seed.
 pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     if let Some(folder) = &args.resume {
@@ -185,6 +197,9 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     training.batch_size = args.batch_size.map_or(training.batch_size, |size| size as usize);
     training.lr = args.lr.unwrap_or(training.lr);
     hyper_parameters.model.residual = args.residual.unwrap_or(hyper_parameters.model.residual);
+    for assignment in &args.set {
+        hyper_parameters.set(assignment).map_err(Failure::new)?;
+    }
     let encoder = match &*args.text {
         "bert" => args.bert.as_deref().map(Pretrained::open).transpose()?,
         _ => None,

@@ -1,0 +1,183 @@
+//! How language and hyper-modality become one vector: the fusion transformer of the paper, and the
+//! techniques that it is compared with.
+
+use tch::{Kind, Tensor};
+
+use super::almt::AlmtConfig;
+use super::layers::{Init, Linear, Source, TransformerLayer, transformer_layers};
+use super::variant::{FusionKind, FusionQuery, LOW_RANK};
+
+/// Any of them.
+#[derive(Debug)]
+pub(super) enum Fusion {
+    Transformer(FusionTransformer),
+    Concatenation(Linear),
+    Addition,
+    Gru([Tensor; 4]),
+    Tensor(Linear),
+    LowRank(LowRank),
+}
+
+impl Fusion {
+    /// `n_source` and `n_target` are the tokens of what is asked and of what asks.
+    pub(super) fn new(
+        init: &Init<'_>,
+        config: &AlmtConfig,
+        n_source: i64,
+        n_target: i64,
+    ) -> Fusion {
+        let dim = config.sizes.token_dim;
+        match config.variant.fusion {
+            FusionKind::Transformer => {
+                Fusion::Transformer(FusionTransformer::new(init, config, n_source, n_target))
+            }
+            FusionKind::Concatenation => {
+                Fusion::Concatenation(Linear::new(&init.sub("joint"), 2 * dim, dim, true))
+            }
+            FusionKind::Addition => Fusion::Addition,
+            FusionKind::Gru => Fusion::Gru(init.sub("gru").gru(dim, dim)),
+            FusionKind::Tensor => {
+                let n_products = (dim + 1) * (dim + 1);
+                Fusion::Tensor(Linear::new(&init.sub("joint"), n_products, dim, true))
+            }
+            FusionKind::LowRank => Fusion::LowRank(LowRank::new(&init.sub("joint"), dim)),
+        }
+    }
+
+    /// Number of parameters of a configuration's fusion.
+    pub(super) fn n_parameters(
+        config: &AlmtConfig,
+        layer: i128,
+        n_source: i128,
+        n_target: i128,
+    ) -> i128 {
+        let dim = i128::from(config.sizes.token_dim);
+        let linear = |n_in: i128| (n_in + 1) * dim;
+        match config.variant.fusion {
+            FusionKind::Transformer => {
+                (n_source + 1 + n_target + 1) * dim
+                    + dim
+                    + i128::from(config.sizes.fusion_depth) * layer
+            }
+            FusionKind::Concatenation => linear(2 * dim),
+            FusionKind::Addition => 0,
+            FusionKind::Gru => 6 * linear(dim),
+            FusionKind::Tensor => linear((dim + 1) * (dim + 1)),
+            FusionKind::LowRank => i128::from(LOW_RANK) * 2 * linear(dim) + dim,
+        }
+    }
+
+    /// Language and hyper-modality, each `[batch, n_tokens, d]`, to `[batch, d]`.
+    pub(super) fn forward(&self, language: &Tensor, hyper: &Tensor, query: FusionQuery) -> Tensor {
+        let mean = |x: &Tensor| x.mean_dim(1, false, None);
+        let with_one = |x: &Tensor| {
+            let x = mean(x);
+            Tensor::cat(&[x.new_ones([x.size()[0], 1], (x.kind(), x.device())), x], 1)
+        };
+        match self {
+            Fusion::Transformer(transformer) => transformer.summary(match query {
+                FusionQuery::Language => hyper,
+                FusionQuery::Hyper => language,
+            }),
+            Fusion::Concatenation(joint) => {
+                joint.forward(&Tensor::cat(&[mean(language), mean(hyper)], 1))
+            }
+            Fusion::Addition => mean(language) + mean(hyper),
+            Fusion::Gru(weights) => {
+                let tokens = Tensor::cat(&[language, hyper], 1);
+                let (batch, _, dim) = tokens.size3().expect("tokens have three axes");
+                let start = tokens.new_zeros([1, batch, dim], (tokens.kind(), tokens.device()));
+                let (_, last) = tokens.gru(&start, weights, true, 1, 0.0, true, false, true);
+                last.squeeze_dim(0)
+            }
+            Fusion::Tensor(joint) => {
+                let (language, hyper) = (with_one(language), with_one(hyper));
+                let products = language.unsqueeze(2) * hyper.unsqueeze(1);
+                joint.forward(&products.flatten(1, 2))
+            }
+            Fusion::LowRank(joint) => joint.forward(&with_one(language), &with_one(hyper)),
+        }
+    }
+}
+
+/// `sum over r of (W_r [1, language]) * (V_r [1, hyper]) + b`.
+#[derive(Debug)]
+pub(super) struct LowRank {
+    /// `[rank, d + 1, d]`.
+    language: Tensor,
+    /// `[rank, d + 1, d]`.
+    hyper: Tensor,
+    /// `[d]`.
+    bias: Tensor,
+}
+
+impl LowRank {
+    fn new(init: &Init<'_>, dim: i64) -> LowRank {
+        let dims = [LOW_RANK, dim + 1, dim];
+        // The deviation that keeps the scale of the input through both, as Xavier's does.
+        let bound = (6.0 / (2 * dim + 1) as f32).sqrt();
+        LowRank {
+            language: init.uniform("language", &dims, bound),
+            hyper: init.uniform("hyper", &dims, bound),
+            bias: init.constant("bias", &[dim], 0.0),
+        }
+    }
+
+    /// Two `[batch, d + 1]` to `[batch, d]`.
+    fn forward(&self, language: &Tensor, hyper: &Tensor) -> Tensor {
+        let product = language.matmul(&self.language) * hyper.matmul(&self.hyper);
+        product.sum_dim_intlist(0, false, Kind::Float) + &self.bias
+    }
+}
+
+/// Cross-modality fusion transformer: target tokens ask the source.
+#[derive(Debug)]
+pub(super) struct FusionTransformer {
+    pos_embedding_s: Tensor,
+    pos_embedding_t: Tensor,
+    extra_token: Tensor,
+    layers: Vec<TransformerLayer>,
+}
+
+impl FusionTransformer {
+    fn new(init: &Init<'_>, config: &AlmtConfig, n_source: i64, n_target: i64) -> Self {
+        let dim = config.sizes.token_dim;
+        let sizes = config.layer_sizes(config.sizes.fusion_heads, config.sizes.fusion_mlp_dim);
+        FusionTransformer {
+            pos_embedding_s: init.normal("pos_embedding_s", &[1, n_source + 1, dim]),
+            pos_embedding_t: init.normal("pos_embedding_t", &[1, n_target + 1, dim]),
+            extra_token: init.constant("extra_token", &[1, 1, dim], 0.0),
+            layers: transformer_layers(
+                &init.sub("CrossTransformerEncoder.layers"),
+                config.sizes.fusion_depth,
+                sizes,
+            ),
+        }
+    }
+
+    /// `[batch, n_tokens, d]` with the extra token before it.
+    fn with_token(&self, x: &Tensor, positions: &Tensor) -> Tensor {
+        let token = self.extra_token.expand([x.size()[0], -1, -1], false);
+        Tensor::cat(&[&token, x], 1) + positions
+    }
+
+    /// Source and target `[batch, n_tokens, d]` to `[batch, 1 + n_tokens, d]`; position 0 is the
+    /// summary.
+    pub(super) fn forward(&self, source: &Tensor, target: &Tensor) -> Tensor {
+        let source = self.with_token(source, &self.pos_embedding_s);
+        let target = self.with_token(target, &self.pos_embedding_t);
+        self.layers.iter().fold(target, |target, layer| layer.forward(&target, &source))
+    }
+
+    /// Position 0 of [`forward`](FusionTransformer::forward) alone, `[batch, d]`. Targets attend to
+    /// the source and not to each other, so the others, and with them the target, have no part in
+    /// it.
+    fn summary(&self, source: &Tensor) -> Tensor {
+        let source = self.with_token(source, &self.pos_embedding_s);
+        let target = &self.extra_token + self.pos_embedding_t.narrow(1, 0, 1);
+        let rows = [Source::Rows(&source)];
+        let summary =
+            self.layers.iter().fold(target, |target, layer| layer.forward_few(&target, &rows));
+        summary.expand([source.size()[0], -1, -1], false).select(1, 0)
+    }
+}
