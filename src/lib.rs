@@ -17,7 +17,7 @@
 //!   -> train::   batches on the device -> model:: -> metrics -> checkpoint, run folder
 //! ```
 //!
-//! Beside it, `pretrained::` reads the text encoders that others trained, and computes the text
+//! Beside it, `reproduce::` says which models the paper's experiments compare, and `pretrained::` reads the text encoders that others trained, and computes the text
 //! features of a store with one.
 //!
 //! Each arrow points one way: [`pickle`] knows nothing of datasets, [`corpus`] nothing of files,
@@ -41,6 +41,8 @@ pub mod pickle;
 #[cfg(feature = "train")]
 pub mod pretrained;
 pub mod publish;
+#[cfg(feature = "train")]
+pub mod reproduce;
 pub mod seed;
 pub mod store;
 #[cfg(feature = "train")]

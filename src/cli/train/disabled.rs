@@ -18,6 +18,8 @@ pub enum TrainerCommand {
     Compare(Rest),
     /// Write a run's weights for other programs (not in this build)
     ExportWeights(Rest),
+    /// Train the models of the paper's tables and figures (not in this build)
+    Reproduce(Rest),
 }
 
 #[derive(Args)]
@@ -36,6 +38,7 @@ pub const ELSEWHERE: Trainer = Trainer {
             TrainerCommand::Predict(_) => "predict",
             TrainerCommand::Compare(_) => "compare",
             TrainerCommand::ExportWeights(_) => "export-weights",
+            TrainerCommand::Reproduce(_) => "reproduce",
         };
         let problem = format!("`{name}` is not in this build: it was made without libtorch");
         Err(Failure::new(problem)

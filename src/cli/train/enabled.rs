@@ -6,6 +6,7 @@ mod encode;
 mod eval;
 mod export_weights;
 mod fit;
+mod reproduce;
 mod samples;
 mod show;
 
@@ -24,6 +25,7 @@ pub enum TrainerCommand {
     Predict(eval::PredictArgs),
     Compare(compare::CompareArgs),
     ExportWeights(export_weights::ExportWeightsArgs),
+    Reproduce(reproduce::ReproduceArgs),
 }
 
 /// The trainer of the executable that is linked to libtorch.
@@ -41,6 +43,7 @@ fn run(command: TrainerCommand) -> Result<ExitCode, Failure> {
         TrainerCommand::Predict(args) => eval::predict(args),
         TrainerCommand::Compare(args) => compare::compare(args),
         TrainerCommand::ExportWeights(args) => export_weights::export_weights(args),
+        TrainerCommand::Reproduce(args) => reproduce::reproduce(args),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 use tch::Device;
 
 use super::again::{repeat, resume};
@@ -21,7 +22,7 @@ use crate::train::folder;
 use crate::train::preset::Preset;
 use crate::train::record::RunResult;
 use crate::train::run::{self, Start, TrainingData};
-use crate::train::seeds::{Spread, spread};
+use crate::train::seeds::spread;
 use crate::train::settings::{EncoderChoice, InitialWeights, TrainSettings};
 use crate::train::weights;
 
@@ -139,9 +140,9 @@ pub struct TrainArgs {
 }
 
 #[derive(Clone)]
-struct Seeds(Vec<u64>);
+pub(super) struct Seeds(pub(super) Vec<u64>);
 
-fn seeds(text: &str) -> Result<Seeds, String> {
+pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
     let numbers: Vec<u64> = text
         .split(',')
         .map(|number| number.trim().parse())
@@ -259,11 +260,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     for seed in seeds {
         let folder = out.join(format!("seed-{seed}"));
         let settings = TrainSettings { seed, ..settings.clone() };
-        let result = match kept(&folder, &settings, start)? {
-            Some(Kept::Complete(result)) => *result,
-            Some(Kept::Stopped) => fit(&settings, &data, &folder, Start::Resume)?,
-            None => fit(&settings, &data, &folder, start)?,
-        };
+        let result = fit_or_keep(&settings, &data, &folder, start)?;
         if let Some(test) = &result.selected.test {
             let (epoch, mae) = (result.selected.epoch, test.get("MAE"));
             eprintln!("seed {seed}: epoch {epoch}, test MAE {mae:.4}, {:.1} s", result.seconds);
@@ -271,19 +268,38 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         results.push(result);
     }
     let spread = spread(settings.dataset, &results);
-    write_spread(&out.join("summary.csv"), &spread)?;
+    write_csv(&out.join("summary.csv"), &spread)?;
     print_spread(&out, &spread, results.len());
     Ok(ExitCode::SUCCESS)
 }
 
+/// The result of a run: of the one in the folder if it is complete, else of going on with it or of
+/// beginning it.
+pub(super) fn fit_or_keep(
+    settings: &TrainSettings,
+    data: &TrainingData,
+    folder: &Path,
+    start: Start,
+) -> Result<RunResult, Failure> {
+    match kept(folder, settings, start)? {
+        Some(Kept::Complete(result)) => Ok(*result),
+        Some(Kept::Stopped) => fit(settings, data, folder, Start::Resume),
+        None => fit(settings, data, folder, start),
+    }
+}
+
 /// What a folder of a sweep holds already.
-enum Kept {
+pub(super) enum Kept {
     Complete(Box<RunResult>),
     Stopped,
 }
 
 /// Looks whether a folder holds a run of the same settings.
-fn kept(folder: &Path, settings: &TrainSettings, start: Start) -> Result<Option<Kept>, Failure> {
+pub(super) fn kept(
+    folder: &Path,
+    settings: &TrainSettings,
+    start: Start,
+) -> Result<Option<Kept>, Failure> {
     if start == Start::Overwrite || !folder.join(folder::CONFIG).exists() {
         return Ok(None);
     }
@@ -358,10 +374,10 @@ fn chosen_modalities(
     Ok(chosen)
 }
 
-fn write_spread(path: &Path, spread: &[Spread]) -> Result<(), Failure> {
+/// Writes rows as CSV, with the names of their fields on top.
+pub(super) fn write_csv<R: Serialize>(path: &Path, rows: &[R]) -> Result<(), Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    spread
-        .iter()
+    rows.iter()
         .try_for_each(|row| writer.serialize(row))
         .map_err(std::io::Error::from)
         .and_then(|()| writer.into_inner().map_err(|error| error.into_error()))

@@ -1,0 +1,348 @@
+//! `almt-data reproduce`: the paper's experiments on a store.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tch::Device;
+
+use super::fit::{Kept, Seeds, fit_or_keep, kept, load, seeds, write_csv};
+use super::samples::{CacheArgs, Samples, absolute};
+use crate::cli::Failure;
+use crate::corpus::{Dataset, Modality, SplitName};
+use crate::model::Sequence;
+use crate::publish;
+use crate::reproduce::{Experiment, ModelSize, Row, Table};
+use crate::store::Store;
+use crate::train::network::config_for;
+use crate::train::preset::Preset;
+use crate::train::run::{self, Start, TrainingData};
+use crate::train::seeds::{paper, spread};
+use crate::train::settings::TrainSettings;
+
+/// What stands for all experiments.
+const ALL: &str = "all";
+
+/// Table 8, which trains nothing.
+const SIZES: &str = "table8";
+
+/// Train the models of the paper's tables and figures on a store, and write their results beside the
+/// paper's
+#[derive(Args)]
+pub struct ReproduceArgs {
+    /// Which: table1 to table8, fig8 to fig10, or all of those that the store's dataset has
+    #[arg(value_parser = experiment_name)]
+    what: String,
+    /// Store made by `almt-data convert`
+    #[arg(long)]
+    store: PathBuf,
+    /// Folder of the results; runs that are complete in it are kept, a stopped one goes on [default:
+    /// reproduced/STORE]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Runs per model: a number of seeds, 1 to N, or the seeds themselves, such as 1111,1112,1113
+    #[arg(long, value_name = "N or LIST", default_value = "3", value_parser = seeds)]
+    seeds: Seeds,
+    /// Passes over the training split [default: the dataset's preset, 200]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Print which runs there would be and how long they would take, from a measured step of each
+    /// model, and train nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Threads of libtorch; with another number, results differ in their last bits [default: as
+    /// many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    #[command(flatten)]
+    cache: CacheArgs,
+}
+
+fn experiment_name(text: &str) -> Result<String, String> {
+    let mut names: Vec<&str> = Experiment::all().iter().map(|each| &*each.name).collect();
+    names.extend([SIZES, ALL]);
+    match names.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("expected one of {}", names.join(", "))),
+    }
+}
+
+/// Trains whatever is not there yet, and writes a table per experiment.
+pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
+    let store = Store::open(&args.store)?;
+    let dataset = store.manifest().dataset;
+    let chosen = Experiment::all().iter().filter(|experiment| match &*args.what {
+        ALL => experiment.is_about(dataset),
+        name => experiment.name == name,
+    });
+    let experiments: Vec<&Experiment> = chosen.collect();
+    if let Some(other) = experiments.iter().find(|experiment| !experiment.is_about(dataset)) {
+        let problem = format!("{} is not about {}", other.title, dataset.title());
+        return Err(Failure::at(&args.store, problem));
+    }
+    if let Some(n_threads) = args.threads {
+        tch::set_num_threads(n_threads.into());
+    }
+    let stem = args.store.file_stem().unwrap_or_default().to_string_lossy();
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("reproduced").join(&*stem));
+    let mut bench = Bench::new(&args, store, out);
+    if args.dry_run {
+        return bench.estimate(&experiments);
+    }
+    if [SIZES, ALL].contains(&&*args.what) {
+        bench.write_sizes()?;
+    }
+    for experiment in experiments {
+        let rows = experiment.rows.iter().map(|row| Ok((row.name.clone(), bench.row(row)?)));
+        let rows = rows.collect::<Result<Vec<_>, Failure>>()?;
+        bench.write(experiment, rows)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What all runs share.
+struct Bench<'a> {
+    args: &'a ReproduceArgs,
+    samples: Samples,
+    out: PathBuf,
+    dataset: Dataset,
+    preset: Preset,
+    /// Modalities that the store has.
+    modalities: Vec<Modality>,
+    /// The data of the last run, which are those of most.
+    loaded: Option<(Vec<Modality>, TrainingData)>,
+}
+
+impl Bench<'_> {
+    fn new(args: &ReproduceArgs, store: Store, out: PathBuf) -> Bench<'_> {
+        let dataset = store.manifest().dataset;
+        let mut preset = Preset::of(dataset).clone();
+        let epochs = args.epochs.map(|epochs| epochs as usize);
+        preset.training.epochs = epochs.unwrap_or(preset.training.epochs);
+        let has = |modality: &Modality| {
+            store.manifest().column(&format!("/{}/{modality}", SplitName::Train)).is_some()
+        };
+        let modalities = Modality::ALL.into_iter().filter(has).collect();
+        let samples = Samples::of(store);
+        Bench { args, samples, out, dataset, preset, modalities, loaded: None }
+    }
+
+    /// The settings of a row's runs but for the seed, and the name of their folder; or why the store
+    /// cannot have such runs.
+    fn settings(&self, row: &Row) -> Result<Result<(TrainSettings, String), String>, Failure> {
+        let absent = row.without.iter().find(|modality| !self.modalities.contains(modality));
+        if let Some(absent) = absent {
+            return Ok(Err(format!("the store has no {absent}")));
+        }
+        let hyper_parameters = row.hyper_parameters(&self.preset).map_err(Failure::new)?;
+        let modalities: Vec<Modality> =
+            self.modalities.iter().copied().filter(|m| !row.without.contains(m)).collect();
+        let has_hyper = modalities.iter().any(|modality| *modality != Modality::Text);
+        if !has_hyper && !hyper_parameters.variant.is_published() {
+            return Ok(Err("the store has neither audio nor vision".into()));
+        }
+        let folder = row.folder(&self.preset).map_err(Failure::new)?;
+        let settings = TrainSettings {
+            dataset: self.dataset,
+            store: absolute(&self.args.store),
+            store_digest: self.samples.store().manifest().digest.clone(),
+            modalities,
+            seed: 0,
+            select: "MAE".into(),
+            patience: None,
+            device: run::device_name(Device::Cpu),
+            n_threads: tch::get_num_threads(),
+            writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
+            libtorch: crate::train::libtorch_version(),
+            command: std::env::args().collect(),
+            split_manifest: None,
+            text_encoder: None,
+            init_from: None,
+            hyper_parameters,
+        };
+        Ok(Ok((settings, folder)))
+    }
+
+    fn run_folder(&self, folder: &str, seed: u64) -> PathBuf {
+        self.out.join("runs").join(folder).join(format!("seed-{seed}"))
+    }
+
+    /// The data of some modalities, which stay until others are asked for.
+    fn data(&mut self, modalities: &[Modality]) -> Result<&TrainingData, Failure> {
+        if self.loaded.as_ref().is_none_or(|(loaded, _)| loaded != modalities) {
+            self.loaded = None;
+            let cache = self.samples.cache(&self.args.cache, modalities);
+            let data = load(&self.samples, modalities, None, cache)?;
+            self.loaded = Some((modalities.to_vec(), data));
+        }
+        match &self.loaded {
+            Some((_, data)) => Ok(data),
+            None => Err(Failure::new("the store's data are not there")),
+        }
+    }
+
+    /// Trains what is not there of a row, and summarises all of it.
+    fn row(&mut self, row: &Row) -> Result<RowResult, Failure> {
+        let (settings, folder) = match self.settings(row)? {
+            Ok(both) => both,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut results = Vec::new();
+        for seed in &self.args.seeds.0 {
+            let run = self.run_folder(&folder, *seed);
+            let settings = TrainSettings { seed: *seed, ..settings.clone() };
+            // Read before any data are, so that a grid that is complete needs none.
+            let result = match kept(&run, &settings, Start::New)? {
+                Some(Kept::Complete(result)) => *result,
+                _ => {
+                    eprintln!("{}", run.display());
+                    fit_or_keep(&settings, self.data(&settings.modalities)?, &run, Start::New)?
+                }
+            };
+            results.push(result);
+        }
+        let mut spread = spread(self.dataset, &results);
+        // The paper's figures for the row; where it has none, those of its tables of ALMT itself.
+        let figures = match row.paper.get(&self.dataset) {
+            Some(figures) => figures,
+            None if settings.hyper_parameters == self.preset && row.without.is_empty() => {
+                paper(self.dataset)
+            }
+            None => &BTreeMap::new(),
+        };
+        for metric in &mut spread {
+            metric.paper = figures.get(&metric.metric).copied();
+        }
+        Ok(Ok(spread))
+    }
+
+    /// Table 8: parameters of every model, and of each part of it.
+    fn write_sizes(&self) -> Result<(), Failure> {
+        let manifest = self.samples.store().manifest();
+        let extents = |modality: &Modality| match *manifest
+            .column(&format!("/{}/{modality}", SplitName::Train))?
+            .shape
+        {
+            [_, seq_len, feat_dim] => {
+                let sizes = (i64::try_from(seq_len).ok()?, i64::try_from(feat_dim).ok()?);
+                Some((*modality, Sequence { seq_len: sizes.0, feat_dim: sizes.1 }))
+            }
+            _ => None,
+        };
+        let mut models = Vec::new();
+        for row in Experiment::all().iter().flat_map(|experiment| &experiment.rows) {
+            let Ok((settings, folder)) = self.settings(row)? else { continue };
+            let name = match &*folder {
+                "almt" => "ALMT",
+                _ => &*folder,
+            };
+            if models.iter().any(|model: &ModelSize| model.name == name) {
+                continue;
+            }
+            let inputs = settings.modalities.iter().filter_map(extents).collect();
+            models.push(ModelSize::of(name, &config_for(&settings, &inputs, None, None)?.model));
+        }
+        let mut about = format!("{} parameters of each model and of its parts, for ", models.len());
+        about = format!(
+            "{about}the inputs of {}. The paper has 2.50 million of ALMT on CMU-MOSI, which are \
+             2,504,449 with the 50 steps of its aligned features; every further step of audio or \
+             vision adds 128.",
+            self.args.store.display()
+        );
+        let markdown =
+            format!("# Table 8: parameters\n\n{about}\n\n{}", ModelSize::markdown(&models));
+        self.write_page(SIZES, &markdown)?;
+        write_csv(&self.out.join(format!("{SIZES}.csv")), &ModelSize::lines(&models))
+    }
+
+    /// Writes and prints a page of Markdown.
+    fn write_page(&self, name: &str, markdown: &str) -> Result<(), Failure> {
+        let page = self.out.join(format!("{name}.md"));
+        std::fs::create_dir_all(&self.out)
+            .and_then(|()| publish::write(&page, markdown.as_bytes()))
+            .map_err(|error| Failure::at(&page, format!("cannot write: {error}")))?;
+        outln!("{markdown}");
+        outln!("{}", page.display());
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        experiment: &Experiment,
+        rows: Vec<(String, RowResult)>,
+    ) -> Result<(), Failure> {
+        let n_runs = self.args.seeds.0.len();
+        let about = format!(
+            "{}, store digest `{}`; {n_runs} {} of {} epochs per model; test split, epoch of the \
+             best validation MAE. Figures of the paper beside ours are of its own data and text \
+             encoder.",
+            self.dataset.title(),
+            self.samples.store().manifest().digest,
+            if n_runs == 1 { "run" } else { "runs" },
+            self.preset.training.epochs,
+        );
+        let (name, title) = (experiment.name.clone(), experiment.title.clone());
+        let table = Table { experiment: name, title, about, rows };
+        write_csv(&self.out.join(format!("{}.csv", experiment.name)), &table.lines())?;
+        self.write_page(&experiment.name, &table.markdown(self.dataset))
+    }
+
+    /// Prints the runs that there would be and what they would take.
+    fn estimate(&mut self, experiments: &[&Experiment]) -> Result<ExitCode, Failure> {
+        let mut seen = BTreeMap::new();
+        let (mut n_runs, mut total) = (0, 0.0);
+        for experiment in experiments {
+            outln!("{}", experiment.title);
+            for row in &experiment.rows {
+                let (settings, folder) = match self.settings(row)? {
+                    Ok(both) => both,
+                    Err(reason) => {
+                        outln!("  {:<38} left out: {reason}", row.name);
+                        continue;
+                    }
+                };
+                if let Some(first) = seen.get(&folder) {
+                    outln!("  {:<38} as {first}", row.name);
+                    continue;
+                }
+                seen.insert(folder.clone(), format!("{}, {}", experiment.name, row.name));
+                let is_complete = |seed: &u64| -> Result<bool, Failure> {
+                    let settings = TrainSettings { seed: *seed, ..settings.clone() };
+                    let found = kept(&self.run_folder(&folder, *seed), &settings, Start::New)?;
+                    Ok(matches!(found, Some(Kept::Complete(_))))
+                };
+                let done = self.args.seeds.0.iter().map(is_complete);
+                let done = done.collect::<Result<Vec<_>, _>>()?;
+                let n_left = done.iter().filter(|done| !**done).count();
+                let epochs = settings.hyper_parameters.training.epochs;
+                let seconds = match n_left {
+                    0 => 0.0,
+                    _ => run::epoch_seconds(&settings, self.data(&settings.modalities)?)?,
+                };
+                let of_row = n_left as f64 * epochs as f64 * seconds;
+                n_runs += n_left;
+                total += of_row;
+                outln!(
+                    "  {:<38} {n_left} of {} runs to do, about {}",
+                    row.name,
+                    done.len(),
+                    duration(of_row)
+                );
+            }
+        }
+        outln!("{n_runs} runs, about {} on this machine", duration(total));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What a row came to, or why the store has no such runs.
+type RowResult = Result<Vec<crate::train::seeds::Spread>, String>;
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}

@@ -1,0 +1,147 @@
+//! The paper's experiments: which models each compares, and what they come to beside the paper's own
+//! figures. This module knows neither stores nor the command line; it says what to train and makes
+//! tables of the results.
+
+mod size;
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+pub use size::ModelSize;
+pub use table::{Line, Table};
+
+use crate::corpus::{Dataset, Modality};
+use crate::train::preset::Preset;
+
+/// An experiment of `schemas/paper/experiments.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// The name on the command line.
+    pub name: String,
+    /// What it is about.
+    pub title: String,
+    /// The datasets that it is about; empty means all.
+    #[serde(default)]
+    pub datasets: Vec<Dataset>,
+    /// The models.
+    #[serde(rename = "row")]
+    pub rows: Vec<Row>,
+}
+
+/// One model of an experiment.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// As the paper calls it.
+    pub name: String,
+    /// Changes to the published model, as [`Preset::set`] takes them.
+    #[serde(default)]
+    pub set: Vec<String>,
+    /// Modalities that it does not see.
+    #[serde(default)]
+    pub without: Vec<Modality>,
+    /// What the paper reports of it, per dataset and metric.
+    #[serde(default)]
+    pub paper: BTreeMap<Dataset, BTreeMap<String, f64>>,
+}
+
+/// The metrics that the paper's ablations report: the finest accuracy of the dataset, and the error.
+pub fn headline(dataset: Dataset) -> [&'static str; 2] {
+    match dataset {
+        Dataset::Mosi | Dataset::Mosei => ["Mult_acc_7", "MAE"],
+        Dataset::Sims | Dataset::Simsv2 => ["Mult_acc_5", "MAE"],
+    }
+}
+
+impl Experiment {
+    /// All experiments, in the paper's order.
+    pub fn all() -> &'static [Experiment] {
+        static ALL: LazyLock<Vec<Experiment>> = LazyLock::new(|| {
+            #[derive(Deserialize)]
+            struct File {
+                experiment: Vec<Experiment>,
+            }
+            let text = include_str!("../../schemas/paper/experiments.toml");
+            toml::from_str::<File>(text).expect("the embedded table is tested").experiment
+        });
+        &ALL
+    }
+
+    /// Whether it is about a dataset.
+    pub fn is_about(&self, dataset: Dataset) -> bool {
+        self.datasets.is_empty() || self.datasets.contains(&dataset)
+    }
+}
+
+impl Row {
+    /// The hyper-parameters of a dataset with the row's changes.
+    ///
+    /// # Errors
+    /// There is no such change.
+    pub fn hyper_parameters(&self, preset: &Preset) -> Result<Preset, String> {
+        let mut changed = preset.clone();
+        self.set.iter().try_for_each(|assignment| changed.set(assignment))?;
+        Ok(changed)
+    }
+
+    /// A name for its folder. Rows of the same model have the same, whatever their experiment, so
+    /// that it is trained once.
+    pub fn folder(&self, preset: &Preset) -> Result<String, String> {
+        let mut parts: Vec<String> =
+            self.without.iter().map(|modality| format!("without-{modality}")).collect();
+        // What changes nothing is the published model under another name.
+        for assignment in &self.set {
+            let mut changed = preset.clone();
+            changed.set(assignment)?;
+            if changed != *preset {
+                parts.push(assignment.replace(['=', '+'], "-"));
+            }
+        }
+        Ok(if parts.is_empty() { "almt".into() } else { parts.join("-") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::metrics;
+
+    #[test]
+    fn every_experiment_can_be_built_and_has_the_papers_metrics() {
+        assert_eq!(Experiment::all().len(), 10);
+        for experiment in Experiment::all() {
+            for row in &experiment.rows {
+                for dataset in [Dataset::Mosi, Dataset::Mosei, Dataset::Sims] {
+                    row.hyper_parameters(Preset::of(dataset)).unwrap();
+                }
+                for (dataset, figures) in &row.paper {
+                    let known = metrics::names(dataset.bin_scheme());
+                    assert!(figures.keys().all(|name| known.contains(&&**name)), "{}", row.name);
+                    assert!(headline(*dataset).iter().all(|name| figures.contains_key(*name)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_model_has_one_folder() {
+        let folder = |experiment: &str, row: &str| {
+            let experiment = Experiment::all().iter().find(|e| e.name == experiment).unwrap();
+            let row = experiment.rows.iter().find(|r| r.name == row).unwrap();
+            row.folder(Preset::of(Dataset::Sims)).unwrap()
+        };
+        assert_eq!(folder("table3", "ALMT"), "almt");
+        assert_eq!(folder("fig9", "3"), "almt");
+        assert_eq!(folder("fig10", "4"), "almt");
+        assert_eq!(folder("table4", "w/o AHL"), folder("table6", "none"));
+        assert_eq!(
+            folder("table3", "w/o Audio & AHL"),
+            "without-audio-hyper_modality-concatenated"
+        );
+        assert_eq!(folder("table6", "1, 3"), "guides-1-3");
+    }
+}
