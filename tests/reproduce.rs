@@ -88,6 +88,7 @@ fn every_model_of_every_experiment_trains() {
     let out = folder.join("reproduced/sims");
     let names = [2, 3, 4, 5, 6, 7, 8].map(|n| format!("table{n}"));
     let names = names.into_iter().chain([8, 9, 10].map(|n| format!("fig{n}")));
+    let names = names.chain(["robustness".into()]);
     let mut expected: Vec<String> =
         names.flat_map(|name| [format!("{name}.csv"), format!("{name}.md")]).collect();
     expected.push("runs".into());
@@ -132,4 +133,46 @@ fn models_that_a_store_cannot_have_are_left_out_and_said() {
     assert!(line("w/o Audio ").ends_with("left out: the store has no audio"), "{shown}");
     assert!(line("GRU").ends_with("left out: the store has neither audio nor vision"), "{shown}");
     assert!(line("ALMT").contains("3 of 3 runs to do"), "{shown}");
+}
+
+#[test]
+fn worse_inputs_are_evaluated_alike_by_both_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    let page = reproduce(folder, "robustness", &[]);
+    // The inputs as they are, and three modalities with three kinds of four amounts.
+    assert_eq!(page.lines().filter(|line| line.starts_with("| ")).count(), 2 + 36, "{page}");
+    assert!(page.contains("| as they are | ") && page.contains("| +0.0000 |"), "{page}");
+    let lines = rows(&text(folder, "out/robustness.csv"));
+    let recorded = |modality: &str, kind: &str, amount: &str| -> f64 {
+        let found = lines.iter().find(|row| {
+            [&row[0], &row[1], &row[2], &row[3], &row[4]] == [modality, kind, amount, "2", "MAE"]
+        });
+        found.unwrap()[5].parse().unwrap()
+    };
+    let eval = |cache: &str, corrupt: &[&str]| -> serde_json::Value {
+        let args =
+            ["eval", "--store", "mosi.h5", "--checkpoint", "out/runs/almt/seed-2/best.safetensors"];
+        let args = [&args[..], &["--json", "--cache", cache], corrupt].concat();
+        serde_json::from_str(&almt(folder, &args).ok().stdout()).unwrap()
+    };
+    let clean = eval("memory", &[])["metrics"]["MAE"].as_f64().unwrap();
+    assert!((recorded("", "", "0.0") - clean).abs() < 1e-6);
+    for cache in ["memory", "disk"] {
+        let worse = eval(cache, &["--corrupt", "vision:drop=0.5"]);
+        let mae = worse["metrics"]["MAE"].as_f64().unwrap();
+        assert!((recorded("vision", "drop", "0.5") - mae).abs() < 1e-6);
+        assert!(mae != clean);
+        assert_eq!(worse["corruptions"][0], "vision:drop=0.5");
+        assert_eq!(worse["corrupt_seed"], 1);
+    }
+    let other = eval("memory", &["--corrupt", "vision:drop=0.5", "--corrupt-seed", "2"]);
+    assert!(
+        other["metrics"]["MAE"]
+            != eval("memory", &["--corrupt", "vision:drop=0.5"])["metrics"]["MAE"]
+    );
+    let wrong = ["eval", "--store", "mosi.h5", "--checkpoint", "x", "--corrupt", "audio:fog=1"];
+    let call = almt(folder, &wrong);
+    assert_eq!(call.code(), 2, "{}", call.explain());
 }

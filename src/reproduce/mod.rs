@@ -2,6 +2,7 @@
 //! figures. This module knows neither stores nor the command line; it says what to train and makes
 //! tables of the results.
 
+mod robustness;
 mod size;
 mod table;
 
@@ -10,6 +11,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+pub use robustness::RobustnessPoint;
 pub use size::ModelSize;
 pub use table::{Line, Table};
 

@@ -4,6 +4,7 @@
 
 pub mod checkpoint;
 pub mod compare;
+pub mod corrupt;
 pub mod data;
 pub mod events;
 pub mod folder;

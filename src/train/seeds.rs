@@ -40,20 +40,26 @@ pub fn spread(dataset: Dataset, results: &[RunResult]) -> Vec<Spread> {
                 .map(|test| test.get(name))
                 .filter(|value| !value.is_nan())
                 .collect();
-            let n = values.len() as f64;
-            let mean = values.iter().sum::<f64>() / n;
-            let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+            let (mean, std) = mean_and_std(&values);
             Spread {
                 metric: name.into(),
                 n_runs: values.len(),
                 mean,
-                std: (square / (n - 1.0)).sqrt(),
+                std,
                 min: values.iter().copied().fold(f64::NAN, f64::min),
                 max: values.iter().copied().fold(f64::NAN, f64::max),
                 paper: paper.get(name).copied(),
             }
         })
         .collect()
+}
+
+/// Mean and sample standard deviation (with n - 1), which is NaN of a single value.
+pub fn mean_and_std(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (square / (n - 1.0)).sqrt())
 }
 
 /// What the paper reports of ALMT on the test split of a dataset (`schemas/paper/almt.toml`).

@@ -13,6 +13,7 @@ use crate::model::{Residual, Sequence};
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
+use crate::train::corrupt::{Corruption, Corruptions};
 use crate::train::preset::Preset;
 use crate::train::record::Evaluation;
 use crate::train::{predictions, run};
@@ -32,6 +33,14 @@ pub struct EvalArgs {
     /// Print JSON in place of a table
     #[arg(long)]
     json: bool,
+    /// Make the inputs worse first; may be given several times. MODALITY:noise=S adds Gaussian noise
+    /// of S standard deviations of the sample, drop=P loses each frame with probability P,
+    /// missing=P the whole modality of a sample, text:mask=P hides each word
+    #[arg(long, value_name = "audio:noise=0.5")]
+    corrupt: Vec<Corruption>,
+    /// Seed of what `--corrupt` draws
+    #[arg(long, default_value_t = 1, requires = "corrupt", value_name = "SEED")]
+    corrupt_seed: u64,
     #[command(flatten)]
     cache: CacheArgs,
 }
@@ -69,10 +78,17 @@ pub struct PredictArgs {
 
 /// Evaluates one checkpoint.
 pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
-    let samples = Samples::of(Store::open(&args.store)?);
+    let mut samples = Samples::of(Store::open(&args.store)?);
     let checkpoint = checkpoint::load(&args.checkpoint, Device::Cpu).map_err(TrainError::from)?;
     check_dataset(&checkpoint, &samples, &args.checkpoint)?;
     let modalities = modalities_of(&checkpoint);
+    let corruptions = Corruptions { list: args.corrupt, seed: args.corrupt_seed };
+    if let Some(unseen) = corruptions.list.iter().find(|it| !modalities.contains(&it.modality)) {
+        let problem = format!("`{unseen}`: the model does not see {}", unseen.modality);
+        return Err(Failure::at(&args.checkpoint, problem));
+    }
+    let shown: Vec<String> = corruptions.list.iter().map(ToString::to_string).collect();
+    samples.corrupt(corruptions);
     let bert = checkpoint.info.config.bert.as_ref();
     let cache = samples.cache(&args.cache, &modalities);
     let split = samples.load(args.split, &modalities, bert, cache, Device::Cpu)?;
@@ -88,6 +104,8 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
             seed: info.seed,
             split: args.split,
             n_samples: split.n_samples(),
+            corrupt_seed: (!shown.is_empty()).then_some(args.corrupt_seed),
+            corruptions: shown,
             metrics,
         })?;
     } else {
@@ -98,6 +116,9 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
             split.n_samples(),
             info.epoch
         );
+        if !shown.is_empty() {
+            outln!("inputs made worse: {} (seed {})", shown.join(", "), args.corrupt_seed);
+        }
         crate::cli::output::write(format_args!("{metrics}"));
     }
     Ok(ExitCode::SUCCESS)

@@ -13,13 +13,19 @@ use crate::cli::Failure;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Sequence;
 use crate::publish;
-use crate::reproduce::{Experiment, ModelSize, Row, Table};
+use crate::reproduce::{Experiment, ModelSize, RobustnessPoint, Row, Table};
 use crate::store::Store;
+use crate::train::TrainError;
+use crate::train::checkpoint;
+use crate::train::corrupt::{Corruption, CorruptionKind, Corruptions};
 use crate::train::network::config_for;
 use crate::train::preset::Preset;
 use crate::train::run::{self, Start, TrainingData};
 use crate::train::seeds::{paper, spread};
 use crate::train::settings::TrainSettings;
+
+/// Seed of what corruptions draw.
+const CORRUPT_SEED: u64 = 1;
 
 /// What stands for all experiments.
 const ALL: &str = "all";
@@ -27,11 +33,22 @@ const ALL: &str = "all";
 /// Table 8, which trains nothing.
 const SIZES: &str = "table8";
 
+/// What the published model makes of inputs made worse.
+const ROBUSTNESS: &str = "robustness";
+
+/// Amounts of each kind of corruption; noise is in standard deviations, the others are shares.
+const AMOUNTS: [(CorruptionKind, [f32; 4]); 3] = [
+    (CorruptionKind::Noise, [0.25, 0.5, 1.0, 2.0]),
+    (CorruptionKind::Drop, [0.25, 0.5, 0.75, 1.0]),
+    (CorruptionKind::Missing, [0.25, 0.5, 0.75, 1.0]),
+];
+
 /// Train the models of the paper's tables and figures on a store, and write their results beside the
 /// paper's
 #[derive(Args)]
 pub struct ReproduceArgs {
-    /// Which: table1 to table8, fig8 to fig10, or all of those that the store's dataset has
+    /// Which: table1 to table8, fig8 to fig10, robustness (the published model on inputs made worse),
+    /// or all of those that the store's dataset has
     #[arg(value_parser = experiment_name)]
     what: String,
     /// Store made by `almt-data convert`
@@ -61,7 +78,7 @@ pub struct ReproduceArgs {
 
 fn experiment_name(text: &str) -> Result<String, String> {
     let mut names: Vec<&str> = Experiment::all().iter().map(|each| &*each.name).collect();
-    names.extend([SIZES, ALL]);
+    names.extend([SIZES, ROBUSTNESS, ALL]);
     match names.contains(&text) {
         true => Ok(text.to_owned()),
         false => Err(format!("expected one of {}", names.join(", "))),
@@ -97,6 +114,9 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
         let rows = experiment.rows.iter().map(|row| Ok((row.name.clone(), bench.row(row)?)));
         let rows = rows.collect::<Result<Vec<_>, Failure>>()?;
         bench.write(experiment, rows)?;
+    }
+    if [ROBUSTNESS, ALL].contains(&&*args.what) {
+        bench.write_robustness()?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -256,6 +276,49 @@ impl Bench<'_> {
         write_csv(&self.out.join(format!("{SIZES}.csv")), &ModelSize::lines(&models))
     }
 
+    /// The test error of the published model on inputs made worse, over its seeds.
+    fn write_robustness(&mut self) -> Result<(), Failure> {
+        let published =
+            Row { name: "ALMT".into(), set: vec![], without: vec![], paper: BTreeMap::new() };
+        if let Err(reason) = self.row(&published)? {
+            return Err(Failure::at(&self.args.store, reason));
+        }
+        if !self.samples.has(SplitName::Test) {
+            return Err(Failure::at(&self.args.store, "the store has no test split"));
+        }
+        let folder = published.folder(&self.preset).map_err(Failure::new)?;
+        let seeds = self.args.seeds.0.iter();
+        let checkpoints = seeds.map(|seed| {
+            let path = self.run_folder(&folder, *seed).join(crate::train::folder::BEST);
+            checkpoint::load(&path, Device::Cpu).map_err(|error| TrainError::from(error).into())
+        });
+        let checkpoints = checkpoints.collect::<Result<Vec<_>, Failure>>()?;
+        let mut lists = vec![vec![]];
+        for modality in &self.modalities {
+            for (kind, amounts) in AMOUNTS {
+                lists.extend(
+                    amounts.map(|amount| vec![Corruption { modality: *modality, kind, amount }]),
+                );
+            }
+        }
+        let mut points = Vec::new();
+        for list in lists {
+            let done = list.first().copied();
+            self.samples.corrupt(Corruptions { list, seed: CORRUPT_SEED });
+            let cache = self.samples.cache(&self.args.cache, &self.modalities);
+            let split =
+                self.samples.load(SplitName::Test, &self.modalities, None, cache, Device::Cpu)?;
+            for (seed, checkpoint) in self.args.seeds.0.iter().zip(&checkpoints) {
+                let (metrics, _) = run::evaluate(checkpoint, &split)?;
+                points.push(RobustnessPoint::new(done, *seed, metrics));
+            }
+        }
+        self.samples.corrupt(Corruptions::default());
+        let about = self.about();
+        write_csv(&self.out.join(format!("{ROBUSTNESS}.csv")), &RobustnessPoint::lines(&points))?;
+        self.write_page(ROBUSTNESS, &RobustnessPoint::markdown(&points, &about))
+    }
+
     /// Writes and prints a page of Markdown.
     fn write_page(&self, name: &str, markdown: &str) -> Result<(), Failure> {
         let page = self.out.join(format!("{name}.md"));
@@ -272,20 +335,27 @@ impl Bench<'_> {
         experiment: &Experiment,
         rows: Vec<(String, RowResult)>,
     ) -> Result<(), Failure> {
-        let n_runs = self.args.seeds.0.len();
         let about = format!(
-            "{}, store digest `{}`; {n_runs} {} of {} epochs per model; test split, epoch of the \
-             best validation MAE. Figures of the paper beside ours are of its own data and text \
-             encoder.",
-            self.dataset.title(),
-            self.samples.store().manifest().digest,
-            if n_runs == 1 { "run" } else { "runs" },
-            self.preset.training.epochs,
+            "{} Figures of the paper beside ours are of its own data and text encoder.",
+            self.about()
         );
         let (name, title) = (experiment.name.clone(), experiment.title.clone());
         let table = Table { experiment: name, title, about, rows };
         write_csv(&self.out.join(format!("{}.csv", experiment.name)), &table.lines())?;
         self.write_page(&experiment.name, &table.markdown(self.dataset))
+    }
+
+    /// How all figures came about.
+    fn about(&self) -> String {
+        let n_runs = self.args.seeds.0.len();
+        format!(
+            "{}, store digest `{}`; {n_runs} {} of {} epochs per model; test split, epoch of the \
+             best validation MAE.",
+            self.dataset.title(),
+            self.samples.store().manifest().digest,
+            if n_runs == 1 { "run" } else { "runs" },
+            self.preset.training.epochs,
+        )
     }
 
     /// Prints the runs that there would be and what they would take.

@@ -14,6 +14,7 @@ use crate::corpus::{Modality, SplitName};
 use crate::model::{BertConfig, Sequence};
 use crate::store::{Store, StoreError};
 use crate::train::TrainError;
+use crate::train::corrupt::{CorruptRows, Corruptions};
 use crate::train::data::{Cache, FeatureRows, ReadError, TrainingSplit};
 use crate::train::settings::FoldChoice;
 
@@ -33,6 +34,7 @@ pub struct CacheArgs {
 pub struct Samples {
     store: Arc<Store>,
     rows: BTreeMap<SplitName, Vec<StoreRow>>,
+    corruptions: Corruptions,
 }
 
 impl Samples {
@@ -42,7 +44,7 @@ impl Samples {
             let rows = (0..store.ids(split).len()).map(|row_idx| StoreRow { split, row_idx });
             (split, rows.collect())
         });
-        Samples { store: Arc::new(store), rows: rows.into() }
+        Samples { store: Arc::new(store), rows: rows.into(), corruptions: Corruptions::default() }
     }
 
     /// The splits of one fold of a split manifest.
@@ -56,7 +58,13 @@ impl Samples {
         let rows = plan.rows(fold, store.manifest()).map_err(|error| Failure::at(path, error))?;
         let blake3 = crate::train::weights::digest(path).map_err(TrainError::from)?;
         let choice = FoldChoice { path: absolute(path), blake3, fold };
-        Ok((Samples { store: Arc::new(store), rows }, choice))
+        let corruptions = Corruptions::default();
+        Ok((Samples { store: Arc::new(store), rows, corruptions }, choice))
+    }
+
+    /// Makes everything that is loaded from now on worse.
+    pub fn corrupt(&mut self, corruptions: Corruptions) {
+        self.corruptions = corruptions;
     }
 
     /// The store.
@@ -115,13 +123,23 @@ impl Samples {
                 labels_of.insert(of, self.store.labels(of)?);
             }
         }
-        let ids = rows.iter().map(|row| self.store.ids(row.split)[row.row_idx].clone()).collect();
+        let ids: Vec<String> =
+            rows.iter().map(|row| self.store.ids(row.split)[row.row_idx].clone()).collect();
         let labels = rows.iter().map(|row| labels_of[&row.split][row.row_idx]).collect();
-        let tokens = bert.map(|bert| self.tokens(split, &rows, bert)).transpose()?;
+        let mut tokens = bert.map(|bert| self.tokens(split, &rows, bert)).transpose()?;
+        if let Some(tokens) = &mut tokens {
+            let done = self.corruptions.of_tokens(&ids, tokens);
+            done.map_err(|problem| Failure::at(path, problem))?;
+        }
         let as_features = |modality: &Modality| *modality != Modality::Text || tokens.is_none();
         let modalities: Vec<Modality> = modalities.iter().copied().filter(as_features).collect();
         let rows = StoreRows::new(Arc::clone(&self.store), rows, &modalities)?;
-        TrainingSplit::new(split, ids, labels, Box::new(rows), tokens, cache, device)
+        let mut rows: Box<dyn FeatureRows> = Box::new(rows);
+        if !self.corruptions.is_empty() {
+            let (ids, corruptions) = (ids.clone(), self.corruptions.clone());
+            rows = Box::new(CorruptRows { rows, ids, corruptions });
+        }
+        TrainingSplit::new(split, ids, labels, rows, tokens, cache, device)
             .map_err(|error| Failure::at(path, error))
     }
 
