@@ -50,8 +50,8 @@ pub enum TrainError {
     NoText,
     /// There are no tokens for the text encoder.
     #[error(
-        "there are no tokens for the text encoder: the store has no `text_bert`\n  hint: `almt-data \
-         encode --text-from raw_text` makes a store that has them"
+        "there are no tokens for the text encoder: the store has no `text_bert`\n  hint: \
+         `--text-from raw_text` makes them of its texts"
     )]
     NoTokens,
     /// A text encoder that cannot be used.
@@ -144,6 +144,12 @@ pub enum TrainError {
         modality: crate::corpus::Modality,
         /// What the features take.
         n_bytes: usize,
+    },
+    /// There are no texts for the tokenizer.
+    #[error("{split}/raw_text: the store has no texts to make tokens of")]
+    NoTexts {
+        /// Which split.
+        split: SplitName,
     },
     /// Not a metric to select by.
     #[error("`{name}` is none of the metrics of this dataset: {}", names.join(", "))]

@@ -95,6 +95,8 @@ pub fn train(
     if let Some(encoder) = &data.encoder {
         encoder.copy_into(&vars, &AlmtWithBert::encoder_prefix())?;
     }
+    let tokens = settings.text_encoder.as_ref().map(|encoder| encoder.tokens.clone());
+    let tokens = tokens.unwrap_or_default();
     let bert_lr = settings.text_encoder.as_ref().map_or(0.0, |encoder| encoder.lr);
     if bert_lr == 0.0 {
         Part::Bert.freeze(&vars);
@@ -138,6 +140,7 @@ pub fn train(
         if history.take(&record) {
             let info = CheckpointInfo {
                 config: config.clone(),
+                tokens: tokens.clone(),
                 dataset: settings.dataset,
                 store_digest: settings.store_digest.clone(),
                 seed: settings.seed,

@@ -8,6 +8,7 @@ mod export_weights;
 mod fit;
 mod samples;
 mod show;
+mod tokens;
 
 use std::process::{Command, ExitCode};
 
