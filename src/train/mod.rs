@@ -7,6 +7,7 @@ pub mod compare;
 pub mod data;
 pub mod events;
 pub mod folder;
+pub mod memory;
 pub mod metrics;
 pub mod network;
 pub mod optimizer;
@@ -144,6 +145,18 @@ pub enum TrainError {
         modality: crate::corpus::Modality,
         /// What the features take.
         n_bytes: usize,
+    },
+    /// Less memory than some work takes.
+    #[error(
+        "no memory for {work}{}\n  hint: {}",
+        n_bytes.map_or(String::new(), |n| format!(": libtorch asked for {}", human_bytes(n))),
+        work.hint()
+    )]
+    OutOfMemory {
+        /// What it was for.
+        work: memory::Work,
+        /// What could not be had, where that is known.
+        n_bytes: Option<u64>,
     },
     /// There are no texts for the tokenizer.
     #[error("{split}/raw_text: the store has no texts to make tokens of")]
