@@ -27,6 +27,8 @@
 //! The cargo feature `train` (on by default) adds `model`, `pretrained`, `train` and libtorch;
 //! without it the data half builds and runs anywhere.
 
+#[cfg(feature = "train")]
+mod caught;
 pub mod cli;
 pub mod corpus;
 pub mod export;

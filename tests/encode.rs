@@ -121,3 +121,66 @@ fn a_store_of_words_alone_gets_text() {
     let text = open(folder, "new.h5").features(SplitName::Valid, Modality::Text).unwrap().unwrap();
     assert_eq!(text.dim(), (229, 50, 32));
 }
+
+fn json(folder: &Path, path: &str) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(folder.join(path)).unwrap()).unwrap()
+}
+
+#[test]
+fn an_encoder_in_the_loop_reads_texts_as_encode_does() {
+    let folder = prepare();
+    let folder = folder.path();
+    encode(folder, "mosi.h5", "new.h5", &[]).ok();
+    let read = |path: &str| std::fs::read_to_string(folder.join(path)).unwrap();
+    let train = |more: &[&str]| {
+        let bert = ["train", "--text", "bert", "--bert", "tiny-bert", "--lr", "1e-3"];
+        almt(folder, &[&bert[..], &["--epochs", "2", "--batch-size", "8"], more].concat())
+    };
+    let made_of_texts = ["--text-from", "raw_text", "--max-len", "12"];
+    train(&["--store", "new.h5", "--out", "stored"]).ok();
+    train(&[&["--store", "mosi.h5", "--out", "made"], &made_of_texts[..]].concat()).ok();
+    let weights =
+        |run: &str| json(folder, &format!("{run}/result.json"))["last_weights_blake3"].clone();
+    assert_eq!(weights("made"), weights("stored"));
+    assert_eq!(read("made/predictions.csv"), read("stored/predictions.csv"));
+    // What is made of the run later makes the same tokens.
+    let config: toml::Table = read("made/config.toml").parse().unwrap();
+    let tokens = &config["text_encoder"]["tokens"];
+    assert_eq!(
+        (tokens["from"].as_str(), tokens["max_len"].as_integer()),
+        (Some("raw_text"), Some(12))
+    );
+    almt(folder, &["train", "--repeat", "made"]).ok();
+    std::fs::remove_file(folder.join("made/result.json")).unwrap();
+    almt(folder, &["train", "--resume", "made"]).ok();
+    assert_eq!(weights("made"), weights("stored"));
+    let eval = ["eval", "--store", "mosi.h5", "--checkpoint", "made/best.safetensors", "--json"];
+    let eval: serde_json::Value = serde_json::from_str(&almt(folder, &eval).ok().stdout()).unwrap();
+    assert_eq!(eval["metrics"], json(folder, "made/result.json")["selected"]["test"]);
+    let predict = |checkpoint: &str, more: &[&str]| {
+        let args = ["predict", "--store", "mosi.h5", "--split", "valid", "--split", "test"];
+        let to = ["-o", "p.csv", "--overwrite", "--checkpoint", checkpoint];
+        almt(folder, &[&args[..], &to, more].concat())
+    };
+    predict("made/best.safetensors", &[]).ok();
+    assert_eq!(read("p.csv"), read("made/predictions.csv"));
+    std::fs::copy(folder.join("made/best.safetensors"), folder.join("alone.safetensors")).unwrap();
+    predict("alone.safetensors", &[]).fails_with(&["alone.safetensors", "reads `raw_text`"]);
+    predict("alone.safetensors", &["--bert", "tiny-bert"]).ok();
+    assert_eq!(read("p.csv"), read("made/predictions.csv"));
+    // A run from before there was a choice.
+    let old =
+        read("stored/config.toml").replace("[text_encoder.tokens]\nfrom = \"text_bert\"\n", "");
+    assert_ne!(old, read("stored/config.toml"));
+    std::fs::write(folder.join("stored/config.toml"), old).unwrap();
+    almt(folder, &["train", "--repeat", "stored"]).ok();
+    std::fs::write(folder.join("tiny-bert/vocab.txt"), vocabulary() + "\n[more]").unwrap();
+    let changed = ["vocab.txt", "was changed since the run"];
+    predict("made/best.safetensors", &[]).fails_with(&changed);
+    almt(folder, &["train", "--repeat", "made"]).fails_with(&changed);
+    let without_room = ["--store", "mosi.h5", "--text-from", "raw_text", "--max-len", "65"];
+    train(&without_room).fails_with(&["reads 3 to 64"]);
+    assert_eq!(train(&["--store", "mosi.h5", "--max-len", "9"]).code(), 2);
+    let of_tokens = ["--store", "mosi.h5", "--text-from", "text_bert", "--max-len", "9"];
+    assert_eq!(train(&of_tokens).code(), 2);
+}

@@ -1,9 +1,11 @@
 """Compares what other programs read of an export with what h5py reads of the store.
 
     exports.py parquet|csv|npz|labels STORE.h5 EXPORT
+    exports.py table TABLE.csv TABLE.parquet
 
 Every array, text, label and bin must be there under its name, with its type and its bits. Prints how
-many columns were compared, or lines of counts.
+many columns were compared, or lines of counts; of a table that is there twice, the types of its
+columns.
 """
 
 import csv
@@ -203,8 +205,28 @@ def labels(store, path):
     return [len(rows)]
 
 
+def table(csv_path, path):
+    import duckdb
+    import pyarrow.parquet
+
+    with open(csv_path, newline="", encoding="utf-8") as file:
+        expected = list(csv.DictReader(file))
+    found = pyarrow.parquet.read_table(path)
+    query = duckdb.sql(f"SELECT * FROM '{path}'")
+    rows = found.to_pylist()
+    assert [dict(zip(query.columns, row)) for row in query.fetchall()] == rows
+    assert found.column_names == list(expected[0]) and len(rows) == len(expected)
+    types = {field.name: str(field.type) for field in found.schema}
+    numbers = {"float": np.float32, "double": np.float64, "int8": int, "uint64": int}
+    for row, fields in zip(rows, expected):
+        for name, field in fields.items():
+            as_type = numbers.get(types[name], str)
+            assert row[name] == (as_type(field) if field else None), (name, row, field)
+    return types
+
+
 def main(kind, store, export):
-    kinds = {"parquet": parquet, "csv": csv_file, "npz": npz, "labels": labels}
+    kinds = {"parquet": parquet, "csv": csv_file, "npz": npz, "labels": labels, "table": table}
     print(json.dumps(kinds[kind](store, export)))
 
 

@@ -86,11 +86,16 @@ fn every_model_of_every_experiment_trains() {
     let args = ["reproduce", "all", "--store", "sims.h5", "--epochs", "1", "--seeds", "1"];
     almt(folder, &args).ok();
     let out = folder.join("reproduced/sims");
-    let names = [2, 3, 4, 5, 6, 7, 8].map(|n| format!("table{n}"));
-    let names = names.into_iter().chain([8, 9, 10].map(|n| format!("fig{n}")));
-    let names = names.chain(["robustness".into()]);
-    let mut expected: Vec<String> =
-        names.flat_map(|name| [format!("{name}.csv"), format!("{name}.md")]).collect();
+    let tables = [2, 3, 4, 5, 6, 7].map(|n| format!("table{n}"));
+    let trained = tables.into_iter().chain([8, 9, 10].map(|n| format!("fig{n}")));
+    let mut expected: Vec<String> = trained
+        .flat_map(|name| ["csv", "md", "parquet"].map(|ending| format!("{name}.{ending}")))
+        .chain(
+            ["table8", "robustness"]
+                .into_iter()
+                .flat_map(|name| ["csv", "md"].map(|ending| format!("{name}.{ending}"))),
+        )
+        .collect();
     expected.push("runs".into());
     expected.sort();
     assert_eq!(files(&out), expected);

@@ -1,7 +1,7 @@
 //! The trainer as a user calls it.
 
 use std::path::Path;
-
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use almt_data::model::BertConfig;
@@ -10,6 +10,8 @@ use rand_chacha::ChaCha12Rng;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+#[cfg(target_os = "linux")]
+use crate::support::Call;
 use crate::support::{almt, files, program, python, synthetic_store};
 
 fn json(folder: &Path, file: &str) -> serde_json::Value {
@@ -114,6 +116,16 @@ fn the_synthetic_signal_is_learned() {
         serde_json::from_slice(&bytes(folder, "run/result.json")).unwrap();
     let corr = result["selected"]["test"]["Corr"].as_f64().unwrap();
     assert!(corr > 0.5, "test correlation {corr}");
+}
+
+/// Compares a table in Parquet with the same in CSV, and the types of some of its columns.
+fn check_table(folder: &Path, csv: &str, parquet: &str, types: &[(&str, &str)]) {
+    let args = [Path::new("table"), &folder.join(csv), &folder.join(parquet)];
+    let Some(found) = python("exports.py", &args) else { return };
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    for (column, expected) in types {
+        assert_eq!(found[column], *expected, "{parquet}: {column}");
+    }
 }
 
 /// Everything of a result but the time that it took.
@@ -230,6 +242,9 @@ fn several_seeds_are_single_runs_with_a_summary_and_go_on_where_they_were() {
     for (found, expected) in fields.iter().zip(expected) {
         assert!((found - expected).abs() < 1e-12, "{summary}");
     }
+    let types =
+        [("metric", "large_string"), ("n_runs", "uint64"), ("mean", "double"), ("paper", "double")];
+    check_table(folder, "all/summary.csv", "all/summary.parquet", &types);
     // What is complete is not done again; what is missing is.
     let before = bytes(folder, "all/seed-5/result.json");
     std::fs::remove_dir_all(folder.join("all/seed-7")).unwrap();
@@ -292,6 +307,12 @@ fn predictions_are_those_of_the_run_and_weights_go_out_and_come_in() {
     let of_run = String::from_utf8(bytes(folder, "run/predictions.csv")).unwrap();
     assert!(of_run.starts_with("id,split,label,prediction,acc_2_has0_label,"), "{of_run}");
     assert_eq!(predict(&["--checkpoint", "run/best.safetensors"]), of_run);
+    let to_parquet =
+        ["--checkpoint", "run/best.safetensors", "--split", "valid", "--split", "test"];
+    let args = ["predict", "--store", "mosi.h5", "-o", "p.parquet"];
+    almt(folder, &[&args[..], &to_parquet].concat()).ok();
+    let types = [("id", "large_string"), ("prediction", "float"), ("acc_7_label", "int8")];
+    check_table(folder, "run/predictions.csv", "p.parquet", &types);
     almt(folder, &["export-weights", "run", "--to", "released"]).ok();
     let again = ["export-weights", "run", "--to", "released"];
     almt(folder, &again).fails_with(&["released.safetensors", "exists already"]);
@@ -355,11 +376,12 @@ fn tensorboard_reads_the_curves_of_a_run() {
     }
 }
 
-/// A BERT of one small layer that knows every token that BERT knows, with random weights.
-fn small_bert(folder: &Path) {
+/// A BERT of one layer that knows every token that BERT knows, with random weights. All of it is
+/// small but, where that is asked for, the width of its feed-forward block.
+fn small_bert(folder: &Path, intermediate_size: usize) {
     let config = serde_json::json!({
         "model_type": "bert", "vocab_size": 30522, "hidden_size": 8, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 64,
+        "num_attention_heads": 2, "intermediate_size": intermediate_size, "max_position_embeddings": 64,
         "type_vocab_size": 2, "hidden_act": "gelu",
     });
     let place = folder.join("bert");
@@ -383,12 +405,80 @@ fn small_bert(folder: &Path) {
     std::fs::write(place.join("model.safetensors"), bytes).unwrap();
 }
 
+/// Starts a run and kills it when it has finished an epoch.
+fn stop_after_an_epoch(mut command: Command, run: &Path) {
+    let mut child = command.spawn().unwrap();
+    let begin = Instant::now();
+    while !run.join("state.safetensors").exists() && child.try_wait().unwrap().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "no state after a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// KiB of address space that a call takes, at most.
+#[cfg(target_os = "linux")]
+fn peak_address_space(mut command: Command) -> u64 {
+    let mut child = command.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmPeak:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        peak = peak.max(number.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(child.wait().unwrap().success() && peak > 0);
+    peak
+}
+
+/// As [`almt`], with so many KiB of address space.
+#[cfg(target_os = "linux")]
+fn almt_within(kib: u64, folder: &Path, args: &[&str]) -> Call {
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"ulimit -v "$0" && exec "$@""#, &kib.to_string()]);
+    command.arg(env!("CARGO_BIN_EXE_almt-data")).args(args).current_dir(folder);
+    Call::of(command)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn too_little_memory_is_said_and_leaves_a_run_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "16");
+    // A step on a sample takes tens of MiB, which hardly anything else does.
+    small_bert(folder, 1 << 16);
+    let call = |batch_size, out| {
+        let mut args = vec!["train", "--store", "mosi.h5", "--text", "bert", "--bert", "bert"];
+        args.extend(["--epochs", "3", "--lr", "1e-3", "--threads", "1"]);
+        args.extend(["--batch-size", batch_size, "--out", out]);
+        args
+    };
+    let limit = peak_address_space(program(folder, &call("1", "small"))) + (100 << 10);
+    almt(folder, &call("16", "whole")).ok();
+    stop_after_an_epoch(program(folder, &call("16", "stopped")), &folder.join("stopped"));
+    let kept = ["best.safetensors", "state.safetensors"];
+    let before = kept.map(|file| bytes(folder, &format!("stopped/{file}")));
+    let failed = almt_within(limit, folder, &["train", "--resume", "stopped"])
+        .fails_with(&["no memory for a training step of 16 samples: libtorch asked for ", " MiB"]);
+    assert!(failed.stderr().contains("`--batch-size`"), "{}", failed.explain());
+    assert!(before == kept.map(|file| bytes(folder, &format!("stopped/{file}"))));
+    almt(folder, &["train", "--resume", "stopped"]).ok();
+    assert_eq!(timeless(folder, "stopped"), timeless(folder, "whole"));
+    // As the hint says.
+    almt_within(limit, folder, &call("1", "again")).ok();
+    assert_eq!(timeless(folder, "again"), timeless(folder, "small"));
+}
+
 #[test]
 fn an_encoder_is_trained_in_the_loop_kept_or_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     synthetic_store(folder, "mosi", "24");
-    small_bert(folder);
+    small_bert(folder, 8);
     let bert = ["--text", "bert", "--bert", "bert"];
     train(folder, "tuned", &bert);
     almt(folder, &["train", "--repeat", "tuned"]).ok();
@@ -423,15 +513,7 @@ fn an_encoder_is_trained_in_the_loop_kept_or_resumed() {
     let mut args = vec!["train", "--store", "mosi.h5", "--epochs", "3", "--lr", "1e-3"];
     args.extend(bert);
     args.extend(["--out", "stopped"]);
-    let mut child = program(folder, &args).spawn().unwrap();
-    let state = folder.join("stopped/state.safetensors");
-    let begin = Instant::now();
-    while !state.exists() && child.try_wait().unwrap().is_none() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "no state after a minute");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    stop_after_an_epoch(program(folder, &args), &folder.join("stopped"));
     almt(folder, &["train", "--resume", "stopped"]).ok();
     assert_eq!(timeless(folder, "stopped"), timeless(folder, "tuned"));
     almt(folder, &["train", "--store", "mosi.h5", "--text", "bert", "--bert", "."])

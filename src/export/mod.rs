@@ -16,7 +16,7 @@ pub use csv::csv;
 pub use mmsa::mmsa_pickle;
 pub use npz::npz;
 pub use parquet::{is_parquet_export, parquet};
-pub use tables::{class_table, classes_csv, classes_parquet};
+pub use tables::{class_table, classes_csv, classes_parquet, table_parquet};
 
 use polars::error::PolarsError;
 
@@ -39,6 +39,15 @@ pub enum ExportError {
         /// What the format lacks.
         problem: &'static str,
     },
+}
+
+impl From<ExportError> for std::io::Error {
+    fn from(error: ExportError) -> std::io::Error {
+        match error {
+            ExportError::Write(error) => error,
+            other => std::io::Error::other(other),
+        }
+    }
 }
 
 impl From<PolarsError> for ExportError {

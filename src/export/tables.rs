@@ -1,4 +1,4 @@
-//! Counts of label classes as a table.
+//! Small tables, such as counts of label classes.
 
 use std::io::Write;
 
@@ -39,9 +39,16 @@ pub fn classes_csv<W: Write>(classes: &[ClassCount], out: W) -> Result<(), Expor
 /// # Errors
 /// `out` cannot be written to.
 pub fn classes_parquet<W: Write>(classes: &[ClassCount], out: W) -> Result<(), ExportError> {
-    let table = class_table(classes)?;
+    table_parquet(&class_table(classes)?, out)
+}
+
+/// Writes a table that fits in memory as Parquet.
+///
+/// # Errors
+/// `out` cannot be written to.
+pub fn table_parquet<W: Write>(table: &DataFrame, out: W) -> Result<(), ExportError> {
     let mut writer = begin(out, table.schema(), vec![])?;
-    writer.write_batch(&table)?;
+    writer.write_batch(table)?;
     writer.finish()?;
     Ok(())
 }

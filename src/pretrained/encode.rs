@@ -7,6 +7,7 @@ use ndarray::{Array3, s};
 use tch::{Device, Tensor, nn};
 
 use super::{Pretrained, PretrainedError};
+use crate::caught::caught;
 use crate::corpus::Rows;
 use crate::model::{Bert, Init, TokenError, Tokens, Trace};
 
@@ -135,7 +136,10 @@ impl EncodedRows<'_> {
         let shape = batch.shape().iter().map(|extent| *extent as i64).collect::<Vec<_>>();
         let tokens = Tokens::of_text_bert(&Tensor::from_slice(&values).view(&*shape));
         let bert = lock(&self.encoder.bert);
-        let hidden = tch::no_grad(|| bert.forward(&tokens, None, &mut Trace::default()));
+        let hidden = caught(|| {
+            let _guard = tch::no_grad_guard();
+            bert.forward(&tokens, None, &mut Trace::default())
+        })?;
         drop(bert);
         let values = Vec::<f32>::try_from(&hidden.flatten(0, -1))?;
         if let Some(idx) = values.iter().position(|value| !value.is_finite()) {

@@ -7,6 +7,7 @@
 
 mod config;
 mod encode;
+mod source;
 #[cfg(test)]
 mod tests;
 mod tokenizer;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use tch::nn;
 
 pub use encode::{EncodeError, FrozenEncoder};
+pub use source::{DEFAULT_MAX_LEN, TextSource};
 pub use tokenizer::{TextTokenizer, Tokenized};
 pub use weights::WeightDigests;
 use weights::Weights;

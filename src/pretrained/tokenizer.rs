@@ -17,6 +17,7 @@ use crate::model::BertConfig;
 pub struct TextTokenizer {
     path: PathBuf,
     tokenizer: Tokenizer,
+    blake3: String,
     max_len: usize,
     pad_id: i32,
 }
@@ -31,20 +32,31 @@ pub struct Tokenized {
 }
 
 impl TextTokenizer {
-    pub(super) fn open(
+    /// Opens the tokenizer in the folder of an encoder; it cuts texts at `max_len` tokens.
+    ///
+    /// # Errors
+    /// There is no vocabulary, it is malformed, or `max_len` is more than the encoder reads or less
+    /// than the special tokens take.
+    pub fn open(
         folder: &Path,
         config: &BertConfig,
         max_len: usize,
     ) -> Result<TextTokenizer, PretrainedError> {
         let (whole, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
+        let mut hasher = blake3::Hasher::new();
+        let mut read = |path: &Path| {
+            read_text(path).inspect(|text| {
+                hasher.update(text.as_bytes());
+            })
+        };
         let (path, made) = match (whole.exists(), vocabulary.exists()) {
             (true, _) => {
-                let made = Tokenizer::from_bytes(read_text(&whole)?);
+                let made = Tokenizer::from_bytes(read(&whole)?);
                 (whole, made.map_err(|error| error.to_string()))
             }
             (false, true) => {
-                let settings = Settings::read(&folder.join("tokenizer_config.json"))?;
-                let made = of_vocabulary(&read_text(&vocabulary)?, &settings);
+                let settings = Settings::read(&folder.join("tokenizer_config.json"), &mut read)?;
+                let made = of_vocabulary(&read(&vocabulary)?, &settings);
                 (vocabulary, made)
             }
             (false, false) => return Err(PretrainedError::NoVocabulary { folder: folder.into() }),
@@ -63,7 +75,18 @@ impl TextTokenizer {
             .with_truncation(Some(truncation))
             .map_err(|error| unusable(error.to_string()))?;
         let pad_id = i32::try_from(config.pad_token_id).unwrap_or_default();
-        Ok(TextTokenizer { path, tokenizer, max_len, pad_id })
+        let blake3 = hasher.finalize().to_hex().to_string();
+        Ok(TextTokenizer { path, tokenizer, blake3, max_len, pad_id })
+    }
+
+    /// The file that it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// BLAKE3 of all that it was read from: with the same one, texts become the same tokens.
+    pub fn blake3(&self) -> &str {
+        &self.blake3
     }
 
     /// Token ids, mask and segment ids of each text: special tokens around it, cut at the back
@@ -116,11 +139,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    fn read(path: &Path) -> Result<Settings, PretrainedError> {
+    fn read(
+        path: &Path,
+        read: &mut dyn FnMut(&Path) -> Result<String, PretrainedError>,
+    ) -> Result<Settings, PretrainedError> {
         if !path.exists() {
             return Ok(Settings::default());
         }
-        serde_json::from_str(&read_text(path)?).map_err(|error| PretrainedError::Tokenizer {
+        serde_json::from_str(&read(path)?).map_err(|error| PretrainedError::Tokenizer {
             path: path.into(),
             problem: error.to_string(),
         })

@@ -1,11 +1,16 @@
 //! A table of results beside the paper's: for people as Markdown, for programs as CSV.
 
 use std::fmt::Write;
+use std::io;
+use std::path::Path;
 
+use polars::df;
 use serde::Serialize;
 
 use super::headline;
 use crate::corpus::Dataset;
+use crate::export::{ExportError, table_parquet};
+use crate::publish;
 use crate::train::seeds::Spread;
 
 /// One metric of one model.
@@ -42,6 +47,32 @@ pub struct Table {
     pub about: String,
     /// Rows with their results, or with the reason why there are none.
     pub rows: Vec<(String, Result<Vec<Spread>, String>)>,
+}
+
+impl Line {
+    /// Writes lines as Parquet, whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_parquet(path: &Path, lines: &[Line]) -> io::Result<()> {
+        fn column<T>(lines: &[Line], value: fn(&Line) -> T) -> Vec<T> {
+            lines.iter().map(value).collect()
+        }
+        let table = df!(
+            "experiment" => column(lines, |line| line.experiment.clone()),
+            "row" => column(lines, |line| line.row.clone()),
+            "metric" => column(lines, |line| line.metric.clone()),
+            "n_runs" => column(lines, |line| line.n_runs as u64),
+            "mean" => column(lines, |line| line.mean),
+            "std" => column(lines, |line| line.std),
+            "min" => column(lines, |line| line.min),
+            "max" => column(lines, |line| line.max),
+            "paper" => column(lines, |line| line.paper),
+        );
+        let mut bytes = Vec::new();
+        table_parquet(&table.map_err(ExportError::from)?, &mut bytes)?;
+        publish::write(path, &bytes)
+    }
 }
 
 impl Table {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, nn};
 
 use super::network::Network;
+use super::settings::TokenChoice;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
 use crate::corpus::Dataset;
 use crate::model::{AlmtConfig, BertConfig, WithBertConfig};
@@ -43,6 +44,9 @@ pub struct CheckpointInfo {
     /// All sizes of the model.
     #[serde(flatten)]
     pub config: ModelConfig,
+    /// Where the text encoder's tokens came from.
+    #[serde(default, skip_serializing_if = "TokenChoice::is_stored")]
+    pub tokens: TokenChoice,
     /// The dataset that it was trained on.
     pub dataset: Dataset,
     /// Digest of the store that it was trained on.
@@ -179,6 +183,7 @@ mod tests {
                 model: Preset::of(Dataset::Mosi).config(&inputs).unwrap(),
                 bert: None,
             },
+            tokens: TokenChoice::TextBert,
             dataset: Dataset::Mosi,
             store_digest: "d".into(),
             seed: 7,

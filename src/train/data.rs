@@ -9,6 +9,7 @@ use ndarray::Array3;
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
+use super::memory::Work;
 use crate::corpus::{Modality, SplitName};
 use crate::model::{Input, Sequence};
 
@@ -295,7 +296,13 @@ impl<'a> Reading<'a> {
         let mut gathered = BTreeMap::new();
         for (modality, Sequence { seq_len, feat_dim }) in self.sequences {
             let row_len = (seq_len * feat_dim) as usize;
-            let mut values = vec![0.0; row_len * samples.len()];
+            let mut values = Vec::new();
+            let n_values = row_len.saturating_mul(samples.len());
+            values.try_reserve_exact(n_values).map_err(|_| TrainError::OutOfMemory {
+                work: Work::Batch { n_samples: samples.len() },
+                n_bytes: None,
+            })?;
+            values.resize(n_values, 0.0);
             for (sample, out) in samples.iter().zip(values.chunks_exact_mut(row_len.max(1))) {
                 self.rows
                     .read(*modality, *sample, out)

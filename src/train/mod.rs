@@ -8,6 +8,7 @@ pub mod corrupt;
 pub mod data;
 pub mod events;
 pub mod folder;
+pub mod memory;
 pub mod metrics;
 pub mod network;
 pub mod optimizer;
@@ -57,8 +58,8 @@ pub enum TrainError {
     },
     /// There are no tokens for the text encoder.
     #[error(
-        "there are no tokens for the text encoder: the store has no `text_bert`\n  hint: `almt-data \
-         encode --text-from raw_text` makes a store that has them"
+        "there are no tokens for the text encoder: the store has no `text_bert`\n  hint: \
+         `--text-from raw_text` makes them of its texts"
     )]
     NoTokens,
     /// A text encoder that cannot be used.
@@ -151,6 +152,24 @@ pub enum TrainError {
         modality: crate::corpus::Modality,
         /// What the features take.
         n_bytes: usize,
+    },
+    /// Less memory than some work takes.
+    #[error(
+        "no memory for {work}{}\n  hint: {}",
+        n_bytes.map_or(String::new(), |n| format!(": libtorch asked for {}", human_bytes(n))),
+        work.hint()
+    )]
+    OutOfMemory {
+        /// What it was for.
+        work: memory::Work,
+        /// What could not be had, where that is known.
+        n_bytes: Option<u64>,
+    },
+    /// There are no texts for the tokenizer.
+    #[error("{split}/raw_text: the store has no texts to make tokens of")]
+    NoTexts {
+        /// Which split.
+        split: SplitName,
     },
     /// Not a metric to select by.
     #[error("`{name}` is none of the metrics of this dataset: {}", names.join(", "))]

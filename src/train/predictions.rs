@@ -3,9 +3,12 @@
 use std::io;
 use std::path::Path;
 
+use polars::prelude::{Column, DataFrame};
+
 use crate::corpus::SplitName;
 use crate::corpus::label::BinScheme;
-use crate::publish::Draft;
+use crate::export::{ExportError, table_parquet};
+use crate::publish::{self, Draft};
 
 /// One segment.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +54,33 @@ pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<
     draft.publish()
 }
 
+/// Writes the columns of [`write()`] as Parquet: texts, float32, and int8 for classes.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<()> {
+    type Number = fn(&Prediction) -> f32;
+    const NUMBERS: [(&str, Number); 2] =
+        [("label", |row| row.label), ("prediction", |row| row.prediction)];
+    let ids: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
+    let splits: Vec<&str> = rows.iter().map(|row| row.split.name()).collect();
+    let mut columns = vec![Column::new("id".into(), ids), Column::new("split".into(), splits)];
+    for (name, number) in NUMBERS {
+        columns.push(Column::new(name.into(), rows.iter().map(number).collect::<Vec<f32>>()));
+    }
+    for bins in scheme.bins() {
+        for (of, number) in NUMBERS {
+            let class = |row| scheme.class(*bins, number(row));
+            let name = format!("{}_{of}", bins.name());
+            columns.push(Column::new(name.into(), rows.iter().map(class).collect::<Vec<i8>>()));
+        }
+    }
+    let table = DataFrame::new(rows.len(), columns).map_err(ExportError::from)?;
+    let mut bytes = Vec::new();
+    table_parquet(&table, &mut bytes)?;
+    publish::write(path, &bytes)
+}
+
 /// Reads what [`write()`] wrote; further columns are left alone.
 ///
 /// # Errors
@@ -86,6 +116,8 @@ pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
 
 #[cfg(test)]
 mod tests {
+    use polars::prelude::{ParquetReader, SerReader};
+
     use super::*;
 
     #[test]
@@ -110,5 +142,34 @@ mod tests {
         };
         assert_eq!(back, rows);
         assert_eq!(bits(&back), bits(&rows));
+    }
+
+    #[test]
+    fn parquet_has_the_columns_of_the_csv_file_with_their_types() {
+        let folder = tempfile::tempdir().unwrap();
+        let (csv, parquet) = (folder.path().join("p.csv"), folder.path().join("p.parquet"));
+        let row = |id: &str, label, prediction| Prediction {
+            id: id.into(),
+            split: SplitName::Valid,
+            label,
+            prediction,
+        };
+        let rows = [row("a,1", 0.0, 0.1 + 0.2), row("b", -2.5, 1.0 / 3.0)];
+        write(&csv, BinScheme::Cmu, &rows).unwrap();
+        write_parquet(&parquet, BinScheme::Cmu, &rows).unwrap();
+        let table = ParquetReader::new(std::fs::File::open(&parquet).unwrap()).finish().unwrap();
+        let mut reader = csv::Reader::from_path(&csv).unwrap();
+        let header: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
+        assert_eq!(table.get_column_names_owned(), header);
+        let texts = |name: &str| -> Vec<Option<&str>> {
+            table.column(name).unwrap().str().unwrap().iter().collect()
+        };
+        assert_eq!(texts("id"), [Some("a,1"), Some("b")]);
+        assert_eq!(texts("split"), [Some("valid"); 2]);
+        let predictions = table.column("prediction").unwrap().f32().unwrap();
+        let expected = rows.iter().map(|row| Some(row.prediction));
+        assert!(predictions.iter().eq(expected));
+        let classes = table.column("acc_2_non0_label").unwrap().i8().unwrap();
+        assert!(classes.iter().eq([Some(-1), Some(0)]));
     }
 }

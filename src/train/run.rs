@@ -11,6 +11,7 @@ use tch::{Device, Kind, Reduction, Tensor};
 use super::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
 use super::data::TrainingSplit;
 use super::folder::{self, BEST, Log, PREDICTIONS, RESULT, STATE, io};
+use super::memory::{Work, within};
 use super::metrics::{self, Metrics};
 use super::network::{Network, config_for};
 use super::optimizer::AdamW;
@@ -95,6 +96,8 @@ pub fn train(
     if let Some(encoder) = &data.encoder {
         encoder.copy_into(&vars, &AlmtWithBert::encoder_prefix())?;
     }
+    let tokens = settings.text_encoder.as_ref().map(|encoder| encoder.tokens.clone());
+    let tokens = tokens.unwrap_or_default();
     let bert_lr = settings.text_encoder.as_ref().map_or(0.0, |encoder| encoder.lr);
     if bert_lr == 0.0 {
         Part::Bert.freeze(&vars);
@@ -123,7 +126,9 @@ pub fn train(
         let lr = learning_rate(training.lr, epoch, training.epochs);
         let lrs = [lr, learning_rate(bert_lr, epoch, training.epochs)];
         let mut fit = Fit { settings, network: &network, optimizer: &mut optimizer, lrs };
-        let (train_loss, train_mae) = fit.epoch(epoch, &data.train, progress)?;
+        let n_samples = training.batch_size.min(data.train.n_samples());
+        let (train_loss, train_mae) =
+            within(Work::Step { n_samples }, || fit.epoch(epoch, &data.train, progress))?;
         let train_seconds = epoch_start.elapsed().as_secs_f64();
         let evaluate = |split: &TrainingSplit| {
             let pred = predict(&network, split)?;
@@ -138,6 +143,7 @@ pub fn train(
         if history.take(&record) {
             let info = CheckpointInfo {
                 config: config.clone(),
+                tokens: tokens.clone(),
                 dataset: settings.dataset,
                 store_digest: settings.store_digest.clone(),
                 seed: settings.seed,
@@ -252,19 +258,16 @@ impl Fit<'_> {
         let mut n_done = 0;
         split.each_batch(&order, batch_size, |batch| {
             let n_batch = batch.target.size()[0];
-            // Counted over the whole run, so that a run that goes on draws the same masks. An
-            // encoder that is kept as it is has none.
-            let step = (epoch - 1) * n_steps + losses.len();
-            let dropout = encoder_is_trained.then(|| Dropout::new(seed, step as u64));
+            // An encoder that is kept as it is has none.
+            let dropout = encoder_is_trained
+                .then(|| Dropout::new(seed, step_of_run(epoch, n_steps, losses.len())));
             let pred = self.network.forward(&batch, dropout)?;
             let loss = pred.mse_loss(&batch.target, Reduction::Mean);
             loss.backward();
             self.optimizer.step(&self.lrs)?;
-            tch::no_grad(|| {
-                losses.push(loss.detach());
-                squared += loss.detach() * n_batch as f64;
-                absolute += (pred.detach() - &batch.target).abs().sum(Kind::Float);
-            });
+            losses.push(loss.detach());
+            squared += loss.detach() * n_batch as f64;
+            absolute += (pred.detach() - &batch.target).abs().sum(Kind::Float);
             n_done += n_batch;
             let mean = |sum: &Tensor| sum.double_value(&[]) / n_done as f64;
             progress.step(epoch, losses.len(), &|| (mean(&squared), mean(&absolute)));
@@ -281,18 +284,29 @@ impl Fit<'_> {
     }
 }
 
+/// The number of a step, counted over the whole run, for what is drawn anew in each. It depends on
+/// nothing but the place of the step, so that a run that goes on draws what it would have drawn.
+fn step_of_run(epoch: usize, steps_per_epoch: usize, step_of_epoch: usize) -> u64 {
+    ((epoch - 1) * steps_per_epoch + step_of_epoch) as u64
+}
+
 /// Predictions for all samples of a split, in order, `[n_samples]`.
 ///
 /// # Errors
 /// The features cannot be read, or libtorch fails.
 pub fn predict(network: &Network, split: &TrainingSplit) -> Result<Vec<f32>, TrainError> {
     let order: Vec<usize> = (0..split.n_samples()).collect();
-    let mut parts = Vec::new();
-    split.each_batch(&order, PREDICT_BATCH, |batch| {
-        parts.push(tch::no_grad(|| network.forward(&batch, None))?);
-        Ok(())
+    let n_samples = PREDICT_BATCH.min(split.n_samples());
+    let pred = within(Work::Prediction { n_samples }, || {
+        let _guard = tch::no_grad_guard();
+        let mut parts = Vec::new();
+        split.each_batch(&order, PREDICT_BATCH, |batch| {
+            parts.push(network.forward(&batch, None)?);
+            Ok(())
+        })?;
+        let pred = Tensor::cat(&parts, 0).flatten(0, -1).to_device(Device::Cpu);
+        Ok(Vec::<f32>::try_from(pred)?)
     })?;
-    let pred = Vec::<f32>::try_from(Tensor::cat(&parts, 0).flatten(0, -1).to_device(Device::Cpu))?;
     if pred.len() != split.n_samples() {
         let (expected, found) = (split.n_samples(), pred.len());
         let column = "prediction";
@@ -360,4 +374,124 @@ fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), Train
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use ndarray::Array3;
+    use rand::RngExt;
+
+    use super::*;
+    use crate::corpus::{Dataset, SplitName};
+    use crate::model::{BertConfig, Sequence};
+    use crate::train::data::{Cache, FeatureRows, ReadError};
+    use crate::train::preset::Preset;
+    use crate::train::settings::{EncoderChoice, TokenChoice};
+
+    #[test]
+    fn steps_are_counted_over_the_whole_run() {
+        let numbers = (1..=3).flat_map(|epoch| (0..4).map(move |step| step_of_run(epoch, 4, step)));
+        assert_eq!(numbers.collect::<Vec<u64>>(), (0..12).collect::<Vec<u64>>());
+    }
+
+    /// Text comes as tokens, and there is nothing else.
+    struct NoFeatures;
+
+    impl FeatureRows for NoFeatures {
+        fn sequences(&self) -> BTreeMap<Modality, Sequence> {
+            BTreeMap::new()
+        }
+
+        fn read_all(&self, _: Modality, _: &mut dyn FnMut(usize, &[f32])) -> Result<(), ReadError> {
+            Ok(())
+        }
+
+        fn read(&self, _: Modality, _: usize, _: &mut [f32]) -> Result<(), ReadError> {
+            Ok(())
+        }
+    }
+
+    struct Silent;
+
+    impl Progress for Silent {
+        fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
+
+        fn epoch(&mut self, _: &EpochRecord) {}
+    }
+
+    fn settings() -> TrainSettings {
+        TrainSettings {
+            dataset: Dataset::Mosi,
+            store: "mosi.h5".into(),
+            store_digest: String::new(),
+            modalities: vec![Modality::Text],
+            seed: 3,
+            select: "MAE".into(),
+            patience: None,
+            device: "cpu".into(),
+            n_threads: 1,
+            writer: String::new(),
+            libtorch: String::new(),
+            command: vec![],
+            split_manifest: None,
+            text_encoder: Some(EncoderChoice {
+                path: "bert".into(),
+                sha256: String::new(),
+                lr: 1e-3,
+                tokens: TokenChoice::TextBert,
+            }),
+            init_from: None,
+            hyper_parameters: Preset::of(Dataset::Mosi).clone(),
+        }
+    }
+
+    #[test]
+    fn epochs_draw_their_own_masks_and_a_run_that_goes_on_draws_the_same() {
+        let settings = settings();
+        let bert: BertConfig = serde_json::from_value(serde_json::json!({
+            "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "intermediate_size": 8, "max_position_embeddings": 6, "type_vocab_size": 2,
+            "hidden_act": "gelu",
+        }))
+        .unwrap();
+        // A single sample, so that epochs have no order in which to differ.
+        let tokens = Array3::from_shape_fn((1, 3, 6), |(_, part, step)| match part {
+            0 => step as i32 + 2,
+            1 => 1,
+            _ => 0,
+        });
+        let rows = Box::new(NoFeatures);
+        let (ids, labels) = (vec!["a".into()], vec![1.0]);
+        let (cache, device) = (Cache::Device, Device::Cpu);
+        let split =
+            TrainingSplit::new(SplitName::Train, ids, labels, rows, Some(tokens), cache, device);
+        let split = split.unwrap();
+        // The losses of some epochs, with weights that stay as they are.
+        let losses = |epochs: std::ops::RangeInclusive<usize>| -> Vec<u64> {
+            let config =
+                config_for(&settings, split.sequences(), split.n_tokens(), Some(bert.clone()));
+            let vars = VarStore::new(device);
+            let network = Network::new(&vars, &config.unwrap(), settings.seed);
+            let mut rng = stream(settings.seed, "test");
+            let variables: BTreeMap<String, Tensor> = vars.variables().into_iter().collect();
+            for mut variable in variables.into_values().map(|variable| variable.detach()) {
+                let values = (0..variable.numel()).map(|_| rng.random_range(-0.3_f32..0.3));
+                let values = Tensor::from_slice(&values.collect::<Vec<f32>>());
+                variable.copy_(&values.view(&*variable.size()));
+            }
+            let mut optimizer = AdamW::new(&vars, 0.0, |name| Part::of(name).group());
+            let mut fit = Fit {
+                settings: &settings,
+                network: &network,
+                optimizer: &mut optimizer,
+                lrs: [0.0, 0.0],
+            };
+            epochs.map(|epoch| fit.epoch(epoch, &split, &mut Silent).unwrap().0.to_bits()).collect()
+        };
+        let whole = losses(1..=4);
+        assert_eq!(whole.iter().collect::<BTreeSet<_>>().len(), 4, "{whole:?}");
+        assert_eq!(losses(3..=4), whole[2..]);
+    }
 }

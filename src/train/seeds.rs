@@ -1,12 +1,17 @@
 //! Several runs that differ in their seed, and what they come to together.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::LazyLock;
 
+use polars::prelude::*;
 use serde::Serialize;
 
 use super::record::RunResult;
 use crate::corpus::Dataset;
+use crate::export::{ExportError, table_parquet};
+use crate::publish;
 
 /// One metric over several runs, each at the epoch that its validation split chose.
 #[derive(Debug, Clone, Serialize)]
@@ -60,6 +65,41 @@ pub fn mean_and_std(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / n;
     let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (mean, (square / (n - 1.0)).sqrt())
+}
+
+/// Writes a table of [`Spread`] whole or not at all.
+pub type Write = fn(&Path, &[Spread]) -> io::Result<()>;
+
+/// The files of a sweep's table, which hold the same.
+pub const SUMMARIES: [(&str, Write); 2] =
+    [("summary.csv", write_csv), ("summary.parquet", write_parquet)];
+
+/// Writes rows as CSV with the names of their fields on top, whole or not at all.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_csv<R: Serialize>(path: &Path, rows: &[R]) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    rows.iter().try_for_each(|row| writer.serialize(row))?;
+    publish::write(path, &writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
+}
+
+fn write_parquet(path: &Path, spread: &[Spread]) -> io::Result<()> {
+    fn column<T>(spread: &[Spread], value: fn(&Spread) -> T) -> Vec<T> {
+        spread.iter().map(value).collect()
+    }
+    let table = df!(
+        "metric" => spread.iter().map(|row| &*row.metric).collect::<Vec<&str>>(),
+        "n_runs" => column(spread, |row| row.n_runs as u64),
+        "mean" => column(spread, |row| row.mean),
+        "std" => column(spread, |row| row.std),
+        "min" => column(spread, |row| row.min),
+        "max" => column(spread, |row| row.max),
+        "paper" => column(spread, |row| row.paper),
+    );
+    let mut bytes = Vec::new();
+    table_parquet(&table.map_err(ExportError::from)?, &mut bytes)?;
+    publish::write(path, &bytes)
 }
 
 /// What the paper reports of ALMT on the test split of a dataset (`schemas/paper/almt.toml`).

@@ -81,4 +81,30 @@ pub struct EncoderChoice {
     pub sha256: String,
     /// Base learning rate of the encoder; zero where it is kept as it is.
     pub lr: f64,
+    /// Where its tokens come from.
+    #[serde(default)]
+    pub tokens: TokenChoice,
+}
+
+/// Where the tokens of an encoder come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TokenChoice {
+    /// From the `text_bert` of the store.
+    #[default]
+    TextBert,
+    /// From its `raw_text`, by the tokenizer in the encoder's folder.
+    RawText {
+        /// Tokens that each text is brought to.
+        max_len: usize,
+        /// BLAKE3 of what the tokenizer was read from.
+        tokenizer_blake3: String,
+    },
+}
+
+impl TokenChoice {
+    /// Whether the store has the tokens.
+    pub fn is_stored(&self) -> bool {
+        *self == TokenChoice::TextBert
+    }
 }

@@ -1,9 +1,11 @@
 """ALMT in plain eager PyTorch, every token and every projection as the paper writes them: what
-`cargo xtask bench train` compares with. Parameter names are those of the released code, so that
-golden files load into it.
+`cargo xtask bench train` and `cargo xtask interop --torch` compare with. Parameter names are those
+of the released code, so that golden files load into it.
 
     almt.py check GOLDEN.safetensors
     almt.py step DIMS.json            one step of training, timed: see `step`
+    almt.py strict SIZES.json DATASET WEIGHTS.safetensors EXPORT.npz
+                                      predictions of the test split: see `strict`
 """
 
 import json
@@ -11,6 +13,7 @@ import struct
 import sys
 import time
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -234,5 +237,20 @@ def step(path):
     print(json.dumps(seconds))
 
 
+def strict(sizes, dataset, weights, export):
+    """What weights predict of the test split of an exported store, as a JSON list. The weights must
+    have the names and shapes of the model, no more and no fewer."""
+    with open(sizes) as file:
+        h = json.load(file)[dataset]["hyper_parameters"]
+    with np.load(export, allow_pickle=False) as arrays:
+        batch = [torch.from_numpy(arrays[f"test/{name}"]) for name in ("text", "audio", "vision")]
+    for m, features in zip("lav", batch):
+        h[f"{m}_input_length"], h[f"{m}_input_dim"] = features.shape[1:]
+    model = Almt(h)
+    model.load_state_dict(load(weights), strict=True)
+    with torch.no_grad():
+        print(json.dumps(model(*batch)[:, 0].tolist()))
+
+
 if __name__ == "__main__":
-    {"check": check, "step": step}[sys.argv[1]](sys.argv[2])
+    {"check": check, "step": step, "strict": strict}[sys.argv[1]](*sys.argv[2:])

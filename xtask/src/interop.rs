@@ -1,11 +1,12 @@
-//! `cargo xtask interop --mmsa`: the exports, read by the programs that they are for. Not part of the
-//! tests, since it takes PyTorch.
+//! `cargo xtask interop --mmsa` and `--torch`: what the program exports, read by those that it is for.
+//! Not part of the tests, since it takes PyTorch.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bench::release_program;
-use crate::run::{root, run};
+use crate::run::{cargo, output, root, run};
+use crate::setup::{Variant, setup};
 use crate::test::{mmsa_package, torch_packages};
 
 /// Dataset, its file's alignment, and how `synth` makes it.
@@ -16,24 +17,108 @@ const CASES: [(&str, &str, &[&str]); 4] = [
     ("sims", "unaligned", &[]),
 ];
 
+/// Largest difference between two predictions of the same weights: sums are rounded differently.
+const TOLERANCE: f32 = 1e-5;
+
+/// The program, and a folder to work in.
+struct Place {
+    program: PathBuf,
+    folder: PathBuf,
+}
+
+impl Place {
+    /// Builds the program as `cargo run` starts it.
+    fn new() -> Result<Place, String> {
+        setup(Variant::Cpu)?;
+        run(cargo().arg("build"))?;
+        let this = std::env::current_exe().map_err(|error| error.to_string())?;
+        let program = this.with_file_name("almt-data");
+        let folder = root().join("bench/interop");
+        fs::create_dir_all(&folder)
+            .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+        Ok(Place { program, folder })
+    }
+
+    fn call(&self, args: &[&str]) -> Result<(), String> {
+        output(Command::new(&self.program).args(args).current_dir(&self.folder)).map(|_| ())
+    }
+
+    /// Makes `source.pkl` and `store.h5`.
+    fn store(&self, dataset: &str, flags: &[&str]) -> Result<(), String> {
+        let synth = ["synth", "--dataset", dataset, "--samples", "64", "-o", "source.pkl"];
+        self.call(&[&synth[..], flags, &["--overwrite"]].concat())?;
+        self.call(&["convert", "source.pkl", "-o", "store.h5", "--overwrite", "--dataset", dataset])
+    }
+
+    /// A script beside this crate, with PyTorch.
+    fn script(&self, name: &str) -> Command {
+        let mut command = Command::new("python3");
+        command.env("PYTHONPATH", root().join(".python-torch")).current_dir(&self.folder);
+        command.arg(root().join("xtask/peer").join(name));
+        command
+    }
+}
+
 /// Converts and exports, and has the data loader of MMSA read what came of it.
 pub fn mmsa() -> Result<(), String> {
     torch_packages()?;
     mmsa_package()?;
-    let program = release_program()?;
-    let folder = root().join("bench/interop");
-    fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
-    let call = |args: &[&str]| run(Command::new(&program).args(args).current_dir(&folder));
+    let place = Place::new()?;
     for (dataset, alignment, flags) in CASES {
-        let synth = ["synth", "--dataset", dataset, "--samples", "64", "-o", "source.pkl"];
-        call(&[&synth[..], flags, &["--overwrite"]].concat())?;
-        call(&["convert", "source.pkl", "-o", "store.h5", "--overwrite", "--dataset", dataset])?;
+        place.store(dataset, flags)?;
         let export = ["export", "store.h5", "--to", "mmsa-pickle", "-o", "export.pkl"];
-        call(&[&export[..], &["--overwrite"]].concat())?;
-        let mut check = Command::new("python3");
-        check.env("PYTHONPATH", root().join(".python-torch")).current_dir(&folder);
-        check.arg(root().join("xtask/peer/mmsa.py")).arg(root().join(".python-mmsa"));
+        place.call(&[&export[..], &["--overwrite"]].concat())?;
+        let mut check = place.script("mmsa.py");
+        check.arg(root().join(".python-mmsa"));
         run(check.args([dataset, alignment, "source.pkl", "export.pkl"]))?;
     }
     Ok(())
+}
+
+/// Trains, and has PyTorch load the exported weights, strictly, and predict with them.
+pub fn torch() -> Result<(), String> {
+    torch_packages()?;
+    let place = Place::new()?;
+    let sizes = root().join("fixtures/golden/param_counts.json");
+    for (dataset, alignment, flags) in CASES {
+        place.store(dataset, flags)?;
+        let train = ["train", "--store", "store.h5", "--epochs", "2", "--lr", "1e-3"];
+        place.call(&[&train[..], &["--out", "run", "--overwrite"]].concat())?;
+        place.call(&["export-weights", "run", "--to", "released", "--overwrite"])?;
+        let predict = ["predict", "--store", "store.h5", "--checkpoint", "run/best.safetensors"];
+        place.call(&[&predict[..], &["-o", "predictions.csv", "--overwrite"]].concat())?;
+        place.call(&["export", "store.h5", "--to", "npz", "-o", "export.npz", "--overwrite"])?;
+        let mut strict = place.script("almt.py");
+        strict.arg("strict").arg(&sizes).arg(dataset);
+        let found = output(strict.args(["run/released.safetensors", "export.npz"]))?;
+        let found: Vec<f32> = numbers(found.trim().trim_matches(['[', ']']).split(", "))?;
+        let expected = predictions(&place.folder.join("predictions.csv"))?;
+        if found.is_empty() || found.len() != expected.len() {
+            let (found, expected) = (found.len(), expected.len());
+            return Err(format!("{dataset}: {expected} predictions, {found} of PyTorch"));
+        }
+        let pairs = found.iter().zip(&expected);
+        let largest = pairs.map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
+        println!(
+            "{dataset:<6} {alignment:<10} {} predictions, largest difference {largest:.1e}",
+            found.len()
+        );
+        // A NaN is not within it either.
+        if !found.iter().chain(&expected).all(|value| value.is_finite()) || largest > TOLERANCE {
+            return Err(format!("{dataset}: PyTorch predicts something else than `predict`"));
+        }
+    }
+    Ok(())
+}
+
+/// The column `prediction` of a file that `predict` wrote on a synthetic store, whose ids have no
+/// commas.
+fn predictions(path: &Path) -> Result<Vec<f32>, String> {
+    let text =
+        fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    numbers(text.lines().skip(1).map(|line| line.split(',').nth(3).unwrap_or_default()))
+}
+
+fn numbers<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<f32>, String> {
+    texts.map(|text| text.parse().map_err(|_| format!("`{text}` is no number"))).collect()
 }

@@ -25,6 +25,7 @@ Tasks:
   bench open      Compare a batch out of an Arrow store with `pickle.load`
   bench train     Compare a training step with eager PyTorch (fetches PyTorch, 4 GB)
   interop --mmsa  Have MMSA's own data loader read an exported pickle (fetches PyTorch, 4 GB)
+  interop --torch Have PyTorch predict with exported weights, and compare (fetches PyTorch, 4 GB)
   demo            Set up, then run the main job on a small synthetic dataset
 ";
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         ("test", args) => test::test(args),
         ("bench", args) => bench::bench(args),
         ("interop", [flag]) if flag == "--mmsa" => interop::mmsa(),
+        ("interop", [flag]) if flag == "--torch" => interop::torch(),
         ("demo", []) => demo::demo(),
         ("--help" | "-h" | "help", _) => {
             print!("{USAGE}");

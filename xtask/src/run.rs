@@ -1,7 +1,7 @@
 //! Where the repository lies, and how other programs are run in it.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The repository's root folder.
 pub fn root() -> PathBuf {
@@ -24,6 +24,17 @@ pub fn run(command: &mut Command) -> Result<(), String> {
     let shown = show(command);
     let status = command.status().map_err(|error| format!("cannot start `{shown}`: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{shown}` failed ({status})")) }
+}
+
+/// Runs a command to its end and returns what it printed.
+pub fn output(command: &mut Command) -> Result<String, String> {
+    let shown = show(command);
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("cannot start `{shown}`: {error}"))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(format!("`{shown}` failed ({})", output.status)),
+    }
 }
 
 /// The command as a person would type it.

@@ -60,7 +60,7 @@ pub fn resume(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<
         None => {
             let (samples, encoder) = reopen(&settings, store)?;
             let cache = samples.cache(cache, &settings.modalities);
-            let data = load(&samples, &settings.modalities, encoder, cache)?;
+            let data = load(&samples, &settings, encoder, cache)?;
             fit(&settings, &data, folder, Start::Resume)?
         }
     };
@@ -75,7 +75,7 @@ pub fn repeat(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<
     };
     let (samples, encoder) = reopen(&settings, store)?;
     let cache = samples.cache(cache, &settings.modalities);
-    let data = load(&samples, &settings.modalities, encoder, cache)?;
+    let data = load(&samples, &settings, encoder, cache)?;
     let scratch = tempfile::tempdir().map_err(|error| Failure::new(error.to_string()))?;
     let found = fit(&settings, &data, scratch.path(), Start::New)?;
     let digests =

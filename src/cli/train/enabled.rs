@@ -9,6 +9,7 @@ mod fit;
 mod reproduce;
 mod samples;
 mod show;
+mod tokens;
 
 use std::process::{Command, ExitCode};
 
@@ -16,6 +17,7 @@ use clap::Subcommand;
 
 use crate::cli::{Failure, Trainer};
 use crate::train::TrainError;
+use crate::train::memory::{Work, within};
 
 #[derive(Subcommand)]
 pub enum TrainerCommand {
@@ -36,6 +38,11 @@ pub const ELSEWHERE: Trainer = Trainer { run: |_| hand_over() };
 
 fn run(command: TrainerCommand) -> Result<ExitCode, Failure> {
     crate::train::prepare_process()?;
+    // Batches say more of themselves, further in.
+    within(Work::Model, || Ok(dispatch(command)))?
+}
+
+fn dispatch(command: TrainerCommand) -> Result<ExitCode, Failure> {
     match command {
         TrainerCommand::Encode(args) => encode::encode(args),
         TrainerCommand::Train(args) => fit::train(*args),

@@ -12,8 +12,9 @@ use crate::cli::form::FormArgs;
 use crate::cli::{Failure, progress, same_file, size_on_disk, wrong_call};
 use crate::corpus::manifest::TextEncoder;
 use crate::corpus::{FeatureBlock, SplitName};
-use crate::name::named;
-use crate::pretrained::{EncodeError, FrozenEncoder, Pretrained, PretrainedError};
+use crate::pretrained::{
+    DEFAULT_MAX_LEN, EncodeError, FrozenEncoder, Pretrained, PretrainedError, TextSource,
+};
 use crate::store::{self, NewText, OutputOptions, Store};
 use crate::tree::human_bytes;
 
@@ -53,29 +54,6 @@ pub struct EncodeArgs {
     #[command(flatten)]
     form: FormArgs,
 }
-
-/// The number of steps in MMSA's files of CMU-MOSI and CMU-MOSEI.
-const DEFAULT_MAX_LEN: usize = 50;
-
-/// The column that an encoder reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TextSource {
-    TextBert,
-    RawText,
-}
-
-impl TextSource {
-    const ALL: [TextSource; 2] = [TextSource::TextBert, TextSource::RawText];
-
-    fn name(self) -> &'static str {
-        match self {
-            TextSource::TextBert => "text_bert",
-            TextSource::RawText => "raw_text",
-        }
-    }
-}
-
-named!(TextSource);
 
 impl From<PretrainedError> for Failure {
     fn from(error: PretrainedError) -> Failure {

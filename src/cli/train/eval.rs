@@ -7,6 +7,7 @@ use clap::Args;
 use tch::Device;
 
 use super::samples::{CacheArgs, Samples};
+use super::tokens::TokenReader;
 use crate::cli::Failure;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::{Residual, Sequence};
@@ -16,6 +17,7 @@ use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
 use crate::train::corrupt::{Corruption, Corruptions};
 use crate::train::preset::Preset;
 use crate::train::record::Evaluation;
+use crate::train::settings::TokenChoice;
 use crate::train::{predictions, run};
 
 /// Evaluate a checkpoint on one split of a store
@@ -27,6 +29,10 @@ pub struct EvalArgs {
     /// `best.safetensors` of a run
     #[arg(long)]
     checkpoint: PathBuf,
+    /// Folder of the text encoder, where its tokenizer makes the tokens and the folder is not any
+    /// more where the run found it
+    #[arg(long, value_name = "FOLDER")]
+    bert: Option<PathBuf>,
     /// Split to evaluate on
     #[arg(long, default_value = "test")]
     split: SplitName,
@@ -63,10 +69,15 @@ pub struct PredictArgs {
     /// What an AHL layer of the model of `--weights` adds its shift to: released or paper
     #[arg(long, default_value = "released")]
     residual: Residual,
+    /// Folder of the text encoder, where its tokenizer makes the tokens and the folder is not any
+    /// more where the run found it
+    #[arg(long, value_name = "FOLDER")]
+    bert: Option<PathBuf>,
     /// Split to predict; may be given several times [default: test]
     #[arg(long)]
     split: Vec<SplitName>,
-    /// CSV file to write: id, split, label, prediction, and the class of both in every bin
+    /// File to write, Parquet if it ends in .parquet, else CSV: id, split, label, prediction, and
+    /// the class of both in every bin
     #[arg(short, long)]
     output: PathBuf,
     /// Replace an existing output
@@ -89,9 +100,10 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     }
     let shown: Vec<String> = corruptions.list.iter().map(ToString::to_string).collect();
     samples.corrupt(corruptions);
-    let bert = checkpoint.info.config.bert.as_ref();
+    let reader =
+        TokenReader::of_checkpoint(&args.checkpoint, &checkpoint.info, args.bert.as_deref())?;
     let cache = samples.cache(&args.cache, &modalities);
-    let split = samples.load(args.split, &modalities, bert, cache, Device::Cpu)?;
+    let split = samples.load(args.split, &modalities, reader.as_ref(), cache, Device::Cpu)?;
     let (metrics, _) = run::evaluate(&checkpoint, &split)?;
     let info = &checkpoint.info;
     if args.json {
@@ -145,15 +157,19 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     let checkpoint = checkpoint.map_err(TrainError::from)?;
     check_dataset(&checkpoint, &samples, path)?;
     let modalities = modalities_of(&checkpoint);
-    let bert = checkpoint.info.config.bert.as_ref();
+    let reader = TokenReader::of_checkpoint(path, &checkpoint.info, args.bert.as_deref())?;
     let cache = samples.cache(&args.cache, &modalities);
     let splits = if args.split.is_empty() { vec![SplitName::Test] } else { args.split };
     let mut rows = Vec::new();
     for split in splits {
-        let split = samples.load(split, &modalities, bert, cache, Device::Cpu)?;
+        let split = samples.load(split, &modalities, reader.as_ref(), cache, Device::Cpu)?;
         rows.extend(run::evaluate(&checkpoint, &split)?.1);
     }
-    predictions::write(&args.output, checkpoint.info.dataset.bin_scheme(), &rows)
+    let write = match args.output.extension().is_some_and(|ending| ending == "parquet") {
+        true => predictions::write_parquet,
+        false => predictions::write,
+    };
+    write(&args.output, checkpoint.info.dataset.bin_scheme(), &rows)
         .map_err(|error| Failure::at(&args.output, format!("cannot write: {error}")))?;
     outln!("{}  {} predictions", args.output.display(), rows.len());
     Ok(ExitCode::SUCCESS)
@@ -184,7 +200,8 @@ fn released(
     }
     let store_digest = manifest.digest.clone();
     let config = ModelConfig { model, bert: None };
-    Ok(CheckpointInfo { config, dataset: preset, store_digest, seed: 0, epoch: 0 })
+    let tokens = TokenChoice::TextBert;
+    Ok(CheckpointInfo { config, tokens, dataset: preset, store_digest, seed: 0, epoch: 0 })
 }
 
 fn check_dataset(checkpoint: &Checkpoint, samples: &Samples, path: &Path) -> Result<(), Failure> {

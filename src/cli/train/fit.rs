@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde::Serialize;
+use clap::error::ErrorKind;
 use tch::Device;
 
 use super::again::{repeat, resume};
 use super::samples::{CacheArgs, Samples, absolute};
 use super::show::{Bar, print_result, print_spread};
-use crate::cli::Failure;
+use super::tokens::TokenReader;
+use crate::cli::{Failure, wrong_call};
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Residual;
-use crate::pretrained::Pretrained;
-use crate::publish;
+use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::data::Cache;
@@ -22,14 +22,16 @@ use crate::train::folder;
 use crate::train::preset::Preset;
 use crate::train::record::RunResult;
 use crate::train::run::{self, Start, TrainingData};
-use crate::train::seeds::spread;
-use crate::train::settings::{EncoderChoice, InitialWeights, TrainSettings};
+use crate::train::seeds::{SUMMARIES, spread};
+use crate::train::settings::{EncoderChoice, InitialWeights, TokenChoice, TrainSettings};
 use crate::train::weights;
 
 /// Options of a new run, which a run that goes on or is done again has from its folder.
-const OF_NEW_RUNS: [&str; 21] = [
+const OF_NEW_RUNS: [&str; 23] = [
     "text",
     "bert",
+    "text_from",
+    "max_len",
     "freeze_bert",
     "bert_lr",
     "out",
@@ -89,12 +91,20 @@ pub struct TrainArgs {
     #[arg(long, value_delimiter = ',', value_name = "text,audio,vision")]
     modalities: Vec<Modality>,
     /// Where text comes from: features, the store's own, or bert, an encoder that reads the store's
-    /// `text_bert` and is trained with the rest
+    /// tokens or texts and is trained with the rest
     #[arg(long, default_value = "features", value_parser = ["features", "bert"])]
     text: String,
-    /// Folder of the encoder, as Hugging Face has them: `config.json`, `model.safetensors`
+    /// Folder of the encoder, as Hugging Face has them: `config.json`, `model.safetensors` and, for
+    /// `--text-from raw_text`, `tokenizer.json` or `vocab.txt`
     #[arg(long, value_name = "FOLDER", required_if_eq("text", "bert"))]
     bert: Option<PathBuf>,
+    /// What the encoder reads: the tokens of the store, or its texts, by the tokenizer of the
+    /// encoder [default: text_bert]
+    #[arg(long, requires = "bert", value_name = "text_bert|raw_text")]
+    text_from: Option<TextSource>,
+    /// Tokens of a text, with `raw_text`: longer ones are cut, shorter ones padded [default: 50]
+    #[arg(long, requires = "text_from", value_name = "TOKENS")]
+    max_len: Option<usize>,
     /// Keep the encoder as it is, without dropout
     #[arg(long, requires = "bert")]
     freeze_bert: bool,
@@ -188,6 +198,11 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
 }
 
 fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
+    let text_source = args.text_from.unwrap_or(TextSource::TextBert);
+    if text_source == TextSource::TextBert && args.max_len.is_some() {
+        let problem = "`--max-len` needs `--text-from raw_text`: `text_bert` has its own length";
+        wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, problem);
+    }
     // Clap asks for it where neither `--resume` nor `--repeat` is given.
     let store_path = args.store.clone().unwrap_or_default();
     let store = Store::open(&store_path)?;
@@ -205,14 +220,23 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         "bert" => args.bert.as_deref().map(Pretrained::open).transpose()?,
         _ => None,
     };
-    let text_encoder = encoder.as_ref().map(|encoder| EncoderChoice {
-        path: absolute(encoder.folder()),
-        sha256: encoder.weight_digests().sha256.clone(),
-        lr: match args.freeze_bert {
+    let choice = |encoder: &Pretrained| {
+        let lr = match args.freeze_bert {
             true => 0.0,
             false => args.bert_lr.unwrap_or(hyper_parameters.training.lr),
-        },
-    });
+        };
+        let tokens = match text_source {
+            TextSource::TextBert => TokenChoice::TextBert,
+            TextSource::RawText => {
+                let max_len = args.max_len.unwrap_or(DEFAULT_MAX_LEN);
+                let tokenizer_blake3 = encoder.tokenizer(max_len)?.blake3().into();
+                TokenChoice::RawText { max_len, tokenizer_blake3 }
+            }
+        };
+        let sha256 = encoder.weight_digests().sha256.clone();
+        Ok::<_, Failure>(EncoderChoice { path: absolute(encoder.folder()), sha256, lr, tokens })
+    };
+    let text_encoder = encoder.as_ref().map(choice).transpose()?;
     let modalities = chosen_modalities(&store, &args.modalities, encoder.is_some())?;
     let store_digest = store.manifest().digest.clone();
     let (samples, split_manifest) = match &args.manifest {
@@ -245,7 +269,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         hyper_parameters,
     };
     let cache = samples.cache(&args.cache, &settings.modalities);
-    let data = load(&samples, &settings.modalities, encoder, cache)?;
+    let data = load(&samples, &settings, encoder, cache)?;
     let start = if args.overwrite { Start::Overwrite } else { Start::New };
     let stem = store_path.file_stem().unwrap_or_default().to_string_lossy();
     let Some(Seeds(seeds)) = args.seeds else {
@@ -268,7 +292,11 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         results.push(result);
     }
     let spread = spread(settings.dataset, &results);
-    write_csv(&out.join("summary.csv"), &spread)?;
+    for (name, write) in SUMMARIES {
+        let path = out.join(name);
+        write(&path, &spread)
+            .map_err(|error| Failure::at(&path, format!("cannot write: {error}")))?;
+    }
     print_spread(&out, &spread, results.len());
     Ok(ExitCode::SUCCESS)
 }
@@ -322,12 +350,16 @@ pub(super) fn initial_weights(path: &Path) -> Result<InitialWeights, Failure> {
 
 pub(super) fn load(
     samples: &Samples,
-    modalities: &[Modality],
+    settings: &TrainSettings,
     encoder: Option<Pretrained>,
     cache: Cache,
 ) -> Result<TrainingData, Failure> {
-    let bert = encoder.as_ref().map(Pretrained::config);
-    let load = |split| samples.load(split, modalities, bert, cache, Device::Cpu);
+    let reader = match (&encoder, &settings.text_encoder) {
+        (Some(encoder), Some(choice)) => Some(TokenReader::of_run(encoder, &choice.tokens)?),
+        _ => None,
+    };
+    let modalities = &settings.modalities;
+    let load = |split| samples.load(split, modalities, reader.as_ref(), cache, Device::Cpu);
     Ok(TrainingData {
         train: load(SplitName::Train)?,
         valid: load(SplitName::Valid)?,
@@ -372,15 +404,4 @@ fn chosen_modalities(
         return Err(Failure::at(store.path(), TrainError::NoText));
     }
     Ok(chosen)
-}
-
-/// Writes rows as CSV, with the names of their fields on top.
-pub(super) fn write_csv<R: Serialize>(path: &Path, rows: &[R]) -> Result<(), Failure> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    rows.iter()
-        .try_for_each(|row| writer.serialize(row))
-        .map_err(std::io::Error::from)
-        .and_then(|()| writer.into_inner().map_err(|error| error.into_error()))
-        .and_then(|bytes| publish::write(path, &bytes))
-        .map_err(|error| Failure::at(path, format!("cannot write: {error}")))
 }

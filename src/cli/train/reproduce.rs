@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 use tch::Device;
 
-use super::fit::{Kept, Seeds, fit_or_keep, kept, load, seeds, write_csv};
+use super::fit::{Kept, Seeds, fit_or_keep, kept, load, seeds as seeds_of};
 use super::samples::{CacheArgs, Samples, absolute};
-use crate::cli::Failure;
+use crate::cli::{Failure, cannot_write};
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Sequence;
 use crate::publish;
-use crate::reproduce::{Experiment, ModelSize, RobustnessPoint, Row, Table};
+use crate::reproduce::{Experiment, Line, ModelSize, RobustnessPoint, Row, Table};
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint;
@@ -21,7 +22,7 @@ use crate::train::corrupt::{Corruption, CorruptionKind, Corruptions};
 use crate::train::network::config_for;
 use crate::train::preset::Preset;
 use crate::train::run::{self, Start, TrainingData};
-use crate::train::seeds::{paper, spread};
+use crate::train::seeds::{self, paper, spread};
 use crate::train::settings::TrainSettings;
 
 /// Seed of what corruptions draw.
@@ -59,7 +60,7 @@ pub struct ReproduceArgs {
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Runs per model: a number of seeds, 1 to N, or the seeds themselves, such as 1111,1112,1113
-    #[arg(long, value_name = "N or LIST", default_value = "3", value_parser = seeds)]
+    #[arg(long, value_name = "N or LIST", default_value = "3", value_parser = seeds_of)]
     seeds: Seeds,
     /// Passes over the training split [default: the dataset's preset, 200]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
@@ -188,13 +189,14 @@ impl Bench<'_> {
         self.out.join("runs").join(folder).join(format!("seed-{seed}"))
     }
 
-    /// The data of some modalities, which stay until others are asked for.
-    fn data(&mut self, modalities: &[Modality]) -> Result<&TrainingData, Failure> {
+    /// The data of a run, which stay until a run sees other modalities.
+    fn data(&mut self, settings: &TrainSettings) -> Result<&TrainingData, Failure> {
+        let modalities = &settings.modalities;
         if self.loaded.as_ref().is_none_or(|(loaded, _)| loaded != modalities) {
             self.loaded = None;
             let cache = self.samples.cache(&self.args.cache, modalities);
-            let data = load(&self.samples, modalities, None, cache)?;
-            self.loaded = Some((modalities.to_vec(), data));
+            let data = load(&self.samples, settings, None, cache)?;
+            self.loaded = Some((modalities.clone(), data));
         }
         match &self.loaded {
             Some((_, data)) => Ok(data),
@@ -217,7 +219,7 @@ impl Bench<'_> {
                 Some(Kept::Complete(result)) => *result,
                 _ => {
                     eprintln!("{}", run.display());
-                    fit_or_keep(&settings, self.data(&settings.modalities)?, &run, Start::New)?
+                    fit_or_keep(&settings, self.data(&settings)?, &run, Start::New)?
                 }
             };
             results.push(result);
@@ -273,7 +275,7 @@ impl Bench<'_> {
         let markdown =
             format!("# Table 8: parameters\n\n{about}\n\n{}", ModelSize::markdown(&models));
         self.write_page(SIZES, &markdown)?;
-        write_csv(&self.out.join(format!("{SIZES}.csv")), &ModelSize::lines(&models))
+        self.write_csv(SIZES, &ModelSize::lines(&models))
     }
 
     /// The test error of the published model on inputs made worse, over its seeds.
@@ -315,8 +317,15 @@ impl Bench<'_> {
         }
         self.samples.corrupt(Corruptions::default());
         let about = self.about();
-        write_csv(&self.out.join(format!("{ROBUSTNESS}.csv")), &RobustnessPoint::lines(&points))?;
+        self.write_csv(ROBUSTNESS, &RobustnessPoint::lines(&points))?;
         self.write_page(ROBUSTNESS, &RobustnessPoint::markdown(&points, &about))
+    }
+
+    fn write_csv<R: Serialize>(&self, name: &str, rows: &[R]) -> Result<(), Failure> {
+        let path = self.out.join(format!("{name}.csv"));
+        std::fs::create_dir_all(&self.out)
+            .and_then(|()| seeds::write_csv(&path, rows))
+            .map_err(|error| cannot_write(&path, error))
     }
 
     /// Writes and prints a page of Markdown.
@@ -324,7 +333,7 @@ impl Bench<'_> {
         let page = self.out.join(format!("{name}.md"));
         std::fs::create_dir_all(&self.out)
             .and_then(|()| publish::write(&page, markdown.as_bytes()))
-            .map_err(|error| Failure::at(&page, format!("cannot write: {error}")))?;
+            .map_err(|error| cannot_write(&page, error))?;
         outln!("{markdown}");
         outln!("{}", page.display());
         Ok(())
@@ -341,7 +350,10 @@ impl Bench<'_> {
         );
         let (name, title) = (experiment.name.clone(), experiment.title.clone());
         let table = Table { experiment: name, title, about, rows };
-        write_csv(&self.out.join(format!("{}.csv", experiment.name)), &table.lines())?;
+        let lines = table.lines();
+        self.write_csv(&experiment.name, &lines)?;
+        let path = self.out.join(format!("{}.parquet", experiment.name));
+        Line::write_parquet(&path, &lines).map_err(|error| cannot_write(&path, error))?;
         self.write_page(&experiment.name, &table.markdown(self.dataset))
     }
 
@@ -388,7 +400,7 @@ impl Bench<'_> {
                 let epochs = settings.hyper_parameters.training.epochs;
                 let seconds = match n_left {
                     0 => 0.0,
-                    _ => run::epoch_seconds(&settings, self.data(&settings.modalities)?)?,
+                    _ => run::epoch_seconds(&settings, self.data(&settings)?)?,
                 };
                 let of_row = n_left as f64 * epochs as f64 * seconds;
                 n_runs += n_left;

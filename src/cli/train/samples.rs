@@ -8,10 +8,12 @@ use clap::Args;
 use ndarray::{Array3, Axis, Ix3};
 use tch::Device;
 
+use super::tokens::TokenReader;
 use crate::cli::Failure;
 use crate::corpus::plan::{SplitPlan, StoreRow};
 use crate::corpus::{Modality, SplitName};
-use crate::model::{BertConfig, Sequence};
+use crate::model::Sequence;
+use crate::pretrained::Tokenized;
 use crate::store::{Store, StoreError};
 use crate::train::TrainError;
 use crate::train::corrupt::{CorruptRows, Corruptions};
@@ -102,13 +104,13 @@ impl Samples {
         }
     }
 
-    /// One split for the trainer. With a text encoder, text comes as tokens that it knows, and not
-    /// as features.
+    /// One split for the trainer. With `reader`, text comes as tokens that its encoder knows, and
+    /// not as features.
     pub fn load(
         &self,
         split: SplitName,
         modalities: &[Modality],
-        bert: Option<&BertConfig>,
+        reader: Option<&TokenReader>,
         cache: Cache,
         device: Device,
     ) -> Result<TrainingSplit, Failure> {
@@ -126,7 +128,7 @@ impl Samples {
         let ids: Vec<String> =
             rows.iter().map(|row| self.store.ids(row.split)[row.row_idx].clone()).collect();
         let labels = rows.iter().map(|row| labels_of[&row.split][row.row_idx]).collect();
-        let mut tokens = bert.map(|bert| self.tokens(split, &rows, bert)).transpose()?;
+        let mut tokens = reader.map(|reader| self.tokens(split, &rows, reader)).transpose()?;
         if let Some(tokens) = &mut tokens {
             let done = self.corruptions.of_tokens(&ids, tokens);
             done.map_err(|problem| Failure::at(path, problem))?;
@@ -143,23 +145,51 @@ impl Samples {
             .map_err(|error| Failure::at(path, error))
     }
 
-    /// `text_bert` of some rows, `[n_rows, 3, seq_len]`.
+    /// Tokens of some rows, `[n_rows, 3, seq_len]`.
     fn tokens(
         &self,
         split: SplitName,
         rows: &[StoreRow],
-        bert: &BertConfig,
+        reader: &TokenReader,
     ) -> Result<Array3<i32>, Failure> {
+        let tokens = match &reader.tokenizer {
+            None => self.stored_tokens(rows)?,
+            Some(tokenizer) => {
+                let Tokenized { text_bert, n_cut } = tokenizer.encode(&self.texts(rows)?)?;
+                if n_cut > 0 {
+                    let seq_len = text_bert.dim().2;
+                    eprintln!("note: {split}: {n_cut} texts were cut at {seq_len} tokens");
+                }
+                text_bert
+            }
+        };
+        let unknown = |cause| Failure::at(self.store.path(), TrainError::Tokens { split, cause });
+        reader.bert.check_tokens(tokens.view()).map_err(unknown)?;
+        Ok(tokens)
+    }
+
+    /// `raw_text` of some rows.
+    fn texts(&self, rows: &[StoreRow]) -> Result<Vec<String>, Failure> {
+        let mut all = BTreeMap::new();
+        for of in SplitName::ALL {
+            if rows.iter().any(|row| row.split == of) {
+                let texts = self.store.strings(&format!("/{of}/raw_text"))?;
+                let absent = || Failure::at(self.store.path(), TrainError::NoTexts { split: of });
+                all.insert(of, texts.ok_or_else(absent)?);
+            }
+        }
+        Ok(rows.iter().map(|row| all[&row.split][row.row_idx].clone()).collect())
+    }
+
+    /// `text_bert` of some rows, `[n_rows, 3, seq_len]`.
+    fn stored_tokens(&self, rows: &[StoreRow]) -> Result<Array3<i32>, Failure> {
         let mut all: BTreeMap<SplitName, Array3<i32>> = BTreeMap::new();
         let failure = |error: TrainError| Failure::at(self.store.path(), error);
         for of in SplitName::ALL {
             if rows.iter().any(|row| row.split == of) {
                 let tokens = self.store.numbers::<i32>(&format!("/{of}/text_bert"))?;
                 let tokens = tokens.and_then(|tokens| tokens.into_dimensionality::<Ix3>().ok());
-                let tokens = tokens.ok_or_else(|| failure(TrainError::NoTokens))?;
-                bert.check_tokens(tokens.view())
-                    .map_err(|cause| failure(TrainError::Tokens { split, cause }))?;
-                all.insert(of, tokens);
+                all.insert(of, tokens.ok_or_else(|| failure(TrainError::NoTokens))?);
             }
         }
         let rows: Vec<_> =

@@ -16,9 +16,3 @@ pub fn bench(args: &[String]) -> Result<(), String> {
         _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open` or `train`".into()),
     }
 }
-
-/// The release build of the program, made now if it is not there.
-pub fn release_program() -> Result<std::path::PathBuf, String> {
-    convert::build_program()?;
-    convert::program()
-}
