@@ -9,7 +9,7 @@ use super::html::{self, Text};
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 320.0;
 /// Space for tick labels and titles, which are larger on a small screen.
-const LEFT: f64 = 84.0;
+const LEFT: f64 = 88.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 54.0;
@@ -23,6 +23,8 @@ pub(super) struct Axis {
     low: f64,
     high: f64,
     ticks: Vec<(f64, String)>,
+    /// Class of the tick labels: names of classes are longer than numbers.
+    tick_class: &'static str,
 }
 
 impl Axis {
@@ -33,21 +35,27 @@ impl Axis {
         let pad = 0.04 * (high - low);
         let low = if low >= 0.0 { (low - pad).max(0.0) } else { low - pad };
         let high = if high <= 0.0 { (high + pad).min(0.0) } else { high + pad };
-        Axis { title: title.into(), low, high, ticks: ticks(low, high, step) }
+        Axis { title: title.into(), low, high, ticks: ticks(low, high, step), tick_class: "tick" }
     }
 
     /// From the least to the greatest of some values, which are whole numbers.
     pub(super) fn counting(title: &str, values: impl IntoIterator<Item = f64>) -> Axis {
         let (low, high) = range(values);
         let step = nice_step(high - low, 8).max(1.0);
-        Axis { title: title.into(), low, high, ticks: ticks(low, high, step) }
+        Axis { title: title.into(), low, high, ticks: ticks(low, high, step), tick_class: "tick" }
     }
 
     /// A place for each class, class `i` at `i`.
     pub(super) fn classes(title: &str, names: &[&str]) -> Axis {
         let ticks = names.iter().enumerate().map(|(idx, name)| (idx as f64, html::minus(name)));
         let high = names.len() as f64 - 0.5;
-        Axis { title: title.into(), low: -0.5, high, ticks: ticks.collect() }
+        Axis {
+            title: title.into(),
+            low: -0.5,
+            high,
+            ticks: ticks.collect(),
+            tick_class: "tick class",
+        }
     }
 
     /// Where a value lies between the ends of the axis, 0 to 1.
@@ -239,9 +247,10 @@ impl Chart {
         for (value, label) in &self.x.ticks {
             let Some((x, _)) = self.place(*value, self.y.low) else { continue };
             let (end, label_y, label) = (bottom + 5.0, bottom + 20.0, Text(label));
+            let tick_class = self.x.tick_class;
             let _ = write!(
                 svg,
-                "<path class=\"axis\" d=\"M{x:.1} {bottom}V{end}\"/>\n<text class=\"tick\" \
+                "<path class=\"axis\" d=\"M{x:.1} {bottom}V{end}\"/>\n<text class=\"{tick_class}\" \
                  x=\"{x:.1}\" y=\"{label_y}\" text-anchor=\"middle\">{label}</text>\n"
             );
         }
@@ -251,8 +260,8 @@ impl Chart {
             svg,
             "<path class=\"axis\" d=\"M{LEFT} {TOP}V{bottom}H{right}\"/>\n\
              <text class=\"title\" x=\"{middle_x}\" y=\"{0}\" text-anchor=\"middle\">{1}</text>\n\
-             <text class=\"title\" x=\"16\" y=\"{middle_y}\" text-anchor=\"middle\" \
-             transform=\"rotate(-90 16 {middle_y})\">{2}</text>\n</svg>\n",
+             <text class=\"title\" x=\"14\" y=\"{middle_y}\" text-anchor=\"middle\" \
+             transform=\"rotate(-90 14 {middle_y})\">{2}</text>\n</svg>\n",
             HEIGHT - 10.0,
             Text(&self.x.title),
             Text(&self.y.title)
@@ -314,7 +323,7 @@ mod tests {
         chart.line("test", &points, "a & b");
         chart.bar("test", [1.0, 2.0], f64::NAN, "none");
         let svg = chart.finish("a chart");
-        assert!(svg.contains("d=\"M84.0 266.0L189.5 23.7M506.0 144.8\"><title>a &amp; b"), "{svg}");
+        assert!(svg.contains("d=\"M88.0 266.0L192.5 23.7M506.0 144.8\"><title>a &amp; b"), "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("inf") && !svg.contains("<rect"), "{svg}");
         assert!(svg.contains("&lt;y&gt;"));
     }

@@ -41,9 +41,16 @@ fn write_section(html: &mut String, report: &Report) -> std::fmt::Result {
         1 => "at the selected epoch".into(),
         n => format!("of {} at their selected epochs, together", count(n, "run", "runs")),
     };
+    let clipped = match dataset.bin_scheme() {
+        BinScheme::Cmu => "",
+        BinScheme::Sims => {
+            " Errors are those of the predictions as they are; the metrics of CH-SIMS clip them to \
+             [−1, 1] before."
+        }
+    };
     writeln!(
         html,
-        "<p>The {} split: {} {over}.</p>\n<div class=\"charts\">",
+        "<p>The {} split: {} {over}.{clipped}</p>\n<div class=\"charts\">",
         tables::split_words(report.split()),
         count(rows.len(), "prediction", "predictions")
     )?;

@@ -128,17 +128,19 @@ fn tiles(html: &mut String, report: &Report) -> std::fmt::Result {
 /// What all runs have in common, or what each of them has.
 fn facts(html: &mut String, report: &Report) -> std::fmt::Result {
     let runs = report.runs();
-    let each = |of: &dyn Fn(&Run) -> String| {
-        let mut values: Vec<String> = Vec::new();
-        for value in runs.iter().map(of) {
-            if !values.contains(&value) {
-                values.push(value);
+    let distinct = |values: &mut dyn Iterator<Item = String>| {
+        let mut found: Vec<String> = Vec::new();
+        for value in values {
+            if !found.contains(&value) {
+                found.push(value);
             }
         }
-        Text(values.join(", ")).to_string()
+        let shown = if found.is_empty() { "–".into() } else { found.join(", ") };
+        Text(shown).to_string()
     };
+    let each = |of: &dyn Fn(&Run) -> String| distinct(&mut runs.iter().map(of));
     let of_result = |of: &dyn Fn(&super::RunResult) -> String| {
-        each(&|run| run.result.as_ref().map_or("–".into(), of))
+        distinct(&mut report.complete().map(|(_, result)| of(result)))
     };
     let facts = [
         ("Dataset", each(&|run| run.dataset().title().into())),
@@ -170,6 +172,7 @@ fn facts(html: &mut String, report: &Report) -> std::fmt::Result {
             "Written by",
             each(&|run| format!("{}, libtorch {}", run.config.writer, run.config.libtorch)),
         ),
+        ("Checkpoints", "<a href=\"#runs\">digests, commands, configurations</a>".into()),
         ("Store digest", format!("<code>{}</code>", each(&|run| run.config.store_digest.clone()))),
     ];
     writeln!(html, "<dl class=\"facts\">")?;
