@@ -15,6 +15,7 @@
 //!   -> store::   HDF5 file or Arrow folder; one pass copies, checks, summarises and checksums
 //!   -> export::  the same content in the forms that other programs read
 //!   -> train::   batches on the device -> model:: -> metrics -> checkpoint, run folder
+//!   -> report::  one HTML page about run folders
 //! ```
 //!
 //! Beside it, `reproduce::` says which models the paper's experiments compare, and `pretrained::` reads the text encoders that others trained, and computes the text
@@ -43,6 +44,7 @@ pub mod pickle;
 #[cfg(feature = "train")]
 pub mod pretrained;
 pub mod publish;
+pub mod report;
 #[cfg(feature = "train")]
 pub mod reproduce;
 pub mod seed;

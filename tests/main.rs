@@ -12,6 +12,7 @@
 //! `labels`: counts of label classes.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
+//! `report`: the page about runs, its content and what a browser makes of it.
 //! `reproduce`: the paper's experiments.
 //! `rules`: a planted defect for each rule of `validate`.
 //! `split`: other splits than those of the store; what a store is described as.
@@ -33,6 +34,8 @@ mod json;
 mod labels;
 mod layouts;
 mod pickles;
+#[cfg(feature = "train")]
+mod report;
 #[cfg(feature = "train")]
 mod reproduce;
 mod rules;

@@ -15,6 +15,7 @@ mod inspect;
 mod labels;
 mod limits;
 mod progress;
+mod report;
 mod scan;
 mod schema;
 mod split;
@@ -55,6 +56,7 @@ enum Command {
     Scan(scan::ScanArgs),
     #[command(flatten)]
     Trainer(Box<train::TrainerCommand>),
+    Report(report::ReportArgs),
     Export(export::ExportArgs),
     Synth(synth::SynthArgs),
     Schema(schema::SchemaArgs),
@@ -165,6 +167,7 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Split(args) => split::split(args),
         Command::Scan(args) => Ok(scan::scan(args)),
         Command::Trainer(command) => (trainer.run)(*command),
+        Command::Report(args) => report::report(args),
         Command::Export(args) => export::export(args),
         Command::Synth(args) => synth::synth(args),
         Command::Schema(args) => schema::schema(args),

@@ -1,0 +1,63 @@
+//! `almt-data report`: one page about one or several runs.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::Failure;
+use crate::publish::Draft;
+use crate::report::{Report, ReportError};
+
+/// Write one HTML page about runs: metrics, curves, confusion matrices, errors
+///
+/// The page is a single file that fetches nothing and runs no script. A run that is not complete is
+/// said to be so and is in the curves only.
+#[derive(Args)]
+pub struct ReportArgs {
+    /// Run folders, or folders of runs as `train --seeds` leaves them; all of one dataset
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// Where the page goes
+    #[arg(short, long, value_name = "HTML", default_value = "report.html")]
+    output: PathBuf,
+    /// The store that the runs were trained on, for the texts of the worst predictions; by default
+    /// the one that they name, if it is still there
+    #[arg(long)]
+    store: Option<PathBuf>,
+    /// Replace an existing output
+    #[arg(long)]
+    overwrite: bool,
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Failure {
+        Failure::new(error.to_string())
+    }
+}
+
+/// Writes one page.
+pub fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
+    let output = &args.output;
+    let draft =
+        Draft::new(output, args.overwrite).map_err(|error| super::cannot_write(output, error))?;
+    let report = Report::read(&args.runs, args.store.as_deref())?;
+    fs::write(draft.path(), report.html())
+        .and_then(|()| draft.publish())
+        .map_err(|error| super::cannot_write(output, error))?;
+    outln!("{}", output.display());
+    if let Some(dataset) = report.dataset() {
+        outln!("  dataset  {}", dataset.title());
+    }
+    for run in report.runs() {
+        let epochs = format!("{} of {} epochs", run.epochs.len(), run.config.n_epochs());
+        match &run.result {
+            Some(result) => {
+                outln!("  run      {}, {epochs}, selected {}", run.name, result.selected.epoch)
+            }
+            None => outln!("  run      {}, {epochs}, not complete", run.name),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,205 @@
+//! The page as a whole: head, summary, and the sections in order.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::html::{Text, count, decimals};
+use super::run::Run;
+use super::{Report, confusion, curves, errors, mean_std, tables};
+use crate::corpus::SplitName;
+use crate::corpus::label::BinScheme;
+
+const STYLE: &str = include_str!("style.css");
+
+/// Nothing is fetched and nothing is run; the empty icon keeps browsers from asking for one.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// Writes the page.
+pub(super) fn page(report: &Report) -> String {
+    let title = title(report);
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
+    );
+    for section in [
+        header(report, &title),
+        tables::results(report),
+        curves::section(report),
+        confusion::section(report),
+        errors::section(report),
+        errors::worst(report),
+        tables::runs(report),
+    ] {
+        page.push_str(&section);
+    }
+    page.push_str("</main>\n</body>\n</html>\n");
+    page
+}
+
+fn title(report: &Report) -> String {
+    let dataset = report.dataset().map_or("", |dataset| dataset.title());
+    let runs = count(report.runs().len(), "run", "runs");
+    format!("ALMT on {dataset}: {runs}")
+}
+
+fn header(report: &Report, title: &str) -> String {
+    let mut html = format!("<header>\n<h1>{title}</h1>\n");
+    // Writing to a string does not fail.
+    let _ = notices(&mut html, report);
+    let _ = tiles(&mut html, report);
+    let _ = facts(&mut html, report);
+    html.push_str("</header>\n");
+    html
+}
+
+/// What a reader must know before any figure.
+fn notices(html: &mut String, report: &Report) -> std::fmt::Result {
+    let runs = report.runs();
+    let unfinished: Vec<String> = runs
+        .iter()
+        .filter(|run| run.result.is_none())
+        .map(|run| {
+            let (done, of) = (run.epochs.len(), run.config.n_epochs());
+            format!("<b>{}</b> ({done} of {of} epochs)", Text(&run.name))
+        })
+        .collect();
+    if !unfinished.is_empty() {
+        writeln!(
+            html,
+            "<p class=\"notice\">Not complete: {}. Curves show what is there; means, tables and \
+             matrices leave it out.</p>",
+            unfinished.join(", ")
+        )?;
+    }
+    let distinct = |of: fn(&Run) -> &str| runs.iter().map(of).collect::<BTreeSet<&str>>().len();
+    if distinct(|run| &run.config.store_digest) > 1 {
+        writeln!(
+            html,
+            "<p class=\"notice\">The runs were trained on different stores: their figures differ \
+             for more reasons than the seed.</p>"
+        )?;
+    }
+    if report.split() == SplitName::Valid {
+        writeln!(
+            html,
+            "<p class=\"notice\">The runs have no test split: all figures are of the validation \
+             split, on which the epochs were chosen.</p>"
+        )?;
+    }
+    Ok(())
+}
+
+/// The figures that are looked for first.
+fn tiles(html: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(dataset) = report.dataset() else { return Ok(()) };
+    let metrics = match dataset.bin_scheme() {
+        BinScheme::Cmu => ["MAE", "Corr", "Mult_acc_7", "Non0_acc_2"],
+        BinScheme::Sims => ["MAE", "Corr", "Mult_acc_5", "Mult_acc_2"],
+    };
+    let n_complete = report.complete().count();
+    if n_complete == 0 {
+        return Ok(());
+    }
+    let split = tables::split_words(report.split());
+    writeln!(html, "<dl class=\"tiles\">")?;
+    for metric in metrics {
+        let (n, mean, std) = mean_std(tables::selected(report).map(|of| of.get(metric)));
+        let (name, variant, _) = tables::metric_words(metric);
+        let spread = match n {
+            0 | 1 => String::new(),
+            n => format!("<small>± {} over {n} runs</small>", decimals(std, 3)),
+        };
+        let paper = tables::paper(dataset).get(metric);
+        let paper = paper
+            .map_or(String::new(), |paper| format!("<small>paper {}</small>", decimals(*paper, 3)));
+        writeln!(
+            html,
+            "<div><dt>{name} {variant}<small> {split}</small></dt><dd>{}{spread}{paper}</dd></div>",
+            decimals(mean, 3)
+        )?;
+    }
+    writeln!(html, "</dl>")
+}
+
+/// What all runs have in common, or what each of them has.
+fn facts(html: &mut String, report: &Report) -> std::fmt::Result {
+    let runs = report.runs();
+    let distinct = |values: &mut dyn Iterator<Item = String>| {
+        let mut found: Vec<String> = Vec::new();
+        for value in values {
+            if !found.contains(&value) {
+                found.push(value);
+            }
+        }
+        let shown = if found.is_empty() { "–".into() } else { found.join(", ") };
+        Text(shown).to_string()
+    };
+    let each = |of: &dyn Fn(&Run) -> String| distinct(&mut runs.iter().map(of));
+    let of_result = |of: &dyn Fn(&super::RunResult) -> String| {
+        distinct(&mut report.complete().map(|(_, result)| of(result)))
+    };
+    let facts = [
+        ("Dataset", each(&|run| run.dataset().title().into())),
+        ("Seeds", each(&|run| run.config.seed.to_string())),
+        (
+            "Epochs",
+            each(&|run| {
+                let (done, of) = (run.epochs.len(), run.config.n_epochs());
+                if done == of { done.to_string() } else { format!("{done} of {of}") }
+            }),
+        ),
+        ("Epoch chosen by", of_result(&|result| result.selected.by.clone())),
+        (
+            "Segments",
+            of_result(&|result| {
+                let parts = result.n_samples.iter().map(|(split, n)| format!("{split} {n}"));
+                parts.collect::<Vec<String>>().join(" · ")
+            }),
+        ),
+        ("Parameters", of_result(&|result| thousands(result.n_parameters))),
+        (
+            "Device",
+            each(&|run| match &run.result {
+                Some(result) => result.device.clone(),
+                None => run.config.device.clone(),
+            }),
+        ),
+        (
+            "Written by",
+            each(&|run| format!("{}, libtorch {}", run.config.writer, run.config.libtorch)),
+        ),
+        ("Checkpoints", "<a href=\"#runs\">digests, commands, configurations</a>".into()),
+        ("Store digest", format!("<code>{}</code>", each(&|run| run.config.store_digest.clone()))),
+    ];
+    writeln!(html, "<dl class=\"facts\">")?;
+    for (name, value) in facts {
+        writeln!(html, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
+    }
+    writeln!(html, "</dl>")
+}
+
+/// A number with a thin space between groups of three digits.
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).unwrap_or_default())
+        .collect();
+    groups.join("\u{2009}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        assert_eq!([thousands(12), thousands(1_234_567)], ["12", "1\u{2009}234\u{2009}567"]);
+    }
+}

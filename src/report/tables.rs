@@ -1,0 +1,332 @@
+//! Tables: metrics per run beside those of the paper, the released protocol, the runs themselves.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use super::html::{Text, count, decimals, signed};
+use super::run::{Run, RunResult, Values};
+use super::{Report, mean_std};
+use crate::corpus::{Dataset, SplitName};
+
+/// What the paper reports of ALMT on the test split of a dataset (`schemas/paper/almt.toml`).
+pub(super) fn paper(dataset: Dataset) -> &'static BTreeMap<String, f64> {
+    static PAPER: LazyLock<BTreeMap<String, BTreeMap<String, f64>>> = LazyLock::new(|| {
+        let text = include_str!("../../schemas/paper/almt.toml");
+        toml::from_str(text).expect("the embedded table is tested")
+    });
+    static NOTHING: BTreeMap<String, f64> = BTreeMap::new();
+    PAPER.get(dataset.name()).unwrap_or(&NOTHING)
+}
+
+/// A metric as papers call it: name, variant, and whether lower is better.
+pub(super) fn metric_words(metric: &str) -> (String, &'static str, bool) {
+    let (name, variant) = match metric {
+        "Has0_acc_2" => ("Acc-2", "has0"),
+        "Has0_F1_score" => ("F1", "has0"),
+        "Non0_acc_2" => ("Acc-2", "non0"),
+        "Non0_F1_score" => ("F1", "non0"),
+        "Mult_acc_2" => ("Acc-2", ""),
+        "Mult_acc_3" => ("Acc-3", ""),
+        "Mult_acc_5" => ("Acc-5", ""),
+        "Mult_acc_7" => ("Acc-7", ""),
+        "F1_score" => ("F1", ""),
+        "F1_score_swapped" => ("F1", "swapped"),
+        other => (other, ""),
+    };
+    (Text(name).to_string(), variant, metric == "MAE")
+}
+
+/// A split in a sentence.
+pub(super) fn split_words(split: SplitName) -> &'static str {
+    match split {
+        SplitName::Train => "training",
+        SplitName::Valid => "validation",
+        SplitName::Test => "test",
+    }
+}
+
+fn of_split(result: &RunResult, split: SplitName) -> Option<&Values> {
+    match split {
+        SplitName::Test => result.selected.test.as_ref(),
+        _ => Some(&result.selected.valid),
+    }
+}
+
+/// Metrics of the complete runs at their selected epochs, on the split that the page judges.
+pub(super) fn selected(report: &Report) -> impl Iterator<Item = &Values> {
+    let split = report.split();
+    report.complete().filter_map(move |(_, result)| of_split(result, split))
+}
+
+/// The section of metrics.
+pub(super) fn results(report: &Report) -> String {
+    let mut html = String::from("<section id=\"metrics\">\n");
+    // Writing to a string does not fail.
+    let _ = write_results(&mut html, report);
+    html.push_str("</section>\n");
+    html
+}
+
+fn write_results(html: &mut String, report: &Report) -> std::fmt::Result {
+    let split = report.split();
+    writeln!(html, "<h2>Metrics on the {} split</h2>", split_words(split))?;
+    if report.complete().next().is_none() {
+        return writeln!(html, "<p>No run is complete yet.</p>");
+    }
+    writeln!(html, "<p>Each run at the epoch that its validation split chose.</p>")?;
+    selected_table(html, report, split)?;
+    if split == SplitName::Test {
+        writeln!(html, "<details><summary>The same epochs on the validation split</summary>")?;
+        selected_table(html, report, SplitName::Valid)?;
+        writeln!(html, "</details>")?;
+        released_table(html, report)?;
+    }
+    Ok(())
+}
+
+/// One line of a table of metrics.
+struct Row<'a> {
+    name: String,
+    epoch: String,
+    cells: Vec<(f64, String)>,
+    class: &'a str,
+}
+
+fn selected_table(html: &mut String, report: &Report, split: SplitName) -> std::fmt::Result {
+    let of_runs: Vec<(&Run, &RunResult, &Values)> = report
+        .complete()
+        .filter_map(|(run, result)| Some((run, result, of_split(result, split)?)))
+        .collect();
+    let Some((first, ..)) = of_runs.first() else { return Ok(()) };
+    let metrics = metrics(of_runs.iter().map(|(.., values)| *values));
+    let rows = of_runs.iter().map(|(run, result, values)| Row {
+        name: Text(&run.name).to_string(),
+        epoch: result.selected.epoch.to_string(),
+        cells: metrics.iter().map(|metric| plain(values.get(metric))).collect(),
+        class: "run",
+    });
+    let mut rows: Vec<Row> = rows.collect();
+    let means = |metric: &&str| mean_std(of_runs.iter().map(|(.., values)| values.get(metric)));
+    add_means(&mut rows, &metrics, means);
+    if split == SplitName::Test {
+        add_paper(&mut rows, &metrics, paper(first.dataset()), means);
+    }
+    table(html, "Run", &metrics, &rows)
+}
+
+fn released_table(html: &mut String, report: &Report) -> std::fmt::Result {
+    let of_runs: Vec<(&Run, &RunResult)> = report
+        .complete()
+        .filter(|(_, result)| !result.best_on_test_per_metric.is_empty())
+        .collect();
+    let Some((first, _)) = of_runs.first() else { return Ok(()) };
+    writeln!(
+        html,
+        "<h3>Released protocol: best epoch on the test split, metric by metric</h3>\n\
+         <p>The released training script of ALMT reports, for each metric, the best epoch on the \
+         test split. Such figures are chosen on the data that they are reported on; they stand here \
+         to be compared with published ones that were chosen so. The epoch is in brackets.</p>"
+    )?;
+    let metrics = metrics(of_runs.iter().filter_map(|(_, result)| result.selected.test.as_ref()));
+    let value = |result: &RunResult, metric: &str| {
+        result.best_on_test_per_metric.get(metric).map_or(f64::NAN, |best| best.value)
+    };
+    let rows = of_runs.iter().map(|(run, result)| Row {
+        name: Text(&run.name).to_string(),
+        epoch: String::new(),
+        cells: metrics
+            .iter()
+            .map(|metric| {
+                let best = result.best_on_test_per_metric.get(*metric);
+                let epoch =
+                    best.map_or(String::new(), |best| format!(" <small>({})</small>", best.epoch));
+                let (value, shown) = plain(value(result, metric));
+                (value, shown + &epoch)
+            })
+            .collect(),
+        class: "run",
+    });
+    let mut rows: Vec<Row> = rows.collect();
+    let means = |metric: &&str| mean_std(of_runs.iter().map(|(_, result)| value(result, metric)));
+    add_means(&mut rows, &metrics, means);
+    add_paper(&mut rows, &metrics, paper(first.dataset()), means);
+    table(html, "Run", &metrics, &rows)
+}
+
+/// Names of all metrics, in the order of the first run that has them.
+fn metrics<'a>(of_runs: impl Iterator<Item = &'a Values>) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    for (name, _) in of_runs.flat_map(Values::iter) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn plain(value: f64) -> (f64, String) {
+    (value, decimals(value, 4))
+}
+
+fn add_means(rows: &mut Vec<Row>, metrics: &[&str], means: impl Fn(&&str) -> (usize, f64, f64)) {
+    if rows.len() < 2 {
+        return;
+    }
+    let over = format!("over {}", count(rows.len(), "run", "runs"));
+    let cells = metrics.iter().map(|metric| plain(means(metric).1)).collect();
+    let name = format!("Mean <small>{over}</small>");
+    rows.push(Row { name, epoch: String::new(), cells, class: "mean" });
+    let cells = metrics.iter().map(|metric| plain(means(metric).2)).collect();
+    let name = "Standard deviation <small>n − 1</small>".into();
+    rows.push(Row { name, epoch: String::new(), cells, class: "std" });
+}
+
+fn add_paper(
+    rows: &mut Vec<Row>,
+    metrics: &[&str],
+    paper: &BTreeMap<String, f64>,
+    means: impl Fn(&&str) -> (usize, f64, f64),
+) {
+    if paper.is_empty() {
+        return;
+    }
+    let of_paper = |metric: &str| paper.get(metric).copied().unwrap_or(f64::NAN);
+    let cells = metrics.iter().map(|metric| plain(of_paper(metric))).collect();
+    let name = "Paper <small>Zhang et al., EMNLP 2023</small>".into();
+    rows.push(Row { name, epoch: String::new(), cells, class: "paper" });
+    let what = if rows.iter().any(|row| row.class == "mean") { "Mean" } else { "Run" };
+    let differences = metrics.iter().map(|metric| {
+        let difference = means(metric).1 - of_paper(metric);
+        (difference, signed(difference, 4))
+    });
+    let (name, cells) = (format!("{what} − paper"), differences.collect());
+    rows.push(Row { name, epoch: String::new(), cells, class: "difference" });
+}
+
+/// A table of metrics; the best value of several runs is bold.
+fn table(html: &mut String, first: &str, metrics: &[&str], rows: &[Row]) -> std::fmt::Result {
+    let with_epoch = rows.iter().any(|row| !row.epoch.is_empty());
+    writeln!(
+        html,
+        "<div class=\"scroll\" tabindex=\"0\"><table class=\"numbers\">\n<thead><tr><th>{first}</th>"
+    )?;
+    if with_epoch {
+        writeln!(html, "<th>Epoch</th>")?;
+    }
+    for metric in metrics {
+        let (name, variant, lower) = metric_words(metric);
+        let arrow = if lower { "↓" } else { "↑" };
+        writeln!(
+            html,
+            "<th title=\"{}\">{name} {arrow}<small>{variant}</small></th>",
+            Text(metric)
+        )?;
+    }
+    writeln!(html, "</tr></thead>\n<tbody>")?;
+    let n_runs = rows.iter().filter(|row| row.class == "run").count();
+    for row in rows {
+        write!(html, "<tr class=\"{}\"><th scope=\"row\">{}</th>", row.class, row.name)?;
+        if with_epoch {
+            write!(html, "<td>{}</td>", row.epoch)?;
+        }
+        for (idx, (value, shown)) in row.cells.iter().enumerate() {
+            let lower = metric_words(metrics[idx]).2;
+            let values = rows.iter().filter(|row| row.class == "run").map(|row| row.cells[idx].0);
+            let best = values.fold(f64::NAN, if lower { f64::min } else { f64::max });
+            let class = match row.class == "run" && n_runs > 1 && *value == best {
+                true => " class=\"best\"",
+                false => "",
+            };
+            write!(html, "<td{class}>{shown}</td>")?;
+        }
+        writeln!(html, "</tr>")?;
+    }
+    writeln!(html, "</tbody></table></div>")
+}
+
+/// The section of the runs: what each of them is, and all that it was made from.
+pub(super) fn runs(report: &Report) -> String {
+    let mut html = String::from("<section id=\"runs\">\n<h2>Runs</h2>\n");
+    // Writing to a string does not fail.
+    let _ = write_runs(&mut html, report);
+    html.push_str("</section>\n");
+    html
+}
+
+fn write_runs(html: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(
+        html,
+        "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th>Run</th><th>Seed</th>\
+         <th>Fold</th><th>Epochs</th><th>Selected</th><th>Time</th><th>BLAKE3 of the \
+         checkpoint</th></tr></thead>\n<tbody>"
+    )?;
+    for run in report.runs() {
+        let config = &run.config;
+        let fold =
+            config.split_manifest.as_ref().map_or("–".into(), |fold| fold.fold.to_string());
+        let (selected, time, digest) = match &run.result {
+            Some(result) => (
+                result.selected.epoch.to_string(),
+                format!("{} s", decimals(result.seconds, 1)),
+                format!("<code>{}</code>", Text(&result.checkpoint_blake3)),
+            ),
+            None => ("–".into(), "–".into(), "not complete".into()),
+        };
+        let n_epochs = run.result.as_ref().map_or(run.epochs.len(), |result| result.n_epochs);
+        writeln!(
+            html,
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{fold}</td><td>{n_epochs} of {}</td>\
+             <td>{selected}</td><td>{time}</td><td>{digest}</td></tr>",
+            Text(&run.name),
+            config.seed,
+            config.n_epochs()
+        )?;
+    }
+    writeln!(html, "</tbody></table></div>")?;
+    for run in report.runs() {
+        let words: Vec<String> = run.config.command.iter().map(|word| quoted(word)).collect();
+        writeln!(
+            html,
+            "<details><summary>{}: command and configuration</summary>\n<pre>$ {}</pre>\n\
+             <pre>{}</pre>\n</details>",
+            Text(&run.name),
+            Text(words.join(" ")),
+            Text(run.config_text.trim_end())
+        )?;
+    }
+    Ok(())
+}
+
+/// A word of a command line, in quotes where a shell needs them.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./,:=@%+".contains(letter);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paper_has_metrics_that_the_page_has_words_for() {
+        for dataset in Dataset::ALL {
+            for metric in paper(dataset).keys() {
+                let (name, ..) = metric_words(metric);
+                assert!(["Acc-", "F1", "MAE", "Corr"].iter().any(|part| name.starts_with(part)));
+            }
+        }
+        assert!(!paper(Dataset::Mosi).is_empty() && paper(Dataset::Simsv2).is_empty());
+    }
+
+    #[test]
+    fn words_are_quoted_as_a_shell_needs_it() {
+        assert_eq!(
+            ["--lr=1e-3", "a b", "it's", ""].map(quoted),
+            ["--lr=1e-3", "'a b'", r"'it'\''s'", "''"]
+        );
+    }
+}
