@@ -35,6 +35,7 @@ pub mod corpus;
 pub mod export;
 pub mod ingest;
 mod map;
+mod mean;
 #[cfg(feature = "train")]
 pub mod model;
 pub mod name;

@@ -90,6 +90,31 @@ pub struct AlmtSizes {
     pub residual: Residual,
 }
 
+#[cfg(test)]
+impl AlmtSizes {
+    /// Sizes that tests need not wait for.
+    pub(super) fn small() -> AlmtSizes {
+        AlmtSizes {
+            token_len: 4,
+            token_dim: 16,
+            embedding_depth: 1,
+            embedding_heads: 2,
+            embedding_mlp_dim: 10,
+            language_heads: 2,
+            language_mlp_dim: 10,
+            ahl_depth: 3,
+            ahl_heads: 2,
+            ahl_dim_head: 8,
+            fusion_depth: 1,
+            fusion_heads: 2,
+            fusion_mlp_dim: 10,
+            dim_head: 6,
+            layer_norm_eps: 1e-5,
+            residual: Residual::Released,
+        }
+    }
+}
+
 /// All sizes of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlmtConfig {
@@ -603,24 +628,7 @@ mod tests {
 
     fn config(embedding_depth: i64) -> AlmtConfig {
         let sequence = Sequence { seq_len: 11, feat_dim: 3 };
-        let sizes = AlmtSizes {
-            token_len: 4,
-            token_dim: 16,
-            embedding_depth,
-            embedding_heads: 2,
-            embedding_mlp_dim: 10,
-            language_heads: 2,
-            language_mlp_dim: 10,
-            ahl_depth: 3,
-            ahl_heads: 2,
-            ahl_dim_head: 8,
-            fusion_depth: 1,
-            fusion_heads: 2,
-            fusion_mlp_dim: 10,
-            dim_head: 6,
-            layer_norm_eps: 1e-5,
-            residual: Residual::Released,
-        };
+        let sizes = AlmtSizes { embedding_depth, ..AlmtSizes::small() };
         let variant = Variant::default();
         AlmtConfig { sizes, text: sequence, audio: None, vision: None, variant }
     }

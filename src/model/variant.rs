@@ -195,29 +195,12 @@ mod tests {
     use tch::{Device, Kind, Tensor, nn};
 
     use super::*;
-    use crate::model::{Almt, AlmtSizes, Init, Input, Residual, Sequence, Trace};
+    use crate::model::{Almt, AlmtSizes, Init, Input, Sequence, Trace};
 
     const BATCH: i64 = 3;
 
     fn config(variant: Variant) -> AlmtConfig {
-        let sizes = AlmtSizes {
-            token_len: 4,
-            token_dim: 16,
-            embedding_depth: 1,
-            embedding_heads: 2,
-            embedding_mlp_dim: 10,
-            language_heads: 2,
-            language_mlp_dim: 10,
-            ahl_depth: 3,
-            ahl_heads: 2,
-            ahl_dim_head: 8,
-            fusion_depth: 2,
-            fusion_heads: 2,
-            fusion_mlp_dim: 10,
-            dim_head: 6,
-            layer_norm_eps: 1e-5,
-            residual: Residual::Released,
-        };
+        let sizes = AlmtSizes { fusion_depth: 2, ..AlmtSizes::small() };
         AlmtConfig {
             sizes,
             text: Sequence { seq_len: 7, feat_dim: 20 },

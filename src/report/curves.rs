@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use super::Report;
 use super::chart::{Axis, Chart};
 use super::html::{Text, count};
 use super::run::{Epoch, Run};
-use super::{Report, mean_std};
+use crate::mean::mean_std;
 
 /// One kind of values over epochs.
 struct Curve {

@@ -7,9 +7,10 @@ use super::chart::{Axis, Chart, nice_step};
 use super::curves::write_legend;
 use super::html::{Text, count, decimals, signed};
 use super::run::Prediction;
-use super::{Report, Texts, mean_std, tables};
+use super::{Report, Texts, tables};
 use crate::corpus::Dataset;
 use crate::corpus::label::{BinScheme, Bins};
+use crate::mean::mean_std;
 
 /// Segments in the table of the worst.
 const N_WORST: usize = 10;

@@ -201,16 +201,6 @@ fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
     })
 }
 
-/// Number, mean and sample standard deviation (with n - 1) of the values that are numbers; the
-/// deviation of a single value, and both of none, are NaN.
-fn mean_std(values: impl IntoIterator<Item = f64>) -> (usize, f64, f64) {
-    let values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (values.len(), mean, (square / (n - 1.0)).sqrt())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,13 +245,5 @@ mod tests {
         assert!(page.contains("said &lt;script&gt;alert(1)&lt;/script&gt;"));
         assert!(page.contains("<th title=\"&lt;b&gt;\">&lt;b&gt;"), "{page}");
         assert!(page.matches("&lt;script&gt;").count() > 8);
-    }
-
-    #[test]
-    fn means_leave_out_what_is_no_number() {
-        assert_eq!(mean_std([1.0, f64::NAN, 3.0]), (2, 2.0, 2.0_f64.sqrt()));
-        let (n, mean, std) = mean_std([5.0]);
-        assert!((n, mean) == (1, 5.0) && std.is_nan());
-        assert!(mean_std([]).1.is_nan());
     }
 }

@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use super::html::{Text, count, decimals};
 use super::run::Run;
-use super::{Report, confusion, curves, errors, mean_std, tables};
+use super::{Report, confusion, curves, errors, tables};
 use crate::corpus::SplitName;
 use crate::corpus::label::BinScheme;
+use crate::mean::mean_std;
 
 const STYLE: &str = include_str!("style.css");
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
+use super::Report;
 use super::html::{Text, count, decimals, signed};
 use super::run::{Run, RunResult, Values};
-use super::{Report, mean_std};
 use crate::corpus::{Dataset, SplitName};
+use crate::mean::mean_std;
 
 /// What the paper reports of ALMT on the test split of a dataset (`schemas/paper/almt.toml`).
 pub(super) fn paper(dataset: Dataset) -> &'static BTreeMap<String, f64> {

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::mean::mean_std;
 use crate::train::corrupt::Corruption;
 use crate::train::metrics::Metrics;
-use crate::train::seeds::mean_and_std;
 
 /// One model on inputs made worse in one way.
 #[derive(Debug, Clone)]
@@ -71,10 +71,9 @@ impl RobustnessPoint {
         };
         for of_one in points.chunk_by(|one, next| one.corruption == next.corruption) {
             let name = of_one[0].corruption.map_or("as they are".into(), |it| it.to_string());
-            let values: Vec<f64> = of_one.iter().map(mae).collect();
-            let growth: Vec<f64> = of_one.iter().map(|it| mae(it) - clean(it.seed)).collect();
-            let (mean_mae, std) = mean_and_std(&values);
-            let (mean_growth, _) = mean_and_std(&growth);
+            let (_, mean_mae, std) = mean_std(of_one.iter().map(mae));
+            let growth = of_one.iter().map(|it| mae(it) - clean(it.seed));
+            let (_, mean_growth, _) = mean_std(growth);
             let shown = match std.is_nan() {
                 true => format!("{mean_mae:.4}"),
                 false => format!("{mean_mae:.4} ± {std:.4}"),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::record::RunResult;
 use crate::corpus::Dataset;
 use crate::export::{ExportError, table_parquet};
+use crate::mean::mean_std;
 use crate::publish;
 
 /// One metric over several runs, each at the epoch that its validation split chose.
@@ -43,12 +44,11 @@ pub fn spread(dataset: Dataset, results: &[RunResult]) -> Vec<Spread> {
                 .iter()
                 .filter_map(|result| result.selected.test.as_ref())
                 .map(|test| test.get(name))
-                .filter(|value| !value.is_nan())
                 .collect();
-            let (mean, std) = mean_and_std(&values);
+            let (n_runs, mean, std) = mean_std(values.iter().copied());
             Spread {
                 metric: name.into(),
-                n_runs: values.len(),
+                n_runs,
                 mean,
                 std,
                 min: values.iter().copied().fold(f64::NAN, f64::min),
@@ -57,14 +57,6 @@ pub fn spread(dataset: Dataset, results: &[RunResult]) -> Vec<Spread> {
             }
         })
         .collect()
-}
-
-/// Mean and sample standard deviation (with n - 1), which is NaN of a single value.
-pub fn mean_and_std(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (square / (n - 1.0)).sqrt())
 }
 
 /// Writes a table of [`Spread`] whole or not at all.

@@ -159,9 +159,9 @@ impl Bench<'_> {
         let hyper_parameters = row.hyper_parameters(&self.preset).map_err(Failure::new)?;
         let modalities: Vec<Modality> =
             self.modalities.iter().copied().filter(|m| !row.without.contains(m)).collect();
-        let has_hyper = modalities.iter().any(|modality| *modality != Modality::Text);
-        if !has_hyper && !hyper_parameters.variant.is_published() {
-            return Ok(Err("the store has neither audio nor vision".into()));
+        let model = hyper_parameters.config(&self.inputs(&modalities)).ok_or(TrainError::NoText)?;
+        if let Some(reason) = model.variant.conflict(&model) {
+            return Ok(Err(reason));
         }
         let folder = row.folder(&self.preset).map_err(Failure::new)?;
         let settings = TrainSettings {
@@ -183,6 +183,18 @@ impl Bench<'_> {
             hyper_parameters,
         };
         Ok(Ok((settings, folder)))
+    }
+
+    /// Extents of the store's modalities.
+    fn inputs(&self, modalities: &[Modality]) -> BTreeMap<Modality, Sequence> {
+        let manifest = self.samples.store().manifest();
+        let extents = |modality: &Modality| {
+            let column = manifest.column(&format!("/{}/{modality}", SplitName::Train))?;
+            let &[_, seq_len, feat_dim] = &*column.shape else { return None };
+            let seq_len = i64::try_from(seq_len).ok()?;
+            Some((*modality, Sequence { seq_len, feat_dim: i64::try_from(feat_dim).ok()? }))
+        };
+        modalities.iter().filter_map(extents).collect()
     }
 
     fn run_folder(&self, folder: &str, seed: u64) -> PathBuf {
@@ -241,17 +253,6 @@ impl Bench<'_> {
 
     /// Table 8: parameters of every model, and of each part of it.
     fn write_sizes(&self) -> Result<(), Failure> {
-        let manifest = self.samples.store().manifest();
-        let extents = |modality: &Modality| match *manifest
-            .column(&format!("/{}/{modality}", SplitName::Train))?
-            .shape
-        {
-            [_, seq_len, feat_dim] => {
-                let sizes = (i64::try_from(seq_len).ok()?, i64::try_from(feat_dim).ok()?);
-                Some((*modality, Sequence { seq_len: sizes.0, feat_dim: sizes.1 }))
-            }
-            _ => None,
-        };
         let mut models = Vec::new();
         for row in Experiment::all().iter().flat_map(|experiment| &experiment.rows) {
             let Ok((settings, folder)) = self.settings(row)? else { continue };
@@ -262,14 +263,13 @@ impl Bench<'_> {
             if models.iter().any(|model: &ModelSize| model.name == name) {
                 continue;
             }
-            let inputs = settings.modalities.iter().filter_map(extents).collect();
+            let inputs = self.inputs(&settings.modalities);
             models.push(ModelSize::of(name, &config_for(&settings, &inputs, None, None)?.model));
         }
-        let mut about = format!("{} parameters of each model and of its parts, for ", models.len());
-        about = format!(
-            "{about}the inputs of {}. The paper has 2.50 million of ALMT on CMU-MOSI, which are \
-             2,504,449 with the 50 steps of its aligned features; every further step of audio or \
-             vision adds 128.",
+        let about = format!(
+            "Parameters of each model and of its parts, for the inputs of {}. The paper has 2.50 \
+             million of ALMT on CMU-MOSI, which are 2,504,449 with the 50 steps of its aligned \
+             features; every further step of audio or vision adds 128.",
             self.args.store.display()
         );
         let markdown =

@@ -1,0 +1,24 @@
+//! Mean and deviation of a few figures.
+
+/// Number, mean and sample standard deviation (with n - 1) of the values that are numbers; the
+/// deviation of a single value, and both of none, are NaN.
+pub(crate) fn mean_std(values: impl IntoIterator<Item = f64>) -> (usize, f64, f64) {
+    let values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (values.len(), mean, (square / (n - 1.0)).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_leave_out_what_is_no_number() {
+        assert_eq!(mean_std([1.0, f64::NAN, 3.0]), (2, 2.0, 2.0_f64.sqrt()));
+        let (n, mean, std) = mean_std([5.0]);
+        assert!((n, mean) == (1, 5.0) && std.is_nan());
+        assert!(mean_std([]).1.is_nan());
+    }
+}
