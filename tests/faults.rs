@@ -257,3 +257,18 @@ fn a_store_that_was_cut_short_is_refused() {
         std::fs::write(&file, &whole).unwrap();
     }
 }
+
+/// A program that adds to a store leaves its values alone, but the store is not what was written.
+#[test]
+fn a_store_that_another_program_wrote_to_is_found_and_sealed_again_by_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = synthetic_store(folder.path(), "mosi", "4");
+    let file = hdf5::File::open_rw(&store).unwrap();
+    file.new_attr::<u8>().create("note").unwrap().write_scalar(&1_u8).unwrap();
+    file.close().unwrap();
+    let call = almt(folder.path(), &["validate", "mosi.h5"]);
+    assert_eq!(call.code(), 1, "{}", call.explain());
+    assert!(call.stdout().contains("another program wrote to it"), "{}", call.explain());
+    almt(folder.path(), &["copy", "mosi.h5", "again.h5"]).ok();
+    almt(folder.path(), &["validate", "again.h5"]).ok();
+}

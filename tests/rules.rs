@@ -158,6 +158,9 @@ impl Editor {
             let value: VarLenUnicode = text.parse().unwrap();
             self.file.attr(name).unwrap().write_scalar(&value).unwrap();
         }
+        // As in a store of the first versions, whose files have no digest but those of their
+        // columns: the planted defect is to be the only one.
+        self.file.delete_attr("seal").unwrap();
     }
 }
 

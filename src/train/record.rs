@@ -118,7 +118,7 @@ pub struct Evaluation {
     /// Samples of the split.
     pub n_samples: usize,
     /// What was done to the inputs first, such as `audio:noise=0.5`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub corruptions: Vec<String>,
     /// Seed of what was drawn for it.
     #[serde(skip_serializing_if = "Option::is_none")]
