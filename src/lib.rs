@@ -41,6 +41,7 @@ pub mod model;
 pub mod name;
 #[cfg(feature = "train")]
 mod native;
+mod paper;
 pub mod pickle;
 #[cfg(feature = "train")]
 pub mod pretrained;

@@ -119,6 +119,10 @@ fn a_dry_run_says_what_there_is_to_do_and_does_nothing() {
     assert!(shown.contains("w/o Fusion Transformer"), "{shown}");
     assert!(shown.contains("2 of 2 runs to do, about "), "{shown}");
     assert!(shown.lines().last().unwrap().starts_with("8 runs, about "), "{shown}");
+    let shown = reproduce(folder, "robustness", &["--dry-run"]);
+    assert!(shown.lines().last().unwrap().starts_with("2 runs, about "), "{shown}");
+    let shown = reproduce(folder, "table8", &["--dry-run"]);
+    assert!(shown.contains("trains nothing") && shown.contains("0 runs, about 0 s"), "{shown}");
     assert!(!folder.join("out").exists());
 }
 

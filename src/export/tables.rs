@@ -31,7 +31,7 @@ pub fn class_table(classes: &[ClassCount]) -> Result<DataFrame, ExportError> {
 /// # Errors
 /// `out` cannot be written to.
 pub fn classes_csv<W: Write>(classes: &[ClassCount], out: W) -> Result<(), ExportError> {
-    Ok(CsvWriter::new(out).finish(&mut class_table(classes)?)?)
+    table_csv(&mut class_table(classes)?, out)
 }
 
 /// Writes the table as Parquet.
@@ -40,6 +40,14 @@ pub fn classes_csv<W: Write>(classes: &[ClassCount], out: W) -> Result<(), Expor
 /// `out` cannot be written to.
 pub fn classes_parquet<W: Write>(classes: &[ClassCount], out: W) -> Result<(), ExportError> {
     table_parquet(&class_table(classes)?, out)
+}
+
+/// Writes a table that fits in memory as CSV.
+///
+/// # Errors
+/// `out` cannot be written to.
+pub fn table_csv<W: Write>(table: &mut DataFrame, out: W) -> Result<(), ExportError> {
+    Ok(CsvWriter::new(out).finish(table)?)
 }
 
 /// Writes a table that fits in memory as Parquet.

@@ -9,6 +9,7 @@ use super::{Report, confusion, curves, errors, tables};
 use crate::corpus::SplitName;
 use crate::corpus::label::BinScheme;
 use crate::mean::mean_std;
+use crate::paper;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -114,7 +115,7 @@ fn tiles(html: &mut String, report: &Report) -> std::fmt::Result {
             0 | 1 => String::new(),
             n => format!("<small>± {} over {n} runs</small>", decimals(std, 3)),
         };
-        let paper = tables::paper(dataset).get(metric);
+        let paper = paper::almt(dataset).get(metric);
         let paper = paper
             .map_or(String::new(), |paper| format!("<small>paper {}</small>", decimals(*paper, 3)));
         writeln!(

@@ -2,23 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::LazyLock;
 
 use super::Report;
 use super::html::{Text, count, decimals, signed};
 use super::run::{Run, RunResult, Values};
-use crate::corpus::{Dataset, SplitName};
+use crate::corpus::SplitName;
 use crate::mean::mean_std;
-
-/// What the paper reports of ALMT on the test split of a dataset (`schemas/paper/almt.toml`).
-pub(super) fn paper(dataset: Dataset) -> &'static BTreeMap<String, f64> {
-    static PAPER: LazyLock<BTreeMap<String, BTreeMap<String, f64>>> = LazyLock::new(|| {
-        let text = include_str!("../../schemas/paper/almt.toml");
-        toml::from_str(text).expect("the embedded table is tested")
-    });
-    static NOTHING: BTreeMap<String, f64> = BTreeMap::new();
-    PAPER.get(dataset.name()).unwrap_or(&NOTHING)
-}
+use crate::paper;
 
 /// A metric as papers call it: name, variant, and whether lower is better.
 pub(super) fn metric_words(metric: &str) -> (String, &'static str, bool) {
@@ -111,7 +101,7 @@ fn selected_table(html: &mut String, report: &Report, split: SplitName) -> std::
     let means = |metric: &&str| mean_std(of_runs.iter().map(|(.., values)| values.get(metric)));
     add_means(&mut rows, &metrics, means);
     if split == SplitName::Test {
-        add_paper(&mut rows, &metrics, paper(first.dataset()), means);
+        add_paper(&mut rows, &metrics, paper::almt(first.dataset()), means);
     }
     table(html, "Run", &metrics, &rows)
 }
@@ -151,7 +141,7 @@ fn released_table(html: &mut String, report: &Report) -> std::fmt::Result {
     let mut rows: Vec<Row> = rows.collect();
     let means = |metric: &&str| mean_std(of_runs.iter().map(|(_, result)| value(result, metric)));
     add_means(&mut rows, &metrics, means);
-    add_paper(&mut rows, &metrics, paper(first.dataset()), means);
+    add_paper(&mut rows, &metrics, paper::almt(first.dataset()), means);
     table(html, "Run", &metrics, &rows)
 }
 
@@ -311,16 +301,16 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::Dataset;
 
     #[test]
     fn the_paper_has_metrics_that_the_page_has_words_for() {
         for dataset in Dataset::ALL {
-            for metric in paper(dataset).keys() {
+            for metric in paper::almt(dataset).keys() {
                 let (name, ..) = metric_words(metric);
                 assert!(["Acc-", "F1", "MAE", "Corr"].iter().any(|part| name.starts_with(part)));
             }
         }
-        assert!(!paper(Dataset::Mosi).is_empty() && paper(Dataset::Simsv2).is_empty());
     }
 
     #[test]

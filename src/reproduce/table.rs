@@ -1,40 +1,13 @@
-//! A table of results beside the paper's: for people as Markdown, for programs as CSV.
+//! A table of results beside the paper's: for people as Markdown, for programs as a data frame.
 
 use std::fmt::Write;
-use std::io;
-use std::path::Path;
 
-use polars::df;
-use serde::Serialize;
+use polars::prelude::{Column, DataFrame};
 
 use super::headline;
 use crate::corpus::Dataset;
-use crate::export::{ExportError, table_parquet};
-use crate::publish;
-use crate::train::seeds::Spread;
-
-/// One metric of one model.
-#[derive(Debug, Clone, Serialize)]
-pub struct Line {
-    /// The experiment.
-    pub experiment: String,
-    /// The model, as the paper calls it.
-    pub row: String,
-    /// Name of the metric.
-    pub metric: String,
-    /// Runs that have it as a number.
-    pub n_runs: usize,
-    /// Mean on the test split.
-    pub mean: f64,
-    /// Sample standard deviation; NaN of a single run.
-    pub std: f64,
-    /// Smallest value.
-    pub min: f64,
-    /// Largest value.
-    pub max: f64,
-    /// What the paper reports, where it reports this metric.
-    pub paper: Option<f64>,
-}
+use crate::export::ExportError;
+use crate::train::seeds::{Spread, frame};
 
 /// The results of one experiment.
 #[derive(Debug, Clone)]
@@ -49,51 +22,30 @@ pub struct Table {
     pub rows: Vec<(String, Result<Vec<Spread>, String>)>,
 }
 
-impl Line {
-    /// Writes lines as Parquet, whole or not at all.
+impl Table {
+    /// The table as a data frame, a row per model and metric: the experiment, the model, and the
+    /// fields of [`Spread`].
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn write_parquet(path: &Path, lines: &[Line]) -> io::Result<()> {
-        fn column<T>(lines: &[Line], value: fn(&Line) -> T) -> Vec<T> {
-            lines.iter().map(value).collect()
+    /// None that results can lead to.
+    pub fn frame(&self) -> Result<DataFrame, ExportError> {
+        let empty: &[Spread] = &[];
+        let mut all = self.named(frame(empty)?, "")?;
+        for (row, spread) in &self.rows {
+            if let Ok(spread) = spread {
+                all.vstack_mut_owned(self.named(frame(spread)?, row)?)?;
+            }
         }
-        let table = df!(
-            "experiment" => column(lines, |line| line.experiment.clone()),
-            "row" => column(lines, |line| line.row.clone()),
-            "metric" => column(lines, |line| line.metric.clone()),
-            "n_runs" => column(lines, |line| line.n_runs as u64),
-            "mean" => column(lines, |line| line.mean),
-            "std" => column(lines, |line| line.std),
-            "min" => column(lines, |line| line.min),
-            "max" => column(lines, |line| line.max),
-            "paper" => column(lines, |line| line.paper),
-        );
-        let mut bytes = Vec::new();
-        table_parquet(&table.map_err(ExportError::from)?, &mut bytes)?;
-        publish::write(path, &bytes)
+        Ok(all)
     }
-}
 
-impl Table {
-    /// One line per model and metric.
-    pub fn lines(&self) -> Vec<Line> {
-        let results =
-            self.rows.iter().filter_map(|(row, spread)| Some((row, spread.as_ref().ok()?)));
-        results
-            .flat_map(|(row, spread)| spread.iter().map(move |metric| (row, metric)))
-            .map(|(row, metric)| Line {
-                experiment: self.experiment.clone(),
-                row: row.clone(),
-                metric: metric.metric.clone(),
-                n_runs: metric.n_runs,
-                mean: metric.mean,
-                std: metric.std,
-                min: metric.min,
-                max: metric.max,
-                paper: metric.paper,
-            })
-            .collect()
+    /// Puts the experiment and the model before other columns.
+    fn named(&self, mut frame: DataFrame, row: &str) -> Result<DataFrame, ExportError> {
+        let n_rows = frame.height();
+        for (place, name, value) in [(0, "experiment", &*self.experiment), (1, "row", row)] {
+            frame.insert_column(place, Column::new(name.into(), vec![value; n_rows]))?;
+        }
+        Ok(frame)
     }
 
     /// The table as Markdown: the metrics of the paper's ablations of several models, or all metrics

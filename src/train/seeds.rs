@@ -1,9 +1,7 @@
 //! Several runs that differ in their seed, and what they come to together.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::LazyLock;
 
 use polars::prelude::*;
 use serde::Serialize;
@@ -12,7 +10,7 @@ use super::record::RunResult;
 use crate::corpus::Dataset;
 use crate::export::{ExportError, table_parquet};
 use crate::mean::mean_std;
-use crate::publish;
+use crate::{paper, publish};
 
 /// One metric over several runs, each at the epoch that its validation split chose.
 #[derive(Debug, Clone, Serialize)]
@@ -35,7 +33,7 @@ pub struct Spread {
 
 /// Summarises the test metrics of runs; empty where there is no test split.
 pub fn spread(dataset: Dataset, results: &[RunResult]) -> Vec<Spread> {
-    let paper = paper(dataset);
+    let paper = paper::almt(dataset);
     let first = results.first().and_then(|result| result.selected.test.as_ref());
     let names = first.into_iter().flat_map(super::metrics::Metrics::iter).map(|(name, _)| name);
     names
@@ -77,10 +75,20 @@ pub fn write_csv<R: Serialize>(path: &Path, rows: &[R]) -> io::Result<()> {
 }
 
 fn write_parquet(path: &Path, spread: &[Spread]) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    table_parquet(&frame(spread)?, &mut bytes)?;
+    publish::write(path, &bytes)
+}
+
+/// A data frame with a row for each and the fields of [`Spread`] as columns.
+///
+/// # Errors
+/// None that figures can lead to.
+pub fn frame(spread: &[Spread]) -> Result<DataFrame, ExportError> {
     fn column<T>(spread: &[Spread], value: fn(&Spread) -> T) -> Vec<T> {
         spread.iter().map(value).collect()
     }
-    let table = df!(
+    Ok(df!(
         "metric" => spread.iter().map(|row| &*row.metric).collect::<Vec<&str>>(),
         "n_runs" => column(spread, |row| row.n_runs as u64),
         "mean" => column(spread, |row| row.mean),
@@ -88,20 +96,7 @@ fn write_parquet(path: &Path, spread: &[Spread]) -> io::Result<()> {
         "min" => column(spread, |row| row.min),
         "max" => column(spread, |row| row.max),
         "paper" => column(spread, |row| row.paper),
-    );
-    let mut bytes = Vec::new();
-    table_parquet(&table.map_err(ExportError::from)?, &mut bytes)?;
-    publish::write(path, &bytes)
-}
-
-/// What the paper reports of ALMT on the test split of a dataset (`schemas/paper/almt.toml`).
-pub fn paper(dataset: Dataset) -> &'static BTreeMap<String, f64> {
-    static PAPER: LazyLock<BTreeMap<String, BTreeMap<String, f64>>> = LazyLock::new(|| {
-        let text = include_str!("../../schemas/paper/almt.toml");
-        toml::from_str(text).expect("the embedded table is tested")
-    });
-    static NOTHING: BTreeMap<String, f64> = BTreeMap::new();
-    PAPER.get(dataset.name()).unwrap_or(&NOTHING)
+    )?)
 }
 
 #[cfg(test)]
@@ -118,8 +113,8 @@ mod tests {
             (Dataset::Simsv2, 0),
         ] {
             let known = super::super::metrics::names(dataset.bin_scheme());
-            assert_eq!(paper(dataset).len(), n_metrics);
-            assert!(paper(dataset).keys().all(|name| known.contains(&&**name)), "{dataset}");
+            assert_eq!(paper::almt(dataset).len(), n_metrics);
+            assert!(paper::almt(dataset).keys().all(|name| known.contains(&&**name)), "{dataset}");
         }
     }
 }

@@ -10,7 +10,7 @@ use super::samples::{CacheArgs, Samples};
 use super::tokens::TokenReader;
 use crate::cli::Failure;
 use crate::corpus::{Dataset, Modality, SplitName};
-use crate::model::{Residual, Sequence};
+use crate::model::Residual;
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
@@ -182,19 +182,9 @@ fn released(
     residual: Residual,
 ) -> Result<CheckpointInfo, Failure> {
     let manifest = samples.store().manifest();
-    let mut sequences = std::collections::BTreeMap::new();
-    for modality in Modality::ALL {
-        let of = |split| manifest.column(&format!("/{split}/{modality}"));
-        if let Some(&[_, seq_len, feat_dim]) =
-            SplitName::ALL.into_iter().find_map(of).map(|column| &*column.shape)
-        {
-            let sequence = Sequence { seq_len: seq_len as i64, feat_dim: feat_dim as i64 };
-            sequences.insert(modality, sequence);
-        }
-    }
     let mut hyper_parameters = Preset::of(preset).clone();
     hyper_parameters.model.residual = residual;
-    let model = hyper_parameters.config(&sequences).ok_or(TrainError::NoText)?;
+    let model = hyper_parameters.config(&samples.sequences()).ok_or(TrainError::NoText)?;
     if model.n_parameters().is_none() {
         return Err(TrainError::Sizes { text: model.text }.into());
     }

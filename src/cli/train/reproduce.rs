@@ -1,7 +1,7 @@
 //! `almt-data reproduce`: the paper's experiments on a store.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,11 +10,13 @@ use tch::Device;
 
 use super::fit::{Kept, Seeds, fit_or_keep, kept, load, seeds as seeds_of};
 use super::samples::{CacheArgs, Samples, absolute};
-use crate::cli::{Failure, cannot_write};
+use crate::cli::{Failure, cannot_write, export_failure};
 use crate::corpus::{Dataset, Modality, SplitName};
+use crate::export::{table_csv, table_parquet};
 use crate::model::Sequence;
+use crate::paper;
 use crate::publish;
-use crate::reproduce::{Experiment, Line, ModelSize, RobustnessPoint, Row, Table};
+use crate::reproduce::{Experiment, ModelSize, RobustnessPoint, Row, Table};
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint;
@@ -22,7 +24,7 @@ use crate::train::corrupt::{Corruption, CorruptionKind, Corruptions};
 use crate::train::network::config_for;
 use crate::train::preset::Preset;
 use crate::train::run::{self, Start, TrainingData};
-use crate::train::seeds::{self, paper, spread};
+use crate::train::seeds::{self, spread};
 use crate::train::settings::TrainSettings;
 
 /// Seed of what corruptions draw.
@@ -34,7 +36,7 @@ const ALL: &str = "all";
 /// Table 8, which trains nothing.
 const SIZES: &str = "table8";
 
-/// What the published model makes of inputs made worse.
+/// The experiment whose table is of inputs made worse, and not of its models.
 const ROBUSTNESS: &str = "robustness";
 
 /// Amounts of each kind of corruption; noise is in standard deviations, the others are shares.
@@ -79,7 +81,7 @@ pub struct ReproduceArgs {
 
 fn experiment_name(text: &str) -> Result<String, String> {
     let mut names: Vec<&str> = Experiment::all().iter().map(|each| &*each.name).collect();
-    names.extend([SIZES, ROBUSTNESS, ALL]);
+    names.extend([SIZES, ALL]);
     match names.contains(&text) {
         true => Ok(text.to_owned()),
         false => Err(format!("expected one of {}", names.join(", "))),
@@ -114,10 +116,10 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     for experiment in experiments {
         let rows = experiment.rows.iter().map(|row| Ok((row.name.clone(), bench.row(row)?)));
         let rows = rows.collect::<Result<Vec<_>, Failure>>()?;
-        bench.write(experiment, rows)?;
-    }
-    if [ROBUSTNESS, ALL].contains(&&*args.what) {
-        bench.write_robustness()?;
+        match &*experiment.name {
+            ROBUSTNESS => bench.write_robustness(experiment)?,
+            _ => bench.write(experiment, rows)?,
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -141,11 +143,8 @@ impl Bench<'_> {
         let mut preset = Preset::of(dataset).clone();
         let epochs = args.epochs.map(|epochs| epochs as usize);
         preset.training.epochs = epochs.unwrap_or(preset.training.epochs);
-        let has = |modality: &Modality| {
-            store.manifest().column(&format!("/{}/{modality}", SplitName::Train)).is_some()
-        };
-        let modalities = Modality::ALL.into_iter().filter(has).collect();
         let samples = Samples::of(store);
+        let modalities = samples.sequences().into_keys().collect();
         Bench { args, samples, out, dataset, preset, modalities, loaded: None }
     }
 
@@ -185,16 +184,11 @@ impl Bench<'_> {
         Ok(Ok((settings, folder)))
     }
 
-    /// Extents of the store's modalities.
+    /// Extents of some of the store's modalities.
     fn inputs(&self, modalities: &[Modality]) -> BTreeMap<Modality, Sequence> {
-        let manifest = self.samples.store().manifest();
-        let extents = |modality: &Modality| {
-            let column = manifest.column(&format!("/{}/{modality}", SplitName::Train))?;
-            let &[_, seq_len, feat_dim] = &*column.shape else { return None };
-            let seq_len = i64::try_from(seq_len).ok()?;
-            Some((*modality, Sequence { seq_len, feat_dim: i64::try_from(feat_dim).ok()? }))
-        };
-        modalities.iter().filter_map(extents).collect()
+        let mut inputs = self.samples.sequences();
+        inputs.retain(|modality, _| modalities.contains(modality));
+        inputs
     }
 
     fn run_folder(&self, folder: &str, seed: u64) -> PathBuf {
@@ -241,7 +235,7 @@ impl Bench<'_> {
         let figures = match row.paper.get(&self.dataset) {
             Some(figures) => figures,
             None if settings.hyper_parameters == self.preset && row.without.is_empty() => {
-                paper(self.dataset)
+                paper::almt(self.dataset)
             }
             None => &BTreeMap::new(),
         };
@@ -278,17 +272,16 @@ impl Bench<'_> {
         self.write_csv(SIZES, &ModelSize::lines(&models))
     }
 
-    /// The test error of the published model on inputs made worse, over its seeds.
-    fn write_robustness(&mut self) -> Result<(), Failure> {
-        let published =
-            Row { name: "ALMT".into(), set: vec![], without: vec![], paper: BTreeMap::new() };
-        if let Err(reason) = self.row(&published)? {
-            return Err(Failure::at(&self.args.store, reason));
-        }
+    /// The test error of an experiment's model, which is trained, on inputs made worse, over its
+    /// seeds.
+    fn write_robustness(&mut self, experiment: &Experiment) -> Result<(), Failure> {
         if !self.samples.has(SplitName::Test) {
             return Err(Failure::at(&self.args.store, "the store has no test split"));
         }
-        let folder = published.folder(&self.preset).map_err(Failure::new)?;
+        let [model] = &*experiment.rows else {
+            return Err(Failure::new("inputs are made worse for one model at a time"));
+        };
+        let folder = model.folder(&self.preset).map_err(Failure::new)?;
         let seeds = self.args.seeds.0.iter();
         let checkpoints = seeds.map(|seed| {
             let path = self.run_folder(&folder, *seed).join(crate::train::folder::BEST);
@@ -328,12 +321,16 @@ impl Bench<'_> {
             .map_err(|error| cannot_write(&path, error))
     }
 
+    fn publish(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        std::fs::create_dir_all(&self.out)
+            .and_then(|()| publish::write(path, bytes))
+            .map_err(|error| cannot_write(path, error))
+    }
+
     /// Writes and prints a page of Markdown.
     fn write_page(&self, name: &str, markdown: &str) -> Result<(), Failure> {
         let page = self.out.join(format!("{name}.md"));
-        std::fs::create_dir_all(&self.out)
-            .and_then(|()| publish::write(&page, markdown.as_bytes()))
-            .map_err(|error| cannot_write(&page, error))?;
+        self.publish(&page, markdown.as_bytes())?;
         outln!("{markdown}");
         outln!("{}", page.display());
         Ok(())
@@ -350,10 +347,14 @@ impl Bench<'_> {
         );
         let (name, title) = (experiment.name.clone(), experiment.title.clone());
         let table = Table { experiment: name, title, about, rows };
-        let lines = table.lines();
-        self.write_csv(&experiment.name, &lines)?;
-        let path = self.out.join(format!("{}.parquet", experiment.name));
-        Line::write_parquet(&path, &lines).map_err(|error| cannot_write(&path, error))?;
+        let path = |ending| self.out.join(format!("{}.{ending}", experiment.name));
+        let (as_csv, as_parquet) = (path("csv"), path("parquet"));
+        let mut frame = table.frame().map_err(|error| export_failure(&as_csv, error))?;
+        let (mut csv, mut parquet) = (Vec::new(), Vec::new());
+        table_csv(&mut frame, &mut csv).map_err(|error| export_failure(&as_csv, error))?;
+        table_parquet(&frame, &mut parquet).map_err(|error| export_failure(&as_parquet, error))?;
+        self.publish(&as_csv, &csv)?;
+        self.publish(&as_parquet, &parquet)?;
         self.write_page(&experiment.name, &table.markdown(self.dataset))
     }
 
@@ -412,6 +413,9 @@ impl Bench<'_> {
                     duration(of_row)
                 );
             }
+        }
+        if self.args.what == SIZES {
+            outln!("{SIZES} trains nothing");
         }
         outln!("{n_runs} runs, about {} on this machine", duration(total));
         Ok(ExitCode::SUCCESS)

@@ -74,6 +74,18 @@ impl Samples {
         &self.store
     }
 
+    /// Extents of the modalities that the store has features of.
+    pub fn sequences(&self) -> BTreeMap<Modality, Sequence> {
+        let extents = |modality: Modality| {
+            let of = |split| self.store.manifest().column(&format!("/{split}/{modality}"));
+            let &[_, seq_len, feat_dim] = &*SplitName::ALL.into_iter().find_map(of)?.shape else {
+                return None;
+            };
+            Some((modality, Sequence { seq_len: seq_len as i64, feat_dim: feat_dim as i64 }))
+        };
+        Modality::ALL.into_iter().filter_map(extents).collect()
+    }
+
     /// Whether a split has any samples.
     pub fn has(&self, split: SplitName) -> bool {
         self.rows.get(&split).is_some_and(|rows| !rows.is_empty())
