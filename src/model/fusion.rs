@@ -181,3 +181,131 @@ impl FusionTransformer {
         summary.expand([source.size()[0], -1, -1], false).select(1, 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, nn};
+
+    use super::*;
+    use crate::model::{AlmtSizes, Sequence, Variant};
+
+    const DIM: usize = 16;
+    const BATCH: usize = 3;
+
+    type Rows = Vec<Vec<f64>>;
+
+    fn rows(x: &Tensor) -> Rows {
+        let width = x.size()[x.dim() - 1];
+        Vec::try_from(x.to_kind(Kind::Double).reshape([-1, width])).unwrap()
+    }
+
+    /// `x W^T + b` of one row, with `W` `[n_out, n_in]`.
+    fn linear(x: &[f64], weight: &Rows, bias: &[f64]) -> Vec<f64> {
+        let product = |row: &Vec<f64>| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>();
+        weight.iter().zip(bias).map(|(row, bias)| product(row) + bias).collect()
+    }
+
+    /// What a fusion makes of random language and hyper-modality, beside what `expected` makes of
+    /// the same: of the parameters by name, and per sample of the tokens of both.
+    fn check(kind: FusionKind, expected: impl Fn(&dyn Fn(&str) -> Rows, &Rows, &Rows) -> Vec<f64>) {
+        tch::manual_seed(5);
+        let store = nn::VarStore::new(Device::Cpu);
+        let sequence = Sequence { seq_len: 7, feat_dim: 20 };
+        let config = AlmtConfig {
+            sizes: AlmtSizes::small(),
+            text: sequence,
+            audio: Some(sequence),
+            vision: None,
+            variant: Variant { fusion: kind, ..Variant::default() },
+        };
+        assert_eq!(config.sizes.token_dim as usize, DIM);
+        let fusion = Fusion::new(&Init::new(store.root(), 1), &config, 4, 4);
+        let parameters = store.variables();
+        let parameter = |name: &str| rows(&parameters[name].unsqueeze(0));
+        let tokens = || Tensor::randn([BATCH as i64, 4, DIM as i64], (Kind::Float, Device::Cpu));
+        let (language, hyper) = (tokens(), tokens());
+        let found = rows(&fusion.forward(&language, &hyper, FusionQuery::Language));
+        assert_eq!(found.len(), BATCH);
+        for (idx, found) in found.iter().enumerate() {
+            let of = |x: &Tensor| rows(&x.get(idx as i64));
+            let expected = expected(&parameter, &of(&language), &of(&hyper));
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-4, "{kind}: {found} and {expected}");
+            }
+        }
+    }
+
+    fn mean(tokens: &Rows) -> Vec<f64> {
+        let of = |idx: usize| tokens.iter().map(|token| token[idx]).sum::<f64>();
+        (0..DIM).map(|idx| of(idx) / tokens.len() as f64).collect()
+    }
+
+    fn with_one(tokens: &Rows) -> Vec<f64> {
+        [vec![1.0], mean(tokens)].concat()
+    }
+
+    #[test]
+    fn concatenation_and_addition_are_of_the_means() {
+        check(FusionKind::Concatenation, |parameter, language, hyper| {
+            let both = [mean(language), mean(hyper)].concat();
+            linear(&both, &parameter("joint.weight"), &parameter("joint.bias")[0])
+        });
+        check(FusionKind::Addition, |_, language, hyper| {
+            mean(language).iter().zip(mean(hyper)).map(|(l, h)| l + h).collect()
+        });
+    }
+
+    #[test]
+    fn tensor_fusion_is_of_the_outer_product() {
+        check(FusionKind::Tensor, |parameter, language, hyper| {
+            let hyper = with_one(hyper);
+            let products: Vec<f64> =
+                with_one(language).iter().flat_map(|l| hyper.iter().map(move |h| l * h)).collect();
+            linear(&products, &parameter("joint.weight"), &parameter("joint.bias")[0])
+        });
+    }
+
+    #[test]
+    fn low_rank_fusion_sums_over_all_ranks() {
+        check(FusionKind::LowRank, |parameter, language, hyper| {
+            let (language, hyper) = (with_one(language), with_one(hyper));
+            // Rows `r * (d + 1) + i` of `[rank, d + 1, d]`.
+            let (for_l, for_h) = (parameter("joint.language"), parameter("joint.hyper"));
+            let product = |x: &[f64], weight: &Rows, rank: usize, out: usize| -> f64 {
+                x.iter().enumerate().map(|(i, x)| x * weight[rank * (DIM + 1) + i][out]).sum()
+            };
+            let bias = parameter("joint.bias");
+            (0..DIM)
+                .map(|out| {
+                    let of = |rank| {
+                        product(&language, &for_l, rank, out) * product(&hyper, &for_h, rank, out)
+                    };
+                    (0..LOW_RANK as usize).map(of).sum::<f64>() + bias[0][out]
+                })
+                .collect()
+        });
+    }
+
+    #[test]
+    fn the_recurrent_unit_reads_language_and_then_the_hyper_modality() {
+        check(FusionKind::Gru, |parameter, language, hyper| {
+            let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+            let (w_in, w_state) = (parameter("gru.weight_ih_l0"), parameter("gru.weight_hh_l0"));
+            let (b_in, b_state) = (parameter("gru.bias_ih_l0"), parameter("gru.bias_hh_l0"));
+            let mut state = vec![0.0; DIM];
+            for token in language.iter().chain(hyper) {
+                let of_input = linear(token, &w_in, &b_in[0]);
+                let of_state = linear(&state, &w_state, &b_state[0]);
+                let next = (0..DIM).map(|i| {
+                    let reset = sigmoid(of_input[i] + of_state[i]);
+                    let update = sigmoid(of_input[DIM + i] + of_state[DIM + i]);
+                    let new = (of_input[2 * DIM + i] + reset * of_state[2 * DIM + i]).tanh();
+                    (1.0 - update) * new + update * state[i]
+                });
+                state = next.collect();
+            }
+            state
+        });
+    }
+}

@@ -192,6 +192,8 @@ impl Variant {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
     use tch::{Device, Kind, Tensor, nn};
 
     use super::*;
@@ -210,6 +212,18 @@ mod tests {
         }
     }
 
+    fn features_of(config: &AlmtConfig) -> Input {
+        let features = |sequence: Sequence| {
+            let shape = [BATCH, sequence.seq_len, sequence.feat_dim];
+            Tensor::randn(shape, (Kind::Float, Device::Cpu))
+        };
+        Input {
+            text: features(config.text),
+            audio: config.audio.map(features),
+            vision: config.vision.map(features),
+        }
+    }
+
     /// Trains nothing, but computes a gradient of every parameter; those that have none.
     fn without_gradient(config: &AlmtConfig) -> Vec<String> {
         assert_eq!(config.variant.conflict(config), None);
@@ -224,15 +238,7 @@ mod tests {
                 variable += Tensor::randn_like(&variable) * 0.3;
             }
         });
-        let features = |sequence: Sequence| {
-            let shape = [BATCH, sequence.seq_len, sequence.feat_dim];
-            Tensor::randn(shape, (Kind::Float, Device::Cpu))
-        };
-        let input = Input {
-            text: features(config.text),
-            audio: config.audio.map(features),
-            vision: config.vision.map(features),
-        };
+        let input = features_of(config);
         let mut trace = Trace::keep();
         let pred = model.forward(&input, &mut trace);
         assert_eq!(pred.size(), [BATCH, 1]);
@@ -323,6 +329,68 @@ mod tests {
         let mut config = config(Variant { hyper_modality, ..Variant::default() });
         config.audio = None;
         assert_eq!(modules(&without_gradient(&config)), ["l_encoder", "proj_l"]);
+    }
+
+    /// What a model with random parameters makes of random features on its way, and the parameters.
+    fn traced(config: &AlmtConfig) -> (Input, BTreeMap<String, Tensor>, HashMap<String, Tensor>) {
+        tch::manual_seed(4);
+        let store = nn::VarStore::new(Device::Cpu);
+        let model = Almt::new(&Init::new(store.root(), 1), config);
+        let input = features_of(config);
+        let mut trace = Trace::keep();
+        let _ = model.forward(&input, &mut trace);
+        (input, trace.into_values(), store.variables())
+    }
+
+    fn assert_close(found: &Tensor, expected: &Tensor) {
+        assert_eq!(found.size(), expected.size());
+        let difference = (found - expected).abs().max().double_value(&[]);
+        assert!(difference < 1e-5, "{difference}");
+    }
+
+    #[test]
+    fn an_unguided_layer_adds_a_feed_forward_block_of_what_was_there() {
+        let guides = Some(vec![1, 3]);
+        let (_, values, parameters) = traced(&config(Variant { guides, ..Variant::default() }));
+        let parameter = |name: &str| &parameters[&format!("h_hyper_layer.layers.1.0.{name}")];
+        let before = &values["h_hyper_1"];
+        let (weight, bias) = (parameter("norm.weight"), parameter("norm.bias"));
+        let normed = before.layer_norm([16], Some(weight), Some(bias), 1e-5, false);
+        let wide = normed.linear(parameter("fn.net.0.weight"), Some(parameter("fn.net.0.bias")));
+        let block = wide
+            .gelu("none")
+            .linear(parameter("fn.net.3.weight"), Some(parameter("fn.net.3.bias")));
+        assert_close(&values["h_hyper_2"], &(before + block));
+    }
+
+    #[test]
+    fn without_an_embedding_frames_are_projected_and_placed() {
+        let embedding = EmbeddingKind::Projection;
+        let (input, values, parameters) =
+            traced(&config(Variant { embedding, ..Variant::default() }));
+        let frames =
+            [("l", Some(&input.text)), ("a", input.audio.as_ref()), ("v", input.vision.as_ref())];
+        for (modality, frames) in frames {
+            let parameter = |name: &str| &parameters[&format!("proj_{modality}.{name}")];
+            let projected =
+                frames.unwrap().matmul(&parameter("0.weight").tr()) + parameter("0.bias");
+            assert_close(
+                &values[&format!("h_{modality}")],
+                &(projected + parameter("1.pos_embedding")),
+            );
+        }
+    }
+
+    /// With the tokens of audio before those of vision: without either, the other's are left.
+    #[test]
+    fn side_by_side_the_tokens_are_the_source() {
+        let hyper_modality = HyperModalityKind::Concatenated;
+        let variant =
+            Variant { hyper_modality, fusion: FusionKind::Addition, ..Variant::default() };
+        let (_, values, _) = traced(&config(variant));
+        let both = Tensor::cat(&[&values["h_a"], &values["h_v"]], 1);
+        let mean = |x: &Tensor| x.mean_dim(1, false, None);
+        assert_close(&values["feat"], &(mean(&values["h_l_3"]) + mean(&both)));
     }
 
     #[test]
