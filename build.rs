@@ -3,7 +3,9 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src/native/shim.cpp");
+    for name in ["guarded.h", "shim.cpp", "frame_attention.cpp", "vmap.cpp", "cuda.cpp", "absent"] {
+        println!("cargo:rerun-if-changed=src/native/{name}");
+    }
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     println!("cargo:rerun-if-env-changed=LIBTORCH_LIB");
     println!("cargo:rerun-if-env-changed=LIBTORCH_USE_PYTORCH");
@@ -14,20 +16,58 @@ fn main() {
     if let Some(folder) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
         #[cfg(feature = "train")]
-        compile_shim(std::path::Path::new(&folder));
+        {
+            println!("cargo:rustc-env=ALMT_DATA_LIBTORCH={}", folder.display());
+            compile_shim(std::path::Path::new(&folder));
+            compile_cuda_shim(std::path::Path::new(&folder));
+        }
     }
 }
 
 /// `libtorch` is its folder of libraries, beside which its headers lie.
 #[cfg(feature = "train")]
 fn compile_shim(libtorch: &std::path::Path) {
-    let mut build = cc::Build::new();
+    let mut build = cpp(libtorch);
     // The threads of libtorch, whose runtime library must be the one in the process.
     if libtorch.join(OPENMP).exists() {
         build.flag("-fopenmp");
         println!("cargo:rustc-link-search=native={}", libtorch.display());
         println!("cargo:rustc-link-lib=dylib:+verbatim={OPENMP}");
     }
+    // For headers that name what libtorch does not bring.
+    build.flag("-idirafter").flag("src/native/absent");
+    let sources = ["shim", "frame_attention", "vmap"].map(|name| format!("src/native/{name}.cpp"));
+    build.files(sources).compile("almt_shim");
+}
+
+/// A library of its own, since it needs libtorch's CUDA part, which is loaded when it is asked for.
+/// It finds everything there when it is loaded, and is linked to nothing. Where CUDA's headers are
+/// absent, it is empty.
+#[cfg(feature = "train")]
+fn compile_cuda_shim(libtorch: &std::path::Path) {
+    let Some(out) = std::env::var_os("OUT_DIR") else { return };
+    let library = std::path::Path::new(&out).join("libalmt_cuda.so");
+    // Where the set-up puts them, and where PyTorch's own packages do.
+    let places = [
+        libtorch.with_file_name("include").join("cuda"),
+        libtorch.join("../../nvidia/cu13/include"),
+    ];
+    let headers = places.into_iter().find(|place| place.join("cuda_runtime_api.h").exists());
+    let built = headers.is_some_and(|headers| {
+        println!("cargo:rerun-if-changed={}", headers.display());
+        let mut compiler = cpp(libtorch).flag("-isystem").flag(headers).get_compiler().to_command();
+        compiler.args(["-shared", "-o"]).arg(&library).arg("src/native/cuda.cpp");
+        compiler.status().is_ok_and(|status| status.success())
+    });
+    if !built {
+        std::fs::write(&library, []).expect("cargo's own folder can be written to");
+    }
+}
+
+/// A compiler of C++ over libtorch.
+#[cfg(feature = "train")]
+fn cpp(libtorch: &std::path::Path) -> cc::Build {
+    let mut build = cc::Build::new();
     build
         .cpp(true)
         .std("c++17")
@@ -35,9 +75,8 @@ fn compile_shim(libtorch: &std::path::Path) {
         .opt_level(3)
         .flag("-isystem")
         .flag(libtorch.with_file_name("include"))
-        .define("_GLIBCXX_USE_CXX11_ABI", "1")
-        .file("src/native/shim.cpp")
-        .compile("almt_shim");
+        .define("_GLIBCXX_USE_CXX11_ABI", "1");
+    build
 }
 
 /// The OpenMP runtime of libtorch's Linux builds. Elsewhere the shim's loops use one thread.

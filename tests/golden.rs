@@ -327,11 +327,12 @@ fn sixty_training_steps_follow_the_recorded_trajectory() {
             (size("epochs"), size("batch_size"), size("samples"));
         let base = training["lr"].as_f64().unwrap();
         let decay = training["weight_decay"].as_f64().unwrap();
-        let mut optimizer = almt_data::train::optimizer::AdamW::new(&built.vars, decay, |_| 0);
+        let parameters = built.vars.variables().into_iter().collect();
+        let mut optimizer = almt_data::train::optimizer::AdamW::new(parameters, decay, |_| 0);
         let all = input(&start, "data");
         let mut step = 0;
         for epoch in 1..=n_epochs {
-            let lr = learning_rate(base, epoch, n_epochs);
+            optimizer.set_lrs(&[learning_rate(base, epoch, n_epochs)]);
             for first in (0..n_samples).step_by(batch_size) {
                 let cut = |x: &Tensor| x.narrow(0, first as i64, batch_size as i64);
                 let batch = Input {
@@ -345,7 +346,7 @@ fn sixty_training_steps_follow_the_recorded_trajectory() {
                 let difference = (loss.double_value(&[]) - recorded).abs();
                 worst.check("losses", &format!("step {step}"), difference, TRAJECTORY);
                 loss.backward();
-                optimizer.step(&[lr]).unwrap();
+                optimizer.step().unwrap();
                 step += 1;
             }
             let pred = tch::no_grad(|| built.model.forward(&all, &mut Trace::default()));

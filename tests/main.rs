@@ -2,6 +2,7 @@
 //!
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
+//! `devices`: libtorch's CUDA part, found and loaded or not.
 //! `encode`: text features that the program computes.
 //! `export`: stores in the forms of other programs, read by those.
 //! `faults`: killed runs, full disks, damaged stores.
@@ -21,6 +22,8 @@
 
 mod bad_input;
 mod convert;
+#[cfg(feature = "train")]
+mod devices;
 #[cfg(feature = "train")]
 mod encode;
 mod export;

@@ -405,11 +405,11 @@ fn small_bert(folder: &Path, intermediate_size: usize) {
     std::fs::write(place.join("model.safetensors"), bytes).unwrap();
 }
 
-/// Starts a run and kills it when it has finished an epoch.
-fn stop_after_an_epoch(mut command: Command, run: &Path) {
+/// Starts a run and kills it when it has finished an epoch, and so has a state.
+fn stop_after_an_epoch(mut command: Command, state: &Path) {
     let mut child = command.spawn().unwrap();
     let begin = Instant::now();
-    while !run.join("state.safetensors").exists() && child.try_wait().unwrap().is_none() {
+    while !state.exists() && child.try_wait().unwrap().is_none() {
         assert!(begin.elapsed() < Duration::from_secs(60), "no state after a minute");
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -459,7 +459,10 @@ fn too_little_memory_is_said_and_leaves_a_run_that_goes_on() {
     };
     let limit = peak_address_space(program(folder, &call("1", "small"))) + (100 << 10);
     almt(folder, &call("16", "whole")).ok();
-    stop_after_an_epoch(program(folder, &call("16", "stopped")), &folder.join("stopped"));
+    stop_after_an_epoch(
+        program(folder, &call("16", "stopped")),
+        &folder.join("stopped/state.safetensors"),
+    );
     let kept = ["best.safetensors", "state.safetensors"];
     let before = kept.map(|file| bytes(folder, &format!("stopped/{file}")));
     let failed = almt_within(limit, folder, &["train", "--resume", "stopped"])
@@ -513,9 +516,50 @@ fn an_encoder_is_trained_in_the_loop_kept_or_resumed() {
     let mut args = vec!["train", "--store", "mosi.h5", "--epochs", "3", "--lr", "1e-3"];
     args.extend(bert);
     args.extend(["--out", "stopped"]);
-    stop_after_an_epoch(program(folder, &args), &folder.join("stopped"));
+    stop_after_an_epoch(program(folder, &args), &folder.join("stopped/state.safetensors"));
     almt(folder, &["train", "--resume", "stopped"]).ok();
     assert_eq!(timeless(folder, "stopped"), timeless(folder, "tuned"));
     almt(folder, &["train", "--store", "mosi.h5", "--text", "bert", "--bert", "."])
         .fails_with(&["config.json"]);
+}
+
+#[test]
+fn seeds_that_are_trained_as_one_come_near_those_trained_alone_and_go_on_after_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "40");
+    let call = |seeds: &str, together: &str, out: &str| {
+        let args = ["train", "--store", "mosi.h5", "--epochs", "4", "--lr", "1e-3", "--threads=1"];
+        let args = [&args[..], &["--seeds", seeds, "--together", together, "--out", out]].concat();
+        program(folder, &args)
+    };
+    Call::of(call("4,9", "never", "alone")).ok();
+    Call::of(call("4,9", "always", "one")).ok();
+    for seed in ["seed-4", "seed-9"] {
+        let mae = |out: &str| {
+            let result = json(folder, &format!("{out}/{seed}/result.json"));
+            result["selected"]["test"]["MAE"].as_f64().unwrap()
+        };
+        assert!((mae("alone") - mae("one")).abs() < 0.02, "{} {}", mae("alone"), mae("one"));
+    }
+    let config = String::from_utf8(bytes(folder, "one/seed-9/config.toml")).unwrap();
+    assert!(config.contains("together_with = [4, 9]"), "{config}");
+    almt(folder, &["train", "--repeat", "one/seed-9"]).ok();
+    assert_eq!(files(&folder.join("one")), ["seed-4", "seed-9", "summary.csv", "summary.parquet"]);
+
+    stop_after_an_epoch(
+        call("4,9", "always", "stopped"),
+        &folder.join("stopped/together.safetensors"),
+    );
+    almt(folder, &["train", "--resume", "stopped/seed-4"]).fails_with(&["trained as one"]);
+    Call::of(call("4,9", "always", "stopped")).ok();
+    for file in ["seed-4/best.safetensors", "seed-9/best.safetensors", "summary.csv"] {
+        let of = |out: &str| bytes(folder, &format!("{out}/{file}"));
+        assert!(of("one") == of("stopped"), "{file}");
+    }
+    // Other companions, other bits: not the same run.
+    Call::of(call("4", "never", "one")).fails_with(&["one/seed-4", "other settings"]);
+    let args = ["train", "--store", "mosi.h5", "--seeds", "2", "--patience", "1"];
+    let wrong = almt(folder, &[&args[..], &["--together", "always"]].concat());
+    assert!(wrong.code() == 2 && wrong.stderr().contains("--patience"), "{}", wrong.explain());
 }

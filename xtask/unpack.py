@@ -16,6 +16,12 @@ CPU_LIBRARIES = {
     "libcupti.so.13",
 }
 
+# What the program has loaded already when it loads `libtorch_cuda.so`, and what it never loads.
+NOT_FOR_CUDA = {"libc10.so", "libtorch.so", "libtorch_cpu.so", "libtorch_python.so"}
+
+# What says which version a libtorch is.
+VERSION_HEADER = "torch/include/torch/headeronly/version.h"
+
 
 # What is needed of an encoder.
 ENCODER_FILES = {
@@ -37,13 +43,18 @@ def target_name(name, kind):
         return "bin/ninja"
     if kind == "cmake":
         return name[len("cmake/data/") :] if name.startswith("cmake/data/") else None
+    for_cuda = kind == "libtorch-cuda"
     if name.startswith("torch/include/"):
-        return name[len("torch/") :]
+        return name[len("torch/") :] if not for_cuda or name == VERSION_HEADER else None
+    # CUDA's own headers, beside libtorch's: for the part of the program that GPUs need.
+    if name.startswith("nvidia/cu13/include/"):
+        return name.replace("nvidia/cu13/include", "include/cuda", 1) if not for_cuda else None
     in_library_folder = name.startswith("torch/lib/") or (
         name.startswith("nvidia/") and "/lib" in folder
     )
     if in_library_folder and ".so" in base:
-        return "lib/" + base if kind == "libtorch-cuda" or base in CPU_LIBRARIES else None
+        is_needed = base not in NOT_FOR_CUDA if for_cuda else base in CPU_LIBRARIES
+        return "lib/" + base if is_needed else None
     return None
 
 

@@ -1,8 +1,12 @@
-//! Calls of libtorch that `tch` does not offer, through `shim.cpp` beside this file.
+//! Calls of libtorch that `tch` does not offer, through the C++ files beside this one.
 //!
-//! Foreign calls are `unsafe`; each has its reason. Nothing here keeps a pointer beyond the call.
+//! Foreign calls are `unsafe`; each has its reason. But for the graphs of [`cuda`], nothing here keeps
+//! a pointer beyond the call.
 
 #![allow(unsafe_code)]
+
+pub mod cuda;
+pub mod modes;
 
 use std::ffi::{CStr, c_char};
 
@@ -17,12 +21,13 @@ unsafe extern "C" {
         squares: *const *mut C_tensor,
         steps: *const *mut C_tensor,
         n: usize,
-        lr: f64,
+        lr: *mut C_tensor,
         beta1: f64,
         beta2: f64,
         weight_decay: f64,
         eps: f64,
     ) -> *mut c_char;
+    fn almt_drop_gradients(parameters: *const *mut C_tensor, n: usize);
     fn almt_frame_attention(
         inputs: *const *mut C_tensor,
         outputs: *mut *mut C_tensor,
@@ -73,7 +78,8 @@ pub struct AdamwConstants {
     pub eps: f64,
 }
 
-/// One step of AdamW by ATen's fused kernel, which then drops all gradients.
+/// One step of AdamW by ATen's fused kernel, which then drops all gradients. `lr` is a scalar, float64
+/// on the CPU, or float32 on the GPU where the parameters are.
 ///
 /// # Errors
 /// libtorch fails.
@@ -82,15 +88,12 @@ pub struct AdamwConstants {
 /// If the lists differ in length.
 pub fn adamw_step(
     state: &AdamwState<'_>,
-    lr: f64,
+    lr: &Tensor,
     constants: AdamwConstants,
 ) -> Result<(), tch::TchError> {
     let AdamwState { parameters, averages, squares, steps } = state;
     let n = parameters.len();
     assert!([averages.len(), squares.len(), steps.len()] == [n; 3], "a state per parameter");
-    let pointers = |tensors: &[Tensor]| -> Vec<*mut C_tensor> {
-        tensors.iter().map(|tensor| tensor.as_ptr().cast_mut()).collect()
-    };
     let (parameters, averages) = (pointers(parameters), pointers(averages));
     let (squares, steps) = (pointers(squares), pointers(steps));
     // SAFETY: each list holds `n` pointers to tensors that live until the end of this call, and
@@ -104,7 +107,7 @@ pub fn adamw_step(
             squares.as_ptr(),
             steps.as_ptr(),
             n,
-            lr,
+            lr.as_ptr().cast_mut(),
             constants.beta1,
             constants.beta2,
             constants.weight_decay,
@@ -112,6 +115,17 @@ pub fn adamw_step(
         )
     };
     answer(message)
+}
+
+/// Drops the gradients of tensors.
+pub fn drop_gradients(parameters: &[Tensor]) {
+    let pointers = pointers(parameters);
+    // SAFETY: as many pointers as are said, to tensors that live until the end of this call.
+    unsafe { almt_drop_gradients(pointers.as_ptr(), pointers.len()) }
+}
+
+fn pointers(tensors: &[Tensor]) -> Vec<*mut C_tensor> {
+    tensors.iter().map(|tensor| tensor.as_ptr().cast_mut()).collect()
 }
 
 /// What [`frame_attention`] works on: float32 tensors on the CPU.

@@ -61,7 +61,7 @@ pub use cursor::FeatureReader;
 pub use digest::Element;
 pub(crate) use digest::le_bytes;
 pub use form::{Compression, FeatureDtype, Format};
-pub use read::Store;
+pub use read::{Store, column_bytes};
 pub use reformat::copy;
 pub use retext::{NewText, with_text};
 pub use verify::Verification;

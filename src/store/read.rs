@@ -450,6 +450,7 @@ fn checked_bytes(column: &Column) -> Option<u64> {
     if nonzero.count() == column.shape.len() { u64::try_from(product).ok() } else { Some(0) }
 }
 
-pub(super) fn column_bytes(column: &Column) -> u64 {
+/// Bytes of a column's values in the file, uncompressed; 0 where it cannot have as many.
+pub fn column_bytes(column: &Column) -> u64 {
     checked_bytes(column).unwrap_or(0)
 }

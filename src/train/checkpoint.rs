@@ -77,14 +77,14 @@ pub struct Checkpoint {
 /// The folder cannot be written to.
 pub fn save(
     path: &Path,
-    vars: &nn::VarStore,
+    parameters: &Tensors,
     info: &CheckpointInfo,
 ) -> Result<String, WeightsError> {
     let text = serde_json::to_string(info).map_err(|error| WeightsError::Malformed {
         path: path.into(),
         problem: error.to_string(),
     })?;
-    weights::write(path, &parameters(vars), Some((INFO_KEY, text)))
+    weights::write(path, parameters, Some((INFO_KEY, text)))
 }
 
 /// BLAKE3 of all parameters, by name in order: of each its name, then its values as little-endian
@@ -92,9 +92,9 @@ pub fn save(
 ///
 /// # Errors
 /// libtorch fails.
-pub(super) fn digest(vars: &nn::VarStore) -> Result<String, tch::TchError> {
+pub(super) fn digest(parameters: &Tensors) -> Result<String, tch::TchError> {
     let mut hasher = blake3::Hasher::new();
-    for (name, tensor) in parameters(vars) {
+    for (name, tensor) in parameters {
         hasher.update(name.as_bytes());
         let values = Vec::<f32>::try_from(tensor.detach().to_device(Device::Cpu).flatten(0, -1))?;
         values.iter().for_each(|value| {
@@ -198,10 +198,10 @@ mod tests {
         let info = small();
         let vars = nn::VarStore::new(Device::Cpu);
         let _network = Network::new(&vars, &info.config, 7);
-        save(&one, &vars, &info).unwrap();
+        save(&one, &parameters(&vars), &info).unwrap();
         let loaded = load(&one, Device::Cpu).unwrap();
         assert_eq!(loaded.info, info);
-        save(&two, &loaded.vars, &loaded.info).unwrap();
+        save(&two, &parameters(&loaded.vars), &loaded.info).unwrap();
         assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
     }
 
@@ -245,7 +245,7 @@ mod tests {
         for (change, expected) in changes {
             info.clone_from(&right);
             change(&mut info);
-            save(&path, &vars, &info).unwrap();
+            save(&path, &parameters(&vars), &info).unwrap();
             let error = load(&path, Device::Cpu).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }

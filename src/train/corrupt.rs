@@ -220,6 +220,11 @@ impl FeatureRows for CorruptRows {
         self.rows.sequences()
     }
 
+    fn is_half(&self, _: Modality) -> bool {
+        // What is added to a value is a float32.
+        false
+    }
+
     fn read_all(
         &self,
         modality: Modality,

@@ -21,6 +21,9 @@ pub trait FeatureRows: Send + Sync {
     /// Extents of each block.
     fn sequences(&self) -> BTreeMap<Modality, Sequence>;
 
+    /// Whether all values of a block are those of 16-bit floats, which then take half the memory.
+    fn is_half(&self, modality: Modality) -> bool;
+
     /// Reads one block from end to end and compares it with its digest: `take` gets the index and
     /// the features `[seq_len, feat_dim]` of every sample once, in any order.
     ///
@@ -85,6 +88,15 @@ pub struct Batch {
     pub target: Tensor,
 }
 
+/// Samples that a batch is to be made of.
+#[derive(Debug)]
+pub struct Chunk {
+    /// Which, int64 on the device, `[batch]`.
+    pub indices: Tensor,
+    /// Their features, where these are not on the device.
+    pub read: Option<BTreeMap<Modality, Tensor>>,
+}
+
 impl TrainingSplit {
     /// Prepares a split. `labels` is `[n_samples]`; `rows` has as many samples, and so has `tokens`,
     /// `[n_samples, 3, seq_len]`, which take the place of text features.
@@ -123,13 +135,14 @@ impl TrainingSplit {
         let mut resident = BTreeMap::new();
         for (modality, Sequence { seq_len, feat_dim }) in &sequences {
             let shape = [ids.len() as i64, *seq_len, *feat_dim];
+            let kind = if rows.is_half(*modality) { Kind::Half } else { Kind::Float };
             let memory = |_| {
-                let n_bytes = shape.iter().product::<i64>() as usize * size_of::<f32>();
+                let n_bytes = shape.iter().product::<i64>() as usize * kind.elt_size_in_bytes();
                 TrainError::Memory { split: name, modality: *modality, n_bytes }
             };
             let block = match cache {
-                Cache::Device => Tensor::f_zeros(shape, (Kind::Float, Device::Cpu)),
-                Cache::Disk { .. } => Tensor::f_zeros([0], (Kind::Float, Device::Cpu)),
+                Cache::Device => Tensor::f_zeros(shape, (kind, Device::Cpu)),
+                Cache::Disk { .. } => Tensor::f_zeros([0], (kind, Device::Cpu)),
             };
             let block = block.map_err(memory)?;
             let mut n_values = 0;
@@ -211,28 +224,31 @@ impl TrainingSplit {
         batch_size: usize,
         mut step: impl FnMut(Batch) -> Result<(), TrainError>,
     ) -> Result<(), TrainError> {
-        let device = self.device();
+        self.each_chunk(order, batch_size, |chunk| step(self.batch(chunk)))
+    }
+
+    /// As [`each_batch`](TrainingSplit::each_batch), with batches that are yet to be put together.
+    ///
+    /// # Errors
+    /// As of [`each_batch`](TrainingSplit::each_batch).
+    pub fn each_chunk(
+        &self,
+        order: &[usize],
+        batch_size: usize,
+        mut step: impl FnMut(Chunk) -> Result<(), TrainError>,
+    ) -> Result<(), TrainError> {
         let indices: Vec<i64> = order.iter().map(|idx| *idx as i64).collect();
-        let indices = Tensor::from_slice(&indices).to_device(device);
+        let indices = Tensor::from_slice(&indices).to_device(self.device());
         let mut first = 0;
-        let mut next = |features: &mut dyn FnMut(&Tensor) -> Result<_, TrainError>| {
+        let mut next = |read: Option<BTreeMap<Modality, Tensor>>| {
             let n_batch = batch_size.min(order.len() - first);
             let indices = indices.narrow(0, first as i64, n_batch as i64);
             first += n_batch;
-            let input = input(features(&indices)?);
-            let tokens = self.tokens.as_ref().map(|tokens| tokens.index_select(0, &indices));
-            step(Batch { input, tokens, target: self.targets.index_select(0, &indices) })
+            step(Chunk { indices, read })
         };
         let batches: Vec<&[usize]> = order.chunks(batch_size).collect();
         match &self.features {
-            Features::Device(features) => batches.iter().try_for_each(|_| {
-                next(&mut |indices| {
-                    let pick = |(modality, all): (&Modality, &Tensor)| {
-                        (*modality, all.index_select(0, indices))
-                    };
-                    Ok(features.iter().map(pick).collect())
-                })
-            }),
+            Features::Device(_) => batches.iter().try_for_each(|_| next(None)),
             Features::Disk { rows, n_threads } => std::thread::scope(|scope| {
                 let mut readers = Vec::new();
                 let reading =
@@ -248,12 +264,27 @@ impl TrainingSplit {
                         cause: "a reading thread stopped".into(),
                     };
                     let read = readers[batch_idx % *n_threads].recv().map_err(|_| stopped())?;
-                    let features = tensors(read?, &self.sequences, device);
-                    let mut features = Some(features);
-                    next(&mut |_| Ok(features.take().unwrap_or_default()))
+                    next(Some(tensors(read?, &self.sequences, self.device())))
                 })
             }),
         }
+    }
+
+    /// Puts a batch together.
+    pub fn batch(&self, chunk: Chunk) -> Batch {
+        let Chunk { indices, read } = chunk;
+        let features = match (&self.features, read) {
+            (Features::Device(features), None) => {
+                let pick = |(modality, all): (&Modality, &Tensor)| {
+                    (*modality, all.index_select(0, &indices).to_kind(Kind::Float))
+                };
+                features.iter().map(pick).collect()
+            }
+            (_, read) => read.unwrap_or_default(),
+        };
+        let tokens = self.tokens.as_ref().map(|tokens| tokens.index_select(0, &indices));
+        let target = self.targets.index_select(0, &indices);
+        Batch { input: input(features), tokens, target }
     }
 }
 

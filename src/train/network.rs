@@ -8,6 +8,7 @@ use super::TrainError;
 use super::checkpoint::ModelConfig;
 use super::data::Batch;
 use super::settings::TrainSettings;
+use super::weights::Tensors;
 use crate::corpus::Modality;
 use crate::model::{Almt, AlmtWithBert, BertConfig, Dropout, Init, Sequence, Tokens, Trace};
 
@@ -24,10 +25,18 @@ impl Network {
     /// Adds the parameters of a model below the root of `vars`, with the initial values of `seed`;
     /// those of an encoder are zero.
     pub fn new(vars: &nn::VarStore, config: &ModelConfig, seed: u64) -> Network {
-        let init = Init::new(vars.root(), seed);
+        Network::build(&Init::new(vars.root(), seed), config)
+    }
+
+    /// A model whose parameters are there, by name.
+    pub fn given(parameters: &Tensors, config: &ModelConfig) -> Network {
+        Network::build(&Init::given(parameters), config)
+    }
+
+    fn build(init: &Init<'_>, config: &ModelConfig) -> Network {
         match config.with_bert() {
-            None => Network::Features(Box::new(Almt::new(&init, &config.model))),
-            Some(both) => Network::Bert(Box::new(AlmtWithBert::new(&init, &both))),
+            None => Network::Features(Box::new(Almt::new(init, &config.model))),
+            Some(both) => Network::Bert(Box::new(AlmtWithBert::new(init, &both))),
         }
     }
 

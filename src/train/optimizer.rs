@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tch::{Kind, TchError, Tensor, nn};
+use tch::{Device, Kind, TchError, Tensor};
 
+use super::weights::Tensors;
 use crate::native::{self, AdamwConstants, AdamwState};
 
 /// Parameters of one learning rate.
@@ -14,6 +15,8 @@ struct Group {
     averages: Vec<Tensor>,
     squares: Vec<Tensor>,
     steps: Vec<Tensor>,
+    /// A scalar on the device, so that a recorded step reads what an epoch put there.
+    lr: Tensor,
 }
 
 /// AdamW: decoupled weight decay on every parameter, betas 0.9 and 0.999, epsilon 1e-8 (PyTorch's
@@ -25,24 +28,28 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// An optimizer for the trainable parameters of `vars`. Those for which `group` gives the same
-    /// number share a learning rate.
-    pub fn new(vars: &nn::VarStore, weight_decay: f64, group: impl Fn(&str) -> usize) -> AdamW {
-        // In order of name, so that steps are taken in the same order in every run.
-        let variables: BTreeMap<String, Tensor> = vars.variables().into_iter().collect();
+    /// An optimizer for those of some parameters that are trainable. Those for which `group` gives the
+    /// same number share a learning rate, which is zero until [`set_lrs`](AdamW::set_lrs).
+    pub fn new(parameters: Tensors, weight_decay: f64, group: impl Fn(&str) -> usize) -> AdamW {
         let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
-        for (name, parameter) in variables {
+        // In order of name, so that steps are taken in the same order in every run.
+        for (name, parameter) in parameters {
             if !parameter.requires_grad() {
                 continue;
             }
+            let device = parameter.device();
             let group = groups.entry(group(&name)).or_insert_with(|| Group {
                 names: Vec::new(),
                 parameters: Vec::new(),
                 averages: Vec::new(),
                 squares: Vec::new(),
                 steps: Vec::new(),
+                // As wide as each device's kernel takes it.
+                lr: match device {
+                    Device::Cpu => Tensor::zeros([], (Kind::Double, device)),
+                    _ => Tensor::zeros([], (Kind::Float, device)),
+                },
             });
-            let device = parameter.device();
             group.averages.push(parameter.detach().zeros_like());
             group.squares.push(parameter.detach().zeros_like());
             group.steps.push(Tensor::zeros([], (Kind::Float, device)));
@@ -53,22 +60,35 @@ impl AdamW {
         AdamW { groups: groups.into_values().collect(), constants }
     }
 
-    /// Takes one step along the gradients and drops them. `lrs` are the learning rates of the
-    /// groups in order.
+    /// Sets the learning rates of the groups in order.
+    pub fn set_lrs(&mut self, lrs: &[f64]) {
+        for (group, lr) in self.groups.iter_mut().zip(lrs) {
+            let _ = group.lr.fill_(*lr);
+        }
+    }
+
+    /// Takes one step along the gradients and drops them.
     ///
     /// # Errors
     /// libtorch fails.
-    pub fn step(&mut self, lrs: &[f64]) -> Result<(), TchError> {
-        for (group, lr) in self.groups.iter().zip(lrs) {
+    pub fn step(&self) -> Result<(), TchError> {
+        for group in &self.groups {
             let state = AdamwState {
                 parameters: &group.parameters,
                 averages: &group.averages,
                 squares: &group.squares,
                 steps: &group.steps,
             };
-            native::adamw_step(&state, *lr, self.constants)?;
+            native::adamw_step(&state, &group.lr, self.constants)?;
         }
         Ok(())
+    }
+
+    /// Drops the gradients, and takes no step.
+    pub fn drop_gradients(&self) {
+        for group in &self.groups {
+            native::drop_gradients(&group.parameters);
+        }
     }
 
     /// All that it remembers, by name: `exp_avg/NAME`, `exp_avg_sq/NAME` of the shape of parameter

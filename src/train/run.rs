@@ -1,30 +1,32 @@
 //! One training run, and the evaluation of its result.
 
 use std::fs;
-use std::path::Path;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use rand::seq::SliceRandom;
 use tch::nn::VarStore;
-use tch::{Device, Kind, Reduction, Tensor};
+use tch::{Device, Reduction, Tensor};
 
-use super::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
+use super::checkpoint::{self, Checkpoint, ModelConfig};
 use super::data::TrainingSplit;
-use super::folder::{self, BEST, Log, PREDICTIONS, RESULT, STATE, io};
+use super::fit::Fit;
+use super::folder::{self, CONFIG, STATE, io};
 use super::memory::{Work, within};
 use super::metrics::{self, Metrics};
+use super::models::Models;
 use super::network::{Network, config_for};
+use super::ongoing::Ongoing;
 use super::optimizer::AdamW;
 use super::predictions::{self, Prediction};
-use super::record::{EpochRecord, History, RunResult};
+use super::record::{EpochRecord, RunResult};
+use super::replay::Replay;
 use super::schedule::learning_rate;
-use super::settings::TrainSettings;
-use super::{TrainError, state};
+use super::settings::{Precision, TrainSettings};
+use super::{TrainError, device, state};
 use crate::corpus::Modality;
-use crate::model::{AlmtWithBert, Dropout, Part};
+use crate::model::{AlmtWithBert, Part};
+use crate::native;
 use crate::pretrained::Pretrained;
-use crate::publish;
-use crate::seed::stream;
 
 /// The samples of a run.
 pub struct TrainingData {
@@ -36,6 +38,9 @@ pub struct TrainingData {
     pub test: Option<TrainingSplit>,
     /// The text encoder, where text comes as tokens.
     pub encoder: Option<Pretrained>,
+    /// Whether a GPU is to do a step as a whole, recorded once, and not piece by piece. The result is
+    /// the same.
+    pub graphs: bool,
 }
 
 /// What is told while a run goes on. Losses are read from the device only when asked for.
@@ -50,7 +55,10 @@ pub trait Progress {
 
 /// Samples per forward pass outside training. One number for all callers: another one may change
 /// the last bits of a prediction.
-const PREDICT_BATCH: usize = 64;
+pub(super) const PREDICT_BATCH: usize = 64;
+
+/// The time between two states of a run is at least so many times that of writing one.
+const STATE_SHARE: u32 = 20;
 
 /// How a run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +85,30 @@ pub fn train(
     start: Start,
     progress: &mut dyn Progress,
 ) -> Result<RunResult, TrainError> {
+    let runs = [(settings.clone(), out.to_owned())];
+    let results = train_together(&runs, data, device, &out.join(STATE), start, progress)?;
+    let epochs = settings.hyper_parameters.training.epochs;
+    results.into_iter().next().ok_or(TrainError::NothingSelected { epochs })
+}
+
+/// Trains models that differ in their seed as one, which a GPU does in little more time than one of
+/// them, and fills the folder of each as [`train`] does. They have no text encoder and no patience.
+/// A model takes the steps that it would take alone, rounded in another order.
+///
+/// `state` is the file that says where all of them stand while they are not complete. With
+/// [`Start::Resume`], a folder without a run gets one.
+///
+/// # Errors
+/// As of [`train`].
+pub fn train_together(
+    runs: &[(TrainSettings, PathBuf)],
+    data: &TrainingData,
+    device: Device,
+    state_path: &Path,
+    start: Start,
+    progress: &mut dyn Progress,
+) -> Result<Vec<RunResult>, TrainError> {
+    let Some((settings, _)) = runs.first() else { return Ok(Vec::new()) };
     let bert = data.encoder.as_ref().map(|encoder| encoder.config().clone());
     let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), bert)?;
     for split in [Some(&data.valid), data.test.as_ref()].into_iter().flatten() {
@@ -87,105 +119,96 @@ pub fn train(
     if !names.contains(&&*settings.select) {
         return Err(TrainError::Metric { name: settings.select.clone(), names });
     }
-    if start != Start::Resume {
-        folder::prepare(out, start == Start::Overwrite)?;
-        folder::write_config(out, settings)?;
+    for (settings, out) in runs {
+        if start != Start::Resume {
+            folder::prepare(out, start == Start::Overwrite)?;
+        }
+        if start != Start::Resume || !out.join(CONFIG).exists() {
+            fs::create_dir_all(out).map_err(io(out))?;
+            folder::write_config(out, settings)?;
+        }
     }
-    let vars = VarStore::new(device);
-    let network = Network::new(&vars, &config, settings.seed);
-    if let Some(encoder) = &data.encoder {
-        encoder.copy_into(&vars, &AlmtWithBert::encoder_prefix())?;
-    }
-    let tokens = settings.text_encoder.as_ref().map(|encoder| encoder.tokens.clone());
-    let tokens = tokens.unwrap_or_default();
+    native::modes::allow_tf32(settings.precision == Precision::Tf32)?;
     let bert_lr = settings.text_encoder.as_ref().map_or(0.0, |encoder| encoder.lr);
-    if bert_lr == 0.0 {
-        Part::Bert.freeze(&vars);
-    }
-    if let Some(initial) = &settings.init_from {
-        checkpoint::load_into(&initial.path, &vars)?;
-    }
-    let weight_decay = settings.hyper_parameters.training.weight_decay;
-    let mut optimizer = AdamW::new(&vars, weight_decay, |name| Part::of(name).group());
-    let state_path = out.join(STATE);
+    let prepare = |vars: &VarStore| {
+        if let Some(encoder) = &data.encoder {
+            encoder.copy_into(vars, &AlmtWithBert::encoder_prefix())?;
+        }
+        if bert_lr == 0.0 {
+            Part::Bert.freeze(vars);
+        }
+        if let Some(initial) = &settings.init_from {
+            checkpoint::load_into(&initial.path, vars)?;
+        }
+        Ok(())
+    };
+    let seeds: Vec<u64> = runs.iter().map(|(settings, _)| settings.seed).collect();
+    let models = Models::new(&config, &seeds, device, prepare)?;
+    let training = &settings.hyper_parameters.training;
+    let group = |name: &str| Part::of(name).group();
+    let optimizer = AdamW::new(models.parameters(), training.weight_decay, group);
     let n_done = match start == Start::Resume && state_path.exists() {
-        true => state::load(&state_path, &vars, &optimizer)?,
+        true => state::load(state_path, models.parameters(), &optimizer)?,
         false => 0,
     };
-    let mut log = Log::open(out, n_done)?;
-    let mut history = History::new(&settings.select);
-    for record in &log.records {
-        history.take(record);
-    }
-    let training = &settings.hyper_parameters.training;
+    let mut ongoing = runs
+        .iter()
+        .map(|(settings, out)| Ongoing::open(settings, &config, out, n_done))
+        .collect::<Result<Vec<_>, _>>()?;
+    let replay = Replay::new(data.graphs && device::can_record(device));
+    let mut fit = Fit { settings, seeds: &seeds, models: &models, optimizer, replay };
+    let mut saved: Option<(Instant, Duration)> = None;
     for epoch in n_done + 1..=training.epochs {
-        if settings.patience.is_some_and(|patience| history.n_worse >= patience) {
+        if ongoing.iter().all(Ongoing::is_over) {
             break;
         }
         let epoch_start = Instant::now();
         let lr = learning_rate(training.lr, epoch, training.epochs);
         let lrs = [lr, learning_rate(bert_lr, epoch, training.epochs)];
-        let mut fit = Fit { settings, network: &network, optimizer: &mut optimizer, lrs };
-        let n_samples = training.batch_size.min(data.train.n_samples());
-        let (train_loss, train_mae) =
-            within(Work::Step { n_samples }, || fit.epoch(epoch, &data.train, progress))?;
+        let n_samples = training.batch_size.min(data.train.n_samples()) * runs.len();
+        let losses =
+            within(Work::Step { n_samples }, || fit.epoch(epoch, &lrs, &data.train, progress))?;
         let train_seconds = epoch_start.elapsed().as_secs_f64();
-        let evaluate = |split: &TrainingSplit| {
-            let pred = predict(&network, split)?;
-            Ok::<_, TrainError>(metrics::evaluate(scheme, &pred, split.labels()))
+        let mut evaluate = |split: &TrainingSplit| {
+            let pred = fit.predict(split)?.into_iter();
+            Ok::<_, TrainError>(
+                pred.map(|p| metrics::evaluate(scheme, &p, split.labels())).collect(),
+            )
         };
-        let valid = evaluate(&data.valid)?;
-        let test = data.test.as_ref().map(evaluate).transpose()?;
+        let valid: Vec<Metrics> = evaluate(&data.valid)?;
+        let test: Option<Vec<Metrics>> = data.test.as_ref().map(evaluate).transpose()?;
         let seconds = epoch_start.elapsed().as_secs_f64();
-        let record =
-            EpochRecord { epoch, lr, train_loss, train_mae, valid, test, train_seconds, seconds };
-        log.add(&record)?;
-        if history.take(&record) {
-            let info = CheckpointInfo {
-                config: config.clone(),
-                tokens: tokens.clone(),
-                dataset: settings.dataset,
-                store_digest: settings.store_digest.clone(),
-                seed: settings.seed,
+        for (idx, (run, losses)) in ongoing.iter_mut().zip(losses).enumerate() {
+            let record = EpochRecord {
                 epoch,
+                lr,
+                train_loss: losses.squared,
+                train_mae: losses.absolute,
+                valid: valid[idx].clone(),
+                test: test.as_ref().map(|test| test[idx].clone()),
+                train_seconds,
+                seconds,
             };
-            checkpoint::save(&out.join(BEST), &vars, &info)?;
+            run.add(&record, || models.parameters_of(idx))?;
+            progress.epoch(&record);
         }
-        // Last: whatever of this epoch is on the disk without it is done again, to the same bytes.
-        state::save(&state_path, &vars, &optimizer, epoch)?;
-        progress.epoch(&record);
+        // Last: whatever of this epoch is on the disk without it is done again, to the same bytes. So
+        // the state of some epochs can be left out where writing it would take more than a share of
+        // the time.
+        if saved.is_none_or(|(when, took)| when.elapsed() >= took * STATE_SHARE) {
+            let begin = Instant::now();
+            state::save(state_path, models.parameters(), &fit.optimizer, epoch)?;
+            saved = Some((Instant::now(), begin.elapsed()));
+        }
     }
-    // Predictions that are not finite leave no error to select by.
-    let Some(selected) = history.selected else {
-        return Err(TrainError::NothingSelected { epochs: training.epochs });
-    };
-    let last = checkpoint::digest(&vars);
-    let best = checkpoint::load(&out.join(BEST), device)?;
-    write_predictions(&best, data, &out.join(PREDICTIONS))?;
-    let splits = [Some(&data.train), Some(&data.valid), data.test.as_ref()];
-    let result = RunResult {
-        selected,
-        best_on_test_per_metric: history.best_on_test,
-        seed: settings.seed,
-        store_digest: settings.store_digest.clone(),
-        checkpoint_blake3: super::weights::digest(&out.join(BEST))?,
-        last_weights_blake3: last?,
-        n_epochs: log.records.len(),
-        n_parameters: vars.trainable_variables().iter().map(Tensor::numel).sum(),
-        n_samples: splits.into_iter().flatten().map(|s| (s.name(), s.n_samples())).collect(),
-        writer: settings.writer.clone(),
-        device: settings.device.clone(),
-        n_threads: tch::get_num_threads(),
-        seconds: log.records.iter().map(|record| record.seconds).sum(),
-    };
-    let path = out.join(RESULT);
-    serde_json::to_vec_pretty(&result)
-        .map_err(std::io::Error::other)
-        .and_then(|json| publish::write(&path, &json))
-        .map_err(io(&path))?;
-    match fs::remove_file(&state_path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(&state_path)(error)),
-        _ => Ok(result),
+    let results = ongoing
+        .into_iter()
+        .enumerate()
+        .map(|(idx, run)| run.finish(data, device, &models.parameters_of(idx)))
+        .collect::<Result<Vec<_>, _>>()?;
+    match fs::remove_file(state_path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(state_path)(error)),
+        _ => Ok(results),
     }
 }
 
@@ -198,7 +221,7 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
     let vars = VarStore::new(data.train.device());
     let network = Network::new(&vars, &config, settings.seed);
     let training = &settings.hyper_parameters.training;
-    let mut optimizer = AdamW::new(&vars, training.weight_decay, |_| 0);
+    let optimizer = AdamW::new(checkpoint::parameters(&vars), training.weight_decay, |_| 0);
     let n_samples = data.train.n_samples();
     let batch: Vec<usize> = (0..training.batch_size.min(n_samples)).collect();
     let mut seconds = 0.0;
@@ -207,7 +230,7 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
         data.train.each_batch(&batch, batch.len(), |batch| {
             let pred = network.forward(&batch, None)?;
             pred.mse_loss(&batch.target, Reduction::Mean).backward();
-            optimizer.step(&[0.0])?;
+            optimizer.step()?;
             Ok(())
         })?;
         seconds = start.elapsed().as_secs_f64();
@@ -216,78 +239,6 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
     let others = data.valid.n_samples() + data.test.as_ref().map_or(0, TrainingSplit::n_samples);
     let per_sample = seconds / batch.len().max(1) as f64;
     Ok(per_sample * (n_samples as f64 + others as f64 / 3.0))
-}
-
-/// The device as the command line spells it.
-pub fn device_name(device: Device) -> String {
-    match device {
-        Device::Cuda(index) => format!("cuda:{index}"),
-        _ => "cpu".into(),
-    }
-}
-
-/// What the steps of an epoch work on.
-struct Fit<'a> {
-    settings: &'a TrainSettings,
-    network: &'a Network,
-    optimizer: &'a mut AdamW,
-    /// Of ALMT and of the text encoder.
-    lrs: [f64; 2],
-}
-
-impl Fit<'_> {
-    /// One pass over the training split in the epoch's order: mean squared and mean absolute error.
-    fn epoch(
-        &mut self,
-        epoch: usize,
-        split: &TrainingSplit,
-        progress: &mut dyn Progress,
-    ) -> Result<(f64, f64), TrainError> {
-        let mut order: Vec<usize> = (0..split.n_samples()).collect();
-        // A stream per epoch: an order depends on no other one, so that a run can go on anywhere.
-        order.shuffle(&mut stream(self.settings.seed, &format!("shuffle/{epoch}")));
-        let batch_size = self.settings.hyper_parameters.training.batch_size.max(1);
-        let n_steps = order.len().div_ceil(batch_size);
-        let seed = self.settings.seed;
-        let encoder_is_trained =
-            self.settings.text_encoder.as_ref().is_some_and(|encoder| encoder.lr > 0.0);
-        // Sums stay on the device: reading one would wait for everything before it.
-        let mut squared = Tensor::zeros([], (Kind::Float, split.device()));
-        let mut absolute = squared.zeros_like();
-        let mut losses = Vec::new();
-        let mut n_done = 0;
-        split.each_batch(&order, batch_size, |batch| {
-            let n_batch = batch.target.size()[0];
-            // An encoder that is kept as it is has none.
-            let dropout = encoder_is_trained
-                .then(|| Dropout::new(seed, step_of_run(epoch, n_steps, losses.len())));
-            let pred = self.network.forward(&batch, dropout)?;
-            let loss = pred.mse_loss(&batch.target, Reduction::Mean);
-            loss.backward();
-            self.optimizer.step(&self.lrs)?;
-            losses.push(loss.detach());
-            squared += loss.detach() * n_batch as f64;
-            absolute += (pred.detach() - &batch.target).abs().sum(Kind::Float);
-            n_done += n_batch;
-            let mean = |sum: &Tensor| sum.double_value(&[]) / n_done as f64;
-            progress.step(epoch, losses.len(), &|| (mean(&squared), mean(&absolute)));
-            Ok(())
-        })?;
-        let losses = Vec::<f32>::try_from(Tensor::stack(&losses, 0).to_device(Device::Cpu))?;
-        if let Some(step) = losses.iter().position(|loss| !loss.is_finite()) {
-            let batch = order.chunks(batch_size).nth(step).unwrap_or_default();
-            let ids = batch.iter().map(|idx| split.ids()[*idx].clone()).collect();
-            return Err(TrainError::Diverged { epoch, step: step + 1, loss: losses[step], ids });
-        }
-        let mean = |sum: &Tensor| sum.double_value(&[]) / n_done as f64;
-        Ok((mean(&squared), mean(&absolute)))
-    }
-}
-
-/// The number of a step, counted over the whole run, for what is drawn anew in each. It depends on
-/// nothing but the place of the step, so that a run that goes on draws what it would have drawn.
-fn step_of_run(epoch: usize, steps_per_epoch: usize, step_of_epoch: usize) -> u64 {
-    ((epoch - 1) * steps_per_epoch + step_of_epoch) as u64
 }
 
 /// Predictions for all samples of a split, in order, `[n_samples]`.
@@ -337,7 +288,7 @@ pub fn evaluate(
     Ok((metrics, rows.collect()))
 }
 
-fn write_predictions(
+pub(super) fn write_predictions(
     best: &Checkpoint,
     data: &TrainingData,
     path: &Path,
@@ -374,124 +325,4 @@ fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), Train
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use ndarray::Array3;
-    use rand::RngExt;
-
-    use super::*;
-    use crate::corpus::{Dataset, SplitName};
-    use crate::model::{BertConfig, Sequence};
-    use crate::train::data::{Cache, FeatureRows, ReadError};
-    use crate::train::preset::Preset;
-    use crate::train::settings::{EncoderChoice, TokenChoice};
-
-    #[test]
-    fn steps_are_counted_over_the_whole_run() {
-        let numbers = (1..=3).flat_map(|epoch| (0..4).map(move |step| step_of_run(epoch, 4, step)));
-        assert_eq!(numbers.collect::<Vec<u64>>(), (0..12).collect::<Vec<u64>>());
-    }
-
-    /// Text comes as tokens, and there is nothing else.
-    struct NoFeatures;
-
-    impl FeatureRows for NoFeatures {
-        fn sequences(&self) -> BTreeMap<Modality, Sequence> {
-            BTreeMap::new()
-        }
-
-        fn read_all(&self, _: Modality, _: &mut dyn FnMut(usize, &[f32])) -> Result<(), ReadError> {
-            Ok(())
-        }
-
-        fn read(&self, _: Modality, _: usize, _: &mut [f32]) -> Result<(), ReadError> {
-            Ok(())
-        }
-    }
-
-    struct Silent;
-
-    impl Progress for Silent {
-        fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
-
-        fn epoch(&mut self, _: &EpochRecord) {}
-    }
-
-    fn settings() -> TrainSettings {
-        TrainSettings {
-            dataset: Dataset::Mosi,
-            store: "mosi.h5".into(),
-            store_digest: String::new(),
-            modalities: vec![Modality::Text],
-            seed: 3,
-            select: "MAE".into(),
-            patience: None,
-            device: "cpu".into(),
-            n_threads: 1,
-            writer: String::new(),
-            libtorch: String::new(),
-            command: vec![],
-            split_manifest: None,
-            text_encoder: Some(EncoderChoice {
-                path: "bert".into(),
-                sha256: String::new(),
-                lr: 1e-3,
-                tokens: TokenChoice::TextBert,
-            }),
-            init_from: None,
-            hyper_parameters: Preset::of(Dataset::Mosi).clone(),
-        }
-    }
-
-    #[test]
-    fn epochs_draw_their_own_masks_and_a_run_that_goes_on_draws_the_same() {
-        let settings = settings();
-        let bert: BertConfig = serde_json::from_value(serde_json::json!({
-            "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
-            "intermediate_size": 8, "max_position_embeddings": 6, "type_vocab_size": 2,
-            "hidden_act": "gelu",
-        }))
-        .unwrap();
-        // A single sample, so that epochs have no order in which to differ.
-        let tokens = Array3::from_shape_fn((1, 3, 6), |(_, part, step)| match part {
-            0 => step as i32 + 2,
-            1 => 1,
-            _ => 0,
-        });
-        let rows = Box::new(NoFeatures);
-        let (ids, labels) = (vec!["a".into()], vec![1.0]);
-        let (cache, device) = (Cache::Device, Device::Cpu);
-        let split =
-            TrainingSplit::new(SplitName::Train, ids, labels, rows, Some(tokens), cache, device);
-        let split = split.unwrap();
-        // The losses of some epochs, with weights that stay as they are.
-        let losses = |epochs: std::ops::RangeInclusive<usize>| -> Vec<u64> {
-            let config =
-                config_for(&settings, split.sequences(), split.n_tokens(), Some(bert.clone()));
-            let vars = VarStore::new(device);
-            let network = Network::new(&vars, &config.unwrap(), settings.seed);
-            let mut rng = stream(settings.seed, "test");
-            let variables: BTreeMap<String, Tensor> = vars.variables().into_iter().collect();
-            for mut variable in variables.into_values().map(|variable| variable.detach()) {
-                let values = (0..variable.numel()).map(|_| rng.random_range(-0.3_f32..0.3));
-                let values = Tensor::from_slice(&values.collect::<Vec<f32>>());
-                variable.copy_(&values.view(&*variable.size()));
-            }
-            let mut optimizer = AdamW::new(&vars, 0.0, |name| Part::of(name).group());
-            let mut fit = Fit {
-                settings: &settings,
-                network: &network,
-                optimizer: &mut optimizer,
-                lrs: [0.0, 0.0],
-            };
-            epochs.map(|epoch| fit.epoch(epoch, &split, &mut Silent).unwrap().0.to_bits()).collect()
-        };
-        let whole = losses(1..=4);
-        assert_eq!(whole.iter().collect::<BTreeSet<_>>().len(), 4, "{whole:?}");
-        assert_eq!(losses(3..=4), whole[2..]);
-    }
 }

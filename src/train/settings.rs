@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::preset::Preset;
 use crate::corpus::{Dataset, Modality};
+use crate::name::named;
 
 /// What a run is made of. With the same settings, store and machine, a run gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,12 @@ pub struct TrainSettings {
     pub patience: Option<usize>,
     /// Device, as the command line spells it.
     pub device: String,
+    /// How exact products are.
+    #[serde(default, skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
+    /// The seeds of the models that are trained as one with this; empty where it is trained alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub together_with: Vec<u64>,
     /// Threads of libtorch: with another number, sums are rounded differently.
     pub n_threads: i32,
     /// Program and version.
@@ -48,6 +55,40 @@ pub struct TrainSettings {
     /// Hyper-parameters.
     pub hyper_parameters: Preset,
 }
+
+/// How exact the products of a training step are. Weights, sums and evaluation are float32 always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Everything is float32.
+    #[default]
+    Float32,
+    /// On a GPU, products are of float32 rounded to 10 bits of mantissa.
+    Tf32,
+    /// Products are of 16 bits with 7 bits of mantissa (PyTorch's autocast).
+    #[serde(rename = "bf16")]
+    Bfloat16,
+}
+
+impl Precision {
+    /// All of them.
+    pub const ALL: [Precision; 3] = [Precision::Float32, Precision::Tf32, Precision::Bfloat16];
+
+    /// The name on the command line and in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Float32 => "float32",
+            Precision::Tf32 => "tf32",
+            Precision::Bfloat16 => "bf16",
+        }
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Precision::default()
+    }
+}
+
+named!(Precision);
 
 /// One fold of a split manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,12 +3,9 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-use tch::nn;
-
-use super::checkpoint::parameters;
 use super::optimizer::AdamW;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
+use serde::{Deserialize, Serialize};
 
 const KEY: &str = "almt_data_state";
 
@@ -20,8 +17,8 @@ struct StateInfo {
 }
 
 /// The tensors of the file: `param/NAME`, and those of [`AdamW::state`].
-fn all_tensors(vars: &nn::VarStore, optimizer: &AdamW) -> Tensors {
-    let parameters = parameters(vars).into_iter();
+fn all_tensors(parameters: Tensors, optimizer: &AdamW) -> Tensors {
+    let parameters = parameters.into_iter();
     let mut tensors: Tensors =
         parameters.map(|(name, tensor)| (format!("param/{name}"), tensor)).collect();
     tensors.extend(optimizer.state());
@@ -34,23 +31,23 @@ fn all_tensors(vars: &nn::VarStore, optimizer: &AdamW) -> Tensors {
 /// The folder cannot be written to.
 pub fn save(
     path: &Path,
-    vars: &nn::VarStore,
+    parameters: Tensors,
     optimizer: &AdamW,
     epoch: usize,
 ) -> Result<(), WeightsError> {
     let text = serde_json::to_string(&StateInfo { epoch }).map_err(|error| {
         WeightsError::Malformed { path: path.into(), problem: error.to_string() }
     })?;
-    weights::write(path, &all_tensors(vars, optimizer), Some((KEY, text))).map(|_| ())
+    weights::write(path, &all_tensors(parameters, optimizer), Some((KEY, text))).map(|_| ())
 }
 
 /// Puts weights and optimizer back, and returns the last finished epoch.
 ///
 /// # Errors
 /// The file cannot be read, or is not the state of such a model.
-pub fn load(path: &Path, vars: &nn::VarStore, optimizer: &AdamW) -> Result<usize, WeightsError> {
+pub fn load(path: &Path, parameters: Tensors, optimizer: &AdamW) -> Result<usize, WeightsError> {
     let file = TensorFile::open(path)?;
     let info: StateInfo = file.info(KEY, "a training state")?;
-    file.copy_into("", &mut all_tensors(vars, optimizer))?;
+    file.copy_into("", &mut all_tensors(parameters, optimizer))?;
     Ok(info.epoch)
 }

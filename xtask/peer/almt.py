@@ -1,6 +1,6 @@
 """ALMT in plain eager PyTorch, every token and every projection as the paper writes them: what
-`cargo xtask bench train` and `cargo xtask interop --torch` compare with. Parameter names are those
-of the released code, so that golden files load into it.
+`cargo xtask bench train`, `cargo xtask bench gpu` and `cargo xtask interop --torch` compare with.
+Parameter names are those of the released code, so that golden files load into it.
 
     almt.py check GOLDEN.safetensors
     almt.py step DIMS.json            one step of training, timed: see `step`
@@ -197,11 +197,11 @@ def load(path):
     return tensors
 
 
-def check(path):
+def check(path, device="cpu"):
     """Prediction and all gradients against a golden file, with the tolerances that it suggests."""
     with open(path.replace(".safetensors", ".json")) as file:
-        model = Almt(json.load(file)["hyper_parameters"])
-    golden = load(path)
+        model = Almt(json.load(file)["hyper_parameters"]).to(device)
+    golden = {name: x.to(device) for name, x in load(path).items()}
     weights = {name[6:]: x for name, x in golden.items() if name.startswith("param/")}
     model.load_state_dict(weights)
     pred = model(golden["input/text"], golden["input/audio"], golden["input/visual"])
@@ -238,8 +238,13 @@ def step(path):
 
 
 def strict(sizes, dataset, weights, export):
-    """What weights predict of the test split of an exported store, as a JSON list. The weights must
-    have the names and shapes of the model, no more and no fewer."""
+    """Prints what weights predict of the test split of an exported store, as a JSON list."""
+    print(json.dumps(predictions(sizes, dataset, weights, export)))
+
+
+def predictions(sizes, dataset, weights, export, device="cpu"):
+    """What weights predict of the test split of an exported store. The weights must have the names and
+    shapes of the model, no more and no fewer."""
     with open(sizes) as file:
         h = json.load(file)[dataset]["hyper_parameters"]
     with np.load(export, allow_pickle=False) as arrays:
@@ -248,8 +253,9 @@ def strict(sizes, dataset, weights, export):
         h[f"{m}_input_length"], h[f"{m}_input_dim"] = features.shape[1:]
     model = Almt(h)
     model.load_state_dict(load(weights), strict=True)
+    model.to(device)
     with torch.no_grad():
-        print(json.dumps(model(*batch)[:, 0].tolist()))
+        return model(*(features.to(device) for features in batch))[:, 0].tolist()
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 use std::fs;
 
 use crate::run::{cargo, root, run, show};
-use crate::setup::{Variant, setup};
+use crate::setup::setup;
 
 /// Sets up, builds, and runs synth, convert, validate, train and eval in the folder `demo`.
 pub fn demo() -> Result<(), String> {
-    setup(Variant::Cpu)?;
+    setup()?;
     run(cargo().args(["build"]))?;
     let folder = root().join("demo");
     fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;

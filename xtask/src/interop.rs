@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::run::{cargo, output, root, run};
-use crate::setup::{Variant, setup};
+use crate::setup::setup;
 use crate::test::{mmsa_package, torch_packages};
 
 /// Dataset, its file's alignment, and how `synth` makes it.
@@ -29,7 +29,7 @@ struct Place {
 impl Place {
     /// Builds the program as `cargo run` starts it.
     fn new() -> Result<Place, String> {
-        setup(Variant::Cpu)?;
+        setup()?;
         run(cargo().arg("build"))?;
         let this = std::env::current_exe().map_err(|error| error.to_string())?;
         let program = this.with_file_name("almt-data");

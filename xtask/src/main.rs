@@ -16,7 +16,8 @@ const USAGE: &str = "\
 Usage: cargo xtask <TASK>
 
 Tasks:
-  setup [--cuda]  Fetch libtorch and, where it is missing, CMake; does nothing when they are there
+  setup [--cuda]  Fetch libtorch and, where it is missing, CMake; does nothing when they are there.
+                  With --cuda also what training on a GPU needs, unless a PyTorch 2.11 is installed
   minilm          Fetch a small BERT into `.bert/minilm`: a test compares it with recorded values,
                   and `almt-data encode --bert .bert/minilm` computes text features with it
   test [ARGS]     Set up, then run all tests (ARGS go to `cargo test`)
@@ -24,6 +25,7 @@ Tasks:
                   Compare the conversion of a large pickle with plain Python and with `cp`
   bench open      Compare a batch out of an Arrow store with `pickle.load`
   bench train     Compare a training step with eager PyTorch (fetches PyTorch, 4 GB)
+  bench gpu       Compare training on a GPU with PyTorch, eager and compiled (fetches PyTorch, 4 GB)
   interop --mmsa  Have MMSA's own data loader read an exported pickle (fetches PyTorch, 4 GB)
   interop --torch Have PyTorch predict with exported weights, and compare (fetches PyTorch, 4 GB)
   demo            Set up, then run the main job on a small synthetic dataset
@@ -36,8 +38,8 @@ fn main() -> ExitCode {
         None => ("--help", &[][..]),
     };
     let outcome = match (task, rest) {
-        ("setup", []) => setup::setup(setup::Variant::Cpu),
-        ("setup", [flag]) if flag == "--cuda" => setup::setup(setup::Variant::Cuda),
+        ("setup", []) => setup::setup(),
+        ("setup", [flag]) if flag == "--cuda" => setup::cuda(),
         ("minilm", []) => setup::minilm(),
         ("test", args) => test::test(args),
         ("bench", args) => bench::bench(args),

@@ -1,4 +1,5 @@
-//! Puts libtorch into `.libtorch` and CMake into `.cmake`, the two things that cargo cannot fetch.
+//! Puts libtorch into `.libtorch` and CMake into `.cmake`, the two things that cargo cannot fetch; and,
+//! for GPUs, libtorch's CUDA part into `.libtorch-cuda`, which the program loads when it is asked to.
 //!
 //! Both come as wheels through the user's own `pip download`, so mirrors, proxies and caches that
 //! are set up for pip serve here too. pip compares every file with the SHA-256 in
@@ -10,24 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::run::{root, run};
-
-/// Which libtorch to fetch.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Variant {
-    /// 550 MB of downloads: runs everywhere.
-    Cpu,
-    /// About 3 GB: the libraries of CUDA 13 as well.
-    Cuda,
-}
-
-impl Variant {
-    fn name(self) -> &'static str {
-        match self {
-            Variant::Cpu => "cpu",
-            Variant::Cuda => "cuda",
-        }
-    }
-}
 
 /// The wheels in `requirements` are for this interpreter tag, whatever the local Python is: they
 /// are only unpacked, never imported.
@@ -49,9 +32,21 @@ const WHEEL_TAGS: &[&str] = &[
 const OLDEST_CMAKE: (u32, u32) = (3, 26);
 
 /// Makes the repository buildable; a no-op when it already is.
-pub fn setup(variant: Variant) -> Result<(), String> {
+pub fn setup() -> Result<(), String> {
     cmake()?;
-    libtorch(variant)
+    libtorch()
+}
+
+/// Fetches what lets the program use GPUs as well (about 3 GB); a no-op when it is there.
+pub fn cuda() -> Result<(), String> {
+    setup()?;
+    let place = root().join(".libtorch-cuda");
+    if place.join("lib/libtorch_cuda.so").exists() {
+        return Ok(());
+    }
+    supported()?;
+    eprintln!("setup: fetching the CUDA part of libtorch 2.11.0 (about 3 GB)");
+    install("libtorch-cuda", &place, |_| Ok(()))
 }
 
 /// Fetches the six-layer encoder (80 MB) into `.bert/minilm`; a no-op when it is there.
@@ -64,28 +59,22 @@ pub fn minilm() -> Result<(), String> {
     install("minilm", &place, |_| Ok(()))
 }
 
-fn libtorch(variant: Variant) -> Result<(), String> {
+fn libtorch() -> Result<(), String> {
+    let place = root().join(".libtorch");
     for name in ["LIBTORCH_USE_PYTORCH", "LIBTORCH"] {
         // `.cargo/config.toml` sets LIBTORCH to our own folder when the user has not.
-        let ours = root().join(".libtorch");
-        if std::env::var_os(name).is_some_and(|value| Path::new(&value) != ours) {
+        if std::env::var_os(name).is_some_and(|value| Path::new(&value) != place) {
             eprintln!("setup: {name} is set: using that libtorch");
             return Ok(());
         }
     }
-    let place = root().join(".libtorch");
-    let stamp = place.join("variant");
-    let installed = fs::read_to_string(&stamp).unwrap_or_default();
-    if installed == Variant::Cuda.name() || installed == variant.name() {
+    // A folder of an earlier set-up may lack the headers of CUDA.
+    if place.join("include/cuda/cuda_runtime_api.h").exists() {
         return Ok(());
     }
     supported()?;
-    let size = if variant == Variant::Cuda { "about 3 GB" } else { "550 MB" };
-    eprintln!("setup: fetching libtorch 2.11.0 for {} ({size})", variant.name());
-    install(&format!("libtorch-{}", variant.name()), &place, |unpacked| {
-        fs::write(unpacked.join("variant"), variant.name())
-            .map_err(|error| format!("cannot write {}: {error}", unpacked.display()))
-    })
+    eprintln!("setup: fetching libtorch 2.11.0 for the CPU (550 MB)");
+    install("libtorch-cpu", &place, |_| Ok(()))
 }
 
 fn cmake() -> Result<(), String> {

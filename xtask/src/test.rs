@@ -3,11 +3,11 @@
 use std::process::{Command, Stdio};
 
 use crate::run::{cargo, root, run};
-use crate::setup::{Variant, setup};
+use crate::setup::setup;
 
 /// Sets up and runs the tests; `args` go to `cargo test`.
 pub fn test(args: &[String]) -> Result<(), String> {
-    setup(Variant::Cpu)?;
+    setup()?;
     python_packages()?;
     // With this variable set, a test that needs Python fails where it would be skipped.
     run(cargo().args(["test", "--workspace"]).args(args).env("ALMT_DATA_TEST_PYTHON", "1"))

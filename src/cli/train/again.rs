@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::fit::{fit, initial_weights, load};
+use tch::Device;
+
+use super::devices::LibtorchArgs;
+use super::fit::{fit, fit_together, initial_weights, load};
 use super::samples::{CacheArgs, Samples};
 use super::show::print_result;
 use crate::cli::Failure;
@@ -50,34 +53,62 @@ fn reopen(
     Ok((samples, encoder))
 }
 
-pub fn resume(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<ExitCode, Failure> {
+/// Opens the device that a run was on.
+fn device_of(settings: &TrainSettings, libtorch: &LibtorchArgs) -> Result<Device, Failure> {
+    libtorch.open(settings.device.parse().map_err(Failure::new)?)
+}
+
+pub fn resume(
+    folder: &Path,
+    store: Option<&Path>,
+    cache: &CacheArgs,
+    libtorch: &LibtorchArgs,
+) -> Result<ExitCode, Failure> {
     let settings = folder::read_config(folder)?;
     let result = match folder::read_result(folder)? {
         Some(result) => {
             eprintln!("{}: the run is complete", folder.display());
             result
         }
+        None if !settings.together_with.is_empty() => {
+            return Err(Failure::at(folder, "the run is one of several that are trained as one")
+                .hint("the call of `train --seeds` that began them goes on with all"));
+        }
         None => {
+            let device = device_of(&settings, libtorch)?;
             let (samples, encoder) = reopen(&settings, store)?;
-            let cache = samples.cache(cache, &settings.modalities);
-            let data = load(&samples, &settings, encoder, cache)?;
-            fit(&settings, &data, folder, Start::Resume)?
+            let cache = samples.cache(cache, &settings.modalities, device);
+            let data = load(&samples, &settings, encoder, cache, device)?;
+            fit(&settings, &data, device, folder, Start::Resume)?
         }
     };
     print_result(folder, &result);
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn repeat(folder: &Path, store: Option<&Path>, cache: &CacheArgs) -> Result<ExitCode, Failure> {
+pub fn repeat(
+    folder: &Path,
+    store: Option<&Path>,
+    cache: &CacheArgs,
+    libtorch: &LibtorchArgs,
+) -> Result<ExitCode, Failure> {
     let settings = folder::read_config(folder)?;
     let Some(expected) = folder::read_result(folder)? else {
         return Err(Failure::at(folder, "the run is not complete").hint("`--resume` completes it"));
     };
+    let device = device_of(&settings, libtorch)?;
     let (samples, encoder) = reopen(&settings, store)?;
-    let cache = samples.cache(cache, &settings.modalities);
-    let data = load(&samples, &settings, encoder, cache)?;
+    let cache = samples.cache(cache, &settings.modalities, device);
+    let data = load(&samples, &settings, encoder, cache, device)?;
     let scratch = tempfile::tempdir().map_err(|error| Failure::new(error.to_string()))?;
-    let found = fit(&settings, &data, scratch.path(), Start::New)?;
+    let found = match &*settings.together_with {
+        [] => fit(&settings, &data, device, scratch.path(), Start::New)?,
+        seeds => {
+            let all = fit_together(&settings, seeds, &data, device, scratch.path(), Start::New)?;
+            let own = all.into_iter().find(|result| result.seed == settings.seed);
+            own.ok_or_else(|| Failure::at(folder, "its seed is none of those trained with it"))?
+        }
+    };
     let digests =
         |result: &RunResult| [result.checkpoint_blake3.clone(), result.last_weights_blake3.clone()];
     let what = ["weights of the selected epoch", "weights of the last epoch"];

@@ -20,6 +20,8 @@ pub enum TrainerCommand {
     ExportWeights(Rest),
     /// Train the models of the paper's tables and figures (not in this build)
     Reproduce(Rest),
+    /// List the devices that training can use (not in this build)
+    Devices(Rest),
 }
 
 #[derive(Args)]
@@ -39,6 +41,7 @@ pub const ELSEWHERE: Trainer = Trainer {
             TrainerCommand::Compare(_) => "compare",
             TrainerCommand::ExportWeights(_) => "export-weights",
             TrainerCommand::Reproduce(_) => "reproduce",
+            TrainerCommand::Devices(_) => "devices",
         };
         let problem = format!("`{name}` is not in this build: it was made without libtorch");
         Err(Failure::new(problem)

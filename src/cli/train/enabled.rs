@@ -2,6 +2,7 @@
 
 mod again;
 mod compare;
+mod devices;
 mod encode;
 mod eval;
 mod export_weights;
@@ -28,6 +29,7 @@ pub enum TrainerCommand {
     Compare(compare::CompareArgs),
     ExportWeights(export_weights::ExportWeightsArgs),
     Reproduce(reproduce::ReproduceArgs),
+    Devices(devices::DevicesArgs),
 }
 
 /// The trainer of the executable that is linked to libtorch.
@@ -51,6 +53,7 @@ fn dispatch(command: TrainerCommand) -> Result<ExitCode, Failure> {
         TrainerCommand::Compare(args) => compare::compare(args),
         TrainerCommand::ExportWeights(args) => export_weights::export_weights(args),
         TrainerCommand::Reproduce(args) => reproduce::reproduce(args),
+        TrainerCommand::Devices(args) => Ok(devices::devices(&args)),
     }
 }
 

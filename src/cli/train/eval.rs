@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use tch::Device;
 
+use super::devices::DeviceArgs;
 use super::samples::{CacheArgs, Samples};
 use super::tokens::TokenReader;
 use crate::cli::Failure;
@@ -49,6 +49,8 @@ pub struct EvalArgs {
     corrupt_seed: u64,
     #[command(flatten)]
     cache: CacheArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 /// Write a checkpoint's predictions, a row per segment
@@ -85,12 +87,15 @@ pub struct PredictArgs {
     overwrite: bool,
     #[command(flatten)]
     cache: CacheArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 /// Evaluates one checkpoint.
 pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     let mut samples = Samples::of(Store::open(&args.store)?);
-    let checkpoint = checkpoint::load(&args.checkpoint, Device::Cpu).map_err(TrainError::from)?;
+    let device = args.device.open()?;
+    let checkpoint = checkpoint::load(&args.checkpoint, device).map_err(TrainError::from)?;
     check_dataset(&checkpoint, &samples, &args.checkpoint)?;
     let modalities = modalities_of(&checkpoint);
     let corruptions = Corruptions { list: args.corrupt, seed: args.corrupt_seed };
@@ -102,8 +107,8 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     samples.corrupt(corruptions);
     let reader =
         TokenReader::of_checkpoint(&args.checkpoint, &checkpoint.info, args.bert.as_deref())?;
-    let cache = samples.cache(&args.cache, &modalities);
-    let split = samples.load(args.split, &modalities, reader.as_ref(), cache, Device::Cpu)?;
+    let cache = samples.cache(&args.cache, &modalities, device);
+    let split = samples.load(args.split, &modalities, reader.as_ref(), cache, device)?;
     let (metrics, _) = run::evaluate(&checkpoint, &split)?;
     let info = &checkpoint.info;
     if args.json {
@@ -142,13 +147,14 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::at(&args.output, "exists already").hint("`--overwrite` replaces it"));
     }
     let samples = Samples::of(Store::open(&args.store)?);
+    let device = args.device.open()?;
     let (path, checkpoint) = match (&args.checkpoint, &args.weights) {
-        (Some(path), _) => (path, checkpoint::load(path, Device::Cpu)),
+        (Some(path), _) => (path, checkpoint::load(path, device)),
         (None, Some(path)) => {
             // Clap asks for it with `--weights`.
             let preset = args.preset.unwrap_or(samples.store().manifest().dataset);
             let info = released(&samples, preset, args.residual)?;
-            (path, checkpoint::load_as(path, info, Device::Cpu))
+            (path, checkpoint::load_as(path, info, device))
         }
         (None, None) => {
             return Err(Failure::new("neither `--checkpoint` nor `--weights` is given"));
@@ -158,11 +164,11 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     check_dataset(&checkpoint, &samples, path)?;
     let modalities = modalities_of(&checkpoint);
     let reader = TokenReader::of_checkpoint(path, &checkpoint.info, args.bert.as_deref())?;
-    let cache = samples.cache(&args.cache, &modalities);
+    let cache = samples.cache(&args.cache, &modalities, device);
     let splits = if args.split.is_empty() { vec![SplitName::Test] } else { args.split };
     let mut rows = Vec::new();
     for split in splits {
-        let split = samples.load(split, &modalities, reader.as_ref(), cache, Device::Cpu)?;
+        let split = samples.load(split, &modalities, reader.as_ref(), cache, device)?;
         rows.extend(run::evaluate(&checkpoint, &split)?.1);
     }
     let write = match args.output.extension().is_some_and(|ending| ending == "parquet") {

@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use tch::Device;
 
 use super::again::{repeat, resume};
+use super::devices::DeviceArgs;
 use super::samples::{CacheArgs, Samples, absolute};
 use super::show::{Bar, print_result, print_spread};
 use super::tokens::TokenReader;
@@ -18,16 +19,19 @@ use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::data::Cache;
+use crate::train::device;
 use crate::train::folder;
 use crate::train::preset::Preset;
 use crate::train::record::RunResult;
 use crate::train::run::{self, Start, TrainingData};
 use crate::train::seeds::{SUMMARIES, spread};
-use crate::train::settings::{EncoderChoice, InitialWeights, TokenChoice, TrainSettings};
+use crate::train::settings::{
+    EncoderChoice, InitialWeights, Precision, TokenChoice, TrainSettings,
+};
 use crate::train::weights;
 
 /// Options of a new run, which a run that goes on or is done again has from its folder.
-const OF_NEW_RUNS: [&str; 23] = [
+const OF_NEW_RUNS: [&str; 25] = [
     "text",
     "bert",
     "text_from",
@@ -50,6 +54,8 @@ const OF_NEW_RUNS: [&str; 23] = [
     "fold",
     "init_from",
     "threads",
+    "precision",
+    "tf32",
     "device",
 ];
 
@@ -144,9 +150,23 @@ pub struct TrainArgs {
     threads: Option<u16>,
     #[command(flatten)]
     cache: CacheArgs,
-    /// Device [default: cpu]
-    #[arg(long, value_parser = ["cpu"])]
-    device: Option<String>,
+    /// Whether the models of `--seeds` are trained as one, which a GPU does in little more time than
+    /// one of them: auto (on a GPU), always or never. Results are those of models trained alone but for
+    /// rounding
+    #[arg(long, value_name = "WHEN", requires = "seeds", default_value = "auto", value_parser = ["auto", "always", "never"])]
+    together: String,
+    /// How exact products are in training: float32, tf32 (on a GPU, 10 bits of mantissa) or bf16 (7 bits);
+    /// weights, sums and evaluation are float32 always [default: float32]
+    #[arg(long)]
+    precision: Option<Precision>,
+    /// The same as `--precision tf32`
+    #[arg(long, conflicts_with = "precision")]
+    tf32: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Give a GPU its work piece by piece in place of whole steps (CUDA graphs), to the same result
+    #[arg(long)]
+    no_graph: bool,
 }
 
 #[derive(Clone)]
@@ -189,10 +209,10 @@ fn model_change(text: &str) -> Result<String, String> {
 /// Trains one model, or one per seed.
 pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     if let Some(folder) = &args.resume {
-        return resume(folder, args.store.as_deref(), &args.cache);
+        return resume(folder, args.store.as_deref(), &args.cache, &args.device.libtorch);
     }
     if let Some(folder) = &args.repeat {
-        return repeat(folder, args.store.as_deref(), &args.cache);
+        return repeat(folder, args.store.as_deref(), &args.cache, &args.device.libtorch);
     }
     new_runs(args)
 }
@@ -206,6 +226,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     // Clap asks for it where neither `--resume` nor `--repeat` is given.
     let store_path = args.store.clone().unwrap_or_default();
     let store = Store::open(&store_path)?;
+    let device = args.device.open()?;
     let dataset = store.manifest().dataset;
     let mut hyper_parameters = Preset::of(dataset).clone();
     let training = &mut hyper_parameters.training;
@@ -258,7 +279,9 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         seed: args.seed.unwrap_or(1),
         select: args.select.unwrap_or_else(|| "MAE".into()),
         patience: args.patience.map(|epochs| epochs as usize),
-        device: run::device_name(Device::Cpu),
+        device: device::name(device),
+        precision: if args.tf32 { Precision::Tf32 } else { args.precision.unwrap_or_default() },
+        together_with: vec![],
         n_threads: tch::get_num_threads(),
         writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
         libtorch: crate::train::libtorch_version(),
@@ -268,28 +291,45 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         init_from,
         hyper_parameters,
     };
-    let cache = samples.cache(&args.cache, &settings.modalities);
-    let data = load(&samples, &settings, encoder, cache)?;
+    let cache = samples.cache(&args.cache, &settings.modalities, device);
+    let mut data = load(&samples, &settings, encoder, cache, device)?;
+    data.graphs = !args.no_graph;
     let start = if args.overwrite { Start::Overwrite } else { Start::New };
     let stem = store_path.file_stem().unwrap_or_default().to_string_lossy();
     let Some(Seeds(seeds)) = args.seeds else {
         let default = || PathBuf::from("runs").join(format!("{stem}-seed{}", settings.seed));
         let out = args.out.unwrap_or_else(default);
-        let result = fit(&settings, &data, &out, start)?;
+        let result = fit(&settings, &data, device, &out, start)?;
         print_result(&out, &result);
         return Ok(ExitCode::SUCCESS);
     };
     let out = args.out.unwrap_or_else(|| PathBuf::from("runs").join(format!("{stem}-seeds")));
-    let mut results = Vec::new();
-    for seed in seeds {
-        let folder = out.join(format!("seed-{seed}"));
-        let settings = TrainSettings { seed, ..settings.clone() };
-        let result = fit_or_keep(&settings, &data, &folder, start)?;
+    let together = match &*args.together {
+        "always" => true,
+        "never" => false,
+        // An encoder draws its dropout for one model, and patience ends one run and not another.
+        _ => device.is_cuda() && settings.text_encoder.is_none() && settings.patience.is_none(),
+    };
+    if together && (settings.text_encoder.is_some() || settings.patience.is_some()) {
+        let problem = "`--together always` goes neither with `--text bert` nor with `--patience`";
+        wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, problem);
+    }
+    let results = match together && seeds.len() > 1 {
+        true => fit_together(&settings, &seeds, &data, device, &out, start)?,
+        false => seeds
+            .iter()
+            .map(|seed| {
+                let settings = TrainSettings { seed: *seed, ..settings.clone() };
+                fit_or_keep(&settings, &data, device, &folder_of_seed(&out, *seed), start)
+            })
+            .collect::<Result<Vec<_>, _>>()?,
+    };
+    for result in &results {
+        let seed = result.seed;
         if let Some(test) = &result.selected.test {
             let (epoch, mae) = (result.selected.epoch, test.get("MAE"));
             eprintln!("seed {seed}: epoch {epoch}, test MAE {mae:.4}, {:.1} s", result.seconds);
         }
-        results.push(result);
     }
     let spread = spread(settings.dataset, &results);
     for (name, write) in SUMMARIES {
@@ -306,14 +346,56 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
 pub(super) fn fit_or_keep(
     settings: &TrainSettings,
     data: &TrainingData,
+    device: Device,
     folder: &Path,
     start: Start,
 ) -> Result<RunResult, Failure> {
     match kept(folder, settings, start)? {
         Some(Kept::Complete(result)) => Ok(*result),
-        Some(Kept::Stopped) => fit(settings, data, folder, Start::Resume),
-        None => fit(settings, data, folder, start),
+        Some(Kept::Stopped) => fit(settings, data, device, folder, Start::Resume),
+        None => fit(settings, data, device, folder, start),
     }
+}
+
+/// The folder of a run among several.
+fn folder_of_seed(out: &Path, seed: u64) -> PathBuf {
+    out.join(format!("seed-{seed}"))
+}
+
+/// Trains the models of several seeds as one, each with a folder of its own below `out`. Complete runs
+/// are kept, stopped ones go on.
+pub(super) fn fit_together(
+    settings: &TrainSettings,
+    seeds: &[u64],
+    data: &TrainingData,
+    device: Device,
+    out: &Path,
+    start: Start,
+) -> Result<Vec<RunResult>, Failure> {
+    let of_seed = |seed: &u64| {
+        let together_with = seeds.to_vec();
+        let settings = TrainSettings { seed: *seed, together_with, ..settings.clone() };
+        (settings, folder_of_seed(out, *seed))
+    };
+    let runs: Vec<(TrainSettings, PathBuf)> = seeds.iter().map(of_seed).collect();
+    let found = runs.iter().map(|(settings, folder)| kept(folder, settings, start));
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    let start = if found.iter().any(Option::is_some) { Start::Resume } else { start };
+    let results: Option<Vec<RunResult>> = found
+        .into_iter()
+        .map(|kept| match kept {
+            Some(Kept::Complete(result)) => Some(*result),
+            _ => None,
+        })
+        .collect();
+    if let Some(results) = results {
+        return Ok(results);
+    }
+    let mut progress = Bar::new(settings, data.train.n_samples());
+    let state = out.join("together.safetensors");
+    let results = run::train_together(&runs, data, device, &state, start, &mut progress);
+    progress.bar.finish_and_clear();
+    Ok(results?)
 }
 
 /// What a folder of a sweep holds already.
@@ -353,29 +435,32 @@ pub(super) fn load(
     settings: &TrainSettings,
     encoder: Option<Pretrained>,
     cache: Cache,
+    device: Device,
 ) -> Result<TrainingData, Failure> {
     let reader = match (&encoder, &settings.text_encoder) {
         (Some(encoder), Some(choice)) => Some(TokenReader::of_run(encoder, &choice.tokens)?),
         _ => None,
     };
     let modalities = &settings.modalities;
-    let load = |split| samples.load(split, modalities, reader.as_ref(), cache, Device::Cpu);
+    let load = |split| samples.load(split, modalities, reader.as_ref(), cache, device);
     Ok(TrainingData {
         train: load(SplitName::Train)?,
         valid: load(SplitName::Valid)?,
         test: samples.has(SplitName::Test).then(|| load(SplitName::Test)).transpose()?,
         encoder,
+        graphs: true,
     })
 }
 
 pub(super) fn fit(
     settings: &TrainSettings,
     data: &TrainingData,
+    device: Device,
     out: &Path,
     start: Start,
 ) -> Result<RunResult, Failure> {
     let mut progress = Bar::new(settings, data.train.n_samples());
-    let result = run::train(settings, data, Device::Cpu, out, start, &mut progress);
+    let result = run::train(settings, data, device, out, start, &mut progress);
     progress.bar.finish_and_clear();
     Ok(result?)
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use tch::Device;
 
+use super::devices::DeviceArgs;
 use super::fit::{Kept, Seeds, fit_or_keep, kept, load, seeds as seeds_of};
 use super::samples::{CacheArgs, Samples, absolute};
 use crate::cli::{Failure, cannot_write, export_failure};
@@ -21,11 +22,12 @@ use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint;
 use crate::train::corrupt::{Corruption, CorruptionKind, Corruptions};
+use crate::train::device;
 use crate::train::network::config_for;
 use crate::train::preset::Preset;
 use crate::train::run::{self, Start, TrainingData};
 use crate::train::seeds::{self, spread};
-use crate::train::settings::TrainSettings;
+use crate::train::settings::{Precision, TrainSettings};
 
 /// Seed of what corruptions draw.
 const CORRUPT_SEED: u64 = 1;
@@ -77,6 +79,8 @@ pub struct ReproduceArgs {
     threads: Option<u16>,
     #[command(flatten)]
     cache: CacheArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 fn experiment_name(text: &str) -> Result<String, String> {
@@ -106,7 +110,8 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     }
     let stem = args.store.file_stem().unwrap_or_default().to_string_lossy();
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("reproduced").join(&*stem));
-    let mut bench = Bench::new(&args, store, out);
+    let device = args.device.open()?;
+    let mut bench = Bench::new(&args, store, out, device);
     if args.dry_run {
         return bench.estimate(&experiments);
     }
@@ -129,6 +134,7 @@ struct Bench<'a> {
     args: &'a ReproduceArgs,
     samples: Samples,
     out: PathBuf,
+    device: Device,
     dataset: Dataset,
     preset: Preset,
     /// Modalities that the store has.
@@ -138,14 +144,14 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn new(args: &ReproduceArgs, store: Store, out: PathBuf) -> Bench<'_> {
+    fn new(args: &ReproduceArgs, store: Store, out: PathBuf, device: Device) -> Bench<'_> {
         let dataset = store.manifest().dataset;
         let mut preset = Preset::of(dataset).clone();
         let epochs = args.epochs.map(|epochs| epochs as usize);
         preset.training.epochs = epochs.unwrap_or(preset.training.epochs);
         let samples = Samples::of(store);
         let modalities = samples.sequences().into_keys().collect();
-        Bench { args, samples, out, dataset, preset, modalities, loaded: None }
+        Bench { args, samples, out, device, dataset, preset, modalities, loaded: None }
     }
 
     /// The settings of a row's runs but for the seed, and the name of their folder; or why the store
@@ -171,7 +177,9 @@ impl Bench<'_> {
             seed: 0,
             select: "MAE".into(),
             patience: None,
-            device: run::device_name(Device::Cpu),
+            device: device::name(self.device),
+            precision: Precision::default(),
+            together_with: vec![],
             n_threads: tch::get_num_threads(),
             writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
             libtorch: crate::train::libtorch_version(),
@@ -200,8 +208,8 @@ impl Bench<'_> {
         let modalities = &settings.modalities;
         if self.loaded.as_ref().is_none_or(|(loaded, _)| loaded != modalities) {
             self.loaded = None;
-            let cache = self.samples.cache(&self.args.cache, modalities);
-            let data = load(&self.samples, settings, None, cache)?;
+            let cache = self.samples.cache(&self.args.cache, modalities, self.device);
+            let data = load(&self.samples, settings, None, cache, self.device)?;
             self.loaded = Some((modalities.clone(), data));
         }
         match &self.loaded {
@@ -216,6 +224,7 @@ impl Bench<'_> {
             Ok(both) => both,
             Err(reason) => return Ok(Err(reason)),
         };
+        let device = self.device;
         let mut results = Vec::new();
         for seed in &self.args.seeds.0 {
             let run = self.run_folder(&folder, *seed);
@@ -225,7 +234,7 @@ impl Bench<'_> {
                 Some(Kept::Complete(result)) => *result,
                 _ => {
                     eprintln!("{}", run.display());
-                    fit_or_keep(&settings, self.data(&settings)?, &run, Start::New)?
+                    fit_or_keep(&settings, self.data(&settings)?, device, &run, Start::New)?
                 }
             };
             results.push(result);
@@ -285,7 +294,7 @@ impl Bench<'_> {
         let seeds = self.args.seeds.0.iter();
         let checkpoints = seeds.map(|seed| {
             let path = self.run_folder(&folder, *seed).join(crate::train::folder::BEST);
-            checkpoint::load(&path, Device::Cpu).map_err(|error| TrainError::from(error).into())
+            checkpoint::load(&path, self.device).map_err(|error| TrainError::from(error).into())
         });
         let checkpoints = checkpoints.collect::<Result<Vec<_>, Failure>>()?;
         let mut lists = vec![vec![]];
@@ -300,9 +309,9 @@ impl Bench<'_> {
         for list in lists {
             let done = list.first().copied();
             self.samples.corrupt(Corruptions { list, seed: CORRUPT_SEED });
-            let cache = self.samples.cache(&self.args.cache, &self.modalities);
+            let cache = self.samples.cache(&self.args.cache, &self.modalities, self.device);
             let split =
-                self.samples.load(SplitName::Test, &self.modalities, None, cache, Device::Cpu)?;
+                self.samples.load(SplitName::Test, &self.modalities, None, cache, self.device)?;
             for (seed, checkpoint) in self.args.seeds.0.iter().zip(&checkpoints) {
                 let (metrics, _) = run::evaluate(checkpoint, &split)?;
                 points.push(RobustnessPoint::new(done, *seed, metrics));

@@ -14,17 +14,18 @@ use crate::corpus::plan::{SplitPlan, StoreRow};
 use crate::corpus::{Modality, SplitName};
 use crate::model::Sequence;
 use crate::pretrained::Tokenized;
-use crate::store::{Store, StoreError};
+use crate::store::{FeatureDtype, Store, StoreError};
 use crate::train::TrainError;
 use crate::train::corrupt::{CorruptRows, Corruptions};
 use crate::train::data::{Cache, FeatureRows, ReadError, TrainingSplit};
+use crate::train::device;
 use crate::train::settings::FoldChoice;
 
 /// Where features lie while they are used.
 #[derive(Args)]
 pub struct CacheArgs {
-    /// Where the features lie during the run: auto (in memory where they take at most half of what
-    /// is free), memory, or disk (each batch is read from the store ahead of its step)
+    /// Where the features lie during the run: auto (in the device's memory where they take at
+    /// most half of what is free), memory, or disk (each batch is read from the store ahead of its step)
     #[arg(long, default_value = "auto", value_parser = ["auto", "memory", "disk"])]
     cache: String,
     /// Threads that read batches with `--cache disk`; the result does not depend on it
@@ -91,8 +92,8 @@ impl Samples {
         self.rows.get(&split).is_some_and(|rows| !rows.is_empty())
     }
 
-    /// Where features are to lie, as the user asked or as memory allows.
-    pub fn cache(&self, args: &CacheArgs, modalities: &[Modality]) -> Cache {
+    /// Where features are to lie, as the user asked or as the device's memory allows.
+    pub fn cache(&self, args: &CacheArgs, modalities: &[Modality], device: Device) -> Cache {
         let disk = Cache::Disk { n_threads: args.loader_threads.into() };
         match &*args.cache {
             "memory" => Cache::Device,
@@ -106,9 +107,13 @@ impl Samples {
                     .filter(|column| {
                         modalities.iter().any(|m| column.path.ends_with(&format!("/{m}")))
                     })
-                    .map(|column| column.shape.iter().product::<usize>() as u64 * 4)
+                    .map(crate::store::column_bytes)
                     .sum();
-                match available_memory() {
+                let available = match device {
+                    Device::Cuda(index) => device::memory(index),
+                    _ => available_memory(),
+                };
+                match available {
                     Some(available) if n_bytes > available / 2 => disk,
                     _ => Cache::Device,
                 }
@@ -258,6 +263,14 @@ impl StoreRows {
 impl FeatureRows for StoreRows {
     fn sequences(&self) -> BTreeMap<Modality, Sequence> {
         self.sequences.clone()
+    }
+
+    fn is_half(&self, modality: Modality) -> bool {
+        let is_half = |split: SplitName| {
+            let column = self.store.manifest().column(&format!("/{split}/{modality}"));
+            column.is_some_and(|column| column.dtype == FeatureDtype::Float16.name())
+        };
+        self.rows.iter().all(|row| is_half(row.split))
     }
 
     fn read_all(

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::measure::{Cost, measure, median};
 use crate::run::{cargo, root, run};
-use crate::setup::{Variant, setup};
+use crate::setup::setup;
 use crate::test::python_packages;
 
 /// Turns at the usual size; a larger file is for the memory, which does not vary.
@@ -56,7 +56,7 @@ pub fn convert(args: &[String]) -> Result<(), String> {
 
 /// Builds the program in the form that is measured.
 pub fn build_program() -> Result<(), String> {
-    setup(Variant::Cpu)?;
+    setup()?;
     run(cargo().args(["build", "--release", "--workspace"]))
 }
 

@@ -3,6 +3,7 @@
 //! Machines are noisy: what is compared is run in turns, and the median of the turns counts.
 
 mod convert;
+mod gpu;
 mod measure;
 mod open;
 mod train;
@@ -13,6 +14,7 @@ pub fn bench(args: &[String]) -> Result<(), String> {
         Some((what, rest)) if what == "convert" => convert::convert(rest),
         Some((what, rest)) if what == "open" => open::open(rest),
         Some((what, rest)) if what == "train" => train::train(rest),
-        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open` or `train`".into()),
+        Some((what, rest)) if what == "gpu" => gpu::gpu(rest),
+        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open`, `train` or `gpu`".into()),
     }
 }

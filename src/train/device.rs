@@ -1,0 +1,300 @@
+//! Which device a run is on, and how libtorch learns of GPUs.
+//!
+//! The program is built against libtorch for the CPU. Its CUDA part is a library of the same release,
+//! `libtorch_cuda.so`, which is looked for and loaded when a GPU is asked for.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+
+use tch::{Device, TchError};
+
+use super::libtorch_version;
+use crate::native::cuda::{self, LoadError};
+use crate::tree::human_bytes;
+
+/// A device as the command line spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first GPU where one can be used, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The GPU of a number, counted from 0.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<DeviceChoice, String> {
+        match text {
+            "auto" => Ok(DeviceChoice::Auto),
+            "cpu" => Ok(DeviceChoice::Cpu),
+            "cuda" => Ok(DeviceChoice::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|index| index.parse().ok())
+                .map(DeviceChoice::Cuda)
+                .ok_or_else(|| "expected auto, cpu, cuda, or cuda:N".into()),
+        }
+    }
+}
+
+/// The device as the command line spells it.
+pub fn name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".into(),
+    }
+}
+
+/// Its name and what it is, such as `cuda:0 (NVIDIA H200)`.
+pub fn title(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => match cuda::describe(index) {
+            Ok((model, _)) => format!("{} ({model})", name(device)),
+            Err(_) => name(device),
+        },
+        _ => name(device),
+    }
+}
+
+/// Bytes of a GPU's memory, where it is known.
+pub fn memory(index: usize) -> Option<u64> {
+    cuda::describe(index).ok().map(|(_, memory)| memory as u64)
+}
+
+/// Whether work on a device can be recorded; makes this thread ready for it.
+pub(super) fn can_record(device: Device) -> bool {
+    match device {
+        Device::Cuda(index) => match cuda::use_own_stream(index) {
+            Ok(()) => true,
+            Err(error) => {
+                eprintln!("warning: steps are done piece by piece: {error}");
+                false
+            }
+        },
+        _ => false,
+    }
+}
+
+/// The library that is looked for.
+const LIBRARY: &str = "libtorch_cuda.so";
+
+/// A folder that may hold libtorch with its CUDA part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who named it.
+    pub origin: &'static str,
+    /// The folder; `None` where it could not be asked for, and then why.
+    pub folder: Result<PathBuf, String>,
+}
+
+/// Why a folder does not serve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// There is no folder.
+    #[error("{0}")]
+    NoFolder(String),
+    /// The library is not in it.
+    #[error("{path}: is absent")]
+    NoLibrary {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// Another release, or none that says which it is.
+    #[error("{folder}: needs to be libtorch {needed}, is {}", found.as_deref().unwrap_or("of an unknown version"))]
+    Version {
+        /// The folder.
+        folder: PathBuf,
+        /// The version of the program's libtorch.
+        needed: String,
+        /// Its own.
+        found: Option<String>,
+    },
+    /// The system's loader refuses.
+    #[error("{path}: cannot be loaded: {problem}")]
+    Load {
+        /// The library.
+        path: PathBuf,
+        /// What it says.
+        problem: String,
+    },
+    /// It is loaded, and lacks what the program needs of it.
+    #[error("{path}: is not libtorch's CUDA part as this program needs it: {problem}")]
+    Shim {
+        /// The library.
+        path: PathBuf,
+        /// What the system's loader says.
+        problem: String,
+    },
+    /// There is no GPU that it can use.
+    #[error("{problem}")]
+    NoGpu {
+        /// Why.
+        problem: String,
+    },
+}
+
+/// Why no GPU can be used: what became of each folder.
+#[derive(Debug)]
+pub struct NoCuda(pub Vec<(Candidate, Unfit)>);
+
+impl fmt::Display for NoCuda {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no GPU can be used")?;
+        for (candidate, unfit) in &self.0 {
+            write!(f, "\n  {}: {unfit}", candidate.origin)?;
+        }
+        // A GPU that is not there is not brought by a library.
+        if self.0.iter().any(|(_, unfit)| matches!(unfit, Unfit::NoGpu { .. })) {
+            return Ok(());
+        }
+        write!(
+            f,
+            "\n  hint: {LIBRARY} of version {} is needed: it comes with `pip install torch=={0}`, and \
+             with `cargo xtask setup --cuda`; `--libtorch` names its folder",
+            libtorch_version()
+        )
+    }
+}
+
+impl std::error::Error for NoCuda {}
+
+/// Opens a device. `libtorch` is the only folder to look into, where it is given.
+///
+/// # Errors
+/// A GPU was asked for by name and cannot be used.
+pub fn open(choice: DeviceChoice, libtorch: Option<&Path>) -> Result<Device, NoCuda> {
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        // Without a driver there is nothing to look for.
+        DeviceChoice::Auto if libtorch.is_none() && !has_driver() => Ok(Device::Cpu),
+        DeviceChoice::Auto => match load(libtorch) {
+            Ok(_) => Ok(Device::Cuda(0)),
+            Err(error) => {
+                eprintln!("warning: {error}\n  the CPU is used");
+                Ok(Device::Cpu)
+            }
+        },
+        DeviceChoice::Cuda(index) => {
+            let (candidate, n_gpus) = load(libtorch)?;
+            if index < n_gpus {
+                return Ok(Device::Cuda(index));
+            }
+            let problem = format!("there is no cuda:{index}: {n_gpus} GPUs are there");
+            Err(NoCuda(vec![(candidate, Unfit::NoGpu { problem })]))
+        }
+    }
+}
+
+/// Whether there is a driver of a GPU that CUDA could use.
+pub fn has_driver() -> bool {
+    // The last one is Windows' own, under its Linux.
+    ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg"]
+        .iter()
+        .any(|place| Path::new(place).exists())
+}
+
+/// Loads the first library that serves, and counts the GPUs that it finds.
+///
+/// # Errors
+/// None serves, or there is no GPU.
+pub fn load(libtorch: Option<&Path>) -> Result<(Candidate, usize), NoCuda> {
+    let mut unfit = Vec::new();
+    for candidate in candidates(libtorch) {
+        match find(&candidate).and_then(|path| {
+            cuda::load(&path).map_err(|error| match error {
+                LoadError::Library(problem) => Unfit::Load { path, problem },
+                LoadError::Shim(problem) => Unfit::Shim { path, problem },
+            })?;
+            cuda::count().map_err(|error| Unfit::NoGpu { problem: words(error) })
+        }) {
+            Ok(n_gpus) => return Ok((candidate, n_gpus)),
+            Err(problem) => {
+                // What is loaded stays, and a second one beside it would be one too many.
+                let is_loaded = matches!(problem, Unfit::Shim { .. } | Unfit::NoGpu { .. });
+                unfit.push((candidate, problem));
+                if is_loaded {
+                    break;
+                }
+            }
+        }
+    }
+    Err(NoCuda(unfit))
+}
+
+/// What libtorch says, without what `tch` puts before it.
+fn words(error: TchError) -> String {
+    match error {
+        TchError::Torch(words) => words,
+        other => other.to_string(),
+    }
+}
+
+/// Where to look, in order.
+pub fn candidates(libtorch: Option<&Path>) -> Vec<Candidate> {
+    if let Some(folder) = libtorch {
+        return vec![Candidate { origin: "--libtorch", folder: Ok(folder.into()) }];
+    }
+    let mut candidates = Vec::new();
+    if let Some(folder) = std::env::var_os("LIBTORCH") {
+        candidates.push(Candidate { origin: "LIBTORCH", folder: Ok(folder.into()) });
+    }
+    // Beside what the program was built against.
+    let built = option_env!("ALMT_DATA_LIBTORCH").and_then(|library| Path::new(library).parent());
+    if let Some(built) = built {
+        let folder = built.with_file_name(".libtorch-cuda");
+        candidates.push(Candidate { origin: "set-up", folder: Ok(folder) });
+    }
+    candidates.push(Candidate { origin: "PyTorch", folder: folder_of_python() });
+    candidates
+}
+
+/// The folder of the PyTorch that `python3` would import, which is not imported for that.
+fn folder_of_python() -> Result<PathBuf, String> {
+    const QUESTION: &str = "import importlib.util as u; s = u.find_spec('torch'); \
+                            print(s.submodule_search_locations[0] if s else '', end='')";
+    let answer = Command::new("python3").args(["-c", QUESTION]).output();
+    let answer = answer.map_err(|error| format!("python3 cannot be asked: {error}"))?;
+    match String::from_utf8(answer.stdout) {
+        Ok(folder) if !folder.is_empty() => Ok(folder.into()),
+        _ => Err("python3 has no PyTorch".into()),
+    }
+}
+
+/// The library in a folder, if that is libtorch of the right version.
+fn find(candidate: &Candidate) -> Result<PathBuf, Unfit> {
+    let folder = candidate.folder.clone().map_err(Unfit::NoFolder)?;
+    let path = folder.join("lib").join(LIBRARY);
+    if !path.exists() {
+        return Err(Unfit::NoLibrary { path });
+    }
+    let needed = libtorch_version();
+    match version(&folder) {
+        Some(found) if found == needed => Ok(path),
+        found => Err(Unfit::Version { folder, needed, found }),
+    }
+}
+
+/// The version that the headers of a libtorch have, such as `2.11.0`.
+fn version(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join("include/torch/headeronly/version.h")).ok()?;
+    let part = |name: &str| {
+        let start = format!("#define TORCH_VERSION_{name} ");
+        let number = text.lines().find_map(|line| line.trim().strip_prefix(&start))?;
+        number.trim().parse::<u32>().ok()
+    };
+    Some(format!("{}.{}.{}", part("MAJOR")?, part("MINOR")?, part("PATCH")?))
+}
+
+/// What `almt-data devices` says of GPUs: a line each, or why there is none.
+pub fn describe_gpus(n_gpus: usize) -> Vec<String> {
+    let line = |index| match cuda::describe(index) {
+        Ok((model, memory)) => format!("cuda:{index}  {model}, {}", human_bytes(memory as u64)),
+        Err(error) => format!("cuda:{index}  {error}"),
+    };
+    (0..n_gpus).map(line).collect()
+}

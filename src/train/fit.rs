@@ -1,0 +1,460 @@
+//! The passes over the splits that an epoch is made of.
+
+use rand::seq::SliceRandom;
+use tch::{Device, Kind, Tensor};
+
+use super::TrainError;
+use super::data::{Chunk, TrainingSplit};
+use super::memory::{Work, within};
+use super::models::Models;
+use super::optimizer::AdamW;
+use super::replay::Replay;
+use super::run::{PREDICT_BATCH, Progress};
+use super::settings::{Precision, TrainSettings};
+use crate::corpus::SplitName;
+use crate::model::Dropout;
+use crate::native::modes::Autocast;
+use crate::seed::stream;
+
+/// What an epoch works with.
+pub(super) struct Fit<'a> {
+    pub(super) settings: &'a TrainSettings,
+    /// One per model.
+    pub(super) seeds: &'a [u64],
+    pub(super) models: &'a Models,
+    pub(super) optimizer: AdamW,
+    pub(super) replay: Replay<Pass>,
+}
+
+/// Which pass.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Pass {
+    Training,
+    Prediction(SplitName),
+}
+
+/// Errors of one model over an epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Losses {
+    pub(super) squared: f64,
+    pub(super) absolute: f64,
+}
+
+impl Fit<'_> {
+    /// One pass over the training split, in the epoch's order of each model, with the learning rates
+    /// of ALMT and of the text encoder. Returns the errors of each model.
+    pub(super) fn epoch(
+        &mut self,
+        epoch: usize,
+        lrs: &[f64],
+        split: &TrainingSplit,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<Losses>, TrainError> {
+        let batch_size = self.settings.hyper_parameters.training.batch_size.max(1);
+        let n_models = self.seeds.len();
+        let orders: Vec<Vec<usize>> = self
+            .seeds
+            .iter()
+            .map(|seed| {
+                let mut order: Vec<usize> = (0..split.n_samples()).collect();
+                // A stream per epoch: an order depends on no other one, so that a run can go on
+                // anywhere.
+                order.shuffle(&mut stream(*seed, &format!("shuffle/{epoch}")));
+                order
+            })
+            .collect();
+        let n_steps = split.n_samples().div_ceil(batch_size);
+        let encoder_is_trained =
+            self.settings.text_encoder.as_ref().is_some_and(|encoder| encoder.lr > 0.0);
+        self.optimizer.set_lrs(lrs);
+        // Losses stay on the device: reading one would wait for everything before it.
+        let shape: &[i64] = if n_models == 1 { &[] } else { &[n_models as i64] };
+        let mut squared = Tensor::zeros(shape, (Kind::Float, split.device()));
+        let mut absolute = squared.zeros_like();
+        let mut losses = Vec::new();
+        let mut n_done = 0;
+        let (models, optimizer, settings) = (self.models, &self.optimizer, self.settings);
+        let device = split.device();
+        let step = |chunk: Chunk, dropout: Option<Dropout>| {
+            // A recording that failed may have left some.
+            optimizer.drop_gradients();
+            let batch = split.batch(chunk);
+            let target = batch.target.shallow_clone();
+            let pred = {
+                let _autocast = match settings.precision {
+                    Precision::Bfloat16 => Some(Autocast::begin(device)?),
+                    _ => None,
+                };
+                models.forward(batch, dropout)?.to_kind(Kind::Float)
+            };
+            let (loss, absolute) = models.errors(&pred, &target);
+            match n_models {
+                1 => loss.backward(),
+                // No model has a part in the loss of another.
+                _ => loss.sum(Kind::Float).backward(),
+            }
+            optimizer.step()?;
+            Ok(vec![loss.detach(), absolute])
+        };
+        let order = interleaved(&orders, batch_size);
+        split.each_chunk(&order, batch_size * n_models, |chunk| {
+            let n_batch = chunk.indices.size()[0] / n_models as i64;
+            let results = match chunk {
+                // An encoder that is kept as it is has no dropout.
+                _ if encoder_is_trained => {
+                    let seed = self.seeds[0];
+                    let dropout = Dropout::new(seed, step_of_run(epoch, n_steps, losses.len()));
+                    step(chunk, Some(dropout))?
+                }
+                Chunk { indices, read: None } => {
+                    self.replay.run(Pass::Training, &indices, |indices| {
+                        step(Chunk { indices: indices.shallow_clone(), read: None }, None)
+                    })?
+                }
+                _ => step(chunk, None)?,
+            };
+            let [loss, of_batch] = &*results else { return Ok(()) };
+            losses.push(loss.copy());
+            squared += loss * n_batch as f64;
+            absolute += of_batch;
+            n_done += n_batch;
+            let mean = |sum: &Tensor| sum.mean(Kind::Float).double_value(&[]) / n_done as f64;
+            progress.step(epoch, losses.len(), &|| (mean(&squared), mean(&absolute)));
+            Ok(())
+        })?;
+        losses.extend([squared, absolute]);
+        // All of the epoch in one copy, [step and two sums, model].
+        let all = Tensor::stack(&losses, 0).view([-1, n_models as i64]).to_device(Device::Cpu);
+        let all = Vec::<Vec<f32>>::try_from(all)?;
+        let (steps, sums) = all.split_at(n_steps.min(all.len()));
+        for (step, of_models) in steps.iter().enumerate() {
+            if let Some(idx) = of_models.iter().position(|loss| !loss.is_finite()) {
+                let batch = orders[idx].chunks(batch_size).nth(step).unwrap_or_default();
+                let ids = batch.iter().map(|idx| split.ids()[*idx].clone()).collect();
+                return Err(TrainError::Diverged {
+                    epoch,
+                    step: step + 1,
+                    loss: of_models[idx],
+                    ids,
+                });
+            }
+        }
+        let mean = |sum: usize, idx: usize| f64::from(sums[sum][idx]) / n_done as f64;
+        let of_model = |idx| Losses { squared: mean(0, idx), absolute: mean(1, idx) };
+        Ok((0..n_models).map(of_model).collect())
+    }
+
+    /// Predictions of each model for all samples of a split, in order, `[model][n_samples]`.
+    pub(super) fn predict(&mut self, split: &TrainingSplit) -> Result<Vec<Vec<f32>>, TrainError> {
+        let n_models = self.seeds.len();
+        let orders: Vec<Vec<usize>> = vec![(0..split.n_samples()).collect(); n_models];
+        let n_samples = PREDICT_BATCH.min(split.n_samples());
+        within(Work::Prediction { n_samples }, || {
+            let _guard = tch::no_grad_guard();
+            let models = self.models;
+            let forward = |chunk: Chunk| Ok(vec![models.forward(split.batch(chunk), None)?]);
+            let mut parts = Vec::new();
+            let order = interleaved(&orders, PREDICT_BATCH);
+            split.each_chunk(&order, PREDICT_BATCH * n_models, |chunk| {
+                let results = match chunk {
+                    Chunk { indices, read: None } => {
+                        self.replay.run(Pass::Prediction(split.name()), &indices, |indices| {
+                            forward(Chunk { indices: indices.shallow_clone(), read: None })
+                        })?
+                    }
+                    _ => forward(chunk)?,
+                };
+                parts.extend(results.iter().map(|pred| pred.view([n_models as i64, -1]).copy()));
+                Ok(())
+            })?;
+            let pred = Tensor::cat(&parts, 1).to_device(Device::Cpu);
+            Ok(Vec::<Vec<f32>>::try_from(pred)?)
+        })
+    }
+}
+
+/// Orders of samples, one per model, as one whose batches hold as many samples for each model, one
+/// model after another.
+fn interleaved(orders: &[Vec<usize>], batch_size: usize) -> Vec<usize> {
+    let n_samples = orders.first().map_or(0, Vec::len);
+    let starts = (0..n_samples).step_by(batch_size);
+    starts
+        .flat_map(|start| {
+            let end = n_samples.min(start + batch_size);
+            orders.iter().flat_map(move |order| order[start..end].iter().copied())
+        })
+        .collect()
+}
+
+/// The number of a step, counted over the whole run, for what is drawn anew in each. It depends on
+/// nothing but the place of the step, so that a run that goes on draws what it would have drawn.
+fn step_of_run(epoch: usize, steps_per_epoch: usize, step_of_epoch: usize) -> u64 {
+    ((epoch - 1) * steps_per_epoch + step_of_epoch) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use ndarray::Array3;
+    use rand::RngExt;
+
+    use super::*;
+    use crate::corpus::{Dataset, Modality};
+    use crate::model::{BertConfig, Part, Sequence};
+    use crate::train::checkpoint::ModelConfig;
+    use crate::train::data::{Cache, FeatureRows, ReadError};
+    use crate::train::network::config_for;
+    use crate::train::preset::Preset;
+    use crate::train::record::EpochRecord;
+    use crate::train::settings::{EncoderChoice, TokenChoice};
+
+    #[test]
+    fn steps_are_counted_over_the_whole_run() {
+        let numbers = (1..=3).flat_map(|epoch| (0..4).map(move |step| step_of_run(epoch, 4, step)));
+        assert_eq!(numbers.collect::<Vec<u64>>(), (0..12).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn batches_of_several_models_hold_a_part_for_each() {
+        let orders = [vec![0, 1, 2, 3, 4], vec![4, 3, 2, 1, 0]];
+        assert_eq!(interleaved(&orders, 2), [0, 1, 4, 3, 2, 3, 2, 1, 4, 0]);
+        assert_eq!(interleaved(&orders[1..], 2), orders[1]);
+    }
+
+    /// Features of a few samples, made of a seed and the labels `[n_samples]`.
+    struct Features {
+        sequences: BTreeMap<Modality, Sequence>,
+        labels: Vec<f32>,
+        is_half: bool,
+    }
+
+    impl Features {
+        fn none() -> Features {
+            Features { sequences: BTreeMap::new(), labels: vec![], is_half: false }
+        }
+    }
+
+    impl FeatureRows for Features {
+        fn sequences(&self) -> BTreeMap<Modality, Sequence> {
+            self.sequences.clone()
+        }
+
+        fn is_half(&self, _: Modality) -> bool {
+            self.is_half
+        }
+
+        fn read_all(
+            &self,
+            modality: Modality,
+            take: &mut dyn FnMut(usize, &[f32]),
+        ) -> Result<(), ReadError> {
+            let Sequence { seq_len, feat_dim } = self.sequences[&modality];
+            let mut values = vec![0.0; (seq_len * feat_dim) as usize];
+            for idx in 0..self.labels.len() {
+                self.read(modality, idx, &mut values)?;
+                take(idx, &values);
+            }
+            Ok(())
+        }
+
+        fn read(
+            &self,
+            modality: Modality,
+            sample_idx: usize,
+            out: &mut [f32],
+        ) -> Result<(), ReadError> {
+            let mut rng = stream(sample_idx as u64, modality.name());
+            for value in out {
+                let exact = 0.3 * self.labels[sample_idx] + rng.random_range(-1.0..1.0);
+                *value = half::f16::from_f32(exact).to_f32();
+            }
+            Ok(())
+        }
+    }
+
+    struct Silent;
+
+    impl Progress for Silent {
+        fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
+
+        fn epoch(&mut self, _: &EpochRecord) {}
+    }
+
+    fn settings() -> TrainSettings {
+        TrainSettings {
+            dataset: Dataset::Mosi,
+            store: "mosi.h5".into(),
+            store_digest: String::new(),
+            modalities: vec![Modality::Text],
+            seed: 3,
+            select: "MAE".into(),
+            patience: None,
+            device: "cpu".into(),
+            precision: Precision::Float32,
+            together_with: vec![],
+            n_threads: 1,
+            writer: String::new(),
+            libtorch: String::new(),
+            command: vec![],
+            split_manifest: None,
+            text_encoder: None,
+            init_from: None,
+            hyper_parameters: Preset::of(Dataset::Mosi).clone(),
+        }
+    }
+
+    /// Models as they begin, ready for epochs.
+    fn fit<'a>(settings: &'a TrainSettings, seeds: &'a [u64], models: &'a Models) -> Fit<'a> {
+        let optimizer = AdamW::new(models.parameters(), 0.01, |name| Part::of(name).group());
+        Fit { settings, seeds, models, optimizer, replay: Replay::new(false) }
+    }
+
+    /// 21 samples of three modalities, and the configuration of a model for them.
+    fn three_modalities(
+        is_half: bool,
+        cache: Cache,
+    ) -> (TrainingSplit, TrainSettings, ModelConfig) {
+        let mut settings = settings();
+        settings.hyper_parameters.training.batch_size = 8;
+        let sequence = |seq_len, feat_dim| Sequence { seq_len, feat_dim };
+        let sequences = BTreeMap::from([
+            (Modality::Text, sequence(6, 24)),
+            (Modality::Audio, sequence(9, 5)),
+            (Modality::Vision, sequence(7, 4)),
+        ]);
+        let labels: Vec<f32> = (0..21).map(|idx| idx as f32 / 4.0 - 2.5).collect();
+        let ids = (0..21).map(|idx| format!("{idx}")).collect();
+        let rows = Box::new(Features { sequences, labels: labels.clone(), is_half });
+        let split =
+            TrainingSplit::new(SplitName::Train, ids, labels, rows, None, cache, Device::Cpu);
+        let split = split.unwrap();
+        let config = config_for(&settings, split.sequences(), None, None).unwrap();
+        (split, settings, config)
+    }
+
+    #[test]
+    fn models_that_are_trained_as_one_are_those_that_are_trained_alone() {
+        let (split, settings, config) = three_modalities(false, Cache::Device);
+        let seeds = [3, 8, 5];
+        let none = |_: &tch::nn::VarStore| Ok(());
+        let train = |seeds: &[u64]| {
+            let models = Models::new(&config, seeds, Device::Cpu, none).unwrap();
+            let mut fit = fit(&settings, seeds, &models);
+            let losses: Vec<Vec<Losses>> = (1..=4)
+                .map(|epoch| fit.epoch(epoch, &[1e-3, 0.0], &split, &mut Silent).unwrap())
+                .collect();
+            let pred = fit.predict(&split).unwrap();
+            let parameters: Vec<_> = (0..seeds.len()).map(|i| models.parameters_of(i)).collect();
+            (losses, pred, parameters)
+        };
+        let (losses, pred, parameters) = train(&seeds);
+        for (idx, seed) in seeds.into_iter().enumerate() {
+            let (alone_losses, alone_pred, alone_parameters) = train(&[seed]);
+            for (epoch, alone) in losses.iter().zip(&alone_losses) {
+                assert!(
+                    (epoch[idx].squared - alone[0].squared).abs() < 1e-4,
+                    "{epoch:?} {alone:?}"
+                );
+                assert!((epoch[idx].absolute - alone[0].absolute).abs() < 1e-4);
+            }
+            // The error fell: the models did learn, each by itself.
+            assert!(alone_losses[3][0].squared < 0.9 * alone_losses[0][0].squared);
+            for (one, alone) in pred[idx].iter().zip(&alone_pred[0]) {
+                assert!((one - alone).abs() < 1e-3, "seed {seed}: {one} {alone}");
+            }
+            assert_eq!(parameters[idx].len(), alone_parameters[0].len());
+            for (name, alone) in &alone_parameters[0] {
+                let difference = (&parameters[idx][name] - alone).abs().max().double_value(&[]);
+                // Adam moves a parameter by up to the learning rate whatever the size of its gradient,
+                // and rounding decides the sign of one that is nearly zero.
+                assert!(difference < 4e-3, "seed {seed}, {name}: {difference}");
+            }
+        }
+    }
+
+    #[test]
+    fn features_of_16_bits_take_half_the_memory_and_give_the_same_bits() {
+        let losses = |is_half, cache| {
+            let (split, settings, config) = three_modalities(is_half, cache);
+            let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
+            let mut fit = fit(&settings, &[3], &models);
+            let losses = fit.epoch(1, &[1e-3, 0.0], &split, &mut Silent).unwrap();
+            losses[0].squared.to_bits()
+        };
+        let whole = losses(false, Cache::Device);
+        assert_eq!(losses(true, Cache::Device), whole);
+        assert_eq!(losses(true, Cache::Disk { n_threads: 2 }), whole);
+    }
+
+    #[test]
+    fn bfloat16_is_near_float32_and_leaves_the_weights_whole() {
+        let (split, mut settings, config) = three_modalities(false, Cache::Device);
+        let mut run = |precision| {
+            settings.precision = precision;
+            let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
+            let mut fit = fit(&settings, &[3], &models);
+            let losses = fit.epoch(1, &[1e-3, 0.0], &split, &mut Silent).unwrap();
+            assert!(models.parameters().values().all(|tensor| tensor.kind() == Kind::Float));
+            assert!(!Autocast::is_on());
+            losses[0].squared
+        };
+        let (whole, rounded) = (run(Precision::Float32), run(Precision::Bfloat16));
+        assert!(whole != rounded && (whole - rounded).abs() < 0.02 * whole, "{whole} {rounded}");
+    }
+
+    #[test]
+    fn epochs_draw_their_own_masks_and_a_run_that_goes_on_draws_the_same() {
+        let settings = TrainSettings {
+            text_encoder: Some(EncoderChoice {
+                path: "bert".into(),
+                sha256: String::new(),
+                lr: 1e-3,
+                tokens: TokenChoice::TextBert,
+            }),
+            ..settings()
+        };
+        let bert: BertConfig = serde_json::from_value(serde_json::json!({
+            "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "intermediate_size": 8, "max_position_embeddings": 6, "type_vocab_size": 2,
+            "hidden_act": "gelu",
+        }))
+        .unwrap();
+        // A single sample, so that epochs have no order in which to differ.
+        let tokens = Array3::from_shape_fn((1, 3, 6), |(_, part, step)| match part {
+            0 => step as i32 + 2,
+            1 => 1,
+            _ => 0,
+        });
+        let rows = Box::new(Features::none());
+        let (ids, labels) = (vec!["a".into()], vec![1.0]);
+        let (cache, device) = (Cache::Device, Device::Cpu);
+        let split =
+            TrainingSplit::new(SplitName::Train, ids, labels, rows, Some(tokens), cache, device);
+        let split = split.unwrap();
+        // The losses of some epochs, with weights that stay as they are.
+        let losses = |epochs: std::ops::RangeInclusive<usize>| -> Vec<u64> {
+            let config =
+                config_for(&settings, split.sequences(), split.n_tokens(), Some(bert.clone()));
+            let mut rng = stream(settings.seed, "test");
+            let models = Models::new(&config.unwrap(), &[settings.seed], device, |vars| {
+                let variables: BTreeMap<String, Tensor> = vars.variables().into_iter().collect();
+                for mut variable in variables.into_values().map(|variable| variable.detach()) {
+                    let values = (0..variable.numel()).map(|_| rng.random_range(-0.3_f32..0.3));
+                    let values = Tensor::from_slice(&values.collect::<Vec<f32>>());
+                    variable.copy_(&values.view(&*variable.size()));
+                }
+                Ok(())
+            })
+            .unwrap();
+            let seeds = [settings.seed];
+            let mut fit = fit(&settings, &seeds, &models);
+            let lrs = [0.0, 0.0];
+            let loss = |epoch| fit.epoch(epoch, &lrs, &split, &mut Silent).unwrap()[0].squared;
+            epochs.map(loss).map(f64::to_bits).collect()
+        };
+        let whole = losses(1..=4);
+        assert_eq!(whole.iter().collect::<BTreeSet<_>>().len(), 4, "{whole:?}");
+        assert_eq!(losses(3..=4), whole[2..]);
+    }
+}

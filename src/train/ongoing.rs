@@ -1,0 +1,104 @@
+//! A run while it goes on: what each epoch leaves in its folder, and what it comes to.
+
+use std::path::Path;
+
+use tch::{Device, Tensor};
+
+use super::checkpoint::{self, CheckpointInfo, ModelConfig};
+use super::folder::{BEST, Log, PREDICTIONS, RESULT, io};
+use super::record::{EpochRecord, History, RunResult};
+use super::run::{TrainingData, write_predictions};
+use super::settings::TrainSettings;
+use super::weights::Tensors;
+use super::{TrainError, device};
+use crate::publish;
+
+/// A run and its folder.
+pub(super) struct Ongoing<'a> {
+    settings: &'a TrainSettings,
+    config: &'a ModelConfig,
+    out: &'a Path,
+    log: Log,
+    history: History<'a>,
+}
+
+impl<'a> Ongoing<'a> {
+    /// A run whose first `n_done` epochs stand.
+    pub(super) fn open(
+        settings: &'a TrainSettings,
+        config: &'a ModelConfig,
+        out: &'a Path,
+        n_done: usize,
+    ) -> Result<Ongoing<'a>, TrainError> {
+        let log = Log::open(out, n_done)?;
+        let mut history = History::new(&settings.select);
+        for record in &log.records {
+            history.take(record);
+        }
+        Ok(Ongoing { settings, config, out, log, history })
+    }
+
+    /// Whether it ends early, since no better epoch came for too long.
+    pub(super) fn is_over(&self) -> bool {
+        self.settings.patience.is_some_and(|patience| self.history.n_worse >= patience)
+    }
+
+    /// Takes an epoch, after which the parameters are as `parameters` makes them.
+    pub(super) fn add(
+        &mut self,
+        record: &EpochRecord,
+        parameters: impl FnOnce() -> Tensors,
+    ) -> Result<(), TrainError> {
+        self.log.add(record)?;
+        if self.history.take(record) {
+            let encoder = self.settings.text_encoder.as_ref();
+            let info = CheckpointInfo {
+                config: self.config.clone(),
+                tokens: encoder.map(|encoder| encoder.tokens.clone()).unwrap_or_default(),
+                dataset: self.settings.dataset,
+                store_digest: self.settings.store_digest.clone(),
+                seed: self.settings.seed,
+                epoch: record.epoch,
+            };
+            checkpoint::save(&self.out.join(BEST), &parameters(), &info)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the run came to, with the parameters of its last epoch.
+    pub(super) fn finish(
+        self,
+        data: &TrainingData,
+        device: Device,
+        last: &Tensors,
+    ) -> Result<RunResult, TrainError> {
+        let Ongoing { settings, out, log, history, .. } = self;
+        // Predictions that are not finite leave no error to select by.
+        let epochs = settings.hyper_parameters.training.epochs;
+        let selected = history.selected.ok_or(TrainError::NothingSelected { epochs })?;
+        let best = checkpoint::load(&out.join(BEST), device)?;
+        write_predictions(&best, data, &out.join(PREDICTIONS))?;
+        let splits = [Some(&data.train), Some(&data.valid), data.test.as_ref()];
+        let result = RunResult {
+            selected,
+            best_on_test_per_metric: history.best_on_test,
+            seed: settings.seed,
+            store_digest: settings.store_digest.clone(),
+            checkpoint_blake3: super::weights::digest(&out.join(BEST))?,
+            last_weights_blake3: checkpoint::digest(last)?,
+            n_epochs: log.records.len(),
+            n_parameters: best.vars.trainable_variables().iter().map(Tensor::numel).sum(),
+            n_samples: splits.into_iter().flatten().map(|s| (s.name(), s.n_samples())).collect(),
+            writer: settings.writer.clone(),
+            device: device::title(device),
+            n_threads: tch::get_num_threads(),
+            seconds: log.records.iter().map(|record| record.seconds).sum(),
+        };
+        let path = out.join(RESULT);
+        serde_json::to_vec_pretty(&result)
+            .map_err(std::io::Error::other)
+            .and_then(|json| publish::write(&path, &json))
+            .map_err(io(&path))?;
+        Ok(result)
+    }
+}

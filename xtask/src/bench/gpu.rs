@@ -1,0 +1,21 @@
+//! `cargo xtask bench gpu`: training on a GPU, ours beside PyTorch's. All of it is in `xtask/peer/gpu.py`,
+//! which a machine without Rust can start by itself.
+
+use std::process::Command;
+
+use super::convert::{build_program, program};
+use crate::run::{root, run};
+use crate::test::torch_packages;
+
+/// Prints one table; `args` go to the script.
+pub fn gpu(args: &[String]) -> Result<(), String> {
+    build_program()?;
+    let mut bench = Command::new("python3");
+    let mut has_torch = Command::new("python3");
+    has_torch.args(["-c", "import torch; assert torch.__version__.startswith('2.11.')"]);
+    if !has_torch.output().is_ok_and(|output| output.status.success()) {
+        torch_packages()?;
+        bench.env("PYTHONPATH", root().join(".python-torch"));
+    }
+    run(bench.arg(root().join("xtask/peer/gpu.py")).arg(program()?).args(args))
+}
