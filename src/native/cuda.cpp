@@ -51,7 +51,7 @@ char *almt_cuda_count(int *count) {
 // The name of a GPU, at most `size` bytes with a zero at the end, and the bytes of its memory.
 char *almt_cuda_describe(int device, char *name, size_t size, size_t *memory) {
   return guarded([&] {
-    cudaDeviceProp properties;
+    cudaDeviceProp properties{};
     C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
     std::strncpy(name, properties.name, size - 1);
     name[size - 1] = '\0';

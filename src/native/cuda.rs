@@ -1,6 +1,7 @@
 //! libtorch's CUDA part, which is loaded when a GPU is asked for and not before, so that one program
 //! serves machines with and without one; and what a GPU needs beyond `tch`.
 
+use std::error::Error;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io::Write;
 use std::path::Path;
@@ -47,16 +48,24 @@ pub fn load(library: &Path) -> Result<(), LoadError> {
     // SAFETY: the library's initialisers register its kernels with libtorch, which is what they are
     // for; whoever asks for a library runs its code. It stays loaded until the process ends.
     let cuda = unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) };
-    std::mem::forget(cuda.map_err(|error| LoadError::Library(error.to_string()))?);
+    std::mem::forget(cuda.map_err(|error| LoadError::Library(cause(&error)))?);
     if SHIM.is_empty() {
         return Ok(());
     }
-    let shim = shim().map_err(|error| LoadError::Shim(error.to_string()))?;
+    let shim = shim().map_err(|error| LoadError::Shim(cause(&*error)))?;
     let _ = LOADED.set(shim);
     Ok(())
 }
 
-fn shim() -> Result<Shim, Box<dyn std::error::Error>> {
+/// What is said at the bottom of an error.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    match error.source() {
+        Some(source) => cause(source),
+        None => error.to_string(),
+    }
+}
+
+fn shim() -> Result<Shim, Box<dyn Error>> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(SHIM)?;
     // SAFETY: our own library, without initialisers of its own. It stays loaded until the process ends,

@@ -51,8 +51,8 @@ pub fn libtorch_version() -> String {
 pub enum TrainError {
     /// There is no text to guide the other modalities.
     #[error(
-        "the text modality is absent: ALMT is guided by language\n  hint: a store made from a file \
-         with `text` features has it"
+        "the text modality is absent: ALMT is guided by language\n  hint: `almt-data encode` makes \
+         features of a store's tokens or texts"
     )]
     NoText,
     /// The settings ask for a model that cannot be.

@@ -27,6 +27,8 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 GOLDEN = os.path.join(ROOT, "fixtures", "golden")
 # The first epochs of ours record their graphs.
 N_WARM = 4
+# The first steps of PyTorch compile.
+N_PEER_WARM = 3
 
 
 def call(*words):
@@ -87,14 +89,14 @@ def peer_step(h, device, n_steps, compiled):
         loss().backward()
     forward = torch.compile(loss, mode="reduce-overhead") if compiled else loss
     seconds = []
-    for _ in range(n_steps + 5):
+    for _ in range(n_steps + N_PEER_WARM):
         start = time.perf_counter()
         optimizer.zero_grad()
         forward().backward()
         optimizer.step()
         synchronize(device)
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[5:]), counter.get_total_flops()
+    return statistics.median(seconds[N_PEER_WARM:]), counter.get_total_flops()
 
 
 def rates(device):
@@ -144,6 +146,7 @@ def main():
     parser.add_argument("--steps", type=int, default=20, help="steps of an epoch")
     parser.add_argument("--epochs", type=int, default=200, help="of the long run")
     parser.add_argument("--samples", type=int, default=1284, help="of the long run")
+    parser.add_argument("--peer-steps", type=int, default=10, help="steps of PyTorch that count")
     parser.add_argument("--datasets", nargs="+", default=["mosi", "sims", "mosei"])
     args = parser.parse_args()
     program, device = os.path.abspath(args.program), args.device
@@ -169,8 +172,8 @@ def main():
             train(program, run, path, "--epochs", N_WARM + 6, "--device", device, *flags)
             ours.append(seconds_per_step(run, args.steps))
         h = sizes[dataset]["hyper_parameters"]
-        eager, flops = peer_step(h, device, 10, False)
-        compiled, _ = peer_step(h, device, 10, True)
+        eager, flops = peer_step(h, device, args.peer_steps, False)
+        compiled, _ = peer_step(h, device, args.peer_steps, True)
         cells = [1e3 * s for s in (*ours, eager, compiled)]
         row = " | ".join(f"{ms:.3f}" for ms in cells)
         floor = f"{1e3 * flops / flops_per_s:.3f}"
