@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use rand::seq::SliceRandom;
+use serde::Serialize;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Reduction, Tensor};
 
 use super::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
 use super::data::TrainingSplit;
-use super::folder::{self, BEST, Log, PREDICTIONS, RESULT, STATE, io};
+use super::folder::{self, ATTENTION, BEST, Log, PREDICTIONS, RESULT, STATE, io};
 use super::memory::{Work, within};
 use super::metrics::{self, Metrics};
 use super::network::{Network, config_for};
@@ -19,7 +20,7 @@ use super::predictions::{self, Prediction};
 use super::record::{EpochRecord, History, RunResult};
 use super::schedule::learning_rate;
 use super::settings::TrainSettings;
-use super::{TrainError, state};
+use super::{TrainError, attention, state};
 use crate::corpus::Modality;
 use crate::model::{AlmtWithBert, Dropout, Part};
 use crate::pretrained::Pretrained;
@@ -50,7 +51,7 @@ pub trait Progress {
 
 /// Samples per forward pass outside training. One number for all callers: another one may change
 /// the last bits of a prediction.
-const PREDICT_BATCH: usize = 64;
+pub(super) const PREDICT_BATCH: usize = 64;
 
 /// How a run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +163,7 @@ pub fn train(
     let last = checkpoint::digest(&vars);
     let best = checkpoint::load(&out.join(BEST), device)?;
     write_predictions(&best, data, &out.join(PREDICTIONS))?;
+    write_attention(&best, data, &out.join(ATTENTION))?;
     let splits = [Some(&data.train), Some(&data.valid), data.test.as_ref()];
     let result = RunResult {
         selected,
@@ -178,11 +180,7 @@ pub fn train(
         n_threads: tch::get_num_threads(),
         seconds: log.records.iter().map(|record| record.seconds).sum(),
     };
-    let path = out.join(RESULT);
-    serde_json::to_vec_pretty(&result)
-        .map_err(std::io::Error::other)
-        .and_then(|json| publish::write(&path, &json))
-        .map_err(io(&path))?;
+    write_json(&out.join(RESULT), &result)?;
     match fs::remove_file(&state_path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(&state_path)(error)),
         _ => Ok(result),
@@ -349,7 +347,21 @@ fn write_predictions(
     predictions::write(path, best.info.dataset.bin_scheme(), &rows).map_err(io(path))
 }
 
-fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), TrainError> {
+/// Writes what language attends to on the split that is reported on; nothing of a model in which it
+/// guides nothing.
+fn write_attention(best: &Checkpoint, data: &TrainingData, path: &Path) -> Result<(), TrainError> {
+    let split = data.test.as_ref().unwrap_or(&data.valid);
+    attention::average(best, split)?.map_or(Ok(()), |record| write_json(path, &record))
+}
+
+fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), TrainError> {
+    serde_json::to_vec_pretty(value)
+        .map_err(std::io::Error::other)
+        .and_then(|json| publish::write(path, &json))
+        .map_err(io(path))
+}
+
+pub(super) fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), TrainError> {
     let ModelConfig { model, bert } = config;
     let expected = [
         (Modality::Text, Some(model.text)),
