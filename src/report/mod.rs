@@ -10,17 +10,21 @@
 //!
 //! `run` reads a folder, `chart` draws with SVG and `heat` matrices with it, `html` escapes and shows
 //! numbers; each of `page`, `tables`, `curves`, `confusion`, `attention` and `errors` writes a part
-//! of the page.
+//! of the page. `figure` and `space` put such drawings into files of their own, for `reproduce`.
 
 mod attention;
 pub(crate) mod chart;
 mod confusion;
 mod curves;
 mod errors;
+#[cfg(feature = "train")]
+pub(crate) mod figure;
 pub(crate) mod heat;
 mod html;
 mod page;
 mod run;
+#[cfg(feature = "train")]
+pub(crate) mod space;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
