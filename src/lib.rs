@@ -18,7 +18,8 @@
 //!   -> report::  one HTML page about run folders
 //! ```
 //!
-//! Beside it, `reproduce::` says which models the paper's experiments compare, and `pretrained::` reads the text encoders that others trained, and computes the text
+//! Beside it, `reproduce::` says which models the paper's experiments compare and looks into what they
+//! learned, and `pretrained::` reads the text encoders that others trained, and computes the text
 //! features of a store with one.
 //!
 //! Each arrow points one way: [`pickle`] knows nothing of datasets, [`corpus`] nothing of files,

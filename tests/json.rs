@@ -62,6 +62,7 @@ fn every_document_follows_the_schema_that_is_printed_for_it() {
         }
         let text = |file: &str| std::fs::read_to_string(path.join(file)).unwrap();
         documents.add("result", &text("1/result.json"));
+        documents.add("attention", &text("1/attention.json"));
         text("1/metrics.jsonl").lines().for_each(|line| documents.add("epoch", line));
         let eval = ["eval", "--store", "mosi.h5", "--checkpoint", "1/best.safetensors", "--json"];
         documents.add("evaluation", &almt(path, &eval).ok().stdout());

@@ -38,10 +38,11 @@ fn the_page_of_several_runs_has_every_part_and_the_same_bytes_each_time() {
     assert!(said.starts_with("report.html\n  dataset  CMU-MOSI\n"), "{said}");
     let page = text(folder, "report.html");
 
-    for id in ["metrics", "curves", "confusion", "errors", "worst", "runs"] {
+    for id in ["metrics", "curves", "confusion", "attention", "errors", "worst", "runs"] {
         assert_eq!(count(&page, &format!("<section id=\"{id}\">")), 1, "section {id}");
     }
-    assert_eq!(count(&page, "<svg "), 8);
+    assert_eq!(count(&page, "<svg "), 10);
+    assert_eq!(count(&page, "<rect class=\"cell\""), 2 * 8 * 8, "weights of audio and of vision");
     assert_eq!(count(&page, "<svg "), count(&page, "viewBox=\"0 0 520 320\""));
     assert_eq!(count(&page, "<table class=\"matrix\">"), 5);
     assert_eq!(count(&page, "<td class=\"text\""), 10, "ten segments with their text");
@@ -75,6 +76,10 @@ fn the_page_of_several_runs_has_every_part_and_the_same_bytes_each_time() {
     assert_eq!(count(&one, "<polygon "), 0, "one run has no band");
 
     fs::remove_file(folder.join("mosi.h5")).unwrap();
+    // As earlier versions left it.
+    fs::remove_file(folder.join("runs/seed-1/attention.json")).unwrap();
+    almt(folder, &["report", "runs/seed-1", "-o", "earlier.html"]).ok();
+    assert_eq!(count(&text(folder, "earlier.html"), "<section id=\"attention\">"), 0);
     almt(folder, &["report", "runs", "--overwrite"]).ok();
     let without = text(folder, "report.html");
     assert!(without.contains("Without texts: the store is not where the runs had it"), "{without}");
@@ -122,6 +127,9 @@ fn what_cannot_stand_on_one_page_is_refused() {
         .fails_with(&["new.h5", "none of the runs was trained on this store"]);
     fs::write(folder.join("runs/seed-1/predictions.csv"), "id,split\na,test\n").unwrap();
     report(&["runs"]).fails_with(&["predictions.csv", "label"]);
+    copy_run(&folder.join("other"), &folder.join("blind"), |_| true);
+    fs::write(folder.join("blind/attention.json"), "[]").unwrap();
+    report(&["blind"]).fails_with(&["attention.json", "is no run of almt-data"]);
     fs::write(folder.join("runs/seed-1/result.json"), "{").unwrap();
     report(&["runs"]).fails_with(&["result.json", "is no run of almt-data"]);
     assert!(!folder.join("report.html").exists());
@@ -177,6 +185,6 @@ fn a_browser_shows_the_page_without_a_complaint_on_wide_and_narrow_windows() {
         assert!(content.contains("<section id=\"runs\">"), "{content}\n{log}");
         assert!(!log.contains("CONSOLE"), "{window}: the browser complains\n{log}");
         let Some((content, log)) = chromium(folder, "probed.html", window) else { return };
-        assert!(content.contains("<title>8 true true true</title>"), "{window}: {content}\n{log}");
+        assert!(content.contains("<title>10 true true true</title>"), "{window}: {content}\n{log}");
     }
 }

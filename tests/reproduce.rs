@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::SystemTime;
 
+use almt_data::pickle::Writer;
+
 use crate::support::{almt, files, real_data, synthetic_store};
 
 fn text(folder: &Path, file: &str) -> String {
@@ -88,17 +90,28 @@ fn every_model_of_every_experiment_trains() {
     let out = folder.join("reproduced/sims");
     let tables = [2, 3, 4, 5, 6, 7].map(|n| format!("table{n}"));
     let trained = tables.into_iter().chain([8, 9, 10].map(|n| format!("fig{n}")));
+    let looked_into = [4, 5, 6, 7].map(|n| format!("fig{n}"));
+    let pictures = looked_into.into_iter().chain(["robustness".to_owned()]);
+    let with = |endings: [&'static str; 3]| {
+        move |name: String| endings.map(|ending| format!("{name}.{ending}"))
+    };
     let mut expected: Vec<String> = trained
-        .flat_map(|name| ["csv", "md", "parquet"].map(|ending| format!("{name}.{ending}")))
-        .chain(
-            ["table8", "robustness"]
-                .into_iter()
-                .flat_map(|name| ["csv", "md"].map(|ending| format!("{name}.{ending}"))),
-        )
+        .flat_map(with(["csv", "md", "parquet"]))
+        .chain(pictures.flat_map(with(["csv", "md", "svg"])))
+        .chain([8, 9, 10].map(|n| format!("fig{n}.svg")))
         .collect();
-    expected.push("runs".into());
+    let others = ["table8.csv", "table8.md", "fig5-curves.svg", "fig5-sample.csv"];
+    expected.extend(others.into_iter().chain(["fig6-measures.csv", "runs"]).map(String::from));
     expected.sort();
     assert_eq!(files(&out), expected);
+    for picture in files(&out).iter().filter(|name| name.ends_with(".svg")) {
+        check_svg(picture, &text(&out, picture));
+    }
+    // Bars over a value for each row, here of single runs, and the paper's point of T = 8.
+    let tokens = text(&out, "fig8.svg");
+    assert_eq!(tokens.matches("class=\"ring valid\"").count(), 2 * 6 + 1, "{tokens}");
+    assert_eq!(tokens.matches("class=\"ring control\"").count(), 2 + 1, "{tokens}");
+    assert!(text(&out, "fig8.md").contains("](fig8.svg)"));
     // Every model once: the published one, 5 with fewer modalities, 3 of Table 4, 1 of Table 5, 6 of
     // Table 6, 4 of Table 7, and 5, 4 and 5 of other sizes.
     let trained = files(&out.join("runs"));
@@ -119,6 +132,8 @@ fn a_dry_run_says_what_there_is_to_do_and_does_nothing() {
     assert!(shown.contains("w/o Fusion Transformer"), "{shown}");
     assert!(shown.contains("2 of 2 runs to do, about "), "{shown}");
     assert!(shown.lines().last().unwrap().starts_with("8 runs, about "), "{shown}");
+    let shown = reproduce(folder, "fig6", &["--dry-run"]);
+    assert!(shown.lines().last().unwrap().starts_with("2 runs, about "), "{shown}");
     let shown = reproduce(folder, "robustness", &["--dry-run"]);
     assert!(shown.lines().last().unwrap().starts_with("2 runs, about "), "{shown}");
     let shown = reproduce(folder, "table8", &["--dry-run"]);
@@ -188,4 +203,183 @@ fn worse_inputs_are_evaluated_alike_by_both_commands() {
     let wrong = ["eval", "--store", "mosi.h5", "--checkpoint", "x", "--corrupt", "audio:fog=1"];
     let call = almt(folder, &wrong);
     assert_eq!(call.code(), 2, "{}", call.explain());
+}
+
+/// Asserts that a picture is one well-formed element that stands on its own.
+fn check_svg(name: &str, svg: &str) {
+    assert!(svg.starts_with("<svg ") && svg.contains("http://www.w3.org/2000/svg"), "{name}");
+    let mut open: Vec<&str> = Vec::new();
+    for part in svg.split('<').skip(1) {
+        let (tag, after) = part.split_once('>').unwrap_or_else(|| panic!("{name}: <{part}"));
+        assert!(!after.contains('>') || open.last() == Some(&"style"), "{name}: {part}");
+        assert_eq!(tag.matches('"').count() % 2, 0, "{name}: {tag}");
+        match tag.strip_prefix('/') {
+            Some(closed) => assert_eq!(open.pop(), Some(closed), "{name}"),
+            None if tag.ends_with('/') => {}
+            None => open.push(tag.split_whitespace().next().unwrap()),
+        }
+    }
+    assert!(open.is_empty(), "{name}: {open:?}");
+    for unwanted in ["NaN", "=\"inf", " inf", "var(--", "<script", "url(", "href="] {
+        assert!(!svg.contains(unwanted), "{name}: {unwanted}");
+    }
+    assert!(svg.contains("prefers-color-scheme: dark"), "{name}");
+}
+
+fn number(row: &csv::StringRecord, column: usize) -> f64 {
+    row[column].parse().unwrap_or_else(|_| panic!("{row:?}"))
+}
+
+#[test]
+fn the_figures_look_into_the_model_and_are_the_same_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    let figures = ["fig4", "fig5", "fig6", "fig7"];
+    for figure in figures {
+        let shown = reproduce(folder, figure, &[]);
+        let page = text(folder, &format!("out/{figure}.md"));
+        assert!(shown.contains(&page) && page.contains(&format!("]({figure}.svg)")), "{shown}");
+    }
+    let out = folder.join("out");
+    assert_eq!(files(&out.join("runs")), ["almt"]);
+    for picture in files(&out).iter().filter(|name| name.ends_with(".svg")) {
+        check_svg(picture, &text(&out, picture));
+    }
+
+    // Figure 4: 8 tokens by 8 of audio and of vision, in both seeds; what the run itself recorded.
+    let weights = rows(&text(&out, "fig4.csv"));
+    assert_eq!(weights.len(), 2 * 8 * 8);
+    let recorded = ["1", "2"].map(|seed| -> serde_json::Value {
+        let path = format!("out/runs/almt/seed-{seed}/attention.json");
+        serde_json::from_str(&text(folder, &path)).unwrap()
+    });
+    for of_row in weights.chunks(8) {
+        let sum: f64 = of_row.iter().map(|row| number(row, 5)).sum();
+        assert!((sum - 1.0).abs() < 1e-6, "{of_row:?}");
+    }
+    for (row, map) in [(&weights[10], 0), (&weights[64 + 10], 1)] {
+        assert_eq!((&row[1], &row[2], &row[3], &row[4]), ("3", "2", "3", "2"), "{row:?}");
+        let of_seeds = recorded.each_ref().map(|record| {
+            assert_eq!((&record["split"], &record["n_samples"]), (&"test".into(), &12.into()));
+            record["maps"][map]["weights"][1][2].as_f64().unwrap()
+        });
+        assert!((number(row, 5) - (of_seeds[0] + of_seeds[1]) / 2.0).abs() < 1e-9, "{row:?}");
+    }
+
+    // Figure 5: audio and vision, tokens and frames, peak and another, no noise and five amounts.
+    let curves = rows(&text(&out, "fig5.csv"));
+    assert_eq!(curves.len(), 2 * 2 * 2 * 6);
+    for row in &curves {
+        assert_eq!(&row[4], "12", "{row:?}");
+        let (relative, low, high) = (number(row, 6), number(row, 7), number(row, 8));
+        assert!(low <= relative && relative <= high, "{row:?}");
+        assert!(number(row, 3) > 0.0 || (relative, low, high) == (1.0, 1.0, 1.0), "{row:?}");
+    }
+    let sample = rows(&text(&out, "fig5-sample.csv"));
+    assert_eq!(sample.len(), 2 * 8 * 8);
+    let peaks = sample.iter().filter(|row| &row[3] == "true");
+    assert_eq!(peaks.clone().count(), 2 * 8);
+    // Only the peak's own key changed: the others share what it lost or gained, in proportion.
+    for of_row in sample.chunks(8) {
+        let sums = [4, 5].map(|column| of_row.iter().map(|row| number(row, column)).sum::<f64>());
+        assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-6), "{of_row:?}");
+    }
+
+    // Figure 6: three representations of twelve segments; measures of both seeds.
+    let map = rows(&text(&out, "fig6.csv"));
+    assert_eq!(map.len(), 3 * 12);
+    let measures = rows(&text(&out, "fig6-measures.csv"));
+    // Audio and vision; each of three layers from audio and from vision, with both, and with language.
+    assert_eq!(measures.len(), 2 * (1 + 3 + 3 + 3));
+    assert!(measures.iter().all(|row| number(row, 2).abs() <= 1.0), "{measures:?}");
+
+    // Figure 7: two splits of two epochs, as the runs wrote them down.
+    let epochs = rows(&text(&out, "fig7.csv"));
+    assert_eq!(epochs.len(), 2 * 2);
+    let of_seeds = ["1", "2"].map(|seed| -> f64 {
+        let lines = text(folder, &format!("out/runs/almt/seed-{seed}/metrics.jsonl"));
+        let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        last["valid"]["MAE"].as_f64().unwrap()
+    });
+    assert_eq!((&epochs[3][0], &epochs[3][1]), ("valid", "2"));
+    assert!((number(&epochs[3], 3) - (of_seeds[0] + of_seeds[1]) / 2.0).abs() < 1e-9);
+
+    // From nothing, in another folder, and with features on the disk: the same bytes.
+    for figure in figures {
+        let args = ["reproduce", figure, "--store", "mosi.h5", "--out", "again", "--epochs", "2"];
+        let more = ["--seeds", "1,2", "--threads=1", "--cache", "disk"];
+        almt(folder, &[&args[..], &more].concat()).ok();
+    }
+    let again = folder.join("again");
+    assert_eq!(files(&again), files(&out));
+    for name in files(&out).iter().filter(|name| *name != "runs") {
+        assert!(text(&out, name) == text(&again, name), "{name} differs");
+    }
+}
+
+/// A store of text and perhaps vision, with as many segments of each split as asked for.
+fn small_store(folder: &Path, name: &str, has_vision: bool, splits: &[(&str, usize)]) {
+    let mut pickle = Writer::new(Vec::new()).unwrap();
+    pickle.begin_dict().unwrap();
+    for (split, n_samples) in splits {
+        let array = |pickle: &mut Writer<Vec<u8>>, column: &str, shape: &[usize]| {
+            let n_values = n_samples * shape.iter().product::<usize>();
+            let values: Vec<f32> =
+                (0..n_values).map(|idx| ((idx * 37) % 61) as f32 / 61.0).collect();
+            pickle.key(column).unwrap();
+            pickle.array_f32(&[&[*n_samples], shape].concat(), &values).unwrap();
+        };
+        pickle.key(split).unwrap();
+        pickle.begin_dict().unwrap();
+        pickle.key("id").unwrap();
+        pickle.str_list((0..*n_samples).map(|idx| format!("{split}$_${idx}"))).unwrap();
+        array(&mut pickle, "text", &[50, 768]);
+        if has_vision {
+            array(&mut pickle, "vision", &[50, 20]);
+        }
+        array(&mut pickle, "regression_labels", &[]);
+        pickle.end_dict().unwrap();
+    }
+    pickle.end_dict().unwrap();
+    std::fs::write(folder.join(format!("{name}.pkl")), pickle.finish().unwrap()).unwrap();
+    almt(folder, &["convert", &format!("{name}.pkl"), "--dataset", "mosi"]).ok();
+}
+
+#[test]
+fn figures_leave_out_what_a_store_does_not_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let splits = [("train", 6), ("valid", 4), ("test", 5)];
+    small_store(folder, "seen", true, &splits);
+    small_store(folder, "read", false, &splits);
+    small_store(folder, "kept", true, &splits[..2]);
+    let figure = |name: &str, store: &str| {
+        let args = ["reproduce", name, "--store", store, "--epochs", "1", "--seeds", "1"];
+        almt(folder, &args)
+    };
+    for name in ["fig4", "fig5", "fig6", "fig7"] {
+        let seen = figure(name, "seen.h5").ok().stdout();
+        assert!(!seen.contains("audio"), "{seen}");
+        figure(name, "read.h5").ok();
+    }
+    let (seen, read) = (folder.join("reproduced/seen"), folder.join("reproduced/read"));
+    assert_eq!(rows(&text(&seen, "fig4.csv")).len(), 8 * 8);
+    assert_eq!(rows(&text(&seen, "fig6.csv")).len(), 2 * 5);
+    let nothing = "neither audio nor vision";
+    for name in ["fig4.md", "fig5.md", "fig6.md"] {
+        assert!(text(&read, name).contains(nothing), "{name}: {}", text(&read, name));
+    }
+    let expected = ["fig4.csv", "fig4.md", "fig5-sample.csv", "fig5.csv", "fig5.md"];
+    let more = ["fig6-measures.csv", "fig6.md", "fig7.csv", "fig7.md", "fig7.svg", "runs"];
+    assert_eq!(files(&read), [&expected[..], &more].concat());
+
+    for name in ["fig4", "fig5", "fig6", "robustness"] {
+        figure(name, "kept.h5").fails_with(&["kept.h5", "the store has no test split"]);
+    }
+    figure("fig7", "kept.h5").ok();
+    let all = ["reproduce", "all", "--store", "kept.h5", "--epochs", "1", "--dry-run"];
+    let call = almt(folder, &all).ok();
+    assert!(call.stderr().contains("Figure 4: average attention"), "{}", call.explain());
+    assert!(!call.stdout().contains("Figure 4") && call.stdout().contains("Figure 7"));
 }

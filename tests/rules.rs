@@ -378,6 +378,8 @@ fn the_page_of_rules_and_the_schemas_are_those_of_the_code() {
         #[cfg(feature = "train")]
         ("epoch", almt_data::train::record::EpochRecord::schema()),
         #[cfg(feature = "train")]
+        ("attention", almt_data::train::attention::AttentionRecord::schema()),
+        #[cfg(feature = "train")]
         ("evaluation", almt_data::train::record::Evaluation::schema()),
         #[cfg(feature = "train")]
         ("comparison", almt_data::train::compare::Comparison::schema()),

@@ -38,6 +38,7 @@ fn a_run_fills_its_folder_repeats_to_the_byte_and_evaluates_the_same() {
     train(folder, "two", &["--seed", "3"]);
     train(folder, "other", &["--seed", "4"]);
     let expected = [
+        "attention.json",
         "best.safetensors",
         "config.toml",
         "events.out.tfevents.almt-data",
@@ -49,6 +50,7 @@ fn a_run_fills_its_folder_repeats_to_the_byte_and_evaluates_the_same() {
     let weights = |run: &str| bytes(folder, &format!("{run}/best.safetensors"));
     assert!(weights("one") == weights("two"), "the same seed gave other weights");
     assert!(weights("one") != weights("other"), "another seed gave the same weights");
+    assert!(bytes(folder, "one/attention.json") == bytes(folder, "two/attention.json"));
 
     let result: serde_json::Value =
         serde_json::from_slice(&bytes(folder, "one/result.json")).unwrap();
@@ -165,7 +167,7 @@ fn a_run_killed_at_any_moment_goes_on_to_the_same_bytes() {
         } else {
             assert!(fresh(&out).arg("--overwrite").status().unwrap().success());
         }
-        for file in ["best.safetensors", "predictions.csv"] {
+        for file in ["best.safetensors", "predictions.csv", "attention.json"] {
             let of = |run: &str| bytes(folder, &format!("{run}/{file}"));
             assert!(of(&out) == of("whole"), "{file} of killed run {idx} differs");
         }

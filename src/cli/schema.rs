@@ -14,7 +14,7 @@ pub struct SchemaArgs {
 }
 
 /// What can be printed: name, what it is, text.
-const TEXTS: [(&str, &str, &str); 17] = [
+const TEXTS: [(&str, &str, &str); 18] = [
     (
         "validation",
         "JSON Schema of `validate --json`",
@@ -46,6 +46,11 @@ const TEXTS: [(&str, &str, &str); 17] = [
         "epoch",
         "JSON Schema of a line of a run's `metrics.jsonl`",
         include_str!("../../schemas/epoch.schema.json"),
+    ),
+    (
+        "attention",
+        "JSON Schema of a run's `attention.json`",
+        include_str!("../../schemas/attention.schema.json"),
     ),
     (
         "evaluation",

@@ -16,6 +16,7 @@ use super::layers::{
     join_heads, split_heads, transformer_layers,
 };
 use super::variant::{EmbeddingKind, FusionQuery, HyperModalityKind, Variant};
+use crate::corpus::Modality;
 use crate::name::named;
 
 /// What an AHL layer adds its shift to. Paper and released code differ.
@@ -277,6 +278,11 @@ impl Trace {
         Trace { values: Some(BTreeMap::new()) }
     }
 
+    /// Whether anything is kept.
+    fn is_kept(&self) -> bool {
+        self.values.is_some()
+    }
+
     /// The kept values.
     pub fn into_values(self) -> BTreeMap<String, Tensor> {
         self.values.unwrap_or_default()
@@ -289,7 +295,7 @@ impl Trace {
     }
 
     pub(super) fn record_layer(&mut self, name: &str, layer: usize, value: &Tensor) {
-        if self.values.is_some() {
+        if self.is_kept() {
             self.record(&format!("{name}_{layer}"), value);
         }
     }
@@ -360,17 +366,33 @@ impl ModalityEmbedding {
         last.forward_few(&tokens, &[tokens_as_source, frames])
     }
 
+    /// What the tokens attend to in the last layer, from its queries and keys as they are, which
+    /// [`forward`](ModalityEmbedding::forward) never forms: `[batch, heads, T, seq_len]`, the
+    /// weights of the frames, to which those of the tokens themselves are missing to add up to 1.
+    /// `None` where frames are their own tokens.
+    fn attention(&self, frames: &Tensor) -> Option<Tensor> {
+        let n_tokens = self.extra_token.as_ref()?.size()[1];
+        let (last, before) = self.layers.split_last()?;
+        let x = before.iter().fold(self.rows(frames)?, |x, layer| layer.forward(&x, &x));
+        let weights = last.attention(&x.narrow(1, 0, n_tokens), &x);
+        Some(weights.narrow(3, n_tokens, frames.size()[1]))
+    }
+
+    /// Tokens and frames `[batch, T + seq_len, d]` as the released code puts them before the first
+    /// layer.
+    fn rows(&self, frames: &Tensor) -> Option<Tensor> {
+        let tokens = self.extra_token.as_ref()?.expand([frames.size()[0], -1, -1], false);
+        Some(Tensor::cat(&[tokens, self.project.forward(frames)], 1) + &self.pos_embedding)
+    }
+
     /// The plain form of [`forward`](ModalityEmbedding::forward), as the released code spells it.
     #[cfg(test)]
     fn forward_plain(&self, frames: &Tensor) -> Tensor {
-        let (batch, _, _) = frames.size3().expect("features have three axes");
-        let extra_token = self.extra_token.as_ref().expect("there are tokens");
-        let tokens = extra_token.expand([batch, -1, -1], false);
-        let mut x = Tensor::cat(&[tokens, self.project.forward(frames)], 1) + &self.pos_embedding;
+        let mut x = self.rows(frames).expect("there are tokens");
         for layer in &self.layers {
             x = layer.forward(&x, &x);
         }
-        x.narrow(1, 0, extra_token.size()[1])
+        x.narrow(1, 0, self.extra_token.as_ref().expect("there are tokens").size()[1])
     }
 }
 
@@ -415,6 +437,13 @@ struct GuidedBranch {
     to_v: Linear,
 }
 
+impl GuidedBranch {
+    /// Keys of tokens that are normed already, `[batch, heads, T, d_k]`.
+    fn keys(&self, normed: &Tensor, heads: i64) -> Tensor {
+        split_heads(&self.to_k.forward(normed), heads)
+    }
+}
+
 /// Adaptive hyper-modality learning layer (Eq. 3 to 5).
 #[derive(Debug)]
 struct AhlLayer {
@@ -451,6 +480,23 @@ impl AhlLayer {
         }
     }
 
+    /// Queries of a scale of language, `[batch, heads, T, d_k]`.
+    fn queries(&self, h_l: &Tensor) -> Tensor {
+        split_heads(&self.to_q.forward(&self.norm_l.forward(h_l)), self.heads)
+    }
+
+    /// `alpha` of audio or `beta` of vision (Eq. 3 and 4), `[batch, heads, T, T]`; `None` for what
+    /// the model does not see.
+    fn attention(&self, modality: Modality, h_l: &Tensor, h_m: &Tensor) -> Option<Tensor> {
+        let branch = match modality {
+            Modality::Text => None,
+            Modality::Audio => self.audio.as_ref(),
+            Modality::Vision => self.vision.as_ref(),
+        }?;
+        let keys = branch.keys(&branch.norm.forward(h_m), self.heads);
+        Some(attention_weights(&self.queries(h_l), &keys))
+    }
+
     /// `H_hyper^{j-1}` to `H_hyper^j`, `[batch, T, d]`, guided by the language scale `h_l`.
     fn forward(
         &self,
@@ -461,16 +507,23 @@ impl AhlLayer {
         layer: usize,
         trace: &mut Trace,
     ) -> Tensor {
-        let q = split_heads(&self.to_q.forward(&self.norm_l.forward(h_l)), self.heads);
+        let q = self.queries(h_l);
         let mut gathered: Option<Tensor> = None;
-        for (branch, h_m, name) in [(&self.audio, h_a, "alpha"), (&self.vision, h_v, "beta")] {
+        for (branch, h_m, name, part_name) in
+            [(&self.audio, h_a, "alpha", "ahl_audio"), (&self.vision, h_v, "beta", "ahl_vision")]
+        {
             if let (Some(branch), Some(h_m)) = (branch, h_m) {
                 let h_m = branch.norm.forward(h_m);
-                let k = split_heads(&branch.to_k.forward(&h_m), self.heads);
+                let k = branch.keys(&h_m, self.heads);
                 let v = split_heads(&branch.to_v.forward(&h_m), self.heads);
                 let weights = attention_weights(&q, &k);
                 trace.record_layer(name, layer, &weights);
                 let part = join_heads(&weights.matmul(&v));
+                if trace.is_kept() {
+                    // Its share of the shift, which is a sum but for the bias.
+                    let share = part.matmul(&self.to_out.weight().transpose(0, 1));
+                    trace.record_layer(part_name, layer, &share);
+                }
                 gathered = Some(match gathered {
                     Some(sum) => sum + part,
                     None => part,
@@ -581,6 +634,40 @@ impl Almt {
         }
     }
 
+    /// The last layer that is guided by language, counted from 1, whose weights the paper's Figures
+    /// 4 and 5 show; `None` without hyper-modality learning.
+    pub fn last_guided(&self) -> Option<usize> {
+        let layers = &self.hyper.as_ref()?.layers;
+        layers.iter().rposition(|layer| matches!(layer, HyperLayer::Guided(_))).map(|idx| idx + 1)
+    }
+
+    /// `alpha` of audio or `beta` of vision (Eq. 3 and 4) of the last guided layer, `[batch, heads,
+    /// T, T]`, for tokens that need not be those of the model's own embeddings: language `h_l` of
+    /// the layer's scale and `H_m^1` of the modality, both `[batch, T, d]`. `None` for what the
+    /// model does not have.
+    pub fn guided_attention(
+        &self,
+        modality: Modality,
+        h_l: &Tensor,
+        h_m: &Tensor,
+    ) -> Option<Tensor> {
+        match self.hyper.as_ref()?.layers.get(self.last_guided()? - 1)? {
+            HyperLayer::Guided(layer) => layer.attention(modality, h_l, h_m),
+            HyperLayer::Unguided(_) => None,
+        }
+    }
+
+    /// How much the tokens of the embedding of audio or vision attend to each of `frames` `[batch,
+    /// seq_len, feat_dim]` in its last layer, `[batch, heads, T, seq_len]`. What is missing in a row
+    /// to 1 they attend to themselves. `None` for what the model does not have.
+    pub fn frame_attention(&self, modality: Modality, frames: &Tensor) -> Option<Tensor> {
+        match modality {
+            Modality::Text => None,
+            Modality::Audio => self.embed_a.as_ref()?.attention(frames),
+            Modality::Vision => self.embed_v.as_ref()?.attention(frames),
+        }
+    }
+
     /// Predicted sentiment, `[batch, 1]`.
     ///
     /// Without audio and vision there is no hyper-modality, and the fusion's source is the top
@@ -608,7 +695,7 @@ impl Almt {
             (None, Some(one), None) | (None, None, Some(one)) => one.shallow_clone(),
             (None, None, None) => top.shallow_clone(),
         };
-        if let (Fusion::Transformer(fusion), true) = (&self.fusion, trace.values.is_some()) {
+        if let (Fusion::Transformer(fusion), true) = (&self.fusion, trace.is_kept()) {
             let (source, target) = match self.fusion_query {
                 FusionQuery::Language => (&hyper, top),
                 FusionQuery::Hyper => (top, &hyper),
@@ -624,7 +711,18 @@ impl Almt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_chacha::ChaCha12Rng;
+    use rand_distr::{Distribution, StandardNormal};
     use tch::{Device, Kind, nn};
+
+    use crate::seed::stream;
+
+    /// Normal values from a stream of their own: libtorch's is shared with tests that run meanwhile.
+    fn drawn(rng: &mut ChaCha12Rng, shape: &[i64]) -> Tensor {
+        let n_values = shape.iter().product::<i64>();
+        let values: Vec<f32> = (0..n_values).map(|_| StandardNormal.sample(rng)).collect();
+        Tensor::from_slice(&values).view(shape)
+    }
 
     fn config(embedding_depth: i64) -> AlmtConfig {
         let sequence = Sequence { seq_len: 11, feat_dim: 3 };
@@ -674,6 +772,71 @@ mod tests {
                 assert!(difference <= tolerance, "{name}: {difference} of {largest}");
                 assert!(largest > 1e-9, "{name} has no gradient");
             }
+        }
+    }
+
+    /// What the values of the plain form are weighted with is what `attention` says.
+    #[test]
+    fn attention_to_frames_is_that_of_the_plain_form() {
+        for depth in [1, 2] {
+            let store = nn::VarStore::new(Device::Cpu);
+            let config = config(depth);
+            let embedding =
+                ModalityEmbedding::new(&Init::new(store.root(), 1), &config, config.text);
+            let frames = drawn(&mut stream(3, "test"), &[5, 11, 3]);
+            let weights = embedding.attention(&frames).unwrap();
+            assert_eq!(weights.size(), [5, 2, 4, 11]);
+            let of_frames = weights.sum_dim_intlist(-1, false, None);
+            assert!(of_frames.min().double_value(&[]) > 0.0);
+            assert!(of_frames.max().double_value(&[]) < 1.0);
+            // Of the first layer, written out: norms start as the identity, and so without weights.
+            if depth == 1 {
+                let parameters = store.variables();
+                let parameter = |name: &str| &parameters[&format!("1.encoder.layers.0.0.{name}")];
+                let x = embedding.rows(&frames).unwrap();
+                let normed = x.layer_norm([16], None::<&Tensor>, None::<&Tensor>, 1e-5, false);
+                let heads = |x: &Tensor, name: &str| {
+                    let projected = x.matmul(&parameter(name).tr());
+                    projected.view([5, -1, 2, 6]).transpose(1, 2)
+                };
+                let q = heads(&normed.narrow(1, 0, 4), "fn.to_q.weight");
+                let k = heads(&normed, "fn.to_k.weight");
+                let scores = q.matmul(&k.transpose(2, 3)) / 6_f64.sqrt();
+                let expected = scores.softmax(-1, Kind::Float).narrow(3, 4, 11);
+                let difference = (weights - expected).abs().max().double_value(&[]);
+                assert!(difference < 1e-6, "{difference}");
+            }
+        }
+    }
+
+    #[test]
+    fn guided_attention_is_what_the_trace_records_of_the_last_guided_layer() {
+        let sequence = Sequence { seq_len: 9, feat_dim: 3 };
+        for (guides, last) in [(None, 3), (Some(vec![1, 2]), 2)] {
+            let variant = Variant { guides, ..Variant::default() };
+            let config = AlmtConfig { vision: Some(sequence), variant, ..config(1) };
+            let store = nn::VarStore::new(Device::Cpu);
+            let model = Almt::new(&Init::new(store.root(), 1), &config);
+            let rng = &mut stream(5, "test");
+            let mut input =
+                |sequence: Sequence| drawn(rng, &[5, sequence.seq_len, sequence.feat_dim]);
+            let (text, vision) = (input(config.text), Some(input(sequence)));
+            let input = Input { text, audio: None, vision };
+            let mut trace = Trace::keep();
+            let _ = model.forward(&input, &mut trace);
+            let values = trace.into_values();
+            assert_eq!(model.last_guided(), Some(last));
+            let (h_l, h_v) = (&values[&format!("h_l_{last}")], &values["h_v"]);
+            let weights = model.guided_attention(Modality::Vision, h_l, h_v).unwrap();
+            assert_eq!(weights, values[&format!("beta_{last}")]);
+            let rows = weights.sum_dim_intlist(-1, false, Kind::Double);
+            assert!((rows - 1.0).abs().max().double_value(&[]) < 1e-6);
+            assert!(model.guided_attention(Modality::Audio, h_l, h_v).is_none());
+            // What one modality brings is the whole shift but for the bias.
+            let shift = &values[&format!("ahl_shift_{last}")];
+            let name = format!("h_hyper_layer.layers.{}.0.fn.to_out.0.bias", last - 1);
+            let part = &values[&format!("ahl_vision_{last}")] + &store.variables()[&name];
+            assert!((part - shift).abs().max().double_value(&[]) < 1e-5);
         }
     }
 }

@@ -450,12 +450,18 @@ impl Attention {
         values.flatten(0, 1) + from_features.transpose(0, 1)
     }
 
-    /// Queries from `target`, keys and values from `source`; the shape of `target`.
-    fn forward(&self, target: &Tensor, source: &Tensor) -> Tensor {
+    /// Queries from `target`, keys from `source`: `[batch, heads, n_targets, n_sources]`.
+    fn weights(&self, target: &Tensor, source: &Tensor) -> Tensor {
         let q = split_heads(&self.to_q.forward(&self.norm_q.forward(target)), self.heads);
         let k = split_heads(&self.to_k.forward(&self.norm_k.forward(source)), self.heads);
+        attention_weights(&q, &k)
+    }
+
+    /// Queries from `target`, keys and values from `source`; the shape of `target`.
+    fn forward(&self, target: &Tensor, source: &Tensor) -> Tensor {
+        let weights = self.weights(target, source);
         let v = split_heads(&self.to_v.forward(&self.norm_v.forward(source)), self.heads);
-        self.to_out.forward(&join_heads(&attention_weights(&q, &k).matmul(&v)))
+        self.to_out.forward(&join_heads(&weights.matmul(&v)))
     }
 }
 
@@ -506,6 +512,13 @@ impl TransformerLayer {
     pub fn forward_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
         let x = self.attention.forward_few(target, sources) + target;
         self.feed_forward.forward(&x) + x
+    }
+
+    /// How much `target` `[batch, n_targets, dim]` attends to each row of `source` `[batch,
+    /// n_sources, dim]` in [`forward`](TransformerLayer::forward): `[batch, heads, n_targets,
+    /// n_sources]`, each row adding up to 1.
+    pub fn attention(&self, target: &Tensor, source: &Tensor) -> Tensor {
+        self.attention.weights(target, source)
     }
 
     /// `target` `[batch, n_targets, dim]` attends to `source` `[batch, n_sources, dim]`; the shape

@@ -106,6 +106,11 @@ impl AlmtWithBert {
         &self.bert
     }
 
+    /// What reads its hidden states.
+    pub fn almt(&self) -> &Almt {
+        &self.almt
+    }
+
     /// Predicted sentiment, `[batch, 1]`, from tokens, `[batch, seq_len, feat_dim]` audio and
     /// vision. `dropout` is the encoder's in training; the rest of the model has none.
     ///

@@ -1,13 +1,13 @@
-//! Charts as inline SVG. Colours, widths and letters are left to the style sheet of the page, by
-//! class, so that a chart is readable on light and on dark ground.
+//! Charts as SVG. Colours, widths and letters are left to a style sheet, `chart.css`, by class, so
+//! that a chart is readable on light and on dark ground, on a page as in a file of its own.
 
 use std::fmt::Write;
 
 use super::html::{self, Text};
 
 /// Extents of a chart in units of its view box; the page scales it.
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 320.0;
+pub(super) const WIDTH: f64 = 520.0;
+pub(super) const HEIGHT: f64 = 320.0;
 /// Space for tick labels and titles, which are larger on a small screen.
 const LEFT: f64 = 88.0;
 const RIGHT: f64 = 14.0;
@@ -17,45 +17,64 @@ const BOTTOM: f64 = 54.0;
 /// Beyond it nothing is drawn: sums of such values are no numbers any more.
 const LARGEST: f64 = 1e100;
 
+/// Classes, colours and letters of charts.
+pub(super) const STYLE: &str = include_str!("chart.css");
+
 /// One axis: its title, its range, and where it has ticks.
-pub(super) struct Axis {
+pub(crate) struct Axis {
     title: String,
     low: f64,
     high: f64,
     ticks: Vec<(f64, String)>,
     /// Class of the tick labels: names of classes are longer than numbers.
     tick_class: &'static str,
+    /// Whether lines go through the chart at its ticks; cells have edges of their own.
+    has_grid: bool,
 }
 
 impl Axis {
+    fn new(title: &str, [low, high]: [f64; 2], ticks: Vec<(f64, String)>) -> Axis {
+        Axis { title: title.into(), low, high, ticks, tick_class: "tick", has_grid: true }
+    }
+
     /// From the least to the greatest of some values, and a little beyond, but not across zero.
-    pub(super) fn around(title: &str, values: impl IntoIterator<Item = f64>) -> Axis {
+    pub(crate) fn around(title: &str, values: impl IntoIterator<Item = f64>) -> Axis {
         let (low, high) = range(values);
         let step = nice_step(high - low, 6);
         let pad = 0.04 * (high - low);
         let low = if low >= 0.0 { (low - pad).max(0.0) } else { low - pad };
         let high = if high <= 0.0 { (high + pad).min(0.0) } else { high + pad };
-        Axis { title: title.into(), low, high, ticks: ticks(low, high, step), tick_class: "tick" }
+        Axis::new(title, [low, high], ticks(low, high, step))
     }
 
     /// From the least to the greatest of some values, which are whole numbers.
-    pub(super) fn counting(title: &str, values: impl IntoIterator<Item = f64>) -> Axis {
+    pub(crate) fn counting(title: &str, values: impl IntoIterator<Item = f64>) -> Axis {
         let (low, high) = range(values);
         let step = nice_step(high - low, 8).max(1.0);
-        Axis { title: title.into(), low, high, ticks: ticks(low, high, step), tick_class: "tick" }
+        Axis::new(title, [low, high], ticks(low, high, step))
     }
 
     /// A place for each class, class `i` at `i`.
-    pub(super) fn classes(title: &str, names: &[&str]) -> Axis {
+    pub(crate) fn classes(title: &str, names: &[&str]) -> Axis {
         let ticks = names.iter().enumerate().map(|(idx, name)| (idx as f64, html::minus(name)));
         let high = names.len() as f64 - 0.5;
-        Axis {
-            title: title.into(),
-            low: -0.5,
-            high,
-            ticks: ticks.collect(),
-            tick_class: "tick class",
-        }
+        let axis = Axis::new(title, [-0.5, high], ticks.collect());
+        Axis { tick_class: "tick class", ..axis }
+    }
+
+    /// A place for each of `n` tokens, numbered from 1, token `i` at `i`: as many numbers as are
+    /// readable.
+    pub(super) fn tokens(title: &str, n: usize) -> Axis {
+        let step = nice_step(n as f64, 16).max(1.0) as usize;
+        let ticks = (0..n).filter(|idx| n <= 16 || (idx + 1) % step == 0);
+        let ticks = ticks.map(|idx| (idx as f64, (idx + 1).to_string())).collect();
+        let high = n as f64 - 0.5;
+        Axis { has_grid: false, ..Axis::new(title, [-0.5, high], ticks) }
+    }
+
+    /// The same axis from its other end.
+    pub(super) fn reversed(self) -> Axis {
+        Axis { low: self.high, high: self.low, ..self }
     }
 
     /// Where a value lies between the ends of the axis, 0 to 1.
@@ -116,7 +135,7 @@ fn tick_label(value: f64, step: f64, largest: f64) -> String {
 }
 
 /// A chart that is being drawn. Classes name what a mark stands for, such as `valid`.
-pub(super) struct Chart {
+pub(crate) struct Chart {
     x: Axis,
     y: Axis,
     marks: String,
@@ -124,7 +143,7 @@ pub(super) struct Chart {
 
 impl Chart {
     /// An empty chart.
-    pub(super) fn new(x: Axis, y: Axis) -> Chart {
+    pub(crate) fn new(x: Axis, y: Axis) -> Chart {
         Chart { x, y, marks: String::new() }
     }
 
@@ -142,7 +161,7 @@ impl Chart {
     }
 
     /// A line through points, broken where one cannot be drawn; `name` shows under the pointer.
-    pub(super) fn line(&mut self, class: &str, points: &[(f64, f64)], name: &str) {
+    pub(crate) fn line(&mut self, class: &str, points: &[(f64, f64)], name: &str) {
         let mut path = String::new();
         let mut pen_is_down = false;
         for (x, y) in points {
@@ -163,7 +182,7 @@ impl Chart {
     }
 
     /// The area between two lines, `(x, low, high)`.
-    pub(super) fn band(&mut self, class: &str, points: &[(f64, f64, f64)]) {
+    pub(crate) fn band(&mut self, class: &str, points: &[(f64, f64, f64)]) {
         let upper = points.iter().map(|(x, _, high)| self.place(*x, *high));
         let lower = points.iter().rev().map(|(x, low, _)| self.place(*x, *low));
         let corners: Vec<String> =
@@ -186,7 +205,7 @@ impl Chart {
     }
 
     /// A ring around one point; `name` shows under the pointer.
-    pub(super) fn ring(&mut self, class: &str, (x, y): (f64, f64), name: &str) {
+    pub(crate) fn ring(&mut self, class: &str, (x, y): (f64, f64), name: &str) {
         if let Some((x, y)) = self.place(x, y) {
             let name = Text(name);
             self.add(format_args!(
@@ -209,6 +228,31 @@ impl Chart {
         }
     }
 
+    /// The cell of a matrix around a point, the darker the greater `share`, from 0 to 1; `name` shows
+    /// under the pointer.
+    pub(super) fn cell(&mut self, (x, y): (f64, f64), share: f64, name: &str) {
+        let corners = (self.place(x - 0.5, y - 0.5), self.place(x + 0.5, y + 0.5));
+        if let (Some((left, top)), Some((right, bottom))) = corners {
+            let (width, height, name) = (right - left, bottom - top, Text(name));
+            let opacity = 0.05 + 0.9 * share;
+            self.add(format_args!(
+                "<rect class=\"cell\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" \
+                 height=\"{height:.1}\" fill-opacity=\"{opacity:.2}\"><title>{name}</title></rect>\n"
+            ));
+        }
+    }
+
+    /// A number in the middle of a cell.
+    pub(super) fn number(&mut self, (x, y): (f64, f64), text: &str) {
+        if let Some((x, y)) = self.place(x, y) {
+            let (y, text) = (y + 4.0, Text(text));
+            self.add(format_args!(
+                "<text class=\"number\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{text}\
+                 </text>\n"
+            ));
+        }
+    }
+
     /// A word just above a point.
     pub(super) fn label(&mut self, (x, y): (f64, f64), text: &str) {
         if let Some((x, y)) = self.place(x, y) {
@@ -227,7 +271,7 @@ impl Chart {
     }
 
     /// The drawing; `what` tells those who cannot see it what it is.
-    pub(super) fn finish(self, what: &str) -> String {
+    pub(crate) fn finish(self, what: &str) -> String {
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
         let mut svg = format!(
             "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {0}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
@@ -238,10 +282,13 @@ impl Chart {
         for (value, label) in &self.y.ticks {
             let Some((_, y)) = self.place(self.x.low, *value) else { continue };
             let (label_x, label_y, label) = (LEFT - 8.0, y + 4.5, Text(label));
-            let _ = write!(
+            if self.y.has_grid {
+                let _ = writeln!(svg, "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/>");
+            }
+            let _ = writeln!(
                 svg,
-                "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/>\n<text class=\"tick\" \
-                 x=\"{label_x}\" y=\"{label_y:.1}\" text-anchor=\"end\">{label}</text>\n"
+                "<text class=\"tick\" x=\"{label_x}\" y=\"{label_y:.1}\" text-anchor=\"end\">\
+                 {label}</text>"
             );
         }
         for (value, label) in &self.x.ticks {

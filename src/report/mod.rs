@@ -8,22 +8,31 @@
 //! The page is a single file without scripts and without anything to fetch, which its content
 //! security policy forbids besides. It holds no time of day: the same folders give the same bytes.
 //!
-//! `run` reads a folder, `chart` draws with inline SVG, `html` escapes and shows numbers; each of
-//! `page`, `tables`, `curves`, `confusion` and `errors` writes a part of the page.
+//! `run` reads a folder, `chart` draws with SVG and `heat` matrices with it, `html` escapes and shows
+//! numbers; each of `page`, `tables`, `curves`, `confusion`, `attention` and `errors` writes a part
+//! of the page. `figure` and `space` put such drawings into files of their own, for `reproduce`.
 
-mod chart;
+mod attention;
+pub(crate) mod chart;
 mod confusion;
 mod curves;
 mod errors;
+#[cfg(feature = "train")]
+pub(crate) mod figure;
+pub(crate) mod heat;
 mod html;
 mod page;
 mod run;
+#[cfg(feature = "train")]
+pub(crate) mod space;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-pub use run::{Best, Config, Epoch, Prediction, Run, RunResult, Selected, Values};
+pub use run::{
+    Attention, AttentionMap, Best, Config, Epoch, Prediction, Run, RunResult, Selected, Values,
+};
 
 use crate::corpus::{Dataset, SplitName};
 use crate::store::{Store, StoreError};

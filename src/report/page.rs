@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::html::{Text, count, decimals};
 use super::run::Run;
-use super::{Report, confusion, curves, errors, tables};
+use super::{Report, attention, chart, confusion, curves, errors, tables};
 use crate::corpus::SplitName;
 use crate::corpus::label::BinScheme;
 use crate::mean::mean_std;
@@ -25,13 +25,15 @@ pub(super) fn page(report: &Report) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
+         <style>\n{0}{STYLE}</style>\n</head>\n<body>\n<main>\n",
+        chart::STYLE
     );
     for section in [
         header(report, &title),
         tables::results(report),
         curves::section(report),
         confusion::section(report),
+        attention::section(report),
         errors::section(report),
         errors::worst(report),
         tables::runs(report),

@@ -1,5 +1,5 @@
 //! A run folder as the report reads it: `config.toml`, `metrics.jsonl`, `predictions.csv`,
-//! `result.json`.
+//! `attention.json`, `result.json`.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 
 use super::ReportError;
-use crate::corpus::{Dataset, SplitName};
+use crate::corpus::{Dataset, Modality, SplitName};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const PREDICTIONS: &str = "predictions.csv";
+const ATTENTION: &str = "attention.json";
 const RESULT: &str = "result.json";
 
 /// One run.
@@ -31,6 +32,31 @@ pub struct Run {
     pub result: Option<RunResult>,
     /// Predictions of the selected epoch; empty as long as the run is not complete.
     pub predictions: Vec<Prediction>,
+    /// What language attends to at the selected epoch; `None` where the folder does not say it.
+    pub attention: Option<Attention>,
+}
+
+/// `attention.json`.
+#[derive(Debug, Deserialize)]
+pub struct Attention {
+    /// The split that it is of.
+    pub split: SplitName,
+    /// The AHL layer, counted from 1.
+    pub layer: usize,
+    /// One for each modality that language guides.
+    pub maps: Vec<AttentionMap>,
+}
+
+/// What language attends to in one modality.
+#[derive(Debug, Deserialize)]
+pub struct AttentionMap {
+    /// The modality.
+    pub modality: Modality,
+    /// Mean weights, `[n_queries, n_keys]`.
+    pub weights: Vec<Vec<f64>>,
+    /// Mean length of what the modality adds to a token of the hyper-modality.
+    #[serde(deserialize_with = "number")]
+    pub shift: f64,
 }
 
 /// The settings that the report shows outside the text of `config.toml`.
@@ -217,8 +243,12 @@ impl Run {
             Some(_) => predictions(&folder.join(PREDICTIONS))?,
             None => Vec::new(),
         };
+        let attention = match result {
+            Some(_) => attention(&folder.join(ATTENTION))?,
+            None => None,
+        };
         let name = folder.display().to_string();
-        Ok(Run { name, config, config_text, epochs, result, predictions })
+        Ok(Run { name, config, config_text, epochs, result, predictions, attention })
     }
 
     /// The run's dataset.
@@ -256,6 +286,17 @@ fn epochs(path: &Path, complete: bool) -> Result<Vec<Epoch>, ReportError> {
 fn predictions(path: &Path) -> Result<Vec<Prediction>, ReportError> {
     let mut reader = csv::Reader::from_path(path).map_err(not_a_run(path))?;
     reader.deserialize().map(|row| row.map_err(not_a_run(path))).collect()
+}
+
+/// Runs of models without guidance have no such file, nor have those of earlier versions.
+fn attention(path: &Path) -> Result<Option<Attention>, ReportError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => {
+            let json = read.map_err(not_a_run(path))?;
+            serde_json::from_slice(&json).map(Some).map_err(not_a_run(path))
+        }
+    }
 }
 
 /// A folder itself, or where it is no run, the runs in it, by name and number.

@@ -1,19 +1,33 @@
 //! The paper's experiments: which models each compares, and what they come to beside the paper's own
-//! figures. This module knows neither stores nor the command line; it says what to train and makes
-//! tables of the results.
+//! figures. This module knows neither stores nor the command line; it says what to train, looks into
+//! what was trained, and makes tables and pictures of the results.
+//!
+//! `attention`, `noise`, `representation` and `convergence` are Figures 4 to 7, with `distance` and
+//! `tsne` as their tools; `table` is all that trains several models, `size` Table 8.
 
+mod attention;
+mod convergence;
+mod distance;
+pub mod noise;
+mod representation;
 mod robustness;
 mod size;
 mod table;
+mod tsne;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+pub use attention::{AttentionLine, AverageAttention};
+pub use convergence::{Convergence, ConvergenceLine};
+pub use distance::{distances, mmd_squared, silhouette};
+pub use representation::{GapLine, MapPoint, Representations, draw_segments, representations_page};
 pub use robustness::RobustnessPoint;
 pub use size::ModelSize;
 pub use table::Table;
+pub use tsne::tsne;
 
 use crate::corpus::{Dataset, Modality};
 use crate::train::preset::Preset;
@@ -29,6 +43,9 @@ pub struct Experiment {
     /// The datasets that it is about; empty means all.
     #[serde(default)]
     pub datasets: Vec<Dataset>,
+    /// What its models differ in, where that is a number: the axis of a picture.
+    #[serde(default)]
+    pub axis: Option<String>,
     /// The models.
     #[serde(rename = "row")]
     pub rows: Vec<Row>,
@@ -107,6 +124,14 @@ impl Row {
     }
 }
 
+/// A mean over seeds with its deviation, if there is one.
+fn shown(mean: f64, std: f64) -> String {
+    match std.is_nan() {
+        true => format!("{mean:.4}"),
+        false => format!("{mean:.4} ± {std:.4}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +139,7 @@ mod tests {
 
     #[test]
     fn every_experiment_can_be_built_and_has_the_papers_metrics() {
-        assert_eq!(Experiment::all().len(), 11);
+        assert_eq!(Experiment::all().len(), 15);
         for experiment in Experiment::all() {
             for row in &experiment.rows {
                 for dataset in [Dataset::Mosi, Dataset::Mosei, Dataset::Sims] {

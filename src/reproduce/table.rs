@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use polars::prelude::{Column, DataFrame};
 
-use super::headline;
+use super::{headline, shown};
 use crate::corpus::Dataset;
 use crate::export::ExportError;
+use crate::report::chart::{Axis, Chart};
+use crate::report::figure::{Figure, Mark};
 use crate::train::seeds::{Spread, frame};
 
 /// The results of one experiment.
@@ -16,6 +18,8 @@ pub struct Table {
     pub experiment: String,
     /// What it is about.
     pub title: String,
+    /// What its rows differ in, where they make a picture.
+    pub axis: Option<String>,
     /// How the figures came about, a sentence or two.
     pub about: String,
     /// Rows with their results, or with the reason why there are none.
@@ -52,6 +56,9 @@ impl Table {
     /// of a single one, each with its mean and deviation beside the paper's figure.
     pub fn markdown(&self, dataset: Dataset) -> String {
         let mut text = format!("# {}\n\n{}\n\n", self.title, self.about);
+        if self.has_picture() {
+            let _ = writeln!(text, "![{}]({}.svg)\n", self.title, self.experiment);
+        }
         match &*self.rows {
             [(_, Ok(spread))] => {
                 text.push_str(
@@ -87,13 +94,75 @@ impl Table {
         }
         text
     }
+
+    /// Whether its rows differ in a number, and any of them has a result.
+    fn has_picture(&self) -> bool {
+        let has_result = |spread: &Vec<Spread>| !spread.is_empty();
+        let mut rows = self.rows.iter();
+        self.axis.is_some() && rows.any(|(_, spread)| spread.as_ref().is_ok_and(has_result))
+    }
+
+    /// The metrics of the paper's ablations against what the rows differ in, with the paper's own
+    /// figures where it has any; `None` of a table that makes no picture.
+    pub fn svg(&self, dataset: Dataset) -> Option<String> {
+        let axis = self.axis.as_deref().filter(|_| self.has_picture())?;
+        let names: Vec<&str> = self.rows.iter().map(|(name, _)| &**name).collect();
+        let panels = headline(dataset).map(|name| {
+            let points: Vec<(f64, &Spread)> = self
+                .rows
+                .iter()
+                .enumerate()
+                .filter_map(|(idx, (_, spread))| {
+                    let spread = spread.as_ref().ok()?.iter().find(|each| each.metric == name)?;
+                    Some((idx as f64, spread))
+                })
+                .collect();
+            let ends = |spread: &Spread| {
+                // A single run has no deviation.
+                let std = if spread.std.is_nan() { 0.0 } else { spread.std };
+                // Neither shares nor errors go below zero.
+                [(spread.mean - std).max(0.0), spread.mean + std]
+            };
+            let values =
+                points.iter().flat_map(|(_, spread)| ends(spread).into_iter().chain(spread.paper));
+            let mut chart = Chart::new(Axis::classes(axis, &names), Axis::around(name, values));
+            let means: Vec<(f64, f64)> = points.iter().map(|(x, s)| (*x, s.mean)).collect();
+            chart.line("valid", &means, name);
+            for (x, spread) in &points {
+                let [low, high] = ends(spread);
+                chart.line("whisker valid", &[(*x, low), (*x, high)], &mean_and_std(spread));
+                chart.ring("valid", (*x, spread.mean), &mean_and_std(spread));
+                if let Some(paper) = spread.paper {
+                    chart.ring("control", (*x, paper), &format!("the paper: {paper:.4}"));
+                }
+            }
+            (name.to_owned(), chart.finish(&format!("{name} by {axis}")))
+        });
+        let n_runs = self.rows.iter().filter_map(|(_, spread)| spread.as_ref().ok()?.first());
+        let bars = match n_runs.map(|spread| spread.n_runs).max() {
+            None | Some(0 | 1) => "One run per model.".to_owned(),
+            Some(n) => {
+                format!("Mean of {n} runs, bars are one standard deviation (n − 1) each way.")
+            }
+        };
+        let mut legend = vec![(Mark::Ring, "valid", "here".to_owned())];
+        let has_paper = |spread: &Vec<Spread>| spread.iter().any(|each| each.paper.is_some());
+        if self.rows.iter().any(|(_, spread)| spread.as_ref().is_ok_and(has_paper)) {
+            legend.push((Mark::Ring, "control", "the paper, of its own features".into()));
+        }
+        let figure = Figure {
+            title: self.title.clone(),
+            about: format!("{}, test split. {bars}", dataset.title()),
+            legend,
+            panels: panels.into(),
+            n_columns: 2,
+        };
+        Some(figure.finish())
+    }
 }
 
 fn mean_and_std(metric: &Spread) -> String {
-    match metric.std.is_nan() {
-        true => format!("{:.4}", metric.mean),
-        false => format!("{:.4} ± {:.4}", metric.mean, metric.std),
-    }
+    shown(metric.mean, metric.std)
 }
 
 fn figure(paper: Option<f64>) -> String {

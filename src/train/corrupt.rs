@@ -138,8 +138,8 @@ impl Corruption {
     }
 }
 
-/// Standard deviation of the values of all frames that are not all zero.
-fn deviation_of_frames(values: &[f32], feat_dim: usize) -> f32 {
+/// Standard deviation of the values of all frames that are not all zero; 0 where there are none.
+pub(crate) fn deviation_of_frames(values: &[f32], feat_dim: usize) -> f32 {
     let frames = values.chunks_exact(feat_dim.max(1));
     let frames = frames.filter(|frame| frame.iter().any(|value| *value != 0.0));
     let (mut n, mut sum, mut squares) = (0.0, 0.0, 0.0);

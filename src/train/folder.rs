@@ -18,6 +18,8 @@ pub const METRICS: &str = "metrics.jsonl";
 pub const BEST: &str = "best.safetensors";
 /// Predictions of the selected epoch on the validation and the test split.
 pub const PREDICTIONS: &str = "predictions.csv";
+/// What language attends to at the selected epoch.
+pub const ATTENTION: &str = "attention.json";
 /// What the run came to. Written last: a run with it is complete.
 pub const RESULT: &str = "result.json";
 /// Where an unfinished run stands.
@@ -53,6 +55,25 @@ pub fn read_result(folder: &Path) -> Result<Option<RunResult>, TrainError> {
     }
 }
 
+/// The epochs of the run in a folder so far.
+///
+/// # Errors
+/// The folder has none, or one cannot be read.
+pub fn read_epochs(folder: &Path) -> Result<Vec<EpochRecord>, TrainError> {
+    let path = folder.join(METRICS);
+    let text = fs::read_to_string(&path)
+        .map_err(|cause| TrainError::NotARun { path: path.clone(), problem: cause.to_string() })?;
+    parse_epochs(&path, text.lines())
+}
+
+fn parse_epochs<'a>(
+    path: &Path,
+    lines: impl Iterator<Item = &'a str>,
+) -> Result<Vec<EpochRecord>, TrainError> {
+    let not_a_run = |problem: String| TrainError::NotARun { path: path.to_owned(), problem };
+    lines.map(|line| serde_json::from_str(line).map_err(|e| not_a_run(e.to_string()))).collect()
+}
+
 /// `metrics.jsonl` and the event file for TensorBoard.
 pub(super) struct Log {
     path: PathBuf,
@@ -70,10 +91,7 @@ impl Log {
             _ => fs::read_to_string(&path).map_err(io(&path))?,
         };
         let lines: Vec<&str> = text.lines().take(n_done).collect();
-        let records: Vec<EpochRecord> =
-            lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>().map_err(
-                |error| TrainError::NotARun { path: path.clone(), problem: error.to_string() },
-            )?;
+        let records = parse_epochs(&path, lines.iter().copied())?;
         if records.len() != n_done {
             let problem = format!("expected {n_done} lines, found {}", records.len());
             return Err(TrainError::NotARun { path, problem });
@@ -105,7 +123,7 @@ pub(super) fn prepare(out: &Path, overwrite: bool) -> Result<(), TrainError> {
     fs::create_dir_all(out).map_err(io(out))?;
     // Results of the run before must not stand beside a configuration that did not produce them;
     // the result goes first, since a run with it counts as complete.
-    for name in [RESULT, STATE, BEST, METRICS, PREDICTIONS, CONFIG] {
+    for name in [RESULT, STATE, BEST, METRICS, PREDICTIONS, ATTENTION, CONFIG] {
         match fs::remove_file(out.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(io(out)(error));

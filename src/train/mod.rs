@@ -2,6 +2,7 @@
 //!
 //! This module knows no pickle and no store; what it trains on comes as arrays.
 
+pub mod attention;
 pub mod checkpoint;
 pub mod compare;
 pub mod corrupt;

@@ -40,12 +40,32 @@ impl Network {
         }
     }
 
+    /// ALMT, with or without an encoder before it.
+    pub fn almt(&self) -> &Almt {
+        match self {
+            Network::Features(almt) => almt,
+            Network::Bert(both) => both.almt(),
+        }
+    }
+
     /// Predicted sentiment, `[batch, 1]`. `dropout` is the encoder's, in training.
     ///
     /// # Errors
     /// The batch has no tokens and the model needs them.
     pub fn forward(&self, batch: &Batch, dropout: Option<Dropout>) -> Result<Tensor, TrainError> {
-        let trace = &mut Trace::default();
+        self.forward_traced(batch, dropout, &mut Trace::default())
+    }
+
+    /// As [`forward`](Network::forward), and what `trace` keeps on the way.
+    ///
+    /// # Errors
+    /// The batch has no tokens and the model needs them.
+    pub fn forward_traced(
+        &self,
+        batch: &Batch,
+        dropout: Option<Dropout>,
+        trace: &mut Trace,
+    ) -> Result<Tensor, TrainError> {
         match self {
             Network::Features(almt) => Ok(almt.forward(&batch.input, trace)),
             Network::Bert(both) => {

@@ -5,13 +5,12 @@ use std::path::Path;
 use tch::{Device, Tensor};
 
 use super::checkpoint::{self, CheckpointInfo, ModelConfig};
-use super::folder::{BEST, Log, PREDICTIONS, RESULT, io};
+use super::folder::{ATTENTION, BEST, Log, PREDICTIONS, RESULT};
 use super::record::{EpochRecord, History, RunResult};
-use super::run::{TrainingData, write_predictions};
+use super::run::{TrainingData, write_attention, write_json, write_predictions};
 use super::settings::TrainSettings;
 use super::weights::Tensors;
 use super::{TrainError, device};
-use crate::publish;
 
 /// A run and its folder.
 pub(super) struct Ongoing<'a> {
@@ -78,6 +77,7 @@ impl<'a> Ongoing<'a> {
         let selected = history.selected.ok_or(TrainError::NothingSelected { epochs })?;
         let best = checkpoint::load(&out.join(BEST), device)?;
         write_predictions(&best, data, &out.join(PREDICTIONS))?;
+        write_attention(&best, data, &out.join(ATTENTION))?;
         let splits = [Some(&data.train), Some(&data.valid), data.test.as_ref()];
         let result = RunResult {
             selected,
@@ -94,11 +94,7 @@ impl<'a> Ongoing<'a> {
             n_threads: tch::get_num_threads(),
             seconds: log.records.iter().map(|record| record.seconds).sum(),
         };
-        let path = out.join(RESULT);
-        serde_json::to_vec_pretty(&result)
-            .map_err(std::io::Error::other)
-            .and_then(|json| publish::write(&path, &json))
-            .map_err(io(&path))?;
+        write_json(&out.join(RESULT), &result)?;
         Ok(result)
     }
 }

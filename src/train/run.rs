@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use tch::nn::VarStore;
 use tch::{Device, Reduction, Tensor};
 
@@ -22,11 +23,12 @@ use super::record::{EpochRecord, RunResult};
 use super::replay::Replay;
 use super::schedule::learning_rate;
 use super::settings::{Precision, TrainSettings};
-use super::{TrainError, device, state};
+use super::{TrainError, attention, device, state};
 use crate::corpus::Modality;
 use crate::model::{AlmtWithBert, Part};
 use crate::native;
 use crate::pretrained::Pretrained;
+use crate::publish;
 
 /// The samples of a run.
 pub struct TrainingData {
@@ -300,7 +302,25 @@ pub(super) fn write_predictions(
     predictions::write(path, best.info.dataset.bin_scheme(), &rows).map_err(io(path))
 }
 
-fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), TrainError> {
+/// Writes what language attends to on the split that is reported on; nothing of a model in which it
+/// guides nothing.
+pub(super) fn write_attention(
+    best: &Checkpoint,
+    data: &TrainingData,
+    path: &Path,
+) -> Result<(), TrainError> {
+    let split = data.test.as_ref().unwrap_or(&data.valid);
+    attention::average(best, split)?.map_or(Ok(()), |record| write_json(path, &record))
+}
+
+pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), TrainError> {
+    serde_json::to_vec_pretty(value)
+        .map_err(std::io::Error::other)
+        .and_then(|json| publish::write(path, &json))
+        .map_err(io(path))
+}
+
+pub(super) fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), TrainError> {
     let ModelConfig { model, bert } = config;
     let expected = [
         (Modality::Text, Some(model.text)),

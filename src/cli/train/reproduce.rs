@@ -1,5 +1,7 @@
 //! `almt-data reproduce`: the paper's experiments on a store.
 
+mod figures;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,8 +22,9 @@ use crate::publish;
 use crate::reproduce::{Experiment, ModelSize, RobustnessPoint, Row, Table};
 use crate::store::Store;
 use crate::train::TrainError;
-use crate::train::checkpoint;
+use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::corrupt::{Corruption, CorruptionKind, Corruptions};
+use crate::train::data::TrainingSplit;
 use crate::train::device;
 use crate::train::network::config_for;
 use crate::train::preset::Preset;
@@ -52,7 +55,7 @@ const AMOUNTS: [(CorruptionKind, [f32; 4]); 3] = [
 /// paper's
 #[derive(Args)]
 pub struct ReproduceArgs {
-    /// Which: table1 to table8, fig8 to fig10, robustness (the published model on inputs made worse),
+    /// Which: table1 to table8, fig4 to fig10, robustness (the published model on inputs made worse),
     /// or all of those that the store's dataset has
     #[arg(value_parser = experiment_name)]
     what: String,
@@ -100,7 +103,7 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
         ALL => experiment.is_about(dataset),
         name => experiment.name == name,
     });
-    let experiments: Vec<&Experiment> = chosen.collect();
+    let mut experiments: Vec<&Experiment> = chosen.collect();
     if let Some(other) = experiments.iter().find(|experiment| !experiment.is_about(dataset)) {
         let problem = format!("{} is not about {}", other.title, dataset.title());
         return Err(Failure::at(&args.store, problem));
@@ -112,6 +115,24 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("reproduced").join(&*stem));
     let device = args.device.open()?;
     let mut bench = Bench::new(&args, store, out, device);
+    if !bench.samples.has(SplitName::Test) {
+        let needs_it = |experiment: &&Experiment| {
+            experiment.name == ROBUSTNESS || figures::NEED_TEST.contains(&&*experiment.name)
+        };
+        let without = "the store has no test split";
+        match experiments.iter().find(|experiment| needs_it(experiment)) {
+            Some(first) if args.what != ALL => {
+                return Err(Failure::at(&args.store, format!("{}: {without}", first.title)));
+            }
+            _ => experiments.retain(|experiment| {
+                let is_left_out = needs_it(experiment);
+                if is_left_out {
+                    eprintln!("{}: left out: {without}", experiment.title);
+                }
+                !is_left_out
+            }),
+        }
+    }
     if args.dry_run {
         return bench.estimate(&experiments);
     }
@@ -123,6 +144,7 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
         let rows = rows.collect::<Result<Vec<_>, Failure>>()?;
         match &*experiment.name {
             ROBUSTNESS => bench.write_robustness(experiment)?,
+            name if figures::NAMES.contains(&name) => bench.write_figure(experiment)?,
             _ => bench.write(experiment, rows)?,
         }
     }
@@ -284,19 +306,7 @@ impl Bench<'_> {
     /// The test error of an experiment's model, which is trained, on inputs made worse, over its
     /// seeds.
     fn write_robustness(&mut self, experiment: &Experiment) -> Result<(), Failure> {
-        if !self.samples.has(SplitName::Test) {
-            return Err(Failure::at(&self.args.store, "the store has no test split"));
-        }
-        let [model] = &*experiment.rows else {
-            return Err(Failure::new("inputs are made worse for one model at a time"));
-        };
-        let folder = model.folder(&self.preset).map_err(Failure::new)?;
-        let seeds = self.args.seeds.0.iter();
-        let checkpoints = seeds.map(|seed| {
-            let path = self.run_folder(&folder, *seed).join(crate::train::folder::BEST);
-            checkpoint::load(&path, self.device).map_err(|error| TrainError::from(error).into())
-        });
-        let checkpoints = checkpoints.collect::<Result<Vec<_>, Failure>>()?;
+        let checkpoints = self.checkpoints(experiment)?;
         let mut lists = vec![vec![]];
         for modality in &self.modalities {
             for (kind, amounts) in AMOUNTS {
@@ -309,9 +319,7 @@ impl Bench<'_> {
         for list in lists {
             let done = list.first().copied();
             self.samples.corrupt(Corruptions { list, seed: CORRUPT_SEED });
-            let cache = self.samples.cache(&self.args.cache, &self.modalities, self.device);
-            let split =
-                self.samples.load(SplitName::Test, &self.modalities, None, cache, self.device)?;
+            let split = self.test_split()?;
             for (seed, checkpoint) in self.args.seeds.0.iter().zip(&checkpoints) {
                 let (metrics, _) = run::evaluate(checkpoint, &split)?;
                 points.push(RobustnessPoint::new(done, *seed, metrics));
@@ -320,7 +328,35 @@ impl Bench<'_> {
         self.samples.corrupt(Corruptions::default());
         let about = self.about();
         self.write_csv(ROBUSTNESS, &RobustnessPoint::lines(&points))?;
+        self.write_svg(ROBUSTNESS, &RobustnessPoint::svg(&points, self.dataset.title()))?;
         self.write_page(ROBUSTNESS, &RobustnessPoint::markdown(&points, &about))
+    }
+
+    /// Run folders of an experiment's only model, one per seed.
+    fn runs(&self, experiment: &Experiment) -> Result<Vec<PathBuf>, Failure> {
+        let [model] = &*experiment.rows else {
+            return Err(Failure::new(format!("{}: is about one model", experiment.title)));
+        };
+        let folder = model.folder(&self.preset).map_err(Failure::new)?;
+        Ok(self.args.seeds.0.iter().map(|seed| self.run_folder(&folder, *seed)).collect())
+    }
+
+    /// What training that model came to, one per seed.
+    fn checkpoints(&self, experiment: &Experiment) -> Result<Vec<Checkpoint>, Failure> {
+        let load = |run: PathBuf| {
+            let path = run.join(crate::train::folder::BEST);
+            checkpoint::load(&path, self.device).map_err(|error| TrainError::from(error).into())
+        };
+        self.runs(experiment)?.into_iter().map(load).collect()
+    }
+
+    fn test_split(&self) -> Result<TrainingSplit, Failure> {
+        let cache = self.samples.cache(&self.args.cache, &self.modalities, self.device);
+        self.samples.load(SplitName::Test, &self.modalities, None, cache, self.device)
+    }
+
+    fn write_svg(&self, name: &str, svg: &str) -> Result<(), Failure> {
+        self.publish(&self.out.join(format!("{name}.svg")), svg.as_bytes())
     }
 
     fn write_csv<R: Serialize>(&self, name: &str, rows: &[R]) -> Result<(), Failure> {
@@ -355,7 +391,8 @@ impl Bench<'_> {
             self.about()
         );
         let (name, title) = (experiment.name.clone(), experiment.title.clone());
-        let table = Table { experiment: name, title, about, rows };
+        let axis = experiment.axis.clone();
+        let table = Table { experiment: name, title, axis, about, rows };
         let path = |ending| self.out.join(format!("{}.{ending}", experiment.name));
         let (as_csv, as_parquet) = (path("csv"), path("parquet"));
         let mut frame = table.frame().map_err(|error| export_failure(&as_csv, error))?;
@@ -364,15 +401,21 @@ impl Bench<'_> {
         table_parquet(&frame, &mut parquet).map_err(|error| export_failure(&as_parquet, error))?;
         self.publish(&as_csv, &csv)?;
         self.publish(&as_parquet, &parquet)?;
+        if let Some(svg) = table.svg(self.dataset) {
+            self.write_svg(&experiment.name, &svg)?;
+        }
         self.write_page(&experiment.name, &table.markdown(self.dataset))
     }
 
     /// How all figures came about.
     fn about(&self) -> String {
+        format!("{}; test split, epoch of the best validation MAE.", self.about_runs())
+    }
+
+    fn about_runs(&self) -> String {
         let n_runs = self.args.seeds.0.len();
         format!(
-            "{}, store digest `{}`; {n_runs} {} of {} epochs per model; test split, epoch of the \
-             best validation MAE.",
+            "{}, store digest `{}`; {n_runs} {} of {} epochs per model",
             self.dataset.title(),
             self.samples.store().manifest().digest,
             if n_runs == 1 { "run" } else { "runs" },

@@ -1,0 +1,122 @@
+//! What a model does on its way, sample by sample, and what language attends to on average.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use super::TrainError;
+use super::checkpoint::Checkpoint;
+use super::data::{Batch, TrainingSplit};
+use super::memory::{Work, within};
+use super::run::{PREDICT_BATCH, check_shapes};
+use crate::corpus::{Modality, SplitName};
+use crate::model::Trace;
+
+/// `attention.json`: attention weights of the last AHL layer at the selected epoch, each the mean
+/// over heads and samples (Figure 4 of the paper).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttentionRecord {
+    /// The split that they are of.
+    pub split: SplitName,
+    /// Its samples.
+    pub n_samples: usize,
+    /// The layer, counted from 1.
+    pub layer: usize,
+    /// One for each modality that language guides.
+    pub maps: Vec<AttentionMap>,
+}
+
+/// What language attends to in one modality.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttentionMap {
+    /// The modality: of audio the weights are the paper's α, of vision its β.
+    pub modality: Modality,
+    /// `[n_queries, n_keys]`, tokens of language by tokens of the modality; a row adds up to 1.
+    pub weights: Vec<Vec<f64>>,
+    /// Mean length of what the layer adds to a token of the hyper-modality from this modality: the
+    /// weights alone do not tell how much that is.
+    pub shift: f64,
+}
+
+impl AttentionRecord {
+    /// The JSON Schema of `attention.json`.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(AttentionRecord)
+    }
+}
+
+/// The modalities that are guided, with the name of their weights in a [`Trace`] and that of what
+/// they bring.
+const GUIDED: [(Modality, &str, &str); 2] =
+    [(Modality::Audio, "alpha", "ahl_audio"), (Modality::Vision, "beta", "ahl_vision")];
+
+/// Gives `see` the samples at the indices `order`, some at a time, and what the model makes of them
+/// on its way, by name.
+///
+/// # Errors
+/// The split's shapes are not the model's, the features cannot be read, libtorch fails, or whatever
+/// `see` fails with.
+pub fn each_trace(
+    checkpoint: &Checkpoint,
+    split: &TrainingSplit,
+    order: &[usize],
+    mut see: impl FnMut(&Batch, BTreeMap<String, Tensor>) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    check_shapes(split, &checkpoint.info.config)?;
+    let n_samples = PREDICT_BATCH.min(order.len());
+    within(Work::Prediction { n_samples }, || {
+        let _guard = tch::no_grad_guard();
+        split.each_batch(order, PREDICT_BATCH, |batch| {
+            let mut trace = Trace::keep();
+            let _ = checkpoint.network.forward_traced(&batch, None, &mut trace)?;
+            see(&batch, trace.into_values())
+        })
+    })
+}
+
+/// The mean attention of a model on a split; `None` of a model in which language guides nothing.
+///
+/// # Errors
+/// As [`each_trace`].
+pub fn average(
+    checkpoint: &Checkpoint,
+    split: &TrainingSplit,
+) -> Result<Option<AttentionRecord>, TrainError> {
+    let Some(layer) = checkpoint.network.almt().last_guided() else { return Ok(None) };
+    let order: Vec<usize> = (0..split.n_samples()).collect();
+    // Sums of weights over heads and samples, and of lengths over samples.
+    let mut sums: BTreeMap<Modality, (Tensor, f64)> = BTreeMap::new();
+    each_trace(checkpoint, split, &order, |_, values| {
+        for (modality, weights, part) in GUIDED {
+            let Some(weights) = values.get(&format!("{weights}_{layer}")) else { continue };
+            let weights =
+                weights.mean_dim(1, false, Kind::Double).sum_dim_intlist(0, false, Kind::Double);
+            let shift = values.get(&format!("{part}_{layer}")).map_or(f64::NAN, |part| {
+                let lengths = part.square().sum_dim_intlist(-1, false, Kind::Double).sqrt();
+                lengths.mean_dim(-1, false, None).sum(None).double_value(&[])
+            });
+            let sum = sums.entry(modality).or_insert_with(|| (weights.zeros_like(), 0.0));
+            sum.0 += weights;
+            sum.1 += shift;
+        }
+        Ok(())
+    })?;
+    let n_samples = split.n_samples();
+    let maps = sums.into_iter().map(|(modality, (weights, shift))| {
+        let weights = rows(&(weights / n_samples as f64))?;
+        Ok(AttentionMap { modality, weights, shift: shift / n_samples as f64 })
+    });
+    let maps = maps.collect::<Result<_, TrainError>>()?;
+    Ok(Some(AttentionRecord { split: split.name(), n_samples, layer, maps }))
+}
+
+/// The rows of a tensor of two axes.
+///
+/// # Errors
+/// It has others.
+pub fn rows(tensor: &Tensor) -> Result<Vec<Vec<f64>>, TrainError> {
+    let tensor = tensor.to_kind(Kind::Double).to_device(Device::Cpu);
+    Ok(Vec::<Vec<f64>>::try_from(tensor)?)
+}
