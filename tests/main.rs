@@ -11,6 +11,7 @@
 //! `json`: every JSON document against its schema.
 //! `labels`: counts of label classes.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
+//! `manual`: man pages and shell completions.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `report`: the page about runs, its content and what a browser makes of it.
 //! `reproduce`: the paper's experiments.
@@ -33,6 +34,7 @@ mod help;
 mod json;
 mod labels;
 mod layouts;
+mod manual;
 mod pickles;
 #[cfg(feature = "train")]
 mod report;
