@@ -7,6 +7,7 @@
 //! `faults`: killed runs, full disks, damaged stores.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
 //! `golden_bert`: the same of the text encoder, its tokenizer and the model with it.
+//! `guides`: what the README and the guides show.
 //! `help`: the help texts, as reviewed.
 //! `json`: every JSON document against its schema.
 //! `labels`: counts of label classes.
@@ -30,6 +31,8 @@ mod faults;
 mod golden;
 #[cfg(feature = "train")]
 mod golden_bert;
+#[cfg(feature = "train")]
+mod guides;
 mod help;
 mod json;
 mod labels;
