@@ -39,6 +39,23 @@ fn encode(folder: &Path, from: &str, to: &str, more: &[&str]) -> crate::support:
     almt(folder, &[&["encode", from, "-o", to], &FROM_RAW_TEXT[..], more].concat())
 }
 
+/// As where only the file of one split is to be had.
+#[test]
+fn a_store_of_a_single_split_is_trained_on_by_folds() {
+    let folder = prepare();
+    let folder = folder.path();
+    let pickle = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pickles/misa-numpy2.pkl");
+    let convert = ["--split", "valid", "--dataset", "mosi", "-o", "words.h5"];
+    almt(folder, &[&["convert", &*pickle.to_string_lossy()], &convert[..]].concat()).ok();
+    encode(folder, "words.h5", "one.h5", &[]).ok();
+    almt(folder, &["split", "one.h5", "--k-fold", "3", "--by", "segment", "-o", "cv.json"]).ok();
+    let train = ["train", "--store", "one.h5", "--epochs", "1"];
+    almt(folder, &[&train[..], &["--manifest", "cv.json", "--out", "all"]].concat()).ok();
+    let text = ["--manifest", "cv.json", "--modalities", "text", "--out", "text"];
+    almt(folder, &[&train[..], &text].concat()).ok();
+    almt(folder, &train).fails_with(&["one.h5", "split `train` is absent or empty"]);
+}
+
 #[test]
 fn text_is_computed_and_everything_else_stays() {
     let folder = prepare();

@@ -8,10 +8,12 @@
 //! `faults`: killed runs, full disks, damaged stores.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
 //! `golden_bert`: the same of the text encoder, its tokenizer and the model with it.
+//! `guides`: what the README and the guides show.
 //! `help`: the help texts, as reviewed.
 //! `json`: every JSON document against its schema.
 //! `labels`: counts of label classes.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
+//! `manual`: man pages and shell completions.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `report`: the page about runs, its content and what a browser makes of it.
 //! `reproduce`: the paper's experiments.
@@ -32,10 +34,13 @@ mod faults;
 mod golden;
 #[cfg(feature = "train")]
 mod golden_bert;
+#[cfg(feature = "train")]
+mod guides;
 mod help;
 mod json;
 mod labels;
 mod layouts;
+mod manual;
 mod pickles;
 #[cfg(feature = "train")]
 mod report;

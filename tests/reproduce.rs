@@ -1,11 +1,17 @@
 //! The paper's experiments as a user runs them.
 
-use std::path::Path;
-use std::time::SystemTime;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+#[cfg(target_os = "linux")]
+use std::process::{Child, Command};
+#[cfg(target_os = "linux")]
+use std::time::Instant;
+use std::time::{Duration, SystemTime};
 
 use almt_data::pickle::Writer;
 
-use crate::support::{almt, files, real_data, synthetic_store};
+use crate::support::{Call, almt, files, program, real_data, synthetic_store};
 
 fn text(folder: &Path, file: &str) -> String {
     std::fs::read_to_string(folder.join(file)).unwrap()
@@ -382,4 +388,187 @@ fn figures_leave_out_what_a_store_does_not_have() {
     let call = almt(folder, &all).ok();
     assert!(call.stderr().contains("Figure 4: average attention"), "{}", call.explain());
     assert!(!call.stdout().contains("Figure 4") && call.stdout().contains("Figure 7"));
+}
+
+/// BLAKE3 of all files below a folder, but for when and by which words they were made.
+fn digests(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for name in files(&next) {
+            let path = next.join(&name);
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = || std::fs::read_to_string(&path).unwrap();
+            let timeless = |line: &str| {
+                let mut json: serde_json::Value = serde_json::from_str(line).unwrap();
+                json.as_object_mut().unwrap().retain(|key, _| !key.ends_with("seconds"));
+                json.to_string()
+            };
+            let bytes = match &*name {
+                "result.json" => timeless(&text()).into_bytes(),
+                "metrics.jsonl" => text().lines().map(timeless).collect::<String>().into_bytes(),
+                "config.toml" => {
+                    let mut config: toml::Table = text().parse().unwrap();
+                    config.remove("command");
+                    config.to_string().into_bytes()
+                }
+                // Each of its records has the time.
+                name if name.starts_with("events.") => Vec::new(),
+                _ => std::fs::read(&path).unwrap(),
+            };
+            let digest = blake3::hash(&bytes).to_hex().to_string();
+            found.insert(path.strip_prefix(folder).unwrap().to_owned(), digest);
+        }
+    }
+    found
+}
+
+/// What the tests of whole experiments do; `ALMT_DATA_TEST_EXPERIMENT=all` takes minutes.
+fn experiment() -> String {
+    std::env::var("ALMT_DATA_TEST_EXPERIMENT").unwrap_or_else(|_| "table4".into())
+}
+
+/// A call of `reproduce` into a folder of its own.
+fn reproduce_into<'a>(what: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec!["reproduce", what, "--store", "mosi.h5", "--out", out, "--epochs", "2"];
+    args.extend(["--seeds", "2", "--threads", "1"]);
+    args.extend(more);
+    args
+}
+
+/// Run folders that are there, and whether the run is complete.
+fn runs(out: &Path) -> Vec<(PathBuf, bool)> {
+    let models = std::fs::read_dir(out.join("runs")).into_iter().flatten().flatten();
+    let seeds = models.flat_map(|model| std::fs::read_dir(model.path()).unwrap().flatten());
+    let runs = seeds.map(|seed| seed.path()).filter(|run| run.join("config.toml").exists());
+    runs.map(|run| (run.clone(), run.join("result.json").exists())).collect()
+}
+
+#[test]
+fn an_experiment_gives_the_same_bytes_again_and_after_a_kill_and_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "16");
+    let what = experiment();
+    almt(folder, &reproduce_into(&what, "one", &[])).ok();
+    let expected = digests(&folder.join("one"));
+    almt(folder, &reproduce_into(&what, "two", &[])).ok();
+    assert_eq!(digests(&folder.join("two")), expected);
+
+    // Killed when some runs are complete and one is under way.
+    let out = folder.join("killed");
+    let mut child = program(folder, &reproduce_into(&what, "killed", &[])).spawn().unwrap();
+    let n_complete = expected.keys().filter(|path| path.ends_with("result.json")).count();
+    loop {
+        let runs = runs(&out);
+        let n_done = runs.iter().filter(|(_, is_complete)| *is_complete).count();
+        assert!(n_done < n_complete, "no run was seen under way");
+        if n_done >= n_complete / 3 && n_done < runs.len() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success());
+    let left = runs(&out);
+    assert!(left.iter().any(|(_, is_complete)| !is_complete), "{left:?}");
+    assert!(left.iter().any(|(_, is_complete)| *is_complete), "{left:?}");
+    almt(folder, &reproduce_into(&what, "killed", &[])).ok();
+    assert_eq!(digests(&out), expected);
+
+    let call = almt(folder, &reproduce_into(&what, "jobs", &["--jobs", "2"])).ok();
+    assert_eq!(digests(&folder.join("jobs")), expected);
+    let last = format!("({n_complete} of {n_complete})");
+    assert!(call.stderr().contains(&last), "{}", call.explain());
+}
+
+/// Processes that a process has started and that have not ended.
+#[cfg(target_os = "linux")]
+fn children(parent: u32) -> Vec<u32> {
+    let stat = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_child = |pid: &u32| {
+        // What follows the name of the program: its state and its parent.
+        let stat = stat(*pid);
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        fields.next() != Some("Z") && fields.next() == Some(&*parent.to_string())
+    };
+    pids.filter(is_child).collect()
+}
+
+/// A call with `--jobs 2` of which two workers are under way.
+#[cfg(target_os = "linux")]
+fn two_workers(folder: &Path, what: &str) -> (Child, Vec<u32>) {
+    let args = ["--jobs", "2", "--epochs", "60"];
+    let mut args = [&["reproduce", what, "--store", "mosi.h5", "--out", "out"], &args[..]].concat();
+    args.extend(["--seeds", "2", "--threads", "1"]);
+    let mut child = program(folder, &args).stderr(Stdio::piped()).spawn().unwrap();
+    let mut workers = Vec::new();
+    while workers.len() < 2 || runs(&folder.join("out")).len() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "the call ended before two runs were begun");
+        std::thread::sleep(Duration::from_millis(2));
+        workers = children(child.id());
+    }
+    (child, workers)
+}
+
+#[cfg(target_os = "linux")]
+fn kill(pid: u32) {
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_killed_worker_is_said_and_the_other_run_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "4");
+    let (child, workers) = two_workers(folder, "table1");
+    kill(workers[0]);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: out/runs/almt/seed-"), "{said}");
+    assert!(said.contains("its process ended early (signal: 9 (SIGKILL))"), "{said}");
+    assert!(said.contains("hint: 1 of 2 runs are complete and kept"), "{said}");
+    let runs = runs(&folder.join("out"));
+    assert_eq!(runs.iter().filter(|(_, is_complete)| *is_complete).count(), 1, "{runs:?}");
+    assert!(!folder.join("out/table1.csv").exists());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn workers_end_with_the_process_that_waits_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "4");
+    let (mut child, workers) = two_workers(folder, "table1");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let is_there = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    let begin = Instant::now();
+    while workers.iter().any(is_there) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{workers:?} go on");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let runs = runs(&folder.join("out"));
+    assert!(runs.iter().all(|(_, is_complete)| !is_complete), "{runs:?}");
+}
+
+#[test]
+fn a_worker_without_a_run_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "4");
+    let args = reproduce_into("table1", "out", &["--worker"]);
+    let mut command = program(folder, &args);
+    command.stdin(Stdio::null());
+    Call::of(command).fails_with(&["no run on standard input"]);
 }

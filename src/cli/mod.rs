@@ -14,6 +14,7 @@ mod form;
 mod inspect;
 mod labels;
 mod limits;
+mod manual;
 mod progress;
 mod report;
 mod scan;
@@ -30,7 +31,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::export::ExportError;
 use crate::pickle::PickleError;
@@ -60,6 +61,7 @@ enum Command {
     Export(export::ExportArgs),
     Synth(synth::SynthArgs),
     Schema(schema::SchemaArgs),
+    Manual(manual::ManualArgs),
 }
 
 /// What does the work of the commands that need libtorch.
@@ -171,6 +173,7 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Export(args) => export::export(args),
         Command::Synth(args) => synth::synth(args),
         Command::Schema(args) => schema::schema(args),
+        Command::Manual(args) => manual::manual(args, Cli::command()),
     };
     match outcome {
         Ok(code) => code,

@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod dist;
 mod interop;
 mod run;
 mod setup;
@@ -29,6 +30,8 @@ Tasks:
   interop --mmsa  Have MMSA's own data loader read an exported pickle (fetches PyTorch, 4 GB)
   interop --torch Have PyTorch predict with exported weights, and compare (fetches PyTorch, 4 GB)
   demo            Set up, then run the main job on a small synthetic dataset
+  dist            Set up, build a release, its man pages and shell completions, and pack them into
+                  `dist`
 ";
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         ("interop", [flag]) if flag == "--mmsa" => interop::mmsa(),
         ("interop", [flag]) if flag == "--torch" => interop::torch(),
         ("demo", []) => demo::demo(),
+        ("dist", []) => dist::dist(),
         ("--help" | "-h" | "help", _) => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -152,7 +152,8 @@ fn install(
     outcome.and(cleared)
 }
 
-fn clear(folder: &Path) -> Result<(), String> {
+/// Removes a folder, if it is there.
+pub fn clear(folder: &Path) -> Result<(), String> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(format!("cannot remove {}: {error}", folder.display()))

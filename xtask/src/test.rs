@@ -15,7 +15,7 @@ pub fn test(args: &[String]) -> Result<(), String> {
 
 /// Tests compare with what Python itself reads: these folders hold the packages for that.
 pub fn python_packages() -> Result<(), String> {
-    let names = ["numpy", "h5py", "pyarrow", "jsonschema", "duckdb", "tensorboard"];
+    let names = ["numpy", "h5py", "pyarrow", "jsonschema", "duckdb", "pandas", "tensorboard"];
     packages(".python", "test-python", &names)?;
     packages(".python-numpy1", "test-python-numpy1", &["numpy"])
 }

@@ -7,6 +7,7 @@ mod encode;
 mod eval;
 mod export_weights;
 mod fit;
+mod jobs;
 mod reproduce;
 mod samples;
 mod show;

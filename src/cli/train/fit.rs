@@ -417,7 +417,7 @@ pub(super) fn kept(
     // The words of the call that began it have no part in the result.
     if (TrainSettings { command: settings.command.clone(), ..found }) != *settings {
         return Err(Failure::at(folder, "holds a run of other settings")
-            .hint("`--overwrite` replaces it, another `--out` keeps it"));
+            .hint("another `--out` keeps it; without that folder it is done again"));
     }
     Ok(Some(match folder::read_result(folder)? {
         Some(result) => Kept::Complete(Box::new(result)),
@@ -471,9 +471,10 @@ fn chosen_modalities(
     asked: &[Modality],
     has_encoder: bool,
 ) -> Result<Vec<Modality>, Failure> {
+    // In any split, since a split manifest may make a training split of others.
     let has = |modality: &Modality| {
-        let place = format!("/{}/{modality}", SplitName::Train);
-        (has_encoder && *modality == Modality::Text) || store.manifest().column(&place).is_some()
+        let is_in = |split| store.manifest().column(&format!("/{split}/{modality}")).is_some();
+        (has_encoder && *modality == Modality::Text) || SplitName::ALL.into_iter().any(is_in)
     };
     let mut chosen: Vec<Modality> = match asked.is_empty() {
         true => Modality::ALL.into_iter().filter(has).collect(),
@@ -482,8 +483,7 @@ fn chosen_modalities(
     chosen.sort();
     chosen.dedup();
     if let Some(absent) = chosen.iter().find(|modality| !has(modality)) {
-        let place = format!("/{}/{absent}", SplitName::Train);
-        return Err(Failure::at(store.path(), format!("{place}: the store has no {absent}")));
+        return Err(Failure::at(store.path(), format!("the store has no {absent}")));
     }
     if !chosen.contains(&Modality::Text) {
         return Err(Failure::at(store.path(), TrainError::NoText));

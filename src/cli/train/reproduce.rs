@@ -12,6 +12,7 @@ use tch::Device;
 
 use super::devices::DeviceArgs;
 use super::fit::{Kept, Seeds, fit_or_keep, kept, load, seeds as seeds_of};
+use super::jobs::{self, Assignment};
 use super::samples::{CacheArgs, Samples, absolute};
 use crate::cli::{Failure, cannot_write, export_failure};
 use crate::corpus::{Dataset, Modality, SplitName};
@@ -80,6 +81,13 @@ pub struct ReproduceArgs {
     /// many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Runs at the same time, each in a process of its own, with the same results to the byte.
+    /// Without `--threads`, each run has the processors divided by N, at least one, as its threads
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+    /// Does one run, which standard input names, for a call with `--jobs`
+    #[arg(long, hide = true)]
+    worker: bool,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
@@ -108,13 +116,19 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
         let problem = format!("{} is not about {}", other.title, dataset.title());
         return Err(Failure::at(&args.store, problem));
     }
-    if let Some(n_threads) = args.threads {
-        tch::set_num_threads(n_threads.into());
+    let n_jobs = usize::from(args.jobs);
+    // A worker is called with the same words, and so comes to the same number.
+    let of_jobs = || (n_jobs > 1).then(|| jobs::n_threads(n_jobs));
+    if let Some(n_threads) = args.threads.map(i32::from).or_else(of_jobs) {
+        tch::set_num_threads(n_threads);
     }
     let stem = args.store.file_stem().unwrap_or_default().to_string_lossy();
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("reproduced").join(&*stem));
     let device = args.device.open()?;
     let mut bench = Bench::new(&args, store, out, device);
+    if args.worker {
+        return bench.work(&experiments, Assignment::read()?);
+    }
     if !bench.samples.has(SplitName::Test) {
         let needs_it = |experiment: &&Experiment| {
             experiment.name == ROBUSTNESS || figures::NEED_TEST.contains(&&*experiment.name)
@@ -135,6 +149,9 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     }
     if args.dry_run {
         return bench.estimate(&experiments);
+    }
+    if n_jobs > 1 {
+        jobs::run_all(bench.assignments(&experiments)?, n_jobs)?;
     }
     if [SIZES, ALL].contains(&&*args.what) {
         bench.write_sizes()?;
@@ -171,7 +188,8 @@ impl Bench<'_> {
         let mut preset = Preset::of(dataset).clone();
         let epochs = args.epochs.map(|epochs| epochs as usize);
         preset.training.epochs = epochs.unwrap_or(preset.training.epochs);
-        let samples = Samples::of(store);
+        let mut samples = Samples::of(store);
+        samples.share_memory(args.jobs.into());
         let modalities = samples.sequences().into_keys().collect();
         Bench { args, samples, out, device, dataset, preset, modalities, loaded: None }
     }
@@ -274,6 +292,45 @@ impl Bench<'_> {
             metric.paper = figures.get(&metric.metric).copied();
         }
         Ok(Ok(spread))
+    }
+
+    /// The runs that are not there yet, each once.
+    fn assignments(
+        &self,
+        experiments: &[&Experiment],
+    ) -> Result<Vec<(PathBuf, Assignment)>, Failure> {
+        let mut runs = BTreeMap::new();
+        for row in experiments.iter().flat_map(|experiment| &experiment.rows) {
+            let Ok((settings, folder)) = self.settings(row)? else { continue };
+            for seed in &self.args.seeds.0 {
+                let run = self.run_folder(&folder, *seed);
+                let settings = TrainSettings { seed: *seed, ..settings.clone() };
+                if !matches!(kept(&run, &settings, Start::New)?, Some(Kept::Complete(_))) {
+                    runs.insert(run, Assignment::new(&folder, *seed));
+                }
+            }
+        }
+        Ok(runs.into_iter().collect())
+    }
+
+    /// Does the run that this process is there for.
+    fn work(
+        &mut self,
+        experiments: &[&Experiment],
+        assignment: Assignment,
+    ) -> Result<ExitCode, Failure> {
+        let Assignment { model, seed, command, .. } = assignment;
+        let device = self.device;
+        for row in experiments.iter().flat_map(|experiment| &experiment.rows) {
+            let Ok((settings, folder)) = self.settings(row)? else { continue };
+            if folder == model {
+                let settings = TrainSettings { seed, command, ..settings };
+                let run = self.run_folder(&folder, seed);
+                fit_or_keep(&settings, self.data(&settings)?, device, &run, Start::New)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+        Err(Failure::new(format!("no model has the folder `{model}`")))
     }
 
     /// Table 8: parameters of every model, and of each part of it.
@@ -469,6 +526,7 @@ impl Bench<'_> {
         if self.args.what == SIZES {
             outln!("{SIZES} trains nothing");
         }
+        let total = total / f64::from(self.args.jobs);
         outln!("{n_runs} runs, about {} on this machine", duration(total));
         Ok(ExitCode::SUCCESS)
     }

@@ -38,6 +38,7 @@ pub struct Samples {
     store: Arc<Store>,
     rows: BTreeMap<SplitName, Vec<StoreRow>>,
     corruptions: Corruptions,
+    n_processes: u64,
 }
 
 impl Samples {
@@ -47,7 +48,8 @@ impl Samples {
             let rows = (0..store.ids(split).len()).map(|row_idx| StoreRow { split, row_idx });
             (split, rows.collect())
         });
-        Samples { store: Arc::new(store), rows: rows.into(), corruptions: Corruptions::default() }
+        let corruptions = Corruptions::default();
+        Samples { store: Arc::new(store), rows: rows.into(), corruptions, n_processes: 1 }
     }
 
     /// The splits of one fold of a split manifest.
@@ -62,12 +64,17 @@ impl Samples {
         let blake3 = crate::train::weights::digest(path).map_err(TrainError::from)?;
         let choice = FoldChoice { path: absolute(path), blake3, fold };
         let corruptions = Corruptions::default();
-        Ok((Samples { store: Arc::new(store), rows, corruptions }, choice))
+        Ok((Samples { store: Arc::new(store), rows, corruptions, n_processes: 1 }, choice))
     }
 
     /// Makes everything that is loaded from now on worse.
     pub fn corrupt(&mut self, corruptions: Corruptions) {
         self.corruptions = corruptions;
+    }
+
+    /// Says how many processes like this one share the machine's memory.
+    pub fn share_memory(&mut self, n_processes: usize) {
+        self.n_processes = n_processes as u64;
     }
 
     /// The store.
@@ -114,7 +121,7 @@ impl Samples {
                     _ => available_memory(),
                 };
                 match available {
-                    Some(available) if n_bytes > available / 2 => disk,
+                    Some(available) if n_bytes * self.n_processes > available / 2 => disk,
                     _ => Cache::Device,
                 }
             }

@@ -1,0 +1,65 @@
+//! `almt-data manual`: man pages and shell completions, made of the same description of the commands
+//! that reads the command line.
+
+use std::io;
+use std::iter;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Command};
+use clap_complete::{Generator, Shell};
+use clap_mangen::Man;
+
+use super::{Failure, cannot_write};
+use crate::publish;
+
+/// The shells that completions are written for.
+const SHELLS: [Shell; 4] = [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell];
+
+/// Write man pages, one per command, and completions for bash, zsh, fish and PowerShell
+#[derive(Args)]
+pub struct ManualArgs {
+    /// Folder that they go to, below `man/man1` and `completions`; what is there of them is replaced
+    folder: PathBuf,
+}
+
+/// Writes all pages and completions of a command.
+pub fn manual(args: ManualArgs, command: Command) -> Result<ExitCode, Failure> {
+    let pages = pages(command.clone()).map_err(|error| cannot_write(&args.folder, error))?;
+    for (folder, files) in [("man/man1", pages), ("completions", completions(command))] {
+        let folder = args.folder.join(folder);
+        std::fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, error))?;
+        let n_files = files.len();
+        for (name, bytes) in files {
+            let path = folder.join(name);
+            publish::write(&path, &bytes).map_err(|error| cannot_write(&path, error))?;
+        }
+        outln!("{}: {n_files} files", folder.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Names and content of the man pages: of the program and of each command.
+fn pages(command: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    let page = |command: &Command| {
+        let page =
+            Man::new(command.clone()).source(concat!("almt-data ", env!("CARGO_PKG_VERSION")));
+        let mut bytes = Vec::new();
+        page.render(&mut bytes)?;
+        Ok((page.get_filename(), bytes))
+    };
+    iter::once(&command).chain(command.get_subcommands()).map(page).collect()
+}
+
+/// Names and content of the completions.
+fn completions(mut command: Command) -> Vec<(String, Vec<u8>)> {
+    let name = command.get_name().to_owned();
+    let completion = |shell: Shell| {
+        let mut bytes = Vec::new();
+        clap_complete::generate(shell, &mut command, &name, &mut bytes);
+        (shell.file_name(&name), bytes)
+    };
+    SHELLS.map(completion).into()
+}

@@ -1,0 +1,89 @@
+//! What the guides show: their commands exist, and their Python snippets run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::support::{almt, files, python, synthetic_store};
+
+/// The tasks of `cargo xtask`.
+const TASKS: &str = include_str!("../xtask/src/main.rs");
+
+/// The README and all guides.
+fn guides() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = files(&root.join("docs")).into_iter().filter(|name| name.ends_with(".md"));
+    let docs = docs.map(|name| root.join("docs").join(name));
+    docs.chain(["README.md", "CHANGELOG.md"].map(|name| root.join(name))).collect()
+}
+
+/// The words of what is typed in the `console` blocks of a guide, one list per command.
+fn commands(guide: &str) -> Vec<Vec<String>> {
+    let joined = guide.replace("\\\n", " ");
+    let mut found = Vec::new();
+    let mut is_console = false;
+    for line in joined.lines() {
+        match line.strip_prefix("```") {
+            Some(language) => is_console = language == "console",
+            None => {
+                let Some(typed) = line.strip_prefix("$ ").filter(|_| is_console) else { continue };
+                let words = typed.split_whitespace().map(str::to_owned);
+                // What follows is a remark, or for the shell.
+                let ends = |word: &String| ["#", "|", ">", "2>", "&&", ";"].contains(&&**word);
+                found.push(words.take_while(|word| !ends(word)).collect());
+            }
+        }
+    }
+    found
+}
+
+/// Options that the help of a command names.
+fn options(command: &str) -> BTreeSet<String> {
+    let help = almt(Path::new("."), &[command, "--help"]).ok().stdout();
+    let words = help.split(|c: char| c.is_whitespace() || ",=<>[]|`".contains(c));
+    words.filter(|word| word.starts_with('-')).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_and_option_of_the_guides_is_there() {
+    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut n_commands = 0;
+    for path in guides() {
+        let guide = std::fs::read_to_string(&path).unwrap();
+        for words in commands(&guide) {
+            let shown = format!("{}: {}", path.display(), words.join(" "));
+            match &words[..] {
+                [program, command, rest @ ..] if program == "almt-data" => {
+                    n_commands += 1;
+                    let options = known.entry(command.clone()).or_insert_with(|| options(command));
+                    for word in rest.iter().filter(|word| word.starts_with('-')) {
+                        let name = word.split('=').next().unwrap();
+                        assert!(options.contains(name), "{shown}: there is no {name}");
+                    }
+                }
+                [cargo, xtask, task, ..] if cargo == "cargo" && xtask == "xtask" => {
+                    assert!(TASKS.contains(&format!("(\"{task}\", ")), "{shown}");
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(n_commands > 60, "{n_commands}");
+}
+
+#[test]
+fn the_python_snippets_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "80");
+    almt(folder, &["copy", "mosi.h5", "mosi.arrow"]).ok();
+    for form in ["parquet", "npz", "csv"] {
+        almt(folder, &["export", "mosi.h5", "--to", form]).ok();
+    }
+    let args = ["train", "--store", "mosi.h5", "--epochs", "1", "--out", "run"];
+    almt(folder, &args).ok();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (guide, at_least) in [("README.md", 3), ("docs/python.md", 3), ("docs/validate.md", 1)] {
+        let Some(n_run) = python("guides.py", &[&root.join(guide), folder]) else { return };
+        assert!(n_run.trim().parse::<usize>().unwrap() >= at_least, "{guide}: {n_run}");
+    }
+}
