@@ -4,14 +4,14 @@ use std::fs;
 use std::process::Command;
 
 use crate::run::{cargo, output, root, run};
-use crate::setup::{Variant, clear, setup};
+use crate::setup::{clear, setup};
 
 /// Files of the repository that go along.
 const TEXTS: [&str; 3] = ["LICENSE", "README.md", "CHANGELOG.md"];
 
 /// Builds the programs, has them write man pages and completions, and packs all that.
 pub fn dist() -> Result<(), String> {
-    setup(Variant::Cpu)?;
+    setup()?;
     let dist = root().join("dist");
     let built = dist.join("almt-data");
     clear(&built)?;
