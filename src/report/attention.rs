@@ -55,7 +55,7 @@ fn write_section(html: &mut String, first: &Attention, maps: &[Mean]) -> std::fm
         html,
         "<p>Weights with which the tokens of language (rows) attend to those of audio and vision \
          (columns) in layer {}, the mean over heads and over the segments of the {} split. Every \
-         row adds up to 1. The darkest cell is {}, the lightest {}.</p>\n<div class=\"charts\">",
+         row adds up to 1. The fullest shade is {}, the faintest {}.</p>\n<div class=\"charts\">",
         first.layer,
         tables::split_words(first.split),
         decimals(high, 3),

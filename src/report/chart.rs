@@ -228,7 +228,7 @@ impl Chart {
         }
     }
 
-    /// The cell of a matrix around a point, the darker the greater `share`, from 0 to 1; `name` shows
+    /// The cell of a matrix around a point, its shade the fuller the greater `share`, from 0 to 1; `name` shows
     /// under the pointer.
     pub(super) fn cell(&mut self, (x, y): (f64, f64), share: f64, name: &str) {
         let corners = (self.place(x - 0.5, y - 0.5), self.place(x + 0.5, y + 0.5));

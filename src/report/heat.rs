@@ -1,4 +1,4 @@
-//! Matrices of attention weights as charts: the darker a cell, the greater its weight.
+//! Matrices of attention weights as charts: the fuller the shade of a cell, the greater its weight.
 
 use super::chart::{Axis, Chart};
 use super::html::decimals;

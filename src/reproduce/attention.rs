@@ -144,7 +144,7 @@ impl AverageAttention {
             title: title.into(),
             about: format!(
                 "{dataset}, {} split, layer {}: the mean over heads, {} segments and {} seeds. The \
-                 darkest cell is {high:.3}, the lightest {low:.3}; every row adds up to 1.",
+                 fullest shade is {high:.3}, the faintest {low:.3}; every row adds up to 1.",
                 first.split,
                 first.layer,
                 first.n_samples,

@@ -464,8 +464,8 @@ impl NoisySample {
             title: title.into(),
             about: format!(
                 "{about} The dashed frame is the token with the largest weight, to which noise of \
-                 {SHOWN_AMOUNT} standard deviation was added. The darkest cell is {high:.3}, the \
-                 lightest {low:.3}."
+                 {SHOWN_AMOUNT} standard deviation was added. The fullest shade is {high:.3}, the \
+                 faintest {low:.3}."
             ),
             legend: Vec::new(),
             panels,
