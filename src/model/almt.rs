@@ -710,19 +710,11 @@ impl Almt {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use rand_chacha::ChaCha12Rng;
-    use rand_distr::{Distribution, StandardNormal};
     use tch::{Device, Kind, nn};
 
+    use super::*;
+    use crate::model::drawn;
     use crate::seed::stream;
-
-    /// Normal values from a stream of their own: libtorch's is shared with tests that run meanwhile.
-    fn drawn(rng: &mut ChaCha12Rng, shape: &[i64]) -> Tensor {
-        let n_values = shape.iter().product::<i64>();
-        let values: Vec<f32> = (0..n_values).map(|_| StandardNormal.sample(rng)).collect();
-        Tensor::from_slice(&values).view(shape)
-    }
 
     fn config(embedding_depth: i64) -> AlmtConfig {
         let sequence = Sequence { seq_len: 11, feat_dim: 3 };
@@ -737,7 +729,7 @@ mod tests {
         n_samples: i64,
         form: fn(&ModalityEmbedding, &Tensor) -> Tensor,
     ) -> Vec<(String, Tensor)> {
-        tch::manual_seed(7);
+        let rng = &mut stream(7, "test");
         let store = nn::VarStore::new(Device::Cpu);
         let config = config(depth);
         let embedding = ModalityEmbedding::new(&Init::new(store.root(), 1), &config, config.text);
@@ -746,12 +738,12 @@ mod tests {
         // Ones and zeros, which norms and tokens begin with, would hide a mistake.
         tch::no_grad(|| {
             for (_, variable) in &mut variables {
-                *variable += Tensor::randn_like(variable) * 0.3;
+                *variable += drawn(rng, &variable.size()) * 0.3;
             }
         });
-        let frames = Tensor::randn([n_samples, 11, 3], (Kind::Float, Device::Cpu));
+        let frames = drawn(rng, &[n_samples, 11, 3]);
         let output = form(&embedding, &frames);
-        (&output * Tensor::randn_like(&output)).sum(Kind::Float).backward();
+        (&output * drawn(rng, &output.size())).sum(Kind::Float).backward();
         let gradients = variables.into_iter().map(|(name, variable)| (name, variable.grad()));
         gradients.chain([("output".into(), output)]).collect()
     }

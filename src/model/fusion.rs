@@ -187,7 +187,8 @@ mod tests {
     use tch::{Device, nn};
 
     use super::*;
-    use crate::model::{AlmtSizes, Sequence, Variant};
+    use crate::model::{AlmtSizes, Sequence, Variant, drawn};
+    use crate::seed::stream;
 
     const DIM: usize = 16;
     const BATCH: usize = 3;
@@ -208,7 +209,7 @@ mod tests {
     /// What a fusion makes of random language and hyper-modality, beside what `expected` makes of
     /// the same: of the parameters by name, and per sample of the tokens of both.
     fn check(kind: FusionKind, expected: impl Fn(&dyn Fn(&str) -> Rows, &Rows, &Rows) -> Vec<f64>) {
-        tch::manual_seed(5);
+        let mut rng = stream(5, "test");
         let store = nn::VarStore::new(Device::Cpu);
         let sequence = Sequence { seq_len: 7, feat_dim: 20 };
         let config = AlmtConfig {
@@ -222,7 +223,7 @@ mod tests {
         let fusion = Fusion::new(&Init::new(store.root(), 1), &config, 4, 4);
         let parameters = store.variables();
         let parameter = |name: &str| rows(&parameters[name].unsqueeze(0));
-        let tokens = || Tensor::randn([BATCH as i64, 4, DIM as i64], (Kind::Float, Device::Cpu));
+        let mut tokens = || drawn(&mut rng, &[BATCH as i64, 4, DIM as i64]);
         let (language, hyper) = (tokens(), tokens());
         let found = rows(&fusion.forward(&language, &hyper, FusionQuery::Language));
         assert_eq!(found.len(), BATCH);

@@ -15,3 +15,12 @@ pub use dropout::Dropout;
 pub use layers::Init;
 pub use variant::{EmbeddingKind, FusionKind, FusionQuery, HyperModalityKind, LOW_RANK, Variant};
 pub use with_bert::{AlmtWithBert, Part, WithBertConfig};
+
+/// Normal values of a stream, `shape`: libtorch's own generator is shared with tests that run meanwhile.
+#[cfg(test)]
+fn drawn(rng: &mut rand_chacha::ChaCha12Rng, shape: &[i64]) -> tch::Tensor {
+    use rand_distr::{Distribution, StandardNormal};
+    let n_values = shape.iter().product::<i64>();
+    let values: Vec<f32> = (0..n_values).map(|_| StandardNormal.sample(rng)).collect();
+    tch::Tensor::from_slice(&values).view(shape)
+}

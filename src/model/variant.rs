@@ -197,7 +197,8 @@ mod tests {
     use tch::{Device, Kind, Tensor, nn};
 
     use super::*;
-    use crate::model::{Almt, AlmtSizes, Init, Input, Sequence, Trace};
+    use crate::model::{Almt, AlmtSizes, Init, Input, Sequence, Trace, drawn};
+    use crate::seed::stream;
 
     const BATCH: i64 = 3;
 
@@ -213,29 +214,27 @@ mod tests {
     }
 
     fn features_of(config: &AlmtConfig) -> Input {
-        let features = |sequence: Sequence| {
-            let shape = [BATCH, sequence.seq_len, sequence.feat_dim];
-            Tensor::randn(shape, (Kind::Float, Device::Cpu))
-        };
+        let rng = &mut stream(4, "test");
+        let mut features =
+            |sequence: Sequence| drawn(rng, &[BATCH, sequence.seq_len, sequence.feat_dim]);
         Input {
             text: features(config.text),
-            audio: config.audio.map(features),
-            vision: config.vision.map(features),
+            audio: config.audio.map(&mut features),
+            vision: config.vision.map(&mut features),
         }
     }
 
     /// Trains nothing, but computes a gradient of every parameter; those that have none.
     fn without_gradient(config: &AlmtConfig) -> Vec<String> {
         assert_eq!(config.variant.conflict(config), None);
-        tch::manual_seed(3);
         let store = nn::VarStore::new(Device::Cpu);
         let model = Almt::new(&Init::new(store.root(), 1), config);
         let n_parameters: usize = store.variables().values().map(Tensor::numel).sum();
         assert_eq!(config.n_parameters(), i64::try_from(n_parameters).ok(), "{config:?}");
         // Zeros, which tokens begin with, and ones would hide a parameter that does nothing.
         tch::no_grad(|| {
-            for mut variable in store.variables().into_values() {
-                variable += Tensor::randn_like(&variable) * 0.3;
+            for (name, mut variable) in store.variables() {
+                variable += drawn(&mut stream(3, &name), &variable.size()) * 0.3;
             }
         });
         let input = features_of(config);
@@ -333,7 +332,6 @@ mod tests {
 
     /// What a model with random parameters makes of random features on its way, and the parameters.
     fn traced(config: &AlmtConfig) -> (Input, BTreeMap<String, Tensor>, HashMap<String, Tensor>) {
-        tch::manual_seed(4);
         let store = nn::VarStore::new(Device::Cpu);
         let model = Almt::new(&Init::new(store.root(), 1), config);
         let input = features_of(config);
