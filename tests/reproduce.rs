@@ -451,7 +451,7 @@ fn runs(out: &Path) -> Vec<(PathBuf, bool)> {
 fn an_experiment_gives_the_same_bytes_again_and_after_a_kill_and_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    synthetic_store(folder, "mosi", "16");
+    synthetic_store(folder, "mosi", "8");
     let what = experiment();
     almt(folder, &reproduce_into(&what, "one", &[])).ok();
     let expected = digests(&folder.join("one"));
