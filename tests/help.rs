@@ -16,7 +16,7 @@ fn help_texts_are_the_reviewed_ones() {
     // A build without libtorch says so in the help of these.
     if cfg!(feature = "train") {
         commands.extend(["encode", "train", "eval", "predict", "compare", "export-weights"]);
-        commands.push("reproduce");
+        commands.extend(["reproduce", "devices"]);
     }
     for command in commands {
         let found = almt(&folder, &[command, "--help"]).ok().stdout();

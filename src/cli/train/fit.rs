@@ -31,7 +31,7 @@ use crate::train::settings::{
 use crate::train::weights;
 
 /// Options of a new run, which a run that goes on or is done again has from its folder.
-const OF_NEW_RUNS: [&str; 25] = [
+const OF_NEW_RUNS: [&str; 27] = [
     "text",
     "bert",
     "text_from",
@@ -54,9 +54,11 @@ const OF_NEW_RUNS: [&str; 25] = [
     "fold",
     "init_from",
     "threads",
+    "together",
     "precision",
     "tf32",
     "device",
+    "no_graph",
 ];
 
 /// Train ALMT on a store
