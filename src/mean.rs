@@ -1,4 +1,4 @@
-//! Mean and deviation of a few figures.
+//! Mean, deviation and percentiles of figures.
 
 /// Number, mean and sample standard deviation (with n - 1) of the values that are numbers; the
 /// deviation of a single value, and both of none, are NaN.
@@ -10,9 +10,23 @@ pub(crate) fn mean_std(values: impl IntoIterator<Item = f64>) -> (usize, f64, f6
     (values.len(), mean, (square / (n - 1.0)).sqrt())
 }
 
+/// The value of sorted ones below which lies a share of them, with linear interpolation; NaN of none.
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let place = share * last as f64;
+    let (low, high) = (place.floor() as usize, place.ceil() as usize);
+    sorted[low] + (sorted[high] - sorted[low]) * place.fract()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentiles_interpolate() {
+        assert_eq!(percentile(&[1.0, 2.0, 3.0], 0.25), 1.5);
+        assert!(percentile(&[], 0.5).is_nan());
+    }
 
     #[test]
     fn means_leave_out_what_is_no_number() {

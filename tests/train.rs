@@ -97,6 +97,23 @@ fn every_set_of_modalities_with_text_trains_and_others_are_refused() {
 }
 
 #[test]
+fn products_are_as_exact_as_they_are_asked_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    train(folder, "whole", &[]);
+    train(folder, "bf16", &["--precision", "bf16"]);
+    train(folder, "tf32", &["--tf32"]);
+    let weights = |run: &str| bytes(folder, &format!("{run}/best.safetensors"));
+    let config =
+        |run: &str| String::from_utf8(bytes(folder, &format!("{run}/config.toml"))).unwrap();
+    assert!(config("bf16").contains("precision = \"bf16\"") && weights("bf16") != weights("whole"));
+    // A CPU has no TF32.
+    assert!(config("tf32").contains("precision = \"tf32\"") && weights("tf32") == weights("whole"));
+    assert!(!config("whole").contains("precision"));
+}
+
+#[test]
 fn both_residuals_train_to_different_weights() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

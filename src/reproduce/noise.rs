@@ -18,6 +18,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::attention::{NOTHING, symbol};
 use crate::corpus::Modality;
+use crate::mean::percentile;
 use crate::model::Almt;
 use crate::report::chart::{Axis, Chart};
 use crate::report::figure::{Figure, Mark};
@@ -396,10 +397,6 @@ impl NoiseCurve {
             let mut resampled: Vec<f64> =
                 rounds.iter().map(|round| round[idx] / round[0]).collect();
             resampled.sort_by(f64::total_cmp);
-            let at = |share: f64| {
-                let place = (share * resampled.len().saturating_sub(1) as f64).round() as usize;
-                resampled.get(place).copied().unwrap_or(f64::NAN)
-            };
             NoiseLine {
                 modality: self.modality,
                 place: self.place,
@@ -408,8 +405,8 @@ impl NoiseCurve {
                 n_samples,
                 weight: weights[idx],
                 relative: weights[idx] / weights[0],
-                low: at(0.025),
-                high: at(0.975),
+                low: percentile(&resampled, 0.025),
+                high: percentile(&resampled, 0.975),
             }
         };
         [0.0].into_iter().chain(AMOUNTS).enumerate().map(line).collect()

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::metrics::{self, Metrics};
 use crate::corpus::SplitName;
 use crate::corpus::label::BinScheme;
+use crate::mean::percentile;
 use crate::seed::stream;
 
 /// Two runs: `compare --json`.
@@ -127,14 +128,6 @@ pub fn compare(
         .collect()
 }
 
-/// Of sorted values, with linear interpolation; NaN of none.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let place = share * last as f64;
-    let (low, high) = (place.floor() as usize, place.ceil() as usize);
-    sorted[low] + (sorted[high] - sorted[low]) * place.fract()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,11 +174,5 @@ mod tests {
         let found = compare(BinScheme::Cmu, &labels, &a, &b, 999, 1);
         let mae = find(&found, "MAE");
         assert!(mae.interval[0] < 0.0 && mae.interval[1] > 0.0 && mae.p_value > 0.05, "{mae:?}");
-    }
-
-    #[test]
-    fn percentiles_interpolate() {
-        assert_eq!(percentile(&[1.0, 2.0, 3.0], 0.25), 1.5);
-        assert!(percentile(&[], 0.5).is_nan());
     }
 }

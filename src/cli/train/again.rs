@@ -14,7 +14,7 @@ use crate::pretrained::Pretrained;
 use crate::store::Store;
 use crate::train::folder;
 use crate::train::record::RunResult;
-use crate::train::run::Start;
+use crate::train::run::{Start, TrainingData};
 use crate::train::settings::TrainSettings;
 
 /// Opens what a run in a folder was made from, and compares it with what the folder says.
@@ -53,17 +53,25 @@ fn reopen(
     Ok((samples, encoder))
 }
 
-/// Opens the device that a run was on.
-fn device_of(settings: &TrainSettings, libtorch: &LibtorchArgs) -> Result<Device, Failure> {
-    libtorch.open(settings.device.parse().map_err(Failure::new)?)
+/// Where what a run needs is now.
+pub struct Place<'a> {
+    /// The store, where it is not any more where the run found it.
+    pub store: Option<&'a Path>,
+    pub cache: &'a CacheArgs,
+    pub libtorch: &'a LibtorchArgs,
 }
 
-pub fn resume(
-    folder: &Path,
-    store: Option<&Path>,
-    cache: &CacheArgs,
-    libtorch: &LibtorchArgs,
-) -> Result<ExitCode, Failure> {
+impl Place<'_> {
+    /// The data of a run, on the device that it was on.
+    fn open(&self, settings: &TrainSettings) -> Result<(TrainingData, Device), Failure> {
+        let device = self.libtorch.open(settings.device.parse().map_err(Failure::new)?)?;
+        let (samples, encoder) = reopen(settings, self.store)?;
+        let cache = samples.cache(self.cache, &settings.modalities, device);
+        Ok((load(&samples, settings, encoder, cache, device)?, device))
+    }
+}
+
+pub fn resume(folder: &Path, place: &Place<'_>) -> Result<ExitCode, Failure> {
     let settings = folder::read_config(folder)?;
     let result = match folder::read_result(folder)? {
         Some(result) => {
@@ -75,10 +83,7 @@ pub fn resume(
                 .hint("the call of `train --seeds` that began them goes on with all"));
         }
         None => {
-            let device = device_of(&settings, libtorch)?;
-            let (samples, encoder) = reopen(&settings, store)?;
-            let cache = samples.cache(cache, &settings.modalities, device);
-            let data = load(&samples, &settings, encoder, cache, device)?;
+            let (data, device) = place.open(&settings)?;
             fit(&settings, &data, device, folder, Start::Resume)?
         }
     };
@@ -86,20 +91,12 @@ pub fn resume(
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn repeat(
-    folder: &Path,
-    store: Option<&Path>,
-    cache: &CacheArgs,
-    libtorch: &LibtorchArgs,
-) -> Result<ExitCode, Failure> {
+pub fn repeat(folder: &Path, place: &Place<'_>) -> Result<ExitCode, Failure> {
     let settings = folder::read_config(folder)?;
     let Some(expected) = folder::read_result(folder)? else {
         return Err(Failure::at(folder, "the run is not complete").hint("`--resume` completes it"));
     };
-    let device = device_of(&settings, libtorch)?;
-    let (samples, encoder) = reopen(&settings, store)?;
-    let cache = samples.cache(cache, &settings.modalities, device);
-    let data = load(&samples, &settings, encoder, cache, device)?;
+    let (data, device) = place.open(&settings)?;
     let scratch = tempfile::tempdir().map_err(|error| Failure::new(error.to_string()))?;
     let found = match &*settings.together_with {
         [] => fit(&settings, &data, device, scratch.path(), Start::New)?,

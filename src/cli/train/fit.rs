@@ -7,7 +7,7 @@ use clap::Args;
 use clap::error::ErrorKind;
 use tch::Device;
 
-use super::again::{repeat, resume};
+use super::again::{Place, repeat, resume};
 use super::devices::DeviceArgs;
 use super::samples::{CacheArgs, Samples, absolute};
 use super::show::{Bar, print_result, print_spread};
@@ -210,11 +210,13 @@ fn model_change(text: &str) -> Result<String, String> {
 
 /// Trains one model, or one per seed.
 pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
+    let place =
+        Place { store: args.store.as_deref(), cache: &args.cache, libtorch: &args.device.libtorch };
     if let Some(folder) = &args.resume {
-        return resume(folder, args.store.as_deref(), &args.cache, &args.device.libtorch);
+        return resume(folder, &place);
     }
     if let Some(folder) = &args.repeat {
-        return repeat(folder, args.store.as_deref(), &args.cache, &args.device.libtorch);
+        return repeat(folder, &place);
     }
     new_runs(args)
 }
