@@ -3,7 +3,17 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    for name in ["guarded.h", "shim.cpp", "frame_attention.cpp", "vmap.cpp", "cuda.cpp", "absent"] {
+    for name in [
+        "guarded.h",
+        "shim.cpp",
+        "frame_attention.cpp",
+        "token_attention.cpp",
+        "kernels.h",
+        "kernels.cpp",
+        "vmap.cpp",
+        "cuda.cpp",
+        "absent",
+    ] {
         println!("cargo:rerun-if-changed=src/native/{name}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH");
@@ -18,9 +28,26 @@ fn main() {
         #[cfg(feature = "train")]
         {
             println!("cargo:rustc-env=ALMT_DATA_LIBTORCH={}", folder.display());
+            compile_kernels();
             compile_shim(std::path::Path::new(&folder));
             compile_cuda_shim(std::path::Path::new(&folder));
         }
+    }
+}
+
+/// The loops of the shim, once for any processor and once for most of those there are.
+#[cfg(feature = "train")]
+fn compile_kernels() {
+    let kernels = |name: &str, flags: &[&str]| {
+        let mut build = cc::Build::new();
+        build.cpp(true).std("c++17").opt_level(3).file("src/native/kernels.cpp");
+        // Fused multiply-adds where the processor has them; the loops call no other function.
+        build.flags(["-ffp-contract=fast", "-fno-math-errno", "-Wno-psabi"]).flags(flags);
+        build.define("KERNELS", name).compile(&format!("almt_{name}"));
+    };
+    kernels("portable_kernels", &[]);
+    if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
+        kernels("avx2_kernels", &["-mavx2", "-mfma"]);
     }
 }
 
@@ -36,7 +63,8 @@ fn compile_shim(libtorch: &std::path::Path) {
     }
     // For headers that name what libtorch does not bring.
     build.flag("-idirafter").flag("src/native/absent");
-    let sources = ["shim", "frame_attention", "vmap"].map(|name| format!("src/native/{name}.cpp"));
+    let sources = ["shim", "frame_attention", "token_attention", "vmap"]
+        .map(|name| format!("src/native/{name}.cpp"));
     build.files(sources).compile("almt_shim");
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use almt_data::pickle::Writer;
 
-use crate::support::{Call, almt, files, program, real_data, synthetic_store};
+use crate::support::{Call, almt, files, program, python, real_data, synthetic_store};
 
 fn text(folder: &Path, file: &str) -> String {
     std::fs::read_to_string(folder.join(file)).unwrap()
@@ -86,6 +86,20 @@ fn a_table_has_every_model_beside_the_papers_figures_and_is_completed_to_the_sam
     almt(folder, &other).fails_with(&["almt/seed-1", "other settings"]);
 }
 
+/// Compares every CSV file of a folder with the Parquet file beside it.
+const SAME_TABLES: &str = r#"
+import pathlib, sys
+import pandas, pyarrow.parquet
+
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.csv")):
+    of_parquet = pyarrow.parquet.read_table(path.with_suffix(".parquet")).to_pandas()
+    of_csv = pandas.read_csv(path)
+    pandas.testing.assert_frame_equal(
+        of_parquet, of_csv, check_dtype=False, check_exact=False, rtol=1e-15
+    )
+    print(path.stem, len(of_csv))
+"#;
+
 #[test]
 fn every_model_of_every_experiment_trains() {
     let folder = tempfile::tempdir().unwrap();
@@ -98,18 +112,26 @@ fn every_model_of_every_experiment_trains() {
     let trained = tables.into_iter().chain([8, 9, 10].map(|n| format!("fig{n}")));
     let looked_into = [4, 5, 6, 7].map(|n| format!("fig{n}"));
     let pictures = looked_into.into_iter().chain(["robustness".to_owned()]);
-    let with = |endings: [&'static str; 3]| {
-        move |name: String| endings.map(|ending| format!("{name}.{ending}"))
+    let with = |endings: &'static [&'static str]| {
+        move |name: String| endings.iter().map(move |ending| format!("{name}.{ending}"))
     };
     let mut expected: Vec<String> = trained
-        .flat_map(with(["csv", "md", "parquet"]))
-        .chain(pictures.flat_map(with(["csv", "md", "svg"])))
+        .chain(["table8".to_owned()])
+        .flat_map(with(&["csv", "md", "parquet"]))
+        .chain(pictures.flat_map(with(&["csv", "md", "parquet", "svg"])))
         .chain([8, 9, 10].map(|n| format!("fig{n}.svg")))
         .collect();
-    let others = ["table8.csv", "table8.md", "fig5-curves.svg", "fig5-sample.csv"];
-    expected.extend(others.into_iter().chain(["fig6-measures.csv", "runs"]).map(String::from));
+    let more = ["fig5-sample", "fig6-measures"].map(String::from);
+    expected.extend(more.into_iter().flat_map(with(&["csv", "parquet"])));
+    expected.extend(["fig5-curves.svg", "runs"].map(String::from));
     expected.sort();
     assert_eq!(files(&out), expected);
+    if let Some(counts) = python(SAME_TABLES, &[&out]) {
+        // As many tables as there are CSV files, none of them empty.
+        let n_tables = expected.iter().filter(|name| name.ends_with(".csv")).count();
+        assert_eq!(counts.lines().count(), n_tables, "{counts}");
+        assert!(!counts.lines().any(|line| line.ends_with(" 0")), "{counts}");
+    }
     for picture in files(&out).iter().filter(|name| name.ends_with(".svg")) {
         check_svg(picture, &text(&out, picture));
     }

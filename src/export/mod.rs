@@ -16,7 +16,7 @@ pub use csv::csv;
 pub use mmsa::mmsa_pickle;
 pub use npz::npz;
 pub use parquet::{is_parquet_export, parquet};
-pub use tables::{class_table, classes_csv, classes_parquet, table_csv, table_parquet};
+pub use tables::{class_table, classes_csv, classes_parquet, csv_table, table_csv, table_parquet};
 
 use polars::error::PolarsError;
 

@@ -1,6 +1,6 @@
 //! Small tables, such as counts of label classes.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 
 use polars::prelude::*;
 
@@ -48,6 +48,15 @@ pub fn classes_parquet<W: Write>(classes: &[ClassCount], out: W) -> Result<(), E
 /// `out` cannot be written to.
 pub fn table_csv<W: Write>(table: &mut DataFrame, out: W) -> Result<(), ExportError> {
     Ok(CsvWriter::new(out).finish(table)?)
+}
+
+/// The table of a CSV file, with the types that its values have.
+///
+/// # Errors
+/// It is no CSV file.
+pub fn csv_table(csv: Vec<u8>) -> Result<DataFrame, ExportError> {
+    let options = CsvReadOptions::default().with_infer_schema_length(None);
+    Ok(options.into_reader_with_file_handle(Cursor::new(csv)).finish()?)
 }
 
 /// Writes a table that fits in memory as Parquet.

@@ -12,8 +12,8 @@ use tch::Tensor;
 
 use super::fusion::Fusion;
 use super::layers::{
-    FeedForward, Init, LayerNorm, LayerSizes, Linear, Source, TransformerLayer, attention_weights,
-    join_heads, split_heads, transformer_layers,
+    FeedForward, Init, LayerNorm, LayerSizes, Linear, Source, TransformerLayer, attend,
+    attention_weights, split_heads, transformer_layers,
 };
 use super::variant::{EmbeddingKind, FusionQuery, HyperModalityKind, Variant};
 use crate::corpus::Modality;
@@ -437,13 +437,6 @@ struct GuidedBranch {
     to_v: Linear,
 }
 
-impl GuidedBranch {
-    /// Keys of tokens that are normed already, `[batch, heads, T, d_k]`.
-    fn keys(&self, normed: &Tensor, heads: i64) -> Tensor {
-        split_heads(&self.to_k.forward(normed), heads)
-    }
-}
-
 /// Adaptive hyper-modality learning layer (Eq. 3 to 5).
 #[derive(Debug)]
 struct AhlLayer {
@@ -480,9 +473,14 @@ impl AhlLayer {
         }
     }
 
-    /// Queries of a scale of language, `[batch, heads, T, d_k]`.
+    /// Queries of a scale of language, `[batch, T, heads * d_k]`.
     fn queries(&self, h_l: &Tensor) -> Tensor {
-        split_heads(&self.to_q.forward(&self.norm_l.forward(h_l)), self.heads)
+        self.to_q.forward(&self.norm_l.forward(h_l))
+    }
+
+    /// `alpha` or `beta` of queries and keys `[batch, T, heads * d_k]`, `[batch, heads, T, T]`.
+    fn weights(&self, q: &Tensor, k: &Tensor) -> Tensor {
+        attention_weights(&split_heads(q, self.heads), &split_heads(k, self.heads))
     }
 
     /// `alpha` of audio or `beta` of vision (Eq. 3 and 4), `[batch, heads, T, T]`; `None` for what
@@ -493,8 +491,8 @@ impl AhlLayer {
             Modality::Audio => self.audio.as_ref(),
             Modality::Vision => self.vision.as_ref(),
         }?;
-        let keys = branch.keys(&branch.norm.forward(h_m), self.heads);
-        Some(attention_weights(&self.queries(h_l), &keys))
+        let keys = branch.to_k.forward(&branch.norm.forward(h_m));
+        Some(self.weights(&self.queries(h_l), &keys))
     }
 
     /// `H_hyper^{j-1}` to `H_hyper^j`, `[batch, T, d]`, guided by the language scale `h_l`.
@@ -514,12 +512,10 @@ impl AhlLayer {
         {
             if let (Some(branch), Some(h_m)) = (branch, h_m) {
                 let h_m = branch.norm.forward(h_m);
-                let k = branch.keys(&h_m, self.heads);
-                let v = split_heads(&branch.to_v.forward(&h_m), self.heads);
-                let weights = attention_weights(&q, &k);
-                trace.record_layer(name, layer, &weights);
-                let part = join_heads(&weights.matmul(&v));
+                let (k, v) = (branch.to_k.forward(&h_m), branch.to_v.forward(&h_m));
+                let part = attend(&q, &k, &v, self.heads);
                 if trace.is_kept() {
+                    trace.record_layer(name, layer, &self.weights(&q, &k));
                     // Its share of the shift, which is a sum but for the bias.
                     let share = part.matmul(&self.to_out.weight().transpose(0, 1));
                     trace.record_layer(part_name, layer, &share);
@@ -726,12 +722,12 @@ mod tests {
     /// The embedding of random parameters, and the gradient of every one of them, in one form.
     fn run(
         depth: i64,
-        n_samples: i64,
+        [n_samples, seq_len, feat_dim]: [i64; 3],
         form: fn(&ModalityEmbedding, &Tensor) -> Tensor,
     ) -> Vec<(String, Tensor)> {
         let rng = &mut stream(7, "test");
         let store = nn::VarStore::new(Device::Cpu);
-        let config = config(depth);
+        let config = AlmtConfig { text: Sequence { seq_len, feat_dim }, ..config(depth) };
         let embedding = ModalityEmbedding::new(&Init::new(store.root(), 1), &config, config.text);
         let mut variables: Vec<(String, Tensor)> = store.variables().into_iter().collect();
         variables.sort_by(|one, other| one.0.cmp(&other.0));
@@ -741,7 +737,7 @@ mod tests {
                 *variable += drawn(rng, &variable.size()) * 0.3;
             }
         });
-        let frames = drawn(rng, &[n_samples, 11, 3]);
+        let frames = drawn(rng, &[n_samples, seq_len, feat_dim]);
         let output = form(&embedding, &frames);
         (&output * drawn(rng, &output.size())).sum(Kind::Float).backward();
         let gradients = variables.into_iter().map(|(name, variable)| (name, variable.grad()));
@@ -750,10 +746,12 @@ mod tests {
 
     #[test]
     fn few_targets_give_what_the_plain_form_gives() {
-        // The most samples are more than go through the fused attention at a time, and no multiple.
-        for (depth, n_samples) in [(1, 1), (1, 5), (1, 67), (2, 5)] {
-            let few = run(depth, n_samples, ModalityEmbedding::forward);
-            let plain = run(depth, n_samples, ModalityEmbedding::forward_plain);
+        // The most samples are more than go through the fused attention at a time, and no multiple;
+        // the most frames and features are several of its pieces and a rest.
+        let sizes = [(1, [1, 11, 3]), (1, [5, 11, 3]), (1, [67, 11, 3]), (2, [5, 11, 3])];
+        for (depth, sizes) in sizes.into_iter().chain([(1, [5, 70, 13])]) {
+            let few = run(depth, sizes, ModalityEmbedding::forward);
+            let plain = run(depth, sizes, ModalityEmbedding::forward_plain);
             assert_eq!(few.len(), plain.len());
             for ((name, few), (_, plain)) in few.iter().zip(&plain) {
                 let largest = plain.abs().max().double_value(&[]);

@@ -196,6 +196,29 @@ pub fn attention_weights(q: &Tensor, k: &Tensor) -> Tensor {
     (q.matmul(&k.transpose(-2, -1)) * dim_head.powf(-0.5)).softmax(-1, Kind::Float)
 }
 
+/// Keys up to which [`attend`] has a form of its own.
+const FEW_KEYS: i64 = 32;
+
+/// Whether the functions of [`native`] for float32 on the CPU can take the place of libtorch's.
+fn is_native(x: &Tensor) -> bool {
+    x.device() == Device::Cpu
+        && x.kind() == Kind::Float
+        && !HiddenAxis::is_in(x)
+        && !Autocast::is_on()
+}
+
+/// What queries gather of the values by [`attention_weights`]: `q` `[batch, n_queries, heads *
+/// dim_head]`, `k` and `v` `[batch, n_keys, heads * dim_head]`; the shape of `q`.
+pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: i64) -> Tensor {
+    let (batch, n_keys, inner) = k.size3().expect("attention works on three axes");
+    let one_batch = q.size()[0] == batch && v.size()[0] == batch;
+    if is_native(q) && n_keys <= FEW_KEYS && one_batch && inner % (heads * 8) == 0 {
+        return native::token_attention(q, k, v, heads).expect("the shapes are those of one model");
+    }
+    let weights = attention_weights(&split_heads(q, heads), &split_heads(k, heads));
+    join_heads(&weights.matmul(&split_heads(v, heads)))
+}
+
 /// Sizes that all transformer layers of one module share.
 #[derive(Debug, Clone, Copy)]
 pub struct LayerSizes {
@@ -235,7 +258,8 @@ enum Normed<'a> {
     Frames(NormedFrames<'a>),
 }
 
-/// Rows `x^ = (W f + c) / sigma`, with `W` and `c` centred over `dim`.
+/// Rows `x^ = (W f + c) / sigma`, with `W` and `c` centred over `dim`, and what `sigma` is made of:
+/// `sigma^2 = f (gram f + cross) + rest + eps`, where `|W f + c|^2 = f (W^T W f + 2 W^T c) + |c|^2`.
 struct NormedFrames<'a> {
     /// `[batch, n_rows, feat_dim]`.
     frames: &'a Tensor,
@@ -243,8 +267,23 @@ struct NormedFrames<'a> {
     weight: Tensor,
     /// `[n_rows, dim]`.
     offset: Tensor,
+    /// `[feat_dim, feat_dim]`.
+    gram: Tensor,
+    /// `[n_rows, feat_dim]`.
+    cross: Tensor,
+    /// `[n_rows]`.
+    rest: Tensor,
+    eps: f64,
+}
+
+impl NormedFrames<'_> {
     /// `1 / sigma`, `[batch, 1, n_rows]`.
-    scale: Tensor,
+    fn scale(&self) -> Tensor {
+        let products = self.frames * (self.frames.matmul(&self.gram) + &self.cross);
+        let variance = products.sum_dim_intlist(-1, false, None) + &self.rest;
+        // Rounding may leave a variance of zero below it.
+        (variance.clamp_min(0.0) + self.eps).rsqrt().unsqueeze(1)
+    }
 }
 
 impl<'a> Source<'a> {
@@ -261,16 +300,10 @@ impl<'a> Source<'a> {
                 let dim = weight.size()[0];
                 let weight = *weight - weight.mean_dim(0, true, None);
                 let offset = *offset - offset.mean_dim(-1, true, None);
-                // |W f + c|^2 = f (W^T W f + 2 W^T c) + |c|^2.
                 let gram = weight.transpose(0, 1).matmul(&weight) / dim as f64;
                 let cross = offset.matmul(&weight) * (2.0 / dim as f64);
                 let rest = offset.square().mean_dim(-1, false, None);
-                let variance = (*frames * (frames.matmul(&gram) + cross))
-                    .sum_dim_intlist(-1, false, None)
-                    + rest;
-                // Rounding may leave a variance of zero below it.
-                let scale = (variance.clamp_min(0.0) + eps).rsqrt().unsqueeze(1);
-                Normed::Frames(NormedFrames { frames, weight, offset, scale })
+                Normed::Frames(NormedFrames { frames, weight, offset, gram, cross, rest, eps })
             }
         }
     }
@@ -295,12 +328,13 @@ impl Normed<'_> {
     fn scores(&self, queries: &Tensor) -> Tensor {
         match self {
             Normed::Rows(x) => queries.matmul(&x.transpose(1, 2)),
-            Normed::Frames(NormedFrames { frames, weight, offset, scale }) => {
+            Normed::Frames(normed) => {
+                let NormedFrames { frames, weight, offset, .. } = normed;
                 let n_samples = frames.size()[0];
                 let each = |x: Tensor| x.expand([n_samples, -1, -1], false);
                 let frame_part = each(queries.matmul(weight));
                 let offset_part = each(queries.matmul(&offset.transpose(0, 1)));
-                offset_part.baddbmm(&frame_part, &frames.transpose(1, 2), 1.0, 1.0) * scale
+                offset_part.baddbmm(&frame_part, &frames.transpose(1, 2), 1.0, 1.0) * normed.scale()
             }
         }
     }
@@ -309,8 +343,9 @@ impl Normed<'_> {
     fn gather(&self, weights: &Tensor) -> Tensor {
         match self {
             Normed::Rows(x) => weights.matmul(x),
-            Normed::Frames(NormedFrames { frames, weight, offset, scale }) => {
-                let weights = weights * scale;
+            Normed::Frames(normed) => {
+                let NormedFrames { frames, weight, offset, .. } = normed;
+                let weights = weights * normed.scale();
                 weights.matmul(offset) + weights.bmm(frames).matmul(&weight.transpose(0, 1))
             }
         }
@@ -376,11 +411,8 @@ impl Attention {
             [Normed::Rows(tokens), Normed::Frames(frames)]
                 if batch == 1
                     && tokens.size()[0] == 1
-                    && projected.device() == Device::Cpu
-                    && projected.kind() == Kind::Float
-                    && !frames.frames.requires_grad()
-                    && !HiddenAxis::is_in(&projected)
-                    && !Autocast::is_on() =>
+                    && is_native(&projected)
+                    && !frames.frames.requires_grad() =>
             {
                 self.fused_values(&projected, tokens, frames)
             }
@@ -425,29 +457,34 @@ impl Attention {
     }
 
     /// [`values`](Attention::values) of queries that are the same for all samples, `[n_targets,
-    /// heads, dim]`, which is what
-    /// most of a training step on audio and vision is: every product is made per head and before
-    /// the weighted sum where that is smaller, and the weights do not leave the processor's cache.
+    /// heads, dim]`, as `[batch, n_targets, heads, dim_head]`. This is what most of a training step
+    /// on audio and vision is: every product is made per head and before the weighted sum where that
+    /// is smaller, and the weights do not leave the processor's cache.
     fn fused_values(&self, queries: &Tensor, tokens: &Tensor, frames: &NormedFrames<'_>) -> Tensor {
-        let NormedFrames { frames, weight, offset, scale } = frames;
+        let NormedFrames { frames, weight, offset, gram, cross, rest, eps } = frames;
         let to_v = self.to_v_by_head();
         let value_of = |rows: &Tensor| (rows * &self.norm_v.weight).matmul(&to_v);
-        let weight_rows = weight.transpose(0, 1);
+        // Tokens before frames, [n_tokens + n_frames, dim].
+        let rows = Tensor::cat(&[&tokens.squeeze_dim(0), offset], 0);
         let (values, features) = native::frame_attention(&FrameAttention {
-            token_scores: &queries.matmul(&tokens.squeeze_dim(0).transpose(0, 1)),
-            frame_scores: &queries.matmul(&offset.transpose(0, 1)),
+            scores: &queries.matmul(&rows.transpose(0, 1)),
             feature_queries: &queries.matmul(weight),
-            scale: &scale.squeeze_dim(1),
+            gram,
+            cross,
+            rest,
+            eps: *eps,
             frames,
-            token_values: &value_of(&tokens.squeeze_dim(0)),
-            frame_values: &value_of(offset),
+            values: &value_of(&rows),
         })
         .expect("the shapes are those of one model");
         // The weights of all sources add up to one, so that the norm's shift comes through whole.
         let shift = self.norm_v.bias.unsqueeze(0).matmul(&to_v);
-        let from_features =
-            shift.baddbmm(&self.by_head(&features), &value_of(&weight_rows), 1.0, 1.0);
-        values.flatten(0, 1) + from_features.transpose(0, 1)
+        let of_features = value_of(&weight.transpose(0, 1));
+        let features_by_head = features.transpose(0, 1).flatten(1, 2);
+        let from_features = shift.baddbmm(&features_by_head, &of_features, 1.0, 1.0);
+        let (batch, heads, n_targets, dim_head) = values.size4().expect("heads are an axis");
+        let from_features = from_features.view([heads, batch, n_targets, dim_head]);
+        (values + from_features.transpose(0, 1)).transpose(1, 2)
     }
 
     /// Queries from `target`, keys from `source`: `[batch, heads, n_targets, n_sources]`.
@@ -459,9 +496,10 @@ impl Attention {
 
     /// Queries from `target`, keys and values from `source`; the shape of `target`.
     fn forward(&self, target: &Tensor, source: &Tensor) -> Tensor {
-        let weights = self.weights(target, source);
-        let v = split_heads(&self.to_v.forward(&self.norm_v.forward(source)), self.heads);
-        self.to_out.forward(&join_heads(&weights.matmul(&v)))
+        let q = self.to_q.forward(&self.norm_q.forward(target));
+        let k = self.to_k.forward(&self.norm_k.forward(source));
+        let v = self.to_v.forward(&self.norm_v.forward(source));
+        self.to_out.forward(&attend(&q, &k, &v, self.heads))
     }
 }
 
@@ -532,4 +570,41 @@ impl TransformerLayer {
 /// Layers named by their index below `init`.
 pub fn transformer_layers(init: &Init<'_>, depth: i64, sizes: LayerSizes) -> Vec<TransformerLayer> {
     (0..depth).map(|i| TransformerLayer::new(&init.sub(&i.to_string()), sizes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::drawn;
+
+    /// What queries gather, and the gradients of queries, keys and values.
+    fn run(x: &[Tensor; 3], form: impl Fn(&Tensor, &Tensor, &Tensor) -> Tensor) -> Vec<Tensor> {
+        let [q, k, v] = x.each_ref().map(|x| x.copy().set_requires_grad(true));
+        let output = form(&q, &k, &v);
+        let weights = drawn(&mut stream(9, "test"), &output.size());
+        (&output * weights).sum(Kind::Float).backward();
+        vec![output, q.grad(), k.grad(), v.grad()]
+    }
+
+    #[test]
+    fn few_tokens_attend_as_any_number_does() {
+        let rng = &mut stream(4, "test");
+        // The last has a width of a head that only the plain form has.
+        for [batch, n_queries, n_keys, heads, dim_head] in
+            [[64, 8, 8, 8, 64], [3, 5, 11, 2, 8], [1, 1, 9, 1, 40], [3, 5, 11, 2, 6]]
+        {
+            let mut rows = |n| drawn(rng, &[batch, n, heads * dim_head]);
+            let x = [rows(n_queries), rows(n_keys), rows(n_keys)];
+            let few = run(&x, |q, k, v| attend(q, k, v, heads));
+            let plain = run(&x, |q, k, v| {
+                let weights = attention_weights(&split_heads(q, heads), &split_heads(k, heads));
+                join_heads(&weights.matmul(&split_heads(v, heads)))
+            });
+            for (few, plain) in few.iter().zip(&plain) {
+                let difference = (few - plain).abs().max().double_value(&[]);
+                assert!(difference < 5e-6, "{n_queries} x {n_keys} x {dim_head}: {difference}");
+                assert!(plain.abs().max().double_value(&[]) > 0.1);
+            }
+        }
+    }
 }

@@ -6,278 +6,237 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <array>
-#include <numeric>
 #include <vector>
 
 #include "guarded.h"
+#include "kernels.h"
 
 namespace {
 
 using at::Tensor;
 
-// Values that a loop over them keeps at a time, so that the compiler may use vectors: sums and
-// maxima are otherwise bound to their order.
-constexpr int64_t LANES = 8;
-
-template <typename Value, typename Join>
-float reduce(int64_t n, float start, Value value, Join join) {
-  std::array<float, LANES> lanes;
-  lanes.fill(start);
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
-    for (int64_t lane = 0; lane < LANES; lane++) {
-      lanes[lane] = join(lanes[lane], value(i + lane));
-    }
-  }
-  for (; i < n; i++) {
-    lanes[0] = join(lanes[0], value(i));
-  }
-  return std::accumulate(lanes.begin() + 1, lanes.end(), lanes[0], join);
-}
-
-template <typename Value>
-float sum(int64_t n, Value value) {
-  return reduce(n, 0, value, [](float a, float b) { return a + b; });
-}
-
-template <typename Value>
-float maximum(int64_t n, float start, Value value) {
-  return reduce(n, start, value, [](float a, float b) { return a < b ? b : a; });
-}
-
-// Samples whose weights one thread has at hand, and groups that are summed one by one: a group is one
-// task, whatever the number of threads, so that every sum has one order.
+// Samples that go through the heads together, so that what belongs to a head stays in the cache, and
+// groups that are summed one by one: a group is one task, whatever the number of threads, so that every
+// sum has one order.
 constexpr int64_t CHUNK = 8;
 constexpr int64_t GROUPS = 8;
 
-// The attention of few queries, the same for all samples, to tokens that are the same for all
-// samples and to frames that are not.
-//
-// Axes: Q queries, H heads, K tokens, B samples, N frames, F features of a frame, D of a value.
-// Scores are `token_scores` and `(frame_scores + feature_queries frames^T) * scale`; with the
-// weights p that softmax makes of them, values are `p token_values + (p * scale) frame_values` and
-// features `(p * scale) frames`.
-struct FrameAttention : torch::autograd::Function<FrameAttention> {
-  // The extents of all axes, compared with every input.
-  struct Extents {
-    int64_t queries, heads, tokens, samples, frames, features, width;
+// A score of what fills up a row: below every real one, so that its weight is 0.
+constexpr double NO_SCORE = -1e30;
 
-    Extents(const Tensor &token_scores, const Tensor &frame_scores, const Tensor &feature_queries,
-            const Tensor &scale, const Tensor &frame_features, const Tensor &token_values,
-            const Tensor &frame_values) {
-      for (const Tensor &tensor : {token_scores, frame_scores, feature_queries, scale,
-                                   frame_features, token_values, frame_values}) {
-        TORCH_CHECK(tensor.is_cpu() && tensor.scalar_type() == at::kFloat,
-                    "frame attention works on float32 tensors on the CPU");
-      }
-      TORCH_CHECK(frame_scores.dim() == 3 && frame_features.dim() == 3 &&
-                      token_scores.dim() == 3 && frame_values.dim() == 3,
-                  "frame attention works on three axes");
-      queries = frame_scores.size(0), heads = frame_scores.size(1);
-      tokens = token_scores.size(2), samples = frame_features.size(0);
-      frames = frame_features.size(1), features = frame_features.size(2);
-      width = frame_values.size(2);
-      TORCH_CHECK(token_scores.sizes() == at::IntArrayRef({queries, heads, tokens}) &&
-                      frame_scores.sizes() == at::IntArrayRef({queries, heads, frames}) &&
-                      feature_queries.sizes() == at::IntArrayRef({queries, heads, features}) &&
-                      scale.sizes() == at::IntArrayRef({samples, frames}) &&
-                      token_values.sizes() == at::IntArrayRef({heads, tokens, width}) &&
-                      frame_values.sizes() == at::IntArrayRef({heads, frames, width}) &&
-                      tokens > 0 && frames > 0,
-                  "the shapes of frame attention do not fit");
+const float *at(const Tensor &tensor) { return tensor.const_data_ptr<float>(); }
+float *mutable_at(const Tensor &tensor) { return tensor.mutable_data_ptr<float>(); }
+
+// What a call works on, in the form in which the loops take it. Axes: Q queries, H heads, B samples,
+// N frames, F features of a frame, D of a value; W, the width of a row: tokens, then frames, then
+// nothing; V, the width of a value: D, then nothing.
+struct Inputs {
+  Tensor base;    // [H, Q, W]
+  Tensor queries; // [H, Q, F]
+  Tensor gram;    // [F, F]
+  Tensor cross;   // [F, W], transposed
+  Tensor rest;    // [W]
+  Tensor frames;  // [B, N, F]
+  Tensor values;  // [H, W, V]
+  float eps;
+  FrameExtents extents;
+  int64_t n_samples, n_heads, value_dim;
+
+  static Inputs of(const Tensor &scores, const Tensor &queries, const Tensor &gram,
+                   const Tensor &cross, const Tensor &rest, const Tensor &frames,
+                   const Tensor &values, double eps) {
+    TORCH_CHECK(!frames.requires_grad(), "frame attention has no gradient of frames");
+    for (const Tensor &tensor : {scores, queries, gram, cross, rest, frames, values}) {
+      TORCH_CHECK(tensor.is_cpu() && tensor.scalar_type() == at::kFloat,
+                  "frame attention works on float32 tensors on the CPU");
     }
-
-    // Calls `work(group, first sample, number of samples)` for all chunks of all groups.
-    template <typename Work>
-    void each_chunk(Work work) const {
-      const int64_t size = (samples + GROUPS - 1) / GROUPS;
-      at::parallel_for(0, GROUPS, 1, [&](int64_t begin, int64_t end) {
-        c10::NoGradGuard no_grad;
-        for (int64_t group = begin; group < end; group++) {
-          const int64_t last = std::min(samples, (group + 1) * size);
-          for (int64_t first = group * size; first < last; first += CHUNK) {
-            work(group, first, std::min(CHUNK, last - first));
-          }
-        }
-      });
-    }
-
-    // Scores of one sample before they are scaled, [Q * H, N].
-    void scores(Tensor out, const Tensor &frame_scores, const Tensor &feature_queries,
-                const Tensor &frames_of_sample) const {
-      at::addmm_out(out, frame_scores.view({-1, frames}), feature_queries.view({-1, features}),
-                    frames_of_sample.t());
-    }
-
-    // Rows of one head among those of a chunk [count, Q, H, x]: [count * Q, x].
-    static Tensor of_head(const Tensor &chunk, int64_t head) {
-      return chunk.flatten(0, 1).select(1, head);
-    }
-  };
-
-  static torch::autograd::variable_list
-  forward(torch::autograd::AutogradContext *context, const Tensor &token_scores_,
-          const Tensor &frame_scores_, const Tensor &feature_queries_, const Tensor &scale_,
-          const Tensor &frames_, const Tensor &token_values_, const Tensor &frame_values_) {
-    TORCH_CHECK(!frames_.requires_grad(), "frame attention has no gradient of frames");
-    const Tensor token_scores = token_scores_.detach().contiguous();       // [Q, H, K]
-    const Tensor frame_scores = frame_scores_.detach().contiguous();       // [Q, H, N]
-    const Tensor feature_queries = feature_queries_.detach().contiguous(); // [Q, H, F]
-    const Tensor scale = scale_.detach().contiguous();                     // [B, N]
-    const Tensor frames = frames_.detach().contiguous();                   // [B, N, F]
-    const Tensor token_values = token_values_.detach().contiguous();       // [H, K, D]
-    const Tensor frame_values = frame_values_.detach().contiguous();       // [H, N, D]
-    const Extents e(token_scores, frame_scores, feature_queries, scale, frames, token_values,
-                    frame_values);
-    const auto rows = [&](int64_t samples, int64_t width) {
-      return at::empty({samples, e.queries, e.heads, width}, frames.options());
+    TORCH_CHECK(scores.dim() == 3 && frames.dim() == 3 && values.dim() == 3,
+                "frame attention works on three axes");
+    Inputs in;
+    in.eps = eps;
+    in.n_samples = frames.size(0), in.n_heads = scores.size(1), in.value_dim = values.size(2);
+    FrameExtents &e = in.extents;
+    e.rows = scores.size(0), e.frames = frames.size(1), e.features = frames.size(2);
+    const int64_t n_columns = scores.size(2);
+    e.tokens = n_columns - e.frames;
+    TORCH_CHECK(queries.sizes() == at::IntArrayRef({e.rows, in.n_heads, e.features}) &&
+                    gram.sizes() == at::IntArrayRef({e.features, e.features}) &&
+                    cross.sizes() == at::IntArrayRef({e.frames, e.features}) &&
+                    rest.sizes() == at::IntArrayRef({e.frames}) &&
+                    values.sizes() == at::IntArrayRef({in.n_heads, n_columns, in.value_dim}) &&
+                    e.tokens >= 0 && e.frames > 0,
+                "the shapes of frame attention do not fit");
+    const auto rounded = [](int64_t n) { return (n + LANES - 1) / LANES * LANES; };
+    e.value_width = rounded(in.value_dim), e.width = rounded(n_columns);
+    // Rows that lie a large power of two apart would share few places of the cache.
+    e.width += e.width % 128 == 0 ? LANES : 0;
+    const auto pad = [](const Tensor &tensor, at::IntArrayRef sizes, double value) {
+      return at::constant_pad_nd(tensor.detach(), sizes, value).contiguous();
     };
-    Tensor values = rows(e.samples, e.width), gathered = rows(e.samples, e.features);
-    Tensor frame_weights = rows(e.samples, e.frames), token_weights = rows(e.samples, e.tokens);
-    const int64_t n = e.frames, n_rows = e.queries * e.heads;
-    e.each_chunk([&](int64_t, int64_t first, int64_t count) {
-      Tensor p = frame_weights.narrow(0, first, count);
-      Tensor p_tokens = token_weights.narrow(0, first, count);
-      Tensor scaled = rows(count, n);
-      float *p_at = p.mutable_data_ptr<float>(), *scaled_at = scaled.mutable_data_ptr<float>();
-      float *tokens_at = p_tokens.mutable_data_ptr<float>();
-      const float *scores_at = token_scores.const_data_ptr<float>();
-      for (int64_t sample = 0; sample < count; sample++) {
-        const float *__restrict own_scale = scale.const_data_ptr<float>() + (first + sample) * n;
-        e.scores(p[sample].view({-1, n}), frame_scores, feature_queries, frames[first + sample]);
-        for (int64_t row = 0; row < n_rows; row++) {
-          const float *__restrict token_score = scores_at + row * e.tokens;
-          float *__restrict p_row = p_at + (sample * n_rows + row) * n;
-          float *__restrict token_row = tokens_at + (sample * n_rows + row) * e.tokens;
-          for (int64_t i = 0; i < n; i++) {
-            p_row[i] *= own_scale[i];
-          }
-          float largest = maximum(n, token_score[0], [&](int64_t i) { return p_row[i]; });
-          largest = maximum(e.tokens, largest, [&](int64_t i) { return token_score[i]; });
-          for (int64_t i = 0; i < n; i++) {
-            p_row[i] -= largest;
-          }
-          for (int64_t i = 0; i < e.tokens; i++) {
-            token_row[i] = token_score[i] - largest;
-          }
+    const int64_t after = e.width - n_columns;
+    in.base = pad(scores.transpose(0, 1), {0, after}, NO_SCORE);
+    in.queries = queries.detach().transpose(0, 1).contiguous();
+    in.gram = gram.detach().contiguous();
+    in.rest = pad(rest, {e.tokens, after}, 0);
+    in.frames = frames.detach().contiguous();
+    in.values = pad(values, {0, e.value_width - in.value_dim, 0, after}, 0);
+    in.cross = at::empty({e.features, e.width}, frames.options());
+    kernels().transpose(e, at(cross.detach().contiguous()), mutable_at(in.cross));
+    return in;
+  }
+
+  // New rows of all samples.
+  Tensor rows(int64_t length) const {
+    return at::empty({n_samples, n_heads, extents.rows, length}, frames.options());
+  }
+
+  // Where the values of a sample and a head begin in a contiguous tensor [B, H, ..].
+  template <typename Value> Value *place(Value *begin, const Tensor &tensor, int64_t sample,
+                                         int64_t head = 0) const {
+    return begin + sample * tensor.stride(0) + head * tensor.stride(1);
+  }
+
+  // Calls `work(group, first sample, number of samples)` for all chunks of all groups.
+  template <typename Work> void each_chunk(Work work) const {
+    const int64_t size = (n_samples + GROUPS - 1) / GROUPS;
+    at::parallel_for(0, GROUPS, 1, [&](int64_t begin, int64_t end) {
+      c10::NoGradGuard no_grad;
+      for (int64_t group = begin; group < end; group++) {
+        const int64_t last = std::min(n_samples, (group + 1) * size);
+        for (int64_t first = group * size; first < last; first += CHUNK) {
+          work(group, first, std::min(CHUNK, last - first));
         }
-        p[sample].exp_();
-        p_tokens[sample].exp_();
-        for (int64_t row = 0; row < n_rows; row++) {
-          float *__restrict p_row = p_at + (sample * n_rows + row) * n;
-          float *__restrict token_row = tokens_at + (sample * n_rows + row) * e.tokens;
-          float *__restrict scaled_row = scaled_at + (sample * n_rows + row) * n;
-          const float share = 1 / (sum(n, [&](int64_t i) { return p_row[i]; }) +
-                                   sum(e.tokens, [&](int64_t i) { return token_row[i]; }));
-          for (int64_t i = 0; i < n; i++) {
-            p_row[i] *= share;
-            scaled_row[i] = p_row[i] * own_scale[i];
-          }
-          for (int64_t i = 0; i < e.tokens; i++) {
-            token_row[i] *= share;
-          }
-        }
-        Tensor features = gathered[first + sample].view({-1, e.features});
-        at::mm_out(features, scaled[sample].view({-1, n}), frames[first + sample]);
-      }
-      for (int64_t head = 0; head < e.heads; head++) {
-        Tensor out = Extents::of_head(values.narrow(0, first, count), head);
-        at::mm_out(out, Extents::of_head(scaled, head), frame_values[head]);
-        out.addmm_(Extents::of_head(p_tokens, head), token_values[head]);
       }
     });
-    context->save_for_backward({frame_scores, feature_queries, scale, frames, token_values,
-                                frame_values, frame_weights, token_weights});
-    return {values, gathered};
+  }
+
+  // The frames of some samples, each transposed.
+  std::vector<float> transposed(int64_t first, int64_t count) const {
+    const int64_t size = extents.features * extents.width;
+    std::vector<float> result(count * size);
+    for (int64_t i = 0; i < count; i++) {
+      kernels().transpose(extents, at(frames) + (first + i) * frames.stride(0),
+                          result.data() + i * size);
+    }
+    return result;
+  }
+};
+
+// Values `[.., dim]` in rows of `width`, contiguous.
+Tensor widened(const Tensor &values, int64_t width) {
+  return at::constant_pad_nd(values, {0, width - values.size(-1)}, 0).contiguous();
+}
+
+// The attention of few queries, the same for all samples, to tokens that are the same for all samples
+// and to frames that are not.
+//
+// With `scale = 1 / sqrt(max(f (gram f + cross) + rest, 0) + eps)` of a frame `f` and 1 of a token,
+// and with the weights p that softmax makes of `scores * scale`, to which `queries f` is added before
+// where there is a frame, the outputs are `p * scale` times the values, [B, H, Q, D], and times the
+// frames, [B, H, Q, F].
+struct FrameAttention : torch::autograd::Function<FrameAttention> {
+  static torch::autograd::variable_list
+  forward(torch::autograd::AutogradContext *context, const Tensor &scores, const Tensor &queries,
+          const Tensor &gram, const Tensor &cross, const Tensor &rest, const Tensor &frames,
+          const Tensor &values, double eps) {
+    const Inputs in = Inputs::of(scores, queries, gram, cross, rest, frames, values, eps);
+    const FrameExtents &e = in.extents;
+    Tensor summed = in.rows(e.value_width), gathered = in.rows(e.features);
+    // Weights times scales, and the scales.
+    Tensor scaled = in.rows(e.width);
+    Tensor scale = at::empty({in.n_samples, e.width}, frames.options());
+    float *const summed_at = mutable_at(summed), *const gathered_at = mutable_at(gathered);
+    float *const scaled_at = mutable_at(scaled), *const scale_at = mutable_at(scale);
+    in.each_chunk([&](int64_t, int64_t first, int64_t count) {
+      const std::vector<float> transposed = in.transposed(first, count);
+      const auto of_sample = [&](int64_t i) {
+        return transposed.data() + i * e.features * e.width;
+      };
+      for (int64_t i = 0; i < count; i++) {
+        kernels().scales(e, at(in.gram), at(in.cross), at(in.rest), in.eps, of_sample(i),
+                         scale_at + (first + i) * e.width);
+      }
+      for (int64_t head = 0; head < in.n_heads; head++) {
+        const float *base = at(in.base) + head * e.rows * e.width;
+        const float *own_queries = at(in.queries) + head * e.rows * e.features;
+        const float *own_values = at(in.values) + head * e.width * e.value_width;
+        for (int64_t i = 0; i < count; i++) {
+          kernels().weigh(e, base, own_queries, of_sample(i), scale_at + (first + i) * e.width,
+                          own_values, in.place(scaled_at, scaled, first + i, head),
+                          in.place(gathered_at, gathered, first + i, head),
+                          in.place(summed_at, summed, first + i, head));
+        }
+      }
+    });
+    context->saved_data["eps"] = eps;
+    context->save_for_backward({scores, queries, gram, cross, rest, frames, values, summed,
+                                gathered, scaled, scale});
+    return {summed.narrow(-1, 0, in.value_dim), gathered};
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext *context,
                                                  torch::autograd::variable_list outputs) {
     const auto saved = context->get_saved_variables();
-    const Tensor &frame_scores = saved[0], &feature_queries = saved[1], &scale = saved[2];
-    const Tensor &frames = saved[3], &token_values = saved[4], &frame_values = saved[5];
-    const Tensor &frame_weights = saved[6], &token_weights = saved[7];
-    const Tensor d_values = outputs[0].contiguous(), d_gathered = outputs[1].contiguous();
-    const Extents e(token_weights[0], frame_scores, feature_queries, scale, frames, token_values,
-                    frame_values);
+    const Inputs in = Inputs::of(saved[0], saved[1], saved[2], saved[3], saved[4], saved[5],
+                                 saved[6], context->saved_data["eps"].toDouble());
+    const Tensor &summed = saved[7], &gathered = saved[8], &scaled = saved[9], &scale = saved[10];
+    const FrameExtents &e = in.extents;
+    const Tensor d_summed = widened(outputs[0], e.value_width);
+    const Tensor d_gathered = outputs[1].contiguous();
+    // The sum over a row of weights times their gradients is that over what they gathered.
+    const Tensor means = (d_summed * summed).sum(-1) + (d_gathered * gathered).sum(-1);
+    const Tensor values_as_columns = in.values.transpose(1, 2).contiguous();
     // One of each per group, to be summed in the end.
-    const auto zeros = [&](at::IntArrayRef sizes) {
-      std::vector<int64_t> all{GROUPS};
-      all.insert(all.end(), sizes.begin(), sizes.end());
-      return at::zeros(all, frames.options());
+    const auto zeros = [&](const Tensor &like) {
+      std::vector<int64_t> sizes{GROUPS};
+      sizes.insert(sizes.end(), like.sizes().begin(), like.sizes().end());
+      return at::zeros(sizes, like.options());
     };
-    Tensor d_token_scores = zeros({e.queries, e.heads, e.tokens});
-    Tensor d_frame_scores = zeros(frame_scores.sizes());
-    Tensor d_feature_queries = zeros(feature_queries.sizes());
-    Tensor d_token_values = zeros(token_values.sizes());
-    Tensor d_frame_values = zeros(frame_values.sizes());
-    Tensor d_scale = at::zeros_like(scale);
-    const int64_t n = e.frames, n_rows = e.queries * e.heads;
-    e.each_chunk([&](int64_t group, int64_t first, int64_t count) {
-      const Tensor p = frame_weights.narrow(0, first, count);
-      const Tensor p_tokens = token_weights.narrow(0, first, count);
-      const Tensor d_out = d_values.narrow(0, first, count);
-      const auto rows = [&](int64_t width) {
-        return at::empty({count, e.queries, e.heads, width}, frames.options());
+    Tensor d_base = zeros(in.base), d_queries = zeros(in.queries), d_gram = zeros(in.gram);
+    Tensor d_cross = zeros(saved[3]), d_rest = zeros(saved[4]), d_values = zeros(in.values);
+    in.each_chunk([&](int64_t group, int64_t first, int64_t count) {
+      const auto own = [&](const Tensor &of_groups, int64_t head = 0) {
+        return in.place(mutable_at(of_groups), of_groups, group, head);
       };
-      // Of the scaled weights; one sample after another becomes that of the unscaled scores.
-      Tensor d = rows(n), d_p_tokens = rows(e.tokens), scaled = rows(n);
-      for (int64_t head = 0; head < e.heads; head++) {
-        const Tensor d_out_of_head = Extents::of_head(d_out, head);
-        Tensor d_of_head = Extents::of_head(d, head);
-        Tensor d_p_tokens_of_head = Extents::of_head(d_p_tokens, head);
-        at::mm_out(d_of_head, d_out_of_head, frame_values[head].t());
-        at::mm_out(d_p_tokens_of_head, d_out_of_head, token_values[head].t());
-      }
-      Tensor scores = at::empty({n_rows, n}, frames.options());
-      const float *score_at = scores.const_data_ptr<float>();
-      float *d_scores_at = d_frame_scores[group].mutable_data_ptr<float>();
-      float *d_token_scores_at = d_token_scores[group].mutable_data_ptr<float>();
-      for (int64_t sample = 0; sample < count; sample++) {
-        const Tensor own_frames = frames[first + sample];
-        Tensor own_d = d[sample].view({-1, n});
-        own_d.addmm_(d_gathered[first + sample].view({-1, e.features}), own_frames.t());
-        e.scores(scores, frame_scores, feature_queries, own_frames);
-        const float *__restrict own_scale = scale.const_data_ptr<float>() + (first + sample) * n;
-        float *__restrict d_own_scale = d_scale.mutable_data_ptr<float>() + (first + sample) * n;
-        for (int64_t row = 0; row < n_rows; row++) {
-          const int64_t place = sample * n_rows + row;
-          const float *__restrict p_row = p.const_data_ptr<float>() + place * n;
-          const float *__restrict token_row = p_tokens.const_data_ptr<float>() + place * e.tokens;
-          const float *__restrict d_token_row =
-              d_p_tokens.const_data_ptr<float>() + place * e.tokens;
-          const float *__restrict score_row = score_at + row * n;
-          float *__restrict scaled_row = scaled.mutable_data_ptr<float>() + place * n;
-          float *__restrict d_row = d.mutable_data_ptr<float>() + place * n;
-          float *__restrict d_score_row = d_scores_at + row * n;
-          float *__restrict d_token_score_row = d_token_scores_at + row * e.tokens;
-          for (int64_t i = 0; i < n; i++) {
-            scaled_row[i] = p_row[i] * own_scale[i];
-          }
-          const float mean =
-              sum(n, [&](int64_t i) { return scaled_row[i] * d_row[i]; }) +
-              sum(e.tokens, [&](int64_t i) { return token_row[i] * d_token_row[i]; });
-          for (int64_t i = 0; i < n; i++) {
-            const float d_score = p_row[i] * (d_row[i] * own_scale[i] - mean);
-            d_own_scale[i] += d_row[i] * p_row[i] + d_score * score_row[i];
-            d_row[i] = d_score * own_scale[i];
-            d_score_row[i] += d_row[i];
-          }
-          for (int64_t i = 0; i < e.tokens; i++) {
-            d_token_score_row[i] += token_row[i] * (d_token_row[i] - mean);
-          }
+      const std::vector<float> transposed = in.transposed(first, count);
+      const auto of_sample = [&](int64_t i) {
+        return transposed.data() + i * e.features * e.width;
+      };
+      std::vector<float> d_scale(count * e.width), room(ROWS * e.width);
+      for (int64_t head = 0; head < in.n_heads; head++) {
+        const auto part = [&](const Tensor &tensor, int64_t sample) {
+          return in.place(at(tensor), tensor, sample, head);
+        };
+        for (int64_t i = 0; i < count; i++) {
+          const int64_t sample = first + i;
+          kernels().unweigh(e, at(in.base) + head * e.rows * e.width,
+                            at(in.queries) + head * e.rows * e.features, of_sample(i),
+                            at(scale) + sample * e.width,
+                            at(values_as_columns) + head * e.value_width * e.width,
+                            part(scaled, sample), part(d_gathered, sample),
+                            part(d_summed, sample), part(means, sample), room.data(),
+                            own(d_base, head), own(d_queries, head),
+                            d_scale.data() + i * e.width);
         }
-        d_feature_queries[group].view({-1, e.features}).addmm_(own_d, own_frames);
+        kernels().unsum(e, count, part(scaled, first), scaled.stride(0), part(d_summed, first),
+                        d_summed.stride(0), own(d_values, head));
       }
-      for (int64_t head = 0; head < e.heads; head++) {
-        const Tensor d_out_of_head = Extents::of_head(d_out, head);
-        d_frame_values[group][head].addmm_(Extents::of_head(scaled, head).t(), d_out_of_head);
-        d_token_values[group][head].addmm_(Extents::of_head(p_tokens, head).t(), d_out_of_head);
+      for (int64_t i = 0; i < count; i++) {
+        kernels().unscale(e, in.eps, at(in.frames) + (first + i) * in.frames.stride(0),
+                          of_sample(i), at(scale) + (first + i) * e.width,
+                          d_scale.data() + i * e.width, room.data(), own(d_gram), own(d_cross),
+                          own(d_rest));
       }
     });
-    return {d_token_scores.sum(0), d_frame_scores.sum(0), d_feature_queries.sum(0), d_scale,
-            Tensor(),              d_token_values.sum(0), d_frame_values.sum(0)};
+    const int64_t n_columns = e.tokens + e.frames;
+    return {d_base.sum(0).narrow(-1, 0, n_columns).transpose(0, 1),
+            d_queries.sum(0).transpose(0, 1),
+            d_gram.sum(0),
+            d_cross.sum(0),
+            d_rest.sum(0),
+            Tensor(),
+            d_values.sum(0).narrow(1, 0, n_columns).narrow(2, 0, in.value_dim),
+            Tensor()};
   }
 };
 
@@ -286,10 +245,11 @@ struct FrameAttention : torch::autograd::Function<FrameAttention> {
 extern "C" {
 
 // `FrameAttention` of seven tensors on the CPU; `outputs` gets two new ones, which are the caller's.
-char *almt_frame_attention(at::Tensor **inputs, at::Tensor **outputs) {
+char *almt_frame_attention(at::Tensor **inputs, double eps, at::Tensor **outputs) {
   return guarded([&] {
-    const auto results = FrameAttention::apply(*inputs[0], *inputs[1], *inputs[2], *inputs[3],
-                                               *inputs[4], *inputs[5], *inputs[6]);
+    const auto results =
+        FrameAttention::apply(*inputs[0], *inputs[1], *inputs[2], *inputs[3], *inputs[4],
+                              *inputs[5], *inputs[6], eps);
     outputs[0] = new at::Tensor(results[0]);
     outputs[1] = new at::Tensor(results[1]);
   });

@@ -30,7 +30,13 @@ unsafe extern "C" {
     fn almt_drop_gradients(parameters: *const *mut C_tensor, n: usize);
     fn almt_frame_attention(
         inputs: *const *mut C_tensor,
+        eps: f64,
         outputs: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn almt_token_attention(
+        inputs: *const *mut C_tensor,
+        heads: i64,
+        output: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn almt_use_deterministic_algorithms() -> *mut c_char;
     fn almt_keep_freed_memory();
@@ -131,48 +137,74 @@ fn pointers(tensors: &[Tensor]) -> Vec<*mut C_tensor> {
 /// What [`frame_attention`] works on: float32 tensors on the CPU.
 #[derive(Debug)]
 pub struct FrameAttention<'a> {
-    /// `[n_queries, heads, n_tokens]`.
-    pub token_scores: &'a Tensor,
-    /// What a score has of a frame's place, `[n_queries, heads, n_frames]`.
-    pub frame_scores: &'a Tensor,
+    /// What a score has of a token or of a frame's place, `[n_queries, heads, n_tokens + n_frames]`.
+    pub scores: &'a Tensor,
     /// What a score takes from a frame's features, `[n_queries, heads, feat_dim]`.
     pub feature_queries: &'a Tensor,
-    /// What a frame's score and value are multiplied with, `[batch, n_frames]`.
-    pub scale: &'a Tensor,
+    /// Of the variance of a frame, `[feat_dim, feat_dim]`.
+    pub gram: &'a Tensor,
+    /// Of the variance of a frame, `[n_frames, feat_dim]`.
+    pub cross: &'a Tensor,
+    /// Of the variance of a frame, `[n_frames]`.
+    pub rest: &'a Tensor,
+    /// Added to a variance.
+    pub eps: f64,
     /// `[batch, n_frames, feat_dim]`; gets no gradient.
     pub frames: &'a Tensor,
-    /// `[heads, n_tokens, dim_head]`.
-    pub token_values: &'a Tensor,
-    /// What a value has of a frame's place, `[heads, n_frames, dim_head]`.
-    pub frame_values: &'a Tensor,
+    /// The values of tokens, and what a value has of a frame's place, `[heads, n_tokens + n_frames,
+    /// dim_head]`.
+    pub values: &'a Tensor,
 }
 
 /// Attention of queries that are the same for all samples, in one pass forward and one backward
-/// which keep their intermediate values in the cache. With the weights `p` that softmax makes of
-/// `token_scores` and `(frame_scores + feature_queries frames^T) * scale`: the values
-/// `p token_values + (p * scale) frame_values`, `[batch, n_queries, heads, dim_head]`, and the
-/// features `(p * scale) frames`, `[batch, n_queries, heads, feat_dim]`.
+/// which keep their intermediate values in the cache.
+///
+/// A frame `f` has the scale `1 / sqrt(max(f (gram f + cross) + rest, 0) + eps)`, a token 1. With
+/// the weights `p` that softmax makes of `scores * scale`, where a frame adds `feature_queries f` to
+/// its score, the results are the values `(p * scale) values`, `[batch, heads, n_queries, dim_head]`,
+/// and the features `(p * scale) frames`, `[batch, heads, n_queries, feat_dim]`.
 ///
 /// # Errors
 /// libtorch fails, as it does where shapes do not fit.
 pub fn frame_attention(input: &FrameAttention<'_>) -> Result<(Tensor, Tensor), tch::TchError> {
     let inputs = [
-        input.token_scores,
-        input.frame_scores,
+        input.scores,
         input.feature_queries,
-        input.scale,
+        input.gram,
+        input.cross,
+        input.rest,
         input.frames,
-        input.token_values,
-        input.frame_values,
+        input.values,
     ]
     .map(|tensor| tensor.as_ptr().cast_mut());
     let mut outputs = [std::ptr::null_mut(); 2];
     // SAFETY: the shim reads seven pointers, to tensors that live until the end of this call, and
     // copies the references that it keeps. It writes two pointers, or returns a message.
-    answer(unsafe { almt_frame_attention(inputs.as_ptr(), outputs.as_mut_ptr()) })?;
+    answer(unsafe { almt_frame_attention(inputs.as_ptr(), input.eps, outputs.as_mut_ptr()) })?;
     // SAFETY: without a message both are new tensors, each of which belongs to the caller.
     let [values, features] = outputs.map(|output| unsafe { Tensor::from_ptr(output) });
     Ok((values, features))
+}
+
+/// `softmax(q k^T / sqrt(dim_head)) v` of every head, of float32 tensors on the CPU, for few tokens:
+/// `q` `[batch, n_queries, heads * dim_head]`, `k` and `v` `[batch, n_keys, heads * dim_head]`; the
+/// shape of `q`. `dim_head` is a multiple of 8.
+///
+/// # Errors
+/// libtorch fails, as it does where shapes do not fit.
+pub fn token_attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    heads: i64,
+) -> Result<Tensor, tch::TchError> {
+    let inputs = [q, k, v].map(|tensor| tensor.as_ptr().cast_mut());
+    let mut output = std::ptr::null_mut();
+    // SAFETY: the shim reads three pointers, to tensors that live until the end of this call, and
+    // copies the references that it keeps. It writes one pointer, or returns a message.
+    answer(unsafe { almt_token_attention(inputs.as_ptr(), heads, &raw mut output) })?;
+    // SAFETY: without a message it is a new tensor, which belongs to the caller.
+    Ok(unsafe { Tensor::from_ptr(output) })
 }
 
 /// Makes operations that have no deterministic form fail, for the whole process.

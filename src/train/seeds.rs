@@ -64,14 +64,18 @@ pub type Write = fn(&Path, &[Spread]) -> io::Result<()>;
 pub const SUMMARIES: [(&str, Write); 2] =
     [("summary.csv", write_csv), ("summary.parquet", write_parquet)];
 
-/// Writes rows as CSV with the names of their fields on top, whole or not at all.
+/// Rows as CSV with the names of their fields on top.
 ///
 /// # Errors
-/// The file cannot be written.
-pub fn write_csv<R: Serialize>(path: &Path, rows: &[R]) -> io::Result<()> {
+/// A row is no list of simple values.
+pub fn csv<R: Serialize>(rows: &[R]) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     rows.iter().try_for_each(|row| writer.serialize(row))?;
-    publish::write(path, &writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
+}
+
+fn write_csv(path: &Path, spread: &[Spread]) -> io::Result<()> {
+    publish::write(path, &csv(spread)?)
 }
 
 fn write_parquet(path: &Path, spread: &[Spread]) -> io::Result<()> {

@@ -16,7 +16,7 @@ use super::jobs::{self, Assignment};
 use super::samples::{CacheArgs, Samples, absolute};
 use crate::cli::{Failure, cannot_write, export_failure};
 use crate::corpus::{Dataset, Modality, SplitName};
-use crate::export::{table_csv, table_parquet};
+use crate::export::{csv_table, table_csv, table_parquet};
 use crate::model::Sequence;
 use crate::paper;
 use crate::publish;
@@ -357,7 +357,7 @@ impl Bench<'_> {
         let markdown =
             format!("# Table 8: parameters\n\n{about}\n\n{}", ModelSize::markdown(&models));
         self.write_page(SIZES, &markdown)?;
-        self.write_csv(SIZES, &ModelSize::lines(&models))
+        self.write_rows(SIZES, &ModelSize::lines(&models))
     }
 
     /// The test error of an experiment's model, which is trained, on inputs made worse, over its
@@ -384,7 +384,7 @@ impl Bench<'_> {
         }
         self.samples.corrupt(Corruptions::default());
         let about = self.about();
-        self.write_csv(ROBUSTNESS, &RobustnessPoint::lines(&points))?;
+        self.write_rows(ROBUSTNESS, &RobustnessPoint::lines(&points))?;
         self.write_svg(ROBUSTNESS, &RobustnessPoint::svg(&points, self.dataset.title()))?;
         self.write_page(ROBUSTNESS, &RobustnessPoint::markdown(&points, &about))
     }
@@ -416,11 +416,17 @@ impl Bench<'_> {
         self.publish(&self.out.join(format!("{name}.svg")), svg.as_bytes())
     }
 
-    fn write_csv<R: Serialize>(&self, name: &str, rows: &[R]) -> Result<(), Failure> {
-        let path = self.out.join(format!("{name}.csv"));
-        std::fs::create_dir_all(&self.out)
-            .and_then(|()| seeds::write_csv(&path, rows))
-            .map_err(|error| cannot_write(&path, error))
+    /// Writes rows as CSV and as Parquet.
+    fn write_rows<R: Serialize>(&self, name: &str, rows: &[R]) -> Result<(), Failure> {
+        let path = |ending| self.out.join(format!("{name}.{ending}"));
+        let (as_csv, as_parquet) = (path("csv"), path("parquet"));
+        let csv = seeds::csv(rows).map_err(|error| cannot_write(&as_csv, error))?;
+        self.publish(&as_csv, &csv)?;
+        let mut parquet = Vec::new();
+        csv_table(csv)
+            .and_then(|table| table_parquet(&table, &mut parquet))
+            .map_err(|error| export_failure(&as_parquet, error))?;
+        self.publish(&as_parquet, &parquet)
     }
 
     fn publish(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {

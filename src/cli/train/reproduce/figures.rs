@@ -41,7 +41,7 @@ impl Bench<'_> {
         let records = checkpoints.iter().filter_map(|of_seed| average(of_seed, &split).transpose());
         let figure = AverageAttention { records: records.collect::<Result<_, TrainError>>()? };
         let (name, title) = (&*experiment.name, &*experiment.title);
-        self.write_csv(name, &figure.lines())?;
+        self.write_rows(name, &figure.lines())?;
         if let Some(svg) = figure.svg(title, self.dataset.title()) {
             self.write_svg(name, &svg)?;
         }
@@ -63,8 +63,8 @@ impl Bench<'_> {
         };
         let (name, title) = (&*experiment.name, &*experiment.title);
         let sample_name = format!("{name}-sample");
-        self.write_csv(&sample_name, &NoisySample::lines(&samples))?;
-        self.write_csv(name, &lines)?;
+        self.write_rows(&sample_name, &NoisySample::lines(&samples))?;
+        self.write_rows(name, &lines)?;
         let dataset = self.dataset.title();
         let about = format!("{dataset}, segment {id}: weights of the last AHL layer.");
         if let Some(svg) = NoisySample::svg(&samples, title, &about) {
@@ -94,9 +94,9 @@ impl Bench<'_> {
             None => Err("there is no model".into()),
         };
         let (name, title) = (&*experiment.name, &*experiment.title);
-        self.write_csv(&format!("{name}-measures"), &gaps)?;
+        self.write_rows(&format!("{name}-measures"), &gaps)?;
         if let Ok(points) = &map {
-            self.write_csv(name, points)?;
+            self.write_rows(name, points)?;
             let about = format!(
                 "{}, {} segments of the test split, the model of the first seed: t-SNE of the mean \
                  over tokens.",
@@ -113,7 +113,7 @@ impl Bench<'_> {
         let runs = runs.iter().map(|run| read_epochs(run)).collect::<Result<_, TrainError>>()?;
         let figure = Convergence { runs };
         let (name, title) = (&*experiment.name, &*experiment.title);
-        self.write_csv(name, &figure.lines())?;
+        self.write_rows(name, &figure.lines())?;
         self.write_svg(name, &figure.svg(title, self.dataset.title()))?;
         self.write_page(name, &figure.markdown(title, &format!("{}.", self.about_runs())))
     }
