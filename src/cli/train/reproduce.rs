@@ -416,12 +416,15 @@ impl Bench<'_> {
         self.publish(&self.out.join(format!("{name}.svg")), svg.as_bytes())
     }
 
-    /// Writes rows as CSV and as Parquet.
+    /// Writes rows as CSV and, where there are any, as Parquet.
     fn write_rows<R: Serialize>(&self, name: &str, rows: &[R]) -> Result<(), Failure> {
         let path = |ending| self.out.join(format!("{name}.{ending}"));
         let (as_csv, as_parquet) = (path("csv"), path("parquet"));
         let csv = seeds::csv(rows).map_err(|error| cannot_write(&as_csv, error))?;
         self.publish(&as_csv, &csv)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
         let mut parquet = Vec::new();
         csv_table(csv)
             .and_then(|table| table_parquet(&table, &mut parquet))
