@@ -3,6 +3,7 @@
 //! Parameter names are those of the released PyTorch modules (Haoyu-ha/ALMT
 //! `models/almt_layer.py`), so that weights are exchanged by name.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use rand::RngExt;
@@ -274,15 +275,19 @@ struct NormedFrames<'a> {
     /// `[n_rows]`.
     rest: Tensor,
     eps: f64,
+    /// What [`scale`](NormedFrames::scale) gives, once it was asked.
+    scale: OnceCell<Tensor>,
 }
 
 impl NormedFrames<'_> {
     /// `1 / sigma`, `[batch, 1, n_rows]`.
-    fn scale(&self) -> Tensor {
-        let products = self.frames * (self.frames.matmul(&self.gram) + &self.cross);
-        let variance = products.sum_dim_intlist(-1, false, None) + &self.rest;
-        // Rounding may leave a variance of zero below it.
-        (variance.clamp_min(0.0) + self.eps).rsqrt().unsqueeze(1)
+    fn scale(&self) -> &Tensor {
+        self.scale.get_or_init(|| {
+            let products = self.frames * (self.frames.matmul(&self.gram) + &self.cross);
+            let variance = products.sum_dim_intlist(-1, false, None) + &self.rest;
+            // Rounding may leave a variance of zero below it.
+            (variance.clamp_min(0.0) + self.eps).rsqrt().unsqueeze(1)
+        })
     }
 }
 
@@ -303,7 +308,17 @@ impl<'a> Source<'a> {
                 let gram = weight.transpose(0, 1).matmul(&weight) / dim as f64;
                 let cross = offset.matmul(&weight) * (2.0 / dim as f64);
                 let rest = offset.square().mean_dim(-1, false, None);
-                Normed::Frames(NormedFrames { frames, weight, offset, gram, cross, rest, eps })
+                let scale = OnceCell::new();
+                Normed::Frames(NormedFrames {
+                    frames,
+                    weight,
+                    offset,
+                    gram,
+                    cross,
+                    rest,
+                    eps,
+                    scale,
+                })
             }
         }
     }
@@ -461,7 +476,7 @@ impl Attention {
     /// on audio and vision is: every product is made per head and before the weighted sum where that
     /// is smaller, and the weights do not leave the processor's cache.
     fn fused_values(&self, queries: &Tensor, tokens: &Tensor, frames: &NormedFrames<'_>) -> Tensor {
-        let NormedFrames { frames, weight, offset, gram, cross, rest, eps } = frames;
+        let NormedFrames { frames, weight, offset, gram, cross, rest, eps, .. } = frames;
         let to_v = self.to_v_by_head();
         let value_of = |rows: &Tensor| (rows * &self.norm_v.weight).matmul(&to_v);
         // Tokens before frames, [n_tokens + n_frames, dim].
