@@ -12,7 +12,7 @@ use almt_data::model::{
     Almt, AlmtConfig, AlmtSizes, Init, Input, Residual, Sequence, Trace, Variant,
 };
 use almt_data::train::metrics::evaluate;
-use almt_data::train::schedule::learning_rate;
+use almt_data::train::schedule::Schedule;
 use serde_json::Value;
 use tch::nn;
 use tch::{Device, Kind, Tensor};
@@ -332,7 +332,7 @@ fn sixty_training_steps_follow_the_recorded_trajectory() {
         let all = input(&start, "data");
         let mut step = 0;
         for epoch in 1..=n_epochs {
-            optimizer.set_lrs(&[learning_rate(base, epoch, n_epochs)]);
+            optimizer.set_lrs(&[Schedule::WarmupCosine.learning_rate(base, epoch, n_epochs)]);
             for first in (0..n_samples).step_by(batch_size) {
                 let cut = |x: &Tensor| x.narrow(0, first as i64, batch_size as i64);
                 let batch = Input {
@@ -377,8 +377,10 @@ fn learning_rates_are_the_recorded_sequences() {
         let recorded = case["lr_per_epoch"].as_array().unwrap();
         assert_eq!(recorded.len(), n_epochs);
         for (i, recorded) in recorded.iter().enumerate() {
-            let (found, recorded) =
-                (learning_rate(base, i + 1, n_epochs), recorded.as_f64().unwrap());
+            let (found, recorded) = (
+                Schedule::WarmupCosine.learning_rate(base, i + 1, n_epochs),
+                recorded.as_f64().unwrap(),
+            );
             assert!(
                 (found - recorded).abs() <= 1e-12 * recorded,
                 "{n_epochs} epochs, epoch {}: {found} for {recorded}",

@@ -194,11 +194,19 @@ pub fn join_heads(x: &Tensor) -> Tensor {
 /// `[batch, heads, n_queries, n_keys]`.
 pub fn attention_weights(q: &Tensor, k: &Tensor) -> Tensor {
     let dim_head = q.size().last().copied().unwrap_or(1) as f64;
-    (q.matmul(&k.transpose(-2, -1)) * dim_head.powf(-0.5)).softmax(-1, Kind::Float)
+    softmax(&(q.matmul(&k.transpose(-2, -1)) * dim_head.powf(-0.5)))
 }
 
-/// Keys up to which [`attend`] has a form of its own.
+/// Over the last axis, in float32 also of scores of fewer bits.
+fn softmax(scores: &Tensor) -> Tensor {
+    scores.softmax(-1, if scores.kind() == Kind::Double { Kind::Double } else { Kind::Float })
+}
+
+/// Keys up to which [`gather`] has a form of its own.
 const FEW_KEYS: i64 = 32;
+
+/// Widths that the functions of [`native`] take are multiples of it.
+const LANES: i64 = 8;
 
 /// Whether the functions of [`native`] for float32 on the CPU can take the place of libtorch's.
 fn is_native(x: &Tensor) -> bool {
@@ -208,16 +216,79 @@ fn is_native(x: &Tensor) -> bool {
         && !Autocast::is_on()
 }
 
-/// What queries gather of the values by [`attention_weights`]: `q` `[batch, n_queries, heads *
-/// dim_head]`, `k` and `v` `[batch, n_keys, heads * dim_head]`; the shape of `q`.
-pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: i64) -> Tensor {
-    let (batch, n_keys, inner) = k.size3().expect("attention works on three axes");
-    let one_batch = q.size()[0] == batch && v.size()[0] == batch;
-    if is_native(q) && n_keys <= FEW_KEYS && one_batch && inner % (heads * 8) == 0 {
-        return native::token_attention(q, k, v, heads).expect("the shapes are those of one model");
+/// Makes queries, keys or values of rows: a norm and a linear map without bias.
+#[derive(Debug, Clone, Copy)]
+pub struct Projection<'a> {
+    /// Over `dim`.
+    pub norm: &'a LayerNorm,
+    /// `dim` to `heads * dim_head`.
+    pub linear: &'a Linear,
+}
+
+impl<'a> Projection<'a> {
+    /// `[.., dim]` to `[.., heads * dim_head]`.
+    pub fn forward(&self, rows: &Tensor) -> Tensor {
+        self.linear.forward(&self.norm.forward(rows))
     }
-    let weights = attention_weights(&split_heads(q, heads), &split_heads(k, heads));
-    join_heads(&weights.matmul(&split_heads(v, heads)))
+
+    /// As [`native::token_attention`] takes it.
+    fn parameters(&self) -> [&'a Tensor; 3] {
+        [&self.norm.weight, &self.norm.bias, &self.linear.weight]
+    }
+}
+
+/// Tokens that others attend to.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenSource<'a> {
+    /// `[batch, n_keys, dim]`.
+    pub rows: &'a Tensor,
+    /// What makes keys of them.
+    pub keys: Projection<'a>,
+    /// What makes values of them.
+    pub values: Projection<'a>,
+}
+
+/// What targets `[batch, n_targets, dim]` gather of the values of each source by
+/// [`attention_weights`], summed over the sources, of which there is at least one: `[batch,
+/// n_targets, heads * dim_head]`.
+pub fn gather(
+    targets: &Tensor,
+    queries: Projection<'_>,
+    sources: &[TokenSource<'_>],
+    heads: i64,
+) -> Tensor {
+    let (inner, dim) = queries.linear.weight.size2().expect("a weight has two axes");
+    let are_few = |source: &TokenSource<'_>| {
+        source.rows.size()[0] == targets.size()[0] && source.rows.size()[1] <= FEW_KEYS
+    };
+    let fits = inner % (heads * LANES) == 0 && dim % LANES == 0;
+    if is_native(targets) && fits && sources.iter().all(are_few) {
+        let sources: Vec<_> = sources
+            .iter()
+            .map(|TokenSource { rows, keys, values }| {
+                (*rows, keys.parameters(), values.parameters())
+            })
+            .collect();
+        let targets = (targets, queries.parameters());
+        return native::token_attention(targets, &sources, heads, queries.norm.eps)
+            .expect("the shapes are those of one model");
+    }
+    gather_plainly(targets, queries, sources, heads)
+}
+
+/// [`gather`] as the released code spells it.
+fn gather_plainly(
+    targets: &Tensor,
+    queries: Projection<'_>,
+    sources: &[TokenSource<'_>],
+    heads: i64,
+) -> Tensor {
+    let q = split_heads(&queries.forward(targets), heads);
+    let parts = sources.iter().map(|TokenSource { rows, keys, values }| {
+        let weights = attention_weights(&q, &split_heads(&keys.forward(rows), heads));
+        weights.matmul(&split_heads(&values.forward(rows), heads))
+    });
+    join_heads(&parts.reduce(|sum, part| sum + part).expect("there is a source"))
 }
 
 /// Sizes that all transformer layers of one module share.
@@ -398,27 +469,19 @@ impl Attention {
         }
     }
 
-    /// As [`forward`](Attention::forward) with all `sources` one after another as the source, for
-    /// few targets and many sources, which are never projected.
+    /// As [`gather`](Attention::gather) with all `sources` one after another as the source, for few
+    /// targets and many sources, which are never projected.
     ///
     /// With `x^` a source row normalised but not yet scaled and shifted, a score is
     /// `q W_k (gamma_k x^ + beta_k)`. So `q W_k gamma_k` takes the place of the query, and what
     /// `beta_k` adds is the same for all keys. The values come after the weighted sum, since that
     /// is linear and its weights add up to one: `W_v (gamma_v (P x^) + beta_v)`.
     ///
-    /// `target` is `[batch or 1, n_targets, dim]`; the result is `[batch or 1, n_targets, dim]`.
-    fn forward_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
+    /// `target` is `[batch or 1, n_targets, dim]`; the result is `[batch or 1, n_targets, heads *
+    /// dim_head]`.
+    fn gather_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
         let (batch, n_targets, dim) = target.size3().expect("attention works on three axes");
-        let queries = self.to_q.forward(&self.norm_q.forward(target));
-        let dim_head = queries.size()[2] / self.heads;
-        let queries = queries.view([batch, n_targets * self.heads, dim_head]);
-        let to_k = self.to_k.weight.view([self.heads, dim_head, dim]);
-        // [batch or 1 * n_targets, heads, dim].
-        let projected = self.by_head(&queries).bmm(&to_k).transpose(0, 1).contiguous()
-            * (dim_head as f64).powf(-0.5);
-        // A gradient of zero is a gradient: without one, the parameter would not decay.
-        let nothing = self.norm_k.bias.sum(Kind::Float) * 0.0;
-        let projected = projected * &self.norm_k.weight + nothing;
+        let projected = self.absorbed_queries(target);
         let normed: Vec<Normed<'_>> =
             sources.iter().map(|source| source.normalise(self.norm_k.eps)).collect();
         let n_samples = normed.iter().map(Normed::n_samples).fold(batch, i64::max);
@@ -433,7 +496,38 @@ impl Attention {
             }
             _ => self.values(&projected.reshape([batch, -1, dim]), &normed),
         };
-        self.to_out.forward(&values.reshape([n_samples, n_targets, self.heads * dim_head]))
+        values.reshape([n_samples, n_targets, -1])
+    }
+
+    /// What takes the place of the queries of `target` `[batch or 1, n_targets, dim]` where sources
+    /// are not projected, `[batch or 1 * n_targets, heads, dim]`.
+    fn absorbed_queries(&self, target: &Tensor) -> Tensor {
+        let dim = target.size()[2];
+        if is_native(target) && dim % LANES == 0 {
+            let inputs = [
+                target,
+                &self.norm_q.weight,
+                &self.norm_q.bias,
+                &self.to_q.weight,
+                &self.norm_k.weight,
+                &self.norm_k.bias,
+                &self.to_k.weight,
+            ];
+            return native::absorbed_queries(inputs, self.heads, self.norm_q.eps)
+                .expect("the shapes are those of one model");
+        }
+        let queries = self.queries().forward(target);
+        let dim_head = self.to_q.weight.size()[0] / self.heads;
+        let queries = self.by_head(&queries.view([-1, self.heads, dim_head]));
+        let to_k = self.to_k.weight.view([self.heads, dim_head, dim]);
+        let projected = queries.bmm(&to_k).transpose(0, 1).contiguous();
+        // A gradient of zero is a gradient: without one, the parameter would not decay.
+        let nothing = self.norm_k.bias.sum(None) * 0.0;
+        projected * (&self.norm_k.weight * (dim_head as f64).powf(-0.5)) + nothing
+    }
+
+    fn queries(&self) -> Projection<'_> {
+        Projection { norm: &self.norm_q, linear: &self.to_q }
     }
 
     /// `[.., heads, width]` to `[heads, all others, width]`.
@@ -455,7 +549,7 @@ impl Attention {
         let scores: Vec<Tensor> =
             normed.iter().map(|x| x.scores(queries).expand([n_samples, -1, -1], false)).collect();
         // Over the sources, [n_samples, n_targets * heads, all sources].
-        let weights = Tensor::cat(&scores, 2).softmax(-1, Kind::Float);
+        let weights = softmax(&Tensor::cat(&scores, 2));
         let mut start = 0;
         let mut gathered: Option<Tensor> = None;
         for x in normed {
@@ -504,17 +598,20 @@ impl Attention {
 
     /// Queries from `target`, keys from `source`: `[batch, heads, n_targets, n_sources]`.
     fn weights(&self, target: &Tensor, source: &Tensor) -> Tensor {
-        let q = split_heads(&self.to_q.forward(&self.norm_q.forward(target)), self.heads);
-        let k = split_heads(&self.to_k.forward(&self.norm_k.forward(source)), self.heads);
-        attention_weights(&q, &k)
+        let keys = Projection { norm: &self.norm_k, linear: &self.to_k };
+        let q = split_heads(&self.queries().forward(target), self.heads);
+        attention_weights(&q, &split_heads(&keys.forward(source), self.heads))
     }
 
-    /// Queries from `target`, keys and values from `source`; the shape of `target`.
-    fn forward(&self, target: &Tensor, source: &Tensor) -> Tensor {
-        let q = self.to_q.forward(&self.norm_q.forward(target));
-        let k = self.to_k.forward(&self.norm_k.forward(source));
-        let v = self.to_v.forward(&self.norm_v.forward(source));
-        self.to_out.forward(&attend(&q, &k, &v, self.heads))
+    /// Queries from `target` `[batch, n_targets, dim]`, keys and values from `source` `[batch,
+    /// n_sources, dim]`: `[batch, n_targets, heads * dim_head]`.
+    fn gather(&self, target: &Tensor, source: &Tensor) -> Tensor {
+        let source = TokenSource {
+            rows: source,
+            keys: Projection { norm: &self.norm_k, linear: &self.to_k },
+            values: Projection { norm: &self.norm_v, linear: &self.to_v },
+        };
+        gather(target, self.queries(), &[source], self.heads)
     }
 }
 
@@ -563,7 +660,35 @@ impl TransformerLayer {
     /// and sources many: `target` `[batch or 1, n_targets, dim]` attends to all `sources`;
     /// `[batch, n_targets, dim]`.
     pub fn forward_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
-        let x = self.attention.forward_few(target, sources) + target;
+        self.after_attention(target, &self.attention.gather_few(target, sources))
+    }
+
+    /// What becomes of `target` `[batch or 1, n_targets, dim]` and of what it gathered `[batch,
+    /// n_targets, heads * dim_head]`, `[batch, n_targets, dim]`.
+    fn after_attention(&self, target: &Tensor, gathered: &Tensor) -> Tensor {
+        let FeedForward { norm, expand, reduce } = &self.feed_forward;
+        let to_out = &self.attention.to_out;
+        if is_native(gathered)
+            && target.size()[2] % LANES == 0
+            && let [Some(out_bias), Some(expand_bias), Some(reduce_bias)] =
+                [&to_out.bias, &expand.bias, &reduce.bias]
+        {
+            let inputs = [
+                gathered,
+                target,
+                &to_out.weight,
+                out_bias,
+                &norm.weight,
+                &norm.bias,
+                &expand.weight,
+                expand_bias,
+                &reduce.weight,
+                reduce_bias,
+            ];
+            return native::after_attention(inputs, norm.eps)
+                .expect("the shapes are those of one model");
+        }
+        let x = to_out.forward(gathered) + target;
         self.feed_forward.forward(&x) + x
     }
 
@@ -577,8 +702,7 @@ impl TransformerLayer {
     /// `target` `[batch, n_targets, dim]` attends to `source` `[batch, n_sources, dim]`; the shape
     /// of `target`.
     pub fn forward(&self, target: &Tensor, source: &Tensor) -> Tensor {
-        let x = self.attention.forward(target, source) + target;
-        self.feed_forward.forward(&x) + x
+        self.after_attention(target, &self.attention.gather(target, source))
     }
 }
 
@@ -589,36 +713,145 @@ pub fn transformer_layers(init: &Init<'_>, depth: i64, sizes: LayerSizes) -> Vec
 
 #[cfg(test)]
 mod tests {
+    use tch::nn;
+
     use super::*;
     use crate::model::drawn;
 
-    /// What queries gather, and the gradients of queries, keys and values.
-    fn run(x: &[Tensor; 3], form: impl Fn(&Tensor, &Tensor, &Tensor) -> Tensor) -> Vec<Tensor> {
-        let [q, k, v] = x.each_ref().map(|x| x.copy().set_requires_grad(true));
-        let output = form(&q, &k, &v);
+    type Form = fn(&Tensor, Projection<'_>, &[TokenSource<'_>], i64) -> Tensor;
+
+    /// What a function makes of a layer and of some inputs, and the gradients of those and of the
+    /// layer's parameters, which are all drawn: ones and zeros would hide a mistake.
+    fn run(
+        kind: Kind,
+        sizes: LayerSizes,
+        inputs: &[&Tensor],
+        function: impl Fn(&TransformerLayer, &[Tensor]) -> Tensor,
+    ) -> BTreeMap<String, Tensor> {
+        let mut store = nn::VarStore::new(Device::Cpu);
+        let layer = TransformerLayer::new(&Init::new(store.root(), 1), sizes);
+        let rng = &mut stream(3, "test");
+        let parameters: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
+        tch::no_grad(|| {
+            for mut parameter in parameters.values().map(Tensor::shallow_clone) {
+                parameter += drawn(rng, &parameter.size()) * 0.1;
+            }
+        });
+        store.set_kind(kind);
+        let leaf = |x: &&Tensor| x.to_kind(kind).copy().set_requires_grad(true);
+        let inputs: Vec<Tensor> = inputs.iter().map(leaf).collect();
+        let output = function(&layer, &inputs);
         let weights = drawn(&mut stream(9, "test"), &output.size());
-        (&output * weights).sum(Kind::Float).backward();
-        vec![output, q.grad(), k.grad(), v.grad()]
+        (&output * weights).sum(kind).backward();
+        let of_inputs = inputs.iter().enumerate().map(|(i, x)| (format!("input {i}"), x.grad()));
+        let of_parameters = store
+            .variables()
+            .into_iter()
+            .map(|(name, parameter)| (name, parameter.grad()))
+            .filter(|(_, grad)| grad.defined());
+        of_inputs.chain(of_parameters).chain([("output".into(), output)]).collect()
+    }
+
+    /// Asserts that a form of a function is the plain one, in whose float64 nothing is rounded that
+    /// would count.
+    fn assert_is_plain(
+        case: &str,
+        sizes: LayerSizes,
+        inputs: &[&Tensor],
+        form: impl Fn(&TransformerLayer, &[Tensor]) -> Tensor,
+        plain: impl Fn(&TransformerLayer, &[Tensor]) -> Tensor,
+    ) {
+        let found = run(Kind::Float, sizes, inputs, form);
+        let plain = run(Kind::Double, sizes, inputs, plain);
+        assert_eq!(found.keys().collect::<Vec<_>>(), plain.keys().collect::<Vec<_>>(), "{case}");
+        for (name, expected) in &plain {
+            // The gradient of a key norm's shift is zero: rounding is as large as in that of its scale.
+            let of_size = &plain[&name.replace("norm_k.bias", "norm_k.weight")];
+            let largest = of_size.abs().max().double_value(&[]);
+            let difference = (&found[name] - expected).abs().max().double_value(&[]);
+            let allowed = 2e-6 * largest.max(1.0);
+            assert!(difference <= allowed, "{case}, {name}: {difference} of {largest}");
+            assert!(largest > 0.1, "{case}, {name}: {largest}");
+        }
     }
 
     #[test]
     fn few_tokens_attend_as_any_number_does() {
         let rng = &mut stream(4, "test");
-        // The last has a width of a head that only the plain form has.
-        for [batch, n_queries, n_keys, heads, dim_head] in
-            [[64, 8, 8, 8, 64], [3, 5, 11, 2, 8], [1, 1, 9, 1, 40], [3, 5, 11, 2, 6]]
+        // The last two have widths that only the plain form has.
+        for [batch, n_queries, n_keys, heads, dim_head, dim] in [
+            [64, 8, 8, 8, 64, 128],
+            [3, 5, 11, 2, 8, 16],
+            [1, 2, 9, 1, 40, 24],
+            [3, 5, 11, 2, 6, 16],
+            [3, 5, 11, 2, 8, 12],
+        ] {
+            let sizes = LayerSizes { dim, heads, dim_head, mlp_dim: 24, eps: 1e-5 };
+            let mut rows = |n| drawn(rng, &[batch, n, dim]);
+            let (targets, one, other) = (rows(n_queries), rows(n_keys), rows(n_keys));
+            let gather_by = |form: Form, layer: &TransformerLayer, x: &[Tensor]| {
+                let Attention { norm_k, norm_v, to_k, to_v, heads, .. } = &layer.attention;
+                let source = |rows| TokenSource {
+                    rows,
+                    keys: Projection { norm: norm_k, linear: to_k },
+                    values: Projection { norm: norm_v, linear: to_v },
+                };
+                let sources: Vec<_> = match x {
+                    // Queries, keys and values of the same rows.
+                    [own] => vec![source(own)],
+                    [_, sources @ ..] => sources.iter().map(source).collect(),
+                    [] => vec![],
+                };
+                form(&x[0], layer.attention.queries(), &sources, *heads)
+            };
+            for inputs in [&[&targets, &one, &other][..], &[&targets, &one], &[&targets]] {
+                assert_is_plain(
+                    &format!("{} x {n_queries} x {n_keys} x {dim_head} of {dim}", inputs.len()),
+                    sizes,
+                    inputs,
+                    |layer, x| gather_by(gather, layer, x),
+                    |layer, x| gather_by(gather_plainly, layer, x),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_layer_is_what_its_parts_are() {
+        let rng = &mut stream(5, "test");
+        // The last has a width that only the plain form has.
+        for [batch, n_targets, heads, dim_head, dim] in
+            [[64, 8, 8, 64, 128], [5, 3, 2, 8, 16], [5, 3, 2, 6, 12]]
         {
-            let mut rows = |n| drawn(rng, &[batch, n, heads * dim_head]);
-            let x = [rows(n_queries), rows(n_keys), rows(n_keys)];
-            let few = run(&x, |q, k, v| attend(q, k, v, heads));
-            let plain = run(&x, |q, k, v| {
-                let weights = attention_weights(&split_heads(q, heads), &split_heads(k, heads));
-                join_heads(&weights.matmul(&split_heads(v, heads)))
-            });
-            for (few, plain) in few.iter().zip(&plain) {
-                let difference = (few - plain).abs().max().double_value(&[]);
-                assert!(difference < 5e-6, "{n_queries} x {n_keys} x {dim_head}: {difference}");
-                assert!(plain.abs().max().double_value(&[]) > 0.1);
+            let sizes = LayerSizes { dim, heads, dim_head, mlp_dim: 24, eps: 1e-5 };
+            let mut rows = |dims: [i64; 3]| drawn(rng, &dims);
+            // Targets of their own for each sample, and the same for all.
+            for target in [rows([batch, n_targets, dim]), rows([1, n_targets, dim])] {
+                let gathered = rows([batch, n_targets, heads * dim_head]);
+                assert_is_plain(
+                    &format!("after attention of {:?}", target.size()),
+                    sizes,
+                    &[&target, &gathered],
+                    |layer, x| layer.after_attention(&x[0], &x[1]),
+                    |layer, x| {
+                        let y = layer.attention.to_out.forward(&x[1]) + &x[0];
+                        layer.feed_forward.forward(&y) + y
+                    },
+                );
+                assert_is_plain(
+                    &format!("queries of {:?}", target.size()),
+                    sizes,
+                    &[&target],
+                    |layer, x| layer.attention.absorbed_queries(&x[0]),
+                    |layer, x| {
+                        let Attention { norm_k, to_k, .. } = &layer.attention;
+                        let queries = layer.attention.queries().forward(&x[0]);
+                        let queries = queries.view([-1, heads, 1, dim_head]);
+                        let to_k = to_k.weight.view([heads, dim_head, dim]);
+                        let projected = queries.matmul(&to_k).squeeze_dim(2) * &norm_k.weight;
+                        projected / (dim_head as f64).sqrt() + norm_k.bias.sum(Kind::Double) * 0.0
+                    },
+                );
             }
         }
     }

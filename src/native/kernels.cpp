@@ -327,17 +327,19 @@ void unscale(const FrameExtents &e, float eps, const float *frames, const float 
   });
 }
 
-// Calls `work(query, key, product)` with the product of each row of `left` and each of `right`.
+// Calls `work(query, key, product)` with the product of each row of `left` and each of `right`, whose
+// rows are so far apart.
 template <typename Work>
-INLINE void scores(const TokenExtents &e, const float *left, const float *right, Work work) {
+INLINE void scores(const TokenExtents &e, const float *left, int64_t left_stride,
+                   const float *right, Work work) {
   pieces<ROWS>(e.queries, [&](auto queries, int64_t query) {
     pieces<COLUMNS>(e.keys, [&](auto keys, int64_t key) {
       Tile<queries.value, keys.value> tile{};
       for (int64_t i = 0; i < e.dim; i += LANES) {
         for (int64_t m = 0; m < keys.value; m++) {
-          const Vector factor = load(right + (key + m) * e.stride + i);
+          const Vector factor = load(right + (key + m) * e.key_stride + i);
           for (int64_t n = 0; n < queries.value; n++) {
-            tile.at[n][m] += load(left + (query + n) * e.stride + i) * factor;
+            tile.at[n][m] += load(left + (query + n) * left_stride + i) * factor;
           }
         }
       }
@@ -350,22 +352,34 @@ INLINE void scores(const TokenExtents &e, const float *left, const float *right,
   });
 }
 
-// `left right`, of `n_rows` rows. `left` has its rows, and the values of a row, so far apart.
+// A matrix whose rows are `stride` apart, or whose columns are where it is read transposed.
+struct Rows {
+  const float *at;
+  int64_t stride;
+};
+
+// `left right`, of `n_rows` rows, which is added to `out` or takes its place. `left` has its rows, and
+// the values of a row, so far apart.
 INLINE void weighted(const TokenExtents &e, int64_t n_rows, const float *left, int64_t left_rows,
-                     int64_t left_values, const float *right, int64_t length, float *out) {
+                     int64_t left_values, Rows right, int64_t length, bool add, float *out,
+                     int64_t out_stride) {
   pieces<ROWS>(n_rows, [&](auto rows, int64_t row) {
     strips(e.dim, [&](auto vectors, int64_t start) {
+      float *own = out + row * out_stride + start;
       Tile<rows.value, vectors.value> tile{};
-      multiply(tile, left + row * left_rows, left_rows, left_values, right + start, e.stride,
-               length);
-      store(out + row * e.stride + start, e.stride, tile);
+      if (add) {
+        load(tile, own, out_stride);
+      }
+      multiply(tile, left + row * left_rows, left_rows, left_values, right.at + start,
+               right.stride, length);
+      store(own, out_stride, tile);
     });
   });
 }
 
 void attend(const TokenExtents &e, float scale, const float *q, const float *k, const float *v,
-            float *weights, float *out) {
-  scores(e, q, k, [&](int64_t query, int64_t key, float product) {
+            float *weights, bool add, float *out) {
+  scores(e, q, e.query_stride, k, [&](int64_t query, int64_t key, float product) {
     weights[query * e.width + key] = product * scale;
   });
   for (int64_t query = 0; query < e.queries; query++) {
@@ -389,13 +403,13 @@ void attend(const TokenExtents &e, float scale, const float *q, const float *k, 
       store(at + i, load(at + i) * share);
     }
   }
-  weighted(e, e.queries, weights, e.width, 1, v, e.keys, out);
+  weighted(e, e.queries, weights, e.width, 1, {v, e.key_stride}, e.keys, add, out, e.out_stride);
 }
 
 void unattend(const TokenExtents &e, float scale, const float *q, const float *k, const float *v,
-              const float *weights, const float *d_out, float *room, float *d_q, float *d_k,
-              float *d_v) {
-  scores(e, d_out, v, [&](int64_t query, int64_t key, float product) {
+              const float *weights, const float *d_out, float *room, bool add, float *d_q,
+              float *d_k, float *d_v) {
+  scores(e, d_out, e.out_stride, v, [&](int64_t query, int64_t key, float product) {
     room[query * e.width + key] = product;
   });
   for (int64_t query = 0; query < e.queries; query++) {
@@ -409,12 +423,84 @@ void unattend(const TokenExtents &e, float scale, const float *q, const float *k
       d[key] = own[key] * (d[key] - mean) * scale;
     }
   }
-  weighted(e, e.queries, room, e.width, 1, k, e.keys, d_q);
-  weighted(e, e.keys, room, 1, e.width, q, e.queries, d_k);
-  weighted(e, e.keys, weights, 1, e.width, d_out, e.queries, d_v);
+  weighted(e, e.queries, room, e.width, 1, {k, e.key_stride}, e.keys, add, d_q, e.query_stride);
+  weighted(e, e.keys, room, 1, e.width, {q, e.query_stride}, e.queries, false, d_k, e.key_stride);
+  weighted(e, e.keys, weights, 1, e.width, {d_out, e.out_stride}, e.queries, false, d_v,
+           e.key_stride);
 }
 
-constexpr Kernels table{transpose, scales, weigh, unweigh, unsum, unscale, attend, unattend};
+void normalise(int64_t n_rows, int64_t dim, float eps, const float *x, float *normed,
+               float *scale) {
+  const float share = 1 / static_cast<float>(dim);
+  for (int64_t row = 0; row < n_rows; row++, x += dim, normed += dim) {
+    Vector total{}, squares{};
+    for (int64_t i = 0; i < dim; i += LANES) {
+      total += load(x + i);
+    }
+    const Vector mean = all(sum(total) * share);
+    for (int64_t i = 0; i < dim; i += LANES) {
+      const Vector centred = load(x + i) - mean;
+      squares += centred * centred;
+      store(normed + i, centred);
+    }
+    scale[row] = 1 / __builtin_sqrtf(sum(squares) * share + eps);
+    for (int64_t i = 0; i < dim; i += LANES) {
+      store(normed + i, load(normed + i) * all(scale[row]));
+    }
+  }
+}
+
+void unnormalise(int64_t n_rows, int64_t dim, const float *normed, const float *scale,
+                 const float *d_normed, const float *also, float *d_x) {
+  const float share = 1 / static_cast<float>(dim);
+  for (int64_t row = 0; row < n_rows; row++, normed += dim, d_normed += dim, d_x += dim) {
+    Vector total{}, products{};
+    for (int64_t i = 0; i < dim; i += LANES) {
+      total += load(d_normed + i);
+      products += load(d_normed + i) * load(normed + i);
+    }
+    const Vector mean = all(sum(total) * share), along = all(sum(products) * share);
+    for (int64_t i = 0; i < dim; i += LANES) {
+      const Vector centred = load(d_normed + i) - mean - load(normed + i) * along;
+      const Vector others = also ? load(also + row * dim + i) : Vector{};
+      store(d_x + i, others + centred * all(scale[row]));
+    }
+  }
+}
+
+void fold(int64_t n_rows, int64_t dim, const float *weight, const float *gamma, const float *beta,
+          const float *bias, float *folded, float *offset) {
+  for (int64_t row = 0; row < n_rows; row++, weight += dim, folded += dim) {
+    Vector product{};
+    for (int64_t i = 0; i < dim; i += LANES) {
+      const Vector values = load(weight + i);
+      product += values * load(beta + i);
+      store(folded + i, values * load(gamma + i));
+    }
+    offset[row] = sum(product) + (bias ? bias[row] : 0);
+  }
+}
+
+void unfold(int64_t n_rows, int64_t dim, const float *weight, const float *gamma,
+            const float *beta, const float *d_folded, const float *d_offset, float *d_weight,
+            float *d_gamma, float *d_beta) {
+  for (int64_t i = 0; i < dim; i += LANES) {
+    const Vector scale = load(gamma + i), shift = load(beta + i);
+    Vector d_scale{}, d_shift{};
+    for (int64_t row = 0; row < n_rows; row++) {
+      const Vector values = load(weight + row * dim + i), d = load(d_folded + row * dim + i);
+      const Vector d_own = all(d_offset[row]);
+      d_scale += d * values;
+      d_shift += d_own * values;
+      store(d_weight + row * dim + i, d * scale + d_own * shift);
+    }
+    store(d_gamma + i, d_scale);
+    store(d_beta + i, d_shift);
+  }
+}
+
+constexpr Kernels table{transpose, scales,    weigh,       unweigh, unsum, unscale, attend,
+                        unattend,  normalise, unnormalise, fold,    unfold};
 
 } // namespace
 

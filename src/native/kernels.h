@@ -1,4 +1,4 @@
-// The loops of `FrameAttention` and `TokenAttention`, which are compiled for more than one processor.
+// The loops of the functions beside this file, which are compiled for more than one processor.
 
 #pragma once
 
@@ -19,10 +19,11 @@ struct FrameExtents {
   int64_t value_width;
 };
 
-// Extents of the matrices of one sample and one head, whose rows are `stride` apart: queries, and keys
-// and values.
+// Extents of the matrices of one sample and one head: queries, keys and values, and what the queries
+// gather, whose rows are so far apart.
 struct TokenExtents {
-  int64_t queries, keys, dim, stride;
+  int64_t queries, keys, dim;
+  int64_t query_stride, key_stride, out_stride;
   // Of a row of weights: the keys, and what fills up a multiple of LANES.
   int64_t width;
 };
@@ -67,14 +68,35 @@ struct Kernels {
                   const float *scale, float *d_scale, float *room, float *d_gram, float *d_cross,
                   float *d_rest);
 
-  // The softmax of `scale q k^T`, [queries, width], and what it gathers of the values.
+  // The softmax of `scale q k^T`, [queries, width], and what it gathers of the values, which is added
+  // to `out` or takes its place.
   void (*attend)(const TokenExtents &e, float scale, const float *q, const float *k,
-                 const float *v, float *weights, float *out);
+                 const float *v, float *weights, bool add, float *out);
 
-  // The gradients of that. `room` is for [queries, width].
+  // The gradients of that, of which that of the queries is added or takes the place of what was there.
+  // `room` is for [queries, width].
   void (*unattend)(const TokenExtents &e, float scale, const float *q, const float *k,
-                   const float *v, const float *weights, const float *d_out, float *room,
+                   const float *v, const float *weights, const float *d_out, float *room, bool add,
                    float *d_q, float *d_k, float *d_v);
+
+  // Rows of `dim` values, a multiple of LANES, to rows of mean 0 and variance 1 but for `eps`, and
+  // what each was multiplied with.
+  void (*normalise)(int64_t n_rows, int64_t dim, float eps, const float *x, float *normed,
+                    float *scale);
+
+  // The gradient of `normalise`, to which `also` is added where it is not null.
+  void (*unnormalise)(int64_t n_rows, int64_t dim, const float *normed, const float *scale,
+                      const float *d_normed, const float *also, float *d_x);
+
+  // `weight` times `gamma`, [n_rows, dim], and `weight` `beta` plus `bias`, which may be null, [n_rows]:
+  // what a linear map makes of a norm's scale and shift.
+  void (*fold)(int64_t n_rows, int64_t dim, const float *weight, const float *gamma,
+               const float *beta, const float *bias, float *folded, float *offset);
+
+  // The gradients of that; that of the bias is `d_offset`.
+  void (*unfold)(int64_t n_rows, int64_t dim, const float *weight, const float *gamma,
+                 const float *beta, const float *d_folded, const float *d_offset, float *d_weight,
+                 float *d_gamma, float *d_beta);
 };
 
 // For any processor, and, on x86-64, for those with AVX2 and FMA.

@@ -66,6 +66,13 @@ pub fn memory(index: usize) -> Option<u64> {
     cuda::describe(index).ok().map(|(_, memory)| memory as u64)
 }
 
+/// Waits until a device has done what it was given.
+pub(super) fn wait(device: Device) {
+    if let Device::Cuda(index) = device {
+        tch::Cuda::synchronize(index as i64);
+    }
+}
+
 /// Whether work on a device can be recorded; makes this thread ready for it.
 pub(super) fn can_record(device: Device) -> bool {
     match device {

@@ -41,29 +41,25 @@ pub(super) struct Losses {
 }
 
 impl Fit<'_> {
+    fn batch_size(&self) -> usize {
+        self.settings.hyper_parameters.training.batch_size.max(1)
+    }
+
     /// One pass over the training split, in the epoch's order of each model, with the learning rates
-    /// of ALMT and of the text encoder. Returns the errors of each model.
+    /// of ALMT and of the text encoder. Returns what [`losses`](Fit::losses) are made of, which stays
+    /// on the device: `[n_steps + 2, n_models]`.
     pub(super) fn epoch(
         &mut self,
         epoch: usize,
         lrs: &[f64],
         split: &TrainingSplit,
         progress: &mut dyn Progress,
-    ) -> Result<Vec<Losses>, TrainError> {
-        let batch_size = self.settings.hyper_parameters.training.batch_size.max(1);
+    ) -> Result<Tensor, TrainError> {
+        let batch_size = self.batch_size();
         let n_models = self.seeds.len();
-        let orders: Vec<Vec<usize>> = self
-            .seeds
-            .iter()
-            .map(|seed| {
-                let mut order: Vec<usize> = (0..split.n_samples()).collect();
-                // A stream per epoch: an order depends on no other one, so that a run can go on
-                // anywhere.
-                order.shuffle(&mut stream(*seed, &format!("shuffle/{epoch}")));
-                order
-            })
-            .collect();
-        let n_steps = split.n_samples().div_ceil(batch_size);
+        let n_samples = split.n_samples();
+        let orders: Vec<_> = self.seeds.iter().map(|seed| order(*seed, epoch, n_samples)).collect();
+        let n_steps = n_samples.div_ceil(batch_size);
         let encoder_is_trained =
             self.settings.text_encoder.as_ref().is_some_and(|encoder| encoder.lr > 0.0);
         self.optimizer.set_lrs(lrs);
@@ -120,13 +116,26 @@ impl Fit<'_> {
             Ok(())
         })?;
         losses.extend([squared, absolute]);
-        // All of the epoch in one copy, [step and two sums, model].
-        let all = Tensor::stack(&losses, 0).view([-1, n_models as i64]).to_device(Device::Cpu);
-        let all = Vec::<Vec<f32>>::try_from(all)?;
-        let (steps, sums) = all.split_at(n_steps.min(all.len()));
-        for (step, of_models) in steps.iter().enumerate() {
+        Ok(Tensor::stack(&losses, 0).view([-1, n_models as i64]))
+    }
+
+    /// The errors of each model over an epoch, from the values that [`epoch`](Fit::epoch) returned:
+    /// of each step the mean of the squared errors, then the sums of both errors over all samples.
+    ///
+    /// # Errors
+    /// A step had no finite error.
+    pub(super) fn losses(
+        &self,
+        epoch: usize,
+        values: &[f32],
+        split: &TrainingSplit,
+    ) -> Result<Vec<Losses>, TrainError> {
+        let n_models = self.seeds.len();
+        let (steps, sums) = values.split_at(values.len().saturating_sub(2 * n_models));
+        for (step, of_models) in steps.chunks(n_models).enumerate() {
             if let Some(idx) = of_models.iter().position(|loss| !loss.is_finite()) {
-                let batch = orders[idx].chunks(batch_size).nth(step).unwrap_or_default();
+                let order = order(self.seeds[idx], epoch, split.n_samples());
+                let batch = order.chunks(self.batch_size()).nth(step).unwrap_or_default();
                 let ids = batch.iter().map(|idx| split.ids()[*idx].clone()).collect();
                 return Err(TrainError::Diverged {
                     epoch,
@@ -136,13 +145,16 @@ impl Fit<'_> {
                 });
             }
         }
-        let mean = |sum: usize, idx: usize| f64::from(sums[sum][idx]) / n_done as f64;
-        let of_model = |idx| Losses { squared: mean(0, idx), absolute: mean(1, idx) };
-        Ok((0..n_models).map(of_model).collect())
+        let (squared, absolute) = sums.split_at(n_models);
+        let mean = |sum: &f32| f64::from(*sum) / split.n_samples() as f64;
+        let of_model =
+            |(squared, absolute)| Losses { squared: mean(squared), absolute: mean(absolute) };
+        Ok(squared.iter().zip(absolute).map(of_model).collect())
     }
 
-    /// Predictions of each model for all samples of a split, in order, `[model][n_samples]`.
-    pub(super) fn predict(&mut self, split: &TrainingSplit) -> Result<Vec<Vec<f32>>, TrainError> {
+    /// Predictions of each model for all samples of a split, in order, `[n_models, n_samples]`, which
+    /// stay on the device.
+    pub(super) fn predict(&mut self, split: &TrainingSplit) -> Result<Tensor, TrainError> {
         let n_models = self.seeds.len();
         let orders: Vec<Vec<usize>> = vec![(0..split.n_samples()).collect(); n_models];
         let n_samples = PREDICT_BATCH.min(split.n_samples());
@@ -163,10 +175,35 @@ impl Fit<'_> {
                 parts.extend(results.iter().map(|pred| pred.view([n_models as i64, -1]).copy()));
                 Ok(())
             })?;
-            let pred = Tensor::cat(&parts, 1).to_device(Device::Cpu);
-            Ok(Vec::<Vec<f32>>::try_from(pred)?)
+            Ok(Tensor::cat(&parts, 1))
         })
     }
+}
+
+/// The order of the training samples of a model in an epoch. Each has a random stream of its own: an
+/// order depends on no other one, so that a run can go on anywhere.
+fn order(seed: u64, epoch: usize, n_samples: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n_samples).collect();
+    order.shuffle(&mut stream(seed, &format!("shuffle/{epoch}")));
+    order
+}
+
+/// The values of tensors, in one copy for all of them.
+///
+/// # Errors
+/// libtorch fails.
+pub(super) fn to_host(tensors: &[Tensor]) -> Result<Vec<Vec<f32>>, TrainError> {
+    within(Work::Model, || {
+        let flat: Vec<Tensor> = tensors.iter().map(|tensor| tensor.flatten(0, -1)).collect();
+        let all = Vec::<f32>::try_from(Tensor::cat(&flat, 0).to_device(Device::Cpu))?;
+        let mut rest = &*all;
+        let own = |tensor: &Tensor| {
+            let (own, others) = rest.split_at(tensor.numel());
+            rest = others;
+            own.to_vec()
+        };
+        Ok(flat.iter().map(own).collect())
+    })
 }
 
 /// Orders of samples, one per model, as one whose batches hold as many samples for each model, one
@@ -306,6 +343,18 @@ mod tests {
         Fit { settings, seeds, models, optimizer, replay: Replay::new(false) }
     }
 
+    /// The errors of each model in an epoch.
+    fn epoch(fit: &mut Fit<'_>, epoch: usize, lrs: &[f64], split: &TrainingSplit) -> Vec<Losses> {
+        let all = fit.epoch(epoch, lrs, split, &mut Silent).unwrap();
+        fit.losses(epoch, &to_host(&[all]).unwrap()[0], split).unwrap()
+    }
+
+    /// Predictions of each model.
+    fn predict(fit: &mut Fit<'_>, split: &TrainingSplit) -> Vec<Vec<f32>> {
+        let pred = fit.predict(split).unwrap();
+        to_host(&pred.unbind(0)).unwrap()
+    }
+
     /// 21 samples of three modalities, and the configuration of a model for them.
     fn three_modalities(
         is_half: bool,
@@ -337,10 +386,9 @@ mod tests {
         let train = |seeds: &[u64]| {
             let models = Models::new(&config, seeds, Device::Cpu, none).unwrap();
             let mut fit = fit(&settings, seeds, &models);
-            let losses: Vec<Vec<Losses>> = (1..=4)
-                .map(|epoch| fit.epoch(epoch, &[1e-3, 0.0], &split, &mut Silent).unwrap())
-                .collect();
-            let pred = fit.predict(&split).unwrap();
+            let losses: Vec<Vec<Losses>> =
+                (1..=4).map(|number| epoch(&mut fit, number, &[1e-3, 0.0], &split)).collect();
+            let pred = predict(&mut fit, &split);
             let parameters: Vec<_> = (0..seeds.len()).map(|i| models.parameters_of(i)).collect();
             (losses, pred, parameters)
         };
@@ -375,8 +423,7 @@ mod tests {
             let (split, settings, config) = three_modalities(is_half, cache);
             let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
             let mut fit = fit(&settings, &[3], &models);
-            let losses = fit.epoch(1, &[1e-3, 0.0], &split, &mut Silent).unwrap();
-            losses[0].squared.to_bits()
+            epoch(&mut fit, 1, &[1e-3, 0.0], &split)[0].squared.to_bits()
         };
         let whole = losses(false, Cache::Device);
         assert_eq!(losses(true, Cache::Device), whole);
@@ -390,10 +437,10 @@ mod tests {
             let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
             let mut fit = Fit { replay: Replay::new(records), ..fit(&settings, &[3], &models) };
             let losses: Vec<u64> = (1..=4)
-                .map(|epoch| fit.epoch(epoch, &[1e-3, 0.0], &split, &mut Silent).unwrap())
+                .map(|number| epoch(&mut fit, number, &[1e-3, 0.0], &split))
                 .map(|losses| losses[0].squared.to_bits())
                 .collect();
-            (losses, fit.predict(&split).unwrap())
+            (losses, predict(&mut fit, &split))
         };
         // On a CPU nothing can, which shows after the steps that go before a recording.
         assert_eq!(run(true), run(false));
@@ -406,7 +453,7 @@ mod tests {
             settings.precision = precision;
             let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
             let mut fit = fit(&settings, &[3], &models);
-            let losses = fit.epoch(1, &[1e-3, 0.0], &split, &mut Silent).unwrap();
+            let losses = epoch(&mut fit, 1, &[1e-3, 0.0], &split);
             assert!(models.parameters().values().all(|tensor| tensor.kind() == Kind::Float));
             assert!(!Autocast::is_on());
             losses[0].squared
@@ -462,7 +509,7 @@ mod tests {
             let seeds = [settings.seed];
             let mut fit = fit(&settings, &seeds, &models);
             let lrs = [0.0, 0.0];
-            let loss = |epoch| fit.epoch(epoch, &lrs, &split, &mut Silent).unwrap()[0].squared;
+            let loss = |number| epoch(&mut fit, number, &lrs, &split)[0].squared;
             epochs.map(loss).map(f64::to_bits).collect()
         };
         let whole = losses(1..=4);

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::schedule::Schedule;
 use crate::corpus::{Dataset, Modality};
 use crate::model::{AlmtConfig, AlmtSizes, Sequence, Variant};
 
@@ -18,6 +19,9 @@ pub struct Training {
     pub batch_size: usize,
     /// Base learning rate of the schedule.
     pub lr: f64,
+    /// How the learning rate moves.
+    #[serde(default, skip_serializing_if = "Schedule::is_published")]
+    pub schedule: Schedule,
     /// Decoupled weight decay of AdamW, on all parameters.
     pub weight_decay: f64,
 }

@@ -10,7 +10,7 @@ use tch::{Device, Reduction, Tensor};
 
 use super::checkpoint::{self, Checkpoint, ModelConfig};
 use super::data::TrainingSplit;
-use super::fit::Fit;
+use super::fit::{Fit, to_host};
 use super::folder::{self, CONFIG, STATE, io};
 use super::memory::{Work, within};
 use super::metrics::{self, Metrics};
@@ -21,7 +21,6 @@ use super::optimizer::AdamW;
 use super::predictions::{self, Prediction};
 use super::record::{EpochRecord, RunResult};
 use super::replay::Replay;
-use super::schedule::learning_rate;
 use super::settings::{Precision, TrainSettings};
 use super::{TrainError, attention, device, state};
 use crate::corpus::Modality;
@@ -165,20 +164,32 @@ pub fn train_together(
             break;
         }
         let epoch_start = Instant::now();
-        let lr = learning_rate(training.lr, epoch, training.epochs);
-        let lrs = [lr, learning_rate(bert_lr, epoch, training.epochs)];
+        let [lr, bert_lr] = [training.lr, bert_lr]
+            .map(|base| training.schedule.learning_rate(base, epoch, training.epochs));
         let n_samples = training.batch_size.min(data.train.n_samples()) * runs.len();
-        let losses =
-            within(Work::Step { n_samples }, || fit.epoch(epoch, &lrs, &data.train, progress))?;
+        let errors = within(Work::Step { n_samples }, || {
+            let errors = fit.epoch(epoch, &[lr, bert_lr], &data.train, progress)?;
+            device::wait(device);
+            Ok(errors)
+        })?;
         let train_seconds = epoch_start.elapsed().as_secs_f64();
-        let mut evaluate = |split: &TrainingSplit| {
-            let pred = fit.predict(split)?.into_iter();
-            Ok::<_, TrainError>(
-                pred.map(|p| metrics::evaluate(scheme, &p, split.labels())).collect(),
-            )
+        // What the metrics are computed from comes back in one copy.
+        let mut on_device = vec![errors, fit.predict(&data.valid)?];
+        if let Some(test) = &data.test {
+            on_device.push(fit.predict(test)?);
+        }
+        let on_host = to_host(&on_device)?;
+        let losses = fit.losses(epoch, &on_host[0], &data.train)?;
+        let evaluate = |pred: &[f32], split: &TrainingSplit| -> Vec<Metrics> {
+            let n_samples = split.n_samples();
+            let of_model = |idx| &pred[idx * n_samples..][..n_samples];
+            (0..runs.len())
+                .map(|idx| metrics::evaluate(scheme, of_model(idx), split.labels()))
+                .collect()
         };
-        let valid: Vec<Metrics> = evaluate(&data.valid)?;
-        let test: Option<Vec<Metrics>> = data.test.as_ref().map(evaluate).transpose()?;
+        let valid = evaluate(&on_host[1], &data.valid);
+        let test =
+            data.test.as_ref().zip(on_host.get(2)).map(|(split, pred)| evaluate(pred, split));
         let seconds = epoch_start.elapsed().as_secs_f64();
         for (idx, (run, losses)) in ongoing.iter_mut().zip(losses).enumerate() {
             let record = EpochRecord {

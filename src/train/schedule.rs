@@ -1,9 +1,51 @@
-//! The learning rate of every epoch: linear warm-up, then a cosine.
-//!
-//! Paper Table 9 («Warm Up», «Cosine Annealing»); the exact sequence is that of Haoyu-ha/ALMT
-//! `core/scheduler.py`, a `CosineAnnealingLR` inside a `GradualWarmupScheduler`.
+//! The learning rate of every epoch.
 
 use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::named;
+
+/// How the learning rate moves over the epochs of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Linear warm-up, then a cosine: paper Table 9 («Warm Up», «Cosine Annealing»), in the exact
+    /// sequence of Haoyu-ha/ALMT `core/scheduler.py`, a `CosineAnnealingLR` inside a
+    /// `GradualWarmupScheduler`.
+    #[default]
+    WarmupCosine,
+    /// The base rate in every epoch.
+    Constant,
+}
+
+impl Schedule {
+    /// All of them.
+    pub const ALL: [Schedule; 2] = [Schedule::WarmupCosine, Schedule::Constant];
+
+    /// The name on the command line and in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Schedule::WarmupCosine => "warmup-cosine",
+            Schedule::Constant => "constant",
+        }
+    }
+
+    /// Whether this is the published schedule.
+    pub fn is_published(&self) -> bool {
+        *self == Schedule::default()
+    }
+
+    /// Learning rate during `epoch` (counted from 1) of `n_epochs`.
+    pub fn learning_rate(self, base: f64, epoch: usize, n_epochs: usize) -> f64 {
+        match self {
+            Schedule::WarmupCosine => warm_up_and_cosine(base, epoch, n_epochs),
+            Schedule::Constant => base,
+        }
+    }
+}
+
+named!(Schedule);
 
 /// Learning rate during `epoch` (counted from 1) of `n_epochs`.
 ///
@@ -11,7 +53,7 @@ use std::f64::consts::PI;
 /// only the optimizer's moments advance. At the hand-over the released code reads the cosine
 /// scheduler without stepping it, so that the base rate is used twice and the cosine lags by one
 /// epoch; it never reaches 0.
-pub fn learning_rate(base: f64, epoch: usize, n_epochs: usize) -> f64 {
+fn warm_up_and_cosine(base: f64, epoch: usize, n_epochs: usize) -> f64 {
     let warm_up = 0.1 * n_epochs as f64;
     let cosine = 0.9 * n_epochs as f64;
     let t = epoch as f64 - 1.0;

@@ -24,6 +24,7 @@ use crate::train::folder;
 use crate::train::preset::Preset;
 use crate::train::record::RunResult;
 use crate::train::run::{self, Start, TrainingData};
+use crate::train::schedule::Schedule;
 use crate::train::seeds::{SUMMARIES, spread};
 use crate::train::settings::{
     EncoderChoice, InitialWeights, Precision, TokenChoice, TrainSettings,
@@ -31,7 +32,7 @@ use crate::train::settings::{
 use crate::train::weights;
 
 /// Options of a new run, which a run that goes on or is done again has from its folder.
-const OF_NEW_RUNS: [&str; 27] = [
+const OF_NEW_RUNS: [&str; 28] = [
     "text",
     "bert",
     "text_from",
@@ -45,6 +46,7 @@ const OF_NEW_RUNS: [&str; 27] = [
     "epochs",
     "batch_size",
     "lr",
+    "schedule",
     "modalities",
     "residual",
     "set",
@@ -95,6 +97,10 @@ pub struct TrainArgs {
     /// Base learning rate [default: the dataset's preset, 1e-4]
     #[arg(long, value_parser = positive)]
     lr: Option<f64>,
+    /// How the learning rate moves over the epochs: warmup-cosine, as published, or constant [default:
+    /// warmup-cosine]
+    #[arg(long)]
+    schedule: Option<Schedule>,
     /// Modalities that the model sees [default: all that the store has]
     #[arg(long, value_delimiter = ',', value_name = "text,audio,vision")]
     modalities: Vec<Modality>,
@@ -237,6 +243,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     training.epochs = args.epochs.map_or(training.epochs, |epochs| epochs as usize);
     training.batch_size = args.batch_size.map_or(training.batch_size, |size| size as usize);
     training.lr = args.lr.unwrap_or(training.lr);
+    training.schedule = args.schedule.unwrap_or(training.schedule);
     hyper_parameters.model.residual = args.residual.unwrap_or(hyper_parameters.model.residual);
     for assignment in &args.set {
         hyper_parameters.set(assignment).map_err(Failure::new)?;
