@@ -154,6 +154,13 @@ fn an_encoder_in_the_loop_reads_texts_as_encode_does() {
         almt(folder, &[&bert[..], &["--epochs", "2", "--batch-size", "8"], more].concat())
     };
     let made_of_texts = ["--text-from", "raw_text", "--max-len", "12"];
+    let unused = ["train", "--store", "new.h5", "--bert", "tiny-bert"];
+    let wrong = almt(folder, &unused);
+    assert!(
+        wrong.code() == 2 && wrong.stderr().contains("needs `--text bert`"),
+        "{}",
+        wrong.explain()
+    );
     train(&["--store", "new.h5", "--out", "stored"]).ok();
     train(&[&["--store", "mosi.h5", "--out", "made"], &made_of_texts[..]].concat()).ok();
     let weights =

@@ -286,10 +286,8 @@ fn selection_and_early_stopping_do_what_they_are_told() {
     synthetic_store(folder, "mosi", "24");
     train(folder, "corr", &["--select", "Corr"]);
     let result = json(folder, "corr/result.json");
-    let lines = String::from_utf8(bytes(folder, "corr/metrics.jsonl")).unwrap();
-    let best = lines
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+    let best = epochs(folder, "corr")
+        .iter()
         .map(|record| record["valid"]["Corr"].as_f64().unwrap_or(f64::NEG_INFINITY))
         .fold(f64::NEG_INFINITY, f64::max);
     assert_eq!(result["selected"]["valid"]["Corr"].as_f64(), Some(best));
@@ -301,6 +299,64 @@ fn selection_and_early_stopping_do_what_they_are_told() {
     assert_eq!(result["selected"]["epoch"], 1);
     let args = ["train", "--store", "mosi.h5", "--select", "Mult_acc_2", "--out", "no"];
     almt(folder, &args).fails_with(&["`Mult_acc_2` is none of the metrics", "Has0_acc_2"]);
+}
+
+#[test]
+fn a_constant_rate_is_the_base_rate_in_every_epoch_and_belongs_to_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    train(folder, "published", &[]);
+    train(folder, "constant", &["--schedule", "constant"]);
+    assert_eq!(learning_rates(folder, "published")[0], 0.0);
+    assert_eq!(learning_rates(folder, "constant"), [1e-3; 3]);
+    // What is published leaves no trace in the settings.
+    let schedule = |run: &str| {
+        let config = String::from_utf8(bytes(folder, &format!("{run}/config.toml"))).unwrap();
+        config.lines().find(|line| line.starts_with("schedule")).map(str::to_owned)
+    };
+    assert_eq!(schedule("published"), None);
+    assert_eq!(schedule("constant").as_deref(), Some("schedule = \"constant\""));
+    almt(folder, &["train", "--repeat", "constant"]).ok();
+    let wrong = almt(folder, &["train", "--store", "mosi.h5", "--schedule", "step"]);
+    assert_eq!(wrong.code(), 2, "{}", wrong.explain());
+    assert!(wrong.stderr().contains("`step` is none of: warmup-cosine, constant"));
+}
+
+/// Of every epoch of a run.
+fn learning_rates(folder: &Path, run: &str) -> Vec<f64> {
+    epochs(folder, run).iter().map(|epoch| epoch["lr"].as_f64().unwrap()).collect()
+}
+
+/// What a run says of every epoch.
+fn epochs(folder: &Path, run: &str) -> Vec<serde_json::Value> {
+    let lines = String::from_utf8(bytes(folder, &format!("{run}/metrics.jsonl"))).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn the_loops_for_any_processor_train_as_those_for_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    train(folder, "own", &[]);
+    let args = ["train", "--store", "mosi.h5", "--epochs", "3", "--lr", "1e-3", "--out", "any"];
+    let mut any = program(folder, &args);
+    any.env("ALMT_DATA_LOOPS", "portable");
+    Call::of(any).ok();
+    let losses = |run: &str| -> Vec<f64> {
+        epochs(folder, run).iter().map(|epoch| epoch["train_loss"].as_f64().unwrap()).collect()
+    };
+    for (own, any) in losses("own").iter().zip(losses("any")) {
+        assert!((own - any).abs() < 1e-4 * own, "{own} and {any}");
+    }
+    // Sums in another order: these were other loops.
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        let weights =
+            |run: &str| json(folder, &format!("{run}/result.json"))["last_weights_blake3"].clone();
+        assert_ne!(weights("own"), weights("any"));
+    }
 }
 
 #[test]

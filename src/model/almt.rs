@@ -756,8 +756,10 @@ mod tests {
     fn few_targets_give_what_the_plain_form_gives() {
         // The most samples are more than go through the fused attention at a time, and no multiple;
         // the most frames and features are several of its pieces and a rest.
-        let sizes = [(1, [1, 11, 3]), (1, [5, 11, 3]), (1, [67, 11, 3]), (2, [5, 11, 3])];
-        for (depth, sizes) in sizes.into_iter().chain([(1, [5, 70, 13])]) {
+        let frames = [(1, [1, 11, 3]), (1, [5, 11, 3]), (1, [67, 11, 3]), (1, [5, 70, 13])];
+        // As many features as a token has, or more; and frames of which a first layer made others.
+        let rows = [(1, [5, 11, 16]), (1, [67, 11, 20]), (2, [5, 11, 3])];
+        for (depth, sizes) in frames.into_iter().chain(rows) {
             let few = run(Kind::Float, depth, sizes, ModalityEmbedding::forward);
             // In whose float64 nothing is rounded that would count.
             let plain = run(Kind::Double, depth, sizes, ModalityEmbedding::forward_plain);

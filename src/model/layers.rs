@@ -482,6 +482,10 @@ impl Attention {
     fn gather_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
         let (batch, n_targets, dim) = target.size3().expect("attention works on three axes");
         let projected = self.absorbed_queries(target);
+        if let Some(values) = self.row_values(&projected.view([batch, n_targets, -1, dim]), sources)
+        {
+            return values;
+        }
         let normed: Vec<Normed<'_>> =
             sources.iter().map(|source| source.normalise(self.norm_k.eps)).collect();
         let n_samples = normed.iter().map(Normed::n_samples).fold(batch, i64::max);
@@ -497,6 +501,32 @@ impl Attention {
             _ => self.values(&projected.reshape([batch, -1, dim]), &normed),
         };
         values.reshape([n_samples, n_targets, -1])
+    }
+
+    /// What queries `[batch or 1, n_targets, heads, dim]` gather from rows of each sample, and from
+    /// tokens before them that are the same for all samples, where [`native`] has a form for it:
+    /// `[batch, n_targets, heads * dim_head]`.
+    fn row_values(&self, queries: &Tensor, sources: &[Source<'_>]) -> Option<Tensor> {
+        let no_tokens;
+        let (tokens, rows) = match sources {
+            [Source::Rows(tokens), Source::Rows(rows)] => (*tokens, *rows),
+            [Source::Rows(rows)] => {
+                no_tokens = rows.new_zeros([1, 0, rows.size()[2]], (rows.kind(), rows.device()));
+                (&no_tokens, *rows)
+            }
+            _ => return None,
+        };
+        let (batch, n_targets, heads, dim) = queries.size4().expect("heads are an axis");
+        let inner = self.to_v.weight.size()[0];
+        let fits = [n_targets * heads, dim, inner / heads].iter().all(|width| width % LANES == 0)
+            && (batch == 1 || batch == rows.size()[0])
+            && tokens.size()[0] == 1;
+        if !fits || !is_native(queries) {
+            return None;
+        }
+        let values = Projection { norm: &self.norm_v, linear: &self.to_v }.parameters();
+        let gathered = native::row_attention(queries, tokens, rows, values, self.norm_v.eps);
+        Some(gathered.expect("the shapes are those of one model"))
     }
 
     /// What takes the place of the queries of `target` `[batch or 1, n_targets, dim]` where sources
@@ -853,6 +883,53 @@ mod tests {
                     },
                 );
             }
+        }
+    }
+
+    #[test]
+    fn few_attend_to_many_rows_as_any_number_does() {
+        let rng = &mut stream(6, "test");
+        // The last three have widths that only the plain form has.
+        for [batch, n_targets, n_rows, heads, dim_head, dim] in [
+            [64, 8, 50, 8, 64, 128],
+            [5, 4, 7, 2, 8, 24],
+            [3, 1, 9, 8, 16, 16],
+            [3, 3, 9, 2, 8, 16],
+            [3, 4, 9, 2, 6, 16],
+            [3, 4, 9, 2, 8, 12],
+        ] {
+            let sizes = LayerSizes { dim, heads, dim_head, mlp_dim: 24, eps: 1e-5 };
+            let mut rows = |n_samples, n| drawn(rng, &[n_samples, n, dim]);
+            let source = rows(batch, n_rows);
+            // Targets of their own for each sample, and the same for all.
+            for target in [rows(batch, n_targets), rows(1, n_targets)] {
+                assert_is_plain(
+                    &format!("{:?} to {:?}", target.size(), source.size()),
+                    sizes,
+                    &[&target, &source],
+                    |layer, x| layer.attention.gather_few(&x[0], &[Source::Rows(&x[1])]),
+                    |layer, x| {
+                        let target = x[0].expand([batch, -1, -1], false);
+                        layer.attention.gather(&target, &x[1])
+                    },
+                );
+            }
+            // Tokens that attend to themselves, too.
+            let tokens = rows(1, n_targets);
+            assert_is_plain(
+                &format!("{:?} to themselves and {:?}", tokens.size(), source.size()),
+                sizes,
+                &[&tokens, &source],
+                |layer, x| {
+                    let sources = [Source::Rows(&x[0]), Source::Rows(&x[1])];
+                    layer.attention.gather_few(&x[0], &sources)
+                },
+                |layer, x| {
+                    let target = x[0].expand([batch, -1, -1], false);
+                    let rows = Tensor::cat(&[&target, &x[1]], 1);
+                    layer.attention.gather(&target, &rows)
+                },
+            );
         }
     }
 }

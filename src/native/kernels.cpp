@@ -429,6 +429,100 @@ void unattend(const TokenExtents &e, float scale, const float *q, const float *k
            e.key_stride);
 }
 
+void attend_rows(const RowExtents &e, const float *queries, const float *x, float *weights,
+                 float *gathered) {
+  pieces<ROWS>(e.rows, [&](auto rows, int64_t row) {
+    strips(e.lanes, [&](auto vectors, int64_t start) {
+      Tile<rows.value, vectors.value> tile{};
+      multiply(tile, x + row * e.dim, e.dim, 1, queries + start, e.lanes, e.dim);
+      store(weights + row * e.lanes + start, e.lanes, tile);
+    });
+  });
+  for (int64_t lane = 0; lane < e.lanes; lane += LANES) {
+    float *const own = weights + lane;
+    Vector most = load(own), total{};
+    for (int64_t row = 1; row < e.rows; row++) {
+      most = larger(load(own + row * e.lanes), most);
+    }
+    for (int64_t row = 0; row < e.rows; row++) {
+      const Vector weight = exponential(load(own + row * e.lanes) - most);
+      total += weight;
+      store(own + row * e.lanes, weight);
+    }
+    const Vector share = all(1) / total;
+    for (int64_t row = 0; row < e.rows; row++) {
+      store(own + row * e.lanes, load(own + row * e.lanes) * share);
+    }
+  }
+  pieces<ROWS>(e.lanes, [&](auto lanes, int64_t lane) {
+    strips(e.dim, [&](auto vectors, int64_t start) {
+      Tile<lanes.value, vectors.value> tile{};
+      multiply(tile, weights + lane, 1, e.lanes, x + start, e.dim, e.rows);
+      store(gathered + lane * e.dim + start, e.dim, tile);
+    });
+  });
+}
+
+void unattend_rows(const RowExtents &e, const float *queries, const float *x, const float *weights,
+                   const float *d_gathered, float *room, float *d_products, float *d_queries,
+                   float *d_x) {
+  for (int64_t lane = 0; lane < e.lanes; lane++) {
+    for (int64_t i = 0; i < e.dim; i++) {
+      room[i * e.lanes + lane] = d_gathered[lane * e.dim + i];
+    }
+  }
+  pieces<ROWS>(e.rows, [&](auto rows, int64_t row) {
+    strips(e.lanes, [&](auto vectors, int64_t start) {
+      Tile<rows.value, vectors.value> tile{};
+      multiply(tile, x + row * e.dim, e.dim, 1, room + start, e.lanes, e.dim);
+      store(d_products + row * e.lanes + start, e.lanes, tile);
+    });
+  });
+  for (int64_t lane = 0; lane < e.lanes; lane += LANES) {
+    const float *const own = weights + lane;
+    float *const d = d_products + lane;
+    Vector mean{};
+    for (int64_t row = 0; row < e.rows; row++) {
+      mean += load(own + row * e.lanes) * load(d + row * e.lanes);
+    }
+    for (int64_t row = 0; row < e.rows; row++) {
+      store(d + row * e.lanes, load(own + row * e.lanes) * (load(d + row * e.lanes) - mean));
+    }
+  }
+  pieces<ROWS>(e.rows, [&](auto rows, int64_t row) {
+    strips(e.dim, [&](auto vectors, int64_t start) {
+      const int64_t place = row * e.lanes;
+      Tile<rows.value, vectors.value> tile{};
+      multiply(tile, weights + place, e.lanes, 1, d_gathered + start, e.dim, e.lanes);
+      multiply(tile, d_products + place, e.lanes, 1, queries + start, e.dim, e.lanes);
+      store(d_x + row * e.dim + start, e.dim, tile);
+    });
+  });
+  if (d_queries) {
+    pieces<ROWS>(e.lanes, [&](auto lanes, int64_t lane) {
+      strips(e.dim, [&](auto vectors, int64_t start) {
+        Tile<lanes.value, vectors.value> tile{};
+        multiply(tile, d_products + lane, 1, e.lanes, x + start, e.dim, e.rows);
+        store(d_queries + lane * e.dim + start, e.dim, tile);
+      });
+    });
+  }
+}
+
+void product(int64_t n_rows, int64_t length, int64_t width, const float *left, int64_t left_stride,
+             const float *right, const float *bias, float *out, int64_t out_stride) {
+  strips(width, [&](auto vectors, int64_t start) {
+    pieces<ROWS>(n_rows, [&](auto rows, int64_t row) {
+      Tile<rows.value, vectors.value> tile{};
+      if (bias) {
+        load(tile, bias + start, 0);
+      }
+      multiply(tile, left + row * left_stride, left_stride, 1, right + start, width, length);
+      store(out + row * out_stride + start, out_stride, tile);
+    });
+  });
+}
+
 void normalise(int64_t n_rows, int64_t dim, float eps, const float *x, float *normed,
                float *scale) {
   const float share = 1 / static_cast<float>(dim);
@@ -499,8 +593,9 @@ void unfold(int64_t n_rows, int64_t dim, const float *weight, const float *gamma
   }
 }
 
-constexpr Kernels table{transpose, scales,    weigh,       unweigh, unsum, unscale, attend,
-                        unattend,  normalise, unnormalise, fold,    unfold};
+constexpr Kernels table{transpose, scales,      weigh,         unweigh, unsum,     unscale,     attend,
+                        unattend,  attend_rows, unattend_rows, product, normalise, unnormalise, fold,
+                        unfold};
 
 } // namespace
 

@@ -28,6 +28,12 @@ struct TokenExtents {
   int64_t width;
 };
 
+// Extents of the matrices of one sample and all its heads: lanes, each a query of a head, rows and what
+// they have, all of one width.
+struct RowExtents {
+  int64_t lanes, rows, dim;
+};
+
 // Matrices are contiguous, the last axis being the width, the features or the width of a value; but
 // what is called transposed is in an order of the loops' own, of F * width values.
 struct Kernels {
@@ -79,6 +85,23 @@ struct Kernels {
                    const float *v, const float *weights, const float *d_out, float *room, bool add,
                    float *d_q, float *d_k, float *d_v);
 
+  // The softmax over the rows of `x queries^T`, [rows, lanes], with `queries` [dim, lanes] transposed,
+  // and what the lanes gather of the rows, [lanes, dim].
+  void (*attend_rows)(const RowExtents &e, const float *queries, const float *x, float *weights,
+                      float *gathered);
+
+  // The gradients of that: of the products, [rows, lanes], of the rows, and of `queries` [lanes, dim],
+  // which are not transposed here, unless that is null. `room` is for [dim, lanes].
+  void (*unattend_rows)(const RowExtents &e, const float *queries, const float *x,
+                        const float *weights, const float *d_gathered, float *room,
+                        float *d_products, float *d_queries, float *d_x);
+
+  // `left right` plus `bias`, which may be null, for `right` [length, width] and rows on the left and
+  // of the result that are so far apart.
+  void (*product)(int64_t n_rows, int64_t length, int64_t width, const float *left,
+                  int64_t left_stride, const float *right, const float *bias, float *out,
+                  int64_t out_stride);
+
   // Rows of `dim` values, a multiple of LANES, to rows of mean 0 and variance 1 but for `eps`, and
   // what each was multiplied with.
   void (*normalise)(int64_t n_rows, int64_t dim, float eps, const float *x, float *normed,
@@ -103,13 +126,6 @@ struct Kernels {
 extern const Kernels *const portable_kernels;
 extern const Kernels *const avx2_kernels;
 
-// Those that this processor can run. Static, as is all that this header defines: each file has its own.
-static inline const Kernels &kernels() {
-#if defined(__x86_64__)
-  static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (has_avx2) {
-    return *avx2_kernels;
-  }
-#endif
-  return *portable_kernels;
-}
+// Those that this processor can run, or those for any where the environment's `ALMT_DATA_LOOPS` is
+// `portable`.
+const Kernels &kernels();

@@ -40,6 +40,11 @@ unsafe extern "C" {
         eps: f64,
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn almt_row_attention(
+        inputs: *const *mut C_tensor,
+        eps: f64,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
     fn almt_after_attention(
         inputs: *const *mut C_tensor,
         eps: f64,
@@ -227,6 +232,30 @@ pub fn token_attention(
         // the end of this call, and copies the references that it keeps. It writes one pointer, or
         // returns a message.
         unsafe { almt_token_attention(inputs.as_ptr(), sources.len(), heads, eps, output) }
+    })
+}
+
+/// What queries `[batch or 1, n_targets, heads, dim]` gather of normed tokens `[1, n_tokens, dim]` and
+/// rows `[batch, n_rows, dim]` by a softmax of their products, in the end scaled and shifted by a
+/// norm's `[dim]` and projected by `[heads * dim_head, dim]`, of float32 tensors on the CPU: `[batch,
+/// n_targets, heads * dim_head]`. `n_targets * heads`, `dim` and `dim_head` are multiples of 8.
+///
+/// # Errors
+/// libtorch fails, as it does where shapes do not fit.
+pub fn row_attention(
+    queries: &Tensor,
+    tokens: &Tensor,
+    rows: &Tensor,
+    values: ProjectionParameters<'_>,
+    eps: f64,
+) -> Result<Tensor, tch::TchError> {
+    let [scale, shift, weight] = values;
+    let inputs =
+        [queries, tokens, rows, scale, shift, weight].map(|tensor| tensor.as_ptr().cast_mut());
+    new_tensor(|output| {
+        // SAFETY: the shim reads six pointers, to tensors that live until the end of this call, and
+        // copies the references that it keeps. It writes one pointer, or returns a message.
+        unsafe { almt_row_attention(inputs.as_ptr(), eps, output) }
     })
 }
 

@@ -19,6 +19,15 @@ constexpr int64_t ROW_GRAIN = 64;
 inline const float *at(const Tensor &tensor) { return tensor.const_data_ptr<float>(); }
 inline float *mutable_at(const Tensor &tensor) { return tensor.mutable_data_ptr<float>(); }
 
+// Tensors, each made contiguous; what is so already is the same tensor.
+inline std::vector<Tensor> contiguous(Tensor **tensors, size_t n) {
+  std::vector<Tensor> result;
+  for (size_t i = 0; i < n; i++) {
+    result.push_back(tensors[i]->contiguous());
+  }
+  return result;
+}
+
 inline void check_float(at::TensorList tensors) {
   for (const Tensor &tensor : tensors) {
     TORCH_CHECK(tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous(),
@@ -94,12 +103,18 @@ struct FoldedMaps {
     return at::addmm(offset, normed.rows, weight.t());
   }
 
-  // The gradients of each map by that of the result, and that of the normed rows.
+  // The gradients of each map by that of the result of `forward`.
   static std::vector<NormedMap> gradients(const std::vector<NormedMap> &maps, const Normed &normed,
                                           const Tensor &d_result) {
-    const Tensor d_weight = at::mm(d_result.t(), normed.rows), d_offset = d_result.sum(0);
+    return gradients(maps, FoldedMaps{at::mm(d_result.t(), normed.rows), d_result.sum(0)});
+  }
+
+  // The gradients of each map by that of all.
+  static std::vector<NormedMap> gradients(const std::vector<NormedMap> &maps,
+                                          const FoldedMaps &d_folded) {
+    const auto &[d_weight, d_offset] = d_folded;
     std::vector<NormedMap> d_maps;
-    const int64_t dim = normed.rows.size(1);
+    const int64_t dim = d_weight.size(1);
     int64_t start = 0;
     for (const NormedMap &map : maps) {
       const int64_t n_rows = map.weight.size(0);

@@ -135,14 +135,6 @@ struct AbsorbedQueries : torch::autograd::Function<AbsorbedQueries> {
   }
 };
 
-std::vector<Tensor> contiguous(Tensor **inputs, int64_t n) {
-  std::vector<Tensor> tensors;
-  for (int64_t i = 0; i < n; i++) {
-    tensors.push_back(inputs[i]->contiguous());
-  }
-  return tensors;
-}
-
 } // namespace
 } // namespace almt
 

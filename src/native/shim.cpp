@@ -7,13 +7,29 @@
 #include <torch/headeronly/version.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "guarded.h"
+#include "kernels.h"
 
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+
+const Kernels &kernels() {
+  static const Kernels *const chosen = [] {
+#if defined(__x86_64__)
+    const char *const asked = std::getenv("ALMT_DATA_LOOPS");
+    const bool any = asked && std::strcmp(asked, "portable") == 0;
+    if (!any && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+      return avx2_kernels;
+    }
+#endif
+    return portable_kernels;
+  }();
+  return *chosen;
+}
 
 extern "C" {
 

@@ -199,12 +199,8 @@ extern "C" {
 char *almt_token_attention(at::Tensor **inputs, size_t n_sources, int64_t heads, double eps,
                            at::Tensor **output) {
   return guarded([&] {
-    std::vector<at::Tensor> tensors;
-    const size_t n_inputs = almt::OF_QUERIES + n_sources * almt::OF_SOURCE;
-    for (size_t i = 0; i < n_inputs; i++) {
-      // Of what is contiguous, the same tensor.
-      tensors.push_back(inputs[i]->contiguous());
-    }
+    const auto tensors =
+        almt::contiguous(inputs, almt::OF_QUERIES + n_sources * almt::OF_SOURCE);
     const at::TensorList list(tensors);
     *output = new at::Tensor(almt::TokenAttention::apply(list, heads, eps));
   });

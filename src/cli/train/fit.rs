@@ -233,6 +233,10 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         let problem = "`--max-len` needs `--text-from raw_text`: `text_bert` has its own length";
         wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, problem);
     }
+    if args.bert.is_some() && args.text != "bert" {
+        let problem = "`--bert` needs `--text bert`: `--text features` reads those of the store";
+        wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, problem);
+    }
     // Clap asks for it where neither `--resume` nor `--repeat` is given.
     let store_path = args.store.clone().unwrap_or_default();
     let store = Store::open(&store_path)?;
