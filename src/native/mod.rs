@@ -259,10 +259,10 @@ pub fn row_attention(
     })
 }
 
-/// A transformer layer after its attention, of float32 tensors on the CPU: `y + W_2 gelu(W_1 norm(y)
-/// + b_1) + b_2` of `y = x + W gathered + b`, from gathered `[batch, n_targets, heads * dim_head]`, x
-/// `[batch or 1, n_targets, dim]`, W, b, the norm's scale and shift, W_1, b_1, W_2, b_2; `[batch,
-/// n_targets, dim]`. `dim` is a multiple of 8.
+/// A transformer layer after its attention, of float32 tensors on the CPU:
+/// `y + W_2 gelu(W_1 norm(y) + b_1) + b_2` of `y = x + W gathered + b`, from gathered `[batch,
+/// n_targets, heads * dim_head]`, x `[batch or 1, n_targets, dim]`, W, b, the norm's scale and shift,
+/// W_1, b_1, W_2, b_2; `[batch, n_targets, dim]`. `dim` is a multiple of 8.
 ///
 /// # Errors
 /// libtorch fails, as it does where shapes do not fit.
