@@ -26,6 +26,7 @@ fn stand_in(folder: &Path, has_gpus: bool, more: &[&str]) {
             "_ZN2at4cuda9CUDAGraph11capture_endEv",
             "_ZN2at4cuda9CUDAGraph6replayEv",
             "_ZN3c104cuda17getStreamFromPoolEba",
+            "_ZN3c104cuda10set_deviceEab",
             "_ZN3c104cuda18device_synchronizeEv",
             "_ZN3c104cuda20setCurrentCUDAStreamENS0_10CUDAStreamE",
         ];

@@ -5,6 +5,8 @@
 //! `models/almt_layer.py`; parameter names are the same. Read from top to bottom: configuration,
 //! modality embedding, language encoder, hyper-modality learning, fusion, the whole.
 
+mod batched;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -13,11 +15,12 @@ use tch::Tensor;
 use super::fusion::Fusion;
 use super::layers::{
     FeedForward, Init, LayerNorm, LayerSizes, Linear, Projection, Source, TokenSource,
-    TransformerLayer, attention_weights, gather, split_heads, transformer_layers,
+    TransformerLayer, attention_weights, gather, is_native, split_heads, transformer_layers,
 };
 use super::variant::{EmbeddingKind, FusionQuery, HyperModalityKind, Variant};
 use crate::corpus::Modality;
 use crate::name::named;
+use crate::native::modes::HiddenAxis;
 
 /// What an AHL layer adds its shift to. Paper and released code differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,6 +267,20 @@ pub struct Input {
     pub audio: Option<Tensor>,
     /// `[batch, seq_len, feat_dim]`, for a model with vision.
     pub vision: Option<Tensor>,
+}
+
+impl Input {
+    /// What a function makes of each modality.
+    ///
+    /// # Errors
+    /// The first that the function fails with.
+    pub fn try_map<E>(&self, each: impl Fn(&Tensor) -> Result<Tensor, E>) -> Result<Input, E> {
+        Ok(Input {
+            text: each(&self.text)?,
+            audio: self.audio.as_ref().map(&each).transpose()?,
+            vision: self.vision.as_ref().map(&each).transpose()?,
+        })
+    }
 }
 
 /// Intermediate values by name, for those who want to look inside.
@@ -610,6 +627,7 @@ pub struct Almt {
     fusion: Fusion,
     fusion_query: FusionQuery,
     regression: Linear,
+    foldings: batched::Foldings,
 }
 
 impl Almt {
@@ -633,6 +651,7 @@ impl Almt {
                 1,
                 true,
             ),
+            foldings: batched::Foldings::default(),
         }
     }
 
@@ -670,12 +689,22 @@ impl Almt {
         }
     }
 
-    /// Predicted sentiment, `[batch, 1]`.
+    /// Predicted sentiment, `[batch, 1]`; with the parameters and features of several models, which
+    /// have these as a further first axis, `[S, batch, 1]`, where the model [is
+    /// batchable](Almt::is_batchable).
     ///
     /// Without audio and vision there is no hyper-modality, and the fusion's source is the top
     /// language scale: its target has no part in the output, so that any other source would make
     /// the prediction a constant.
     pub fn forward(&self, input: &Input, trace: &mut Trace) -> Tensor {
+        let is_stacked = input.text.dim() == 4;
+        let is_looked_into = trace.is_kept() || HiddenAxis::is_in(&input.text);
+        if !is_looked_into
+            && (is_stacked || !is_native(&input.text))
+            && let Some(pred) = self.forward_batched(input)
+        {
+            return pred;
+        }
         let h_l = self.embed_l.forward(&input.text);
         let embed = |embedding: &Option<ModalityEmbedding>, frames: &Option<Tensor>| {
             Some(embedding.as_ref()?.forward(frames.as_ref()?))

@@ -133,10 +133,10 @@ impl LowRank {
 /// Cross-modality fusion transformer: target tokens ask the source.
 #[derive(Debug)]
 pub(super) struct FusionTransformer {
-    pos_embedding_s: Tensor,
-    pos_embedding_t: Tensor,
-    extra_token: Tensor,
-    layers: Vec<TransformerLayer>,
+    pub(super) pos_embedding_s: Tensor,
+    pub(super) pos_embedding_t: Tensor,
+    pub(super) extra_token: Tensor,
+    pub(super) layers: Vec<TransformerLayer>,
 }
 
 impl FusionTransformer {

@@ -112,8 +112,8 @@ fn n_elements(dims: &[i64]) -> usize {
 /// `y = x W^T + b`, initialised as PyTorch does: uniform within 1/sqrt(n_in).
 #[derive(Debug)]
 pub struct Linear {
-    weight: Tensor,
-    bias: Option<Tensor>,
+    pub(super) weight: Tensor,
+    pub(super) bias: Option<Tensor>,
 }
 
 impl Linear {
@@ -156,9 +156,9 @@ impl Linear {
 /// Layer normalisation over the last axis.
 #[derive(Debug)]
 pub struct LayerNorm {
-    weight: Tensor,
-    bias: Tensor,
-    eps: f64,
+    pub(super) weight: Tensor,
+    pub(super) bias: Tensor,
+    pub(super) eps: f64,
 }
 
 impl LayerNorm {
@@ -198,7 +198,7 @@ pub fn attention_weights(q: &Tensor, k: &Tensor) -> Tensor {
 }
 
 /// Over the last axis, in float32 also of scores of fewer bits.
-fn softmax(scores: &Tensor) -> Tensor {
+pub(super) fn softmax(scores: &Tensor) -> Tensor {
     scores.softmax(-1, if scores.kind() == Kind::Double { Kind::Double } else { Kind::Float })
 }
 
@@ -209,8 +209,9 @@ const FEW_KEYS: i64 = 32;
 const LANES: i64 = 8;
 
 /// Whether the functions of [`native`] for float32 on the CPU can take the place of libtorch's.
-fn is_native(x: &Tensor) -> bool {
-    x.device() == Device::Cpu
+pub(super) fn is_native(x: &Tensor) -> bool {
+    native::has_loops()
+        && x.device() == Device::Cpu
         && x.kind() == Kind::Float
         && !HiddenAxis::is_in(x)
         && !Autocast::is_on()
@@ -440,15 +441,15 @@ impl Normed<'_> {
 
 /// Pre-norm multi-head attention with a norm each for queries, keys and values.
 #[derive(Debug)]
-struct Attention {
-    norm_q: LayerNorm,
-    norm_k: LayerNorm,
-    norm_v: LayerNorm,
-    to_q: Linear,
-    to_k: Linear,
-    to_v: Linear,
-    to_out: Linear,
-    heads: i64,
+pub(super) struct Attention {
+    pub(super) norm_q: LayerNorm,
+    pub(super) norm_k: LayerNorm,
+    pub(super) norm_v: LayerNorm,
+    pub(super) to_q: Linear,
+    pub(super) to_k: Linear,
+    pub(super) to_v: Linear,
+    pub(super) to_out: Linear,
+    pub(super) heads: i64,
 }
 
 impl Attention {
@@ -648,9 +649,9 @@ impl Attention {
 /// Pre-norm feed-forward block with the exact (erf) GELU.
 #[derive(Debug)]
 pub struct FeedForward {
-    norm: LayerNorm,
-    expand: Linear,
-    reduce: Linear,
+    pub(super) norm: LayerNorm,
+    pub(super) expand: Linear,
+    pub(super) reduce: Linear,
 }
 
 impl FeedForward {
@@ -673,8 +674,8 @@ impl FeedForward {
 /// tensor.
 #[derive(Debug)]
 pub struct TransformerLayer {
-    attention: Attention,
-    feed_forward: FeedForward,
+    pub(super) attention: Attention,
+    pub(super) feed_forward: FeedForward,
 }
 
 impl TransformerLayer {

@@ -11,10 +11,11 @@
 
 extern "C" {
 
-// From now on this thread's work on a GPU goes to a stream of its own: work on the default stream
-// cannot be captured.
+// From now on this thread's work goes to a GPU, and there to a stream of its own: work on the default
+// stream cannot be captured.
 char *almt_cuda_own_stream(int device) {
   return guarded([&] {
+    c10::cuda::set_device(static_cast<c10::DeviceIndex>(device));
     c10::cuda::device_synchronize();
     c10::cuda::setCurrentCUDAStream(
         c10::cuda::getStreamFromPool(/*isHighPriority=*/false, static_cast<c10::DeviceIndex>(device)));

@@ -127,5 +127,5 @@ extern const Kernels *const portable_kernels;
 extern const Kernels *const avx2_kernels;
 
 // Those that this processor can run, or those for any where the environment's `ALMT_DATA_LOOPS` is
-// `portable`.
+// `portable`. (Where it is `libtorch`, nothing asks for them.)
 const Kernels &kernels();

@@ -56,6 +56,18 @@ unsafe extern "C" {
         eps: f64,
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn almt_grouped_linear(
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn almt_gather_rows(
+        x: *const C_tensor,
+        queries: *const C_tensor,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn almt_has_loops() -> bool;
     fn almt_use_deterministic_algorithms() -> *mut c_char;
     fn almt_keep_freed_memory();
     fn almt_libtorch_version() -> *const c_char;
@@ -75,6 +87,14 @@ fn answer(message: *mut c_char) -> Result<(), tch::TchError> {
     };
     // The rest is where in libtorch it happened.
     Err(tch::TchError::Torch(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+/// Whether the functions over this module's own loops may take the place of libtorch's operations:
+/// always, but where the environment's `ALMT_DATA_LOOPS` is `libtorch`. Then the CPU does what a GPU
+/// would.
+pub fn has_loops() -> bool {
+    // SAFETY: reads a flag.
+    unsafe { almt_has_loops() }
 }
 
 /// Parameters with what AdamW remembers of each, all four of one length.
@@ -292,6 +312,39 @@ pub fn absorbed_queries(
         // SAFETY: the shim reads seven pointers, to tensors that live until the end of this call, and
         // copies the references that it keeps. It writes one pointer, or returns a message.
         unsafe { almt_absorbed_queries(inputs.as_ptr(), heads, eps, output) }
+    })
+}
+
+/// `x W^T + b` of several groups, of one type on any device: x `[groups, n_rows, n_in]`, W `[groups,
+/// n_out, n_in]`, b `[groups, n_out]` to `[groups, n_rows, n_out]`.
+///
+/// # Errors
+/// libtorch fails, as it does where shapes do not fit.
+pub fn grouped_linear(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+) -> Result<Tensor, tch::TchError> {
+    let bias = bias.map_or(std::ptr::null(), Tensor::as_ptr);
+    new_tensor(|output| {
+        // SAFETY: the shim reads two pointers, and a third where it is not null, to tensors that live
+        // until the end of this call, and copies the references that it keeps. It writes one pointer,
+        // or returns a message.
+        unsafe { almt_grouped_linear(x.as_ptr(), weight.as_ptr(), bias, output) }
+    })
+}
+
+/// What queries gather of the rows of every sample, which are keys and values at once: `P^T x` with `P
+/// = softmax(x Q^T)` over the rows, of one type on any device: x `[groups, batch, n_rows, dim]`, Q
+/// `[groups, n_queries, dim]` to `[groups, batch, n_queries, dim]`.
+///
+/// # Errors
+/// libtorch fails, as it does where shapes do not fit.
+pub fn gather_rows(x: &Tensor, queries: &Tensor) -> Result<Tensor, tch::TchError> {
+    new_tensor(|output| {
+        // SAFETY: the shim reads two pointers, to tensors that live until the end of this call, and
+        // copies the references that it keeps. It writes one pointer, or returns a message.
+        unsafe { almt_gather_rows(x.as_ptr(), queries.as_ptr(), output) }
     })
 }
 

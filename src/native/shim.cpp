@@ -17,12 +17,16 @@
 #include <malloc.h>
 #endif
 
+// Whether the environment's `ALMT_DATA_LOOPS` is `choice`.
+static bool loops_are(const char *choice) {
+  const char *const asked = std::getenv("ALMT_DATA_LOOPS");
+  return asked && std::strcmp(asked, choice) == 0;
+}
+
 const Kernels &kernels() {
   static const Kernels *const chosen = [] {
 #if defined(__x86_64__)
-    const char *const asked = std::getenv("ALMT_DATA_LOOPS");
-    const bool any = asked && std::strcmp(asked, "portable") == 0;
-    if (!any && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    if (!loops_are("portable") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
       return avx2_kernels;
     }
 #endif
@@ -32,6 +36,11 @@ const Kernels &kernels() {
 }
 
 extern "C" {
+
+bool almt_has_loops() {
+  static const bool has_loops = !loops_are("libtorch");
+  return has_loops;
+}
 
 void almt_free_message(char *message) { std::free(message); }
 

@@ -10,7 +10,7 @@ use super::TrainError;
 use super::checkpoint::Checkpoint;
 use super::data::{Batch, TrainingSplit};
 use super::memory::{Work, within};
-use super::run::{PREDICT_BATCH, check_shapes};
+use super::run::{check_shapes, predict_batch};
 use crate::corpus::{Modality, SplitName};
 use crate::model::Trace;
 
@@ -65,10 +65,11 @@ pub fn each_trace(
     mut see: impl FnMut(&Batch, BTreeMap<String, Tensor>) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
     check_shapes(split, &checkpoint.info.config)?;
-    let n_samples = PREDICT_BATCH.min(order.len());
+    let n_batch = predict_batch(split.device());
+    let n_samples = n_batch.min(order.len());
     within(Work::Prediction { n_samples }, || {
         let _guard = tch::no_grad_guard();
-        split.each_batch(order, PREDICT_BATCH, |batch| {
+        split.each_batch(order, n_batch, |batch| {
             let mut trace = Trace::keep();
             let _ = checkpoint.network.forward_traced(&batch, None, &mut trace)?;
             see(&batch, trace.into_values())

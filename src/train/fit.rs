@@ -9,7 +9,7 @@ use super::memory::{Work, within};
 use super::models::Models;
 use super::optimizer::AdamW;
 use super::replay::Replay;
-use super::run::{PREDICT_BATCH, Progress};
+use super::run::{Progress, predict_batch};
 use super::settings::{Precision, TrainSettings};
 use crate::corpus::SplitName;
 use crate::model::Dropout;
@@ -157,14 +157,15 @@ impl Fit<'_> {
     pub(super) fn predict(&mut self, split: &TrainingSplit) -> Result<Tensor, TrainError> {
         let n_models = self.seeds.len();
         let orders: Vec<Vec<usize>> = vec![(0..split.n_samples()).collect(); n_models];
-        let n_samples = PREDICT_BATCH.min(split.n_samples());
+        let n_batch = predict_batch(split.device());
+        let n_samples = n_batch.min(split.n_samples());
         within(Work::Prediction { n_samples }, || {
             let _guard = tch::no_grad_guard();
             let models = self.models;
             let forward = |chunk: Chunk| Ok(vec![models.forward(split.batch(chunk), None)?]);
             let mut parts = Vec::new();
-            let order = interleaved(&orders, PREDICT_BATCH);
-            split.each_chunk(&order, PREDICT_BATCH * n_models, |chunk| {
+            let order = interleaved(&orders, n_batch);
+            split.each_chunk(&order, n_batch * n_models, |chunk| {
                 let results = if chunk.read.is_some() {
                     forward(chunk)?
                 } else {
@@ -234,7 +235,7 @@ mod tests {
 
     use super::*;
     use crate::corpus::{Dataset, Modality};
-    use crate::model::{BertConfig, Part, Sequence};
+    use crate::model::{BertConfig, Part, Sequence, Variant};
     use crate::train::checkpoint::ModelConfig;
     use crate::train::data::{Cache, FeatureRows, ReadError};
     use crate::train::network::config_for;
@@ -380,11 +381,24 @@ mod tests {
 
     #[test]
     fn models_that_are_trained_as_one_are_those_that_are_trained_alone() {
-        let (split, settings, config) = three_modalities(false, Cache::Device);
+        trained_as_one_and_alone(Variant::default());
+    }
+
+    #[test]
+    fn so_are_those_that_have_the_plain_form_alone() {
+        trained_as_one_and_alone(Variant { guides: Some(vec![1, 3]), ..Variant::default() });
+    }
+
+    fn trained_as_one_and_alone(variant: Variant) {
+        let (split, settings, mut config) = three_modalities(false, Cache::Device);
+        let is_published = variant.is_published();
+        config.model.variant = variant;
         let seeds = [3, 8, 5];
         let none = |_: &tch::nn::VarStore| Ok(());
         let train = |seeds: &[u64]| {
             let models = Models::new(&config, seeds, Device::Cpu, none).unwrap();
+            let is_batched = matches!(&models, Models::Stacked { network: Some(_), .. });
+            assert_eq!(is_batched, is_published && seeds.len() > 1);
             let mut fit = fit(&settings, seeds, &models);
             let losses: Vec<Vec<Losses>> =
                 (1..=4).map(|number| epoch(&mut fit, number, &[1e-3, 0.0], &split)).collect();

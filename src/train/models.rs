@@ -7,7 +7,7 @@ use super::checkpoint::{ModelConfig, parameters};
 use super::data::Batch;
 use super::network::Network;
 use super::weights::Tensors;
-use crate::model::{Dropout, Input};
+use crate::model::Dropout;
 use crate::native::modes::HiddenAxis;
 
 /// One model, or several of one configuration whose parameters are stacked, so that an operation does
@@ -22,6 +22,8 @@ pub(super) enum Models {
     Stacked {
         /// Every parameter of all models, `[seed, ..]`.
         parameters: Tensors,
+        /// All of them at once, where the model has a form for that.
+        network: Option<Box<Network>>,
         config: Box<ModelConfig>,
         n_models: i64,
     },
@@ -53,8 +55,11 @@ impl Models {
             let is_trained = each.iter().all(|tensors| tensors[name].requires_grad());
             (name.clone(), Tensor::stack(&of_all, 0).set_requires_grad(is_trained))
         });
+        let parameters: Tensors = stacked.collect();
+        let network = Network::given(&parameters, config);
         Ok(Models::Stacked {
-            parameters: stacked.collect(),
+            network: network.almt().is_batchable().then(|| Box::new(network)),
+            parameters,
             config: Box::new(config.clone()),
             n_models: seeds.len() as i64,
         })
@@ -90,23 +95,20 @@ impl Models {
     ) -> Result<Tensor, TrainError> {
         match self {
             Models::One { network, .. } => network.forward(&batch, dropout),
-            Models::Stacked { parameters, config, n_models } => {
+            Models::Stacked { network: Some(network), n_models, .. } => {
+                let Batch { input, tokens, target } = batch;
+                let input = input.try_map(|x| Ok::<_, TchError>(by_model(x, *n_models)))?;
+                network.forward(&Batch { input, tokens, target }, None)
+            }
+            Models::Stacked { parameters, network: None, config, n_models } => {
                 let hidden = HiddenAxis::begin(*n_models)?;
                 let own = parameters
                     .iter()
                     .map(|(name, all)| Ok((name.clone(), hidden.hide(all)?)))
                     .collect::<Result<Tensors, TchError>>()?;
-                let part = |x: &Tensor| hidden.hide(&by_model(x, *n_models));
-                let Batch { input: Input { text, audio, vision }, tokens: _, target } = batch;
-                let batch = Batch {
-                    input: Input {
-                        text: part(&text)?,
-                        audio: audio.as_ref().map(part).transpose()?,
-                        vision: vision.as_ref().map(part).transpose()?,
-                    },
-                    tokens: None,
-                    target,
-                };
+                let Batch { input, tokens, target } = batch;
+                let input = input.try_map(|x| hidden.hide(&by_model(x, *n_models)))?;
+                let batch = Batch { input, tokens, target };
                 let pred = Network::given(&own, config).forward(&batch, None)?;
                 Ok(hidden.show(&pred)?)
             }
