@@ -10,10 +10,10 @@
 
 #include "guarded.h"
 #include "kernels.h"
+#include "normed.h"
 
+namespace almt {
 namespace {
-
-using at::Tensor;
 
 // Samples that go through the heads together, so that what belongs to a head stays in the cache, and
 // groups that are summed one by one: a group is one task, whatever the number of threads, so that every
@@ -23,9 +23,6 @@ constexpr int64_t GROUPS = 8;
 
 // A score of what fills up a row: below every real one, so that its weight is 0.
 constexpr double NO_SCORE = -1e30;
-
-const float *at(const Tensor &tensor) { return tensor.const_data_ptr<float>(); }
-float *mutable_at(const Tensor &tensor) { return tensor.mutable_data_ptr<float>(); }
 
 // What a call works on, in the form in which the loops take it. Axes: Q queries, H heads, B samples,
 // N frames, F features of a frame, D of a value; W, the width of a row: tokens, then frames, then
@@ -241,6 +238,7 @@ struct FrameAttention : torch::autograd::Function<FrameAttention> {
 };
 
 } // namespace
+} // namespace almt
 
 extern "C" {
 
@@ -248,8 +246,8 @@ extern "C" {
 char *almt_frame_attention(at::Tensor **inputs, double eps, at::Tensor **outputs) {
   return guarded([&] {
     const auto results =
-        FrameAttention::apply(*inputs[0], *inputs[1], *inputs[2], *inputs[3], *inputs[4],
-                              *inputs[5], *inputs[6], eps);
+        almt::FrameAttention::apply(*inputs[0], *inputs[1], *inputs[2], *inputs[3], *inputs[4],
+                                    *inputs[5], *inputs[6], eps);
     outputs[0] = new at::Tensor(results[0]);
     outputs[1] = new at::Tensor(results[1]);
   });

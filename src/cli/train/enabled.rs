@@ -63,7 +63,13 @@ fn hand_over() -> Result<ExitCode, Failure> {
     use std::os::unix::process::CommandExt;
     let this = std::env::current_exe().map_err(|error| Failure::new(error.to_string()))?;
     let trainer = this.with_file_name("almt-data-train");
-    let error = Command::new(&trainer).args(std::env::args_os().skip(1)).exec();
+    let mut command = Command::new(&trainer);
+    // How long a thread that waits for others keeps its processor. The default outlasts the turns that
+    // the system gives each, so that beside other work most of the time goes into waiting.
+    if ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"].iter().all(|name| std::env::var_os(name).is_none()) {
+        command.env("GOMP_SPINCOUNT", "30000");
+    }
+    let error = command.args(std::env::args_os().skip(1)).exec();
     Err(Failure::at(&trainer, format!("cannot start the trainer: {error}"))
         .hint("`cargo install --path .` puts it beside `almt-data`; keep the two together"))
 }
