@@ -15,6 +15,7 @@ fn main() {
         "kernels.h",
         "kernels.cpp",
         "vmap.cpp",
+        "count.cpp",
         "cuda.cpp",
         "absent",
     ] {
@@ -75,6 +76,7 @@ fn compile_shim(libtorch: &std::path::Path) {
         "residual_blocks",
         "batched",
         "vmap",
+        "count",
     ]
     .map(|name| format!("src/native/{name}.cpp"));
     build.files(sources).compile("almt_shim");
@@ -115,7 +117,9 @@ fn cpp(libtorch: &std::path::Path) -> cc::Build {
         .opt_level(3)
         .flag("-isystem")
         .flag(libtorch.with_file_name("include"))
-        .define("_GLIBCXX_USE_CXX11_ABI", "1");
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        // As libtorch is built, whose classes are smaller without assertions.
+        .define("NDEBUG", None);
     build
 }
 

@@ -17,6 +17,10 @@ unsafe extern "C" {
     fn almt_vmap_add(tensor: *mut C_tensor, output: *mut *mut C_tensor) -> *mut c_char;
     fn almt_vmap_remove(tensor: *mut C_tensor, output: *mut *mut C_tensor) -> *mut c_char;
     fn almt_is_vmapped(tensor: *mut C_tensor) -> bool;
+    #[cfg(test)]
+    fn almt_count_begin();
+    #[cfg(test)]
+    fn almt_count_end() -> usize;
 }
 
 /// Says whether float32 products on a GPU may be made of TF32, for the whole process.
@@ -119,4 +123,15 @@ impl Drop for HiddenAxis {
         // SAFETY: as in `begin`. A failure leaves nothing to do.
         let _ = answer(unsafe { almt_vmap_end() });
     }
+}
+
+/// How many operations some work of this thread is: of those that give a device something to do, and
+/// not of what they are made of.
+#[cfg(test)]
+pub(crate) fn operations(work: impl FnOnce()) -> usize {
+    // SAFETY: adds an observer of this thread's operations.
+    unsafe { almt_count_begin() };
+    work();
+    // SAFETY: removes it.
+    unsafe { almt_count_end() }
 }

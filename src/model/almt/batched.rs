@@ -80,15 +80,29 @@ fn of_models(parameter: &Tensor, rank: usize) -> Tensor {
     }
 }
 
-/// Parameters of one shape, `[n, S, ..]`.
-fn stack<'a>(parameters: impl IntoIterator<Item = &'a Tensor>, rank: usize) -> Tensor {
-    let parameters: Vec<_> = parameters.into_iter().map(|one| of_models(one, rank)).collect();
-    Tensor::stack(&parameters, 0)
+/// Lists of parameters, whose axes are `rank` in one model, each as one tensor `[n, S, ..]`. All are
+/// copied at a time.
+fn packed<const N: usize>(lists: [(usize, Vec<&Tensor>); N]) -> [Tensor; N] {
+    let mut flat = Vec::new();
+    let mut sizes = [0; N];
+    for (size, (_, parameters)) in sizes.iter_mut().zip(&lists) {
+        for parameter in parameters {
+            flat.push(parameter.flatten(0, -1));
+            *size += parameter.numel() as i64;
+        }
+    }
+    let mut parts = Tensor::cat(&flat, 0).split_with_sizes(sizes, 0).into_iter();
+    lists.map(|(rank, parameters)| {
+        let part = parts.next().expect("there is a part for each list");
+        let of_one = of_models(parameters[0], rank).size();
+        part.view([&[parameters.len() as i64], &*of_one].concat().as_slice())
+    })
 }
 
-/// Parameters of one shape, `[n * S, ..]`.
-fn groups<'a>(parameters: impl IntoIterator<Item = &'a Tensor>, rank: usize) -> Tensor {
-    stack(parameters, rank).flatten(0, 1)
+/// The scale and the shift of a norm, or of several, `[.., d]`.
+struct Norm {
+    scale: Tensor,
+    shift: Tensor,
 }
 
 /// To mean 0 and variance 1 over the last axis.
@@ -105,11 +119,12 @@ fn norm(norm: &LayerNorm, x: &Tensor) -> Tensor {
     }
 }
 
-/// One norm for each group of rows `[G, n_rows, d]`.
-fn norms<'a>(norms: impl Iterator<Item = &'a LayerNorm> + Clone, x: &Tensor, eps: f64) -> Tensor {
-    let weight = groups(norms.clone().map(|norm| &norm.weight), 1).unsqueeze(1);
-    let bias = groups(norms.map(|norm| &norm.bias), 1).unsqueeze(1);
-    bias.addcmul(&normed(x, eps), &weight)
+impl Norm {
+    /// One norm for each group of rows `[G, n_rows, d]`.
+    fn of_groups(&self, x: &Tensor, eps: f64) -> Tensor {
+        let each = |parameters: &Tensor| parameters.flatten(0, 1).unsqueeze(1);
+        each(&self.shift).addcmul(&normed(x, eps), &each(&self.scale))
+    }
 }
 
 /// As autocast would have the operands of a product.
@@ -133,28 +148,20 @@ fn map(map: &Linear, x: &Tensor) -> Tensor {
     linear(x, &of_models(&map.weight, 2), bias.as_ref())
 }
 
-/// One map for each group of rows `[G, n_rows, n_in]`.
-fn maps<'a>(maps: impl Iterator<Item = &'a Linear> + Clone, x: &Tensor) -> Tensor {
-    let weight = groups(maps.clone().map(|map| &map.weight), 2);
-    let biases: Vec<&Tensor> = maps.filter_map(|map| map.bias.as_ref()).collect();
-    let bias = (!biases.is_empty()).then(|| groups(biases, 1));
-    linear(x, &weight, bias.as_ref())
-}
-
-/// Maps with the norms before them folded into them: weights `[n_maps, S, n_out, d]` and biases
-/// `[n_maps, S, n_out]`.
-fn folded<'a>(
-    norms: impl Iterator<Item = &'a LayerNorm> + Clone,
-    folding: &Tensor,
-    weights: impl Iterator<Item = &'a Linear>,
-) -> (Tensor, Tensor) {
-    let weight = stack(weights.map(|map| &map.weight), 2);
+/// Norms and the maps behind them as maps alone, by a [`folding`]: weights `[n_maps, S, n_out, d]` and
+/// biases `[n_maps, S, n_out]`.
+fn folded(norms: &Norm, folding: &Tensor, weight: &Tensor) -> (Tensor, Tensor) {
     let (n_maps, n_models, n_out, dim) = weight.size4().expect("a weight has two axes");
-    let of_maps = |parameters: Tensor| folding.matmul(&parameters.view([-1, n_models * dim]));
-    let scale = of_maps(stack(norms.clone().map(|norm| &norm.weight), 1));
-    let shift = of_maps(stack(norms.map(|norm| &norm.bias), 1));
+    let of_maps = |parameters: &Tensor| folding.matmul(&parameters.view([-1, n_models * dim]));
+    let (scale, shift) = (of_maps(&norms.scale), of_maps(&norms.shift));
     let bias = weight.flatten(0, 1).bmm(&shift.view([n_maps * n_models, dim, 1]));
     (weight * scale.view([n_maps, n_models, 1, dim]), bias.view([n_maps, n_models, n_out]))
+}
+
+/// Maps `[n, S, n_out, n_in]` with biases `[n, S, n_out]`, one for each group of rows `[G, n_rows, n_in]`.
+fn maps(weight: &Tensor, bias: Option<&Tensor>, x: &Tensor) -> Tensor {
+    let bias = bias.map(|bias| bias.flatten(0, 1));
+    linear(x, &weight.flatten(0, 1), bias.as_ref())
 }
 
 /// `[n * each, S, ..]` to `[n, S, each * .., last..]`: the maps of one input as one, whose outputs come
@@ -174,6 +181,105 @@ fn after_attention(layer: &TransformerLayer, x: &Tensor, gathered: &Tensor) -> T
     map(&feed_forward.reduce, &wide) + x
 }
 
+/// The parameters of the embeddings and of their layers, `[M, S, ..]`.
+struct EmbeddingWeights {
+    extra_tokens: Tensor,
+    norm_q: Norm,
+    to_q: Tensor,
+    /// Scales, and then shifts, `[2 * M, S, d]`. The shift of the keys adds the same to all scores of a
+    /// query. It takes part as zero, since without a gradient the parameter would not decay.
+    norm_k: Tensor,
+    to_k: Tensor,
+    norm_v: Norm,
+    to_v: Tensor,
+    to_out: Tensor,
+    out_bias: Tensor,
+    /// Before the feed-forward block.
+    norm: Norm,
+    expand: Tensor,
+    expand_bias: Tensor,
+    reduce: Tensor,
+    reduce_bias: Tensor,
+}
+
+impl EmbeddingWeights {
+    fn of(embeddings: &[Embedding<'_>]) -> EmbeddingWeights {
+        let attention = || embeddings.iter().map(|one| &one.layer.attention);
+        let feed_forward = || embeddings.iter().map(|one| &one.layer.feed_forward);
+        let keys = attention().map(|one| &one.norm_k.weight);
+        let [
+            extra_tokens,
+            scale_q,
+            shift_q,
+            to_q,
+            norm_k,
+            to_k,
+            scale_v,
+            shift_v,
+            to_v,
+            to_out,
+            out_bias,
+            scale,
+            shift,
+            expand,
+            expand_bias,
+            reduce,
+            reduce_bias,
+        ] = packed([
+            (3, embeddings.iter().map(|one| one.extra_token).collect()),
+            (1, attention().map(|one| &one.norm_q.weight).collect()),
+            (1, attention().map(|one| &one.norm_q.bias).collect()),
+            (2, attention().map(|one| &one.to_q.weight).collect()),
+            (1, keys.chain(attention().map(|one| &one.norm_k.bias)).collect()),
+            (2, attention().map(|one| &one.to_k.weight).collect()),
+            (1, attention().map(|one| &one.norm_v.weight).collect()),
+            (1, attention().map(|one| &one.norm_v.bias).collect()),
+            (2, attention().map(|one| &one.to_v.weight).collect()),
+            (2, attention().map(|one| &one.to_out.weight).collect()),
+            (1, attention().flat_map(|one| &one.to_out.bias).collect()),
+            (1, feed_forward().map(|one| &one.norm.weight).collect()),
+            (1, feed_forward().map(|one| &one.norm.bias).collect()),
+            (2, feed_forward().map(|one| &one.expand.weight).collect()),
+            (1, feed_forward().flat_map(|one| &one.expand.bias).collect()),
+            (2, feed_forward().map(|one| &one.reduce.weight).collect()),
+            (1, feed_forward().flat_map(|one| &one.reduce.bias).collect()),
+        ]);
+        EmbeddingWeights {
+            extra_tokens: extra_tokens.squeeze_dim(2),
+            norm_q: Norm { scale: scale_q, shift: shift_q },
+            to_q,
+            norm_k,
+            to_k,
+            norm_v: Norm { scale: scale_v, shift: shift_v },
+            to_v,
+            to_out,
+            out_bias,
+            norm: Norm { scale, shift },
+            expand,
+            expand_bias,
+            reduce,
+            reduce_bias,
+        }
+    }
+
+    /// What attention makes of rows that were weighted and summed, `[M, S, batch, T * heads, d]`,
+    /// without its last bias: `[M * S, batch * T, d]`.
+    ///
+    /// The maps of a head, to values and from them, are multiplied into one.
+    fn values(&self, gathered: &Tensor, heads: i64) -> Tensor {
+        let dim = gathered.size()[4];
+        let each = |parameters: &Tensor| parameters.unsqueeze(2).unsqueeze(3);
+        let gathered = each(&self.norm_v.shift).addcmul(gathered, &each(&self.norm_v.scale));
+        let (n_embeddings, n_models, inner, _) = self.to_v.size4().expect("a weight has two axes");
+        let n_groups = n_embeddings * n_models;
+        let by_head = [n_groups * heads, inner / heads, dim];
+        let to_out = self.to_out.view([n_groups, dim, heads, inner / heads]);
+        let to_out = to_out.permute([0, 2, 3, 1]).reshape(by_head);
+        let both = self.to_v.view(by_head).transpose(1, 2).bmm(&to_out);
+        gathered.view([n_groups, -1, heads * dim]).bmm(&both.view([n_groups, heads * dim, dim]))
+    }
+}
+
 impl Almt {
     fn parts<'a>(&'a self) -> Option<Parts<'a>> {
         let embeddings = [Some(&self.embed_l), self.embed_a.as_ref(), self.embed_v.as_ref()];
@@ -183,8 +289,8 @@ impl Almt {
             }
             _ => None,
         };
-        let guided = |layer| match layer {
-            &HyperLayer::Guided(ref layer) => Some(&**layer),
+        let guided = |layer: &'a HyperLayer| match layer {
+            HyperLayer::Guided(layer) => Some(&**layer),
             HyperLayer::Unguided(_) => None,
         };
         match (&self.hyper, &self.fusion, self.fusion_query) {
@@ -228,29 +334,26 @@ impl Almt {
 
     /// Frames `[S, batch, seq_len, feat_dim]` of each modality to tokens `[M, S, batch * T, d]`.
     fn embed(&self, embeddings: &[Embedding<'_>], frames: &[Tensor]) -> Tensor {
-        let attention = || embeddings.iter().map(|one| &one.layer.attention);
-        let feed_forward = || embeddings.iter().map(|one| &one.layer.feed_forward);
+        let weights = EmbeddingWeights::of(embeddings);
         let Attention { heads, norm_q, .. } = &embeddings[0].layer.attention;
         let (heads, eps) = (*heads, norm_q.eps);
-        let without_batch = |parameter| of_models(parameter, 3).squeeze_dim(1);
-        let extra: Vec<Tensor> =
-            embeddings.iter().map(|one| without_batch(one.extra_token)).collect();
-        let (n_models, n_tokens, dim) = extra[0].size3().expect("tokens have three axes");
-        let n_groups = embeddings.len() as i64 * n_models;
+        let (n_embeddings, n_models, n_tokens, dim) =
+            weights.extra_tokens.size4().expect("tokens have four axes");
+        let n_groups = n_embeddings * n_models;
         let positions: Vec<Vec<Tensor>> = embeddings
             .iter()
             .zip(frames)
             .map(|(one, frames)| {
-                let all = without_batch(&one.embedding.pos_embedding);
+                let all = of_models(&one.embedding.pos_embedding, 3).squeeze_dim(1);
                 all.split_with_sizes([n_tokens, frames.size()[2]], 1)
             })
             .collect();
         let of_tokens: Vec<&Tensor> = positions.iter().map(|parts| &parts[0]).collect();
-        let tokens = Tensor::stack(&extra, 0) + Tensor::stack(&of_tokens, 0);
+        let tokens = &weights.extra_tokens + Tensor::stack(&of_tokens, 0);
         let own_tokens = tokens.unbind(0);
         let zeros = frames[0].new_zeros([1, 1, 1, 1], (frames[0].kind(), frames[0].device()));
         let tokens = tokens.view([n_groups, n_tokens, dim]);
-        let queries = self.queries(embeddings, &tokens);
+        let queries = self.queries(&weights, &tokens, heads, eps);
         let queries = queries.view([-1, n_models, n_tokens * heads, dim]).unbind(0);
         let mut gathered = Vec::new();
         for (idx, one) in embeddings.iter().enumerate() {
@@ -273,68 +376,31 @@ impl Almt {
         }
         // [M, S, batch, T * heads, d].
         let gathered = Tensor::stack(&gathered, 0);
-        let x = self.values(attention(), &gathered, heads).view([n_groups, -1, n_tokens, dim]);
-        let biases = groups(attention().filter_map(|one| one.to_out.bias.as_ref()), 1);
-        let x = (x + (tokens + biases.unsqueeze(1)).unsqueeze(1)).view([n_groups, -1, dim]);
-        let normed = norms(feed_forward().map(|one| &one.norm), &x, eps);
-        let wide = maps(feed_forward().map(|one| &one.expand), &normed).gelu("none");
-        let x = maps(feed_forward().map(|one| &one.reduce), &wide) + x;
-        x.view([-1, n_models, x.size()[1], dim])
+        let x = weights.values(&gathered, heads).view([n_groups, -1, n_tokens, dim]);
+        let biases = weights.out_bias.flatten(0, 1).unsqueeze(1);
+        let x = (x + (tokens + biases).unsqueeze(1)).view([n_groups, -1, dim]);
+        let normed = weights.norm.of_groups(&x, eps);
+        let wide = maps(&weights.expand, Some(&weights.expand_bias), &normed).gelu("none");
+        let x = maps(&weights.reduce, Some(&weights.reduce_bias), &wide) + x;
+        x.view([n_embeddings, n_models, -1, dim])
     }
 
     /// What takes the place of the queries of tokens `[M * S, T, d]` where rows are not projected:
     /// `gamma_k W_k^T q / sqrt(dim_head)`, `[M * S, T, heads, d]`.
-    fn queries(&self, embeddings: &[Embedding<'_>], tokens: &Tensor) -> Tensor {
-        let attention = || embeddings.iter().map(|one| &one.layer.attention);
-        let Attention { heads, norm_q, .. } = &embeddings[0].layer.attention;
-        let heads = *heads;
+    fn queries(&self, weights: &EmbeddingWeights, tokens: &Tensor, heads: i64, eps: f64) -> Tensor {
         let (n_groups, n_tokens, dim) = tokens.size3().expect("tokens have three axes");
-        let normed = norms(attention().map(|one| &one.norm_q), tokens, norm_q.eps);
-        let queries = maps(attention().map(|one| &one.to_q), &normed);
+        let queries = maps(&weights.to_q, None, &weights.norm_q.of_groups(tokens, eps));
         let dim_head = queries.size()[2] / heads;
         let queries = queries.view([n_groups, n_tokens, heads, dim_head]).transpose(1, 2);
-        let to_k = groups(attention().map(|one| &one.to_k.weight), 2);
-        let products = queries.reshape([n_groups * heads, n_tokens, dim_head]).bmm(&to_k.view([
-            n_groups * heads,
-            dim_head,
-            dim,
-        ]));
+        let queries = queries.reshape([n_groups * heads, n_tokens, dim_head]);
+        let products = queries.bmm(&weights.to_k.view([n_groups * heads, dim_head, dim]));
         let products = products.view([n_groups, heads, n_tokens, dim]).transpose(1, 2);
-        // The shift of the keys adds the same to all scores of a query. It takes part as zero, since
-        // without a gradient the parameter would not decay.
         let factors = self
             .foldings
             .keys
             .get_or_init(|| constant(&[(dim_head as f64).powf(-0.5), 0.0], 2, tokens));
-        let scale = stack(attention().map(|one| &one.norm_k.weight), 1);
-        let shift = stack(attention().map(|one| &one.norm_k.bias), 1);
-        let both = Tensor::stack(&[scale, shift], 0).view([2, -1]);
-        let factor = factors.matmul(&both);
+        let factor = factors.matmul(&weights.norm_k.view([2, -1]));
         products.contiguous() * factor.view([n_groups, 1, 1, dim])
-    }
-
-    /// What attention makes of rows that were weighted and summed, `[M, S, batch, T * heads, d]`,
-    /// without its last bias: `[M * S, batch * T, d]`.
-    ///
-    /// The maps of a head, to values and from them, are multiplied into one.
-    fn values<'a>(
-        &self,
-        attention: impl Iterator<Item = &'a Attention> + Clone,
-        gathered: &Tensor,
-        heads: i64,
-    ) -> Tensor {
-        let dim = gathered.size()[4];
-        let each = |parameters: Tensor| parameters.unsqueeze(2).unsqueeze(3);
-        let scale = each(stack(attention.clone().map(|one| &one.norm_v.weight), 1));
-        let shift = each(stack(attention.clone().map(|one| &one.norm_v.bias), 1));
-        let gathered = shift.addcmul(gathered, &scale);
-        let to_v = groups(attention.clone().map(|one| &one.to_v.weight), 2);
-        let to_out = groups(attention.map(|one| &one.to_out.weight), 2);
-        let (n_groups, inner, _) = to_v.size3().expect("a weight has two axes");
-        let by_head = [n_groups * heads, inner / heads, dim];
-        let to_out = to_out.view([n_groups, dim, heads, inner / heads]).permute([0, 2, 3, 1]);
-        let both = to_v.view(by_head).transpose(1, 2).bmm(&to_out.reshape(by_head));
-        gathered.view([n_groups, -1, heads * dim]).bmm(&both.view([n_groups, heads * dim, dim]))
     }
 
     /// Tokens of language `[S, batch * T, d]` to all scales, lowest first.
@@ -354,9 +420,14 @@ impl Almt {
         let folding = self.foldings.language.get_or_init(|| {
             folding(with_queries_first(3 * n_layers, 3, dim_head), 3 * n_layers, h_l)
         });
-        let norms = attention().flat_map(|one| [&one.norm_q, &one.norm_k, &one.norm_v]);
+        let norms = || attention().flat_map(|one| [&one.norm_q, &one.norm_k, &one.norm_v]);
         let weights = attention().flat_map(|one| [&one.to_q, &one.to_k, &one.to_v]);
-        let (weight, bias) = folded(norms, folding, weights);
+        let [scale, shift, weight] = packed([
+            (1, norms().map(|norm| &norm.weight).collect()),
+            (1, norms().map(|norm| &norm.bias).collect()),
+            (2, weights.map(|map| &map.weight).collect()),
+        ]);
+        let (weight, bias) = folded(&Norm { scale, shift }, folding, &weight);
         let (weight, bias) = joined(&weight, &bias, n_layers as i64);
         let folded = weight.unbind(0).into_iter().zip(bias.unbind(0));
         for (layer, (weight, bias)) in self.language.layers.iter().zip(folded) {
@@ -400,11 +471,20 @@ impl Almt {
             let of_branches = (0..2 * n_branches).map(|map| (layers.len() + map / 2, 1.0));
             folding(of_queries.chain(of_branches), layers.len() + n_branches, others)
         });
-        let norms = layers.iter().map(|layer| &layer.norm_l);
-        let norms = norms.chain(branches().map(|branch| &branch.norm));
+        let norms = || {
+            let of_queries = layers.iter().map(|layer| &layer.norm_l);
+            of_queries.chain(branches().map(|branch| &branch.norm))
+        };
         let weights = layers.iter().map(|layer| &layer.to_q);
         let weights = weights.chain(branches().flat_map(|branch| [&branch.to_k, &branch.to_v]));
-        let (weight, bias) = folded(norms, folding, weights);
+        let [scale, shift, weight, to_out, out_bias] = packed([
+            (1, norms().map(|norm| &norm.weight).collect()),
+            (1, norms().map(|norm| &norm.bias).collect()),
+            (2, weights.map(|map| &map.weight).collect()),
+            (2, layers.iter().map(|layer| &layer.to_out.weight).collect()),
+            (1, layers.iter().flat_map(|layer| &layer.to_out.bias).collect()),
+        ]);
+        let (weight, bias) = folded(&Norm { scale, shift }, folding, &weight);
         let sizes = [n_layers, 2 * n_branches as i64];
         let (weight, bias) = (weight.split_with_sizes(sizes, 0), bias.split_with_sizes(sizes, 0));
         // Of all layers at once: what language asks, and what audio and vision answer.
@@ -428,7 +508,7 @@ impl Almt {
         let shares = p.view([-1, n_tokens, n_others * n_tokens]).bmm(&kv[1]);
         let shares = shares.view([-1, heads, n_tokens, dim_head]).transpose(1, 2);
         let shares = shares.reshape([n_layers * n_models, n_rows, heads * dim_head]);
-        let shifts = maps(layers.iter().map(|layer| &layer.to_out), &shares);
+        let shifts = maps(&to_out, Some(&out_bias), &shares);
         let shifts = shifts.view([n_layers, n_models, -1, n_tokens, dim]).unbind(0);
         for (layer, shift) in layers.iter().zip(shifts) {
             let base = match layer.residual {
@@ -465,9 +545,14 @@ impl Almt {
             .foldings
             .fusion
             .get_or_init(|| folding(with_queries_first(n_maps, 2, dim_head), n_maps, hyper));
-        let norms = attention().flat_map(|one| [&one.norm_k, &one.norm_v]);
+        let norms = || attention().flat_map(|one| [&one.norm_k, &one.norm_v]);
         let weights = attention().flat_map(|one| [&one.to_k, &one.to_v]);
-        let (weight, bias) = folded(norms, folding, weights);
+        let [scale, shift, weight] = packed([
+            (1, norms().map(|norm| &norm.weight).collect()),
+            (1, norms().map(|norm| &norm.bias).collect()),
+            (2, weights.map(|map| &map.weight).collect()),
+        ]);
+        let (weight, bias) = folded(&Norm { scale, shift }, folding, &weight);
         let (weight, bias) = joined(&weight, &bias, 1);
         let rows = normed(&source, eps).view([n_models, -1, dim]);
         // Keys and values of all layers at once, since all ask the same.
@@ -494,6 +579,7 @@ mod tests {
 
     use super::*;
     use crate::model::{AlmtConfig, AlmtSizes, Init, Sequence, Trace, Variant, drawn};
+    use crate::native::modes::operations;
     use crate::seed::stream;
 
     const BATCH: i64 = 3;
@@ -616,6 +702,25 @@ mod tests {
                 assert_same(&together.collect(), &alone);
             }
         }
+    }
+
+    /// Of a training step but for its optimizer. Their number is the same for sequences of any length.
+    #[test]
+    fn a_step_is_few_operations() {
+        let config = configs().remove(0);
+        assert_eq!((config.sizes.ahl_depth, config.sizes.fusion_depth), (3, 2), "as for CMU-MOSI");
+        let input = input(&config, Kind::Double, 5);
+        let step = |forward: &dyn Fn(&Almt) -> Tensor| {
+            let (_, model) = model(&config, Kind::Double, 1);
+            // Some are done once.
+            forward(&model).mean(None).backward();
+            operations(|| forward(&model).mean(None).backward())
+        };
+        let few = step(&|model| model.forward_batched(&input).unwrap());
+        let plain = step(&|model| model.forward(&input, &mut Trace::keep()));
+        println!("{few} operations, and {plain} of the plain form");
+        assert!(few > 200 && few <= 400, "{few}");
+        assert!(plain > 2 * few, "{few} and {plain}");
     }
 
     #[test]
