@@ -43,6 +43,8 @@ def call(*words):
 
 def store(program, folder, dataset, samples):
     pickle, path = (os.path.join(folder, f"{dataset}-{samples}.{end}") for end in ("pkl", "h5"))
+    if os.path.exists(path):
+        return path
     call(program, "synth", "--dataset", dataset, "--unaligned", "--samples", samples, "-o", pickle)
     call(program, "convert", pickle, "-o", path, "--dataset", dataset)
     os.remove(pickle)
