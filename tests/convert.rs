@@ -30,7 +30,7 @@ fn library_digests(store: &Store) -> Digests {
                 digests.insert(format!("/{split}/{modality}"), digest);
             }
         }
-        let labels = store.labels(split).unwrap();
+        let labels = store.labels(split).unwrap().unwrap();
         digests.insert(format!("/{split}/regression_labels"), hash(&mut labels.into_iter()));
     }
     digests

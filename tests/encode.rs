@@ -19,11 +19,19 @@ fn vocabulary() -> String {
     tokens.join("\n")
 }
 
+/// Puts the encoder, with a vocabulary of letters, into `tiny-bert` below a folder.
+pub fn tiny_encoder(folder: &Path) {
+    if folder.join("tiny-bert").exists() {
+        return;
+    }
+    let tiny = tiny_folder(folder);
+    std::fs::write(tiny.join("vocab.txt"), vocabulary()).unwrap();
+}
+
 /// A folder with the encoder and a store.
 fn prepare() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let tiny = tiny_folder(folder.path());
-    std::fs::write(tiny.join("vocab.txt"), vocabulary()).unwrap();
+    tiny_encoder(folder.path());
     synthetic_store(folder.path(), "mosi", "20");
     folder
 }

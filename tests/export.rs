@@ -124,10 +124,11 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
             lengths: [(Modality::Text, idx.clone().map(|idx| 1 + (idx % 5) as i32).collect())]
                 .into(),
             regression_labels: RegressionLabels {
-                overall: idx.map(|idx| values[idx % values.len()]).collect(),
+                overall: Some(idx.map(|idx| values[idx % values.len()]).collect()),
                 by_modality: BTreeMap::new(),
             },
             classification_labels: None,
+            emotion_labels: None,
         }
     };
     let corpus = Corpus {

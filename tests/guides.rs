@@ -81,9 +81,19 @@ fn the_python_snippets_run() {
     }
     let args = ["train", "--store", "mosi.h5", "--epochs", "1", "--out", "run"];
     almt(folder, &args).ok();
+    let made = python("cases.py", &[Path::new("make"), Path::new("own_features"), folder]);
+    if made.is_none() {
+        return;
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (guide, at_least) in [("README.md", 3), ("docs/python.md", 3), ("docs/validate.md", 1)] {
+    for (guide, at_least) in
+        [("README.md", 3), ("docs/python.md", 3), ("docs/validate.md", 1), ("docs/own-data.md", 1)]
+    {
         let Some(n_run) = python("guides.py", &[&root.join(guide), folder]) else { return };
         assert!(n_run.trim().parse::<usize>().unwrap() >= at_least, "{guide}: {n_run}");
     }
+    // What the guide on own data made becomes a store.
+    almt(folder, &["convert", "own.pkl", "--dataset", "mosi"]).ok();
+    let told = almt(folder, &["validate", "own.h5"]).ok().stdout();
+    assert!(told.contains("own.h5: valid"), "{told}");
 }

@@ -65,7 +65,7 @@ fn front_padding_moves_to_the_back_and_no_frame_is_lost() {
     let train = &corpus.splits[0];
     assert_eq!(train.ids, ["trainvideo_x_0", "trainvideo_x_1", "trainvideo_x_2"]);
     assert_eq!(video_of(&train.ids[1]), "trainvideo_x");
-    assert_eq!(train.regression_labels.overall, [-0.5, 0.5, 1.5]);
+    assert_eq!(train.regression_labels.overall.as_deref(), Some(&[-0.5, 0.5, 1.5][..]));
     assert_eq!(
         firsts(train, Modality::Text),
         [[100., 101., 0., 0., 0.], [200., 201., 202., 203., 204.], [300., 301., 302., 0., 0.]]
@@ -124,7 +124,7 @@ fn mosei_ids_are_made_of_all_three_columns() {
     let train = &corpus.splits[0];
     assert_eq!(train.ids, ["-train_1a[0.0,7.5]", "-train_1a[7.5,15.25]", "-train_1a[15.25,20.0]"]);
     assert!(train.ids.iter().all(|id| video_of(id) == "-train_1a"));
-    assert_eq!(train.regression_labels.overall, [-1.0, 0.0, 1.0]);
+    assert_eq!(train.regression_labels.overall.as_deref(), Some(&[-1.0, 0.0, 1.0][..]));
     // Unaligned: every modality moves by its own padding.
     assert_eq!(train.lengths[&Modality::Audio], [3, 1, 4]);
     assert_eq!(train.lengths[&Modality::Vision], [1, 2, 2]);
@@ -155,7 +155,7 @@ fn mag_bert_tuples_become_a_corpus() {
     assert_eq!(valid.name, SplitName::Valid);
     assert_eq!(test.ids, ["7", "d[1.5,2.0]"]);
     assert_eq!(train.raw_text.as_ref().unwrap()[1], "word0 word1");
-    assert_eq!(train.regression_labels.overall, [-2.0, 0.0, 2.0]);
+    assert_eq!(train.regression_labels.overall.as_deref(), Some(&[-2.0, 0.0, 2.0][..]));
     assert_eq!(train.lengths[&Modality::Vision], [1, 2, 3]);
     assert_eq!(firsts(train, Modality::Vision)[1], [200.0, 201.0, 0.0]);
     assert!(train.words.is_none());
@@ -304,7 +304,7 @@ fn an_explanation_says_what_was_tried_and_what_was_read() {
     let text = call.stdout();
     for part in [
         "mmsa does not fit",
-        "NOT MET  `train/regression_labels`: found the keys vision, audio, text, id, labels",
+        "NOT MET  `train/regression_labels`, or features without any labels: found the keys vision",
         "sdk fits",
         "train/audio                   float64 [3, 5, 5]             -> audio",
         "train/id                      S14 [3, 3]                    -> id",
@@ -318,7 +318,11 @@ fn an_explanation_says_what_was_tried_and_what_was_read() {
     let call = almt(&folder(), &["convert", "--explain", "layouts/refused-lmf.pkl"])
         .fails_with(&["Low-rank Multimodal Fusion", "no segment ids"]);
     assert!(call.stdout().contains("known as"), "{}", call.explain());
-    assert!(call.stdout().contains("NOT MET  `train/id`"), "{}", call.explain());
+    assert!(
+        call.stdout().contains("NOT MET  `train` is a dict of columns with `id`"),
+        "{}",
+        call.explain()
+    );
     assert!(!folder().join("layouts/sdk-mosi.h5").exists());
 }
 
@@ -376,7 +380,8 @@ fn labels_that_contradict_each_other_are_told() {
     let place = self::folder().join("layouts/lists.pkl");
     let args = ["convert", place.to_str().unwrap(), "--dataset", "mosi", "-o", "a.h5"];
     let converted = almt(folder.path(), &args).ok().stdout();
-    let validated = almt(folder.path(), &["validate", "a.h5"]).ok().stdout();
+    let validated = almt(folder.path(), &["validate", "a.h5"]).stdout();
+    assert!(validated.contains("1 errors") && validated.contains("AD018"), "{validated}");
     for part in [
         "warning AD012: train/classification_labels has 1 classes",
         "(such as vtrain$_$2: 1 at label 1.5)",
@@ -426,7 +431,7 @@ fn mutated_layouts_never_panic() {
         }
         let Ok(pickle) = Pickle::from_bytes(bytes, &Limits::default()) else { continue };
         for layout in Layout::ALL.into_iter().map(Some).chain([None]) {
-            let options = Options { split: Some(SplitName::Train), layout };
+            let options = Options { split: Some(SplitName::Train), layout, ..Options::default() };
             let explanation = ingest::explain(&[SourceFile::new(&pickle, "mutant")], &options);
             assert!(!explanation.to_string().is_empty());
             let Ok(corpus) = explanation.outcome else { continue };
@@ -459,7 +464,7 @@ fn mmsa_fixture_becomes_a_corpus() {
         assert_eq!(train.features[&Modality::Vision].source_dtype, "float16");
         assert_eq!(train.lengths[&Modality::Audio], [1, 2]);
         assert_eq!(train.lengths[&Modality::Vision], [2, 3]);
-        assert_eq!(train.regression_labels.overall, [1.4, -0.2]);
+        assert_eq!(train.regression_labels.overall.as_deref(), Some(&[1.4, -0.2][..]));
         assert_eq!(train.classification_labels.as_deref(), Some(&[2, 0][..]));
         let tokens = train.text_bert.as_ref().unwrap();
         assert_eq!(tokens.shape(), [2, 3, 4]);
@@ -494,7 +499,7 @@ fn misa_fixture_becomes_a_corpus() {
     assert_eq!(split.ids, ["video[0]", "video[1]", "video[2]"]);
     assert_eq!(split.raw_text.as_deref(), Some(&["w0 w1", "", "w0"].map(String::from)[..]));
     assert_eq!(split.lengths[&Modality::Audio], [2, 0, 1]);
-    assert_eq!(split.regression_labels.overall, [-1.0, 0.0, 1.0]);
+    assert_eq!(split.regression_labels.overall.as_deref(), Some(&[-1.0, 0.0, 1.0][..]));
     let words = split.words.as_ref().unwrap();
     assert_eq!(words.iter().copied().collect::<Vec<_>>(), [7, 8, 0, 0, 7, 0]);
     let vision = &split.features[&Modality::Vision];
@@ -511,10 +516,15 @@ fn an_unknown_layout_says_what_was_tried() {
     let pickle = fixture("plain-protocol4.pkl");
     let error = read(&pickle, "plain").err().unwrap().to_string();
     assert!(
-        error.contains("mmsa, sdk, mag-bert: expected a key `train`, `valid` or `test`"),
+        error.contains(
+            "mmsa, sdk: expected a key `train`, `valid` or `test`, or a dict of columns with `id`"
+        ),
         "{error}"
     );
-    assert!(error.contains("misa: expected `plain` is a list of samples, found a dict"), "{error}");
+    assert!(
+        error.contains("misa, mag-bert: expected a key `train`, `valid` or `test`, or a list of"),
+        "{error}"
+    );
 }
 
 #[test]

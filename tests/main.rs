@@ -1,6 +1,7 @@
 //! The integration tests, in one binary because native libraries are slow to link.
 //!
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
+//! `cases`: files that users of neighbouring projects have, to the end of their road.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
 //! `devices`: libtorch's CUDA part, found and loaded or not.
 //! `encode`: text features that the program computes.
@@ -23,6 +24,8 @@
 //! `train`: the trainer as a user calls it.
 
 mod bad_input;
+#[cfg(feature = "train")]
+mod cases;
 mod convert;
 #[cfg(feature = "train")]
 mod devices;

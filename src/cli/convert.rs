@@ -1,5 +1,6 @@
 //! `almt-data convert`: a pickle becomes a store.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,10 +9,11 @@ use clap::error::ErrorKind;
 
 use super::form::FormArgs;
 use super::limits::LimitsArgs;
-use super::{Failure, output, progress, same_file, size_on_disk, wrong_call};
-use crate::corpus::spec::{Candidate, candidates, recognise};
-use crate::corpus::{Corpus, Dataset, SplitName};
+use super::{Failure, output, progress, same_file, size_on_disk, sources, wrong_call};
+use crate::corpus::spec::{Candidate, candidates, recognise, recognise_by_name};
+use crate::corpus::{Corpus, Dataset, Modality, SplitName};
 use crate::ingest::{self, IngestError, Layout, SourceFile};
+use crate::name::UnknownName;
 use crate::pickle::{Limits, Pickle};
 use crate::store::{
     self, FeatureDtype, Format, NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions,
@@ -22,8 +24,8 @@ use crate::tree::human_bytes;
 #[derive(Args)]
 pub struct ConvertArgs {
     /// Feature pickle in the layout of MMSA (or MMSA-FET), the CMU SDK (MulT, MultiBench), MISA
-    /// (BBFN, MMIM) or MAG-BERT. Where each split has a file of its own: all of them, or the folder
-    /// of `train.pkl`, `dev.pkl` and `test.pkl`
+    /// (BBFN, MMIM) or MAG-BERT. Where each split has a file of its own: all of them, or their
+    /// folder, whose file names say the splits, such as `train.pkl`, `dev.pkl` and `test.pkl`
     #[arg(required = true, value_name = "PICKLE")]
     pickles: Vec<PathBuf>,
     /// Where the store goes; the default is next to the pickle or folder, with the ending of the
@@ -46,6 +48,10 @@ pub struct ConvertArgs {
     /// Layout of the pickle, where it should not be detected: mmsa, sdk, misa or mag-bert
     #[arg(long)]
     layout: Option<Layout>,
+    /// Cut longer samples of a modality to N frames, at the back; may be given several times. How
+    /// many were cut is said in the notes
+    #[arg(long, value_name = "MODALITY=N", value_parser = max_len)]
+    max_len: Vec<(Modality, usize)>,
     /// What to do with values that are not finite: `zero` makes -inf 0 and refuses NaN and +inf,
     /// `keep` copies all of them, `error` refuses all of them
     #[arg(long, default_value_t = NonFinite::Zero, value_name = "zero|keep|error")]
@@ -87,7 +93,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         ),
     };
     let paths = match &*args.pickles {
-        [folder] if folder.is_dir() => splits_of(folder)?,
+        [folder] if folder.is_dir() => sources::splits_of(folder)?,
         paths => paths.to_vec(),
     };
     if args.split.is_some() && paths.len() > 1 {
@@ -107,7 +113,8 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         .collect::<Result<Vec<_>, _>>()?;
     let files: Vec<SourceFile<'_>> =
         opened.iter().map(|file| SourceFile::new(&file.pickle, stem(&file.path))).collect();
-    let options = ingest::Options { split: args.split, layout: args.layout };
+    let max_len = max_lens(&args.max_len);
+    let options = ingest::Options { split: args.split, layout: args.layout, max_len };
     // The whole source in messages: the one file, or the folder, or the first of several.
     let source_path = args.pickles.first().cloned().unwrap_or_default();
     let failed = |error: IngestError| {
@@ -121,11 +128,13 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         let explanation = ingest::explain(&files, &options);
         output::write(format_args!("{}\n{explanation}", source_path.display()));
         let corpus = explanation.outcome.map_err(failed)?;
-        explain_dataset(&corpus, args.dataset);
+        explain_dataset(&corpus, &files, args.dataset);
         return Ok(ExitCode::SUCCESS);
     }
-    let corpus = ingest::read(&files, &options).map_err(failed)?;
-    let dataset = args.dataset.or_else(|| recognise(&corpus)).ok_or_else(|| {
+    let mut corpus = ingest::read(&files, &options).map_err(failed)?;
+    let (recognised, note) = recognised(&corpus, &files);
+    corpus.notes.extend(note.map(str::to_owned));
+    let dataset = args.dataset.or(recognised).ok_or_else(|| {
         Failure::at(&source_path, "shapes and labels do not tell which dataset this is")
             .hint("`--dataset mosi|mosei|sims|simsv2` says it")
     })?;
@@ -183,6 +192,30 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A modality and the number of frames beyond which its samples are cut.
+fn max_len(text: &str) -> Result<(Modality, usize), String> {
+    let expected = || format!("expected MODALITY=N such as audio=500, found `{text}`");
+    let (modality, most) = text.split_once('=').ok_or_else(expected)?;
+    match most.parse() {
+        Ok(most @ 1..) => {
+            Ok((modality.parse().map_err(|error: UnknownName| error.to_string())?, most))
+        }
+        _ => Err(expected()),
+    }
+}
+
+/// The lengths by modality; a modality that is named twice ends the program.
+fn max_lens(given: &[(Modality, usize)]) -> BTreeMap<Modality, usize> {
+    let mut lens = BTreeMap::new();
+    for (modality, most) in given {
+        if lens.insert(*modality, *most).is_some() {
+            let problem = format!("`--max-len` names {modality} twice");
+            wrong_call::<ConvertArgs>(CALL, ErrorKind::ArgumentConflict, &problem);
+        }
+    }
+    lens
+}
+
 /// Opens a pickle, with errors that name the file.
 pub fn open_pickle(path: &Path, limits: &LimitsArgs) -> Result<Pickle, Failure> {
     Pickle::open(path, &Limits::from(limits)).map_err(|error| super::pickle_failure(path, &error))
@@ -202,32 +235,23 @@ fn default_output(path: &Path, format: Format) -> PathBuf {
     folder.with_file_name(format!("{name}.{}", format.ending()))
 }
 
-/// The pickles of a folder that hold one split each, as MISA and MMIM name them.
-fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    const NAMES: [&[&str]; 3] =
-        [&["train.pkl"], &["dev.pkl", "valid.pkl", "val.pkl"], &["test.pkl"]];
-    let mut paths = Vec::new();
-    for names in NAMES {
-        let found = names.iter().map(|name| folder.join(name)).filter(|path| path.is_file());
-        let found: Vec<PathBuf> = found.collect();
-        if let [first, second, ..] = &*found {
-            let problem = format!("is the same split as {}", first.display());
-            return Err(Failure::at(second, problem).hint("name the pickles one by one"));
+/// The dataset that a corpus is, with a note where only a file name tells it.
+fn recognised(
+    corpus: &Corpus<'_>,
+    files: &[SourceFile<'_>],
+) -> (Option<Dataset>, Option<&'static str>) {
+    match recognise(corpus) {
+        Some(dataset) => (Some(dataset), None),
+        None => {
+            let dataset = recognise_by_name(corpus, files.iter().map(|file| &*file.stem));
+            let note = "dataset: shapes and labels leave it open, the name of the file tells it";
+            (dataset, dataset.map(|_| note))
         }
-        paths.extend(found);
     }
-    if paths.is_empty() {
-        return Err(Failure::at(
-            folder,
-            "a folder without any of the files train.pkl, dev.pkl, valid.pkl, test.pkl",
-        )
-        .hint("name the pickles themselves, one or one for each split"));
-    }
-    Ok(paths)
 }
 
 /// Which dataset it is, and why.
-fn explain_dataset(corpus: &Corpus<'_>, told: Option<Dataset>) {
+fn explain_dataset(corpus: &Corpus<'_>, files: &[SourceFile<'_>], told: Option<Dataset>) {
     outln!("dataset");
     if let Some(dataset) = told {
         outln!("  {}, as `--dataset` says", dataset.title());
@@ -242,7 +266,7 @@ fn explain_dataset(corpus: &Corpus<'_>, told: Option<Dataset>) {
             build.name
         );
     }
-    match recognise(corpus) {
+    match recognised(corpus, files).0 {
         Some(dataset) => outln!("  taken for {}", dataset.title()),
         None => outln!("  not decided: `--dataset mosi|mosei|sims|simsv2` says it"),
     }

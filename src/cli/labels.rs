@@ -92,6 +92,15 @@ pub fn labels(args: LabelsArgs) -> Result<ExitCode, Failure> {
 
 /// Reads the bins of each split; a division that the store lacks is left out.
 fn classes(store: &Store) -> Result<Vec<ClassCount>, StoreError> {
+    let splits = &store.manifest().splits;
+    // Counts of no labels would look like counts of none.
+    if let Some(first) = splits.first()
+        && splits.iter().all(|split| {
+            store.manifest().column(&format!("/{}/regression_labels", split.name)).is_none()
+        })
+    {
+        return Err(StoreError::NoLabels { path: store.path().into(), split: first.name });
+    }
     let scheme = store.manifest().dataset.bin_scheme();
     let mut counts = Vec::new();
     for split in &store.manifest().splits {

@@ -19,6 +19,7 @@ mod progress;
 mod report;
 mod scan;
 mod schema;
+mod sources;
 mod split;
 mod stats;
 mod synth;

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::Args;
+use clap::error::ErrorKind;
 
-use super::Failure;
+use super::{Failure, wrong_call};
 use crate::corpus::SplitName;
 use crate::corpus::draw::{self, Drawable};
 use crate::corpus::plan::{PlanError, SplitPlan};
@@ -29,6 +30,10 @@ pub struct SplitArgs {
     /// One fold with these shares of train, valid and test, such as 0.7,0.1,0.2
     #[arg(long, group = "method", value_name = "TRAIN,VALID,TEST")]
     ratio: Option<Shares>,
+    /// Draw the validation split of a store that has none from its training split, by two shares:
+    /// `--from train --ratio 0.9,0.1`. The test split stays as it is
+    #[arg(long, requires = "ratio", value_parser = ["train"], value_name = "train")]
+    from: Option<String>,
     /// The folds of another split manifest, for a store of the same segments
     #[arg(long, group = "method", value_name = "JSON")]
     from_manifest: Option<PathBuf>,
@@ -46,9 +51,10 @@ pub struct SplitArgs {
     overwrite: bool,
 }
 
-/// Shares of train, valid and test: none negative, train and test above zero.
-#[derive(Debug, Clone, Copy)]
-struct Shares([f64; 3]);
+/// Shares of train, valid and test, or of the first two: none negative, the first and the last
+/// above zero.
+#[derive(Debug, Clone)]
+struct Shares(Vec<f64>);
 
 impl FromStr for Shares {
     type Err = String;
@@ -58,16 +64,27 @@ impl FromStr for Shares {
             .split(',')
             .map(|share| share.trim().parse().map_err(|_| format!("`{share}` is no number")))
             .collect::<Result<_, _>>()?;
-        let [train, valid, test] = <[f64; 3]>::try_from(shares)
-            .map_err(|found| format!("expected three shares, found {}", found.len()))?;
-        let is_share = |share: f64| (0.0..=1.0).contains(&share);
-        let possible = train > 0.0 && test > 0.0 && [train, valid, test].into_iter().all(is_share);
-        if !possible || (train + valid + test - 1.0).abs() > 1e-6 {
-            return Err("shares lie in 0 to 1, train and test above 0, and sum to 1".into());
+        if ![2, 3].contains(&shares.len()) {
+            let n_found = shares.len();
+            return Err(format!(
+                "expected three shares, or two with `--from train`, found {n_found}"
+            ));
         }
-        Ok(Shares([train, valid, test]))
+        let is_share = |share: &f64| (0.0..=1.0).contains(share);
+        let ends = [shares.first(), shares.last()];
+        let possible = ends.into_iter().flatten().all(|end| *end > 0.0);
+        if !possible
+            || !shares.iter().all(is_share)
+            || (shares.iter().sum::<f64>() - 1.0).abs() > 1e-6
+        {
+            return Err("shares lie in 0 to 1, the first and the last above 0, and sum to 1".into());
+        }
+        Ok(Shares(shares))
     }
 }
+
+/// How this command is called.
+const CALL: &str = "almt-data split";
 
 /// Writes one split manifest.
 pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
@@ -76,13 +93,22 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
     }
     let store = Store::open(&args.store)?;
     let manifest = store.manifest();
-    let segments = segments(&store)?;
     let failed = |error: PlanError| Failure::new(error.to_string());
-    let plan = match (args.k_fold, args.ratio, &args.from_manifest) {
+    let shares = args.ratio.as_ref().map(|Shares(shares)| shares.as_slice());
+    let wrong = |problem| wrong_call::<SplitArgs>(CALL, ErrorKind::WrongNumberOfValues, problem);
+    let segments = match &args.from {
+        Some(_) => segments_of(&store, &[SplitName::Train])?,
+        None => segments_of(&store, &SplitName::ALL)?,
+    };
+    let plan = match (args.k_fold, shares, &args.from_manifest) {
         (Some(k), ..) => draw::k_fold(manifest, &segments, k.into(), args.by, args.seed),
-        (_, Some(Shares(shares)), _) => {
-            draw::ratio(manifest, &segments, shares, args.by, args.seed)
+        (_, Some(&[train, valid]), _) if args.from.is_some() => {
+            draw::from_train(manifest, &segments, [train, valid], args.by, args.seed)
         }
+        (_, Some(&[train, valid, test]), _) if args.from.is_none() => {
+            draw::ratio(manifest, &segments, [train, valid, test], args.by, args.seed)
+        }
+        (_, Some(_), _) => wrong("`--ratio` takes three shares, and two with `--from train`"),
         (_, _, Some(other)) => {
             let other = SplitPlan::load(other).map_err(failed)?;
             SplitPlan::from_other(&other, manifest)
@@ -90,19 +116,28 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
         // The group of arguments is required.
         _ => return Err(Failure::new("one of --k-fold, --ratio and --from-manifest is needed")),
     };
-    let plan = plan.map_err(|error| Failure::at(&args.store, error))?;
+    let plan = plan.map_err(|error| {
+        let failure = Failure::at(&args.store, &error);
+        match error {
+            PlanError::HasValid { .. } => {
+                failure.hint("without `--from`, `--ratio` draws all three splits anew")
+            }
+            _ => failure,
+        }
+    })?;
     let json = serde_json::to_string_pretty(&plan).map_err(|e| Failure::new(e.to_string()))?;
     publish::write(&args.output, format!("{json}\n").as_bytes())
         .map_err(|error| Failure::at(&args.output, format!("cannot write: {error}")))?;
     outln!("{}", args.output.display());
-    print(&plan, &segments);
+    print(&plan, &segments_of(&store, &SplitName::ALL)?);
     Ok(ExitCode::SUCCESS)
 }
 
-fn segments(store: &Store) -> Result<Vec<Drawable>, Failure> {
+/// The segments of some splits, in order.
+pub(super) fn segments_of(store: &Store, names: &[SplitName]) -> Result<Vec<Drawable>, Failure> {
     let mut segments = Vec::new();
-    for split in &store.manifest().splits {
-        let labels = store.labels(split.name)?;
+    for split in store.manifest().splits.iter().filter(|split| names.contains(&split.name)) {
+        let labels = store.needed_labels(split.name)?;
         let rows = split.ids.iter().zip(labels);
         segments.extend(rows.map(|(id, label)| Drawable { id: id.clone(), label }));
     }

@@ -56,6 +56,30 @@ pub fn ratio(
     Ok(plan(manifest, Method::Ratio { shares, by }, vec![fold], seed))
 }
 
+/// Draws a validation split from the training split, whose segments are `train`, by the shares of
+/// the two, neither of which is zero; the test split stays the store's own. The same `seed` gives
+/// the same fold.
+///
+/// # Errors
+/// The store has a validation split already, or there are fewer groups than parts.
+pub fn from_train(
+    manifest: &Manifest,
+    train: &[Drawable],
+    shares: [f64; 2],
+    by: SplitBy,
+    seed: u64,
+) -> Result<SplitPlan, PlanError> {
+    let ids = |name| manifest.split(name).map_or(Vec::new(), |split| split.ids.clone());
+    let n_segments = ids(SplitName::Valid).len();
+    if n_segments > 0 {
+        return Err(PlanError::HasValid { n_segments });
+    }
+    let parts = deal(train, by, manifest.dataset.bin_scheme(), &shares, seed)?;
+    let mut fold: Fold = [SplitName::Train, SplitName::Valid].into_iter().zip(parts).collect();
+    fold.insert(SplitName::Test, ids(SplitName::Test));
+    Ok(plan(manifest, Method::FromTrain { shares, by }, vec![fold], seed))
+}
+
 fn plan(manifest: &Manifest, method: Method, folds: Vec<Fold>, seed: u64) -> SplitPlan {
     SplitPlan {
         version: PLAN_VERSION,

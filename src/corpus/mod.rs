@@ -165,8 +165,8 @@ pub struct FeatureBlock<'a> {
 /// Regression labels: the overall one, and for CH-SIMS one per modality.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RegressionLabels {
-    /// `[n_samples]`, in [-3, 3] (CMU) or [-1, 1] (CH-SIMS).
-    pub overall: Vec<f32>,
+    /// `[n_samples]`, in [-3, 3] (CMU) or [-1, 1] (CH-SIMS); `None` of segments to predict on.
+    pub overall: Option<Vec<f32>>,
     /// `[n_samples]` each: labels of text (`_T`), audio (`_A`) and vision (`_V`) alone.
     pub by_modality: BTreeMap<Modality, Vec<f32>>,
 }
@@ -193,6 +193,9 @@ pub struct CorpusSplit<'a> {
     pub regression_labels: RegressionLabels,
     /// Class labels of the source: 0 negative, 1 neutral, 2 positive.
     pub classification_labels: Option<Vec<i32>>,
+    /// Strength of happiness, sadness, anger, surprise, disgust and fear, `[n_samples, 6]` in
+    /// [0, 3], as CMU-MOSEI has them.
+    pub emotion_labels: Option<Array2<f32>>,
 }
 
 /// A dataset as its source files gave it.

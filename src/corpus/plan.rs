@@ -33,6 +33,13 @@ pub enum Method {
         /// What is kept together.
         by: SplitBy,
     },
+    /// One fold: the training split by shares, and the store's own test split.
+    FromTrain {
+        /// Shares of train and valid.
+        shares: [f64; 2],
+        /// What is kept together.
+        by: SplitBy,
+    },
     /// The folds of another store of the same segments.
     FromManifest {
         /// Digest of the other store.
@@ -133,6 +140,12 @@ pub enum PlanError {
         id: String,
         /// The fold.
         fold: usize,
+    },
+    /// A validation split that is there already.
+    #[error("the store has a validation split of {n_segments} segments already")]
+    HasValid {
+        /// Its segments.
+        n_segments: usize,
     },
     /// Fewer groups than parts.
     #[error("{n_groups} groups cannot fill {n_parts} parts")]

@@ -159,11 +159,17 @@ impl Candidate {
 /// The datasets that a corpus can be, by label range and feature dimensions, best first.
 pub fn candidates(corpus: &Corpus<'_>) -> Vec<Candidate> {
     let dims = feat_dims(&corpus.splits);
-    let labels = || corpus.splits.iter().flat_map(|split| &split.regression_labels.overall);
-    let narrow = labels().all(|label| label.abs() <= 1.0);
+    let splits = corpus.splits.iter();
+    let labels: Vec<&Vec<f32>> =
+        splits.filter_map(|split| split.regression_labels.overall.as_ref()).collect();
+    // Without labels, feature dimensions alone tell the dataset.
+    let narrow =
+        (!labels.is_empty()).then(|| labels.into_iter().flatten().all(|label| label.abs() <= 1.0));
     let mut candidates: Vec<Candidate> = Dataset::ALL
         .into_iter()
-        .filter(|dataset| (DatasetSpec::of(*dataset).label_range[1] <= 1.0) == narrow)
+        .filter(|dataset| {
+            narrow.is_none_or(|narrow| (DatasetSpec::of(*dataset).label_range[1] <= 1.0) == narrow)
+        })
         .filter_map(|dataset| {
             let builds = DatasetSpec::of(dataset).builds.iter().filter(|b| b.matches(&dims));
             let candidates = builds.map(|build| candidate(dataset, build, corpus, &dims));
@@ -174,14 +180,50 @@ pub fn candidates(corpus: &Corpus<'_>) -> Vec<Candidate> {
     candidates
 }
 
-/// The dataset that a corpus is, from its feature dimensions, label range and sample counts; `None`
-/// where that does not decide it.
+/// The dataset that a corpus is, from its feature dimensions, label range and sample counts, or
+/// else from what annotators' averages its labels can be; `None` where that does not decide it.
 pub fn recognise(corpus: &Corpus<'_>) -> Option<Dataset> {
-    match &candidates(corpus)[..] {
-        [only] if only.score() > 0 => Some(only.dataset),
-        [best, second, ..] if best.score() > second.score() => Some(best.dataset),
+    match best(corpus)[..] {
+        [only] => Some(only),
         _ => None,
     }
+}
+
+/// As [`recognise`]; where several datasets agree equally well, the one that a file name has as a
+/// word, such as `mosei_senti_train`.
+pub fn recognise_by_name<'a>(
+    corpus: &Corpus<'_>,
+    file_stems: impl IntoIterator<Item = &'a str>,
+) -> Option<Dataset> {
+    let mut possible = best(corpus);
+    let names: Vec<String> = file_stems.into_iter().map(str::to_lowercase).collect();
+    // `simsv2s` is a build of `simsv2`, not of `sims`.
+    possible.sort_by_key(|dataset| std::cmp::Reverse(dataset.name().len()));
+    let has_word = |dataset: &Dataset| {
+        let is_word = |word: &str| word.starts_with(dataset.name());
+        names.iter().any(|name| name.split(|c: char| !c.is_alphanumeric()).any(is_word))
+    };
+    possible.iter().copied().find(has_word)
+}
+
+/// The datasets that agree best with a corpus; none where nothing agrees.
+fn best(corpus: &Corpus<'_>) -> Vec<Dataset> {
+    let candidates = candidates(corpus);
+    let Some(highest) = candidates.first().map(Candidate::score).filter(|score| *score > 0) else {
+        return Vec::new();
+    };
+    let equal = candidates.iter().filter(|candidate| candidate.score() == highest);
+    let equal: Vec<Dataset> = equal.map(|candidate| candidate.dataset).collect();
+    let labels = || {
+        let splits = corpus.splits.iter();
+        splits.filter_map(|split| split.regression_labels.overall.as_ref()).flatten()
+    };
+    let fits = |dataset: &Dataset| {
+        let spec = DatasetSpec::of(*dataset);
+        labels().filter(|label| label.is_finite()).all(|label| spec.is_average(*label))
+    };
+    let fitting: Vec<Dataset> = equal.iter().copied().filter(fits).collect();
+    if fitting.is_empty() { equal } else { fitting }
 }
 
 fn candidate(

@@ -1,6 +1,6 @@
 //! Columns with one value per sample, whether they come as an array or a list.
 
-use crate::pickle::{ArrayView, NodeId, Number, Pickle};
+use crate::pickle::{ArrayView, NodeId, Number, Pickle, Value};
 
 use super::error::unexpected;
 use super::table::{described, kind_of, shown};
@@ -48,6 +48,19 @@ impl<'p> Column<'p> {
             return Err(unexpected(place, samples(n_samples.unwrap_or(0)), samples(found)));
         }
         Ok(Column { pickle, source, n_samples: found })
+    }
+
+    /// Whether the value of every sample is None or NaN: the source has the column in name only.
+    pub(super) fn is_missing(&self) -> bool {
+        let is_none = |row| {
+            match self.source {
+                Source::Array(array) => array.object(row),
+                Source::List(items) => items.get(row).copied(),
+            }
+            .is_some_and(|id| matches!(self.pickle.value(id), Value::None))
+        };
+        let is_nan = |row| matches!(self.number(row), Some(Number::Float(value)) if value.is_nan());
+        self.n_samples > 0 && (0..self.n_samples).all(|row| is_none(row) || is_nan(row))
     }
 
     /// Element type of an array of numbers; a list or an array of objects has none.

@@ -5,10 +5,11 @@
 
 use std::fmt;
 
-use crate::pickle::{NodeId, Pickle, Value};
+use crate::pickle::{NodeId, Pickle};
 
+use super::items::Form;
 use super::refuse::{self, Refusal};
-use super::splits::{key_text, split_name};
+use super::splits::{has_splits, key_text, split_name};
 use super::table::kind_of;
 use super::{IngestError, Layout, SourceFile};
 
@@ -115,8 +116,8 @@ fn requirements(layout: Layout, files: &[SourceFile<'_>]) -> Vec<Check> {
     match layout {
         Layout::Mmsa => mmsa(files, &mut checks),
         Layout::Sdk => sdk(files, &mut checks),
-        Layout::Misa => misa(files, &mut checks),
-        Layout::MagBert => mag_bert(files, &mut checks),
+        Layout::Misa => tuples(files, Form::Misa, &mut checks),
+        Layout::MagBert => tuples(files, Form::MagBert, &mut checks),
     };
     checks.0
 }
@@ -130,95 +131,122 @@ impl Checks {
         met.then_some(())
     }
 
-    /// The first split of a dict of splits in one file, and its key.
-    fn first_split<'p>(
+    /// The first split of a dict of splits, or of each file that is one split; and what it is
+    /// called.
+    fn first_splits<'p>(
         &mut self,
         files: &[SourceFile<'p>],
         in_words: &str,
-        is_fit: fn(&Value) -> bool,
-    ) -> Option<(&'p Pickle, NodeId, String)> {
-        let n_files = files.len();
-        self.need("one file", n_files.to_string(), n_files == 1)?;
-        let pickle = files.first()?.pickle;
-        let root = pickle.root();
-        let entries = pickle.entries(root);
-        self.need("a dict of splits", kind_of(pickle, root), entries.is_some())?;
-        let split = entries?.iter().find(|(key, _)| split_name(&key_text(pickle, *key)).is_some());
-        let expected = "a key `train`, `valid` or `test`";
-        self.need(expected, keys(pickle, root), split.is_some())?;
-        let (key, split) = *split?;
-        let key = key_text(pickle, key);
-        let met = is_fit(pickle.value(split));
-        self.need(format!("`{key}` is {in_words}"), kind_of(pickle, split), met)?;
-        Some((pickle, split, key))
-    }
-
-    /// Keys of the first split.
-    fn keys(&mut self, pickle: &Pickle, split: NodeId, key: &str, needed: &[&str]) -> Option<()> {
-        for name in needed {
-            let value = pickle.get(split, name);
-            let found = value.map_or_else(|| keys(pickle, split), |value| kind_of(pickle, value));
-            let _ = self.need(format!("`{key}/{name}`"), found, value.is_some());
+        is_fit: fn(&Pickle, NodeId) -> bool,
+    ) -> Option<Vec<(&'p Pickle, NodeId, String)>> {
+        if let [file] = files
+            && has_splits(file.pickle)
+        {
+            let pickle = file.pickle;
+            let is_split = |key| split_name(&key_text(pickle, key)).is_some();
+            let mut entries = pickle.entries(pickle.root())?.iter();
+            let (key, split) = *entries.find(|(key, _)| is_split(*key))?;
+            let key = key_text(pickle, key);
+            let met = is_fit(pickle, split);
+            self.need(format!("`{key}` is {in_words}"), found(pickle, split), met)?;
+            return Some(vec![(pickle, split, key)]);
         }
-        Some(())
+        let one_of_several = |file: &SourceFile<'p>| match files.len() {
+            1 => format!("a key `train`, `valid` or `test`, or {in_words}"),
+            _ => format!("`{}` is {in_words}", file.stem),
+        };
+        files
+            .iter()
+            .map(|file| {
+                let (pickle, root) = (file.pickle, file.pickle.root());
+                let met = is_fit(pickle, root);
+                self.need(one_of_several(file), found(pickle, root), met)?;
+                Some((pickle, root, file.stem.clone()))
+            })
+            .collect()
     }
 
-    /// A list of samples, the first of which is `(features, label, segment)` with one of the given
-    /// numbers of features.
-    fn samples(
-        &mut self,
-        pickle: &Pickle,
-        list: NodeId,
-        n_parts: &[usize],
-        in_words: &str,
-    ) -> Option<()> {
-        let first = pickle.items(list)?.first().copied();
-        self.need("at least one sample", kind_of(pickle, list), first.is_some())?;
-        let first = first?;
+    /// A column that a split must have; says the keys that it has.
+    fn column(&mut self, pickle: &Pickle, split: NodeId, key: &str, name: &str) -> Option<()> {
+        let value = pickle.get(split, name);
+        let found = value.map_or_else(|| keys(pickle, split), |value| kind_of(pickle, value));
+        self.need(format!("`{key}/{name}`"), found, value.is_some())
+    }
+
+    /// A list of samples `(features, label, segment)`, whose features have the given form.
+    fn samples(&mut self, pickle: &Pickle, list: NodeId, form: Form) -> Option<()> {
+        let samples = pickle.items(list)?;
+        self.need("at least one sample", kind_of(pickle, list), !samples.is_empty())?;
+        let first = *samples.first()?;
         let parts = pickle.items(first);
         let is_triple = matches!(parts, Some([_, _, _]));
         let expected = "samples of three parts (features, label, segment)";
         self.need(expected, kind_of(pickle, first), is_triple)?;
         let features = *parts?.first()?;
-        let n_found = pickle.items(features).map(<[NodeId]>::len);
-        let met = n_found.is_some_and(|n_found| n_parts.contains(&n_found));
-        self.need(format!("features {in_words}"), kind_of(pickle, features), met)
+        let met = Form::of(pickle, samples) == Some(form);
+        self.need(format!("features {}", form.in_words()), parts_of(pickle, features), met)
     }
 }
 
-fn is_dict(value: &Value) -> bool {
-    matches!(value, Value::Dict(_))
+fn is_columns(pickle: &Pickle, id: NodeId) -> bool {
+    pickle.get(id, "id").is_some()
 }
 
-fn is_list(value: &Value) -> bool {
-    matches!(value, Value::List(_) | Value::Tuple(_))
+fn is_list(pickle: &Pickle, id: NodeId) -> bool {
+    pickle.items(id).is_some()
 }
 
 fn mmsa(files: &[SourceFile<'_>], checks: &mut Checks) -> Option<()> {
-    let (pickle, split, key) = checks.first_split(files, "a dict", is_dict)?;
-    checks.keys(pickle, split, &key, &["id", "regression_labels"])
-}
-
-fn sdk(files: &[SourceFile<'_>], checks: &mut Checks) -> Option<()> {
-    let (pickle, split, key) = checks.first_split(files, "a dict", is_dict)?;
-    checks.keys(pickle, split, &key, &["id", "labels"])
-}
-
-fn misa(files: &[SourceFile<'_>], checks: &mut Checks) -> Option<()> {
-    for file in files {
-        let (pickle, root) = (file.pickle, file.pickle.root());
-        let met = is_list(pickle.value(root));
-        let expected = format!("`{}` is a list of samples", file.stem);
-        checks.need(expected, kind_of(pickle, root), met)?;
-        let in_words = "(words, visual, acoustic, actual words) or two lengths more";
-        checks.samples(pickle, root, &[4, 6], in_words)?;
+    // Without labels, which are those of a file to predict on, features tell enough.
+    const LABELS: [&str; 2] = ["regression_labels", "classification_labels"];
+    const FEATURES: [&str; 5] = ["text_bert", "raw_text", "text", "audio", "vision"];
+    for (pickle, split, key) in
+        checks.first_splits(files, "a dict of columns with `id`", is_columns)?
+    {
+        let has = |name: &&str| pickle.get(split, name).is_some();
+        let has_labels = LABELS.iter().any(has);
+        let met = has_labels || !has(&"labels") && FEATURES.iter().any(has);
+        let expected = format!("`{key}/regression_labels`, or features without any labels");
+        let found = if has_labels { "labels".into() } else { keys(pickle, split) };
+        checks.need(expected, found, met)?;
     }
     Some(())
 }
 
-fn mag_bert(files: &[SourceFile<'_>], checks: &mut Checks) -> Option<()> {
-    let (pickle, split, _) = checks.first_split(files, "a list of samples", is_list)?;
-    checks.samples(pickle, split, &[3], "(words, visual, acoustic)")
+fn sdk(files: &[SourceFile<'_>], checks: &mut Checks) -> Option<()> {
+    for (pickle, split, key) in
+        checks.first_splits(files, "a dict of columns with `id`", is_columns)?
+    {
+        checks.column(pickle, split, &key, "labels")?;
+    }
+    Some(())
+}
+
+fn tuples(files: &[SourceFile<'_>], form: Form, checks: &mut Checks) -> Option<()> {
+    for (pickle, split, _) in checks.first_splits(files, "a list of samples", is_list)? {
+        checks.samples(pickle, split, form)?;
+    }
+    Some(())
+}
+
+/// The parts of a sample's features, in an explanation.
+fn parts_of(pickle: &Pickle, features: NodeId) -> String {
+    const MOST: usize = 8;
+    let Some(parts) = pickle.items(features) else { return kind_of(pickle, features) };
+    let mut kinds: Vec<String> =
+        parts.iter().take(MOST).map(|part| kind_of(pickle, *part)).collect();
+    if parts.len() > MOST {
+        kinds.push("…".into());
+    }
+    format!("({})", kinds.join(", "))
+}
+
+/// What a value is, in an explanation: the keys of a dict.
+fn found(pickle: &Pickle, id: NodeId) -> String {
+    match pickle.entries(id) {
+        Some(_) => keys(pickle, id),
+        None => kind_of(pickle, id),
+    }
 }
 
 /// The first keys of a dict, in an explanation.

@@ -1,6 +1,7 @@
 //! Why the contents of a pickle are no corpus.
 
 use super::Layout;
+use crate::corpus::Modality;
 
 /// Where in a source a problem lies, such as `train/vision` or `train/text_bert, row 12`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,12 @@ pub enum IngestError {
         /// What it is needed for.
         reason: &'static str,
     },
+    /// A modality that samples were to be cut of is in no split.
+    #[error("`--max-len` names {modality}, which the file has no features of")]
+    NoModality {
+        /// The modality.
+        modality: Modality,
+    },
     /// One split stands under two names.
     #[error("{place}: the split is there twice")]
     DuplicateSplit {
@@ -107,6 +114,9 @@ impl IngestError {
             IngestError::Missing { .. } | IngestError::Unexpected { .. } => {
                 Some("the file is incomplete or was changed; `almt-data inspect` shows its keys")
             }
+            IngestError::NoModality { .. } => Some(
+                "leave the modality out of `--max-len`; `almt-data inspect` shows what there is",
+            ),
             IngestError::DuplicateSplit { .. } => {
                 Some("leave one of the two out: `valid` and `dev` are the same split")
             }

@@ -11,7 +11,7 @@ use super::column::Column;
 use super::log::Log;
 use super::splits::{note_left_out, splits};
 use super::table::kind_of;
-use super::{IngestError, Layout, Place, features, padding, tokens};
+use super::{IngestError, Layout, Options, Place, SourceFile, features, padding, tokens};
 
 /// Keys that become something in the corpus, besides those of `LABEL_KEYS`.
 const KNOWN_KEYS: [&str; 12] = [
@@ -40,12 +40,16 @@ const LABEL_KEYS: [(Modality, &str); 3] = [
 ///
 /// # Errors
 /// As [`super::read`].
-pub(super) fn read<'p>(pickle: &'p Pickle, log: &mut Log) -> Result<Corpus<'p>, IngestError> {
+pub(super) fn read<'p>(
+    files: &[SourceFile<'p>],
+    options: &Options,
+    log: &mut Log,
+) -> Result<Corpus<'p>, IngestError> {
     let mut ragged = BTreeSet::new();
     let mut read = Vec::new();
-    for split in splits(pickle, log)? {
+    for split in splits(files, options, log)? {
         let mut reader = SplitReader {
-            pickle,
+            pickle: split.pickle,
             split: split.value,
             key: &split.key,
             ragged: &mut ragged,
@@ -83,11 +87,14 @@ impl<'p> SplitReader<'p, '_> {
             Column::new(self.pickle, id, &place, None)?.texts(&place)?
         };
         let n_samples = ids.len();
-        let overall =
-            self.floats("regression_labels", n_samples)?.ok_or_else(|| IngestError::Missing {
-                place: self.place("regression_labels"),
-                reason: "training and evaluation need them",
-            })?;
+        let overall = self.floats("regression_labels", n_samples)?;
+        let classes = self.integers("classification_labels", n_samples)?;
+        if overall.is_none() && classes.is_some() {
+            self.log.note(
+                "labels: the source has class labels and no regression labels: the store can be \
+                 predicted on, not trained on",
+            );
+        }
         let mut by_modality = BTreeMap::new();
         for (modality, key) in LABEL_KEYS {
             if let Some(labels) = self.floats(key, n_samples)? {
@@ -121,7 +128,8 @@ impl<'p> SplitReader<'p, '_> {
             words: None,
             lengths,
             regression_labels: RegressionLabels { overall, by_modality },
-            classification_labels: self.integers("classification_labels", n_samples)?,
+            classification_labels: classes,
+            emotion_labels: None,
             ids,
         })
     }
@@ -162,8 +170,14 @@ impl<'p> SplitReader<'p, '_> {
     ) -> Result<Option<(Column<'p>, Place)>, IngestError> {
         let Some(id) = self.pickle.get(self.split, key) else { return Ok(None) };
         let place = self.place(key);
+        let column = Column::new(self.pickle, id, &place, Some(n_samples))?;
+        if column.is_missing() {
+            self.log
+                .note(format!("{}: None or NaN of every sample, which is not stored", place.path));
+            return Ok(None);
+        }
         self.log.map(&place, kind_of(self.pickle, id), key);
-        Ok(Some((Column::new(self.pickle, id, &place, Some(n_samples))?, place)))
+        Ok(Some((column, place)))
     }
 
     /// A column as float32, with a note where that is not the source's type.

@@ -7,8 +7,10 @@
 //! ```text
 //! detect     requirements of each layout; refuse knows files that cannot be converted
 //! mmsa sdk   a dict of columns per split      columns: column, features, tokens, sentiment, ids
-//! misa mag_bert   a list of samples per split, through tuples
+//! items      a list of samples per split (MISA, MAG-BERT), through tuples
+//! splits     the entries of one dict, or a file each
 //! padding    which side is padded, told from the data; everything ends up padded at the back
+//! extent     one length per modality over all splits
 //! explain    all of that in words
 //! ```
 //!
@@ -19,11 +21,11 @@ mod column;
 mod detect;
 mod error;
 mod explain;
+mod extent;
 mod features;
 mod ids;
+mod items;
 mod log;
-mod mag_bert;
-mod misa;
 mod mmsa;
 mod padding;
 mod refuse;
@@ -34,7 +36,9 @@ mod table;
 mod tokens;
 mod tuples;
 
-use crate::corpus::{Corpus, SplitName};
+use std::collections::BTreeMap;
+
+use crate::corpus::{Corpus, Modality, SplitName};
 use crate::name::named;
 use crate::pickle::Pickle;
 
@@ -44,6 +48,7 @@ pub use explain::{Explanation, explain};
 pub use log::Mapped;
 pub use padding::{Evidence, Side};
 pub use refuse::Refusal;
+pub use splits::split_of;
 
 /// A family of feature files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,10 +58,11 @@ pub enum Layout {
     Mmsa,
     /// `{split: {vision, audio, text, labels, id}}`, as MulT, MMIM and MultiBench use it.
     Sdk,
-    /// A list of `((words, visual, acoustic, actual words), label, segment)`: one split per file,
-    /// as MISA, BBFN and MMIM write it.
+    /// Lists of `((words, visual, acoustic, actual words), label, segment)`: usually one split per
+    /// file, as MISA, BBFN and MMIM write it.
     Misa,
-    /// `{split: [((words, visual, acoustic), label, segment), …]}`, as MAG-BERT publishes it.
+    /// Lists of `((words, visual, acoustic), label, segment)`: usually as the splits of one dict, as
+    /// MAG-BERT publishes it.
     MagBert,
 }
 
@@ -79,8 +85,8 @@ impl Layout {
         match self {
             Layout::Mmsa => "MMSA, MMSA-FET, Self-MM: a dict of columns per split",
             Layout::Sdk => "CMU SDK, MulT, MultiBench: vision, audio, text, labels, id per split",
-            Layout::Misa => "MISA, BBFN, MMIM: a list of samples, one file per split",
-            Layout::MagBert => "MAG-BERT: a list of samples per split",
+            Layout::Misa => "MISA, BBFN, MMIM: a list of samples per split, actual words last",
+            Layout::MagBert => "MAG-BERT: a list of samples per split, words first",
         }
     }
 }
@@ -110,10 +116,12 @@ pub struct Options {
     pub split: Option<SplitName>,
     /// The layout to read the files as, without trying others.
     pub layout: Option<Layout>,
+    /// Numbers of frames beyond which samples are cut at the back.
+    pub max_len: BTreeMap<Modality, usize>,
 }
 
-/// Turns the files of one source into a corpus whose features still lie in them. Only the MISA
-/// layout has more than one file, in any order.
+/// Turns the files of one source into a corpus whose features still lie in them: one file of all
+/// splits, or one for each split, in any order.
 ///
 /// # Errors
 /// If the layout is unknown or of a kind that cannot be converted, a column lacks samples, a shape
@@ -129,17 +137,15 @@ fn read_as<'p>(
     options: &Options,
     log: &mut log::Log,
 ) -> Result<Corpus<'p>, IngestError> {
-    let corpus = match (layout, files) {
-        (Layout::Misa, files) => misa::read(files, options, log),
-        (Layout::Mmsa, [file]) => mmsa::read(file.pickle, log),
-        (Layout::Sdk, [file]) => sdk::read(file.pickle, log),
-        (Layout::MagBert, [file]) => mag_bert::read(file.pickle, log),
-        (layout, files) => Err(IngestError::WrongLayout {
-            layout,
-            lacks: vec![format!("expected one file, found {}", files.len())],
-        }),
+    let corpus = match layout {
+        Layout::Mmsa => mmsa::read(files, options, log),
+        Layout::Sdk => sdk::read(files, options, log),
+        Layout::Misa => items::read(files, items::Form::Misa, options, log),
+        Layout::MagBert => items::read(files, items::Form::MagBert, options, log),
     };
-    corpus.map(|corpus| Corpus { notes: std::mem::take(&mut log.notes), ..corpus })
+    let mut corpus = corpus?;
+    extent::settle(&mut corpus.splits, &options.max_len, log)?;
+    Ok(Corpus { notes: std::mem::take(&mut log.notes), ..corpus })
 }
 
 /// How many samples a column has, in words.

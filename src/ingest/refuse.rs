@@ -37,7 +37,7 @@ const NO_IDS: &str = "it has no segment ids, so that samples cannot be told apar
 const MMSA_ADVICE: &str =
     "take `aligned_50.pkl` or `unaligned_50.pkl` of the same dataset, as MMSA publishes them";
 
-static REFUSALS: [Refusal; 9] = [
+static REFUSALS: [Refusal; 11] = [
     // thuiar/Self-MM:data/DataPre.py
     Refusal {
         what: "the dump of an interrupted run of Self-MM's `DataPre.py`",
@@ -103,6 +103,20 @@ static REFUSALS: [Refusal; 9] = [
             }))
         },
     },
+    // declare-lab/conv-emotion:DialogueRNN/dataloader.py
+    Refusal {
+        what: "IEMOCAP or MELD for emotion recognition in conversations, dicts by dialogue",
+        reason: "its labels are classes of emotions of the turns of a dialogue, not a sentiment",
+        advice: "this program is for CMU-MOSI, CMU-MOSEI and CH-SIMS",
+        fits: is_conversations,
+    },
+    // declare-lab/MELD:baseline/data_helpers.py
+    Refusal {
+        what: "features of MELD, a dict by `DIALOGUE_UTTERANCE` for each split",
+        reason: "its labels are classes of emotions of the turns of a dialogue, not a sentiment",
+        advice: "this program is for CMU-MOSI, CMU-MOSEI and CH-SIMS",
+        fits: is_meld,
+    },
     // declare-lab/MISA:src/create_dataset.py
     Refusal {
         what: "UR-FUNNY in the layout of MISA",
@@ -166,6 +180,25 @@ fn is_lmf(pickle: &Pickle) -> bool {
 
 fn first_value(pickle: &Pickle, dict: NodeId) -> Option<NodeId> {
     pickle.entries(dict)?.first().map(|(_, value)| *value)
+}
+
+/// `(ids, speakers, labels, text, …, training dialogues, test dialogues)`, the first of them dicts.
+fn is_conversations(pickle: &Pickle) -> bool {
+    let is_dict = |id: &NodeId| pickle.entries(*id).is_some();
+    matches!(pickle.items(pickle.root()), Some([ids, speakers, labels, text, _, _, ..])
+        if [ids, speakers, labels, text].into_iter().all(is_dict))
+}
+
+fn is_meld(pickle: &Pickle) -> bool {
+    let is_turn = |key: &str| {
+        let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        key.split_once('_').is_some_and(|(dialogue, turn)| number(dialogue) && number(turn))
+    };
+    let is_split = |id: &NodeId| {
+        let first = pickle.entries(*id).and_then(<[_]>::first);
+        first.and_then(|(key, _)| pickle.text(*key)).is_some_and(|key| is_turn(&key))
+    };
+    matches!(pickle.items(pickle.root()), Some(splits @ [_, _, _]) if splits.iter().all(is_split))
 }
 
 fn is_iemocap(pickle: &Pickle) -> bool {

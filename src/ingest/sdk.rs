@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::corpus::{Corpus, CorpusSplit, Modality, RegressionLabels, SplitName};
-use crate::pickle::{NodeId, Pickle};
+use crate::corpus::{Corpus, CorpusSplit, Modality, RegressionLabels};
+use crate::pickle::NodeId;
 
 use super::ids::{self, RawId};
 use super::log::Log;
 use super::splits::{Split, note_left_out, splits};
 use super::table::kind_of;
-use super::{IngestError, Layout, Place, features, padding, sentiment};
+use super::{IngestError, Layout, Options, Place, SourceFile, features, padding, sentiment};
 
 const KNOWN_KEYS: [&str; 5] = ["vision", "audio", "text", "labels", "id"];
 
@@ -20,12 +20,16 @@ const KNOWN_KEYS: [&str; 5] = ["vision", "audio", "text", "labels", "id"];
 ///
 /// # Errors
 /// As [`super::read`].
-pub(super) fn read<'p>(pickle: &'p Pickle, log: &mut Log) -> Result<Corpus<'p>, IngestError> {
+pub(super) fn read<'p>(
+    files: &[SourceFile<'p>],
+    options: &Options,
+    log: &mut Log,
+) -> Result<Corpus<'p>, IngestError> {
     let mut ragged = BTreeSet::new();
     let mut read = Vec::new();
     let mut raw_ids = Vec::new();
-    for split in splits(pickle, log)? {
-        let (columns, ids) = read_split(pickle, &split, &mut ragged, log)?;
+    for split in splits(files, options, log)? {
+        let (columns, ids) = read_split(&split, &mut ragged, log)?;
         read.push(columns);
         raw_ids.push(ids);
     }
@@ -38,20 +42,19 @@ pub(super) fn read<'p>(pickle: &'p Pickle, log: &mut Log) -> Result<Corpus<'p>, 
 
 /// Reads one split. Its ids are spelled when all splits are known.
 fn read_split<'p>(
-    pickle: &'p Pickle,
-    split: &Split,
+    split: &Split<'p>,
     ragged: &mut BTreeSet<Modality>,
     log: &mut Log,
 ) -> Result<(CorpusSplit<'p>, Vec<RawId>), IngestError> {
-    let name: SplitName = split.name;
+    let Split { name, pickle, .. } = *split;
     note_left_out(pickle, split.value, &split.key, |key| KNOWN_KEYS.contains(&key), log)?;
-    let (id, place) = needed(pickle, split, "id", "every sample needs its id")?;
+    let (id, place) = needed(split, "id", "every sample needs its id")?;
     log.map(&place, kind_of(pickle, id), "id");
     let ids = ids::column(pickle, id, &place)?;
     let n_samples = ids.len();
-    let (id, place) = needed(pickle, split, "labels", "training and evaluation need them")?;
+    let (id, place) = needed(split, "labels", "training and evaluation need them")?;
     log.map(&place, kind_of(pickle, id), "regression_labels");
-    let overall = sentiment::column(pickle, id, &place, n_samples, log)?;
+    let labels = sentiment::column(pickle, id, &place, n_samples, log)?;
     let mut blocks = BTreeMap::new();
     let mut lengths = BTreeMap::new();
     for modality in Modality::ALL {
@@ -78,20 +81,23 @@ fn read_split<'p>(
         text_bert: None,
         words: None,
         lengths,
-        regression_labels: RegressionLabels { overall, by_modality: BTreeMap::new() },
+        regression_labels: RegressionLabels {
+            overall: labels.sentiment,
+            by_modality: BTreeMap::new(),
+        },
         classification_labels: None,
+        emotion_labels: labels.emotions,
     };
     Ok((columns, ids))
 }
 
 fn needed(
-    pickle: &Pickle,
-    split: &Split,
+    split: &Split<'_>,
     key: &str,
     reason: &'static str,
 ) -> Result<(NodeId, Place), IngestError> {
     let place = Place::new(format!("{}/{key}", split.key));
-    match pickle.get(split.value, key) {
+    match split.pickle.get(split.value, key) {
         Some(id) => Ok((id, place)),
         None => Err(IngestError::Missing { place, reason }),
     }

@@ -1,17 +1,34 @@
-//! Sentiment labels, alone or followed by six emotions.
+//! Labels as the CMU SDK gives them: the sentiment, six emotions, or both.
 
-use crate::pickle::{ArrayView, NodeId, Pickle};
+use ndarray::Array2;
+
+use crate::pickle::{NodeId, Number, Pickle, Value};
 
 use super::error::unexpected;
 use super::log::Log;
 use super::table::{kind_of, numeric_array, per_sample};
 use super::{IngestError, Place, samples};
 
-/// CMU-MOSEI labels: sentiment, happy, sad, anger, surprise, disgust, fear.
-const SENTIMENT_AND_EMOTIONS: usize = 7;
+/// CMU-MOSEI: happy, sad, anger, surprise, disgust, fear.
+const N_EMOTIONS: usize = 6;
 
-/// Labels of a split, `[n_samples]`, from an array `[n_samples, 1, 1]`, `[n_samples, 1, 7]` or
-/// the like, or from a list of labels.
+const EXPECTED: &str = "labels [n_samples, 1, 1] (sentiment), [n_samples, 1, 6] (emotions) or \
+                        [n_samples, 1, 7] (both)";
+
+/// The labels of a split.
+#[derive(Debug, Default)]
+pub(super) struct Labels {
+    /// `[n_samples]`.
+    pub(super) sentiment: Option<Vec<f32>>,
+    /// `[n_samples, 6]`.
+    pub(super) emotions: Option<Array2<f32>>,
+}
+
+/// The labels of one sample: one, six or seven numbers; none where the source has None.
+pub(super) struct One(Vec<f32>);
+
+/// Labels of a split from an array `[n_samples, 1, n_labels]` or the like, or from a list of the
+/// labels of each sample.
 ///
 /// # Errors
 /// If the value is neither, has another number of samples, or one has another number of labels.
@@ -21,37 +38,36 @@ pub(super) fn column(
     place: &Place,
     n_samples: usize,
     log: &mut Log,
-) -> Result<Vec<f32>, IngestError> {
-    let expected = "labels [n_samples, 1, 1] or [n_samples, 1, 7]";
-    if let Some(array) = numeric_array(pickle, id) {
-        let n_labels = array.row_len();
-        let is_empty = array.shape() == [0] || (n_samples == 0 && array.n_rows() == 0);
-        if array.shape().is_empty() || !is_empty && !is_known(array.shape().get(1..), n_labels) {
-            return Err(unexpected(place, expected, kind_of(pickle, id)));
+) -> Result<Labels, IngestError> {
+    let Some(array) = numeric_array(pickle, id) else {
+        let Some(ids) = per_sample(pickle, id) else {
+            return Err(unexpected(place, EXPECTED, kind_of(pickle, id)));
+        };
+        if ids.len() != n_samples {
+            return Err(unexpected(place, samples(n_samples), samples(ids.len())));
         }
-        if array.n_rows() != n_samples {
-            return Err(unexpected(place, samples(n_samples), samples(array.n_rows())));
-        }
-        note_emotions(n_labels, log);
-        log.note_type("labels", &array.dtype().to_string(), "float32");
-        return (0..n_samples)
-            .map(|row| {
-                let number = row.checked_mul(n_labels).and_then(|idx| array.number(idx));
-                let wrong = || unexpected(&place.at(row), expected, "nothing");
-                number.map(|number| number.to_f32()).ok_or_else(wrong)
-            })
-            .collect();
-    }
-    let Some(ids) = per_sample(pickle, id) else {
-        return Err(unexpected(place, expected, kind_of(pickle, id)));
+        let rows = ids.iter().enumerate();
+        let labels = rows.map(|(row, id)| one(pickle, *id, &place.at(row), log));
+        return settle(labels.collect::<Result<_, _>>()?, place, log);
     };
-    if ids.len() != n_samples {
-        return Err(unexpected(place, samples(n_samples), samples(ids.len())));
+    let n_labels = array.row_len();
+    let is_empty = array.shape() == [0] || (n_samples == 0 && array.n_rows() == 0);
+    if array.shape().is_empty() || !is_empty && !is_known(array.shape().get(1..), n_labels) {
+        return Err(unexpected(place, EXPECTED, kind_of(pickle, id)));
     }
-    ids.iter().enumerate().map(|(row, id)| one(pickle, *id, &place.at(row), log)).collect()
+    if array.n_rows() != n_samples {
+        return Err(unexpected(place, samples(n_samples), samples(array.n_rows())));
+    }
+    log.note_type("labels", &array.dtype().to_string(), "float32");
+    let number = |idx| array.number(idx).map_or(f32::NAN, Number::to_f32);
+    let row = |row: usize| {
+        let first = row.saturating_mul(n_labels);
+        One((first..first.saturating_add(n_labels)).map(number).collect())
+    };
+    settle((0..n_samples).map(row).collect(), place, log)
 }
 
-/// The label of one sample: a number, or the first of one or seven.
+/// The labels of one sample: a number, or one, six or seven of them; or None.
 ///
 /// # Errors
 /// If the value is anything else.
@@ -60,50 +76,111 @@ pub(super) fn one(
     id: NodeId,
     place: &Place,
     log: &mut Log,
-) -> Result<f32, IngestError> {
-    let wrong = || unexpected(place, "a label [1, 1] or [1, 7]", kind_of(pickle, id));
+) -> Result<One, IngestError> {
+    let wrong = || unexpected(place, "labels [1, 1], [1, 6] or [1, 7]", kind_of(pickle, id));
+    if matches!(pickle.value(id), Value::None) {
+        return Ok(One(Vec::new()));
+    }
     if let Some(number) = pickle.number(id) {
-        return Ok(number.to_f32());
+        return Ok(One(vec![number.to_f32()]));
     }
     if let Some(array) = numeric_array(pickle, id) {
         if !is_known(Some(array.shape()), array.len()) {
             return Err(wrong());
         }
-        note_emotions(array.len(), log);
         log.note_type("labels", &array.dtype().to_string(), "float32");
-        return first(array).ok_or_else(wrong);
+        let numbers = (0..array.len()).map(|idx| array.number(idx).map(Number::to_f32));
+        return numbers.collect::<Option<_>>().map(One).ok_or_else(wrong);
     }
     // A list may be nested as the array is.
     let items = match pickle.items(id) {
         Some([only]) => pickle.items(*only).or(pickle.items(id)),
         other => other,
     };
-    match items {
-        Some([sentiment, rest @ ..]) if [0, SENTIMENT_AND_EMOTIONS - 1].contains(&rest.len()) => {
-            note_emotions(rest.len().saturating_add(1), log);
-            pickle.number(*sentiment).map(|number| number.to_f32()).ok_or_else(wrong)
-        }
+    let numbers = items.unwrap_or_default().iter().map(|item| pickle.number(*item));
+    let numbers: Option<Vec<f32>> = numbers.map(|number| number.map(Number::to_f32)).collect();
+    match numbers {
+        Some(numbers) if is_known(Some(&[numbers.len()]), numbers.len()) => Ok(One(numbers)),
         _ => Err(wrong()),
     }
 }
 
-/// Whether the axes of one sample are those of one or seven labels, and not, say, 4 emotions of 2
-/// classes.
+/// The columns of a split. A sentiment that no sample has is no column.
+///
+/// # Errors
+/// If samples differ in their number of labels.
+pub(super) fn settle(
+    labels: Vec<One>,
+    place: &Place,
+    log: &mut Log,
+) -> Result<Labels, IngestError> {
+    let Some(n_labels) = labels.iter().map(|one| one.0.len()).find(|len| *len > 0) else {
+        if !labels.is_empty() {
+            log.note(format!("{}: None of every sample, which is not stored", place.path));
+            return Ok(Labels::default());
+        }
+        return Ok(Labels { sentiment: Some(Vec::new()), emotions: None });
+    };
+    let n_samples = labels.len();
+    let mut values = Vec::with_capacity(n_samples.saturating_mul(n_labels));
+    let mut n_none = 0_usize;
+    for (row, One(one)) in labels.into_iter().enumerate() {
+        match one.len() {
+            0 => {
+                n_none = n_none.saturating_add(1);
+                values.resize(values.len().saturating_add(n_labels), f32::NAN);
+            }
+            len if len == n_labels => values.extend(one),
+            len => {
+                let (expected, found) = (n_labels.to_string(), len.to_string());
+                return Err(unexpected(&place.at(row), expected + " labels, as before", found));
+            }
+        }
+    }
+    if n_none > 0 {
+        log.note(format!(
+            "{}: {n_none} samples have None as their label, stored as NaN",
+            place.path
+        ));
+    }
+    let has_sentiment = n_labels != N_EMOTIONS;
+    let sentiment: Vec<f32> = match has_sentiment {
+        true => values.iter().step_by(n_labels).copied().collect(),
+        false => Vec::new(),
+    };
+    let is_missing = sentiment.iter().all(|label| label.is_nan());
+    if has_sentiment && is_missing {
+        log.note(format!("{}: NaN of every sample, which is not stored", place.path));
+    }
+    let emotions = (n_labels >= N_EMOTIONS).then(|| {
+        let first = n_labels.saturating_sub(N_EMOTIONS);
+        Array2::from_shape_fn((n_samples, N_EMOTIONS), |(row, emotion)| {
+            let idx = row.saturating_mul(n_labels).saturating_add(first).saturating_add(emotion);
+            values.get(idx).copied().unwrap_or(f32::NAN)
+        })
+    });
+    if emotions.is_some() {
+        log.note(
+            "labels: the six emotions are stored as `emotion_labels`; nothing is trained on them",
+        );
+    }
+    if !has_sentiment {
+        log.note(
+            "labels: the source has emotions and no sentiment: the store can be predicted on, not \
+             trained on",
+        );
+    }
+    Ok(Labels { sentiment: (!is_missing).then_some(sentiment), emotions })
+}
+
+/// Whether the axes of one sample are those of one, six or seven labels, and not, say, 4 emotions
+/// of 2 classes.
 fn is_known(axes: Option<&[usize]>, n_labels: usize) -> bool {
+    const SENTIMENT_AND_EMOTIONS: usize = N_EMOTIONS + 1;
     let mut wide = axes.unwrap_or(&[]).iter().filter(|len| **len != 1);
     match n_labels {
         1 => true,
-        SENTIMENT_AND_EMOTIONS => wide.next().is_some() && wide.next().is_none(),
+        N_EMOTIONS | SENTIMENT_AND_EMOTIONS => wide.next().is_some() && wide.next().is_none(),
         _ => false,
-    }
-}
-
-fn first(array: ArrayView<'_>) -> Option<f32> {
-    array.number(0).map(|number| number.to_f32())
-}
-
-fn note_emotions(n_labels: usize, log: &mut Log) {
-    if n_labels == SENTIMENT_AND_EMOTIONS {
-        log.note("labels: the six emotions beside the sentiment are not stored");
     }
 }

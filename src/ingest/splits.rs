@@ -1,4 +1,4 @@
-//! The splits of a file that is one dict of them.
+//! The splits of a source: the entries of one dict, or files of one split each.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,14 @@ use crate::pickle::{NodeId, Pickle};
 use super::error::unexpected;
 use super::log::Log;
 use super::table::kind_of;
-use super::{IngestError, Place};
+use super::{IngestError, Options, Place, SourceFile};
 
-/// One split of a dict.
-pub(super) struct Split {
+/// One split of a source.
+pub(super) struct Split<'p> {
     pub(super) name: SplitName,
-    /// Its name in the file.
+    /// Its name in the source: the key of a dict, or that of the split for a file of its own.
     pub(super) key: String,
+    pub(super) pickle: &'p Pickle,
     pub(super) value: NodeId,
 }
 
@@ -22,28 +23,70 @@ pub(super) struct Split {
 /// would help nobody.
 const MOST_NAMED: usize = 100;
 
-/// The split that a key or a word of a file name stands for.
+/// The split that a key or a word of a file name stands for, in any case of letters.
 pub(super) fn split_name(word: &str) -> Option<SplitName> {
-    match word {
-        "train" => Some(SplitName::Train),
-        "valid" | "dev" | "val" => Some(SplitName::Valid),
-        "test" => Some(SplitName::Test),
+    match &*word.to_lowercase() {
+        "train" | "training" => Some(SplitName::Train),
+        "valid" | "validation" | "val" | "dev" | "development" => Some(SplitName::Valid),
+        "test" | "testing" => Some(SplitName::Test),
         _ => None,
     }
 }
 
-/// The splits at the top of a file, in order; other keys are noted.
+/// The split that a file name mentions as a word of its own, such as `mosi_valid_misa` does.
+pub fn split_of(file_stem: &str) -> Option<SplitName> {
+    let mut names = file_stem.split(|char: char| !char.is_alphanumeric()).filter_map(split_name);
+    let first = names.next()?;
+    names.all(|name| name == first).then_some(first)
+}
+
+/// Whether a file is a dict that has splits as entries.
+pub(super) fn has_splits(pickle: &Pickle) -> bool {
+    let entries = pickle.entries(pickle.root()).unwrap_or_default();
+    entries.iter().any(|(key, _)| split_name(&key_text(pickle, *key)).is_some())
+}
+
+/// The splits of a source, in order.
 ///
 /// # Errors
-/// If the file is no dict, has none of the splits, or one under two names.
-pub(super) fn splits(pickle: &Pickle, log: &mut Log) -> Result<Vec<Split>, IngestError> {
-    let root = pickle.root();
-    let Some(entries) = pickle.entries(root) else {
-        return Err(unexpected(&Place::new(""), "a dict of splits", kind_of(pickle, root)));
-    };
+/// If one split is there twice, or neither the options nor a file's name say which split it is.
+pub(super) fn splits<'p>(
+    files: &[SourceFile<'p>],
+    options: &Options,
+    log: &mut Log,
+) -> Result<Vec<Split<'p>>, IngestError> {
+    match files {
+        [file] if has_splits(file.pickle) => of_dict(file.pickle, log),
+        files => of_files(files, options),
+    }
+}
+
+/// The splits of files that hold one each.
+fn of_files<'p>(
+    files: &[SourceFile<'p>],
+    options: &Options,
+) -> Result<Vec<Split<'p>>, IngestError> {
+    let mut splits = BTreeMap::new();
+    for file in files {
+        // One name cannot be that of several files.
+        let told = options.split.filter(|_| files.len() == 1);
+        let name = told
+            .or_else(|| split_of(&file.stem))
+            .ok_or_else(|| IngestError::UnknownSplit { file_stem: file.stem.clone() })?;
+        let pickle = file.pickle;
+        let split = Split { name, key: name.name().into(), pickle, value: pickle.root() };
+        if splits.insert(name, split).is_some() {
+            return Err(IngestError::DuplicateSplit { place: Place::new(&*file.stem) });
+        }
+    }
+    Ok(splits.into_values().collect())
+}
+
+/// The splits at the top of a file; other keys are noted.
+fn of_dict<'p>(pickle: &'p Pickle, log: &mut Log) -> Result<Vec<Split<'p>>, IngestError> {
     let mut splits = BTreeMap::new();
     let mut n_unknown = 0_usize;
-    for (key, value) in entries {
+    for (key, value) in pickle.entries(pickle.root()).unwrap_or_default() {
         let key = key_text(pickle, *key);
         let Some(name) = split_name(&key) else {
             n_unknown = n_unknown.saturating_add(1);
@@ -62,19 +105,13 @@ pub(super) fn splits(pickle: &Pickle, log: &mut Log) -> Result<Vec<Split>, Inges
         if key != name.name() {
             log.note(format!("split `{key}` is called `{name}`"));
         }
-        let split = Split { name, key: key.clone(), value: *value };
+        let split = Split { name, key: key.clone(), pickle, value: *value };
         if splits.insert(name, split).is_some() {
             return Err(IngestError::DuplicateSplit { place: Place::new(key) });
         }
     }
     if let Some(n_more @ 1..) = n_unknown.checked_sub(MOST_NAMED) {
         log.note(format!("{n_more} more keys are no splits and are not stored"));
-    }
-    if splits.is_empty() {
-        return Err(IngestError::Missing {
-            place: Place::new("train"),
-            reason: "the file has none of the splits",
-        });
     }
     Ok(splits.into_values().collect())
 }
@@ -116,5 +153,20 @@ pub(super) fn key_text(pickle: &Pickle, key: NodeId) -> String {
         None => "(not text)".into(),
         Some(text) if text.chars().nth(MOST_CHARS).is_none() => text,
         Some(text) => text.chars().take(MOST_CHARS).chain(['…']).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_split_is_a_word_of_the_file_name() {
+        assert_eq!(split_of("train"), Some(SplitName::Train));
+        assert_eq!(split_of("mosi_valid_misa"), Some(SplitName::Valid));
+        assert_eq!(split_of("MOSI-Dev"), Some(SplitName::Valid));
+        assert_eq!(split_of("Validation"), Some(SplitName::Valid));
+        assert_eq!(split_of("latest"), None);
+        assert_eq!(split_of("train_vs_test"), None);
     }
 }

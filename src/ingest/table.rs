@@ -164,6 +164,17 @@ pub(super) fn per_sample(pickle: &Pickle, id: NodeId) -> Option<Vec<NodeId>> {
     (0..array.len()).map(|idx| array.object(idx)).collect()
 }
 
+/// Whether a value is text, or a list or array of texts; `None` of an empty one.
+pub(super) fn is_texts(pickle: &Pickle, id: NodeId) -> Option<bool> {
+    if let Some(array) = pickle.array(id) {
+        return (!array.is_empty()).then(|| array.text(0).is_some());
+    }
+    match pickle.items(id) {
+        Some(items) => items.first().map(|first| pickle.text(*first).is_some()),
+        None => Some(pickle.text(id).is_some()),
+    }
+}
+
 /// A numeric array.
 ///
 /// # Errors

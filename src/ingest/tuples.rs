@@ -74,9 +74,10 @@ pub(super) fn read_split<'p>(
         .map(|(row, item)| transcript(pickle, item.words, &place("words").at(row), &mut budget))
         .collect::<Result<_, _>>()?;
     log.map(&place("words as text"), format!("{} lists of str", items.len()), "raw_text");
-    let overall = rows()
+    let labels = rows()
         .map(|(row, item)| sentiment::one(pickle, item.label, &place("label").at(row), log))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    let labels = sentiment::settle(labels, &place("label"), log)?;
     log.map(&place("label"), format!("{} labels", items.len()), "regression_labels");
     log.map(&place("segment"), format!("{} ids", items.len()), "id");
     let ids = raw_ids(pickle, name, items, log)?;
@@ -89,8 +90,12 @@ pub(super) fn read_split<'p>(
         text_bert: None,
         words,
         lengths,
-        regression_labels: RegressionLabels { overall, by_modality: BTreeMap::new() },
+        regression_labels: RegressionLabels {
+            overall: labels.sentiment,
+            by_modality: BTreeMap::new(),
+        },
         classification_labels: None,
+        emotion_labels: labels.emotions,
     };
     Ok((split, ids))
 }

@@ -122,8 +122,9 @@ fn of_split<'a>(
         add(format!("{modality}_lengths"), &[lengths.len()], Data::I32(lengths.into()));
     }
     let labels = &split.regression_labels;
-    let overall = &labels.overall;
-    add("regression_labels".into(), &[overall.len()], Data::F32(overall.into()));
+    if let Some(overall) = &labels.overall {
+        add("regression_labels".into(), &[overall.len()], Data::F32(overall.into()));
+    }
     for (modality, values) in &labels.by_modality {
         let suffix = match modality {
             Modality::Text => "T",
@@ -135,19 +136,25 @@ fn of_split<'a>(
     if let Some(classes) = &split.classification_labels {
         add("classification_labels".into(), &[classes.len()], Data::I32(classes.into()));
     }
-    let scheme = dataset.bin_scheme();
-    for bins in scheme.bins() {
-        let classes: Vec<i8> = overall.iter().map(|label| scheme.class(*bins, *label)).collect();
-        add(format!("bins/{}", Bins::name(*bins)), &[classes.len()], Data::I8(classes));
+    if let Some(emotions) = &split.emotion_labels {
+        add("emotion_labels".into(), emotions.shape(), Data::F32(in_order(emotions)));
+    }
+    if let Some(overall) = &labels.overall {
+        let scheme = dataset.bin_scheme();
+        for bins in scheme.bins() {
+            let classes: Vec<i8> =
+                overall.iter().map(|label| scheme.class(*bins, *label)).collect();
+            add(format!("bins/{}", Bins::name(*bins)), &[classes.len()], Data::I8(classes));
+        }
     }
     SplitColumns { name: split.name, ids, columns }
 }
 
 /// The values in the order of the axes, copied only where they do not lie so.
-fn in_order<D: Dimension>(values: &Array<i32, D>) -> Cow<'_, [i32]> {
+fn in_order<T: Clone, D: Dimension>(values: &Array<T, D>) -> Cow<'_, [T]> {
     match values.as_slice() {
         Some(values) => Cow::Borrowed(values),
-        None => Cow::Owned(values.iter().copied().collect()),
+        None => Cow::Owned(values.iter().cloned().collect()),
     }
 }
 

@@ -158,6 +158,17 @@ pub enum StoreError {
         /// Expected and found.
         problem: String,
     },
+    /// Labels are needed, and the split has none.
+    #[error(
+        "{path}: {split} has no regression labels\n  hint: `almt-data predict` needs none; for \
+         anything else, convert a file that has `regression_labels`"
+    )]
+    NoLabels {
+        /// The file.
+        path: PathBuf,
+        /// The split.
+        split: crate::corpus::SplitName,
+    },
     /// Values that the chosen policy does not allow.
     #[error("{place}: {n_values} values are not finite, first in sample {sample}\n  hint: {hint}")]
     NonFinite {

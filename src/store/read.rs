@@ -94,13 +94,22 @@ impl Store {
         self.manifest.split(split).map_or(&[], |entry| &entry.ids)
     }
 
-    /// Overall regression labels, `[n_samples]`.
+    /// Overall regression labels, `[n_samples]`; `None` where the split has none.
     ///
     /// # Errors
-    /// The split is absent, cannot be read, or differs from its digest.
-    pub fn labels(&self, split: SplitName) -> Result<Vec<f32>, StoreError> {
-        let column = self.column(&format!("/{split}/regression_labels"))?;
-        self.checked_values::<f32>(column)
+    /// The labels cannot be read, or differ from their digest.
+    pub fn labels(&self, split: SplitName) -> Result<Option<Vec<f32>>, StoreError> {
+        let column = self.manifest.column(&format!("/{split}/regression_labels"));
+        column.map(|column| self.checked_values::<f32>(column)).transpose()
+    }
+
+    /// As [`Store::labels`], of a split that must have some.
+    ///
+    /// # Errors
+    /// The split has none, or as of [`Store::labels`].
+    pub fn needed_labels(&self, split: SplitName) -> Result<Vec<f32>, StoreError> {
+        let unlabelled = || StoreError::NoLabels { path: self.path().into(), split };
+        self.labels(split)?.ok_or_else(unlabelled)
     }
 
     /// Features of one modality, `[n_samples, seq_len, feat_dim]`; `None` where the store has
@@ -363,11 +372,11 @@ impl Store {
             }
         }
         for split in &self.manifest.splits {
-            let labels = self.column(&format!("/{}/regression_labels", split.name))?;
+            let ids = self.column(&format!("/{}/id", split.name))?;
             let n_samples = split.ids.len();
             let prefix = format!("/{}/", split.name);
             let columns = self.manifest.columns.iter().filter(|c| c.path.starts_with(&prefix));
-            for column in columns.chain([labels]) {
+            for column in columns.chain([ids]) {
                 if column.shape.first() != Some(&n_samples) {
                     let found = column.shape.first().copied().unwrap_or(0);
                     let problem = format!("expected {n_samples} samples, found {found}");

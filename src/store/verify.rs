@@ -77,7 +77,12 @@ impl Store {
         let mut facts = SplitFacts {
             name,
             ids: self.raw_strings(self.column(&format!("/{name}/id"))?)?,
-            labels: self.values(self.column(&format!("/{name}/regression_labels"))?)?,
+            labels: self
+                .manifest()
+                .column(&format!("/{name}/regression_labels"))
+                .map(|column| self.values(column))
+                .transpose()?
+                .unwrap_or_default(),
             classes: self
                 .manifest()
                 .column(&format!("/{name}/classification_labels"))
@@ -89,6 +94,9 @@ impl Store {
                 .map(|column| self.raw_strings(column))
                 .transpose()?,
             blocks: BTreeMap::new(),
+            has_words: ["raw_text", "text_bert"]
+                .iter()
+                .any(|column| self.manifest().column(&format!("/{name}/{column}")).is_some()),
         };
         for modality in Modality::ALL {
             if let Some(stats) = blocks.get(&(name, modality)) {

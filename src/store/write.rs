@@ -333,10 +333,11 @@ fn facts(
     SplitFacts {
         name: split.name,
         ids: split.ids.clone(),
-        labels: split.regression_labels.overall.clone(),
+        labels: split.regression_labels.overall.clone().unwrap_or_default(),
         classes: split.classification_labels.clone(),
         annotations: split.annotations.clone(),
         blocks: blocks.collect(),
+        has_words: split.raw_text.is_some() || split.text_bert.is_some(),
     }
 }
 

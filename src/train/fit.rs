@@ -332,6 +332,7 @@ mod tests {
             libtorch: String::new(),
             command: vec![],
             split_manifest: None,
+            valid_from_train: None,
             text_encoder: None,
             init_from: None,
             hyper_parameters: Preset::of(Dataset::Mosi).clone(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::preset::Preset;
+use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Modality};
 use crate::name::named;
 
@@ -46,6 +47,9 @@ pub struct TrainSettings {
     /// The splits, where they are not the store's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_manifest: Option<FoldChoice>,
+    /// The validation split that was drawn from the training split of a store that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from_train: Option<ValidDraw>,
     /// The text encoder in the loop, where text does not come as features.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text_encoder: Option<EncoderChoice>,
@@ -100,6 +104,18 @@ pub struct FoldChoice {
     pub blake3: String,
     /// Counted from 0.
     pub fold: usize,
+}
+
+/// A validation split that is drawn from the training split.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidDraw {
+    /// Share of the training split's segments, in (0, 1).
+    pub fraction: f64,
+    /// What is kept together.
+    pub by: SplitBy,
+    /// Seed of what is left to chance: not that of the run, so that all seeds see one split.
+    pub seed: u64,
 }
 
 /// A weights file to begin with.

@@ -47,6 +47,9 @@ fn reopen(
         compare(&choice.path, &choice.sha256, &found.weight_digests().sha256)?;
         encoder = Some(found);
     }
+    if let Some(draw) = &settings.valid_from_train {
+        return Ok((Samples::with_valid_from_train(store, draw)?, encoder));
+    }
     let Some(choice) = &settings.split_manifest else { return Ok((Samples::of(store), encoder)) };
     let (samples, found) = Samples::of_fold(store, &choice.path, choice.fold)?;
     compare(&choice.path, &choice.blake3, &found.blake3)?;

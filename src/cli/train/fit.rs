@@ -13,6 +13,7 @@ use super::samples::{CacheArgs, Samples, absolute};
 use super::show::{Bar, print_result, print_spread};
 use super::tokens::TokenReader;
 use crate::cli::{Failure, wrong_call};
+use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Residual;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
@@ -27,12 +28,12 @@ use crate::train::run::{self, Start, TrainingData};
 use crate::train::schedule::Schedule;
 use crate::train::seeds::{SUMMARIES, spread};
 use crate::train::settings::{
-    EncoderChoice, InitialWeights, Precision, TokenChoice, TrainSettings,
+    EncoderChoice, InitialWeights, Precision, TokenChoice, TrainSettings, ValidDraw,
 };
 use crate::train::weights;
 
 /// Options of a new run, which a run that goes on or is done again has from its folder.
-const OF_NEW_RUNS: [&str; 28] = [
+const OF_NEW_RUNS: [&str; 30] = [
     "text",
     "bert",
     "text_from",
@@ -54,6 +55,8 @@ const OF_NEW_RUNS: [&str; 28] = [
     "patience",
     "manifest",
     "fold",
+    "valid_fraction",
+    "by",
     "init_from",
     "threads",
     "together",
@@ -148,6 +151,12 @@ pub struct TrainArgs {
     /// Fold of that file, counted from 0 [default: 0]
     #[arg(long, requires = "manifest")]
     fold: Option<usize>,
+    /// For a store without a validation split: draw so much of its training split as one
+    #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "manifest")]
+    valid_fraction: Option<f64>,
+    /// What `--valid-fraction` keeps together: video or segment [default: video]
+    #[arg(long, requires = "valid_fraction")]
+    by: Option<SplitBy>,
     /// Begin with the weights of a safetensors file, such as `best.safetensors` of another run or
     /// those of the released PyTorch model
     #[arg(long, value_name = "FILE")]
@@ -176,6 +185,9 @@ pub struct TrainArgs {
     #[arg(long)]
     no_graph: bool,
 }
+
+/// Seed of a validation split that is drawn for a run, the same for every seed of the run.
+const VALID_SEED: u64 = 1;
 
 #[derive(Clone)]
 pub(super) struct Seeds(pub(super) Vec<u64>);
@@ -206,6 +218,13 @@ fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("expected a number above 0".into()),
+    }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
+        _ => Err("expected a share between 0 and 1, such as 0.1".into()),
     }
 }
 
@@ -275,12 +294,18 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     let text_encoder = encoder.as_ref().map(choice).transpose()?;
     let modalities = chosen_modalities(&store, &args.modalities, encoder.is_some())?;
     let store_digest = store.manifest().digest.clone();
-    let (samples, split_manifest) = match &args.manifest {
-        Some(path) => {
+    let valid_from_train = args.valid_fraction.map(|fraction| ValidDraw {
+        fraction,
+        by: args.by.unwrap_or(SplitBy::Video),
+        seed: VALID_SEED,
+    });
+    let (samples, split_manifest) = match (&args.manifest, &valid_from_train) {
+        (Some(path), _) => {
             let (samples, choice) = Samples::of_fold(store, path, args.fold.unwrap_or(0))?;
             (samples, Some(choice))
         }
-        None => (Samples::of(store), None),
+        (None, Some(draw)) => (Samples::with_valid_from_train(store, draw)?, None),
+        (None, None) => (Samples::of(store), None),
     };
     let init_from = args.init_from.as_deref().map(initial_weights).transpose()?;
     if let Some(n_threads) = args.threads {
@@ -302,6 +327,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         libtorch: crate::train::libtorch_version(),
         command: std::env::args().collect(),
         split_manifest,
+        valid_from_train,
         text_encoder,
         init_from,
         hyper_parameters,
@@ -458,6 +484,11 @@ pub(super) fn load(
     };
     let modalities = &settings.modalities;
     let load = |split| samples.load(split, modalities, reader.as_ref(), cache, device);
+    if samples.has(SplitName::Train) && !samples.has(SplitName::Valid) {
+        let problem = TrainError::EmptySplit { split: SplitName::Valid };
+        return Err(Failure::at(samples.store().path(), problem)
+            .hint("`--valid-fraction 0.1` draws one from the training split"));
+    }
     Ok(TrainingData {
         train: load(SplitName::Train)?,
         valid: load(SplitName::Valid)?,

@@ -225,6 +225,7 @@ impl Bench<'_> {
             libtorch: crate::train::libtorch_version(),
             command: std::env::args().collect(),
             split_manifest: None,
+            valid_from_train: None,
             text_encoder: None,
             init_from: None,
             hyper_parameters,

@@ -10,7 +10,9 @@ use tch::Device;
 
 use super::tokens::TokenReader;
 use crate::cli::Failure;
-use crate::corpus::plan::{SplitPlan, StoreRow};
+use crate::cli::split::segments_of;
+use crate::corpus::draw;
+use crate::corpus::plan::{PlanError, SplitPlan, StoreRow};
 use crate::corpus::{Modality, SplitName};
 use crate::model::Sequence;
 use crate::pretrained::Tokenized;
@@ -19,7 +21,7 @@ use crate::train::TrainError;
 use crate::train::corrupt::{CorruptRows, Corruptions};
 use crate::train::data::{Cache, FeatureRows, ReadError, TrainingSplit};
 use crate::train::device;
-use crate::train::settings::FoldChoice;
+use crate::train::settings::{FoldChoice, ValidDraw};
 
 /// Where features lie while they are used.
 #[derive(Args)]
@@ -58,13 +60,23 @@ impl Samples {
         path: &Path,
         fold: usize,
     ) -> Result<(Samples, FoldChoice), Failure> {
-        let failure = |error: crate::corpus::plan::PlanError| Failure::new(error.to_string());
+        let failure = |error: PlanError| Failure::new(error.to_string());
         let plan = SplitPlan::load_for(path, &store.manifest().digest).map_err(failure)?;
         let rows = plan.rows(fold, store.manifest()).map_err(|error| Failure::at(path, error))?;
         let blake3 = crate::train::weights::digest(path).map_err(TrainError::from)?;
         let choice = FoldChoice { path: absolute(path), blake3, fold };
         let corruptions = Corruptions::default();
         Ok((Samples { store: Arc::new(store), rows, corruptions, n_processes: 1 }, choice))
+    }
+
+    /// The store's own splits, but for a validation split that is drawn from the training split.
+    pub fn with_valid_from_train(store: Store, draw: &ValidDraw) -> Result<Samples, Failure> {
+        let train = segments_of(&store, &[SplitName::Train])?;
+        let shares = [1.0 - draw.fraction, draw.fraction];
+        let failure = |error: PlanError| Failure::at(store.path(), error);
+        let plan = draw::from_train(store.manifest(), &train, shares, draw.by, draw.seed);
+        let rows = plan.and_then(|plan| plan.rows(0, store.manifest())).map_err(failure)?;
+        Ok(Samples { rows, ..Samples::of(store) })
     }
 
     /// Makes everything that is loaded from now on worse.
@@ -146,7 +158,7 @@ impl Samples {
         let mut labels_of = BTreeMap::new();
         for of in SplitName::ALL {
             if rows.iter().any(|row| row.split == of) {
-                labels_of.insert(of, self.store.labels(of)?);
+                labels_of.insert(of, self.store.needed_labels(of)?);
             }
         }
         let ids: Vec<String> =

@@ -17,7 +17,7 @@ pub struct SplitFacts {
     pub name: SplitName,
     /// Segment ids, in order.
     pub ids: Vec<String>,
-    /// Overall regression labels, `[n_samples]`.
+    /// Overall regression labels, `[n_samples]`; empty where there are none.
     pub labels: Vec<f32>,
     /// Class labels, `[n_samples]`, where there are any.
     pub classes: Option<Vec<i32>>,
@@ -25,6 +25,15 @@ pub struct SplitFacts {
     pub annotations: Option<Vec<String>>,
     /// Per modality, shape and statistics.
     pub blocks: BTreeMap<Modality, BlockFacts>,
+    /// Whether there are transcripts or tokens, which an encoder could read.
+    pub has_words: bool,
+}
+
+impl SplitFacts {
+    /// Whether its samples, if it has any, have labels.
+    pub fn is_labelled(&self) -> bool {
+        self.ids.is_empty() || !self.labels.is_empty()
+    }
 }
 
 /// What the checks need to know of one feature block.

@@ -13,8 +13,16 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             let name = format!("regression_labels_{}", modality.letter());
             check_values(context, split, &name, labels, findings);
         }
-        check_bins(context, split, detail, findings);
+        // Bins are those of labels: where there are none of these, none of those.
+        if split.is_labelled() {
+            check_bins(context, split, detail, findings);
+        }
     }
+    let without = context.splits.iter().filter(|split| !split.is_labelled());
+    let without = without.map(|split| split.name.to_string()).collect();
+    findings.add_all(Rule::Unlabelled, without, |n| {
+        format!("{n} of {} splits have no regression labels", context.splits.len())
+    });
 }
 
 fn check_values(

@@ -68,14 +68,15 @@ rules! {
         "The content of a column differs from the digest in the manifest.",
         "the file was changed or damaged: convert the source again";
     Dims "AD002" Warning "dimensions":
-        "Feature dimensions are those of no known build, or differ between splits.",
+        "Feature dimensions are those of no known build.",
         "compare with the publisher's description, or say the right `--dataset` at conversion";
     Counts "AD003" Warning "split size":
         "A split has another number of samples than every known build.",
         "results are not comparable with published ones; `--labels` tells which samples differ";
     MissingSplit "AD004" Warning "missing split":
         "A split is absent or empty.",
-        "convert the files of all splits together";
+        "convert the files of all splits together; a validation split can also be drawn from the training \
+         split: `almt-data split --from train`, `train --valid-fraction`";
     LabelRange "AD005" Error "label range":
         "A label is outside the range of the dataset, or not finite.",
         "compare with the published labels, or say the right `--dataset` at conversion";
@@ -160,6 +161,15 @@ rules! {
     Extreme "AD032" Warning "extreme value":
         "A feature value is larger than 10000 in magnitude.",
         "look at the extraction of the sample; standardise or clip the feature";
+    Untrainable "AD033" Error "cannot be trained":
+        "The splits have not the same features, or there is nothing that a text feature can come from.",
+        "convert files of one build together, or train on what all splits have: `train --modalities`";
+    NoText "AD034" Warning "no text features":
+        "There are texts or tokens but no text features, which every model needs.",
+        "`almt-data encode` computes them with a text encoder; so does `train --text bert`";
+    Unlabelled "AD035" Warning "no labels":
+        "A split has no regression labels.",
+        "`almt-data predict` needs none; `train`, `eval` and `labels` do: convert a file that has them";
 }
 
 impl Rule {

@@ -1,24 +1,18 @@
-//! Dimensions and counts against the known builds of the dataset.
+//! Dimensions and counts: whether the splits fit together, and which build of the dataset it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Modality, SplitName};
-use super::{Context, Findings, Rule};
+use super::{BlockFacts, Context, Findings, Rule, SplitFacts};
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     let Context { dataset, spec, splits, .. } = context;
     let mut dims: BTreeMap<Modality, usize> = BTreeMap::new();
-    for split in *splits {
-        for (modality, block) in &split.blocks {
-            let [_, _, feat_dim] = block.shape;
-            let first = *dims.entry(*modality).or_insert(feat_dim);
-            if first != feat_dim {
-                let place = format!("{}/{modality}", split.name);
-                let message = format!("{place} has {feat_dim} features, other splits have {first}");
-                findings.add(Rule::Dims, message, 1, vec![]);
-            }
-        }
+    for block in splits.iter().flat_map(|split| &split.blocks) {
+        let (modality, BlockFacts { shape: [_, _, feat_dim], .. }) = block;
+        dims.entry(*modality).or_insert(*feat_dim);
     }
+    check_trainable(splits, &dims, findings);
     let known: Vec<_> = spec.builds.iter().filter(|build| build.matches(&dims)).collect();
     if known.is_empty() {
         let found: Vec<String> = dims.iter().map(|(m, dim)| format!("{m} {dim}")).collect();
@@ -49,5 +43,46 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             let message = format!("{name} has {n_samples} samples, public builds have {expected}");
             findings.add(Rule::Counts, message, 1, vec![]);
         }
+    }
+}
+
+/// Whether one model can see all splits. `dims` are the numbers of features of the first split that
+/// has each modality. Lengths may differ: what trains pads them.
+fn check_trainable(
+    splits: &[SplitFacts],
+    dims: &BTreeMap<Modality, usize>,
+    findings: &mut Findings,
+) {
+    let filled = || splits.iter().filter(|split| !split.ids.is_empty());
+    let mut problems = Vec::new();
+    for split in filled() {
+        for (modality, expected) in dims {
+            let place = format!("{}/{modality}", split.name);
+            match split.blocks.get(modality).map(|block| block.shape) {
+                None => problems.push(format!("{place} is absent, other splits have it")),
+                Some([_, seq_len, feat_dim]) if seq_len == 0 || feat_dim == 0 => {
+                    problems.push(format!("{place} has {seq_len} steps of {feat_dim} features"));
+                }
+                Some([_, _, found]) if found != *expected => {
+                    let others = format!("other splits have {expected}");
+                    problems.push(format!("{place} has {found} features, {others}"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    if !dims.contains_key(&Modality::Text) {
+        let wordless: Vec<String> = filled()
+            .filter(|split| !split.has_words)
+            .map(|split| format!("{} has no text features, texts or tokens", split.name))
+            .collect();
+        if wordless.is_empty() && filled().next().is_some() {
+            findings.add(Rule::NoText, "no split has text features".into(), 1, vec![]);
+        }
+        problems.extend(wordless);
+    }
+    if let Some(first) = problems.first() {
+        let message = format!("cannot be trained as it is: {first}");
+        findings.add(Rule::Untrainable, message, problems.len() as u64, problems[1..].to_vec());
     }
 }

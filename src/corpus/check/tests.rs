@@ -14,6 +14,7 @@ fn split(name: SplitName, ids: &[&str], labels: &[f32]) -> SplitFacts {
         classes: None,
         annotations: None,
         blocks: BTreeMap::new(),
+        has_words: true,
     }
 }
 

@@ -1,0 +1,193 @@
+//! One length per modality over all splits of a corpus.
+//!
+//! Layouts of samples pad each file to its own longest sample, so that `train`, `dev` and `test`
+//! come with different numbers of steps; a model has one. Shorter splits are padded with zeros at
+//! the back, and with [`Options::max_len`](super::Options::max_len) longer samples are cut. Both
+//! happen after the padding was moved to the back, so that a cut takes the last frames.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ndarray::{Array, Axis, Dimension, RemoveAxis, Slice};
+use rayon::prelude::*;
+
+use crate::corpus::{CorpusSplit, FeatureBlock, Modality, Rows, SplitName};
+
+use super::IngestError;
+use super::log::Log;
+
+/// The samples of another block, cut or padded with zeros to another number of frames.
+struct Fitted<'p> {
+    rows: Box<dyn Rows + 'p>,
+    /// Values of one sample in `rows`.
+    n_values: usize,
+}
+
+impl Rows for Fitted<'_> {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+        match out.split_at_mut_checked(self.n_values) {
+            Some((own, padding)) => {
+                padding.fill(0.0);
+                self.rows.read(sample_idx, own)
+            }
+            None => {
+                let mut whole = vec![0.0; self.n_values];
+                let n_overflows = self.rows.read(sample_idx, &mut whole);
+                out.iter_mut().zip(whole).for_each(|(value, read)| *value = read);
+                n_overflows
+            }
+        }
+    }
+}
+
+/// Gives every modality, the tokens and the words of all splits one length each. `max_len` are the
+/// lengths beyond which samples are cut.
+///
+/// # Errors
+/// If a modality of `max_len` is in no split.
+pub(super) fn settle(
+    splits: &mut [CorpusSplit<'_>],
+    max_len: &BTreeMap<Modality, usize>,
+    log: &mut Log,
+) -> Result<(), IngestError> {
+    for (modality, most) in max_len {
+        if !splits.iter().any(|split| split.features.contains_key(modality)) {
+            return Err(IngestError::NoModality { modality: *modality });
+        }
+        splits.iter_mut().for_each(|split| cut(split, *modality, *most, log));
+    }
+    for modality in Modality::ALL {
+        let found =
+            |split: &CorpusSplit<'_>| Some((split.name, split.features.get(&modality)?.shape[1]));
+        let extents: Vec<(SplitName, usize)> = splits.iter().filter_map(found).collect();
+        let Some(longest) = differing(&extents) else { continue };
+        let is_recorded = |split: &CorpusSplit<'_>| split.lengths.contains_key(&modality);
+        if !splits.iter().all(is_recorded) {
+            splits.iter_mut().for_each(|split| record_lengths(split, modality));
+            log.note(format!(
+                "{modality}_lengths: counted to the last frame that is not zero, since the source \
+                 has none"
+            ));
+        }
+        splits.iter_mut().for_each(|split| fit(split, modality, longest));
+        log.note(padded(modality.name(), longest, &extents));
+    }
+    let tokens = |split: &mut CorpusSplit<'_>| split.text_bert.take();
+    let put = |split: &mut CorpusSplit<'_>, values| split.text_bert = Some(values);
+    settle_column(splits, "text_bert", Axis(2), tokens, put, log);
+    let words = |split: &mut CorpusSplit<'_>| split.words.take();
+    let put = |split: &mut CorpusSplit<'_>, values| split.words = Some(values);
+    settle_column(splits, "words", Axis(1), words, put, log);
+    Ok(())
+}
+
+/// The longest of the extents, if they are not all the same.
+fn differing(extents: &[(SplitName, usize)]) -> Option<usize> {
+    let lens: BTreeSet<usize> = extents.iter().map(|(_, len)| *len).collect();
+    (lens.len() > 1).then(|| lens.last().copied()).flatten()
+}
+
+fn padded(column: &str, longest: usize, extents: &[(SplitName, usize)]) -> String {
+    let all: Vec<String> = extents.iter().map(|(name, len)| format!("{name} {len}")).collect();
+    format!(
+        "{column}: the samples of all splits are padded with zeros at the back to the {longest} \
+         steps of the longest (in the source: {})",
+        all.join(", ")
+    )
+}
+
+/// Gives one split's block another number of frames.
+fn fit(split: &mut CorpusSplit<'_>, modality: Modality, seq_len: usize) {
+    let Some(block) = split.features.remove(&modality) else { return };
+    let FeatureBlock { shape: [n_samples, own_len, feat_dim], source_dtype, rows } = block;
+    let rows = match own_len == seq_len {
+        true => rows,
+        false => Box::new(Fitted { rows, n_values: own_len.saturating_mul(feat_dim) }),
+    };
+    let shape = [n_samples, seq_len, feat_dim];
+    split.features.insert(modality, FeatureBlock { shape, source_dtype, rows });
+}
+
+/// Cuts the samples of one split that are longer than `most`, and shortens their lengths.
+fn cut(split: &mut CorpusSplit<'_>, modality: Modality, most: usize, log: &mut Log) {
+    let Some(block) = split.features.get(&modality) else { return };
+    let [_, seq_len, _] = block.shape;
+    if seq_len <= most {
+        return;
+    }
+    // What is lost is told from the frames: public files have some beyond the recorded length.
+    let longer = last_frames(block).into_iter().filter(|n_frames| *n_frames > most);
+    let n_longer = longer.count();
+    if n_longer > 0 {
+        log.note(format!(
+            "{}/{modality}: {n_longer} samples of up to {seq_len} frames were cut at the back to \
+             {most} frames, as `--max-len` says",
+            split.name
+        ));
+    }
+    for length in split.lengths.get_mut(&modality).into_iter().flatten() {
+        *length = (*length).min(i32::try_from(most).unwrap_or(i32::MAX));
+    }
+    fit(split, modality, most);
+}
+
+fn record_lengths(split: &mut CorpusSplit<'_>, modality: Modality) {
+    let Some(block) = split.features.get(&modality) else { return };
+    if !split.lengths.contains_key(&modality) {
+        let lengths = last_frames(block).into_iter();
+        let lengths = lengths.map(|n_frames| i32::try_from(n_frames).unwrap_or(i32::MAX));
+        split.lengths.insert(modality, lengths.collect());
+    }
+}
+
+/// Frames of each sample up to the last one that is not all zero.
+fn last_frames(block: &FeatureBlock<'_>) -> Vec<usize> {
+    let [n_samples, seq_len, feat_dim] = block.shape;
+    let n_values = seq_len.saturating_mul(feat_dim);
+    (0..n_samples)
+        .into_par_iter()
+        .map_init(
+            || vec![0.0; n_values],
+            |buffer, sample_idx| {
+                block.rows.read(sample_idx, buffer);
+                let last = buffer.iter().rposition(|value| *value != 0.0);
+                let frame_idx = last.and_then(|last| last.checked_div(feat_dim));
+                frame_idx.map_or(0, |frame_idx| frame_idx.saturating_add(1))
+            },
+        )
+        .collect()
+}
+
+/// Pads a column of integers of all splits to its longest.
+fn settle_column<D: Dimension + RemoveAxis>(
+    splits: &mut [CorpusSplit<'_>],
+    column: &str,
+    axis: Axis,
+    take: impl Fn(&mut CorpusSplit<'_>) -> Option<Array<i32, D>>,
+    put: impl Fn(&mut CorpusSplit<'_>, Array<i32, D>),
+    log: &mut Log,
+) {
+    let taken: Vec<Option<Array<i32, D>>> = splits.iter_mut().map(take).collect();
+    let found = splits.iter().zip(&taken);
+    let extents: Vec<(SplitName, usize)> = found
+        .filter_map(|(split, values)| Some((split.name, values.as_ref()?.len_of(axis))))
+        .collect();
+    let longest = differing(&extents);
+    if let Some(longest) = longest {
+        log.note(padded(column, longest, &extents));
+    }
+    for (split, values) in splits.iter_mut().zip(taken) {
+        let Some(values) = values else { continue };
+        let values = match longest {
+            Some(longest) if values.len_of(axis) < longest => {
+                let mut shape = values.raw_dim();
+                shape[axis.index()] = longest;
+                let mut wider = Array::zeros(shape);
+                let own = Slice::from(..values.len_of(axis));
+                wider.slice_axis_mut(axis, own).assign(&values);
+                wider
+            }
+            _ => values,
+        };
+        put(split, values);
+    }
+}

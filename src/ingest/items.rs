@@ -1,0 +1,160 @@
+//! Splits that are lists of `(features, label, segment)`, in either form of their features:
+//!
+//! - `(words, visual, acoustic)` with words as text, as MAG-BERT has them
+//!   (WasifurRahman/BERT_multimodal_transformer:multimodal_driver.py),
+//! - `(word indices, visual, acoustic, actual words)`, as declare-lab/MISA:src/create_dataset.py
+//!   and BBFN cache them, with two lengths more in
+//!   declare-lab/Multimodal-Infomax:src/create_dataset.py.
+//!
+//! Descendants of both append parts of their own, such as those of Say2L/CENet; they are noted and
+//! not stored.
+
+use crate::corpus::Corpus;
+use crate::pickle::{NodeId, Pickle};
+
+use super::error::unexpected;
+use super::log::Log;
+use super::splits::{Split, splits};
+use super::table::{is_texts, kind_of, numeric_array};
+use super::tuples::{Item, read_split};
+use super::{IngestError, Layout, Options, Place, SourceFile, ids};
+
+/// What the features of a sample are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `(words, visual, acoustic)`.
+    MagBert,
+    /// `(word indices, visual, acoustic, actual words)`.
+    Misa,
+}
+
+impl Form {
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Form::MagBert => "(words, visual, acoustic)",
+            Form::Misa => "(word indices, visual, acoustic, actual words)",
+        }
+    }
+
+    /// The form of a list of samples, told from the first one that has words; `None` of anything
+    /// else.
+    pub(super) fn of(pickle: &Pickle, samples: &[NodeId]) -> Option<Form> {
+        let mut n_parts = 0;
+        for sample in samples {
+            let [features, _, _] = pickle.items(*sample)? else { return None };
+            let parts = pickle.items(*features)?;
+            let [words, visual, acoustic, rest @ ..] = parts else { return None };
+            if !is_frames(pickle, *visual) || !is_frames(pickle, *acoustic) {
+                return None;
+            }
+            n_parts = parts.len();
+            match (is_texts(pickle, *words), rest.first().map(|actual| is_texts(pickle, *actual))) {
+                (Some(true), _) => return Some(Form::MagBert),
+                (_, Some(Some(true))) => return Some(Form::Misa),
+                (Some(false), None | Some(Some(false))) => return None,
+                // MMIM has no indices, and a segment may have no words: the next one tells.
+                _ => {}
+            }
+        }
+        match n_parts {
+            0 => None,
+            3 => Some(Form::MagBert),
+            _ => Some(Form::Misa),
+        }
+    }
+}
+
+/// Whether a value can be the frames of one sample.
+fn is_frames(pickle: &Pickle, id: NodeId) -> bool {
+    numeric_array(pickle, id).is_some() || pickle.items(id).is_some()
+}
+
+/// Reads all splits, whose samples have the features of `form`.
+///
+/// # Errors
+/// As [`super::read`].
+pub(super) fn read<'p>(
+    files: &[SourceFile<'p>],
+    form: Form,
+    options: &Options,
+    log: &mut Log,
+) -> Result<Corpus<'p>, IngestError> {
+    let layout = match form {
+        Form::MagBert => Layout::MagBert,
+        Form::Misa => Layout::Misa,
+    };
+    let mut read = Vec::new();
+    let mut raw_ids = Vec::new();
+    for split in splits(files, options, log)? {
+        let items = items(&split, form, log)?;
+        let (columns, ids) = read_split(split.pickle, split.name, &items, log)?;
+        read.push(columns);
+        raw_ids.push(ids);
+    }
+    for (split, ids) in read.iter_mut().zip(ids::settle(raw_ids, log)) {
+        split.ids = ids;
+    }
+    Ok(Corpus { layout: layout.name(), splits: read, notes: Vec::new() })
+}
+
+fn items(split: &Split<'_>, form: Form, log: &mut Log) -> Result<Vec<Item>, IngestError> {
+    let Split { pickle, key, value, .. } = split;
+    let place = Place::new(&**key);
+    let expected = format!("a list of ({}, label, segment)", form.in_words());
+    let Some(list) = pickle.items(*value) else {
+        return Err(unexpected(&place, expected, kind_of(pickle, *value)));
+    };
+    let mut items = Vec::with_capacity(list.len());
+    let mut n_further = 0;
+    for (row, id) in list.iter().enumerate() {
+        let wrong = |id| unexpected(&place.at(row), &*expected, kind_of(pickle, id));
+        let Some([features, label, segment]) = pickle.items(*id) else { return Err(wrong(*id)) };
+        let (label, segment) = (*label, *segment);
+        let item = match (form, pickle.items(*features)) {
+            (Form::MagBert, Some([words, vision, audio, rest @ ..])) => {
+                n_further = n_further.max(rest.len());
+                let (words, vision, audio) = (*words, *vision, *audio);
+                Item { vision, audio, words, indices: None, lengths: None, label, segment }
+            }
+            (Form::Misa, Some([indices, vision, audio, words, rest @ ..])) => {
+                // Numbers of frames of vision and audio, where MMIM's loader wrote the file.
+                let (lengths, rest) = match rest {
+                    [n_visual, n_acoustic, rest @ ..]
+                        if [n_visual, n_acoustic]
+                            .into_iter()
+                            .all(|n| pickle.number(*n).is_some()) =>
+                    {
+                        (Some([*n_visual, *n_acoustic]), rest)
+                    }
+                    rest => (None, rest),
+                };
+                n_further = n_further.max(rest.len());
+                let (indices, vision, audio, words) = (Some(*indices), *vision, *audio, *words);
+                Item { vision, audio, words, indices, lengths, label, segment }
+            }
+            _ => return Err(wrong(*features)),
+        };
+        items.push(item);
+    }
+    if n_further > 0 {
+        let parts = if n_further == 1 {
+            "the last part".into()
+        } else {
+            format!("the last {n_further} parts")
+        };
+        log.note(format!("{key}: {parts} of each sample's features are not stored"));
+    }
+    if form == Form::Misa {
+        match items.iter().any(|item| item.lengths.is_some()) {
+            true => log.note(
+                "lengths were counted by the loader that wrote the file, from frames whose sum is \
+                 not zero: it left out as many frames at the front as there were zero ones anywhere",
+            ),
+            false => log.note(
+                "audio and vision were z-normalised per sample by the loader that wrote the file, \
+                 so that they cannot be compared with raw features",
+            ),
+        }
+    }
+    Ok(items)
+}
