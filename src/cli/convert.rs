@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 
 use super::form::FormArgs;
 use super::limits::LimitsArgs;
+use super::texts::TextArgs;
 use super::{Failure, output, progress, same_file, size_on_disk, wrong_call};
 use crate::corpus::spec::{Candidate, candidates, recognise};
 use crate::corpus::{Corpus, Dataset, SplitName};
@@ -59,6 +60,8 @@ pub struct ConvertArgs {
     #[arg(long, default_value_t = FeatureDtype::Float32, value_name = "float32|float16")]
     dtype: FeatureDtype,
     #[command(flatten)]
+    texts: TextArgs,
+    #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
     limits: LimitsArgs,
@@ -107,7 +110,8 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         .collect::<Result<Vec<_>, _>>()?;
     let files: Vec<SourceFile<'_>> =
         opened.iter().map(|file| SourceFile::new(&file.pickle, stem(&file.path))).collect();
-    let options = ingest::Options { split: args.split, layout: args.layout };
+    let options =
+        ingest::Options { split: args.split, layout: args.layout, texts: args.texts.policy() };
     // The whole source in messages: the one file, or the folder, or the first of several.
     let source_path = args.pickles.first().cloned().unwrap_or_default();
     let failed = |error: IngestError| {

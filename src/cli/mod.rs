@@ -22,6 +22,7 @@ mod schema;
 mod split;
 mod stats;
 mod synth;
+mod texts;
 #[cfg_attr(feature = "train", path = "train/enabled.rs")]
 #[cfg_attr(not(feature = "train"), path = "train/disabled.rs")]
 mod train;

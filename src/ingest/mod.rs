@@ -8,6 +8,7 @@
 //! detect     requirements of each layout; refuse knows files that cannot be converted
 //! mmsa sdk   a dict of columns per split      columns: column, features, tokens, sentiment, ids
 //! misa mag_bert   a list of samples per split, through tuples
+//! texts      what bytes mean that are texts: nothing is guessed
 //! padding    which side is padded, told from the data; everything ends up padded at the back
 //! explain    all of that in words
 //! ```
@@ -31,6 +32,7 @@ mod sdk;
 mod sentiment;
 mod splits;
 mod table;
+mod texts;
 mod tokens;
 mod tuples;
 
@@ -44,6 +46,7 @@ pub use explain::{Explanation, explain};
 pub use log::Mapped;
 pub use padding::{Evidence, Side};
 pub use refuse::Refusal;
+pub use texts::{TextErrors, TextPolicy};
 
 /// A family of feature files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,6 +113,8 @@ pub struct Options {
     pub split: Option<SplitName>,
     /// The layout to read the files as, without trying others.
     pub layout: Option<Layout>,
+    /// How texts are read that are no plain `str`.
+    pub texts: TextPolicy,
 }
 
 /// Turns the files of one source into a corpus whose features still lie in them. Only the MISA
@@ -129,6 +134,7 @@ fn read_as<'p>(
     options: &Options,
     log: &mut log::Log,
 ) -> Result<Corpus<'p>, IngestError> {
+    log.texts = texts::Texts::new(options.texts);
     let corpus = match (layout, files) {
         (Layout::Misa, files) => misa::read(files, options, log),
         (Layout::Mmsa, [file]) => mmsa::read(file.pickle, log),
@@ -139,7 +145,9 @@ fn read_as<'p>(
             lacks: vec![format!("expected one file, found {}", files.len())],
         }),
     };
-    corpus.map(|corpus| Corpus { notes: std::mem::take(&mut log.notes), ..corpus })
+    let corpus = corpus?;
+    log.texts.finish()?.into_iter().for_each(|note| log.note(note));
+    Ok(Corpus { notes: std::mem::take(&mut log.notes), ..corpus })
 }
 
 /// How many samples a column has, in words.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::corpus::SplitName;
-use crate::pickle::{NodeId, Pickle};
+use crate::pickle::{NodeId, Pickle, Value};
 
 use super::error::unexpected;
 use super::log::Log;
@@ -43,6 +43,9 @@ pub(super) fn splits(pickle: &Pickle, log: &mut Log) -> Result<Vec<Split>, Inges
     };
     let mut splits = BTreeMap::new();
     let mut n_unknown = 0_usize;
+    if entries.iter().any(|(key, _)| matches!(pickle.value(*key), Value::Bytes(_))) {
+        log.note("keys are bytes in the source and were read as text");
+    }
     for (key, value) in entries {
         let key = key_text(pickle, *key);
         let Some(name) = split_name(&key) else {
@@ -112,7 +115,7 @@ pub(super) fn note_left_out(
 /// A key as a note or a message shows it: short, and never what is not text.
 pub(super) fn key_text(pickle: &Pickle, key: NodeId) -> String {
     const MOST_CHARS: usize = 60;
-    match pickle.text(key) {
+    match pickle.raw_text(key).map(|text| text.shown()) {
         None => "(not text)".into(),
         Some(text) if text.chars().nth(MOST_CHARS).is_none() => text,
         Some(text) => text.chars().take(MOST_CHARS).chain(['…']).collect(),

@@ -75,7 +75,7 @@ fn read(name: &str, bytes: Vec<u8>) -> usize {
 fn read_layouts(pickle: &Pickle) -> usize {
     let mut n_corpora = 0;
     for layout in [None].into_iter().chain(Layout::ALL.map(Some)) {
-        let options = Options { split: Some(SplitName::Train), layout };
+        let options = Options { split: Some(SplitName::Train), layout, ..Options::default() };
         let Ok(corpus) = ingest::read(&[SourceFile::new(pickle, "mutant")], &options) else {
             continue;
         };
