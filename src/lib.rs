@@ -33,6 +33,7 @@
 mod caught;
 pub mod cli;
 pub mod corpus;
+pub mod encoding;
 pub mod export;
 pub mod ingest;
 mod map;

@@ -34,8 +34,18 @@ macro_rules! named {
 
 pub(crate) use named;
 
+/// The name that `found` was likely meant to be: one that differs in case, or in a few letters.
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let found = found.to_lowercase();
+    let most = found.chars().count().div_ceil(3);
+    let distance = |name: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &found);
+    let near = known.into_iter().map(|name| (distance(name), name));
+    near.filter(|(distance, _)| *distance <= most).min().map(|(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::nearest;
     use crate::corpus::SplitName;
 
     #[test]
@@ -44,5 +54,13 @@ mod tests {
         assert_eq!(format!("{:<6}|", SplitName::Test), "test  |");
         let error = "dev".parse::<SplitName>().unwrap_err().to_string();
         assert_eq!(error, "`dev` is none of: train, valid, test");
+    }
+
+    #[test]
+    fn a_slip_is_told_from_another_word() {
+        let known = ["label", "label_T", "text"];
+        assert_eq!(nearest("lable", known), Some("label"));
+        assert_eq!(nearest("Text", known), Some("text"));
+        assert_eq!(nearest("sentiment", known), None);
     }
 }

@@ -21,6 +21,8 @@
 //! `rules`: a planted defect for each rule of `validate`.
 //! `split`: other splits than those of the store; what a store is described as.
 //! `store`: one content in every form of a store.
+//! `tables`: tables of labels as people have them, and what of a store they are compared with.
+//! `texts`: texts that are no plain `str`, against Python.
 //! `train`: the trainer as a user calls it.
 
 mod bad_input;
@@ -53,5 +55,7 @@ mod rules;
 mod split;
 mod store;
 mod support;
+mod tables;
+mod texts;
 #[cfg(feature = "train")]
 mod train;

@@ -45,6 +45,10 @@ def dump(value):
     if isinstance(value, float):
         return {"float": struct.pack("<d", value).hex() if value == value else "nan"}
     if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return {"halves": value.encode("utf-8", "surrogatepass").hex()}
         return {"str": value}
     if isinstance(value, (bytes, bytearray)):
         return {"bytes": bytes(value).hex()}

@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 
 use super::form::FormArgs;
 use super::limits::LimitsArgs;
+use super::texts::TextArgs;
 use super::{Failure, output, progress, same_file, size_on_disk, sources, wrong_call};
 use crate::corpus::spec::{Candidate, candidates, recognise, recognise_by_name};
 use crate::corpus::{Corpus, Dataset, Modality, SplitName};
@@ -65,6 +66,8 @@ pub struct ConvertArgs {
     #[arg(long, default_value_t = FeatureDtype::Float32, value_name = "float32|float16")]
     dtype: FeatureDtype,
     #[command(flatten)]
+    texts: TextArgs,
+    #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
     limits: LimitsArgs,
@@ -114,7 +117,8 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     let files: Vec<SourceFile<'_>> =
         opened.iter().map(|file| SourceFile::new(&file.pickle, stem(&file.path))).collect();
     let max_len = max_lens(&args.max_len);
-    let options = ingest::Options { split: args.split, layout: args.layout, max_len };
+    let texts = args.texts.policy();
+    let options = ingest::Options { split: args.split, layout: args.layout, max_len, texts };
     // The whole source in messages: the one file, or the folder, or the first of several.
     let source_path = args.pickles.first().cloned().unwrap_or_default();
     let failed = |error: IngestError| {

@@ -23,6 +23,7 @@ mod sources;
 mod split;
 mod stats;
 mod synth;
+mod texts;
 #[cfg_attr(feature = "train", path = "train/enabled.rs")]
 #[cfg_attr(not(feature = "train"), path = "train/disabled.rs")]
 mod train;

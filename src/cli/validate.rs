@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Failure, progress};
-use crate::corpus::check::{Report, Severity};
-use crate::corpus::labels::LabelTable;
+use crate::corpus::check::{Compared, Report, Severity};
+use crate::corpus::labels::{ColumnChoice, LabelTable, TableOptions};
+use crate::encoding::Encoding;
 use crate::store::{Format, Store, Verification};
 use crate::tree::human_bytes;
 
@@ -16,10 +17,21 @@ use crate::tree::human_bytes;
 pub struct ValidateArgs {
     /// Stores to check; without any, every `.h5` file and `.arrow` folder in the current folder
     stores: Vec<PathBuf>,
-    /// Published labels to compare with: a CSV file with the columns `id`, or `video_id` and
-    /// `clip_id`, and any of `label`, `label_T`, `label_A`, `label_V`, `text`, `mode`
-    #[arg(long, value_name = "CSV")]
+    /// Published labels to compare with: a table of text, separated by commas, semicolons or tabs,
+    /// with a column for the id, or for video and clip, and any of label, label_T, label_A,
+    /// label_V, text and split. Their usual names are known, such as `video_id`, `FileName`,
+    /// `sentiment_score`, `mode`
+    #[arg(long, value_name = "CSV", conflicts_with = "quick")]
     labels: Option<PathBuf>,
+    /// Which column of the labels is which, where its name does not tell: FIELD is id, video, clip,
+    /// label, label_T, label_A, label_V, text or split, NAME is in the first line of the table or
+    /// the number of the column, from 1
+    #[arg(long, value_name = "FIELD=NAME", requires = "labels")]
+    column: Vec<ColumnChoice>,
+    /// Encoding of the labels, where it is neither UTF-8 nor UTF-16 as Excel writes it, such as
+    /// gbk, gb18030, windows-1252
+    #[arg(long, value_name = "NAME", requires = "labels")]
+    text_encoding: Option<Encoding>,
     /// Take warnings for errors
     #[arg(long)]
     strict: bool,
@@ -34,8 +46,15 @@ pub struct ValidateArgs {
 /// Checks each store; exit code 1 when one of them is not valid.
 pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
     let stores = if args.stores.is_empty() { stores_here()? } else { args.stores };
-    let labels = args.labels.as_deref().map(LabelTable::open).transpose();
-    let labels = labels.map_err(|error| Failure::new(error.to_string()))?;
+    let options = TableOptions { columns: args.column, encoding: args.text_encoding };
+    let labels = args.labels.as_deref().map(|path| LabelTable::open_as(path, &options));
+    let labels = labels.transpose().map_err(|error| {
+        let failure = Failure::new(error.to_string());
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })?;
     let reports: Vec<Report> = stores
         .into_iter()
         .map(|path| {
@@ -77,7 +96,7 @@ fn check(mut report: Report, labels: Option<&LabelTable>, quick: bool) -> Report
         report.digest = Some(manifest.digest.clone());
         report.notes.clone_from(&manifest.notes);
         if quick {
-            return Ok(Verification { findings: Vec::new(), n_bytes: 0 });
+            return Ok(Verification { findings: Vec::new(), n_bytes: 0, compared: None });
         }
         let bar = progress::bytes("validating", store.size());
         let verified = store.verify(labels, &|n_bytes| bar.inc(n_bytes));
@@ -88,6 +107,9 @@ fn check(mut report: Report, labels: Option<&LabelTable>, quick: bool) -> Report
         Ok(verification) => {
             report.n_bytes_checked = verification.n_bytes;
             report.conclude(verification.findings);
+            if let Some(compared) = verification.compared {
+                report.compare(compared);
+            }
         }
         Err(error) => report.failure = Some(error.to_string()),
     }
@@ -108,6 +130,9 @@ fn print(report: &Report) {
         report.dataset.unwrap_or("unknown dataset"),
         human_bytes(report.n_bytes_checked)
     );
+    for line in report.compared.iter().flat_map(Compared::lines) {
+        outln!("  {line}");
+    }
     for finding in &report.findings {
         outln!("  {finding}");
         outln!("    hint: {}", finding.advice);

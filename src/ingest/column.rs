@@ -1,9 +1,10 @@
 //! Columns with one value per sample, whether they come as an array or a list.
 
-use crate::pickle::{ArrayView, NodeId, Number, Pickle, Value};
+use crate::pickle::{ArrayView, NodeId, Number, Pickle, RawText, Value};
 
 use super::error::unexpected;
 use super::table::{described, kind_of, shown};
+use super::texts::{TextPlace, Texts};
 use super::{IngestError, Place, samples};
 
 /// One value per sample.
@@ -71,15 +72,23 @@ impl<'p> Column<'p> {
         }
     }
 
-    /// The column as text.
+    /// The column as text; `ids` are those of its samples, where they are known. Texts that are
+    /// refused are so once all are read.
     ///
     /// # Errors
     /// If a value is no text.
-    pub(super) fn texts(&self, place: &Place) -> Result<Vec<String>, IngestError> {
+    pub(super) fn texts(
+        &self,
+        place: &Place,
+        ids: &[String],
+        log: &mut Texts,
+    ) -> Result<Vec<String>, IngestError> {
         let mut budget = TextBudget::new(self.pickle);
         let mut texts = Vec::new();
         for row in 0..self.n_samples {
-            let text = self.text(row).ok_or_else(|| self.wrong(place, "text", row))?;
+            let raw = self.text(row).ok_or_else(|| self.wrong(place, "text", row))?;
+            let id = ids.get(row).map(String::as_str);
+            let text = log.take(raw, &TextPlace { place: &place.at(row), id });
             budget.take(&text, &place.at(row))?;
             texts.push(text);
         }
@@ -116,11 +125,11 @@ impl<'p> Column<'p> {
         unexpected(&place.at(row), expected, self.found(row))
     }
 
-    fn text(&self, row: usize) -> Option<String> {
+    fn text(&self, row: usize) -> Option<RawText<'p>> {
         match self.source {
             Source::Array(array) => {
                 let nested = || array.object(row).and_then(|id| text_of(self.pickle, id));
-                array.text(row).or_else(nested)
+                array.raw_text(row).or_else(nested)
             }
             Source::List(items) => text_of(self.pickle, *items.get(row)?),
         }
@@ -153,11 +162,11 @@ impl<'p> Column<'p> {
 }
 
 /// A text, or the only one of an array or list, as some sources wrap ids.
-pub(super) fn text_of(pickle: &Pickle, id: NodeId) -> Option<String> {
+pub(super) fn text_of(pickle: &Pickle, id: NodeId) -> Option<RawText<'_>> {
     match (pickle.array(id), pickle.items(id)) {
-        (Some(array), _) if array.len() == 1 => array.text(0),
-        (None, Some([only])) => pickle.text(*only),
-        _ => pickle.text(id),
+        (Some(array), _) if array.len() == 1 => array.raw_text(0),
+        (None, Some([only])) => pickle.raw_text(*only),
+        _ => pickle.raw_text(id),
     }
 }
 

@@ -76,6 +76,16 @@ pub enum IngestError {
         /// What is there.
         found: String,
     },
+    /// Texts that are none, or bytes whose encoding is not known.
+    #[error("`{column}`: {problem}")]
+    Text {
+        /// The column, of all splits.
+        column: String,
+        /// How many there are, which, and what they look like.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
     /// A key that the layout needs is absent.
     #[error("{place}: missing; {reason}")]
     Missing {
@@ -107,6 +117,7 @@ impl IngestError {
                  inspect` what the file holds",
             ),
             IngestError::Refused { advice, .. } => Some(advice),
+            IngestError::Text { hint, .. } => Some(hint),
             IngestError::WrongLayout { .. } => {
                 Some("without `--layout` the layout is told from the file")
             }

@@ -9,6 +9,7 @@ use super::column::TextBudget;
 use super::error::unexpected;
 use super::log::Log;
 use super::table::{described, kind_of, per_sample};
+use super::texts::{TextPlace, Texts};
 use super::{IngestError, Place};
 
 /// An id as the source has it.
@@ -22,6 +23,11 @@ impl RawId {
     /// An id that is one name.
     pub(super) fn new(name: String) -> RawId {
         RawId { name, interval: None }
+    }
+
+    /// The name, with which a sample is called before all ids are known.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Takes the id's texts from a budget.
@@ -47,55 +53,59 @@ pub(super) fn column(
     pickle: &Pickle,
     id: NodeId,
     place: &Place,
+    log: &mut Texts,
 ) -> Result<Vec<RawId>, IngestError> {
     let expected = "ids [n_samples] or [n_samples, 3] (name, start, end)";
     let mut budget = TextBudget::new(pickle);
     let array = pickle.array(id).filter(|array| !array.dtype().is_numeric());
+    let mut ids = Vec::new();
     if let Some(array) = array.filter(|array| array.shape().len() == 2) {
         let n_cols = array.row_len();
         if !array.is_empty() && ![1, 3].contains(&n_cols) {
             return Err(unexpected(place, expected, kind_of(pickle, id)));
         }
-        let row_of = |row: usize| {
-            let cell = |col| cell(pickle, array, row.checked_mul(n_cols)?.checked_add(col)?);
-            raw((0..n_cols).map(cell).collect::<Option<Vec<_>>>()?)
-        };
-        return (0..array.n_rows())
-            .map(|row| budgeted(row_of(row), &mut budget, &place.at(row), || described(array)))
-            .collect();
+        for row in 0..array.n_rows() {
+            let place = place.at(row);
+            let mut cell =
+                |col| cell(pickle, array, row.checked_mul(n_cols)?.checked_add(col)?, &place, log);
+            let id = (0..n_cols).map(&mut cell).collect::<Option<Vec<_>>>().and_then(raw);
+            ids.push(budgeted(id, &mut budget, &place, || described(array))?);
+        }
+        return Ok(ids);
     }
     let is_flat = |array: &ArrayView<'_>| array.shape().len() == 1 && array.object(0).is_none();
     if let Some(array) = array.filter(is_flat) {
-        let row_of = |row| array.text(row).map(RawId::new);
-        return (0..array.len())
-            .map(|row| budgeted(row_of(row), &mut budget, &place.at(row), || described(array)))
-            .collect();
+        for row in 0..array.len() {
+            let place = place.at(row);
+            let text = array.raw_text(row).map(|text| log.take(text, &TextPlace::of(&place)));
+            ids.push(budgeted(text.map(RawId::new), &mut budget, &place, || described(array))?);
+        }
+        return Ok(ids);
     }
-    let Some(ids) = per_sample(pickle, id) else {
+    let Some(values) = per_sample(pickle, id) else {
         return Err(unexpected(place, expected, kind_of(pickle, id)));
     };
-    ids.iter()
-        .enumerate()
-        .map(|(row, id)| {
-            let found = || kind_of(pickle, *id);
-            budgeted(one(pickle, *id), &mut budget, &place.at(row), found)
-        })
-        .collect()
+    for (row, id) in values.iter().enumerate() {
+        let place = place.at(row);
+        let found = || kind_of(pickle, *id);
+        ids.push(budgeted(one(pickle, *id, &place, log), &mut budget, &place, found)?);
+    }
+    Ok(ids)
 }
 
 /// The id of one sample: text, a number, or a row of one or three of them.
-pub(super) fn one(pickle: &Pickle, id: NodeId) -> Option<RawId> {
+pub(super) fn one(pickle: &Pickle, id: NodeId, place: &Place, log: &mut Texts) -> Option<RawId> {
     const MOST: usize = 3;
     if let Some(array) = pickle.array(id) {
         let n_cells = array.len();
-        let cells = (0..n_cells.min(MOST + 1)).map(|idx| cell(pickle, array, idx));
+        let cells = (0..n_cells.min(MOST + 1)).map(|idx| cell(pickle, array, idx, place, log));
         return raw(cells.collect::<Option<Vec<_>>>()?);
     }
     if let Some(items) = pickle.items(id) {
-        let cells = items.iter().take(MOST + 1).map(|item| spelled(pickle, *item));
+        let cells = items.iter().take(MOST + 1).map(|item| spelled(pickle, *item, place, log));
         return raw(cells.collect::<Option<Vec<_>>>()?);
     }
-    raw(vec![spelled(pickle, id)?])
+    raw(vec![spelled(pickle, id, place, log)?])
 }
 
 fn raw(cells: Vec<String>) -> Option<RawId> {
@@ -109,16 +119,23 @@ fn raw(cells: Vec<String>) -> Option<RawId> {
     }
 }
 
-fn cell(pickle: &Pickle, array: ArrayView<'_>, idx: usize) -> Option<String> {
+fn cell(
+    pickle: &Pickle,
+    array: ArrayView<'_>,
+    idx: usize,
+    place: &Place,
+    log: &mut Texts,
+) -> Option<String> {
     match (array.object(idx), array.number(idx)) {
-        (Some(id), _) => spelled(pickle, id),
+        (Some(id), _) => spelled(pickle, id, place, log),
         (None, Some(number)) => Some(digits(number)),
-        (None, None) => array.text(idx),
+        (None, None) => array.raw_text(idx).map(|text| log.take(text, &TextPlace::of(place))),
     }
 }
 
-fn spelled(pickle: &Pickle, id: NodeId) -> Option<String> {
-    pickle.text(id).or_else(|| pickle.number(id).map(digits))
+fn spelled(pickle: &Pickle, id: NodeId, place: &Place, log: &mut Texts) -> Option<String> {
+    let text = pickle.raw_text(id).map(|text| log.take(text, &TextPlace::of(place)));
+    text.or_else(|| pickle.number(id).map(digits))
 }
 
 fn digits(number: Number) -> String {

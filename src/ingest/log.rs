@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Place;
 use super::padding::Evidence;
+use super::texts::Texts;
 
 /// One value of the source that became a column of the corpus.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(super) struct Log {
     pub(super) mapped: Vec<Mapped>,
     /// On which side each modality is padded, and how that was told.
     pub(super) padding: Vec<Evidence>,
+    /// What was done to texts.
+    pub(super) texts: Texts,
 }
 
 impl Log {

@@ -84,7 +84,8 @@ impl<'p> SplitReader<'p, '_> {
                 reason: "every sample needs its id",
             })?;
             self.log.map(&place, kind_of(self.pickle, id), "id");
-            Column::new(self.pickle, id, &place, None)?.texts(&place)?
+            let column = Column::new(self.pickle, id, &place, None)?;
+            column.texts(&place, &[], &mut self.log.texts)?
         };
         let n_samples = ids.len();
         let overall = self.floats("regression_labels", n_samples)?;
@@ -121,8 +122,8 @@ impl<'p> SplitReader<'p, '_> {
         }
         Ok(CorpusSplit {
             name,
-            raw_text: self.texts("raw_text", n_samples)?,
-            annotations: self.texts("annotations", n_samples)?,
+            raw_text: self.texts("raw_text", &ids)?,
+            annotations: self.texts("annotations", &ids)?,
             features: blocks,
             text_bert: self.text_bert(n_samples)?,
             words: None,
@@ -198,8 +199,9 @@ impl<'p> SplitReader<'p, '_> {
         column.integers(&place).map(Some)
     }
 
-    fn texts(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<String>>, IngestError> {
-        self.column(key, n_samples)?.map(|(column, place)| column.texts(&place)).transpose()
+    fn texts(&mut self, key: &str, ids: &[String]) -> Result<Option<Vec<String>>, IngestError> {
+        let Some((column, place)) = self.column(key, ids.len())? else { return Ok(None) };
+        column.texts(&place, ids, &mut self.log.texts).map(Some)
     }
 
     fn text_bert(&mut self, n_samples: usize) -> Result<Option<ndarray::Array3<i32>>, IngestError> {

@@ -9,6 +9,7 @@
 //! mmsa sdk   a dict of columns per split      columns: column, features, tokens, sentiment, ids
 //! items      a list of samples per split (MISA, MAG-BERT), through tuples
 //! splits     the entries of one dict, or a file each
+//! texts      what bytes mean that are texts: nothing is guessed
 //! padding    which side is padded, told from the data; everything ends up padded at the back
 //! extent     one length per modality over all splits
 //! explain    all of that in words
@@ -33,6 +34,7 @@ mod sdk;
 mod sentiment;
 mod splits;
 mod table;
+mod texts;
 mod tokens;
 mod tuples;
 
@@ -49,6 +51,7 @@ pub use log::Mapped;
 pub use padding::{Evidence, Side};
 pub use refuse::Refusal;
 pub use splits::split_of;
+pub use texts::{TextErrors, TextPolicy};
 
 /// A family of feature files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,6 +121,8 @@ pub struct Options {
     pub layout: Option<Layout>,
     /// Numbers of frames beyond which samples are cut at the back.
     pub max_len: BTreeMap<Modality, usize>,
+    /// How texts are read that are no plain `str`.
+    pub texts: TextPolicy,
 }
 
 /// Turns the files of one source into a corpus whose features still lie in them: one file of all
@@ -137,6 +142,7 @@ fn read_as<'p>(
     options: &Options,
     log: &mut log::Log,
 ) -> Result<Corpus<'p>, IngestError> {
+    log.texts = texts::Texts::new(options.texts);
     let corpus = match layout {
         Layout::Mmsa => mmsa::read(files, options, log),
         Layout::Sdk => sdk::read(files, options, log),
@@ -144,6 +150,7 @@ fn read_as<'p>(
         Layout::MagBert => items::read(files, items::Form::MagBert, options, log),
     };
     let mut corpus = corpus?;
+    log.texts.finish()?.into_iter().for_each(|note| log.note(note));
     extent::settle(&mut corpus.splits, &options.max_len, log)?;
     Ok(Corpus { notes: std::mem::take(&mut log.notes), ..corpus })
 }

@@ -50,7 +50,7 @@ fn read_split<'p>(
     note_left_out(pickle, split.value, &split.key, |key| KNOWN_KEYS.contains(&key), log)?;
     let (id, place) = needed(split, "id", "every sample needs its id")?;
     log.map(&place, kind_of(pickle, id), "id");
-    let ids = ids::column(pickle, id, &place)?;
+    let ids = ids::column(pickle, id, &place, &mut log.texts)?;
     let n_samples = ids.len();
     let (id, place) = needed(split, "labels", "training and evaluation need them")?;
     log.map(&place, kind_of(pickle, id), "regression_labels");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::corpus::SplitName;
-use crate::pickle::{NodeId, Pickle};
+use crate::pickle::{NodeId, Pickle, Value};
 
 use super::error::unexpected;
 use super::log::Log;
@@ -86,7 +86,11 @@ fn of_files<'p>(
 fn of_dict<'p>(pickle: &'p Pickle, log: &mut Log) -> Result<Vec<Split<'p>>, IngestError> {
     let mut splits = BTreeMap::new();
     let mut n_unknown = 0_usize;
-    for (key, value) in pickle.entries(pickle.root()).unwrap_or_default() {
+    let entries = pickle.entries(pickle.root()).unwrap_or_default();
+    if entries.iter().any(|(key, _)| matches!(pickle.value(*key), Value::Bytes(_))) {
+        log.note("keys are bytes in the source and were read as text");
+    }
+    for (key, value) in entries {
         let key = key_text(pickle, *key);
         let Some(name) = split_name(&key) else {
             n_unknown = n_unknown.saturating_add(1);
@@ -149,7 +153,7 @@ pub(super) fn note_left_out(
 /// A key as a note or a message shows it: short, and never what is not text.
 pub(super) fn key_text(pickle: &Pickle, key: NodeId) -> String {
     const MOST_CHARS: usize = 60;
-    match pickle.text(key) {
+    match pickle.raw_text(key).map(|text| text.shown()) {
         None => "(not text)".into(),
         Some(text) if text.chars().nth(MOST_CHARS).is_none() => text,
         Some(text) => text.chars().take(MOST_CHARS).chain(['…']).collect(),

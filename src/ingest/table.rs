@@ -167,11 +167,11 @@ pub(super) fn per_sample(pickle: &Pickle, id: NodeId) -> Option<Vec<NodeId>> {
 /// Whether a value is text, or a list or array of texts; `None` of an empty one.
 pub(super) fn is_texts(pickle: &Pickle, id: NodeId) -> Option<bool> {
     if let Some(array) = pickle.array(id) {
-        return (!array.is_empty()).then(|| array.text(0).is_some());
+        return (!array.is_empty()).then(|| array.raw_text(0).is_some());
     }
     match pickle.items(id) {
-        Some(items) => items.first().map(|first| pickle.text(*first).is_some()),
-        None => Some(pickle.text(id).is_some()),
+        Some(items) => items.first().map(|first| pickle.raw_text(*first).is_some()),
+        None => Some(pickle.raw_text(id).is_some()),
     }
 }
 

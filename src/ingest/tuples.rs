@@ -13,6 +13,7 @@ use super::features::{padded_len, ragged};
 use super::ids::{self, RawId};
 use super::log::Log;
 use super::table::{exact_i32, kind_of, numeric};
+use super::texts::{TextPlace, Texts};
 use super::{IngestError, Place, sentiment};
 
 /// The parts of one sample.
@@ -70,8 +71,13 @@ pub(super) fn read_split<'p>(
     }
     let rows = || items.iter().enumerate();
     let mut budget = TextBudget::new(pickle);
+    let ids = raw_ids(pickle, name, items, log)?;
     let raw_text = rows()
-        .map(|(row, item)| transcript(pickle, item.words, &place("words").at(row), &mut budget))
+        .map(|(row, item)| {
+            let place = place("words").at(row);
+            let at = TextPlace { place: &place, id: ids.get(row).map(RawId::name) };
+            transcript(pickle, item.words, &at, &mut budget, &mut log.texts)
+        })
         .collect::<Result<_, _>>()?;
     log.map(&place("words as text"), format!("{} lists of str", items.len()), "raw_text");
     let labels = rows()
@@ -80,7 +86,6 @@ pub(super) fn read_split<'p>(
     let labels = sentiment::settle(labels, &place("label"), log)?;
     log.map(&place("label"), format!("{} labels", items.len()), "regression_labels");
     log.map(&place("segment"), format!("{} ids", items.len()), "id");
-    let ids = raw_ids(pickle, name, items, log)?;
     let split = CorpusSplit {
         name,
         ids: vec![String::new(); items.len()],
@@ -143,11 +148,12 @@ fn raw_ids(
     let mut n_made = 0_usize;
     let mut raw_ids = Vec::with_capacity(items.len());
     for (row, item) in items.iter().enumerate() {
-        let id = ids::one(pickle, item.segment).unwrap_or_else(|| {
+        let place = Place::new(format!("{name}/segment")).at(row);
+        let id = ids::one(pickle, item.segment, &place, &mut log.texts).unwrap_or_else(|| {
             n_made = n_made.saturating_add(1);
             RawId::new(format!("{name}#{row}"))
         });
-        id.take_from(&mut budget, &Place::new(format!("{name}/segment")).at(row))?;
+        id.take_from(&mut budget, &place)?;
         raw_ids.push(id);
     }
     if n_made > 0 {
@@ -203,9 +209,11 @@ fn words(
 fn transcript(
     pickle: &Pickle,
     id: NodeId,
-    place: &Place,
+    at: &TextPlace<'_>,
     budget: &mut TextBudget,
+    log: &mut Texts,
 ) -> Result<String, IngestError> {
+    let place = at.place;
     let Some(words) = pickle.items(id) else {
         return Err(unexpected(place, "a list of words", kind_of(pickle, id)));
     };
@@ -213,6 +221,7 @@ fn transcript(
     for (idx, id) in words.iter().enumerate() {
         let word =
             text_of(pickle, *id).ok_or_else(|| unexpected(place, "text", kind_of(pickle, *id)))?;
+        let word = log.take(word, at);
         budget.take(&word, place)?;
         if idx > 0 {
             transcript.push(' ');

@@ -4,9 +4,10 @@
 use super::error::PickleError;
 
 use super::numpy::{Array, Data, Dtype, Kind, Misfit, Order};
+use super::raw::ucs4;
 use super::state::{Machine, NONE};
 use super::value::{Callable, NodeId, Span, Value};
-use super::view::{Number, decode_number, ucs4};
+use super::view::{Number, decode_number};
 
 /// The dtypes that NumPy gives arrays made without one.
 const INT8: Dtype = Dtype { kind: Kind::Int, item_size: 1, big_endian: false };
@@ -248,7 +249,11 @@ impl Machine<'_> {
             Kind::Unicode => {
                 let text = ucs4(bytes, dtype.big_endian);
                 let text = text.ok_or_else(|| self.array_error("text that is not Unicode"))?;
-                Some(Value::Str(self.decode(text.as_bytes())?))
+                let span = self.decode(&text)?;
+                Some(match std::str::from_utf8(&text) {
+                    Ok(_) => Value::Str(span),
+                    Err(_) => Value::HalfStr(span),
+                })
             }
             Kind::Bool => Some(Value::Bool(bytes.iter().any(|byte| *byte != 0))),
             _ => match decode_number(dtype, bytes) {

@@ -3,6 +3,7 @@
 use crate::tree::{Tree, human_bytes};
 
 use super::Pickle;
+use super::raw::RawText;
 use super::value::{NodeId, Value};
 use super::view::ArrayView;
 
@@ -116,15 +117,11 @@ impl Describer<'_> {
             Value::Bool(false) => "False".into(),
             Value::Dtype(dtype) => format!("dtype {dtype}"),
             Value::Global(name) => format!("constructor {}", name.name()),
-            Value::Bytes(_) => match self.pickle.text(id) {
-                Some(text) => format!("b{}", quoted(&text)),
-                None => "bytes".into(),
+            other => match self.pickle.raw_text(id) {
+                Some(text @ RawText::Bytes(_)) => format!("b{}", quoted(&text.shown())),
+                Some(text) => quoted(&text.shown()),
+                None => other.type_name().into(),
             },
-            Value::Str(_) | Value::ByteStr(_) => match self.pickle.str(id) {
-                Some(text) => quoted(&text),
-                None => "str".into(),
-            },
-            other => other.type_name().into(),
         }
     }
 
@@ -153,7 +150,7 @@ fn array_detail(array: ArrayView<'_>) -> String {
     let mut detail =
         format!("{} {:?} {}", array.dtype(), array.shape(), human_bytes(array.n_bytes()));
     let shown: Option<Vec<String>> = (0..array.len().min(SHOWN_ITEMS))
-        .map(|idx| array.text(idx).map(|text| quoted(&text)))
+        .map(|idx| array.raw_text(idx).map(|text| quoted(&text.shown())))
         .collect();
     if let Some(shown) = shown.filter(|shown| !shown.is_empty()) {
         detail += &first_of(&shown, array.len());

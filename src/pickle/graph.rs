@@ -181,12 +181,16 @@ impl Keys<'_> {
             Value::Float(value) if value.is_nan() => (b'm', id.0.to_le_bytes().to_vec().into()),
             Value::Float(value) => (b'f', value.to_le_bytes().to_vec().into()),
             Value::BigInt(span) => (b'l', text(span).into()),
-            Value::Str(_) | Value::ByteStr(_) | Value::Bytes(_) | Value::Tuple(_)
+            Value::Str(_)
+            | Value::HalfStr(_)
+            | Value::ByteStr(_)
+            | Value::Bytes(_)
+            | Value::Tuple(_)
                 if self.known.contains_key(&id) =>
             {
                 return Ok(self.known.get(&id).copied().unwrap_or_default());
             }
-            Value::Str(span) => (b's', text(span).into()),
+            Value::Str(span) | Value::HalfStr(span) => (b's', text(span).into()),
             Value::ByteStr(span) => (b's', as_utf8(text(span))),
             Value::Bytes(span) => (b'b', text(span).into()),
             Value::Tuple(items) if level < MOST_LEVELS => {

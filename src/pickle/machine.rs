@@ -115,8 +115,11 @@ impl Machine<'_> {
                 let line = self.raw_line()?;
                 let text = text::raw_unicode(line)
                     .ok_or_else(|| self.damaged("text with an escape that is no character"))?;
-                let span = self.decode(text.as_bytes())?;
-                self.push(Value::Str(span))?;
+                let span = self.decode(&text)?;
+                self.push(match std::str::from_utf8(&text) {
+                    Ok(_) => Value::Str(span),
+                    Err(_) => Value::HalfStr(span),
+                })?;
             }
             Op::SHORT_BINUNICODE => {
                 let len = self.byte()?;

@@ -19,6 +19,7 @@ pub mod limits;
 mod machine;
 mod numpy;
 mod opcode;
+mod raw;
 mod scan;
 mod state;
 mod text;
@@ -34,6 +35,7 @@ pub use error::PickleError;
 pub use limits::Limits;
 pub use numpy::{Data, Dtype, Kind};
 pub use opcode::Opcode;
+pub use raw::{Part, RawText, parts};
 pub use scan::{Global, LISTED_GLOBALS, Refusal, Scan, ScanLine, Unread};
 pub use value::{Callable, NodeId, Span, Value};
 pub use view::{ArrayView, Number};
@@ -145,10 +147,10 @@ impl Pickle {
         }
     }
 
-    /// A `str`, or `bytes` as UTF-8 or else latin-1 text.
+    /// A `str`, or `bytes` that are UTF-8.
     pub fn text(&self, id: NodeId) -> Option<String> {
         match self.value(id) {
-            Value::Bytes(span) => Some(view::bytes_to_text(self.span(*span))),
+            Value::Bytes(span) => std::str::from_utf8(self.span(*span)).ok().map(Into::into),
             _ => self.str(id).map(Into::into),
         }
     }
@@ -179,10 +181,17 @@ impl Pickle {
         }
     }
 
-    /// The value of a dict at a text key.
+    /// The value of a dict at a text key, or at the same one as `bytes`, which
+    /// `pickle.load(encoding="bytes")` makes of the keys of Python 2.
     pub fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
-        let found = |(id, _): &&(NodeId, NodeId)| self.str(*id).is_some_and(|name| name == key);
-        self.entries(id)?.iter().find(found).map(|(_, value)| *value)
+        let entries = self.entries(id)?;
+        let is_str = |(id, _): &&(NodeId, NodeId)| self.str(*id).is_some_and(|name| name == key);
+        let is_bytes = |(id, _): &&(NodeId, NodeId)| match self.value(*id) {
+            Value::Bytes(span) => self.span(*span) == key.as_bytes(),
+            _ => false,
+        };
+        let found = entries.iter().find(is_str).or_else(|| entries.iter().find(is_bytes));
+        found.map(|(_, value)| *value)
     }
 
     /// An array.

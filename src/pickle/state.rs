@@ -7,6 +7,7 @@ use super::error::{PickleError, global_hint};
 use super::limits::{DECODED_PER_BYTE, FREE_MEMORY, Limits};
 use super::numpy::Array;
 use super::opcode::Opcode;
+use super::raw;
 use super::text;
 use super::value::{Callable, Node, NodeId, Span, Value};
 
@@ -245,16 +246,13 @@ impl<'a> Machine<'a> {
     pub(super) fn unicode(&mut self, len: u64) -> Result<(), PickleError> {
         self.check("bytes in one string", self.limits.string_bytes, len)?;
         let span = self.payload(len)?;
-        if let Err(error) = std::str::from_utf8(self.span(span)) {
-            // Python reads the halves of a surrogate pair, which no other program can print.
-            return Err(match self.span(span).get(error.valid_up_to()..) {
-                Some([0xed, 0xa0..=0xbf, ..]) => {
-                    self.damaged("text with half a surrogate pair, which is no character,")
-                }
-                _ => self.damaged("text that is not UTF-8"),
-            });
+        let bytes = self.span(span);
+        match std::str::from_utf8(bytes) {
+            Ok(_) => self.push(Value::Str(span)),
+            // Python reads the halves of a surrogate pair, and writes them so.
+            Err(_) if raw::is_with_halves(bytes) => self.push(Value::HalfStr(span)),
+            Err(_) => Err(self.damaged("text that is not UTF-8")),
         }
-        self.push(Value::Str(span))
     }
 
     pub(super) fn long(&mut self, len: u64) -> Result<(), PickleError> {

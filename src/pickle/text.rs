@@ -1,6 +1,8 @@
 //! The spellings of protocol 0: quoted strings, escaped text, decimal integers; and two's
 //! complement integers of any size.
 
+use super::raw;
+
 /// The bytes that a Python 2 string literal with its quotes stands for.
 pub(super) fn unquote(line: &[u8]) -> Option<Vec<u8>> {
     let (quote, rest) = line.split_first()?;
@@ -54,19 +56,22 @@ fn hex_digit(byte: u8) -> Option<u8> {
 
 /// The text that a line in Python's `raw-unicode-escape` encoding stands for: latin-1, with
 /// `\uXXXX` and `\UXXXXXXXX` where an odd number of backslashes stands before the letter.
-pub(super) fn raw_unicode(line: &[u8]) -> Option<String> {
-    let mut out = String::with_capacity(line.len());
+///
+/// Half of a surrogate pair, which Python reads too, becomes three bytes, so that the text is not
+/// UTF-8.
+pub(super) fn raw_unicode(line: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(line.len());
     let mut rest = line;
     while let Some((byte, after)) = rest.split_first() {
         let n_backslashes = rest.iter().take_while(|byte| **byte == b'\\').count();
         if n_backslashes == 0 {
-            out.push(char::from(*byte));
+            raw::push((*byte).into(), &mut out)?;
             rest = after;
             continue;
         }
         let (backslashes, after) = rest.split_at_checked(n_backslashes)?;
         let escaped = n_backslashes % 2 == 1 && matches!(after.first(), Some(b'u' | b'U'));
-        out.extend(backslashes.iter().skip(usize::from(escaped)).map(|byte| char::from(*byte)));
+        out.extend(backslashes.iter().skip(usize::from(escaped)));
         rest = if escaped { push_escape(after, &mut out)? } else { after };
     }
     Some(out)
@@ -74,16 +79,21 @@ pub(super) fn raw_unicode(line: &[u8]) -> Option<String> {
 
 /// Reads one escape from its letter on, joining the two halves of a surrogate pair, which narrow
 /// builds of Python 2 wrote.
-fn push_escape<'a>(bytes: &'a [u8], out: &mut String) -> Option<&'a [u8]> {
+fn push_escape<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let (code, rest) = escape_code(bytes)?;
-    if !(0xd800..0xdc00).contains(&code) {
-        out.push(char::from_u32(code)?);
-        return Some(rest);
+    if let Some((low, after)) = low_half(rest).filter(|_| (0xd800..0xdc00).contains(&code)) {
+        raw::push(0x10000 + ((code - 0xd800) << 10) + low, out)?;
+        return Some(after);
     }
-    let (low, rest) = escape_code(rest.strip_prefix(b"\\")?)?;
-    let low = low.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
-    out.push(char::from_u32(0x10000 + ((code - 0xd800) << 10) + low)?);
+    raw::push(code, out)?;
     Some(rest)
+}
+
+/// The lower half of a surrogate pair as an escape, counted from the first of them.
+fn low_half(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (code, rest) = escape_code(bytes.strip_prefix(b"\\")?)?;
+    let low = code.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+    Some((low, rest))
 }
 
 fn escape_code(bytes: &[u8]) -> Option<(u32, &[u8])> {
@@ -177,10 +187,13 @@ mod tests {
 
     #[test]
     fn unicode_escapes() {
-        assert_eq!(raw_unicode(b"a\\u00e9\xe9\\\\u0041").unwrap(), "aéé\\\\u0041");
-        assert_eq!(raw_unicode(br"\ud83d\ude00\U0001f600").unwrap(), "😀😀");
-        assert_eq!(raw_unicode(br"\n").unwrap(), "\\n");
-        for bad in [&br"\u12"[..], br"\ud83d", br"\U00110000", br"\uzzzz", br"\ud83d\u0041"] {
+        let text = |line| String::from_utf8(raw_unicode(line).unwrap()).unwrap();
+        assert_eq!(text(b"a\\u00e9\xe9\\\\u0041"), "aéé\\\\u0041");
+        assert_eq!(text(br"\ud83d\ude00\U0001f600"), "😀😀");
+        assert_eq!(text(br"\n"), "\\n");
+        assert_eq!(raw_unicode(br"\ud83d\u0041").unwrap(), b"\xed\xa0\xbdA");
+        assert_eq!(raw_unicode(br"\ude00").unwrap(), b"\xed\xb8\x80");
+        for bad in [&br"\u12"[..], br"\ud83d\u12", br"\U00110000", br"\uzzzz"] {
             assert_eq!(raw_unicode(bad), None, "{bad:?}");
         }
     }

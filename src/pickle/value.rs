@@ -55,6 +55,9 @@ pub enum Value {
     Float(f64),
     /// Text, in UTF-8.
     Str(Span),
+    /// Text with halves of surrogate pairs, which no other program can print: UTF-8 but for those,
+    /// as Python's `surrogatepass` writes them.
+    HalfStr(Span),
     /// A Python 2 `str`: bytes that readers take for latin-1 text.
     ByteStr(Span),
     /// `bytes` or `bytearray`.
@@ -85,7 +88,7 @@ impl Value {
             Value::Bool(_) => "bool",
             Value::Int(_) | Value::BigInt(_) => "int",
             Value::Float(_) => "float",
-            Value::Str(_) | Value::ByteStr(_) => "str",
+            Value::Str(_) | Value::HalfStr(_) | Value::ByteStr(_) => "str",
             Value::Bytes(_) => "bytes",
             Value::List(_) => "list",
             Value::Tuple(_) => "tuple",

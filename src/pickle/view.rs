@@ -4,6 +4,7 @@ use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
 use super::Pickle;
 use super::numpy::{Array, Data, Dtype, Kind};
+use super::raw::RawText;
 use super::value::NodeId;
 
 /// An array together with the pickle that holds its elements.
@@ -118,19 +119,15 @@ impl<'p> ArrayView<'p> {
     }
 
     /// The text at `idx`, counted in C order, of an array of text, bytes or objects that are text
-    /// or bytes. Padding NULs are taken off as NumPy does; bytes are UTF-8 or else latin-1.
+    /// or bytes. Padding NULs are taken off as NumPy does.
     ///
-    /// `None` out of range, for other elements, and for what is no Unicode text.
+    /// `None` out of range, for other elements, and for what is no Unicode text or not UTF-8.
     pub fn text(&self, idx: usize) -> Option<String> {
-        match (&self.array.data, self.array.dtype.kind) {
-            (Data::Objects(_), _) => self.pickle.text(self.object(idx)?),
-            (_, Kind::Bytes) => {
-                let bytes = self.element(idx)?;
-                let len = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-                Some(bytes_to_text(bytes.get(..len)?))
-            }
-            (_, Kind::Unicode) => ucs4(self.element(idx)?, self.array.dtype.big_endian),
-            _ => None,
+        match self.raw_text(idx)? {
+            RawText::Str(text) => Some(text.into_owned()),
+            RawText::Bytes(bytes) => std::str::from_utf8(bytes).ok().map(Into::into),
+            RawText::ByteStr(_) => self.pickle.text(self.object(idx)?),
+            RawText::Halves(_) => None,
         }
     }
 
@@ -149,7 +146,7 @@ impl<'p> ArrayView<'p> {
         }
     }
 
-    fn element(&self, idx: usize) -> Option<&'p [u8]> {
+    pub(super) fn element(&self, idx: usize) -> Option<&'p [u8]> {
         let size = self.array.dtype.item_size;
         let start = self.position(idx)?.checked_mul(size)?;
         self.raw().get(start..start.checked_add(size)?)
@@ -193,29 +190,9 @@ pub(super) fn decode_number(dtype: Dtype, bytes: &[u8]) -> Option<Number> {
     })
 }
 
-/// Bytes as text: UTF-8, or latin-1 where they are not valid UTF-8.
-pub(super) fn bytes_to_text(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => latin1(bytes),
-    }
-}
-
 /// Bytes as latin-1 text.
 pub(super) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
-}
-
-/// UCS-4 text without the NULs that pad it.
-pub(super) fn ucs4(bytes: &[u8], big_endian: bool) -> Option<String> {
-    let code = |chunk: &[u8]| -> Option<u32> {
-        let array = chunk.try_into().ok()?;
-        Some(if big_endian { u32::from_be_bytes(array) } else { u32::from_le_bytes(array) })
-    };
-    let chars = bytes.chunks_exact(4);
-    let len = chars.clone().rposition(|chunk| chunk.iter().any(|byte| *byte != 0));
-    let n_chars = len.map_or(0, |last| last + 1);
-    chars.take(n_chars).map(|chunk| char::from_u32(code(chunk)?)).collect()
 }
 
 fn copy_f16(bytes: &[u8], out: &mut [f32]) -> usize {

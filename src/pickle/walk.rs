@@ -225,7 +225,7 @@ impl<'a> Walk<'a> {
         match opcode {
             Opcode::STRING => Some(latin1(&text::unquote(argument)?).into()),
             Opcode::BINSTRING | Opcode::SHORT_BINSTRING => Some(latin1(argument).into()),
-            Opcode::UNICODE => text::raw_unicode(argument).map(Into::into),
+            Opcode::UNICODE => String::from_utf8(text::raw_unicode(argument)?).ok().map(Into::into),
             Opcode::BINUNICODE | Opcode::SHORT_BINUNICODE | Opcode::BINUNICODE8 => {
                 std::str::from_utf8(argument).ok().map(Into::into)
             }

@@ -8,7 +8,8 @@ use super::StoreError;
 use super::digest;
 use super::read::{CHANGED, Reader, Store, column_bytes};
 use crate::corpus::check::{
-    BlockFacts, BlockReading, Evidence, Finding, Rule, SplitDetail, SplitFacts, check_with,
+    BlockFacts, BlockReading, Compared, Evidence, Finding, Rule, SplitDetail, SplitFacts,
+    check_with, compared,
 };
 use crate::corpus::label::Bins;
 use crate::corpus::labels::LabelTable;
@@ -22,6 +23,8 @@ pub struct Verification {
     pub findings: Vec<Finding>,
     /// Bytes of data that were read and compared.
     pub n_bytes: u64,
+    /// What was compared with the table of labels; `None` without one.
+    pub compared: Option<Compared>,
 }
 
 impl Store {
@@ -64,7 +67,8 @@ impl Store {
             self.read_detail(split.name, evidence.details.entry(split.name).or_default())?;
         }
         findings.extend(check_with(self.manifest().dataset, &facts, &evidence));
-        Ok(Verification { findings, n_bytes })
+        let compared = compared(&facts, &evidence);
+        Ok(Verification { findings, n_bytes, compared })
     }
 
     fn split_facts(

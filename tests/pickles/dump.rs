@@ -1,7 +1,7 @@
 //! Values of pickles as JSON with the type of everything, in the form of `fixtures/pickles/make.py`
 //! and `tests/plain.py`.
 
-use almt_data::pickle::{Kind, NodeId, Number, Pickle, Value};
+use almt_data::pickle::{Kind, NodeId, Number, Pickle, RawText, Value};
 use serde_json::{Value as Json, json};
 
 /// The value as `make.py` dumps it.
@@ -17,6 +17,7 @@ pub fn dump(pickle: &Pickle, id: NodeId) -> Json {
         }
         Value::Float(value) => float(*value),
         Value::Str(_) | Value::ByteStr(_) => json!({"str": pickle.str(id).unwrap()}),
+        Value::HalfStr(span) => json!({"halves": hex(pickle.span(*span))}),
         Value::Bytes(span) => json!({"bytes": hex(pickle.span(*span))}),
         Value::List(items) => json!({"list": all(items)}),
         Value::Tuple(items) => json!({"tuple": all(items)}),
@@ -35,8 +36,11 @@ pub fn dump(pickle: &Pickle, id: NodeId) -> Json {
             };
             let item = |idx| match array.dtype().kind {
                 Kind::Object => dump(pickle, array.object(idx).unwrap()),
-                Kind::Bytes => json!({"bytes": hex(array.text(idx).unwrap().as_bytes())}),
-                Kind::Unicode => json!({"str": array.text(idx).unwrap()}),
+                Kind::Bytes | Kind::Unicode => match array.raw_text(idx).unwrap() {
+                    RawText::Bytes(bytes) => json!({"bytes": hex(bytes)}),
+                    RawText::Halves(bytes) => json!({"halves": hex(&bytes)}),
+                    _ => json!({"str": array.text(idx).unwrap()}),
+                },
                 Kind::Bool => match array.number(idx).unwrap().to_i32() {
                     Some(0) => json!({"const": "False"}),
                     _ => json!({"const": "True"}),

@@ -135,7 +135,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, u64, &'static str)> {
             "`list` in an unknown form",
         ),
         ("octal integer", b"\x80\x02I010\n.".to_vec(), 2, "leading zeros"),
-        ("half a surrogate pair", b"\x80\x04\x8c\x03\xed\xa0\x80.".to_vec(), 2, "surrogate"),
+        ("text of a cut character", b"\x80\x04\x8c\x03\xed\xa0\x41.".to_vec(), 2, "not UTF-8"),
         ("READONLY_BUFFER", b"\x80\x05C\x00\x98.".to_vec(), LAST, "`READONLY_BUFFER`"),
         ("EXT2", b"\x80\x02\x83\x01\x00.".to_vec(), 2, "`EXT2`"),
         ("a factory called", call("builtins", "int", "1"), LAST, "`int` in an unknown form"),

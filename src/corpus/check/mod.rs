@@ -5,6 +5,7 @@
 //! [`Evidence`] where a store is read for the purpose.
 
 mod blocks;
+mod compared;
 mod content;
 mod facts;
 mod ids;
@@ -15,6 +16,7 @@ mod rule;
 mod shapes;
 mod tokens;
 
+pub use compared::Compared;
 pub use facts::{
     BlockDetail, BlockFacts, BlockReading, EXTREME, Evidence, SplitDetail, SplitFacts,
 };
@@ -139,6 +141,11 @@ pub fn check_with(
     let mut findings = findings.0;
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.rule));
     findings
+}
+
+/// Counts what of a corpus is compared with the table of labels, where there is one.
+pub fn compared(splits: &[SplitFacts], evidence: &Evidence<'_>) -> Option<Compared> {
+    evidence.expected.map(|table| reconcile::compared(table, splits, evidence))
 }
 
 #[cfg(test)]

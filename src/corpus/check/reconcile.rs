@@ -1,20 +1,17 @@
 //! The store against the published table of labels, joined by segment id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::SplitName;
 use super::super::labels::{LabelRow, LabelTable, SegmentKey};
-use super::{Context, Findings, Rule, SplitDetail, SplitFacts};
+use super::{Compared, Context, Evidence, Findings, Rule, SplitDetail, SplitFacts};
 
 /// Labels are printed with fewer digits than they have.
 const TOLERANCE: f32 = 1e-3;
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     let Some(table) = context.evidence.expected else { return };
-    let shift =
-        table.clip_shift(context.splits.iter().flat_map(|split| {
-            split.ids.iter().map(String::as_str).zip(split.labels.iter().copied())
-        }));
+    let shift = shift(table, context.splits, context.evidence);
     let mut found: HashMap<SegmentKey, SplitName> = HashMap::new();
     let mut surplus = Vec::new();
     for (split, detail) in context.detailed() {
@@ -34,6 +31,49 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     findings.add_all(Rule::SurplusSample, surplus, |n| {
         format!("{n} of {n_found} samples are not among the {} of the label table", table.len())
     });
+}
+
+/// By how much the table counts clips higher.
+fn shift(table: &LabelTable, splits: &[SplitFacts], evidence: &Evidence<'_>) -> i32 {
+    table.clip_shift(splits.iter().flat_map(|split| {
+        let detail = evidence.details.get(&split.name);
+        let texts = detail.and_then(|detail| detail.raw_text.as_deref()).unwrap_or_default();
+        let rows = split.ids.iter().zip(&split.labels).enumerate();
+        rows.map(|(row, (id, label))| (&**id, *label, texts.get(row).map(String::as_str)))
+    }))
+}
+
+/// Counts what [`check`] compares.
+pub(in crate::corpus) fn compared(
+    table: &LabelTable,
+    splits: &[SplitFacts],
+    evidence: &Evidence<'_>,
+) -> Compared {
+    let shift = shift(table, splits, evidence);
+    let mut counts = Compared::new(table, shift);
+    let mut found: HashSet<SegmentKey> = HashSet::new();
+    for split in splits {
+        let Some(detail) = evidence.details.get(&split.name) else { continue };
+        for (row, id) in split.ids.iter().enumerate() {
+            let key = SegmentKey::of(id).shifted(shift);
+            let Some(expected) = table.get(&key) else {
+                counts.without_row(id);
+                continue;
+            };
+            let by_modality = detail.labels_by_modality.iter();
+            let by_modality = by_modality.filter(|(_, labels)| row < labels.len());
+            counts.take(
+                expected,
+                row < split.labels.len(),
+                by_modality.map(|(modality, _)| *modality),
+                detail.raw_text.as_ref().is_some_and(|texts| row < texts.len()),
+            );
+            found.insert(key);
+        }
+    }
+    counts.n_segments_found = found.len();
+    counts.n_rows_without_segment = table.len().saturating_sub(found.len());
+    counts
 }
 
 /// Rows of the table that no sample has. Those of a split that is absent as a whole are not looked

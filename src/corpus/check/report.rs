@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Finding, Severity};
+use super::{Compared, Finding, Severity};
 
 /// The result for one store, as `validate --json` prints it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -27,6 +27,9 @@ pub struct Report {
     pub digest: Option<String>,
     /// Bytes that were read and compared with their digests.
     pub n_bytes_checked: u64,
+    /// What was compared with the published labels; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
     /// What was found, errors first.
     pub findings: Vec<Finding>,
     /// Changes between source and store, from the manifest.
@@ -44,6 +47,7 @@ impl Report {
             dataset: None,
             digest: None,
             n_bytes_checked: 0,
+            compared: None,
             findings: Vec::new(),
             notes: Vec::new(),
         }
@@ -56,6 +60,16 @@ impl Report {
         }
         self.valid = findings.iter().all(|finding| finding.severity < Severity::Error);
         self.findings = findings;
+    }
+
+    /// Takes over what was compared with the published labels. A store of which nothing was
+    /// compared is not valid: that is what was asked.
+    pub fn compare(&mut self, compared: Compared) {
+        if let Some(problem) = compared.problem() {
+            self.valid = false;
+            self.failure = Some(problem);
+        }
+        self.compared = Some(compared);
     }
 
     /// Number of findings of a severity.

@@ -1,0 +1,233 @@
+//! How much of a store was compared with a table of labels, and by which columns.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::Modality;
+use super::super::labels::{Field, LabelRow, LabelTable};
+use super::N_EXAMPLES;
+
+/// What of a store was compared with a table of labels. A value counts as compared where both sides
+/// have one, whether they agree or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Compared {
+    /// The table.
+    pub table: PathBuf,
+    /// What the columns of the table are, by what they are.
+    pub columns: BTreeMap<&'static str, String>,
+    /// Columns of the table that are nothing of that.
+    pub unused_columns: Vec<String>,
+    /// Rows of the table.
+    pub n_rows: usize,
+    /// Segments of the store that have a row.
+    pub n_segments_found: usize,
+    /// Rows that no segment of the store has.
+    pub n_rows_without_segment: usize,
+    /// Segments of the store that no row has.
+    pub n_segments_without_row: usize,
+    /// By how much the table counts clips higher than the store.
+    pub clip_shift: i32,
+    /// Overall labels.
+    pub n_labels: usize,
+    /// Labels of single modalities.
+    pub n_labels_by_modality: BTreeMap<Modality, usize>,
+    /// Transcripts.
+    pub n_texts: usize,
+    /// Splits.
+    pub n_splits: usize,
+    /// Rows of segments of the store whose label is empty or says that there is none.
+    pub n_rows_without_label: usize,
+    /// Numbers of the table with a comma before the decimals.
+    pub n_decimal_commas: usize,
+    /// The first few segments without a row, and the first few ids of the table.
+    #[serde(skip)]
+    examples: [Vec<String>; 2],
+    /// What the table has, whether it was compared or not.
+    #[serde(skip)]
+    fields: Vec<Field>,
+}
+
+impl Compared {
+    /// Nothing yet.
+    pub(super) fn new(table: &LabelTable, clip_shift: i32) -> Compared {
+        let fields: Vec<Field> = Field::ALL.into_iter().filter(|field| table.has(*field)).collect();
+        let modalities = fields.iter().filter_map(|field| field.modality());
+        Compared {
+            table: table.path().into(),
+            columns: table.columns().map(|(field, name)| (field.name(), name.to_owned())).collect(),
+            unused_columns: table.unused_columns(),
+            n_rows: table.len(),
+            n_segments_found: 0,
+            n_rows_without_segment: 0,
+            n_segments_without_row: 0,
+            clip_shift,
+            n_labels: 0,
+            n_labels_by_modality: modalities.map(|modality| (modality, 0)).collect(),
+            n_texts: 0,
+            n_splits: 0,
+            n_rows_without_label: 0,
+            n_decimal_commas: table.n_decimal_commas(),
+            examples: [
+                Vec::new(),
+                table.rows().take(N_EXAMPLES).map(|(_, row)| row.id.clone()).collect(),
+            ],
+            fields,
+        }
+    }
+
+    /// Counts a segment that the table lacks.
+    pub(super) fn without_row(&mut self, id: &str) {
+        self.n_segments_without_row = self.n_segments_without_row.saturating_add(1);
+        if let [segments, _] = &mut self.examples
+            && segments.len() < N_EXAMPLES
+        {
+            segments.push(id.to_owned());
+        }
+    }
+
+    /// Counts a segment with its row, where the store has these of it.
+    pub(super) fn take(
+        &mut self,
+        row: &LabelRow,
+        has_label: bool,
+        modalities: impl Iterator<Item = Modality>,
+        has_text: bool,
+    ) {
+        let add = |count: &mut usize, is_there: bool| {
+            *count = count.saturating_add(usize::from(is_there));
+        };
+        add(&mut self.n_labels, has_label && row.label.is_some());
+        let has_labels = self.fields.contains(&Field::Label);
+        add(&mut self.n_rows_without_label, has_labels && row.label.is_none());
+        for modality in modalities {
+            if let Some(count) = self.n_labels_by_modality.get_mut(&modality) {
+                add(count, row.labels_by_modality.contains_key(&modality));
+            }
+        }
+        add(&mut self.n_texts, has_text && row.text.is_some());
+        add(&mut self.n_splits, row.split.is_some());
+    }
+
+    /// Why nothing was compared; `None` where something was.
+    pub fn problem(&self) -> Option<String> {
+        let n_by_modality: usize = self.n_labels_by_modality.values().sum();
+        if self.n_labels + n_by_modality + self.n_texts + self.n_splits > 0 {
+            return None;
+        }
+        let table = self.table.display();
+        let columns: Vec<String> =
+            self.columns.iter().map(|(field, name)| format!("{field} is column {name}")).collect();
+        let columns = columns.join(", ");
+        if self.n_segments_found > 0 {
+            return Some(format!(
+                "{table}: nothing was compared: of {} segments in the table and in the store, \
+                 there is no value on both sides\n  hint: {columns}; `--column label=NAME` says \
+                 another",
+                count(self.n_segments_found)
+            ));
+        }
+        let [segments, rows] = &self.examples;
+        let mut all: Vec<&str> = self.columns.values().map(String::as_str).collect();
+        all.extend(self.unused_columns.iter().map(String::as_str));
+        Some(format!(
+            "{table}: nothing was compared: no row of the table is of a segment of the store, \
+             whose ids are such as {}; those of the table are such as {}\n  hint: the columns are \
+             {}, where {columns}; `--column id=NAME` says another",
+            segments.join(", "),
+            rows.join(", "),
+            all.join(", ")
+        ))
+    }
+
+    /// What was compared, as lines of text.
+    pub fn lines(&self) -> Vec<String> {
+        let has = |field: Field| self.fields.contains(&field);
+        let mut counts = Vec::new();
+        let mut absent = Vec::new();
+        for (field, n_compared, name) in [
+            (Field::Label, self.n_labels, "label"),
+            (Field::Text, self.n_texts, "text"),
+            (Field::Split, self.n_splits, "split"),
+        ] {
+            match has(field) {
+                true => counts.push(plural(n_compared, name)),
+                false => absent.push(format!("{name}s")),
+            }
+            if field == Field::Label {
+                let of_modality = |(modality, n): (&Modality, &usize)| {
+                    plural(*n, &format!("{} label", modality.name()))
+                };
+                counts.extend(self.n_labels_by_modality.iter().map(of_modality));
+            }
+        }
+        let last = counts.pop().unwrap_or_default();
+        let counts = match counts.is_empty() {
+            true => last,
+            false => format!("{} and {last}", counts.join(", ")),
+        };
+        let mut first = format!("{counts} compared with {}", self.table.display());
+        if !absent.is_empty() {
+            first += &format!("; the table has no {}", absent.join(" and no "));
+        }
+        let mut lines = vec![first];
+        let columns: Vec<String> =
+            self.columns.iter().map(|(field, name)| format!("{field} is column {name}")).collect();
+        let mut second = columns.join(", ");
+        if !self.unused_columns.is_empty() {
+            second += &format!("; not used: {}", self.unused_columns.join(", "));
+        }
+        lines.push(second);
+        let mut rest = vec![
+            format!("{} without a segment", plural(self.n_rows_without_segment, "row")),
+            format!("{} without a row", plural(self.n_segments_without_row, "segment")),
+        ];
+        if self.n_rows_without_label > 0 {
+            rest.push(format!("{} without a label", plural(self.n_rows_without_label, "row")));
+        }
+        if self.n_decimal_commas > 0 {
+            rest.push(format!("{} with a decimal comma", plural(self.n_decimal_commas, "number")));
+        }
+        if self.clip_shift != 0 {
+            let word = if self.clip_shift > 0 { "higher" } else { "lower" };
+            rest.push(format!("the table counts clips {} {word}", self.clip_shift.unsigned_abs()));
+        }
+        lines.push(rest.join(", "));
+        lines
+    }
+}
+
+/// A count with its noun.
+fn plural(n: usize, noun: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", count(n))
+}
+
+/// A count with a comma between thousands.
+fn count(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (idx, digit) in digits.chars().enumerate() {
+        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_readable() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            (plural(1, "row"), plural(2195, "text")),
+            ("1 row".into(), "2,195 texts".into())
+        );
+    }
+}

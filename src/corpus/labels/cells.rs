@@ -1,0 +1,134 @@
+//! What stands in one field of a table: a number, a split, or the id of a segment.
+
+use super::SegmentKey;
+use crate::corpus::SplitName;
+
+/// What is written where there is no label.
+const NO_LABEL: [&str; 6] = ["", "nan", "na", "n/a", "null", "none"];
+
+/// A number of a table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Cell {
+    pub(super) value: f32,
+    /// How its decimals are written.
+    pub(super) point: Point,
+}
+
+/// What stands before the decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Point {
+    /// There are none.
+    None,
+    /// A point.
+    Dot,
+    /// A comma, as spreadsheets write it in much of Europe.
+    Comma,
+}
+
+/// The number of a field; nothing where there is no label.
+///
+/// # Errors
+/// It is something else.
+pub(super) fn number(text: &str) -> Result<Option<Cell>, ()> {
+    let text = text.trim();
+    if NO_LABEL.iter().any(|none| text.eq_ignore_ascii_case(none)) {
+        return Ok(None);
+    }
+    // The minus sign of word processors.
+    let text = text.replace('\u{2212}', "-");
+    let n_commas = text.bytes().filter(|byte| *byte == b',').count();
+    let (text, point) = match (n_commas, text.contains('.')) {
+        (0, false) => (text, Point::None),
+        (0, true) => (text, Point::Dot),
+        (1, false) => (text.replace(',', "."), Point::Comma),
+        _ => return Err(()),
+    };
+    // Words that Rust takes for numbers are none here.
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Err(());
+    }
+    text.parse().map(|value| Some(Cell { value, point })).map_err(|_| ())
+}
+
+/// The split of a field; nothing where it is empty.
+///
+/// # Errors
+/// It is no split.
+pub(super) fn split(text: &str) -> Result<Option<SplitName>, ()> {
+    match &*text.trim().to_lowercase() {
+        "" => Ok(None),
+        "train" | "training" => Ok(Some(SplitName::Train)),
+        "valid" | "dev" | "val" | "validation" => Ok(Some(SplitName::Valid)),
+        "test" | "testing" => Ok(Some(SplitName::Test)),
+        _ => Err(()),
+    }
+}
+
+/// Endings of the files that segments are cut into.
+const MEDIA: [&str; 9] = [".wav", ".mp4", ".avi", ".mkv", ".flac", ".mp3", ".npy", ".pkl", ".txt"];
+
+/// The segment that an id names, which may be the name of a file: `a/VIDEO_3.wav`, or
+/// `VIDEO/3.mp4` where the folder is the video.
+pub(super) fn segment(id: &str) -> SegmentKey {
+    let lower = id.to_ascii_lowercase();
+    let ending = MEDIA.iter().find(|ending| lower.ends_with(**ending));
+    let stem =
+        ending.and_then(|ending| id.get(..id.len().checked_sub(ending.len())?)).unwrap_or(id);
+    let Some((folder, name)) = stem.rsplit_once(['/', '\\']) else { return SegmentKey::of(stem) };
+    let is_clip = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    match folder.rsplit(['/', '\\']).next() {
+        Some(video) if is_clip && !video.is_empty() => SegmentKey::new(video, name),
+        _ => SegmentKey::of(name),
+    }
+}
+
+/// What a spreadsheet shows in place of an id that begins with `-` or `=`, and took for a formula.
+pub(super) fn is_formula_error(id: &str) -> bool {
+    ["#NAME?", "#REF!", "#VALUE!", "#ERROR!", "Err:509", "Err:508"].contains(&id.trim())
+}
+
+/// A clip that a spreadsheet or pandas made a number of: `11.0` is `11`.
+pub(super) fn clip(text: &str) -> &str {
+    let text = text.trim();
+    match text.split_once('.') {
+        Some((whole, decimals))
+            if !whole.is_empty()
+                && whole.bytes().all(|byte| byte.is_ascii_digit())
+                && !decimals.is_empty()
+                && decimals.bytes().all(|byte| byte == b'0') =>
+        {
+            whole
+        }
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_they_are_written() {
+        let value = |text| number(text).unwrap().map(|cell| cell.value);
+        assert_eq!(value(" -1.5 "), Some(-1.5));
+        assert_eq!(value("2,4"), Some(2.4));
+        assert_eq!(value("\u{2212}0,6"), Some(-0.6));
+        assert_eq!((value("nan"), value("NA"), value("")), (None, None, None));
+        for wrong in ["1,234.5", "1.234,5", "1,2,3", "high", "inf", "-", "1 2"] {
+            assert!(number(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(number("1,5").unwrap().unwrap().point, Point::Comma);
+        assert_eq!(split(" Validation ").unwrap(), Some(SplitName::Valid));
+        assert!(split("rest").is_err());
+    }
+
+    #[test]
+    fn names_of_files_name_segments() {
+        let key = SegmentKey::of("03bSnISJMiM$_$11");
+        for id in ["03bSnISJMiM_11.wav", "Raw/03bSnISJMiM/0011.mp4", "wav\\03bSnISJMiM_11.WAV"] {
+            assert_eq!(segment(id), key, "{id}");
+        }
+        assert_eq!(clip("11.0"), "11");
+        assert_eq!(clip("11.5"), "11.5");
+    }
+}

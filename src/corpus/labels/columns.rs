@@ -1,0 +1,436 @@
+//! Which column of a table is which, by its name or by what the user says.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::str::FromStr;
+
+use super::LabelTableError;
+use super::cells;
+use crate::corpus::Modality;
+use crate::name::{named, nearest};
+
+/// What a column of a table can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// The whole id of a segment.
+    Id,
+    /// The video of a segment.
+    Video,
+    /// The clip within the video.
+    Clip,
+    /// The overall label.
+    Label,
+    /// The label of the text alone.
+    LabelT,
+    /// The label of the audio alone.
+    LabelA,
+    /// The label of the vision alone.
+    LabelV,
+    /// The transcript.
+    Text,
+    /// The split.
+    Split,
+}
+
+impl Field {
+    /// All of them.
+    pub const ALL: [Field; 9] = [
+        Field::Id,
+        Field::Video,
+        Field::Clip,
+        Field::Label,
+        Field::LabelT,
+        Field::LabelA,
+        Field::LabelV,
+        Field::Text,
+        Field::Split,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Field::Id => "id",
+            Field::Video => "video",
+            Field::Clip => "clip",
+            Field::Label => "label",
+            Field::LabelT => "label_T",
+            Field::LabelA => "label_A",
+            Field::LabelV => "label_V",
+            Field::Text => "text",
+            Field::Split => "split",
+        }
+    }
+
+    /// The modality whose own label it is.
+    pub fn modality(self) -> Option<Modality> {
+        match self {
+            Field::LabelT => Some(Modality::Text),
+            Field::LabelA => Some(Modality::Audio),
+            Field::LabelV => Some(Modality::Vision),
+            _ => None,
+        }
+    }
+
+    /// Whether it says something of a segment that can be compared, rather than which one it is.
+    pub fn is_compared(self) -> bool {
+        !matches!(self, Field::Id | Field::Video | Field::Clip)
+    }
+
+    /// Names that mean the field in every table that has them: letters and digits in lower case, so
+    /// that `Video_ID`, `videoId` and `video id` are one.
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Field::Id => {
+                &["id", "segmentid", "sampleid", "utteranceid", "uttid", "filename", "name", "key"]
+            }
+            Field::Video => &["videoid", "video", "vid", "videoname"],
+            Field::Clip => &["clipid", "clip", "clipno", "clipnumber"],
+            Field::Label => &[
+                "label",
+                "labels",
+                "sentiment",
+                "sentimentscore",
+                "sentimentlabel",
+                "sentimentvalue",
+                "score",
+                "regressionlabel",
+                "regressionlabels",
+                "labelm",
+            ],
+            Field::LabelT => &["labelt", "labelst", "regressionlabelt", "regressionlabelst"],
+            Field::LabelA => &["labela", "labelsa", "regressionlabela", "regressionlabelsa"],
+            Field::LabelV => &["labelv", "labelsv", "regressionlabelv", "regressionlabelsv"],
+            Field::Text => &["text", "rawtext", "transcript", "transcription", "sentence"],
+            Field::Split => &["split", "mode", "partition", "subset", "set"],
+        }
+    }
+
+    /// Names that mean the field only where no other column has one of [`Field::names`]: `file`
+    /// beside `index` is a video, alone it is a segment.
+    fn weak_names(self) -> &'static [&'static str] {
+        match self {
+            Field::Id => &["file", "segment"],
+            Field::Video => &["file"],
+            Field::Clip => &["segment", "segmentid", "index"],
+            _ => &[],
+        }
+    }
+}
+
+named!(Field);
+
+/// Which column is which, as the user says it: `label=Score`, or `label=5` by its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnChoice {
+    /// What it is.
+    pub field: Field,
+    /// Its name in the first line, or its number from 1.
+    pub name: String,
+}
+
+impl FromStr for ColumnChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ColumnChoice, String> {
+        let Some((field, name)) = text.split_once('=') else {
+            return Err("expected FIELD=NAME, such as label=Score or label=5".into());
+        };
+        let names = || Field::ALL.into_iter().map(Field::name);
+        let found = Field::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(field));
+        let field = found.ok_or_else(|| {
+            let meant = nearest(field, names()).map(|name| format!("; is `{name}` meant?"));
+            let all: Vec<&str> = names().collect();
+            format!("`{field}` is none of: {}{}", all.join(", "), meant.unwrap_or_default())
+        })?;
+        Ok(ColumnChoice { field, name: name.trim().to_owned() })
+    }
+}
+
+impl std::fmt::Display for ColumnChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.field, self.name)
+    }
+}
+
+/// A column name without case and punctuation.
+fn normal(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Whether a name is that of a column that is known.
+pub(super) fn is_known(name: &str) -> bool {
+    let name = normal(name);
+    Field::ALL
+        .iter()
+        .any(|field| field.names().contains(&&*name) || field.weak_names().contains(&&*name))
+}
+
+/// Where the columns are.
+#[derive(Debug)]
+pub(super) struct Columns {
+    /// Names of all columns, in backticks; of a table without names, their numbers.
+    pub(super) shown: Vec<String>,
+    /// Whether the first line has names.
+    pub(super) has_header: bool,
+    places: BTreeMap<Field, usize>,
+}
+
+impl Columns {
+    /// Tells the columns from the first line of a table.
+    ///
+    /// # Errors
+    /// A choice names no column, two columns can be the same, or a segment cannot be told or has
+    /// nothing to be compared.
+    pub(super) fn of(
+        first: &csv::StringRecord,
+        choices: &[ColumnChoice],
+        path: &Path,
+    ) -> Result<Columns, LabelTableError> {
+        let has_header = has_header(first, choices);
+        let shown = first.iter().enumerate().map(|(idx, name)| match has_header {
+            true if !name.trim().is_empty() => format!("`{}`", shortened(name)),
+            _ => format!("number {}", idx.saturating_add(1)),
+        });
+        let mut columns = Columns { shown: shown.collect(), has_header, places: BTreeMap::new() };
+        columns.take_choices(first, choices, path)?;
+        if has_header {
+            columns.take_names(first, path)?;
+        }
+        columns.check(first, path)?;
+        Ok(columns)
+    }
+
+    /// The place of a field, where the table has it.
+    pub(super) fn place(&self, field: Field) -> Option<usize> {
+        self.places.get(&field).copied()
+    }
+
+    /// The columns that are something.
+    pub(super) fn used(&self) -> impl Iterator<Item = (Field, &str)> {
+        self.places.iter().map(|(field, place)| (*field, self.name(*place)))
+    }
+
+    /// The columns that are nothing.
+    pub(super) fn unused(&self) -> Vec<String> {
+        let is_used = |place: &usize| self.places.values().any(|used| used == place);
+        let rest = (0..self.shown.len()).filter(|place| !is_used(place));
+        rest.map(|place| self.name(place).to_owned()).collect()
+    }
+
+    /// The name of a column, in backticks.
+    pub(super) fn name(&self, place: usize) -> &str {
+        self.shown.get(place).map_or("", String::as_str)
+    }
+
+    fn take_choices(
+        &mut self,
+        first: &csv::StringRecord,
+        choices: &[ColumnChoice],
+        path: &Path,
+    ) -> Result<(), LabelTableError> {
+        for choice in choices {
+            let wrong = |problem: String| LabelTableError::Choice {
+                path: path.into(),
+                choice: choice.to_string(),
+                problem,
+            };
+            let place = chosen(first, &choice.name, self.has_header).map_err(wrong)?;
+            if let Some((other, _)) = self.places.iter().find(|(_, known)| **known == place) {
+                return Err(wrong(format!("column {} is the {other} already", self.name(place))));
+            }
+            if self.places.insert(choice.field, place).is_some() {
+                return Err(wrong(format!("the {} is said twice", choice.field)));
+            }
+        }
+        Ok(())
+    }
+
+    fn take_names(
+        &mut self,
+        first: &csv::StringRecord,
+        path: &Path,
+    ) -> Result<(), LabelTableError> {
+        let told_id = self.places.contains_key(&Field::Id);
+        for field in Field::ALL.into_iter().filter(|field| field.is_compared()) {
+            self.take(first, field, field.names(), path)?;
+        }
+        if told_id {
+            return Ok(());
+        }
+        self.take(first, Field::Video, Field::Video.names(), path)?;
+        self.take(first, Field::Clip, Field::Clip.names(), path)?;
+        if !self.places.contains_key(&Field::Clip) {
+            let video = self.places.contains_key(&Field::Video)
+                || first.iter().any(|name| Field::Video.weak_names().contains(&&*normal(name)));
+            if video {
+                self.take(first, Field::Clip, Field::Clip.weak_names(), path)?;
+            }
+        }
+        if self.places.contains_key(&Field::Clip) {
+            self.take(first, Field::Video, Field::Video.weak_names(), path)?;
+        }
+        if self.has_parts() {
+            return Ok(());
+        }
+        self.take(first, Field::Id, Field::Id.names(), path)?;
+        self.take(first, Field::Id, Field::Id.weak_names(), path)
+    }
+
+    /// Takes the one column that has one of these names, unless the field has one already.
+    fn take(
+        &mut self,
+        first: &csv::StringRecord,
+        field: Field,
+        names: &[&str],
+        path: &Path,
+    ) -> Result<(), LabelTableError> {
+        if self.places.contains_key(&field) {
+            return Ok(());
+        }
+        let is_free = |place: &usize| !self.places.values().any(|used| used == place);
+        let named = first.iter().enumerate().filter(|(_, name)| names.contains(&&*normal(name)));
+        let found: Vec<usize> = named.map(|(place, _)| place).filter(is_free).collect();
+        match &found[..] {
+            [] => Ok(()),
+            [place] => {
+                self.places.insert(field, *place);
+                Ok(())
+            }
+            [place, ..] => {
+                let names: Vec<&str> = found.iter().map(|place| self.name(*place)).collect();
+                // Two columns of one name are told apart by their numbers.
+                let same = names.iter().any(|name| *name != self.name(*place));
+                let first_name = match same {
+                    true => first.get(*place).unwrap_or_default().trim().to_owned(),
+                    false => place.saturating_add(1).to_string(),
+                };
+                Err(LabelTableError::Ambiguous {
+                    path: path.into(),
+                    field,
+                    found: format!("columns {}", names.join(" and ")),
+                    first: first_name,
+                })
+            }
+        }
+    }
+
+    fn has_parts(&self) -> bool {
+        self.places.contains_key(&Field::Video) && self.places.contains_key(&Field::Clip)
+    }
+
+    /// Whether segments can be told and have something to be compared.
+    fn check(&self, first: &csv::StringRecord, path: &Path) -> Result<(), LabelTableError> {
+        let is_told = self.has_parts() || self.places.contains_key(&Field::Id);
+        let is_compared = self.places.keys().any(|field| field.is_compared());
+        if is_told && is_compared {
+            return Ok(());
+        }
+        if !self.has_header {
+            let cells: Vec<String> = first.iter().map(|cell| shortened(cell)).collect();
+            return Err(LabelTableError::Headerless {
+                path: path.into(),
+                found: format!("`{}`", cells.join(", ")),
+                call: likely_call(first),
+            });
+        }
+        let (expected, call) = match is_told {
+            true => {
+                let expected = "what a store can be compared with, such as labels";
+                (expected, "--column label=NAME")
+            }
+            false => {
+                let expected = "the id of a segment, or its video and clip";
+                (expected, "--column id=NAME")
+            }
+        };
+        let found = self.shown.join(", ");
+        Err(LabelTableError::Column { path: path.into(), expected, found, call })
+    }
+}
+
+/// Whether the first line has names. It has none where no cell is a known name and at least one is
+/// a number, unless they count from 0, as pandas names columns that have no name.
+fn has_header(first: &csv::StringRecord, choices: &[ColumnChoice]) -> bool {
+    let is_chosen = |cell: &str| {
+        choices
+            .iter()
+            .any(|choice| choice.name == cell.trim() && choice.name.parse::<u64>().is_err())
+    };
+    let counts = first.iter().enumerate().all(|(idx, cell)| cell.trim() == idx.to_string());
+    let is_number = |cell: &str| matches!(cells::number(cell), Ok(Some(_)));
+    first.iter().any(|cell| is_known(cell) || is_chosen(cell))
+        || counts
+        || !first.iter().any(is_number)
+}
+
+/// The column that a user means by a name or a number.
+fn chosen(first: &csv::StringRecord, name: &str, has_header: bool) -> Result<usize, String> {
+    let n_columns = first.len();
+    if has_header {
+        let find = |is_it: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let cells = first.iter().enumerate().filter(|(_, cell)| is_it(cell));
+            cells.map(|(place, _)| place).collect()
+        };
+        let mut found = find(&|cell| cell.trim() == name);
+        if found.is_empty() && !normal(name).is_empty() {
+            found = find(&|cell| normal(cell) == normal(name));
+        }
+        match found[..] {
+            [place] => return Ok(place),
+            [_, _, ..] => {
+                let numbers: Vec<String> =
+                    found.iter().map(|place| place.saturating_add(1).to_string()).collect();
+                return Err(format!(
+                    "columns number {} have this name; say the number",
+                    numbers.join(" and ")
+                ));
+            }
+            [] => {}
+        }
+    }
+    match name.parse::<usize>() {
+        Ok(number) if (1..=n_columns).contains(&number) => Ok(number.saturating_sub(1)),
+        Ok(_) => Err(format!("columns are counted from 1, to {n_columns}")),
+        Err(_) if !has_header => {
+            Err(format!("the columns have no names; they are counted from 1, to {n_columns}"))
+        }
+        Err(_) => {
+            let names: Vec<String> =
+                first.iter().map(|name| format!("`{}`", shortened(name))).collect();
+            let meant = nearest(name, first.iter().map(str::trim));
+            let meant = meant.map(|name| format!("; is `{name}` meant?")).unwrap_or_default();
+            Err(format!("there is no such column, found {}{meant}", names.join(", ")))
+        }
+    }
+}
+
+/// What the columns of a table without names may be, for a hint: the first text is an id, or a
+/// video where a whole number follows, and the last number is a label.
+fn likely_call(first: &csv::StringRecord) -> String {
+    let is_number = |cell: &str| matches!(cells::number(cell), Ok(Some(_)));
+    let place = first.iter().position(|cell| !is_number(cell) && !cell.trim().is_empty());
+    let at = |place: usize| place.saturating_add(1);
+    let mut call = match place {
+        Some(place)
+            if first.get(at(place)).is_some_and(|next| next.trim().parse::<u32>().is_ok()) =>
+        {
+            format!("--column video={} --column clip={}", at(place), at(at(place)))
+        }
+        place => format!("--column id={}", at(place.unwrap_or(0))),
+    };
+    let after = place.map_or(0, at);
+    let label = (after..first.len()).rev().find(|place| first.get(*place).is_some_and(is_number));
+    let label = label.filter(|place| *place > after || !call.contains("clip"));
+    call += &format!(" --column label={}", label.map_or(first.len(), at));
+    call
+}
+
+/// A cell in a message.
+pub(super) fn shortened(cell: &str) -> String {
+    const MOST_CHARS: usize = 40;
+    let cell = cell.trim();
+    let shown: String = cell.chars().take(MOST_CHARS).flat_map(char::escape_debug).collect();
+    // Escapes are for what would break a line; quotes are none of it.
+    let shown = shown.replace("\\'", "'").replace("\\\"", "\"");
+    if cell.chars().nth(MOST_CHARS).is_some() { shown + "…" } else { shown }
+}

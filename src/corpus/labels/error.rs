@@ -1,0 +1,207 @@
+//! Why a table of labels was not read, and what to do about it.
+
+use std::path::PathBuf;
+
+use super::columns::Field;
+use crate::encoding::Encoding;
+
+/// Why a table of labels was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelTableError {
+    /// The file system refused.
+    #[error("{path}: cannot read: {cause}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// The file is something else.
+    #[error("{path}: not a table of text: {what}")]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// How a table is made of it.
+        hint: &'static str,
+    },
+    /// Far more bytes than any table of labels has.
+    #[error("{path}: not a table of labels: {found} bytes, the limit is {limit}")]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Bytes that are no text in the encoding that holds.
+    #[error("{path}: line {line}: bytes that are not {expected}: {looks}")]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// Line of the file, from 1.
+        line: usize,
+        /// The encoding that holds.
+        expected: Encoding,
+        /// What they look like, in words.
+        looks: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The encoding that was asked for is not that of the file.
+    #[error("{path}: begins with the byte order mark of {found}, and not with {expected}")]
+    ByteOrderMark {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        expected: Encoding,
+        /// What the file says.
+        found: Encoding,
+    },
+    /// A table without rows.
+    #[error("{path}: the table has no rows{}", .header.as_ref().map_or(String::new(), |found| format!(", only the columns {found}")))]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// The columns, if there are any.
+        header: Option<String>,
+    },
+    /// A quoted text without an end.
+    #[error("{path}: line {line}: a text in quotes begins here and does not end")]
+    Quote {
+        /// The file.
+        path: PathBuf,
+        /// Line of the file, from 1.
+        line: usize,
+    },
+    /// A line with more or fewer fields than the first one.
+    #[error("{path}: line {line}: expected {expected} fields, as in the first line, found {found}")]
+    Fields {
+        /// The file.
+        path: PathBuf,
+        /// Line of the file, from 1.
+        line: usize,
+        /// Columns of the table.
+        expected: usize,
+        /// Fields of the line.
+        found: usize,
+    },
+    /// The first line is one of data.
+    #[error("{path}: the columns have no names: the first line is {found}")]
+    Headerless {
+        /// The file.
+        path: PathBuf,
+        /// The first line.
+        found: String,
+        /// The options that would say what the columns are.
+        call: String,
+    },
+    /// No column tells which segment a row is of, or none is there to be compared.
+    #[error("{path}: no column is known to be {expected}: found {found}")]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// What is looked for.
+        expected: &'static str,
+        /// The header.
+        found: String,
+        /// The options that would say it.
+        call: &'static str,
+    },
+    /// Two columns that can be the same.
+    #[error("{path}: {found} can each be the {field}")]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// What they can be.
+        field: Field,
+        /// The columns.
+        found: String,
+        /// The first of them.
+        first: String,
+    },
+    /// A column that was named and is not there, or is named for two things.
+    #[error("{path}: `--column {choice}`: {problem}")]
+    Choice {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        choice: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A field that is no number or no split.
+    #[error("{path}: line {line}, column {column}: expected {expected}, found `{found}`")]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// Line of the file, from 1.
+        line: usize,
+        /// Name of the column, in backticks.
+        column: String,
+        /// What would do.
+        expected: &'static str,
+        /// What stands there.
+        found: String,
+        /// What to do, where that is known.
+        hint: Option<&'static str>,
+    },
+    /// The same segment twice.
+    #[error("{path}: line {line}: segment `{id}` appears a second time, first in line {first}")]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// Line of the second one, from 1.
+        line: usize,
+        /// Line of the first one.
+        first: usize,
+        /// The segment.
+        id: String,
+    },
+}
+
+impl LabelTableError {
+    /// What the owner of the table can do, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            LabelTableError::Io { .. } => return None,
+            LabelTableError::Kind { hint, .. } => (*hint).into(),
+            LabelTableError::Size { .. } => {
+                "name the table itself; those of all known datasets have a few MB".into()
+            }
+            LabelTableError::Encoding { hint, .. } => hint.clone(),
+            LabelTableError::ByteOrderMark { .. } => {
+                "without `--text-encoding` the table is read as it says".into()
+            }
+            LabelTableError::Empty { .. } => "save the table again; nothing was compared".into(),
+            LabelTableError::Quote { .. } => {
+                "close the quotes, or write each quote within a text twice, as CSV asks".into()
+            }
+            LabelTableError::Fields { .. } => "a text or number that has the separator in it \
+                 stands in quotes; columns are separated by `,`, `;` or tabs"
+                .into(),
+            LabelTableError::Headerless { call, .. } => {
+                format!("say which column is which, counted from 1, such as `{call}`")
+            }
+            LabelTableError::Column { call, .. } => format!(
+                "`{call}` says which it is; NAME may also be the number of the column, from 1; \
+                 what a column can be: {}",
+                Field::ALL.map(Field::name).join(", ")
+            ),
+            LabelTableError::Ambiguous { field, first, .. } => {
+                format!("say which it is, such as `--column {field}={first}`")
+            }
+            LabelTableError::Choice { .. } => {
+                "the call is `--column FIELD=NAME`, where NAME is in the first line of the table \
+                 or a number from 1"
+                    .into()
+            }
+            LabelTableError::Field { hint, .. } => return hint.map(Into::into),
+            LabelTableError::Twice { .. } => {
+                "a table has one row for each segment: remove one of the two".into()
+            }
+        })
+    }
+}

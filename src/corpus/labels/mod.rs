@@ -1,0 +1,421 @@
+//! A published table of labels, such as the `label.csv` of CH-SIMS, to compare a store with.
+//!
+//! ```text
+//! decode      bytes -> text: byte order marks, the encoding that the user says, other kinds of file
+//! separator   `,` `;` or tab, and quotes that do not end
+//! columns     which column is which: by its name, or as the user says
+//! cells       one field: a number, a split, the name of a segment
+//! ```
+//!
+//! Nothing is guessed without a word: what cannot be told is an error that names the column or the
+//! line, and the option that says it.
+
+mod cells;
+mod columns;
+mod decode;
+mod error;
+mod separator;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+pub use columns::{ColumnChoice, Field};
+pub use error::LabelTableError;
+
+use super::segment::{clip_of, video_of};
+use super::{Modality, SplitName};
+use crate::encoding::Encoding;
+use cells::{Cell, Point};
+use columns::Columns;
+
+/// A segment, however its id is spelled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SegmentKey {
+    video: String,
+    clip: String,
+}
+
+impl SegmentKey {
+    /// The segment of an id in any spelling.
+    pub fn of(id: &str) -> SegmentKey {
+        SegmentKey::new(video_of(id), clip_of(id).unwrap_or_default())
+    }
+
+    /// Clips are numbers to some and text to others: `0001` and `1` are the same.
+    fn new(video: &str, clip: &str) -> SegmentKey {
+        let digits = clip.trim_start_matches('0');
+        let clip = if digits.is_empty() && !clip.is_empty() { "0" } else { digits };
+        SegmentKey { video: video.into(), clip: clip.into() }
+    }
+
+    /// The segment whose clip number is larger by `shift`; itself where its clip is no number or
+    /// there is none so small.
+    pub fn shifted(self, shift: i32) -> SegmentKey {
+        let number = self.clip.parse::<u32>().ok();
+        let clip = match number.and_then(|clip| clip.checked_add_signed(shift)) {
+            Some(clip) if shift != 0 => clip.to_string(),
+            _ => self.clip,
+        };
+        SegmentKey { video: self.video, clip }
+    }
+}
+
+/// What the table says of one segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelRow {
+    /// The id in the table's words.
+    pub id: String,
+    /// Line of the file, from 1.
+    pub line: usize,
+    /// Overall label; `None` where the field is empty or says that there is none.
+    pub label: Option<f32>,
+    /// Labels of text (`_T`), audio (`_A`) and vision (`_V`) alone.
+    pub labels_by_modality: BTreeMap<Modality, f32>,
+    /// Transcript.
+    pub text: Option<String>,
+    /// The split that it belongs to.
+    pub split: Option<SplitName>,
+}
+
+/// How to read a table, where it does not say so itself.
+#[derive(Debug, Clone, Default)]
+pub struct TableOptions {
+    /// Which column is which, where their names do not tell.
+    pub columns: Vec<ColumnChoice>,
+    /// The encoding of the table, where it is neither UTF-8 nor UTF-16 with a byte order mark.
+    pub encoding: Option<Encoding>,
+}
+
+/// The most bytes of a table: the one of CMU-MOSEI with all texts has under 10 MB.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// A published table of labels.
+#[derive(Debug)]
+pub struct LabelTable {
+    path: PathBuf,
+    /// In the order of the file.
+    rows: Vec<(SegmentKey, LabelRow)>,
+    by_key: HashMap<SegmentKey, usize>,
+    columns: Columns,
+    /// Numbers that are written with a comma.
+    n_commas: usize,
+}
+
+impl LabelTable {
+    /// Reads a table whose columns go by their names; see [`LabelTable::open_as`].
+    ///
+    /// # Errors
+    /// As [`LabelTable::open_as`].
+    pub fn open(path: &Path) -> Result<LabelTable, LabelTableError> {
+        LabelTable::open_as(path, &TableOptions::default())
+    }
+
+    /// Reads a table: fields separated by commas, semicolons or tabs, in UTF-8 or UTF-16 or the
+    /// encoding that the options say. Columns go by their names, in whatever case, or by the
+    /// options: a segment by its id, or by video and clip; and what there is of labels, texts and
+    /// splits.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no table of text; segments cannot be told, nothing can be
+    /// compared, or two columns can be the same; a label is no number, a split is unknown, or a
+    /// segment appears twice.
+    pub fn open_as(path: &Path, options: &TableOptions) -> Result<LabelTable, LabelTableError> {
+        let io = |cause| LabelTableError::Io { path: path.into(), cause };
+        let found = std::fs::metadata(path).map_err(io)?.len();
+        if found > MOST_BYTES {
+            let (path, limit) = (path.into(), MOST_BYTES);
+            return Err(LabelTableError::Size { path, found, limit });
+        }
+        LabelTable::parse(&std::fs::read(path).map_err(io)?, path, options)
+    }
+
+    /// Reads a table that lies in memory; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`LabelTable::open_as`].
+    pub fn parse(
+        bytes: &[u8],
+        path: &Path,
+        options: &TableOptions,
+    ) -> Result<LabelTable, LabelTableError> {
+        let text = decode::text(bytes, path, options.encoding)?;
+        let is_known = |name: &str| {
+            columns::is_known(name)
+                || options.columns.iter().any(|choice| choice.name == name.trim())
+        };
+        let separator = separator::of(&text, &is_known);
+        let text = text.get(separator.start..).unwrap_or_default();
+        if let Some(place) = separator::open_quote(text, separator.byte) {
+            let line = decode::line_of(text.as_bytes(), place);
+            return Err(LabelTableError::Quote { path: path.into(), line });
+        }
+        let mut records = separator::reader(text, separator.byte).into_records();
+        let is_blank =
+            |record: &csv::StringRecord| record.iter().all(|cell| cell.trim().is_empty());
+        let first = records.by_ref().flatten().find(|record| !is_blank(record));
+        let Some(first) = first else {
+            return Err(LabelTableError::Empty { path: path.into(), header: None });
+        };
+        let columns = Columns::of(&first, &options.columns, path)?;
+        let data = (!columns.has_header).then(|| first.clone());
+        let mut reading = Reading { path, text, columns: &columns, styles: BTreeMap::new() };
+        let mut rows: Vec<(SegmentKey, LabelRow)> = Vec::new();
+        let mut by_key = HashMap::new();
+        // The text is valid UTF-8 in memory, and lines may have any number of fields, so that no
+        // record can fail.
+        let records = data.into_iter().chain(records.flatten());
+        for record in records.filter(|record| !is_blank(record)) {
+            let line = Line { reading: &reading, record: &record };
+            if record.len() != first.len() {
+                return Err(line.uneven(first.len()));
+            }
+            let (key, row, numbers) = line.row()?;
+            reading.note_styles(&numbers, &record)?;
+            if let Some(earlier) = by_key.insert(key.clone(), rows.len()) {
+                let line = reading.line(&record);
+                let first = rows.get(earlier).map_or(0, |(_, row)| row.line);
+                return Err(LabelTableError::Twice { path: path.into(), line, first, id: row.id });
+            }
+            rows.push((key, row));
+        }
+        let n_commas = reading.styles.values().map(|style| style.n_commas).sum();
+        if rows.is_empty() {
+            let header = Some(columns.shown.join(", "));
+            return Err(LabelTableError::Empty { path: path.into(), header });
+        }
+        Ok(LabelTable { path: path.into(), rows, by_key, columns, n_commas })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the table says of a segment.
+    pub fn get(&self, key: &SegmentKey) -> Option<&LabelRow> {
+        self.by_key.get(key).map(|idx| &self.rows[*idx].1)
+    }
+
+    /// All segments, in the order of the file.
+    pub fn rows(&self) -> impl Iterator<Item = &(SegmentKey, LabelRow)> {
+        self.rows.iter()
+    }
+
+    /// Number of segments.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no segment; never true of a table that could be read.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Whether the table has a column for the field.
+    pub fn has(&self, field: Field) -> bool {
+        self.columns.place(field).is_some()
+    }
+
+    /// What the columns are that were used, each with its name in backticks or its number.
+    pub fn columns(&self) -> impl Iterator<Item = (Field, &str)> {
+        self.columns.used()
+    }
+
+    /// The columns that were not used.
+    pub fn unused_columns(&self) -> Vec<String> {
+        self.columns.unused()
+    }
+
+    /// How many numbers are written with a comma before the decimals.
+    pub fn n_decimal_commas(&self) -> usize {
+        self.n_commas
+    }
+
+    /// By how much the table counts clips higher than the store: the CMU SDK counts from 0,
+    /// published tables of CMU-MOSI from 1. 0 unless more labels agree with another number, or of a
+    /// table without labels, more texts.
+    pub fn clip_shift<'a>(
+        &self,
+        segments: impl Iterator<Item = (&'a str, f32, Option<&'a str>)>,
+    ) -> i32 {
+        type Segment<'a> = (SegmentKey, f32, Option<&'a str>);
+        let segments: Vec<Segment<'a>> =
+            segments.map(|(id, label, text)| (SegmentKey::of(id), label, text)).collect();
+        let has_labels = self.has(Field::Label);
+        let n_agreeing = |shift: i32| {
+            let agrees = |(key, label, text): &&Segment<'a>| {
+                let row = self.get(&key.clone().shifted(shift));
+                row.is_some_and(|row| match has_labels {
+                    true => row.label.is_some_and(|expected| (expected - label).abs() < 1e-3),
+                    false => text.is_some() && row.text.as_deref() == *text,
+                })
+            };
+            segments.iter().filter(agrees).count()
+        };
+        let unshifted = n_agreeing(0);
+        let better = [1, -1].map(|shift| (n_agreeing(shift), shift));
+        let better = better.into_iter().filter(|(n_agreeing, _)| *n_agreeing > unshifted);
+        // The published way where both agree as often.
+        better.rev().max_by_key(|(n_agreeing, _)| *n_agreeing).map_or(0, |(_, shift)| shift)
+    }
+}
+
+/// How the numbers of one column are written.
+#[derive(Debug, Default)]
+struct Style {
+    n_commas: usize,
+    n_dots: usize,
+}
+
+/// A table that is being read.
+struct Reading<'a> {
+    path: &'a Path,
+    text: &'a str,
+    columns: &'a Columns,
+    styles: BTreeMap<usize, Style>,
+}
+
+impl Reading<'_> {
+    /// The line of a record, from 1.
+    fn line(&self, record: &csv::StringRecord) -> usize {
+        let start = record.position().map_or(0, csv::Position::byte);
+        let start = usize::try_from(start).unwrap_or(usize::MAX).min(self.text.len());
+        let bytes = self.text.as_bytes();
+        // A record begins where the last one ended, line end and blank lines included.
+        let blank = bytes.get(start..).unwrap_or_default();
+        let n_blank = blank.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        decode::line_of(bytes, start.saturating_add(n_blank))
+    }
+
+    /// Counts decimal commas. One column has commas or points: `1,5` beside `1.5` may be 15.
+    fn note_styles(
+        &mut self,
+        numbers: &[(usize, Cell)],
+        record: &csv::StringRecord,
+    ) -> Result<(), LabelTableError> {
+        for (place, number) in numbers {
+            let style = self.styles.entry(*place).or_default();
+            style.n_commas =
+                style.n_commas.saturating_add(usize::from(number.point == Point::Comma));
+            style.n_dots = style.n_dots.saturating_add(usize::from(number.point == Point::Dot));
+            if style.n_commas > 0 && style.n_dots > 0 {
+                return Err(Line { reading: self, record }.wrong(
+                    *place,
+                    "decimals as in the lines before, which have the other of point and comma",
+                    Some("write all numbers of the column alike"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One line of the file.
+struct Line<'a> {
+    reading: &'a Reading<'a>,
+    record: &'a csv::StringRecord,
+}
+
+/// What a line says, and where its numbers stand.
+type Row = (SegmentKey, LabelRow, Vec<(usize, Cell)>);
+
+impl<'a> Line<'a> {
+    fn text(&self, place: usize) -> &'a str {
+        self.record.get(place).unwrap_or_default().trim()
+    }
+
+    fn row(&self) -> Result<Row, LabelTableError> {
+        let columns = self.reading.columns;
+        let place = |field| columns.place(field);
+        let (key, id) = match (place(Field::Id), place(Field::Video), place(Field::Clip)) {
+            (None, Some(video), Some(clip)) => {
+                let (video, clip) = (self.name(video)?, cells::clip(self.name(clip)?));
+                (SegmentKey::new(video, clip), format!("{video}_{clip}"))
+            }
+            (id, ..) => {
+                let id = self.name(id.unwrap_or_default())?;
+                (cells::segment(id), id.to_owned())
+            }
+        };
+        let mut numbers = Vec::new();
+        let mut number = |place: Option<usize>| match place {
+            None => Ok(None),
+            Some(place) => self.number(place, &mut numbers),
+        };
+        let label = number(place(Field::Label))?;
+        let mut labels_by_modality = BTreeMap::new();
+        for field in Field::ALL {
+            if let Some(modality) = field.modality()
+                && let Some(label) = number(place(field))?
+            {
+                labels_by_modality.insert(modality, label);
+            }
+        }
+        let text = place(Field::Text).map(|place| self.text(place).to_owned());
+        let split = place(Field::Split).map(|place| self.split(place)).transpose()?.flatten();
+        let line = self.reading.line(self.record);
+        let row = LabelRow { id, line, label, labels_by_modality, text, split };
+        Ok((key, row, numbers))
+    }
+
+    /// The id, video or clip of a segment.
+    fn name(&self, place: usize) -> Result<&'a str, LabelTableError> {
+        match self.text(place) {
+            "" => Err(self.wrong(place, "what names a segment", None)),
+            name if cells::is_formula_error(name) => Err(self.wrong(
+                place,
+                "what names a segment",
+                Some(
+                    "a spreadsheet took an id that begins with `-` or `=` for a formula: import the \
+                     original table with that column as text",
+                ),
+            )),
+            name => Ok(name),
+        }
+    }
+
+    fn number(
+        &self,
+        place: usize,
+        numbers: &mut Vec<(usize, Cell)>,
+    ) -> Result<Option<f32>, LabelTableError> {
+        let hint = "`--column label=NAME` says which column has the labels";
+        let found = cells::number(self.text(place))
+            .map_err(|()| self.wrong(place, "a number", Some(hint)))?;
+        numbers.extend(found.map(|cell| (place, cell)));
+        Ok(found.map(|cell| cell.value))
+    }
+
+    fn split(&self, place: usize) -> Result<Option<SplitName>, LabelTableError> {
+        let hint = "`--column split=NAME` says which column has the splits";
+        cells::split(self.text(place))
+            .map_err(|()| self.wrong(place, "train, valid or test", Some(hint)))
+    }
+
+    fn wrong(
+        &self,
+        place: usize,
+        expected: &'static str,
+        hint: Option<&'static str>,
+    ) -> LabelTableError {
+        LabelTableError::Field {
+            path: self.reading.path.into(),
+            line: self.reading.line(self.record),
+            column: self.reading.columns.name(place).into(),
+            expected,
+            found: columns::shortened(self.text(place)),
+            hint,
+        }
+    }
+
+    fn uneven(&self, expected: usize) -> LabelTableError {
+        LabelTableError::Fields {
+            path: self.reading.path.into(),
+            line: self.reading.line(self.record),
+            expected,
+            found: self.record.len(),
+        }
+    }
+}

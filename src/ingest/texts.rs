@@ -1,0 +1,471 @@
+//! What the bytes of a text mean: nothing is guessed.
+//!
+//! A `str` is text. Bytes are text where they are UTF-8, which is noted, or in the encoding that
+//! the user says. All else is refused with how many there are, where, and what they look like.
+
+use std::collections::BTreeMap;
+
+use crate::encoding::Encoding;
+use crate::name::named;
+use crate::pickle::{Part, RawText, parts};
+
+use super::{IngestError, Place};
+
+/// What becomes of what is no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TextErrors {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// U+FFFD stands in its place, counted in the notes; halves of surrogate pairs that stand side
+    /// by side become the character that they make.
+    Replace,
+}
+
+impl TextErrors {
+    /// Both.
+    pub const ALL: [TextErrors; 2] = [TextErrors::Refuse, TextErrors::Replace];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            TextErrors::Refuse => "refuse",
+            TextErrors::Replace => "replace",
+        }
+    }
+}
+
+named!(TextErrors);
+
+/// How texts are read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TextPolicy {
+    /// The encoding of texts that are bytes, where it is not UTF-8.
+    pub encoding: Option<Encoding>,
+    /// What becomes of what is no text.
+    pub errors: TextErrors,
+}
+
+/// The texts of one source as they are read: what was done to them, and what is wrong with them.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    policy: TextPolicy,
+    columns: BTreeMap<String, Column>,
+}
+
+/// What was seen in one column of all splits.
+#[derive(Debug, Default)]
+struct Column {
+    n_texts: usize,
+    /// Bytes that are UTF-8 and were taken for it.
+    n_utf8: usize,
+    /// Bytes that were decoded as the user says.
+    n_decoded: usize,
+    /// Those of them that are UTF-8 too, and more than ASCII.
+    n_both: usize,
+    /// Texts that are spelled like bytes in Python, and the first of them.
+    n_literal: usize,
+    literal: String,
+    /// Texts with a replacement, and replacements in them.
+    n_replaced: usize,
+    n_replacements: usize,
+    /// Pairs of halves that became a character.
+    n_joined: usize,
+    bytes: Problem,
+    halves: Problem,
+}
+
+/// Texts that are refused for one reason.
+#[derive(Debug, Default)]
+struct Problem {
+    n_texts: usize,
+    /// By split, or what stands for it in the source.
+    by_split: BTreeMap<String, usize>,
+    /// The first few, with their places.
+    examples: Vec<String>,
+    /// The first of them, to tell what they look like.
+    sample: Vec<u8>,
+}
+
+/// Where a text stands, in words that a message can use.
+pub(super) struct TextPlace<'a> {
+    /// The place of its row.
+    pub(super) place: &'a Place,
+    /// The segment that it is of, where that is known.
+    pub(super) id: Option<&'a str>,
+}
+
+impl<'a> TextPlace<'a> {
+    /// The place of an id itself.
+    pub(super) fn of(place: &'a Place) -> TextPlace<'a> {
+        TextPlace { place, id: None }
+    }
+}
+
+/// How many texts are named.
+const MOST_NAMED: usize = 3;
+/// Bytes that are looked at to tell an encoding.
+const MOST_SAMPLE: usize = 1 << 20;
+
+impl Texts {
+    pub(super) fn new(policy: TextPolicy) -> Texts {
+        Texts { policy, columns: BTreeMap::new() }
+    }
+
+    /// A text; of one that is refused, whatever can be shown of it until all are counted.
+    pub(super) fn take(&mut self, raw: RawText<'_>, at: &TextPlace<'_>) -> String {
+        let TextPolicy { encoding, errors } = self.policy;
+        let (split, name) = at.place.path.rsplit_once('/').unwrap_or(("", &at.place.path));
+        if !self.columns.contains_key(name) {
+            self.columns.insert(name.to_owned(), Column::default());
+        }
+        let Some(column) = self.columns.get_mut(name) else { return String::new() };
+        column.n_texts = column.n_texts.saturating_add(1);
+        let bytes = match raw {
+            RawText::Str(text) => {
+                column.note_literal(&text);
+                return text.into_owned();
+            }
+            RawText::Halves(bytes) => return column.halves(&bytes, errors, split, at),
+            // ASCII is what Python 2 wrote for every plain `str`.
+            RawText::ByteStr(bytes) if bytes.is_ascii() && encoding.is_none() => {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                column.note_literal(&text);
+                return text;
+            }
+            RawText::ByteStr(bytes) | RawText::Bytes(bytes) => bytes,
+        };
+        let used = encoding.unwrap_or(Encoding::UTF_8);
+        match used.decode(bytes) {
+            Ok(text) => {
+                let is_said = encoding.is_some_and(|all| all != Encoding::UTF_8);
+                let is_changed = is_said && text.as_bytes() != bytes;
+                let is_utf8 = is_changed && std::str::from_utf8(bytes).is_ok();
+                column.n_decoded = column.n_decoded.saturating_add(is_changed.into());
+                column.n_both = column.n_both.saturating_add(is_utf8.into());
+                column.n_utf8 = column.n_utf8.saturating_add((!is_changed).into());
+                text
+            }
+            Err(_) if errors == TextErrors::Replace => {
+                let (text, n_replacements) = used.decode_lossy(bytes);
+                column.note_replaced(n_replacements);
+                text
+            }
+            Err(place) => {
+                column.bytes.add(split, at, || format!("byte {place}"));
+                let n_left = MOST_SAMPLE.saturating_sub(column.bytes.sample.len());
+                let piece = bytes.get(..bytes.len().min(n_left)).unwrap_or_default();
+                column.bytes.sample.extend_from_slice(piece);
+                column.bytes.sample.push(b'\n');
+                String::from_utf8_lossy(bytes).into_owned()
+            }
+        }
+    }
+
+    /// What was done, a sentence each.
+    ///
+    /// # Errors
+    /// Some texts are refused.
+    pub(super) fn finish(&self) -> Result<Vec<String>, IngestError> {
+        for (name, column) in &self.columns {
+            column.check(name, self.policy.encoding)?;
+        }
+        let mut notes = Vec::new();
+        for (name, column) in &self.columns {
+            column.note(name, self.policy.encoding, &mut notes);
+        }
+        let n_bytes: usize =
+            self.columns.values().map(|all| all.n_decoded + all.n_utf8 + all.n_replaced).sum();
+        if let Some(encoding) = self.policy.encoding.filter(|_| n_bytes == 0) {
+            notes.push(format!(
+                "`--text-encoding {}` changed nothing: no text of the source is bytes",
+                encoding.label()
+            ));
+        }
+        Ok(notes)
+    }
+}
+
+impl Column {
+    /// A text with halves of surrogate pairs.
+    fn halves(
+        &mut self,
+        bytes: &[u8],
+        errors: TextErrors,
+        split: &str,
+        at: &TextPlace<'_>,
+    ) -> String {
+        let mut text = String::new();
+        let mut n_joined = 0_usize;
+        let mut n_replacements = 0_usize;
+        let mut first = None;
+        let mut pieces = parts(bytes).peekable();
+        while let Some(piece) = pieces.next() {
+            let code = match piece {
+                Part::Text(piece) => {
+                    text.push_str(piece);
+                    continue;
+                }
+                Part::Half(code) => code,
+            };
+            first.get_or_insert_with(|| {
+                format!("character {}, \\u{code:04x}", text.chars().count().saturating_add(1))
+            });
+            let pair = match pieces.peek() {
+                Some(Part::Half(low)) => char::decode_utf16([code, *low]).next(),
+                _ => None,
+            };
+            match pair {
+                Some(Ok(char)) => {
+                    pieces.next();
+                    n_joined = n_joined.saturating_add(1);
+                    text.push(char);
+                }
+                _ => {
+                    n_replacements = n_replacements.saturating_add(1);
+                    text.push(char::REPLACEMENT_CHARACTER);
+                }
+            }
+        }
+        match errors {
+            TextErrors::Refuse => self.halves.add(split, at, || first.unwrap_or_default()),
+            TextErrors::Replace => {
+                self.n_joined = self.n_joined.saturating_add(n_joined);
+                if n_replacements > 0 {
+                    self.note_replaced(n_replacements);
+                }
+            }
+        }
+        text
+    }
+
+    /// `str(text)` of bytes in Python 3 is `b'…'`, which is text now and stays it.
+    fn note_literal(&mut self, text: &str) {
+        let quoted = ["b'", "b\""].iter().any(|start| {
+            let rest = text.strip_prefix(start);
+            rest.is_some_and(|rest| rest.ends_with(|c| start.ends_with(c)))
+        });
+        if quoted {
+            if self.n_literal == 0 {
+                self.literal = text.chars().take(40).collect();
+            }
+            self.n_literal = self.n_literal.saturating_add(1);
+        }
+    }
+
+    fn note_replaced(&mut self, n_replacements: usize) {
+        self.n_replaced = self.n_replaced.saturating_add(1);
+        self.n_replacements = self.n_replacements.saturating_add(n_replacements);
+    }
+
+    fn check(&self, name: &str, encoding: Option<Encoding>) -> Result<(), IngestError> {
+        let used = encoding.unwrap_or(Encoding::UTF_8);
+        if self.bytes.n_texts > 0 {
+            let likely = Encoding::guess([&*self.bytes.sample]);
+            let fits = likely != used && likely.decode(&self.bytes.sample).is_ok();
+            let (looks, hint) = match (fits, encoding) {
+                (true, None) => (
+                    format!("they look like {likely}"),
+                    format!(
+                        "`--text-encoding {}` decodes them; look at the texts then, since what \
+                         bytes look like is a guess",
+                        likely.label()
+                    ),
+                ),
+                (true, Some(_)) => (
+                    format!("they look like {likely}"),
+                    format!(
+                        "say another `--text-encoding`, such as {}, or add `--text-errors replace` \
+                         to put U+FFFD in their place",
+                        likely.label()
+                    ),
+                ),
+                (false, _) => (
+                    "no one encoding that is tried fits them all".to_owned(),
+                    "`--text-encoding NAME --text-errors replace` decodes what it can, and puts \
+                     U+FFFD in place of the rest"
+                        .to_owned(),
+                ),
+            };
+            let reason = format!("bytes that are not {used}");
+            return Err(self.bytes.error(name, self.n_texts, &reason, &looks, hint));
+        }
+        if self.halves.n_texts > 0 {
+            return Err(self.halves.error(
+                name,
+                self.n_texts,
+                "text with half a surrogate pair",
+                "such a half is no character",
+                "`--text-errors replace` makes characters of pairs and puts U+FFFD in place of \
+                 single halves, and records it"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn note(&self, name: &str, encoding: Option<Encoding>, notes: &mut Vec<String>) {
+        if self.n_utf8 > 0 {
+            notes.push(format!("{name}: bytes of UTF-8 -> text, {}", times(self.n_utf8)));
+        }
+        if let Some(encoding) = encoding.filter(|_| self.n_decoded > 0) {
+            let both = match self.n_both {
+                0 => String::new(),
+                n_both => format!("; {n_both} of them could be UTF-8 too"),
+            };
+            notes.push(format!(
+                "{name}: bytes of {encoding}, as `--text-encoding` says, -> text, {}{both}",
+                times(self.n_decoded)
+            ));
+        }
+        if self.n_joined > 0 {
+            notes.push(format!(
+                "{name}: two halves of a surrogate pair became one character, {}",
+                times(self.n_joined)
+            ));
+        }
+        if self.n_replaced > 0 {
+            notes.push(format!(
+                "{name}: U+FFFD in place of what is no character, {} in {}, as `--text-errors \
+                 replace` says",
+                times(self.n_replacements),
+                texts(self.n_replaced)
+            ));
+        }
+        if self.n_literal > 0 {
+            let verb = if self.n_literal == 1 { "is" } else { "are" };
+            notes.push(format!(
+                "{name}: {} {verb} spelled like bytes of Python, kept as found, such as {}",
+                texts(self.n_literal),
+                self.literal
+            ));
+        }
+    }
+}
+
+impl Problem {
+    fn add(&mut self, split: &str, at: &TextPlace<'_>, what: impl FnOnce() -> String) {
+        self.n_texts = self.n_texts.saturating_add(1);
+        let in_split = self.by_split.entry(split.to_owned()).or_default();
+        *in_split = in_split.saturating_add(1);
+        if self.examples.len() < MOST_NAMED {
+            let row = at.place.row.map_or(String::new(), |row| format!("row {row}, "));
+            let place = format!("{}, {row}{}", at.place.path, what());
+            self.examples.push(match at.id {
+                Some(id) => format!("{id} ({place})"),
+                None => place,
+            });
+        }
+    }
+
+    fn error(
+        &self,
+        name: &str,
+        n_texts: usize,
+        reason: &str,
+        looks: &str,
+        hint: String,
+    ) -> IngestError {
+        let splits: Vec<String> =
+            self.by_split.iter().map(|(split, n)| format!("{n} in {split}")).collect();
+        let splits = match splits.len() {
+            0 | 1 => String::new(),
+            _ => format!(" ({})", splits.join(", ")),
+        };
+        IngestError::Text {
+            column: name.to_owned(),
+            problem: format!(
+                "{} of {}{splits} {} {reason}, such as {}: {looks}",
+                self.n_texts,
+                texts(n_texts),
+                if self.n_texts == 1 { "is" } else { "are" },
+                self.examples.join("; ")
+            ),
+            hint,
+        }
+    }
+}
+
+/// How often, in words.
+fn times(n: usize) -> String {
+    if n == 1 { "once".into() } else { format!("{n} times") }
+}
+
+/// How many texts, in words.
+fn texts(n: usize) -> String {
+    if n == 1 { "1 text".into() } else { format!("{n} texts") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(
+        policy: TextPolicy,
+        raw: &[RawText<'_>],
+    ) -> (Vec<String>, Result<Vec<String>, IngestError>) {
+        let mut texts = Texts::new(policy);
+        let place = Place::new("train/raw_text");
+        let read = raw.iter().enumerate().map(|(row, raw)| {
+            texts.take(raw.clone(), &TextPlace { place: &place.at(row), id: Some("a_1") })
+        });
+        (read.collect(), texts.finish())
+    }
+
+    fn message(policy: TextPolicy, raw: &[RawText<'_>]) -> (String, String) {
+        let error = taken(policy, raw).1.unwrap_err();
+        (error.to_string(), error.hint().unwrap().to_owned())
+    }
+
+    const REPLACE: TextPolicy = TextPolicy { encoding: None, errors: TextErrors::Replace };
+
+    #[test]
+    fn bytes_are_utf8_or_as_the_user_says_or_refused() {
+        let quotes = RawText::Bytes(b"it\x92s \x93great\x94");
+        let (error, hint) =
+            message(TextPolicy::default(), &[RawText::Str("a".into()), quotes.clone()]);
+        assert!(
+            error.starts_with("`raw_text`: 1 of 2 texts is bytes that are not UTF-8"),
+            "{error}"
+        );
+        assert!(
+            error.contains("a_1 (train/raw_text, row 1, byte 2): they look like windows-1252"),
+            "{error}"
+        );
+        assert!(hint.starts_with("`--text-encoding windows-1252` decodes them"), "{hint}");
+        let policy = TextPolicy { encoding: "cp1252".parse().ok(), ..TextPolicy::default() };
+        let (texts, notes) = taken(policy, &[quotes.clone(), RawText::ByteStr("é".as_bytes())]);
+        assert_eq!(texts, ["it’s “great”", "Ã©"]);
+        let notes = notes.unwrap();
+        assert!(notes[0].ends_with("2 times; 1 of them could be UTF-8 too"), "{notes:?}");
+        let (texts, notes) = taken(TextPolicy::default(), &[RawText::ByteStr("é".as_bytes())]);
+        assert_eq!(
+            (&*texts[0], &*notes.unwrap()[0]),
+            ("é", "raw_text: bytes of UTF-8 -> text, once")
+        );
+        let (error, hint) = message(policy, &[RawText::Bytes(b"a\x81")]);
+        assert!(error.contains("1 of 1 text is bytes that are not windows-1252"), "{error}");
+        assert!(hint.contains("--text-errors replace"), "{hint}");
+        let (texts, notes) = taken(REPLACE, &[quotes]);
+        assert_eq!(texts, ["it\u{fffd}s \u{fffd}great\u{fffd}"]);
+        assert!(notes.unwrap()[0].contains("3 times in 1 text,"));
+        let (_, notes) = taken(policy, &[RawText::Str("a".into())]);
+        assert!(notes.unwrap()[0].contains("changed nothing"));
+    }
+
+    #[test]
+    fn halves_are_refused_or_replaced_and_literals_are_kept() {
+        let halves = RawText::Halves(b"a \xed\xa0\xbd b".to_vec().into());
+        let (error, hint) = message(TextPolicy::default(), std::slice::from_ref(&halves));
+        assert!(error.contains("row 0, character 3, \\ud83d"), "{error}");
+        assert!(hint.contains("--text-errors replace"), "{hint}");
+        let pair = RawText::Halves(b"\xed\xa0\xbd\xed\xb8\x80".to_vec().into());
+        let (texts, notes) = taken(REPLACE, &[halves, pair]);
+        assert_eq!(texts, ["a \u{fffd} b", "😀"]);
+        assert_eq!(notes.unwrap().len(), 2);
+        let literal = RawText::Str("b'i liked it'".into());
+        let (texts, notes) = taken(TextPolicy::default(), &[literal, RawText::Str("b'a".into())]);
+        assert_eq!(texts[0], "b'i liked it'");
+        assert!(notes.unwrap()[0].contains("1 text is spelled like bytes"));
+    }
+}

@@ -1,0 +1,193 @@
+//! Texts as a file has them, before anybody decides what their bytes mean.
+
+use std::borrow::Cow;
+
+use super::Pickle;
+use super::numpy::{Data, Kind};
+use super::value::{NodeId, Value};
+use super::view::ArrayView;
+
+/// A text of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RawText<'p> {
+    /// A `str`.
+    Str(Cow<'p, str>),
+    /// A `str` of Python 2, which is bytes.
+    ByteStr(&'p [u8]),
+    /// `bytes`, or an element of a NumPy array of them without the NULs that pad it.
+    Bytes(&'p [u8]),
+    /// A `str` with halves of surrogate pairs, which are no characters: UTF-8 but for those, which
+    /// have three bytes each, as Python's `surrogatepass` writes them.
+    Halves(Cow<'p, [u8]>),
+}
+
+impl RawText<'_> {
+    /// The beginning of the text for a message, with escapes for what is none.
+    pub fn shown(&self) -> String {
+        // Far more than any message has; a text may be a gigabyte.
+        const MOST_BYTES: usize = 1 << 10;
+        match self {
+            RawText::Str(text) => {
+                text.get(..text.floor_char_boundary(MOST_BYTES)).unwrap_or_default().into()
+            }
+            RawText::ByteStr(bytes) | RawText::Bytes(bytes) => {
+                let first = bytes.get(..MOST_BYTES).unwrap_or(bytes);
+                match std::str::from_utf8(bytes) {
+                    Ok(text) => {
+                        text.get(..text.floor_char_boundary(MOST_BYTES)).unwrap_or_default().into()
+                    }
+                    Err(_) => first.escape_ascii().to_string(),
+                }
+            }
+            RawText::Halves(bytes) => parts(bytes.get(..MOST_BYTES).unwrap_or(bytes)).fold(
+                String::new(),
+                |shown, part| match part {
+                    Part::Text(text) => shown + text,
+                    Part::Half(code) => shown + &format!("\\u{code:04x}"),
+                },
+            ),
+        }
+    }
+}
+
+/// A piece of a text with halves of surrogate pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// Characters.
+    Text(&'a str),
+    /// One half.
+    Half(u16),
+}
+
+/// The pieces of a text with halves of surrogate pairs; ends early at bytes that are not of such a
+/// text, which the machine never makes.
+pub fn parts(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if let Some((code, after)) = half(rest) {
+            rest = after;
+            return Some(Part::Half(code));
+        }
+        let n_valid = match std::str::from_utf8(rest) {
+            Ok(_) => rest.len(),
+            Err(error) => error.valid_up_to(),
+        };
+        let (text, after) = rest.split_at_checked(n_valid).filter(|(text, _)| !text.is_empty())?;
+        rest = after;
+        std::str::from_utf8(text).ok().map(Part::Text)
+    })
+}
+
+/// Whether bytes are UTF-8 but for halves of surrogate pairs.
+pub(super) fn is_with_halves(bytes: &[u8]) -> bool {
+    let n_bytes = parts(bytes).fold(0_usize, |sum, part| {
+        sum.saturating_add(match part {
+            Part::Text(text) => text.len(),
+            Part::Half(_) => 3,
+        })
+    });
+    n_bytes == bytes.len()
+}
+
+/// The half at the beginning of bytes, and what follows it.
+fn half(bytes: &[u8]) -> Option<(u16, &[u8])> {
+    match bytes {
+        [0xed, second @ 0xa0..=0xbf, third @ 0x80..=0xbf, rest @ ..] => {
+            let code = 0xd000 | u16::from(second & 0x3f) << 6 | u16::from(third & 0x3f);
+            Some((code, rest))
+        }
+        _ => None,
+    }
+}
+
+/// Adds a code point, which may be half of a surrogate pair, to a text; `None` beyond all of them.
+pub(super) fn push(code: u32, out: &mut Vec<u8>) -> Option<()> {
+    match (char::from_u32(code), code) {
+        (Some(char), _) => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+        (None, 0xd800..=0xdfff) => {
+            out.extend([0xed, 0x80 | (code >> 6 & 0x3f) as u8, 0x80 | (code & 0x3f) as u8])
+        }
+        (None, _) => return None,
+    }
+    Some(())
+}
+
+/// A text that may have halves.
+fn of_bytes(bytes: Cow<'_, [u8]>) -> RawText<'_> {
+    match bytes {
+        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => RawText::Str(text.into()),
+            Err(_) => RawText::Halves(bytes.into()),
+        },
+        Cow::Owned(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => RawText::Str(text.into()),
+            Err(error) => RawText::Halves(error.into_bytes().into()),
+        },
+    }
+}
+
+/// UCS-4 text without the NULs that pad it, as UTF-8 but for halves.
+pub(super) fn ucs4(bytes: &[u8], big_endian: bool) -> Option<Vec<u8>> {
+    let chars = bytes.chunks_exact(4);
+    let last = chars.clone().rposition(|chunk| chunk.iter().any(|byte| *byte != 0));
+    let n_chars = last.map_or(0, |last| last.saturating_add(1));
+    let mut out = Vec::with_capacity(n_chars);
+    for chunk in chars.take(n_chars) {
+        let array = chunk.try_into().ok()?;
+        let code = if big_endian { u32::from_be_bytes(array) } else { u32::from_le_bytes(array) };
+        push(code, &mut out)?;
+    }
+    Some(out)
+}
+
+impl Pickle {
+    /// A text in whatever form the file has it.
+    pub fn raw_text(&self, id: NodeId) -> Option<RawText<'_>> {
+        Some(match self.value(id) {
+            Value::Str(span) | Value::HalfStr(span) => of_bytes(self.span(*span).into()),
+            Value::ByteStr(span) => RawText::ByteStr(self.span(*span)),
+            Value::Bytes(span) => RawText::Bytes(self.span(*span)),
+            _ => return None,
+        })
+    }
+}
+
+impl<'p> ArrayView<'p> {
+    /// The text at `idx`, counted in C order, of an array of text, bytes or objects that are text or
+    /// bytes, without the NULs that pad it. `None` out of range, and for other elements.
+    pub fn raw_text(&self, idx: usize) -> Option<RawText<'p>> {
+        match (&self.array.data, self.array.dtype.kind) {
+            (Data::Objects(_), _) => self.pickle.raw_text(self.object(idx)?),
+            (_, Kind::Bytes) => {
+                let bytes = self.element(idx)?;
+                let last = bytes.iter().rposition(|byte| *byte != 0);
+                let len = last.map_or(0, |last| last.saturating_add(1));
+                bytes.get(..len).map(RawText::Bytes)
+            }
+            (_, Kind::Unicode) => {
+                let text = ucs4(self.element(idx)?, self.array.dtype.big_endian)?;
+                Some(of_bytes(text.into()))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_told_from_characters() {
+        let mut text = b"a\xc3\xa9".to_vec();
+        push(0xd83d, &mut text).unwrap();
+        push(0x1f600, &mut text).unwrap();
+        push(0xdfff, &mut text).unwrap();
+        assert_eq!(push(0x11_0000, &mut text), None);
+        let found: Vec<Part<'_>> = parts(&text).collect();
+        let expected = [Part::Text("aé"), Part::Half(0xd83d), Part::Text("😀"), Part::Half(0xdfff)];
+        assert_eq!(found, expected);
+        assert!(is_with_halves(&text) && !is_with_halves(b"a\xff") && is_with_halves(b""));
+        assert_eq!(RawText::Halves(text.into()).shown(), "aé\\ud83d😀\\udfff");
+    }
+}
