@@ -21,6 +21,7 @@
 //! `split`: other splits than those of the store; what a store is described as.
 //! `store`: one content in every form of a store.
 //! `train`: the trainer as a user calls it.
+//! `values`: values that are not finite or beyond the stored type.
 
 mod bad_input;
 mod convert;
@@ -52,3 +53,4 @@ mod store;
 mod support;
 #[cfg(feature = "train")]
 mod train;
+mod values;

@@ -14,7 +14,8 @@ use crate::corpus::{Corpus, Dataset, SplitName};
 use crate::ingest::{self, IngestError, Layout, SourceFile};
 use crate::pickle::{Limits, Pickle};
 use crate::store::{
-    self, FeatureDtype, Format, NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions,
+    self, FeatureDtype, Format, NonFinite, OnOverflow, Outcome, OutputOptions, SourceInfo,
+    WriteOptions,
 };
 use crate::tree::human_bytes;
 
@@ -46,10 +47,26 @@ pub struct ConvertArgs {
     /// Layout of the pickle, where it should not be detected: mmsa, sdk, misa or mag-bert
     #[arg(long)]
     layout: Option<Layout>,
-    /// What to do with values that are not finite: `zero` makes -inf 0 and refuses NaN and +inf,
-    /// `keep` copies all of them, `error` refuses all of them
-    #[arg(long, default_value_t = NonFinite::Zero, value_name = "zero|keep|error")]
+    /// What to do with values that are NaN, +inf or -inf in the pickle: `loaders` makes -inf 0 as
+    /// the published loaders do and refuses NaN and +inf; `zero` makes all of them 0, `mean` the
+    /// mean of the feature in the training split; `drop-segment` leaves the segments out; `keep`
+    /// copies all of them, `error` refuses all of them
+    #[arg(
+        long,
+        default_value_t = NonFinite::Loaders,
+        value_name = "loaders|zero|mean|drop-segment|keep|error"
+    )]
     on_nonfinite: NonFinite,
+    /// What to do with values that are finite in the pickle and beyond the range of `--dtype`:
+    /// `error` refuses them; `clip` makes them the largest value of the type, with their sign, `zero`
+    /// makes them 0, `mean` the mean of the feature in the training split; `drop-segment` leaves
+    /// the segments out
+    #[arg(
+        long,
+        default_value_t = OnOverflow::Error,
+        value_name = "error|clip|zero|mean|drop-segment"
+    )]
+    on_overflow: OnOverflow,
     /// Do not wait until the disk has the store: faster, but it can be lost if the machine stops in
     /// the seconds after
     #[arg(long)]
@@ -120,7 +137,12 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     if args.explain {
         let explanation = ingest::explain(&files, &options);
         output::write(format_args!("{}\n{explanation}", source_path.display()));
-        let corpus = explanation.outcome.map_err(failed)?;
+        let corpus = explanation.outcome.map_err(|error| match error {
+            // The explanation is what its hint would send to.
+            IngestError::UnknownLayout { .. } => Failure::at(&source_path, &error)
+                .hint("`almt-data inspect` shows what the file holds"),
+            error => failed(error),
+        })?;
         explain_dataset(&corpus, args.dataset);
         return Ok(ExitCode::SUCCESS);
     }
@@ -139,6 +161,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     let options = WriteOptions {
         dataset,
         on_nonfinite: args.on_nonfinite,
+        on_overflow: args.on_overflow,
         dtype: args.dtype,
         output: OutputOptions {
             format,
@@ -147,12 +170,14 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
             sync: !args.no_sync,
         },
     };
-    let bar = progress::bytes("converting", feature_bytes(&corpus));
+    let bar = progress::bytes("converting", feature_bytes(&corpus) * options.n_passes());
     let written = store::write(&corpus, &sources, &output, &options, &|n_bytes| bar.inc(n_bytes));
     bar.finish_and_clear();
     let Outcome { manifest, findings } = written.map_err(|error| match error {
         // Its place is in the source, which is what the user has to look at.
-        store::StoreError::NonFinite { .. } => Failure::at(&source_path, error),
+        store::StoreError::Refused(_) | store::StoreError::NothingLeft { .. } => {
+            Failure::at(&source_path, error)
+        }
         other => other.into(),
     })?;
     outln!("{}", output.display());
@@ -163,7 +188,9 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
             .iter()
             .map(|(modality, block)| format!("{modality} {:?}", &block.shape[1..]))
             .collect();
-        outln!("  {:<7}  {} segments  {}", split.name, split.ids.len(), shapes.join("  "));
+        // Some may have been left out.
+        let n_segments = manifest.split(split.name).map_or(0, |split| split.ids.len());
+        outln!("  {:<7}  {n_segments} segments  {}", split.name, shapes.join("  "));
     }
     for note in &manifest.notes {
         outln!("  note     {note}");

@@ -87,7 +87,7 @@ rules! {
         "move all segments of the video to one split";
     NonFinite "AD008" Error "not finite":
         "A feature value is NaN or infinite.",
-        "convert with `--on-nonfinite zero`, or extract the features again";
+        "convert again with `--on-nonfinite zero`, `mean` or `drop-segment`";
     LengthRange "AD009" Error "length range":
         "A recorded length is negative or beyond the number of frames.",
         "extract the lengths again; they are never derived from zeros";
