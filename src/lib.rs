@@ -43,6 +43,7 @@ pub mod model;
 pub mod name;
 #[cfg(feature = "train")]
 mod native;
+pub mod overflow;
 mod paper;
 pub mod pickle;
 #[cfg(feature = "train")]

@@ -6,9 +6,10 @@ use std::path::Path;
 use almt_data::corpus::{
     Corpus, CorpusSplit, Dataset, FeatureBlock, Modality, RegressionLabels, Rows, SplitName,
 };
+use almt_data::overflow::Overflows;
 use almt_data::store::{
-    Compression, FeatureDtype, Format, NonFinite, OutputOptions, SourceInfo, Store, WriteOptions,
-    write,
+    Compression, FeatureDtype, Format, NonFinite, OnOverflow, OutputOptions, SourceInfo, Store,
+    WriteOptions, write,
 };
 use serde_json::Value;
 
@@ -69,7 +70,7 @@ fn a_changed_store_is_not_exported() {
 struct AllBits([usize; 2]);
 
 impl Rows for AllBits {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
         assert_eq!(out.len(), self.0[0] * self.0[1]);
         for (idx, value) in out.iter_mut().enumerate() {
             *value = match (idx + sample_idx) % 7 {
@@ -80,7 +81,7 @@ impl Rows for AllBits {
                 _ => (idx as f32 + 0.1) / (sample_idx as f32 - 3.3),
             };
         }
-        0
+        Overflows::default()
     }
 }
 
@@ -143,6 +144,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
     let options = WriteOptions {
         dataset: Dataset::Mosi,
         on_nonfinite: NonFinite::Keep,
+        on_overflow: OnOverflow::Error,
         dtype,
         output: OutputOptions {
             format: Format::Arrow,

@@ -24,6 +24,7 @@
 //! `tables`: tables of labels as people have them, and what of a store they are compared with.
 //! `texts`: texts that are no plain `str`, against Python.
 //! `train`: the trainer as a user calls it.
+//! `values`: values that are not finite or beyond the stored type.
 
 mod bad_input;
 #[cfg(feature = "train")]
@@ -59,3 +60,4 @@ mod tables;
 mod texts;
 #[cfg(feature = "train")]
 mod train;
+mod values;

@@ -1,6 +1,6 @@
 //! `almt-data convert`: a pickle becomes a store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,7 +17,8 @@ use crate::ingest::{self, IngestError, Layout, SourceFile};
 use crate::name::UnknownName;
 use crate::pickle::{Limits, Pickle};
 use crate::store::{
-    self, FeatureDtype, Format, NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions,
+    self, FeatureDtype, Format, NonFinite, OnOverflow, Outcome, OutputOptions, SourceInfo,
+    WriteOptions,
 };
 use crate::tree::human_bytes;
 
@@ -53,10 +54,30 @@ pub struct ConvertArgs {
     /// many were cut is said in the notes
     #[arg(long, value_name = "MODALITY=N", value_parser = max_len)]
     max_len: Vec<(Modality, usize)>,
-    /// What to do with values that are not finite: `zero` makes -inf 0 and refuses NaN and +inf,
-    /// `keep` copies all of them, `error` refuses all of them
-    #[arg(long, default_value_t = NonFinite::Zero, value_name = "zero|keep|error")]
+    /// Leave out segments without a label (None or NaN) of splits that have labels; how many is said
+    /// in the notes
+    #[arg(long)]
+    drop_unlabelled: bool,
+    /// What to do with values that are NaN, +inf or -inf in the pickle: `loaders` makes -inf 0 as
+    /// the published loaders do and refuses NaN and +inf; `zero` makes all of them 0, `mean` the
+    /// mean of the feature in the training split; `drop-segment` leaves the segments out; `keep`
+    /// copies all of them, `error` refuses all of them
+    #[arg(
+        long,
+        default_value_t = NonFinite::Loaders,
+        value_name = "loaders|zero|mean|drop-segment|keep|error"
+    )]
     on_nonfinite: NonFinite,
+    /// What to do with values that are finite in the pickle and beyond the range of `--dtype`:
+    /// `error` refuses them; `clip` makes them the largest value of the type, with their sign, `zero`
+    /// makes them 0, `mean` the mean of the feature in the training split; `drop-segment` leaves
+    /// the segments out
+    #[arg(
+        long,
+        default_value_t = OnOverflow::Error,
+        value_name = "error|clip|zero|mean|drop-segment"
+    )]
+    on_overflow: OnOverflow,
     /// Do not wait until the disk has the store: faster, but it can be lost if the machine stops in
     /// the seconds after
     #[arg(long)]
@@ -131,13 +152,21 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     if args.explain {
         let explanation = ingest::explain(&files, &options);
         output::write(format_args!("{}\n{explanation}", source_path.display()));
-        let corpus = explanation.outcome.map_err(failed)?;
+        let corpus = explanation.outcome.map_err(|error| match error {
+            // The explanation is what its hint would send to.
+            IngestError::UnknownLayout { .. } => Failure::at(&source_path, &error)
+                .hint("`almt-data inspect` shows what the file holds"),
+            error => failed(error),
+        })?;
         explain_dataset(&corpus, &files, args.dataset);
         return Ok(ExitCode::SUCCESS);
     }
     let mut corpus = ingest::read(&files, &options).map_err(failed)?;
     let (recognised, note) = recognised(&corpus, &files);
     corpus.notes.extend(note.map(str::to_owned));
+    let left_out = args.drop_unlabelled.then(|| unlabelled(&mut corpus));
+    let labelled = left_out.as_ref().map(|left_out| corpus.without(left_out));
+    let corpus = labelled.as_ref().unwrap_or(&corpus);
     let dataset = args.dataset.or(recognised).ok_or_else(|| {
         Failure::at(&source_path, "shapes and labels do not tell which dataset this is")
             .hint("`--dataset mosi|mosei|sims|simsv2` says it")
@@ -152,6 +181,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     let options = WriteOptions {
         dataset,
         on_nonfinite: args.on_nonfinite,
+        on_overflow: args.on_overflow,
         dtype: args.dtype,
         output: OutputOptions {
             format,
@@ -160,12 +190,14 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
             sync: !args.no_sync,
         },
     };
-    let bar = progress::bytes("converting", feature_bytes(&corpus));
+    let bar = progress::bytes("converting", feature_bytes(&corpus) * options.n_passes());
     let written = store::write(&corpus, &sources, &output, &options, &|n_bytes| bar.inc(n_bytes));
     bar.finish_and_clear();
     let Outcome { manifest, findings } = written.map_err(|error| match error {
         // Its place is in the source, which is what the user has to look at.
-        store::StoreError::NonFinite { .. } => Failure::at(&source_path, error),
+        store::StoreError::Refused(_) | store::StoreError::NothingLeft { .. } => {
+            Failure::at(&source_path, error)
+        }
         other => other.into(),
     })?;
     outln!("{}", output.display());
@@ -176,7 +208,9 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
             .iter()
             .map(|(modality, block)| format!("{modality} {:?}", &block.shape[1..]))
             .collect();
-        outln!("  {:<7}  {} segments  {}", split.name, split.ids.len(), shapes.join("  "));
+        // Some may have been left out.
+        let n_segments = manifest.split(split.name).map_or(0, |split| split.ids.len());
+        outln!("  {:<7}  {n_segments} segments  {}", split.name, shapes.join("  "));
     }
     for note in &manifest.notes {
         outln!("  note     {note}");
@@ -237,6 +271,21 @@ fn default_output(path: &Path, format: Format) -> PathBuf {
     };
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     folder.with_file_name(format!("{name}.{}", format.ending()))
+}
+
+/// The segments without a label of splits that have labels, which a note names.
+fn unlabelled(corpus: &mut Corpus<'_>) -> BTreeMap<SplitName, BTreeSet<usize>> {
+    let unlabelled = corpus.unlabelled();
+    for (split, rows) in &unlabelled {
+        let ids = corpus.splits.iter().filter(|of| of.name == *split).flat_map(|of| &of.ids);
+        let left_out = ids.enumerate().filter(|(row, _)| rows.contains(row));
+        let left_out: Vec<&str> = left_out.map(|(_, id)| &**id).collect();
+        let n = left_out.len();
+        let note =
+            format!("{split}: {n} segments without a label are not stored: {}", left_out.join(", "));
+        corpus.notes.push(note);
+    }
+    unlabelled
 }
 
 /// The dataset that a corpus is, with a note where only a file name tells it.

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, SplitName};
+use super::values::ValueKind;
+use super::{Dataset, Modality, SplitName};
 
 /// How the frames of the modalities relate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -69,9 +70,79 @@ pub struct TextEncoder {
     pub source: String,
 }
 
+/// Values of one kind in one feature column that could not be stored as they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ValueCount {
+    /// Path of the column in the store, such as `/train/audio`.
+    pub column: String,
+    /// `NaN`, `+inf`, `-inf`, or `overflow`: finite in the source and beyond the stored type.
+    pub kind: ValueKind,
+    /// What was done: `zero`, `clip`, `mean`, `drop-segment` or `keep`.
+    pub action: String,
+    /// Number of values.
+    pub n_values: u64,
+    /// Number of segments that have one.
+    pub n_segments: u64,
+    /// Ids of the first few of them.
+    pub first: Vec<String>,
+    /// Of `overflow`, the source's value of largest magnitude.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest: Option<f64>,
+}
+
+/// A mean that stands in the place of values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FeatureMean {
+    /// Of which modality.
+    pub modality: Modality,
+    /// Which of its features, counted from 0.
+    pub feature: usize,
+    /// The mean of the values that could be stored, over the training split's frames.
+    pub mean: f32,
+    /// Number of these values; the mean of none is 0.
+    pub n_values: u64,
+}
+
+/// Segments of the source that are not in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// Of which split.
+    pub split: SplitName,
+    /// Their ids, in the order of the source.
+    pub ids: Vec<String>,
+}
+
+/// What became of values that could not be stored as they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ValueRecord {
+    /// The policy for values that are not finite.
+    pub on_nonfinite: String,
+    /// The policy for finite values beyond the stored type.
+    pub on_overflow: String,
+    /// How many there were, by column and kind.
+    pub counts: Vec<ValueCount>,
+    /// The means that stand in the place of some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub means: Vec<FeatureMean>,
+    /// Segments that were left out because of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+impl ValueRecord {
+    /// The record without what it says of one modality; `None` where nothing is left.
+    pub fn without(&self, modality: Modality) -> Option<ValueRecord> {
+        let mut record = self.clone();
+        let is_of = |column: &str| column.rsplit('/').next() == Some(modality.name());
+        record.counts.retain(|count| !is_of(&count.column));
+        record.means.retain(|mean| mean.modality != modality);
+        (!record.counts.is_empty() || !record.left_out.is_empty()).then_some(record)
+    }
+}
+
 /// Everything about a store but its data, as HDF5 holds it in the attribute `manifest` and Arrow in
 /// `manifest.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// Version of the store's layout.
     pub store_version: u32,
@@ -97,6 +168,9 @@ pub struct Manifest {
     /// What computed the text features; absent where they came with the source files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_encoder: Option<TextEncoder>,
+    /// What became of values that could not be stored as they were; absent where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValueRecord>,
 }
 
 impl Manifest {

@@ -16,7 +16,9 @@ pub mod release;
 pub mod segment;
 pub mod spec;
 pub mod stats;
+mod subset;
 pub mod summary;
+pub mod values;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::named;
+use crate::overflow::Overflows;
 
 /// One of the three information sources of a segment. Sources call the language modality `text`.
 #[derive(
@@ -147,9 +150,10 @@ pub trait Rows: Send + Sync {
     /// Copies sample `sample_idx` into `out`, `[seq_len, feat_dim]` row by row, as float32, zero
     /// where the sample is shorter than `seq_len`.
     ///
-    /// Returns how many finite source values lie beyond the range of float32 and became infinite.
-    /// The source's bounds were checked when the block was made, so reading cannot fail.
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize;
+    /// Returns the finite source values that lie beyond the range of float32 and became infinite:
+    /// only the source tells them from values that were infinite before. The source's bounds were
+    /// checked when the block was made, so reading cannot fail.
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows;
 }
 
 /// Features of one modality in one split, still lying in their source.

@@ -122,9 +122,18 @@ impl IngestError {
                 Some("without `--layout` the layout is told from the file")
             }
             IngestError::UnknownSplit { .. } => Some("say which with `--split train|valid|test`"),
-            IngestError::Missing { .. } | IngestError::Unexpected { .. } => {
-                Some("the file is incomplete or was changed; `almt-data inspect` shows its keys")
-            }
+            IngestError::Missing { .. } => Some(
+                "`almt-data inspect` shows the keys that are there: one of another name can be \
+                 renamed in Python",
+            ),
+            IngestError::Unexpected { found, .. } if found.starts_with("object [") => Some(
+                "NumPy keeps Python objects there; `numpy.stack` or `.astype(numpy.float32)` in \
+                 Python makes numbers of them",
+            ),
+            IngestError::Unexpected { .. } => Some(
+                "`almt-data inspect` shows what the file holds there; dump it again from Python \
+                 in the form that is expected",
+            ),
             IngestError::NoModality { .. } => Some(
                 "leave the modality out of `--max-len`; `almt-data inspect` shows what there is",
             ),

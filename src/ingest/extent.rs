@@ -11,6 +11,7 @@ use ndarray::{Array, Axis, Dimension, RemoveAxis, Slice};
 use rayon::prelude::*;
 
 use crate::corpus::{CorpusSplit, FeatureBlock, Modality, Rows, SplitName};
+use crate::overflow::Overflows;
 
 use super::IngestError;
 use super::log::Log;
@@ -23,7 +24,7 @@ struct Fitted<'p> {
 }
 
 impl Rows for Fitted<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
         match out.split_at_mut_checked(self.n_values) {
             Some((own, padding)) => {
                 padding.fill(0.0);
@@ -31,9 +32,9 @@ impl Rows for Fitted<'_> {
             }
             None => {
                 let mut whole = vec![0.0; self.n_values];
-                let n_overflows = self.rows.read(sample_idx, &mut whole);
+                let overflows = self.rows.read(sample_idx, &mut whole);
                 out.iter_mut().zip(whole).for_each(|(value, read)| *value = read);
-                n_overflows
+                overflows.within(out.len())
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Feature columns as blocks that are read sample by sample.
 
 use crate::corpus::{FeatureBlock, Rows};
+use crate::overflow::Overflows;
 use crate::pickle::{ArrayView, NodeId, Pickle};
 
 use super::error::unexpected;
@@ -11,7 +12,7 @@ use super::{IngestError, Place, samples};
 struct Stacked<'p>(ArrayView<'p>);
 
 impl Rows for Stacked<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
         self.0.read_f32(sample_idx, out)
     }
 }
@@ -23,14 +24,19 @@ struct Ragged<'p> {
 }
 
 impl Rows for Ragged<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
+        let mut overflows = Overflows::default();
         out.fill(0.0);
-        let Some(table) = self.tables.get(sample_idx) else { return 0 };
+        let Some(table) = self.tables.get(sample_idx) else { return overflows };
         if self.feat_dim == 0 {
-            return 0;
+            return overflows;
         }
         let frames = out.chunks_mut(self.feat_dim).take(table.n_rows()).enumerate();
-        frames.map(|(frame_idx, frame)| table.read_f32(frame_idx, frame)).sum()
+        for (frame_idx, frame) in frames {
+            let start = frame_idx.saturating_mul(self.feat_dim);
+            overflows.append(start, table.read_f32(frame_idx, frame));
+        }
+        overflows
     }
 }
 

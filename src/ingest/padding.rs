@@ -15,6 +15,7 @@ use std::fmt;
 use rayon::prelude::*;
 
 use crate::corpus::{CorpusSplit, FeatureBlock, Modality, Rows};
+use crate::overflow::Overflows;
 
 use super::log::Log;
 
@@ -147,11 +148,12 @@ struct Rotated<'p> {
 }
 
 impl Rows for Rotated<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
-        let n_overflows = self.rows.read(sample_idx, out);
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
+        let overflows = self.rows.read(sample_idx, out);
         let shift = self.shifts.get(sample_idx).copied().unwrap_or(0);
-        out.rotate_left(shift.saturating_mul(self.feat_dim).min(out.len()));
-        n_overflows
+        let shift = shift.saturating_mul(self.feat_dim).min(out.len());
+        out.rotate_left(shift);
+        overflows.rotated_left(shift, out.len())
     }
 }
 

@@ -1,5 +1,6 @@
 //! One sample as a table of numbers, whether it comes as an array or as nested lists.
 
+use crate::overflow::Overflows;
 use crate::pickle::{ArrayView, NodeId, Number, Pickle, Value};
 
 use super::error::unexpected;
@@ -90,21 +91,21 @@ impl<'p> Table<'p> {
         }
     }
 
-    /// Copies one row as float32; what `out` has beyond it becomes zero. Returns how many finite
-    /// values became infinite.
-    pub(super) fn read_f32(&self, row: usize, out: &mut [f32]) -> usize {
+    /// Copies one row as float32; what `out` has beyond it becomes zero. Returns the finite values
+    /// that became infinite.
+    pub(super) fn read_f32(&self, row: usize, out: &mut [f32]) -> Overflows {
         if let Table::Array(array) = self {
             return array.read_f32(row, out);
         }
-        let mut n_overflows = 0;
+        let mut overflows = Overflows::default();
         for (col, value) in out.iter_mut().enumerate() {
             let number = self.number(row, col).unwrap_or(Number::Int(0));
             *value = number.to_f32();
-            if let Number::Float(wide) = number {
-                n_overflows += usize::from(wide.is_finite() && value.is_infinite());
+            if let Some(wide) = number.overflow_of(*value) {
+                overflows.push(col, wide);
             }
         }
-        n_overflows
+        overflows
     }
 }
 

@@ -6,6 +6,7 @@ use super::Pickle;
 use super::numpy::{Array, Data, Dtype, Kind};
 use super::raw::RawText;
 use super::value::NodeId;
+use crate::overflow::Overflows;
 
 /// An array together with the pickle that holds its elements.
 #[derive(Clone, Copy)]
@@ -38,6 +39,15 @@ impl Number {
         match self {
             Number::Int(value) => value as f32,
             Number::Float(value) => value as f32,
+        }
+    }
+
+    /// The number, if it is finite and `narrow`, the nearest float32, is not.
+    pub fn overflow_of(self, narrow: f32) -> Option<f64> {
+        match self {
+            Number::Float(wide) => (wide.is_finite() && narrow.is_infinite()).then_some(wide),
+            // The largest integer of 64 bits is far within the range of float32.
+            Number::Int(_) => None,
         }
     }
 }
@@ -79,17 +89,17 @@ impl<'p> ArrayView<'p> {
     }
 
     /// Copies the elements at `row_idx` of the first axis into `out`, in C order, as float32,
-    /// rounded to nearest. Returns how many finite values became infinite by that.
+    /// rounded to nearest. Returns the finite values that became infinite by that.
     ///
     /// Elements beyond the end of `out` are left out; what has no source (a row out of range, an
     /// array that is not numeric) becomes zero.
-    pub fn read_f32(&self, row_idx: usize, out: &mut [f32]) -> usize {
+    pub fn read_f32(&self, row_idx: usize, out: &mut [f32]) -> Overflows {
         let dtype = self.array.dtype;
         let (taken, rest) = out.split_at_mut(self.row_len().min(out.len()));
         rest.fill(0.0);
         if !dtype.is_numeric() || row_idx >= self.n_rows() {
             taken.fill(0.0);
-            return 0;
+            return Overflows::default();
         }
         if self.array.is_c_order() && !dtype.big_endian && dtype.kind == Kind::Float {
             let row_bytes = self.row_len().saturating_mul(dtype.item_size);
@@ -102,15 +112,15 @@ impl<'p> ArrayView<'p> {
             };
         }
         let start = row_idx.saturating_mul(self.row_len());
-        let mut n_overflows = 0;
+        let mut overflows = Overflows::default();
         for (idx, value) in taken.iter_mut().enumerate() {
             let number = self.number(start.saturating_add(idx)).unwrap_or(Number::Int(0));
             *value = number.to_f32();
-            if let Number::Float(wide) = number {
-                n_overflows += usize::from(wide.is_finite() && value.is_infinite());
+            if let Some(wide) = number.overflow_of(*value) {
+                overflows.push(idx, wide);
             }
         }
-        n_overflows
+        overflows
     }
 
     /// The number at `idx`, counted in C order; `None` out of range or if not numeric.
@@ -195,7 +205,7 @@ pub(super) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-fn copy_f16(bytes: &[u8], out: &mut [f32]) -> usize {
+fn copy_f16(bytes: &[u8], out: &mut [f32]) -> Overflows {
     // A block small enough for the stack and large enough for the vector conversion.
     const BLOCK: usize = 1024;
     let mut bits = [0_u16; BLOCK];
@@ -207,28 +217,31 @@ fn copy_f16(bytes: &[u8], out: &mut [f32]) -> usize {
             bits.reinterpret_cast::<half::f16>().convert_to_f32_slice(out);
         }
     }
-    0
+    Overflows::default()
 }
 
-fn copy_f32(bytes: &[u8], out: &mut [f32]) -> usize {
+fn copy_f32(bytes: &[u8], out: &mut [f32]) -> Overflows {
     let (values, _) = bytes.as_chunks::<4>();
     for (out, value) in out.iter_mut().zip(values) {
         *out = f32::from_le_bytes(*value);
     }
-    0
+    Overflows::default()
 }
 
-fn copy_f64(bytes: &[u8], out: &mut [f32]) -> usize {
+fn copy_f64(bytes: &[u8], out: &mut [f32]) -> Overflows {
     let (wide, _) = bytes.as_chunks::<8>();
     let mut any_infinite = false;
     for (out, wide) in out.iter_mut().zip(wide) {
         *out = f64::from_le_bytes(*wide) as f32;
         any_infinite |= out.is_infinite();
     }
-    if !any_infinite {
-        return 0;
+    let mut overflows = Overflows::default();
+    if any_infinite {
+        for (idx, (out, wide)) in out.iter().zip(wide).enumerate() {
+            if let Some(wide) = Number::Float(f64::from_le_bytes(*wide)).overflow_of(*out) {
+                overflows.push(idx, wide);
+            }
+        }
     }
-    let overflowed =
-        |(out, wide): (&f32, &[u8; 8])| out.is_infinite() && f64::from_le_bytes(*wide).is_finite();
-    out.iter().zip(wide).filter(|pair| overflowed(*pair)).count()
+    overflows
 }

@@ -10,6 +10,7 @@ use super::{Pretrained, PretrainedError};
 use crate::caught::caught;
 use crate::corpus::Rows;
 use crate::model::{Bert, Init, TokenError, Tokens, Trace};
+use crate::overflow::Overflows;
 
 /// An encoder whose weights stay as they are.
 pub struct FrozenEncoder {
@@ -99,12 +100,12 @@ struct EncodedRows<'a> {
 }
 
 impl Rows for EncodedRows<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
         if let Err(error) = self.copy(sample_idx, out) {
             lock(&self.encoder.failure).get_or_insert(error);
             out.fill(0.0);
         }
-        0
+        Overflows::default()
     }
 }
 

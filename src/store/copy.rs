@@ -5,15 +5,19 @@
 //! digest needs its bytes in order, and a file takes one write at a time. What is in memory at one
 //! time depends neither on the source nor on the number of processors.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::marker::PhantomData;
 
 use rayon::prelude::*;
 
+use super::census::{Seen, Unusual};
 use super::digest::{self, Element, Feature};
-use super::write::NonFinite;
+use super::policy::{Action, Policies};
 use crate::corpus::FeatureBlock;
 use crate::corpus::stats::BlockStats;
+use crate::corpus::values::ValueKind;
+use crate::overflow::Overflows;
 
 /// Values of one piece: 256 KiB of float32.
 const PIECE_VALUES: usize = 1 << 16;
@@ -25,20 +29,18 @@ const ROUND_PIECES: usize = 16;
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) stats: BlockStats,
-    /// Values of -inf that became 0.
-    pub(super) n_zeroed: u64,
-    /// Finite values that are infinite as float32.
-    pub(super) n_overflowed: usize,
-    /// Finite values that are infinite in the stored type.
-    pub(super) n_narrowed: usize,
+    /// Values of the source that the stored type cannot hold as they are.
+    pub(super) seen: Seen,
+    /// Features of which a value became the mean.
+    pub(super) mean_features: BTreeSet<usize>,
 }
 
 /// Why a block was not copied.
 pub(super) enum CopyError {
     /// The file could not be written to.
     Write(io::Error),
-    /// A sample has values that the policy does not allow.
-    NonFinite { sample_idx: usize, n_values: u64 },
+    /// A sample has values that the policies do not allow; all of its unusual ones.
+    Refused(Seen),
 }
 
 impl Tally {
@@ -49,30 +51,27 @@ impl Tally {
         rows: impl Iterator<Item = &'a Row>,
     ) -> Result<(), CopyError> {
         for (idx, row) in rows.enumerate() {
-            if row.n_refused > 0 {
-                return Err(CopyError::NonFinite {
-                    sample_idx: start + idx,
-                    n_values: row.n_refused,
-                });
+            if let Some(settled) = &row.settled {
+                self.seen.add(start + idx, &settled.unusual);
+                if settled.is_refused {
+                    let mut seen = Seen::default();
+                    seen.add(start + idx, &settled.unusual);
+                    return Err(CopyError::Refused(seen));
+                }
+                self.mean_features.extend(&settled.mean_features);
             }
-            self.n_overflowed += row.n_overflowed;
-            self.n_narrowed += row.n_narrowed;
-            self.n_zeroed += row.n_zeroed;
             self.stats.merge(&row.stats);
         }
         Ok(())
     }
+}
 
-    /// What was changed in the block at `path`, one sentence each.
-    pub(super) fn changes(&self, path: &str) -> Vec<String> {
-        let counts = [
-            (self.n_zeroed, "values of -inf became 0"),
-            (self.n_overflowed as u64, "finite values beyond the range of float32 became infinite"),
-            (self.n_narrowed as u64, "finite values beyond the range of float16 became infinite"),
-        ];
-        let changed = counts.into_iter().filter(|(count, _)| *count > 0);
-        changed.map(|(count, what)| format!("{path}: {count} {what}")).collect()
-    }
+/// How values are made such that the stored type can hold them.
+#[derive(Clone, Copy)]
+pub(super) struct Repair<'a> {
+    pub(super) policies: Policies,
+    /// The mean of each feature, `[feat_dim]`; empty where no policy asks for it.
+    pub(super) means: &'a [f32],
 }
 
 /// A block `[n_samples, seq_len, feat_dim]` on its way into a store, where its values are `T`.
@@ -80,7 +79,7 @@ pub(super) struct Pass<'a, T> {
     pub(super) block: &'a FeatureBlock<'a>,
     /// Recorded numbers of frames, `[n_samples]`.
     pub(super) lengths: Option<&'a [i32]>,
-    pub(super) policy: NonFinite,
+    pub(super) repair: Repair<'a>,
     pub(super) stored: PhantomData<T>,
 }
 
@@ -151,10 +150,16 @@ impl<T: Feature> Sink<'_, T> {
 /// What became of one sample.
 pub(super) struct Row {
     stats: BlockStats,
-    n_overflowed: usize,
-    n_narrowed: usize,
-    n_zeroed: u64,
-    n_refused: u64,
+    /// Of nearly every sample there is nothing to settle.
+    settled: Option<Box<Settled>>,
+}
+
+/// What became of the values of one sample that the stored type cannot hold as they are.
+#[derive(Default)]
+struct Settled {
+    unusual: Unusual,
+    is_refused: bool,
+    mean_features: BTreeSet<usize>,
 }
 
 impl<T: Feature> Pass<'_, T> {
@@ -182,24 +187,40 @@ impl<T: Feature> Pass<'_, T> {
     fn row(&self, sample_idx: usize, values: &mut [f32]) -> Row {
         let feat_dim = self.block.shape[2];
         let length = self.lengths.and_then(|lengths| lengths.get(sample_idx)).copied();
-        let n_overflowed = self.block.rows.read(sample_idx, values);
+        let overflows = self.block.rows.read(sample_idx, values);
         let mut stats = BlockStats::of_sample(values, feat_dim, length);
-        let (mut n_zeroed, mut n_refused) = (0, 0);
-        match self.policy {
-            NonFinite::Keep => {}
-            NonFinite::Error => n_refused = stats.n_nonfinite(),
-            NonFinite::Zero => {
-                n_zeroed = stats.n_neg_inf;
-                n_refused = stats.n_nan + stats.n_pos_inf;
-            }
+        let mut settled = None;
+        if stats.n_nonfinite() > 0 || stats.max >= T::LIMIT || stats.min <= -T::LIMIT {
+            settled = Some(Box::new(self.settle(values, &overflows)));
         }
-        if n_zeroed > 0 && n_refused == 0 {
-            values.iter_mut().filter(|value| **value == f32::NEG_INFINITY).for_each(|v| *v = 0.0);
-        }
-        let n_narrowed = T::round(values);
-        if n_zeroed > 0 || T::DTYPE != <f32 as Element>::DTYPE {
+        T::round(values);
+        if settled.is_some() || T::DTYPE != <f32 as Element>::DTYPE {
             stats = BlockStats::of_sample(values, feat_dim, length);
         }
-        Row { stats, n_overflowed, n_narrowed, n_zeroed, n_refused }
+        Row { stats, settled }
+    }
+
+    /// Goes through the values of a sample that has some that the stored type cannot hold.
+    fn settle(&self, values: &mut [f32], overflows: &Overflows) -> Settled {
+        let feat_dim = self.block.shape[2].max(1);
+        let mut settled = Settled::default();
+        for (idx, value) in values.iter_mut().enumerate() {
+            let kind = ValueKind::of(*value, T::LIMIT, || overflows.get(idx));
+            let Some((kind, source)) = kind else { continue };
+            settled.unusual.add(kind, source);
+            match self.repair.policies.action(kind) {
+                // A segment that is to be left out is not here any more.
+                Action::Refuse | Action::Drop => settled.is_refused = true,
+                Action::Keep => {}
+                Action::Zero => *value = 0.0,
+                Action::Clip => *value = T::LARGEST.copysign(*value),
+                Action::Mean => {
+                    let feature = idx % feat_dim;
+                    *value = self.repair.means.get(feature).copied().unwrap_or(0.0);
+                    settled.mean_features.insert(feature);
+                }
+            }
+        }
+        settled
     }
 }

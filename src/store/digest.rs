@@ -35,8 +35,14 @@ element!(
 
 /// Element types of feature blocks, all of which are float32 outside the store.
 pub trait Feature: Element {
-    /// Rounds values to those that the type has; returns how many finite ones became infinite.
-    fn round(values: &mut [f32]) -> usize;
+    /// The largest finite value.
+    const LARGEST: f32;
+
+    /// The smallest magnitude that is infinite in the type.
+    const LIMIT: f32;
+
+    /// Rounds values to those that the type has.
+    fn round(values: &mut [f32]);
 
     /// Rounded values in the type.
     fn narrow(values: &[f32]) -> Cow<'_, [Self]>;
@@ -46,9 +52,10 @@ pub trait Feature: Element {
 }
 
 impl Feature for f32 {
-    fn round(_: &mut [f32]) -> usize {
-        0
-    }
+    const LARGEST: f32 = f32::MAX;
+    const LIMIT: f32 = f32::INFINITY;
+
+    fn round(_: &mut [f32]) {}
 
     fn narrow(values: &[f32]) -> Cow<'_, [f32]> {
         Cow::Borrowed(values)
@@ -60,14 +67,14 @@ impl Feature for f32 {
 }
 
 impl Feature for f16 {
-    fn round(values: &mut [f32]) -> usize {
-        let mut n_infinite = 0;
+    const LARGEST: f32 = 65_504.0;
+    // Halfway to what would be the next value, and rounded away from the odd one.
+    const LIMIT: f32 = 65_520.0;
+
+    fn round(values: &mut [f32]) {
         for value in values {
-            let rounded = f16::from_f32(*value).to_f32();
-            n_infinite += usize::from(value.is_finite() && rounded.is_infinite());
-            *value = rounded;
+            *value = f16::from_f32(*value).to_f32();
         }
-        n_infinite
     }
 
     fn narrow(values: &[f32]) -> Cow<'_, [f16]> {
@@ -124,6 +131,15 @@ mod tests {
         let values: Vec<f32> = (0..20_000).map(|i| i as f32).collect();
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         assert_eq!(of_values(&values), blake3::hash(&bytes).to_hex().to_string());
+    }
+
+    #[test]
+    fn the_range_of_float16_is_that_of_its_rounding() {
+        let widened = |value: f32| f16::from_f32(value).to_f32();
+        let below = f32::from_bits(f16::LIMIT.to_bits() - 1);
+        assert_eq!(widened(below), f16::LARGEST);
+        assert_eq!(widened(f16::LIMIT), f32::INFINITY);
+        assert_eq!(widened(-f16::LIMIT), f32::NEG_INFINITY);
     }
 
     #[test]

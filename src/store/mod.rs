@@ -43,6 +43,7 @@
 //! everything that reads gives float32.
 
 mod arrow;
+mod census;
 mod columns;
 mod copy;
 mod cursor;
@@ -50,10 +51,13 @@ mod describe;
 mod digest;
 mod form;
 mod hdf5;
+mod policy;
 mod read;
 mod reformat;
+mod refused;
 mod retext;
 mod seal;
+mod settled;
 mod verify;
 mod write;
 
@@ -61,13 +65,17 @@ pub use cursor::FeatureReader;
 pub use digest::Element;
 pub(crate) use digest::le_bytes;
 pub use form::{Compression, FeatureDtype, Format};
+pub use policy::{NonFinite, OnOverflow};
 pub use read::{Store, column_bytes};
 pub use reformat::copy;
+pub use refused::RefusedValues;
 pub use retext::{NewText, with_text};
 pub use verify::Verification;
-pub use write::{NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions, write};
+pub use write::{Outcome, OutputOptions, SourceInfo, WriteOptions, write};
 
 use std::path::PathBuf;
+
+use crate::corpus::SplitName;
 
 /// The version that this program writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
@@ -167,18 +175,22 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// The split.
-        split: crate::corpus::SplitName,
+        split: SplitName,
     },
-    /// Values that the chosen policy does not allow.
-    #[error("{place}: {n_values} values are not finite, first in sample {sample}\n  hint: {hint}")]
-    NonFinite {
-        /// Split and modality.
-        place: String,
-        /// Number of values.
-        n_values: u64,
-        /// Id of the first sample.
-        sample: String,
-        /// What to do.
-        hint: &'static str,
+    /// Values that the chosen policies do not allow.
+    #[error("{0}")]
+    Refused(Box<RefusedValues>),
+    /// A split of which the chosen policies would leave nothing.
+    #[error(
+        "`{split}`: none of its {n_segments} segments would be left\n  hint: `{option} zero` or \
+         `mean` replaces the values and keeps the segments"
+    )]
+    NothingLeft {
+        /// Which split.
+        split: SplitName,
+        /// How many it has.
+        n_segments: usize,
+        /// The option whose policy it was.
+        option: &'static str,
     },
 }

@@ -1,14 +1,16 @@
 //! A store in another form, with the same values.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::columns::{Block, Data, NewColumn, SplitColumns};
-use super::write::{Context, Job, NonFinite, OutputOptions, Started};
+use super::policy::Policies;
+use super::write::{Context, Job, OutputOptions, Started};
 use super::{FeatureDtype, Store, StoreError};
 use crate::corpus::manifest::{Column, Manifest, SplitManifest, store_digest};
 use crate::corpus::{FeatureBlock, Modality, Rows};
+use crate::overflow::Overflows;
 
 /// Writes the content of `source` to `target`. The new store is read back before it gets its name,
 /// and has the digest of the old one. `advance` is told of every stretch of bytes done.
@@ -66,13 +68,21 @@ pub(super) fn write<E: From<StoreError>>(
     };
     let job = Job {
         context: &context,
-        on_nonfinite: NonFinite::Keep,
+        policies: Policies::COPY,
+        means: &BTreeMap::new(),
         dtype,
         compression: options.compression,
         advance,
     };
     let mut started = Started::new(splits, &job, options)?;
-    let (written, _) = started.write(splits, &[], &job)?;
+    let (written, _) = started.write(splits, &[], &job).map_err(|error| match error {
+        // What lies in a store fits it: only an encoder's values can be too large.
+        StoreError::Refused(mut refused) => {
+            refused.by_encoder = true;
+            StoreError::Refused(refused)
+        }
+        other => other,
+    })?;
     let manifest = describe(written.columns)?;
     let draft = started.finish(&manifest, &job)?;
     Store::open(&draft.path()).and_then(|store| store.check_digests()).map_err(|error| {
@@ -150,13 +160,13 @@ struct StoreRows<'a> {
 }
 
 impl Rows for StoreRows<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> usize {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
         if let Err(error) = self.copy(sample_idx, out) {
             let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
             failure.get_or_insert(error);
             out.fill(0.0);
         }
-        0
+        Overflows::default()
     }
 }
 

@@ -74,6 +74,7 @@ pub fn with_text<E: From<StoreError>>(
             columns,
             notes: old.notes.iter().cloned().chain(notes).collect(),
             text_encoder: Some(encoder),
+            values: old.values.as_ref().and_then(|values| values.without(Modality::Text)),
             ..old.clone()
         })
     };

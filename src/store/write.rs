@@ -1,16 +1,20 @@
 //! Writing a store: one pass copies, checks, summarises and digests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use super::arrow::{self, ArrowOutput};
-use super::columns::{self, SplitColumns};
-use super::copy::{CopyError, Tally};
+use super::census::{self, BlockOf, Census, Mean, Seen};
+use super::columns::{self, Data, SplitColumns};
+use super::copy::{CopyError, Repair, Tally};
 use super::digest;
 use super::hdf5::Hdf5Output;
+use super::policy::{Action, NonFinite, OnOverflow, Policies};
+use super::refused::RefusedValues;
+use super::settled::Settling;
 use super::{Compression, FeatureDtype, Format, StoreError, VERSION};
 use crate::corpus::check::{BlockFacts, Finding, SplitFacts, check};
 use crate::corpus::manifest::{Alignment, Column, Manifest, Source, SplitManifest, store_digest};
@@ -18,35 +22,7 @@ use crate::corpus::release::Release;
 use crate::corpus::segment::video_of;
 use crate::corpus::stats::BlockStats;
 use crate::corpus::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
-use crate::name::named;
 use crate::publish::{self, Draft};
-
-/// What to do with values that are not finite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NonFinite {
-    /// -inf becomes 0, as in the loaders of MMSA and ALMT, and is counted; NaN and +inf are errors.
-    Zero,
-    /// Everything is kept.
-    Keep,
-    /// Every such value is an error.
-    Error,
-}
-
-impl NonFinite {
-    /// All policies.
-    pub const ALL: [NonFinite; 3] = [NonFinite::Zero, NonFinite::Keep, NonFinite::Error];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            NonFinite::Zero => "zero",
-            NonFinite::Keep => "keep",
-            NonFinite::Error => "error",
-        }
-    }
-}
-
-named!(NonFinite);
 
 /// How to write.
 #[derive(Debug, Clone)]
@@ -55,10 +31,24 @@ pub struct WriteOptions {
     pub dataset: Dataset,
     /// What to do with values that are not finite.
     pub on_nonfinite: NonFinite,
+    /// What to do with finite values beyond the range of `dtype`.
+    pub on_overflow: OnOverflow,
     /// Element type of the feature blocks.
     pub dtype: FeatureDtype,
     /// The form of the output.
     pub output: OutputOptions,
+}
+
+impl WriteOptions {
+    fn policies(&self) -> Policies {
+        Policies { on_nonfinite: self.on_nonfinite, on_overflow: self.on_overflow }
+    }
+
+    /// How often all features are read: twice where a policy has to know them before the first is
+    /// written.
+    pub fn n_passes(&self) -> u64 {
+        1 + u64::from(self.policies().look_ahead())
+    }
 }
 
 /// In which form a store is written, whatever its content.
@@ -91,12 +81,13 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
 }
 
-/// Writes `corpus`, which comes from `sources`, to `target` in one pass. `advance` is told of every
-/// stretch of bytes done.
+/// Writes `corpus`, which comes from `sources`, to `target`, in one pass unless a policy needs to
+/// know all values first. `advance` is told of every stretch of bytes done.
 ///
 /// # Errors
-/// The target exists and may not be overwritten, the disk is full, or a value is not finite and
-/// the policy does not allow it. Nothing is left behind then.
+/// The target exists and may not be overwritten, the disk is full, or a value is not finite or
+/// beyond the range of the stored type and the policies do not allow it. Nothing is left behind
+/// then.
 pub fn write(
     corpus: &Corpus<'_>,
     sources: &[SourceInfo<'_>],
@@ -105,19 +96,50 @@ pub fn write(
     advance: &(dyn Fn(u64) + Sync),
 ) -> Result<Outcome, StoreError> {
     let context = Context { target };
+    let (policies, limit) = (options.policies(), options.dtype.limit());
+    let has_means = policies.has(Action::Mean);
+    let census = policies
+        .look_ahead()
+        .then(|| Census::of(&census::blocks(corpus), limit, has_means, advance));
+    let left_out =
+        census.as_ref().map_or_else(BTreeMap::new, |all| all.rows(policies, Action::Drop));
+    refuse_nothing(corpus, &left_out, policies)?;
+    let kept = (!left_out.is_empty()).then(|| corpus.without(&left_out));
+    let source = corpus;
+    let corpus = kept.as_ref().unwrap_or(source);
+    // A mean is over what is in the store.
+    let again = (has_means && kept.is_some())
+        .then(|| Census::of(&census::blocks(corpus), limit, true, &|_| ()));
+    let no_means = BTreeMap::new();
+    let sums = again.as_ref().or(census.as_ref()).map_or(&no_means, |census| &census.means);
+    let values = |means: &Vec<Mean>| means.iter().map(|mean| mean.value()).collect();
+    let means = sums.iter().map(|(modality, means)| (*modality, values(means))).collect();
     let mut changes = Vec::new();
     let splits = columns::of_corpus(corpus, options.dataset, &mut changes);
     let job = Job {
         context: &context,
-        on_nonfinite: options.on_nonfinite,
+        policies,
+        means: &means,
         dtype: options.dtype,
         compression: options.output.compression,
         advance,
     };
     let mut started = Started::new(&splits, &job, &options.output)?;
     let (written, digests) = started.write(&splits, sources, &job)?;
-    let Written { columns, changes: changes_of_features, stats } = written;
-    changes.extend(changes_of_features);
+    let Written { columns, seen, mean_features, stats } = written;
+    let settling = Settling {
+        policies,
+        dtype: options.dtype,
+        corpus: source,
+        census: census.as_ref(),
+        means: sums,
+        left_out: &left_out,
+    };
+    let ids = |split: SplitName| {
+        corpus.splits.iter().find(|all| all.name == split).map_or(&[][..], |split| &split.ids)
+    };
+    let (values, changes_of_values) = settling.record(&seen, ids, &mean_features);
+    changes.extend(changes_of_values);
     let facts: Vec<SplitFacts> = corpus.splits.iter().map(|split| facts(split, &stats)).collect();
     let manifest = Manifest {
         store_version: VERSION,
@@ -128,12 +150,13 @@ pub fn write(
             .first()
             .and_then(|split| alignment(split.features.values().map(|block| block.shape[1]))),
         layout: corpus.layout.into(),
-        sources: sources.iter().zip(digests).map(source).collect(),
+        sources: sources.iter().zip(digests).map(self::source).collect(),
         splits: corpus.splits.iter().map(split_manifest).collect(),
         digest: store_digest(&columns),
         columns,
         notes: corpus.notes.iter().cloned().chain(options.dtype.note()).chain(changes).collect(),
         text_encoder: None,
+        values,
     };
     let draft = started.finish(&manifest, &job)?;
     let published = if options.output.sync { draft.publish() } else { draft.publish_unsynced() };
@@ -141,13 +164,88 @@ pub fn write(
     Ok(Outcome { manifest, findings: check(options.dataset, &facts) })
 }
 
+/// Refuses to leave out all segments of a split.
+fn refuse_nothing(
+    corpus: &Corpus<'_>,
+    left_out: &BTreeMap<SplitName, BTreeSet<usize>>,
+    policies: Policies,
+) -> Result<(), StoreError> {
+    let n_left_out = |split: &CorpusSplit<'_>| left_out.get(&split.name).map_or(0, BTreeSet::len);
+    let emptied = corpus.splits.iter().find(|split| {
+        let n_left_out = n_left_out(split);
+        n_left_out > 0 && n_left_out == split.ids.len()
+    });
+    emptied.map_or(Ok(()), |split| {
+        Err(StoreError::NothingLeft {
+            split: split.name,
+            n_segments: split.ids.len(),
+            option: match policies.on_nonfinite {
+                NonFinite::DropSegment => "--on-nonfinite",
+                _ => "--on-overflow",
+            },
+        })
+    })
+}
+
 /// What the writers of the formats have to know.
 pub(super) struct Job<'a> {
     pub(super) context: &'a Context<'a>,
-    pub(super) on_nonfinite: NonFinite,
+    pub(super) policies: Policies,
+    /// The mean of each feature of the modalities, where a policy asks for it.
+    pub(super) means: &'a BTreeMap<Modality, Vec<f32>>,
     pub(super) dtype: FeatureDtype,
     pub(super) compression: Compression,
     pub(super) advance: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Job<'_> {
+    /// How values of a modality are made such that the stored type can hold them.
+    pub(super) fn repair(&self, modality: Modality) -> Repair<'_> {
+        let means = self.means.get(&modality).map_or(&[][..], Vec::as_slice);
+        Repair { policies: self.policies, means }
+    }
+
+    /// The failure to copy the features of one modality of a split.
+    pub(super) fn copy_error(
+        &self,
+        error: CopyError,
+        split: &SplitColumns<'_>,
+        modality: Modality,
+    ) -> StoreError {
+        match error {
+            CopyError::Write(cause) => self.context.io(cause),
+            CopyError::Refused(seen) => {
+                let column = [(split.name, modality, &seen, &*split.ids)];
+                let refused = RefusedValues::of(column.into_iter(), self.policies, self.dtype);
+                StoreError::Refused(Box::new(refused))
+            }
+        }
+    }
+
+    /// Where values were refused, the same with totals over all columns, for which everything is
+    /// read once more.
+    fn with_totals(&self, error: StoreError, splits: &[SplitColumns<'_>]) -> StoreError {
+        if !matches!(error, StoreError::Refused(_)) {
+            return error;
+        }
+        let mut blocks = Vec::new();
+        for split in splits {
+            for column in &split.columns {
+                if let Data::Features { modality, block, lengths } = &column.data {
+                    let (split, modality, block) = (split.name, *modality, block.get());
+                    let lengths = lengths.as_deref();
+                    blocks.push(BlockOf { split, modality, block, lengths });
+                }
+            }
+        }
+        let census = Census::of(&blocks, self.dtype.limit(), false, &|_| ());
+        let columns = census.columns.iter().map(|((split, modality), seen)| {
+            let ids = splits.iter().find(|all| all.name == *split);
+            (*split, *modality, seen, ids.map_or(&[][..], |split| &*split.ids))
+        });
+        let refused = RefusedValues::of(columns, self.policies, self.dtype);
+        StoreError::Refused(Box::new(refused))
+    }
 }
 
 /// A store of one format that is being written.
@@ -171,8 +269,10 @@ pub(super) trait Output {
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) columns: Vec<Column>,
-    /// What was changed on the way, one sentence each.
-    pub(super) changes: Vec<String>,
+    /// Values that the stored type cannot hold as they are in the source.
+    pub(super) seen: BTreeMap<(SplitName, Modality), Seen>,
+    /// Features of which a value became the mean.
+    pub(super) mean_features: BTreeMap<Modality, BTreeSet<usize>>,
     pub(super) stats: BTreeMap<(SplitName, Modality), BlockStats>,
 }
 
@@ -180,13 +280,14 @@ impl Written {
     /// Adds a feature block.
     pub(super) fn features(
         &mut self,
-        split: SplitName,
+        split: &SplitColumns<'_>,
         modality: Modality,
         entry: Column,
         tally: Tally,
     ) {
-        self.changes.extend(tally.changes(&entry.path));
-        self.stats.insert((split, modality), tally.stats);
+        self.seen.insert((split.name, modality), tally.seen);
+        self.mean_features.entry(modality).or_default().extend(tally.mean_features);
+        self.stats.insert((split.name, modality), tally.stats);
         self.columns.push(entry);
     }
 }
@@ -259,7 +360,7 @@ impl Started {
         let stopped = |_| context.io(io::Error::other("a thread stopped"));
         let digests = digests.map_err(stopped)?;
         synced.map_err(stopped)?.map_err(|error| context.io(error))?;
-        Ok((written?, digests))
+        Ok((written.map_err(|error| job.with_totals(error, splits))?, digests))
     }
 
     /// Writes the manifest; what is left to do is to publish the draft.
@@ -356,18 +457,5 @@ impl Context<'_> {
 
     pub(super) fn hdf5(&self, place: &str, error: &::hdf5::Error) -> StoreError {
         StoreError::Hdf5 { path: self.target.into(), place: place.into(), cause: error.to_string() }
-    }
-
-    /// The failure to copy the feature block at `place`, whose samples are `ids`.
-    pub(super) fn copy(&self, error: CopyError, place: &str, ids: &[String]) -> StoreError {
-        match error {
-            CopyError::Write(cause) => self.io(cause),
-            CopyError::NonFinite { sample_idx, n_values } => StoreError::NonFinite {
-                place: place.into(),
-                n_values,
-                sample: ids.get(sample_idx).cloned().unwrap_or_default(),
-                hint: "`--on-nonfinite keep` copies them as they are",
-            },
-        }
     }
 }

@@ -50,7 +50,7 @@ impl Work {
             }
             Work::Batch { .. } => "a smaller `--batch-size` takes less",
             Work::Prediction { .. } | Work::Model => {
-                "`--cache disk` leaves the features on the disk"
+                "it needs more free memory; a call that has `--cache` takes less with `--cache disk`"
             }
         }
     }

@@ -99,8 +99,9 @@ pub enum TrainError {
     },
     /// Values that would make every weight NaN.
     #[error(
-        "{split}/{column}: {n_values} values are not finite\n  hint: convert the source again \
-         without `--on-nonfinite keep`"
+        "{split}/{column}: {n_values} {} not finite\n  hint: {}",
+        if *n_values == 1 { "value is" } else { "values are" },
+        nonfinite_hint(column)
     )]
     NonFinite {
         /// Which split.
@@ -231,6 +232,16 @@ pub enum TrainError {
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+/// What to do about values of a column that are not finite.
+fn nonfinite_hint(column: &str) -> &'static str {
+    if column == "regression_labels" {
+        "`almt-data validate` names the segments: correct their labels in the source, or leave them \
+         out, and convert it again"
+    } else {
+        "convert the source again with `--on-nonfinite zero`, `mean` or `drop-segment`"
+    }
 }
 
 /// The first of some ids.

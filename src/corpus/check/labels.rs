@@ -35,6 +35,11 @@ fn check_values(
     let spec = context.spec;
     let rows = || labels.iter().zip(&split.ids);
     let shown = |(label, id): (&f32, &String)| format!("{id}: {label}");
+    let without = rows().filter(|(label, _)| label.is_nan()).map(|(_, id)| id.clone()).collect();
+    findings.add_all(Rule::MissingLabel, without, |n| {
+        format!("{}/{name}: {n} of {} samples have no label (NaN)", split.name, labels.len())
+    });
+    let rows = || rows().filter(|(label, _)| !label.is_nan());
     let outside = rows().filter(|(label, _)| !spec.contains(**label)).map(shown).collect();
     let [low, high] = spec.label_range;
     findings.add_all(Rule::LabelRange, outside, |n| {

@@ -78,7 +78,7 @@ rules! {
         "convert the files of all splits together; a validation split can also be drawn from the training \
          split: `almt-data split --from train`, `train --valid-fraction`";
     LabelRange "AD005" Error "label range":
-        "A label is outside the range of the dataset, or not finite.",
+        "A label is outside the range of the dataset.",
         "compare with the published labels, or say the right `--dataset` at conversion";
     DuplicateId "AD006" Error "duplicate id":
         "A segment id appears twice.",
@@ -88,7 +88,7 @@ rules! {
         "move all segments of the video to one split";
     NonFinite "AD008" Error "not finite":
         "A feature value is NaN or infinite.",
-        "convert with `--on-nonfinite zero`, or extract the features again";
+        "convert again with `--on-nonfinite zero`, `mean` or `drop-segment`";
     LengthRange "AD009" Error "length range":
         "A recorded length is negative or beyond the number of frames.",
         "extract the lengths again; they are never derived from zeros";
@@ -170,6 +170,9 @@ rules! {
     Unlabelled "AD035" Warning "no labels":
         "A split has no regression labels.",
         "`almt-data predict` needs none; `train`, `eval` and `labels` do: convert a file that has them";
+    MissingLabel "AD036" Error "missing label":
+        "A sample of a split that has labels has none: NaN in its place.",
+        "`convert --drop-unlabelled` leaves such segments out; a split of its own can be predicted on";
 }
 
 impl Rule {

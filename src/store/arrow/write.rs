@@ -108,11 +108,11 @@ fn write_split<T: Feature>(
                 ..column.unwritten(split.name)
             }),
         );
-        if let Data::Features { block, lengths, .. } = &column.data {
+        if let Data::Features { modality, block, lengths } = &column.data {
             let pass = Pass {
                 block: block.get(),
                 lengths: lengths.as_deref(),
-                policy: job.on_nonfinite,
+                repair: job.repair(*modality),
                 stored: PhantomData,
             };
             features.push(Features { pass, hasher: Hasher::new(), tally: Tally::default() });
@@ -141,11 +141,14 @@ fn write_split<T: Feature>(
         let (filled, put) =
             rayon::join(|| fill(passes), || file.batch::<T>(&batch, hashers, job.advance));
         put.map_err(io)?;
-        let names = split.columns.iter().filter(|c| matches!(c.data, Data::Features { .. }));
-        for ((all, filled), column) in features.iter_mut().zip(filled).zip(names) {
-            all.tally.add(rows.start, filled.iter()).map_err(|error| {
-                job.context.copy(error, &format!("/{}/{}", split.name, column.name), &split.ids)
-            })?;
+        let modalities = split.columns.iter().filter_map(|column| match &column.data {
+            Data::Features { modality, .. } => Some(*modality),
+            _ => None,
+        });
+        for ((all, filled), modality) in features.iter_mut().zip(filled).zip(modalities) {
+            all.tally
+                .add(rows.start, filled.iter())
+                .map_err(|error| job.copy_error(error, split, modality))?;
         }
         std::mem::swap(&mut filling, &mut writing);
         previous = rows;
@@ -157,7 +160,7 @@ fn write_split<T: Feature>(
             (Data::Features { modality, .. }, true) => {
                 let Some(Features { hasher, tally, .. }) = features.next() else { continue };
                 entry.blake3 = digest::finish(&hasher);
-                written.features(split.name, *modality, entry, tally);
+                written.features(split, *modality, entry, tally);
             }
             _ => written.columns.push(entry),
         }

@@ -249,7 +249,8 @@ impl SplitWriter<'_, '_> {
         let n_values: usize = column.shape.iter().product();
         self.values.extend(stretch_of(&dataset, n_values * size_of::<T>()));
         let lengths = lengths.as_deref();
-        let pass = Pass { block, lengths, policy: self.job.on_nonfinite, stored: PhantomData::<T> };
+        let repair = self.job.repair(*modality);
+        let pass = Pass { block, lengths, repair, stored: PhantomData::<T> };
         let row_len = pass.row_len().max(1);
         // The values of a contiguous dataset lie in one stretch of the file, allocated when the
         // dataset is made. Written there directly, they need not pass the library's one lock.
@@ -270,11 +271,11 @@ impl SplitWriter<'_, '_> {
             Ok(())
         };
         let (blake3, tally) = copy_block(&pass, &mut put, self.job.advance)
-            .map_err(|error| context.copy(error, &entry.path, &self.split.ids))?;
+            .map_err(|error| self.job.copy_error(error, self.split, *modality))?;
         write_stats(&dataset, &tally.stats, &blake3).map_err(failed)?;
         entry.dtype = T::DTYPE.into();
         entry.blake3 = blake3;
-        self.written.features(self.split.name, *modality, entry, tally);
+        self.written.features(self.split, *modality, entry, tally);
         Ok(())
     }
 }

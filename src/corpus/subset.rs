@@ -1,0 +1,88 @@
+//! A corpus without some of its segments, whose features still lie in their source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ndarray::Axis;
+
+use super::{Corpus, CorpusSplit, FeatureBlock, RegressionLabels, Rows, SplitName};
+use crate::overflow::Overflows;
+
+impl Corpus<'_> {
+    /// The segments without a label in splits that have labels, by their places.
+    pub fn unlabelled(&self) -> BTreeMap<SplitName, BTreeSet<usize>> {
+        let of_split = |split: &CorpusSplit<'_>| {
+            let labels = split.regression_labels.overall.iter().flatten().enumerate();
+            let places = labels.filter(|(_, label)| label.is_nan()).map(|(idx, _)| idx);
+            (split.name, places.collect::<BTreeSet<usize>>())
+        };
+        self.splits.iter().map(of_split).filter(|(_, places)| !places.is_empty()).collect()
+    }
+
+    /// The same corpus without the segments of `left_out`, which has their places in each split.
+    pub fn without(&self, left_out: &BTreeMap<SplitName, BTreeSet<usize>>) -> Corpus<'_> {
+        let none = BTreeSet::new();
+        let split = |split| of_split(split, left_out.get(&split.name).unwrap_or(&none));
+        Corpus {
+            layout: self.layout,
+            splits: self.splits.iter().map(split).collect(),
+            notes: self.notes.clone(),
+        }
+    }
+}
+
+fn of_split<'a>(split: &'a CorpusSplit<'_>, left_out: &BTreeSet<usize>) -> CorpusSplit<'a> {
+    let kept: Arc<[usize]> = (0..split.ids.len()).filter(|idx| !left_out.contains(idx)).collect();
+    let block = |block: &'a FeatureBlock<'_>| {
+        let [_, seq_len, feat_dim] = block.shape;
+        FeatureBlock {
+            shape: [kept.len(), seq_len, feat_dim],
+            source_dtype: block.source_dtype.clone(),
+            rows: Box::new(Kept { rows: &*block.rows, kept: Arc::clone(&kept) }),
+        }
+    };
+    let labels = &split.regression_labels;
+    CorpusSplit {
+        name: split.name,
+        ids: of(&split.ids, &kept),
+        raw_text: split.raw_text.as_ref().map(|texts| of(texts, &kept)),
+        annotations: split.annotations.as_ref().map(|words| of(words, &kept)),
+        features: split.features.iter().map(|(modality, all)| (*modality, block(all))).collect(),
+        text_bert: split.text_bert.as_ref().map(|tokens| tokens.select(Axis(0), &kept)),
+        words: split.words.as_ref().map(|words| words.select(Axis(0), &kept)),
+        lengths: split.lengths.iter().map(|(modality, all)| (*modality, of(all, &kept))).collect(),
+        regression_labels: RegressionLabels {
+            overall: labels.overall.as_ref().map(|all| of(all, &kept)),
+            by_modality: labels
+                .by_modality
+                .iter()
+                .map(|(modality, all)| (*modality, of(all, &kept)))
+                .collect(),
+        },
+        classification_labels: split.classification_labels.as_ref().map(|all| of(all, &kept)),
+        emotion_labels: split.emotion_labels.as_ref().map(|all| all.select(Axis(0), &kept)),
+    }
+}
+
+/// The entries of a column at `kept`.
+fn of<T: Clone>(column: &[T], kept: &[usize]) -> Vec<T> {
+    kept.iter().filter_map(|idx| column.get(*idx)).cloned().collect()
+}
+
+/// Some samples of a block.
+struct Kept<'a> {
+    rows: &'a (dyn Rows + 'a),
+    kept: Arc<[usize]>,
+}
+
+impl Rows for Kept<'_> {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
+        match self.kept.get(sample_idx) {
+            Some(idx) => self.rows.read(*idx, out),
+            None => {
+                out.fill(0.0);
+                Overflows::default()
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Which values of a source a store cannot hold as they are: how many, where, and, where they are
+//! to be replaced by it, the mean of the others.
+//!
+//! [`Seen`] is counted in passing. [`Census`] goes over all features for the purpose, a few samples
+//! at a time: before they are written, where a policy asks for it, or after one was refused, so that
+//! the message tells all of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use super::policy::{Action, Policies};
+use crate::corpus::values::ValueKind;
+use crate::corpus::{Corpus, FeatureBlock, Modality, SplitName};
+use crate::overflow::Overflows;
+
+/// Samples whose findings are in memory before they are added up.
+const ROUND_ROWS: usize = 512;
+
+/// What of one sample a store cannot hold as it is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unusual {
+    /// Number of values and the largest of them, by kind.
+    kinds: BTreeMap<ValueKind, (u64, f64)>,
+}
+
+impl Unusual {
+    pub(super) fn add(&mut self, kind: ValueKind, source: f64) {
+        let (n_values, largest) = self.kinds.entry(kind).or_default();
+        *n_values += 1;
+        *largest = larger(*largest, source);
+    }
+}
+
+/// The one of larger magnitude, the first where they are alike.
+fn larger(one: f64, other: f64) -> f64 {
+    if other.abs() > one.abs() { other } else { one }
+}
+
+/// Values of one kind in one column.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KindSeen {
+    pub(super) n_values: u64,
+    /// Samples that have one, in order.
+    pub(super) rows: Vec<usize>,
+    /// The source's value of largest magnitude, with its sign.
+    pub(super) largest: f64,
+}
+
+/// What of one column a store cannot hold as it is, by kind.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen(pub(super) BTreeMap<ValueKind, KindSeen>);
+
+impl Seen {
+    /// Adds a sample, which comes after those before it.
+    pub(super) fn add(&mut self, sample_idx: usize, unusual: &Unusual) {
+        for (kind, (n_values, largest)) in &unusual.kinds {
+            let seen = self.0.entry(*kind).or_default();
+            seen.n_values += n_values;
+            seen.rows.push(sample_idx);
+            seen.largest = larger(seen.largest, *largest);
+        }
+    }
+
+    /// Only those kinds that `policies` treat so.
+    pub(super) fn treated(&self, policies: Policies, action: Action) -> Seen {
+        let wanted = self.0.iter().filter(|(kind, _)| policies.action(**kind) == action);
+        Seen(wanted.map(|(kind, seen)| (*kind, seen.clone())).collect())
+    }
+}
+
+/// One feature block of many.
+pub(super) struct BlockOf<'a> {
+    pub(super) split: SplitName,
+    pub(super) modality: Modality,
+    pub(super) block: &'a FeatureBlock<'a>,
+    pub(super) lengths: Option<&'a [i32]>,
+}
+
+/// The feature blocks of a corpus.
+pub(super) fn blocks<'a>(corpus: &'a Corpus<'a>) -> Vec<BlockOf<'a>> {
+    let of_split = |split: &'a crate::corpus::CorpusSplit<'a>| {
+        split.features.iter().map(|(modality, block)| BlockOf {
+            split: split.name,
+            modality: *modality,
+            block,
+            lengths: split.lengths.get(modality).map(Vec::as_slice),
+        })
+    };
+    corpus.splits.iter().flat_map(of_split).collect()
+}
+
+/// The mean of one feature.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Mean {
+    sum: f64,
+    pub(super) n_values: u64,
+}
+
+impl Mean {
+    /// The mean; 0 where there is no value to form it of.
+    pub(super) fn value(self) -> f32 {
+        if self.n_values == 0 { 0.0 } else { (self.sum / self.n_values as f64) as f32 }
+    }
+}
+
+/// What a store cannot hold as it is, of all columns.
+#[derive(Default)]
+pub(super) struct Census {
+    pub(super) columns: BTreeMap<(SplitName, Modality), Seen>,
+    /// Of each feature of a modality, over the training split, or over all splits where there is
+    /// none: the mean of the ordinary values in frames within the recorded length or, where none is
+    /// recorded, in frames that are not all zero.
+    pub(super) means: BTreeMap<Modality, Vec<Mean>>,
+}
+
+impl Census {
+    /// Goes over all features. Magnitudes from `limit` on are beyond the stored type; means are
+    /// formed where `with_means` says so. `advance` is told of every stretch of bytes done.
+    pub(super) fn of(
+        blocks: &[BlockOf<'_>],
+        limit: f32,
+        with_means: bool,
+        advance: &(dyn Fn(u64) + Sync),
+    ) -> Census {
+        let has_train = blocks.iter().any(|of| of.split == SplitName::Train);
+        let mut census = Census::default();
+        for of in blocks {
+            let in_means = with_means && (of.split == SplitName::Train || !has_train);
+            let [n_samples, seq_len, feat_dim] = of.block.shape;
+            let mut seen = Seen::default();
+            let mut means = vec![Mean::default(); if in_means { feat_dim } else { 0 }];
+            for start in (0..n_samples).step_by(ROUND_ROWS) {
+                let end = n_samples.min(start + ROUND_ROWS);
+                let rows: Vec<(Option<Unusual>, Vec<Mean>)> = (start..end)
+                    .into_par_iter()
+                    .map_init(
+                        || vec![0.0_f32; seq_len * feat_dim],
+                        |values, sample_idx| of.row(sample_idx, values, limit, in_means),
+                    )
+                    .collect();
+                for (idx, (unusual, sums)) in rows.into_iter().enumerate() {
+                    if let Some(unusual) = unusual {
+                        seen.add(start + idx, &unusual);
+                    }
+                    for (mean, sum) in means.iter_mut().zip(sums) {
+                        mean.sum += sum.sum;
+                        mean.n_values += sum.n_values;
+                    }
+                }
+                advance(((end - start) * seq_len * feat_dim * size_of::<f32>()) as u64);
+            }
+            census.columns.insert((of.split, of.modality), seen);
+            let all = census.means.entry(of.modality).or_default();
+            all.resize(all.len().max(means.len()), Mean::default());
+            for (all, mean) in all.iter_mut().zip(means) {
+                all.sum += mean.sum;
+                all.n_values += mean.n_values;
+            }
+        }
+        census
+    }
+
+    /// Samples of each split in which a value is treated so.
+    pub(super) fn rows(
+        &self,
+        policies: Policies,
+        action: Action,
+    ) -> BTreeMap<SplitName, BTreeSet<usize>> {
+        let mut rows: BTreeMap<SplitName, BTreeSet<usize>> = BTreeMap::new();
+        for ((split, _), seen) in &self.columns {
+            for seen in seen.treated(policies, action).0.into_values() {
+                rows.entry(*split).or_default().extend(seen.rows);
+            }
+        }
+        rows
+    }
+}
+
+impl BlockOf<'_> {
+    /// What is unusual in one sample, and the sums of the rest if they are wanted.
+    fn row(
+        &self,
+        sample_idx: usize,
+        values: &mut [f32],
+        limit: f32,
+        in_means: bool,
+    ) -> (Option<Unusual>, Vec<Mean>) {
+        let overflows = self.block.rows.read(sample_idx, values);
+        let unusual = unusual_in(values, limit, &overflows);
+        let mut sums = Vec::new();
+        if in_means {
+            let feat_dim = self.block.shape[2];
+            sums.resize(feat_dim, Mean::default());
+            let length = self.lengths.and_then(|lengths| lengths.get(sample_idx));
+            let n_frames =
+                length.map_or(usize::MAX, |length| usize::try_from(*length).unwrap_or(0));
+            let frames = values.chunks(feat_dim.max(1)).take(n_frames);
+            let is_real =
+                |frame: &&[f32]| length.is_some() || frame.iter().any(|value| *value != 0.0);
+            for frame in frames.filter(is_real) {
+                for (sum, value) in sums.iter_mut().zip(frame) {
+                    if value.abs() < limit {
+                        sum.sum += f64::from(*value);
+                        sum.n_values += 1;
+                    }
+                }
+            }
+        }
+        (unusual, sums)
+    }
+}
+
+fn unusual_in(values: &[f32], limit: f32, overflows: &Overflows) -> Option<Unusual> {
+    // Without a branch per value: most samples end here.
+    if values.iter().fold(true, |all, value| all & (value.abs() < limit)) {
+        return None;
+    }
+    let mut unusual = Unusual::default();
+    for (idx, value) in values.iter().enumerate() {
+        if let Some((kind, source)) = ValueKind::of(*value, limit, || overflows.get(idx)) {
+            unusual.add(kind, source);
+        }
+    }
+    Some(unusual)
+}
