@@ -1,6 +1,7 @@
 //! The integration tests, in one binary because native libraries are slow to link.
 //!
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
+//! `containers`: pickles in compressed files and archives.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
 //! `devices`: libtorch's CUDA part, found and loaded or not.
 //! `encode`: text features that the program computes.
@@ -18,11 +19,13 @@
 //! `report`: the page about runs, its content and what a browser makes of it.
 //! `reproduce`: the paper's experiments.
 //! `rules`: a planted defect for each rule of `validate`.
+//! `signatures`: every kind of file that is known, by its bytes.
 //! `split`: other splits than those of the store; what a store is described as.
 //! `store`: one content in every form of a store.
 //! `train`: the trainer as a user calls it.
 
 mod bad_input;
+mod containers;
 mod convert;
 #[cfg(feature = "train")]
 mod devices;
@@ -47,6 +50,7 @@ mod report;
 #[cfg(feature = "train")]
 mod reproduce;
 mod rules;
+mod signatures;
 mod split;
 mod store;
 mod support;

@@ -8,13 +8,16 @@ use clap::error::ErrorKind;
 
 use super::form::FormArgs;
 use super::limits::LimitsArgs;
+use super::packed::{PackedArgs, open_pickle, refuse_store};
 use super::{Failure, output, progress, same_file, size_on_disk, wrong_call};
+use crate::container::unpacked_name;
 use crate::corpus::spec::{Candidate, candidates, recognise};
 use crate::corpus::{Corpus, Dataset, SplitName};
 use crate::ingest::{self, IngestError, Layout, SourceFile};
-use crate::pickle::{Limits, Pickle};
+use crate::signature::PACKED_ENDINGS;
 use crate::store::{
-    self, FeatureDtype, Format, NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions,
+    self, EntryInfo, FeatureDtype, Format, NonFinite, Outcome, OutputOptions, SourceInfo,
+    WriteOptions,
 };
 use crate::tree::human_bytes;
 
@@ -61,17 +64,13 @@ pub struct ConvertArgs {
     #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
+    packed: PackedArgs,
+    #[command(flatten)]
     limits: LimitsArgs,
 }
 
 /// How this command is called.
 const CALL: &str = "almt-data convert";
-
-/// A pickle and where it came from.
-struct Opened {
-    path: PathBuf,
-    pickle: Pickle,
-}
 
 /// Converts the files of one source.
 pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
@@ -103,10 +102,10 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     }
     let opened = paths
         .into_iter()
-        .map(|path| open_pickle(&path, &args.limits).map(|pickle| Opened { path, pickle }))
+        .map(|path| open_pickle(&path, &args.packed, &args.limits))
         .collect::<Result<Vec<_>, _>>()?;
     let files: Vec<SourceFile<'_>> =
-        opened.iter().map(|file| SourceFile::new(&file.pickle, stem(&file.path))).collect();
+        opened.iter().map(|file| SourceFile::new(&file.pickle, file.stem())).collect();
     let options = ingest::Options { split: args.split, layout: args.layout };
     // The whole source in messages: the one file, or the folder, or the first of several.
     let source_path = args.pickles.first().cloned().unwrap_or_default();
@@ -133,7 +132,11 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         .iter()
         .map(|file| SourceInfo {
             file_name: file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            bytes: file.pickle.bytes(),
+            bytes: file.outer.as_ref().map_or(file.pickle.bytes(), |outer| outer.bytes()),
+            entry: file.outer.as_ref().map(|outer| EntryInfo {
+                name: outer.entry().to_owned(),
+                bytes: file.pickle.bytes(),
+            }),
         })
         .collect();
     let options = WriteOptions {
@@ -173,6 +176,9 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     }
     for source in &manifest.sources {
         outln!("  source   {} sha256 {}", source.file_name, source.sha256);
+        if let Some(entry) = &source.entry {
+            outln!("           holds {} sha256 {}", entry.name, entry.sha256);
+        }
         match &source.release {
             Some(release) => outln!("           {release}, official release"),
             None => outln!("           not the digest of a known official release"),
@@ -183,15 +189,11 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens a pickle, with errors that name the file.
-pub fn open_pickle(path: &Path, limits: &LimitsArgs) -> Result<Pickle, Failure> {
-    Pickle::open(path, &Limits::from(limits)).map_err(|error| super::pickle_failure(path, &error))
-}
-
 /// `NAME.h5` or `NAME.arrow` next to the pickle or the folder of that name.
 fn default_output(path: &Path, format: Format) -> PathBuf {
     if !path.is_dir() {
-        return path.with_extension(format.ending());
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        return path.with_file_name(unpacked_name(&name)).with_extension(format.ending());
     }
     // A folder may be given as `.`, which has no name; and its name may have dots.
     let folder = match path.file_name() {
@@ -204,11 +206,14 @@ fn default_output(path: &Path, format: Format) -> PathBuf {
 
 /// The pickles of a folder that hold one split each, as MISA and MMIM name them.
 fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    refuse_store(folder)?;
     const NAMES: [&[&str]; 3] =
         [&["train.pkl"], &["dev.pkl", "valid.pkl", "val.pkl"], &["test.pkl"]];
     let mut paths = Vec::new();
     for names in NAMES {
-        let found = names.iter().map(|name| folder.join(name)).filter(|path| path.is_file());
+        let packed = |name: &&str| PACKED_ENDINGS.map(|ending| format!("{name}{ending}"));
+        let all = names.iter().map(ToString::to_string).chain(names.iter().flat_map(packed));
+        let found = all.map(|name| folder.join(name)).filter(|path| path.is_file());
         let found: Vec<PathBuf> = found.collect();
         if let [first, second, ..] = &*found {
             let problem = format!("is the same split as {}", first.display());
@@ -246,10 +251,6 @@ fn explain_dataset(corpus: &Corpus<'_>, told: Option<Dataset>) {
         Some(dataset) => outln!("  taken for {}", dataset.title()),
         None => outln!("  not decided: `--dataset mosi|mosei|sims|simsv2` says it"),
     }
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn feature_bytes(corpus: &Corpus<'_>) -> u64 {

@@ -65,9 +65,11 @@ pub use read::{Store, column_bytes};
 pub use reformat::copy;
 pub use retext::{NewText, with_text};
 pub use verify::Verification;
-pub use write::{NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions, write};
+pub use write::{EntryInfo, NonFinite, Outcome, OutputOptions, SourceInfo, WriteOptions, write};
 
 use std::path::PathBuf;
+
+use crate::signature::{self, Role};
 
 /// The version that this program writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
@@ -106,6 +108,16 @@ pub enum StoreError {
         format: Format,
         /// What was asked for.
         compression: Compression,
+    },
+    /// No store, but something that is known.
+    #[error("{path}: is not a feature store: it is {what}\n  hint: {hint}")]
+    OtherFile {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What to do with it.
+        hint: String,
     },
     /// A folder, but not an Arrow store.
     #[error("{path}: is a folder but not a feature store: it lacks `manifest.json`")]
@@ -170,4 +182,25 @@ pub enum StoreError {
         /// What to do.
         hint: &'static str,
     },
+}
+
+impl StoreError {
+    /// What is at `path`, which is no store; `None` if that is not known.
+    fn of_other(path: &std::path::Path) -> Option<StoreError> {
+        let known = signature::of_path(path).filter(|known| known.kind.role != Role::Store)?;
+        let name = path.display().to_string();
+        let hint = match known.kind.role {
+            Role::Packed => {
+                let name = signature::quoted(&name);
+                format!("`almt-data convert {name}` makes a store of the pickle in it")
+            }
+            _ => known.hint,
+        };
+        // An HDF5 file of another program is still one.
+        (known.kind.id != "hdf5").then(|| StoreError::OtherFile {
+            path: path.into(),
+            what: known.kind.what,
+            hint,
+        })
+    }
 }
