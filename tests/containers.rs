@@ -35,7 +35,11 @@ fn lzma(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
-    zstd::stream::encode_all(bytes, 1).unwrap()
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+    // As the program `zstd` does.
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 fn zipped(bytes: &[u8]) -> Vec<u8> {

@@ -15,6 +15,7 @@ use crate::corpus::spec::{Candidate, candidates, recognise};
 use crate::corpus::{Corpus, Dataset, SplitName};
 use crate::ingest::{self, IngestError, Layout, SourceFile};
 use crate::signature::PACKED_ENDINGS;
+use crate::signature::archive::shown;
 use crate::store::{
     self, EntryInfo, FeatureDtype, Format, NonFinite, Outcome, OutputOptions, SourceInfo,
     WriteOptions,
@@ -96,7 +97,11 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
             "`--split` is for a single pickle",
         );
     }
-    if paths.iter().any(|path| same_file(path, &output)) {
+    // A store has the name that its own store would get: what it is comes first.
+    paths.iter().try_for_each(|path| refuse_store(path))?;
+    let is_output = |path: &&PathBuf| same_file(path, &output);
+    if let Some(path) = paths.iter().find(is_output) {
+        open_pickle(path, &args.packed, &args.limits)?;
         return Err(Failure::at(&output, "the output would replace the input")
             .hint("`-o` chooses another place"));
     }
@@ -177,7 +182,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     for source in &manifest.sources {
         outln!("  source   {} sha256 {}", source.file_name, source.sha256);
         if let Some(entry) = &source.entry {
-            outln!("           holds {} sha256 {}", entry.name, entry.sha256);
+            outln!("           holds {} sha256 {}", shown(&entry.name), entry.sha256);
         }
         match &source.release {
             Some(release) => outln!("           {release}, official release"),

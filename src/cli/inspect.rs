@@ -9,6 +9,7 @@ use super::limits::LimitsArgs;
 use super::packed::{PackedArgs, open_pickle};
 use super::{Failure, output};
 use crate::pickle::describe;
+use crate::signature::archive::shown;
 use crate::signature::{self, Role};
 use crate::store::Store;
 
@@ -33,7 +34,7 @@ pub fn inspect(args: InspectArgs) -> Result<ExitCode, Failure> {
     }
     let opened = open_pickle(&path, &args.packed, &args.limits)?;
     let name = match &opened.outer {
-        Some(outer) => format!("{name}: {}", outer.entry()),
+        Some(outer) => format!("{name}: {}", shown(outer.entry())),
         None => name,
     };
     output::write(format_args!("{}", describe(&opened.pickle, &name)));

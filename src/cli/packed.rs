@@ -10,6 +10,7 @@ use super::{Failure, pickle_failure, progress};
 use crate::container::{self, ContainerError, Options, Outer, Progress, UNPACKED_BYTES};
 use crate::map::Bytes;
 use crate::pickle::{Limits, Pickle, PickleError, Places, Scan};
+use crate::signature::archive::shown;
 use crate::signature::{self, Role};
 
 /// What to take of a packed file.
@@ -102,9 +103,10 @@ fn find(path: &Path, args: &PackedArgs) -> Result<Found, Failure> {
 /// The failure to read what a file holds.
 fn failure(path: &Path, outer: Option<&Outer>, error: &PickleError) -> Failure {
     let Some(outer) = outer else { return pickle_failure(path, error) };
-    let failure = Failure::at(path, format!("within it `{}`: {error}", outer.entry()));
+    let failure = Failure::at(path, format!("within it `{}`: {error}", shown(outer.entry())));
     match (error.hint(), error) {
-        (Some(hint), PickleError::NotAPickle { .. }) => {
+        // Commands in it are for the content.
+        (Some(hint), PickleError::NotAPickle { .. }) if hint.contains('`') => {
             failure.hint(format!("once it is unpacked: {hint}"))
         }
         (Some(hint), _) => failure.hint(hint),

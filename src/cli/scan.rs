@@ -11,6 +11,7 @@ use super::output;
 use super::packed::{PackedArgs, scan_pickle};
 use crate::container::Outer;
 use crate::pickle::{Scan, ScanLine};
+use crate::signature::archive::shown;
 use crate::tree::human_bytes;
 
 /// Report what pickles would import and call, without loading them; exit code 1 if anything in
@@ -78,7 +79,7 @@ fn report(path: &Path, outer: Option<&Outer>, scan: &Scan) -> String {
     let (size, n_opcodes) = (human_bytes(scan.size), scan.n_opcodes);
     line("pickle", &format!("protocol {}, {size}, {n_opcodes} instructions{many}", scan.protocol));
     if let Some(outer) = outer {
-        line("", &format!("within the file: {}", outer.entry().escape_debug()));
+        line("", &format!("within the file: {}", shown(outer.entry())));
     }
     if scan.n_trailing_bytes > 0 {
         line("", &format!("followed by {} more bytes", scan.n_trailing_bytes));

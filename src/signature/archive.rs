@@ -112,7 +112,11 @@ impl Listing {
 /// A name of an entry in a message: short and printable.
 pub fn shown(name: &str) -> String {
     const MOST_CHARS: usize = 120;
-    name.chars().flat_map(char::escape_debug).take(MOST_CHARS).collect()
+    let mut out = String::new();
+    for char in name.chars().take(MOST_CHARS) {
+        if char.is_control() { out.extend(char.escape_debug()) } else { out.push(char) }
+    }
+    out
 }
 
 type Zip<'a> = zip::ZipArchive<Cursor<&'a [u8]>>;

@@ -10,10 +10,14 @@ const LOOKED_AT: usize = 1 << 16;
 
 /// Whether it is an HDF5 file.
 pub(super) fn is_hdf5(bytes: &[u8]) -> bool {
-    let starts = std::iter::successors(Some(512_usize), |at| at.checked_mul(2)).take(8);
-    std::iter::once(0)
-        .chain(starts)
-        .any(|at| bytes.get(at..).is_some_and(|rest| rest.starts_with(SIGNATURE)))
+    start(bytes).is_some()
+}
+
+/// Where the file begins, behind a block of the user's.
+fn start(bytes: &[u8]) -> Option<usize> {
+    let blocks = std::iter::successors(Some(512_usize), |at| at.checked_mul(2)).take(8);
+    let mut starts = std::iter::once(0).chain(blocks);
+    starts.find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(SIGNATURE)))
 }
 
 /// Names of the groups and datasets at the top, as far as they stand in the first heap of names,
@@ -25,16 +29,35 @@ pub(super) fn top_names(bytes: &[u8]) -> Vec<String> {
 fn names(bytes: &[u8]) -> Option<Vec<String>> {
     const HEAP: &[u8] = b"HEAP";
     const SIZE: usize = 8;
+    const FREE: usize = 16;
     const ADDRESS: usize = 24;
+    /// Free stretches that are followed; files of few names have one.
+    const MOST_FREE: usize = 64;
+    // Addresses count from where the file begins.
+    let bytes = bytes.get(start(bytes)?..)?;
     let head = bytes.get(..bytes.len().min(LOOKED_AT))?;
     let at = head.windows(HEAP.len()).position(|window| window == HEAP)?;
     let number = |offset: usize| -> Option<usize> {
-        let start = at.checked_add(offset)?;
-        let bytes = bytes.get(start..start.checked_add(8)?)?;
+        let place = at.checked_add(offset)?;
+        let bytes = bytes.get(place..place.checked_add(8)?)?;
         usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
     };
-    let (len, start) = (number(SIZE)?.min(LOOKED_AT), number(ADDRESS)?);
-    let heap = bytes.get(start..start.checked_add(len)?.min(bytes.len()))?;
+    let (len, place) = (number(SIZE)?.min(LOOKED_AT), number(ADDRESS)?);
+    let mut heap = bytes.get(place..place.checked_add(len)?.min(bytes.len()))?.to_vec();
+    // A free stretch begins with the place of the next one and its own length.
+    let mut free = number(FREE)?;
+    for _ in 0..MOST_FREE {
+        let word = |at: usize| -> Option<usize> {
+            let bytes = heap.get(at..at.checked_add(8)?)?;
+            usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
+        };
+        let Some((next, len)) = word(free).zip(free.checked_add(8).and_then(word)) else { break };
+        let end = free.saturating_add(len).min(heap.len());
+        if let Some(stretch) = heap.get_mut(free..end) {
+            stretch.fill(0);
+        }
+        free = next;
+    }
     let is_name = |name: &[u8]| !name.is_empty() && name.iter().all(|b| b.is_ascii_graphic());
     let names = heap.split(|byte| *byte == 0).filter(|name| is_name(name));
     Some(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
