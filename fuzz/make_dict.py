@@ -21,6 +21,14 @@ NAMES = [
     ("collections", "OrderedDict"),
     ("collections", "defaultdict"),
     ("collections", "Counter"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_tensor_v3"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("torch.storage", "_load_from_bytes"),
+    ("torch", "FloatStorage"),
+    ("torch", "BFloat16Storage"),
+    ("torch", "uint16"),
+    ("torch", "Size"),
     ("os", "system"),
 ]
 TEXTS = """
@@ -41,6 +49,13 @@ def main():
     entries |= {f"text_{value}": text(value) for value in TEXTS}
     entries["empty_array"] = b"cnumpy\nndarray\nK\x00\x85\x85R"
     entries["dtype_state"] = b"(K\x03" + text("<") + b"NNN" + 2 * b"J\xff\xff\xff\xff" + b"K\x00tb"
+    entries["torch_magic"] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03."
+    entries["torch_little"] = b"\x80\x02}X\x0d\0\0\0little_endian\x88s."
+    entries["zip_local"] = b"PK\x03\x04"
+    entries["zip_directory"] = b"PK\x01\x02"
+    entries["zip_end"] = b"PK\x05\x06"
+    entries["gzip"] = b"\x1f\x8b\x08"
+    entries["tar"] = b"ustar\x0000"
     entries["protocol_2"] = b"\x80\x02"
     entries["protocol_4"] = b"\x80\x04"
     lines = ["# Written by make_dict.py.\n"]

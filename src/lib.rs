@@ -8,7 +8,7 @@
 //! # The way of the data
 //!
 //! ```text
-//! pickle bytes (memory-mapped)
+//! pickle bytes (memory-mapped, or unpacked by container:: into a file without a name)
 //!   -> pickle::  a safe stack machine; arrays stay byte ranges of the file
 //!   -> ingest::  one layout per family of files -> the canonical corpus
 //!   -> corpus::  splits, segments, feature blocks, labels, bins, checks, manifest (still lazy)
@@ -18,7 +18,7 @@
 //!   -> report::  one HTML page about run folders
 //! ```
 //!
-//! Beside it, `reproduce::` says which models the paper's experiments compare and looks into what they
+//! Beside it, [`signature`] says what a file is that is none of these, `reproduce::` says which models the paper's experiments compare and looks into what they
 //! learned, and `pretrained::` reads the text encoders that others trained, and computes the text
 //! features of a store with one.
 //!
@@ -32,6 +32,7 @@
 #[cfg(feature = "train")]
 mod caught;
 pub mod cli;
+pub mod container;
 pub mod corpus;
 pub mod encoding;
 pub mod export;
@@ -53,6 +54,7 @@ pub mod report;
 #[cfg(feature = "train")]
 pub mod reproduce;
 pub mod seed;
+pub mod signature;
 pub mod store;
 #[cfg(feature = "train")]
 pub mod train;

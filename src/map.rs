@@ -5,13 +5,15 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use memmap2::Mmap;
 
-/// All bytes of a file.
+/// All bytes of a file, or a stretch of them.
 pub(crate) enum Bytes {
     Map(Mmap),
+    Part(Mmap, Range<usize>),
     Memory(Vec<u8>),
 }
 
@@ -21,7 +23,14 @@ impl Bytes {
     /// # Errors
     /// If the file cannot be opened, is not a regular file, or cannot be mapped.
     pub(crate) fn map(path: &Path) -> io::Result<Bytes> {
-        let file = File::open(path)?;
+        Bytes::of_file(&File::open(path)?)
+    }
+
+    /// Maps an open file read-only.
+    ///
+    /// # Errors
+    /// As [`Bytes::map`].
+    pub(crate) fn of_file(file: &File) -> io::Result<Bytes> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
@@ -43,14 +52,31 @@ impl Bytes {
         //   which does not change; and text is checked to be UTF-8 on each access instead of once.
         // - Shortening the file ends the process with a signal (SIGBUS) at the next access beyond
         //   the new end: no memory but the file's own is ever read.
-        let map = unsafe { Mmap::map(&file)? };
+        // - A file that was unpacked has no name, so that nobody else can open it.
+        let map = unsafe { Mmap::map(file)? };
         Ok(Bytes::Map(map))
     }
 
-    /// All bytes, from the first of the file to the last.
+    /// A stretch of the bytes, without a copy; empty where there is none.
+    pub(crate) fn part(self, part: Range<usize>) -> Bytes {
+        match self {
+            Bytes::Map(map) => Bytes::Part(map, part),
+            Bytes::Part(map, whole) => {
+                let start = whole.start.saturating_add(part.start);
+                let end = whole.start.saturating_add(part.end).min(whole.end);
+                Bytes::Part(map, start..end)
+            }
+            Bytes::Memory(bytes) => {
+                Bytes::Memory(bytes.get(part).map(<[u8]>::to_vec).unwrap_or_default())
+            }
+        }
+    }
+
+    /// All bytes, from the first to the last.
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Bytes::Map(map) => map,
+            Bytes::Part(map, part) => map.get(part.clone()).unwrap_or(&[]),
             Bytes::Memory(bytes) => bytes,
         }
     }

@@ -153,7 +153,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
             sync: false,
         },
     };
-    let source = SourceInfo { file_name: "odd.pkl".into(), bytes: b"odd" };
+    let source = SourceInfo { file_name: "odd.pkl".into(), bytes: b"odd", entry: None };
     write(&corpus, &[source], &folder.join(name), &options, &|_| {}).unwrap();
 }
 

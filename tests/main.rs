@@ -2,6 +2,7 @@
 //!
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
 //! `cases`: files that users of neighbouring projects have, to the end of their road.
+//! `containers`: pickles in compressed files and archives.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
 //! `devices`: libtorch's CUDA part, found and loaded or not.
 //! `encode`: text features that the program computes.
@@ -19,6 +20,7 @@
 //! `report`: the page about runs, its content and what a browser makes of it.
 //! `reproduce`: the paper's experiments.
 //! `rules`: a planted defect for each rule of `validate`.
+//! `signatures`: every kind of file that is known, by its bytes.
 //! `split`: other splits than those of the store; what a store is described as.
 //! `store`: one content in every form of a store.
 //! `tables`: tables of labels as people have them, and what of a store they are compared with.
@@ -29,6 +31,7 @@
 mod bad_input;
 #[cfg(feature = "train")]
 mod cases;
+mod containers;
 mod convert;
 #[cfg(feature = "train")]
 mod devices;
@@ -53,6 +56,7 @@ mod report;
 #[cfg(feature = "train")]
 mod reproduce;
 mod rules;
+mod signatures;
 mod split;
 mod store;
 mod support;

@@ -8,6 +8,7 @@
 //! `hostile`: files that would run code or contradict themselves.
 //! `mutation`: damaged fixtures by the hundred thousand.
 //! `scan`: the security report.
+//! `tensors`: tensors of PyTorch beside what PyTorch reads.
 
 mod bombs;
 mod differential;
@@ -16,6 +17,7 @@ mod foreign;
 mod hostile;
 mod mutation;
 mod scan;
+mod tensors;
 
 use std::path::{Path, PathBuf};
 

@@ -9,15 +9,18 @@ use clap::error::ErrorKind;
 
 use super::form::FormArgs;
 use super::limits::LimitsArgs;
+use super::packed::{PackedArgs, open_pickle};
 use super::texts::TextArgs;
 use super::{Failure, output, progress, same_file, size_on_disk, sources, wrong_call};
+use crate::container::unpacked_name;
 use crate::corpus::spec::{Candidate, candidates, recognise, recognise_by_name};
 use crate::corpus::{Corpus, Dataset, Modality, SplitName};
 use crate::ingest::{self, IngestError, Layout, SourceFile};
 use crate::name::UnknownName;
-use crate::pickle::{Limits, Pickle};
+use crate::signature::archive::shown;
 use crate::store::{
-    self, FeatureDtype, Format, NonFinite, OnOverflow, Outcome, OutputOptions, SourceInfo,
+    self, EntryInfo, FeatureDtype, Format, NonFinite, OnOverflow, Outcome, OutputOptions,
+    SourceInfo,
     WriteOptions,
 };
 use crate::tree::human_bytes;
@@ -91,17 +94,13 @@ pub struct ConvertArgs {
     #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
+    packed: PackedArgs,
+    #[command(flatten)]
     limits: LimitsArgs,
 }
 
 /// How this command is called.
 const CALL: &str = "almt-data convert";
-
-/// A pickle and where it came from.
-struct Opened {
-    path: PathBuf,
-    pickle: Pickle,
-}
 
 /// Converts the files of one source.
 pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
@@ -127,16 +126,20 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
             "`--split` is for a single pickle",
         );
     }
-    if paths.iter().any(|path| same_file(path, &output)) {
+    // A store has the name that its own store would get: what it is comes first.
+    paths.iter().try_for_each(|path| refuse_store(path))?;
+    let is_output = |path: &&PathBuf| same_file(path, &output);
+    if let Some(path) = paths.iter().find(is_output) {
+        open_pickle(path, &args.packed, &args.limits)?;
         return Err(Failure::at(&output, "the output would replace the input")
             .hint("`-o` chooses another place"));
     }
     let opened = paths
         .into_iter()
-        .map(|path| open_pickle(&path, &args.limits).map(|pickle| Opened { path, pickle }))
+        .map(|path| open_pickle(&path, &args.packed, &args.limits))
         .collect::<Result<Vec<_>, _>>()?;
     let files: Vec<SourceFile<'_>> =
-        opened.iter().map(|file| SourceFile::new(&file.pickle, stem(&file.path))).collect();
+        opened.iter().map(|file| SourceFile::new(&file.pickle, file.stem())).collect();
     let max_len = max_lens(&args.max_len);
     let texts = args.texts.policy();
     let options = ingest::Options { split: args.split, layout: args.layout, max_len, texts };
@@ -175,7 +178,11 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         .iter()
         .map(|file| SourceInfo {
             file_name: file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            bytes: file.pickle.bytes(),
+            bytes: file.outer.as_ref().map_or(file.pickle.bytes(), |outer| outer.bytes()),
+            entry: file.outer.as_ref().map(|outer| EntryInfo {
+                name: outer.entry().to_owned(),
+                bytes: file.pickle.bytes(),
+            }),
         })
         .collect();
     let options = WriteOptions {
@@ -220,6 +227,9 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     }
     for source in &manifest.sources {
         outln!("  source   {} sha256 {}", source.file_name, source.sha256);
+        if let Some(entry) = &source.entry {
+            outln!("           holds {} sha256 {}", shown(&entry.name), entry.sha256);
+        }
         match &source.release {
             Some(release) => outln!("           {release}, official release"),
             None => outln!("           not the digest of a known official release"),
@@ -254,15 +264,11 @@ fn max_lens(given: &[(Modality, usize)]) -> BTreeMap<Modality, usize> {
     lens
 }
 
-/// Opens a pickle, with errors that name the file.
-pub fn open_pickle(path: &Path, limits: &LimitsArgs) -> Result<Pickle, Failure> {
-    Pickle::open(path, &Limits::from(limits)).map_err(|error| super::pickle_failure(path, &error))
-}
-
 /// `NAME.h5` or `NAME.arrow` next to the pickle or the folder of that name.
 fn default_output(path: &Path, format: Format) -> PathBuf {
     if !path.is_dir() {
-        return path.with_extension(format.ending());
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        return path.with_file_name(unpacked_name(&name)).with_extension(format.ending());
     }
     // A folder may be given as `.`, which has no name; and its name may have dots.
     let folder = match path.file_name() {
@@ -323,10 +329,6 @@ fn explain_dataset(corpus: &Corpus<'_>, files: &[SourceFile<'_>], told: Option<D
         Some(dataset) => outln!("  taken for {}", dataset.title()),
         None => outln!("  not decided: `--dataset mosi|mosei|sims|simsv2` says it"),
     }
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn feature_bytes(corpus: &Corpus<'_>) -> u64 {

@@ -6,8 +6,11 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::limits::LimitsArgs;
-use super::{Failure, convert, output};
+use super::packed::{PackedArgs, open_pickle};
+use super::{Failure, output};
 use crate::pickle::describe;
+use crate::signature::archive::shown;
+use crate::signature::{self, Role};
 use crate::store::Store;
 
 /// Show what is in a pickle or a store: shapes, types, sizes, first ids
@@ -16,6 +19,8 @@ pub struct InspectArgs {
     /// A pickle or a store
     path: PathBuf,
     #[command(flatten)]
+    packed: PackedArgs,
+    #[command(flatten)]
     limits: LimitsArgs,
 }
 
@@ -23,20 +28,21 @@ pub struct InspectArgs {
 pub fn inspect(args: InspectArgs) -> Result<ExitCode, Failure> {
     let path = args.path;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if path.is_dir() || starts_like_hdf5(&path)? {
+    if is_store(&path) {
         output::write(format_args!("{}", Store::open(&path)?.describe(&name)?));
-    } else {
-        let pickle = convert::open_pickle(&path, &args.limits)?;
-        output::write(format_args!("{}", describe(&pickle, &name)));
+        return Ok(ExitCode::SUCCESS);
     }
+    let opened = open_pickle(&path, &args.packed, &args.limits)?;
+    let name = match &opened.outer {
+        Some(outer) => format!("{name}: {}", shown(outer.entry())),
+        None => name,
+    };
+    output::write(format_args!("{}", describe(&opened.pickle, &name)));
     Ok(ExitCode::SUCCESS)
 }
 
-fn starts_like_hdf5(path: &Path) -> Result<bool, Failure> {
-    use std::io::Read;
-    let mut start = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(4).read_to_end(&mut start))
-        .map_err(|error| Failure::at(path, format!("cannot open: {error}")))?;
-    Ok(start == b"\x89HDF")
+/// Whether it is a store, or a folder, which only a store can be.
+fn is_store(path: &Path) -> bool {
+    let known = signature::of_path(path);
+    path.is_dir() || known.is_some_and(|known| known.kind.role == Role::Store)
 }

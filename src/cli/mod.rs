@@ -15,6 +15,7 @@ mod inspect;
 mod labels;
 mod limits;
 mod manual;
+mod packed;
 mod progress;
 mod report;
 mod scan;

@@ -8,7 +8,10 @@ use clap::Args;
 
 use super::limits::LimitsArgs;
 use super::output;
-use crate::pickle::{Limits, Scan, ScanLine};
+use super::packed::{PackedArgs, scan_pickle};
+use crate::container::Outer;
+use crate::pickle::{Scan, ScanLine};
+use crate::signature::archive::shown;
 use crate::tree::human_bytes;
 
 /// Report what pickles would import and call, without loading them; exit code 1 if anything in
@@ -22,28 +25,32 @@ pub struct ScanArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    packed: PackedArgs,
+    #[command(flatten)]
     limits: LimitsArgs,
 }
 
 /// Prints the report on each file.
 pub fn scan(args: ScanArgs) -> ExitCode {
-    let limits = Limits::from(&args.limits);
     let mut all_allowed = true;
     for path in &args.pickles {
-        match Scan::open(path, &limits) {
-            Ok(scan) => {
+        match scan_pickle(path, &args.packed, &args.limits) {
+            Ok((scan, outer)) => {
                 all_allowed &= scan.allowed;
                 if args.json {
-                    let line = ScanLine { file: path.display().to_string(), scan: &scan };
+                    let line = ScanLine {
+                        file: path.display().to_string(),
+                        entry: outer.as_ref().map(|outer| outer.entry().to_owned()),
+                        scan: &scan,
+                    };
                     // Text and numbers always have a JSON form.
                     outln!("{}", serde_json::to_string(&line).unwrap_or_default());
                 } else {
-                    output::write(format_args!("{}", report(path, &scan)));
+                    output::write(format_args!("{}", report(path, outer.as_ref(), &scan)));
                 }
             }
-            Err(error) => {
+            Err(failure) => {
                 all_allowed = false;
-                let failure = super::pickle_failure(path, &error);
                 eprintln!("error: {}", failure.message);
             }
         }
@@ -51,7 +58,7 @@ pub fn scan(args: ScanArgs) -> ExitCode {
     if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn report(path: &Path, scan: &Scan) -> String {
+fn report(path: &Path, outer: Option<&Outer>, scan: &Scan) -> String {
     let mut text = match &scan.refusal {
         None => format!("{}: allowed\n", path.display()),
         Some(refusal) => {
@@ -71,6 +78,9 @@ fn report(path: &Path, scan: &Scan) -> String {
     };
     let (size, n_opcodes) = (human_bytes(scan.size), scan.n_opcodes);
     line("pickle", &format!("protocol {}, {size}, {n_opcodes} instructions{many}", scan.protocol));
+    if let Some(outer) = outer {
+        line("", &format!("within the file: {}", shown(outer.entry())));
+    }
     if scan.n_trailing_bytes > 0 {
         line("", &format!("followed by {} more bytes", scan.n_trailing_bytes));
     }

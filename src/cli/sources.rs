@@ -4,26 +4,37 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use super::packed::refuse_store;
+use crate::container::unpacked_name;
 use crate::corpus::SplitName;
 use crate::ingest::split_of;
 
 /// The pickles of a folder that hold one split each, in the order of the splits: those named
 /// `train`, `dev`, `valid`, `val` or `test`, as MISA and MMIM have them, or else those whose name
-/// has such a word.
+/// has such a word. They may be compressed.
 ///
 /// # Errors
-/// The folder cannot be listed or has no such file, or two of one split.
+/// The folder is a store, cannot be listed or has no such file, or two of one split.
 pub fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    refuse_store(folder)?;
     let entries = std::fs::read_dir(folder)
         .map_err(|error| Failure::at(folder, format!("cannot be listed: {error}")))?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
+    // The name without the ending of a compressed file.
+    let plain = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        PathBuf::from(unpacked_name(&name))
+    };
     let has_ending = |path: &Path, endings: &[&str]| {
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let plain = plain(path);
+        let ending = plain.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         endings.contains(&&*ending)
     };
     let is_pickle = |path: &&PathBuf| path.is_file() && has_ending(path, &["pkl", "pickle", "p"]);
-    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = |path: &Path| {
+        plain(path).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    };
     let named = |path: &PathBuf| Some((split_of(&stem(path))?, path.clone()));
     let all: Vec<(SplitName, PathBuf)> = paths.iter().filter(is_pickle).filter_map(named).collect();
     // Beside `train.pkl`, a `mosi_train_old.pkl` is something else.

@@ -25,9 +25,23 @@ pub struct Source {
     pub size: u64,
     /// SHA-256 of the whole file, lower-case hexadecimal.
     pub sha256: String,
-    /// The official release that has this SHA-256, such as `CMU-MOSI unaligned_50`; absent where
-    /// the file is none.
+    /// The official release that has this SHA-256, or that of its entry, such as `CMU-MOSI
+    /// unaligned_50`; absent where the file is none.
     pub release: Option<String>,
+    /// What was read of a file that is packed: its content, or an entry of an archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<SourceEntry>,
+}
+
+/// What was taken out of a packed file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceEntry {
+    /// Name of the entry with its folders, or the name of a compressed file without its ending.
+    pub name: String,
+    /// Unpacked size in bytes.
+    pub size: u64,
+    /// SHA-256 of the unpacked bytes, lower-case hexadecimal.
+    pub sha256: String,
 }
 
 /// One split: which segments, in which order.

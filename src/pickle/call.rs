@@ -35,7 +35,15 @@ impl Machine<'_> {
         let has_args = !matches!(self.value(args), Value::Tuple(items) if items.is_empty());
         match self.value(callable) {
             Value::Global(
-                name @ (Name::Reconstruct | Name::Scalar | Name::FromBuffer | Name::Encode),
+                name @ (Name::Reconstruct
+                | Name::Scalar
+                | Name::FromBuffer
+                | Name::Encode
+                | Name::RebuildTensor
+                | Name::RebuildTensorV2
+                | Name::RebuildTensorV3
+                | Name::RebuildParameter
+                | Name::LoadFromBytes),
             ) => Err(self.unknown_form(*name)),
             Value::Global(
                 name @ (Name::List
@@ -82,6 +90,21 @@ impl Machine<'_> {
             (Name::FromBuffer, [buffer, dtype, shape, order, axes]) => {
                 self.buffer_array(*buffer, *dtype, *shape, *order, Some(*axes))?
             }
+            (Name::RebuildTensor | Name::RebuildTensorV2 | Name::RebuildTensorV3, _) => {
+                self.rebuild_tensor(name, args)?
+            }
+            (Name::RebuildParameter, [tensor, grad, hooks])
+                if matches!(self.value(*tensor), Value::Array(array) if array.is_tensor)
+                    && matches!(self.value(*grad), Value::Bool(_))
+                    && matches!(self.value(*hooks), Value::Dict(hooks) if hooks.is_empty()) =>
+            {
+                return Ok(*tensor);
+            }
+            (Name::LoadFromBytes, [bytes]) => match self.bytes(*bytes) {
+                Some(span) => return self.load_from_bytes(span),
+                None => return Err(self.unknown_form(name)),
+            },
+            (Name::TorchSize, _) => Value::Tuple(self.copied(name, args)?),
             (Name::Encode | Name::ByteArray, [text, codec]) => {
                 return self.encode(*text, *codec);
             }
@@ -126,8 +149,8 @@ impl Machine<'_> {
                 }
                 Value::Dtype(self.completed(*dtype, *order, *size)?)
             }
-            (Value::Array(_), [version, shape, dtype, fortran, data])
-                if matches!(self.value(*version), Value::Int(1)) =>
+            (Value::Array(array), [version, shape, dtype, fortran, data])
+                if !array.is_tensor && matches!(self.value(*version), Value::Int(1)) =>
             {
                 self.filled(*shape, *dtype, *fortran, *data)?
             }
@@ -361,7 +384,7 @@ impl Machine<'_> {
     }
 
     /// The numbers of a tuple, none of them negative.
-    fn lens(&self, id: NodeId) -> Result<Vec<usize>, PickleError> {
+    pub(super) fn lens(&self, id: NodeId) -> Result<Vec<usize>, PickleError> {
         let Value::Tuple(items) = self.value(id) else {
             return Err(self.array_error("a shape that is no tuple"));
         };
@@ -417,11 +440,11 @@ impl Machine<'_> {
             )
     }
 
-    fn unknown_form(&self, name: Callable) -> PickleError {
+    pub(super) fn unknown_form(&self, name: Callable) -> PickleError {
         self.forbidden(format!("refused a call of `{}` in an unknown form", name.name()))
     }
 
-    fn array_error(&self, what: impl Into<String>) -> PickleError {
+    pub(super) fn array_error(&self, what: impl Into<String>) -> PickleError {
         PickleError::Array { offset: self.at, what: what.into() }
     }
 }

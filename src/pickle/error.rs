@@ -1,5 +1,6 @@
 //! Why a file was refused, and what its owner can do about it.
 
+use std::borrow::Cow;
 use std::io;
 
 /// Why a pickle could not be read. Every variant but [`Open`](PickleError::Open) carries the byte
@@ -17,7 +18,17 @@ pub enum PickleError {
         /// What the file looks like.
         what: &'static str,
         /// What to do.
-        hint: &'static str,
+        hint: Cow<'static, str>,
+    },
+    /// A damaged file whose name says that it is not whole.
+    #[error("{cause} ({what})")]
+    Unfinished {
+        /// What is damaged.
+        cause: Box<PickleError>,
+        /// What the name says.
+        what: &'static str,
+        /// What to do.
+        hint: String,
     },
     /// The file ends within an instruction, or before the pickle does.
     #[error(
@@ -135,8 +146,9 @@ impl PickleError {
     /// What the owner of the file can do, if that is known.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            PickleError::NotAPickle { hint, .. }
-            | PickleError::ForbiddenOpcode { hint, .. }
+            PickleError::NotAPickle { hint, .. } => Some(hint),
+            PickleError::Unfinished { hint, .. } => Some(hint),
+            PickleError::ForbiddenOpcode { hint, .. }
             | PickleError::ForbiddenGlobal { hint, .. } => Some(hint),
             PickleError::Truncated { .. } | PickleError::Zeros { .. } => {
                 Some("download or copy the file again")
@@ -153,6 +165,7 @@ impl PickleError {
     pub fn offset(&self) -> Option<u64> {
         match self {
             PickleError::Open(_) => None,
+            PickleError::Unfinished { cause, .. } => cause.offset(),
             PickleError::NotAPickle { offset, .. }
             | PickleError::Truncated { offset, .. }
             | PickleError::UnknownOpcode { offset, .. }
@@ -200,14 +213,18 @@ fn limit_hint(what: &str) -> &'static str {
 pub(super) fn global_hint(module: &str) -> &'static str {
     match module.split('.').next().unwrap_or_default() {
         "torch" => {
-            "the file holds PyTorch tensors; save them from Python as arrays with `tensor.numpy()`"
+            "a kind of tensor or object of PyTorch that is not read; save plain arrays from Python, \
+             `tensor.detach().cpu().to_dense().float().numpy()`"
         }
         "pandas" => "the file holds pandas objects; save their values from Python as arrays",
         "scipy" => "the file holds SciPy matrices; save them from Python with `.toarray()`",
         "numpy" => {
             "a kind of array that is not read; save plain arrays from Python with `numpy.asarray`"
         }
-        "joblib" | "sklearn" => "written by joblib; save the object from Python with `pickle.dump`",
+        "joblib" | "sklearn" => {
+            "written by joblib: load it in Python with `joblib.load` and save the object with \
+             `pickle.dump`"
+        }
         "os" | "posix" | "nt" | "subprocess" | "sys" | "builtins" | "__builtin__" | "runpy"
         | "importlib" | "socket" | "shutil" | "pty" | "ctypes" => {
             "feature files never need this name; `pickle.load` could run code: do not load it"

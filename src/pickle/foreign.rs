@@ -1,100 +1,21 @@
-//! Files that are no pickle, or no longer one: recognised by how they begin, or by what the
+//! Files that are no pickle, or no longer one: recognised by their own signature, or by what the
 //! machine failed on, so that the owner is told what to do instead of what an opcode lacks.
 
 use super::error::PickleError;
+use crate::signature::{self, Role};
 
-/// The bytes that other kinds of files begin with, what they are, and what to do.
-const FOREIGN: [(&[u8], &str, &str); 20] = [
-    (
-        b"version https://git-lfs",
-        "a Git LFS pointer",
-        "the real file was not fetched: run `git lfs pull` where it came from",
-    ),
-    (b"PK\x05\x06", "an empty zip archive", "download the file again"),
-    (b"\x1f\x8b", "gzip data", "decompress it first with `gunzip`"),
-    (b"\x78\x01", "zlib data, as joblib writes it", JOBLIB_HINT),
-    (b"\x78\x5e", "zlib data, as joblib writes it", JOBLIB_HINT),
-    (b"\x78\x9c", "zlib data, as joblib writes it", JOBLIB_HINT),
-    (b"\x78\xda", "zlib data, as joblib writes it", JOBLIB_HINT),
-    (b"ZF0x", "compressed data of an old joblib", JOBLIB_HINT),
-    (b"BZh", "bzip2 data", "decompress it first with `bunzip2`"),
-    (b"\xfd7zXZ\x00", "xz data", "decompress it first with `unxz`"),
-    (b"\x28\xb5\x2f\xfd", "zstd data", "decompress it first with `unzstd`"),
-    (b"Rar!", "a RAR archive", "unpack it first"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "it may be a store or a `.csd` file already"),
-    (b"\x89HDF\n\x1a\n", "an HDF5 file whose line ends were changed", TEXT_HINT),
-    (b"\x93NUMPY", "a NumPy `.npy` file", "load it in Python and save it with `pickle.dump`"),
-    (b"\xc2\x80", "a pickle that was saved as UTF-8 text", TEXT_HINT),
-    (b"\xef\xbf\xbd", "a pickle that was saved as UTF-8 text", TEXT_HINT),
-    (b"\xef\xbb\xbf", "UTF-8 text with a byte order mark", TEXT_HINT),
-    (
-        TORCH_MAGIC,
-        "a file of `torch.save` in its old format",
-        "load it in Python with `torch.load(..., weights_only=True)` and save arrays",
-    ),
-];
-
-const JOBLIB_HINT: &str = "load it with joblib in Python and save the object with `pickle.dump`";
-const TEXT_HINT: &str = "the file was copied as text; copy it again in binary mode";
-const AGAIN_HINT: &str = "download or copy the file again";
-
-/// The first of the several pickles in an old file of `torch.save`.
-pub(super) const TORCH_MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
-
-/// Recognises files that are something else by their first bytes.
-pub(super) fn detect(bytes: &[u8]) -> Option<PickleError> {
-    let refuse = |what, hint| Some(PickleError::NotAPickle { offset: 0, what, hint });
-    if bytes.is_empty() {
-        return refuse("the file is empty", AGAIN_HINT);
-    }
-    let head = bytes.get(..bytes.len().min(512)).unwrap_or(bytes);
-    if head.iter().all(|byte| *byte == 0) {
-        return refuse("the file begins with zeros only", AGAIN_HINT);
-    }
-    if head.starts_with(b"PK\x03\x04") {
-        let (what, hint) = zip_kind(head);
-        return refuse(what, hint);
-    }
-    if let Some((_, what, hint)) = FOREIGN.iter().find(|(magic, ..)| head.starts_with(magic)) {
-        return refuse(what, hint);
-    }
-    let start = head.trim_ascii_start();
-    let tag = start.get(..start.len().min(14)).unwrap_or(start).to_ascii_lowercase();
-    if tag.starts_with(b"<!doctype html") || tag.starts_with(b"<html") || tag.starts_with(b"<?xml")
-    {
-        return refuse(
-            "a web page",
-            "the download gave an error or log-in page; open the link in a browser",
-        );
-    }
-    None
-}
-
-/// What a zip archive holds, by the name of its first entry.
-fn zip_kind(head: &[u8]) -> (&'static str, &'static str) {
-    const NAME_LEN: usize = 26;
-    const NAME: usize = 30;
-    let len = head.get(NAME_LEN..NAME_LEN + 2).and_then(|len| len.try_into().ok());
-    let len = usize::from(u16::from_le_bytes(len.unwrap_or_default()));
-    let name = head.get(NAME..).and_then(|rest| rest.get(..len)).unwrap_or_default();
-    if name.ends_with(b".npy") {
-        return (
-            "an `.npz` archive of NumPy",
-            "load it in Python with `numpy.load` and save a dict of its arrays with `pickle.dump`",
-        );
-    }
-    if name.ends_with(b"data.pkl") || name.ends_with(b".format_version") {
-        return (
-            "a file of `torch.save`",
-            "load it in Python with `torch.load(..., weights_only=True)` and save arrays",
-        );
-    }
-    ("a zip archive", "unpack it first")
+/// Recognises files that are something else.
+pub(super) fn detect(bytes: &[u8], name: &str) -> Option<PickleError> {
+    let known = signature::identify(bytes, name)?;
+    (known.kind.role != Role::Pickle).then(|| PickleError::NotAPickle {
+        offset: 0,
+        what: known.kind.what,
+        hint: known.hint.into(),
+    })
 }
 
 /// Gives the failure of the machine its real cause, where the file shows one.
-pub(super) fn explain(bytes: &[u8], error: PickleError) -> PickleError {
+pub(super) fn explain(bytes: &[u8], name: &str, error: PickleError) -> PickleError {
     let error = explain_text(bytes, error);
     let is_damage = matches!(
         error,
@@ -112,7 +33,15 @@ pub(super) fn explain(bytes: &[u8], error: PickleError) -> PickleError {
     if let Some(offset) = changed_line_ends(bytes) {
         return PickleError::LineEnds { offset };
     }
-    zeros(bytes, &error).unwrap_or(error)
+    let error = zeros(bytes, &error).unwrap_or(error);
+    match signature::by_name(name) {
+        Some(known) => PickleError::Unfinished {
+            cause: Box::new(error),
+            what: known.kind.what,
+            hint: known.hint,
+        },
+        None => error,
+    }
 }
 
 /// Turns the failure of a file that reads like prose into a statement that it is no pickle.
@@ -140,7 +69,8 @@ fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
         return PickleError::NotAPickle {
             offset: error.offset().unwrap_or(0),
             what: "plain text",
-            hint: "open it in an editor: it may be a note or an error message under a wrong name",
+            hint: "open it in an editor: it may be a note or an error message under a wrong name"
+                .into(),
         };
     }
     error

@@ -1,10 +1,13 @@
 //! The stack machine: what each instruction does. It calls nothing; what a call or a state means
 //! stands in `call.rs`.
 
+use std::ops::Range;
+
 use super::error::PickleError;
 use super::limits::Limits;
 use super::opcode::Opcode;
 use super::state::{FALSE, Machine, NONE, TRUE};
+use super::tensor::{Met, Persistent};
 use super::text;
 use super::value::{Node, NodeId, Value};
 
@@ -15,19 +18,45 @@ pub(super) struct Parts {
     pub(super) root: NodeId,
     pub(super) protocol: u8,
     pub(super) end: usize,
+    /// Storages of tensors that were met before it is known where they lie.
+    pub(super) met: Vec<Met>,
 }
 
-/// Runs the pickle that `file` begins with.
+impl Parts {
+    pub(super) fn value(&self, id: NodeId) -> Option<&Value> {
+        self.nodes.get(id.index()).map(|node| &node.value)
+    }
+
+    pub(super) fn root_value(&self) -> Option<&Value> {
+        self.value(self.root)
+    }
+
+    /// A `str` of the file that was read.
+    pub(super) fn text<'a>(&'a self, id: NodeId, file: &'a [u8]) -> Option<&'a str> {
+        match self.value(id)? {
+            Value::Str(span) => std::str::from_utf8(span.get(file, &self.decoded)).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// Runs the pickle that begins and ends within a range of `file`.
 ///
 /// # Errors
 /// As [`Pickle::open`](super::Pickle::open), but for containers that hold themselves, nesting and
 /// keys, which `graph.rs` checks.
-pub(super) fn run(file: &[u8], limits: &Limits) -> Result<Parts, PickleError> {
-    let mut machine = Machine::new(file, limits);
+pub(super) fn run(
+    file: &[u8],
+    range: Range<usize>,
+    limits: &Limits,
+    persistent: Persistent<'_>,
+    is_nested: bool,
+) -> Result<Parts, PickleError> {
+    let mut machine = Machine::new(file, range, limits, persistent, is_nested);
     loop {
         if let Some(root) = machine.step()? {
-            let Machine { decoded, nodes, protocol, pos: end, .. } = machine;
-            return Ok(Parts { decoded, nodes, root, protocol, end });
+            let Machine { decoded, nodes, protocol, pos: end, met, .. } = machine;
+            return Ok(Parts { decoded, nodes, root, protocol, end, met });
         }
     }
 }
@@ -301,6 +330,11 @@ impl Machine<'_> {
                     "an object of the writer's extension registry",
                     "write the file again without `copyreg` extensions",
                 ));
+            }
+            Op::BINPERSID if !matches!(self.persistent, Persistent::Refused) => {
+                let id = self.pop()?;
+                let storage = self.persistent(id)?;
+                self.push(storage)?;
             }
             Op::PERSID | Op::BINPERSID => {
                 return Err(self.outside(

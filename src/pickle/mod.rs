@@ -4,11 +4,13 @@
 //! table of values; arrays and long strings stay byte ranges of the map, so that a file of any
 //! size needs little memory. Every opcode of protocols 0 to 5 is known. Names are looked up in the
 //! fixed list [`Callable`] (NumPy's reconstruction functions, `_codecs.encode`, builtin
-//! containers, `OrderedDict`, `defaultdict`, `Counter`), each with a meaning of its own; any other name is an
-//! error that says where it stands. Out-of-band buffers, extension codes and persistent ids are
-//! refused.
+//! containers, `OrderedDict`, `defaultdict`, `Counter`, PyTorch's tensors), each with a meaning of
+//! its own; any other name is an error that says where it stands. Out-of-band buffers and extension
+//! codes are refused, and so are persistent ids but for the storages of tensors that lie in the
+//! same file.
 //!
-//! This module must not know any dataset: what keys or shapes mean is none of its business.
+//! This module must not know any dataset: what keys or shapes mean is none of its business. Nor
+//! does it know compressions and archives: it is told where in the file the pickle lies.
 
 mod call;
 mod describe;
@@ -22,12 +24,15 @@ mod opcode;
 mod raw;
 mod scan;
 mod state;
+mod tensor;
 mod text;
 mod value;
 mod view;
 mod walk;
 mod writer;
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 pub use describe::describe;
@@ -37,12 +42,17 @@ pub use numpy::{Data, Dtype, Kind};
 pub use opcode::Opcode;
 pub use raw::{Part, RawText, parts};
 pub use scan::{Global, LISTED_GLOBALS, Refusal, Scan, ScanLine, Unread};
+pub use tensor::Storage;
 pub use value::{Callable, NodeId, Span, Value};
 pub use view::{ArrayView, Number};
 pub use writer::{ArrayDtype, Writer};
 
 use crate::map::Bytes;
+use tensor::Persistent;
 use value::Node;
+
+/// What a file is called that has no name.
+const UNNAMED: &str = "FILE";
 
 /// The values of one pickle, and the file that they lie in.
 pub struct Pickle {
@@ -52,7 +62,17 @@ pub struct Pickle {
     nodes: Vec<Node>,
     root: NodeId,
     protocol: u8,
-    end: usize,
+    n_trailing_bytes: usize,
+}
+
+/// Where in a file a pickle lies that shares it with the storages of its tensors, as `torch.save`
+/// writes them.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// The pickle.
+    pub pickle: Range<usize>,
+    /// The storages by their keys.
+    pub storages: HashMap<String, Range<usize>>,
 }
 
 impl Pickle {
@@ -62,7 +82,8 @@ impl Pickle {
     /// If the file cannot be mapped, is no pickle, is truncated or damaged, exceeds a limit, or
     /// asks for anything but plain values and NumPy arrays.
     pub fn open(path: &Path, limits: &Limits) -> Result<Pickle, PickleError> {
-        Pickle::new(Bytes::map(path).map_err(PickleError::Open)?, limits)
+        let name = path.display().to_string();
+        Pickle::new(Bytes::map(path).map_err(PickleError::Open)?, &name, None, limits)
     }
 
     /// Reads a pickle that lies in memory.
@@ -70,19 +91,52 @@ impl Pickle {
     /// # Errors
     /// As [`Pickle::open`].
     pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Pickle, PickleError> {
-        Pickle::new(Bytes::Memory(bytes), limits)
+        Pickle::new(Bytes::Memory(bytes), UNNAMED, None, limits)
     }
 
-    fn new(source: Bytes, limits: &Limits) -> Result<Pickle, PickleError> {
+    /// Reads a pickle that shares its bytes with the storages of its tensors.
+    ///
+    /// # Errors
+    /// As [`Pickle::open`].
+    pub fn from_places(
+        bytes: Vec<u8>,
+        places: &Places,
+        limits: &Limits,
+    ) -> Result<Pickle, PickleError> {
+        Pickle::new(Bytes::Memory(bytes), UNNAMED, Some(places), limits)
+    }
+
+    /// Reads the pickle in a file of this name; all of the file, or where the places say.
+    pub(crate) fn new(
+        source: Bytes,
+        name: &str,
+        places: Option<&Places>,
+        limits: &Limits,
+    ) -> Result<Pickle, PickleError> {
         let file = source.bytes();
-        if let Some(error) = foreign::detect(file) {
+        let whole = match places {
+            Some(places) => places.pickle.clone(),
+            None => 0..file.len(),
+        };
+        let persistent = match places {
+            Some(places) => Persistent::At(&places.storages),
+            None => Persistent::Refused,
+        };
+        if places.is_none()
+            && let Some(error) = foreign::detect(file, name)
+        {
             return Err(error);
         }
-        let mut parts =
-            machine::run(file, limits).map_err(|error| foreign::explain(file, error))?;
+        let is_old_torch = places.is_none() && file.starts_with(tensor::MAGIC);
+        let run = match is_old_torch {
+            true => tensor::old_file(file, file.len(), limits, false),
+            false => machine::run(file, whole.clone(), limits, persistent, false),
+        };
+        let mut parts = run.map_err(|error| foreign::explain(file, name, error))?;
         graph::settle(&mut parts, file, limits)?;
-        let machine::Parts { decoded, nodes, root, protocol, end } = parts;
-        Ok(Pickle { source, decoded, nodes, root, protocol, end })
+        let machine::Parts { decoded, nodes, root, protocol, end, .. } = parts;
+        let n_trailing_bytes = whole.end.saturating_sub(end);
+        Ok(Pickle { source, decoded, nodes, root, protocol, n_trailing_bytes })
     }
 
     /// The value that the pickle is of.
@@ -112,7 +166,7 @@ impl Pickle {
 
     /// Bytes after the end of the pickle, which Python ignores too.
     pub fn n_trailing_bytes(&self) -> usize {
-        self.len().saturating_sub(self.end)
+        self.n_trailing_bytes
     }
 
     /// The value with this id; `None` for an id of another, larger pickle.

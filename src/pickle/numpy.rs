@@ -17,6 +17,8 @@ pub enum Kind {
     UInt,
     /// IEEE 754 floats of 2, 4 or 8 bytes.
     Float,
+    /// The upper half of a float32, as PyTorch has it.
+    BFloat,
     /// `S`: bytes of fixed width, padded with NUL.
     Bytes,
     /// `U`: UCS-4 text of fixed width, padded with NUL.
@@ -62,7 +64,7 @@ impl Dtype {
 
     /// Whether the elements are numbers or booleans.
     pub fn is_numeric(self) -> bool {
-        matches!(self.kind, Kind::Bool | Kind::Int | Kind::UInt | Kind::Float)
+        matches!(self.kind, Kind::Bool | Kind::Int | Kind::UInt | Kind::Float | Kind::BFloat)
     }
 }
 
@@ -74,6 +76,7 @@ impl fmt::Display for Dtype {
             Kind::Int => write!(f, "int{bits}"),
             Kind::UInt => write!(f, "uint{bits}"),
             Kind::Float => write!(f, "float{bits}"),
+            Kind::BFloat => write!(f, "bfloat{bits}"),
             Kind::Bytes => write!(f, "S{}", self.item_size),
             Kind::Unicode => write!(f, "U{}", self.item_size / 4),
             Kind::Object => write!(f, "object"),
@@ -113,6 +116,8 @@ pub struct Array {
     pub(super) strides: Vec<usize>,
     pub(super) n_elements: usize,
     pub(super) data: Data,
+    /// Whether PyTorch wrote it, whose tensors take no state.
+    pub(super) is_tensor: bool,
 }
 
 /// Why parts do not make an array.
@@ -184,7 +189,46 @@ impl Array {
                 Misfit::Wrong(format!("{axes:?} is no order of the axes of shape {shape:?}"))
             })?,
         };
-        Ok(Array { dtype, shape, strides, n_elements, data })
+        Ok(Array { dtype, shape, strides, n_elements, data, is_tensor: false })
+    }
+
+    /// A tensor: elements of a storage at any strides, which may leave some out or repeat them.
+    ///
+    /// # Errors
+    /// If there are too many axes or elements, or an element lies beyond the data.
+    pub(super) fn strided(
+        dtype: Dtype,
+        shape: Vec<usize>,
+        mut strides: Vec<usize>,
+        data: Span,
+        limits: &Limits,
+    ) -> Result<Array, Misfit> {
+        if shape.len() as u64 > limits.axes {
+            return Err(Misfit::Limit("array axes", limits.axes, shape.len() as u64));
+        }
+        let overflow = || Misfit::Wrong(format!("the size of shape {shape:?} overflows"));
+        let nominal = product(shape.iter().copied().filter(|len| *len != 0));
+        let nominal = nominal.filter(|n| n.checked_mul(dtype.item_size).is_some());
+        let nominal = nominal.ok_or_else(overflow)?;
+        if nominal as u64 > limits.elements {
+            return Err(Misfit::Limit("array elements", limits.elements, nominal as u64));
+        }
+        let n_elements = if shape.contains(&0) { 0 } else { nominal };
+        // The stride of an axis of length 1 is never gone and may be anything.
+        for ((stride, len), plain) in strides.iter_mut().zip(&shape).zip(c_strides(&shape)) {
+            if *len <= 1 {
+                *stride = plain;
+            }
+        }
+        let steps = shape.iter().zip(&strides).try_fold(0_usize, |sum, (len, stride)| {
+            sum.checked_add(len.saturating_sub(1).checked_mul(*stride)?)
+        });
+        let reach = steps.and_then(|steps| steps.checked_add(1)?.checked_mul(dtype.item_size));
+        if n_elements > 0 && reach.is_none_or(|reach| reach > data.len) {
+            return Err(Misfit::Wrong(format!("strides {strides:?} reach beyond the data")));
+        }
+        let data = Data::Raw(data);
+        Ok(Array { dtype, shape, strides, n_elements, data, is_tensor: true })
     }
 
     /// An array without elements, such as NumPy's constructors make for BUILD to fill.
@@ -194,7 +238,7 @@ impl Array {
             Kind::Object => Data::Objects(Vec::new()),
             _ => Data::Raw(Span { start: 0, len: 0, decoded: true }),
         };
-        Array { dtype, shape, strides, n_elements: 0, data }
+        Array { dtype, shape, strides, n_elements: 0, data, is_tensor: false }
     }
 
     /// Whether the elements lie in the order in which they are counted.

@@ -15,7 +15,7 @@ use super::limits::Limits;
 use super::opcode::Opcode;
 use super::value::Callable;
 use super::walk::Walk;
-use super::{Pickle, foreign};
+use super::{Pickle, Places, UNNAMED, foreign, tensor};
 use crate::map::Bytes;
 
 /// Names that are listed one by one. Python remembers a name after its first import, so that real
@@ -58,6 +58,9 @@ pub struct Scan {
 pub struct ScanLine<'a> {
     /// The file.
     pub file: String,
+    /// What was taken out of it, where it is packed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
     /// What is in it.
     #[serde(flatten)]
     pub scan: &'a Scan,
@@ -113,7 +116,8 @@ impl Scan {
     /// If the file cannot be opened or is no pickle at all. A pickle that would be refused is not
     /// an error but a report.
     pub fn open(path: &std::path::Path, limits: &Limits) -> Result<Scan, PickleError> {
-        Scan::of(Bytes::map(path).map_err(PickleError::Open)?, limits)
+        let name = path.display().to_string();
+        Scan::new(Bytes::map(path).map_err(PickleError::Open)?, &name, None, limits)
     }
 
     /// Scans a pickle that lies in memory.
@@ -121,19 +125,25 @@ impl Scan {
     /// # Errors
     /// As [`Scan::open`].
     pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Scan, PickleError> {
-        Scan::of(Bytes::Memory(bytes), limits)
+        Scan::new(Bytes::Memory(bytes), UNNAMED, None, limits)
     }
 
-    fn of(source: Bytes, limits: &Limits) -> Result<Scan, PickleError> {
+    /// Scans the pickle in a file of this name, as [`Pickle::new`] reads it.
+    pub(crate) fn new(
+        source: Bytes,
+        name: &str,
+        places: Option<&Places>,
+        limits: &Limits,
+    ) -> Result<Scan, PickleError> {
         let file = source.bytes();
-        // The old files of `torch.save` are pickles, whose names are worth a look.
-        if let Some(error) = foreign::detect(file)
-            && !file.starts_with(foreign::TORCH_MAGIC)
+        if places.is_none()
+            && let Some(error) = foreign::detect(file, name)
         {
             return Err(error);
         }
-        let mut scan = walk(file);
-        match Pickle::new(source, limits) {
+        let whole = places.map_or(0..file.len(), |places| places.pickle.clone());
+        let mut scan = walk(file, whole);
+        match Pickle::new(source, name, places, limits) {
             Ok(_) => {}
             Err(error @ PickleError::NotAPickle { .. }) if scan.protocol == 0 => {
                 return Err(error);
@@ -162,7 +172,14 @@ impl Scan {
     }
 }
 
-fn walk(file: &[u8]) -> Scan {
+/// Pickles at the beginning of an old file of `torch.save`; the elements of tensors follow.
+const PICKLES_OF_TORCH: u64 = 5;
+
+fn walk(file: &[u8], range: std::ops::Range<usize>) -> Scan {
+    let most_pickles = match file.starts_with(tensor::MAGIC) {
+        true => PICKLES_OF_TORCH,
+        false => u64::MAX,
+    };
     let mut counts = [0_u64; 256];
     let mut scan = Scan {
         allowed: false,
@@ -179,7 +196,7 @@ fn walk(file: &[u8]) -> Scan {
         n_trailing_bytes: 0,
         unread: None,
     };
-    let mut walk = Walk::new(file);
+    let mut walk = Walk::new(file, range);
     loop {
         let step = match walk.step() {
             Ok(step) => step,
@@ -217,7 +234,7 @@ fn walk(file: &[u8]) -> Scan {
                 // Nothing marks where a pickle of the older protocols begins, and bytes after the
                 // end may be anything.
                 let rest = walk.rest();
-                if !matches!(rest, [0x80, 0..=5, ..]) {
+                if !matches!(rest, [0x80, 0..=5, ..]) || scan.n_pickles >= most_pickles {
                     scan.n_trailing_bytes = rest.len() as u64;
                     break;
                 }

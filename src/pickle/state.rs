@@ -2,12 +2,14 @@
 //! arguments, making values within the limits, the stack, the memo, and names.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::error::{PickleError, global_hint};
 use super::limits::{DECODED_PER_BYTE, FREE_MEMORY, Limits};
 use super::numpy::Array;
 use super::opcode::Opcode;
 use super::raw;
+use super::tensor::{Met, Persistent, Storage};
 use super::text;
 use super::value::{Callable, Node, NodeId, Span, Value};
 
@@ -30,7 +32,15 @@ const UNSET: NodeId = NodeId(u32::MAX);
 
 pub(super) struct Machine<'a> {
     file: &'a [u8],
+    /// Where the bytes end that may be read as instructions.
+    end: usize,
     pub(super) limits: &'a Limits,
+    pub(super) persistent: Persistent<'a>,
+    /// Whether this reads the storage of a tensor in another pickle.
+    pub(super) is_nested: bool,
+    pub(super) met: Vec<Met>,
+    /// The storages that streams were read as, by their place.
+    pub(super) storages: HashMap<(usize, usize, bool), NodeId>,
     pub(super) pos: usize,
     /// Start of the current instruction.
     pub(super) at: u64,
@@ -55,15 +65,27 @@ pub(super) struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(file: &'a [u8], limits: &'a Limits) -> Machine<'a> {
+    /// A machine for the pickle that begins and ends within a range of `file`.
+    pub(super) fn new(
+        file: &'a [u8],
+        range: Range<usize>,
+        limits: &'a Limits,
+        persistent: Persistent<'a>,
+        is_nested: bool,
+    ) -> Machine<'a> {
         let constant = |value| Node { value, offset: 0 };
         let empty = Value::Tuple(Vec::new());
         let nodes =
             [Value::None, Value::Bool(false), Value::Bool(true), empty].map(constant).into();
         Machine {
             file,
+            end: range.end.min(file.len()),
             limits,
-            pos: 0,
+            persistent,
+            is_nested,
+            met: Vec::new(),
+            storages: HashMap::new(),
+            pos: range.start,
             at: 0,
             opcode: Opcode::STOP,
             protocol: 0,
@@ -83,7 +105,7 @@ impl<'a> Machine<'a> {
     // Reading the file.
 
     pub(super) fn require(&self, len: u64) -> Result<usize, PickleError> {
-        let found = self.file.len().saturating_sub(self.pos) as u64;
+        let found = self.end.saturating_sub(self.pos) as u64;
         usize::try_from(len).ok().filter(|_| len <= found).ok_or(PickleError::Truncated {
             offset: self.at,
             opcode: self.opcode.name(),
@@ -120,7 +142,7 @@ impl<'a> Machine<'a> {
     /// The rest of the line, without its end.
     pub(super) fn raw_line(&mut self) -> Result<&'a [u8], PickleError> {
         let file = self.file;
-        let rest = file.get(self.pos..).unwrap_or(&[]);
+        let rest = file.get(self.pos..self.end).unwrap_or(&[]);
         // A line is text, so that a file without line ends is not searched beyond the cap.
         let cap = usize::try_from(self.limits.string_bytes).unwrap_or(usize::MAX);
         let head = rest.get(..rest.len().min(cap.saturating_add(1))).unwrap_or(rest);
@@ -161,10 +183,14 @@ impl<'a> Machine<'a> {
         self.charge(n.saturating_mul(PLACE_BYTES))
     }
 
+    pub(super) fn file_len(&self) -> u64 {
+        self.file.len() as u64
+    }
+
     /// Counts `n` more bytes of memory.
     pub(super) fn charge(&mut self, n: u64) -> Result<(), PickleError> {
         self.memory = self.memory.saturating_add(n);
-        let honest = (self.file.len() as u64).saturating_mul(self.limits.memory_per_byte);
+        let honest = self.file_len().saturating_mul(self.limits.memory_per_byte);
         self.check("bytes of memory", FREE_MEMORY.saturating_add(honest), self.memory)
     }
 
@@ -181,6 +207,7 @@ impl<'a> Machine<'a> {
                 ALLOCATION_BYTES
             }
             Value::Dict(entries) if !entries.is_empty() => ALLOCATION_BYTES,
+            Value::Storage(_) => (size_of::<Storage>() as u64).saturating_add(ALLOCATION_BYTES),
             // The array itself, then its shape and strides.
             Value::Array(array) => {
                 let axes = array.shape.len().saturating_mul(2 * size_of::<usize>()) as u64;

@@ -1,6 +1,7 @@
 //! What a pickle holds: values that refer to each other by index, and to the file by byte range.
 
 use super::numpy::{Array, Dtype};
+use super::tensor::Storage;
 
 /// A value of a pickle: an index into its table of values. Shared objects have one id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,8 +73,10 @@ pub enum Value {
     FrozenSet(Vec<NodeId>),
     /// A dict, `OrderedDict`, `defaultdict` or `Counter`, in insertion order, each key once.
     Dict(Vec<(NodeId, NodeId)>),
-    /// A NumPy array.
+    /// A NumPy array or a PyTorch tensor.
     Array(Box<Array>),
+    /// The elements of a PyTorch tensor, which are no array by themselves.
+    Storage(Box<Storage>),
     /// A NumPy dtype.
     Dtype(Dtype),
     /// One of the allowed names, used as a value; never called.
@@ -96,6 +99,7 @@ impl Value {
             Value::FrozenSet(_) => "frozenset",
             Value::Dict(_) => "dict",
             Value::Array(_) => "array",
+            Value::Storage(_) => "storage",
             Value::Dtype(_) => "dtype",
             Value::Global(_) => "constructor",
         }
@@ -178,4 +182,44 @@ callables! {
     OrderedDict: "collections", "OrderedDict";
     /// `collections.defaultdict`.
     DefaultDict: "collections", "defaultdict";
+    /// `torch._utils._rebuild_tensor`: an array of a storage.
+    RebuildTensor: "torch._utils", "_rebuild_tensor";
+    /// `torch._utils._rebuild_tensor_v2`: the same with what gradients need.
+    RebuildTensorV2: "torch._utils", "_rebuild_tensor_v2";
+    /// `torch._utils._rebuild_tensor_v3`: the same with an element type.
+    RebuildTensorV3: "torch._utils", "_rebuild_tensor_v3";
+    /// `torch._utils._rebuild_parameter`: a tensor that was a parameter.
+    RebuildParameter: "torch._utils", "_rebuild_parameter";
+    /// `torch.storage._load_from_bytes`: the storage that lies in a small file of `torch.save`.
+    LoadFromBytes: "torch.storage", "_load_from_bytes";
+    /// `torch.Size`: a tuple.
+    TorchSize: "torch", "Size";
+    /// The class of bytes, which like the next ones names the elements of a storage.
+    UntypedStorage: "torch" | "torch.storage", "UntypedStorage";
+    /// float64.
+    DoubleStorage: "torch", "DoubleStorage";
+    /// float32.
+    FloatStorage: "torch", "FloatStorage";
+    /// float16.
+    HalfStorage: "torch", "HalfStorage";
+    /// bfloat16.
+    BFloat16Storage: "torch", "BFloat16Storage";
+    /// int64.
+    LongStorage: "torch", "LongStorage";
+    /// int32.
+    IntStorage: "torch", "IntStorage";
+    /// int16.
+    ShortStorage: "torch", "ShortStorage";
+    /// int8.
+    CharStorage: "torch", "CharStorage";
+    /// uint8.
+    ByteStorage: "torch", "ByteStorage";
+    /// Booleans of one byte.
+    BoolStorage: "torch", "BoolStorage";
+    /// The element type uint16, which like the next two has no class of storage.
+    TorchUInt16: "torch", "uint16";
+    /// uint32.
+    TorchUInt32: "torch", "uint32";
+    /// uint64.
+    TorchUInt64: "torch", "uint64";
 }

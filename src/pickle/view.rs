@@ -193,6 +193,7 @@ pub(super) fn decode_number(dtype: Dtype, bytes: &[u8]) -> Option<Number> {
         (Kind::Int, 2) => Number::Int(i128::from(unsigned as u16 as i16)),
         (Kind::Int, 4) => Number::Int(i128::from(unsigned as u32 as i32)),
         (Kind::Int, 8) => Number::Int(i128::from(unsigned as i64)),
+        (Kind::BFloat, 2) => Number::Float(half::bf16::from_bits(unsigned as u16).to_f64()),
         (Kind::Float, 2) => Number::Float(half::f16::from_bits(unsigned as u16).to_f64()),
         (Kind::Float, 4) => Number::Float(f64::from(f32::from_bits(unsigned as u32))),
         (Kind::Float, 8) => Number::Float(f64::from_bits(unsigned)),

@@ -45,10 +45,11 @@ pub(super) struct Walk<'a> {
 type End = (usize, String);
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(file: &'a [u8]) -> Walk<'a> {
+    /// A walk over the pickles within a range of the file.
+    pub(super) fn new(file: &'a [u8], range: std::ops::Range<usize>) -> Walk<'a> {
         Walk {
-            file,
-            pos: 0,
+            file: file.get(..range.end).unwrap_or(file),
+            pos: range.start,
             stack: Vec::new(),
             n_lost: 0,
             marks: Vec::new(),

@@ -71,11 +71,12 @@ pub use reformat::copy;
 pub use refused::RefusedValues;
 pub use retext::{NewText, with_text};
 pub use verify::Verification;
-pub use write::{Outcome, OutputOptions, SourceInfo, WriteOptions, write};
+pub use write::{EntryInfo, Outcome, OutputOptions, SourceInfo, WriteOptions, write};
 
 use std::path::PathBuf;
 
 use crate::corpus::SplitName;
+use crate::signature::{self, Role};
 
 /// The version that this program writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
@@ -114,6 +115,16 @@ pub enum StoreError {
         format: Format,
         /// What was asked for.
         compression: Compression,
+    },
+    /// No store, but something that is known.
+    #[error("{path}: is not a feature store: it is {what}\n  hint: {hint}")]
+    OtherFile {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What to do with it.
+        hint: String,
     },
     /// A folder, but not an Arrow store.
     #[error("{path}: is a folder but not a feature store: it lacks `manifest.json`")]
@@ -193,4 +204,25 @@ pub enum StoreError {
         /// The option whose policy it was.
         option: &'static str,
     },
+}
+
+impl StoreError {
+    /// What is at `path`, which is no store; `None` if that is not known.
+    fn of_other(path: &std::path::Path) -> Option<StoreError> {
+        let known = signature::of_path(path).filter(|known| known.kind.role != Role::Store)?;
+        let name = path.display().to_string();
+        let hint = match known.kind.role {
+            Role::Packed => {
+                let name = signature::quoted(&name);
+                format!("`almt-data convert {name}` makes a store of the pickle in it")
+            }
+            _ => known.hint,
+        };
+        // An HDF5 file of another program is still one.
+        (known.kind.id != "hdf5").then(|| StoreError::OtherFile {
+            path: path.into(),
+            what: known.kind.what,
+            hint,
+        })
+    }
 }

@@ -17,7 +17,9 @@ use super::refused::RefusedValues;
 use super::settled::Settling;
 use super::{Compression, FeatureDtype, Format, StoreError, VERSION};
 use crate::corpus::check::{BlockFacts, Finding, SplitFacts, check};
-use crate::corpus::manifest::{Alignment, Column, Manifest, Source, SplitManifest, store_digest};
+use crate::corpus::manifest::{
+    Alignment, Column, Manifest, Source, SourceEntry, SplitManifest, store_digest,
+};
 use crate::corpus::release::Release;
 use crate::corpus::segment::video_of;
 use crate::corpus::stats::BlockStats;
@@ -70,6 +72,16 @@ pub struct SourceInfo<'a> {
     /// File name without its folder.
     pub file_name: String,
     /// The whole file.
+    pub bytes: &'a [u8],
+    /// What was read of it, where it is packed.
+    pub entry: Option<EntryInfo<'a>>,
+}
+
+/// What was taken out of a packed file.
+pub struct EntryInfo<'a> {
+    /// Its name within the file.
+    pub name: String,
+    /// The unpacked bytes.
     pub bytes: &'a [u8],
 }
 
@@ -339,7 +351,7 @@ impl Started {
         splits: &[SplitColumns<'_>],
         sources: &[SourceInfo<'_>],
         job: &Job<'_>,
-    ) -> Result<(Written, Vec<String>), StoreError> {
+    ) -> Result<(Written, Vec<Digests>), StoreError> {
         let context = job.context;
         let files = self.output.files().map_err(|error| context.io(error))?;
         let (done, failed) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -370,34 +382,54 @@ impl Started {
     }
 }
 
+/// SHA-256 of a file, and of what was taken out of it.
+pub(super) struct Digests {
+    file: String,
+    entry: Option<String>,
+}
+
 /// SHA-256 of each file as hexadecimal text, formed on a thread of `scope` until `failed` is set.
 fn digest_sources<'scope>(
     scope: &'scope Scope<'scope, '_>,
     sources: &'scope [SourceInfo<'scope>],
     failed: &'scope AtomicBool,
-) -> ScopedJoinHandle<'scope, Vec<String>> {
+) -> ScopedJoinHandle<'scope, Vec<Digests>> {
     // Small pieces, so that a failure elsewhere is noticed soon.
     const PIECE: usize = 1 << 18;
     scope.spawn(move || {
         use sha2::{Digest, Sha256};
-        let digest = |source: &SourceInfo<'_>| {
+        let digest = |bytes: &[u8]| -> String {
             let mut hasher = Sha256::new();
-            let pieces = source.bytes.chunks(PIECE);
+            let pieces = bytes.chunks(PIECE);
             pieces
                 .take_while(|_| !failed.load(Ordering::Acquire))
                 .for_each(|piece| hasher.update(piece));
             hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
         };
-        sources.iter().map(digest).collect()
+        sources
+            .iter()
+            .map(|source| Digests {
+                file: digest(source.bytes),
+                entry: source.entry.as_ref().map(|entry| digest(entry.bytes)),
+            })
+            .collect()
     })
 }
 
-fn source((source, sha256): (&SourceInfo<'_>, String)) -> Source {
+fn source((source, digests): (&SourceInfo<'_>, Digests)) -> Source {
+    let known = [Some(&digests.file), digests.entry.as_ref()];
+    let release = known.into_iter().flatten().find_map(|sha256| Release::find(sha256));
+    let entry = source.entry.as_ref().zip(digests.entry);
     Source {
         file_name: source.file_name.clone(),
         size: source.bytes.len() as u64,
-        release: Release::find(&sha256).map(ToString::to_string),
-        sha256,
+        sha256: digests.file,
+        release: release.map(ToString::to_string),
+        entry: entry.map(|(entry, sha256)| SourceEntry {
+            name: entry.name.clone(),
+            size: entry.bytes.len() as u64,
+            sha256,
+        }),
     }
 }
 

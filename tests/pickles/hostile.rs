@@ -35,7 +35,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, u64, &'static str)> {
         ("subprocess", call("subprocess", "Popen", "true"), 0, "`subprocess.Popen`"),
         ("builtins.eval", call("builtins", "eval", "true"), 0, "`builtins.eval`"),
         ("getattr", call("__builtin__", "getattr", "true"), 0, "`__builtin__.getattr`"),
-        ("torch", call("torch._utils", "_rebuild_tensor_v2", "true"), 0, "_rebuild_tensor_v2"),
+        ("torch", call("torch._utils", "_rebuild_qtensor", "true"), 0, "_rebuild_qtensor"),
         ("numpy load", call("numpy", "load", "true"), 0, "`numpy.load`"),
         (
             "terminal escapes in a name",
@@ -186,11 +186,7 @@ fn payloads(witness: &Path) -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("profile", call("cProfile", "run", &open), "cProfile.run"),
         ("run by NumPy", call("numpy.testing._private.utils", "runstring", &open), "runstring"),
         ("pickle in a pickle", call("pickle", "loads", &touch), "pickle.loads"),
-        (
-            "torch in a pickle",
-            call("torch.storage", "_load_from_bytes", &touch),
-            "torch.storage._load_from_bytes",
-        ),
+        ("torch in a pickle", call("torch", "load", &touch), "torch.load"),
         (
             "PROTO 2 subprocess",
             parts(&[

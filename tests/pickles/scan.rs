@@ -65,12 +65,12 @@ fn a_further_pickle_is_scanned_too() {
 }
 
 #[test]
-fn an_old_file_of_torch_is_refused_and_listed() {
+fn an_old_file_of_torch_is_listed_and_refused_for_what_it_imports() {
     let magic = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.";
     let scan = scan(&[&magic[..], b"\x80\x02M\xe9\x03.\x80\x02ctorch\nload\n."].concat());
     assert_eq!(scan.n_pickles, 3);
     assert_eq!(scan.globals[0].name.as_deref(), Some("torch.load"));
-    assert!(scan.refusal.unwrap().message.contains("`torch.save` in its old format"));
+    assert!(scan.refusal.unwrap().message.contains("refused to import `torch.load`"));
 }
 
 #[test]

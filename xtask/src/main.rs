@@ -25,6 +25,7 @@ Tasks:
   bench convert [--scale N]
                   Compare the conversion of a large pickle with plain Python and with `cp`
   bench open      Compare a batch out of an Arrow store with `pickle.load`
+  bench packed    Compare conversion of compressed pickles with `zcat` and `pickle.load`
   bench train     Compare a training step with eager PyTorch (fetches PyTorch, 4 GB)
   bench gpu       Compare training on a GPU with PyTorch, eager and compiled (fetches PyTorch, 4 GB)
   interop --mmsa  Have MMSA's own data loader read an exported pickle (fetches PyTorch, 4 GB)

@@ -62,7 +62,8 @@ pub(super) fn to_text(files: &[FileEntry], manifest: &Manifest) -> io::Result<St
 /// Reads the file in `folder`.
 pub(super) fn read(folder: &Path) -> Result<(Vec<FileEntry>, Manifest), StoreError> {
     let text = fs::read(folder.join(NAME)).map_err(|cause| match cause.kind() {
-        io::ErrorKind::NotFound => StoreError::NotArrow { path: folder.into() },
+        io::ErrorKind::NotFound => StoreError::of_other(folder)
+            .unwrap_or_else(|| StoreError::NotArrow { path: folder.into() }),
         _ => StoreError::Io { path: folder.join(NAME), action: "read", cause },
     })?;
     let damaged =

@@ -183,13 +183,17 @@ fn check_signature(path: &Path) -> Result<(), StoreError> {
     match file.read_exact(&mut start) {
         Ok(()) if start == *SIGNATURE => Ok(()),
         Err(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => Err(io("read", cause)),
-        _ => Err(StoreError::NotHdf5 { path: path.into() }),
+        _ => {
+            Err(StoreError::of_other(path)
+                .unwrap_or_else(|| StoreError::NotHdf5 { path: path.into() }))
+        }
     }
 }
 
 fn check_version(path: &Path, file: &File) -> Result<(), StoreError> {
     let Ok(attribute) = file.attr("store_version") else {
-        return Err(StoreError::NotAStore { path: path.into() });
+        return Err(StoreError::of_other(path)
+            .unwrap_or_else(|| StoreError::NotAStore { path: path.into() }));
     };
     let found: u64 = attribute
         .read_scalar()

@@ -6,6 +6,7 @@ mod convert;
 mod gpu;
 mod measure;
 mod open;
+mod packed;
 mod train;
 
 /// Runs one benchmark.
@@ -13,8 +14,9 @@ pub fn bench(args: &[String]) -> Result<(), String> {
     match args.split_first() {
         Some((what, rest)) if what == "convert" => convert::convert(rest),
         Some((what, rest)) if what == "open" => open::open(rest),
+        Some((what, rest)) if what == "packed" => packed::packed(rest),
         Some((what, rest)) if what == "train" => train::train(rest),
         Some((what, rest)) if what == "gpu" => gpu::gpu(rest),
-        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open`, `train` or `gpu`".into()),
+        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open`, `packed`, `train` or `gpu`".into()),
     }
 }

@@ -1,0 +1,45 @@
+//! Any bytes under a name that the first byte chooses: what they are is told, what they are packed in
+//! is taken off, and the parts of a file of `torch.save` are read, each within its limits.
+
+#![no_main]
+
+use almt_data::container::{self, Options};
+use almt_data::pickle::{Pickle, Places, Scan, describe};
+use almt_data::signature;
+use libfuzzer_sys::fuzz_target;
+
+const NAMES: [&str; 8] =
+    ["a.pkl", "a.pkl.gz", "a.zip", "a.tar", "a.zip.001", "a.z01", "a.pkl.crdownload", "-x 'y.csv"];
+
+/// Bytes that an input may unpack to.
+const UNPACKED_BYTES: u64 = 1 << 20;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let name = NAMES[usize::from(*choice) % NAMES.len()];
+    if let Some(known) = signature::identify(bytes, name) {
+        assert!(!known.hint.contains('\n') && known.hint.len() < 1 << 12, "{known:?}");
+    }
+    let entry = choice.is_multiple_of(2).then(|| "e".to_owned());
+    let options = Options { entry, unpacked_bytes: UNPACKED_BYTES };
+    let opened = match container::from_bytes(bytes, name, &options) {
+        Ok(opened) => opened,
+        Err(error) => {
+            assert!(!error.to_string().contains('\n'), "{error}");
+            assert!(error.hint().is_none_or(|hint| !hint.contains('\n')), "{error:?}");
+            return;
+        }
+    };
+    assert!(!opened.is_packed() || opened.bytes().len() as u64 <= UNPACKED_BYTES);
+    let limits = almt_data_fuzz::limits();
+    let Ok(parts) = container::torch_parts(opened.bytes(), opened.name()) else { return };
+    let content = opened.bytes().to_vec();
+    let Some(parts) = parts else {
+        let _ = Scan::from_bytes(content, &limits);
+        return;
+    };
+    let places = Places { pickle: parts.pickle, storages: parts.storages };
+    if let Ok(pickle) = Pickle::from_places(content, &places, &limits) {
+        describe(&pickle, "fuzz");
+    }
+});

@@ -1,0 +1,378 @@
+//! How a pickle is got out of the file that it was packed into: compressed, or within an archive.
+//!
+//! [`open`] maps a file. What is not packed stays where it is; so does what lies in an archive as
+//! it is, of which only a range is lent. Everything else is unpacked into a file without a name in
+//! the folder for temporary files (`TMPDIR`), and that file is mapped: memory is what it is for a
+//! plain pickle, however large the content. Its size has a limit, its check sum is compared where
+//! the format has one, and a file that was cut says so.
+//!
+//! This module knows compressions and archives. It must not know what is in the files that it
+//! unpacks.
+
+mod error;
+mod unpack;
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+pub use error::{Cause, ContainerError};
+pub use unpack::UNPACKED_BYTES;
+
+use crate::map::Bytes;
+use crate::signature::archive::{
+    Entry, Listing, Method, all_zip_entries, shown, tar_entries, zip_entries,
+};
+use crate::signature::{self, PACKED_ENDINGS};
+use unpack::Codec;
+
+/// Files within files: `x.pkl.gz` in a `.tar.gz` has three. One more is for a zip around it.
+const NESTING: usize = 4;
+
+/// What the caller wants of a file.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The entry to take of an archive; without it, the only pickle.
+    pub entry: Option<String>,
+    /// The most bytes that are unpacked; see [`UNPACKED_BYTES`].
+    pub unpacked_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { entry: None, unpacked_bytes: UNPACKED_BYTES }
+    }
+}
+
+/// A file, and what was found in it.
+pub struct Opened {
+    pub(crate) content: Bytes,
+    /// The file as it is on the disk, where its content was taken out of it.
+    outer: Option<Bytes>,
+    name: String,
+    is_entry: bool,
+}
+
+impl Opened {
+    /// The content: the file itself, or what was packed into it.
+    pub fn bytes(&self) -> &[u8] {
+        self.content.bytes()
+    }
+
+    /// The name of the content: that of the file without the endings of what was taken off, or of
+    /// the entry with its folders.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the content was packed.
+    pub fn is_packed(&self) -> bool {
+        self.outer.is_some()
+    }
+
+    /// Whether the content is an entry of an archive, which has a name of its own.
+    pub fn is_entry(&self) -> bool {
+        self.is_entry
+    }
+
+    /// Gives the content away; what is left is the file around it, if there is one.
+    pub(crate) fn into_parts(self) -> (Bytes, Option<Outer>) {
+        let Opened { content, outer, name, .. } = self;
+        (content, outer.map(|bytes| Outer { bytes, name }))
+    }
+}
+
+/// The file around a content.
+pub struct Outer {
+    bytes: Bytes,
+    name: String,
+}
+
+impl Outer {
+    /// The whole file.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.bytes()
+    }
+
+    /// The name of the content.
+    pub fn entry(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Told of the bytes that are to be unpacked, and of each stretch that was.
+pub trait Progress {
+    /// A stretch of `total` packed bytes begins.
+    fn begin(&self, total: u64);
+    /// So many more of them are done.
+    fn advance(&self, n_bytes: u64);
+}
+
+/// For those who do not want to know.
+impl Progress for () {
+    fn begin(&self, _: u64) {}
+    fn advance(&self, _: u64) {}
+}
+
+/// Opens the file at `path`, and takes out what is packed into it.
+///
+/// A file of an unknown kind is opened as it is: who reads it says what is wrong with it.
+///
+/// # Errors
+/// If the file cannot be opened; what is packed is cut, damaged or larger than the limit; the
+/// folder for temporary files is full; an archive has several pickles and none was asked for, or
+/// none at all.
+pub fn open(
+    path: &Path,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Opened, ContainerError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let source = Source { name, given: path.display().to_string(), map: &|| Bytes::map(path) };
+    open_source(source, options, progress)
+}
+
+/// As [`open`], of a file that lies in memory.
+///
+/// # Errors
+/// As [`open`].
+pub fn from_bytes(bytes: &[u8], name: &str, options: &Options) -> Result<Opened, ContainerError> {
+    let map = || Ok(Bytes::Memory(bytes.to_vec()));
+    let source = Source { name: name.into(), given: name.into(), map: &map };
+    open_source(source, options, &())
+}
+
+/// A file that is opened.
+struct Source<'a> {
+    name: String,
+    /// The name as it was given, for the commands in hints.
+    given: String,
+    map: &'a dyn Fn() -> io::Result<Bytes>,
+}
+
+fn open_source(
+    source: Source<'_>,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Opened, ContainerError> {
+    let Source { name, given, map } = source;
+    let map = || map().map_err(|error| ContainerError { inside: None, cause: Cause::Open(error) });
+    let content = map()?;
+    let mut opened = Opened { content, outer: None, name, is_entry: false };
+    let mut wanted = options.entry.as_deref();
+    for level in 0..=NESTING {
+        let fail = |cause| {
+            let inside = (level > 0).then(|| shown(&opened.name));
+            ContainerError { inside, cause }
+        };
+        // Commands in hints have the file as it was given.
+        let shown = if level == 0 { given.clone() } else { opened.name.clone() };
+        let step = step(opened.bytes(), &opened.name, &shown, &mut wanted, options);
+        let step = step.map_err(&fail)?;
+        let Some(Step { packed, name, is_entry }) = step else { break };
+        if level == NESTING {
+            return Err(fail(Cause::Nested));
+        }
+        let unpacked = unpack::unpack(opened.bytes(), &packed, options.unpacked_bytes, progress);
+        let unpacked = unpacked.map_err(&fail)?;
+        let before = std::mem::replace(&mut opened.content, Bytes::Memory(Vec::new()));
+        let (content, before) = match unpacked {
+            Some(content) => (content, Some(before)),
+            None => (before.part(packed.place), None),
+        };
+        opened.content = content;
+        // The first one is the user's file; those between are of no use any more.
+        if opened.outer.is_none() {
+            opened.outer = Some(match before {
+                Some(before) => before,
+                None => map()?,
+            });
+        }
+        opened.name = name;
+        opened.is_entry |= is_entry;
+    }
+    if let Some(name) = wanted {
+        let cause = Cause::NoArchive { name: shown(name) };
+        return Err(ContainerError { inside: None, cause });
+    }
+    Ok(opened)
+}
+
+/// What has to be unpacked next.
+struct Step {
+    packed: Packed,
+    name: String,
+    is_entry: bool,
+}
+
+/// Packed bytes.
+struct Packed {
+    codec: Codec,
+    place: Range<usize>,
+    /// Size of the content, where it is known before.
+    size: Option<u64>,
+    crc32: Option<u32>,
+}
+
+/// What `bytes` are packed in; `None` if they are not.
+fn step(
+    bytes: &[u8],
+    name: &str,
+    shown: &str,
+    wanted: &mut Option<&str>,
+    options: &Options,
+) -> Result<Option<Step>, Cause> {
+    let Some(known) = signature::identify(bytes, name) else { return Ok(None) };
+    let codec = match known.kind.id {
+        "gzip" => Codec::Gzip,
+        "bzip2" => Codec::Bzip2,
+        "xz" => Codec::Xz,
+        "lzma" => Codec::Lzma,
+        "zstd" => Codec::Zstd,
+        id @ ("zip" | "tar") => {
+            let list = if id == "zip" { zip_entries } else { tar_entries };
+            let what = known.kind.what;
+            let listing =
+                list(bytes, wanted.take()).map_err(|problem| Cause::Damaged { what, problem })?;
+            let entry = choose(listing, options, what, id, shown)?;
+            return entry_step(entry, what).map(Some);
+        }
+        _ => return Ok(None),
+    };
+    let packed = Packed { codec, place: 0..bytes.len(), size: None, crc32: None };
+    Ok(Some(Step { packed, name: unpacked_name(name), is_entry: false }))
+}
+
+/// The entry that was asked for, or the only one there is.
+fn choose(
+    mut listing: Listing,
+    options: &Options,
+    what: &'static str,
+    id: &str,
+    archive: &str,
+) -> Result<Entry, Cause> {
+    let is_asked = options.entry.is_some();
+    match (listing.wanted.take(), &options.entry) {
+        (Some(entry), _) => return Ok(entry),
+        // It was found in an archive around this one.
+        (None, Some(name)) if listing.pickles.len() != 1 => {
+            return Err(Cause::NoEntry { what, name: shown(name), names: listing.some_names() });
+        }
+        _ => {}
+    }
+    let n_pickles = listing.pickles.len().saturating_add(listing.n_more_pickles);
+    match (listing.pickles.pop(), n_pickles) {
+        (Some(only), 1) if !is_asked || only.size > 0 => Ok(only),
+        (Some(last), _) => {
+            listing.pickles.push(last);
+            Err(Cause::several(what, listing.pickles, n_pickles, id, archive))
+        }
+        (None, _) => {
+            Err(Cause::NoPickle { what, names: listing.some_names(), n_files: listing.n_files })
+        }
+    }
+}
+
+fn entry_step(entry: Entry, what: &'static str) -> Result<Step, Cause> {
+    let name = shown(&entry.name);
+    let codec = match entry.method {
+        Method::Stored => Codec::Stored,
+        Method::Deflate => Codec::Deflate,
+        Method::Bzip2 => Codec::Bzip2,
+        Method::Zstd => Codec::Zstd,
+        Method::Xz => Codec::Xz,
+        Method::Encrypted => return Err(Cause::Encrypted { name }),
+        Method::Sparse | Method::Other => return Err(Cause::Method { what, name }),
+    };
+    let packed = Packed { codec, place: entry.place, size: Some(entry.size), crc32: entry.crc32 };
+    Ok(Step { packed, name: entry.name, is_entry: true })
+}
+
+/// Where the parts of a file of `torch.save` lie: its pickle, and its storages by their names.
+pub struct TorchParts {
+    /// The pickle of the object.
+    pub pickle: Range<usize>,
+    /// The elements of tensors.
+    pub storages: HashMap<String, Range<usize>>,
+}
+
+/// The parts of `bytes`, if they are a zip archive as `torch.save` writes it.
+///
+/// # Errors
+/// If the archive is cut or damaged, or a part of it is packed, as `torch.save` never does.
+pub fn torch_parts(bytes: &[u8], name: &str) -> Result<Option<TorchParts>, ContainerError> {
+    let Some(known) = signature::identify(bytes, name).filter(|known| known.kind.id == "torch")
+    else {
+        return Ok(None);
+    };
+    let what = known.kind.what;
+    let fail = |cause| ContainerError { inside: None, cause };
+    let damaged = |problem| fail(Cause::Damaged { what, problem });
+    let entries = all_zip_entries(bytes).map_err(damaged)?;
+    let mut parts = TorchParts { pickle: 0..0, storages: HashMap::new() };
+    let mut folder = None;
+    for entry in &entries {
+        let Some((top, rest)) = entry.name.split_once('/') else { continue };
+        let key = match rest {
+            "data.pkl" | "byteorder" => None,
+            rest => match rest.strip_prefix("data/") {
+                Some(key) => Some(key),
+                None => continue,
+            },
+        };
+        // The pickle comes first, and its folder is that of all others.
+        if *folder.get_or_insert(top) != top {
+            continue;
+        }
+        if entry.method != Method::Stored {
+            return Err(fail(Cause::Method { what, name: shown(&entry.name) }));
+        }
+        let content = bytes.get(entry.place.clone()).unwrap_or_default();
+        if entry.crc32.is_some_and(|expected| expected != crc32fast::hash(content)) {
+            return Err(damaged(format!("`{}` differs from its check sum", shown(&entry.name))));
+        }
+        match (rest, key) {
+            (_, Some(key)) => {
+                parts.storages.insert(key.into(), entry.place.clone());
+            }
+            ("data.pkl", None) => parts.pickle = entry.place.clone(),
+            _ if content != b"little" => {
+                return Err(damaged("its numbers have the most significant byte first".into()));
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(parts))
+}
+
+/// The name of what was compressed.
+pub fn unpacked_name(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    let without = |ending: &str| name.get(..name.len().saturating_sub(ending.len()));
+    let ends = |ending: &&str| lower.ends_with(*ending) && lower.len() > ending.len();
+    if let Some(ending) = [".tgz", ".tbz2", ".tbz", ".txz", ".tzst"].iter().find(|e| ends(e)) {
+        return format!("{}.tar", without(ending).unwrap_or(name));
+    }
+    let ending = PACKED_ENDINGS.iter().find(|ending| ends(ending));
+    ending.and_then(|ending| without(ending)).unwrap_or(name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unpacked_name;
+
+    #[test]
+    fn names_lose_the_ending_of_what_was_taken_off() {
+        for (packed, name) in [
+            ("a.pkl.gz", "a.pkl"),
+            ("A.PKL.GZ", "A.PKL"),
+            ("x.tgz", "x.tar"),
+            ("x.tar.xz", "x.tar"),
+            ("gzip-under-another-name.pkl", "gzip-under-another-name.pkl"),
+            (".gz", ".gz"),
+        ] {
+            assert_eq!(unpacked_name(packed), name);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The entries of zip and tar files: names, sizes and where they lie. Nothing is unpacked.
+
+use std::io::Cursor;
+use std::ops::Range;
+
+use super::is_pickle_name;
+
+/// Pickles of one archive that are listed; no public one comes near it.
+const MOST_PICKLES: usize = 1000;
+
+/// Other entries that are named.
+const OTHERS_NAMED: usize = 5;
+
+/// How the bytes of an entry are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Not at all.
+    Stored,
+    /// Deflate.
+    Deflate,
+    /// bzip2.
+    Bzip2,
+    /// Zstandard.
+    Zstd,
+    /// xz.
+    Xz,
+    /// Encrypted.
+    Encrypted,
+    /// In pieces, with holes between them.
+    Sparse,
+    /// In a way that is not read.
+    Other,
+}
+
+/// A file within an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name with its folders.
+    pub name: String,
+    /// Size when unpacked, as the archive says.
+    pub size: u64,
+    /// How it is packed.
+    pub method: Method,
+    /// Where its packed bytes lie in the archive.
+    pub place: Range<usize>,
+    /// CRC-32 of the unpacked bytes, where the archive has it.
+    pub crc32: Option<u32>,
+}
+
+/// What an archive holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Entries with the names of pickles; in an archive of one file, that file.
+    pub pickles: Vec<Entry>,
+    /// Names of the first others.
+    pub others: Vec<String>,
+    /// Number of all files.
+    pub n_files: usize,
+    /// The entry that was asked for.
+    pub wanted: Option<Entry>,
+    /// Pickles beyond those that are listed.
+    pub n_more_pickles: usize,
+    only: Option<Entry>,
+}
+
+impl Listing {
+    fn add(&mut self, entry: Entry, wanted: Option<&str>) {
+        self.n_files = self.n_files.saturating_add(1);
+        if wanted == Some(&entry.name) {
+            self.wanted = Some(entry.clone());
+        }
+        // What a Mac adds beside each file has the same ending.
+        let base = entry.name.rsplit('/').next().unwrap_or_default();
+        let is_hidden = base.starts_with('.') || entry.name.starts_with("__MACOSX/");
+        if is_pickle_name(&entry.name) && !is_hidden {
+            match self.pickles.len() < MOST_PICKLES {
+                true => self.pickles.push(entry),
+                false => self.n_more_pickles = self.n_more_pickles.saturating_add(1),
+            }
+            return;
+        }
+        if is_hidden {
+            self.n_files = self.n_files.saturating_sub(1);
+            return;
+        }
+        if self.others.len() < OTHERS_NAMED {
+            self.others.push(entry.name.clone());
+        }
+        if self.n_files == 1 {
+            self.only = Some(entry);
+        }
+    }
+
+    fn finish(mut self) -> Listing {
+        if self.pickles.is_empty() && self.n_files == 1 {
+            self.pickles.extend(self.only.take());
+        }
+        self
+    }
+
+    /// The first files, for a message.
+    pub fn some_names(&self) -> String {
+        let pickles = self.pickles.iter().map(|entry| entry.name.clone());
+        let names: Vec<String> =
+            pickles.chain(self.others.iter().cloned()).take(OTHERS_NAMED).collect();
+        let n_more = self.n_files.saturating_sub(names.len());
+        let more = if n_more > 0 { format!(" and {n_more} more") } else { String::new() };
+        format!("{}{more}", names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// A name of an entry in a message: short and printable.
+pub fn shown(name: &str) -> String {
+    const MOST_CHARS: usize = 120;
+    let mut out = String::new();
+    for char in name.chars().take(MOST_CHARS) {
+        if char.is_control() { out.extend(char.escape_debug()) } else { out.push(char) }
+    }
+    out
+}
+
+type Zip<'a> = zip::ZipArchive<Cursor<&'a [u8]>>;
+
+/// Opens the central directory at the end of a zip file.
+fn open_zip(bytes: &[u8]) -> Result<Zip<'_>, String> {
+    zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())
+}
+
+/// The files of a zip archive, and the one that is `wanted`.
+///
+/// # Errors
+/// If the directory at its end is absent or damaged; with the reason.
+pub fn zip_entries(bytes: &[u8], wanted: Option<&str>) -> Result<Listing, String> {
+    let mut zip = open_zip(bytes)?;
+    let mut listing = Listing::default();
+    for idx in 0..zip.len() {
+        if let Some(entry) = zip_entry(&mut zip, idx, bytes.len())? {
+            listing.add(entry, wanted);
+        }
+    }
+    Ok(listing.finish())
+}
+
+/// All files of a zip archive.
+///
+/// # Errors
+/// As [`zip_entries`].
+pub fn all_zip_entries(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+    let mut zip = open_zip(bytes)?;
+    let entries = (0..zip.len()).map(|idx| zip_entry(&mut zip, idx, bytes.len()));
+    entries.filter_map(Result::transpose).collect()
+}
+
+/// The names of a zip archive, as far as its directory can be read.
+pub(super) fn zip_names(bytes: &[u8]) -> Vec<String> {
+    let Ok(zip) = open_zip(bytes) else { return Vec::new() };
+    let names = zip.file_names_raw().map(|name| String::from_utf8_lossy(name).into_owned());
+    names.collect()
+}
+
+fn zip_entry(zip: &mut Zip<'_>, idx: usize, len: usize) -> Result<Option<Entry>, String> {
+    use zip::CompressionMethod as Zip;
+    let file = zip.by_index_raw(idx).map_err(|error| error.to_string())?;
+    if file.is_dir() {
+        return Ok(None);
+    }
+    let name = match file.name() {
+        Ok(name) => name.into_owned(),
+        Err(_) => String::from_utf8_lossy(file.name_raw()).into_owned(),
+    };
+    let compression = file.compression();
+    let method = match compression {
+        _ if file.encrypted() => Method::Encrypted,
+        Zip::Stored => Method::Stored,
+        _ if compression == Zip::DEFLATE => Method::Deflate,
+        _ if compression == Zip::BZIP2 => Method::Bzip2,
+        _ if compression == Zip::ZSTD => Method::Zstd,
+        _ if compression == Zip::XZ => Method::Xz,
+        _ => Method::Other,
+    };
+    let start = file.data_start().and_then(|start| usize::try_from(start).ok());
+    let packed = usize::try_from(file.compressed_size()).ok();
+    let place = start.zip(packed).and_then(|(start, len)| Some(start..start.checked_add(len)?));
+    let place = place
+        .filter(|place| place.end <= len)
+        .ok_or_else(|| format!("`{}` lies beyond the end of the file", shown(&name)))?;
+    Ok(Some(Entry { name, size: file.size(), method, place, crc32: Some(file.crc32()) }))
+}
+
+/// The files of a tar archive, and the one that is `wanted`.
+///
+/// # Errors
+/// If a header is damaged, or the archive ends within an entry; with the reason.
+pub fn tar_entries(bytes: &[u8], wanted: Option<&str>) -> Result<Listing, String> {
+    let mut archive = tar::Archive::new(Cursor::new(bytes));
+    let entries = archive.entries_with_seek().map_err(|error| error.to_string())?;
+    let mut listing = Listing::default();
+    for entry in entries {
+        let entry = entry.map_err(|error| error.to_string())?;
+        let kind = entry.header().entry_type();
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let method = match kind {
+            _ if kind.is_gnu_sparse() => Method::Sparse,
+            _ if kind.is_file() || kind.is_contiguous() => Method::Stored,
+            _ => continue,
+        };
+        // The old format says so of folders by their name alone.
+        if name.ends_with('/') {
+            continue;
+        }
+        let start = usize::try_from(entry.raw_file_position()).ok();
+        let len = usize::try_from(entry.size()).ok();
+        let place = start.zip(len).and_then(|(start, len)| Some(start..start.checked_add(len)?));
+        let place = place.filter(|place| place.end <= bytes.len() || method == Method::Sparse);
+        let place = place.ok_or_else(|| format!("the file ends within `{}`", shown(&name)))?;
+        let name = name.strip_prefix("./").map(Into::into).unwrap_or(name);
+        listing.add(Entry { name, size: entry.size(), method, place, crc32: None }, wanted);
+    }
+    Ok(listing.finish())
+}

@@ -1,0 +1,70 @@
+//! The names at the top of an HDF5 file, found without the library, which need not be told apart
+//! from its own errors and does not read hostile files well.
+
+/// The bytes that every HDF5 file has at offset 0, or at 512 and its doublings behind a block of
+/// the user's.
+pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// How far into the file the top group is looked for: files of h5py and of ours have it first.
+const LOOKED_AT: usize = 1 << 16;
+
+/// Whether it is an HDF5 file.
+pub(super) fn is_hdf5(bytes: &[u8]) -> bool {
+    start(bytes).is_some()
+}
+
+/// Where the file begins, behind a block of the user's.
+fn start(bytes: &[u8]) -> Option<usize> {
+    let blocks = std::iter::successors(Some(512_usize), |at| at.checked_mul(2)).take(8);
+    let mut starts = std::iter::once(0).chain(blocks);
+    starts.find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(SIGNATURE)))
+}
+
+/// Names of the groups and datasets at the top, as far as they stand in the first heap of names,
+/// which is the top group's.
+pub(super) fn top_names(bytes: &[u8]) -> Vec<String> {
+    names(bytes).unwrap_or_default()
+}
+
+fn names(bytes: &[u8]) -> Option<Vec<String>> {
+    const HEAP: &[u8] = b"HEAP";
+    const SIZE: usize = 8;
+    const FREE: usize = 16;
+    const ADDRESS: usize = 24;
+    /// Free stretches that are followed; files of few names have one.
+    const MOST_FREE: usize = 64;
+    // Addresses count from where the file begins.
+    let bytes = bytes.get(start(bytes)?..)?;
+    let head = bytes.get(..bytes.len().min(LOOKED_AT))?;
+    let at = head.windows(HEAP.len()).position(|window| window == HEAP)?;
+    let number = |offset: usize| -> Option<usize> {
+        let place = at.checked_add(offset)?;
+        let bytes = bytes.get(place..place.checked_add(8)?)?;
+        usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
+    };
+    let (len, place) = (number(SIZE)?.min(LOOKED_AT), number(ADDRESS)?);
+    let mut heap = bytes.get(place..place.checked_add(len)?.min(bytes.len()))?.to_vec();
+    // A free stretch begins with the place of the next one and its own length.
+    let mut free = number(FREE)?;
+    for _ in 0..MOST_FREE {
+        let word = |at: usize| -> Option<usize> {
+            let bytes = heap.get(at..at.checked_add(8)?)?;
+            usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
+        };
+        let Some((next, len)) = word(free).zip(free.checked_add(8).and_then(word)) else { break };
+        let end = free.saturating_add(len).min(heap.len());
+        if let Some(stretch) = heap.get_mut(free..end) {
+            stretch.fill(0);
+        }
+        free = next;
+    }
+    let is_name = |name: &[u8]| !name.is_empty() && name.iter().all(|b| b.is_ascii_graphic());
+    let names = heap.split(|byte| *byte == 0).filter(|name| is_name(name));
+    Some(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+/// Whether a word stands near the beginning, as names of attributes of the top group do.
+pub(super) fn mentions(bytes: &[u8], word: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(LOOKED_AT)).unwrap_or(bytes);
+    head.windows(word.len()).any(|window| window == word)
+}

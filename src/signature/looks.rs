@@ -1,0 +1,379 @@
+//! Evidence of a kind of file that is more than a few fixed bytes at its beginning.
+
+use super::archive::zip_names;
+use super::{Subject, hdf5};
+
+/// The bytes of a local header, with which most zip archives begin.
+const LOCAL: &[u8] = b"PK\x03\x04";
+
+/// What text is looked at.
+const TEXT_HEAD: usize = 4096;
+
+pub(super) fn is_empty(file: &Subject<'_>) -> bool {
+    file.bytes.is_empty()
+}
+
+/// Zeros only, as far as a header could reach.
+pub(super) fn is_zeros(file: &Subject<'_>) -> bool {
+    file.head(512).iter().all(|byte| *byte == 0)
+}
+
+// Archives.
+
+/// The end of the central directory, with the number of the disk that it is on.
+fn zip_end(bytes: &[u8]) -> Option<u16> {
+    const END: &[u8] = b"PK\x05\x06";
+    /// The directory's end without the comment, and the longest comment.
+    const LEN: usize = 22;
+    const COMMENT: usize = 0xffff;
+    let start = bytes.len().saturating_sub(LEN + COMMENT);
+    let tail = bytes.get(start..)?;
+    let at = tail.windows(END.len()).rposition(|window| window == END)?;
+    let disk = tail.get(at.checked_add(4)?..at.checked_add(6)?)?;
+    Some(u16::from_le_bytes(disk.try_into().ok()?))
+}
+
+/// The name of the first entry of a zip archive, from its local header.
+pub(super) fn first_entry(bytes: &[u8]) -> Option<String> {
+    const NAME_LEN: usize = 26;
+    const NAME: usize = 30;
+    let start = if bytes.starts_with(b"PK\x07\x08") { 4 } else { 0 };
+    let header = bytes.get(start..).filter(|header| header.starts_with(LOCAL))?;
+    let len = u16::from_le_bytes(header.get(NAME_LEN..NAME_LEN + 2)?.try_into().ok()?);
+    let name = header.get(NAME..)?.get(..usize::from(len))?;
+    Some(String::from_utf8_lossy(name).into_owned()).filter(|name| !name.is_empty())
+}
+
+fn is_zip(file: &Subject<'_>) -> bool {
+    // Behind the stub of a program that unpacks itself, or after what a mail put before it.
+    let has_stub = || file.bytes.starts_with(b"MZ") || file.bytes.starts_with(b"#!");
+    file.bytes.starts_with(LOCAL) || (has_stub() && zip_end(file.bytes).is_some())
+}
+
+/// Whether the name is that of a part, such as `x.zip.001` or `x.z01`.
+pub(super) fn is_part_name(name: &str) -> bool {
+    let Some((stem, ending)) = name.rsplit_once('.') else { return false };
+    let digits = |text: &str| text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let part = |text: &str| {
+        text.strip_prefix("part").is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    let lower = ending.to_ascii_lowercase();
+    (lower.len() == 3 && digits(&lower))
+        || lower.strip_prefix(['z', 'r']).is_some_and(digits)
+        || (lower == "rar" && stem.to_ascii_lowercase().rsplit('.').next().is_some_and(part))
+}
+
+/// A part of a zip archive: the first by its marker or name, the last by its number.
+pub(super) fn is_zip_part(file: &Subject<'_>) -> bool {
+    let is_last = || zip_end(file.bytes).is_some_and(|disk| disk != 0 && disk != u16::MAX);
+    file.bytes.starts_with(b"PK\x07\x08")
+        || (is_zip(file) && zip_end(file.bytes).is_none() && is_part_name(file.name))
+        || (!file.bytes.starts_with(b"\x80") && file.name.ends_with(".zip") && is_last())
+}
+
+/// A zip archive without the directory that every one ends with.
+pub(super) fn is_cut_zip(file: &Subject<'_>) -> bool {
+    file.bytes.starts_with(LOCAL) && zip_end(file.bytes).is_none()
+}
+
+pub(super) fn is_whole_zip(file: &Subject<'_>) -> bool {
+    is_zip(file)
+}
+
+/// Names of the entries; of a cut archive, only the first.
+fn names(file: &Subject<'_>) -> Vec<String> {
+    if !file.bytes.starts_with(LOCAL) {
+        return Vec::new();
+    }
+    let names = zip_names(file.bytes);
+    if names.is_empty() { first_entry(file.bytes).into_iter().collect() } else { names }
+}
+
+/// Exactly `FOLDER/data.pkl`, which `torch.save` writes first: a name that only ends alike is
+/// someone's data.
+fn has_torch_entry(file: &Subject<'_>, entry: &str) -> bool {
+    names(file).iter().any(|name| name.split_once('/').is_some_and(|(_, rest)| rest == entry))
+}
+
+pub(super) fn is_torch(file: &Subject<'_>) -> bool {
+    has_torch_entry(file, "data.pkl")
+}
+
+pub(super) fn is_torch_script(file: &Subject<'_>) -> bool {
+    has_torch_entry(file, "data.pkl") && has_torch_entry(file, "constants.pkl")
+}
+
+pub(super) fn is_npz(file: &Subject<'_>) -> bool {
+    let names = names(file);
+    !names.is_empty() && names.iter().all(|name| name.ends_with(".npy"))
+}
+
+pub(super) fn is_office(file: &Subject<'_>) -> bool {
+    names(file).iter().any(|name| name == "[Content_Types].xml" || name == "content.xml")
+}
+
+/// A tar header: its checksum is the sum of its bytes, with spaces in its own place.
+pub(super) fn is_tar(file: &Subject<'_>) -> bool {
+    const PLACE: std::ops::Range<usize> = 148..156;
+    let Some(header) = file.bytes.get(..512) else { return false };
+    let is_name = header.first().is_some_and(|byte| *byte != 0);
+    let field = header.get(PLACE).unwrap_or_default();
+    let digits: Vec<u8> = field
+        .iter()
+        .copied()
+        .skip_while(|byte| *byte == b' ')
+        .take_while(|byte| (b'0'..=b'7').contains(byte))
+        .collect();
+    let stated = digits.iter().try_fold(0_u32, |sum, digit| {
+        sum.checked_mul(8)?.checked_add(u32::from(digit.saturating_sub(b'0')))
+    });
+    let sum = |signed: bool| -> i64 {
+        let value = |(at, byte): (usize, &u8)| match (PLACE.contains(&at), signed) {
+            (true, _) => 32,
+            (false, false) => i64::from(*byte),
+            (false, true) => i64::from(byte.cast_signed()),
+        };
+        header.iter().enumerate().map(value).sum()
+    };
+    let stated = stated.filter(|_| !digits.is_empty()).map(i64::from);
+    is_name && stated.is_some_and(|stated| stated == sum(false) || stated == sum(true))
+}
+
+/// LZMA without a container: its properties as every writer sets them, a size of the dictionary
+/// that one can have, and the size of the content, if known.
+pub(super) fn is_lzma(file: &Subject<'_>) -> bool {
+    let Some(header) = file.bytes.get(..13) else { return false };
+    let dictionary = header.get(1..5).and_then(|bytes| bytes.try_into().ok());
+    let dictionary = u32::from_le_bytes(dictionary.unwrap_or_default());
+    let size = header.get(5..13).and_then(|bytes| bytes.try_into().ok());
+    let size = u64::from_le_bytes(size.unwrap_or_default());
+    let is_round = dictionary.is_power_of_two() || (dictionary / 3).is_power_of_two();
+    header.first() == Some(&0x5d)
+        && dictionary >= 1 << 12
+        && is_round
+        && (size == u64::MAX || size < 1 << 48)
+}
+
+/// Zstandard, also with a skippable frame in front, as parallel writers put it.
+pub(super) fn is_zstd(file: &Subject<'_>) -> bool {
+    file.bytes.starts_with(b"\x28\xb5\x2f\xfd")
+        || matches!(file.bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+pub(super) fn is_bzip2(file: &Subject<'_>) -> bool {
+    matches!(file.bytes, [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..]
+        if rest.starts_with(b"1AY&SY") || rest.starts_with(b"\x17\x72\x45\x38\x50\x90")
+            || rest.len() < 6)
+}
+
+/// zlib with the four levels that writers use, and the check that its two bytes make.
+pub(super) fn is_zlib(file: &Subject<'_>) -> bool {
+    matches!(file.bytes, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..])
+}
+
+pub(super) fn is_part_of_7z_or_rar(file: &Subject<'_>) -> bool {
+    is_part_name(file.name) && (is_7z(file) || is_rar(file))
+}
+
+pub(super) fn is_7z(file: &Subject<'_>) -> bool {
+    file.bytes.starts_with(b"7z\xbc\xaf\x27\x1c")
+}
+
+pub(super) fn is_rar(file: &Subject<'_>) -> bool {
+    file.bytes.starts_with(b"Rar!\x1a")
+}
+
+// Data of other programs.
+
+fn has_name(file: &Subject<'_>, name: &str) -> bool {
+    hdf5::top_names(file.bytes).iter().any(|found| found == name)
+}
+
+pub(super) fn is_hdf5(file: &Subject<'_>) -> bool {
+    hdf5::is_hdf5(file.bytes)
+}
+
+pub(super) fn is_store(file: &Subject<'_>) -> bool {
+    is_hdf5(file) && hdf5::mentions(file.bytes, b"store_version")
+}
+
+/// One group at the top, which has the name of the sequence, with `data` and `metadata` in it.
+pub(super) fn is_csd(file: &Subject<'_>) -> bool {
+    is_hdf5(file)
+        && !has_name(file, "data")
+        && hdf5::mentions(file.bytes, b"metadata\0")
+        && hdf5::mentions(file.bytes, b"data\0")
+}
+
+/// `data` in the files of features and `d1` in those of labels.
+pub(super) fn is_processed(file: &Subject<'_>) -> bool {
+    let names = hdf5::top_names(file.bytes);
+    is_hdf5(file) && matches!(&*names, [only] if only == "d1" || only == "data")
+}
+
+pub(super) fn is_safetensors(file: &Subject<'_>) -> bool {
+    let len = file.bytes.get(..8).and_then(|bytes| bytes.try_into().ok());
+    let len = u64::from_le_bytes(len.unwrap_or_default());
+    (2..=(file.bytes.len() as u64).saturating_sub(8)).contains(&len)
+        && file.bytes.get(8..10) == Some(b"{\"")
+}
+
+/// A stream of Arrow: the mark of a message, the length of its metadata, then a flatbuffer.
+pub(super) fn is_arrow_stream(file: &Subject<'_>) -> bool {
+    let Some([0xff, 0xff, 0xff, 0xff, len @ ..]) = file.bytes.first_chunk::<8>() else {
+        return false;
+    };
+    let len = u32::from_le_bytes(*len);
+    len.is_multiple_of(8) && (16..1 << 24).contains(&len) && len as usize <= file.bytes.len()
+}
+
+pub(super) fn is_media(file: &Subject<'_>) -> bool {
+    const STARTS: [&[u8]; 9] = [
+        b"\x89PNG",
+        b"\xff\xd8\xff",
+        b"GIF8",
+        b"%PDF",
+        b"ID3",
+        b"OggS",
+        b"fLaC",
+        b"\x1a\x45\xdf\xa3",
+        b"\xff\xfb",
+    ];
+    STARTS.iter().any(|start| file.bytes.starts_with(start))
+        || file.bytes.get(4..8) == Some(b"ftyp")
+        || (file.bytes.starts_with(b"RIFF")
+            && matches!(file.bytes.get(8..12), Some(b"WAVE" | b"AVI " | b"WEBP")))
+}
+
+// Text.
+
+/// The beginning as text, if it is that, without the spaces before it.
+fn text<'a>(file: &Subject<'a>) -> Option<&'a str> {
+    let head = file.head(TEXT_HEAD);
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        // The head may end within a character.
+        Err(error) if error.valid_up_to().saturating_add(4) > head.len() => {
+            std::str::from_utf8(head.get(..error.valid_up_to())?).ok()?
+        }
+        Err(_) => return None,
+    };
+    let readable = |char: char| !char.is_control() || "\t\n\r\u{c}".contains(char);
+    let text = text.trim_start();
+    (!text.is_empty() && text.chars().all(readable)).then_some(text)
+}
+
+pub(super) fn is_html(file: &Subject<'_>) -> bool {
+    let start = file.head(TEXT_HEAD).trim_ascii_start();
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let tag = start.get(..start.len().min(14)).unwrap_or(start).to_ascii_lowercase();
+    [&b"<!doctype html"[..], b"<html", b"<?xml", b"<head", b"<body", b"<!--"]
+        .iter()
+        .any(|known| tag.starts_with(known))
+}
+
+/// An object or a list whose first element is one that JSON has.
+pub(super) fn is_json(file: &Subject<'_>) -> bool {
+    let Some(text) = text(file) else { return false };
+    let rest = match text.strip_prefix('{') {
+        Some(rest) => return rest.trim_start().starts_with(['"', '}']),
+        None => text.strip_prefix('['),
+    };
+    let first = rest.and_then(|rest| rest.trim_start().chars().next());
+    first.is_some_and(|first| first.is_ascii_digit() || "{[\"-]tfn".contains(first))
+}
+
+/// JSON in which a server says why there is no file.
+pub(super) fn is_json_error(file: &Subject<'_>) -> bool {
+    const SHORT: usize = 4096;
+    let says = ["\"error\"", "\"errors\"", "\"errno\"", "\"message\"", "\"error_msg\""];
+    file.bytes.len() <= SHORT
+        && is_json(file)
+        && text(file).is_some_and(|text| says.iter().any(|word| text.contains(word)))
+}
+
+pub(super) fn is_python(file: &Subject<'_>) -> bool {
+    let Some(text) = text(file) else { return false };
+    let is_line = |line: &str| {
+        line.starts_with("import ")
+            || line.starts_with("def ")
+            || line.starts_with("class ")
+            || (line.starts_with("from ") && line.contains(" import "))
+            || (line.starts_with("#!") && line.contains("python"))
+    };
+    text.lines().take(60).any(is_line)
+}
+
+/// A table of text: the same number of separators in the first two lines.
+pub(super) fn is_table(file: &Subject<'_>) -> bool {
+    columns(file).is_some()
+}
+
+/// The names in the first line of a table.
+pub(super) fn columns(file: &Subject<'_>) -> Option<Vec<String>> {
+    let text = text(file)?;
+    let mut lines = text.lines();
+    let (first, second) = (lines.next()?, lines.next()?);
+    let separator = [',', ';', '\t'].into_iter().find(|separator| {
+        let n_separators = |line: &str| line.matches(*separator).count();
+        let n_first = n_separators(first);
+        // A text in quotes may hold more of them.
+        n_first > 0
+            && (n_separators(second) == n_first
+                || (n_separators(second) > n_first && second.contains('"')))
+    })?;
+    let name = |name: &str| name.trim().trim_matches('"').to_owned();
+    Some(first.split(separator).map(name).collect())
+}
+
+/// UTF-16 with its mark, as Excel and Windows save text.
+pub(super) fn is_utf16(file: &Subject<'_>) -> bool {
+    matches!(file.bytes, [0xff, 0xfe, low, 0, ..] | [0xfe, 0xff, 0, low, ..] if *low != 0)
+}
+
+/// A pickle as base64 text: protocols 2 to 5, with a frame or without.
+pub(super) fn is_base64(file: &Subject<'_>) -> bool {
+    let head = file.head(64).trim_ascii();
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(byte);
+    head.len() >= 16 && matches!(head, [b'g', b'A', b'I'..=b'V', ..]) && head.iter().all(is_letter)
+}
+
+/// What programs call files that they have not finished.
+const UNFINISHED: [&str; 9] = [
+    ".baiduyun.p.downloading",
+    ".downloading",
+    ".crdownload",
+    ".part",
+    ".partial",
+    ".opdownload",
+    ".download",
+    ".aria2",
+    ".!qb",
+];
+
+pub(super) fn is_unfinished_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    UNFINISHED.iter().any(|ending| lower.ends_with(ending))
+}
+
+/// The name that a file has when its download is finished.
+pub(super) fn finished_name(name: &str) -> &str {
+    let lower = name.to_ascii_lowercase();
+    let ending = UNFINISHED.iter().find(|ending| lower.ends_with(**ending));
+    ending.and_then(|ending| name.get(..name.len().saturating_sub(ending.len()))).unwrap_or(name)
+}
+
+/// A pickle of protocols 2 to 5, which state themselves.
+pub(super) fn is_pickle(file: &Subject<'_>) -> bool {
+    matches!(file.bytes, [0x80, 0..=5, ..])
+}
+
+/// A pickle of protocols 0 and 1: how Python begins containers and arrays there, in a file that
+/// ends as they do.
+pub(super) fn is_old_pickle(file: &Subject<'_>) -> bool {
+    const STARTS: [&[u8]; 9] =
+        [b"(dp", b"(lp", b"(tp", b"(d.", b"(l.", b"}q\0", b"]q\0", b"cnumpy", b"ccollections"];
+    STARTS.iter().any(|start| file.bytes.starts_with(start)) && file.bytes.ends_with(b".")
+}
