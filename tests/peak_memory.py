@@ -6,6 +6,7 @@ Runs `PROGRAM COMMAND FILE` for each command and each file of the folder, and pr
 [command, file name, exit code or minus the signal, processor seconds, peak bytes of memory, error].
 """
 
+import ctypes
 import json
 import os
 import pathlib
@@ -31,6 +32,8 @@ def run(program, command, path):
 
 def main():
     program, folder, *commands = sys.argv[1:]
+    # Without huge pages (PR_SET_THP_DISABLE), which would count what nobody asked for.
+    ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)
     paths = sorted(pathlib.Path(folder).iterdir())
     os.chdir(folder)
     print(json.dumps([run(program, command, path) for path in paths for command in commands]))

@@ -6,12 +6,14 @@ use std::process::Stdio;
 #[cfg(target_os = "linux")]
 use std::process::{Child, Command};
 #[cfg(target_os = "linux")]
-use std::time::Instant;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+use std::time::SystemTime;
 
 use almt_data::pickle::Writer;
 
 use crate::support::{Call, almt, files, program, python, real_data, synthetic_store};
+#[cfg(target_os = "linux")]
+use crate::support::{killed, with_faults};
 
 fn text(folder: &Path, file: &str) -> String {
     std::fs::read_to_string(folder.join(file)).unwrap()
@@ -467,26 +469,20 @@ fn an_experiment_gives_the_same_bytes_again_and_after_a_kill_and_side_by_side() 
     almt(folder, &reproduce_into(&what, "two", &[])).ok();
     assert_eq!(digests(&folder.join("two")), expected);
 
-    // Killed when some runs are complete and one is under way.
-    let out = folder.join("killed");
-    let mut child = program(folder, &reproduce_into(&what, "killed", &[])).spawn().unwrap();
+    // Killed when a third of the runs is complete and one is under way: it has done one epoch of two.
     let n_complete = expected.keys().filter(|path| path.ends_with("result.json")).count();
-    loop {
-        let runs = runs(&out);
-        let n_done = runs.iter().filter(|(_, is_complete)| *is_complete).count();
-        assert!(n_done < n_complete, "no run was seen under way");
-        if n_done >= n_complete / 3 && n_done < runs.len() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(2));
+    #[cfg(target_os = "linux")]
+    {
+        let out = folder.join("killed");
+        let args = reproduce_into(&what, "killed", &[]);
+        let at = format!("/metrics.jsonl:{}", 2 * (n_complete / 3) + 2);
+        killed(program(folder, &args), ("ALMT_FAULT_KILL_WRITE", &at));
+        let left = runs(&out);
+        let n_done = left.iter().filter(|(_, is_complete)| *is_complete).count();
+        assert_eq!((n_done, left.len()), (n_complete / 3, n_complete / 3 + 1), "{left:?}");
+        almt(folder, &args).ok();
+        assert_eq!(digests(&out), expected);
     }
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success());
-    let left = runs(&out);
-    assert!(left.iter().any(|(_, is_complete)| !is_complete), "{left:?}");
-    assert!(left.iter().any(|(_, is_complete)| *is_complete), "{left:?}");
-    almt(folder, &reproduce_into(&what, "killed", &[])).ok();
-    assert_eq!(digests(&out), expected);
 
     let call = almt(folder, &reproduce_into(&what, "jobs", &["--jobs", "2"])).ok();
     assert_eq!(digests(&folder.join("jobs")), expected);
@@ -509,15 +505,25 @@ fn children(parent: u32) -> Vec<u32> {
     pids.filter(is_child).collect()
 }
 
-/// A call with `--jobs 2` of which two workers are under way.
+/// The letter that the system has for what a process does: `T` for one that was stopped, `Z` for one
+/// that has ended; `None` for none.
+#[cfg(target_os = "linux")]
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(") ").next()?.chars().next()
+}
+
+/// A call with `--jobs 2` of which two workers are under way: both have done an epoch, and stand still.
 #[cfg(target_os = "linux")]
 fn two_workers(folder: &Path, what: &str) -> (Child, Vec<u32>) {
-    let args = ["--jobs", "2", "--epochs", "60"];
+    let args = ["--jobs", "2", "--epochs", "3"];
     let mut args = [&["reproduce", what, "--store", "mosi.h5", "--out", "out"], &args[..]].concat();
     args.extend(["--seeds", "2", "--threads", "1"]);
-    let mut child = program(folder, &args).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command =
+        with_faults(program(folder, &args), &[("ALMT_FAULT_STOP_WRITE", "/metrics.jsonl:2")]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut workers = Vec::new();
-    while workers.len() < 2 || runs(&folder.join("out")).len() < 2 {
+    while workers.len() < 2 || workers.iter().any(|pid| state(*pid) != Some('T')) {
         assert!(child.try_wait().unwrap().is_none(), "the call ended before two runs were begun");
         std::thread::sleep(Duration::from_millis(2));
         workers = children(child.id());
@@ -526,8 +532,8 @@ fn two_workers(folder: &Path, what: &str) -> (Child, Vec<u32>) {
 }
 
 #[cfg(target_os = "linux")]
-fn kill(pid: u32) {
-    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+fn send(signal: &str, pid: u32) {
+    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
 #[test]
@@ -537,7 +543,8 @@ fn a_killed_worker_is_said_and_the_other_run_is_kept() {
     let folder = folder.path();
     synthetic_store(folder, "mosi", "4");
     let (child, workers) = two_workers(folder, "table1");
-    kill(workers[0]);
+    send("-KILL", workers[0]);
+    send("-CONT", workers[1]);
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -558,13 +565,8 @@ fn workers_end_with_the_process_that_waits_for_them() {
     let (mut child, workers) = two_workers(folder, "table1");
     child.kill().unwrap();
     child.wait().unwrap();
-    let is_there = |pid: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        !stat.is_empty() && !stat.contains(") Z ")
-    };
-    let begin = Instant::now();
-    while workers.iter().any(is_there) {
-        assert!(begin.elapsed() < Duration::from_secs(20), "{workers:?} go on");
+    // They stand still, so that they end by the system's hand or never.
+    while workers.iter().any(|pid| !matches!(state(*pid), None | Some('Z' | 'X'))) {
         std::thread::sleep(Duration::from_millis(2));
     }
     let runs = runs(&folder.join("out"));

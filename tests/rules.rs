@@ -38,15 +38,17 @@ fn base() -> &'static Path {
 }
 
 /// Opens a file that this process has just closed. A child that another test starts at this moment
-/// holds its lock until it runs a program of its own.
+/// holds its lock until it runs a program of its own, however long that takes.
 fn patiently<T, E: std::fmt::Debug>(open: impl Fn() -> Result<T, E>) -> T {
-    for _ in 0..100 {
+    loop {
         match open() {
             Ok(opened) => return opened,
-            Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            Err(error) if format!("{error:?}").contains("unable to lock file") => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            Err(error) => panic!("{error:?}"),
         }
     }
-    open().unwrap()
 }
 
 fn open(path: &Path) -> Store {

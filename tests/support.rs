@@ -1,7 +1,11 @@
 //! Runs the program as a user does, and says everything when something is off.
 
+#[cfg(target_os = "linux")]
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 
 /// What one call of the program did.
 pub struct Call {
@@ -131,4 +135,42 @@ pub fn synthetic_store(folder: &Path, dataset: &str, samples: &str) -> PathBuf {
     almt(folder, &["synth", "--dataset", dataset, "--samples", samples]).ok();
     almt(folder, &["convert", &format!("{dataset}.pkl")]).ok();
     folder.join(format!("{dataset}.h5"))
+}
+
+/// Has a call fail at an exact moment, as `faults.c` says: `faults` are its variables.
+#[cfg(target_os = "linux")]
+pub fn with_faults(mut command: Command, faults: &[(&str, &str)]) -> Command {
+    static LIBRARY: OnceLock<(tempfile::TempDir, OsString)> = OnceLock::new();
+    let (_, library) = LIBRARY.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path().join("faults.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults.c");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+        assert!(compiler.status().expect("a C compiler").success());
+        (folder, library.into_os_string())
+    });
+    command.env("LD_PRELOAD", library).envs(faults.iter().copied());
+    command
+}
+
+/// Runs a call to its end, and says how many calls that change files it made, and the most memory
+/// that it asked for at once.
+#[cfg(target_os = "linux")]
+pub fn counted(command: Command, folder: &Path) -> [u64; 2] {
+    let counts = folder.join("counts");
+    let path = counts.to_str().unwrap();
+    assert!(with_faults(command, &[("ALMT_FAULT_COUNT", path)]).status().unwrap().success());
+    let text = std::fs::read_to_string(&counts).unwrap();
+    std::fs::remove_file(&counts).unwrap();
+    let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap());
+    [(); 2].map(|()| numbers.next().unwrap())
+}
+
+/// Runs a call that ends by its own hand, as `fault` says.
+#[cfg(target_os = "linux")]
+pub fn killed(command: Command, fault: (&str, &str)) {
+    use std::os::unix::process::ExitStatusExt;
+    let status = with_faults(command, &[fault]).status().unwrap();
+    assert_eq!(status.signal(), Some(9), "{fault:?} was not reached: {status}");
 }

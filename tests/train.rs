@@ -1,8 +1,8 @@
 //! The trainer as a user calls it.
 
 use std::path::Path;
+#[cfg(target_os = "linux")]
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use almt_data::model::BertConfig;
 use rand::{RngExt, SeedableRng};
@@ -10,9 +10,9 @@ use rand_chacha::ChaCha12Rng;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use crate::support::{Call, almt, files, program, python, synthetic_store};
 #[cfg(target_os = "linux")]
-use crate::support::Call;
-use crate::support::{almt, files, program, python, synthetic_store};
+use crate::support::{counted, killed, with_faults};
 
 fn json(folder: &Path, file: &str) -> serde_json::Value {
     serde_json::from_slice(&bytes(folder, file)).unwrap()
@@ -159,6 +159,7 @@ fn timeless(folder: &Path, run: &str) -> serde_json::Value {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_run_killed_at_any_moment_goes_on_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -166,24 +167,26 @@ fn a_run_killed_at_any_moment_goes_on_to_the_same_bytes() {
     let args =
         ["train", "--store", "mosi.h5", "--epochs", "6", "--lr", "1e-3", "--batch-size", "8"];
     let fresh = |out: &str| program(folder, &[&args[..], &["--out", out]].concat());
-    let begin = Instant::now();
-    assert!(fresh("whole").status().unwrap().success());
-    let whole = begin.elapsed();
+    let [n_calls, _] = counted(fresh("whole"), folder);
     let mut rng = ChaCha12Rng::seed_from_u64(5);
     let n_tries = std::env::var("ALMT_DATA_TEST_KILLS").map_or(6, |n| n.parse().unwrap());
-    let mut n_killed = 0;
+    let kill_call = "ALMT_FAULT_KILL_CALL";
     for idx in 0..n_tries {
         let out = format!("killed{idx}");
-        let mut child = fresh(&out).spawn().unwrap();
-        std::thread::sleep(whole.mul_f64(rng.random_range(0.1..1.0)));
-        child.kill().unwrap();
-        n_killed += usize::from(!child.wait().unwrap().success());
-        // A second kill while it goes on.
+        match idx {
+            // While a state is written, of which there is one after the first epoch.
+            0 => killed(fresh(&out), ("ALMT_FAULT_KILL_WRITE", ".state.safetensors.:1")),
+            1 => killed(fresh(&out), ("ALMT_FAULT_KILL_WRITE", ".result.json.:1")),
+            _ => {
+                let at = rng.random_range(1..=n_calls);
+                killed(fresh(&out), (kill_call, &at.to_string()));
+            }
+        }
+        // A second kill while it goes on, if it comes so far.
         if folder.join(&out).join("config.toml").exists() {
-            let mut child = program(folder, &["train", "--resume", &out]).spawn().unwrap();
-            std::thread::sleep(whole.mul_f64(rng.random_range(0.1..0.8)));
-            child.kill().unwrap();
-            child.wait().unwrap();
+            let at = rng.random_range(1..n_calls / 2).to_string();
+            let resumed = program(folder, &["train", "--resume", &out]);
+            with_faults(resumed, &[(kill_call, &at)]).status().unwrap();
             almt(folder, &["train", "--resume", &out]).ok();
         } else {
             assert!(fresh(&out).arg("--overwrite").status().unwrap().success());
@@ -195,7 +198,6 @@ fn a_run_killed_at_any_moment_goes_on_to_the_same_bytes() {
         assert_eq!(timeless(folder, &out), timeless(folder, "whole"), "killed run {idx}");
         assert_eq!(files(&folder.join(&out)), files(&folder.join("whole")), "killed run {idx}");
     }
-    println!("{n_killed} of {n_tries} runs were killed before their end");
 }
 
 #[test]
@@ -487,42 +489,12 @@ fn small_bert(folder: &Path, intermediate_size: usize) {
     std::fs::write(place.join("model.safetensors"), bytes).unwrap();
 }
 
-/// Starts a run and kills it when it has finished an epoch, and so has a state.
-fn stop_after_an_epoch(mut command: Command, state: &Path) {
-    let mut child = command.spawn().unwrap();
-    let begin = Instant::now();
-    while !state.exists() && child.try_wait().unwrap().is_none() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "no state after a minute");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
-/// KiB of address space that a call takes, at most.
+/// Does a run that ends when it has finished an epoch, and so has a state: before it says anything of
+/// the next one. It is one of `n_runs` that are trained as one.
 #[cfg(target_os = "linux")]
-fn peak_address_space(mut command: Command) -> u64 {
-    let mut child = command.spawn().unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while child.try_wait().unwrap().is_none() {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmPeak:"));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        peak = peak.max(number.unwrap_or(0));
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    assert!(child.wait().unwrap().success() && peak > 0);
-    peak
-}
-
-/// As [`almt`], with so many KiB of address space.
-#[cfg(target_os = "linux")]
-fn almt_within(kib: u64, folder: &Path, args: &[&str]) -> Call {
-    let mut command = Command::new("sh");
-    command.args(["-c", r#"ulimit -v "$0" && exec "$@""#, &kib.to_string()]);
-    command.arg(env!("CARGO_BIN_EXE_almt-data")).args(args).current_dir(folder);
-    Call::of(command)
+fn stop_after_an_epoch(command: Command, n_runs: usize, state: &Path) {
+    killed(command, ("ALMT_FAULT_KILL_WRITE", &format!("/metrics.jsonl:{}", n_runs + 1)));
+    assert!(state.exists());
 }
 
 #[test]
@@ -531,7 +503,7 @@ fn too_little_memory_is_said_and_leaves_a_run_that_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     synthetic_store(folder, "mosi", "16");
-    // A step on a sample takes tens of MiB, which hardly anything else does.
+    // Most is asked for at once by the encoder's forward pass: 12.5 MiB for each sample.
     small_bert(folder, 1 << 16);
     let call = |batch_size, out| {
         let mut args = vec!["train", "--store", "mosi.h5", "--text", "bert", "--bert", "bert"];
@@ -539,22 +511,29 @@ fn too_little_memory_is_said_and_leaves_a_run_that_goes_on() {
         args.extend(["--batch-size", batch_size, "--out", out]);
         args
     };
-    let limit = peak_address_space(program(folder, &call("1", "small"))) + (100 << 10);
-    almt(folder, &call("16", "whole")).ok();
+    // What a run takes with the smallest batches is the limit: the system then has no more.
+    let [_, limit] = counted(program(folder, &call("1", "small")), folder);
+    let limited = |args: &[&str]| {
+        let limit = limit.to_string();
+        Call::of(with_faults(program(folder, args), &[("ALMT_FAULT_REFUSE", &limit)]))
+    };
+    let [_, most] = counted(program(folder, &call("16", "whole")), folder);
+    assert!(most > limit, "{most} {limit}");
     stop_after_an_epoch(
         program(folder, &call("16", "stopped")),
+        1,
         &folder.join("stopped/state.safetensors"),
     );
     let kept = ["best.safetensors", "state.safetensors"];
     let before = kept.map(|file| bytes(folder, &format!("stopped/{file}")));
-    let failed = almt_within(limit, folder, &["train", "--resume", "stopped"])
+    let failed = limited(&["train", "--resume", "stopped"])
         .fails_with(&["no memory for a training step of 16 samples: libtorch asked for ", " MiB"]);
     assert!(failed.stderr().contains("`--batch-size`"), "{}", failed.explain());
     assert!(before == kept.map(|file| bytes(folder, &format!("stopped/{file}"))));
     almt(folder, &["train", "--resume", "stopped"]).ok();
     assert_eq!(timeless(folder, "stopped"), timeless(folder, "whole"));
     // As the hint says.
-    almt_within(limit, folder, &call("1", "again")).ok();
+    limited(&call("1", "again")).ok();
     assert_eq!(timeless(folder, "again"), timeless(folder, "small"));
 }
 
@@ -595,12 +574,16 @@ fn an_encoder_is_trained_in_the_loop_kept_or_resumed() {
     almt(folder, &[&predict[..], &to].concat()).ok();
     assert!(bytes(folder, "p.csv") == bytes(folder, "tuned/predictions.csv"));
     // Dropout masks do not depend on where a run was stopped.
-    let mut args = vec!["train", "--store", "mosi.h5", "--epochs", "3", "--lr", "1e-3"];
-    args.extend(bert);
-    args.extend(["--out", "stopped"]);
-    stop_after_an_epoch(program(folder, &args), &folder.join("stopped/state.safetensors"));
-    almt(folder, &["train", "--resume", "stopped"]).ok();
-    assert_eq!(timeless(folder, "stopped"), timeless(folder, "tuned"));
+    #[cfg(target_os = "linux")]
+    {
+        let mut args = vec!["train", "--store", "mosi.h5", "--epochs", "3", "--lr", "1e-3"];
+        args.extend(bert);
+        args.extend(["--out", "stopped"]);
+        let state = folder.join("stopped/state.safetensors");
+        stop_after_an_epoch(program(folder, &args), 1, &state);
+        almt(folder, &["train", "--resume", "stopped"]).ok();
+        assert_eq!(timeless(folder, "stopped"), timeless(folder, "tuned"));
+    }
     almt(folder, &["train", "--store", "mosi.h5", "--text", "bert", "--bert", "."])
         .fails_with(&["config.json"]);
 }
@@ -629,15 +612,16 @@ fn seeds_that_are_trained_as_one_come_near_those_trained_alone_and_go_on_after_a
     almt(folder, &["train", "--repeat", "one/seed-9"]).ok();
     assert_eq!(files(&folder.join("one")), ["seed-4", "seed-9", "summary.csv", "summary.parquet"]);
 
-    stop_after_an_epoch(
-        call("4,9", "always", "stopped"),
-        &folder.join("stopped/together.safetensors"),
-    );
-    almt(folder, &["train", "--resume", "stopped/seed-4"]).fails_with(&["trained as one"]);
-    Call::of(call("4,9", "always", "stopped")).ok();
-    for file in ["seed-4/best.safetensors", "seed-9/best.safetensors", "summary.csv"] {
-        let of = |out: &str| bytes(folder, &format!("{out}/{file}"));
-        assert!(of("one") == of("stopped"), "{file}");
+    #[cfg(target_os = "linux")]
+    {
+        let state = folder.join("stopped/together.safetensors");
+        stop_after_an_epoch(call("4,9", "always", "stopped"), 2, &state);
+        almt(folder, &["train", "--resume", "stopped/seed-4"]).fails_with(&["trained as one"]);
+        Call::of(call("4,9", "always", "stopped")).ok();
+        for file in ["seed-4/best.safetensors", "seed-9/best.safetensors", "summary.csv"] {
+            let of = |out: &str| bytes(folder, &format!("{out}/{file}"));
+            assert!(of("one") == of("stopped"), "{file}");
+        }
     }
     // Other companions, other bits: not the same run.
     Call::of(call("4", "never", "one")).fails_with(&["one/seed-4", "other settings"]);

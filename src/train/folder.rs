@@ -108,7 +108,9 @@ impl Log {
 
     pub(super) fn add(&mut self, record: &EpochRecord) -> Result<(), TrainError> {
         let line = serde_json::to_string(record).map_err(std::io::Error::other);
-        line.and_then(|line| writeln!(self.file, "{line}")).map_err(io(&self.path))?;
+        // In one write: what reads along sees whole lines.
+        let written = line.and_then(|line| self.file.write_all(format!("{line}\n").as_bytes()));
+        written.map_err(io(&self.path))?;
         self.events.add(record).map_err(io(&self.path))?;
         self.records.push(record.clone());
         Ok(())
