@@ -26,7 +26,7 @@ fn store(folder: &Path) -> Vec<Segment> {
     let mut segments = Vec::new();
     for split in &store.manifest().splits {
         let texts = store.strings(&format!("/{}/raw_text", split.name)).unwrap().unwrap();
-        let labels = store.labels(split.name).unwrap();
+        let labels = store.labels(split.name).unwrap().unwrap();
         for ((id, label), text) in split.ids.iter().zip(labels).zip(texts) {
             let (video, clip) = id.split_once("$_$").unwrap();
             let (video, clip) = (video.to_owned(), clip.to_owned());

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use super::form::FormArgs;
 use super::limits::LimitsArgs;
-use super::packed::{PackedArgs, open_pickle};
+use super::packed::{PackedArgs, open_pickle, refuse_store};
 use super::texts::TextArgs;
 use super::{Failure, output, progress, same_file, size_on_disk, sources, wrong_call};
 use crate::container::unpacked_name;
@@ -20,8 +20,7 @@ use crate::name::UnknownName;
 use crate::signature::archive::shown;
 use crate::store::{
     self, EntryInfo, FeatureDtype, Format, NonFinite, OnOverflow, Outcome, OutputOptions,
-    SourceInfo,
-    WriteOptions,
+    SourceInfo, WriteOptions,
 };
 use crate::tree::human_bytes;
 
@@ -287,8 +286,10 @@ fn unlabelled(corpus: &mut Corpus<'_>) -> BTreeMap<SplitName, BTreeSet<usize>> {
         let left_out = ids.enumerate().filter(|(row, _)| rows.contains(row));
         let left_out: Vec<&str> = left_out.map(|(_, id)| &**id).collect();
         let n = left_out.len();
-        let note =
-            format!("{split}: {n} segments without a label are not stored: {}", left_out.join(", "));
+        let note = format!(
+            "{split}: {n} segments without a label are not stored: {}",
+            left_out.join(", ")
+        );
         corpus.notes.push(note);
     }
     unlabelled

@@ -32,9 +32,8 @@ pub fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         endings.contains(&&*ending)
     };
     let is_pickle = |path: &&PathBuf| path.is_file() && has_ending(path, &["pkl", "pickle", "p"]);
-    let stem = |path: &Path| {
-        plain(path).file_stem().unwrap_or_default().to_string_lossy().into_owned()
-    };
+    let stem =
+        |path: &Path| plain(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let named = |path: &PathBuf| Some((split_of(&stem(path))?, path.clone()));
     let all: Vec<(SplitName, PathBuf)> = paths.iter().filter(is_pickle).filter_map(named).collect();
     // Beside `train.pkl`, a `mosi_train_old.pkl` is something else.
