@@ -17,6 +17,7 @@ pub enum Alignment {
 
 /// A file that a store was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     /// File name without its folder.
     pub file_name: String,
@@ -31,6 +32,7 @@ pub struct Source {
 
 /// One split: which segments, in which order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SplitManifest {
     /// Which split.
     pub name: SplitName,
@@ -44,6 +46,7 @@ pub struct SplitManifest {
 
 /// One dataset of the store and the digest of its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Path in the store, such as `/train/audio`.
     pub path: String,
@@ -58,6 +61,7 @@ pub struct Column {
 
 /// What computed the text features of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TextEncoder {
     /// Name of the encoder's folder.
     pub name: String,
@@ -72,6 +76,7 @@ pub struct TextEncoder {
 /// Everything about a store but its data, as HDF5 holds it in the attribute `manifest` and Arrow in
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Version of the store's layout.
     pub store_version: u32,
