@@ -146,6 +146,7 @@ fn read_as<'p>(
         }),
     };
     let corpus = corpus?;
+    texts::check_ids(&corpus)?;
     log.texts.finish()?.into_iter().for_each(|note| log.note(note));
     Ok(Corpus { notes: std::mem::take(&mut log.notes), ..corpus })
 }

@@ -226,3 +226,19 @@ fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keys_that_are_not_written_are_found() {
+        let known = json!({"model": {"text": {"seq_len": 1}}, "epoch": 1});
+        assert_eq!(surplus(&known, &known), None);
+        let found = json!({"model": {"text": {"seq_len": 1, "stride": 2}}, "epoch": 1});
+        assert_eq!(surplus(&found, &known), Some("stride"));
+        assert_eq!(surplus(&json!({"epoch": 1, "audio": null}), &known), None);
+    }
+}
