@@ -17,6 +17,7 @@
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `manual`: man pages and shell completions.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
+//! `readers`: files that the program reads back, with keys and columns that it does not know.
 //! `report`: the page about runs, its content and what a browser makes of it.
 //! `reproduce`: the paper's experiments.
 //! `rules`: a planted defect for each rule of `validate`.
@@ -51,6 +52,7 @@ mod labels;
 mod layouts;
 mod manual;
 mod pickles;
+mod readers;
 #[cfg(feature = "train")]
 mod report;
 #[cfg(feature = "train")]

@@ -84,7 +84,7 @@ fn every_usual_spelling_is_compared_whole() {
         format!("{},{},0,1,{},0,0", s.video, s.clip, s.label)
     });
     let out = agrees(folder, sdk.as_bytes(), &[], &labels);
-    assert!(out.contains("clip is column `index`"), "{out}");
+    assert!(out.contains("clip = `index`"), "{out}");
     let upper = table("Video_ID,Clip_ID,Text,Label,Mode", &all, |s| {
         let mode = s.split.name().to_uppercase();
         format!("{},{:0>4},{},{},{mode}", s.video, s.clip, s.text, s.label)
@@ -113,7 +113,7 @@ fn every_usual_spelling_is_compared_whole() {
     let choices = ["--column", "video=3", "--column", "clip=4", "--column", "label=5"];
     let out = agrees(folder, bare.as_bytes(), &choices, &labels);
     assert!(out.contains("the table counts clips 1 higher"), "{out}");
-    assert!(out.contains("video is column number 3"), "{out}");
+    assert!(out.contains("video = number 3"), "{out}");
 }
 
 #[test]

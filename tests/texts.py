@@ -1,4 +1,5 @@
 """texts.py make FOLDER: pickles whose texts are no plain `str`, and beside each what Python reads of it, as JSON.
+texts.py nul FOLDER: a pickle with an id that has a NUL.
 texts.py compare STORE JSON: prints `same` where the store has these texts."""
 
 import json
@@ -135,6 +136,13 @@ def make(folder):
     (folder / "words.json").write_text(json.dumps(expected))
 
 
+def nul(folder):
+    x = data()
+    x["train"]["id"][0] = "a\x00$_$0"
+    with open(folder / "nul.pkl", "wb") as file:
+        pickle.dump(x, file, 4)
+
+
 def stored(path, split, key):
     if path.suffix == ".arrow":
         import pyarrow
@@ -159,4 +167,4 @@ def compare(path, expected):
 
 if __name__ == "__main__":
     task, *paths = sys.argv[1:]
-    {"make": make, "compare": compare}[task](*[Path(path) for path in paths])
+    {"make": make, "nul": nul, "compare": compare}[task](*[Path(path) for path in paths])

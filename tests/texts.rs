@@ -125,6 +125,17 @@ fn every_text_is_that_of_python_or_refused_with_what_it_looks_like() {
 }
 
 #[test]
+fn ids_that_no_store_can_hold_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    if python("texts.py", &[Path::new("nul"), folder]).is_none() {
+        return;
+    }
+    almt(folder, &["convert", "nul.pkl", "--dataset", "mosi"])
+        .fails_with(&["`id`: ids with a NUL character", "1, first in train, row 0: \"a\\0$_$0\""]);
+}
+
+#[test]
 fn an_option_that_changes_nothing_says_so_and_names_are_proposed() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

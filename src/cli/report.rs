@@ -50,6 +50,9 @@ pub fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
     if let Some(dataset) = report.dataset() {
         outln!("  dataset  {}", dataset.title());
     }
+    for note in report.runs().iter().flat_map(|run| &run.notes) {
+        eprintln!("warning: {note}");
+    }
     for run in report.runs() {
         let epochs = format!("{} of {} epochs", run.epochs.len(), run.config.n_epochs());
         match &run.result {

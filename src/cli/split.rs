@@ -110,7 +110,13 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
         }
         (_, Some(_), _) => wrong("`--ratio` takes three shares, and two with `--from train`"),
         (_, _, Some(other)) => {
-            let other = SplitPlan::load(other).map_err(failed)?;
+            let path = other;
+            let other = SplitPlan::load(path).map_err(failed)?;
+            let n_unused = other.n_unused(manifest);
+            if n_unused > 0 {
+                let path = path.display();
+                eprintln!("note: {path}: segments that are not in the store: {n_unused}");
+            }
             SplitPlan::from_other(&other, manifest)
         }
         // The group of arguments is required.

@@ -18,6 +18,7 @@ pub enum Alignment {
 
 /// A file that a store was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     /// File name without its folder.
     pub file_name: String,
@@ -46,6 +47,7 @@ pub struct SourceEntry {
 
 /// One split: which segments, in which order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SplitManifest {
     /// Which split.
     pub name: SplitName,
@@ -59,6 +61,7 @@ pub struct SplitManifest {
 
 /// One dataset of the store and the digest of its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Path in the store, such as `/train/audio`.
     pub path: String,
@@ -73,6 +76,7 @@ pub struct Column {
 
 /// What computed the text features of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TextEncoder {
     /// Name of the encoder's folder.
     pub name: String,
@@ -157,6 +161,7 @@ impl ValueRecord {
 /// Everything about a store but its data, as HDF5 holds it in the attribute `manifest` and Arrow in
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Version of the store's layout.
     pub store_version: u32,

@@ -68,6 +68,12 @@ pub struct SplitPlan {
     pub folds: Vec<Fold>,
 }
 
+/// The version alone.
+#[derive(Deserialize)]
+struct Version {
+    version: Option<u32>,
+}
+
 /// A row of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoreRow {
@@ -95,6 +101,21 @@ pub enum PlanError {
         path: PathBuf,
         /// What is wrong, with line and column.
         cause: serde_json::Error,
+    },
+    /// The file is not text, and so no plan.
+    #[error(
+        "{path}: is no split manifest, which is a file of JSON: it is not text\n  hint: `almt-data \
+         split STORE -o cv.json` makes one"
+    )]
+    Binary {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A plan without a fold.
+    #[error("{path}: the split manifest has no folds")]
+    NoFolds {
+        /// The file.
+        path: PathBuf,
     },
     /// A plan of another version.
     #[error("{path}: version {found} is not supported, this program reads version {PLAN_VERSION}")]
@@ -176,14 +197,39 @@ impl SplitPlan {
     /// # Errors
     /// The file cannot be read, is no plan, or is of another version.
     pub fn load(path: &Path) -> Result<SplitPlan, PlanError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| PlanError::Io { path: path.into(), cause })?;
-        let plan: SplitPlan = serde_json::from_str(&text)
-            .map_err(|cause| PlanError::Json { path: path.into(), cause })?;
-        if plan.version == PLAN_VERSION {
-            return Ok(plan);
+        let bytes =
+            std::fs::read(path).map_err(|cause| PlanError::Io { path: path.into(), cause })?;
+        if std::str::from_utf8(&bytes).is_err() {
+            return Err(PlanError::Binary { path: path.into() });
         }
-        Err(PlanError::Version { path: path.into(), found: plan.version })
+        let json = |cause| PlanError::Json { path: path.into(), cause };
+        // The version first: what else there is may be different in another one.
+        let Version { version } = serde_json::from_slice(&bytes).map_err(json)?;
+        if let Some(found) = version.filter(|found| *found != PLAN_VERSION) {
+            return Err(PlanError::Version { path: path.into(), found });
+        }
+        let plan: SplitPlan = serde_json::from_slice(&bytes).map_err(json)?;
+        match plan.folds.is_empty() {
+            true => Err(PlanError::NoFolds { path: path.into() }),
+            false => Ok(plan),
+        }
+    }
+
+    /// How many segments of the store are in no split of a fold.
+    pub fn n_left_out(&self, fold_idx: usize, manifest: &Manifest) -> usize {
+        let fold = self.folds.get(fold_idx).into_iter().flat_map(BTreeMap::values).flatten();
+        let named: HashSet<&str> = fold.map(String::as_str).collect();
+        let ids = manifest.splits.iter().flat_map(|split| &split.ids);
+        ids.filter(|id| !named.contains(id.as_str())).count()
+    }
+
+    /// How many segments of the plan a store does not have, however their ids are spelled.
+    pub fn n_unused(&self, manifest: &Manifest) -> usize {
+        let ids = manifest.splits.iter().flat_map(|split| &split.ids);
+        let there: HashSet<SegmentKey> = ids.map(|id| SegmentKey::of(id)).collect();
+        let folds = self.folds.iter().flat_map(BTreeMap::values).flatten();
+        let named: HashSet<SegmentKey> = folds.map(|id| SegmentKey::of(id)).collect();
+        named.difference(&there).count()
     }
 
     /// The rows of the store for each split of a fold, counted from 0; all three splits are there.
@@ -223,13 +269,18 @@ impl SplitPlan {
     /// The folds of `other` for a store of the same segments, however their ids are spelled.
     ///
     /// # Errors
-    /// A segment of the store is in no split of a fold of the other plan.
+    /// A segment of the store is in no split of a fold of the other plan, or one of the plan is in
+    /// two.
     pub fn from_other(other: &SplitPlan, manifest: &Manifest) -> Result<SplitPlan, PlanError> {
         let ids: Vec<&String> = manifest.splits.iter().flat_map(|split| &split.ids).collect();
-        let translate = |fold: &Fold| -> Result<Fold, PlanError> {
+        let translate = |(fold_idx, fold): (usize, &Fold)| -> Result<Fold, PlanError> {
             let mut homes: HashMap<SegmentKey, SplitName> = HashMap::new();
             for (name, ids) in fold {
-                homes.extend(ids.iter().map(|id| (SegmentKey::of(id), *name)));
+                for id in ids {
+                    if homes.insert(SegmentKey::of(id), *name).is_some() {
+                        return Err(PlanError::Twice { id: id.clone(), fold: fold_idx });
+                    }
+                }
             }
             let mut found = Fold::new();
             for id in &ids {
@@ -246,7 +297,7 @@ impl SplitPlan {
             store_digest: manifest.digest.clone(),
             seed: other.seed,
             method: Method::FromManifest { store_digest: other.store_digest.clone() },
-            folds: other.folds.iter().map(translate).collect::<Result<_, _>>()?,
+            folds: other.folds.iter().enumerate().map(translate).collect::<Result<_, _>>()?,
         })
     }
 

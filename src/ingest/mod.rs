@@ -150,6 +150,7 @@ fn read_as<'p>(
         Layout::MagBert => items::read(files, items::Form::MagBert, options, log),
     };
     let mut corpus = corpus?;
+    texts::check_ids(&corpus)?;
     log.texts.finish()?.into_iter().for_each(|note| log.note(note));
     extent::settle(&mut corpus.splits, &options.max_len, log)?;
     Ok(Corpus { notes: std::mem::take(&mut log.notes), ..corpus })

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::corpus::Corpus;
 use crate::encoding::Encoding;
 use crate::name::named;
 use crate::pickle::{Part, RawText, parts};
@@ -384,6 +385,29 @@ impl Problem {
             hint,
         }
     }
+}
+
+/// Refuses ids with NUL characters, which HDF5 would cut there: an id is what everything is joined
+/// by, and must not change.
+///
+/// # Errors
+/// An id has one.
+pub(super) fn check_ids(corpus: &Corpus<'_>) -> Result<(), IngestError> {
+    let all = corpus
+        .splits
+        .iter()
+        .flat_map(|split| split.ids.iter().enumerate().map(move |(row, id)| (split.name, row, id)));
+    let with_nul: Vec<_> = all.filter(|(.., id)| id.contains('\0')).collect();
+    let Some((split, row, id)) = with_nul.first() else { return Ok(()) };
+    let n_ids = with_nul.len();
+    Err(IngestError::Text {
+        column: "id".into(),
+        problem: format!(
+            "ids with a NUL character, which no store can hold: {n_ids}, first in {split}, row \
+             {row}: {id:?}"
+        ),
+        hint: "take it out of the ids of the source".into(),
+    })
 }
 
 /// How often, in words.

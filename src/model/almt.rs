@@ -49,6 +49,7 @@ named!(Residual);
 
 /// Extents of the input of one modality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sequence {
     /// Number of steps.
     pub seq_len: i64,
@@ -121,6 +122,7 @@ impl AlmtSizes {
 
 /// All sizes of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AlmtConfig {
     /// Sizes that do not depend on the input.
     pub sizes: AlmtSizes,

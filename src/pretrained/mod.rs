@@ -30,6 +30,8 @@ use crate::model::BertConfig;
 pub struct Pretrained {
     folder: PathBuf,
     config: BertConfig,
+    /// What of `config.json` is not known.
+    notes: Vec<String>,
     weights: Weights,
 }
 
@@ -40,9 +42,11 @@ impl Pretrained {
     /// A file is absent, cannot be read or is malformed; the configuration is not that of a BERT;
     /// the weights are pickled, or one of them is absent or of another shape.
     pub fn open(folder: &Path) -> Result<Pretrained, PretrainedError> {
-        let config = config::read(&folder.join("config.json"))?;
+        let path = folder.join("config.json");
+        let (config, unknown) = config::read(&path)?;
         let weights = Weights::open(folder, &config)?;
-        Ok(Pretrained { folder: folder.into(), config, weights })
+        let notes = unknown.iter().map(|what| format!("{}: {what}", path.display())).collect();
+        Ok(Pretrained { folder: folder.into(), config, notes, weights })
     }
 
     /// The folder's own name.
@@ -59,6 +63,11 @@ impl Pretrained {
     /// All sizes of the encoder.
     pub fn config(&self) -> &BertConfig {
         &self.config
+    }
+
+    /// What of its configuration is not known and was not used, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Names of tensors that the encoder does not use, such as those of a pooler or of a head.

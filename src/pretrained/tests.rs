@@ -164,8 +164,14 @@ fn texts_are_cut_and_padded_and_vocabularies_checked() {
     std::fs::write(&settings, "{\"do_lower_case\": false}").unwrap();
     let cased = open(5).unwrap().encode(&texts).unwrap().text_bert;
     assert_eq!(cased[[0, 0, 1]], 1);
-    std::fs::write(&settings, "{").unwrap();
-    assert!(problem(5).contains("tokenizer_config.json: "));
+    for (text, said) in [
+        ("{\"tokenizer_class\": \"BertJapaneseTokenizer\"}", "only `BertTokenizer`"),
+        ("{\"do_basic_tokenize\": false}", "`do_basic_tokenize`"),
+        ("{", "tokenizer_config.json: "),
+    ] {
+        std::fs::write(&settings, text).unwrap();
+        assert!(problem(5).contains(said), "{}", problem(5));
+    }
     std::fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
     assert!(problem(5).contains("tokenizer.json: "));
 }

@@ -129,12 +129,20 @@ struct Settings {
     do_lower_case: bool,
     strip_accents: Option<bool>,
     tokenize_chinese_chars: bool,
+    do_basic_tokenize: bool,
+    tokenizer_class: Option<String>,
 }
 
 impl Default for Settings {
     /// As BERT's own tokenizer, of which the uncased models have no such file.
     fn default() -> Settings {
-        Settings { do_lower_case: true, strip_accents: None, tokenize_chinese_chars: true }
+        Settings {
+            do_lower_case: true,
+            strip_accents: None,
+            tokenize_chinese_chars: true,
+            do_basic_tokenize: true,
+            tokenizer_class: None,
+        }
     }
 }
 
@@ -146,10 +154,28 @@ impl Settings {
         if !path.exists() {
             return Ok(Settings::default());
         }
-        serde_json::from_str(&read(path)?).map_err(|error| PretrainedError::Tokenizer {
-            path: path.into(),
-            problem: error.to_string(),
-        })
+        let unusable = |problem: String| PretrainedError::Tokenizer { path: path.into(), problem };
+        let settings: Settings =
+            serde_json::from_str(&read(path)?).map_err(|error| unusable(error.to_string()))?;
+        match settings.problem() {
+            None => Ok(settings),
+            Some(problem) => Err(unusable(problem)),
+        }
+    }
+
+    /// What makes other tokens of a vocabulary than BERT does.
+    fn problem(&self) -> Option<String> {
+        const CLASSES: [&str; 3] =
+            ["BertTokenizer", "BertTokenizerFast", "PreTrainedTokenizerFast"];
+        let class = self.tokenizer_class.as_deref();
+        if let Some(class) = class.filter(|class| !CLASSES.contains(class)) {
+            return Some(format!(
+                "`tokenizer_class`: `{class}` is not supported beside a `vocab.txt`, only \
+                 `BertTokenizer`"
+            ));
+        }
+        (!self.do_basic_tokenize)
+            .then(|| "`do_basic_tokenize`: only `true` is supported beside a `vocab.txt`".into())
     }
 }
 

@@ -21,6 +21,7 @@ mod errors;
 pub(crate) mod figure;
 pub(crate) mod heat;
 mod html;
+mod keys;
 mod page;
 mod run;
 #[cfg(feature = "train")]
@@ -232,7 +233,7 @@ mod tests {
             r#"{{"selected": {{"by": "{MARKUP}", "epoch": 1, "valid": {metrics},
                "test": {metrics}}}, "best_on_test_per_metric": {{"MAE": {{"value": 1.5,
                "epoch": 1}}}}, "checkpoint_blake3": "{MARKUP}", "n_epochs": 1, "n_parameters": 1,
-               "n_samples": {{"test": 1}}, "device": "{MARKUP}", "seconds": 1.0}}"#
+               "n_samples": {{"test": 2}}, "device": "{MARKUP}", "seconds": 1.0}}"#
         );
         let rows = format!("id,split,label,prediction\n{MARKUP},test,-3,1.5\nb,test,1,NaN\n");
         let files = [("config.toml", config), ("result.json", result), ("predictions.csv", rows)];

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 
 use super::ReportError;
+use super::keys::Document;
 use crate::corpus::{Dataset, Modality, SplitName};
 
 const CONFIG: &str = "config.toml";
@@ -34,6 +35,8 @@ pub struct Run {
     pub predictions: Vec<Prediction>,
     /// What language attends to at the selected epoch; `None` where the folder does not say it.
     pub attention: Option<Attention>,
+    /// What of the files is not known and not used, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// `attention.json`.
@@ -233,22 +236,26 @@ impl Run {
         let config_text = fs::read_to_string(&path).map_err(not_a_run(&path))?;
         let config: Config = toml::from_str(&config_text).map_err(not_a_run(&path))?;
         let path = folder.join(RESULT);
+        let mut notes = Vec::new();
         let result: Option<RunResult> = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(not_a_run(&path)(error)),
-            Ok(json) => Some(serde_json::from_slice(&json).map_err(not_a_run(&path))?),
+            Ok(json) => Some(known(&json, Document::Result, &path, &mut notes)?),
         };
-        let epochs = epochs(&folder.join(METRICS), result.is_some())?;
+        let epochs = epochs(&folder.join(METRICS), result.is_some(), &mut notes)?;
         let predictions = match result {
             Some(_) => predictions(&folder.join(PREDICTIONS))?,
             None => Vec::new(),
         };
         let attention = match result {
-            Some(_) => attention(&folder.join(ATTENTION))?,
+            Some(_) => attention(&folder.join(ATTENTION), &mut notes)?,
             None => None,
         };
+        if let Some(result) = &result {
+            check_counts(folder, result, &epochs, &predictions)?;
+        }
         let name = folder.display().to_string();
-        Ok(Run { name, config, config_text, epochs, result, predictions, attention })
+        Ok(Run { name, config, config_text, epochs, result, predictions, attention, notes })
     }
 
     /// The run's dataset.
@@ -266,7 +273,7 @@ fn not_a_run<E: Display>(path: &Path) -> impl Fn(E) -> ReportError + '_ {
 }
 
 /// The lines of `metrics.jsonl`. A run that goes on may have written half of the last one.
-fn epochs(path: &Path, complete: bool) -> Result<Vec<Epoch>, ReportError> {
+fn epochs(path: &Path, complete: bool, notes: &mut Vec<String>) -> Result<Vec<Epoch>, ReportError> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !complete => String::new(),
         read => read.map_err(not_a_run(path))?,
@@ -277,10 +284,56 @@ fn epochs(path: &Path, complete: bool) -> Result<Vec<Epoch>, ReportError> {
     };
     let lines = whole.lines().enumerate();
     let read = lines.map(|(idx, line)| {
-        serde_json::from_str(line)
-            .map_err(|error| not_a_run(path)(format!("line {}: {error}", idx + 1)))
+        known(line.as_bytes(), Document::Epoch, path, notes).map_err(|error| match error {
+            ReportError::NotARun { path, problem } => {
+                ReportError::NotARun { path, problem: format!("line {}: {problem}", idx + 1) }
+            }
+            other => other,
+        })
     });
     read.collect()
+}
+
+/// Reads a document, and notes each of its keys that the program does not write, once.
+fn known<T: serde::de::DeserializeOwned>(
+    json: &[u8],
+    document: Document,
+    path: &Path,
+    notes: &mut Vec<String>,
+) -> Result<T, ReportError> {
+    let value: serde_json::Value = serde_json::from_slice(json).map_err(not_a_run(path))?;
+    for key in document.unknown_keys(&value) {
+        let note = format!("{}: {key}", path.display());
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    serde_json::from_value(value).map_err(not_a_run(path))
+}
+
+/// A complete run has a line for each epoch and a prediction for each segment.
+fn check_counts(
+    folder: &Path,
+    result: &RunResult,
+    epochs: &[Epoch],
+    predictions: &[Prediction],
+) -> Result<(), ReportError> {
+    if epochs.len() != result.n_epochs {
+        let (expected, found) = (result.n_epochs, epochs.len());
+        let problem = format!("expected {expected} epochs, as in {RESULT}, found {found}");
+        return Err(ReportError::NotARun { path: folder.join(METRICS), problem });
+    }
+    for split in [SplitName::Valid, SplitName::Test] {
+        let expected = result.n_samples.get(&split).copied().unwrap_or(0);
+        let found = predictions.iter().filter(|row| row.split == split).count();
+        if expected != found {
+            let problem = format!(
+                "expected {expected} predictions on {split}, as in {RESULT}, found {found}"
+            );
+            return Err(ReportError::NotARun { path: folder.join(PREDICTIONS), problem });
+        }
+    }
+    Ok(())
 }
 
 fn predictions(path: &Path) -> Result<Vec<Prediction>, ReportError> {
@@ -289,12 +342,12 @@ fn predictions(path: &Path) -> Result<Vec<Prediction>, ReportError> {
 }
 
 /// Runs of models without guidance have no such file, nor have those of earlier versions.
-fn attention(path: &Path) -> Result<Option<Attention>, ReportError> {
+fn attention(path: &Path, notes: &mut Vec<String>) -> Result<Option<Attention>, ReportError> {
     match fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         read => {
             let json = read.map_err(not_a_run(path))?;
-            serde_json::from_slice(&json).map(Some).map_err(not_a_run(path))
+            known(&json, Document::Attention, path, notes).map(Some)
         }
     }
 }
@@ -369,10 +422,10 @@ mod tests {
         let path = folder.path().join(METRICS);
         let line = r#"{"epoch":1,"lr":0.0,"train_loss":null,"train_mae":1.0,"valid":{"MAE":1.0}}"#;
         fs::write(&path, format!("{line}\n{}", &line[..20])).unwrap();
-        let read = epochs(&path, false).unwrap();
+        let read = epochs(&path, false, &mut Vec::new()).unwrap();
         assert_eq!((read.len(), read[0].valid.get("MAE")), (1, 1.0));
         assert!(read[0].train_loss.is_nan() && read[0].test.is_none());
-        let refused = epochs(&path, true).unwrap_err().to_string();
+        let refused = epochs(&path, true, &mut Vec::new()).unwrap_err().to_string();
         assert!(refused.contains("line 2"), "{refused}");
     }
 }

@@ -17,6 +17,7 @@ use crate::model::Trace;
 /// `attention.json`: attention weights of the last AHL layer at the selected epoch, each the mean
 /// over heads and samples (Figure 4 of the paper).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct AttentionRecord {
     /// The split that they are of.
     pub split: SplitName,
@@ -30,6 +31,7 @@ pub struct AttentionRecord {
 
 /// What language attends to in one modality.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct AttentionMap {
     /// The modality: of audio the weights are the paper's α, of vision its β.
     pub modality: Modality,

@@ -37,7 +37,9 @@ pub fn read_config(folder: &Path) -> Result<TrainSettings, TrainError> {
     let path = folder.join(CONFIG);
     let text = fs::read_to_string(&path)
         .map_err(|cause| TrainError::NotARun { path: path.clone(), problem: cause.to_string() })?;
-    toml::from_str(&text).map_err(|error| TrainError::NotARun { path, problem: error.to_string() })
+    // Parsers of TOML answer with an excerpt over several lines.
+    let one_line = |error: toml::de::Error| error.to_string().trim().replace('\n', " ");
+    toml::from_str(&text).map_err(|error| TrainError::NotARun { path, problem: one_line(error) })
 }
 
 /// The result of the run in a folder; `None` where it is not complete.

@@ -1,5 +1,6 @@
 //! Predictions beside labels, a row per segment.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -81,10 +82,30 @@ pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io:
     publish::write(path, &bytes)
 }
 
-/// Reads what [`write()`] wrote; further columns are left alone.
+/// The columns of a file that [`write()`] does not write.
 ///
 /// # Errors
-/// The file cannot be read, or a column or a number is missing.
+/// The file cannot be read.
+pub fn unknown_columns(path: &Path) -> io::Result<Vec<String>> {
+    let mut reader = csv::Reader::from_path(path)?;
+    let is_known = |name: &&str| {
+        let of_bins = |scheme: BinScheme| {
+            let prefixes = scheme.bins().iter().filter_map(|bins| name.strip_prefix(bins.name()));
+            prefixes.into_iter().any(|rest| ["_label", "_prediction"].contains(&rest))
+        };
+        ["id", "split", "label", "prediction"].contains(name)
+            || of_bins(BinScheme::Cmu)
+            || of_bins(BinScheme::Sims)
+    };
+    let header = reader.headers()?;
+    Ok(header.iter().filter(|name| !is_known(name)).map(str::to_owned).collect())
+}
+
+/// Reads what [`write()`] wrote; further columns are left alone, and [`unknown_columns`] names
+/// them.
+///
+/// # Errors
+/// The file cannot be read, a column or a number is missing, or a segment is there twice.
 pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
     let mut reader = csv::Reader::from_path(path)?;
     let malformed = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
@@ -96,6 +117,7 @@ pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
     let [id, split, label, prediction] =
         [column("id")?, column("split")?, column("label")?, column("prediction")?];
     let mut rows = Vec::new();
+    let mut seen = HashSet::new();
     for (row_idx, record) in reader.records().enumerate() {
         let record = record?;
         let field = |column| record.get(column).unwrap_or_default();
@@ -103,10 +125,17 @@ pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
             let text = field(column);
             text.parse::<f32>().map_err(|_| malformed(format!("row {row_idx}: `{text}`")))
         };
-        let split = field(split).parse();
+        let split: Result<SplitName, _> = field(split).parse();
+        let split = split.map_err(|error| malformed(format!("row {row_idx}: {error}")))?;
+        if !seen.insert((field(id).to_owned(), split)) {
+            return Err(malformed(format!(
+                "row {row_idx}: segment `{}` is there twice",
+                field(id)
+            )));
+        }
         rows.push(Prediction {
             id: field(id).to_owned(),
-            split: split.map_err(|error| malformed(format!("row {row_idx}: {error}")))?,
+            split,
             label: number(label)?,
             prediction: number(prediction)?,
         });

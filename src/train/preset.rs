@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::schedule::Schedule;
 use crate::corpus::{Dataset, Modality};
 use crate::model::{AlmtConfig, AlmtSizes, Sequence, Variant};
+use crate::name::nearest;
 
 /// How a model is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,7 +122,11 @@ impl Preset {
                     format!("`{name}`: expected scales of language such as 1+3, found `{value}`")
                 })?);
             }
-            _ => return Err(format!("`{name}` is none of: {}", SETTABLE.join(", "))),
+            _ => {
+                let meant = nearest(name, SETTABLE).map(|known| format!("; is `{known}` meant?"));
+                let meant = meant.unwrap_or_default();
+                return Err(format!("`{name}` is none of: {}{meant}", SETTABLE.join(", ")));
+            }
         }
         Ok(())
     }

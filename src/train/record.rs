@@ -11,6 +11,7 @@ use crate::corpus::SplitName;
 
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct EpochRecord {
     /// Counted from 1.
     pub epoch: usize,
@@ -32,6 +33,7 @@ pub struct EpochRecord {
 
 /// A metric's best value and when it was reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Best {
     /// The value.
     pub value: f64,
@@ -41,6 +43,7 @@ pub struct Best {
 
 /// The epoch that the validation split chose.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Selected {
     /// How it was chosen.
     pub by: String,
@@ -54,6 +57,7 @@ pub struct Selected {
 
 /// `result.json`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RunResult {
     /// The honest choice: the epoch that is best on the validation split, and its test metrics.
     pub selected: Selected,

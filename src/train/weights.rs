@@ -122,8 +122,8 @@ impl TensorFile {
     /// One entry of the metadata, which is JSON.
     ///
     /// # Errors
-    /// The entry is absent or malformed.
-    pub(super) fn info<T: serde::de::DeserializeOwned>(
+    /// The entry is absent or malformed, or has a key that this version does not know.
+    pub(super) fn info<T: serde::Serialize + serde::de::DeserializeOwned>(
         &self,
         key: &str,
         what: &str,
@@ -131,8 +131,19 @@ impl TensorFile {
         let text = self.metadata.get(key).ok_or_else(|| {
             self.malformed(format!("is not {what} of almt-data: metadata `{key}` is absent"))
         })?;
-        serde_json::from_str(text)
-            .map_err(|error| self.malformed(format!("metadata `{key}`: {error}")))
+        let malformed =
+            |error: serde_json::Error| self.malformed(format!("metadata `{key}`: {error}"));
+        let found: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
+        let info: T = serde_json::from_str(text).map_err(malformed)?;
+        // What is read and what it is written as have the same keys.
+        let known = serde_json::to_value(&info).map_err(malformed)?;
+        match surplus(&found, &known) {
+            None => Ok(info),
+            Some(name) => Err(self.malformed(format!(
+                "metadata `{key}`: key `{name}` is not known: another version of the program wrote \
+                 it"
+            ))),
+        }
     }
 
     /// Number of values in all tensors.
@@ -190,6 +201,15 @@ impl TensorFile {
     }
 }
 
+/// The first key of `found` that `known` lacks; a key without a value says nothing.
+fn surplus<'a>(found: &'a serde_json::Value, known: &serde_json::Value) -> Option<&'a str> {
+    let entries = found.as_object()?.iter().filter(|(_, value)| !value.is_null());
+    entries.into_iter().find_map(|(key, value)| match known.get(key) {
+        None => Some(key.as_str()),
+        Some(known) => surplus(value, known),
+    })
+}
+
 /// The values of a tensor of floating point as float32; `None` of another type.
 fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let data = view.data();
@@ -205,4 +225,20 @@ fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keys_that_are_not_written_are_found() {
+        let known = json!({"model": {"text": {"seq_len": 1}}, "epoch": 1});
+        assert_eq!(surplus(&known, &known), None);
+        let found = json!({"model": {"text": {"seq_len": 1, "stride": 2}}, "epoch": 1});
+        assert_eq!(surplus(&found, &known), Some("stride"));
+        assert_eq!(surplus(&json!({"epoch": 1, "audio": null}), &known), None);
+    }
 }

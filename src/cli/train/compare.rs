@@ -105,6 +105,10 @@ fn read(folder: &Path, split: SplitName) -> Result<Vec<Prediction>, Failure> {
     let path = folder.join(folder::PREDICTIONS);
     let mut rows = predictions::read(&path)
         .map_err(|error| Failure::at(&path, format!("cannot read predictions: {error}")))?;
+    for name in predictions::unknown_columns(&path).unwrap_or_default() {
+        let path = path.display();
+        eprintln!("warning: {path}: column `{name}` is none that `train` writes, and is not used");
+    }
     rows.retain(|row| row.split == split);
     if rows.is_empty() {
         return Err(Failure::at(&path, format!("no predictions on {split}")));

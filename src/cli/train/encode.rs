@@ -81,6 +81,7 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
         wrong_call::<EncodeArgs>(COMMAND, ErrorKind::ArgumentConflict, problem);
     }
     let pretrained = Pretrained::open(&args.bert)?;
+    pretrained.notes().iter().for_each(|note| eprintln!("warning: {note}"));
     let texts: BTreeMap<SplitName, Text> = match text_source {
         TextSource::TextBert => stored_tokens(&source)?,
         TextSource::RawText => {

@@ -268,13 +268,20 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     training.lr = args.lr.unwrap_or(training.lr);
     training.schedule = args.schedule.unwrap_or(training.schedule);
     hyper_parameters.model.residual = args.residual.unwrap_or(hyper_parameters.model.residual);
-    for assignment in &args.set {
+    let name = |assignment: &str| assignment.split('=').next().unwrap_or_default().to_owned();
+    for (idx, assignment) in args.set.iter().enumerate() {
+        if args.set.iter().take(idx).any(|earlier| name(earlier) == name(assignment)) {
+            let problem = format!("`--set {}` is given twice", name(assignment));
+            wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, &problem);
+        }
         hyper_parameters.set(assignment).map_err(Failure::new)?;
     }
     let encoder = match &*args.text {
         "bert" => args.bert.as_deref().map(Pretrained::open).transpose()?,
         _ => None,
     };
+    let notes = encoder.iter().flat_map(Pretrained::notes);
+    notes.for_each(|note| eprintln!("warning: {note}"));
     let choice = |encoder: &Pretrained| {
         let lr = match args.freeze_bert {
             true => 0.0,

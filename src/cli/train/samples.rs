@@ -63,6 +63,13 @@ impl Samples {
         let failure = |error: PlanError| Failure::new(error.to_string());
         let plan = SplitPlan::load_for(path, &store.manifest().digest).map_err(failure)?;
         let rows = plan.rows(fold, store.manifest()).map_err(|error| Failure::at(path, error))?;
+        let n_left_out = plan.n_left_out(fold, store.manifest());
+        if n_left_out > 0 {
+            let path = path.display();
+            eprintln!(
+                "note: {path}: segments of the store in no split of fold {fold}: {n_left_out}"
+            );
+        }
         let blake3 = crate::train::weights::digest(path).map_err(TrainError::from)?;
         let choice = FoldChoice { path: absolute(path), blake3, fold };
         let corruptions = Corruptions::default();

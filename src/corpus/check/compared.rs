@@ -173,9 +173,11 @@ impl Compared {
             first += &format!("; the table has no {}", absent.join(" and no "));
         }
         let mut lines = vec![first];
-        let columns: Vec<String> =
-            self.columns.iter().map(|(field, name)| format!("{field} is column {name}")).collect();
-        let mut second = columns.join(", ");
+        let columns = self
+            .fields
+            .iter()
+            .filter_map(|field| Some(format!("{field} = {}", self.columns.get(field.name())?)));
+        let mut second = format!("columns: {}", columns.collect::<Vec<_>>().join(", "));
         if !self.unused_columns.is_empty() {
             second += &format!("; not used: {}", self.unused_columns.join(", "));
         }

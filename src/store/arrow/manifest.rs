@@ -14,6 +14,7 @@ pub(super) const NAME: &str = "manifest.json";
 
 /// A file of the folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct FileEntry {
     pub(super) split: SplitName,
     /// Size in bytes.
@@ -75,7 +76,9 @@ pub(super) fn read(folder: &Path) -> Result<(Vec<FileEntry>, Manifest), StoreErr
     if seal != expected.as_bytes() {
         return Err(damaged("differs from its recorded BLAKE3: the file was changed".into()));
     }
-    let parts: Parts = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    // It is as it was written, so that what is not known in it is of another version.
+    let parts: Parts = serde_json::from_slice(&text)
+        .map_err(|error| damaged(format!("{error}: another version of the program wrote it")))?;
     Ok((parts.files, parts.manifest))
 }
 

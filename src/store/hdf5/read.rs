@@ -219,5 +219,7 @@ fn read_manifest(path: &Path, file: &File) -> Result<Manifest, StoreError> {
     if blake3::hash(json.as_bytes()).to_hex().as_str() != text("manifest_blake3")?.as_str() {
         return Err(damaged("differs from its recorded BLAKE3: the file was changed".into()));
     }
-    serde_json::from_str(&json).map_err(|error| damaged(error.to_string()))
+    // It is as it was written, so that what is not known in it is of another version.
+    serde_json::from_str(&json)
+        .map_err(|error| damaged(format!("{error}: another version of the program wrote it")))
 }
