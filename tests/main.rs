@@ -1,6 +1,8 @@
 //! The integration tests, in one binary because native libraries are slow to link.
 //!
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
+//! `calls`: what calls are forgiven, warned of and refused: run folders, numbers, lengths, stores that
+//! are not valid, predictions that say nothing.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
 //! `devices`: libtorch's CUDA part, found and loaded or not.
 //! `encode`: text features that the program computes.
@@ -23,6 +25,8 @@
 //! `train`: the trainer as a user calls it.
 
 mod bad_input;
+#[cfg(feature = "train")]
+mod calls;
 mod convert;
 #[cfg(feature = "train")]
 mod devices;

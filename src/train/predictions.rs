@@ -21,10 +21,13 @@ pub struct Prediction {
     pub label: f32,
     /// The model's.
     pub prediction: f32,
+    /// Whether the model saw less than the whole segment, which was longer than it takes.
+    pub is_cut: bool,
 }
 
 /// Writes `id,split,label,prediction` and, for every scheme of bins, the class of each, as CSV; the
-/// numbers come back to the bit when read as float32.
+/// numbers come back to the bit when read as float32. A column `is_cut` comes last where segments were
+/// cut, 1 for those.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -35,6 +38,8 @@ pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<
     for bins in scheme.bins() {
         header.extend(["label", "prediction"].map(|of| format!("{}_{of}", bins.name())));
     }
+    let any_cut = rows.iter().any(|row| row.is_cut);
+    header.extend(any_cut.then(|| "is_cut".into()));
     writer.write_record(&header)?;
     for row in rows {
         let mut record = vec![
@@ -47,6 +52,7 @@ pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<
             let class = |value| scheme.class(*bins, value).to_string();
             record.extend([class(row.label), class(row.prediction)]);
         }
+        record.extend(any_cut.then(|| u8::from(row.is_cut).to_string()));
         writer.write_record(&record)?;
     }
     writer.flush()?;
@@ -75,6 +81,10 @@ pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io:
             columns.push(Column::new(name.into(), rows.iter().map(class).collect::<Vec<i8>>()));
         }
     }
+    if rows.iter().any(|row| row.is_cut) {
+        let is_cut: Vec<i8> = rows.iter().map(|row| row.is_cut.into()).collect();
+        columns.push(Column::new("is_cut".into(), is_cut));
+    }
     let table = DataFrame::new(rows.len(), columns).map_err(ExportError::from)?;
     let mut bytes = Vec::new();
     table_parquet(&table, &mut bytes)?;
@@ -95,6 +105,7 @@ pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
     };
     let [id, split, label, prediction] =
         [column("id")?, column("split")?, column("label")?, column("prediction")?];
+    let is_cut = header.iter().position(|each| each == "is_cut");
     let mut rows = Vec::new();
     for (row_idx, record) in reader.records().enumerate() {
         let record = record?;
@@ -109,6 +120,7 @@ pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
             split: split.map_err(|error| malformed(format!("row {row_idx}: {error}")))?,
             label: number(label)?,
             prediction: number(prediction)?,
+            is_cut: is_cut.is_some_and(|column| field(column) == "1"),
         });
     }
     Ok(rows)
@@ -129,6 +141,7 @@ mod tests {
             split: SplitName::Test,
             label,
             prediction,
+            is_cut: false,
         };
         let rows = [
             row("a$_$1", -3.0, f32::from_bits(0x3e4c_cccd)),
@@ -153,6 +166,7 @@ mod tests {
             split: SplitName::Valid,
             label,
             prediction,
+            is_cut: false,
         };
         let rows = [row("a,1", 0.0, 0.1 + 0.2), row("b", -2.5, 1.0 / 3.0)];
         write(&csv, BinScheme::Cmu, &rows).unwrap();

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::Failure;
+use crate::cli::{Failure, number, runs};
 use crate::corpus::SplitName;
 use crate::train::compare::{Comparison, compare as compare_predictions};
 use crate::train::folder;
@@ -15,7 +15,7 @@ use crate::train::predictions::{self, Prediction};
 /// Compare the predictions of two runs: bootstrap interval and permutation test
 #[derive(Args)]
 pub struct CompareArgs {
-    /// Run folder
+    /// Run folder, or its `best.safetensors`
     run_a: PathBuf,
     /// Run folder that is compared with it
     run_b: PathBuf,
@@ -23,10 +23,10 @@ pub struct CompareArgs {
     #[arg(long, default_value = "test")]
     split: SplitName,
     /// Rounds of the bootstrap and of the permutation test
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..))]
+    #[arg(long, default_value_t = 10_000, value_parser = number::from::<u32>(100))]
     resamples: u32,
     /// Seed of both
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = number::from::<u64>(0))]
     seed: u64,
     /// Print JSON in place of a table
     #[arg(long)]
@@ -35,7 +35,7 @@ pub struct CompareArgs {
 
 /// Compares two runs.
 pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
-    let [a, b] = [&args.run_a, &args.run_b];
+    let [a, b] = &[runs::one(&args.run_a)?, runs::one(&args.run_b)?];
     let (config_a, config_b) = (folder::read_config(a)?, folder::read_config(b)?);
     if config_a.dataset != config_b.dataset {
         let (one, other) = (config_a.dataset.title(), config_b.dataset.title());
@@ -70,8 +70,8 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
         compare_predictions(scheme, &labels, &pred_a, &pred_b, args.resamples as usize, args.seed);
     if args.json {
         let comparison = Comparison {
-            run_a: args.run_a,
-            run_b: args.run_b,
+            run_a: a.clone(),
+            run_b: b.clone(),
             split: args.split,
             n_segments: labels.len(),
             n_resamples: args.resamples as usize,
