@@ -216,3 +216,69 @@ fn an_encoder_in_the_loop_reads_texts_as_encode_does() {
     let of_tokens = ["--store", "mosi.h5", "--text-from", "text_bert", "--max-len", "9"];
     assert_eq!(train(&of_tokens).code(), 2);
 }
+
+#[test]
+fn texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused() {
+    let folder = prepare();
+    let folder = folder.path();
+    let texts = |to: &str, n_foreign: usize| {
+        std::fs::copy(folder.join("mosi.h5"), folder.join(to)).unwrap();
+        let mut editor = crate::rules::Editor::open(&folder.join(to));
+        for split in SplitName::ALL {
+            editor.strings(&format!("/{split}/raw_text"), |texts| {
+                for text in texts.chunks_mut(10).flat_map(|ten| ten.iter_mut().take(n_foreign)) {
+                    *text =
+                        text.chars().map(|letter| if letter == ' ' { ' ' } else { '我' }).collect();
+                }
+            });
+        }
+        editor.seal();
+    };
+    let own = encode(folder, "mosi.h5", "own.h5", &[]).ok();
+    assert!(!own.stderr().contains("warning"), "{}", own.explain());
+    texts("some.h5", 4);
+    texts("all.h5", 10);
+    let warned = encode(folder, "some.h5", "new.h5", &["--overwrite"]).ok();
+    for part in ["warning: some.h5: tiny-bert: ", "letters are of scripts", "most of them Chinese"]
+    {
+        assert!(warned.stderr().contains(part), "{}", warned.explain());
+    }
+    let refused = encode(folder, "all.h5", "no.h5", &[]).fails_with(&[
+        "all.h5: tiny-bert: ",
+        "tokens are unknown to the vocabulary (100.0%)",
+        "letters are of scripts that the vocabulary lacks (100.0%",
+    ]);
+    assert!(refused.stderr().contains("`--force`"), "{}", refused.explain());
+    assert!(!folder.join("no.h5").exists());
+    encode(folder, "all.h5", "no.h5", &["--force"]).ok();
+    // The same of an encoder that is trained, which says so before it begins.
+    let train = |store: &str, more: &[&str]| {
+        let bert = ["train", "--text", "bert", "--bert", "tiny-bert", "--epochs", "1"];
+        almt(
+            folder,
+            &[&bert[..], &["--store", store, "--out", "run", "--overwrite"], more].concat(),
+        )
+    };
+    let made_of_texts = ["--text-from", "raw_text", "--max-len", "12"];
+    train("all.h5", &made_of_texts)
+        .fails_with(&["all.h5: tiny-bert: ", "unknown to the vocabulary"]);
+    train("all.h5", &[&made_of_texts[..], &["--force"]].concat()).ok();
+    // Tokens of other texts: those of each split, back to front.
+    std::fs::copy(folder.join("own.h5"), folder.join("turned.h5")).unwrap();
+    let mut editor = crate::rules::Editor::open(&folder.join("turned.h5"));
+    for split in SplitName::ALL {
+        editor.numbers::<i32>(&format!("/{split}/text_bert"), |tokens| {
+            for row in tokens.chunks_mut(12).step_by(3) {
+                // Another letter for each.
+                row.iter_mut()
+                    .filter(|id| (5..31).contains(*id))
+                    .for_each(|id| *id = 5 + (*id + 8) % 26);
+                row.iter_mut().filter(|id| (31..57).contains(*id)).for_each(|id| *id = 31);
+            }
+        });
+    }
+    editor.seal();
+    train("own.h5", &[]).ok();
+    train("turned.h5", &[])
+        .fails_with(&["turned.h5: tiny-bert: the tokens of ", " segments are not"]);
+}

@@ -1,6 +1,8 @@
 //! The integration tests, in one binary because native libraries are slow to link.
 //!
 //! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
+//! `calls`: what calls are forgiven, warned of and refused: run folders, numbers, lengths, stores that
+//! are not valid, predictions that say nothing.
 //! `cases`: files that users of neighbouring projects have, to the end of their road.
 //! `containers`: pickles in compressed files and archives.
 //! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
@@ -30,6 +32,8 @@
 //! `values`: values that are not finite or beyond the stored type.
 
 mod bad_input;
+#[cfg(feature = "train")]
+mod calls;
 #[cfg(feature = "train")]
 mod cases;
 mod containers;

@@ -462,7 +462,7 @@ fn tensorboard_reads_the_curves_of_a_run() {
 
 /// A BERT of one layer that knows every token that BERT knows, with random weights. All of it is
 /// small but, where that is asked for, the width of its feed-forward block.
-fn small_bert(folder: &Path, intermediate_size: usize) {
+pub(crate) fn small_bert(folder: &Path, intermediate_size: usize) {
     let config = serde_json::json!({
         "model_type": "bert", "vocab_size": 30522, "hidden_size": 8, "num_hidden_layers": 1,
         "num_attention_heads": 2, "intermediate_size": intermediate_size, "max_position_embeddings": 64,

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::number::from;
 use crate::pickle::Limits;
 use crate::pickle::limits as default;
 
@@ -9,43 +10,43 @@ use crate::pickle::limits as default;
 #[derive(Args)]
 pub struct LimitsArgs {
     /// Levels of nesting
-    #[arg(long, value_name = "N", default_value_t = default::DEPTH)]
+    #[arg(long, value_name = "N", default_value_t = default::DEPTH, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_depth: u64,
     /// Objects, and places for them in containers
-    #[arg(long, value_name = "N", default_value_t = default::OBJECTS)]
+    #[arg(long, value_name = "N", default_value_t = default::OBJECTS, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_objects: u64,
     /// Bytes of memory for objects per byte of the file, beyond 20 MiB
-    #[arg(long, value_name = "N", default_value_t = default::MEMORY_PER_BYTE)]
+    #[arg(long, value_name = "N", default_value_t = default::MEMORY_PER_BYTE, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_memory_per_byte: u64,
     /// Memo entries
-    #[arg(long, value_name = "N", default_value_t = default::MEMO_ENTRIES)]
+    #[arg(long, value_name = "N", default_value_t = default::MEMO_ENTRIES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_memo: u64,
     /// Values on the stack at one time
-    #[arg(long, value_name = "N", default_value_t = default::STACK_VALUES)]
+    #[arg(long, value_name = "N", default_value_t = default::STACK_VALUES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_stack: u64,
     /// Bytes decoded into memory from another form, such as escapes
-    #[arg(long, value_name = "BYTES", default_value_t = default::DECODED_BYTES)]
+    #[arg(long, value_name = "BYTES", default_value_t = default::DECODED_BYTES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_decoded: u64,
     /// Bytes of one text
-    #[arg(long, value_name = "BYTES", default_value_t = default::STRING_BYTES)]
+    #[arg(long, value_name = "BYTES", default_value_t = default::STRING_BYTES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_string: u64,
     /// Bytes, or decimal digits, of one integer
-    #[arg(long, value_name = "BYTES", default_value_t = default::INTEGER_BYTES)]
+    #[arg(long, value_name = "BYTES", default_value_t = default::INTEGER_BYTES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_integer: u64,
     /// Axes of an array
-    #[arg(long, value_name = "N", default_value_t = default::AXES)]
+    #[arg(long, value_name = "N", default_value_t = default::AXES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_axes: u64,
     /// Elements of an array
-    #[arg(long, value_name = "N", default_value_t = default::ELEMENTS)]
+    #[arg(long, value_name = "N", default_value_t = default::ELEMENTS, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_elements: u64,
 }

@@ -15,9 +15,11 @@ mod inspect;
 mod labels;
 mod limits;
 mod manual;
+mod number;
 mod packed;
 mod progress;
 mod report;
+mod runs;
 mod scan;
 mod schema;
 mod sources;
@@ -34,7 +36,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::export::ExportError;
 use crate::pickle::PickleError;
@@ -160,9 +162,16 @@ fn size_on_disk(path: &Path) -> u64 {
     entries.flatten().map(|entry| size_on_disk(&entry.path())).sum()
 }
 
+/// Reads the process's arguments, or ends the program with what is wrong with them.
+fn parse() -> Cli {
+    let mut command = number::take_negative(Cli::command());
+    let matches = command.get_matches_mut();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+}
+
 /// Runs the program on the process's arguments, in the executable that `trainer` belongs to.
 pub fn main(trainer: Trainer) -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let outcome = match parse().command {
         Command::Convert(args) => convert::convert(args),
         Command::Copy(args) => copy::copy(args),
         Command::Validate(args) => validate::validate(args),

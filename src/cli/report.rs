@@ -16,7 +16,8 @@ use crate::report::{Report, ReportError};
 /// said to be so and is in the curves only.
 #[derive(Args)]
 pub struct ReportArgs {
-    /// Run folders, or folders of runs as `train --seeds` leaves them; all of one dataset
+    /// Run folders, or their `best.safetensors`, or folders of runs as `train --seeds` leaves them; all
+    /// of one dataset
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Where the page goes
@@ -40,9 +41,11 @@ impl From<ReportError> for Failure {
 /// Writes one page.
 pub fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
     let output = &args.output;
+    let runs: Vec<PathBuf> =
+        args.runs.iter().map(|run| super::runs::folder(run)).collect::<Result<_, _>>()?;
     let draft =
         Draft::new(output, args.overwrite).map_err(|error| super::cannot_write(output, error))?;
-    let report = Report::read(&args.runs, args.store.as_deref())?;
+    let report = Report::read(&runs, args.store.as_deref())?;
     fs::write(draft.path(), report.html())
         .and_then(|()| draft.publish())
         .map_err(|error| super::cannot_write(output, error))?;

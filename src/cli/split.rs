@@ -25,10 +25,10 @@ pub struct SplitArgs {
     /// Cross-validation with so many folds: each part is tested on once, the next one is validated
     /// on
     #[arg(long, group = "method", value_name = "K")]
-    #[arg(value_parser = clap::value_parser!(u16).range(3..=1000))]
+    #[arg(value_parser = super::number::within::<u16>(3, 1000))]
     k_fold: Option<u16>,
     /// One fold with these shares of train, valid and test, such as 0.7,0.1,0.2
-    #[arg(long, group = "method", value_name = "TRAIN,VALID,TEST")]
+    #[arg(long, group = "method", value_name = "TRAIN,VALID,TEST", allow_hyphen_values = true)]
     ratio: Option<Shares>,
     /// Draw the validation split of a store that has none from its training split, by two shares:
     /// `--from train --ratio 0.9,0.1`. The test split stays as it is
@@ -41,7 +41,7 @@ pub struct SplitArgs {
     #[arg(long, default_value_t = SplitBy::Video, conflicts_with = "from_manifest")]
     by: SplitBy,
     /// Seed of what is left to chance
-    #[arg(long, default_value_t = 1, conflicts_with = "from_manifest")]
+    #[arg(long, default_value_t = 1, conflicts_with = "from_manifest", value_parser = super::number::from::<u64>(0))]
     seed: u64,
     /// Where the split manifest goes
     #[arg(short, long, value_name = "JSON")]

@@ -39,10 +39,10 @@ pub struct SynthArgs {
     #[arg(long)]
     complementary: bool,
     /// Segments in the training split; validation has a quarter, test a half of it
-    #[arg(long, default_value_t = 192, value_parser = clap::value_parser!(u32).range(4..=100_000))]
+    #[arg(long, default_value_t = 192, value_parser = super::number::within::<u32>(4, 100_000))]
     samples: u32,
     /// Seed of all values
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = super::number::from::<u64>(0))]
     seed: u64,
     /// Where the pickle goes; the default is `DATASET.pkl` in the current folder
     #[arg(short, long, value_name = "PICKLE")]

@@ -6,6 +6,7 @@
 
 pub mod balance;
 pub mod check;
+pub mod degenerate;
 pub mod draw;
 pub mod folds;
 pub mod label;

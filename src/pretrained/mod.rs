@@ -8,6 +8,7 @@
 mod config;
 mod encode;
 mod source;
+mod suits;
 #[cfg(test)]
 mod tests;
 mod tokenizer;
@@ -20,6 +21,7 @@ use tch::nn;
 
 pub use encode::{EncodeError, FrozenEncoder};
 pub use source::{DEFAULT_MAX_LEN, TextSource};
+pub use suits::Suits;
 pub use tokenizer::{TextTokenizer, Tokenized};
 pub use weights::WeightDigests;
 use weights::Weights;
@@ -87,6 +89,11 @@ impl Pretrained {
     /// Digests of the file with the weights.
     pub fn weight_digests(&self) -> WeightDigests {
         self.weights.digests()
+    }
+
+    /// Whether the folder has a vocabulary, without which it reads tokens but no texts.
+    pub fn has_vocabulary(&self) -> bool {
+        ["tokenizer.json", "vocab.txt"].iter().any(|name| self.folder.join(name).exists())
     }
 
     /// The tokenizer, which cuts texts at `max_len` tokens.

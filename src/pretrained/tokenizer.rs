@@ -1,5 +1,6 @@
 //! From text to token ids, by the vocabulary of an encoder.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, s};
@@ -87,6 +88,11 @@ impl TextTokenizer {
     /// BLAKE3 of all that it was read from: with the same one, texts become the same tokens.
     pub fn blake3(&self) -> &str {
         &self.blake3
+    }
+
+    /// Every token with its id.
+    pub(super) fn vocabulary(&self) -> HashMap<String, u32> {
+        self.tokenizer.get_vocab(true).into_iter().collect()
     }
 
     /// Token ids, mask and segment ids of each text: special tokens around it, cut at the back

@@ -7,6 +7,7 @@ use super::html::{Text, count, decimals};
 use super::run::Run;
 use super::{Report, attention, chart, confusion, curves, errors, tables};
 use crate::corpus::SplitName;
+use crate::corpus::degenerate::Degenerate;
 use crate::corpus::label::BinScheme;
 use crate::mean::mean_std;
 use crate::paper;
@@ -87,7 +88,22 @@ fn notices(html: &mut String, report: &Report) -> std::fmt::Result {
              for more reasons than the seed.</p>"
         )?;
     }
-    if report.split() == SplitName::Valid {
+    let split = report.split();
+    for run in runs {
+        let of_split = || run.predictions.iter().filter(|row| row.split == split);
+        let predictions: Vec<f32> = of_split().map(|row| row.prediction).collect();
+        let labels: Vec<f32> = of_split().map(|row| row.label).collect();
+        let scheme = run.dataset().bin_scheme();
+        if let Some(problem) = Degenerate::find(scheme, &predictions, &labels) {
+            writeln!(
+                html,
+                "<p class=\"notice\">The predictions of <b>{}</b> hardly tell segments apart: {}.</p>",
+                Text(&run.name),
+                Text(problem)
+            )?;
+        }
+    }
+    if split == SplitName::Valid {
         writeln!(
             html,
             "<p class=\"notice\">The runs have no test split: all figures are of the validation \

@@ -128,6 +128,14 @@ pub fn load(path: &Path, device: Device) -> Result<Checkpoint, WeightsError> {
     build(&file, info, device)
 }
 
+/// What a file of weights says of itself; `None` of one that says nothing.
+///
+/// # Errors
+/// The file cannot be read or is no safetensors file.
+pub fn info(path: &Path) -> Result<Option<CheckpointInfo>, WeightsError> {
+    Ok(TensorFile::open(path)?.info(INFO_KEY, "a checkpoint").ok())
+}
+
 /// Reads weights that say nothing of themselves, such as those of the released PyTorch model, for
 /// the model that `info` describes.
 ///

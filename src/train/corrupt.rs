@@ -87,7 +87,8 @@ impl FromStr for Corruption {
         let amount: f32 = amount.parse().map_err(|_| format!("`{amount}` is not a number"))?;
         let most = if kind == CorruptionKind::Noise { f32::MAX } else { 1.0 };
         if !(0.0..=most).contains(&amount) {
-            return Err(format!("{kind}: expected 0 to {most}, found {amount}"));
+            let range = if most == 1.0 { "0 to 1" } else { "0 or more" };
+            return Err(format!("{kind}: expected {range}, found {amount}"));
         }
         if kind == CorruptionKind::Mask && modality != Modality::Text {
             return Err(format!("{modality} has no words to mask"));

@@ -59,7 +59,7 @@ pub enum Cache {
 pub struct TrainingSplit {
     name: SplitName,
     ids: Vec<String>,
-    labels: Vec<f32>,
+    labels: Option<Vec<f32>>,
     targets: Tensor,
     sequences: BTreeMap<Modality, Sequence>,
     features: Features,
@@ -98,7 +98,7 @@ pub struct Chunk {
 }
 
 impl TrainingSplit {
-    /// Prepares a split. `labels` is `[n_samples]`; `rows` has as many samples, and so has `tokens`,
+    /// Prepares a split. `labels` is `[n_samples]`, or `None` of samples to predict on; `rows` has as many samples, and so has `tokens`,
     /// `[n_samples, 3, seq_len]`, which take the place of text features.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl TrainingSplit {
     pub fn new(
         name: SplitName,
         ids: Vec<String>,
-        labels: Vec<f32>,
+        labels: Option<Vec<f32>>,
         rows: Box<dyn FeatureRows>,
         tokens: Option<Array3<i32>>,
         cache: Cache,
@@ -117,16 +117,16 @@ impl TrainingSplit {
             return Err(TrainError::EmptySplit { split: name });
         }
         let n_tokens = tokens.as_ref().map(|tokens| ("text_bert", tokens.dim().0));
-        for (column, found) in [("regression_labels", labels.len())].into_iter().chain(n_tokens) {
+        let n_labels = labels.as_ref().map(|labels| ("regression_labels", labels.len()));
+        for (column, found) in n_labels.into_iter().chain(n_tokens) {
             if found != ids.len() {
                 let expected = ids.len();
                 return Err(TrainError::Count { split: name, column, expected, found });
             }
         }
-        let label_problem = labels.iter().filter(|label| !label.is_finite()).count();
+        let label_problem = labels.iter().flatten().filter(|label| !label.is_finite()).count();
         if label_problem > 0 {
-            let column = "regression_labels";
-            return Err(TrainError::NonFinite { split: name, column, n_values: label_problem });
+            return Err(TrainError::NoLabel { split: name, n_samples: label_problem });
         }
         let sequences = rows.sequences();
         if !sequences.contains_key(&Modality::Text) && tokens.is_none() {
@@ -168,7 +168,10 @@ impl TrainingSplit {
             Cache::Device => Features::Device(resident),
             Cache::Disk { n_threads } => Features::Disk { rows, n_threads: n_threads.max(1) },
         };
-        let targets = Tensor::from_slice(&labels).view([-1, 1]).to_device(device);
+        // Without labels, any loss would be NaN.
+        let no_labels = || vec![f32::NAN; ids.len()];
+        let targets = Tensor::from_slice(&labels.clone().unwrap_or_else(no_labels));
+        let targets = targets.view([-1, 1]).to_device(device);
         let tokens = tokens.map(|tokens| {
             let (n_samples, parts, seq_len) = tokens.dim();
             let ids: Vec<i64> = tokens.iter().map(|id| (*id).into()).collect();
@@ -188,9 +191,9 @@ impl TrainingSplit {
         &self.ids
     }
 
-    /// Labels, `[n_samples]`.
+    /// Labels, `[n_samples]`; empty of samples to predict on.
     pub fn labels(&self) -> &[f32] {
-        &self.labels
+        self.labels.as_deref().unwrap_or_default()
     }
 
     /// Number of samples.

@@ -374,7 +374,7 @@ mod tests {
         let ids = (0..21).map(|idx| format!("{idx}")).collect();
         let rows = Box::new(Features { sequences, labels: labels.clone(), is_half });
         let split =
-            TrainingSplit::new(SplitName::Train, ids, labels, rows, None, cache, Device::Cpu);
+            TrainingSplit::new(SplitName::Train, ids, Some(labels), rows, None, cache, Device::Cpu);
         let split = split.unwrap();
         let config = config_for(&settings, split.sequences(), None, None).unwrap();
         (split, settings, config)
@@ -503,8 +503,15 @@ mod tests {
         let rows = Box::new(Features::none());
         let (ids, labels) = (vec!["a".into()], vec![1.0]);
         let (cache, device) = (Cache::Device, Device::Cpu);
-        let split =
-            TrainingSplit::new(SplitName::Train, ids, labels, rows, Some(tokens), cache, device);
+        let split = TrainingSplit::new(
+            SplitName::Train,
+            ids,
+            Some(labels),
+            rows,
+            Some(tokens),
+            cache,
+            device,
+        );
         let split = split.unwrap();
         // The losses of some epochs, with weights that stay as they are.
         let losses = |epochs: std::ops::RangeInclusive<usize>| -> Vec<u64> {

@@ -111,6 +111,17 @@ pub enum TrainError {
         /// How many.
         n_values: usize,
     },
+    /// Samples without a label among those that have one.
+    #[error(
+        "{split}: {n_samples} samples have no label (NaN)\n  hint: `almt-data convert \
+         --drop-unlabelled` leaves them out; `almt-data predict` needs no labels"
+    )]
+    NoLabel {
+        /// Which split.
+        split: SplitName,
+        /// How many.
+        n_samples: usize,
+    },
     /// The input is not what the model was built for.
     #[error("{split}/{modality}: the model expects {expected}, found {found}")]
     Shape {

@@ -76,7 +76,7 @@ impl<'a> Ongoing<'a> {
         let epochs = settings.hyper_parameters.training.epochs;
         let selected = history.selected.ok_or(TrainError::NothingSelected { epochs })?;
         let best = checkpoint::load(&out.join(BEST), device)?;
-        write_predictions(&best, data, &out.join(PREDICTIONS))?;
+        let degenerate = write_predictions(&best, data, &out.join(PREDICTIONS))?;
         write_attention(&best, data, &out.join(ATTENTION))?;
         let splits = [Some(&data.train), Some(&data.valid), data.test.as_ref()];
         let result = RunResult {
@@ -93,6 +93,8 @@ impl<'a> Ongoing<'a> {
             device: device::title(device),
             n_threads: tch::get_num_threads(),
             seconds: log.records.iter().map(|record| record.seconds).sum(),
+            lengths: data.lengths.clone(),
+            degenerate,
         };
         write_json(&out.join(RESULT), &result)?;
         Ok(result)

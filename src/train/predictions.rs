@@ -18,14 +18,17 @@ pub struct Prediction {
     pub id: String,
     /// Its split.
     pub split: SplitName,
-    /// The annotators' mean.
-    pub label: f32,
+    /// The annotators' mean, where there is one.
+    pub label: Option<f32>,
     /// The model's.
     pub prediction: f32,
+    /// Whether the model saw less than the whole segment, which was longer than it takes.
+    pub is_cut: bool,
 }
 
 /// Writes `id,split,label,prediction` and, for every scheme of bins, the class of each, as CSV; the
-/// numbers come back to the bit when read as float32.
+/// numbers come back to the bit when read as float32. The fields of a label that a segment has not are
+/// empty. A column `is_cut` comes last where segments were cut, 1 for those.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -36,18 +39,21 @@ pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<
     for bins in scheme.bins() {
         header.extend(["label", "prediction"].map(|of| format!("{}_{of}", bins.name())));
     }
+    let any_cut = rows.iter().any(|row| row.is_cut);
+    header.extend(any_cut.then(|| "is_cut".into()));
     writer.write_record(&header)?;
     for row in rows {
         let mut record = vec![
             row.id.clone(),
             row.split.to_string(),
-            row.label.to_string(),
+            row.label.map_or(String::new(), |label| label.to_string()),
             row.prediction.to_string(),
         ];
         for bins in scheme.bins() {
-            let class = |value| scheme.class(*bins, value).to_string();
-            record.extend([class(row.label), class(row.prediction)]);
+            let class = |value: f32| scheme.class(*bins, value).to_string();
+            record.extend([row.label.map_or(String::new(), class), class(row.prediction)]);
         }
+        record.extend(any_cut.then(|| u8::from(row.is_cut).to_string()));
         writer.write_record(&record)?;
     }
     writer.flush()?;
@@ -55,26 +61,35 @@ pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<
     draft.publish()
 }
 
-/// Writes the columns of [`write()`] as Parquet: texts, float32, and int8 for classes.
+/// Writes the columns of [`write()`] as Parquet: texts, float32, and int8 for classes; null in place
+/// of empty fields.
 ///
 /// # Errors
 /// The folder cannot be written to.
 pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<()> {
-    type Number = fn(&Prediction) -> f32;
+    type Number = fn(&Prediction) -> Option<f32>;
     const NUMBERS: [(&str, Number); 2] =
-        [("label", |row| row.label), ("prediction", |row| row.prediction)];
+        [("label", |row| row.label), ("prediction", |row| Some(row.prediction))];
     let ids: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
     let splits: Vec<&str> = rows.iter().map(|row| row.split.name()).collect();
     let mut columns = vec![Column::new("id".into(), ids), Column::new("split".into(), splits)];
     for (name, number) in NUMBERS {
-        columns.push(Column::new(name.into(), rows.iter().map(number).collect::<Vec<f32>>()));
+        columns
+            .push(Column::new(name.into(), rows.iter().map(number).collect::<Vec<Option<f32>>>()));
     }
     for bins in scheme.bins() {
         for (of, number) in NUMBERS {
-            let class = |row| scheme.class(*bins, number(row));
+            let class = |row| number(row).map(|value| scheme.class(*bins, value));
             let name = format!("{}_{of}", bins.name());
-            columns.push(Column::new(name.into(), rows.iter().map(class).collect::<Vec<i8>>()));
+            columns.push(Column::new(
+                name.into(),
+                rows.iter().map(class).collect::<Vec<Option<i8>>>(),
+            ));
         }
+    }
+    if rows.iter().any(|row| row.is_cut) {
+        let is_cut: Vec<i8> = rows.iter().map(|row| row.is_cut.into()).collect();
+        columns.push(Column::new("is_cut".into(), is_cut));
     }
     let table = DataFrame::new(rows.len(), columns).map_err(ExportError::from)?;
     let mut bytes = Vec::new();
@@ -93,7 +108,7 @@ pub fn unknown_columns(path: &Path) -> io::Result<Vec<String>> {
             let prefixes = scheme.bins().iter().filter_map(|bins| name.strip_prefix(bins.name()));
             prefixes.into_iter().any(|rest| ["_label", "_prediction"].contains(&rest))
         };
-        ["id", "split", "label", "prediction"].contains(name)
+        ["id", "split", "label", "prediction", "is_cut"].contains(name)
             || of_bins(BinScheme::Cmu)
             || of_bins(BinScheme::Sims)
     };
@@ -116,6 +131,7 @@ pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
     };
     let [id, split, label, prediction] =
         [column("id")?, column("split")?, column("label")?, column("prediction")?];
+    let is_cut = header.iter().position(|each| each == "is_cut");
     let mut rows = Vec::new();
     let mut seen = HashSet::new();
     for (row_idx, record) in reader.records().enumerate() {
@@ -136,8 +152,12 @@ pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
         rows.push(Prediction {
             id: field(id).to_owned(),
             split,
-            label: number(label)?,
+            label: match field(label) {
+                "" => None,
+                _ => Some(number(label)?),
+            },
             prediction: number(prediction)?,
+            is_cut: is_cut.is_some_and(|column| field(column) == "1"),
         });
     }
     Ok(rows)
@@ -156,8 +176,9 @@ mod tests {
         let row = |id: &str, label, prediction| Prediction {
             id: id.into(),
             split: SplitName::Test,
-            label,
+            label: Some(label),
             prediction,
+            is_cut: false,
         };
         let rows = [
             row("a$_$1", -3.0, f32::from_bits(0x3e4c_cccd)),
@@ -167,7 +188,8 @@ mod tests {
         write(&path, BinScheme::Cmu, &rows).unwrap();
         let back = read(&path).unwrap();
         let bits = |rows: &[Prediction]| -> Vec<[u32; 2]> {
-            rows.iter().map(|row| [row.label.to_bits(), row.prediction.to_bits()]).collect()
+            let label = |row: &Prediction| row.label.map_or(0, f32::to_bits);
+            rows.iter().map(|row| [label(row), row.prediction.to_bits()]).collect()
         };
         assert_eq!(back, rows);
         assert_eq!(bits(&back), bits(&rows));
@@ -180,8 +202,9 @@ mod tests {
         let row = |id: &str, label, prediction| Prediction {
             id: id.into(),
             split: SplitName::Valid,
-            label,
+            label: Some(label),
             prediction,
+            is_cut: false,
         };
         let rows = [row("a,1", 0.0, 0.1 + 0.2), row("b", -2.5, 1.0 / 3.0)];
         write(&csv, BinScheme::Cmu, &rows).unwrap();

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::metrics::{Direction, Metrics, direction};
-use crate::corpus::SplitName;
+use crate::corpus::degenerate::Degenerate;
+use crate::corpus::{Modality, SplitName};
 
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -86,6 +87,12 @@ pub struct RunResult {
     pub n_threads: i32,
     /// Wall time of all epochs.
     pub seconds: f64,
+    /// What was padded or cut of each split.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lengths: BTreeMap<SplitName, Vec<FittedLength>>,
+    /// Splits on which the selected epoch predicts the same of almost every segment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub degenerate: BTreeMap<SplitName, Degenerate>,
 }
 
 impl EpochRecord {
@@ -100,6 +107,19 @@ impl RunResult {
     pub fn schema() -> schemars::Schema {
         schemars::schema_for!(RunResult)
     }
+}
+
+/// A modality that was brought to the number of steps that a model takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FittedLength {
+    /// Which one.
+    pub modality: Modality,
+    /// Steps in the store.
+    pub store_steps: usize,
+    /// Steps that the model takes: samples with fewer are padded with zeros at their end.
+    pub model_steps: usize,
+    /// Samples that had values beyond that, which were cut off.
+    pub n_cut: usize,
 }
 
 /// A checkpoint on one split: `eval --json`.
@@ -127,8 +147,14 @@ pub struct Evaluation {
     /// Seed of what was drawn for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corrupt_seed: Option<u64>,
+    /// What was padded or cut first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lengths: Vec<FittedLength>,
     /// What it came to.
     pub metrics: Metrics,
+    /// Present where the predictions are the same for almost every segment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degenerate: Option<Degenerate>,
 }
 
 impl Evaluation {

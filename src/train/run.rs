@@ -1,5 +1,6 @@
 //! One training run, and the evaluation of its result.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,11 +20,12 @@ use super::network::{Network, config_for};
 use super::ongoing::Ongoing;
 use super::optimizer::AdamW;
 use super::predictions::{self, Prediction};
-use super::record::{EpochRecord, RunResult};
+use super::record::{EpochRecord, FittedLength, RunResult};
 use super::replay::Replay;
 use super::settings::{Precision, TrainSettings};
 use super::{TrainError, attention, device, state};
-use crate::corpus::Modality;
+use crate::corpus::degenerate::Degenerate;
+use crate::corpus::{Modality, SplitName};
 use crate::model::{AlmtWithBert, Part};
 use crate::native;
 use crate::pretrained::Pretrained;
@@ -37,6 +39,8 @@ pub struct TrainingData {
     pub valid: TrainingSplit,
     /// Reported on, where there is one.
     pub test: Option<TrainingSplit>,
+    /// What was padded or cut for that, of the splits of which something was.
+    pub lengths: BTreeMap<SplitName, Vec<FittedLength>>,
     /// The text encoder, where text comes as tokens.
     pub encoder: Option<Pretrained>,
     /// Whether a GPU is to do a step as a whole, recorded once, and not piece by piece. The result is
@@ -294,30 +298,52 @@ pub fn evaluate(
     checkpoint: &Checkpoint,
     split: &TrainingSplit,
 ) -> Result<(Metrics, Vec<Prediction>), TrainError> {
+    let labels: Vec<Option<f32>> = split.labels().iter().copied().map(Some).collect();
+    let rows = predictions_of(checkpoint, split, &labels)?;
+    let pred: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
+    let scheme = checkpoint.info.dataset.bin_scheme();
+    Ok((metrics::evaluate(scheme, &pred, split.labels()), rows))
+}
+
+/// Predictions of a checkpoint on one split, beside the labels of the samples that have one.
+///
+/// # Errors
+/// As of [`evaluate`].
+pub fn predictions_of(
+    checkpoint: &Checkpoint,
+    split: &TrainingSplit,
+    labels: &[Option<f32>],
+) -> Result<Vec<Prediction>, TrainError> {
     check_shapes(split, &checkpoint.info.config)?;
     let pred = predict(&checkpoint.network, split)?;
-    let scheme = checkpoint.info.dataset.bin_scheme();
-    let metrics = metrics::evaluate(scheme, &pred, split.labels());
-    let rows = split.ids().iter().zip(split.labels()).zip(pred);
+    let rows = split.ids().iter().zip(labels).zip(pred);
     let rows = rows.map(|((id, label), prediction)| Prediction {
         id: id.clone(),
         split: split.name(),
         label: *label,
         prediction,
+        is_cut: false,
     });
-    Ok((metrics, rows.collect()))
+    Ok(rows.collect())
 }
 
+/// Writes the predictions, and returns the splits on which they are the same of almost every segment.
 pub(super) fn write_predictions(
     best: &Checkpoint,
     data: &TrainingData,
     path: &Path,
-) -> Result<(), TrainError> {
-    let mut rows = Vec::new();
+) -> Result<BTreeMap<SplitName, Degenerate>, TrainError> {
+    let scheme = best.info.dataset.bin_scheme();
+    let (mut rows, mut degenerate) = (Vec::new(), BTreeMap::new());
     for split in [Some(&data.valid), data.test.as_ref()].into_iter().flatten() {
-        rows.extend(evaluate(best, split)?.1);
+        let predicted = evaluate(best, split)?.1;
+        let values: Vec<f32> = predicted.iter().map(|row| row.prediction).collect();
+        let found = Degenerate::find(scheme, &values, split.labels());
+        degenerate.extend(found.map(|found| (split.name(), found)));
+        rows.extend(predicted);
     }
-    predictions::write(path, best.info.dataset.bin_scheme(), &rows).map_err(io(path))
+    predictions::write(path, scheme, &rows).map_err(io(path))?;
+    Ok(degenerate)
 }
 
 /// Writes what language attends to on the split that is reported on; nothing of a model in which it

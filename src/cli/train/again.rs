@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tch::Device;
 
 use super::devices::LibtorchArgs;
-use super::fit::{fit, fit_together, initial_weights, load};
+use super::fit::{fit, fit_to_initial, fit_together, initial_weights, load};
 use super::samples::{CacheArgs, Samples};
 use super::show::print_result;
 use crate::cli::Failure;
@@ -47,12 +47,19 @@ fn reopen(
         compare(&choice.path, &choice.sha256, &found.weight_digests().sha256)?;
         encoder = Some(found);
     }
-    if let Some(draw) = &settings.valid_from_train {
-        return Ok((Samples::with_valid_from_train(store, draw)?, encoder));
+    let mut samples = match (&settings.split_manifest, &settings.valid_from_train) {
+        (Some(choice), _) => {
+            let (samples, found) = Samples::of_fold(store, &choice.path, choice.fold)?;
+            compare(&choice.path, &choice.blake3, &found.blake3)?;
+            samples
+        }
+        (None, Some(draw)) => Samples::with_valid_from_train(store, draw)?,
+        (None, None) => Samples::of(store),
+    };
+    if let Some(initial) = &settings.init_from {
+        // What was to be cut was settled when the run began.
+        fit_to_initial(&mut samples, &initial.path, true)?;
     }
-    let Some(choice) = &settings.split_manifest else { return Ok((Samples::of(store), encoder)) };
-    let (samples, found) = Samples::of_fold(store, &choice.path, choice.fold)?;
-    compare(&choice.path, &choice.blake3, &found.blake3)?;
     Ok((samples, encoder))
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::Failure;
+use crate::cli::{Failure, number, runs};
 use crate::corpus::SplitName;
 use crate::train::compare::{Comparison, compare as compare_predictions};
 use crate::train::folder;
@@ -15,7 +15,7 @@ use crate::train::predictions::{self, Prediction};
 /// Compare the predictions of two runs: bootstrap interval and permutation test
 #[derive(Args)]
 pub struct CompareArgs {
-    /// Run folder
+    /// Run folder, or its `best.safetensors`
     run_a: PathBuf,
     /// Run folder that is compared with it
     run_b: PathBuf,
@@ -23,10 +23,10 @@ pub struct CompareArgs {
     #[arg(long, default_value = "test")]
     split: SplitName,
     /// Rounds of the bootstrap and of the permutation test
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..))]
+    #[arg(long, default_value_t = 10_000, value_parser = number::from::<u32>(100))]
     resamples: u32,
     /// Seed of both
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = number::from::<u64>(0))]
     seed: u64,
     /// Print JSON in place of a table
     #[arg(long)]
@@ -35,7 +35,7 @@ pub struct CompareArgs {
 
 /// Compares two runs.
 pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
-    let [a, b] = [&args.run_a, &args.run_b];
+    let [a, b] = &[runs::one(&args.run_a)?, runs::one(&args.run_b)?];
     let (config_a, config_b) = (folder::read_config(a)?, folder::read_config(b)?);
     if config_a.dataset != config_b.dataset {
         let (one, other) = (config_a.dataset.title(), config_b.dataset.title());
@@ -47,13 +47,16 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     for row in &rows_a {
         let other = by_id.get(&*row.id);
         let problem = match other {
-            Some(other) if other.label == row.label => {
-                pairs.push((row.label, row.prediction, other.prediction));
-                continue;
-            }
-            Some(other) => {
-                format!("has label {} in one run and {} in the other", row.label, other.label)
-            }
+            Some(other) => match (row.label, other.label) {
+                (Some(label), Some(of_other)) if label == of_other => {
+                    pairs.push((label, row.prediction, other.prediction));
+                    continue;
+                }
+                (Some(label), Some(of_other)) => {
+                    format!("has label {label} in one run and {of_other} in the other")
+                }
+                _ => "has no label".into(),
+            },
             None => "is not among the predictions of the other run".into(),
         };
         return Err(Failure::at(b, format!("segment `{}` {problem}", row.id)));
@@ -70,8 +73,8 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
         compare_predictions(scheme, &labels, &pred_a, &pred_b, args.resamples as usize, args.seed);
     if args.json {
         let comparison = Comparison {
-            run_a: args.run_a,
-            run_b: args.run_b,
+            run_a: a.clone(),
+            run_b: b.clone(),
             split: args.split,
             n_segments: labels.len(),
             n_resamples: args.resamples as usize,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tch::Device;
 
-use crate::cli::Failure;
+use crate::cli::{Failure, number};
 use crate::train::device::{self, DeviceChoice};
 
 /// Which device a command works on.
@@ -27,6 +27,24 @@ pub struct LibtorchArgs {
     /// first that serves of LIBTORCH, the set-up's, and the PyTorch of python3]
     #[arg(long, value_name = "FOLDER")]
     libtorch: Option<PathBuf>,
+}
+
+/// How many threads libtorch uses.
+#[derive(Args, Clone)]
+pub struct ThreadsArgs {
+    /// Threads of libtorch; with another number, results differ in their last bits [default: as
+    /// many as there are processors]
+    #[arg(long, value_name = "N", value_parser = number::from::<u16>(1))]
+    pub threads: Option<u16>,
+}
+
+impl ThreadsArgs {
+    /// Has libtorch use them.
+    pub fn set(&self) {
+        if let Some(n_threads) = self.threads {
+            tch::set_num_threads(n_threads.into());
+        }
+    }
 }
 
 impl DeviceArgs {

@@ -6,12 +6,15 @@ mod devices;
 mod encode;
 mod eval;
 mod export_weights;
+mod extents;
 mod fit;
 mod jobs;
 mod reproduce;
 mod samples;
 mod show;
+mod suits;
 mod tokens;
+mod valid;
 
 use std::process::{Command, ExitCode};
 

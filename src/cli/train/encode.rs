@@ -8,8 +8,10 @@ use clap::Args;
 use clap::error::ErrorKind;
 use ndarray::{Array3, Ix3};
 
+use super::devices::ThreadsArgs;
+use super::suits;
 use crate::cli::form::FormArgs;
-use crate::cli::{Failure, progress, same_file, size_on_disk, wrong_call};
+use crate::cli::{Failure, number, progress, same_file, size_on_disk, wrong_call};
 use crate::corpus::manifest::TextEncoder;
 use crate::corpus::{FeatureBlock, SplitName};
 use crate::pretrained::{
@@ -39,10 +41,10 @@ pub struct EncodeArgs {
     #[arg(long, value_name = "text_bert|raw_text")]
     text_from: Option<TextSource>,
     /// Tokens of a text, with `raw_text`: longer ones are cut, shorter ones padded [default: 50]
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", value_parser = number::from::<usize>(1))]
     max_len: Option<usize>,
     /// Texts that are encoded at a time
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 64, value_parser = number::from::<u32>(1))]
     batch_size: u32,
     /// Replace an existing output
     #[arg(long)]
@@ -51,6 +53,11 @@ pub struct EncodeArgs {
     /// the seconds after
     #[arg(long)]
     no_sync: bool,
+    /// Encode all the same what hardly belongs to the encoder's vocabulary
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    threads: ThreadsArgs,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -82,6 +89,7 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
     }
     let pretrained = Pretrained::open(&args.bert)?;
     pretrained.notes().iter().for_each(|note| eprintln!("warning: {note}"));
+    args.threads.set();
     let texts: BTreeMap<SplitName, Text> = match text_source {
         TextSource::TextBert => stored_tokens(&source)?,
         TextSource::RawText => {
@@ -89,6 +97,7 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
             tokenized(&source, &pretrained, max_len)?
         }
     };
+    suits::check(&source, &pretrained, text_source, args.force)?;
     let encoder = FrozenEncoder::load(&pretrained)?;
     let n_samples: usize = texts.values().map(|text| text.tokens.dim().0).sum();
     let n_cut: usize = texts.values().map(|text| text.n_cut).sum();

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::devices::DeviceArgs;
-use super::samples::{CacheArgs, Samples};
+use super::devices::{DeviceArgs, ThreadsArgs};
+use super::samples::{CacheArgs, Labels, Loaded, Samples};
 use super::tokens::TokenReader;
-use crate::cli::Failure;
+use crate::cli::{Failure, number, runs};
+use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Residual;
 use crate::store::Store;
@@ -16,7 +17,7 @@ use crate::train::TrainError;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
 use crate::train::corrupt::{Corruption, Corruptions};
 use crate::train::preset::Preset;
-use crate::train::record::Evaluation;
+use crate::train::record::{Evaluation, FittedLength};
 use crate::train::settings::TokenChoice;
 use crate::train::{predictions, run};
 
@@ -26,7 +27,7 @@ pub struct EvalArgs {
     /// Store made by `almt-data convert`
     #[arg(long)]
     store: PathBuf,
-    /// `best.safetensors` of a run
+    /// Run folder, or its `best.safetensors`
     #[arg(long)]
     checkpoint: PathBuf,
     /// Folder of the text encoder, where its tokenizer makes the tokens and the folder is not any
@@ -45,8 +46,13 @@ pub struct EvalArgs {
     #[arg(long, value_name = "audio:noise=0.5")]
     corrupt: Vec<Corruption>,
     /// Seed of what `--corrupt` draws
-    #[arg(long, default_value_t = 1, requires = "corrupt", value_name = "SEED")]
+    #[arg(long, default_value_t = 1, requires = "corrupt", value_name = "SEED", value_parser = number::from::<u64>(0))]
     corrupt_seed: u64,
+    /// Cut samples that are longer than what the model was trained on, at their end; they are counted
+    #[arg(long)]
+    fit_lengths: bool,
+    #[command(flatten)]
+    threads: ThreadsArgs,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
@@ -59,7 +65,7 @@ pub struct PredictArgs {
     /// Store made by `almt-data convert`
     #[arg(long)]
     store: PathBuf,
-    /// `best.safetensors` of a run
+    /// Run folder, or its `best.safetensors`
     #[arg(long, required_unless_present = "weights")]
     checkpoint: Option<PathBuf>,
     /// Weights of the released PyTorch model as a safetensors file
@@ -85,6 +91,11 @@ pub struct PredictArgs {
     /// Replace an existing output
     #[arg(long)]
     overwrite: bool,
+    /// Cut samples that are longer than what the model was trained on, at their end; they are counted
+    #[arg(long)]
+    fit_lengths: bool,
+    #[command(flatten)]
+    threads: ThreadsArgs,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
@@ -94,36 +105,49 @@ pub struct PredictArgs {
 /// Evaluates one checkpoint.
 pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     let mut samples = Samples::of(Store::open(&args.store)?);
+    let path = runs::checkpoint(&args.checkpoint)?;
+    args.threads.set();
     let device = args.device.open()?;
-    let checkpoint = checkpoint::load(&args.checkpoint, device).map_err(TrainError::from)?;
-    check_dataset(&checkpoint, &samples, &args.checkpoint)?;
+    let checkpoint = checkpoint::load(&path, device).map_err(TrainError::from)?;
+    check_dataset(&checkpoint, &samples, &path)?;
+    samples.fit_to(&path, &checkpoint.info, args.fit_lengths);
     let modalities = modalities_of(&checkpoint);
     let corruptions = Corruptions { list: args.corrupt, seed: args.corrupt_seed };
     if let Some(unseen) = corruptions.list.iter().find(|it| !modalities.contains(&it.modality)) {
         let problem = format!("`{unseen}`: the model does not see {}", unseen.modality);
-        return Err(Failure::at(&args.checkpoint, problem));
+        return Err(Failure::at(&path, problem));
     }
     let shown: Vec<String> = corruptions.list.iter().map(ToString::to_string).collect();
     samples.corrupt(corruptions);
-    let reader =
-        TokenReader::of_checkpoint(&args.checkpoint, &checkpoint.info, args.bert.as_deref())?;
+    let reader = TokenReader::of_checkpoint(&path, &checkpoint.info, args.bert.as_deref())?;
     let cache = samples.cache(&args.cache, &modalities, device);
-    let split = samples.load(args.split, &modalities, reader.as_ref(), cache, device)?;
-    let (metrics, _) = run::evaluate(&checkpoint, &split)?;
+    let Loaded { split, lengths, .. } = samples.load_fitted(
+        args.split,
+        &modalities,
+        reader.as_ref(),
+        Labels::Needed,
+        cache,
+        device,
+    )?;
+    let (metrics, rows) = run::evaluate(&checkpoint, &split)?;
     let info = &checkpoint.info;
+    let predicted: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
+    let degenerate = Degenerate::find(info.dataset.bin_scheme(), &predicted, split.labels());
     if args.json {
         crate::cli::output::json(&Evaluation {
             store: args.store,
             store_digest: samples.store().manifest().digest.clone(),
             trained_on_store_digest: info.store_digest.clone(),
-            checkpoint: args.checkpoint,
+            checkpoint: path,
             epoch: info.epoch,
             seed: info.seed,
             split: args.split,
             n_samples: split.n_samples(),
             corrupt_seed: (!shown.is_empty()).then_some(args.corrupt_seed),
             corruptions: shown,
+            lengths,
             metrics,
+            degenerate,
         })?;
     } else {
         outln!(
@@ -136,7 +160,11 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
         if !shown.is_empty() {
             outln!("inputs made worse: {} (seed {})", shown.join(", "), args.corrupt_seed);
         }
+        print_lengths(args.split, &lengths);
         crate::cli::output::write(format_args!("{metrics}"));
+        if let Some(problem) = degenerate {
+            outln!("warning: {problem}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -146,38 +174,58 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     if args.output.exists() && !args.overwrite {
         return Err(Failure::at(&args.output, "exists already").hint("`--overwrite` replaces it"));
     }
-    let samples = Samples::of(Store::open(&args.store)?);
+    let mut samples = Samples::of(Store::open(&args.store)?);
+    let given = args.checkpoint.as_deref().or(args.weights.as_deref());
+    let path = given.map(runs::checkpoint).transpose()?;
+    args.threads.set();
     let device = args.device.open()?;
-    let (path, checkpoint) = match (&args.checkpoint, &args.weights) {
-        (Some(path), _) => (path, checkpoint::load(path, device)),
-        (None, Some(path)) => {
+    let (path, checkpoint) = match (&path, &args.checkpoint) {
+        (Some(path), Some(_)) => (path, checkpoint::load(path, device)),
+        (Some(path), None) => {
             // Clap asks for it with `--weights`.
             let preset = args.preset.unwrap_or(samples.store().manifest().dataset);
             let info = released(&samples, preset, args.residual)?;
             (path, checkpoint::load_as(path, info, device))
         }
-        (None, None) => {
+        (None, _) => {
             return Err(Failure::new("neither `--checkpoint` nor `--weights` is given"));
         }
     };
     let checkpoint = checkpoint.map_err(TrainError::from)?;
     check_dataset(&checkpoint, &samples, path)?;
+    samples.fit_to(path, &checkpoint.info, args.fit_lengths);
     let modalities = modalities_of(&checkpoint);
     let reader = TokenReader::of_checkpoint(path, &checkpoint.info, args.bert.as_deref())?;
     let cache = samples.cache(&args.cache, &modalities, device);
     let splits = if args.split.is_empty() { vec![SplitName::Test] } else { args.split };
-    let mut rows = Vec::new();
+    let scheme = checkpoint.info.dataset.bin_scheme();
+    let (mut rows, mut notes) = (Vec::new(), Vec::new());
     for split in splits {
-        let split = samples.load(split, &modalities, reader.as_ref(), cache, device)?;
-        rows.extend(run::evaluate(&checkpoint, &split)?.1);
+        let (reader, labels) = (reader.as_ref(), Labels::IfAny);
+        let loaded = samples.load_fitted(split, &modalities, reader, labels, cache, device)?;
+        let mut predicted = run::predictions_of(&checkpoint, &loaded.split, &loaded.labels)?;
+        loaded.cut.iter().for_each(|idx| predicted[*idx].is_cut = true);
+        let values: Vec<f32> = predicted.iter().map(|row| row.prediction).collect();
+        notes.push((
+            split,
+            loaded.lengths,
+            Degenerate::find(scheme, &values, loaded.split.labels()),
+        ));
+        rows.extend(predicted);
     }
     let write = match args.output.extension().is_some_and(|ending| ending == "parquet") {
         true => predictions::write_parquet,
         false => predictions::write,
     };
-    write(&args.output, checkpoint.info.dataset.bin_scheme(), &rows)
+    write(&args.output, scheme, &rows)
         .map_err(|error| Failure::at(&args.output, format!("cannot write: {error}")))?;
     outln!("{}  {} predictions", args.output.display(), rows.len());
+    for (split, lengths, degenerate) in notes {
+        print_lengths(split, &lengths);
+        if let Some(problem) = degenerate {
+            outln!("  warning: {split}: {problem}");
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -198,6 +246,28 @@ fn released(
     let config = ModelConfig { model, bert: None };
     let tokens = TokenChoice::TextBert;
     Ok(CheckpointInfo { config, tokens, dataset: preset, store_digest, seed: 0, epoch: 0 })
+}
+
+/// Says what was padded or cut.
+fn print_lengths(split: SplitName, lengths: &[FittedLength]) {
+    for FittedLength { modality, store_steps, model_steps, n_cut } in lengths {
+        match (store_steps < model_steps, n_cut) {
+            (true, _) => {
+                outln!("  {split}/{modality}: {store_steps} steps, padded to {model_steps}")
+            }
+            (false, 0) => outln!(
+                "  {split}/{modality}: {store_steps} steps, of which the last {} are zero and left out",
+                store_steps - model_steps
+            ),
+            (false, n_cut) => {
+                let samples = if *n_cut == 1 { "sample" } else { "samples" };
+                outln!(
+                    "  {split}/{modality}: {store_steps} steps, cut to {model_steps}: {n_cut} \
+                     {samples} lost values"
+                );
+            }
+        }
+    }
 }
 
 fn check_dataset(checkpoint: &Checkpoint, samples: &Samples, path: &Path) -> Result<(), Failure> {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use tch::Device;
 
-use crate::cli::Failure;
-use crate::train::{TrainError, checkpoint, folder};
+use crate::cli::{Failure, runs};
+use crate::train::{TrainError, checkpoint};
 
 /// Write a run's weights for another program
 #[derive(Args)]
@@ -33,10 +33,7 @@ enum Target {
 
 /// Exports the weights of one run.
 pub fn export_weights(args: ExportWeightsArgs) -> Result<ExitCode, Failure> {
-    let source = match args.run.is_dir() {
-        true => args.run.join(folder::BEST),
-        false => args.run,
-    };
+    let source = runs::checkpoint(&args.run)?;
     let Target::Released = args.to;
     let output = args.output.unwrap_or_else(|| source.with_file_name("released.safetensors"));
     if output.exists() && !args.overwrite {

@@ -1,5 +1,6 @@
 //! `almt-data train`: its options, new runs, and several seeds.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,18 +9,21 @@ use clap::error::ErrorKind;
 use tch::Device;
 
 use super::again::{Place, repeat, resume};
-use super::devices::DeviceArgs;
-use super::samples::{CacheArgs, Samples, absolute};
-use super::show::{Bar, print_result, print_spread};
+use super::devices::{DeviceArgs, ThreadsArgs};
+use super::samples::{CacheArgs, Labels, Samples, absolute};
+use super::show::{Bar, print_degenerate, print_result, print_spread};
+use super::suits;
 use super::tokens::TokenReader;
-use crate::cli::{Failure, wrong_call};
+use super::valid;
+use crate::cli::{Failure, number, runs, wrong_call};
 use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Residual;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
 use crate::store::Store;
 use crate::train::TrainError;
-use crate::train::data::Cache;
+use crate::train::checkpoint;
+use crate::train::data::{Cache, TrainingSplit};
 use crate::train::device;
 use crate::train::folder;
 use crate::train::preset::Preset;
@@ -33,7 +37,7 @@ use crate::train::settings::{
 use crate::train::weights;
 
 /// Options of a new run, which a run that goes on or is done again has from its folder.
-const OF_NEW_RUNS: [&str; 30] = [
+const OF_NEW_RUNS: [&str; 32] = [
     "text",
     "bert",
     "text_from",
@@ -64,6 +68,8 @@ const OF_NEW_RUNS: [&str; 30] = [
     "tf32",
     "device",
     "no_graph",
+    "force",
+    "fit_lengths",
 ];
 
 /// Train ALMT on a store
@@ -85,20 +91,20 @@ pub struct TrainArgs {
     #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = OF_NEW_RUNS)]
     repeat: Option<PathBuf>,
     /// Seed of the initial weights and of the order of the samples [default: 1]
-    #[arg(long)]
+    #[arg(long, value_parser = number::from::<u64>(0))]
     seed: Option<u64>,
     /// Several runs: a number of seeds, 1 to N, or the seeds themselves, such as 1111,1112,1113. A
     /// run that is complete in the run folder is kept, a stopped one goes on
-    #[arg(long, value_name = "N or LIST", conflicts_with = "seed", value_parser = seeds)]
+    #[arg(long, value_name = "N or LIST", conflicts_with = "seed", value_parser = seeds, allow_hyphen_values = true)]
     seeds: Option<Seeds>,
     /// Passes over the training split [default: the dataset's preset, 200]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = number::from::<u32>(1))]
     epochs: Option<u32>,
     /// Samples per step [default: the dataset's preset, 64]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = number::from::<u32>(1))]
     batch_size: Option<u32>,
     /// Base learning rate [default: the dataset's preset, 1e-4]
-    #[arg(long, value_parser = positive)]
+    #[arg(long, value_parser = positive, allow_hyphen_values = true)]
     lr: Option<f64>,
     /// How the learning rate moves over the epochs: warmup-cosine, as published, or constant [default:
     /// warmup-cosine]
@@ -120,13 +126,13 @@ pub struct TrainArgs {
     #[arg(long, requires = "bert", value_name = "text_bert|raw_text")]
     text_from: Option<TextSource>,
     /// Tokens of a text, with `raw_text`: longer ones are cut, shorter ones padded [default: 50]
-    #[arg(long, requires = "text_from", value_name = "TOKENS")]
+    #[arg(long, requires = "text_from", value_name = "TOKENS", value_parser = number::from::<usize>(1))]
     max_len: Option<usize>,
     /// Keep the encoder as it is, without dropout
     #[arg(long, requires = "bert")]
     freeze_bert: bool,
     /// Base learning rate of the encoder [default: that of the rest]
-    #[arg(long, requires = "bert", conflicts_with = "freeze_bert", value_parser = positive)]
+    #[arg(long, requires = "bert", conflicts_with = "freeze_bert", value_parser = positive, allow_hyphen_values = true)]
     bert_lr: Option<f64>,
     /// What an AHL layer adds its shift to: the normed hyper-modality, as the released code does,
     /// or the hyper-modality itself, as Eq. 5 of the paper says: released or paper [default:
@@ -143,13 +149,13 @@ pub struct TrainArgs {
     #[arg(long, value_name = "METRIC")]
     select: Option<String>,
     /// End the run after so many epochs without a better one [default: never]
-    #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "EPOCHS", value_parser = number::from::<u32>(1))]
     patience: Option<u32>,
     /// Splits from a file made by `almt-data split` in place of the store's own
     #[arg(long, value_name = "SPLITS.json")]
     manifest: Option<PathBuf>,
     /// Fold of that file, counted from 0 [default: 0]
-    #[arg(long, requires = "manifest")]
+    #[arg(long, requires = "manifest", value_parser = number::from::<usize>(0))]
     fold: Option<usize>,
     /// For a store without a validation split: draw so much of its training split as one
     #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "manifest")]
@@ -157,14 +163,12 @@ pub struct TrainArgs {
     /// What `--valid-fraction` keeps together: video or segment [default: video]
     #[arg(long, requires = "valid_fraction")]
     by: Option<SplitBy>,
-    /// Begin with the weights of a safetensors file, such as `best.safetensors` of another run or
-    /// those of the released PyTorch model
-    #[arg(long, value_name = "FILE")]
+    /// Begin with the weights of another run, which its folder or its `best.safetensors` names, or of
+    /// a safetensors file such as that of the released PyTorch model
+    #[arg(long, value_name = "RUN or FILE")]
     init_from: Option<PathBuf>,
-    /// Threads of libtorch; with another number, results differ in their last bits [default: as
-    /// many as there are processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: ThreadsArgs,
     #[command(flatten)]
     cache: CacheArgs,
     /// Whether the models of `--seeds` are trained as one, which a GPU does in little more time than
@@ -184,6 +188,14 @@ pub struct TrainArgs {
     /// Give a GPU its work piece by piece in place of whole steps (CUDA graphs), to the same result
     #[arg(long)]
     no_graph: bool,
+    /// With `--init-from`, cut samples that are longer than what its model was trained on, at their end;
+    /// they are counted
+    #[arg(long, requires = "init_from")]
+    fit_lengths: bool,
+    /// Train all the same on a store that is not valid, or whose texts hardly belong to the encoder's
+    /// vocabulary
+    #[arg(long)]
+    force: bool,
 }
 
 /// Seed of a validation split that is drawn for a run, the same for every seed of the run.
@@ -238,10 +250,10 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     let place =
         Place { store: args.store.as_deref(), cache: &args.cache, libtorch: &args.device.libtorch };
     if let Some(folder) = &args.resume {
-        return resume(folder, &place);
+        return resume(&runs::one(folder)?, &place);
     }
     if let Some(folder) = &args.repeat {
-        return repeat(folder, &place);
+        return repeat(&runs::one(folder)?, &place);
     }
     new_runs(args)
 }
@@ -259,6 +271,8 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     // Clap asks for it where neither `--resume` nor `--repeat` is given.
     let store_path = args.store.clone().unwrap_or_default();
     let store = Store::open(&store_path)?;
+    let has_all = args.modalities.is_empty();
+    valid::check(&store, args.manifest.is_none(), has_all, args.force)?;
     let device = args.device.open()?;
     let dataset = store.manifest().dataset;
     let mut hyper_parameters = Preset::of(dataset).clone();
@@ -299,6 +313,9 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         Ok::<_, Failure>(EncoderChoice { path: absolute(encoder.folder()), sha256, lr, tokens })
     };
     let text_encoder = encoder.as_ref().map(choice).transpose()?;
+    if let Some(encoder) = &encoder {
+        suits::check(&store, encoder, text_source, args.force)?;
+    }
     let modalities = chosen_modalities(&store, &args.modalities, encoder.is_some())?;
     let store_digest = store.manifest().digest.clone();
     let valid_from_train = args.valid_fraction.map(|fraction| ValidDraw {
@@ -306,7 +323,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         by: args.by.unwrap_or(SplitBy::Video),
         seed: VALID_SEED,
     });
-    let (samples, split_manifest) = match (&args.manifest, &valid_from_train) {
+    let (mut samples, split_manifest) = match (&args.manifest, &valid_from_train) {
         (Some(path), _) => {
             let (samples, choice) = Samples::of_fold(store, path, args.fold.unwrap_or(0))?;
             (samples, Some(choice))
@@ -314,10 +331,9 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         (None, Some(draw)) => (Samples::with_valid_from_train(store, draw)?, None),
         (None, None) => (Samples::of(store), None),
     };
-    let init_from = args.init_from.as_deref().map(initial_weights).transpose()?;
-    if let Some(n_threads) = args.threads {
-        tch::set_num_threads(n_threads.into());
-    }
+    let init_from = args.init_from.as_deref().map(runs::checkpoint).transpose()?;
+    let init_from = init_from.as_deref().map(initial_weights).transpose()?;
+    args.threads.set();
     let settings = TrainSettings {
         dataset,
         store: absolute(&store_path),
@@ -339,6 +355,11 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         init_from,
         hyper_parameters,
     };
+    if let Some(initial) = &settings.init_from {
+        fit_to_initial(&mut samples, &initial.path, args.fit_lengths)?;
+    }
+    let has_stored_tokens = encoder.is_some() && text_source == TextSource::TextBert;
+    samples.say_lengths(&settings.modalities, has_stored_tokens);
     let cache = samples.cache(&args.cache, &settings.modalities, device);
     let mut data = load(&samples, &settings, encoder, cache, device)?;
     data.graphs = !args.no_graph;
@@ -386,6 +407,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::at(&path, format!("cannot write: {error}")))?;
     }
     print_spread(&out, &spread, results.len());
+    results.iter().for_each(print_degenerate);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -478,6 +500,19 @@ pub(super) fn initial_weights(path: &Path) -> Result<InitialWeights, Failure> {
     Ok(InitialWeights { path: absolute(path), blake3 })
 }
 
+/// Brings samples to the lengths of the model whose weights a run begins with, if these say of which
+/// model they are.
+pub(super) fn fit_to_initial(
+    samples: &mut Samples,
+    path: &Path,
+    may_cut: bool,
+) -> Result<(), Failure> {
+    if let Some(info) = checkpoint::info(path).map_err(TrainError::from)? {
+        samples.fit_to(path, &info, may_cut);
+    }
+    Ok(())
+}
+
 pub(super) fn load(
     samples: &Samples,
     settings: &TrainSettings,
@@ -490,16 +525,25 @@ pub(super) fn load(
         _ => None,
     };
     let modalities = &settings.modalities;
-    let load = |split| samples.load(split, modalities, reader.as_ref(), cache, device);
     if samples.has(SplitName::Train) && !samples.has(SplitName::Valid) {
         let problem = TrainError::EmptySplit { split: SplitName::Valid };
         return Err(Failure::at(samples.store().path(), problem)
             .hint("`--valid-fraction 0.1` draws one from the training split"));
     }
+    let mut lengths = BTreeMap::new();
+    let mut load = |split| -> Result<TrainingSplit, Failure> {
+        let (reader, labels) = (reader.as_ref(), Labels::Needed);
+        let loaded = samples.load_fitted(split, modalities, reader, labels, cache, device)?;
+        if !loaded.lengths.is_empty() {
+            lengths.insert(split, loaded.lengths);
+        }
+        Ok(loaded.split)
+    };
     Ok(TrainingData {
         train: load(SplitName::Train)?,
         valid: load(SplitName::Valid)?,
         test: samples.has(SplitName::Test).then(|| load(SplitName::Test)).transpose()?,
+        lengths,
         encoder,
         graphs: true,
     })

@@ -10,11 +10,12 @@ use clap::Args;
 use serde::Serialize;
 use tch::Device;
 
-use super::devices::DeviceArgs;
+use super::devices::{DeviceArgs, ThreadsArgs};
 use super::fit::{Kept, Seeds, fit_or_keep, kept, load, seeds as seeds_of};
 use super::jobs::{self, Assignment};
 use super::samples::{CacheArgs, Samples, absolute};
-use crate::cli::{Failure, cannot_write, export_failure};
+use super::valid;
+use crate::cli::{Failure, cannot_write, export_failure, number};
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::export::{csv_table, table_csv, table_parquet};
 use crate::model::Sequence;
@@ -68,26 +69,27 @@ pub struct ReproduceArgs {
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Runs per model: a number of seeds, 1 to N, or the seeds themselves, such as 1111,1112,1113
-    #[arg(long, value_name = "N or LIST", default_value = "3", value_parser = seeds_of)]
+    #[arg(long, value_name = "N or LIST", default_value = "3", value_parser = seeds_of, allow_hyphen_values = true)]
     seeds: Seeds,
     /// Passes over the training split [default: the dataset's preset, 200]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = number::from::<u32>(1))]
     epochs: Option<u32>,
     /// Print which runs there would be and how long they would take, from a measured step of each
     /// model, and train nothing
     #[arg(long)]
     dry_run: bool,
-    /// Threads of libtorch; with another number, results differ in their last bits [default: as
-    /// many as there are processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: ThreadsArgs,
     /// Runs at the same time, each in a process of its own, with the same results to the byte.
     /// Without `--threads`, each run has the processors divided by N, at least one, as its threads
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::within::<u8>(1, 64))]
     jobs: u8,
     /// Does one run, which standard input names, for a call with `--jobs`
     #[arg(long, hide = true)]
     worker: bool,
+    /// Train on a store that is not valid all the same
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
@@ -106,6 +108,9 @@ fn experiment_name(text: &str) -> Result<String, String> {
 /// Trains whatever is not there yet, and writes a table per experiment.
 pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     let store = Store::open(&args.store)?;
+    if !args.worker {
+        valid::check(&store, true, true, args.force)?;
+    }
     let dataset = store.manifest().dataset;
     let chosen = Experiment::all().iter().filter(|experiment| match &*args.what {
         ALL => experiment.is_about(dataset),
@@ -119,13 +124,16 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     let n_jobs = usize::from(args.jobs);
     // A worker is called with the same words, and so comes to the same number.
     let of_jobs = || (n_jobs > 1).then(|| jobs::n_threads(n_jobs));
-    if let Some(n_threads) = args.threads.map(i32::from).or_else(of_jobs) {
+    if let Some(n_threads) = args.threads.threads.map(i32::from).or_else(of_jobs) {
         tch::set_num_threads(n_threads);
     }
     let stem = args.store.file_stem().unwrap_or_default().to_string_lossy();
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("reproduced").join(&*stem));
     let device = args.device.open()?;
     let mut bench = Bench::new(&args, store, out, device);
+    if !args.worker {
+        bench.samples.say_lengths(&bench.modalities, false);
+    }
     if args.worker {
         return bench.work(&experiments, Assignment::read()?);
     }

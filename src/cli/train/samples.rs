@@ -1,6 +1,6 @@
 //! A store's splits as the trainer reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use clap::Args;
 use ndarray::{Array3, Axis, Ix3};
 use tch::Device;
 
+use super::extents::{Extents, Fitted, fit_features};
 use super::tokens::TokenReader;
-use crate::cli::Failure;
 use crate::cli::split::segments_of;
+use crate::cli::{Failure, number};
 use crate::corpus::draw;
 use crate::corpus::plan::{PlanError, SplitPlan, StoreRow};
 use crate::corpus::{Modality, SplitName};
@@ -18,9 +19,11 @@ use crate::model::Sequence;
 use crate::pretrained::Tokenized;
 use crate::store::{FeatureDtype, Store, StoreError};
 use crate::train::TrainError;
+use crate::train::checkpoint::CheckpointInfo;
 use crate::train::corrupt::{CorruptRows, Corruptions};
 use crate::train::data::{Cache, FeatureRows, ReadError, TrainingSplit};
 use crate::train::device;
+use crate::train::record::FittedLength;
 use crate::train::settings::{FoldChoice, ValidDraw};
 
 /// Where features lie while they are used.
@@ -31,7 +34,7 @@ pub struct CacheArgs {
     #[arg(long, default_value = "auto", value_parser = ["auto", "memory", "disk"])]
     cache: String,
     /// Threads that read batches with `--cache disk`; the result does not depend on it
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64), value_name = "N")]
+    #[arg(long, default_value_t = 1, value_parser = number::within::<u8>(1, 64), value_name = "N")]
     loader_threads: u8,
 }
 
@@ -39,8 +42,29 @@ pub struct CacheArgs {
 pub struct Samples {
     store: Arc<Store>,
     rows: BTreeMap<SplitName, Vec<StoreRow>>,
+    extents: Extents,
     corruptions: Corruptions,
     n_processes: u64,
+}
+
+/// Whether samples can do without labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Labels {
+    /// To train or to evaluate.
+    Needed,
+    /// To predict.
+    IfAny,
+}
+
+/// A split as it was loaded.
+pub struct Loaded {
+    pub split: TrainingSplit,
+    /// The label of each sample that has one.
+    pub labels: Vec<Option<f32>>,
+    /// What came to another length.
+    pub lengths: Vec<FittedLength>,
+    /// Samples that were cut.
+    pub cut: BTreeSet<usize>,
 }
 
 impl Samples {
@@ -50,8 +74,13 @@ impl Samples {
             let rows = (0..store.ids(split).len()).map(|row_idx| StoreRow { split, row_idx });
             (split, rows.collect())
         });
+        Samples::with_rows(store, rows.into())
+    }
+
+    fn with_rows(store: Store, rows: BTreeMap<SplitName, Vec<StoreRow>>) -> Samples {
+        let extents = Extents::longest(&store);
         let corruptions = Corruptions::default();
-        Samples { store: Arc::new(store), rows: rows.into(), corruptions, n_processes: 1 }
+        Samples { store: Arc::new(store), rows, extents, corruptions, n_processes: 1 }
     }
 
     /// The splits of one fold of a split manifest.
@@ -72,8 +101,20 @@ impl Samples {
         }
         let blake3 = crate::train::weights::digest(path).map_err(TrainError::from)?;
         let choice = FoldChoice { path: absolute(path), blake3, fold };
-        let corruptions = Corruptions::default();
-        Ok((Samples { store: Arc::new(store), rows, corruptions, n_processes: 1 }, choice))
+        Ok((Samples::with_rows(store, rows), choice))
+    }
+
+    /// Brings everything that is loaded from now on to the lengths that the model of a checkpoint
+    /// takes.
+    pub fn fit_to(&mut self, checkpoint: &Path, info: &CheckpointInfo, may_cut: bool) {
+        self.extents = Extents::of_model(checkpoint, info, may_cut);
+    }
+
+    /// Says which splits are padded to the length of another, as everything that trains does.
+    pub fn say_lengths(&self, modalities: &[Modality], with_tokens: bool) {
+        for note in self.extents.notes(&self.store, modalities, with_tokens) {
+            eprintln!("note: {note}");
+        }
     }
 
     /// The store's own splits, but for a validation split that is drawn from the training split.
@@ -83,7 +124,7 @@ impl Samples {
         let failure = |error: PlanError| Failure::at(store.path(), error);
         let plan = draw::from_train(store.manifest(), &train, shares, draw.by, draw.seed);
         let rows = plan.and_then(|plan| plan.rows(0, store.manifest())).map_err(failure)?;
-        Ok(Samples { rows, ..Samples::of(store) })
+        Ok(Samples::with_rows(store, rows))
     }
 
     /// Makes everything that is loaded from now on worse.
@@ -101,16 +142,9 @@ impl Samples {
         &self.store
     }
 
-    /// Extents of the modalities that the store has features of.
+    /// Extents that each modality is brought to, of which the store has features.
     pub fn sequences(&self) -> BTreeMap<Modality, Sequence> {
-        let extents = |modality: Modality| {
-            let of = |split| self.store.manifest().column(&format!("/{split}/{modality}"));
-            let &[_, seq_len, feat_dim] = &*SplitName::ALL.into_iter().find_map(of)?.shape else {
-                return None;
-            };
-            Some((modality, Sequence { seq_len: seq_len as i64, feat_dim: feat_dim as i64 }))
-        };
-        Modality::ALL.into_iter().filter_map(extents).collect()
+        self.extents.wanted().clone()
     }
 
     /// Whether a split has any samples.
@@ -157,6 +191,20 @@ impl Samples {
         cache: Cache,
         device: Device,
     ) -> Result<TrainingSplit, Failure> {
+        let labels = Labels::Needed;
+        Ok(self.load_fitted(split, modalities, reader, labels, cache, device)?.split)
+    }
+
+    /// As [`Samples::load`], with what was brought to another length for that.
+    pub fn load_fitted(
+        &self,
+        split: SplitName,
+        modalities: &[Modality],
+        reader: Option<&TokenReader>,
+        wanted: Labels,
+        cache: Cache,
+        device: Device,
+    ) -> Result<Loaded, Failure> {
         let path = self.store.path();
         let rows = self.rows.get(&split).cloned().unwrap_or_default();
         if rows.is_empty() {
@@ -165,27 +213,46 @@ impl Samples {
         let mut labels_of = BTreeMap::new();
         for of in SplitName::ALL {
             if rows.iter().any(|row| row.split == of) {
-                labels_of.insert(of, self.store.needed_labels(of)?);
+                labels_of.insert(
+                    of,
+                    match wanted {
+                        Labels::Needed => Some(self.store.needed_labels(of)?),
+                        Labels::IfAny => self.store.labels(of)?,
+                    },
+                );
             }
         }
         let ids: Vec<String> =
             rows.iter().map(|row| self.store.ids(row.split)[row.row_idx].clone()).collect();
-        let labels = rows.iter().map(|row| labels_of[&row.split][row.row_idx]).collect();
-        let mut tokens = reader.map(|reader| self.tokens(split, &rows, reader)).transpose()?;
+        let labels: Vec<Option<f32>> =
+            rows.iter().map(|row| Some(labels_of[&row.split].as_ref()?[row.row_idx])).collect();
+        let is_complete =
+            labels.iter().flatten().filter(|label| !label.is_nan()).count() == ids.len();
+        let targets = (is_complete || wanted == Labels::Needed)
+            .then(|| labels.iter().copied().flatten().collect());
+        let fitted = Arc::new(Fitted::default());
+        let mut tokens =
+            reader.map(|reader| self.tokens(split, &rows, reader, &fitted)).transpose()?;
         if let Some(tokens) = &mut tokens {
             let done = self.corruptions.of_tokens(&ids, tokens);
             done.map_err(|problem| Failure::at(path, problem))?;
         }
         let as_features = |modality: &Modality| *modality != Modality::Text || tokens.is_none();
         let modalities: Vec<Modality> = modalities.iter().copied().filter(as_features).collect();
-        let rows = StoreRows::new(Arc::clone(&self.store), rows, &modalities)?;
+        let (store, fitting) = (Arc::clone(&self.store), Arc::clone(&fitted));
+        let rows = StoreRows::new(store, rows, &modalities, &self.extents, fitting)?;
         let mut rows: Box<dyn FeatureRows> = Box::new(rows);
         if !self.corruptions.is_empty() {
             let (ids, corruptions) = (ids.clone(), self.corruptions.clone());
             rows = Box::new(CorruptRows { rows, ids, corruptions });
         }
-        TrainingSplit::new(split, ids, labels, rows, tokens, cache, device)
-            .map_err(|error| Failure::at(path, error))
+        let loaded = TrainingSplit::new(split, ids, targets, rows, tokens, cache, device)
+            .map_err(|error| Failure::at(path, error))?;
+        let lengths = fitted.lengths();
+        self.extents.check_cut(&self.store, split, loaded.n_samples(), &lengths)?;
+        let labels =
+            labels.into_iter().map(|label| label.filter(|label| !label.is_nan())).collect();
+        Ok(Loaded { split: loaded, labels, lengths, cut: fitted.cut_samples() })
     }
 
     /// Tokens of some rows, `[n_rows, 3, seq_len]`.
@@ -194,9 +261,13 @@ impl Samples {
         split: SplitName,
         rows: &[StoreRow],
         reader: &TokenReader,
+        fitted: &Fitted,
     ) -> Result<Array3<i32>, Failure> {
         let tokens = match &reader.tokenizer {
-            None => self.stored_tokens(rows)?,
+            None => {
+                let pad_id = i32::try_from(reader.bert.pad_token_id).unwrap_or_default();
+                self.stored_tokens(rows, pad_id, fitted)?
+            }
             Some(tokenizer) => {
                 let Tokenized { text_bert, n_cut } = tokenizer.encode(&self.texts(rows)?)?;
                 if n_cut > 0 {
@@ -225,7 +296,12 @@ impl Samples {
     }
 
     /// `text_bert` of some rows, `[n_rows, 3, seq_len]`.
-    fn stored_tokens(&self, rows: &[StoreRow]) -> Result<Array3<i32>, Failure> {
+    fn stored_tokens(
+        &self,
+        rows: &[StoreRow],
+        pad_id: i32,
+        fitted: &Fitted,
+    ) -> Result<Array3<i32>, Failure> {
         let mut all: BTreeMap<SplitName, Array3<i32>> = BTreeMap::new();
         let failure = |error: TrainError| Failure::at(self.store.path(), error);
         for of in SplitName::ALL {
@@ -235,8 +311,12 @@ impl Samples {
                 all.insert(of, tokens.ok_or_else(|| failure(TrainError::NoTokens))?);
             }
         }
-        let rows: Vec<_> =
-            rows.iter().map(|row| all[&row.split].index_axis(Axis(0), row.row_idx)).collect();
+        let fit = |(sample_idx, row): (usize, &StoreRow)| {
+            let tokens = all[&row.split].index_axis(Axis(0), row.row_idx);
+            self.extents.fit_tokens(sample_idx, tokens, pad_id, fitted)
+        };
+        let rows: Vec<_> = rows.iter().enumerate().map(fit).collect();
+        let rows: Vec<_> = rows.iter().map(|row| row.view()).collect();
         ndarray::stack(Axis(0), &rows).map_err(|error| Failure::at(self.store.path(), error))
     }
 }
@@ -257,6 +337,9 @@ struct StoreRows {
     store: Arc<Store>,
     rows: Vec<StoreRow>,
     sequences: BTreeMap<Modality, Sequence>,
+    /// Steps that the store has.
+    n_steps: BTreeMap<(SplitName, Modality), usize>,
+    fitted: Arc<Fitted>,
 }
 
 impl StoreRows {
@@ -264,25 +347,28 @@ impl StoreRows {
         store: Arc<Store>,
         rows: Vec<StoreRow>,
         modalities: &[Modality],
+        extents: &Extents,
+        fitted: Arc<Fitted>,
     ) -> Result<StoreRows, Failure> {
-        let mut sequences = BTreeMap::new();
+        let (mut sequences, mut n_steps) = (BTreeMap::new(), BTreeMap::new());
         for modality in modalities {
-            for row in &rows {
-                let place = format!("/{}/{modality}", row.split);
-                let absent = || Failure::at(store.path(), format!("{place}: is absent"));
-                let column = store.manifest().column(&place).ok_or_else(absent)?;
-                let &[_, seq_len, feat_dim] = &*column.shape else { return Err(absent()) };
-                let found = Sequence { seq_len: seq_len as i64, feat_dim: feat_dim as i64 };
-                let expected = *sequences.entry(*modality).or_insert(found);
-                if found != expected {
-                    let (expected, found) =
-                        ([expected.seq_len, expected.feat_dim], [found.seq_len, found.feat_dim]);
-                    let problem = format!("{place}: expected {expected:?}, found {found:?}");
-                    return Err(Failure::at(store.path(), problem));
+            for split in SplitName::ALL {
+                if rows.iter().any(|row| row.split == split) {
+                    let (wanted, n_found) = extents.of(&store, split, *modality)?;
+                    sequences.insert(*modality, wanted);
+                    n_steps.insert((split, *modality), n_found);
+                    fitted.met(*modality, n_found, wanted.seq_len as usize);
                 }
             }
         }
-        Ok(StoreRows { store, rows, sequences })
+        Ok(StoreRows { store, rows, sequences, n_steps, fitted })
+    }
+
+    /// Values of a sample in the store, and with the steps that are wanted.
+    fn row_lens(&self, split: SplitName, modality: Modality) -> (usize, usize) {
+        let Sequence { seq_len, feat_dim } = self.sequences[&modality];
+        let n_steps = self.n_steps.get(&(split, modality)).copied().unwrap_or(0);
+        (n_steps * feat_dim as usize, (seq_len * feat_dim) as usize)
     }
 }
 
@@ -304,8 +390,6 @@ impl FeatureRows for StoreRows {
         modality: Modality,
         take: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), ReadError> {
-        let sequence = self.sequences[&modality];
-        let row_len = (sequence.seq_len * sequence.feat_dim).max(1) as usize;
         for split in SplitName::ALL {
             let mut wanted: BTreeMap<usize, usize> = BTreeMap::new();
             for (sample_idx, row) in self.rows.iter().enumerate() {
@@ -316,11 +400,22 @@ impl FeatureRows for StoreRows {
             if wanted.is_empty() {
                 continue;
             }
+            let (n_found, n_wanted) = self.row_lens(split, modality);
+            let mut fitted = vec![0.0; n_wanted];
             let mut row_idx = 0;
             self.store.feature_pieces::<StoreError>(split, modality, |values| {
-                for row in values.chunks_exact(row_len) {
+                for row in values.chunks_exact(n_found.max(1)) {
                     if let Some(sample_idx) = wanted.get(&row_idx) {
-                        take(*sample_idx, row);
+                        if n_found == n_wanted {
+                            take(*sample_idx, row);
+                        } else {
+                            let beyond = row.get(n_wanted..).unwrap_or_default();
+                            if beyond.iter().any(|value| *value != 0.0) {
+                                self.fitted.cut(modality, *sample_idx);
+                            }
+                            fit_features(row, &mut fitted);
+                            take(*sample_idx, &fitted);
+                        }
                     }
                     row_idx += 1;
                 }
@@ -337,6 +432,13 @@ impl FeatureRows for StoreRows {
         out: &mut [f32],
     ) -> Result<(), ReadError> {
         let row = self.rows[sample_idx];
-        Ok(self.store.sample(row.split, modality, row.row_idx, out)?)
+        let (n_found, n_wanted) = self.row_lens(row.split, modality);
+        if n_found == n_wanted {
+            return Ok(self.store.sample(row.split, modality, row.row_idx, out)?);
+        }
+        let mut values = vec![0.0; n_found];
+        self.store.sample(row.split, modality, row.row_idx, &mut values)?;
+        fit_features(&values, out);
+        Ok(())
     }
 }

@@ -32,6 +32,14 @@ pub fn print_result(out: &Path, result: &RunResult) {
     outln!(
         "  «best test» is the released protocol: each figure is chosen on the test split itself"
     );
+    print_degenerate(result);
+}
+
+/// Says on which splits a run predicts the same of almost every segment.
+pub fn print_degenerate(result: &RunResult) {
+    for (split, problem) in &result.degenerate {
+        outln!("  warning: seed {}, {split}: {problem}", result.seed);
+    }
 }
 
 pub fn print_spread(out: &Path, spread: &[Spread], n_runs: usize) {

@@ -1,0 +1,76 @@
+//! Run folders where a checkpoint is meant, and checkpoints where a run folder is meant.
+
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+
+const CONFIG: &str = "config.toml";
+#[cfg(feature = "train")]
+const BEST: &str = "best.safetensors";
+
+/// The checkpoint that is meant: of a run folder, that of the selected epoch.
+#[cfg(feature = "train")]
+pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
+    if !path.is_dir() {
+        return Ok(path.into());
+    }
+    let best = path.join(BEST);
+    if best.exists() {
+        return Ok(best);
+    }
+    if path.join(CONFIG).exists() {
+        let problem = format!("the run has no `{BEST}`: it has not finished an epoch");
+        return Err(Failure::at(path, problem)
+            .hint(format!("`almt-data train --resume {}` goes on with it", path.display())));
+    }
+    Err(not_one(path, "checkpoint"))
+}
+
+/// The run folder that is meant: of a file, the one that it lies in. A folder of several runs is left
+/// as it is.
+pub fn folder(path: &Path) -> Result<PathBuf, Failure> {
+    if !path.is_file() {
+        return Ok(path.into());
+    }
+    let around = match path.parent() {
+        Some(around) if !around.as_os_str().is_empty() => around,
+        _ => Path::new("."),
+    };
+    match around.join(CONFIG).exists() {
+        true => Ok(around.into()),
+        false => Err(Failure::at(
+            path,
+            format!("is a file outside a run folder: no `{CONFIG}` lies beside it"),
+        )
+        .hint("name the folder that `almt-data train` wrote")),
+    }
+}
+
+/// As [`folder`], where it must be that of one run.
+#[cfg(feature = "train")]
+pub fn one(path: &Path) -> Result<PathBuf, Failure> {
+    let found = folder(path)?;
+    match found.is_dir() && !found.join(CONFIG).exists() {
+        true => Err(not_one(&found, "run")),
+        false => Ok(found),
+    }
+}
+
+/// A folder that is not that of one run.
+#[cfg(feature = "train")]
+fn not_one(path: &Path, wanted: &str) -> Failure {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut runs: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.join(CONFIG).exists()).collect();
+    runs.sort();
+    match runs.first() {
+        None => Failure::at(path, "is a folder without a run")
+            .hint(format!("a run folder holds `{CONFIG}` and `{BEST}`")),
+        Some(first) => {
+            let runs =
+                if runs.len() == 1 { "1 run".into() } else { format!("{} runs", runs.len()) };
+            Failure::at(path, format!("holds {runs}, and here one {wanted} is needed"))
+                .hint(format!("such as {}", first.display()))
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! What calls are forgiven, warned of and refused.
+
+use std::path::Path;
+
+use almt_data::corpus::SplitName;
+
+use crate::rules::Editor;
+use crate::support::{Call, almt, synthetic_store};
+use crate::train::small_bert;
+
+const SPLITS: [&str; 3] = ["train", "valid", "test"];
+
+/// Copies a store and edits the copy.
+fn edited(folder: &Path, from: &str, to: &str, edit: impl FnOnce(&mut Editor)) {
+    std::fs::copy(folder.join(from), folder.join(to)).unwrap();
+    let mut editor = Editor::open(&folder.join(to));
+    edit(&mut editor);
+    editor.seal();
+}
+
+/// Gives a feature block another number of steps: zeros at the end, or without the last ones.
+fn resize(store: &mut Editor, path: &str, n_steps: usize) {
+    let [n_samples, n_old, width] = store.column(path).shape[..] else { panic!("{path}") };
+    let values: Vec<f32> = store.file.dataset(path).unwrap().read_raw().unwrap();
+    let mut new = vec![0.0_f32; n_samples * n_steps * width];
+    let n_kept = n_old.min(n_steps) * width;
+    for (old, new) in values.chunks(n_old * width).zip(new.chunks_mut(n_steps * width)) {
+        new[..n_kept].copy_from_slice(&old[..n_kept]);
+    }
+    store.create(path, "float32", &[n_samples, n_steps, width], &new);
+}
+
+/// Lets nothing stand from a step on.
+fn clear_from(store: &mut Editor, path: &str, step: usize) {
+    let [_, n_steps, width] = store.column(path).shape[..] else { panic!("{path}") };
+    store.numbers::<f32>(path, |values| {
+        values.chunks_mut(n_steps * width).for_each(|row| row[step * width..].fill(0.0));
+    });
+}
+
+fn train(folder: &Path, store: &str, out: &str, more: &[&str]) -> Call {
+    let args = ["train", "--store", store, "--out", out, "--epochs", "2", "--lr", "1e-3"];
+    almt(folder, &[&args[..], &["--threads", "1"], more].concat())
+}
+
+fn read(folder: &Path, file: &str) -> String {
+    std::fs::read_to_string(folder.join(file)).unwrap()
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn splits_of_other_lengths_train_as_if_they_were_padded() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "12");
+    edited(folder, "mosi.h5", "long.h5", |store| {
+        clear_from(store, "/valid/audio", 40);
+        clear_from(store, "/train/vision", 30);
+    });
+    edited(folder, "long.h5", "short.h5", |store| {
+        resize(store, "/valid/audio", 40);
+        resize(store, "/train/vision", 30);
+    });
+    train(folder, "long.h5", "long", &[]).ok();
+    for (out, more) in [("short", &[][..]), ("disk", &["--cache", "disk"])] {
+        let call = train(folder, "short.h5", out, more).ok();
+        for note in [
+            "audio: the splits differ in length (train 50, valid 40, test 50): all are padded with \
+             zeros to 50 steps",
+            "vision: the splits differ in length (train 30, valid 50, test 50)",
+        ] {
+            assert!(call.stderr().contains(&format!("note: {note}")), "{}", call.explain());
+        }
+        let result = json(&read(folder, &format!("{out}/result.json")));
+        let lengths = serde_json::json!({
+            "train": [{ "modality": "vision", "store_steps": 30, "model_steps": 50, "n_cut": 0 }],
+            "valid": [{ "modality": "audio", "store_steps": 40, "model_steps": 50, "n_cut": 0 }],
+        });
+        assert_eq!(result["lengths"], lengths);
+        assert_eq!(
+            read(folder, &format!("{out}/predictions.csv")),
+            read(folder, "long/predictions.csv")
+        );
+    }
+    almt(folder, &["train", "--repeat", "short"]).ok();
+    let split = ["split", "short.h5", "--k-fold", "3", "--by", "segment", "-o", "cv.json"];
+    almt(folder, &split).ok();
+    train(folder, "short.h5", "fold", &["--manifest", "cv.json", "--fold", "1"]).ok();
+    let args = ["reproduce", "table1", "--store", "short.h5", "--epochs", "1", "--seeds", "1"];
+    almt(folder, &args).ok();
+    // Other features are no matter of padding.
+    edited(folder, "mosi.h5", "wide.h5", |store| {
+        store.create("/test/audio", "float32", &[6, 50, 6], &[0.5_f32; 6 * 50 * 6]);
+    });
+    train(folder, "wide.h5", "no", &["--force"])
+        .fails_with(&["wide.h5: test/audio is [50, 6], but train/audio is [50, 5]"]);
+}
+
+#[test]
+fn a_checkpoint_meets_shorter_longer_and_other_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    edited(folder, "mosi.h5", "long.h5", |store| clear_from(store, "/test/audio", 40));
+    train(folder, "long.h5", "run", &[]).ok();
+    let predict = |store: &str, more: &[&str]| {
+        let args = ["predict", "--store", store, "--checkpoint", "run", "-o", "p.csv"];
+        let threads = ["--overwrite", "--threads", "1"];
+        almt(folder, &[&args[..], &threads, more].concat())
+    };
+    let predictions = |store: &str, more: &[&str]| {
+        let said = predict(store, more).ok().stdout();
+        (said, read(folder, "p.csv"))
+    };
+    let (_, expected) = predictions("long.h5", &[]);
+    edited(folder, "long.h5", "short.h5", |store| resize(store, "/test/audio", 40));
+    for cache in ["memory", "disk"] {
+        let (said, found) = predictions("short.h5", &["--cache", cache]);
+        assert_eq!(found, expected, "{cache}");
+        assert!(said.contains("test/audio: 40 steps, padded to 50"), "{said}");
+    }
+    // Zeros that are left out are no loss.
+    edited(folder, "long.h5", "zeros.h5", |store| resize(store, "/test/audio", 60));
+    let (said, found) = predictions("zeros.h5", &[]);
+    assert_eq!(found, expected);
+    assert!(said.contains("60 steps, of which the last 10 are zero"), "{said}");
+    edited(folder, "zeros.h5", "longer.h5", |store| {
+        store.numbers::<f32>("/test/audio", |values| {
+            for sample in [1, 4] {
+                values[(sample * 60 + 55) * 5] = 3.0;
+            }
+        });
+    });
+    let refused = predict("longer.h5", &[]).fails_with(&[
+        "longer.h5: test/audio has 60 steps here, but 50 in the model of run/best.safetensors: 2 of \
+         12 samples are longer",
+    ]);
+    assert!(refused.stderr().contains("`--fit-lengths`"), "{}", refused.explain());
+    let from = ["--init-from", "run"];
+    train(folder, "longer.h5", "from", &from).fails_with(&["2 of 12 samples are longer"]);
+    train(folder, "longer.h5", "from", &[&from[..], &["--fit-lengths"]].concat()).ok();
+    let lengths = json(&read(folder, "from/result.json"))["lengths"].clone();
+    assert_eq!(lengths["test"][0]["n_cut"], 2, "{lengths}");
+    almt(folder, &["train", "--repeat", "from"]).ok();
+    let (said, found) = predictions("longer.h5", &["--fit-lengths"]);
+    assert!(said.contains("60 steps, cut to 50: 2 samples lost values"), "{said}");
+    let mut is_cut = Vec::new();
+    for (found, expected) in found.lines().zip(expected.lines()) {
+        let (same, last) = found.rsplit_once(',').unwrap();
+        assert_eq!(same, expected);
+        is_cut.push(last.to_owned());
+    }
+    assert_eq!(is_cut[..7], ["is_cut", "0", "1", "0", "0", "1", "0"]);
+    let eval = ["eval", "--store", "longer.h5", "--checkpoint", "run", "--json", "--threads", "1"];
+    let eval = almt(folder, &[&eval[..], &["--fit-lengths"]].concat()).ok().stdout();
+    let lengths = serde_json::json!([
+        { "modality": "audio", "store_steps": 60, "model_steps": 50, "n_cut": 2 }
+    ]);
+    assert_eq!(json(&eval)["lengths"], lengths);
+    let result = json(&read(folder, "run/result.json"));
+    assert_eq!(json(&eval)["metrics"], result["selected"]["test"]);
+    edited(folder, "mosi.h5", "wide.h5", |store| {
+        store.create("/test/audio", "float32", &[12, 50, 74], &[0.5_f32; 12 * 50 * 74]);
+    });
+    let refused = predict("wide.h5", &["--fit-lengths"]);
+    refused.fails_with(&[
+        "wide.h5: test/audio is [50, 74] here, but [50, 5] in the model of run/best.safetensors",
+    ]);
+    edited(folder, "mosi.h5", "deaf.h5", |store| {
+        SPLITS.iter().for_each(|split| store.remove(&format!("/{split}/audio")));
+    });
+    predict("deaf.h5", &[])
+        .fails_with(&["deaf.h5: /test/audio: is absent", "run/best.safetensors"]);
+}
+
+#[test]
+fn tokens_of_another_length_are_padded_and_cut_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    small_bert(folder, 8);
+    train(folder, "mosi.h5", "run", &["--text", "bert", "--bert", "bert"]).ok();
+    let longer = |n_steps: usize, mask: i32| {
+        move |store: &mut Editor| {
+            let old: Vec<i32> = store.file.dataset("/test/text_bert").unwrap().read_raw().unwrap();
+            let mut new = vec![0; 12 * 3 * n_steps];
+            for (old, new) in old.chunks(50).zip(new.chunks_mut(n_steps)) {
+                new[..50].copy_from_slice(old);
+            }
+            // A first sample that is as long as there is room.
+            new[n_steps..][..n_steps].iter_mut().for_each(|it| *it = (*it).max(mask));
+            store.create("/test/text_bert", "int32", &[12, 3, n_steps], &new);
+        }
+    };
+    edited(folder, "mosi.h5", "padded.h5", longer(60, 0));
+    edited(folder, "mosi.h5", "full.h5", longer(60, 1));
+    let predict = |store: &str, more: &[&str]| {
+        let args = ["predict", "--store", store, "--checkpoint", "run", "-o", "p.csv"];
+        almt(folder, &[&args[..], &["--overwrite", "--threads", "1"], more].concat())
+    };
+    predict("mosi.h5", &[]).ok();
+    let expected = read(folder, "p.csv");
+    predict("padded.h5", &[]).ok();
+    assert_eq!(read(folder, "p.csv"), expected);
+    predict("full.h5", &[]).fails_with(&["full.h5: test/text has 60 steps", "1 of 12 samples"]);
+    predict("full.h5", &["--fit-lengths"]).ok();
+    assert!(read(folder, "p.csv").lines().nth(1).unwrap().ends_with(",1"));
+}
+
+#[test]
+fn a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    train(folder, "mosi.h5", "runs", &["--seeds", "2"]).ok();
+    let both = ["runs/seed-1", "runs/seed-1/best.safetensors"];
+    let same = |args: &dyn Fn(&str) -> Vec<String>| {
+        let said = both.map(|run| {
+            let args = args(run);
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            almt(folder, &args).ok().stdout()
+        });
+        assert_eq!(said[0], said[1]);
+    };
+    let words = |text: String| text.split(' ').map(String::from).collect::<Vec<String>>();
+    same(&|run| words(format!("eval --store mosi.h5 --checkpoint {run}")));
+    same(&|run| words(format!("predict --store mosi.h5 --checkpoint {run} -o p.csv --overwrite")));
+    same(&|run| words(format!("export-weights {run} --to released --overwrite")));
+    same(&|run| words(format!("compare {run} runs/seed-2 --resamples 100")));
+    same(&|run| words(format!("report {run} --overwrite")));
+    same(&|run| words(format!("train --repeat {run}")));
+    same(&|run| words(format!("train --resume {run}")));
+    train(folder, "mosi.h5", "from", &["--init-from", "runs/seed-1"]).ok();
+    almt(folder, &["report", "runs", "-o", "all.html"]).ok();
+
+    let eval = |checkpoint: &str| {
+        almt(folder, &["eval", "--store", "mosi.h5", "--checkpoint", checkpoint])
+    };
+    let several =
+        eval("runs").fails_with(&["runs: holds 2 runs, and here one checkpoint is needed"]);
+    assert!(several.stderr().contains("hint: such as runs/seed-1"), "{}", several.explain());
+    almt(folder, &["compare", "runs", "runs"]).fails_with(&["runs: holds 2 runs", "one run"]);
+    std::fs::create_dir(folder.join("empty")).unwrap();
+    eval("empty").fails_with(&["empty: is a folder without a run"]);
+    std::fs::copy(folder.join("runs/seed-1/config.toml"), folder.join("empty/config.toml"))
+        .unwrap();
+    let begun = eval("empty").fails_with(&["it has not finished an epoch"]);
+    assert!(begun.stderr().contains("--resume empty"), "{}", begun.explain());
+    std::fs::copy(folder.join(both[1]), folder.join("alone.safetensors")).unwrap();
+    eval("alone.safetensors").ok();
+    for command in ["compare", "report"] {
+        let args = [command, "alone.safetensors", "runs/seed-2"];
+        almt(folder, &args).fails_with(&["alone.safetensors: is a file outside a run folder"]);
+    }
+}
+
+#[test]
+fn numbers_out_of_range_are_told_the_range() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (call, part) in [
+        ("train --store a --lr -1", "expected a number above 0"),
+        ("train --store a --lr 0", "expected a number above 0"),
+        ("train --store a --lr nan", "expected a number above 0"),
+        ("train --store a --bert-lr -1e-5 --text bert --bert b", "expected a number above 0"),
+        ("train --store a --epochs -5", "from 1 to 4294967295"),
+        ("train --store a --epochs 1.5", "from 1 to 4294967295"),
+        ("train --store a --batch-size 0", "from 1 to 4294967295"),
+        ("train --store a --patience -1", "from 1 to 4294967295"),
+        ("train --store a --seed -1", "expected a whole number, 0 or more"),
+        ("train --store a --seeds -3", "expected a number of seeds"),
+        ("train --store a --seeds -3,-4", "expected a number of seeds"),
+        ("train --store a --threads 0", "from 1 to 65535"),
+        ("train --store a --loader-threads -2", "from 1 to 64"),
+        ("train --store a --manifest m --fold -1", "expected a whole number, 0 or more"),
+        ("train --store a --text bert --bert b --text-from raw_text --max-len -1", "1 or more"),
+        ("eval --store a --checkpoint b --threads -1", "from 1 to 65535"),
+        ("eval --store a --checkpoint b --corrupt audio:noise=-1", "noise: expected 0 or more"),
+        ("eval --store a --checkpoint b --corrupt audio:drop=2", "drop: expected 0 to 1"),
+        ("eval --store a --checkpoint b --corrupt audio:drop=1 --corrupt-seed -1", "0 or more"),
+        ("predict --store a --checkpoint b -o c --threads 0", "from 1 to 65535"),
+        ("compare a b --resamples -1", "from 100 to 4294967295"),
+        ("compare a b --seed -1", "0 or more"),
+        ("reproduce table1 --store a --jobs -1", "from 1 to 64"),
+        ("encode a --bert b -o c --batch-size -1", "from 1 to 4294967295"),
+        ("encode a --bert b -o c --max-len -1 --text-from raw_text", "1 or more"),
+        ("encode a --bert b -o c --threads -1", "from 1 to 65535"),
+        ("split a --k-fold -3 -o b", "from 3 to 1000"),
+        ("split a --ratio -0.5,1,0.5 -o b", "invalid value"),
+        ("split a --k-fold 3 --seed -1 -o b", "0 or more"),
+        ("synth --samples -4", "from 4 to 100000"),
+        ("synth --seed -1", "0 or more"),
+        ("inspect a --max-depth -1", "0 or more"),
+    ] {
+        let call = almt(folder, &call.split(' ').collect::<Vec<&str>>());
+        assert_eq!(call.code(), 2, "{}", call.explain());
+        let said = call.stderr();
+        assert!(said.contains(part) && !said.contains("unexpected argument"), "{}", call.explain());
+    }
+}
+
+#[test]
+fn what_is_computed_with_as_many_threads_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    train(folder, "mosi.h5", "run", &[]).ok();
+    let args = ["eval", "--store", "mosi.h5", "--checkpoint", "run", "--json", "--threads", "1"];
+    let eval = json(&almt(folder, &args).ok().stdout());
+    let result = json(&read(folder, "run/result.json"));
+    assert_eq!(eval["metrics"], result["selected"]["test"]);
+}
+
+#[test]
+fn a_store_that_is_not_valid_is_trained_on_by_force_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    edited(folder, "mosi.h5", "labels.h5", |store| {
+        store.label(SplitName::Train, 0, 3.4);
+        store.numbers::<i32>("/test/text_bert", |tokens| tokens[50..52].copy_from_slice(&[0, 1]));
+    });
+    let refused = train(folder, "labels.h5", "run", &[])
+        .fails_with(&["labels.h5: the store is not valid: error AD005: ", ", and 1 more error"]);
+    let hint = "`almt-data validate labels.h5` shows all, `--force` trains on it as it is";
+    assert!(refused.stderr().contains(hint), "{}", refused.explain());
+    assert_eq!(almt(folder, &["validate", "labels.h5"]).code(), 1);
+    assert!(!folder.join("run").exists());
+    let forced = train(folder, "labels.h5", "run", &["--force"]).ok();
+    let warning = "warning: labels.h5: the store is not valid: error AD005: ";
+    assert!(forced.stderr().contains(warning), "{}", forced.explain());
+    almt(folder, &["train", "--repeat", "run"]).ok();
+    let args = ["reproduce", "table1", "--store", "labels.h5", "--epochs", "1", "--seeds", "1"];
+    almt(folder, &args).fails_with(&["labels.h5: the store is not valid"]);
+    almt(folder, &[&args[..], &["--force"]].concat()).ok();
+    // Of splits it is a warning, and of a store's own no word where others are trained on.
+    edited(folder, "mosi.h5", "leaky.h5", |store| {
+        store.id(SplitName::Test, 0, "synth_train_0000$_$9");
+    });
+    let warned = train(folder, "leaky.h5", "leaky", &[]).ok();
+    let warning = "warning: leaky.h5: the store is not valid: error AD007: ";
+    assert!(warned.stderr().contains(warning), "{}", warned.explain());
+    almt(folder, &["split", "leaky.h5", "--k-fold", "3", "-o", "cv.json"]).ok();
+    let drawn = train(folder, "leaky.h5", "drawn", &["--manifest", "cv.json"]).ok();
+    assert!(!drawn.stderr().contains("not valid"), "{}", drawn.explain());
+}
+
+#[test]
+fn predictions_that_tell_nothing_apart_are_flagged_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "32");
+    let args = ["train", "--store", "mosi.h5", "--epochs", "1", "--lr", "1e-30", "--out", "flat"];
+    let flat = almt(folder, &args).ok().stdout();
+    assert!(
+        flat.contains("  warning: seed 1, test: 100.0% of the predictions are in one class"),
+        "{flat}"
+    );
+    let result = json(&read(folder, "flat/result.json"));
+    let found = &result["degenerate"]["test"];
+    assert_eq!(found["share"], 1.0, "{result}");
+    let eval = |run: &str, more: &[&str]| {
+        let args = ["eval", "--store", "mosi.h5", "--checkpoint", run];
+        almt(folder, &[&args[..], more].concat()).ok().stdout()
+    };
+    assert!(eval("flat", &[]).contains("warning: 100.0% of the predictions"));
+    assert_eq!(json(&eval("flat", &["--json"]))["degenerate"], *found);
+    almt(folder, &["report", "flat"]).ok();
+    assert!(
+        read(folder, "report.html")
+            .contains("hardly tell segments apart: 100.0% of the predictions")
+    );
+    // One that has learned something.
+    let args = ["train", "--store", "mosi.h5", "--epochs", "16", "--lr", "1e-3", "--out", "good"];
+    let good = almt(folder, &args).ok().stdout();
+    assert!(!good.contains("warning"), "{good}");
+    assert!(json(&read(folder, "good/result.json")).get("degenerate").is_none());
+    assert!(json(&eval("good", &["--json"])).get("degenerate").is_none());
+}
