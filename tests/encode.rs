@@ -9,7 +9,7 @@ use crate::golden_bert::tiny_folder;
 use crate::support::{almt, files, real_data, synthetic_store};
 
 /// A vocabulary for the tiny encoder's hundred tokens.
-fn vocabulary() -> String {
+pub fn vocabulary() -> String {
     let mut tokens: Vec<String> =
         ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(String::from).to_vec();
     tokens.extend(('a'..='z').map(String::from));
@@ -281,4 +281,39 @@ fn texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused() {
     train("own.h5", &[]).ok();
     train("turned.h5", &[])
         .fails_with(&["turned.h5: tiny-bert: the tokens of ", " segments are not"]);
+}
+
+/// Sets every value of a tensor of the tiny encoder.
+fn set_weights(folder: &Path, tensor: &str, value: f32) {
+    let path = folder.join("tiny-bert/model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let header_len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header_len]).unwrap();
+    let place = &header[tensor];
+    assert_eq!(place["dtype"], "F32", "{tensor}: {header}");
+    let at = |end: usize| place["data_offsets"][end].as_u64().unwrap() as usize + 8 + header_len;
+    for bytes in bytes[at(0)..at(1)].chunks_mut(4) {
+        bytes.copy_from_slice(&value.to_le_bytes());
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Hidden states that the type of the store's features cannot hold.
+#[test]
+fn an_encoder_beyond_float16_is_refused() {
+    let folder = prepare();
+    let folder = folder.path();
+    almt(folder, &["convert", "mosi.pkl", "-o", "half.h5", "--dtype", "float16"]).ok();
+    let last = "encoder.layer.1.output.LayerNorm.weight";
+    set_weights(folder, last, 1e6);
+    let call = encode(folder, "half.h5", "new.h5", &[]);
+    let hint = "hint: the store has float16 features: convert its source with `--dtype float32`";
+    assert!(call.stderr().contains(hint), "{}", call.explain());
+    call.fails_with(&["`train/text`", "lie beyond float16", "`test/text`"]);
+    assert!(!folder.join("new.h5").exists());
+    encode(folder, "mosi.h5", "new.h5", &[]).ok();
+    set_weights(folder, last, f32::NAN);
+    let call = encode(folder, "mosi.h5", "nan.h5", &[]);
+    assert!(call.stderr().contains("hint: the weights are damaged"), "{}", call.explain());
+    call.fails_with(&["the hidden states of sample", "are not finite"]);
 }

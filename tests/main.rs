@@ -14,6 +14,7 @@
 //! `golden_bert`: the same of the text encoder, its tokenizer and the model with it.
 //! `guides`: what the README and the guides show.
 //! `help`: the help texts, as reviewed.
+//! `hints`: every hint, the input that leads to it, and where it leads.
 //! `json`: every JSON document against its schema.
 //! `labels`: counts of label classes.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
@@ -51,6 +52,7 @@ mod golden_bert;
 #[cfg(feature = "train")]
 mod guides;
 mod help;
+mod hints;
 mod json;
 mod labels;
 mod layouts;

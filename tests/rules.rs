@@ -377,6 +377,15 @@ fn a_store_is_compared_with_a_table_of_labels() {
     });
 }
 
+#[test]
+fn every_rule_has_a_planted_defect() {
+    let tests = include_str!("rules.rs");
+    let is_planted =
+        |rule: &Rule| tests.contains(&format!("Rule::{rule:?}")) || BASELINE.contains(&rule.id());
+    let absent: Vec<_> = Rule::ALL.iter().filter(|rule| !is_planted(rule)).collect();
+    assert!(absent.is_empty(), "{absent:?}");
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

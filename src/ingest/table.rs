@@ -203,6 +203,7 @@ pub(super) fn kind_of(pickle: &Pickle, id: NodeId) -> String {
         Value::Tuple(items) => format!("a tuple of {}", items.len()),
         Value::Dict(entries) => format!("a dict of {}", entries.len()),
         Value::None => "None".into(),
+        Value::BigInt(_) => "an integer of more than 64 bits".into(),
         other => match pickle.number(id) {
             Some(number) => shown(number),
             None => format!("a {}", other.type_name()),

@@ -1,7 +1,7 @@
 //! What the allowed names mean: REDUCE and its relatives make a value from arguments, BUILD fills
 //! an array or completes a dtype. Nothing else can be called or filled.
 
-use super::error::PickleError;
+use super::error::{PickleError, UNKNOWN_DTYPE};
 
 use super::numpy::{Array, Data, Dtype, Kind, Misfit, Order};
 use super::raw::ucs4;
@@ -80,7 +80,7 @@ impl Machine<'_> {
             (Name::Dtype, [code] | [code, _] | [code, _, _]) => {
                 let code = self.text(*code).unwrap_or_default();
                 let dtype = Dtype::parse(code)
-                    .ok_or_else(|| self.array_error(format!("unknown dtype {code:.20?}")))?;
+                    .ok_or_else(|| self.array_error(format!("{UNKNOWN_DTYPE} {code:.20?}")))?;
                 Value::Dtype(dtype)
             }
             (Name::Scalar, [dtype, bytes]) => self.scalar(*dtype, *bytes)?,

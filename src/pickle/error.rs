@@ -157,6 +157,10 @@ impl PickleError {
                 Some("the file was copied as text; copy it again in binary mode")
             }
             PickleError::Limit { what, .. } => Some(limit_hint(what)),
+            PickleError::Array { what, .. } if what.starts_with(UNKNOWN_DTYPE) => Some(
+                "numbers of up to 64 bits, texts and bytes are read; `.astype(numpy.float32)` in \
+                 Python makes such an array",
+            ),
             _ => None,
         }
     }
@@ -209,8 +213,16 @@ fn limit_hint(what: &str) -> &'static str {
     }
 }
 
+/// How the problem of an array begins whose elements are of no type that is read.
+pub(super) const UNKNOWN_DTYPE: &str = "unknown dtype";
+
 /// What to do about a name that is not on the allow-list.
-pub(super) fn global_hint(module: &str) -> &'static str {
+pub(super) fn global_hint(module: &str, attribute: &str) -> &'static str {
+    if matches!(module, "builtins" | "__builtin__")
+        && matches!(attribute, "complex" | "range" | "xrange" | "slice" | "object" | "Ellipsis")
+    {
+        return "a kind of value that is not read; save numbers, texts, lists and arrays from Python";
+    }
     match module.split('.').next().unwrap_or_default() {
         "torch" => {
             "a kind of tensor or object of PyTorch that is not read; save plain arrays from Python, \

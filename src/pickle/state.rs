@@ -469,7 +469,7 @@ impl<'a> Machine<'a> {
             PickleError::ForbiddenGlobal {
                 offset: self.at,
                 name: dotted.take(SHOWN_CHARS).flat_map(char::escape_debug).collect(),
-                hint: global_hint(module),
+                hint: global_hint(module, attribute),
             }
         })
     }

@@ -57,12 +57,12 @@ impl Settling<'_> {
                 let rows: Vec<usize> = rows.iter().copied().collect();
                 let ids: Vec<String> =
                     rows.iter().filter_map(|row| split.ids.get(*row)).cloned().collect();
-                let n_left = rows.len() as u64;
+                let were = if rows.len() == 1 { "was" } else { "were" };
                 notes.push(format!(
-                    "{}: {} of {} left out for such values (first {})",
+                    "{}: {} of {} {were} left out for such values (first {})",
                     split.name,
-                    counted(n_left, "segment"),
-                    split.ids.len(),
+                    rows.len(),
+                    counted(split.ids.len() as u64, "segment"),
                     first(&rows, &split.ids)
                 ));
                 record.left_out.push(LeftOut { split: split.name, ids });

@@ -104,7 +104,8 @@ pub fn resume(folder: &Path, place: &Place<'_>) -> Result<ExitCode, Failure> {
 pub fn repeat(folder: &Path, place: &Place<'_>) -> Result<ExitCode, Failure> {
     let settings = folder::read_config(folder)?;
     let Some(expected) = folder::read_result(folder)? else {
-        return Err(Failure::at(folder, "the run is not complete").hint("`--resume` completes it"));
+        let hint = format!("`almt-data train --resume {}` completes it", folder.display());
+        return Err(Failure::at(folder, "the run is not complete").hint(hint));
     };
     let (data, device) = place.open(&settings)?;
     let scratch = tempfile::tempdir().map_err(|error| Failure::new(error.to_string()))?;

@@ -1,0 +1,168 @@
+//! Hints about sources: what a conversion refuses, and how it goes on.
+
+use std::path::Path;
+
+use super::Next::{Hands, Walk};
+use super::{Row, fixture, put, replace, synthetic, with_value};
+
+fn nan(folder: &Path) {
+    with_value(folder, f64::NAN.to_le_bytes());
+}
+
+fn beyond_float32(folder: &Path) {
+    with_value(folder, (-4.2e40_f64).to_le_bytes());
+}
+
+fn beyond_float16(folder: &Path) {
+    with_value(folder, 70_000_f64.to_le_bytes());
+}
+
+/// A split each of whose segments has a NaN.
+fn nan_everywhere(folder: &Path) {
+    synthetic(folder);
+    // Eight segments of 50 frames of five float64 each.
+    replace(folder, "audio", &f64::NAN.to_le_bytes().repeat(8 * 50 * 5));
+}
+
+fn misa_folder(folder: &Path) {
+    std::fs::create_dir(folder.join("misa")).unwrap();
+    for name in ["train", "dev", "test"] {
+        fixture(folder, &format!("layouts/misa/{name}.pkl"), &format!("misa/{name}.pkl"));
+    }
+}
+
+pub const ROWS: &[Row] = &[
+    Row {
+        hint: "`--on-nonfinite zero` or `mean` replaces them, `drop-segment` leaves their segments \
+               out, `keep` copies them, which training refuses",
+        make: nan,
+        calls: &["convert mosi.pkl"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--on-overflow clip` makes them the largest float32 of their sign, `zero` or `mean` \
+               replaces them, `drop-segment` leaves their segments out",
+        make: beyond_float32,
+        calls: &["convert mosi.pkl"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--dtype float32` holds them as they are",
+        make: beyond_float16,
+        calls: &["convert mosi.pkl --dtype float16"],
+        next: Walk(&[]),
+    },
+    // Beyond float32, too, so that another type is no way on.
+    Row {
+        hint: "`--on-overflow clip` makes them the largest float16 of their sign, `zero` or `mean` \
+               replaces them, `drop-segment` leaves their segments out",
+        make: beyond_float32,
+        calls: &["convert mosi.pkl --dtype float16"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--on-nonfinite zero` or `mean` replaces the values and keeps the segments",
+        make: nan_everywhere,
+        calls: &["convert mosi.pkl --on-nonfinite drop-segment"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`almt-data convert --explain` shows what each layout asks for, `almt-data inspect` \
+               what the file holds",
+        make: |folder| fixture(folder, "plain-protocol4.pkl", "other.pkl"),
+        calls: &["convert other.pkl"],
+        next: Walk(&[
+            ("almt-data convert --explain", "convert other.pkl --explain"),
+            ("almt-data inspect", "inspect other.pkl"),
+        ]),
+    },
+    Row {
+        hint: "`almt-data inspect` shows what the file holds",
+        make: |folder| fixture(folder, "plain-protocol4.pkl", "other.pkl"),
+        calls: &["convert other.pkl --explain"],
+        next: Walk(&[("almt-data inspect", "inspect other.pkl")]),
+    },
+    Row {
+        hint: "without `--layout` the layout is told from the file",
+        make: synthetic,
+        calls: &["convert mosi.pkl --layout misa"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "say which with `--split train|valid|test`",
+        make: |folder| fixture(folder, "layouts/misa/dev.pkl", "some.pkl"),
+        calls: &["convert some.pkl"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "shows the keys that are there",
+        make: |folder| put(folder, "no-ids.pkl", NO_IDS),
+        calls: &["convert no-ids.pkl --layout mmsa"],
+        next: Walk(&[("almt-data inspect", "inspect no-ids.pkl")]),
+    },
+    Row {
+        hint: "shows what the file holds there; dump it again from Python",
+        make: |folder| put(folder, "text.pkl", WORDS_FOR_FEATURES),
+        calls: &["convert text.pkl --layout mmsa"],
+        next: Walk(&[("almt-data inspect", "inspect text.pkl")]),
+    },
+    Row {
+        hint: "`numpy.stack` or `.astype(numpy.float32)`",
+        make: |folder| put(folder, "objects.pkl", OBJECTS_FOR_FEATURES),
+        calls: &["convert objects.pkl --layout mmsa"],
+        next: Hands,
+    },
+    Row {
+        hint: "leave one of the two out: `valid` and `dev` are the same split",
+        make: |folder| {
+            misa_folder(folder);
+            fixture(folder, "layouts/misa/dev.pkl", "valid.pkl");
+        },
+        calls: &["convert misa/train.pkl misa/dev.pkl valid.pkl -o mosi.h5"],
+        next: Hands,
+    },
+    Row {
+        hint: "name the pickles one by one",
+        make: |folder| {
+            misa_folder(folder);
+            fixture(folder, "layouts/misa/dev.pkl", "misa/valid.pkl");
+        },
+        calls: &["convert misa"],
+        next: Hands,
+    },
+    Row {
+        hint: "name the pickles themselves, one or one for each split",
+        make: |folder| std::fs::create_dir(folder.join("misa")).unwrap(),
+        calls: &["convert misa"],
+        next: Hands,
+    },
+    Row {
+        hint: "`--dataset mosi|mosei|sims|simsv2` says it",
+        make: |folder| fixture(folder, "mmsa-numpy2-protocol4.pkl", "mosi.pkl"),
+        calls: &["convert mosi.pkl"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`-o` chooses another place",
+        make: synthetic,
+        calls: &["convert mosi.pkl -o mosi.pkl"],
+        next: Walk(&[("-o", "mosi.h5")]),
+    },
+];
+
+/// `{'train': {'id': ['a'], 'regression_labels': [1]}, 'valid': {'regression_labels': [1]}}`.
+const NO_IDS: &[u8] =
+    b"\x80\x02}(X\x05\0\0\0train}(X\x02\0\0\0id]X\x01\0\0\0aaX\x11\0\0\0regression_labels]K\x01au\
+      X\x05\0\0\0valid}X\x11\0\0\0regression_labels]K\x01asu.";
+
+/// `{'train': {'id': ['a'], 'regression_labels': [1], 'audio': 'word'}}`.
+const WORDS_FOR_FEATURES: &[u8] =
+    b"\x80\x02}X\x05\0\0\0train}(X\x02\0\0\0id]X\x01\0\0\0aaX\x11\0\0\0regression_labels]K\x01a\
+      X\x05\0\0\0audioX\x04\0\0\0wordus.";
+
+/// The same with an array of objects, `[1, 1]`, as the sample's features.
+const OBJECTS_FOR_FEATURES: &[u8] =
+    b"\x80\x02}X\x05\0\0\0train}(X\x02\0\0\0id]X\x01\0\0\0aaX\x11\0\0\0regression_labels]K\x01a\
+      X\x05\0\0\0audio]cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\x01b\x87R\
+      (K\x01K\x01K\x01\x86cnumpy\ndtype\nX\x02\0\0\0O8\x89\x88\x87R(K\x03X\x01\0\0\0|NNNJ\xff\xff\
+      \xff\xffJ\xff\xff\xff\xffK?tb\x89]G?\xf0\0\0\0\0\0\0atbaus.";

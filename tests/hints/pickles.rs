@@ -1,0 +1,115 @@
+//! Hints about pickles, whatever they hold.
+
+use super::Next::{Hands, Walk};
+use super::{Row, elsewhere, put, synthetic};
+
+/// A row about a limit: the file, the option, the limit that it does not fit, and one that it does.
+macro_rules! limit {
+    ($option:literal, $bytes:expr, $small:literal) => {
+        Row {
+            hint: concat!(
+                "no known feature file comes near this limit; if you trust this one, `",
+                $option,
+                "` raises it"
+            ),
+            make: |folder| put(folder, "x.pkl", &$bytes),
+            calls: &[concat!("inspect x.pkl ", $option, " ", $small)],
+            next: Walk(&[($option, "100000")]),
+        }
+    };
+}
+
+/// A row about an import: a pickle that begins with it.
+macro_rules! import {
+    ($module:literal, $name:literal, $hint:literal) => {
+        Row {
+            hint: $hint,
+            make: |folder| {
+                let bytes = concat!("\u{2}c", $module, "\n", $name, "\n)\u{1}").as_bytes();
+                put(folder, "x.pkl", &[&b"\x80"[..], bytes].concat());
+            },
+            calls: &["inspect x.pkl"],
+            next: Hands,
+        }
+    };
+}
+
+pub const ROWS: &[Row] = &[
+    limit!("--max-depth", *b"\x80\x02]]]aa.", "2"),
+    limit!("--max-memo", *b"Nq\x00q\x01.", "1"),
+    limit!("--max-stack", *b"NN(N10.", "3"),
+    limit!("--max-objects", *b"](NNe.", "2"),
+    limit!("--max-decoded", *b"Vab\n.", "1"),
+    limit!("--max-string", *b"X\x02\0\0\0ab.", "1"),
+    limit!("--max-integer", *b"\x8a\x02ab.", "1"),
+    limit!("--max-axes", *b"\x80\x02cnumpy\nndarray\nK\x00K\x01\x86\x85R.", "1"),
+    limit!(
+        "--max-elements",
+        *b"\x80\x04cnumpy.core.numeric\n_frombuffer\n(C\x03abccnumpy\ndtype\nX\x02\0\0\0u1\x85RK\x03\x85X\x01\0\0\0CtR.",
+        "2"
+    ),
+    Row {
+        hint: "`--max-memory-per-byte` raises it",
+        make: |folder| put(folder, "x.pkl", &[&b"]".repeat(1_000_000), &b"."[..]].concat()),
+        calls: &["inspect x.pkl --max-depth 100"],
+        next: Walk(&[("--max-memory-per-byte", "100")]),
+    },
+    elsewhere(
+        "no known feature file comes near this limit; do not trust this one",
+        "each_limit_is_kept_to_the_unit",
+    ),
+    import!("torch.storage", "f", "the file holds PyTorch tensors; save them"),
+    import!("pandas", "f", "the file holds pandas objects"),
+    import!("scipy.sparse", "f", "the file holds SciPy matrices"),
+    import!("numpy", "memmap", "a kind of array that is not read"),
+    import!("joblib", "f", "written by joblib; save the object"),
+    import!("posix", "system", "feature files never need this name"),
+    import!("builtins", "complex", "a kind of value that is not read; save numbers"),
+    import!("my.own", "Thing", "only arrays, text, numbers and plain containers are read"),
+    Row {
+        hint: "numbers of up to 64 bits, texts and bytes are read; `.astype(numpy.float32)`",
+        make: |folder| put(folder, "x.pkl", b"\x80\x02cnumpy\ndtype\nX\x02\0\0\0c8\x89\x88\x87R."),
+        calls: &["inspect x.pkl"],
+        next: Hands,
+    },
+    Row {
+        hint: "write the file again without `copyreg` extensions",
+        make: |folder| put(folder, "x.pkl", b"\x80\x02\x82\x01."),
+        calls: &["inspect x.pkl"],
+        next: Hands,
+    },
+    Row {
+        hint: "PyTorch and databases write such files; save plain arrays instead",
+        make: |folder| put(folder, "x.pkl", b"\x80\x02K\x01Q."),
+        calls: &["inspect x.pkl"],
+        next: Hands,
+    },
+    Row {
+        hint: "write the file again without `buffer_callback`",
+        make: |folder| put(folder, "x.pkl", b"\x80\x05\x97."),
+        calls: &["inspect x.pkl"],
+        next: Hands,
+    },
+    Row {
+        hint: "download or copy the file again",
+        make: |folder| {
+            synthetic(folder);
+            let whole = std::fs::read(folder.join("mosi.pkl")).unwrap();
+            put(folder, "cut.pkl", &whole[..whole.len() / 2]);
+        },
+        calls: &["convert cut.pkl"],
+        next: Hands,
+    },
+    Row {
+        hint: "the file was copied as text; copy it again in binary mode",
+        make: |folder| put(folder, "x.pkl", b"(lp0\r\nI1\r\naI2\r\na."),
+        calls: &["inspect x.pkl"],
+        next: Hands,
+    },
+    Row {
+        hint: "only the first pickle is converted, which is allowed by itself",
+        make: |folder| put(folder, "x.pkl", b"\x80\x02N.\x80\x02cposix\nsystem\n."),
+        calls: &["scan x.pkl"],
+        next: Hands,
+    },
+];

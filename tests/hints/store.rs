@@ -1,0 +1,116 @@
+//! Hints about stores and what is made of them.
+
+use std::path::Path;
+
+use super::Next::{Hands, Walk};
+use super::{Row, elsewhere, put, synthetic};
+
+fn store(folder: &Path) {
+    synthetic(folder);
+    crate::support::almt(folder, &["convert", "mosi.pkl"]).ok();
+}
+
+/// A folder that holds something else.
+fn foreign(folder: &Path, name: &str) {
+    std::fs::create_dir(folder.join(name)).unwrap();
+    put(&folder.join(name), "thesis.txt", b"precious");
+}
+
+fn other_version(folder: &Path) {
+    store(folder);
+    for _ in 0..100 {
+        // A child that another test starts may hold the file's lock for a moment.
+        if let Ok(file) = hdf5::File::open_rw(folder.join("mosi.h5")) {
+            file.attr("store_version").unwrap().write_scalar(&7_u64).unwrap();
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("the store stays locked");
+}
+
+pub const ROWS: &[Row] = &[
+    Row {
+        hint: "`--overwrite` replaces it",
+        make: store,
+        calls: &["convert mosi.pkl"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--overwrite` replaces it",
+        make: store,
+        calls: &["synth --samples 8"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--overwrite` replaces it",
+        make: |folder| {
+            store(folder);
+            put(folder, "cv.json", b"{}");
+        },
+        calls: &["split mosi.h5 --k-fold 3 -o cv.json"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--overwrite` replaces it",
+        make: store,
+        calls: &["export mosi.h5 --to npz", "export mosi.h5 --to npz"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`-o` chooses another place",
+        make: |folder| {
+            store(folder);
+            foreign(folder, "mosi.arrow");
+        },
+        calls: &["convert mosi.pkl -o mosi.arrow --overwrite"],
+        next: Walk(&[("-o", "other.arrow")]),
+    },
+    Row {
+        hint: "`-o` chooses another place",
+        make: |folder| {
+            store(folder);
+            foreign(folder, "mosi.parquet");
+        },
+        calls: &["export mosi.h5 --to parquet --overwrite"],
+        next: Walk(&[("-o", "other.parquet")]),
+    },
+    Row {
+        hint: "convert the source again, or use the program that wrote it",
+        make: other_version,
+        calls: &["validate mosi.h5 --quick"],
+        next: Hands,
+    },
+    Row {
+        hint: "`almt-data convert mosi.pkl` makes one",
+        make: synthetic,
+        calls: &["validate"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`almt-data schema` lists their names",
+        make: |_| (),
+        calls: &["schema nonsense"],
+        next: Walk(&[]),
+    },
+    elsewhere(
+        "the store has float16 features: convert its source with `--dtype float32`, and encode \
+         that store",
+        "an_encoder_beyond_float16_is_refused",
+    ),
+    #[cfg(not(feature = "train"))]
+    Row {
+        hint: "build it with the cargo feature `train`, which is on by default",
+        make: |_| (),
+        calls: &["train --store mosi.h5"],
+        next: Hands,
+    },
+    elsewhere("make one report per dataset", "what_cannot_stand_on_one_page_is_refused"),
+    // The advice of every other finding is done by hand; `rules` plants what leads to each.
+    Row {
+        hint: "convert again with `--on-nonfinite zero`, `mean` or `drop-segment`",
+        make: |folder| super::with_value(folder, f64::NAN.to_le_bytes()),
+        calls: &["convert mosi.pkl --on-nonfinite keep", "validate mosi.h5"],
+        next: Walk(&[]),
+    },
+];

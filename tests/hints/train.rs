@@ -1,0 +1,229 @@
+//! Hints of the trainer and of what it reads and writes.
+
+use std::path::Path;
+
+use super::Next::{Hands, Walk};
+use super::{Row, elsewhere, fixture, put, replace, synthetic, with_value};
+use crate::support::almt;
+
+fn store(folder: &Path) {
+    synthetic(folder);
+    almt(folder, &["convert", "mosi.pkl"]).ok();
+}
+
+/// A store and a run on it, short and small.
+fn run(folder: &Path) {
+    store(folder);
+    almt(folder, &["train", "--store", "mosi.h5", "--epochs", "1", "--out", "run"]).ok();
+}
+
+/// Words, and no features of them.
+fn words(folder: &Path) {
+    fixture(folder, "misa-numpy2.pkl", "dev.pkl");
+    almt(folder, &["convert", "dev.pkl", "--dataset", "mosi", "-o", "words.h5"]).ok();
+}
+
+/// A store with text features, and an encoder whose tokens it lacks.
+fn no_tokens(folder: &Path) {
+    fixture(folder, "layouts/sdk-mosi.pkl", "mosi_data.pkl");
+    almt(folder, &["convert", "mosi_data.pkl", "-o", "mosi.h5"]).ok();
+    crate::golden_bert::tiny_folder(folder);
+}
+
+pub const ROWS: &[Row] = &[
+    Row {
+        hint: "convert the source again with `--on-nonfinite zero`, `mean` or `drop-segment`",
+        make: |folder| with_value(folder, f64::NAN.to_le_bytes()),
+        calls: &[
+            "convert mosi.pkl --on-nonfinite keep",
+            "train --store mosi.h5 --epochs 1 --out run",
+        ],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`almt-data validate` names the segments: correct their labels",
+        make: |folder| {
+            synthetic(folder);
+            replace(folder, "regression_labels", &f32::NAN.to_le_bytes());
+        },
+        calls: &["convert mosi.pkl", "train --store mosi.h5 --epochs 1 --out run"],
+        next: Walk(&[("almt-data validate", "validate mosi.h5")]),
+    },
+    Row {
+        hint: "`almt-data encode` makes features of a store's tokens or texts",
+        make: |folder| {
+            words(folder);
+            let split = ["split", "words.h5", "--k-fold", "3", "--by", "segment", "-o", "cv.json"];
+            almt(folder, &split).ok();
+            let tiny = crate::golden_bert::tiny_folder(folder);
+            std::fs::write(tiny.join("vocab.txt"), crate::encode::vocabulary()).unwrap();
+        },
+        calls: &["train --store words.h5 --manifest cv.json --epochs 1 --out run"],
+        next: Walk(&[("almt-data encode", "encode words.h5 --bert tiny-bert -o text.h5")]),
+    },
+    Row {
+        hint: "`--text-from raw_text` makes them of its texts",
+        make: no_tokens,
+        calls: &[
+            "train --store mosi.h5 --text bert --bert tiny-bert --text-from text_bert --epochs 1 \
+             --out run",
+        ],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--text-from raw_text` makes them",
+        make: no_tokens,
+        calls: &["encode mosi.h5 --bert tiny-bert --text-from text_bert -o text.h5"],
+        next: Walk(&[]),
+    },
+    elsewhere(
+        "the tokens were made with the vocabulary of another encoder; `--text-from raw_text`",
+        "what_cannot_be_encoded_is_said",
+    ),
+    Row {
+        hint: "the folder of an encoder holds `config.json`",
+        make: store,
+        calls: &["encode mosi.h5 --bert nowhere -o text.h5"],
+        next: Hands,
+    },
+    Row {
+        hint: "in Python, with transformers, `AutoModel.from_pretrained",
+        make: |folder| {
+            store(folder);
+            let tiny = crate::golden_bert::tiny_folder(folder);
+            std::fs::rename(tiny.join("model.safetensors"), tiny.join("pytorch_model.bin"))
+                .unwrap();
+        },
+        calls: &["encode mosi.h5 --bert tiny-bert -o text.h5"],
+        next: Hands,
+    },
+    Row {
+        hint: "in Python, with transformers, `save_pretrained",
+        make: |folder| {
+            store(folder);
+            let tiny = crate::golden_bert::tiny_folder(folder);
+            std::fs::remove_file(tiny.join("model.safetensors")).unwrap();
+            put(&tiny, "model.safetensors.index.json", b"{}");
+        },
+        calls: &["encode mosi.h5 --bert tiny-bert -o text.h5"],
+        next: Hands,
+    },
+    elsewhere(
+        "the weights are damaged, or beyond the range of their type",
+        "an_encoder_beyond_float16_is_refused",
+    ),
+    Row {
+        hint: "the checkpoint of the best epoch before it is kept; a lower `--lr` often helps",
+        make: |folder| {
+            almt(folder, &["synth", "--samples", "40"]).ok();
+            almt(folder, &["convert", "mosi.pkl"]).ok();
+        },
+        calls: &["train --store mosi.h5 --lr 1e6 --epochs 3 --batch-size 8 --out run"],
+        next: Walk(&[("--lr", "1e-4")]),
+    },
+    elsewhere(
+        "`--cache disk` reads each batch from the store",
+        "too_little_memory_is_said_and_leaves_a_run_that_goes_on",
+    ),
+    elsewhere("a smaller `--batch-size` takes less", "lack_of_memory_says_for_what_and_how_much"),
+    elsewhere(
+        "it needs more free memory; a call that has `--cache`",
+        "lack_of_memory_says_for_what_and_how_much",
+    ),
+    elsewhere("`--libtorch` names its folder", "only_the_cuda_part_of_the_same_release_is_loaded"),
+    Row {
+        hint: "`--overwrite` replaces the run in it",
+        make: run,
+        calls: &["train --store mosi.h5 --epochs 1 --out run"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "another `--out` keeps it; without that folder it is done again",
+        make: |folder| {
+            store(folder);
+            let seeds = ["train", "--store", "mosi.h5", "--epochs", "1", "--seeds", "1"];
+            almt(folder, &[&seeds[..], &["--out", "runs"]].concat()).ok();
+        },
+        calls: &["train --store mosi.h5 --epochs 2 --seeds 1 --out runs"],
+        next: Walk(&[("--out", "others")]),
+    },
+    elsewhere(
+        "of {n_runs} runs are complete and kept; the same call goes on from there",
+        "a_killed_worker_is_said_and_the_other_run_is_kept",
+    ),
+    elsewhere(
+        "`cargo install --path .` puts it beside `almt-data`; keep the two together",
+        "a_trainer_that_is_not_there_is_said",
+    ),
+    Row {
+        hint: "`--overwrite` replaces it",
+        make: |folder| {
+            run(folder);
+            put(folder, "p.csv", b"");
+        },
+        calls: &["predict --store mosi.h5 --checkpoint run/best.safetensors -o p.csv"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--overwrite` replaces it",
+        make: |folder| {
+            run(folder);
+            put(folder, "w.safetensors", b"");
+        },
+        calls: &["export-weights run --to released -o w.safetensors"],
+        next: Walk(&[]),
+    },
+    elsewhere("`--bert` says where", "an_encoder_in_the_loop_reads_texts_as_encode_does"),
+    Row {
+        hint: "`--store` says where the run's store is now",
+        make: |folder| {
+            run(folder);
+            std::fs::rename(folder.join("mosi.h5"), folder.join("moved.h5")).unwrap();
+            let other = ["convert", "mosi.pkl", "--dtype", "float16"];
+            almt(folder, &other).ok();
+        },
+        calls: &["train --repeat run"],
+        next: Walk(&[("--store", "moved.h5")]),
+    },
+    elsewhere(
+        "the call of `train --seeds` that began them goes on with all",
+        "seeds_that_are_trained_as_one_come_near_those_trained_alone_and_go_on_after_a_stop",
+    ),
+    Row {
+        hint: "`almt-data train --resume run` completes it",
+        make: |folder| {
+            run(folder);
+            std::fs::remove_file(folder.join("run/result.json")).unwrap();
+        },
+        calls: &["train --repeat run"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`almt-data split STORE --from-manifest` makes one for a store of the same segments",
+        make: |folder| {
+            store(folder);
+            crate::support::almt(folder, &["split", "mosi.h5", "--k-fold", "3", "-o", "cv.json"])
+                .ok();
+            let options = ["convert", "mosi.pkl", "-o", "half.h5", "--dtype", "float16"];
+            crate::support::almt(folder, &options).ok();
+        },
+        calls: &["train --store half.h5 --manifest cv.json --epochs 1 --out run"],
+        next: Walk(&[(
+            "almt-data split STORE --from-manifest",
+            "split half.h5 --from-manifest cv.json -o half.json",
+        )]),
+    },
+];
+
+/// The program alone, as where somebody copied one of the two.
+#[test]
+fn a_trainer_that_is_not_there_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("almt-data");
+    std::fs::copy(env!("CARGO_BIN_EXE_almt-data"), &alone).unwrap();
+    let mut command = std::process::Command::new(&alone);
+    command.args(["train", "--store", "mosi.h5"]).current_dir(folder.path());
+    let call = crate::support::Call::of(command);
+    assert!(call.stderr().contains("hint: `cargo install --path .` puts it"), "{}", call.explain());
+    call.fails_with(&["almt-data-train: cannot start the trainer"]);
+}
