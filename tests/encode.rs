@@ -248,7 +248,7 @@ fn texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused() {
         "tokens are unknown to the vocabulary (100.0%)",
         "letters are of scripts that the vocabulary lacks (100.0%",
     ]);
-    assert!(refused.stderr().contains("`--force`"), "{}", refused.explain());
+    assert!(refused.stderr().contains("of another language"), "{}", refused.explain());
     assert!(!folder.join("no.h5").exists());
     encode(folder, "all.h5", "no.h5", &["--force"]).ok();
     // The same of an encoder that is trained, which says so before it begins.
@@ -269,11 +269,11 @@ fn texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused() {
     for split in SplitName::ALL {
         editor.numbers::<i32>(&format!("/{split}/text_bert"), |tokens| {
             for row in tokens.chunks_mut(12).step_by(3) {
-                // Another letter for each.
+                // Another letter for each, and the rarest within words.
                 row.iter_mut()
                     .filter(|id| (5..31).contains(*id))
                     .for_each(|id| *id = 5 + (*id + 8) % 26);
-                row.iter_mut().filter(|id| (31..57).contains(*id)).for_each(|id| *id = 31);
+                row.iter_mut().filter(|id| (31..57).contains(*id)).for_each(|id| *id = 56);
             }
         });
     }
@@ -281,6 +281,8 @@ fn texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused() {
     train("own.h5", &[]).ok();
     train("turned.h5", &[])
         .fails_with(&["turned.h5: tiny-bert: the tokens of ", " segments are not"]);
+    let turned = train("turned.h5", &[]);
+    assert!(turned.stderr().contains("`--text-from raw_text` makes them"), "{}", turned.explain());
 }
 
 /// Sets every value of a tensor of the tiny encoder.

@@ -124,6 +124,11 @@ impl Suits {
         }
     }
 
+    /// Whether the vocabulary has the scripts of the texts.
+    pub fn are_letters_known(&self) -> bool {
+        self.n_foreign as f64 <= WARN * self.n_letters as f64
+    }
+
     /// What is worth a word, each as a sentence, and whether the two do not belong together.
     pub fn verdict(&self) -> (Vec<String>, bool) {
         let share = |n: usize, of: usize| if of < FEWEST { 0.0 } else { n as f64 / of as f64 };

@@ -1,6 +1,7 @@
 //! What a run writes down: `metrics.jsonl`, `result.json`, and which epoch they speak for.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -120,6 +121,22 @@ pub struct FittedLength {
     pub model_steps: usize,
     /// Samples that had values beyond that, which were cut off.
     pub n_cut: usize,
+}
+
+impl fmt::Display for FittedLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FittedLength { modality, store_steps, model_steps, n_cut } = self;
+        write!(f, "{modality}: {store_steps} steps, ")?;
+        match (model_steps.checked_sub(*store_steps), n_cut) {
+            (Some(_), _) => write!(f, "padded to {model_steps}"),
+            (None, 0) => {
+                let n_left_out = store_steps - model_steps;
+                write!(f, "of which the last {n_left_out} are zero and left out")
+            }
+            (None, 1) => write!(f, "cut to {model_steps}: 1 sample lost values"),
+            (None, n_cut) => write!(f, "cut to {model_steps}: {n_cut} samples lost values"),
+        }
+    }
 }
 
 /// A checkpoint on one split: `eval --json`.

@@ -250,24 +250,7 @@ fn released(
 
 /// Says what was padded or cut.
 fn print_lengths(split: SplitName, lengths: &[FittedLength]) {
-    for FittedLength { modality, store_steps, model_steps, n_cut } in lengths {
-        match (store_steps < model_steps, n_cut) {
-            (true, _) => {
-                outln!("  {split}/{modality}: {store_steps} steps, padded to {model_steps}")
-            }
-            (false, 0) => outln!(
-                "  {split}/{modality}: {store_steps} steps, of which the last {} are zero and left out",
-                store_steps - model_steps
-            ),
-            (false, n_cut) => {
-                let samples = if *n_cut == 1 { "sample" } else { "samples" };
-                outln!(
-                    "  {split}/{modality}: {store_steps} steps, cut to {model_steps}: {n_cut} \
-                     {samples} lost values"
-                );
-            }
-        }
-    }
+    lengths.iter().for_each(|length| outln!("  {split}/{length}"));
 }
 
 fn check_dataset(checkpoint: &Checkpoint, samples: &Samples, path: &Path) -> Result<(), Failure> {

@@ -113,8 +113,12 @@ impl Extents {
         }))
     }
 
-    /// What is to be said of a store whose splits differ in their lengths.
+    /// What is to be said of a store whose splits differ in their lengths, where these decide on those
+    /// of the model.
     pub fn notes(&self, store: &Store, modalities: &[Modality], with_tokens: bool) -> Vec<String> {
+        if self.model.is_some() {
+            return vec![];
+        }
         let lengths = |modality: Modality| -> Vec<(SplitName, i64)> {
             match with_tokens && modality == Modality::Text {
                 true => splits_with_tokens(store).map(|(split, n)| (split, n as i64)).collect(),

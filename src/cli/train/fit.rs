@@ -363,6 +363,11 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     let cache = samples.cache(&args.cache, &settings.modalities, device);
     let mut data = load(&samples, &settings, encoder, cache, device)?;
     data.graphs = !args.no_graph;
+    if settings.init_from.is_some() {
+        for (split, lengths) in &data.lengths {
+            lengths.iter().for_each(|length| eprintln!("note: {split}/{length}"));
+        }
+    }
     let start = if args.overwrite { Start::Overwrite } else { Start::New };
     let stem = store_path.file_stem().unwrap_or_default().to_string_lossy();
     let Some(Seeds(seeds)) = args.seeds else {

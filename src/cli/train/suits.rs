@@ -38,8 +38,9 @@ pub fn check(
         // What has no row in the encoder cannot be read at all.
         let tokens = store.numbers::<i32>(&format!("/{split}/text_bert"))?;
         if let Some(tokens) = tokens.and_then(|it| it.into_dimensionality::<Ix3>().ok()) {
-            let unknown = |error| Failure::at(store.path(), format!("/{split}/text_bert: {error}"));
-            encoder.config().check_tokens(tokens.view()).map_err(unknown)?;
+            encoder.config().check_tokens(tokens.view()).map_err(|error| {
+                Failure::at(store.path(), format!("/{split}/text_bert: {error}"))
+            })?;
             let made = made.as_ref().map(|made| made.text_bert.view());
             suits.take_tokens(&judge, tokens.view(), made);
         }
@@ -55,10 +56,17 @@ pub fn check(
         }
         (Some(_), true) => {
             let problem = format!("{about}{}", words.join("; "));
-            Err(Failure::at(store.path(), problem).hint(
-                "an encoder of the language of the texts reads them, with `--text-from raw_text` also \
-                 where the tokens are of another vocabulary; `--force` goes on as it is",
-            ))
+            let hint = match source == TextSource::TextBert && suits.are_letters_known() {
+                true => {
+                    "the tokens are of another vocabulary: `--text-from raw_text` makes them of the \
+                     texts by this one; `--force` goes on as it is"
+                }
+                false => {
+                    "the texts are of another language than the encoder: one of theirs reads them; \
+                     `--force` goes on as it is"
+                }
+            };
+            Err(Failure::at(store.path(), problem).hint(hint))
         }
     }
 }
