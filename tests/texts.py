@@ -115,7 +115,7 @@ def make(folder):
     keep("surrogate_protocol0", x, replaced, protocol=0)
 
     x = each(data(CHINESE), lambda texts: [t.encode("gbk") for t in texts])
-    x["train"]["raw_text"][0] = b"\xff\xfe\x81 broken"
+    x["train"]["raw_text"][0] = b"\xff broken"
     keep("mixed", x, lambda t: bytes(t).decode("gbk", "replace"))
 
     # MAG-BERT: words of each sample.

@@ -14,8 +14,8 @@ const CASES: &[(&str, &[&str], &[&str], &[&str])] = &[
         "cp1252",
         &["--text-encoding", "windows-1252"],
         &[
-            "raw_text: bytes of windows-1252, as `--text-encoding` says, -> text, 1 times",
-            "5 times",
+            "raw_text: bytes of windows-1252, as `--text-encoding` says, -> text, once",
+            "raw_text: bytes of UTF-8 -> text, 11 times",
         ],
         &[
             "`raw_text`: 1 of 12 texts is bytes that are not UTF-8, such as a$_$1 (train/raw_text, \
@@ -61,7 +61,7 @@ const CASES: &[(&str, &[&str], &[&str], &[&str])] = &[
         &["--text-errors", "replace"],
         &["U+FFFD in place of what is no character, once in 1 text", "became one character"],
         &[
-            "`raw_text`: 2 of 12 texts are text with half a surrogate pair",
+            "`raw_text`: 2 of 12 texts (1 in test, 1 in train) are text with half a surrogate pair",
             "row 2, character 6, \\ud83d",
         ],
     ),

@@ -113,11 +113,12 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
             let path = other;
             let other = SplitPlan::load(path).map_err(failed)?;
             let n_unused = other.n_unused(manifest);
-            if n_unused > 0 {
-                let path = path.display();
-                eprintln!("note: {path}: segments that are not in the store: {n_unused}");
-            }
-            SplitPlan::from_other(&other, manifest)
+            SplitPlan::from_other(&other, manifest).inspect(|_| {
+                if n_unused > 0 {
+                    let path = path.display();
+                    eprintln!("note: {path}: segments that are not in the store: {n_unused}");
+                }
+            })
         }
         // The group of arguments is required.
         _ => return Err(Failure::new("one of --k-fold, --ratio and --from-manifest is needed")),

@@ -105,8 +105,8 @@ pub fn unknown_columns(path: &Path) -> io::Result<Vec<String>> {
     let mut reader = csv::Reader::from_path(path)?;
     let is_known = |name: &&str| {
         let of_bins = |scheme: BinScheme| {
-            let prefixes = scheme.bins().iter().filter_map(|bins| name.strip_prefix(bins.name()));
-            prefixes.into_iter().any(|rest| ["_label", "_prediction"].contains(&rest))
+            let mut rests = scheme.bins().iter().filter_map(|bins| name.strip_prefix(bins.name()));
+            rests.any(|rest| ["_label", "_prediction"].contains(&rest))
         };
         ["id", "split", "label", "prediction", "is_cut"].contains(name)
             || of_bins(BinScheme::Cmu)

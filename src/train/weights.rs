@@ -203,8 +203,8 @@ impl TensorFile {
 
 /// The first key of `found` that `known` lacks; a key without a value says nothing.
 fn surplus<'a>(found: &'a serde_json::Value, known: &serde_json::Value) -> Option<&'a str> {
-    let entries = found.as_object()?.iter().filter(|(_, value)| !value.is_null());
-    entries.into_iter().find_map(|(key, value)| match known.get(key) {
+    let mut entries = found.as_object()?.iter().filter(|(_, value)| !value.is_null());
+    entries.find_map(|(key, value)| match known.get(key) {
         None => Some(key.as_str()),
         Some(known) => surplus(value, known),
     })

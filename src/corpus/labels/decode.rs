@@ -101,14 +101,14 @@ pub(super) fn text<'a>(
         return Err(LabelTableError::ByteOrderMark { path: path.into(), expected, found });
     }
     let encoding = told.or(marked).unwrap_or(Encoding::UTF_8);
-    if encoding == Encoding::UTF_8 {
-        if let Ok(text) = std::str::from_utf8(rest) {
-            // UTF-16 without its mark is valid UTF-8 where all letters are English.
-            return match zero_side(rest) {
-                None => Ok(text.into()),
-                Some(likely) => Err(wrong(rest, path, encoding, 0, likely)),
-            };
-        }
+    if encoding == Encoding::UTF_8
+        && let Ok(text) = std::str::from_utf8(rest)
+    {
+        // UTF-16 without its mark is valid UTF-8 where all letters are English.
+        return match zero_side(rest) {
+            None => Ok(text.into()),
+            Some(likely) => Err(wrong(rest, path, encoding, 0, likely)),
+        };
     }
     encoding.decode(rest).map(Cow::Owned).map_err(|place| {
         let likely = match zero_side(rest) {
