@@ -190,6 +190,10 @@ fn what_was_cut_or_changed_says_so_and_leaves_nothing() {
     for ((name, pack), _) in WAYS {
         let whole = pack(&plain);
         for len in [whole.len() / 2, whole.len() - 30, 24] {
+            // The last bytes of a tar are zeros, which nothing needs.
+            if name.ends_with(".tar") && len == whole.len() - 30 {
+                continue;
+            }
             std::fs::write(folder.join(name), &whole[..len]).unwrap();
             let call = almt(folder, &["convert", name]).fails_with(&[name]);
             let err = call.stderr();
