@@ -311,6 +311,17 @@ fn what_is_packed_but_no_pickle_is_named_with_its_place() {
     assert!(scan.stdout().contains("evil.pkl.gz: REFUSED: refused to import `os.system`"));
 }
 
+/// A header whose check sum is two lines of text, which the library quotes.
+#[test]
+fn a_damaged_header_is_said_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = tar(&[("a.pkl", b"\x80\x04N."), ("b.pkl", b"\x80\x04N.")]);
+    archive[1024 + 148..1024 + 156].copy_from_slice(b"two\nline");
+    std::fs::write(folder.path().join("a.tar"), archive).unwrap();
+    let call = almt(folder.path(), &["convert", "a.tar"]);
+    call.fails_with(&["a.tar", "a tar archive, damaged", "two\\nline"]);
+}
+
 /// An encrypted entry, by the flag of its headers.
 #[test]
 fn an_encrypted_entry_is_named() {
