@@ -190,6 +190,10 @@ fn what_was_cut_or_changed_says_so_and_leaves_nothing() {
     for ((name, pack), _) in WAYS {
         let whole = pack(&plain);
         for len in [whole.len() / 2, whole.len() - 30, 24] {
+            // The last bytes of a tar are zeros, which nothing needs.
+            if name.ends_with(".tar") && len == whole.len() - 30 {
+                continue;
+            }
             std::fs::write(folder.join(name), &whole[..len]).unwrap();
             let call = almt(folder, &["convert", name]).fails_with(&[name]);
             let err = call.stderr();
@@ -305,6 +309,17 @@ fn what_is_packed_but_no_pickle_is_named_with_its_place() {
     let scan = almt(folder, &["scan", "evil.pkl.gz"]);
     assert_eq!(scan.code(), 1, "{}", scan.explain());
     assert!(scan.stdout().contains("evil.pkl.gz: REFUSED: refused to import `os.system`"));
+}
+
+/// A header whose check sum is two lines of text, which the library quotes.
+#[test]
+fn a_damaged_header_is_said_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = tar(&[("a.pkl", b"\x80\x04N."), ("b.pkl", b"\x80\x04N.")]);
+    archive[1024 + 148..1024 + 156].copy_from_slice(b"two\nline");
+    std::fs::write(folder.path().join("a.tar"), archive).unwrap();
+    let call = almt(folder.path(), &["convert", "a.tar"]);
+    call.fails_with(&["a.tar", "a tar archive, damaged", "two\\nline"]);
 }
 
 /// An encrypted entry, by the flag of its headers.

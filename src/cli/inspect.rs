@@ -1,6 +1,6 @@
 //! `almt-data inspect`: the tree of a pickle or a store.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -28,8 +28,15 @@ pub struct InspectArgs {
 pub fn inspect(args: InspectArgs) -> Result<ExitCode, Failure> {
     let path = args.path;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if is_store(&path) {
-        output::write(format_args!("{}", Store::open(&path)?.describe(&name)?));
+    // An HDF5 file that does not look like a store may be one of the first versions.
+    let store = match signature::of_path(&path) {
+        Some(known) if known.kind.role == Role::Store => Some(Store::open(&path)?),
+        _ if path.is_dir() => Some(Store::open(&path)?),
+        Some(known) if known.kind.id == "hdf5" => Store::open(&path).ok(),
+        _ => None,
+    };
+    if let Some(store) = store {
+        output::write(format_args!("{}", store.describe(&name)?));
         return Ok(ExitCode::SUCCESS);
     }
     let opened = open_pickle(&path, &args.packed, &args.limits)?;
@@ -39,10 +46,4 @@ pub fn inspect(args: InspectArgs) -> Result<ExitCode, Failure> {
     };
     output::write(format_args!("{}", describe(&opened.pickle, &name)));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether it is a store, or a folder, which only a store can be.
-fn is_store(path: &Path) -> bool {
-    let known = signature::of_path(path);
-    path.is_dir() || known.is_some_and(|known| known.kind.role == Role::Store)
 }

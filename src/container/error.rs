@@ -52,7 +52,7 @@ pub enum Cause {
     /// The content is larger than the limit.
     #[error(
         "unpacks to {} bytes, the limit is {limit}",
-        .found.map_or("more".into(), |found| found.to_string())
+        .found.map_or(format!("more than {limit}"), |found| found.to_string())
     )]
     TooLarge {
         /// The limit.

@@ -9,6 +9,7 @@ use liblzma::stream::{CONCATENATED, Stream};
 use super::error::Cause;
 use super::{Packed, Progress};
 use crate::map::Bytes;
+use crate::signature::archive::shown;
 
 /// Bytes that one file may unpack to: five times the largest published file of features. A file of
 /// a few kilobytes can be made that unpacks to many terabytes.
@@ -249,7 +250,7 @@ fn cause_of(codec: Codec, error: &io::Error, n_bytes: u64) -> Cause {
             .any(|word| lower.contains(word));
     match is_cut {
         true => Cause::Cut { what, n_bytes },
-        false => Cause::Damaged { what, problem: text.replace('\n', " ") },
+        false => Cause::Damaged { what, problem: shown(&text) },
     }
 }
 

@@ -123,7 +123,7 @@ type Zip<'a> = zip::ZipArchive<Cursor<&'a [u8]>>;
 
 /// Opens the central directory at the end of a zip file.
 fn open_zip(bytes: &[u8]) -> Result<Zip<'_>, String> {
-    zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())
+    zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| shown(&error.to_string()))
 }
 
 /// The files of a zip archive, and the one that is `wanted`.
@@ -160,7 +160,7 @@ pub(super) fn zip_names(bytes: &[u8]) -> Vec<String> {
 
 fn zip_entry(zip: &mut Zip<'_>, idx: usize, len: usize) -> Result<Option<Entry>, String> {
     use zip::CompressionMethod as Zip;
-    let file = zip.by_index_raw(idx).map_err(|error| error.to_string())?;
+    let file = zip.by_index_raw(idx).map_err(|error| shown(&error.to_string()))?;
     if file.is_dir() {
         return Ok(None);
     }
@@ -193,10 +193,10 @@ fn zip_entry(zip: &mut Zip<'_>, idx: usize, len: usize) -> Result<Option<Entry>,
 /// If a header is damaged, or the archive ends within an entry; with the reason.
 pub fn tar_entries(bytes: &[u8], wanted: Option<&str>) -> Result<Listing, String> {
     let mut archive = tar::Archive::new(Cursor::new(bytes));
-    let entries = archive.entries_with_seek().map_err(|error| error.to_string())?;
+    let entries = archive.entries_with_seek().map_err(|error| shown(&error.to_string()))?;
     let mut listing = Listing::default();
     for entry in entries {
-        let entry = entry.map_err(|error| error.to_string())?;
+        let entry = entry.map_err(|error| shown(&error.to_string()))?;
         let kind = entry.header().entry_type();
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let method = match kind {

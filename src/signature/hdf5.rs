@@ -5,7 +5,8 @@
 /// the user's.
 pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// How far into the file the top group is looked for: files of h5py and of ours have it first.
+/// Bytes of the beginning and the end that are looked at: h5py has the top group first, a store
+/// its attributes last.
 const LOOKED_AT: usize = 1 << 16;
 
 /// Whether it is an HDF5 file.
@@ -33,6 +34,8 @@ fn names(bytes: &[u8]) -> Option<Vec<String>> {
     const ADDRESS: usize = 24;
     /// Free stretches that are followed; files of few names have one.
     const MOST_FREE: usize = 64;
+    /// In place of a place, that there is no further one.
+    const NO_FREE: usize = 1;
     // Addresses count from where the file begins.
     let bytes = bytes.get(start(bytes)?..)?;
     let head = bytes.get(..bytes.len().min(LOOKED_AT))?;
@@ -47,6 +50,9 @@ fn names(bytes: &[u8]) -> Option<Vec<String>> {
     // A free stretch begins with the place of the next one and its own length.
     let mut free = number(FREE)?;
     for _ in 0..MOST_FREE {
+        if free == NO_FREE {
+            break;
+        }
         let word = |at: usize| -> Option<usize> {
             let bytes = heap.get(at..at.checked_add(8)?)?;
             usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
@@ -63,8 +69,9 @@ fn names(bytes: &[u8]) -> Option<Vec<String>> {
     Some(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }
 
-/// Whether a word stands near the beginning, as names of attributes of the top group do.
+/// Whether a word stands near the beginning or the end, as names of groups and attributes do.
 pub(super) fn mentions(bytes: &[u8], word: &[u8]) -> bool {
     let head = bytes.get(..bytes.len().min(LOOKED_AT)).unwrap_or(bytes);
-    head.windows(word.len()).any(|window| window == word)
+    let tail = bytes.get(bytes.len().saturating_sub(LOOKED_AT)..).unwrap_or(bytes);
+    [head, tail].iter().any(|part| part.windows(word.len()).any(|window| window == word))
 }

@@ -140,7 +140,7 @@ pub(super) static KINDS: &[Kind] = &[
                 .into()
         },
     ),
-    kind("hdf5", "an HDF5 file of another program", Mark::Looks(looks::is_hdf5), |file| {
+    kind("hdf5", "an HDF5 file that is no feature store", Mark::Looks(looks::is_hdf5), |file| {
         let names = hdf5::top_names(file.bytes);
         let names: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
         let holds = match names.is_empty() {

@@ -196,7 +196,10 @@ pub(super) fn is_hdf5(file: &Subject<'_>) -> bool {
 }
 
 pub(super) fn is_store(file: &Subject<'_>) -> bool {
-    is_hdf5(file) && hdf5::mentions(file.bytes, b"store_version")
+    // The line that seals it, or, of the first versions, the name of its attribute.
+    is_hdf5(file)
+        && (hdf5::mentions(file.bytes, b"\nalmt-data seal, blake3 ")
+            || hdf5::mentions(file.bytes, b"store_version"))
 }
 
 /// One group at the top, which has the name of the sequence, with `data` and `metadata` in it.
