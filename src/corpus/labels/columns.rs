@@ -326,7 +326,7 @@ impl Columns {
             return Ok(());
         }
         if !self.has_header {
-            let cells: Vec<String> = first.iter().map(|cell| shortened(cell)).collect();
+            let cells: Vec<String> = first.iter().map(shortened).collect();
             return Err(LabelTableError::Headerless {
                 path: path.into(),
                 found: format!("`{}`", cells.join(", ")),

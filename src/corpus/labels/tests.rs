@@ -18,8 +18,10 @@ fn read_as(
     LabelTable::parse(bytes, Path::new("label.csv"), &options)
 }
 
-/// Id, label, text and split of each row.
-fn rows(table: &LabelTable) -> Vec<(&str, Option<f32>, Option<&str>, Option<SplitName>)> {
+/// Id, label, text and split of a row.
+type Shown<'a> = (&'a str, Option<f32>, Option<&'a str>, Option<SplitName>);
+
+fn rows(table: &LabelTable) -> Vec<Shown<'_>> {
     table.rows().map(|(_, row)| (&*row.id, row.label, row.text.as_deref(), row.split)).collect()
 }
 
