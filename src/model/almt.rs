@@ -794,13 +794,19 @@ mod tests {
             let few = run(Kind::Float, depth, sizes, ModalityEmbedding::forward);
             // In whose float64 nothing is rounded that would count.
             let plain = run(Kind::Double, depth, sizes, ModalityEmbedding::forward_plain);
+            // How much is rounded depends on the processor: what the plain form loses there.
+            let rounded = run(Kind::Float, depth, sizes, ModalityEmbedding::forward_plain);
             assert_eq!(few.len(), plain.len());
-            for ((name, few), (_, plain)) in few.iter().zip(&plain) {
+            for (((name, few), (_, plain)), (_, rounded)) in few.iter().zip(&plain).zip(&rounded) {
                 let largest = plain.abs().max().double_value(&[]);
-                let difference = (few - plain).abs().max().double_value(&[]);
+                let error = |of: &Tensor| (of - plain).abs().max().double_value(&[]);
+                let difference = error(few);
                 // That of a key norm's shift is zero; what float32 has of it is rounding.
                 let is_zero = name.ends_with("norm_k.bias");
-                let allowed = if is_zero { 1e-5 } else { 2e-6 * largest.max(1.0) };
+                let allowed = match is_zero {
+                    true => 1e-5,
+                    false => (2e-6 * largest.max(1.0)).max(1.5 * error(rounded)),
+                };
                 assert!(difference <= allowed, "{name}: {difference} of {largest}");
                 assert!(is_zero || largest > 1e-3, "{name} has no gradient");
             }
