@@ -44,6 +44,22 @@ fn hdf5(names: &[&str]) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
+/// The beginning of a file as h5py writes it: a heap with the name of the only dataset.
+fn h5py(name: &str) -> Vec<u8> {
+    const HEAP: usize = 96;
+    let mut bytes = b"\x89HDF\r\n\x1a\n".to_vec();
+    bytes.resize(HEAP, 0);
+    bytes.extend(b"HEAP\0\0\0\0");
+    // Size of the names, the first free place in them, where they lie.
+    bytes.extend([88, 16, HEAP as u64 + 32].map(u64::to_le_bytes).concat());
+    let mut names = [&[0; 8][..], name.as_bytes()].concat();
+    names.resize(16, 0);
+    // The free stretch: no further one, and its own length, of which a byte is a letter.
+    names.extend([1, 72].map(u64::to_le_bytes).concat());
+    names.resize(88, 0);
+    [bytes, names].concat()
+}
+
 /// A file for each kind that its bytes tell: id, name, bytes.
 fn fixtures() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let tarred = tar(&[("features/mosei.pkl", b"\x80\x04N."), ("README", b"text")]);
@@ -109,8 +125,8 @@ fn fixtures() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("tar", "features.tar", &old_tar),
         ("matlab73", "a.mat", &[matlab("7.3"), hdf5(&["audio"])].concat()),
         ("matlab", "a.mat", &matlab("5.0")),
-        ("processed", "X_train.h5", &hdf5(&["data"])),
-        ("processed", "y_train.h5", &hdf5(&["d1"])),
+        ("processed", "X_train.h5", &h5py("data")),
+        ("processed", "y_train.h5", &h5py("d1")),
         (
             "csd",
             "CMU_MOSI_COVAREP.csd",

@@ -32,6 +32,10 @@ impl Hdf5Reader {
         // The library prints its own error stack otherwise, before we can say anything.
         ::hdf5::silence_errors(true);
         check_signature(path)?;
+        // What is known to be another program's file is not opened.
+        if let Some(error) = StoreError::of_other(path) {
+            return Err(error);
+        }
         let file = File::open(path).map_err(|error| hdf5_error(path, "the file", &error))?;
         check_version(path, &file)?;
         let manifest = read_manifest(path, &file)?;
@@ -192,8 +196,7 @@ fn check_signature(path: &Path) -> Result<(), StoreError> {
 
 fn check_version(path: &Path, file: &File) -> Result<(), StoreError> {
     let Ok(attribute) = file.attr("store_version") else {
-        return Err(StoreError::of_other(path)
-            .unwrap_or_else(|| StoreError::NotAStore { path: path.into() }));
+        return Err(StoreError::NotAStore { path: path.into() });
     };
     let found: u64 = attribute
         .read_scalar()
