@@ -196,8 +196,8 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
             sync: !args.no_sync,
         },
     };
-    let bar = progress::bytes("converting", feature_bytes(&corpus) * options.n_passes());
-    let written = store::write(&corpus, &sources, &output, &options, &|n_bytes| bar.inc(n_bytes));
+    let bar = progress::bytes("converting", feature_bytes(corpus) * options.n_passes());
+    let written = store::write(corpus, &sources, &output, &options, &|n_bytes| bar.inc(n_bytes));
     bar.finish_and_clear();
     let Outcome { manifest, findings } = written.map_err(|error| match error {
         // Its place is in the source, which is what the user has to look at.

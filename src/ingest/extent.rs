@@ -133,11 +133,10 @@ fn cut(split: &mut CorpusSplit<'_>, modality: Modality, most: usize, log: &mut L
 
 fn record_lengths(split: &mut CorpusSplit<'_>, modality: Modality) {
     let Some(block) = split.features.get(&modality) else { return };
-    if !split.lengths.contains_key(&modality) {
+    split.lengths.entry(modality).or_insert_with(|| {
         let lengths = last_frames(block).into_iter();
-        let lengths = lengths.map(|n_frames| i32::try_from(n_frames).unwrap_or(i32::MAX));
-        split.lengths.insert(modality, lengths.collect());
-    }
+        lengths.map(|n_frames| i32::try_from(n_frames).unwrap_or(i32::MAX)).collect()
+    });
 }
 
 /// Frames of each sample up to the last one that is not all zero.
