@@ -103,7 +103,9 @@ impl Editor {
     /// Gives the audio of a split a feature more.
     fn wider_audio(&mut self, split: SplitName) {
         let n_samples = self.manifest.split(split).unwrap().ids.len();
-        let values: Vec<f32> = (0..n_samples * 375 * 6).map(|i| (i % 1009) as f32).collect();
+        // Others in each split.
+        let own = split as usize as f32 / 10.0;
+        let values: Vec<f32> = (0..n_samples * 375 * 6).map(|i| own + (i % 1009) as f32).collect();
         self.numbers::<i32>(&format!("/{split}/audio_lengths"), |lengths| lengths.fill(375));
         self.create(&format!("/{split}/audio"), "float32", &[n_samples, 375, 6], &values);
     }
@@ -239,6 +241,7 @@ fn defects_of_labels_are_found() {
         store.manifest.columns.retain(|c| !of_labels.iter().any(|path| c.path.starts_with(path)));
     });
     check(Rule::LabelRange, |store| store.label(TRAIN, 0, 3.4));
+    check(Rule::MissingLabel, |store| store.label(TRAIN, 0, f32::NAN));
     check(Rule::LabelRange, |store| {
         store.create("/train/regression_labels_A", "float32", &[8], &[-4.0_f32; 8]);
     });

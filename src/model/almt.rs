@@ -794,7 +794,8 @@ mod tests {
             let few = run(Kind::Float, depth, sizes, ModalityEmbedding::forward);
             // In whose float64 nothing is rounded that would count.
             let plain = run(Kind::Double, depth, sizes, ModalityEmbedding::forward_plain);
-            // How much is rounded depends on the processor: what the plain form loses there.
+            // How much is rounded depends on the processor: the loops may lose three times
+            // what the plain form does there.
             let rounded = run(Kind::Float, depth, sizes, ModalityEmbedding::forward_plain);
             assert_eq!(few.len(), plain.len());
             for (((name, few), (_, plain)), (_, rounded)) in few.iter().zip(&plain).zip(&rounded) {
@@ -805,9 +806,9 @@ mod tests {
                 let is_zero = name.ends_with("norm_k.bias");
                 let allowed = match is_zero {
                     true => 1e-5,
-                    false => (2e-6 * largest.max(1.0)).max(1.5 * error(rounded)),
+                    false => (2e-6 * largest.max(1.0)).max(3.0 * error(rounded)),
                 };
-                assert!(difference <= allowed, "{name}: {difference} of {largest}");
+                assert!(difference <= allowed, "{name}: {difference} of {largest}, plain {}", error(rounded));
                 assert!(is_zero || largest > 1e-3, "{name} has no gradient");
             }
         }

@@ -65,7 +65,8 @@ fn check_classes(split: &SplitFacts, findings: &mut Findings) {
     let rows = || split.ids.iter().zip(&split.labels);
     let unlike = rows()
         .zip(split.classes.iter().flatten())
-        .filter(|((_, label), class)| sign_class(**label) != Some(**class))
+        // Without a label there is nothing to contradict.
+        .filter(|((_, label), class)| sign_class(**label).is_some_and(|sign| sign != **class))
         .map(|((id, label), class)| format!("{id}: {class} at label {label}"))
         .collect();
     findings.add_all(Rule::ClassLabel, unlike, |n| {
@@ -77,7 +78,8 @@ fn check_classes(split: &SplitFacts, findings: &mut Findings) {
     let unlike = rows()
         .zip(split.annotations.iter().flatten())
         .filter(|((_, label), word)| {
-            word_class(word).is_some_and(|class| sign_class(**label) != Some(class))
+            let sign = sign_class(**label);
+            word_class(word).is_some_and(|class| sign.is_some_and(|sign| sign != class))
         })
         .map(|((id, label), word)| format!("{id}: {word} at label {label}"))
         .collect();
