@@ -7,9 +7,14 @@ use serde_json::Value;
 
 use crate::support::{almt, files, python};
 
+/// The strings of one column of a case.
+type Strs = &'static [&'static str];
+
+type Case = (&'static str, Strs, Strs, Strs);
+
 /// The pickles of `texts.py`: name, how they are converted, what is noted, and what is said where
 /// nothing is said about them.
-const CASES: &[(&str, &[&str], &[&str], &[&str])] = &[
+const CASES: &[Case] = &[
     (
         "cp1252",
         &["--text-encoding", "windows-1252"],

@@ -808,7 +808,11 @@ mod tests {
                     true => 1e-5,
                     false => (2e-6 * largest.max(1.0)).max(3.0 * error(rounded)),
                 };
-                assert!(difference <= allowed, "{name}: {difference} of {largest}, plain {}", error(rounded));
+                assert!(
+                    difference <= allowed,
+                    "{name}: {difference} of {largest}, plain {}",
+                    error(rounded)
+                );
                 assert!(is_zero || largest > 1e-3, "{name} has no gradient");
             }
         }
