@@ -8,10 +8,12 @@
 //! row without its hint in the source, fail [`source`]'s test. A new hint needs a [`Row`]; how it is
 //! written is best seen in `tests/hints/convert.rs`.
 
+mod containers;
 mod convert;
 mod pickles;
 mod source;
 mod store;
+mod tables;
 #[cfg(feature = "train")]
 mod train;
 mod walk;
@@ -49,9 +51,11 @@ const fn elsewhere(hint: &'static str, test: &'static str) -> Row {
 /// All rows.
 fn rows() -> Vec<&'static Row> {
     let areas: &[&[Row]] = &[
+        containers::ROWS,
         convert::ROWS,
         pickles::ROWS,
         store::ROWS,
+        tables::ROWS,
         #[cfg(feature = "train")]
         train::ROWS,
     ];

@@ -137,6 +137,34 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
+        hint: "`docs/own-data.md` shows how to make one pickle of them and a table of labels",
+        make: |folder| {
+            std::fs::create_dir(folder.join("features")).unwrap();
+            put(&folder.join("features"), "audio.npy", b"");
+        },
+        calls: &["convert features"],
+        next: Hands,
+    },
+    Row {
+        hint: "leave the modality out of `--max-len`; `almt-data inspect` shows what there is",
+        make: misa_folder,
+        calls: &["convert misa --dataset mosi --max-len text=9"],
+        next: Walk(&[("--max-len", "audio=9"), ("almt-data inspect", "inspect misa/dev.pkl")]),
+    },
+    Row {
+        hint: "take it out of the ids of the source",
+        make: |folder| {
+            synthetic(folder);
+            let mut pickle = std::fs::read(folder.join("mosi.pkl")).unwrap();
+            let id = b"synth_train_";
+            let at = pickle.windows(id.len()).position(|window| window == id).unwrap();
+            pickle[at + 5] = 0;
+            put(folder, "mosi.pkl", &pickle);
+        },
+        calls: &["convert mosi.pkl"],
+        next: Hands,
+    },
+    Row {
         hint: "`--dataset mosi|mosei|sims|simsv2` says it",
         make: |folder| fixture(folder, "mmsa-numpy2-protocol4.pkl", "mosi.pkl"),
         calls: &["convert mosi.pkl"],

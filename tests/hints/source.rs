@@ -6,8 +6,9 @@ use super::{Next, rows};
 
 /// Files whose hints stand in a table of their own, each with the test that has an input for every
 /// line of it.
-const OWN_TABLES: [(&str, &str); 3] = [
+const OWN_TABLES: [(&str, &str); 4] = [
     ("src/pickle/foreign.rs", "other_files_are_recognised"),
+    ("src/signature/kinds.rs", "every_line_of_the_table_has_a_fixture_that_it_fits"),
     ("src/ingest/refuse.rs", "known_kinds_without_a_corpus_are_refused_by_name"),
     ("src/corpus/check/rule.rs", "every_rule_has_a_planted_defect"),
 ];

@@ -106,6 +106,35 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     elsewhere("make one report per dataset", "what_cannot_stand_on_one_page_is_refused"),
+    elsewhere(
+        "`almt-data predict` needs none; for anything else, convert a file that has \
+         `regression_labels`",
+        "clips_without_labels_are_predicted_on_and_nothing_else",
+    ),
+    Row {
+        hint: "`almt-data split STORE -o cv.json` makes one",
+        make: |folder| {
+            store(folder);
+            put(folder, "plan.json", b"\x80\x02\xff");
+        },
+        calls: &["split mosi.h5 --from-manifest plan.json -o other.json"],
+        next: Walk(&[("almt-data split STORE -o cv.json", "split mosi.h5 --k-fold 3 -o cv.json")]),
+    },
+    // `--from` and the shares of `--ratio` change together.
+    elsewhere(
+        "without `--from`, `--ratio` draws all three splits anew",
+        "a_store_without_a_validation_split_gets_one",
+    ),
+    // These need a trained run, but not the trainer.
+    elsewhere(
+        "name the folder that `almt-data train` wrote",
+        "a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run",
+    ),
+    elsewhere(
+        "a run folder holds `{CONFIG}` and `{BEST}`",
+        "a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run",
+    ),
+    elsewhere("such as {}", "a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run"),
     // The advice of every other finding is done by hand; `rules` plants what leads to each.
     Row {
         hint: "convert again with `--on-nonfinite zero`, `mean` or `drop-segment`",

@@ -41,14 +41,40 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[]),
     },
     Row {
-        hint: "`almt-data validate` names the segments: correct their labels",
+        hint: "`almt-data validate mosi.h5` shows all, `--force` trains on it as it is",
+        make: synthetic,
+        // Its labels are beyond those of CH-SIMS.
+        calls: &["convert mosi.pkl --dataset sims", "train --store mosi.h5 --epochs 1 --out run"],
+        next: Walk(&[("--dataset", "mosi")]),
+    },
+    Row {
+        hint: "`almt-data convert --drop-unlabelled` leaves them out; `almt-data predict` needs no \
+               labels",
         make: |folder| {
-            synthetic(folder);
+            run(folder);
+            std::fs::remove_file(folder.join("mosi.h5")).unwrap();
             replace(folder, "regression_labels", &f32::NAN.to_le_bytes());
         },
-        calls: &["convert mosi.pkl", "train --store mosi.h5 --epochs 1 --out run"],
-        next: Walk(&[("almt-data validate", "validate mosi.h5")]),
+        calls: &["convert mosi.pkl", "train --store mosi.h5 --force --epochs 1 --out other"],
+        next: Walk(&[
+            (
+                "almt-data convert --drop-unlabelled",
+                "convert mosi.pkl --drop-unlabelled --overwrite",
+            ),
+            (
+                "almt-data predict",
+                "predict --store mosi.h5 --checkpoint run/best.safetensors -o p.csv",
+            ),
+        ]),
     },
+    elsewhere(
+        "`--fit-lengths` cuts their last steps, counts them and records it",
+        "a_checkpoint_meets_shorter_longer_and_other_samples",
+    ),
+    elsewhere(
+        "`--valid-fraction 0.1` draws one from the training split",
+        "a_store_without_a_validation_split_gets_one",
+    ),
     Row {
         hint: "`almt-data encode` makes features of a store's tokens or texts",
         make: |folder| {

@@ -77,7 +77,9 @@ fn steps(hint: &str, road: &Road, given: &[(&str, &str)]) -> Vec<Road> {
             continue;
         }
         let (option, value) = match code.split_once(' ') {
-            Some((option, value)) if option.starts_with('-') => (option, Some(value)),
+            Some((option, value)) if option.starts_with('-') => {
+                (option, Some(given(code).unwrap_or(value)))
+            }
             None if code.starts_with('-') => (code, given(code)),
             None => match &last {
                 Some(option) => (option.as_str(), Some(code)),
@@ -100,7 +102,9 @@ fn steps(hint: &str, road: &Road, given: &[(&str, &str)]) -> Vec<Road> {
             continue;
         }
         // Whether it is taken away is said by the word before it.
-        let is_without = hint.contains(&format!("without `{option}`"));
+        let is_without = [format!("without `{option}`"), format!("leave `{option}` out")]
+            .iter()
+            .any(|words| hint.contains(words));
         let values: Vec<Option<String>> = match (value, &known) {
             (_, None) => vec![None],
             _ if is_without => vec![None],
@@ -116,7 +120,9 @@ fn steps(hint: &str, road: &Road, given: &[(&str, &str)]) -> Vec<Road> {
             }
             if !is_without {
                 call.push(option.clone());
-                call.extend(value);
+                // The value may be followed by more options.
+                let words = value.iter().flat_map(|value| value.split_whitespace());
+                call.extend(words.map(str::to_owned));
             }
             found.push(next);
         }

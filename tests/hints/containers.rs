@@ -1,0 +1,90 @@
+//! Hints about files in compressed files and archives.
+
+use super::Next::{Hands, Walk};
+use super::{Row, elsewhere, put};
+use crate::containers::gzip;
+use crate::signatures::zip;
+
+/// The smallest pickle, of `None`.
+const NONE: &[u8] = b"\x80\x04N.";
+
+/// An archive of one pickle, with a byte of each of its two headers changed.
+fn changed(at: usize, byte: u8) -> Vec<u8> {
+    let mut archive = zip(&[("mosi.pkl", NONE)]);
+    let directory = archive.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+    // That of the directory has two bytes more before what both have.
+    archive[at] = byte;
+    archive[directory + at + 2] = byte;
+    archive
+}
+
+pub const ROWS: &[Row] = &[
+    elsewhere(
+        "the environment variable `TMPDIR` names another folder for it, on a disk with more space",
+        "the_folder_for_temporary_files_is_the_users",
+    ),
+    Row {
+        hint: "no known feature file comes near this limit; if you trust this one, \
+               `--max-unpacked` raises it",
+        make: |folder| put(folder, "x.pkl.gz", &gzip(NONE)),
+        calls: &["inspect x.pkl.gz --max-unpacked 3"],
+        next: Walk(&[("--max-unpacked", "4")]),
+    },
+    Row {
+        hint: "unpack it with the program that packed it, and give the file that comes out",
+        // Its header asks for a window of 2 GiB.
+        make: |folder| put(folder, "x.pkl.zst", b"\x28\xb5\x2f\xfd\0\xa8\x01\0\0"),
+        calls: &["inspect x.pkl.zst"],
+        next: Hands,
+    },
+    Row {
+        hint: "unpack it step by step, and give the file that comes out",
+        make: |folder| {
+            let nested = (0..6).fold(NONE.to_vec(), |inner, _| gzip(&inner));
+            put(folder, "x.pkl.gz", &nested);
+        },
+        calls: &["inspect x.pkl.gz"],
+        next: Hands,
+    },
+    Row {
+        hint: "feature files end in `.pkl`; `--entry NAME` takes a file of another name",
+        make: |folder| put(folder, "x.zip", &zip(&[("mosi.data", NONE), ("notes.txt", b"x")])),
+        calls: &["inspect x.zip"],
+        next: Walk(&[("--entry NAME", "mosi.data")]),
+    },
+    Row {
+        hint: "`--entry` takes the whole name, with its folders",
+        make: |folder| put(folder, "x.zip", &zip(&[("mosi/a.pkl", NONE), ("b.pkl", NONE)])),
+        calls: &["inspect x.zip --entry a.pkl"],
+        next: Walk(&[("--entry", "mosi/a.pkl")]),
+    },
+    Row {
+        hint: "leave `--entry` out",
+        make: |folder| put(folder, "x.pkl", NONE),
+        calls: &["inspect x.pkl --entry a.pkl"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "unpack it with its password, and give the file that comes out",
+        make: |folder| put(folder, "x.zip", &changed(6, 1)),
+        calls: &["inspect x.zip"],
+        next: Hands,
+    },
+    Row {
+        hint: "unpack it with `7z x`, and give the file that comes out",
+        // PPMd.
+        make: |folder| put(folder, "x.zip", &changed(8, 98)),
+        calls: &["inspect x.zip"],
+        next: Hands,
+    },
+    Row {
+        hint: "once it is unpacked: ",
+        make: |folder| {
+            crate::support::synthetic_store(folder, "mosi", "8");
+            put(folder, "label.csv.gz", &gzip(b"id,split\nsynth_train_0000$_$0,train\n"));
+            put(folder, "label.csv", b"id,split\nsynth_train_0000$_$0,train\n");
+        },
+        calls: &["convert label.csv.gz"],
+        next: Walk(&[("STORE", "mosi.h5")]),
+    },
+];
