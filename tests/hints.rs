@@ -35,7 +35,8 @@ pub struct Row {
 /// Where a hint leads.
 pub enum Next {
     /// To what it names: each option with each value, and each call. Pairs say what stands for a
-    /// placeholder or is the value of an option: `("STORE", "mosi.h5")`, `("-o", "other.h5")`.
+    /// placeholder or is the value of an option: `("STORE", "mosi.h5")`, `("-o", "other.h5")`,
+    /// `("--entry NAME", "mosi.data")`.
     Walk(&'static [(&'static str, &'static str)]),
     /// To what a person does outside the program.
     Hands,

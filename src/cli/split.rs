@@ -127,7 +127,7 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
         let failure = Failure::at(&args.store, &error);
         match error {
             PlanError::HasValid { .. } => {
-                failure.hint("without `--from`, `--ratio` draws all three splits anew")
+                failure.hint("without `--from`, `--ratio 0.7,0.1,0.2` draws all three splits anew")
             }
             _ => failure,
         }

@@ -105,7 +105,7 @@ pub enum PlanError {
     /// The file is not text, and so no plan.
     #[error(
         "{path}: is no split manifest, which is a file of JSON: it is not text\n  hint: `almt-data \
-         split STORE -o cv.json` makes one"
+         split STORE --k-fold 5 -o cv.json` makes one"
     )]
     Binary {
         /// The file.

@@ -99,9 +99,9 @@ pub enum TrainError {
     },
     /// Values that would make every weight NaN.
     #[error(
-        "{split}/{column}: {n_values} {} not finite\n  hint: {}",
-        if *n_values == 1 { "value is" } else { "values are" },
-        nonfinite_hint(column)
+        "{split}/{column}: {n_values} {} not finite\n  hint: convert the source again with \
+         `--on-nonfinite zero`, `mean` or `drop-segment`",
+        if *n_values == 1 { "value is" } else { "values are" }
     )]
     NonFinite {
         /// Which split.
@@ -111,9 +111,9 @@ pub enum TrainError {
         /// How many.
         n_values: usize,
     },
-    /// Samples without a label among those that have one.
+    /// Labels that are no numbers, among others that are.
     #[error(
-        "{split}: {n_samples} samples have no label (NaN)\n  hint: `almt-data convert \
+        "{split}: labels that are NaN or infinite: {n_samples}\n  hint: `almt-data convert \
          --drop-unlabelled` leaves them out; `almt-data predict` needs no labels"
     )]
     NoLabel {
@@ -243,16 +243,6 @@ pub enum TrainError {
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
-}
-
-/// What to do about values of a column that are not finite.
-fn nonfinite_hint(column: &str) -> &'static str {
-    if column == "regression_labels" {
-        "`almt-data validate` names the segments: correct their labels in the source, or leave them \
-         out, and convert it again"
-    } else {
-        "convert the source again with `--on-nonfinite zero`, `mean` or `drop-segment`"
-    }
 }
 
 /// The first of some ids.

@@ -112,17 +112,20 @@ pub const ROWS: &[Row] = &[
         "clips_without_labels_are_predicted_on_and_nothing_else",
     ),
     Row {
-        hint: "`almt-data split STORE -o cv.json` makes one",
+        hint: "`almt-data split STORE --k-fold 5 -o cv.json` makes one",
         make: |folder| {
             store(folder);
             put(folder, "plan.json", b"\x80\x02\xff");
         },
         calls: &["split mosi.h5 --from-manifest plan.json -o other.json"],
-        next: Walk(&[("almt-data split STORE -o cv.json", "split mosi.h5 --k-fold 3 -o cv.json")]),
+        next: Walk(&[(
+            "almt-data split STORE --k-fold 5 -o cv.json",
+            "split mosi.h5 --k-fold 3 -o cv.json",
+        )]),
     },
     // `--from` and the shares of `--ratio` change together.
     elsewhere(
-        "without `--from`, `--ratio` draws all three splits anew",
+        "without `--from`, `--ratio 0.7,0.1,0.2` draws all three splits anew",
         "a_store_without_a_validation_split_gets_one",
     ),
     // These need a trained run, but not the trainer.
