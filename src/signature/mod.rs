@@ -1,6 +1,6 @@
 //! What kind of file a file is, told by its own bytes, and how to get at the data in it.
 //!
-//! [`kinds::KINDS`] is the one table: a line for each kind of file that people have in place of a
+//! `KINDS` in `kinds.rs` is the one table: a line for each kind of file that people have in place of a
 //! pickle or a store. Whoever refuses a file asks here what it is, so that the same file is called
 //! the same everywhere.
 //!
