@@ -4,6 +4,9 @@
 
 use std::path::Path;
 
+use almt_data::corpus::{Modality, SplitName};
+use almt_data::store::Store;
+
 use crate::encode::tiny_encoder;
 use crate::support::{almt, files, python, real_data};
 
@@ -188,6 +191,33 @@ fn clips_without_labels_are_predicted_on_and_nothing_else() {
     almt(folder, &[&["convert", "own_absent.pkl", "-o", "a.h5"], &bare[..]].concat()).ok();
     almt(folder, &["train", "--store", "own_absent.h5", "--epochs", "1"])
         .fails_with(&["own_absent"]);
+}
+
+/// The second and the last of four clips have NaN in place of a label.
+#[test]
+fn segments_without_a_label_are_left_out_only_when_told_to() {
+    let Some(folder) = made("unlabelled") else { return };
+    let folder = folder.path();
+    let convert = ["convert", "own_some.pkl", "--dataset", "mosi"];
+    almt(folder, &[&convert[..], &["-o", "all.h5"]].concat()).ok();
+    let call = almt(folder, &["validate", "all.h5"]);
+    let told = call.stdout();
+    assert!(call.code() == 1 && told.contains("error AD036"), "{}", call.explain());
+    assert!(told.contains("2 of 4 samples have no label"), "{told}");
+    assert_eq!(compare(folder, "all.h5", &["own_some.pkl"]), 9);
+    let told = almt(folder, &[&convert[..], &["-o", "some.h5", "--drop-unlabelled"]].concat());
+    let told = told.ok().stdout();
+    let note = "test: 2 segments without a label are not stored: ownvid0000$_$1, ownvid0001$_$0";
+    assert!(told.contains(note), "{told}");
+    almt(folder, &["validate", "some.h5"]).ok();
+    let [all, some] = ["all.h5", "some.h5"].map(|name| Store::open(&folder.join(name)).unwrap());
+    let test = SplitName::Test;
+    assert_eq!(some.ids(test), ["ownvid0000$_$0", "ownvid0000$_$2"]);
+    assert_eq!(some.labels(test).unwrap().as_deref(), Some(&[1.0, -0.4][..]));
+    let features = |store: &Store| store.features(test, Modality::Vision).unwrap().unwrap();
+    assert_eq!(features(&some), features(&all).select(ndarray::Axis(0), &[0, 2]));
+    let lengths = |store: &Store| store.lengths(test, Modality::Vision).unwrap().unwrap();
+    assert_eq!(lengths(&some), [lengths(&all)[0], lengths(&all)[2]]);
 }
 
 #[test]

@@ -160,11 +160,10 @@ impl Candidate {
 pub fn candidates(corpus: &Corpus<'_>) -> Vec<Candidate> {
     let dims = feat_dims(&corpus.splits);
     let splits = corpus.splits.iter();
-    let labels: Vec<&Vec<f32>> =
-        splits.filter_map(|split| split.regression_labels.overall.as_ref()).collect();
+    let all = splits.filter_map(|split| split.regression_labels.overall.as_ref()).flatten();
+    let labels: Vec<f32> = all.copied().filter(|label| label.is_finite()).collect();
     // Without labels, feature dimensions alone tell the dataset.
-    let narrow =
-        (!labels.is_empty()).then(|| labels.into_iter().flatten().all(|label| label.abs() <= 1.0));
+    let narrow = (!labels.is_empty()).then(|| labels.iter().all(|label| label.abs() <= 1.0));
     let mut candidates: Vec<Candidate> = Dataset::ALL
         .into_iter()
         .filter(|dataset| {
