@@ -59,3 +59,4 @@ pub mod store;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod tree;
+mod words;

@@ -41,18 +41,6 @@ impl fmt::Display for Tree {
     }
 }
 
-/// Bytes as a person reads them, with binary units.
-pub fn human_bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,11 +53,5 @@ mod tests {
             children: vec![Tree::leaf("long_name", "int"), Tree::leaf("b", "")],
         };
         assert_eq!(tree.to_string(), "a            dict\n  long_name  int\n  b\n");
-    }
-
-    #[test]
-    fn bytes_are_shown_in_binary_units() {
-        assert_eq!(human_bytes(1023), "1023 B");
-        assert_eq!(human_bytes(1536), "1.5 KiB");
     }
 }

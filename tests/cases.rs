@@ -305,7 +305,7 @@ fn the_real_misa_file_cut_in_three_is_trained_on() {
     almt(folder, &[&encode[..], &["--text-from", "raw_text", "-o", "encoded.h5"]].concat()).ok();
     // Of other splits than the standard ones, as it is.
     let told = almt(folder, &["validate", "encoded.h5"]).stdout();
-    assert!(told.contains(" 1 errors, ") && told.contains("error AD015"), "{told}");
+    assert!(told.contains(" 1 error, ") && told.contains("error AD015"), "{told}");
     let out = ["--epochs", "2", "--out", "run"];
     almt(folder, &[&["train", "--store", "encoded.h5"], &out[..]].concat()).ok();
     let with = ["--store", "encoded.h5", "--checkpoint", "run/best.safetensors"];

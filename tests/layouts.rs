@@ -364,7 +364,7 @@ fn a_folder_of_splits_is_converted() {
     assert_eq!(store.ids(SplitName::Valid), ["dev[0]"]);
     // The one validation sample of the fixture is its first test sample, too.
     let validated = almt(folder.path(), &["validate"]).stdout();
-    assert!(validated.contains("1 errors") && validated.contains("error AD018"), "{validated}");
+    assert!(validated.contains("1 error") && validated.contains("error AD018"), "{validated}");
     let args = ["convert", "mosi/test.pkl", "mosi/train.pkl", "mosi/dev.pkl", "-o", "again.h5"];
     almt(folder.path(), &args).ok();
     let again = Store::open(&folder.path().join("again.h5")).unwrap();
@@ -381,7 +381,7 @@ fn labels_that_contradict_each_other_are_told() {
     let args = ["convert", place.to_str().unwrap(), "--dataset", "mosi", "-o", "a.h5"];
     let converted = almt(folder.path(), &args).ok().stdout();
     let validated = almt(folder.path(), &["validate", "a.h5"]).stdout();
-    assert!(validated.contains("1 errors") && validated.contains("AD018"), "{validated}");
+    assert!(validated.contains("1 error") && validated.contains("AD018"), "{validated}");
     for part in [
         "warning AD012: train/classification_labels has 1 classes",
         "(such as vtrain$_$2: 1 at label 1.5)",

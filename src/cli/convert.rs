@@ -22,7 +22,7 @@ use crate::store::{
     self, EntryInfo, FeatureDtype, Format, NonFinite, OnOverflow, Outcome, OutputOptions,
     SourceInfo, WriteOptions,
 };
-use crate::tree::human_bytes;
+use crate::words::human_bytes;
 
 /// Convert feature pickles into a validated store, without running any code in them
 #[derive(Args)]
@@ -47,7 +47,7 @@ pub struct ConvertArgs {
     #[arg(long)]
     dataset: Option<Dataset>,
     /// Split of a file that holds only one, where its name does not tell it
-    #[arg(long)]
+    #[arg(long, value_parser = SplitName::from_usual)]
     split: Option<SplitName>,
     /// Layout of the pickle, where it should not be detected: mmsa, sdk, misa or mag-bert
     #[arg(long)]

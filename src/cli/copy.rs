@@ -8,7 +8,7 @@ use clap::Args;
 use super::form::FormArgs;
 use super::{Failure, progress, same_file, size_on_disk};
 use crate::store::{self, Format, OutputOptions, Store};
-use crate::tree::human_bytes;
+use crate::words::human_bytes;
 
 /// Copy a store into another format or compression; values, digest and manifest stay the same
 #[derive(Args)]

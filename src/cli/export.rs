@@ -12,7 +12,7 @@ use super::{Failure, progress, same_file, size_on_disk, wrong_call};
 use crate::export::{self, ExportError};
 use crate::publish::Draft;
 use crate::store::Store;
-use crate::tree::human_bytes;
+use crate::words::human_bytes;
 
 /// Write a store in the form that another program reads
 #[derive(Args)]

@@ -11,7 +11,7 @@ use clap::Args;
 use super::{Failure, chart, output};
 use crate::corpus::balance::{Balance, ClassCount, count};
 use crate::corpus::label::Bins;
-use crate::export::{ExportError, classes_csv, classes_parquet};
+use crate::export::{ExportError, class_table, csv_of, table_parquet};
 use crate::publish::Draft;
 use crate::store::{Store, StoreError};
 
@@ -118,8 +118,8 @@ fn classes(store: &Store) -> Result<Vec<ClassCount>, StoreError> {
 fn write(classes: &[ClassCount], json: &str, form: Form, path: &Path) -> Result<(), ExportError> {
     let mut file = BufWriter::new(File::options().write(true).open(path)?);
     match form {
-        Form::Csv => classes_csv(classes, &mut file)?,
-        Form::Parquet => classes_parquet(classes, &mut file)?,
+        Form::Csv => file.write_all(&csv_of(classes)?)?,
+        Form::Parquet => file.write_all(&table_parquet(&class_table(classes))?)?,
         Form::Json => writeln!(file, "{json}")?,
     }
     Ok(file.flush()?)

@@ -138,7 +138,7 @@ fn export_failure(output: &Path, error: ExportError) -> Failure {
     match error {
         ExportError::Store(error) => error.into(),
         ExportError::Write(error) => cannot_write(output, error),
-        ExportError::Unfit { .. } => Failure::at(output, error),
+        ExportError::Unfit { .. } | ExportError::NoParquet => Failure::at(output, error),
     }
 }
 

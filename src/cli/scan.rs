@@ -12,7 +12,7 @@ use super::packed::{PackedArgs, scan_pickle};
 use crate::container::Outer;
 use crate::pickle::{Scan, ScanLine};
 use crate::signature::archive::shown;
-use crate::tree::human_bytes;
+use crate::words::human_bytes;
 
 /// Report what pickles would import and call, without loading them; exit code 1 if anything in
 /// them is refused

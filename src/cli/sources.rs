@@ -11,7 +11,7 @@ use crate::ingest::split_of;
 
 /// The pickles of a folder that hold one split each, in the order of the splits: those named
 /// `train`, `dev`, `valid`, `val` or `test`, as MISA and MMIM have them, or else those whose name
-/// has such a word. They may be compressed.
+/// has such a word. They may be compressed. Other pickles of the folder are named on standard error.
 ///
 /// # Errors
 /// The folder is a store, cannot be listed or has no such file, or two of one split.
@@ -47,7 +47,14 @@ pub fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         }
     }
     if !splits.is_empty() {
-        return Ok(splits.into_values().collect());
+        let used: Vec<PathBuf> = splits.into_values().collect();
+        for path in paths.iter().filter(is_pickle).filter(|path| !used.contains(path)) {
+            eprintln!(
+                "note: {}: not read, as its name is not just that of a split",
+                path.display()
+            );
+        }
+        return Ok(used);
     }
     let n_arrays = paths.iter().filter(|path| has_ending(path, &["npy", "npz"])).count();
     if n_arrays > 0 {

@@ -15,7 +15,7 @@ use super::Failure;
 use crate::corpus::{Dataset, SplitName};
 use crate::pickle::{ArrayDtype, Writer};
 use crate::publish::Draft;
-use crate::tree::human_bytes;
+use crate::words::human_bytes;
 
 /// Variance of the label that each modality carries with `--complementary`: text, audio, vision.
 const SHARES: [f32; 3] = [0.5, 0.25, 0.25];

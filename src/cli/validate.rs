@@ -10,7 +10,7 @@ use crate::corpus::check::{Compared, Report, Severity};
 use crate::corpus::labels::{ColumnChoice, LabelTable, TableOptions};
 use crate::encoding::Encoding;
 use crate::store::{Format, Store, Verification};
-use crate::tree::human_bytes;
+use crate::words::{human_bytes, plural};
 
 /// Check stores: digests, dimensions, counts, labels, ids, folds, leakage, duplicates, tokens, values
 #[derive(Args)]
@@ -123,10 +123,11 @@ fn print(report: &Report) {
         eprintln!("error: {failure}");
         return;
     }
-    let (n_errors, n_warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
+    let n_errors = plural(report.count(Severity::Error), "error");
+    let n_warnings = plural(report.count(Severity::Warning), "warning");
     let verdict = if report.valid { "valid" } else { "NOT VALID" };
     outln!(
-        "{path}: {verdict} ({}, {} checked, {n_errors} errors, {n_warnings} warnings)",
+        "{path}: {verdict} ({}, {} checked, {n_errors}, {n_warnings})",
         report.dataset.unwrap_or("unknown dataset"),
         human_bytes(report.n_bytes_checked)
     );

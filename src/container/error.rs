@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::signature::archive::{Entry, shown};
 use crate::signature::quoted;
-use crate::tree::human_bytes;
+use crate::words::human_bytes;
 
 /// Entries that a message names.
 const NAMED: usize = 8;

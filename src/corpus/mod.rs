@@ -27,7 +27,7 @@ use ndarray::{Array2, Array3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::name::named;
+use crate::name::{UnknownName, named};
 use crate::overflow::Overflows;
 
 /// One of the three information sources of a segment. Sources call the language modality `text`.
@@ -91,6 +91,19 @@ impl SplitName {
             SplitName::Train => "train",
             SplitName::Valid => "valid",
             SplitName::Test => "test",
+        }
+    }
+
+    /// The split that a usual word stands for, such as `dev` or `Validation`, in any case of letters.
+    ///
+    /// # Errors
+    /// It stands for none.
+    pub fn from_usual(word: &str) -> Result<SplitName, UnknownName> {
+        match &*word.to_lowercase() {
+            "train" | "training" => Ok(SplitName::Train),
+            "valid" | "validation" | "val" | "dev" | "development" => Ok(SplitName::Valid),
+            "test" | "testing" => Ok(SplitName::Test),
+            _ => word.parse(),
         }
     }
 }

@@ -95,7 +95,10 @@ pub enum PlanError {
         cause: std::io::Error,
     },
     /// The file is no plan.
-    #[error("{path}: is no split manifest: {cause}")]
+    #[error(
+        "{path}: is no split manifest: {cause}\n  hint: `almt-data split STORE --k-fold 5 -o cv.json` \
+         makes one"
+    )]
     Json {
         /// The file.
         path: PathBuf,

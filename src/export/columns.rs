@@ -32,6 +32,7 @@ impl<'a> SplitColumn<'a> {
     }
 
     /// Values of one sample.
+    #[cfg(feature = "parquet")]
     pub(super) fn sample_len(&self) -> usize {
         self.sample_shape().iter().product()
     }

@@ -8,6 +8,7 @@ mod croissant;
 mod csv;
 mod mmsa;
 mod npz;
+#[cfg(feature = "parquet")]
 mod parquet;
 mod tables;
 
@@ -15,11 +16,15 @@ pub use croissant::croissant;
 pub use csv::csv;
 pub use mmsa::mmsa_pickle;
 pub use npz::npz;
-pub use parquet::{is_parquet_export, parquet};
-pub use tables::{class_table, classes_csv, classes_parquet, csv_table, table_csv, table_parquet};
+#[cfg(feature = "parquet")]
+pub use parquet::parquet;
+pub use tables::{HAS_PARQUET, Table, Values, class_table, csv_of, table_parquet};
 
-use polars::error::PolarsError;
+use std::path::Path;
 
+use crate::corpus::SplitName;
+#[cfg(not(feature = "parquet"))]
+use crate::store::Store;
 use crate::store::StoreError;
 
 /// Why a store could not be exported.
@@ -28,6 +33,9 @@ pub enum ExportError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The build has no Parquet.
+    #[error("this build writes no Parquet\n  hint: build it with the cargo feature `parquet`")]
+    NoParquet,
     /// The output cannot be written.
     #[error("cannot write: {0}")]
     Write(#[from] std::io::Error),
@@ -50,11 +58,29 @@ impl From<ExportError> for std::io::Error {
     }
 }
 
-impl From<PolarsError> for ExportError {
-    fn from(error: PolarsError) -> ExportError {
-        ExportError::Write(match error {
-            PolarsError::IO { error, .. } => std::io::Error::new(error.kind(), error),
-            other => std::io::Error::other(other),
-        })
-    }
+/// Names in the folders that Parquet goes to.
+const PARQUET_FOLDER: &str = "split=";
+const PARQUET_FILE: &str = "part-0.parquet";
+
+/// Whether a folder holds nothing but what an export to Parquet puts there, and may be replaced.
+pub fn is_parquet_export(folder: &Path) -> bool {
+    let names = |folder: &Path| -> Option<Vec<String>> {
+        let entries = std::fs::read_dir(folder).ok()?;
+        entries.map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+    };
+    let is_ours = |name: String| {
+        let split =
+            name.strip_prefix(PARQUET_FOLDER).and_then(|split| split.parse::<SplitName>().ok());
+        split.is_some() && names(&folder.join(name)).is_some_and(|files| files == [PARQUET_FILE])
+    };
+    names(folder).is_some_and(|folders| folders.into_iter().all(is_ours))
+}
+
+/// A store as Parquet, which this build does not write.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "parquet"))]
+pub fn parquet(_: &Store, _: &Path, _: &dyn Fn(u64)) -> Result<(), ExportError> {
+    Err(ExportError::NoParquet)
 }

@@ -16,20 +16,19 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use polars::error::PolarsError;
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::*;
 use polars_parquet::write::{KeyValue, schema_to_metadata_key};
 
-use super::ExportError;
 use super::columns::{Content, SplitColumn, of_split};
+use super::tables::{Table, Values};
+use super::{ExportError, PARQUET_FILE, PARQUET_FOLDER};
 use crate::corpus::SplitName;
 use crate::store::{FeatureReader, Store};
 
 /// Bytes of the values of a row group. A few times as much is in memory while one is written.
 const GROUP_BYTES: usize = 32 << 20;
-
-const FOLDER: &str = "split=";
-const FILE: &str = "part-0.parquet";
 
 /// Writes the whole store into an empty folder, a row group at a time. `advance` is told of every
 /// stretch of bytes done.
@@ -39,30 +38,17 @@ const FILE: &str = "part-0.parquet";
 /// column has no or too many values per segment.
 pub fn parquet(store: &Store, folder: &Path, advance: &dyn Fn(u64)) -> Result<(), ExportError> {
     for split in &store.manifest().splits {
-        let folder = folder.join(format!("{FOLDER}{}", split.name));
+        let folder = folder.join(format!("{PARQUET_FOLDER}{}", split.name));
         fs::create_dir(&folder)?;
-        let mut file = BufWriter::new(File::create_new(folder.join(FILE))?);
+        let mut file = BufWriter::new(File::create_new(folder.join(PARQUET_FILE))?);
         write_split(store, split.name, &mut file, advance)?;
         file.flush()?;
     }
     Ok(())
 }
 
-/// Whether a folder holds nothing but what [`parquet()`] puts there, and may be replaced.
-pub fn is_parquet_export(folder: &Path) -> bool {
-    let names = |folder: &Path| -> Option<Vec<String>> {
-        let entries = fs::read_dir(folder).ok()?;
-        entries.map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
-    };
-    let is_ours = |name: String| {
-        let split = name.strip_prefix(FOLDER).and_then(|split| split.parse::<SplitName>().ok());
-        split.is_some() && names(&folder.join(name)).is_some_and(|files| files == [FILE])
-    };
-    names(folder).is_some_and(|folders| folders.into_iter().all(is_ours))
-}
-
 /// Where the values of a column come from.
-enum Values<'a> {
+enum Source<'a> {
     Whole(Content),
     Features(Box<FeatureReader<'a>>),
 }
@@ -77,8 +63,8 @@ fn write_split<W: Write>(
     let mut schema = Schema::with_capacity(0);
     for column in of_split(store, split) {
         let values = match column.modality() {
-            Some(modality) => Values::Features(Box::new(store.feature_reader(split, modality)?)),
-            None => Values::Whole(column.content(store)?),
+            Some(modality) => Source::Features(Box::new(store.feature_reader(split, modality)?)),
+            None => Source::Whole(column.content(store)?),
         };
         schema.with_column(column.name.into(), dtype(&column, &values)?);
         columns.push((column, values));
@@ -95,15 +81,15 @@ fn write_split<W: Write>(
             let (name, width) = (column.name.into(), column.sample_len());
             let places = rows.start * width..rows.end * width;
             let flat = match values {
-                Values::Features(reader) => {
+                Source::Features(reader) => {
                     let values = reader.next(rows.len())?;
                     advance(size_of_val(&*values) as u64);
                     Float32Chunked::from_vec(name, values).into_series()
                 }
-                Values::Whole(Content::Texts(all)) => Series::new(name, &all[rows.clone()]),
-                Values::Whole(Content::F32(all)) => Series::new(name, &all[places]),
-                Values::Whole(Content::I32(all)) => Series::new(name, &all[places]),
-                Values::Whole(Content::I8(all)) => Series::new(name, &all[places]),
+                Source::Whole(Content::Texts(all)) => Series::new(name, &all[rows.clone()]),
+                Source::Whole(Content::F32(all)) => Series::new(name, &all[places]),
+                Source::Whole(Content::I32(all)) => Series::new(name, &all[places]),
+                Source::Whole(Content::I8(all)) => Series::new(name, &all[places]),
             };
             group.push(Column::from(match column.sample_shape() {
                 [] => flat,
@@ -119,8 +105,42 @@ fn write_split<W: Write>(
     Ok(())
 }
 
+/// The bytes of a file of a table that fits in memory.
+///
+/// # Errors
+/// None that a table can lead to.
+pub(super) fn of_table(table: &Table) -> Result<Vec<u8>, ExportError> {
+    let column = |(name, values): &(String, Values)| {
+        let name = name.as_str().into();
+        match values {
+            Values::Text(values) => Column::new(name, values),
+            Values::Bool(values) => Column::new(name, values),
+            Values::Int8(values) => Column::new(name, values),
+            Values::Int64(values) => Column::new(name, values),
+            Values::Uint64(values) => Column::new(name, values),
+            Values::Float32(values) => Column::new(name, values),
+            Values::Float64(values) => Column::new(name, values),
+        }
+    };
+    let frame = DataFrame::new(table.n_rows(), table.columns().iter().map(column).collect())?;
+    let mut bytes = Vec::new();
+    let mut writer = begin(&mut bytes, frame.schema(), vec![])?;
+    writer.write_batch(&frame)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+impl From<PolarsError> for ExportError {
+    fn from(error: PolarsError) -> ExportError {
+        ExportError::Write(match error {
+            PolarsError::IO { error, .. } => std::io::Error::new(error.kind(), error),
+            other => std::io::Error::other(other),
+        })
+    }
+}
+
 /// A Parquet file of which a row group can be written at a time, with entries of its metadata.
-pub(super) fn begin<W: Write>(
+fn begin<W: Write>(
     out: W,
     schema: &Schema,
     entries: Vec<(String, String)>,
@@ -132,12 +152,12 @@ pub(super) fn begin<W: Write>(
     ParquetWriter::new(out).with_key_value_metadata(Some(metadata)).batched(schema)
 }
 
-fn dtype(column: &SplitColumn<'_>, values: &Values<'_>) -> Result<DataType, ExportError> {
+fn dtype(column: &SplitColumn<'_>, values: &Source<'_>) -> Result<DataType, ExportError> {
     let value = match values {
-        Values::Whole(Content::Texts(_)) => DataType::String,
-        Values::Whole(Content::F32(_)) | Values::Features(_) => DataType::Float32,
-        Values::Whole(Content::I32(_)) => DataType::Int32,
-        Values::Whole(Content::I8(_)) => DataType::Int8,
+        Source::Whole(Content::Texts(_)) => DataType::String,
+        Source::Whole(Content::F32(_)) | Source::Features(_) => DataType::Float32,
+        Source::Whole(Content::I32(_)) => DataType::Int32,
+        Source::Whole(Content::I8(_)) => DataType::Int8,
     };
     if column.sample_shape().is_empty() {
         return Ok(value);
@@ -151,12 +171,12 @@ fn dtype(column: &SplitColumn<'_>, values: &Values<'_>) -> Result<DataType, Expo
 }
 
 /// Bytes of one sample, of texts on average.
-fn sample_bytes(column: &SplitColumn<'_>, values: &Values<'_>) -> usize {
+fn sample_bytes(column: &SplitColumn<'_>, values: &Source<'_>) -> usize {
     match values {
-        Values::Whole(Content::Texts(texts)) => {
+        Source::Whole(Content::Texts(texts)) => {
             texts.iter().map(String::len).sum::<usize>() / texts.len().max(1)
         }
-        Values::Whole(Content::I8(_)) => column.sample_len(),
+        Source::Whole(Content::I8(_)) => column.sample_len(),
         _ => column.sample_len().saturating_mul(4),
     }
 }

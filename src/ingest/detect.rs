@@ -5,11 +5,12 @@
 
 use std::fmt;
 
+use crate::corpus::SplitName;
 use crate::pickle::{NodeId, Pickle};
 
 use super::items::Form;
 use super::refuse::{self, Refusal};
-use super::splits::{has_splits, key_text, split_name};
+use super::splits::{has_splits, key_text};
 use super::table::kind_of;
 use super::{IngestError, Layout, SourceFile};
 
@@ -143,7 +144,7 @@ impl Checks {
             && has_splits(file.pickle)
         {
             let pickle = file.pickle;
-            let is_split = |key| split_name(&key_text(pickle, key)).is_some();
+            let is_split = |key| SplitName::from_usual(&key_text(pickle, key)).is_ok();
             let mut entries = pickle.entries(pickle.root())?.iter();
             let (key, split) = *entries.find(|(key, _)| is_split(*key))?;
             let key = key_text(pickle, key);

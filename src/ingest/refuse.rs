@@ -1,10 +1,10 @@
 //! Files that researchers have and take for feature files, but that no corpus can be made of:
 //! each is known by its structure, so that its owner is told what it is and what to get instead.
 
+use crate::corpus::SplitName;
 use crate::pickle::{NodeId, Pickle};
 
 use super::IngestError;
-use super::splits::split_name;
 
 /// A kind of file that cannot be converted.
 #[derive(Debug)]
@@ -151,7 +151,8 @@ fn root_has(pickle: &Pickle, keys: &[&str]) -> bool {
 
 /// The first split at the top of a dict.
 fn first_split(pickle: &Pickle, dict: NodeId) -> Option<NodeId> {
-    let is_split = |id: NodeId| pickle.text(id).is_some_and(|key| split_name(&key).is_some());
+    let is_split =
+        |id: NodeId| pickle.text(id).is_some_and(|key| SplitName::from_usual(&key).is_ok());
     pickle.entries(dict)?.iter().find(|(key, _)| is_split(*key)).map(|(_, split)| *split)
 }
 

@@ -23,19 +23,11 @@ pub(super) struct Split<'p> {
 /// would help nobody.
 const MOST_NAMED: usize = 100;
 
-/// The split that a key or a word of a file name stands for, in any case of letters.
-pub(super) fn split_name(word: &str) -> Option<SplitName> {
-    match &*word.to_lowercase() {
-        "train" | "training" => Some(SplitName::Train),
-        "valid" | "validation" | "val" | "dev" | "development" => Some(SplitName::Valid),
-        "test" | "testing" => Some(SplitName::Test),
-        _ => None,
-    }
-}
-
 /// The split that a file name mentions as a word of its own, such as `mosi_valid_misa` does.
 pub fn split_of(file_stem: &str) -> Option<SplitName> {
-    let mut names = file_stem.split(|char: char| !char.is_alphanumeric()).filter_map(split_name);
+    let mut names = file_stem
+        .split(|char: char| !char.is_alphanumeric())
+        .filter_map(|word| SplitName::from_usual(word).ok());
     let first = names.next()?;
     names.all(|name| name == first).then_some(first)
 }
@@ -43,7 +35,7 @@ pub fn split_of(file_stem: &str) -> Option<SplitName> {
 /// Whether a file is a dict that has splits as entries.
 pub(super) fn has_splits(pickle: &Pickle) -> bool {
     let entries = pickle.entries(pickle.root()).unwrap_or_default();
-    entries.iter().any(|(key, _)| split_name(&key_text(pickle, *key)).is_some())
+    entries.iter().any(|(key, _)| SplitName::from_usual(&key_text(pickle, *key)).is_ok())
 }
 
 /// The splits of a source, in order.
@@ -92,7 +84,7 @@ fn of_dict<'p>(pickle: &'p Pickle, log: &mut Log) -> Result<Vec<Split<'p>>, Inge
     }
     for (key, value) in entries {
         let key = key_text(pickle, *key);
-        let Some(name) = split_name(&key) else {
+        let Ok(name) = SplitName::from_usual(&key) else {
             n_unknown = n_unknown.saturating_add(1);
             if n_unknown > MOST_NAMED {
                 continue;

@@ -168,7 +168,11 @@ pub(super) fn per_sample(pickle: &Pickle, id: NodeId) -> Option<Vec<NodeId>> {
 /// Whether a value is text, or a list or array of texts; `None` of an empty one.
 pub(super) fn is_texts(pickle: &Pickle, id: NodeId) -> Option<bool> {
     if let Some(array) = pickle.array(id) {
-        return (!array.is_empty()).then(|| array.raw_text(0).is_some());
+        let is_text = || match array.object(0) {
+            Some(first) => pickle.raw_text(first).is_some(),
+            None => array.raw_text(0).is_some(),
+        };
+        return (!array.is_empty()).then(is_text);
     }
     match pickle.items(id) {
         Some(items) => items.first().map(|first| pickle.raw_text(*first).is_some()),

@@ -205,7 +205,7 @@ fn words(
     Ok(Some(words))
 }
 
-/// The words of a sample, joined by spaces.
+/// The words of a sample, joined by spaces, from a list or an array of words, or the text itself.
 fn transcript(
     pickle: &Pickle,
     id: NodeId,
@@ -214,14 +214,18 @@ fn transcript(
     log: &mut Texts,
 ) -> Result<String, IngestError> {
     let place = at.place;
-    let Some(words) = pickle.items(id) else {
-        return Err(unexpected(place, "a list of words", kind_of(pickle, id)));
+    let words = match (pickle.raw_text(id), pickle.array(id), pickle.items(id)) {
+        (Some(text), ..) => vec![Some(text)],
+        (None, Some(array), _) if array.shape().len() <= 1 => (0..array.len())
+            .map(|idx| array.raw_text(idx).or_else(|| text_of(pickle, array.object(idx)?)))
+            .collect(),
+        (None, None, Some(words)) => words.iter().map(|id| text_of(pickle, *id)).collect(),
+        _ => return Err(unexpected(place, "a list of words", kind_of(pickle, id))),
     };
     let mut transcript = String::new();
-    for (idx, id) in words.iter().enumerate() {
-        let word =
-            text_of(pickle, *id).ok_or_else(|| unexpected(place, "text", kind_of(pickle, *id)))?;
-        let word = log.take(word, at);
+    for (idx, word) in words.into_iter().enumerate() {
+        let no_text = || unexpected(place, "words that are text", kind_of(pickle, id));
+        let word = log.take(word.ok_or_else(no_text)?, at);
         budget.take(&word, place)?;
         if idx > 0 {
             transcript.push(' ');

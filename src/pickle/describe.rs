@@ -1,6 +1,7 @@
 //! What a pickle holds, as a tree of bounded size for a person to read.
 
-use crate::tree::{Tree, human_bytes};
+use crate::tree::Tree;
+use crate::words::human_bytes;
 
 use super::Pickle;
 use super::raw::RawText;

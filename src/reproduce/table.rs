@@ -1,15 +1,13 @@
-//! A table of results beside the paper's: for people as Markdown, for programs as a data frame.
+//! A table of results beside the paper's: for people as Markdown, for programs with typed columns.
 
 use std::fmt::Write;
 
-use polars::prelude::{Column, DataFrame};
-
 use super::{headline, shown};
 use crate::corpus::Dataset;
-use crate::export::ExportError;
+use crate::export::{self, Values};
 use crate::report::chart::{Axis, Chart};
 use crate::report::figure::{Figure, Mark};
-use crate::train::seeds::{Spread, frame};
+use crate::train::seeds::{self, Spread};
 
 /// The results of one experiment.
 #[derive(Debug, Clone)]
@@ -27,29 +25,24 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table as a data frame, a row per model and metric: the experiment, the model, and the
+    /// The table for programs, a row per model and metric: the experiment, the model, and the
     /// fields of [`Spread`].
-    ///
-    /// # Errors
-    /// None that results can lead to.
-    pub fn frame(&self) -> Result<DataFrame, ExportError> {
-        let empty: &[Spread] = &[];
-        let mut all = self.named(frame(empty)?, "")?;
+    pub fn for_programs(&self) -> export::Table {
+        let (mut rows, mut all) = (Vec::new(), Vec::new());
         for (row, spread) in &self.rows {
-            if let Ok(spread) = spread {
-                all.vstack_mut_owned(self.named(frame(spread)?, row)?)?;
-            }
+            let spread = spread.iter().flatten();
+            let n_before = all.len();
+            all.extend(spread.cloned());
+            rows.resize(rows.len() + all.len() - n_before, row.clone());
         }
-        Ok(all)
-    }
-
-    /// Puts the experiment and the model before other columns.
-    fn named(&self, mut frame: DataFrame, row: &str) -> Result<DataFrame, ExportError> {
-        let n_rows = frame.height();
-        for (place, name, value) in [(0, "experiment", &*self.experiment), (1, "row", row)] {
-            frame.insert_column(place, Column::new(name.into(), vec![value; n_rows]))?;
+        let experiments = vec![self.experiment.clone(); rows.len()];
+        let mut table = export::Table::default()
+            .with("experiment", Values::Text(experiments))
+            .with("row", Values::Text(rows));
+        for (name, values) in seeds::table(&all).columns() {
+            table.push(name, values.clone());
         }
-        Ok(frame)
+        table
     }
 
     /// The table as Markdown: the metrics of the paper's ablations of several models, or all metrics

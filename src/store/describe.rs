@@ -2,7 +2,8 @@
 
 use super::read::{Store, column_bytes};
 use super::{StoreError, VERSION};
-use crate::tree::{Tree, human_bytes};
+use crate::tree::Tree;
+use crate::words::human_bytes;
 
 impl Store {
     /// The store's tree, for a person to look at. Only ids and labels are read.

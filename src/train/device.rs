@@ -12,7 +12,7 @@ use tch::{Device, TchError};
 
 use super::libtorch_version;
 use crate::native::cuda::{self, LoadError};
-use crate::tree::human_bytes;
+use crate::words::human_bytes;
 
 /// A device as the command line spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,7 +31,7 @@ pub mod weights;
 use std::path::PathBuf;
 
 use crate::corpus::SplitName;
-use crate::tree::human_bytes;
+use crate::words::human_bytes;
 
 /// Sets up libtorch for this process: deterministic algorithms only, and freed memory kept.
 ///

@@ -4,11 +4,9 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-use polars::prelude::{Column, DataFrame};
-
 use crate::corpus::SplitName;
 use crate::corpus::label::BinScheme;
-use crate::export::{ExportError, table_parquet};
+use crate::export::{Table, Values, table_parquet};
 use crate::publish::{self, Draft};
 
 /// One segment.
@@ -70,31 +68,25 @@ pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io:
     type Number = fn(&Prediction) -> Option<f32>;
     const NUMBERS: [(&str, Number); 2] =
         [("label", |row| row.label), ("prediction", |row| Some(row.prediction))];
-    let ids: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
-    let splits: Vec<&str> = rows.iter().map(|row| row.split.name()).collect();
-    let mut columns = vec![Column::new("id".into(), ids), Column::new("split".into(), splits)];
+    let ids = rows.iter().map(|row| row.id.clone()).collect();
+    let splits = rows.iter().map(|row| row.split.to_string()).collect();
+    let mut table =
+        Table::default().with("id", Values::Text(ids)).with("split", Values::Text(splits));
     for (name, number) in NUMBERS {
-        columns
-            .push(Column::new(name.into(), rows.iter().map(number).collect::<Vec<Option<f32>>>()));
+        table.push(name, Values::Float32(rows.iter().map(number).collect()));
     }
     for bins in scheme.bins() {
         for (of, number) in NUMBERS {
             let class = |row| number(row).map(|value| scheme.class(*bins, value));
             let name = format!("{}_{of}", bins.name());
-            columns.push(Column::new(
-                name.into(),
-                rows.iter().map(class).collect::<Vec<Option<i8>>>(),
-            ));
+            table.push(&name, Values::Int8(rows.iter().map(class).collect()));
         }
     }
     if rows.iter().any(|row| row.is_cut) {
-        let is_cut: Vec<i8> = rows.iter().map(|row| row.is_cut.into()).collect();
-        columns.push(Column::new("is_cut".into(), is_cut));
+        let is_cut = rows.iter().map(|row| Some(row.is_cut.into())).collect();
+        table.push("is_cut", Values::Int8(is_cut));
     }
-    let table = DataFrame::new(rows.len(), columns).map_err(ExportError::from)?;
-    let mut bytes = Vec::new();
-    table_parquet(&table, &mut bytes)?;
-    publish::write(path, &bytes)
+    publish::write(path, &table_parquet(&table)?)
 }
 
 /// The columns of a file that [`write()`] does not write.
@@ -165,8 +157,6 @@ pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{ParquetReader, SerReader};
-
     use super::*;
 
     #[test]
@@ -195,8 +185,11 @@ mod tests {
         assert_eq!(bits(&back), bits(&rows));
     }
 
+    #[cfg(feature = "parquet")]
     #[test]
     fn parquet_has_the_columns_of_the_csv_file_with_their_types() {
+        use polars::prelude::{ParquetReader, SerReader};
+
         let folder = tempfile::tempdir().unwrap();
         let (csv, parquet) = (folder.path().join("p.csv"), folder.path().join("p.parquet"));
         let row = |id: &str, label, prediction| Prediction {

@@ -3,12 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use polars::prelude::*;
 use serde::Serialize;
 
 use super::record::RunResult;
 use crate::corpus::Dataset;
-use crate::export::{ExportError, table_parquet};
+use crate::export::{Table, Values, csv_of};
 use crate::mean::mean_std;
 use crate::{paper, publish};
 
@@ -61,46 +60,40 @@ pub fn spread(dataset: Dataset, results: &[RunResult]) -> Vec<Spread> {
 pub type Write = fn(&Path, &[Spread]) -> io::Result<()>;
 
 /// The files of a sweep's table, which hold the same.
-pub const SUMMARIES: [(&str, Write); 2] =
-    [("summary.csv", write_csv), ("summary.parquet", write_parquet)];
-
-/// Rows as CSV with the names of their fields on top.
-///
-/// # Errors
-/// A row is no list of simple values.
-pub fn csv<R: Serialize>(rows: &[R]) -> io::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    rows.iter().try_for_each(|row| writer.serialize(row))?;
-    writer.into_inner().map_err(csv::IntoInnerError::into_error)
-}
+pub const SUMMARIES: &[(&str, Write)] = &[
+    ("summary.csv", write_csv),
+    #[cfg(feature = "parquet")]
+    ("summary.parquet", write_parquet),
+];
 
 fn write_csv(path: &Path, spread: &[Spread]) -> io::Result<()> {
-    publish::write(path, &csv(spread)?)
+    publish::write(path, &csv_of(spread)?)
 }
 
+#[cfg(feature = "parquet")]
 fn write_parquet(path: &Path, spread: &[Spread]) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    table_parquet(&frame(spread)?, &mut bytes)?;
-    publish::write(path, &bytes)
+    publish::write(path, &crate::export::table_parquet(&table(spread))?)
 }
 
-/// A data frame with a row for each and the fields of [`Spread`] as columns.
-///
-/// # Errors
-/// None that figures can lead to.
-pub fn frame(spread: &[Spread]) -> Result<DataFrame, ExportError> {
-    fn column<T>(spread: &[Spread], value: fn(&Spread) -> T) -> Vec<T> {
-        spread.iter().map(value).collect()
+/// A table with a row for each and the fields of [`Spread`] as columns.
+pub fn table(spread: &[Spread]) -> Table {
+    type Number = fn(&Spread) -> Option<f64>;
+    const NUMBERS: [(&str, Number); 5] = [
+        ("mean", |row| Some(row.mean)),
+        ("std", |row| Some(row.std)),
+        ("min", |row| Some(row.min)),
+        ("max", |row| Some(row.max)),
+        ("paper", |row| row.paper),
+    ];
+    let metrics = spread.iter().map(|row| row.metric.clone()).collect();
+    let n_runs = spread.iter().map(|row| row.n_runs as u64).collect();
+    let mut table = Table::default()
+        .with("metric", Values::Text(metrics))
+        .with("n_runs", Values::Uint64(n_runs));
+    for (name, number) in NUMBERS {
+        table.push(name, Values::Float64(spread.iter().map(number).collect()));
     }
-    Ok(df!(
-        "metric" => spread.iter().map(|row| &*row.metric).collect::<Vec<&str>>(),
-        "n_runs" => column(spread, |row| row.n_runs as u64),
-        "mean" => column(spread, |row| row.mean),
-        "std" => column(spread, |row| row.std),
-        "min" => column(spread, |row| row.min),
-        "max" => column(spread, |row| row.max),
-        "paper" => column(spread, |row| row.paper),
-    )?)
+    table
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub struct CompareArgs {
     /// Run folder that is compared with it
     run_b: PathBuf,
     /// Split whose predictions are compared
-    #[arg(long, default_value = "test")]
+    #[arg(long, default_value = "test", value_parser = SplitName::from_usual)]
     split: SplitName,
     /// Rounds of the bootstrap and of the permutation test
     #[arg(long, default_value_t = 10_000, value_parser = number::from::<u32>(100))]

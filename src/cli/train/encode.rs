@@ -18,7 +18,7 @@ use crate::pretrained::{
     DEFAULT_MAX_LEN, EncodeError, FrozenEncoder, Pretrained, PretrainedError, TextSource,
 };
 use crate::store::{self, NewText, OutputOptions, Store};
-use crate::tree::human_bytes;
+use crate::words::human_bytes;
 
 /// Compute the text features of a store with a BERT; everything else stays as it is
 ///

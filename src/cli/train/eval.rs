@@ -35,7 +35,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FOLDER")]
     bert: Option<PathBuf>,
     /// Split to evaluate on
-    #[arg(long, default_value = "test")]
+    #[arg(long, default_value = "test", value_parser = SplitName::from_usual)]
     split: SplitName,
     /// Print JSON in place of a table
     #[arg(long)]
@@ -82,7 +82,7 @@ pub struct PredictArgs {
     #[arg(long, value_name = "FOLDER")]
     bert: Option<PathBuf>,
     /// Split to predict; may be given several times [default: test]
-    #[arg(long)]
+    #[arg(long, value_parser = SplitName::from_usual)]
     split: Vec<SplitName>,
     /// File to write, Parquet if it ends in .parquet, else CSV: id, split, label, prediction, and
     /// the class of both in every bin

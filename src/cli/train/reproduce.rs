@@ -17,7 +17,7 @@ use super::samples::{CacheArgs, Samples, absolute};
 use super::valid;
 use crate::cli::{Failure, cannot_write, export_failure, number};
 use crate::corpus::{Dataset, Modality, SplitName};
-use crate::export::{csv_table, table_csv, table_parquet};
+use crate::export::{self, HAS_PARQUET, csv_of, table_parquet};
 use crate::model::Sequence;
 use crate::paper;
 use crate::publish;
@@ -31,7 +31,7 @@ use crate::train::device;
 use crate::train::network::config_for;
 use crate::train::preset::Preset;
 use crate::train::run::{self, Start, TrainingData};
-use crate::train::seeds::{self, spread};
+use crate::train::seeds::spread;
 use crate::train::settings::{Precision, TrainSettings};
 
 /// Seed of what corruptions draw.
@@ -429,16 +429,22 @@ impl Bench<'_> {
     fn write_rows<R: Serialize>(&self, name: &str, rows: &[R]) -> Result<(), Failure> {
         let path = |ending| self.out.join(format!("{name}.{ending}"));
         let (as_csv, as_parquet) = (path("csv"), path("parquet"));
-        let csv = seeds::csv(rows).map_err(|error| cannot_write(&as_csv, error))?;
+        let csv = csv_of(rows).map_err(|error| cannot_write(&as_csv, error))?;
         self.publish(&as_csv, &csv)?;
         if rows.is_empty() {
             return Ok(());
         }
-        let mut parquet = Vec::new();
-        csv_table(csv)
-            .and_then(|table| table_parquet(&table, &mut parquet))
-            .map_err(|error| export_failure(&as_parquet, error))?;
-        self.publish(&as_parquet, &parquet)
+        let table =
+            export::Table::from_csv(&csv).map_err(|error| cannot_write(&as_parquet, error))?;
+        self.write_parquet(&as_parquet, &table)
+    }
+
+    fn write_parquet(&self, path: &Path, table: &export::Table) -> Result<(), Failure> {
+        if !HAS_PARQUET {
+            return Ok(());
+        }
+        let parquet = table_parquet(table).map_err(|error| export_failure(path, error))?;
+        self.publish(path, &parquet)
     }
 
     fn publish(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -470,12 +476,10 @@ impl Bench<'_> {
         let table = Table { experiment: name, title, axis, about, rows };
         let path = |ending| self.out.join(format!("{}.{ending}", experiment.name));
         let (as_csv, as_parquet) = (path("csv"), path("parquet"));
-        let mut frame = table.frame().map_err(|error| export_failure(&as_csv, error))?;
-        let (mut csv, mut parquet) = (Vec::new(), Vec::new());
-        table_csv(&mut frame, &mut csv).map_err(|error| export_failure(&as_csv, error))?;
-        table_parquet(&frame, &mut parquet).map_err(|error| export_failure(&as_parquet, error))?;
+        let for_programs = table.for_programs();
+        let csv = for_programs.csv().map_err(|error| cannot_write(&as_csv, error))?;
         self.publish(&as_csv, &csv)?;
-        self.publish(&as_parquet, &parquet)?;
+        self.write_parquet(&as_parquet, &for_programs)?;
         if let Some(svg) = table.svg(self.dataset) {
             self.write_svg(&experiment.name, &svg)?;
         }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::super::Modality;
 use super::super::labels::{Field, LabelRow, LabelTable};
 use super::N_EXAMPLES;
+use crate::words::{count, plural};
 
 /// What of a store was compared with a table of labels. A value counts as compared where both sides
 /// have one, whether they agree or not.
@@ -198,38 +199,5 @@ impl Compared {
         }
         lines.push(rest.join(", "));
         lines
-    }
-}
-
-/// A count with its noun.
-fn plural(n: usize, noun: &str) -> String {
-    let s = if n == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", count(n))
-}
-
-/// A count with a comma between thousands.
-fn count(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (idx, digit) in digits.chars().enumerate() {
-        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_readable() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!(
-            (plural(1, "row"), plural(2195, "text")),
-            ("1 row".into(), "2,195 texts".into())
-        );
     }
 }

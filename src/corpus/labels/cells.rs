@@ -55,12 +55,9 @@ pub(super) fn number(text: &str) -> Result<Option<Cell>, ()> {
 /// # Errors
 /// It is no split.
 pub(super) fn split(text: &str) -> Result<Option<SplitName>, ()> {
-    match &*text.trim().to_lowercase() {
+    match text.trim() {
         "" => Ok(None),
-        "train" | "training" => Ok(Some(SplitName::Train)),
-        "valid" | "dev" | "val" | "validation" => Ok(Some(SplitName::Valid)),
-        "test" | "testing" => Ok(Some(SplitName::Test)),
-        _ => Err(()),
+        word => SplitName::from_usual(word).map(Some).map_err(|_| ()),
     }
 }
 
