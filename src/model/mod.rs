@@ -3,9 +3,13 @@
 
 mod almt;
 mod bert;
+pub mod contract;
 mod dropout;
 mod fusion;
 mod layers;
+mod lmf;
+pub mod registry;
+mod tfn;
 mod variant;
 mod with_bert;
 

@@ -19,6 +19,7 @@ mod ongoing;
 pub mod optimizer;
 pub mod predictions;
 pub mod preset;
+pub mod recipe;
 pub mod record;
 mod replay;
 pub mod run;
