@@ -12,8 +12,8 @@ use almt_data::corpus::label::{BinScheme, Bins};
 use almt_data::model::{
     Almt, AlmtConfig, AlmtSizes, Init, Input, Residual, Sequence, Trace, Variant,
 };
-use almt_data::train::metrics::evaluate;
-use almt_data::train::schedule::Schedule;
+use almt_data::run::metrics::evaluate;
+use almt_data::run::schedule::Schedule;
 use serde_json::Value;
 use tch::nn;
 use tch::{Device, Kind, Tensor};
