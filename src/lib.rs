@@ -39,7 +39,6 @@ pub mod export;
 pub mod ingest;
 mod map;
 mod mean;
-#[cfg(feature = "train")]
 pub mod model;
 pub mod name;
 #[cfg(feature = "train")]
@@ -53,6 +52,7 @@ pub mod publish;
 pub mod report;
 #[cfg(feature = "train")]
 pub mod reproduce;
+pub mod run;
 pub mod seed;
 pub mod signature;
 pub mod store;

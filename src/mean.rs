@@ -11,7 +11,6 @@ pub(crate) fn mean_std(values: impl IntoIterator<Item = f64>) -> (usize, f64, f6
 }
 
 /// The value of sorted ones below which lies a share of them, with linear interpolation; NaN of none.
-#[cfg(feature = "train")]
 pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = share * last as f64;
@@ -24,7 +23,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg(feature = "train")]
     fn percentiles_interpolate() {
         assert_eq!(percentile(&[1.0, 2.0, 3.0], 0.25), 1.5);
         assert!(percentile(&[], 0.5).is_nan());

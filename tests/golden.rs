@@ -12,9 +12,9 @@ use almt_data::corpus::label::{BinScheme, Bins};
 use almt_data::model::{
     Almt, AlmtConfig, AlmtSizes, Init, Input, Residual, Sequence, Trace, Variant,
 };
-use almt_data::train::metrics::evaluate;
+use almt_data::run::metrics::evaluate;
+use almt_data::run::schedule::Schedule;
 use almt_data::train::optimizer::Optimizer;
-use almt_data::train::schedule::Schedule;
 use serde_json::Value;
 use tch::nn;
 use tch::{Device, Kind, Tensor};

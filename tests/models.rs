@@ -6,8 +6,8 @@ use almt_data::corpus::Modality;
 use almt_data::model::contract::{Batch, Model, Outputs, Pass};
 use almt_data::model::registry::{Inputs, ModelSpec};
 use almt_data::model::{Sequence, Trace};
+use almt_data::run::recipe::{self, Group, Moments, Phase, Rule};
 use almt_data::train::optimizer::Optimizer;
-use almt_data::train::recipe::{self, Group, Moments, Phase, Rule};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor, nn};
 

@@ -414,15 +414,15 @@ fn the_page_of_rules_and_the_schemas_are_those_of_the_code() {
         ("scan", ScanLine::schema()),
         ("store", Manifest::schema()),
         #[cfg(feature = "train")]
-        ("result", almt_data::train::record::RunResult::schema()),
+        ("result", almt_data::run::record::RunResult::schema()),
         #[cfg(feature = "train")]
-        ("epoch", almt_data::train::record::EpochRecord::schema()),
+        ("epoch", almt_data::run::record::EpochRecord::schema()),
         #[cfg(feature = "train")]
-        ("attention", almt_data::train::attention::AttentionRecord::schema()),
+        ("attention", almt_data::run::attention::AttentionRecord::schema()),
         #[cfg(feature = "train")]
-        ("evaluation", almt_data::train::record::Evaluation::schema()),
+        ("evaluation", almt_data::run::record::Evaluation::schema()),
         #[cfg(feature = "train")]
-        ("comparison", almt_data::train::compare::Comparison::schema()),
+        ("comparison", almt_data::run::compare::Comparison::schema()),
     ] {
         let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         check_written(&format!("schemas/{name}.schema.json"), &schema);

@@ -123,6 +123,12 @@ impl From<crate::store::StoreError> for Failure {
     }
 }
 
+impl From<crate::run::RunError> for Failure {
+    fn from(error: crate::run::RunError) -> Failure {
+        Failure::new(error.to_string())
+    }
+}
+
 /// The failure to write an output.
 fn cannot_write(output: &Path, error: std::io::Error) -> Failure {
     match error.kind() {

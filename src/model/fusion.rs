@@ -3,9 +3,8 @@
 
 use tch::{Kind, Tensor};
 
-use super::almt::AlmtConfig;
+use super::almt::{AlmtConfig, FusionKind, FusionQuery, LOW_RANK};
 use super::layers::{Init, Linear, Source, TransformerLayer, transformer_layers};
-use super::variant::{FusionKind, FusionQuery, LOW_RANK};
 
 /// Any of them.
 #[derive(Debug)]
@@ -41,29 +40,6 @@ impl Fusion {
                 Fusion::Tensor(Linear::new(&init.sub("joint"), n_products, dim, true))
             }
             FusionKind::LowRank => Fusion::LowRank(LowRank::new(&init.sub("joint"), dim)),
-        }
-    }
-
-    /// Number of parameters of a configuration's fusion.
-    pub(super) fn n_parameters(
-        config: &AlmtConfig,
-        layer: i128,
-        n_source: i128,
-        n_target: i128,
-    ) -> i128 {
-        let dim = i128::from(config.sizes.token_dim);
-        let linear = |n_in: i128| (n_in + 1) * dim;
-        match config.variant.fusion {
-            FusionKind::Transformer => {
-                (n_source + 1 + n_target + 1) * dim
-                    + dim
-                    + i128::from(config.sizes.fusion_depth) * layer
-            }
-            FusionKind::Concatenation => linear(2 * dim),
-            FusionKind::Addition => 0,
-            FusionKind::Gru => 6 * linear(dim),
-            FusionKind::Tensor => linear((dim + 1) * (dim + 1)),
-            FusionKind::LowRank => i128::from(LOW_RANK) * 2 * linear(dim) + dim,
         }
     }
 

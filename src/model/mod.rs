@@ -1,27 +1,43 @@
 //! ALMT and its text encoder, and nothing of where their inputs come from: this module knows no
-//! store and no files.
+//! store and no files. Configurations compile without the feature `train`, which adds the tensors and
+//! libtorch.
 
 mod almt;
 mod bert;
+#[cfg(feature = "train")]
 pub mod contract;
+#[cfg(feature = "train")]
 mod dropout;
+#[cfg(feature = "train")]
 mod fusion;
+#[cfg(feature = "train")]
 mod layers;
+#[cfg(feature = "train")]
 mod lmf;
 pub mod registry;
+#[cfg(feature = "train")]
 mod tfn;
-mod variant;
+#[cfg(feature = "train")]
 mod with_bert;
 
-pub use almt::{Almt, AlmtConfig, AlmtSizes, Input, Residual, Sequence, Trace};
-pub use bert::{Activation, Bert, BertConfig, TokenError, Tokens};
+#[cfg(feature = "train")]
+pub use almt::{Almt, Input, Trace};
+pub use almt::{
+    AlmtConfig, AlmtSizes, EmbeddingKind, FusionKind, FusionQuery, HyperModalityKind, LOW_RANK,
+    Residual, Sequence, Variant,
+};
+pub use bert::{Activation, BertConfig, TokenError};
+#[cfg(feature = "train")]
+pub use bert::{Bert, Tokens};
+#[cfg(feature = "train")]
 pub use dropout::Dropout;
+#[cfg(feature = "train")]
 pub use layers::Init;
-pub use variant::{EmbeddingKind, FusionKind, FusionQuery, HyperModalityKind, LOW_RANK, Variant};
+#[cfg(feature = "train")]
 pub use with_bert::{AlmtWithBert, Part, WithBertConfig};
 
 /// Normal values of a stream, `shape`: libtorch's own generator is shared with tests that run meanwhile.
-#[cfg(test)]
+#[cfg(all(test, feature = "train"))]
 fn drawn(rng: &mut rand_chacha::ChaCha12Rng, shape: &[i64]) -> tch::Tensor {
     use rand_distr::{Distribution, StandardNormal};
     let n_values = shape.iter().product::<i64>();

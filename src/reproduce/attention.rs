@@ -9,7 +9,7 @@ use crate::corpus::Modality;
 use crate::mean::mean_std;
 use crate::report::figure::Figure;
 use crate::report::heat::{heat_map, range};
-use crate::train::attention::{AttentionMap, AttentionRecord};
+use crate::run::attention::{AttentionMap, AttentionRecord};
 
 /// The records of several seeds.
 #[derive(Debug, Clone, Default)]

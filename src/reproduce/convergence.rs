@@ -9,7 +9,7 @@ use crate::corpus::SplitName;
 use crate::mean::mean_std;
 use crate::report::chart::{Axis, Chart};
 use crate::report::figure::{Figure, Mark};
-use crate::train::record::EpochRecord;
+use crate::run::record::EpochRecord;
 
 /// Epochs of several seeds.
 #[derive(Debug, Clone)]

@@ -30,7 +30,7 @@ pub use table::Table;
 pub use tsne::tsne;
 
 use crate::corpus::{Dataset, Modality};
-use crate::train::preset::Preset;
+use crate::run::preset::Preset;
 
 /// An experiment of `schemas/paper/experiments.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -135,7 +135,7 @@ fn shown(mean: f64, std: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::metrics;
+    use crate::run::metrics;
 
     #[test]
     fn every_experiment_can_be_built_and_has_the_papers_metrics() {

@@ -9,8 +9,8 @@ use crate::corpus::Modality;
 use crate::mean::mean_std;
 use crate::report::chart::{Axis, Chart};
 use crate::report::figure::{Figure, Mark};
+use crate::run::metrics::Metrics;
 use crate::train::corrupt::{Corruption, CorruptionKind};
-use crate::train::metrics::Metrics;
 
 /// One model on inputs made worse in one way.
 #[derive(Debug, Clone)]

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::corpus::{Dataset, Modality};
     use crate::model::Sequence;
-    use crate::train::preset::Preset;
+    use crate::run::preset::Preset;
 
     /// The paper's 2.50 M, on CMU-MOSI with 50 steps of every modality.
     #[test]

@@ -7,7 +7,7 @@ use crate::corpus::Dataset;
 use crate::export::{self, Values};
 use crate::report::chart::{Axis, Chart};
 use crate::report::figure::{Figure, Mark};
-use crate::train::seeds::{self, Spread};
+use crate::run::seeds::{self, Spread};
 
 /// The results of one experiment.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, nn};
 
 use super::network::Network;
-use super::settings::TokenChoice;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
 use crate::corpus::Dataset;
 use crate::model::{AlmtConfig, BertConfig, WithBertConfig};
+use crate::run::settings::TokenChoice;
 
 /// All sizes of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -181,7 +181,7 @@ pub fn export(path: &Path, vars: &nn::VarStore) -> Result<String, WeightsError> 
 mod tests {
     use super::*;
     use crate::model::Sequence;
-    use crate::train::preset::Preset;
+    use crate::run::preset::Preset;
 
     fn small() -> CheckpointInfo {
         let sequence = Sequence { seq_len: 3, feat_dim: 2 };

@@ -10,10 +10,10 @@ use super::models::Models;
 use super::optimizer::Optimizer;
 use super::replay::Replay;
 use super::run::{Progress, predict_batch};
-use super::settings::{Precision, TrainSettings};
 use crate::corpus::SplitName;
 use crate::model::Dropout;
 use crate::native::modes::Autocast;
+use crate::run::settings::{Precision, TrainSettings};
 use crate::seed::stream;
 
 /// What an epoch works with.
@@ -236,12 +236,12 @@ mod tests {
     use super::*;
     use crate::corpus::{Dataset, Modality};
     use crate::model::{BertConfig, Part, Sequence, Variant};
+    use crate::run::preset::Preset;
+    use crate::run::record::EpochRecord;
+    use crate::run::settings::{EncoderChoice, TokenChoice};
     use crate::train::checkpoint::ModelConfig;
     use crate::train::data::{Cache, FeatureRows, ReadError};
     use crate::train::network::config_for;
-    use crate::train::preset::Preset;
-    use crate::train::record::EpochRecord;
-    use crate::train::settings::{EncoderChoice, TokenChoice};
 
     #[test]
     fn steps_are_counted_over_the_whole_run() {

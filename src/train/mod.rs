@@ -4,34 +4,22 @@
 
 pub mod attention;
 pub mod checkpoint;
-pub mod compare;
 pub mod corrupt;
 pub mod data;
 pub mod device;
-pub mod events;
 mod fit;
-pub mod folder;
 pub mod memory;
-pub mod metrics;
 mod models;
 pub mod network;
 mod ongoing;
 pub mod optimizer;
-pub mod predictions;
-pub mod preset;
-pub mod recipe;
-pub mod record;
 mod replay;
 pub mod run;
-pub mod schedule;
-pub mod seeds;
-pub mod settings;
 pub mod state;
 pub mod weights;
 
-use std::path::PathBuf;
-
 use crate::corpus::SplitName;
+use crate::run::RunError;
 use crate::words::human_bytes;
 
 /// Sets up libtorch for this process: deterministic algorithms only, and freed memory kept.
@@ -198,14 +186,6 @@ pub enum TrainError {
         /// What there is.
         names: Vec<&'static str>,
     },
-    /// Not a run folder, or a damaged one.
-    #[error("{path}: is no run of almt-data: {problem}")]
-    NotARun {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
     /// No epoch had a validation error that is a number.
     #[error("no validation error in {epochs} epochs was a number")]
     NothingSelected {
@@ -222,22 +202,9 @@ pub enum TrainError {
         /// Extents of the text.
         text: crate::model::Sequence,
     },
-    /// The run folder holds something already.
-    #[error(
-        "{path}: exists already and is not empty\n  hint: `--overwrite` replaces the run in it"
-    )]
-    Exists {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The file system refused.
-    #[error("{path}: cannot write: {cause}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        cause: std::io::Error,
-    },
+    /// The run folder is none, is in use or cannot be written to.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// A checkpoint could not be written or read.
     #[error(transparent)]
     Checkpoint(#[from] weights::WeightsError),

@@ -7,10 +7,10 @@ use tch::{Tensor, nn};
 use super::TrainError;
 use super::checkpoint::ModelConfig;
 use super::data::Batch;
-use super::settings::TrainSettings;
 use super::weights::Tensors;
 use crate::corpus::Modality;
 use crate::model::{Almt, AlmtWithBert, BertConfig, Dropout, Init, Sequence, Tokens, Trace};
+use crate::run::settings::TrainSettings;
 
 /// A model with its parameters.
 #[derive(Debug)]

@@ -5,12 +5,12 @@ use std::path::Path;
 use tch::{Device, Tensor};
 
 use super::checkpoint::{self, CheckpointInfo, ModelConfig};
-use super::folder::{ATTENTION, BEST, Log, PREDICTIONS, RESULT};
-use super::record::{EpochRecord, History, RunResult};
-use super::run::{TrainingData, write_attention, write_json, write_predictions};
-use super::settings::TrainSettings;
+use super::run::{TrainingData, write_attention, write_predictions};
 use super::weights::Tensors;
 use super::{TrainError, device};
+use crate::run::folder::{ATTENTION, BEST, Log, PREDICTIONS, RESULT, write_json};
+use crate::run::record::{EpochRecord, History, RunResult};
+use crate::run::settings::TrainSettings;
 
 /// A run and its folder.
 pub(super) struct Ongoing<'a> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::recipe::{Group as GroupOfRecipe, Moments, Phase, Rule};
 use super::weights::Tensors;
 use crate::native::{self, AdamwConstants, AdamwState};
+use crate::run::recipe::{Group as GroupOfRecipe, Moments, Phase, Rule};
 
 /// Parameters of one learning rate.
 #[derive(Debug)]

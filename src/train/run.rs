@@ -5,31 +5,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use tch::nn::VarStore;
 use tch::{Device, Reduction, Tensor};
 
 use super::checkpoint::{self, Checkpoint, ModelConfig};
 use super::data::TrainingSplit;
 use super::fit::{Fit, to_host};
-use super::folder::{self, CONFIG, STATE, io};
 use super::memory::{Work, within};
-use super::metrics::{self, Metrics};
 use super::models::Models;
 use super::network::{Network, config_for};
 use super::ongoing::Ongoing;
 use super::optimizer::Optimizer;
-use super::predictions::{self, Prediction};
-use super::record::{EpochRecord, FittedLength, RunResult};
 use super::replay::Replay;
-use super::settings::{Precision, TrainSettings};
 use super::{TrainError, attention, device, state};
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Modality, SplitName};
 use crate::model::{AlmtWithBert, Part};
 use crate::native;
 use crate::pretrained::Pretrained;
-use crate::publish;
+use crate::run::folder::{self, CONFIG, STATE, io, write_json};
+use crate::run::metrics::{self, Metrics};
+use crate::run::predictions::{self, Prediction};
+use crate::run::record::{EpochRecord, FittedLength, RunResult};
+use crate::run::settings::{Precision, TrainSettings};
 
 /// The samples of a run.
 pub struct TrainingData {
@@ -230,7 +228,9 @@ pub fn train_together(
         .map(|(idx, run)| run.finish(data, device, &models.parameters_of(idx)))
         .collect::<Result<Vec<_>, _>>()?;
     match fs::remove_file(state_path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(state_path)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io(state_path)(error).into())
+        }
         _ => Ok(results),
     }
 }
@@ -355,14 +355,7 @@ pub(super) fn write_attention(
     path: &Path,
 ) -> Result<(), TrainError> {
     let split = data.test.as_ref().unwrap_or(&data.valid);
-    attention::average(best, split)?.map_or(Ok(()), |record| write_json(path, &record))
-}
-
-pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), TrainError> {
-    serde_json::to_vec_pretty(value)
-        .map_err(std::io::Error::other)
-        .and_then(|json| publish::write(path, &json))
-        .map_err(io(path))
+    attention::average(best, split)?.map_or(Ok(()), |record| Ok(write_json(path, &record)?))
 }
 
 pub(super) fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), TrainError> {

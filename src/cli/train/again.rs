@@ -11,11 +11,11 @@ use super::samples::{CacheArgs, Samples};
 use super::show::print_result;
 use crate::cli::Failure;
 use crate::pretrained::Pretrained;
+use crate::run::folder;
+use crate::run::record::RunResult;
+use crate::run::settings::TrainSettings;
 use crate::store::Store;
-use crate::train::folder;
-use crate::train::record::RunResult;
 use crate::train::run::{Start, TrainingData};
-use crate::train::settings::TrainSettings;
 
 /// Opens what a run in a folder was made from, and compares it with what the folder says.
 fn reopen(

@@ -8,9 +8,9 @@ use clap::Args;
 
 use crate::cli::{Failure, number, runs};
 use crate::corpus::SplitName;
-use crate::train::compare::{Comparison, compare as compare_predictions};
-use crate::train::folder;
-use crate::train::predictions::{self, Prediction};
+use crate::run::compare::{Comparison, compare as compare_predictions};
+use crate::run::folder;
+use crate::run::predictions::{self, Prediction};
 
 /// Compare the predictions of two runs: bootstrap interval and permutation test
 #[derive(Args)]

@@ -12,14 +12,15 @@ use crate::cli::{Failure, number, runs};
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Residual;
+use crate::run::predictions;
+use crate::run::preset::Preset;
+use crate::run::record::{Evaluation, FittedLength};
+use crate::run::settings::TokenChoice;
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
 use crate::train::corrupt::{Corruption, Corruptions};
-use crate::train::preset::Preset;
-use crate::train::record::{Evaluation, FittedLength};
-use crate::train::settings::TokenChoice;
-use crate::train::{predictions, run};
+use crate::train::run;
 
 /// Evaluate a checkpoint on one split of a store
 #[derive(Args)]

@@ -10,9 +10,9 @@ use ndarray::{Array2, ArrayView2, s};
 use crate::cli::Failure;
 use crate::corpus::{Modality, SplitName};
 use crate::model::Sequence;
+use crate::run::record::FittedLength;
 use crate::store::Store;
 use crate::train::checkpoint::CheckpointInfo;
-use crate::train::record::FittedLength;
 
 /// What every sample is brought to.
 pub struct Extents {

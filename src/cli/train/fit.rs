@@ -20,20 +20,20 @@ use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Residual;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
+use crate::run::folder;
+use crate::run::preset::Preset;
+use crate::run::record::RunResult;
+use crate::run::schedule::Schedule;
+use crate::run::seeds::{SUMMARIES, spread};
+use crate::run::settings::{
+    EncoderChoice, InitialWeights, Precision, TokenChoice, TrainSettings, ValidDraw,
+};
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint;
 use crate::train::data::{Cache, TrainingSplit};
 use crate::train::device;
-use crate::train::folder;
-use crate::train::preset::Preset;
-use crate::train::record::RunResult;
 use crate::train::run::{self, Start, TrainingData};
-use crate::train::schedule::Schedule;
-use crate::train::seeds::{SUMMARIES, spread};
-use crate::train::settings::{
-    EncoderChoice, InitialWeights, Precision, TokenChoice, TrainSettings, ValidDraw,
-};
 use crate::train::weights;
 
 /// Options of a new run, which a run that goes on or is done again has from its folder.

@@ -22,6 +22,9 @@ use crate::model::Sequence;
 use crate::paper;
 use crate::publish;
 use crate::reproduce::{Experiment, ModelSize, RobustnessPoint, Row, Table};
+use crate::run::preset::Preset;
+use crate::run::seeds::spread;
+use crate::run::settings::{Precision, TrainSettings};
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint::{self, Checkpoint};
@@ -29,10 +32,7 @@ use crate::train::corrupt::{Corruption, CorruptionKind, Corruptions};
 use crate::train::data::TrainingSplit;
 use crate::train::device;
 use crate::train::network::config_for;
-use crate::train::preset::Preset;
 use crate::train::run::{self, Start, TrainingData};
-use crate::train::seeds::spread;
-use crate::train::settings::{Precision, TrainSettings};
 
 /// Seed of what corruptions draw.
 const CORRUPT_SEED: u64 = 1;
@@ -410,7 +410,7 @@ impl Bench<'_> {
     /// What training that model came to, one per seed.
     fn checkpoints(&self, experiment: &Experiment) -> Result<Vec<Checkpoint>, Failure> {
         let load = |run: PathBuf| {
-            let path = run.join(crate::train::folder::BEST);
+            let path = run.join(crate::run::folder::BEST);
             checkpoint::load(&path, self.device).map_err(|error| TrainError::from(error).into())
         };
         self.runs(experiment)?.into_iter().map(load).collect()
@@ -555,7 +555,7 @@ impl Bench<'_> {
 }
 
 /// What a row came to, or why the store has no such runs.
-type RowResult = Result<Vec<crate::train::seeds::Spread>, String>;
+type RowResult = Result<Vec<crate::run::seeds::Spread>, String>;
 
 fn duration(seconds: f64) -> String {
     match seconds {

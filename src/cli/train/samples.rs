@@ -17,14 +17,14 @@ use crate::corpus::plan::{PlanError, SplitPlan, StoreRow};
 use crate::corpus::{Modality, SplitName};
 use crate::model::Sequence;
 use crate::pretrained::Tokenized;
+use crate::run::record::FittedLength;
+use crate::run::settings::{FoldChoice, ValidDraw};
 use crate::store::{FeatureDtype, Store, StoreError};
 use crate::train::TrainError;
 use crate::train::checkpoint::CheckpointInfo;
 use crate::train::corrupt::{CorruptRows, Corruptions};
 use crate::train::data::{Cache, FeatureRows, ReadError, TrainingSplit};
 use crate::train::device;
-use crate::train::record::FittedLength;
-use crate::train::settings::{FoldChoice, ValidDraw};
 
 /// Where features lie while they are used.
 #[derive(Args)]

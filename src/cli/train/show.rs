@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::train::record::{EpochRecord, RunResult};
+use crate::run::record::{EpochRecord, RunResult};
+use crate::run::seeds::Spread;
+use crate::run::settings::TrainSettings;
 use crate::train::run::Progress;
-use crate::train::seeds::Spread;
-use crate::train::settings::TrainSettings;
 
 pub fn print_result(out: &Path, result: &RunResult) {
     let selected = &result.selected;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::Failure;
 use crate::model::BertConfig;
 use crate::pretrained::{Pretrained, TextTokenizer};
+use crate::run::folder;
+use crate::run::settings::TokenChoice;
 use crate::train::checkpoint::CheckpointInfo;
-use crate::train::folder;
-use crate::train::settings::TokenChoice;
 
 /// How a split comes to the tokens of an encoder.
 pub struct TokenReader {

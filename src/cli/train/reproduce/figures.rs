@@ -7,8 +7,9 @@ use crate::reproduce::{
     AverageAttention, Convergence, GapLine, MapPoint, Representations, draw_segments,
     representations_page,
 };
+use crate::run::RunError;
+use crate::run::folder::read_epochs;
 use crate::train::attention::average;
-use crate::train::folder::read_epochs;
 
 const FIG4: &str = "fig4";
 const FIG5: &str = "fig5";
@@ -110,7 +111,7 @@ impl Bench<'_> {
 
     fn write_convergence(&self, experiment: &Experiment) -> Result<(), Failure> {
         let runs = self.runs(experiment)?;
-        let runs = runs.iter().map(|run| read_epochs(run)).collect::<Result<_, TrainError>>()?;
+        let runs = runs.iter().map(|run| read_epochs(run)).collect::<Result<_, RunError>>()?;
         let figure = Convergence { runs };
         let (name, title) = (&*experiment.name, &*experiment.title);
         self.write_rows(name, &figure.lines())?;

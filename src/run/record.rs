@@ -182,22 +182,26 @@ impl Evaluation {
 }
 
 /// What the epochs so far came to.
-pub(super) struct History<'a> {
-    pub(super) select: &'a str,
-    pub(super) selected: Option<Selected>,
-    pub(super) best_on_test: BTreeMap<String, Best>,
+pub struct History<'a> {
+    /// The metric that chooses.
+    pub select: &'a str,
+    /// The chosen epoch, as soon as there is one.
+    pub selected: Option<Selected>,
+    /// For each metric, the best epoch on the test split.
+    pub best_on_test: BTreeMap<String, Best>,
     /// Epochs since the selected one.
-    pub(super) n_worse: usize,
+    pub n_worse: usize,
 }
 
 impl History<'_> {
-    pub(super) fn new(select: &str) -> History<'_> {
+    /// Before the first epoch.
+    pub fn new(select: &str) -> History<'_> {
         let (selected, best_on_test) = (None, BTreeMap::new());
         History { select, selected, best_on_test, n_worse: 0 }
     }
 
     /// Takes the next epoch, and returns whether it is the one to select so far.
-    pub(super) fn take(&mut self, record: &EpochRecord) -> bool {
+    pub fn take(&mut self, record: &EpochRecord) -> bool {
         for (name, value) in record.test.iter().flat_map(Metrics::iter) {
             let best = self.best_on_test.get(name).map(|best| best.value);
             if is_better(name, value, best) {

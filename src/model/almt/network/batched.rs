@@ -15,9 +15,9 @@ use std::cell::OnceCell;
 use tch::{Kind, Tensor};
 
 use super::{AhlLayer, Almt, HyperLayer, Input, ModalityEmbedding, Residual};
+use crate::model::almt::FusionQuery;
 use crate::model::fusion::{Fusion, FusionTransformer};
 use crate::model::layers::{Attention, LayerNorm, Linear, TransformerLayer, softmax};
-use crate::model::variant::FusionQuery;
 use crate::native::{self, modes::Autocast};
 
 /// What of a model the batched form works on.

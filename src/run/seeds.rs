@@ -109,7 +109,7 @@ mod tests {
             // The paper does not report on it.
             (Dataset::Simsv2, 0),
         ] {
-            let known = super::super::metrics::names(dataset.bin_scheme());
+            let known = crate::run::metrics::names(dataset.bin_scheme());
             assert_eq!(paper::almt(dataset).len(), n_metrics);
             assert!(paper::almt(dataset).keys().all(|name| known.contains(&&**name)), "{dataset}");
         }

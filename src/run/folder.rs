@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::TrainError;
+use serde::Serialize;
+
+use super::RunError;
 use super::events::EventFile;
 use super::record::{EpochRecord, RunResult};
 use super::settings::TrainSettings;
@@ -23,37 +25,38 @@ pub const ATTENTION: &str = "attention.json";
 /// What the run came to. Written last: a run with it is complete.
 pub const RESULT: &str = "result.json";
 /// Where an unfinished run stands.
-pub(super) const STATE: &str = "state.safetensors";
+pub const STATE: &str = "state.safetensors";
 
-pub(super) fn io(path: &Path) -> impl Fn(std::io::Error) -> TrainError + '_ {
-    |cause| TrainError::Io { path: path.to_owned(), cause }
+/// What becomes of an error of the file system at a path of a run.
+pub fn io(path: &Path) -> impl Fn(std::io::Error) -> RunError + '_ {
+    |cause| RunError::Io { path: path.to_owned(), cause }
 }
 
 /// The settings of the run in a folder.
 ///
 /// # Errors
 /// The folder holds none.
-pub fn read_config(folder: &Path) -> Result<TrainSettings, TrainError> {
+pub fn read_config(folder: &Path) -> Result<TrainSettings, RunError> {
     let path = folder.join(CONFIG);
     let text = fs::read_to_string(&path)
-        .map_err(|cause| TrainError::NotARun { path: path.clone(), problem: cause.to_string() })?;
+        .map_err(|cause| RunError::NotARun { path: path.clone(), problem: cause.to_string() })?;
     // Parsers of TOML answer with an excerpt over several lines.
     let one_line = |error: toml::de::Error| error.to_string().trim().replace('\n', " ");
-    toml::from_str(&text).map_err(|error| TrainError::NotARun { path, problem: one_line(error) })
+    toml::from_str(&text).map_err(|error| RunError::NotARun { path, problem: one_line(error) })
 }
 
 /// The result of the run in a folder; `None` where it is not complete.
 ///
 /// # Errors
 /// The result cannot be read.
-pub fn read_result(folder: &Path) -> Result<Option<RunResult>, TrainError> {
+pub fn read_result(folder: &Path) -> Result<Option<RunResult>, RunError> {
     let path = folder.join(RESULT);
     match fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(TrainError::NotARun { path, problem: error.to_string() }),
+        Err(error) => Err(RunError::NotARun { path, problem: error.to_string() }),
         Ok(json) => serde_json::from_slice(&json)
             .map(Some)
-            .map_err(|error| TrainError::NotARun { path, problem: error.to_string() }),
+            .map_err(|error| RunError::NotARun { path, problem: error.to_string() }),
     }
 }
 
@@ -61,32 +64,36 @@ pub fn read_result(folder: &Path) -> Result<Option<RunResult>, TrainError> {
 ///
 /// # Errors
 /// The folder has none, or one cannot be read.
-pub fn read_epochs(folder: &Path) -> Result<Vec<EpochRecord>, TrainError> {
+pub fn read_epochs(folder: &Path) -> Result<Vec<EpochRecord>, RunError> {
     let path = folder.join(METRICS);
     let text = fs::read_to_string(&path)
-        .map_err(|cause| TrainError::NotARun { path: path.clone(), problem: cause.to_string() })?;
+        .map_err(|cause| RunError::NotARun { path: path.clone(), problem: cause.to_string() })?;
     parse_epochs(&path, text.lines())
 }
 
 fn parse_epochs<'a>(
     path: &Path,
     lines: impl Iterator<Item = &'a str>,
-) -> Result<Vec<EpochRecord>, TrainError> {
-    let not_a_run = |problem: String| TrainError::NotARun { path: path.to_owned(), problem };
+) -> Result<Vec<EpochRecord>, RunError> {
+    let not_a_run = |problem: String| RunError::NotARun { path: path.to_owned(), problem };
     lines.map(|line| serde_json::from_str(line).map_err(|e| not_a_run(e.to_string()))).collect()
 }
 
 /// `metrics.jsonl` and the event file for TensorBoard.
-pub(super) struct Log {
+pub struct Log {
     path: PathBuf,
     file: File,
     events: EventFile,
-    pub(super) records: Vec<EpochRecord>,
+    /// The epochs so far.
+    pub records: Vec<EpochRecord>,
 }
 
 impl Log {
     /// Opens the log of a run whose first `n_done` epochs stand; what it has of later ones goes.
-    pub(super) fn open(out: &Path, n_done: usize) -> Result<Log, TrainError> {
+    ///
+    /// # Errors
+    /// The folder has fewer epochs, or cannot be written to.
+    pub fn open(out: &Path, n_done: usize) -> Result<Log, RunError> {
         let path = out.join(METRICS);
         let text = match n_done {
             0 => String::new(),
@@ -96,7 +103,7 @@ impl Log {
         let records = parse_epochs(&path, lines.iter().copied())?;
         if records.len() != n_done {
             let problem = format!("expected {n_done} lines, found {}", records.len());
-            return Err(TrainError::NotARun { path, problem });
+            return Err(RunError::NotARun { path, problem });
         }
         let kept: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
         publish::write(&path, kept.as_bytes()).map_err(io(&path))?;
@@ -108,7 +115,11 @@ impl Log {
         Ok(Log { path, file, events, records })
     }
 
-    pub(super) fn add(&mut self, record: &EpochRecord) -> Result<(), TrainError> {
+    /// Takes the next epoch.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn add(&mut self, record: &EpochRecord) -> Result<(), RunError> {
         let line = serde_json::to_string(record).map_err(std::io::Error::other);
         // In one write: what reads along sees whole lines.
         let written = line.and_then(|line| self.file.write_all(format!("{line}\n").as_bytes()));
@@ -119,10 +130,14 @@ impl Log {
     }
 }
 
-pub(super) fn prepare(out: &Path, overwrite: bool) -> Result<(), TrainError> {
+/// Makes the folder of a new run; with `overwrite`, what is left of another one in it goes.
+///
+/// # Errors
+/// The folder is in use, or cannot be written to.
+pub fn prepare(out: &Path, overwrite: bool) -> Result<(), RunError> {
     let in_use = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
     if in_use && !overwrite {
-        return Err(TrainError::Exists { path: out.into() });
+        return Err(RunError::Exists { path: out.into() });
     }
     fs::create_dir_all(out).map_err(io(out))?;
     // Results of the run before must not stand beside a configuration that did not produce them;
@@ -138,10 +153,25 @@ pub(super) fn prepare(out: &Path, overwrite: bool) -> Result<(), TrainError> {
     Ok(())
 }
 
-pub(super) fn write_config(out: &Path, settings: &TrainSettings) -> Result<(), TrainError> {
+/// Writes the settings of a run into its folder.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn write_config(out: &Path, settings: &TrainSettings) -> Result<(), RunError> {
     let path = out.join(CONFIG);
     toml::to_string(settings)
         .map_err(std::io::Error::other)
         .and_then(|text| publish::write(&path, text.as_bytes()))
         .map_err(io(&path))
+}
+
+/// Writes a document of a run, whole or not at all.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {
+    serde_json::to_vec_pretty(value)
+        .map_err(std::io::Error::other)
+        .and_then(|json| publish::write(path, &json))
+        .map_err(io(path))
 }

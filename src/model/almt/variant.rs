@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::almt::AlmtConfig;
+use super::config::AlmtConfig;
 use crate::name::named;
 
 /// How a modality's frames become tokens.
@@ -190,7 +190,7 @@ impl Variant {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "train"))]
 mod tests {
     use std::collections::{BTreeMap, HashMap};
 

@@ -1,0 +1,48 @@
+//! A run and its folder: settings, epochs, result, predictions, attention, metrics. Everyone reads and
+//! writes runs through this module.
+//!
+//! It needs no libtorch, and knows neither how a model computes nor how a run is shown.
+
+pub mod attention;
+pub mod compare;
+pub mod events;
+pub mod folder;
+pub mod metrics;
+pub mod predictions;
+pub mod preset;
+pub mod recipe;
+pub mod record;
+pub mod schedule;
+pub mod seeds;
+pub mod settings;
+
+use std::path::PathBuf;
+
+/// What can be wrong with the folder of a run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Not a run folder, or a damaged one.
+    #[error("{path}: is no run of almt-data: {problem}")]
+    NotARun {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The run folder holds something already.
+    #[error(
+        "{path}: exists already and is not empty\n  hint: `--overwrite` replaces the run in it"
+    )]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("{path}: cannot write: {cause}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+}
