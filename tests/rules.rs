@@ -422,6 +422,8 @@ fn the_page_of_rules_and_the_schemas_are_those_of_the_code() {
         #[cfg(feature = "train")]
         ("evaluation", almt_data::run::record::Evaluation::schema()),
         #[cfg(feature = "train")]
+        ("models", almt_data::model::listing::ModelLine::schema()),
+        #[cfg(feature = "train")]
         ("comparison", almt_data::run::compare::Comparison::schema()),
     ] {
         let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::schedule::Schedule;
+
 /// A rule by which parameters move.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
@@ -91,7 +93,7 @@ impl Group {
 }
 
 /// Whether a parameter is the one of a name, or below it.
-fn is_below(parameter: &str, prefix: &str) -> bool {
+pub fn is_below(parameter: &str, prefix: &str) -> bool {
     parameter.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
@@ -109,6 +111,9 @@ pub struct Phase {
     /// Largest size of each entry of a gradient, after the pass of each batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_value: Option<f64>,
+    /// How the rates of all groups move.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// Groups of parameters.
     pub groups: Vec<Group>,
 }
@@ -189,7 +194,14 @@ mod tests {
 
     fn phase(name: &str, groups: Vec<Group>) -> Phase {
         let optimizer = Rule::Adam(Moments::default());
-        Phase { name: name.into(), optimizer, clip_norm: None, clip_value: None, groups }
+        Phase {
+            name: name.into(),
+            optimizer,
+            clip_norm: None,
+            clip_value: None,
+            schedule: Schedule::Constant,
+            groups,
+        }
     }
 
     fn names(names: &[&str]) -> Vec<String> {

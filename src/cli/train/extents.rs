@@ -43,18 +43,11 @@ impl Extents {
 
     /// Those of the model in a checkpoint.
     pub fn of_model(checkpoint: &Path, info: &CheckpointInfo, may_cut: bool) -> Extents {
-        let model = &info.config.model;
-        let all = [
-            (Modality::Text, Some(model.text)),
-            (Modality::Audio, model.audio),
-            (Modality::Vision, model.vision),
-        ];
-        let mut wanted: BTreeMap<Modality, Sequence> =
-            all.into_iter().filter_map(|(modality, extents)| Some((modality, extents?))).collect();
+        let mut wanted = info.config.inputs.0.clone();
         let mut n_tokens = None;
         if info.config.bert.is_some() {
-            wanted.remove(&Modality::Text);
-            n_tokens = usize::try_from(model.text.seq_len).ok();
+            let text = wanted.remove(&Modality::Text);
+            n_tokens = text.and_then(|text| usize::try_from(text.seq_len).ok());
         }
         Extents { wanted, n_tokens, model: Some(Model { checkpoint: checkpoint.into(), may_cut }) }
     }
