@@ -1,6 +1,7 @@
 //! All sizes of ALMT, what it is fed and where it differs from the published model, without a tensor:
 //! whoever reads the settings of a run needs no libtorch.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::variant::{
@@ -9,7 +10,7 @@ use super::variant::{
 use crate::name::named;
 
 /// What an AHL layer adds its shift to. Paper and released code differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Residual {
     /// `H_j = LN4(H_{j-1}) + shift_j`, what the released code computes.
@@ -44,7 +45,7 @@ pub struct Sequence {
 }
 
 /// Sizes of the model that do not depend on its input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlmtSizes {
     /// Tokens per modality, `T`.
