@@ -302,3 +302,13 @@ fn croissant_metadata_name_every_file_and_column() {
         }
     }
 }
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_build_without_parquet_says_how_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "4");
+    almt(folder.path(), &["export", "mosi.h5", "--to", "parquet"])
+        .fails_with(&["this build writes no Parquet", "cargo feature `parquet`"]);
+    assert_eq!(files(folder.path()), ["mosi.h5", "mosi.pkl"]);
+}

@@ -14,6 +14,7 @@ use almt_data::model::{
 };
 use almt_data::run::metrics::evaluate;
 use almt_data::run::schedule::Schedule;
+use almt_data::train::optimizer::Optimizer;
 use serde_json::Value;
 use tch::nn;
 use tch::{Device, Kind, Tensor};
@@ -221,7 +222,7 @@ fn check_gradient(worst: &mut Worst, name: &str, found: &Tensor, expected: &Tens
 }
 
 /// The recording's formula for parameters, inputs and probe vectors.
-fn formula(seed: u64, index: u64, shape: &[i64], offset: f64, scale: f64) -> Tensor {
+pub fn formula(seed: u64, index: u64, shape: &[i64], offset: f64, scale: f64) -> Tensor {
     fn mix(mut z: u64) -> u64 {
         z ^= z >> 30;
         z = z.wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -333,7 +334,7 @@ fn sixty_training_steps_follow_the_recorded_trajectory() {
         let base = training["lr"].as_f64().unwrap();
         let decay = training["weight_decay"].as_f64().unwrap();
         let parameters = built.vars.variables().into_iter().collect();
-        let mut optimizer = almt_data::train::optimizer::AdamW::new(parameters, decay, |_| 0);
+        let mut optimizer = Optimizer::adamw(&parameters, decay, 1, |_| 0);
         let all = input(&start, "data");
         let mut step = 0;
         for epoch in 1..=n_epochs {

@@ -10,7 +10,7 @@ use almt_data::model::{
     AlmtWithBert, Bert, BertConfig, Init, Part, Sequence, Tokens, Trace, WithBertConfig,
 };
 use almt_data::pretrained::Pretrained;
-use almt_data::train::optimizer::AdamW;
+use almt_data::train::optimizer::Optimizer;
 use serde_json::Value;
 use tch::nn;
 use tch::{Device, Kind, Tensor};
@@ -200,7 +200,7 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
         variable.zero_grad();
     }
     let parameters = vars.variables().into_iter().collect();
-    let mut optimizer = AdamW::new(parameters, 1e-4, |name| Part::of(name).group());
+    let mut optimizer = Optimizer::adamw(&parameters, 1e-4, 2, |name| Part::of(name).group());
     optimizer.set_lrs(&[1e-3, 1e-3]);
     for step in 0..6 {
         let loss = loss(&forward(&mut Trace::default()), &values["input/label"]);
@@ -241,7 +241,7 @@ fn a_frozen_encoder_stays_as_it_is_and_the_rest_learns() {
     pretrained.copy_into(&vars, &AlmtWithBert::encoder_prefix()).unwrap();
     Part::Bert.freeze(&vars);
     let parameters = vars.variables().into_iter().collect();
-    let mut optimizer = AdamW::new(parameters, 1e-4, |name| Part::of(name).group());
+    let mut optimizer = Optimizer::adamw(&parameters, 1e-4, 2, |name| Part::of(name).group());
     optimizer.set_lrs(&[1e-3]);
     let copy = |part: Part| -> Vec<Tensor> {
         part.parameters(&vars).into_iter().map(|(_, variable)| variable.copy()).collect()

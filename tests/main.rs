@@ -19,6 +19,7 @@
 //! `labels`: counts of label classes.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
 //! `manual`: man pages and shell completions.
+//! `models`: every model of the registry, held to recorded values and to the contract.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `readers`: files that the program reads back, with keys and columns that it does not know.
 //! `report`: the page about runs, its content and what a browser makes of it.
@@ -58,6 +59,8 @@ mod json;
 mod labels;
 mod layouts;
 mod manual;
+#[cfg(feature = "train")]
+mod models;
 mod pickles;
 mod readers;
 #[cfg(feature = "train")]

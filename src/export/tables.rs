@@ -10,8 +10,8 @@ use crate::corpus::balance::ClassCount;
 /// The values of a column, a row each.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// Texts.
-    Text(Vec<String>),
+    /// Texts; null where there is none.
+    Text(Vec<Option<String>>),
     /// Truths.
     Bool(Vec<bool>),
     /// Classes; null where there is none.
@@ -45,7 +45,7 @@ impl Values {
             value.map_or(String::new(), |value| format!("{value:?}"))
         }
         match self {
-            Values::Text(values) => values[row].clone(),
+            Values::Text(values) => values[row].clone().unwrap_or_default(),
             Values::Bool(values) => values[row].to_string(),
             Values::Int8(values) => number(values[row]),
             Values::Int64(values) => number(values[row]),
@@ -65,14 +65,16 @@ impl Values {
             texts.iter().map(value).collect()
         }
         let bools = || texts.iter().map(|text| text.parse().ok()).collect::<Option<Vec<bool>>>();
+        let as_texts =
+            || texts.iter().map(|text| (!text.is_empty()).then(|| text.clone())).collect();
         if texts.iter().all(String::is_empty) {
-            return Values::Text(texts);
+            return Values::Text(as_texts());
         }
         all(&texts)
             .map(Values::Int64)
             .or_else(|| all(&texts).map(Values::Float64))
             .or_else(|| bools().map(Values::Bool))
-            .unwrap_or(Values::Text(texts))
+            .unwrap_or_else(|| Values::Text(as_texts()))
     }
 }
 
@@ -153,10 +155,10 @@ pub fn class_table(classes: &[ClassCount]) -> Table {
         classes.iter().map(value).collect()
     }
     Table::default()
-        .with("split", Values::Text(column(classes, |class| class.split.to_string())))
-        .with("bins", Values::Text(column(classes, |class| class.bins.into())))
+        .with("split", Values::Text(column(classes, |class| Some(class.split.to_string()))))
+        .with("bins", Values::Text(column(classes, |class| Some(class.bins.into()))))
         .with("class", Values::Int8(column(classes, |class| Some(class.class))))
-        .with("labels", Values::Text(column(classes, |class| class.labels.into())))
+        .with("labels", Values::Text(column(classes, |class| Some(class.labels.into()))))
         .with("count", Values::Uint64(column(classes, |class| class.count)))
         .with("share", Values::Float64(column(classes, |class| Some(class.share))))
 }
@@ -196,8 +198,8 @@ mod tests {
             matches!(values[1], Values::Float64(all) if all[0] == Some(0.5) && all[1].unwrap().is_nan())
         );
         assert_eq!(values[2], &Values::Bool(vec![true, false]));
-        assert_eq!(values[3], &Values::Text(vec![String::new(); 2]));
-        assert_eq!(values[4], &Values::Text(vec!["x".into(), "y,z".into()]));
+        assert_eq!(values[3], &Values::Text(vec![None; 2]));
+        assert_eq!(values[4], &Values::Text(vec![Some("x".into()), Some("y,z".into())]));
         assert_eq!(table.csv().unwrap(), csv);
     }
 }

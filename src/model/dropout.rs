@@ -22,7 +22,7 @@ impl Dropout {
 
     /// `x` with the share `rate` of its values set to 0 and the others scaled up, so that the mean
     /// stays. `place` names the place in the model: each has its own mask.
-    pub(super) fn apply(self, place: &str, x: &Tensor, rate: f64) -> Tensor {
+    pub fn apply(self, place: &str, x: &Tensor, rate: f64) -> Tensor {
         if rate <= 0.0 {
             return x.shallow_clone();
         }

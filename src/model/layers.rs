@@ -4,7 +4,10 @@
 //! `models/almt_layer.py`), so that weights are exchanged by name.
 
 mod attention;
+mod batch_norm;
 mod init;
+mod lstm;
+mod subnet;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +18,10 @@ pub use attention::{
     Attention, Projection, Source, TokenSource, attention_weights, gather, is_native, join_heads,
     softmax, split_heads,
 };
+pub use batch_norm::BatchNorm;
 pub use init::Init;
+pub use lstm::Lstm;
+pub use subnet::{Subnet, TextSubnet, with_one_before};
 
 use crate::native;
 

@@ -5,11 +5,18 @@
 mod almt;
 mod bert;
 #[cfg(feature = "train")]
+pub mod contract;
+#[cfg(feature = "train")]
 mod dropout;
 #[cfg(feature = "train")]
 mod fusion;
 #[cfg(feature = "train")]
 mod layers;
+#[cfg(feature = "train")]
+mod lmf;
+pub mod registry;
+#[cfg(feature = "train")]
+mod tfn;
 #[cfg(feature = "train")]
 mod with_bert;
 

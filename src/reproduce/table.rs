@@ -33,9 +33,9 @@ impl Table {
             let spread = spread.iter().flatten();
             let n_before = all.len();
             all.extend(spread.cloned());
-            rows.resize(rows.len() + all.len() - n_before, row.clone());
+            rows.resize(rows.len() + all.len() - n_before, Some(row.clone()));
         }
-        let experiments = vec![self.experiment.clone(); rows.len()];
+        let experiments = vec![Some(self.experiment.clone()); rows.len()];
         let mut table = export::Table::default()
             .with("experiment", Values::Text(experiments))
             .with("row", Values::Text(rows));

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod predictions;
 pub mod preset;
 mod read;
+pub mod recipe;
 pub mod record;
 pub mod schedule;
 pub mod seeds;

@@ -86,8 +86,8 @@ pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io:
     type Number = fn(&Prediction) -> Option<f32>;
     const NUMBERS: [(&str, Number); 2] =
         [("label", |row| row.label), ("prediction", |row| Some(row.prediction))];
-    let ids = rows.iter().map(|row| row.id.clone()).collect();
-    let splits = rows.iter().map(|row| row.split.to_string()).collect();
+    let ids = rows.iter().map(|row| Some(row.id.clone())).collect();
+    let splits = rows.iter().map(|row| Some(row.split.to_string())).collect();
     let mut table =
         Table::default().with("id", Values::Text(ids)).with("split", Values::Text(splits));
     for (name, number) in NUMBERS {

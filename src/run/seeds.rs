@@ -85,7 +85,7 @@ pub fn table(spread: &[Spread]) -> Table {
         ("max", |row| Some(row.max)),
         ("paper", |row| row.paper),
     ];
-    let metrics = spread.iter().map(|row| row.metric.clone()).collect();
+    let metrics = spread.iter().map(|row| Some(row.metric.clone())).collect();
     let n_runs = spread.iter().map(|row| row.n_runs as u64).collect();
     let mut table = Table::default()
         .with("metric", Values::Text(metrics))

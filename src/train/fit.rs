@@ -7,7 +7,7 @@ use super::TrainError;
 use super::data::{Chunk, TrainingSplit};
 use super::memory::{Work, within};
 use super::models::Models;
-use super::optimizer::AdamW;
+use super::optimizer::Optimizer;
 use super::replay::Replay;
 use super::run::{Progress, predict_batch};
 use crate::corpus::SplitName;
@@ -22,7 +22,7 @@ pub(super) struct Fit<'a> {
     /// One per model.
     pub(super) seeds: &'a [u64],
     pub(super) models: &'a Models,
-    pub(super) optimizer: AdamW,
+    pub(super) optimizer: Optimizer,
     pub(super) replay: Replay<Pass>,
 }
 
@@ -341,7 +341,8 @@ mod tests {
 
     /// Models as they begin, ready for epochs.
     fn fit<'a>(settings: &'a TrainSettings, seeds: &'a [u64], models: &'a Models) -> Fit<'a> {
-        let optimizer = AdamW::new(models.parameters(), 0.01, |name| Part::of(name).group());
+        let group = |name: &str| Part::of(name).group();
+        let optimizer = Optimizer::adamw(&models.parameters(), 0.01, 2, group);
         Fit { settings, seeds, models, optimizer, replay: Replay::new(false) }
     }
 

@@ -15,7 +15,7 @@ use super::memory::{Work, within};
 use super::models::Models;
 use super::network::{Network, config_for};
 use super::ongoing::Ongoing;
-use super::optimizer::AdamW;
+use super::optimizer::Optimizer;
 use super::replay::Replay;
 use super::{TrainError, attention, device, state};
 use crate::corpus::degenerate::Degenerate;
@@ -155,7 +155,7 @@ pub fn train_together(
     let models = Models::new(&config, &seeds, device, prepare)?;
     let training = &settings.hyper_parameters.training;
     let group = |name: &str| Part::of(name).group();
-    let optimizer = AdamW::new(models.parameters(), training.weight_decay, group);
+    let optimizer = Optimizer::adamw(&models.parameters(), training.weight_decay, 2, group);
     let n_done = match start == Start::Resume && state_path.exists() {
         true => state::load(state_path, models.parameters(), &optimizer)?,
         false => 0,
@@ -244,7 +244,8 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
     let vars = VarStore::new(data.train.device());
     let network = Network::new(&vars, &config, settings.seed);
     let training = &settings.hyper_parameters.training;
-    let optimizer = AdamW::new(checkpoint::parameters(&vars), training.weight_decay, |_| 0);
+    let parameters = checkpoint::parameters(&vars);
+    let optimizer = Optimizer::adamw(&parameters, training.weight_decay, 1, |_| 0);
     let n_samples = data.train.n_samples();
     let batch: Vec<usize> = (0..training.batch_size.min(n_samples)).collect();
     let mut seconds = 0.0;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::optimizer::AdamW;
+use super::optimizer::Optimizer;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +16,8 @@ struct StateInfo {
     epoch: usize,
 }
 
-/// The tensors of the file: `param/NAME`, and those of [`AdamW::state`].
-fn all_tensors(parameters: Tensors, optimizer: &AdamW) -> Tensors {
+/// The tensors of the file: `param/NAME`, and those of [`Optimizer::state`].
+fn all_tensors(parameters: Tensors, optimizer: &Optimizer) -> Tensors {
     let parameters = parameters.into_iter();
     let mut tensors: Tensors =
         parameters.map(|(name, tensor)| (format!("param/{name}"), tensor)).collect();
@@ -32,7 +32,7 @@ fn all_tensors(parameters: Tensors, optimizer: &AdamW) -> Tensors {
 pub fn save(
     path: &Path,
     parameters: Tensors,
-    optimizer: &AdamW,
+    optimizer: &Optimizer,
     epoch: usize,
 ) -> Result<(), WeightsError> {
     let text = serde_json::to_string(&StateInfo { epoch }).map_err(|error| {
@@ -45,7 +45,11 @@ pub fn save(
 ///
 /// # Errors
 /// The file cannot be read, or is not the state of such a model.
-pub fn load(path: &Path, parameters: Tensors, optimizer: &AdamW) -> Result<usize, WeightsError> {
+pub fn load(
+    path: &Path,
+    parameters: Tensors,
+    optimizer: &Optimizer,
+) -> Result<usize, WeightsError> {
     let file = TensorFile::open(path)?;
     let info: StateInfo = file.info(KEY, "a training state")?;
     file.copy_into("", &mut all_tensors(parameters, optimizer))?;

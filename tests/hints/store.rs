@@ -30,6 +30,10 @@ fn other_version(folder: &Path) {
 }
 
 pub const ROWS: &[Row] = &[
+    elsewhere(
+        "build it with the cargo feature `parquet`",
+        "a_build_without_parquet_says_how_to_get_it",
+    ),
     Row {
         hint: "`--overwrite` replaces it",
         make: store,

@@ -1,11 +1,12 @@
 //! Where the parameters of a model are, and what they start from.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
-use tch::{Tensor, nn};
+use tch::{Device, Kind, Tensor, nn};
 
 use crate::seed::stream;
 
@@ -22,6 +23,17 @@ enum Origin<'a> {
     Seed { path: nn::Path<'a>, seed: u64 },
     /// They are there, by name.
     Given(&'a BTreeMap<String, Tensor>),
+    /// They are counted, and nothing is allocated.
+    Counted(&'a RefCell<Tally>),
+}
+
+/// Numbers that constructors asked for.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// In parameters.
+    pub trainable: i128,
+    /// In buffers.
+    pub buffers: i128,
 }
 
 impl<'a> Init<'a> {
@@ -35,6 +47,12 @@ impl<'a> Init<'a> {
         Init { name: String::new(), origin: Origin::Given(parameters) }
     }
 
+    /// The root of a model whose parameters are counted. Its tensors have their shapes, and one value
+    /// in memory each.
+    pub fn counted(tally: &'a RefCell<Tally>) -> Init<'a> {
+        Init { name: String::new(), origin: Origin::Counted(tally) }
+    }
+
     /// A named place below this one; dots separate levels.
     pub fn sub(&self, name: &str) -> Init<'a> {
         let origin = match &self.origin {
@@ -46,6 +64,7 @@ impl<'a> Init<'a> {
                 Origin::Seed { path, seed: *seed }
             }
             Origin::Given(parameters) => Origin::Given(parameters),
+            Origin::Counted(tally) => Origin::Counted(tally),
         };
         Init { name: format!("{}{name}.", self.name), origin }
     }
@@ -65,6 +84,29 @@ impl<'a> Init<'a> {
                 path.var_copy(name, &Tensor::from_slice(&values).view(dims))
             }
             Origin::Given(parameters) => parameters[&full_name].shallow_clone(),
+            Origin::Counted(tally) => {
+                tally.borrow_mut().trainable += n_elements_wide(dims);
+                Tensor::zeros([], (Kind::Float, Device::Cpu)).expand(dims, false)
+            }
+        }
+    }
+
+    /// Numbers that no gradient moves, with one value everywhere: running statistics, constants. They
+    /// are saved and loaded beside the parameters.
+    pub fn buffer(&self, name: &str, dims: &[i64], value: f32) -> Tensor {
+        match &self.origin {
+            Origin::Seed { path, .. } => {
+                let mut buffer = path.zeros_no_train(name, dims);
+                let _ = buffer.fill_(f64::from(value));
+                buffer
+            }
+            Origin::Given(parameters) => {
+                parameters[&format!("{}{name}", self.name)].shallow_clone()
+            }
+            Origin::Counted(tally) => {
+                tally.borrow_mut().buffers += n_elements_wide(dims);
+                Tensor::zeros([], (Kind::Float, Device::Cpu)).expand(dims, false)
+            }
         }
     }
 
@@ -80,6 +122,14 @@ impl<'a> Init<'a> {
         })
     }
 
+    /// A parameter drawn from the normal distribution around 0 of a standard deviation.
+    pub fn scaled_normal(&self, name: &str, dims: &[i64], std: f32) -> Tensor {
+        self.add(name, dims, |mut rng| {
+            let normal = |rng: &mut ChaCha12Rng| -> f32 { StandardNormal.sample(rng) };
+            (0..n_elements(dims)).map(|_| std * normal(&mut rng)).collect()
+        })
+    }
+
     /// A parameter drawn uniformly from [-bound, bound].
     pub fn uniform(&self, name: &str, dims: &[i64], bound: f32) -> Tensor {
         self.add(name, dims, |mut rng| {
@@ -87,16 +137,21 @@ impl<'a> Init<'a> {
         })
     }
 
-    /// The four parameters of a gated recurrent unit, initialised as PyTorch does.
-    pub fn gru(&self, n_in: i64, n_out: i64) -> [Tensor; 4] {
+    /// The four parameters of a recurrent layer of so many gates (3 of a GRU, 4 of an LSTM), initialised
+    /// as PyTorch does.
+    pub fn recurrent(&self, n_gates: i64, n_in: i64, n_out: i64) -> [Tensor; 4] {
         let bound = 1.0 / (n_out as f32).sqrt();
         [
-            self.uniform("weight_ih_l0", &[3 * n_out, n_in], bound),
-            self.uniform("weight_hh_l0", &[3 * n_out, n_out], bound),
-            self.uniform("bias_ih_l0", &[3 * n_out], bound),
-            self.uniform("bias_hh_l0", &[3 * n_out], bound),
+            self.uniform("weight_ih_l0", &[n_gates * n_out, n_in], bound),
+            self.uniform("weight_hh_l0", &[n_gates * n_out, n_out], bound),
+            self.uniform("bias_ih_l0", &[n_gates * n_out], bound),
+            self.uniform("bias_hh_l0", &[n_gates * n_out], bound),
         ]
     }
+}
+
+fn n_elements_wide(dims: &[i64]) -> i128 {
+    dims.iter().map(|dim| i128::from(*dim)).product()
 }
 
 fn n_elements(dims: &[i64]) -> usize {

@@ -1,0 +1,220 @@
+//! What the trainer and a model agree on: what a model needs of the data, what it gets of a batch,
+//! what it answers, and what of it is kept besides its parameters.
+//!
+//! A model is a file below `src/model/` and a line of [`registry`](super::registry). It knows no store,
+//! no optimizer and no schedule: how it is trained is a recipe in `schemas/presets/MODEL/`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use tch::{Kind, Reduction, Tensor};
+
+use super::{Dropout, Trace};
+use crate::corpus::Modality;
+
+/// Whether a model reads a modality.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// There is no such model without it.
+    Required,
+    /// The model is built with what there is.
+    Used,
+    /// The model has no use for it.
+    Ignored,
+}
+
+/// What a model needs of the data. It is compared with the store before anything is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Text features, of the store or of an encoder in front of the model.
+    pub text: Need,
+    /// Audio features.
+    pub audio: Need,
+    /// Visual features.
+    pub vision: Need,
+    /// Whether step t of each modality is that of the same word.
+    pub aligned: bool,
+    /// Whether the number of steps of each sample before its padding is needed.
+    pub lengths: bool,
+    /// Whether the labels of each modality alone are needed.
+    pub unimodal_labels: bool,
+}
+
+impl Needs {
+    /// A model of features of any alignment that does without audio and without vision.
+    pub const TEXT: Needs = Needs {
+        text: Need::Required,
+        audio: Need::Used,
+        vision: Need::Used,
+        aligned: false,
+        lengths: false,
+        unimodal_labels: false,
+    };
+
+    /// A model of features of any alignment that does without no modality.
+    pub const ALL: Needs = Needs { audio: Need::Required, vision: Need::Required, ..Needs::TEXT };
+
+    /// What is needed of one modality.
+    pub fn of(&self, modality: Modality) -> Need {
+        match modality {
+            Modality::Text => self.text,
+            Modality::Audio => self.audio,
+            Modality::Vision => self.vision,
+        }
+    }
+}
+
+/// The samples of a step.
+#[derive(Debug)]
+pub struct Batch {
+    /// Features `[batch, seq_len, feat_dim]` of each modality that comes as features.
+    pub features: BTreeMap<Modality, Tensor>,
+    /// Token ids, mask and segment ids, int64 `[batch, 3, seq_len]`, where text comes as tokens.
+    pub tokens: Option<Tensor>,
+    /// Steps of each sample before its padding, int64 `[batch]`, where the model needs them.
+    pub lengths: BTreeMap<Modality, Tensor>,
+    /// Labels, `[batch, 1]`; NaN where there are none.
+    pub target: Tensor,
+    /// Labels of each modality alone, `[batch, 1]`, where the model needs them.
+    pub unimodal_labels: BTreeMap<Modality, Tensor>,
+    /// Place of each sample in its split, int64 `[batch]`.
+    pub samples: Tensor,
+}
+
+impl Batch {
+    /// Features of a modality, `[batch, seq_len, feat_dim]`.
+    ///
+    /// # Errors
+    /// The batch has none.
+    pub fn features(&self, modality: Modality) -> Result<&Tensor, ModelError> {
+        self.features.get(&modality).ok_or(ModelError::Absent { what: modality.name() })
+    }
+}
+
+/// What a model makes of a batch.
+#[derive(Debug)]
+pub struct Outputs {
+    /// Predicted sentiment, `[batch, 1]`.
+    pub pred: Tensor,
+    /// What its loss and its memory are made of besides, by name.
+    pub parts: BTreeMap<&'static str, Tensor>,
+}
+
+impl Outputs {
+    /// A prediction and nothing besides.
+    pub fn of(pred: Tensor) -> Outputs {
+        Outputs { pred, parts: BTreeMap::new() }
+    }
+
+    /// The outputs with one more part.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, part: Tensor) -> Outputs {
+        self.parts.insert(name, part);
+        self
+    }
+}
+
+/// What surrounds a forward pass.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// The masks of a step in training, where there are any; `None` in evaluation.
+    pub dropout: Option<Dropout>,
+    /// Whether this is a step in training: batch statistics are used and taken into account.
+    pub is_training: bool,
+    /// What is kept of the values on the way.
+    pub trace: &'a mut Trace,
+}
+
+impl Pass<'_> {
+    /// `x` with the share `rate` of its values dropped in training. `place` names the place in the
+    /// model, each of which has masks of its own.
+    pub fn dropout(&self, place: &str, x: &Tensor, rate: f64) -> Tensor {
+        match self.dropout {
+            Some(dropout) if self.is_training => dropout.apply(place, x, rate),
+            _ => x.shallow_clone(),
+        }
+    }
+}
+
+/// Named terms whose sum is minimised; the first is the task's.
+#[derive(Debug)]
+pub struct Losses {
+    /// Name and value, a scalar, of each.
+    pub terms: Vec<(&'static str, Tensor)>,
+}
+
+impl Losses {
+    /// Mean absolute error of the prediction, «L1».
+    pub fn l1(outputs: &Outputs, batch: &Batch) -> Losses {
+        Losses { terms: vec![("l1", outputs.pred.l1_loss(&batch.target, Reduction::Mean))] }
+    }
+
+    /// Mean squared error of the prediction.
+    pub fn mse(outputs: &Outputs, batch: &Batch) -> Losses {
+        Losses { terms: vec![("mse", outputs.pred.mse_loss(&batch.target, Reduction::Mean))] }
+    }
+
+    /// The sum of all terms.
+    pub fn total(&self) -> Tensor {
+        let mut terms = self.terms.iter().map(|(_, value)| value);
+        match terms.next() {
+            Some(first) => terms.fold(first.shallow_clone(), |sum, term| sum + term),
+            None => Tensor::zeros([], (Kind::Float, tch::Device::Cpu)),
+        }
+    }
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Counted from 0 in each epoch.
+    pub step: usize,
+}
+
+/// What of the trainer's shortcuts a model allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Can {
+    /// A step may be recorded as a CUDA graph: it does the same operations every time.
+    pub be_recorded: bool,
+    /// Parameters may carry an axis of models in front, and features too.
+    pub be_stacked: bool,
+}
+
+/// A model that is trained and evaluated.
+pub trait Model: fmt::Debug {
+    /// Predicted sentiment of a batch.
+    ///
+    /// # Errors
+    /// The batch lacks what the model needs.
+    fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError>;
+
+    /// What is minimised in a phase of the recipe.
+    fn loss(&self, phase: &str, outputs: &Outputs, batch: &Batch) -> Losses;
+
+    /// What changes after a step of the optimizer besides the parameters. No gradient is recorded.
+    fn after_step(&mut self, _outputs: &Outputs, _batch: &Batch, _at: At) {}
+
+    /// Tensors that are neither parameters nor buffers, but part of where a run stands: they are saved
+    /// and resumed. Writing to them changes the model.
+    fn memory(&self) -> BTreeMap<String, Tensor> {
+        BTreeMap::new()
+    }
+
+    /// What the trainer may do.
+    fn can(&self) -> Can {
+        Can::default()
+    }
+}
+
+/// Why a model could not be built or computed.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A batch lacks something.
+    #[error("the model needs {what}, which the batch has not")]
+    Absent {
+        /// What.
+        what: &'static str,
+    },
+}

@@ -1,0 +1,79 @@
+//! What TFN and LMF make of each modality before they fuse them (the `SubNet` and `TextSubNet` of
+//! thuiar/MMSA `models/subNets/FeatureNets.py`).
+
+use tch::Tensor;
+
+use super::{BatchNorm, Init, Linear, Lstm};
+use crate::model::contract::Pass;
+
+/// Audio or vision, averaged over all steps of the file, padding included: batch norm, dropout, three
+/// linear maps with a ReLU each.
+#[derive(Debug)]
+pub struct Subnet {
+    place: &'static str,
+    norm: BatchNorm,
+    layers: [Linear; 3],
+    dropout: f64,
+}
+
+impl Subnet {
+    /// A subnet below `place`, from `n_in` features to `hidden`.
+    pub fn new(
+        init: &Init<'_>,
+        place: &'static str,
+        n_in: i64,
+        hidden: i64,
+        dropout: f64,
+    ) -> Subnet {
+        let init = init.sub(place);
+        let linear = |name, n_in| Linear::new(&init.sub(name), n_in, hidden, true);
+        Subnet {
+            place,
+            norm: BatchNorm::new(&init.sub("norm"), n_in),
+            layers: [
+                linear("linear_1", n_in),
+                linear("linear_2", hidden),
+                linear("linear_3", hidden),
+            ],
+            dropout,
+        }
+    }
+
+    /// `[batch, seq_len, n_in]` to `[batch, hidden]`.
+    pub fn forward(&self, frames: &Tensor, pass: &Pass<'_>) -> Tensor {
+        let mean = frames.mean_dim(1, false, frames.kind());
+        let normed = self.norm.forward(&mean, pass.is_training);
+        let x = pass.dropout(self.place, &normed, self.dropout);
+        self.layers.iter().fold(x, |x, layer| layer.forward(&x).relu())
+    }
+}
+
+/// Text: the last state of an LSTM and a linear map. The text dropout that MMSA configures is never
+/// active there, as a single layer of LSTM has none.
+#[derive(Debug)]
+pub struct TextSubnet {
+    rnn: Lstm,
+    linear: Linear,
+}
+
+impl TextSubnet {
+    /// A subnet `text_subnet`, from `n_in` features over `hidden` to `n_out`.
+    pub fn new(init: &Init<'_>, n_in: i64, hidden: i64, n_out: i64) -> TextSubnet {
+        let init = init.sub("text_subnet");
+        TextSubnet {
+            rnn: Lstm::new(&init.sub("rnn"), n_in, hidden),
+            linear: Linear::new(&init.sub("linear_1"), hidden, n_out, true),
+        }
+    }
+
+    /// `[batch, seq_len, n_in]` to `[batch, n_out]`.
+    pub fn forward(&self, text: &Tensor) -> Tensor {
+        self.linear.forward(&self.rnn.last(text))
+    }
+}
+
+/// `x` `[batch, n]` with a one in front of each row, `[batch, 1 + n]`.
+pub fn with_one_before(x: &Tensor) -> Tensor {
+    let batch = x.size().first().copied().unwrap_or(0);
+    Tensor::cat(&[x.new_ones([batch, 1], (x.kind(), x.device())), x.shallow_clone()], 1)
+}

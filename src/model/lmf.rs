@@ -1,0 +1,111 @@
+//! LMF, Low-rank Multimodal Fusion.
+//!
+//! Liu et al., «Efficient Low-rank Multimodal Fusion with Modality-Specific Factors», ACL 2018, as
+//! thuiar/MMSA `models/singleTask/LMF.py` has it; parameter names are the same.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::contract::{Batch, Losses, Model, ModelError, Needs, Outputs, Pass};
+use super::layers::{Init, Subnet, TextSubnet, with_one_before};
+use super::registry::{Configuration, Inputs};
+use crate::corpus::Modality;
+
+/// Sizes that do not depend on the input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Width of the LSTM over text, and twice that of what is fused of it.
+    pub text_hidden: i64,
+    /// Width of audio.
+    pub audio_hidden: i64,
+    /// Width of vision.
+    pub vision_hidden: i64,
+    /// Rank of the fusion.
+    pub rank: i64,
+    /// Share of the normed audio features that is dropped in training.
+    pub audio_dropout: f64,
+    /// Share of the normed visual features that is dropped in training.
+    pub vision_dropout: f64,
+}
+
+impl Configuration for Config {
+    const SOURCE: &str = "Liu et al., ACL 2018; code thuiar/MMSA";
+    const NEEDS: Needs = Needs::ALL;
+
+    fn sizes(&self) -> Vec<i64> {
+        let Config { text_hidden, audio_hidden, vision_hidden, rank, .. } = *self;
+        vec![text_hidden / 2, audio_hidden, vision_hidden, rank]
+    }
+
+    fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
+        let n_in = |modality| inputs.feat_dim(modality);
+        let text_out = self.text_hidden / 2;
+        // Xavier's rule counts the rank as a part of both fans.
+        let factor = |name, width: i64| {
+            let std = (2.0 / ((1 + width + self.rank) as f32)).sqrt();
+            init.scaled_normal(name, &[self.rank, 1 + width, 1], std)
+        };
+        let (audio, vision) = (n_in(Modality::Audio), n_in(Modality::Vision));
+        Box::new(Lmf {
+            factors: [
+                factor("audio_factor", self.audio_hidden),
+                factor("video_factor", self.vision_hidden),
+                factor("text_factor", text_out),
+            ],
+            weights: init.scaled_normal(
+                "fusion_weights",
+                &[1, self.rank],
+                (2.0 / (self.rank as f32 + 1.0)).sqrt(),
+            ),
+            bias: init.constant("fusion_bias", &[1, 1], 0.0),
+            audio: Subnet::new(init, "audio_subnet", audio, self.audio_hidden, self.audio_dropout),
+            vision: Subnet::new(
+                init,
+                "video_subnet",
+                vision,
+                self.vision_hidden,
+                self.vision_dropout,
+            ),
+            text: TextSubnet::new(init, n_in(Modality::Text), self.text_hidden, text_out),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Lmf {
+    /// Of audio, vision and text, `[rank, 1 + width, 1]`.
+    factors: [Tensor; 3],
+    /// `[1, rank]`.
+    weights: Tensor,
+    /// `[1, 1]`.
+    bias: Tensor,
+    audio: Subnet,
+    vision: Subnet,
+    text: TextSubnet,
+}
+
+impl Model for Lmf {
+    /// Each (1, h) times its factor, the product over the modalities, and a weighted sum over the
+    /// rank.
+    fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
+        let audio = self.audio.forward(batch.features(Modality::Audio)?, pass);
+        let vision = self.vision.forward(batch.features(Modality::Vision)?, pass);
+        let text = self.text.forward(batch.features(Modality::Text)?);
+        let [a, v, t] = &self.factors;
+        let projected = |x: &Tensor, factor: &Tensor| with_one_before(x).matmul(factor);
+        // `[rank, batch, 1]` to `[batch, rank]`.
+        let fused = projected(&audio, a) * projected(&vision, v) * projected(&text, t);
+        let fused = fused.squeeze_dim(2).transpose(0, 1);
+        let pred = fused.matmul(&self.weights.transpose(0, 1)) + &self.bias;
+        Ok(Outputs::of(pred)
+            .with("audio", audio)
+            .with("vision", vision)
+            .with("text", text)
+            .with("fusion", fused))
+    }
+
+    fn loss(&self, _: &str, outputs: &Outputs, batch: &Batch) -> Losses {
+        Losses::l1(outputs, batch)
+    }
+}

@@ -1,0 +1,107 @@
+//! TFN, the Tensor Fusion Network.
+//!
+//! Zadeh et al., «Tensor Fusion Network for Multimodal Sentiment Analysis», EMNLP 2017, as
+//! thuiar/MMSA `models/singleTask/TFN.py` has it; parameter names are the same.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::contract::{Batch, Losses, Model, ModelError, Needs, Outputs, Pass};
+use super::layers::{Init, Linear, Subnet, TextSubnet, with_one_before};
+use super::registry::{Configuration, Inputs};
+use crate::corpus::Modality;
+
+/// Sizes that do not depend on the input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Width of the LSTM over text.
+    pub text_hidden: i64,
+    /// Width of what the other modalities get of text.
+    pub text_out: i64,
+    /// Width of audio.
+    pub audio_hidden: i64,
+    /// Width of vision.
+    pub vision_hidden: i64,
+    /// Width of the two layers after the fusion.
+    pub post_fusion_dim: i64,
+    /// Share of the normed audio features that is dropped in training.
+    pub audio_dropout: f64,
+    /// Share of the normed visual features that is dropped in training.
+    pub vision_dropout: f64,
+    /// Share of the fusion tensor that is dropped in training.
+    pub post_fusion_dropout: f64,
+}
+
+impl Configuration for Config {
+    const SOURCE: &str = "Zadeh et al., EMNLP 2017; code thuiar/MMSA";
+    const NEEDS: Needs = Needs::ALL;
+
+    fn sizes(&self) -> Vec<i64> {
+        let Config { text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim, .. } =
+            self;
+        [text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim].map(|n| *n).into()
+    }
+
+    fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
+        let n_in = |modality| inputs.feat_dim(modality);
+        let fused = (self.text_out + 1) * (self.audio_hidden + 1) * (self.vision_hidden + 1);
+        let width = self.post_fusion_dim;
+        let layer = |idx: usize, n_in, n_out| {
+            Linear::new(&init.sub(&format!("post_fusion_layer_{idx}")), n_in, n_out, true)
+        };
+        let (audio, vision) = (n_in(Modality::Audio), n_in(Modality::Vision));
+        Box::new(Tfn {
+            audio: Subnet::new(init, "audio_subnet", audio, self.audio_hidden, self.audio_dropout),
+            vision: Subnet::new(
+                init,
+                "video_subnet",
+                vision,
+                self.vision_hidden,
+                self.vision_dropout,
+            ),
+            text: TextSubnet::new(init, n_in(Modality::Text), self.text_hidden, self.text_out),
+            post_fusion: [layer(1, fused, width), layer(2, width, width), layer(3, width, 1)],
+            dropout: self.post_fusion_dropout,
+            range: init.buffer("output_range", &[1], 6.0),
+            shift: init.buffer("output_shift", &[1], -3.0),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Tfn {
+    audio: Subnet,
+    vision: Subnet,
+    text: TextSubnet,
+    post_fusion: [Linear; 3],
+    dropout: f64,
+    range: Tensor,
+    shift: Tensor,
+}
+
+impl Model for Tfn {
+    /// The outer product of (1, audio), (1, vision) and (1, text), three layers, and a sigmoid that is
+    /// stretched to [-3, 3], whatever the range of the labels.
+    fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
+        let audio = self.audio.forward(batch.features(Modality::Audio)?, pass);
+        let vision = self.vision.forward(batch.features(Modality::Vision)?, pass);
+        let text = self.text.forward(batch.features(Modality::Text)?);
+        let [a, v, t] = [&audio, &vision, &text].map(with_one_before);
+        let pairs = (a.unsqueeze(2) * v.unsqueeze(1)).flatten(1, 2);
+        let fused = (pairs.unsqueeze(2) * t.unsqueeze(1)).flatten(1, 2);
+        let x = pass.dropout("post_fusion", &fused, self.dropout);
+        let [first, second, last] = &self.post_fusion;
+        let x = second.forward(&first.forward(&x).relu()).relu();
+        let pred = last.forward(&x).sigmoid() * &self.range + &self.shift;
+        Ok(Outputs::of(pred)
+            .with("audio", audio)
+            .with("vision", vision)
+            .with("text", text)
+            .with("fusion", fused))
+    }
+
+    fn loss(&self, _: &str, outputs: &Outputs, batch: &Batch) -> Losses {
+        Losses::l1(outputs, batch)
+    }
+}

@@ -1,0 +1,229 @@
+//! How a model is trained: the tables `[training]` and `[[phase]]` of a preset.
+//!
+//! In every epoch the phases come in order, each with a pass over the training split and an optimizer of
+//! its own. A phase has groups of parameters, told by what their names begin with, the first that fits;
+//! each has its rate and decay.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A rule by which parameters move.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Rule {
+    /// Adam, with weight decay added to the gradient (L2).
+    Adam(Moments),
+    /// Adam, with weight decay apart from the gradient.
+    AdamW(Moments),
+    /// RMSprop, with weight decay added to the gradient.
+    RmsProp {
+        /// How slowly the mean of squares forgets.
+        #[serde(default = "slow")]
+        alpha: f64,
+        /// Added to the root of the mean of squares.
+        #[serde(default = "epsilon")]
+        eps: f64,
+    },
+    /// Steepest descent, with weight decay added to the gradient.
+    Sgd {
+        /// Share of the last step that is taken again.
+        #[serde(default)]
+        momentum: f64,
+    },
+}
+
+/// What Adam remembers of gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moments {
+    /// How slowly the means of gradients and of their squares forget.
+    #[serde(default = "betas")]
+    pub betas: [f64; 2],
+    /// Added to the root of the mean of squares.
+    #[serde(default = "epsilon")]
+    pub eps: f64,
+    /// Whether the largest mean of squares so far counts.
+    #[serde(default)]
+    pub amsgrad: bool,
+}
+
+impl Default for Moments {
+    fn default() -> Moments {
+        Moments { betas: betas(), eps: epsilon(), amsgrad: false }
+    }
+}
+
+// The defaults of PyTorch.
+fn betas() -> [f64; 2] {
+    [0.9, 0.999]
+}
+
+fn epsilon() -> f64 {
+    1e-8
+}
+
+fn slow() -> f64 {
+    0.99
+}
+
+/// Parameters of one rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// How the group is called in `--set`.
+    pub name: String,
+    /// What the names of its parameters begin with, whole levels of them; without any, the group takes
+    /// what none before it took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<String>,
+    /// Base learning rate.
+    pub lr: f64,
+    /// Weight decay.
+    #[serde(default)]
+    pub weight_decay: f64,
+}
+
+impl Group {
+    fn takes(&self, parameter: &str) -> bool {
+        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| is_below(parameter, prefix))
+    }
+}
+
+/// Whether a parameter is the one of a name, or below it.
+fn is_below(parameter: &str, prefix: &str) -> bool {
+    parameter.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// One pass over the training split per epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// How the model and `--set` know it.
+    pub name: String,
+    /// How parameters move.
+    pub optimizer: Rule,
+    /// Largest norm of all gradients together; longer ones are scaled down to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Largest size of each entry of a gradient, after the pass of each batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_value: Option<f64>,
+    /// Groups of parameters.
+    pub groups: Vec<Group>,
+}
+
+/// Why a recipe does not fit a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecipeError {
+    /// A trainable parameter has no rate.
+    #[error("no phase has a group for parameter `{parameter}`, and `untrained` does not name it")]
+    NoGroup {
+        /// The parameter.
+        parameter: String,
+    },
+    /// A prefix is that of no parameter.
+    #[error("{place}: no parameter begins with `{prefix}`")]
+    NoParameter {
+        /// The group.
+        place: String,
+        /// The prefix.
+        prefix: String,
+    },
+}
+
+/// For each phase, the names of the parameters of each group.
+pub type Assignment = Vec<Vec<Vec<String>>>;
+
+/// Deals the trainable parameters of a model out to the groups of each phase, but for those that
+/// `untrained` names.
+///
+/// # Errors
+/// A parameter is in no group of any phase, or a prefix matches nothing.
+pub fn assign(
+    phases: &[Phase],
+    untrained: &[String],
+    parameters: &[String],
+) -> Result<Assignment, RecipeError> {
+    let no_parameter = |place: &str, prefix: &String| RecipeError::NoParameter {
+        place: place.into(),
+        prefix: prefix.clone(),
+    };
+    let is_known = |prefix: &String| parameters.iter().any(|name| is_below(name, prefix));
+    if let Some(prefix) = untrained.iter().find(|prefix| !is_known(prefix)) {
+        return Err(no_parameter("untrained", prefix));
+    }
+    let is_trained = |name: &&String| !untrained.iter().any(|prefix| is_below(name, prefix));
+    let mut n_phases: BTreeMap<&String, usize> =
+        parameters.iter().filter(is_trained).map(|name| (name, 0)).collect();
+    let mut all = Vec::new();
+    for phase in phases {
+        for group in &phase.groups {
+            if let Some(prefix) = group.prefixes.iter().find(|prefix| !is_known(prefix)) {
+                return Err(no_parameter(&format!("{}.{}", phase.name, group.name), prefix));
+            }
+        }
+        let mut groups = vec![Vec::new(); phase.groups.len()];
+        for (name, n_phases) in &mut n_phases {
+            if let Some(idx) = phase.groups.iter().position(|group| group.takes(name)) {
+                groups[idx].push((*name).clone());
+                *n_phases += 1;
+            }
+        }
+        all.push(groups);
+    }
+    match n_phases.into_iter().find(|(_, n_phases)| *n_phases == 0) {
+        Some((name, _)) => Err(RecipeError::NoGroup { parameter: name.clone() }),
+        None => Ok(all),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(name: &str, prefixes: &[&str]) -> Group {
+        let prefixes = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
+        Group { name: name.into(), prefixes, lr: 1e-3, weight_decay: 0.0 }
+    }
+
+    fn phase(name: &str, groups: Vec<Group>) -> Phase {
+        let optimizer = Rule::Adam(Moments::default());
+        Phase { name: name.into(), optimizer, clip_norm: None, clip_value: None, groups }
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_parameter_has_the_first_group_that_fits() {
+        let parameters = names(&["audio.weight", "audio_factor", "fusion_bias"]);
+        let phases = [phase("main", vec![group("factors", &["audio_factor"]), group("rest", &[])])];
+        let dealt = assign(&phases, &names(&["fusion_bias"]), &parameters).unwrap();
+        assert_eq!(dealt, [[names(&["audio_factor"]), names(&["audio.weight"])]]);
+    }
+
+    #[test]
+    fn what_has_no_group_and_what_matches_nothing_is_named() {
+        let parameters = names(&["a.weight", "b.weight"]);
+        let only_a = [phase("main", vec![group("a", &["a"])])];
+        let error = assign(&only_a, &[], &parameters).unwrap_err();
+        assert_eq!(error, RecipeError::NoGroup { parameter: "b.weight".into() });
+        let both = [only_a[0].clone(), phase("second", vec![group("b", &["b"])])];
+        assert!(assign(&both, &[], &parameters).is_ok());
+        let slip = [phase("main", vec![group("a", &["a.weigh"]), group("rest", &[])])];
+        let error = assign(&slip, &[], &parameters).unwrap_err();
+        assert_eq!(error.to_string(), "main.a: no parameter begins with `a.weigh`");
+        assert!(assign(&both, &names(&["c"]), &parameters).is_err());
+    }
+
+    #[test]
+    fn rules_are_read_from_a_preset() {
+        let rule: Rule = toml::from_str("kind = \"adam\"\namsgrad = true").unwrap();
+        assert_eq!(rule, Rule::Adam(Moments { amsgrad: true, ..Moments::default() }));
+        assert!(toml::from_str::<Rule>("kind = \"adam\"\nmomentum = 0.9").is_err());
+        let rule: Rule = toml::from_str("kind = \"rmsprop\"").unwrap();
+        assert_eq!(rule, Rule::RmsProp { alpha: 0.99, eps: 1e-8 });
+    }
+}
