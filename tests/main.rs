@@ -25,6 +25,7 @@
 //! `report`: the page about runs, its content and what a browser makes of it.
 //! `reproduce`: the paper's experiments.
 //! `rules`: a planted defect for each rule of `validate`.
+//! `runs`: what a run folder holds, and runs of an earlier version.
 //! `signatures`: every kind of file that is known, by its bytes.
 //! `split`: other splits than those of the store; what a store is described as.
 //! `store`: one content in every form of a store.
@@ -67,6 +68,7 @@ mod report;
 #[cfg(feature = "train")]
 mod reproduce;
 mod rules;
+mod runs;
 mod signatures;
 mod split;
 mod store;

@@ -413,17 +413,13 @@ fn the_page_of_rules_and_the_schemas_are_those_of_the_code() {
         ("labels", Balance::schema()),
         ("scan", ScanLine::schema()),
         ("store", Manifest::schema()),
-        #[cfg(feature = "train")]
+        ("config", almt_data::run::settings::TrainSettings::schema()),
         ("result", almt_data::run::record::RunResult::schema()),
-        #[cfg(feature = "train")]
         ("epoch", almt_data::run::record::EpochRecord::schema()),
-        #[cfg(feature = "train")]
         ("attention", almt_data::run::attention::AttentionRecord::schema()),
-        #[cfg(feature = "train")]
         ("evaluation", almt_data::run::record::Evaluation::schema()),
         #[cfg(feature = "train")]
         ("models", almt_data::model::listing::ModelLine::schema()),
-        #[cfg(feature = "train")]
         ("comparison", almt_data::run::compare::Comparison::schema()),
     ] {
         let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";

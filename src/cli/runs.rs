@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-
-const CONFIG: &str = "config.toml";
 #[cfg(feature = "train")]
-const BEST: &str = "best.safetensors";
+use crate::run::folder::{BEST, runs_in};
+use crate::run::folder::{CONFIG, is_run};
 
 /// The checkpoint that is meant: of a run folder, that of the selected epoch.
 #[cfg(feature = "train")]
@@ -18,7 +17,7 @@ pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
     if best.exists() {
         return Ok(best);
     }
-    if path.join(CONFIG).exists() {
+    if is_run(path) {
         let problem = format!("the run has no `{BEST}`: it has not finished an epoch");
         return Err(Failure::at(path, problem)
             .hint(format!("`almt-data train --resume {}` goes on with it", path.display())));
@@ -36,7 +35,7 @@ pub fn folder(path: &Path) -> Result<PathBuf, Failure> {
         Some(around) if !around.as_os_str().is_empty() => around,
         _ => Path::new("."),
     };
-    match around.join(CONFIG).exists() {
+    match is_run(around) {
         true => Ok(around.into()),
         false => Err(Failure::at(
             path,
@@ -50,7 +49,7 @@ pub fn folder(path: &Path) -> Result<PathBuf, Failure> {
 #[cfg(feature = "train")]
 pub fn one(path: &Path) -> Result<PathBuf, Failure> {
     let found = folder(path)?;
-    match found.is_dir() && !found.join(CONFIG).exists() {
+    match found.is_dir() && !is_run(&found) {
         true => Err(not_one(&found, "run")),
         false => Ok(found),
     }
@@ -59,10 +58,7 @@ pub fn one(path: &Path) -> Result<PathBuf, Failure> {
 /// A folder that is not that of one run.
 #[cfg(feature = "train")]
 fn not_one(path: &Path, wanted: &str) -> Failure {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let mut runs: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| path.join(CONFIG).exists()).collect();
-    runs.sort();
+    let runs = runs_in(path);
     match runs.first() {
         None => Failure::at(path, "is a folder without a run")
             .hint(format!("a run folder holds `{CONFIG}` and `{BEST}`")),

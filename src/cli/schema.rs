@@ -14,7 +14,7 @@ pub struct SchemaArgs {
 }
 
 /// What can be printed: name, what it is, text.
-const TEXTS: [(&str, &str, &str); 19] = [
+const TEXTS: [(&str, &str, &str); 20] = [
     (
         "validation",
         "JSON Schema of `validate --json`",
@@ -36,6 +36,11 @@ const TEXTS: [(&str, &str, &str); 19] = [
         "store",
         "JSON Schema of the manifest within a store",
         include_str!("../../schemas/store.schema.json"),
+    ),
+    (
+        "config",
+        "JSON Schema of a run's `config.toml`",
+        include_str!("../../schemas/config.schema.json"),
     ),
     (
         "result",

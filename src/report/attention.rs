@@ -3,14 +3,14 @@
 use std::fmt::Write;
 
 use super::html::{count, decimals};
-use super::run::{Attention, AttentionMap};
 use super::{Report, heat, tables};
 use crate::corpus::Modality;
 use crate::mean::mean_std;
+use crate::run::attention::{AttentionMap, AttentionRecord};
 
 /// The section of attention maps; empty where no run has any.
 pub(super) fn section(report: &Report) -> String {
-    let recorded: Vec<&Attention> =
+    let recorded: Vec<&AttentionRecord> =
         report.complete().filter_map(|(run, _)| run.attention.as_ref()).collect();
     let maps: Vec<Mean> = [Modality::Audio, Modality::Vision]
         .into_iter()
@@ -34,7 +34,7 @@ struct Mean {
 }
 
 /// The mean over the runs whose maps have the form of the first one.
-fn mean(recorded: &[&Attention], modality: Modality) -> Option<Mean> {
+fn mean(recorded: &[&AttentionRecord], modality: Modality) -> Option<Mean> {
     let form = |map: &AttentionMap| map.weights.iter().map(Vec::len).collect::<Vec<usize>>();
     let maps = recorded.iter().flat_map(|each| &each.maps).filter(|map| map.modality == modality);
     let mut maps = maps.peekable();
@@ -49,7 +49,7 @@ fn mean(recorded: &[&Attention], modality: Modality) -> Option<Mean> {
     Some(Mean { modality, n_runs: maps.len(), weights, shift })
 }
 
-fn write_section(html: &mut String, first: &Attention, maps: &[Mean]) -> std::fmt::Result {
+fn write_section(html: &mut String, first: &AttentionRecord, maps: &[Mean]) -> std::fmt::Result {
     let [low, high] = heat::range(maps.iter().map(|map| &map.weights));
     writeln!(
         html,

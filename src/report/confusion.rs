@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::html::{Text, count, minus};
-use super::run::Prediction;
 use super::{Report, tables};
 use crate::corpus::label::{BinScheme, Bins, EXCLUDED};
+use crate::run::predictions::Prediction;
 
 /// The section of matrices.
 pub(super) fn section(report: &Report) -> String {
@@ -48,7 +48,7 @@ fn matrix<'a>(
     let n_classes = scheme.class_names(bins).len();
     let mut matrix = vec![vec![0; n_classes]; n_classes];
     for row in rows {
-        let label = scheme.class(bins, row.label);
+        let label = scheme.class(bins, row.label_or_nan());
         let prediction = match scheme.class(bins, row.prediction) {
             // Only the label decides who takes part; a prediction of zero is not positive, as in
             // the metric.
@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn the_label_alone_excludes_and_a_prediction_of_zero_is_not_positive() {
         let row = |label, prediction| {
-            let (id, split) = (String::new(), SplitName::Test);
-            Prediction { id, split, label, prediction }
+            let (id, split, label) = (String::new(), SplitName::Test, Some(label));
+            Prediction { id, split, label, prediction, is_cut: false }
         };
         let rows = [row(0.0, 1.0), row(1.0, 0.0), row(1.0, 2.0), row(-1.0, f32::NAN)];
         let of = |bins| matrix(BinScheme::Cmu, bins, rows.iter());

@@ -5,8 +5,10 @@ use std::fmt::Write;
 use super::Report;
 use super::chart::{Axis, Chart};
 use super::html::{Text, count};
-use super::run::{Epoch, Run};
 use crate::mean::mean_std;
+use crate::run::Run;
+use crate::run::metrics::{CORR, MAE};
+use crate::run::record::EpochRecord;
 
 /// One kind of values over epochs.
 struct Curve {
@@ -15,7 +17,7 @@ struct Curve {
     /// Name in the legend.
     name: &'static str,
     /// The value of an epoch; NaN where there is none.
-    value: fn(&Epoch) -> f64,
+    value: fn(&EpochRecord) -> f64,
 }
 
 /// Curves that share a chart.
@@ -44,8 +46,8 @@ const PANELS: [Panel; 4] = [
         limits: [0.0, f64::INFINITY],
         curves: &[
             Curve { class: TRAIN, name: "training", value: |epoch| epoch.train_mae },
-            Curve { class: VALID, name: "validation", value: |epoch| epoch.valid.get("MAE") },
-            Curve { class: TEST, name: "test", value: |epoch| test(epoch, "MAE") },
+            Curve { class: VALID, name: "validation", value: |epoch| epoch.valid.get(MAE.id) },
+            Curve { class: TEST, name: "test", value: |epoch| test(epoch, MAE.id) },
         ],
     },
     Panel {
@@ -53,8 +55,8 @@ const PANELS: [Panel; 4] = [
         axis: "Pearson’s r",
         limits: [-1.0, 1.0],
         curves: &[
-            Curve { class: VALID, name: "validation", value: |epoch| epoch.valid.get("Corr") },
-            Curve { class: TEST, name: "test", value: |epoch| test(epoch, "Corr") },
+            Curve { class: VALID, name: "validation", value: |epoch| epoch.valid.get(CORR.id) },
+            Curve { class: TEST, name: "test", value: |epoch| test(epoch, CORR.id) },
         ],
     },
     Panel {
@@ -65,7 +67,7 @@ const PANELS: [Panel; 4] = [
     },
 ];
 
-fn test(epoch: &Epoch, metric: &str) -> f64 {
+fn test(epoch: &EpochRecord, metric: &str) -> f64 {
     epoch.test.as_ref().map_or(f64::NAN, |test| test.get(metric))
 }
 

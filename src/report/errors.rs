@@ -6,11 +6,13 @@ use std::fmt::Write;
 use super::chart::{Axis, Chart, nice_step};
 use super::curves::write_legend;
 use super::html::{Text, count, decimals, signed};
-use super::run::Prediction;
 use super::{Report, Texts, tables};
 use crate::corpus::Dataset;
 use crate::corpus::label::{BinScheme, Bins};
+use crate::corpus::spec::DatasetSpec;
 use crate::mean::mean_std;
+use crate::run::metrics::{self, MAE};
+use crate::run::predictions::Prediction;
 
 /// Segments in the table of the worst.
 const N_WORST: usize = 10;
@@ -33,7 +35,7 @@ fn write_section(html: &mut String, report: &Report) -> std::fmt::Result {
         .iter()
         .flatten()
         .copied()
-        .filter(|row| row.label.is_finite() && row.prediction.is_finite())
+        .filter(|row| row.label_or_nan().is_finite() && row.prediction.is_finite())
         .collect();
     let (Some(dataset), false) = (report.dataset(), rows.is_empty()) else {
         return writeln!(html, "<p>No run is complete yet.</p>");
@@ -62,32 +64,26 @@ fn write_section(html: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(html, "</div>")
 }
 
-/// The range of labels.
-fn limit(dataset: Dataset) -> f64 {
-    match dataset.bin_scheme() {
-        BinScheme::Cmu => 3.0,
-        BinScheme::Sims => 1.0,
-    }
-}
-
 /// The finest division of the label range, and its name.
 fn finest(dataset: Dataset) -> (BinScheme, Bins, &'static str) {
-    match dataset.bin_scheme() {
-        BinScheme::Cmu => (BinScheme::Cmu, Bins::Acc7, "Acc-7"),
-        BinScheme::Sims => (BinScheme::Sims, Bins::Acc5, "Acc-5"),
-    }
+    let scheme = dataset.bin_scheme();
+    let bins = match scheme {
+        BinScheme::Cmu => Bins::Acc7,
+        BinScheme::Sims => Bins::Acc5,
+    };
+    (scheme, bins, metrics::finest_accuracy(scheme).title)
 }
 
 fn scatter(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::fmt::Result {
     let values = || {
-        let both = rows.iter().flat_map(|row| [row.label, row.prediction]).map(f64::from);
-        both.chain([-limit(dataset), limit(dataset)])
+        let both = rows.iter().flat_map(|row| [row.label_or_nan(), row.prediction]).map(f64::from);
+        both.chain(DatasetSpec::of(dataset).label_range.map(f64::from))
     };
     let (low, high) = values().fold((0.0, 0.0), |(low, high), v| (v.min(low), v.max(high)));
     let mut chart =
         Chart::new(Axis::around("label", values()), Axis::around("prediction", values()));
     chart.line("guide", &[(low, low), (high, high)], "prediction = label");
-    let points = rows.iter().map(|row| (f64::from(row.label), f64::from(row.prediction)));
+    let points = rows.iter().map(|row| (f64::from(row.label_or_nan()), f64::from(row.prediction)));
     // Many points over one another are to be seen as such, few are to be seen at all.
     let class = if rows.len() > 1500 { "test many" } else { "test" };
     chart.dots(class, points);
@@ -100,7 +96,7 @@ fn scatter(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::fm
         "<figcaption>Standard deviation of the predictions {}, of the labels {}.</figcaption>\n\
          </figure>",
         decimals(std(|row| row.prediction), 3),
-        decimals(std(|row| row.label), 3)
+        decimals(std(|row| row.label_or_nan()), 3)
     )
 }
 
@@ -154,7 +150,7 @@ fn by_label<'a>(
 ) -> Vec<Vec<&'a Prediction>> {
     let mut classes = vec![Vec::new(); scheme.class_names(bins).len()];
     for row in rows {
-        let class = usize::try_from(scheme.class(bins, row.label)).unwrap_or(usize::MAX);
+        let class = usize::try_from(scheme.class(bins, row.label_or_nan())).unwrap_or(usize::MAX);
         if let Some(class) = classes.get_mut(class) {
             class.push(*row);
         }
@@ -170,7 +166,7 @@ fn by_class(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::f
     let heights: Vec<f64> = classes.iter().map(|rows| mae(rows)).collect();
     // Room for the numbers above the bars.
     let largest = heights.iter().copied().fold(0.0, f64::max);
-    let y = Axis::around("MAE, in units of the label", [0.0, 1.06 * largest]);
+    let y = Axis::around(&MAE.axis(), [0.0, 1.06 * largest]);
     let mut chart =
         Chart::new(Axis::classes(&format!("class of the label ({})", finest.2), names), y);
     for (idx, (class, height)) in classes.iter().zip(&heights).enumerate() {
@@ -207,7 +203,8 @@ fn classes(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::fm
         counts
     };
     let share = |n: usize| 100.0 * n as f64 / rows.len() as f64;
-    let (labels, predictions) = (count_by(|row| row.label), count_by(|row| row.prediction));
+    let (labels, predictions) =
+        (count_by(|row| row.label_or_nan()), count_by(|row| row.prediction));
     let most = labels.iter().chain(&predictions).copied().max().unwrap_or(0);
     let x = Axis::classes(&format!("class ({title})"), names);
     let mut chart = Chart::new(x, Axis::around("share, in %", [0.0, share(most)]));
@@ -251,7 +248,7 @@ fn write_worst(html: &mut String, report: &Report) -> std::fmt::Result {
     let predictions = report.predictions();
     let mut segments: BTreeMap<&str, Segment> = BTreeMap::new();
     for row in predictions.iter().flatten() {
-        let (label, prediction) = (f64::from(row.label), f64::from(row.prediction));
+        let (label, prediction) = (f64::from(row.label_or_nan()), f64::from(row.prediction));
         let new = || Segment { id: &row.id, label, predictions: Vec::new() };
         segments.entry(&row.id).or_insert_with(new).predictions.push(prediction);
     }

@@ -1,14 +1,12 @@
 //! One HTML page about one or several runs: metrics, curves, confusion matrices, errors.
 //!
-//! This module reads run folders and, if given, the store for the texts of segments. It must not
-//! know pickles, models or the command line. It builds without libtorch, and so it reads the JSON
-//! and CSV files of a run folder with types of its own ([`Run`]), not with those of the trainer; a
-//! test of the whole program, in which one writes what the other reads, keeps them together.
+//! This module shows runs as [`Run`] reads them and, if given, the store for the texts of segments. It
+//! must not know pickles, models, the trainer or the command line.
 //!
 //! The page is a single file without scripts and without anything to fetch, which its content
 //! security policy forbids besides. It holds no time of day: the same folders give the same bytes.
 //!
-//! `run` reads a folder, `chart` draws with SVG and `heat` matrices with it, `html` escapes and shows
+//! `chart` draws with SVG and `heat` matrices with it, `html` escapes and shows
 //! numbers; each of `page`, `tables`, `curves`, `confusion`, `attention` and `errors` writes a part
 //! of the page. `figure` and `space` put such drawings into files of their own, for `reproduce`.
 
@@ -21,9 +19,7 @@ mod errors;
 pub(crate) mod figure;
 pub(crate) mod heat;
 mod html;
-mod keys;
 mod page;
-mod run;
 #[cfg(feature = "train")]
 pub(crate) mod space;
 mod tables;
@@ -31,24 +27,18 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-pub use run::{
-    Attention, AttentionMap, Best, Config, Epoch, Prediction, Run, RunResult, Selected, Values,
-};
-
 use crate::corpus::{Dataset, SplitName};
+use crate::run::predictions::Prediction;
+use crate::run::record::RunResult;
+use crate::run::{Run, RunError, folder};
 use crate::store::{Store, StoreError};
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// Not a run folder, or a damaged one.
-    #[error("{path}: is no run of almt-data: {problem}")]
-    NotARun {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// A folder that stands twice: its run would count twice in the means.
     #[error("{path}: is given twice")]
     Twice {
@@ -108,7 +98,7 @@ impl Report {
     /// A folder is no run, stands twice, or is of another dataset than the first; `store` cannot be
     /// read, or no run was trained on it.
     pub fn read(folders: &[PathBuf], store: Option<&Path>) -> Result<Report, ReportError> {
-        let folders: Vec<PathBuf> = folders.iter().flat_map(|folder| run::within(folder)).collect();
+        let folders: Vec<PathBuf> = folders.iter().flat_map(|folder| within(folder)).collect();
         let mut runs: Vec<Run> = Vec::new();
         let mut seen = BTreeSet::new();
         for folder in &folders {
@@ -125,7 +115,7 @@ impl Report {
             }
             runs.push(run);
         }
-        run::name_apart(&mut runs, &folders);
+        name_apart(&mut runs, &folders);
         let texts = texts(&runs, store)?;
         Ok(Report { runs, texts })
     }
@@ -166,6 +156,30 @@ impl Report {
         let of_run = |run: &Run| -> bool { run.result.is_some() };
         let runs = self.runs.iter().filter(|run| of_run(run));
         runs.map(|run| run.predictions.iter().filter(|row| row.split == split).collect()).collect()
+    }
+}
+
+/// A folder itself, or where it is no run, the runs in it.
+fn within(folder: &Path) -> Vec<PathBuf> {
+    let runs = if folder::is_run(folder) { Vec::new() } else { folder::runs_in(folder) };
+    if runs.is_empty() { vec![folder.to_owned()] } else { runs }
+}
+
+/// Names the runs by their folders' names where those tell them apart.
+fn name_apart(runs: &mut [Run], folders: &[PathBuf]) {
+    let names: Vec<Option<String>> = folders
+        .iter()
+        .map(|folder| {
+            let folder = folder.canonicalize().ok()?;
+            Some(folder.file_name()?.to_string_lossy().into_owned())
+        })
+        .collect();
+    for (run, name) in runs.iter_mut().zip(&names) {
+        if let Some(name) = name
+            && names.iter().filter(|other| other.as_ref() == Some(name)).count() == 1
+        {
+            run.name.clone_from(name);
+        }
     }
 }
 
@@ -214,26 +228,32 @@ fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::preset::Preset;
 
     const MARKUP: &str = "<script>alert(1)</script>";
 
     /// A run folder with markup wherever a text can stand.
     fn write_run(folder: &Path) {
         let metrics = r#"{"MAE": 1.5, "Corr": null, "<b>": 0.5}"#;
+        let model = toml::to_string(&Preset::of(Dataset::Mosi).model).unwrap();
         let config = format!(
             "dataset = \"mosi\"\nstore = \"{MARKUP}\"\nstore_digest = \"{MARKUP}\"\nseed = 1\n\
+             modalities = [\"text\"]\nselect = \"{MARKUP}\"\nn_threads = 1\n\
              device = \"{MARKUP}\"\nwriter = \"{MARKUP}\"\nlibtorch = \"{MARKUP}\"\ncommand = \
-             [\"{MARKUP}\"]\n[hyper_parameters.training]\nepochs = 1\n"
+             [\"{MARKUP}\"]\n[hyper_parameters.model]\n{model}[hyper_parameters.training]\n\
+             epochs = 1\nbatch_size = 1\nlr = 0.1\nweight_decay = 0.0\n"
         );
         let epoch = format!(
             r#"{{"epoch": 1, "lr": 0.1, "train_loss": 2.0, "train_mae": 1.0, "valid": {metrics},
-               "test": {metrics}}}"#
+               "test": {metrics}, "train_seconds": 1.0, "seconds": 1.0}}"#
         );
         let result = format!(
             r#"{{"selected": {{"by": "{MARKUP}", "epoch": 1, "valid": {metrics},
                "test": {metrics}}}, "best_on_test_per_metric": {{"MAE": {{"value": 1.5,
                "epoch": 1}}}}, "checkpoint_blake3": "{MARKUP}", "n_epochs": 1, "n_parameters": 1,
-               "n_samples": {{"test": 2}}, "device": "{MARKUP}", "seconds": 1.0}}"#
+               "n_samples": {{"test": 2}}, "device": "{MARKUP}", "seconds": 1.0, "seed": 1,
+               "store_digest": "{MARKUP}", "last_weights_blake3": "{MARKUP}", "n_threads": 1,
+               "writer": "{MARKUP}"}}"#
         );
         let rows = format!("id,split,label,prediction\n{MARKUP},test,-3,1.5\nb,test,1,NaN\n");
         let files = [("config.toml", config), ("result.json", result), ("predictions.csv", rows)];

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::html::{Text, count, decimals};
-use super::run::Run;
 use super::{Report, attention, chart, confusion, curves, errors, tables};
 use crate::corpus::SplitName;
 use crate::corpus::degenerate::Degenerate;
-use crate::corpus::label::BinScheme;
 use crate::mean::mean_std;
 use crate::paper;
+use crate::run::Run;
+use crate::run::metrics::{self, CORR, MAE, Metric};
+use crate::run::record::RunResult;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -92,7 +93,7 @@ fn notices(html: &mut String, report: &Report) -> std::fmt::Result {
     for run in runs {
         let of_split = || run.predictions.iter().filter(|row| row.split == split);
         let predictions: Vec<f32> = of_split().map(|row| row.prediction).collect();
-        let labels: Vec<f32> = of_split().map(|row| row.label).collect();
+        let labels: Vec<f32> = of_split().map(|row| row.label_or_nan()).collect();
         let scheme = run.dataset().bin_scheme();
         if let Some(problem) = Degenerate::find(scheme, &predictions, &labels) {
             writeln!(
@@ -116,10 +117,9 @@ fn notices(html: &mut String, report: &Report) -> std::fmt::Result {
 /// The figures that are looked for first.
 fn tiles(html: &mut String, report: &Report) -> std::fmt::Result {
     let Some(dataset) = report.dataset() else { return Ok(()) };
-    let metrics = match dataset.bin_scheme() {
-        BinScheme::Cmu => ["MAE", "Corr", "Mult_acc_7", "Non0_acc_2"],
-        BinScheme::Sims => ["MAE", "Corr", "Mult_acc_5", "Mult_acc_2"],
-    };
+    let scheme = dataset.bin_scheme();
+    let metrics =
+        [&MAE, &CORR, metrics::finest_accuracy(scheme), metrics::coarsest_accuracy(scheme)];
     let n_complete = report.complete().count();
     if n_complete == 0 {
         return Ok(());
@@ -127,18 +127,18 @@ fn tiles(html: &mut String, report: &Report) -> std::fmt::Result {
     let split = tables::split_words(report.split());
     writeln!(html, "<dl class=\"tiles\">")?;
     for metric in metrics {
-        let (n, mean, std) = mean_std(tables::selected(report).map(|of| of.get(metric)));
-        let (name, variant, _) = tables::metric_words(metric);
+        let (n, mean, std) = mean_std(tables::selected(report).map(|of| of.get(metric.id)));
+        let Metric { title, variant, .. } = metric;
         let spread = match n {
             0 | 1 => String::new(),
             n => format!("<small>± {} over {n} runs</small>", decimals(std, 3)),
         };
-        let paper = paper::almt(dataset).get(metric);
+        let paper = paper::almt(dataset).get(metric.id);
         let paper = paper
             .map_or(String::new(), |paper| format!("<small>paper {}</small>", decimals(*paper, 3)));
         writeln!(
             html,
-            "<div><dt>{name} {variant}<small> {split}</small></dt><dd>{}{spread}{paper}</dd></div>",
+            "<div><dt>{title} {variant}<small> {split}</small></dt><dd>{}{spread}{paper}</dd></div>",
             decimals(mean, 3)
         )?;
     }
@@ -159,7 +159,7 @@ fn facts(html: &mut String, report: &Report) -> std::fmt::Result {
         Text(shown).to_string()
     };
     let each = |of: &dyn Fn(&Run) -> String| distinct(&mut runs.iter().map(of));
-    let of_result = |of: &dyn Fn(&super::RunResult) -> String| {
+    let of_result = |of: &dyn Fn(&RunResult) -> String| {
         distinct(&mut report.complete().map(|(_, result)| of(result)))
     };
     let facts = [

@@ -5,27 +5,22 @@ use std::fmt::Write;
 
 use super::Report;
 use super::html::{Text, count, decimals, signed};
-use super::run::{Run, RunResult, Values};
 use crate::corpus::SplitName;
 use crate::mean::mean_std;
 use crate::paper;
+use crate::run::Run;
+use crate::run::metrics::{self, Better, Metric, Metrics};
+use crate::run::record::RunResult;
 
-/// A metric as papers call it: name, variant, and whether lower is better.
-pub(super) fn metric_words(metric: &str) -> (String, &'static str, bool) {
-    let (name, variant) = match metric {
-        "Has0_acc_2" => ("Acc-2", "has0"),
-        "Has0_F1_score" => ("F1", "has0"),
-        "Non0_acc_2" => ("Acc-2", "non0"),
-        "Non0_F1_score" => ("F1", "non0"),
-        "Mult_acc_2" => ("Acc-2", ""),
-        "Mult_acc_3" => ("Acc-3", ""),
-        "Mult_acc_5" => ("Acc-5", ""),
-        "Mult_acc_7" => ("Acc-7", ""),
-        "F1_score" => ("F1", ""),
-        "F1_score_swapped" => ("F1", "swapped"),
-        other => (other, ""),
-    };
-    (Text(name).to_string(), variant, metric == "MAE")
+/// Title and variant of a metric, with an arrow the way it is better; one of another version has no
+/// more than its name.
+fn heading(id: &str) -> (Text<&str>, &'static str, &'static str) {
+    match metrics::find(id) {
+        None => (Text(id), "", "↑"),
+        Some(Metric { title, variant, better, .. }) => {
+            (Text(title), variant, if *better == Better::Lower { "↓" } else { "↑" })
+        }
+    }
 }
 
 /// A split in a sentence.
@@ -37,7 +32,7 @@ pub(super) fn split_words(split: SplitName) -> &'static str {
     }
 }
 
-fn of_split(result: &RunResult, split: SplitName) -> Option<&Values> {
+fn of_split(result: &RunResult, split: SplitName) -> Option<&Metrics> {
     match split {
         SplitName::Test => result.selected.test.as_ref(),
         _ => Some(&result.selected.valid),
@@ -45,7 +40,7 @@ fn of_split(result: &RunResult, split: SplitName) -> Option<&Values> {
 }
 
 /// Metrics of the complete runs at their selected epochs, on the split that the page judges.
-pub(super) fn selected(report: &Report) -> impl Iterator<Item = &Values> {
+pub(super) fn selected(report: &Report) -> impl Iterator<Item = &Metrics> {
     let split = report.split();
     report.complete().filter_map(move |(_, result)| of_split(result, split))
 }
@@ -85,7 +80,7 @@ struct Row<'a> {
 }
 
 fn selected_table(html: &mut String, report: &Report, split: SplitName) -> std::fmt::Result {
-    let of_runs: Vec<(&Run, &RunResult, &Values)> = report
+    let of_runs: Vec<(&Run, &RunResult, &Metrics)> = report
         .complete()
         .filter_map(|(run, result)| Some((run, result, of_split(result, split)?)))
         .collect();
@@ -146,9 +141,9 @@ fn released_table(html: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// Names of all metrics, in the order of the first run that has them.
-fn metrics<'a>(of_runs: impl Iterator<Item = &'a Values>) -> Vec<&'a str> {
+fn metrics<'a>(of_runs: impl Iterator<Item = &'a Metrics>) -> Vec<&'a str> {
     let mut names = Vec::new();
-    for (name, _) in of_runs.flat_map(Values::iter) {
+    for (name, _) in of_runs.flat_map(Metrics::iter) {
         if !names.contains(&name) {
             names.push(name);
         }
@@ -206,11 +201,10 @@ fn table(html: &mut String, first: &str, metrics: &[&str], rows: &[Row]) -> std:
         writeln!(html, "<th>Epoch</th>")?;
     }
     for metric in metrics {
-        let (name, variant, lower) = metric_words(metric);
-        let arrow = if lower { "↓" } else { "↑" };
+        let (title, variant, arrow) = heading(metric);
         writeln!(
             html,
-            "<th title=\"{}\">{name} {arrow}<small>{variant}</small></th>",
+            "<th title=\"{}\">{title} {arrow}<small>{variant}</small></th>",
             Text(metric)
         )?;
     }
@@ -222,7 +216,8 @@ fn table(html: &mut String, first: &str, metrics: &[&str], rows: &[Row]) -> std:
             write!(html, "<td>{}</td>", row.epoch)?;
         }
         for (idx, (value, shown)) in row.cells.iter().enumerate() {
-            let lower = metric_words(metrics[idx]).2;
+            let metric = metrics::find(metrics[idx]);
+            let lower = metric.is_some_and(|metric| metric.better == Better::Lower);
             let values = rows.iter().filter(|row| row.class == "run").map(|row| row.cells[idx].0);
             let best = values.fold(f64::NAN, if lower { f64::min } else { f64::max });
             let class = match row.class == "run" && n_runs > 1 && *value == best {
@@ -301,17 +296,6 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Dataset;
-
-    #[test]
-    fn the_paper_has_metrics_that_the_page_has_words_for() {
-        for dataset in Dataset::ALL {
-            for metric in paper::almt(dataset).keys() {
-                let (name, ..) = metric_words(metric);
-                assert!(["Acc-", "F1", "MAE", "Corr"].iter().any(|part| name.starts_with(part)));
-            }
-        }
-    }
 
     #[test]
     fn words_are_quoted_as_a_shell_needs_it() {

@@ -9,6 +9,7 @@ use crate::corpus::SplitName;
 use crate::mean::mean_std;
 use crate::report::chart::{Axis, Chart};
 use crate::report::figure::{Figure, Mark};
+use crate::run::metrics::MAE;
 use crate::run::record::EpochRecord;
 
 /// Epochs of several seeds.
@@ -38,7 +39,7 @@ type Curve = (SplitName, &'static str, &'static str, fn(&EpochRecord) -> f64);
 
 const CURVES: [Curve; 2] = [
     (SplitName::Train, "train", "(a) training split", |epoch| epoch.train_mae),
-    (SplitName::Valid, "valid", "(b) validation split", |epoch| epoch.valid.get("MAE")),
+    (SplitName::Valid, "valid", "(b) validation split", |epoch| epoch.valid.get(MAE.id)),
 ];
 
 impl Convergence {
@@ -101,7 +102,7 @@ impl Convergence {
                 })
                 .collect();
             let edges = band.iter().flat_map(|(_, low, high)| [*low, *high]);
-            let y = Axis::around("MAE", of_split().map(|line| line.mean).chain(edges));
+            let y = Axis::around(MAE.title, of_split().map(|line| line.mean).chain(edges));
             let x = Axis::counting("epoch", of_split().map(|line| line.epoch as f64));
             let mut chart = Chart::new(x, y);
             chart.band(class, &band);

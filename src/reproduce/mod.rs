@@ -30,6 +30,7 @@ pub use table::Table;
 pub use tsne::tsne;
 
 use crate::corpus::{Dataset, Modality};
+use crate::run::metrics;
 use crate::run::preset::Preset;
 
 /// An experiment of `schemas/paper/experiments.toml`.
@@ -70,10 +71,7 @@ pub struct Row {
 
 /// The metrics that the paper's ablations report: the finest accuracy of the dataset, and the error.
 pub fn headline(dataset: Dataset) -> [&'static str; 2] {
-    match dataset {
-        Dataset::Mosi | Dataset::Mosei => ["Mult_acc_7", "MAE"],
-        Dataset::Sims | Dataset::Simsv2 => ["Mult_acc_5", "MAE"],
-    }
+    [metrics::finest_accuracy(dataset.bin_scheme()).id, metrics::MAE.id]
 }
 
 impl Experiment {
@@ -135,7 +133,6 @@ fn shown(mean: f64, std: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::metrics;
 
     #[test]
     fn every_experiment_can_be_built_and_has_the_papers_metrics() {

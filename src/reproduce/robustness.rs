@@ -9,7 +9,7 @@ use crate::corpus::Modality;
 use crate::mean::mean_std;
 use crate::report::chart::{Axis, Chart};
 use crate::report::figure::{Figure, Mark};
-use crate::run::metrics::Metrics;
+use crate::run::metrics::{MAE, Metrics};
 use crate::train::corrupt::{Corruption, CorruptionKind};
 
 /// One model on inputs made worse in one way.
@@ -35,7 +35,7 @@ pub struct RobustnessLine {
     /// Seed of the model.
     pub seed: u64,
     /// Name of the metric.
-    pub metric: &'static str,
+    pub metric: String,
     /// Its value.
     pub value: f64,
 }
@@ -54,7 +54,7 @@ impl RobustnessPoint {
                 kind: point.corruption.map_or(String::new(), |it| it.kind.to_string()),
                 amount: point.corruption.map_or(0.0, |it| it.amount),
                 seed: point.seed,
-                metric,
+                metric: metric.into(),
                 value,
             })
         });
@@ -69,7 +69,7 @@ impl RobustnessPoint {
              ![error by corruption](robustness.svg)\n\n\
              | inputs | MAE | growth |\n|---|---|---|\n"
         );
-        let mae = |point: &RobustnessPoint| point.metrics.get("MAE");
+        let mae = |point: &RobustnessPoint| point.metrics.get(MAE.id);
         let clean = |seed| {
             let found = points.iter().find(|it| it.corruption.is_none() && it.seed == seed);
             found.map_or(f64::NAN, mae)
@@ -104,7 +104,7 @@ impl RobustnessPoint {
                 [mae - std, mae + std]
             });
             let x = Axis::around("amount", all().map(|(amount, ..)| *amount));
-            let mut chart = Chart::new(x, Axis::around("MAE", ends));
+            let mut chart = Chart::new(x, Axis::around(MAE.title, ends));
             for (class, curve) in &curves {
                 let with_std = curve.iter().filter(|(.., std)| !std.is_nan());
                 let band = with_std.map(|(x, mae, std)| (*x, mae - std, mae + std));
@@ -154,7 +154,7 @@ fn curve(points: &[RobustnessPoint], modality: Modality, kind: CorruptionKind) -
             Some(it) if (it.modality, it.kind) == (modality, kind) => it.amount,
             Some(_) => return None,
         };
-        let (_, mae, std) = mean_std(of_one.iter().map(|point| point.metrics.get("MAE")));
+        let (_, mae, std) = mean_std(of_one.iter().map(|point| point.metrics.get(MAE.id)));
         Some((f64::from(amount), mae, std))
     });
     of_curve.collect()

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::number;
 use crate::corpus::{Modality, SplitName};
 
 /// `attention.json`: attention weights of the last AHL layer at the selected epoch, each the mean
@@ -30,6 +31,7 @@ pub struct AttentionMap {
     pub weights: Vec<Vec<f64>>,
     /// Mean length of what the layer adds to a token of the hyper-modality from this modality: the
     /// weights alone do not tell how much that is.
+    #[serde(deserialize_with = "number")]
     pub shift: f64,
 }
 

@@ -106,10 +106,11 @@ pub fn compare(
         differences(labels, &one, &other)
     });
     let (of_a, of_b) = (metrics::evaluate(scheme, a, labels), metrics::evaluate(scheme, b, labels));
-    of_a.iter()
-        .zip(of_b.iter())
+    metrics::names(scheme)
+        .into_iter()
+        .zip(of_a.iter().zip(of_b.iter()))
         .enumerate()
-        .map(|(metric_idx, ((metric, a), (_, b)))| {
+        .map(|(metric_idx, (metric, ((_, a), (_, b))))| {
             let difference = b - a;
             let column = |rounds: &[Vec<f64>]| -> Vec<f64> {
                 let column = rounds.iter().map(|round| round[metric_idx]);

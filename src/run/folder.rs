@@ -26,6 +26,33 @@ pub const ATTENTION: &str = "attention.json";
 pub const RESULT: &str = "result.json";
 /// Where an unfinished run stands.
 pub const STATE: &str = "state.safetensors";
+/// Where runs stand that are trained as one, in the folder that theirs lie in.
+pub const STATE_TOGETHER: &str = "together.safetensors";
+
+/// The folder of a run among those of several seeds.
+pub fn of_seed(out: &Path, seed: u64) -> PathBuf {
+    out.join(format!("seed-{seed}"))
+}
+
+/// Whether a folder is that of a run.
+pub fn is_run(folder: &Path) -> bool {
+    folder.join(CONFIG).exists()
+}
+
+/// The runs in a folder, by name and number.
+pub fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut runs: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| is_run(path)).collect();
+    // `seed-10` comes after `seed-9`.
+    runs.sort_by_key(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = name.trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned();
+        let number = name[stem.len()..].parse::<u64>().unwrap_or(0);
+        (stem, number, name)
+    });
+    runs
+}
 
 /// What becomes of an error of the file system at a path of a run.
 pub fn io(path: &Path) -> impl Fn(std::io::Error) -> RunError + '_ {
@@ -174,4 +201,23 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> 
         .map_err(std::io::Error::other)
         .and_then(|json| publish::write(path, &json))
         .map_err(io(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_within_a_folder_are_in_the_order_of_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["seed-10", "seed-9", "other"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            if name != "other" {
+                fs::write(folder.path().join(name).join(CONFIG), "").unwrap();
+            }
+        }
+        let expected = ["seed-9", "seed-10"].map(|name| folder.path().join(name));
+        assert_eq!(runs_in(folder.path()), expected);
+        assert!(runs_in(&expected[0]).is_empty());
+    }
 }

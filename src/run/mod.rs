@@ -9,9 +9,11 @@ pub mod attention;
 pub mod compare;
 pub mod events;
 pub mod folder;
+mod keys;
 pub mod metrics;
 pub mod predictions;
 pub mod preset;
+mod read;
 pub mod recipe;
 pub mod record;
 pub mod schedule;
@@ -19,6 +21,10 @@ pub mod seeds;
 pub mod settings;
 
 use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer};
+
+pub use read::Run;
 
 /// What can be wrong with the folder of a run.
 #[derive(Debug, thiserror::Error)]
@@ -47,4 +53,9 @@ pub enum RunError {
         /// The system's answer.
         cause: std::io::Error,
     },
+}
+
+/// A number, or NaN for `null`, which stands for it in JSON.
+fn number<'de, D: Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or(f64::NAN))
 }

@@ -24,6 +24,29 @@ pub struct Prediction {
     pub is_cut: bool,
 }
 
+impl Prediction {
+    /// The label; NaN where there is none.
+    pub fn label_or_nan(&self) -> f32 {
+        self.label.unwrap_or(f32::NAN)
+    }
+
+    /// Prediction minus label; NaN where there is none.
+    pub fn error(&self) -> f64 {
+        f64::from(self.prediction) - f64::from(self.label_or_nan())
+    }
+}
+
+/// The columns of a file of predictions: what each segment is and, for every scheme of bins, the class of
+/// each number; with `is_cut` where segments were cut.
+pub fn columns(scheme: BinScheme, is_cut: bool) -> Vec<String> {
+    let mut columns: Vec<String> = ["id", "split", "label", "prediction"].map(String::from).into();
+    for bins in scheme.bins() {
+        columns.extend(["label", "prediction"].map(|of| format!("{}_{of}", bins.name())));
+    }
+    columns.extend(is_cut.then(|| "is_cut".into()));
+    columns
+}
+
 /// Writes `id,split,label,prediction` and, for every scheme of bins, the class of each, as CSV; the
 /// numbers come back to the bit when read as float32. The fields of a label that a segment has not are
 /// empty. A column `is_cut` comes last where segments were cut, 1 for those.
@@ -33,13 +56,8 @@ pub struct Prediction {
 pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<()> {
     let draft = Draft::new(path, true)?;
     let mut writer = csv::Writer::from_path(draft.path())?;
-    let mut header: Vec<String> = ["id", "split", "label", "prediction"].map(String::from).into();
-    for bins in scheme.bins() {
-        header.extend(["label", "prediction"].map(|of| format!("{}_{of}", bins.name())));
-    }
     let any_cut = rows.iter().any(|row| row.is_cut);
-    header.extend(any_cut.then(|| "is_cut".into()));
-    writer.write_record(&header)?;
+    writer.write_record(columns(scheme, any_cut))?;
     for row in rows {
         let mut record = vec![
             row.id.clone(),
@@ -95,15 +113,8 @@ pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io:
 /// The file cannot be read.
 pub fn unknown_columns(path: &Path) -> io::Result<Vec<String>> {
     let mut reader = csv::Reader::from_path(path)?;
-    let is_known = |name: &&str| {
-        let of_bins = |scheme: BinScheme| {
-            let mut rests = scheme.bins().iter().filter_map(|bins| name.strip_prefix(bins.name()));
-            rests.any(|rest| ["_label", "_prediction"].contains(&rest))
-        };
-        ["id", "split", "label", "prediction", "is_cut"].contains(name)
-            || of_bins(BinScheme::Cmu)
-            || of_bins(BinScheme::Sims)
-    };
+    let known = [BinScheme::Cmu, BinScheme::Sims].map(|scheme| columns(scheme, true)).concat();
+    let is_known = |name: &&str| known.iter().any(|known| known == name);
     let header = reader.headers()?;
     Ok(header.iter().filter(|name| !is_known(name)).map(str::to_owned).collect())
 }

@@ -1,7 +1,9 @@
 //! Hyper-parameters per model and dataset, from `schemas/presets/MODEL/DATASET.toml`: what the model is,
 //! and how it is trained.
 
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::recipe::{Group, Moments, Phase, Rule};
 use super::schedule::Schedule;
@@ -9,7 +11,7 @@ use crate::corpus::Dataset;
 use crate::model::registry::ModelSpec;
 
 /// What an epoch does with batches that are left over when gradients of several are added up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Remainder {
     /// A step is taken along their gradients.
@@ -26,7 +28,7 @@ impl Remainder {
 }
 
 /// How long a model is trained, and on what.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// Passes over the training split, at most.
@@ -67,10 +69,10 @@ fn is_mae(name: &str) -> bool {
 }
 
 /// All hyper-parameters of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "PresetFile")]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Preset {
-    /// The model.
+    /// The model: its `kind`, and the sizes that its presets have.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub model: ModelSpec,
     /// How long it is trained, and on what.
     pub training: Training,
@@ -88,6 +90,12 @@ struct PresetFile {
     training: toml::Table,
     variant: Option<toml::Value>,
     phase: Option<Vec<Phase>>,
+}
+
+impl<'de> Deserialize<'de> for Preset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Preset, D::Error> {
+        PresetFile::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
+    }
 }
 
 impl TryFrom<PresetFile> for Preset {
@@ -123,7 +131,7 @@ fn phase_of_older_version(training: &mut toml::Table) -> Result<Phase, toml::de:
     let Rates { lr, weight_decay, schedule } = rates.try_into()?;
     let schedule = match schedule.as_deref() {
         None => Schedule::WarmupCosine,
-        Some(name) => name.parse().map_err(serde::de::Error::custom)?,
+        Some(name) => name.parse().map_err(toml::de::Error::custom)?,
     };
     Ok(Phase {
         name: "main".into(),

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::metrics::{Direction, Metrics, direction};
+use super::metrics::{self, Metrics};
+use super::number;
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Modality, SplitName};
 
@@ -18,18 +19,23 @@ pub struct EpochRecord {
     /// Counted from 1.
     pub epoch: usize,
     /// Learning rate during the epoch.
+    #[serde(deserialize_with = "number")]
     pub lr: f64,
     /// Mean squared error over the epoch's samples, each before its step.
+    #[serde(deserialize_with = "number")]
     pub train_loss: f64,
     /// Mean absolute error over the same.
+    #[serde(deserialize_with = "number")]
     pub train_mae: f64,
     /// Metrics on the validation split after the epoch.
     pub valid: Metrics,
     /// Metrics on the test split after the epoch.
     pub test: Option<Metrics>,
     /// Wall time of the epoch's steps.
+    #[serde(deserialize_with = "number")]
     pub train_seconds: f64,
     /// Wall time of the epoch.
+    #[serde(deserialize_with = "number")]
     pub seconds: f64,
 }
 
@@ -38,6 +44,7 @@ pub struct EpochRecord {
 #[serde(deny_unknown_fields)]
 pub struct Best {
     /// The value.
+    #[serde(deserialize_with = "number")]
     pub value: f64,
     /// The epoch, counted from 1.
     pub epoch: usize,
@@ -87,6 +94,7 @@ pub struct RunResult {
     /// Threads that libtorch used: with another number, sums are rounded differently.
     pub n_threads: i32,
     /// Wall time of all epochs.
+    #[serde(deserialize_with = "number")]
     pub seconds: f64,
     /// What was padded or cut of each split.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -227,8 +235,5 @@ impl History<'_> {
 /// Whether a value of a metric is better than the best so far; NaN never is.
 fn is_better(name: &str, value: f64, best: Option<f64>) -> bool {
     let Some(best) = best else { return !value.is_nan() };
-    match direction(name) {
-        Some(Direction::Lower) => value < best,
-        _ => value > best,
-    }
+    metrics::find(name).map_or(value > best, |metric| metric.is_better(value, best))
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::preset::Preset;
@@ -10,7 +11,7 @@ use crate::corpus::{Dataset, Modality};
 use crate::name::named;
 
 /// What a run is made of. With the same settings, store and machine, a run gives the same bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainSettings {
     /// The dataset, which decides metrics and bins.
@@ -60,8 +61,20 @@ pub struct TrainSettings {
     pub hyper_parameters: Preset,
 }
 
+impl TrainSettings {
+    /// Epochs that the run is meant to have.
+    pub fn n_epochs(&self) -> usize {
+        self.hyper_parameters.training.epochs
+    }
+
+    /// The JSON Schema of `config.toml`.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(TrainSettings)
+    }
+}
+
 /// How exact the products of a training step are. Weights, sums and evaluation are float32 always.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Everything is float32.
@@ -95,7 +108,7 @@ impl Precision {
 named!(Precision);
 
 /// One fold of a split manifest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FoldChoice {
     /// The file.
@@ -107,7 +120,7 @@ pub struct FoldChoice {
 }
 
 /// A validation split that is drawn from the training split.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValidDraw {
     /// Share of the training split's segments, in (0, 1).
@@ -119,7 +132,7 @@ pub struct ValidDraw {
 }
 
 /// A weights file to begin with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InitialWeights {
     /// The file.
@@ -129,7 +142,7 @@ pub struct InitialWeights {
 }
 
 /// A BERT that is trained with the rest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderChoice {
     /// Its folder.
@@ -144,7 +157,7 @@ pub struct EncoderChoice {
 }
 
 /// Where the tokens of an encoder come from.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "from", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TokenChoice {
     /// From the `text_bert` of the store.

@@ -23,7 +23,8 @@ use crate::model::Residual;
 use crate::model::contract::{Need, Needs};
 use crate::model::registry::ModelSpec;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
-use crate::run::folder;
+use crate::run::folder::{self, of_seed};
+use crate::run::metrics::MAE;
 use crate::run::preset::Preset;
 use crate::run::record::RunResult;
 use crate::run::schedule::Schedule;
@@ -423,14 +424,14 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
             .iter()
             .map(|seed| {
                 let settings = TrainSettings { seed: *seed, ..settings.clone() };
-                fit_or_keep(&settings, &data, device, &folder_of_seed(&out, *seed), start)
+                fit_or_keep(&settings, &data, device, &of_seed(&out, *seed), start)
             })
             .collect::<Result<Vec<_>, _>>()?,
     };
     for result in &results {
         let seed = result.seed;
         if let Some(test) = &result.selected.test {
-            let (epoch, mae) = (result.selected.epoch, test.get("MAE"));
+            let (epoch, mae) = (result.selected.epoch, test.get(MAE.id));
             eprintln!("seed {seed}: epoch {epoch}, test MAE {mae:.4}, {:.1} s", result.seconds);
         }
     }
@@ -461,11 +462,6 @@ pub(super) fn fit_or_keep(
     }
 }
 
-/// The folder of a run among several.
-fn folder_of_seed(out: &Path, seed: u64) -> PathBuf {
-    out.join(format!("seed-{seed}"))
-}
-
 /// Trains the models of several seeds as one, each with a folder of its own below `out`. Complete runs
 /// are kept, stopped ones go on.
 pub(super) fn fit_together(
@@ -479,7 +475,7 @@ pub(super) fn fit_together(
     let of_seed = |seed: &u64| {
         let together_with = seeds.to_vec();
         let settings = TrainSettings { seed: *seed, together_with, ..settings.clone() };
-        (settings, folder_of_seed(out, *seed))
+        (settings, of_seed(out, *seed))
     };
     let runs: Vec<(TrainSettings, PathBuf)> = seeds.iter().map(of_seed).collect();
     let found = runs.iter().map(|(settings, folder)| kept(folder, settings, start));
@@ -496,7 +492,7 @@ pub(super) fn fit_together(
         return Ok(results);
     }
     let mut progress = Bar::new(settings, data.train.n_samples());
-    let state = out.join("together.safetensors");
+    let state = out.join(folder::STATE_TOGETHER);
     let results = run::train_together(&runs, data, device, &state, start, &mut progress);
     progress.bar.finish_and_clear();
     Ok(results?)
@@ -514,7 +510,7 @@ pub(super) fn kept(
     settings: &TrainSettings,
     start: Start,
 ) -> Result<Option<Kept>, Failure> {
-    if start == Start::Overwrite || !folder.join(folder::CONFIG).exists() {
+    if start == Start::Overwrite || !folder::is_run(folder) {
         return Ok(None);
     }
     let found = folder::read_config(folder)?;

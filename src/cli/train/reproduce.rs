@@ -22,6 +22,8 @@ use crate::model::registry::Inputs;
 use crate::paper;
 use crate::publish;
 use crate::reproduce::{Experiment, ModelSize, RobustnessPoint, Row, Table};
+use crate::run::folder::of_seed;
+use crate::run::metrics::MAE;
 use crate::run::preset::Preset;
 use crate::run::seeds::spread;
 use crate::run::settings::{Precision, TrainSettings};
@@ -222,7 +224,7 @@ impl Bench<'_> {
             store_digest: self.samples.store().manifest().digest.clone(),
             modalities,
             seed: 0,
-            select: "MAE".into(),
+            select: MAE.id.into(),
             patience: None,
             device: device::name(self.device),
             precision: Precision::default(),
@@ -248,7 +250,7 @@ impl Bench<'_> {
     }
 
     fn run_folder(&self, folder: &str, seed: u64) -> PathBuf {
-        self.out.join("runs").join(folder).join(format!("seed-{seed}"))
+        of_seed(&self.out.join("runs").join(folder), seed)
     }
 
     /// The data of a run, which stay until a run sees other modalities.

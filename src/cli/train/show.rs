@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::run::metrics::MAE;
 use crate::run::record::{EpochRecord, RunResult};
 use crate::run::seeds::Spread;
 use crate::run::settings::TrainSettings;
@@ -87,6 +88,6 @@ impl Progress for Bar {
     }
 
     fn epoch(&mut self, record: &EpochRecord) {
-        self.valid_mae = Some(record.valid.get("MAE"));
+        self.valid_mae = Some(record.valid.get(MAE.id));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::variant::{EmbeddingKind, FusionQuery, HyperModalityKind, Variant};
@@ -10,7 +11,7 @@ use crate::corpus::Modality;
 use crate::name::named;
 
 /// What an AHL layer adds its shift to. Paper and released code differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Residual {
     /// `H_j = LN4(H_{j-1}) + shift_j`, what the released code computes.
@@ -45,7 +46,7 @@ pub struct Sequence {
 }
 
 /// Sizes of the model that do not depend on its input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlmtSizes {
     /// Tokens per modality, `T`.

@@ -1,13 +1,14 @@
 //! What the paper's ablations change of the model (Tables 3 to 7). The paper is short on details;
 //! each choice here is the plainest reading of its words.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::AlmtConfig;
 use crate::name::named;
 
 /// How a modality's frames become tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EmbeddingKind {
     /// `T` learned tokens gather them by a transformer, Eq. 1.
@@ -32,7 +33,7 @@ impl EmbeddingKind {
 }
 
 /// How the hyper-modality comes from audio and vision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HyperModalityKind {
     /// Under the guidance of language, Eq. 3 to 5.
@@ -58,7 +59,7 @@ impl HyperModalityKind {
 }
 
 /// How language and hyper-modality become one vector: Table 7.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FusionKind {
     /// The cross-modality fusion transformer, Eq. 6 to 8.
@@ -108,7 +109,7 @@ impl FusionKind {
 }
 
 /// Whose tokens ask in the fusion transformer: Table 5. The other's are keys and values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FusionQuery {
     /// Language asks the hyper-modality.
@@ -135,7 +136,7 @@ impl FusionQuery {
 named!(EmbeddingKind, HyperModalityKind, FusionKind, FusionQuery);
 
 /// Where a model differs from the published one; the default is the published one.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Variant {
     /// How frames become tokens.

@@ -1,13 +1,16 @@
 //! The metrics of the field, with MMSA's names and the exact arithmetic of the published metric
 //! code (Haoyu-ha/ALMT `core/metric.py`). One file per metric, each with its conventions.
 //!
-//! All of them are computed over a whole split, never as a mean over batches.
+//! All of them are computed over a whole split, never as a mean over batches. What they are called and
+//! which way each is better is said in `table` alone.
 
 mod acc;
 mod corr;
 mod f1;
 mod mae;
+mod table;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -16,65 +19,44 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::corpus::label::{BinScheme, Bins};
+pub use table::{
+    Better, CMU, CORR, MAE, Metric, SIMS, coarsest_accuracy, find, finest_accuracy, of,
+};
 
-/// Whether larger values of a metric are better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Accuracies, F1 and correlation.
-    Higher,
-    /// Errors.
-    Lower,
-}
+use crate::corpus::label::{BinScheme, Bins};
 
 /// Metrics of one split by name, in the order in which papers list them.
 ///
 /// A metric that is not defined on the data (a correlation with a constant, an accuracy over no
-/// sample) is NaN, and `null` in JSON.
+/// sample) is NaN, and `null` in JSON. Of a run of another version, names that this one does not know
+/// are kept.
 #[derive(Debug, Clone, Default, PartialEq, JsonSchema)]
 #[schemars(transparent)]
 pub struct Metrics {
     #[schemars(with = "BTreeMap<String, Option<f64>>")]
-    values: Vec<(&'static str, f64)>,
+    values: Vec<(Cow<'static, str>, f64)>,
 }
 
 impl Metrics {
+    fn new<const N: usize>(metrics: &[Metric; N], values: [f64; N]) -> Metrics {
+        let ids = metrics.iter().map(|metric| metric.id.into());
+        Metrics { values: ids.zip(values).collect() }
+    }
+
     /// All values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
-        self.values.iter().copied()
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> + '_ {
+        self.values.iter().map(|(name, value)| (&**name, *value))
     }
 
-    /// One value; NaN where the dataset has no such metric.
+    /// One value; NaN where there is none.
     pub fn get(&self, name: &str) -> f64 {
-        self.values.iter().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, value)| *value)
+        self.iter().find(|(known, _)| *known == name).map_or(f64::NAN, |(_, value)| value)
     }
 }
 
-/// All metrics, of all datasets.
-const NAMES: [&str; 12] = [
-    "Has0_acc_2",
-    "Has0_F1_score",
-    "Non0_acc_2",
-    "Non0_F1_score",
-    "Mult_acc_2",
-    "Mult_acc_3",
-    "Mult_acc_5",
-    "Mult_acc_7",
-    "F1_score",
-    "F1_score_swapped",
-    "MAE",
-    "Corr",
-];
-
-/// The metrics of a scheme of bins, in the order of [`Metrics`].
+/// The names of the metrics of a scheme of bins, in the order of [`Metrics`].
 pub fn names(scheme: BinScheme) -> Vec<&'static str> {
-    evaluate(scheme, &[], &[]).iter().map(|(name, _)| name).collect()
-}
-
-/// Which way a metric is better; `None` of a name that no dataset has.
-pub fn direction(name: &str) -> Option<Direction> {
-    let known = NAMES.contains(&name);
-    known.then_some(if name == "MAE" { Direction::Lower } else { Direction::Higher })
+    of(scheme).iter().map(|metric| metric.id).collect()
 }
 
 impl<'de> Deserialize<'de> for Metrics {
@@ -90,9 +72,7 @@ impl<'de> Deserialize<'de> for Metrics {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metrics, A::Error> {
                 let mut values = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, Option<f64>>()? {
-                    let name = NAMES.into_iter().find(|known| *known == name).ok_or_else(|| {
-                        serde::de::Error::custom(format!("`{name}` is no metric"))
-                    })?;
+                    let name = find(&name).map_or(name.into(), |metric| metric.id.into());
                     values.push((name, value.unwrap_or(f64::NAN)));
                 }
                 Ok(Metrics { values })
@@ -141,6 +121,7 @@ fn classes(scheme: BinScheme, bins: Bins, values: &[f32]) -> Vec<i8> {
     values.iter().map(|value| scheme.class(bins, *value)).collect()
 }
 
+/// The values of [`CMU`].
 fn cmu(pred: &[f32], label: &[f32]) -> Metrics {
     let of = |bins, values: &[f32]| classes(BinScheme::Cmu, bins, values);
     let has0 = (of(Bins::Acc2Has0, pred), of(Bins::Acc2Has0, label));
@@ -149,43 +130,53 @@ fn cmu(pred: &[f32], label: &[f32]) -> Metrics {
     let kept = || pred.iter().zip(label).filter(|(_, label)| **label != 0.0);
     let non0: (Vec<i8>, Vec<i8>) = kept().map(|(p, l)| (positive(*p), positive(*l))).unzip();
     let acc = |bins| acc::accuracy(&of(bins, pred), &of(bins, label));
-    Metrics {
-        values: vec![
-            ("Has0_acc_2", acc::accuracy(&has0.0, &has0.1)),
-            ("Has0_F1_score", f1::weighted(&has0.0, &has0.1)),
-            ("Non0_acc_2", acc::accuracy(&non0.0, &non0.1)),
-            ("Non0_F1_score", f1::weighted(&non0.0, &non0.1)),
-            ("Mult_acc_3", acc(Bins::Acc3)),
-            ("Mult_acc_5", acc(Bins::Acc5)),
-            ("Mult_acc_7", acc(Bins::Acc7)),
-            ("MAE", mae::mean_absolute_error(pred, label)),
-            ("Corr", corr::pearson(pred, label)),
-        ],
-    }
+    let values = [
+        acc::accuracy(&has0.0, &has0.1),
+        f1::weighted(&has0.0, &has0.1),
+        acc::accuracy(&non0.0, &non0.1),
+        f1::weighted(&non0.0, &non0.1),
+        acc(Bins::Acc3),
+        acc(Bins::Acc5),
+        acc(Bins::Acc7),
+        mae::mean_absolute_error(pred, label),
+        corr::pearson(pred, label),
+    ];
+    Metrics::new(&CMU, values)
 }
 
+/// The values of [`SIMS`].
 fn sims(pred: &[f32], label: &[f32]) -> Metrics {
     let clip = |values: &[f32]| values.iter().map(|v| v.clamp(-1.0, 1.0)).collect::<Vec<f32>>();
     let (pred, label) = (clip(pred), clip(label));
     let of = |bins, values: &[f32]| classes(BinScheme::Sims, bins, values);
     let acc = |bins| acc::accuracy(&of(bins, &pred), &of(bins, &label));
     let two = (of(Bins::Acc2, &pred), of(Bins::Acc2, &label));
-    Metrics {
-        values: vec![
-            ("Mult_acc_2", acc(Bins::Acc2)),
-            ("Mult_acc_3", acc(Bins::Acc3)),
-            ("Mult_acc_5", acc(Bins::Acc5)),
-            ("F1_score", f1::weighted(&two.0, &two.1)),
-            ("F1_score_swapped", f1::weighted(&two.1, &two.0)),
-            ("MAE", mae::mean_absolute_error(&pred, &label)),
-            ("Corr", corr::pearson(&pred, &label)),
-        ],
-    }
+    let values = [
+        acc(Bins::Acc2),
+        acc(Bins::Acc3),
+        acc(Bins::Acc5),
+        f1::weighted(&two.0, &two.1),
+        f1::weighted(&two.1, &two.0),
+        mae::mean_absolute_error(&pred, &label),
+        corr::pearson(&pred, &label),
+    ];
+    Metrics::new(&SIMS, values)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_another_version_keep_their_place_and_null_is_nan() {
+        let json = r#"{"MAE":1.0,"Median":0.5,"Corr":null}"#;
+        let metrics: Metrics = serde_json::from_str(json).unwrap();
+        let names: Vec<&str> = metrics.iter().map(|(name, _)| name).collect();
+        assert_eq!((names, metrics.get("Median")), (vec!["MAE", "Median", "Corr"], 0.5));
+        assert!(metrics.get("Corr").is_nan() && metrics.get("Acc").is_nan());
+        assert_eq!(serde_json::to_string(&metrics).unwrap(), json);
+        assert!(serde_json::from_str::<Metrics>(r#"{"MAE": "low"}"#).is_err());
+    }
 
     #[test]
     fn all_zero_labels_give_nan_and_null_not_a_crash() {

@@ -1,0 +1,202 @@
+//! A run as its folder holds it, whole or half-written, of this version or another: for whoever shows
+//! runs. What goes on with a run reads its files by `folder`, which takes nothing that it does not know.
+
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use super::RunError;
+use super::attention::AttentionRecord;
+use super::folder::{ATTENTION, CONFIG, METRICS, PREDICTIONS, RESULT};
+use super::keys::Document;
+use super::predictions::{self, Prediction};
+use super::record::{EpochRecord, RunResult};
+use super::settings::TrainSettings;
+use crate::corpus::{Dataset, SplitName};
+
+/// One run.
+#[derive(Debug)]
+pub struct Run {
+    /// Path of the folder; whoever shows several runs may find a shorter name.
+    pub name: String,
+    /// What `config.toml` says.
+    pub config: TrainSettings,
+    /// All of `config.toml`.
+    pub config_text: String,
+    /// The epochs so far.
+    pub epochs: Vec<EpochRecord>,
+    /// What the run came to; `None` as long as it is not complete.
+    pub result: Option<RunResult>,
+    /// Predictions of the selected epoch, each with a label; empty as long as the run is not complete.
+    pub predictions: Vec<Prediction>,
+    /// What language attends to at the selected epoch; `None` where the folder does not say it.
+    pub attention: Option<AttentionRecord>,
+    /// What of the files is not known and not used, a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Run {
+    /// Reads a run folder.
+    ///
+    /// # Errors
+    /// A file that every run has is absent, or one does not hold what it should.
+    pub fn read(folder: &Path) -> Result<Run, RunError> {
+        let path = folder.join(CONFIG);
+        let config_text = fs::read_to_string(&path).map_err(not_a_run(&path))?;
+        let mut notes = Vec::new();
+        let config = settings(&config_text, &path, &mut notes)?;
+        let path = folder.join(RESULT);
+        let result: Option<RunResult> = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(not_a_run(&path)(error)),
+            Ok(json) => Some(known(&json, Document::Result, &path, &mut notes)?),
+        };
+        let epochs = epochs(&folder.join(METRICS), result.is_some(), &mut notes)?;
+        let predictions = match result {
+            Some(_) => predictions(&folder.join(PREDICTIONS))?,
+            None => Vec::new(),
+        };
+        let attention = match result {
+            Some(_) => attention(&folder.join(ATTENTION), &mut notes)?,
+            None => None,
+        };
+        if let Some(result) = &result {
+            check_counts(folder, result, &epochs, &predictions)?;
+        }
+        let name = folder.display().to_string();
+        Ok(Run { name, config, config_text, epochs, result, predictions, attention, notes })
+    }
+
+    /// The run's dataset.
+    pub fn dataset(&self) -> Dataset {
+        self.config.dataset
+    }
+}
+
+fn not_a_run<E: Display>(path: &Path) -> impl Fn(E) -> RunError + '_ {
+    |problem| {
+        // Parsers of TOML answer with an excerpt over several lines.
+        let problem = problem.to_string().trim().replace('\n', " ");
+        RunError::NotARun { path: path.into(), problem }
+    }
+}
+
+/// Reads `config.toml`, and notes its keys that are not known.
+fn settings(text: &str, path: &Path, notes: &mut Vec<String>) -> Result<TrainSettings, RunError> {
+    let mut value: serde_json::Value = toml::from_str(text).map_err(not_a_run(path))?;
+    let unknown = Document::Config.drop_unknown_keys(&mut value);
+    if unknown.is_empty() {
+        // Of its own text the parser says in which line something is wrong.
+        return toml::from_str(text).map_err(not_a_run(path));
+    }
+    notes.extend(unknown.into_iter().map(|key| format!("{}: {key}", path.display())));
+    serde_json::from_value(value).map_err(not_a_run(path))
+}
+
+/// The lines of `metrics.jsonl`. A run that goes on may have written half of the last one.
+fn epochs(
+    path: &Path,
+    complete: bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<EpochRecord>, RunError> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !complete => String::new(),
+        read => read.map_err(not_a_run(path))?,
+    };
+    let whole = match complete {
+        true => &*text,
+        false => text.rfind('\n').map_or("", |end| &text[..end]),
+    };
+    let lines = whole.lines().enumerate();
+    let read = lines.map(|(idx, line)| {
+        known(line.as_bytes(), Document::Epoch, path, notes).map_err(|error| match error {
+            RunError::NotARun { path, problem } => {
+                RunError::NotARun { path, problem: format!("line {}: {problem}", idx + 1) }
+            }
+            other => other,
+        })
+    });
+    read.collect()
+}
+
+/// Reads a document, and notes each of its keys that the program does not write, once.
+fn known<T: DeserializeOwned>(
+    json: &[u8],
+    document: Document,
+    path: &Path,
+    notes: &mut Vec<String>,
+) -> Result<T, RunError> {
+    let mut value: serde_json::Value = serde_json::from_slice(json).map_err(not_a_run(path))?;
+    for key in document.drop_unknown_keys(&mut value) {
+        let note = format!("{}: {key}", path.display());
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    serde_json::from_value(value).map_err(not_a_run(path))
+}
+
+/// A complete run has a line for each epoch and a prediction for each segment.
+fn check_counts(
+    folder: &Path,
+    result: &RunResult,
+    epochs: &[EpochRecord],
+    predictions: &[Prediction],
+) -> Result<(), RunError> {
+    if epochs.len() != result.n_epochs {
+        let (expected, found) = (result.n_epochs, epochs.len());
+        let problem = format!("expected {expected} epochs, as in {RESULT}, found {found}");
+        return Err(RunError::NotARun { path: folder.join(METRICS), problem });
+    }
+    for split in [SplitName::Valid, SplitName::Test] {
+        let expected = result.n_samples.get(&split).copied().unwrap_or(0);
+        let found = predictions.iter().filter(|row| row.split == split).count();
+        if expected != found {
+            let problem = format!(
+                "expected {expected} predictions on {split}, as in {RESULT}, found {found}"
+            );
+            return Err(RunError::NotARun { path: folder.join(PREDICTIONS), problem });
+        }
+    }
+    Ok(())
+}
+
+/// A run is trained and judged on segments with labels alone.
+fn predictions(path: &Path) -> Result<Vec<Prediction>, RunError> {
+    let rows = predictions::read(path).map_err(not_a_run(path))?;
+    match rows.iter().find(|row| row.label.is_none()) {
+        Some(row) => Err(not_a_run(path)(format!("segment `{}` has no label", row.id))),
+        None => Ok(rows),
+    }
+}
+
+/// Runs of models without guidance have no such file, nor have those of earlier versions.
+fn attention(path: &Path, notes: &mut Vec<String>) -> Result<Option<AttentionRecord>, RunError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => {
+            let json = read.map_err(not_a_run(path))?;
+            known(&json, Document::Attention, path, notes).map(Some)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_line_of_a_run_that_goes_on_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(METRICS);
+        let line = r#"{"epoch":1,"lr":0.0,"train_loss":null,"train_mae":1.0,"valid":{"MAE":1.0},"train_seconds":1.0,"seconds":1.0}"#;
+        fs::write(&path, format!("{line}\n{}", &line[..20])).unwrap();
+        let read = epochs(&path, false, &mut Vec::new()).unwrap();
+        assert_eq!((read.len(), read[0].valid.get("MAE")), (1, 1.0));
+        assert!(read[0].train_loss.is_nan() && read[0].test.is_none());
+        let refused = epochs(&path, true, &mut Vec::new()).unwrap_err().to_string();
+        assert!(refused.contains("line 2"), "{refused}");
+    }
+}
