@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use almt_data::corpus::{
-    Corpus, CorpusSplit, Dataset, FeatureBlock, Modality, RegressionLabels, Rows, SplitName,
+    Corpus, CorpusSplit, Dataset, FeatureBlock, Layout, Modality, RegressionLabels, Rows, SplitName,
 };
 use almt_data::overflow::Overflows;
 use almt_data::store::{
@@ -102,7 +102,6 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
     let split = |split: SplitName, n_samples: usize| {
         let block = |shape: [usize; 2]| FeatureBlock {
             shape: [n_samples, shape[0], shape[1]],
-            source_dtype: "float32".into(),
             rows: Box::new(AllBits(shape)),
         };
         let idx = 0..n_samples;
@@ -133,7 +132,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
         }
     };
     let corpus = Corpus {
-        layout: "mmsa",
+        layout: Layout::Mmsa,
         splits: vec![
             split(SplitName::Train, 19),
             split(SplitName::Valid, 0),

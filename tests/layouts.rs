@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use almt_data::corpus::segment::video_of;
 use almt_data::corpus::spec::recognise;
-use almt_data::corpus::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
-use almt_data::ingest::{self, IngestError, Layout, Options, Side, SourceFile};
+use almt_data::corpus::{Corpus, CorpusSplit, Dataset, Layout, Modality, SplitName};
+use almt_data::ingest::{self, IngestError, Options, Side, SourceFile};
 use almt_data::pickle::{Limits, Pickle};
 use almt_data::store::Store;
 
@@ -60,7 +60,7 @@ fn has_note(corpus: &Corpus<'_>, note: &str) {
 fn front_padding_moves_to_the_back_and_no_frame_is_lost() {
     let pickle = layout("sdk-mosi");
     let corpus = read(&pickle, "mosi_data").unwrap();
-    assert_eq!(corpus.layout, "sdk");
+    assert_eq!(corpus.layout, Layout::Sdk);
     assert_eq!(recognise(&corpus), Some(Dataset::Mosi));
     let train = &corpus.splits[0];
     assert_eq!(train.ids, ["trainvideo_x_0", "trainvideo_x_1", "trainvideo_x_2"]);
@@ -148,7 +148,7 @@ fn multibench_lists_ids() {
 fn mag_bert_tuples_become_a_corpus() {
     let pickle = layout("mag-bert");
     let corpus = read(&pickle, "mosi").unwrap();
-    assert_eq!(corpus.layout, "mag-bert");
+    assert_eq!(corpus.layout, Layout::MagBert);
     assert_eq!(recognise(&corpus), Some(Dataset::Mosi));
     let [train, valid, test] = &corpus.splits[..] else { panic!("three splits") };
     assert_eq!(train.ids, ["a[0]", "b[3]", "train#2"]);
@@ -187,7 +187,7 @@ fn mmim_tuples_keep_their_recorded_lengths() {
     let pickle = layout("mmim-test");
     let corpus = read(&pickle, "mmim-test").unwrap();
     let split = &corpus.splits[0];
-    assert_eq!((corpus.layout, split.name), ("misa", SplitName::Test));
+    assert_eq!((corpus.layout, split.name), (Layout::Misa, SplitName::Test));
     assert_eq!(split.ids, ["video_0", "video_1", "video_2"]);
     assert!(split.words.is_none());
     assert_eq!(split.lengths[&Modality::Vision], [0, 1, 2]);
@@ -201,7 +201,7 @@ fn mmim_tuples_keep_their_recorded_lengths() {
 fn mmsa_fet_may_pad_at_the_start() {
     let pickle = layout("fet");
     let corpus = read(&pickle, "feature").unwrap();
-    assert_eq!(corpus.layout, "mmsa");
+    assert_eq!(corpus.layout, Layout::Mmsa);
     let train = &corpus.splits[0];
     // The recorded lengths say which frames are real, also where the first of them is zero.
     assert_eq!(train.lengths[&Modality::Audio], [2, 3, 4]);
@@ -455,13 +455,13 @@ fn mmsa_fixture_becomes_a_corpus() {
     for name in files(&folder()).iter().filter(|name| name.starts_with("mmsa")) {
         let pickle = fixture(name);
         let corpus = read(&pickle, name).unwrap();
-        assert_eq!(corpus.layout, "mmsa");
+        assert_eq!(corpus.layout, Layout::Mmsa);
         let names: Vec<SplitName> = corpus.splits.iter().map(|split| split.name).collect();
         assert_eq!(names, SplitName::ALL);
         let train = &corpus.splits[0];
         assert_eq!(train.ids, ["a$_$0", "a$_$1"]);
         assert_eq!(train.features[&Modality::Vision].shape, [2, 6, 2]);
-        assert_eq!(train.features[&Modality::Vision].source_dtype, "float16");
+        has_note(&corpus, "vision: float16 -> float32");
         assert_eq!(train.lengths[&Modality::Audio], [1, 2]);
         assert_eq!(train.lengths[&Modality::Vision], [2, 3]);
         assert_eq!(train.regression_labels.overall.as_deref(), Some(&[1.4, -0.2][..]));
@@ -495,7 +495,7 @@ fn misa_fixture_becomes_a_corpus() {
     assert!(unnamed.hint().is_some_and(|hint| hint.contains("--split")), "{unnamed}");
     let corpus = read(&pickle, "mosi_dev").unwrap();
     let split = &corpus.splits[0];
-    assert_eq!((corpus.layout, split.name), ("misa", SplitName::Valid));
+    assert_eq!((corpus.layout, split.name), (Layout::Misa, SplitName::Valid));
     assert_eq!(split.ids, ["video[0]", "video[1]", "video[2]"]);
     assert_eq!(split.raw_text.as_deref(), Some(&["w0 w1", "", "w0"].map(String::from)[..]));
     assert_eq!(split.lengths[&Modality::Audio], [2, 0, 1]);

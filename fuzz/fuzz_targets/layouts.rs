@@ -3,8 +3,8 @@
 
 #![no_main]
 
-use almt_data::corpus::SplitName;
-use almt_data::ingest::{self, Layout, Options, SourceFile};
+use almt_data::corpus::{Layout, SplitName};
+use almt_data::ingest::{self, Options, SourceFile};
 use almt_data::pickle::Pickle;
 use libfuzzer_sys::fuzz_target;
 

@@ -14,8 +14,8 @@ use super::texts::TextArgs;
 use super::{Failure, output, progress, same_file, size_on_disk, sources, wrong_call};
 use crate::container::unpacked_name;
 use crate::corpus::spec::{Candidate, candidates, recognise, recognise_by_name};
-use crate::corpus::{Corpus, Dataset, Modality, SplitName};
-use crate::ingest::{self, IngestError, Layout, SourceFile};
+use crate::corpus::{Corpus, Dataset, Layout, Modality, SplitName};
+use crate::ingest::{self, IngestError, SourceFile};
 use crate::name::UnknownName;
 use crate::signature::archive::shown;
 use crate::store::{

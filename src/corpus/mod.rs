@@ -6,11 +6,13 @@
 
 pub mod balance;
 pub mod check;
+pub mod column;
 pub mod degenerate;
 pub mod draw;
 pub mod folds;
 pub mod label;
 pub mod labels;
+mod layout;
 pub mod manifest;
 pub mod plan;
 pub mod release;
@@ -29,6 +31,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{UnknownName, named};
 use crate::overflow::Overflows;
+
+pub use layout::Layout;
 
 /// One of the three information sources of a segment. Sources call the language modality `text`.
 #[derive(
@@ -174,8 +178,6 @@ pub trait Rows: Send + Sync {
 pub struct FeatureBlock<'a> {
     /// `[n_samples, seq_len, feat_dim]`.
     pub shape: [usize; 3],
-    /// Element type in the source, with numpy's name: `float16`, `float32`, `float64`, ...
-    pub source_dtype: String,
     /// Access to the values.
     pub rows: Box<dyn Rows + 'a>,
 }
@@ -218,8 +220,8 @@ pub struct CorpusSplit<'a> {
 
 /// A dataset as its source files gave it.
 pub struct Corpus<'a> {
-    /// Name of the file layout that was recognised, such as `mmsa` or `misa`.
-    pub layout: &'static str,
+    /// The layout of the source files.
+    pub layout: Layout,
     /// The splits that the source holds, in the order train, valid, test.
     pub splits: Vec<CorpusSplit<'a>>,
     /// Every change of a value, and everything left out, on the way from the source; one

@@ -37,7 +37,6 @@ fn of_split<'a>(split: &'a CorpusSplit<'_>, left_out: &BTreeSet<usize>) -> Corpu
         let [_, seq_len, feat_dim] = block.shape;
         FeatureBlock {
             shape: [kept.len(), seq_len, feat_dim],
-            source_dtype: block.source_dtype.clone(),
             rows: Box::new(Kept { rows: &*block.rows, kept: Arc::clone(&kept) }),
         }
     };

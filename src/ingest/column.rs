@@ -2,6 +2,7 @@
 
 use crate::pickle::{ArrayView, NodeId, Number, Pickle, RawText, Value};
 
+use super::dtype::SourceDtype;
 use super::error::unexpected;
 use super::table::{described, kind_of, shown};
 use super::texts::{TextPlace, Texts};
@@ -65,9 +66,11 @@ impl<'p> Column<'p> {
     }
 
     /// Element type of an array of numbers; a list or an array of objects has none.
-    pub(super) fn dtype(&self) -> Option<String> {
+    pub(super) fn dtype(&self) -> Option<SourceDtype> {
         match self.source {
-            Source::Array(array) if array.dtype().is_numeric() => Some(array.dtype().to_string()),
+            Source::Array(array) if array.dtype().is_numeric() => {
+                Some(SourceDtype::Array(array.dtype()))
+            }
             Source::Array(_) | Source::List(_) => None,
         }
     }

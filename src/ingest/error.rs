@@ -1,7 +1,6 @@
 //! Why the contents of a pickle are no corpus.
 
-use super::Layout;
-use crate::corpus::Modality;
+use crate::corpus::{Layout, Modality};
 
 /// Where in a source a problem lies, such as `train/vision` or `train/text_bert, row 12`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -99,13 +99,13 @@ fn padded(column: &str, longest: usize, extents: &[(SplitName, usize)]) -> Strin
 /// Gives one split's block another number of frames.
 fn fit(split: &mut CorpusSplit<'_>, modality: Modality, seq_len: usize) {
     let Some(block) = split.features.remove(&modality) else { return };
-    let FeatureBlock { shape: [n_samples, own_len, feat_dim], source_dtype, rows } = block;
+    let FeatureBlock { shape: [n_samples, own_len, feat_dim], rows } = block;
     let rows = match own_len == seq_len {
         true => rows,
         false => Box::new(Fitted { rows, n_values: own_len.saturating_mul(feat_dim) }),
     };
     let shape = [n_samples, seq_len, feat_dim];
-    split.features.insert(modality, FeatureBlock { shape, source_dtype, rows });
+    split.features.insert(modality, FeatureBlock { shape, rows });
 }
 
 /// Cuts the samples of one split that are longer than `most`, and shortens their lengths.

@@ -4,6 +4,7 @@ use crate::corpus::{FeatureBlock, Rows};
 use crate::overflow::Overflows;
 use crate::pickle::{ArrayView, NodeId, Pickle};
 
+use super::dtype::SourceDtype;
 use super::error::unexpected;
 use super::table::{Table, TableBudget, described, kind_of, numeric_array, per_sample};
 use super::{IngestError, Place, samples};
@@ -43,6 +44,7 @@ impl Rows for Ragged<'_> {
 /// A feature column.
 pub(super) struct Features<'p> {
     pub(super) block: FeatureBlock<'p>,
+    pub(super) dtype: SourceDtype,
     /// Frames of each sample, where the samples have lengths of their own.
     pub(super) lengths: Option<Vec<i32>>,
 }
@@ -66,12 +68,10 @@ pub(super) fn read<'p>(
         if found_samples != n_samples {
             return Err(unexpected(place, samples(n_samples), samples(found_samples)));
         }
-        let block = FeatureBlock {
-            shape: [n_samples, seq_len, feat_dim],
-            source_dtype: array.dtype().to_string(),
-            rows: Box::new(Stacked(array)),
-        };
-        return Ok(Features { block, lengths: None });
+        let block =
+            FeatureBlock { shape: [n_samples, seq_len, feat_dim], rows: Box::new(Stacked(array)) };
+        let dtype = SourceDtype::Array(array.dtype());
+        return Ok(Features { block, dtype, lengths: None });
     }
     let Some(ids) = per_sample(pickle, id) else {
         return Err(unexpected(place, expected, kind_of(pickle, id)));
@@ -99,14 +99,14 @@ pub(super) fn ragged<'p>(
     let mut budget = TableBudget::new(pickle);
     let mut tables = Vec::with_capacity(ids.len());
     let mut lengths = Vec::with_capacity(ids.len());
-    let mut common: Option<(usize, String)> = None;
+    let mut common: Option<(usize, SourceDtype)> = None;
     for (row, id) in ids.iter().enumerate() {
         let place = place.at(row);
         let table = Table::new(pickle, *id, &place, &mut budget)?;
         if let Some(feat_dim) = table.n_cols() {
             let dtype = table.dtype();
-            let (dim, first_dtype) = common.get_or_insert_with(|| (feat_dim, dtype.clone()));
-            if (*dim, &*first_dtype) != (feat_dim, &dtype) {
+            let (dim, first_dtype) = *common.get_or_insert((feat_dim, dtype));
+            if (dim, first_dtype) != (feat_dim, dtype) {
                 let expected = format!("{first_dtype} with {dim} features, as before");
                 return Err(unexpected(&place, expected, kind_of(pickle, *id)));
             }
@@ -114,16 +114,16 @@ pub(super) fn ragged<'p>(
         lengths.push(table.n_rows());
         tables.push(table);
     }
-    let Some((feat_dim, source_dtype)) = common else {
+    let Some((feat_dim, dtype)) = common else {
         return Err(unexpected(place, "at least one sample with frames", "none"));
     };
     let seq_len = padded_len(&lengths, feat_dim, place)?;
     let rows = Box::new(Ragged { tables, feat_dim });
-    let block = FeatureBlock { shape: [ids.len(), seq_len, feat_dim], source_dtype, rows };
+    let block = FeatureBlock { shape: [ids.len(), seq_len, feat_dim], rows };
     let lengths = lengths.into_iter().map(|length| i32::try_from(length).ok()).collect();
     let lengths: Option<Vec<i32>> = lengths;
     match lengths {
-        Some(lengths) => Ok(Features { block, lengths: Some(lengths) }),
+        Some(lengths) => Ok(Features { block, dtype, lengths: Some(lengths) }),
         None => Err(unexpected(place, "lengths of 32 bits", format!("{seq_len} frames"))),
     }
 }

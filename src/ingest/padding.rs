@@ -158,9 +158,9 @@ impl Rows for Rotated<'_> {
 }
 
 fn rotate<'p>(split: &mut CorpusSplit<'p>, modality: Modality, shifts: Vec<usize>) {
-    if let Some(FeatureBlock { shape, source_dtype, rows }) = split.features.remove(&modality) {
+    if let Some(FeatureBlock { shape, rows }) = split.features.remove(&modality) {
         let rows = Box::new(Rotated { rows, feat_dim: shape[2], shifts });
-        split.features.insert(modality, FeatureBlock { shape, source_dtype, rows });
+        split.features.insert(modality, FeatureBlock { shape, rows });
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::overflow::Overflows;
 use crate::pickle::{ArrayView, NodeId, Number, Pickle, Value};
 
+use super::dtype::SourceDtype;
 use super::error::unexpected;
 use super::{IngestError, Place};
 
@@ -66,11 +67,11 @@ impl<'p> Table<'p> {
         }
     }
 
-    /// Element type; lists have none.
-    pub(super) fn dtype(&self) -> String {
+    /// Element type.
+    pub(super) fn dtype(&self) -> SourceDtype {
         match self {
-            Table::Array(array) => array.dtype().to_string(),
-            Table::Lists { .. } => "Python numbers".into(),
+            Table::Array(array) => SourceDtype::Array(array.dtype()),
+            Table::Lists { .. } => SourceDtype::Python,
         }
     }
 

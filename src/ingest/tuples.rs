@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::Array2;
 
+use crate::corpus::column::Dtype;
 use crate::corpus::{CorpusSplit, Modality, RegressionLabels, SplitName};
 use crate::pickle::{NodeId, Pickle};
 
@@ -51,8 +52,7 @@ pub(super) fn read_split<'p>(
         let ids: Vec<NodeId> = items.iter().map(part).collect();
         let found = ragged(pickle, &ids, &place(key))?;
         let [n_samples, seq_len, feat_dim] = found.block.shape;
-        let kind =
-            format!("{n_samples} of {} [up to {seq_len}, {feat_dim}]", found.block.source_dtype);
+        let kind = format!("{n_samples} of {} [up to {seq_len}, {feat_dim}]", found.dtype);
         log.map(&place(key), kind, modality.name());
         let frames = found.lengths.unwrap_or_default();
         log.note(format!(
@@ -60,7 +60,7 @@ pub(super) fn read_split<'p>(
              back",
             frames.iter().min().unwrap_or(&0),
         ));
-        log.note_type(modality.name(), &found.block.source_dtype, "float32");
+        log.note_type(modality.name(), found.dtype, Dtype::Float32);
         features.insert(modality, found.block);
         lengths.insert(modality, recorded(pickle, items, modality, frames, log, name)?);
     }

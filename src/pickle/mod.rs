@@ -38,7 +38,7 @@ use std::path::Path;
 pub use describe::describe;
 pub use error::PickleError;
 pub use limits::Limits;
-pub use numpy::{Data, Dtype, Kind};
+pub use numpy::{Data, Kind, NumpyDtype};
 pub use opcode::Opcode;
 pub use raw::{Part, RawText, parts};
 pub use scan::{Global, LISTED_GLOBALS, Refusal, Scan, ScanLine, Unread};

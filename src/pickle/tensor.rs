@@ -17,7 +17,7 @@ use std::ops::Range;
 use super::error::PickleError;
 use super::limits::Limits;
 use super::machine::{self, Parts};
-use super::numpy::{Array, Dtype, Kind, Misfit};
+use super::numpy::{Array, Kind, Misfit, NumpyDtype};
 use super::state::Machine;
 use super::value::{Callable, NodeId, Span, Value};
 
@@ -36,7 +36,7 @@ const FREE_REPEATED: u64 = 1 << 20;
 /// A byte range of a tensor's elements.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Storage {
-    pub(super) dtype: Dtype,
+    pub(super) dtype: NumpyDtype,
     /// The elements; empty as long as it is not known where they lie.
     pub(super) span: Span,
     pub(super) is_known: bool,
@@ -228,7 +228,7 @@ impl Machine<'_> {
 
 /// Which elements of a storage a tensor has.
 struct View {
-    dtype: Dtype,
+    dtype: NumpyDtype,
     shape: Vec<usize>,
     strides: Vec<usize>,
     offset: usize,
@@ -359,12 +359,12 @@ pub(super) fn old_file(
     Ok(parts)
 }
 
-const fn dtype(kind: Kind, item_size: usize) -> Dtype {
-    Dtype { kind, item_size, big_endian: false }
+const fn dtype(kind: Kind, item_size: usize) -> NumpyDtype {
+    NumpyDtype { kind, item_size, big_endian: false }
 }
 
 /// The elements of a storage of a class.
-fn storage_dtype(class: Callable) -> Option<Dtype> {
+fn storage_dtype(class: Callable) -> Option<NumpyDtype> {
     use Callable as Name;
     Some(match class {
         Name::DoubleStorage => dtype(Kind::Float, 8),
@@ -382,7 +382,7 @@ fn storage_dtype(class: Callable) -> Option<Dtype> {
 }
 
 /// The element types that have no class of storage.
-fn torch_dtype(name: Callable) -> Option<Dtype> {
+fn torch_dtype(name: Callable) -> Option<NumpyDtype> {
     match name {
         Callable::TorchUInt16 => Some(dtype(Kind::UInt, 2)),
         Callable::TorchUInt32 => Some(dtype(Kind::UInt, 4)),

@@ -1,6 +1,6 @@
 //! What a pickle holds: values that refer to each other by index, and to the file by byte range.
 
-use super::numpy::{Array, Dtype};
+use super::numpy::{Array, NumpyDtype};
 use super::tensor::Storage;
 
 /// A value of a pickle: an index into its table of values. Shared objects have one id.
@@ -78,7 +78,7 @@ pub enum Value {
     /// The elements of a PyTorch tensor, which are no array by themselves.
     Storage(Box<Storage>),
     /// A NumPy dtype.
-    Dtype(Dtype),
+    Dtype(NumpyDtype),
     /// One of the allowed names, used as a value; never called.
     Global(Callable),
 }

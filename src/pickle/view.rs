@@ -3,7 +3,7 @@
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
 use super::Pickle;
-use super::numpy::{Array, Data, Dtype, Kind};
+use super::numpy::{Array, Data, Kind, NumpyDtype};
 use super::raw::RawText;
 use super::value::NodeId;
 use crate::overflow::Overflows;
@@ -59,7 +59,7 @@ impl<'p> ArrayView<'p> {
     }
 
     /// The element type.
-    pub fn dtype(&self) -> Dtype {
+    pub fn dtype(&self) -> NumpyDtype {
         self.array.dtype
     }
 
@@ -178,7 +178,7 @@ impl<'p> ArrayView<'p> {
 }
 
 /// The number that the bytes of one element are.
-pub(super) fn decode_number(dtype: Dtype, bytes: &[u8]) -> Option<Number> {
+pub(super) fn decode_number(dtype: NumpyDtype, bytes: &[u8]) -> Option<Number> {
     let mut wide = [0_u8; 8];
     let target = wide.get_mut(..bytes.len())?;
     target.copy_from_slice(bytes);

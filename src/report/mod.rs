@@ -35,6 +35,7 @@ pub use run::{
     Attention, AttentionMap, Best, Config, Epoch, Prediction, Run, RunResult, Selected, Values,
 };
 
+use crate::corpus::column::ColumnKind;
 use crate::corpus::{Dataset, SplitName};
 use crate::store::{Store, StoreError};
 
@@ -201,7 +202,7 @@ fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
     };
     let mut texts = BTreeMap::new();
     for split in &store.manifest().splits {
-        if let Some(of_split) = store.strings(&format!("/{}/raw_text", split.name))? {
+        if let Some(of_split) = store.strings(&ColumnKind::RawText.of(split.name))? {
             texts.extend(split.ids.iter().cloned().zip(of_split));
         }
     }

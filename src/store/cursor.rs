@@ -3,8 +3,8 @@
 use half::f16;
 
 use super::digest::{self, Feature};
-use super::{Store, StoreError};
-use crate::corpus::manifest::Column;
+use super::{FeatureDtype, Store, StoreError};
+use crate::corpus::column::{Column, ColumnKind};
 use crate::corpus::{Modality, SplitName};
 
 /// A feature block on its way out of a store, for formats that take all blocks side by side.
@@ -29,7 +29,7 @@ impl Store {
         split: SplitName,
         modality: Modality,
     ) -> Result<FeatureReader<'_>, StoreError> {
-        let column = self.column(&format!("/{split}/{modality}"))?;
+        let column = self.column(&ColumnKind::Features(modality).of(split))?;
         let [_, seq_len, feat_dim] = self.shape3(column)?;
         Ok(FeatureReader {
             store: self,
@@ -48,12 +48,12 @@ impl FeatureReader<'_> {
     /// # Errors
     /// The features cannot be read, or, known only with the last of them, differ from their digest.
     pub fn next(&mut self, n_samples: usize) -> Result<Vec<f32>, StoreError> {
-        let n_all = self.column.shape.first().copied().unwrap_or(0);
+        let n_all = self.column.n_samples();
         let wanted = n_samples.min(n_all).saturating_mul(self.row_len);
         while self.ahead.len() < wanted && self.n_read < n_all {
-            match self.column.dtype.as_str() {
-                "float16" => self.read::<f16>()?,
-                _ => self.read::<f32>()?,
+            match self.store.feature_dtype(self.column)? {
+                FeatureDtype::Float32 => self.read::<f32>()?,
+                FeatureDtype::Float16 => self.read::<f16>()?,
             }
             if self.n_read == n_all {
                 self.store.compare_digest(self.column, &digest::finish(&self.hasher))?;

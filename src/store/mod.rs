@@ -45,6 +45,7 @@
 mod arrow;
 mod census;
 mod columns;
+mod content;
 mod copy;
 mod cursor;
 mod describe;
@@ -61,6 +62,7 @@ mod settled;
 mod verify;
 mod write;
 
+pub use content::Content;
 pub use cursor::FeatureReader;
 pub use digest::Element;
 pub(crate) use digest::le_bytes;

@@ -8,7 +8,8 @@ use super::columns::{Block, Data, NewColumn, SplitColumns};
 use super::policy::Policies;
 use super::write::{Context, Job, OutputOptions, Started};
 use super::{FeatureDtype, Store, StoreError};
-use crate::corpus::manifest::{Column, Manifest, SplitManifest, store_digest};
+use crate::corpus::column::{Column, ColumnKind, Dtype};
+use crate::corpus::manifest::{Manifest, SplitManifest, store_digest};
 use crate::corpus::{FeatureBlock, Modality, Rows};
 use crate::overflow::Overflows;
 
@@ -34,7 +35,7 @@ pub fn copy(
     let describe = |columns: Vec<Column>| {
         failed(&failure)?;
         if let Some(column) = columns.iter().find(|column| !is_of(source, column)) {
-            return Err(source.differs(&column.path));
+            return Err(source.differs(&column.id));
         }
         let copied = Manifest { digest: store_digest(&columns), columns, ..manifest.clone() };
         if copied.digest != manifest.digest {
@@ -47,7 +48,7 @@ pub fn copy(
 
 /// Whether `source` has this very column.
 pub(super) fn is_of(source: &Store, column: &Column) -> bool {
-    source.manifest().column(&column.path) == Some(column)
+    source.manifest().column(&column.id) == Some(column)
 }
 
 /// Writes `splits`, whose features have the type of those of `source`, to `target`, and publishes
@@ -61,7 +62,7 @@ pub(super) fn write<E: From<StoreError>>(
     advance: &(dyn Fn(u64) + Sync),
 ) -> Result<Manifest, E> {
     let context = Context { target };
-    let half = |column: &Column| column.dtype == FeatureDtype::Float16.name();
+    let half = |column: &Column| column.dtype == Dtype::Float16;
     let dtype = match source.manifest().columns.iter().any(half) {
         true => FeatureDtype::Float16,
         false => FeatureDtype::Float32,
@@ -107,19 +108,13 @@ pub(super) fn columns<'a>(
     split: &'a SplitManifest,
     failure: &FirstFailure,
 ) -> Result<SplitColumns<'a>, StoreError> {
-    let prefix = format!("/{}/", split.name);
-    let columns = source.manifest().columns.iter().filter_map(|column| {
-        let name = column.path.strip_prefix(&prefix)?;
-        let modality = name.parse::<Modality>().ok();
-        let data = match (modality, column.dtype.as_str()) {
-            (Some(modality), _) => features(source, column, modality, split, failure),
-            (None, "string") => source.raw_strings(column).map(|all| Data::Strings(all.into())),
-            (None, "int32") => source.values(column).map(|all| Data::I32(all.into())),
-            (None, "int8") => source.values(column).map(Data::I8),
-            (None, _) => source.values(column).map(|all| Data::F32(all.into())),
+    let columns = source.manifest().columns_of(split.name).map(|column| {
+        let data = match column.id.kind {
+            ColumnKind::Features(modality) => features(source, column, modality, split, failure),
+            _ => source.unchecked_content(column).map(Data::from),
         };
-        let (name, shape) = (name.to_owned(), column.shape.clone());
-        Some(data.map(|data| NewColumn { name, shape, data }))
+        let (kind, shape) = (column.id.kind.clone(), column.shape.clone());
+        data.map(|data| NewColumn { kind, shape, data })
     });
     let columns = columns.collect::<Result<_, _>>()?;
     Ok(SplitColumns { name: split.name, ids: (&*split.ids).into(), columns })
@@ -138,11 +133,7 @@ fn features<'a>(
         recent: Mutex::new(VecDeque::new()),
         failure: Arc::clone(failure),
     };
-    let block = FeatureBlock {
-        shape: source.shape3(column)?,
-        source_dtype: column.dtype.clone(),
-        rows: Box::new(rows),
-    };
+    let block = FeatureBlock { shape: source.shape3(column)?, rows: Box::new(rows) };
     let lengths = source.unchecked_lengths(split.name, modality)?.map(Into::into);
     Ok(Data::Features { modality, block: Block::Owned(block), lengths })
 }

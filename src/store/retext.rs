@@ -9,7 +9,8 @@ use super::columns::{Block, Data, NewColumn, SplitColumns};
 use super::reformat::{self, FirstFailure};
 use super::write::{OutputOptions, alignment};
 use super::{Store, StoreError};
-use crate::corpus::manifest::{Column, Manifest, TextEncoder, store_digest};
+use crate::corpus::column::{Column, ColumnKind};
+use crate::corpus::manifest::{Manifest, TextEncoder, store_digest};
 use crate::corpus::{FeatureBlock, Modality, SplitName};
 
 /// The text of one split.
@@ -41,9 +42,9 @@ pub fn with_text<E: From<StoreError>>(
     complete: impl FnOnce() -> Result<(), E>,
 ) -> Result<Manifest, E> {
     let failure = FirstFailure::default();
-    let mut replaced = vec!["/text"];
+    let mut replaced = vec![ColumnKind::Features(Modality::Text)];
     if text.values().any(|text| text.tokens.is_some()) {
-        replaced.push("/text_bert");
+        replaced.push(ColumnKind::TextBert);
     }
     let mut notes =
         vec![format!("text: computed from {} by the encoder {}", encoder.source, encoder.name)];
@@ -56,16 +57,16 @@ pub fn with_text<E: From<StoreError>>(
         }
         splits.push(split);
     }
-    if source.manifest().columns.iter().any(|column| column.path.ends_with(TEXT_LENGTHS)) {
+    if source.manifest().columns.iter().any(|column| column.id.kind == TEXT_LENGTHS) {
         notes.push("text_lengths: left out, since they were those of the former features".into());
     }
     let describe = |columns: Vec<Column>| -> Result<Manifest, E> {
         complete()?;
         reformat::failed(&failure)?;
-        let is_new = |column: &Column| replaced.iter().any(|name| column.path.ends_with(name));
+        let is_new = |column: &Column| replaced.contains(&column.id.kind);
         let mut kept = columns.iter().filter(|column| !is_new(column));
         if let Some(column) = kept.find(|column| !reformat::is_of(source, column)) {
-            return Err(source.differs(&column.path).into());
+            return Err(source.differs(&column.id).into());
         }
         let old = source.manifest();
         Ok(Manifest {
@@ -81,31 +82,32 @@ pub fn with_text<E: From<StoreError>>(
     reformat::write(source, &splits, target, options, describe, &|_| ())
 }
 
-/// The column with the recorded numbers of steps, after the name of its split.
-const TEXT_LENGTHS: &str = "/text_lengths";
+/// The column with the recorded numbers of steps.
+const TEXT_LENGTHS: ColumnKind = ColumnKind::Lengths(Modality::Text);
 
 /// Puts new text in the place of the old, in the order in which a store is written.
 fn replace<'a>(split: &mut SplitColumns<'a>, text: NewText<'a>) {
     let has_tokens = text.tokens.is_some();
-    split.columns.retain(|column| match column.name.as_str() {
-        "text" | "text_lengths" => false,
-        "text_bert" => !has_tokens,
-        _ => true,
+    let kind = ColumnKind::Features(Modality::Text);
+    split.columns.retain(|column| match &column.kind {
+        ColumnKind::TextBert => !has_tokens,
+        other => *other != kind && *other != TEXT_LENGTHS,
     });
-    let after = |columns: &[NewColumn<'_>], names: &[&str]| {
-        columns.iter().rposition(|column| names.contains(&&*column.name)).map_or(0, |idx| idx + 1)
+    let after = |columns: &[NewColumn<'_>], kinds: &[ColumnKind]| {
+        columns.iter().rposition(|column| kinds.contains(&column.kind)).map_or(0, |idx| idx + 1)
     };
     let shape = text.features.shape.to_vec();
     let block = Block::Owned(text.features);
     let data = Data::Features { modality: Modality::Text, block, lengths: None };
-    let place = after(&split.columns, &["id", "raw_text", "annotations"]);
-    split.columns.insert(place, NewColumn { name: Modality::Text.name().into(), shape, data });
+    let of_texts = [ColumnKind::Id, ColumnKind::RawText, ColumnKind::Annotations];
+    let place = after(&split.columns, &of_texts);
+    split.columns.insert(place, NewColumn { kind, shape, data });
     if let Some(tokens) = text.tokens {
         let shape = tokens.shape().to_vec();
         let values: Vec<i32> = tokens.iter().copied().collect();
-        let place = after(&split.columns, &Modality::ALL.map(Modality::name));
+        let place = after(&split.columns, &Modality::ALL.map(ColumnKind::Features));
         let data = Data::I32(values.into());
-        split.columns.insert(place, NewColumn { name: "text_bert".into(), shape, data });
+        split.columns.insert(place, NewColumn { kind: ColumnKind::TextBert, shape, data });
     }
 }
 

@@ -17,8 +17,9 @@ use super::refused::RefusedValues;
 use super::settled::Settling;
 use super::{Compression, FeatureDtype, Format, StoreError, VERSION};
 use crate::corpus::check::{BlockFacts, Finding, SplitFacts, check};
+use crate::corpus::column::Column;
 use crate::corpus::manifest::{
-    Alignment, Column, Manifest, Source, SourceEntry, SplitManifest, store_digest,
+    Alignment, Manifest, Source, SourceEntry, SplitManifest, store_digest,
 };
 use crate::corpus::release::Release;
 use crate::corpus::segment::video_of;
@@ -161,7 +162,7 @@ pub fn write(
             .splits
             .first()
             .and_then(|split| alignment(split.features.values().map(|block| block.shape[1]))),
-        layout: corpus.layout.into(),
+        layout: corpus.layout.name().into(),
         sources: sources.iter().zip(digests).map(self::source).collect(),
         splits: corpus.splits.iter().map(split_manifest).collect(),
         digest: store_digest(&columns),

@@ -1,8 +1,8 @@
 //! Damaged fixtures by the hundred thousand: none makes the reader, the description, a layout or
 //! the scan panic, and scan and reader agree on all of them.
 
-use almt_data::corpus::SplitName;
-use almt_data::ingest::{self, Layout, Options, SourceFile};
+use almt_data::corpus::{Layout, SplitName};
+use almt_data::ingest::{self, Options, SourceFile};
 use almt_data::pickle::{Limits, Pickle, PickleError, Scan, describe};
 use rayon::prelude::*;
 

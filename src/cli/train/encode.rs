@@ -12,6 +12,7 @@ use super::devices::ThreadsArgs;
 use super::suits;
 use crate::cli::form::FormArgs;
 use crate::cli::{Failure, number, progress, same_file, size_on_disk, wrong_call};
+use crate::corpus::column::ColumnKind;
 use crate::corpus::manifest::TextEncoder;
 use crate::corpus::{FeatureBlock, SplitName};
 use crate::pretrained::{
@@ -108,13 +109,13 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
         let (n_samples, _, seq_len) = tokens.dim();
         let kept = (text_source == TextSource::RawText).then(|| tokens.clone());
         let rows = encoder.rows(tokens, args.batch_size as usize, &advance);
-        let rows = rows
-            .map_err(|error| Failure::at(source.path(), format!("/{split}/text_bert: {error}")))?;
+        let id = ColumnKind::TextBert.of(split);
+        let rows = rows.map_err(|error| Failure::at(source.path(), format!("{id}: {error}")))?;
         let shape = [n_samples, seq_len, encoder.width()];
-        let features = FeatureBlock { shape, source_dtype: "float32".into(), rows };
+        let features = FeatureBlock { shape, rows };
         let notes = match n_cut {
             0 => vec![],
-            _ => vec![format!("/{split}/text_bert: {n_cut} texts were cut at {seq_len} tokens")],
+            _ => vec![format!("{id}: {n_cut} texts were cut at {seq_len} tokens")],
         };
         new_text.insert(split, NewText { features, tokens: kept, notes });
     }
@@ -160,7 +161,7 @@ fn splits(store: &Store) -> impl Iterator<Item = SplitName> {
 }
 
 fn default_source(store: &Store) -> TextSource {
-    let has_tokens = |split| store.manifest().column(&format!("/{split}/text_bert")).is_some();
+    let has_tokens = |split| store.manifest().column(&ColumnKind::TextBert.of(split)).is_some();
     match splits(store).all(has_tokens) {
         true => TextSource::TextBert,
         false => TextSource::RawText,
@@ -169,7 +170,7 @@ fn default_source(store: &Store) -> TextSource {
 
 fn stored_tokens(store: &Store) -> Result<BTreeMap<SplitName, Text>, Failure> {
     let tokens = |split| {
-        let path = format!("/{split}/text_bert");
+        let path = ColumnKind::TextBert.of(split);
         let absent = || {
             Failure::at(store.path(), format!("{path}: the store has no tokens"))
                 .hint("`--text-from raw_text` makes them")
@@ -191,7 +192,7 @@ fn tokenized(
     let tokenizer = pretrained.tokenizer(max_len)?;
     let mut all = BTreeMap::new();
     for split in splits(store) {
-        let path = format!("/{split}/raw_text");
+        let path = ColumnKind::RawText.of(split);
         let Some(texts) = store.strings(&path).map_err(Failure::from)? else {
             return Err(Failure::at(store.path(), format!("{path}: the store has no texts")));
         };

@@ -22,7 +22,8 @@ use half::f16;
 use super::manifest::{self, FileEntry};
 use super::{ALIGNMENT, CONTINUATION, END_MAGIC, MAGIC, body, schema};
 use crate::corpus::SplitName;
-use crate::corpus::manifest::{Column, Manifest};
+use crate::corpus::column::{Column, Dtype};
+use crate::corpus::manifest::Manifest;
 use crate::store::columns::{Data, SplitColumns};
 use crate::store::copy::{Pass, Tally};
 use crate::store::digest::{self, Feature};
@@ -102,12 +103,8 @@ fn write_split<T: Feature>(
     let mut entries: Vec<Column> = Vec::new();
     let mut features: Vec<Features<'_, T>> = Vec::new();
     for column in &split.columns {
-        entries.push(
-            column.entry(split.name).unwrap_or_else(|| Column {
-                dtype: T::DTYPE.into(),
-                ..column.unwritten(split.name)
-            }),
-        );
+        let unwritten = || column.unwritten(split.name, T::DTYPE);
+        entries.push(column.entry(split.name).unwrap_or_else(unwritten));
         if let Data::Features { modality, block, lengths } = &column.data {
             let pass = Pass {
                 block: block.get(),
@@ -307,7 +304,7 @@ impl BatchFile {
         let mut with_values = places.into_iter();
         let mut places = Vec::new();
         for column in batch.entries {
-            let n_with_values = if column.dtype == "string" { 2 } else { 1 };
+            let n_with_values = if column.dtype == Dtype::String { 2 } else { 1 };
             for idx in (0..schema::n_buffers(column)).rev() {
                 let place = match idx < n_with_values {
                     true => with_values.next().unwrap_or_default(),
