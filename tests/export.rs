@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use almt_data::corpus::{
-    Corpus, CorpusSplit, Dataset, FeatureBlock, Layout, Modality, RegressionLabels, Rows, SplitName,
+    Corpus, CorpusSplit, Dataset, FeatureBlock, Layout, Modality, RegressionLabels, RowError, Rows,
+    SplitName,
 };
 use almt_data::overflow::Overflows;
 use almt_data::store::{
@@ -70,7 +71,7 @@ fn a_changed_store_is_not_exported() {
 struct AllBits([usize; 2]);
 
 impl Rows for AllBits {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
         assert_eq!(out.len(), self.0[0] * self.0[1]);
         for (idx, value) in out.iter_mut().enumerate() {
             *value = match (idx + sample_idx) % 7 {
@@ -81,7 +82,7 @@ impl Rows for AllBits {
                 _ => (idx as f32 + 0.1) / (sample_idx as f32 - 3.3),
             };
         }
-        Overflows::default()
+        Ok(Overflows::default())
     }
 }
 

@@ -40,7 +40,7 @@ fn frames(split: &CorpusSplit<'_>, modality: Modality) -> Vec<Vec<Vec<f32>>> {
     let [n_samples, seq_len, feat_dim] = block.shape;
     let sample = |sample_idx| {
         let mut values = vec![9.0; seq_len * feat_dim];
-        block.rows.read(sample_idx, &mut values);
+        block.rows.read(sample_idx, &mut values).unwrap();
         values.chunks(feat_dim).map(<[f32]>::to_vec).collect()
     };
     (0..n_samples).map(sample).collect()
@@ -441,7 +441,7 @@ fn mutated_layouts_never_panic() {
                     let [n_samples, seq_len, feat_dim] = block.shape;
                     let mut out = vec![0.0; seq_len * feat_dim];
                     (0..n_samples).for_each(|row| {
-                        block.rows.read(row, &mut out);
+                        block.rows.read(row, &mut out).unwrap();
                     });
                 }
             }
@@ -505,9 +505,9 @@ fn misa_fixture_becomes_a_corpus() {
     let vision = &split.features[&Modality::Vision];
     assert_eq!(vision.shape, [3, 2, 3]);
     let mut row = [9.0; 6];
-    vision.rows.read(2, &mut row);
+    vision.rows.read(2, &mut row).unwrap();
     assert_eq!(row, [2.5, 2.5, 2.5, 0.0, 0.0, 0.0]);
-    vision.rows.read(1, &mut row);
+    vision.rows.read(1, &mut row).unwrap();
     assert_eq!(row, [0.0; 6]);
 }
 

@@ -23,6 +23,7 @@
 //! `readers`: files that the program reads back, with keys and columns that it does not know.
 //! `report`: the page about runs, its content and what a browser makes of it.
 //! `reproduce`: the paper's experiments.
+//! `rows`: sources that fail in the middle.
 //! `rules`: a planted defect for each rule of `validate`.
 //! `signatures`: every kind of file that is known, by its bytes.
 //! `split`: other splits than those of the store; what a store is described as.
@@ -63,6 +64,7 @@ mod readers;
 mod report;
 #[cfg(feature = "train")]
 mod reproduce;
+mod rows;
 mod rules;
 mod signatures;
 mod split;

@@ -201,9 +201,9 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     bar.finish_and_clear();
     let Outcome { manifest, findings } = written.map_err(|error| match error {
         // Its place is in the source, which is what the user has to look at.
-        store::StoreError::Refused(_) | store::StoreError::NothingLeft { .. } => {
-            Failure::at(&source_path, error)
-        }
+        store::StoreError::Refused(_)
+        | store::StoreError::NothingLeft { .. }
+        | store::StoreError::Unreadable { .. } => Failure::at(&source_path, error),
         other => other.into(),
     })?;
     outln!("{}", output.display());

@@ -24,6 +24,7 @@ pub mod summary;
 pub mod values;
 
 use std::collections::BTreeMap;
+use std::error::Error;
 
 use ndarray::{Array2, Array3};
 use schemars::JsonSchema;
@@ -163,15 +164,26 @@ impl Dataset {
 
 named!(Modality, SplitName, Dataset);
 
+/// Why a sample could not be read.
+pub type RowError = Box<dyn Error + Send + Sync>;
+
 /// The samples of one feature block, read one at a time from wherever they lie.
 pub trait Rows: Send + Sync {
     /// Copies sample `sample_idx` into `out`, `[seq_len, feat_dim]` row by row, as float32, zero
     /// where the sample is shorter than `seq_len`.
     ///
     /// Returns the finite source values that lie beyond the range of float32 and became infinite:
-    /// only the source tells them from values that were infinite before. The source's bounds were
-    /// checked when the block was made, so reading cannot fail.
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows;
+    /// only the source tells them from values that were infinite before.
+    ///
+    /// # Errors
+    /// There is no such sample, or it cannot be read or computed; what is in `out` then means
+    /// nothing.
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError>;
+}
+
+/// The error that a block has no such sample.
+pub(crate) fn absent(sample_idx: usize) -> RowError {
+    format!("sample {sample_idx} is absent").into()
 }
 
 /// Features of one modality in one split, still lying in their source.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use ndarray::Axis;
 
-use super::{Corpus, CorpusSplit, FeatureBlock, RegressionLabels, Rows, SplitName};
+use super::{
+    Corpus, CorpusSplit, FeatureBlock, RegressionLabels, RowError, Rows, SplitName, absent,
+};
 use crate::overflow::Overflows;
 
 impl Corpus<'_> {
@@ -75,13 +77,8 @@ struct Kept<'a> {
 }
 
 impl Rows for Kept<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
-        match self.kept.get(sample_idx) {
-            Some(idx) => self.rows.read(*idx, out),
-            None => {
-                out.fill(0.0);
-                Overflows::default()
-            }
-        }
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
+        let idx = self.kept.get(sample_idx).ok_or_else(|| absent(sample_idx))?;
+        self.rows.read(*idx, out)
     }
 }

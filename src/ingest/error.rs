@@ -85,6 +85,14 @@ pub enum IngestError {
         /// What to do.
         hint: String,
     },
+    /// A sample cannot be read.
+    #[error("{place}: {problem}")]
+    Unreadable {
+        /// Which sample of which modality.
+        place: Place,
+        /// What its source said.
+        problem: String,
+    },
     /// A key that the layout needs is absent.
     #[error("{place}: missing; {reason}")]
     Missing {
@@ -121,6 +129,7 @@ impl IngestError {
                 Some("without `--layout` the layout is told from the file")
             }
             IngestError::UnknownSplit { .. } => Some("say which with `--split train|valid|test`"),
+            IngestError::Unreadable { .. } => None,
             IngestError::Missing { .. } => Some(
                 "`almt-data inspect` shows the keys that are there: one of another name can be \
                  renamed in Python",

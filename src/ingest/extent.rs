@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use ndarray::{Array, Axis, Dimension, RemoveAxis, Slice};
 use rayon::prelude::*;
 
-use crate::corpus::{CorpusSplit, FeatureBlock, Modality, Rows, SplitName};
+use crate::corpus::{CorpusSplit, FeatureBlock, Modality, RowError, Rows, SplitName};
 use crate::overflow::Overflows;
 
-use super::IngestError;
 use super::log::Log;
+use super::{IngestError, features};
 
 /// The samples of another block, cut or padded with zeros to another number of frames.
 struct Fitted<'p> {
@@ -24,7 +24,7 @@ struct Fitted<'p> {
 }
 
 impl Rows for Fitted<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
         match out.split_at_mut_checked(self.n_values) {
             Some((own, padding)) => {
                 padding.fill(0.0);
@@ -32,9 +32,9 @@ impl Rows for Fitted<'_> {
             }
             None => {
                 let mut whole = vec![0.0; self.n_values];
-                let overflows = self.rows.read(sample_idx, &mut whole);
+                let overflows = self.rows.read(sample_idx, &mut whole)?;
                 out.iter_mut().zip(whole).for_each(|(value, read)| *value = read);
-                overflows.within(out.len())
+                Ok(overflows.within(out.len()))
             }
         }
     }
@@ -44,7 +44,7 @@ impl Rows for Fitted<'_> {
 /// lengths beyond which samples are cut.
 ///
 /// # Errors
-/// If a modality of `max_len` is in no split.
+/// If a modality of `max_len` is in no split, or a sample cannot be read.
 pub(super) fn settle(
     splits: &mut [CorpusSplit<'_>],
     max_len: &BTreeMap<Modality, usize>,
@@ -54,7 +54,7 @@ pub(super) fn settle(
         if !splits.iter().any(|split| split.features.contains_key(modality)) {
             return Err(IngestError::NoModality { modality: *modality });
         }
-        splits.iter_mut().for_each(|split| cut(split, *modality, *most, log));
+        splits.iter_mut().try_for_each(|split| cut(split, *modality, *most, log))?;
     }
     for modality in Modality::ALL {
         let found =
@@ -63,7 +63,7 @@ pub(super) fn settle(
         let Some(longest) = differing(&extents) else { continue };
         let is_recorded = |split: &CorpusSplit<'_>| split.lengths.contains_key(&modality);
         if !splits.iter().all(is_recorded) {
-            splits.iter_mut().for_each(|split| record_lengths(split, modality));
+            splits.iter_mut().try_for_each(|split| record_lengths(split, modality))?;
             log.note(format!(
                 "{modality}_lengths: counted to the last frame that is not zero, since the source \
                  has none"
@@ -109,14 +109,20 @@ fn fit(split: &mut CorpusSplit<'_>, modality: Modality, seq_len: usize) {
 }
 
 /// Cuts the samples of one split that are longer than `most`, and shortens their lengths.
-fn cut(split: &mut CorpusSplit<'_>, modality: Modality, most: usize, log: &mut Log) {
-    let Some(block) = split.features.get(&modality) else { return };
+fn cut(
+    split: &mut CorpusSplit<'_>,
+    modality: Modality,
+    most: usize,
+    log: &mut Log,
+) -> Result<(), IngestError> {
+    let Some(block) = split.features.get(&modality) else { return Ok(()) };
     let [_, seq_len, _] = block.shape;
     if seq_len <= most {
-        return;
+        return Ok(());
     }
     // What is lost is told from the frames: public files have some beyond the recorded length.
-    let longer = last_frames(block).into_iter().filter(|n_frames| *n_frames > most);
+    let longer =
+        last_frames(split, modality, block)?.into_iter().filter(|n_frames| *n_frames > most);
     let n_longer = longer.count();
     if n_longer > 0 {
         log.note(format!(
@@ -129,18 +135,25 @@ fn cut(split: &mut CorpusSplit<'_>, modality: Modality, most: usize, log: &mut L
         *length = (*length).min(i32::try_from(most).unwrap_or(i32::MAX));
     }
     fit(split, modality, most);
+    Ok(())
 }
 
-fn record_lengths(split: &mut CorpusSplit<'_>, modality: Modality) {
-    let Some(block) = split.features.get(&modality) else { return };
-    split.lengths.entry(modality).or_insert_with(|| {
-        let lengths = last_frames(block).into_iter();
-        lengths.map(|n_frames| i32::try_from(n_frames).unwrap_or(i32::MAX)).collect()
-    });
+fn record_lengths(split: &mut CorpusSplit<'_>, modality: Modality) -> Result<(), IngestError> {
+    let Some(block) = split.features.get(&modality) else { return Ok(()) };
+    if !split.lengths.contains_key(&modality) {
+        let lengths = last_frames(split, modality, block)?.into_iter();
+        let lengths = lengths.map(|n_frames| i32::try_from(n_frames).unwrap_or(i32::MAX));
+        split.lengths.insert(modality, lengths.collect());
+    }
+    Ok(())
 }
 
 /// Frames of each sample up to the last one that is not all zero.
-fn last_frames(block: &FeatureBlock<'_>) -> Vec<usize> {
+fn last_frames(
+    split: &CorpusSplit<'_>,
+    modality: Modality,
+    block: &FeatureBlock<'_>,
+) -> Result<Vec<usize>, IngestError> {
     let [n_samples, seq_len, feat_dim] = block.shape;
     let n_values = seq_len.saturating_mul(feat_dim);
     (0..n_samples)
@@ -148,10 +161,10 @@ fn last_frames(block: &FeatureBlock<'_>) -> Vec<usize> {
         .map_init(
             || vec![0.0; n_values],
             |buffer, sample_idx| {
-                block.rows.read(sample_idx, buffer);
+                features::sample(split, modality, block, sample_idx, buffer)?;
                 let last = buffer.iter().rposition(|value| *value != 0.0);
                 let frame_idx = last.and_then(|last| last.checked_div(feat_dim));
-                frame_idx.map_or(0, |frame_idx| frame_idx.saturating_add(1))
+                Ok(frame_idx.map_or(0, |frame_idx| frame_idx.saturating_add(1)))
             },
         )
         .collect()

@@ -1,6 +1,6 @@
 //! Feature columns as blocks that are read sample by sample.
 
-use crate::corpus::{FeatureBlock, Rows};
+use crate::corpus::{CorpusSplit, FeatureBlock, Modality, RowError, Rows, absent};
 use crate::overflow::Overflows;
 use crate::pickle::{ArrayView, NodeId, Pickle};
 
@@ -13,8 +13,11 @@ use super::{IngestError, Place, samples};
 struct Stacked<'p>(ArrayView<'p>);
 
 impl Rows for Stacked<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
-        self.0.read_f32(sample_idx, out)
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
+        if sample_idx >= self.0.n_rows() {
+            return Err(absent(sample_idx));
+        }
+        Ok(self.0.read_f32(sample_idx, out))
     }
 }
 
@@ -25,19 +28,19 @@ struct Ragged<'p> {
 }
 
 impl Rows for Ragged<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
+        let table = self.tables.get(sample_idx).ok_or_else(|| absent(sample_idx))?;
         let mut overflows = Overflows::default();
         out.fill(0.0);
-        let Some(table) = self.tables.get(sample_idx) else { return overflows };
         if self.feat_dim == 0 {
-            return overflows;
+            return Ok(overflows);
         }
         let frames = out.chunks_mut(self.feat_dim).take(table.n_rows()).enumerate();
         for (frame_idx, frame) in frames {
             let start = frame_idx.saturating_mul(self.feat_dim);
             overflows.append(start, table.read_f32(frame_idx, frame));
         }
-        overflows
+        Ok(overflows)
     }
 }
 
@@ -47,6 +50,24 @@ pub(super) struct Features<'p> {
     pub(super) dtype: SourceDtype,
     /// Frames of each sample, where the samples have lengths of their own.
     pub(super) lengths: Option<Vec<i32>>,
+}
+
+/// One sample of a modality of a split, read into `out`, `[seq_len, feat_dim]`.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn sample(
+    split: &CorpusSplit<'_>,
+    modality: Modality,
+    block: &FeatureBlock<'_>,
+    sample_idx: usize,
+    out: &mut [f32],
+) -> Result<(), IngestError> {
+    let read = block.rows.read(sample_idx, out);
+    read.map(|_| ()).map_err(|cause| IngestError::Unreadable {
+        place: Place::new(format!("{}/{modality}", split.name)).at(sample_idx),
+        problem: cause.to_string(),
+    })
 }
 
 /// A block over one array of all samples, or over one table per sample.

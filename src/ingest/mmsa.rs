@@ -59,7 +59,7 @@ pub(super) fn read<'p>(
         };
         read.push(reader.read(split.name)?);
     }
-    padding::settle(&mut read, &ragged, log);
+    padding::settle(&mut read, &ragged, log)?;
     Ok(Corpus { layout: Layout::Mmsa, splits: read, notes: Vec::new() })
 }
 

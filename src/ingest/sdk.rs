@@ -37,7 +37,7 @@ pub(super) fn read<'p>(
     for (split, ids) in read.iter_mut().zip(ids::settle(raw_ids, log)) {
         split.ids = ids;
     }
-    padding::settle(&mut read, &ragged, log);
+    padding::settle(&mut read, &ragged, log)?;
     Ok(Corpus { layout: Layout::Sdk, splits: read, notes: Vec::new() })
 }
 

@@ -168,7 +168,16 @@ impl Store {
         row_idx: usize,
         out: &mut [f32],
     ) -> Result<(), StoreError> {
-        let column = self.column(&ColumnKind::Features(modality).of(split))?;
+        self.sample_of_column(self.column(&ColumnKind::Features(modality).of(split))?, row_idx, out)
+    }
+
+    /// As [`Store::sample`], of a column that is known to be there.
+    pub(super) fn sample_of_column(
+        &self,
+        column: &Column,
+        row_idx: usize,
+        out: &mut [f32],
+    ) -> Result<(), StoreError> {
         match self.feature_dtype(column)? {
             FeatureDtype::Float32 => self.sample_of::<f32>(column, row_idx, out),
             FeatureDtype::Float16 => self.sample_of::<f16>(column, row_idx, out),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::columns::{Block, Data, NewColumn, SplitColumns};
 use super::policy::Policies;
@@ -10,7 +10,7 @@ use super::write::{Context, Job, OutputOptions, Started};
 use super::{FeatureDtype, Store, StoreError};
 use crate::corpus::column::{Column, ColumnKind, Dtype};
 use crate::corpus::manifest::{Manifest, SplitManifest, store_digest};
-use crate::corpus::{FeatureBlock, Modality, Rows};
+use crate::corpus::{FeatureBlock, Modality, RowError, Rows, absent};
 use crate::overflow::Overflows;
 
 /// Writes the content of `source` to `target`. The new store is read back before it gets its name,
@@ -26,14 +26,12 @@ pub fn copy(
     advance: &(dyn Fn(u64) + Sync),
 ) -> Result<Manifest, StoreError> {
     let manifest = source.manifest();
-    let failure = FirstFailure::default();
     let splits = manifest
         .splits
         .iter()
-        .map(|split| columns(source, split, &failure))
+        .map(|split| columns(source, split))
         .collect::<Result<Vec<_>, _>>()?;
     let describe = |columns: Vec<Column>| {
-        failed(&failure)?;
         if let Some(column) = columns.iter().find(|column| !is_of(source, column)) {
             return Err(source.differs(&column.id));
         }
@@ -53,14 +51,14 @@ pub(super) fn is_of(source: &Store, column: &Column) -> bool {
 
 /// Writes `splits`, whose features have the type of those of `source`, to `target`, and publishes
 /// them with the manifest that `describe` makes of the columns that were written.
-pub(super) fn write<E: From<StoreError>>(
+pub(super) fn write(
     source: &Store,
     splits: &[SplitColumns<'_>],
     target: &Path,
     options: &OutputOptions,
-    describe: impl FnOnce(Vec<Column>) -> Result<Manifest, E>,
+    describe: impl FnOnce(Vec<Column>) -> Result<Manifest, StoreError>,
     advance: &(dyn Fn(u64) + Sync),
-) -> Result<Manifest, E> {
+) -> Result<Manifest, StoreError> {
     let context = Context { target };
     let half = |column: &Column| column.dtype == Dtype::Float16;
     let dtype = match source.manifest().columns.iter().any(half) {
@@ -94,23 +92,14 @@ pub(super) fn write<E: From<StoreError>>(
     Ok(manifest)
 }
 
-/// The first error of rows that were read on some thread.
-pub(super) type FirstFailure = Arc<Mutex<Option<StoreError>>>;
-
-/// The failure, if there was one.
-pub(super) fn failed(failure: &FirstFailure) -> Result<(), StoreError> {
-    failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
-}
-
 /// All columns of one split as they lie in `source`.
 pub(super) fn columns<'a>(
     source: &'a Store,
     split: &'a SplitManifest,
-    failure: &FirstFailure,
 ) -> Result<SplitColumns<'a>, StoreError> {
     let columns = source.manifest().columns_of(split.name).map(|column| {
         let data = match column.id.kind {
-            ColumnKind::Features(modality) => features(source, column, modality, split, failure),
+            ColumnKind::Features(modality) => features(source, column, modality, split),
             _ => source.unchecked_content(column).map(Data::from),
         };
         let (kind, shape) = (column.id.kind.clone(), column.shape.clone());
@@ -125,14 +114,8 @@ fn features<'a>(
     column: &'a Column,
     modality: Modality,
     split: &SplitManifest,
-    failure: &FirstFailure,
 ) -> Result<Data<'a>, StoreError> {
-    let rows = StoreRows {
-        source,
-        column,
-        recent: Mutex::new(VecDeque::new()),
-        failure: Arc::clone(failure),
-    };
+    let rows = StoreRows { source, column, recent: Mutex::new(VecDeque::new()) };
     let block = FeatureBlock { shape: source.shape3(column)?, rows: Box::new(rows) };
     let lengths = source.unchecked_lengths(split.name, modality)?.map(Into::into);
     Ok(Data::Features { modality, block: Block::Owned(block), lengths })
@@ -147,24 +130,14 @@ struct StoreRows<'a> {
     column: &'a Column,
     /// The pieces that were read last, each with its first sample.
     recent: Mutex<VecDeque<(usize, Vec<f32>)>>,
-    failure: FirstFailure,
 }
 
 impl Rows for StoreRows<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
-        if let Err(error) = self.copy(sample_idx, out) {
-            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            failure.get_or_insert(error);
-            out.fill(0.0);
-        }
-        Overflows::default()
-    }
-}
-
-impl StoreRows<'_> {
-    fn copy(&self, sample_idx: usize, out: &mut [f32]) -> Result<(), StoreError> {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
+        // What is in a store was narrowed when it was written.
+        let none = Ok(Overflows::default());
         if out.is_empty() {
-            return Ok(());
+            return none;
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let row_len = out.len();
@@ -173,14 +146,17 @@ impl StoreRows<'_> {
             (first + row_len <= values.len()).then_some(first)
         };
         if !recent.iter().any(|piece| place(piece).is_some()) {
-            let values = self.source.feature_piece(self.column, sample_idx)?;
+            let Ok(values) = self.source.feature_piece(self.column, sample_idx) else {
+                // The fault may lie in another sample of the piece.
+                self.source.sample_of_column(self.column, sample_idx, out)?;
+                return none;
+            };
             recent.truncate(N_RECENT - 1);
             recent.push_front((sample_idx, values));
         }
         let found = recent.iter().find_map(|piece| Some((place(piece)?, &piece.1)));
-        if let Some((first, values)) = found {
-            out.copy_from_slice(&values[first..first + row_len]);
-        }
-        Ok(())
+        let (first, values) = found.ok_or_else(|| absent(sample_idx))?;
+        out.copy_from_slice(&values[first..first + row_len]);
+        none
     }
 }

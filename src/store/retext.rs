@@ -6,7 +6,7 @@ use std::path::Path;
 use ndarray::Array3;
 
 use super::columns::{Block, Data, NewColumn, SplitColumns};
-use super::reformat::{self, FirstFailure};
+use super::reformat;
 use super::write::{OutputOptions, alignment};
 use super::{Store, StoreError};
 use crate::corpus::column::{Column, ColumnKind};
@@ -26,22 +26,19 @@ pub struct NewText<'a> {
 
 /// Writes the content of `source` to `target` with the text features of `text`, which has all of
 /// its splits and was computed by `encoder`. Columns that are kept have the digests that they had;
-/// the new store is read back before it gets its name. `complete` is asked at the end whether all
-/// features could be computed, before anything is published.
+/// the new store is read back before it gets its name.
 ///
 /// # Errors
-/// Whatever `complete` says; a split has no text; the source cannot be read or differs from its
-/// digests, the target exists and may not be overwritten, or the disk is full. Nothing is left
+/// A split has no text, or one that cannot be computed; the source cannot be read or differs from
+/// its digests, the target exists and may not be overwritten, or the disk is full. Nothing is left
 /// behind then.
-pub fn with_text<E: From<StoreError>>(
+pub fn with_text(
     source: &Store,
     target: &Path,
     options: &OutputOptions,
     mut text: BTreeMap<SplitName, NewText<'_>>,
     encoder: TextEncoder,
-    complete: impl FnOnce() -> Result<(), E>,
-) -> Result<Manifest, E> {
-    let failure = FirstFailure::default();
+) -> Result<Manifest, StoreError> {
     let mut replaced = vec![ColumnKind::Features(Modality::Text)];
     if text.values().any(|text| text.tokens.is_some()) {
         replaced.push(ColumnKind::TextBert);
@@ -50,7 +47,7 @@ pub fn with_text<E: From<StoreError>>(
         vec![format!("text: computed from {} by the encoder {}", encoder.source, encoder.name)];
     let mut splits = Vec::new();
     for split in &source.manifest().splits {
-        let mut split = reformat::columns(source, split, &failure)?;
+        let mut split = reformat::columns(source, split)?;
         if let Some(mut text) = text.remove(&split.name) {
             notes.append(&mut text.notes);
             replace(&mut split, text);
@@ -60,13 +57,11 @@ pub fn with_text<E: From<StoreError>>(
     if source.manifest().columns.iter().any(|column| column.id.kind == TEXT_LENGTHS) {
         notes.push("text_lengths: left out, since they were those of the former features".into());
     }
-    let describe = |columns: Vec<Column>| -> Result<Manifest, E> {
-        complete()?;
-        reformat::failed(&failure)?;
+    let describe = |columns: Vec<Column>| {
         let is_new = |column: &Column| replaced.contains(&column.id.kind);
         let mut kept = columns.iter().filter(|column| !is_new(column));
         if let Some(column) = kept.find(|column| !reformat::is_of(source, column)) {
-            return Err(source.differs(&column.id).into());
+            return Err(source.differs(&column.id));
         }
         let old = source.manifest();
         Ok(Manifest {

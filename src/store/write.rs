@@ -17,7 +17,7 @@ use super::refused::RefusedValues;
 use super::settled::Settling;
 use super::{Compression, FeatureDtype, Format, StoreError, VERSION};
 use crate::corpus::check::{BlockFacts, Finding, SplitFacts, check};
-use crate::corpus::column::Column;
+use crate::corpus::column::{Column, ColumnKind};
 use crate::corpus::manifest::{
     Alignment, Manifest, Source, SourceEntry, SplitManifest, store_digest,
 };
@@ -98,9 +98,9 @@ pub struct Outcome {
 /// know all values first. `advance` is told of every stretch of bytes done.
 ///
 /// # Errors
-/// The target exists and may not be overwritten, the disk is full, or a value is not finite or
-/// beyond the range of the stored type and the policies do not allow it. Nothing is left behind
-/// then.
+/// The target exists and may not be overwritten, the disk is full, a sample cannot be read, or a
+/// value is not finite or beyond the range of the stored type and the policies do not allow it.
+/// Nothing is left behind then.
 pub fn write(
     corpus: &Corpus<'_>,
     sources: &[SourceInfo<'_>],
@@ -113,7 +113,8 @@ pub fn write(
     let has_means = policies.has(Action::Mean);
     let census = policies
         .look_ahead()
-        .then(|| Census::of(&census::blocks(corpus), limit, has_means, advance));
+        .then(|| Census::of(&census::blocks(corpus), limit, has_means, advance))
+        .transpose()?;
     let left_out =
         census.as_ref().map_or_else(BTreeMap::new, |all| all.rows(policies, Action::Drop));
     refuse_nothing(corpus, &left_out, policies)?;
@@ -122,7 +123,8 @@ pub fn write(
     let corpus = kept.as_ref().unwrap_or(source);
     // A mean is over what is in the store.
     let again = (has_means && kept.is_some())
-        .then(|| Census::of(&census::blocks(corpus), limit, true, &|_| ()));
+        .then(|| Census::of(&census::blocks(corpus), limit, true, &|_| ()))
+        .transpose()?;
     let no_means = BTreeMap::new();
     let sums = again.as_ref().or(census.as_ref()).map_or(&no_means, |census| &census.means);
     let values = |means: &Vec<Mean>| means.iter().map(|mean| mean.value()).collect();
@@ -227,6 +229,10 @@ impl Job<'_> {
     ) -> StoreError {
         match error {
             CopyError::Write(cause) => self.context.io(cause),
+            CopyError::Read(unread) => {
+                let column = ColumnKind::Features(modality).of(split.name);
+                StoreError::unreadable(column, unread, &split.ids)
+            }
             CopyError::Refused(seen) => {
                 let column = [(split.name, modality, &seen, &*split.ids)];
                 let refused = RefusedValues::of(column.into_iter(), self.policies, self.dtype);
@@ -245,13 +251,17 @@ impl Job<'_> {
         for split in splits {
             for column in &split.columns {
                 if let Data::Features { modality, block, lengths } = &column.data {
+                    let ids = &*split.ids;
                     let (split, modality, block) = (split.name, *modality, block.get());
                     let lengths = lengths.as_deref();
-                    blocks.push(BlockOf { split, modality, block, lengths });
+                    blocks.push(BlockOf { split, modality, block, lengths, ids });
                 }
             }
         }
-        let census = Census::of(&blocks, self.dtype.limit(), false, &|_| ());
+        // Where they cannot be read once more, what was found first is all that can be said.
+        let Ok(census) = Census::of(&blocks, self.dtype.limit(), false, &|_| ()) else {
+            return error;
+        };
         let columns = census.columns.iter().map(|((split, modality), seen)| {
             let ids = splits.iter().find(|all| all.name == *split);
             (*split, *modality, seen, ids.map_or(&[][..], |split| &*split.ids))

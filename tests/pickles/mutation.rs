@@ -83,7 +83,7 @@ fn read_layouts(pickle: &Pickle) -> usize {
         for block in corpus.splits.iter().flat_map(|split| split.features.values()) {
             let mut out = vec![0.0; block.shape[1] * block.shape[2]];
             for idx in 0..block.shape[0] {
-                block.rows.read(idx, &mut out);
+                block.rows.read(idx, &mut out).unwrap();
             }
         }
     }

@@ -15,9 +15,7 @@ use crate::cli::{Failure, number, progress, same_file, size_on_disk, wrong_call}
 use crate::corpus::column::ColumnKind;
 use crate::corpus::manifest::TextEncoder;
 use crate::corpus::{FeatureBlock, SplitName};
-use crate::pretrained::{
-    DEFAULT_MAX_LEN, EncodeError, FrozenEncoder, Pretrained, PretrainedError, TextSource,
-};
+use crate::pretrained::{DEFAULT_MAX_LEN, FrozenEncoder, Pretrained, PretrainedError, TextSource};
 use crate::store::{self, NewText, OutputOptions, Store};
 use crate::words::human_bytes;
 
@@ -65,12 +63,6 @@ pub struct EncodeArgs {
 
 impl From<PretrainedError> for Failure {
     fn from(error: PretrainedError) -> Failure {
-        Failure::new(error.to_string())
-    }
-}
-
-impl From<EncodeError> for Failure {
-    fn from(error: EncodeError) -> Failure {
         Failure::new(error.to_string())
     }
 }
@@ -132,8 +124,7 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
         overwrite: args.overwrite,
         sync: !args.no_sync,
     };
-    let complete = || Ok::<(), Failure>(encoder.check()?);
-    let written = store::with_text(&source, to, &options, new_text, provenance, complete);
+    let written = store::with_text(&source, to, &options, new_text, provenance);
     bar.finish_and_clear();
     let manifest = written?;
     outln!("{}", to.display());

@@ -15,14 +15,14 @@ use crate::cli::{Failure, number};
 use crate::corpus::column::{ColumnKind, Dtype};
 use crate::corpus::draw;
 use crate::corpus::plan::{PlanError, SplitPlan, StoreRow};
-use crate::corpus::{Modality, SplitName};
+use crate::corpus::{Modality, RowError, SplitName};
 use crate::model::Sequence;
 use crate::pretrained::Tokenized;
 use crate::store::{Store, StoreError};
 use crate::train::TrainError;
 use crate::train::checkpoint::CheckpointInfo;
 use crate::train::corrupt::{CorruptRows, Corruptions};
-use crate::train::data::{Cache, FeatureRows, ReadError, TrainingSplit};
+use crate::train::data::{Cache, FeatureRows, TrainingSplit};
 use crate::train::device;
 use crate::train::record::FittedLength;
 use crate::train::settings::{FoldChoice, ValidDraw};
@@ -389,7 +389,7 @@ impl FeatureRows for StoreRows {
         &self,
         modality: Modality,
         take: &mut dyn FnMut(usize, &[f32]),
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), RowError> {
         for split in SplitName::ALL {
             let mut wanted: BTreeMap<usize, usize> = BTreeMap::new();
             for (sample_idx, row) in self.rows.iter().enumerate() {
@@ -425,12 +425,7 @@ impl FeatureRows for StoreRows {
         Ok(())
     }
 
-    fn read(
-        &self,
-        modality: Modality,
-        sample_idx: usize,
-        out: &mut [f32],
-    ) -> Result<(), ReadError> {
+    fn read(&self, modality: Modality, sample_idx: usize, out: &mut [f32]) -> Result<(), RowError> {
         let row = self.rows[sample_idx];
         let (n_found, n_wanted) = self.row_lens(row.split, modality);
         if n_found == n_wanted {

@@ -25,7 +25,7 @@ use crate::corpus::SplitName;
 use crate::corpus::column::{Column, Dtype};
 use crate::corpus::manifest::Manifest;
 use crate::store::columns::{Data, SplitColumns};
-use crate::store::copy::{Pass, Tally};
+use crate::store::copy::{CopyError, Pass, Row, Tally, Unread};
 use crate::store::digest::{self, Feature};
 use crate::store::write::{Job, Output, Written};
 use crate::store::{FeatureDtype, StoreError};
@@ -126,7 +126,7 @@ fn write_split<T: Feature>(
     // One round more than there are batches, in which only the last one is written.
     for start in (0..n_samples + n_rows).step_by(n_rows) {
         let rows = start.min(n_samples)..(start + n_rows).min(n_samples);
-        let mut fill = |passes: Vec<&Pass<'_, T>>| -> Vec<_> {
+        let mut fill = |passes: Vec<&Pass<'_, T>>| -> Vec<Result<Vec<Row>, Unread>> {
             let blocks = passes.into_iter().zip(&mut filling);
             blocks
                 .map(|(pass, out)| pass.fill(rows.start, &mut out[..rows.len() * pass.row_len()]))
@@ -143,8 +143,9 @@ fn write_split<T: Feature>(
             _ => None,
         });
         for ((all, filled), modality) in features.iter_mut().zip(filled).zip(modalities) {
-            all.tally
-                .add(rows.start, filled.iter())
+            filled
+                .map_err(CopyError::Read)
+                .and_then(|filled| all.tally.add(rows.start, filled.iter()))
                 .map_err(|error| job.copy_error(error, split, modality))?;
         }
         std::mem::swap(&mut filling, &mut writing);
