@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use almt_data::corpus::{
     Corpus, CorpusSplit, Dataset, FeatureBlock, Layout, Modality, RegressionLabels, RowError, Rows,
@@ -103,7 +104,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
     let split = |split: SplitName, n_samples: usize| {
         let block = |shape: [usize; 2]| FeatureBlock {
             shape: [n_samples, shape[0], shape[1]],
-            rows: Box::new(AllBits(shape)),
+            rows: Arc::new(AllBits(shape)),
         };
         let idx = 0..n_samples;
         let mut features = BTreeMap::from([(Modality::Text, block([5, 3]))]);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use almt_data::corpus::manifest::TextEncoder;
 use almt_data::corpus::{
@@ -31,8 +32,8 @@ impl Rows for Failing {
 
 const N_SAMPLES: usize = 3000;
 
-fn corpus(n_good: usize) -> Corpus<'static> {
-    let rows = Box::new(Failing(n_good));
+fn corpus(n_good: usize) -> Corpus {
+    let rows = Arc::new(Failing(n_good));
     let block = FeatureBlock { shape: [N_SAMPLES, 5, 40], rows };
     let split = CorpusSplit {
         name: SplitName::Train,
@@ -93,7 +94,7 @@ fn an_encoder_that_fails_in_the_middle_leaves_no_store() {
         let text = SplitName::ALL.map(|split| {
             let shape = [source.ids(split).len(), 50, 4];
             // The first split is good.
-            let rows = Box::new(Failing(if split == SplitName::Train { 8 } else { 2 }));
+            let rows = Arc::new(Failing(if split == SplitName::Train { 8 } else { 2 }));
             let features = FeatureBlock { shape, rows };
             (split, NewText { features, tokens: None, notes: vec![] })
         });

@@ -237,3 +237,18 @@ fn a_type_or_a_path_that_no_column_has_is_refused() {
         ]);
     }
 }
+
+#[test]
+fn what_reads_a_store_keeps_it() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "8");
+    almt(folder.path(), &["copy", "mosi.h5", "mosi.arrow"]).ok();
+    for name in ["mosi.h5", "mosi.arrow"] {
+        let store = Store::open(&folder.path().join(name)).unwrap();
+        let mut reader = store.feature_reader(SplitName::Test, Modality::Audio).unwrap();
+        let expected = store.features(SplitName::Test, Modality::Audio).unwrap().unwrap();
+        drop(store);
+        let found = std::thread::spawn(move || reader.next(8).unwrap());
+        assert_eq!(found.join().unwrap(), expected.as_slice().unwrap(), "{name}");
+    }
+}

@@ -25,6 +25,7 @@ pub mod values;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
 use schemars::JsonSchema;
@@ -186,12 +187,14 @@ pub(crate) fn absent(sample_idx: usize) -> RowError {
     format!("sample {sample_idx} is absent").into()
 }
 
-/// Features of one modality in one split, still lying in their source.
-pub struct FeatureBlock<'a> {
+/// Features of one modality in one split, still lying in their source, which they keep at hand. A
+/// clone shares them.
+#[derive(Clone)]
+pub struct FeatureBlock {
     /// `[n_samples, seq_len, feat_dim]`.
     pub shape: [usize; 3],
     /// Access to the values.
-    pub rows: Box<dyn Rows + 'a>,
+    pub rows: Arc<dyn Rows>,
 }
 
 /// Regression labels: the overall one, and for CH-SIMS one per modality.
@@ -204,7 +207,7 @@ pub struct RegressionLabels {
 }
 
 /// One split of a corpus. Every column has `ids.len()` entries.
-pub struct CorpusSplit<'a> {
+pub struct CorpusSplit {
     /// Which split.
     pub name: SplitName,
     /// Segment ids as the source spells them.
@@ -214,7 +217,7 @@ pub struct CorpusSplit<'a> {
     /// Label words such as `Negative`.
     pub annotations: Option<Vec<String>>,
     /// Features per modality; an absent modality has no entry.
-    pub features: BTreeMap<Modality, FeatureBlock<'a>>,
+    pub features: BTreeMap<Modality, FeatureBlock>,
     /// BERT input, `[n_samples, 3, seq_len]`: token ids, mask, segment ids.
     pub text_bert: Option<Array3<i32>>,
     /// Word indices into a vocabulary outside the source, `[n_samples, seq_len]`, zero-padded.
@@ -231,11 +234,11 @@ pub struct CorpusSplit<'a> {
 }
 
 /// A dataset as its source files gave it.
-pub struct Corpus<'a> {
+pub struct Corpus {
     /// The layout of the source files.
     pub layout: Layout,
     /// The splits that the source holds, in the order train, valid, test.
-    pub splits: Vec<CorpusSplit<'a>>,
+    pub splits: Vec<CorpusSplit>,
     /// Every change of a value, and everything left out, on the way from the source; one
     /// sentence each.
     pub notes: Vec<String>,

@@ -48,9 +48,9 @@ pub fn parquet(store: &Store, folder: &Path, advance: &dyn Fn(u64)) -> Result<()
 }
 
 /// Where the values of a column come from.
-enum Source<'a> {
+enum Source {
     Whole(Content),
-    Features(Box<FeatureReader<'a>>),
+    Features(Box<FeatureReader>),
 }
 
 fn write_split<W: Write>(
@@ -152,7 +152,7 @@ fn begin<W: Write>(
     ParquetWriter::new(out).with_key_value_metadata(Some(metadata)).batched(schema)
 }
 
-fn dtype(column: &StoreColumn, values: &Source<'_>) -> Result<DataType, ExportError> {
+fn dtype(column: &StoreColumn, values: &Source) -> Result<DataType, ExportError> {
     let value = match values {
         Source::Whole(Content::Texts(_)) => DataType::String,
         Source::Whole(Content::F32(_)) | Source::Features(_) => DataType::Float32,
@@ -176,7 +176,7 @@ fn width(column: &StoreColumn) -> usize {
 }
 
 /// Bytes of one sample, of texts on average.
-fn sample_bytes(column: &StoreColumn, values: &Source<'_>) -> usize {
+fn sample_bytes(column: &StoreColumn, values: &Source) -> usize {
     match values {
         Source::Whole(Content::Texts(texts)) => {
             texts.iter().map(String::len).sum::<usize>() / texts.len().max(1)

@@ -59,7 +59,7 @@ impl<'p> Column<'p> {
                 Source::Array(array) => array.object(row),
                 Source::List(items) => items.get(row).copied(),
             }
-            .is_some_and(|id| matches!(self.pickle.value(id), Value::None))
+            .is_some_and(|id| matches!(self.pickle.value(id), Some(Value::None)))
         };
         let is_nan = |row| matches!(self.number(row), Some(Number::Float(value)) if value.is_nan());
         self.n_samples > 0 && (0..self.n_samples).all(|row| is_none(row) || is_nan(row))

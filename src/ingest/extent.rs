@@ -6,6 +6,7 @@
 //! happen after the padding was moved to the back, so that a cut takes the last frames.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ndarray::{Array, Axis, Dimension, RemoveAxis, Slice};
 use rayon::prelude::*;
@@ -17,13 +18,13 @@ use super::log::Log;
 use super::{IngestError, features};
 
 /// The samples of another block, cut or padded with zeros to another number of frames.
-struct Fitted<'p> {
-    rows: Box<dyn Rows + 'p>,
+struct Fitted {
+    rows: Arc<dyn Rows>,
     /// Values of one sample in `rows`.
     n_values: usize,
 }
 
-impl Rows for Fitted<'_> {
+impl Rows for Fitted {
     fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
         match out.split_at_mut_checked(self.n_values) {
             Some((own, padding)) => {
@@ -46,7 +47,7 @@ impl Rows for Fitted<'_> {
 /// # Errors
 /// If a modality of `max_len` is in no split, or a sample cannot be read.
 pub(super) fn settle(
-    splits: &mut [CorpusSplit<'_>],
+    splits: &mut [CorpusSplit],
     max_len: &BTreeMap<Modality, usize>,
     log: &mut Log,
 ) -> Result<(), IngestError> {
@@ -58,10 +59,10 @@ pub(super) fn settle(
     }
     for modality in Modality::ALL {
         let found =
-            |split: &CorpusSplit<'_>| Some((split.name, split.features.get(&modality)?.shape[1]));
+            |split: &CorpusSplit| Some((split.name, split.features.get(&modality)?.shape[1]));
         let extents: Vec<(SplitName, usize)> = splits.iter().filter_map(found).collect();
         let Some(longest) = differing(&extents) else { continue };
-        let is_recorded = |split: &CorpusSplit<'_>| split.lengths.contains_key(&modality);
+        let is_recorded = |split: &CorpusSplit| split.lengths.contains_key(&modality);
         if !splits.iter().all(is_recorded) {
             splits.iter_mut().try_for_each(|split| record_lengths(split, modality))?;
             log.note(format!(
@@ -72,11 +73,11 @@ pub(super) fn settle(
         splits.iter_mut().for_each(|split| fit(split, modality, longest));
         log.note(padded(modality.name(), longest, &extents));
     }
-    let tokens = |split: &mut CorpusSplit<'_>| split.text_bert.take();
-    let put = |split: &mut CorpusSplit<'_>, values| split.text_bert = Some(values);
+    let tokens = |split: &mut CorpusSplit| split.text_bert.take();
+    let put = |split: &mut CorpusSplit, values| split.text_bert = Some(values);
     settle_column(splits, "text_bert", Axis(2), tokens, put, log);
-    let words = |split: &mut CorpusSplit<'_>| split.words.take();
-    let put = |split: &mut CorpusSplit<'_>, values| split.words = Some(values);
+    let words = |split: &mut CorpusSplit| split.words.take();
+    let put = |split: &mut CorpusSplit, values| split.words = Some(values);
     settle_column(splits, "words", Axis(1), words, put, log);
     Ok(())
 }
@@ -97,12 +98,12 @@ fn padded(column: &str, longest: usize, extents: &[(SplitName, usize)]) -> Strin
 }
 
 /// Gives one split's block another number of frames.
-fn fit(split: &mut CorpusSplit<'_>, modality: Modality, seq_len: usize) {
+fn fit(split: &mut CorpusSplit, modality: Modality, seq_len: usize) {
     let Some(block) = split.features.remove(&modality) else { return };
     let FeatureBlock { shape: [n_samples, own_len, feat_dim], rows } = block;
     let rows = match own_len == seq_len {
         true => rows,
-        false => Box::new(Fitted { rows, n_values: own_len.saturating_mul(feat_dim) }),
+        false => Arc::new(Fitted { rows, n_values: own_len.saturating_mul(feat_dim) }),
     };
     let shape = [n_samples, seq_len, feat_dim];
     split.features.insert(modality, FeatureBlock { shape, rows });
@@ -110,7 +111,7 @@ fn fit(split: &mut CorpusSplit<'_>, modality: Modality, seq_len: usize) {
 
 /// Cuts the samples of one split that are longer than `most`, and shortens their lengths.
 fn cut(
-    split: &mut CorpusSplit<'_>,
+    split: &mut CorpusSplit,
     modality: Modality,
     most: usize,
     log: &mut Log,
@@ -138,7 +139,7 @@ fn cut(
     Ok(())
 }
 
-fn record_lengths(split: &mut CorpusSplit<'_>, modality: Modality) -> Result<(), IngestError> {
+fn record_lengths(split: &mut CorpusSplit, modality: Modality) -> Result<(), IngestError> {
     let Some(block) = split.features.get(&modality) else { return Ok(()) };
     if !split.lengths.contains_key(&modality) {
         let lengths = last_frames(split, modality, block)?.into_iter();
@@ -150,9 +151,9 @@ fn record_lengths(split: &mut CorpusSplit<'_>, modality: Modality) -> Result<(),
 
 /// Frames of each sample up to the last one that is not all zero.
 fn last_frames(
-    split: &CorpusSplit<'_>,
+    split: &CorpusSplit,
     modality: Modality,
-    block: &FeatureBlock<'_>,
+    block: &FeatureBlock,
 ) -> Result<Vec<usize>, IngestError> {
     let [n_samples, seq_len, feat_dim] = block.shape;
     let n_values = seq_len.saturating_mul(feat_dim);
@@ -172,11 +173,11 @@ fn last_frames(
 
 /// Pads a column of integers of all splits to its longest.
 fn settle_column<D: Dimension + RemoveAxis>(
-    splits: &mut [CorpusSplit<'_>],
+    splits: &mut [CorpusSplit],
     column: &str,
     axis: Axis,
-    take: impl Fn(&mut CorpusSplit<'_>) -> Option<Array<i32, D>>,
-    put: impl Fn(&mut CorpusSplit<'_>, Array<i32, D>),
+    take: impl Fn(&mut CorpusSplit) -> Option<Array<i32, D>>,
+    put: impl Fn(&mut CorpusSplit, Array<i32, D>),
     log: &mut Log,
 ) {
     let taken: Vec<Option<Array<i32, D>>> = splits.iter_mut().map(take).collect();

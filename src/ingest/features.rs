@@ -1,8 +1,10 @@
 //! Feature columns as blocks that are read sample by sample.
 
+use std::sync::Arc;
+
 use crate::corpus::{CorpusSplit, FeatureBlock, Modality, RowError, Rows, absent};
 use crate::overflow::Overflows;
-use crate::pickle::{ArrayView, NodeId, Pickle};
+use crate::pickle::{NodeId, Pickle, SharedArray};
 
 use super::dtype::SourceDtype;
 use super::error::unexpected;
@@ -10,26 +12,30 @@ use super::table::{Table, TableBudget, described, kind_of, numeric_array, per_sa
 use super::{IngestError, Place, samples};
 
 /// The samples of one array, `[n_samples, seq_len, feat_dim]`.
-struct Stacked<'p>(ArrayView<'p>);
+struct Stacked(SharedArray);
 
-impl Rows for Stacked<'_> {
+impl Rows for Stacked {
     fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
-        if sample_idx >= self.0.n_rows() {
+        let array = self.0.view();
+        if sample_idx >= array.n_rows() {
             return Err(absent(sample_idx));
         }
-        Ok(self.0.read_f32(sample_idx, out))
+        Ok(array.read_f32(sample_idx, out))
     }
 }
 
 /// One table per sample, `[seq_len, feat_dim]` of its own length.
-struct Ragged<'p> {
-    tables: Vec<Table<'p>>,
+struct Ragged {
+    pickle: Pickle,
+    /// The samples, each of which is a table whose structure was read.
+    ids: Vec<NodeId>,
     feat_dim: usize,
 }
 
-impl Rows for Ragged<'_> {
+impl Rows for Ragged {
     fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
-        let table = self.tables.get(sample_idx).ok_or_else(|| absent(sample_idx))?;
+        let id = *self.ids.get(sample_idx).ok_or_else(|| absent(sample_idx))?;
+        let table = Table::again(&self.pickle, id, self.feat_dim);
         let mut overflows = Overflows::default();
         out.fill(0.0);
         if self.feat_dim == 0 {
@@ -45,8 +51,8 @@ impl Rows for Ragged<'_> {
 }
 
 /// A feature column.
-pub(super) struct Features<'p> {
-    pub(super) block: FeatureBlock<'p>,
+pub(super) struct Features {
+    pub(super) block: FeatureBlock,
     pub(super) dtype: SourceDtype,
     /// Frames of each sample, where the samples have lengths of their own.
     pub(super) lengths: Option<Vec<i32>>,
@@ -57,9 +63,9 @@ pub(super) struct Features<'p> {
 /// # Errors
 /// It cannot be read.
 pub(super) fn sample(
-    split: &CorpusSplit<'_>,
+    split: &CorpusSplit,
     modality: Modality,
-    block: &FeatureBlock<'_>,
+    block: &FeatureBlock,
     sample_idx: usize,
     out: &mut [f32],
 ) -> Result<(), IngestError> {
@@ -75,12 +81,12 @@ pub(super) fn sample(
 /// # Errors
 /// If the value is neither, has another number of samples, or its samples differ in their number
 /// of features or in dtype.
-pub(super) fn read<'p>(
-    pickle: &'p Pickle,
+pub(super) fn read(
+    pickle: &Pickle,
     id: NodeId,
     place: &Place,
     n_samples: usize,
-) -> Result<Features<'p>, IngestError> {
+) -> Result<Features, IngestError> {
     let expected = "a numeric array [n_samples, seq_len, feat_dim] or a list of arrays";
     if let Some(array) = numeric_array(pickle, id) {
         let [found_samples, seq_len, feat_dim] = *array.shape() else {
@@ -89,8 +95,8 @@ pub(super) fn read<'p>(
         if found_samples != n_samples {
             return Err(unexpected(place, samples(n_samples), samples(found_samples)));
         }
-        let block =
-            FeatureBlock { shape: [n_samples, seq_len, feat_dim], rows: Box::new(Stacked(array)) };
+        let rows = Arc::new(Stacked(array.share()));
+        let block = FeatureBlock { shape: [n_samples, seq_len, feat_dim], rows };
         let dtype = SourceDtype::Array(array.dtype());
         return Ok(Features { block, dtype, lengths: None });
     }
@@ -112,13 +118,12 @@ pub(super) fn read<'p>(
 ///
 /// # Errors
 /// If a value is no table, or the samples differ in their number of features or in dtype.
-pub(super) fn ragged<'p>(
-    pickle: &'p Pickle,
+pub(super) fn ragged(
+    pickle: &Pickle,
     ids: &[NodeId],
     place: &Place,
-) -> Result<Features<'p>, IngestError> {
+) -> Result<Features, IngestError> {
     let mut budget = TableBudget::new(pickle);
-    let mut tables = Vec::with_capacity(ids.len());
     let mut lengths = Vec::with_capacity(ids.len());
     let mut common: Option<(usize, SourceDtype)> = None;
     for (row, id) in ids.iter().enumerate() {
@@ -133,14 +138,14 @@ pub(super) fn ragged<'p>(
             }
         }
         lengths.push(table.n_rows());
-        tables.push(table);
     }
     let Some((feat_dim, dtype)) = common else {
         return Err(unexpected(place, "at least one sample with frames", "none"));
     };
     let seq_len = padded_len(&lengths, feat_dim, place)?;
-    let rows = Box::new(Ragged { tables, feat_dim });
-    let block = FeatureBlock { shape: [ids.len(), seq_len, feat_dim], rows };
+    let shape = [ids.len(), seq_len, feat_dim];
+    let rows = Ragged { pickle: pickle.clone(), ids: ids.to_vec(), feat_dim };
+    let block = FeatureBlock { shape, rows: Arc::new(rows) };
     let lengths = lengths.into_iter().map(|length| i32::try_from(length).ok()).collect();
     let lengths: Option<Vec<i32>> = lengths;
     match lengths {

@@ -73,12 +73,12 @@ fn is_frames(pickle: &Pickle, id: NodeId) -> bool {
 ///
 /// # Errors
 /// As [`super::read`].
-pub(super) fn read<'p>(
-    files: &[SourceFile<'p>],
+pub(super) fn read(
+    files: &[SourceFile<'_>],
     form: Form,
     options: &Options,
     log: &mut Log,
-) -> Result<Corpus<'p>, IngestError> {
+) -> Result<Corpus, IngestError> {
     let layout = match form {
         Form::MagBert => Layout::MagBert,
         Form::Misa => Layout::Misa,

@@ -42,11 +42,11 @@ const LABEL_KEYS: [(Modality, &str); 3] = [
 ///
 /// # Errors
 /// As [`super::read`].
-pub(super) fn read<'p>(
-    files: &[SourceFile<'p>],
+pub(super) fn read(
+    files: &[SourceFile<'_>],
     options: &Options,
     log: &mut Log,
-) -> Result<Corpus<'p>, IngestError> {
+) -> Result<Corpus, IngestError> {
     let mut ragged = BTreeSet::new();
     let mut read = Vec::new();
     for split in splits(files, options, log)? {
@@ -74,7 +74,7 @@ struct SplitReader<'p, 'n> {
 }
 
 impl<'p> SplitReader<'p, '_> {
-    fn read(&mut self, name: SplitName) -> Result<CorpusSplit<'p>, IngestError> {
+    fn read(&mut self, name: SplitName) -> Result<CorpusSplit, IngestError> {
         let is_known = |key: &str| {
             KNOWN_KEYS.contains(&key) || LABEL_KEYS.iter().any(|(_, known)| *known == key)
         };

@@ -88,17 +88,17 @@ pub struct Options {
 /// # Errors
 /// If the layout is unknown or of a kind that cannot be converted, a column lacks samples, a shape
 /// or type is not the layout's, or a number is not what its column holds.
-pub fn read<'p>(files: &[SourceFile<'p>], options: &Options) -> Result<Corpus<'p>, IngestError> {
+pub fn read(files: &[SourceFile<'_>], options: &Options) -> Result<Corpus, IngestError> {
     let layout = detect::detect(files, options.layout).layout()?;
     read_as(layout, files, options, &mut log::Log::default())
 }
 
-fn read_as<'p>(
+fn read_as(
     layout: Layout,
-    files: &[SourceFile<'p>],
+    files: &[SourceFile<'_>],
     options: &Options,
     log: &mut log::Log,
-) -> Result<Corpus<'p>, IngestError> {
+) -> Result<Corpus, IngestError> {
     log.texts = texts::Texts::new(options.texts);
     let corpus = match layout {
         Layout::Mmsa => mmsa::read(files, options, log),

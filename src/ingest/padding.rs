@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -94,9 +95,9 @@ fn ends(values: &[f32], feat_dim: usize) -> Option<(usize, usize)> {
 
 /// All-zero frames at both ends of one sample, which is read into `buffer`.
 fn ends_of(
-    split: &CorpusSplit<'_>,
+    split: &CorpusSplit,
     modality: Modality,
-    block: &FeatureBlock<'_>,
+    block: &FeatureBlock,
     sample_idx: usize,
     buffer: &mut Vec<f32>,
 ) -> Result<Option<(usize, usize)>, IngestError> {
@@ -108,7 +109,7 @@ fn ends_of(
 
 /// Counts the all-zero frames at both ends of samples spread over the splits. Whether a file pads
 /// at the front shows in a few samples, and reading all would double the work on a large file.
-fn evidence(splits: &[CorpusSplit<'_>], modality: Modality) -> Result<Evidence, IngestError> {
+fn evidence(splits: &[CorpusSplit], modality: Modality) -> Result<Evidence, IngestError> {
     const MOST_PER_SPLIT: usize = 64;
     let mut found = Evidence {
         column: modality.name(),
@@ -139,9 +140,9 @@ fn evidence(splits: &[CorpusSplit<'_>], modality: Modality) -> Result<Evidence, 
 
 /// All-zero frames before the first other one, per sample; all of them for a sample of zeros.
 fn leading(
-    split: &CorpusSplit<'_>,
+    split: &CorpusSplit,
     modality: Modality,
-    block: &FeatureBlock<'_>,
+    block: &FeatureBlock,
 ) -> Result<Vec<usize>, IngestError> {
     let [n_samples, seq_len, _] = block.shape;
     (0..n_samples)
@@ -154,13 +155,13 @@ fn leading(
 }
 
 /// The samples of another block, each rotated by its number of frames to the front.
-struct Rotated<'p> {
-    rows: Box<dyn Rows + 'p>,
+struct Rotated {
+    rows: Arc<dyn Rows>,
     feat_dim: usize,
     shifts: Vec<usize>,
 }
 
-impl Rows for Rotated<'_> {
+impl Rows for Rotated {
     fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
         let overflows = self.rows.read(sample_idx, out)?;
         let shift = self.shifts.get(sample_idx).copied().unwrap_or(0);
@@ -170,9 +171,9 @@ impl Rows for Rotated<'_> {
     }
 }
 
-fn rotate<'p>(split: &mut CorpusSplit<'p>, modality: Modality, shifts: Vec<usize>) {
+fn rotate(split: &mut CorpusSplit, modality: Modality, shifts: Vec<usize>) {
     if let Some(FeatureBlock { shape, rows }) = split.features.remove(&modality) {
-        let rows = Box::new(Rotated { rows, feat_dim: shape[2], shifts });
+        let rows = Arc::new(Rotated { rows, feat_dim: shape[2], shifts });
         split.features.insert(modality, FeatureBlock { shape, rows });
     }
 }
@@ -183,7 +184,7 @@ fn rotate<'p>(split: &mut CorpusSplit<'p>, modality: Modality, shifts: Vec<usize
 /// # Errors
 /// If a sample cannot be read.
 pub(super) fn settle(
-    splits: &mut [CorpusSplit<'_>],
+    splits: &mut [CorpusSplit],
     ragged: &BTreeSet<Modality>,
     log: &mut Log,
 ) -> Result<(), IngestError> {
@@ -218,7 +219,7 @@ pub(super) fn settle(
 
 /// Whether every modality has a step per word, as far as the shapes say it: language is there, all
 /// have the same number of steps, and no lengths of their own.
-fn is_aligned(split: &CorpusSplit<'_>, sides: &BTreeMap<Modality, Side>) -> bool {
+fn is_aligned(split: &CorpusSplit, sides: &BTreeMap<Modality, Side>) -> bool {
     let seq_lens: BTreeSet<usize> = split.features.values().map(|block| block.shape[1]).collect();
     sides.contains_key(&Modality::Text)
         && sides.len() == split.features.len()
@@ -227,7 +228,7 @@ fn is_aligned(split: &CorpusSplit<'_>, sides: &BTreeMap<Modality, Side>) -> bool
 }
 
 fn settle_split(
-    split: &mut CorpusSplit<'_>,
+    split: &mut CorpusSplit,
     sides: &BTreeMap<Modality, Side>,
     is_aligned: bool,
     token_shifts: Option<Vec<usize>>,
@@ -245,7 +246,7 @@ fn settle_split(
     }
     let token_len = split.text_bert.as_ref().and_then(|tokens| tokens.shape().get(2).copied());
     let follows_tokens =
-        |block: &FeatureBlock<'_>| token_shifts.is_some() && token_len == Some(block.shape[1]);
+        |block: &FeatureBlock| token_shifts.is_some() && token_len == Some(block.shape[1]);
     let all_move = is_aligned && split.features.keys().any(is_front);
     let leads: BTreeMap<Modality, Vec<usize>> = split
         .features
@@ -302,7 +303,7 @@ fn unfilled(seq_len: usize, length: i32) -> usize {
 
 /// Moves the tokens of all splits if their masks start with padding. Returns by how many steps
 /// each sample was moved.
-fn settle_tokens(splits: &mut [CorpusSplit<'_>], log: &mut Log) -> Vec<Option<Vec<usize>>> {
+fn settle_tokens(splits: &mut [CorpusSplit], log: &mut Log) -> Vec<Option<Vec<usize>>> {
     let mut found = Evidence {
         column: "text_bert",
         side: Side::None,

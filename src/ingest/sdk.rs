@@ -21,11 +21,11 @@ const KNOWN_KEYS: [&str; 5] = ["vision", "audio", "text", "labels", "id"];
 ///
 /// # Errors
 /// As [`super::read`].
-pub(super) fn read<'p>(
-    files: &[SourceFile<'p>],
+pub(super) fn read(
+    files: &[SourceFile<'_>],
     options: &Options,
     log: &mut Log,
-) -> Result<Corpus<'p>, IngestError> {
+) -> Result<Corpus, IngestError> {
     let mut ragged = BTreeSet::new();
     let mut read = Vec::new();
     let mut raw_ids = Vec::new();
@@ -42,11 +42,11 @@ pub(super) fn read<'p>(
 }
 
 /// Reads one split. Its ids are spelled when all splits are known.
-fn read_split<'p>(
-    split: &Split<'p>,
+fn read_split(
+    split: &Split<'_>,
     ragged: &mut BTreeSet<Modality>,
     log: &mut Log,
-) -> Result<(CorpusSplit<'p>, Vec<RawId>), IngestError> {
+) -> Result<(CorpusSplit, Vec<RawId>), IngestError> {
     let Split { name, pickle, .. } = *split;
     note_left_out(pickle, split.value, &split.key, |key| KNOWN_KEYS.contains(&key), log)?;
     let (id, place) = needed(split, "id", "every sample needs its id")?;

@@ -80,7 +80,7 @@ pub(super) fn one(
     log: &mut Log,
 ) -> Result<One, IngestError> {
     let wrong = || unexpected(place, "labels [1, 1], [1, 6] or [1, 7]", kind_of(pickle, id));
-    if matches!(pickle.value(id), Value::None) {
+    if matches!(pickle.value(id), Some(Value::None)) {
         return Ok(One(Vec::new()));
     }
     if let Some(number) = pickle.number(id) {

@@ -36,12 +36,12 @@ pub(super) struct Item {
 ///
 /// # Errors
 /// If a sample has something else than its layout says.
-pub(super) fn read_split<'p>(
-    pickle: &'p Pickle,
+pub(super) fn read_split(
+    pickle: &Pickle,
     name: SplitName,
     items: &[Item],
     log: &mut Log,
-) -> Result<(CorpusSplit<'p>, Vec<RawId>), IngestError> {
+) -> Result<(CorpusSplit, Vec<RawId>), IngestError> {
     let place = |key: &str| Place::new(format!("{name}/{key}"));
     let mut features = BTreeMap::new();
     let mut lengths = BTreeMap::new();

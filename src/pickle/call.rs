@@ -1,6 +1,8 @@
 //! What the allowed names mean: REDUCE and its relatives make a value from arguments, BUILD fills
 //! an array or completes a dtype. Nothing else can be called or filled.
 
+use std::sync::Arc;
+
 use super::error::{PickleError, UNKNOWN_DTYPE};
 
 use super::numpy::{Array, Data, Kind, Misfit, NumpyDtype, Order};
@@ -248,7 +250,7 @@ impl Machine<'_> {
         data: Data,
     ) -> Result<Value, PickleError> {
         match Array::new(dtype, shape, order, data, self.limits) {
-            Ok(array) => Ok(Value::Array(Box::new(array))),
+            Ok(array) => Ok(Value::Array(Arc::new(array))),
             Err(Misfit::Wrong(what)) => Err(self.array_error(what)),
             Err(Misfit::Limit(what, limit, found)) => {
                 Err(PickleError::Limit { offset: self.at, what, limit, found })
@@ -264,7 +266,7 @@ impl Machine<'_> {
         if !shape.contains(&0) {
             return Err(self.array_error(format!("shape {shape:?} without any data")));
         }
-        Ok(Value::Array(Box::new(Array::empty(dtype, shape))))
+        Ok(Value::Array(Arc::new(Array::empty(dtype, shape))))
     }
 
     fn scalar(&mut self, dtype: NodeId, bytes: NodeId) -> Result<Value, PickleError> {

@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::error::PickleError;
 use super::limits::Limits;
@@ -212,12 +213,12 @@ impl Machine<'_> {
             // Stands for it until the second run, which knows the place.
             let mut array = Array::empty(dtype, vec![0]);
             array.is_tensor = true;
-            return Ok(Value::Array(Box::new(array)));
+            return Ok(Value::Array(Arc::new(array)));
         }
         let view = View { dtype, shape, strides, offset };
         let most = FREE_REPEATED.saturating_add(self.file_len());
         match view.of(storage.span, most, self.limits) {
-            Ok(array) => Ok(Value::Array(Box::new(array))),
+            Ok(array) => Ok(Value::Array(Arc::new(array))),
             Err(Misfit::Wrong(what)) => Err(self.array_error(what)),
             Err(Misfit::Limit(what, limit, found)) => {
                 Err(PickleError::Limit { offset: self.at, what, limit, found })

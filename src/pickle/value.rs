@@ -1,5 +1,7 @@
 //! What a pickle holds: values that refer to each other by index, and to the file by byte range.
 
+use std::sync::Arc;
+
 use super::numpy::{Array, NumpyDtype};
 use super::tensor::Storage;
 
@@ -74,7 +76,7 @@ pub enum Value {
     /// A dict, `OrderedDict`, `defaultdict` or `Counter`, in insertion order, each key once.
     Dict(Vec<(NodeId, NodeId)>),
     /// A NumPy array or a PyTorch tensor.
-    Array(Box<Array>),
+    Array(Arc<Array>),
     /// The elements of a PyTorch tensor, which are no array by themselves.
     Storage(Box<Storage>),
     /// A NumPy dtype.

@@ -1,5 +1,7 @@
 //! Reading the elements of an array, row by row, in whatever type and order they lie.
 
+use std::sync::Arc;
+
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
 use super::Pickle;
@@ -12,7 +14,22 @@ use crate::overflow::Overflows;
 #[derive(Clone, Copy)]
 pub struct ArrayView<'p> {
     pub(super) pickle: &'p Pickle,
-    pub(super) array: &'p Array,
+    pub(super) array: &'p Arc<Array>,
+}
+
+/// An array that keeps the file in which its elements lie: what [`ArrayView`] is as long as the
+/// pickle is at hand. A clone shares both.
+#[derive(Clone)]
+pub struct SharedArray {
+    pickle: Pickle,
+    array: Arc<Array>,
+}
+
+impl SharedArray {
+    /// The array, to be read.
+    pub fn view(&self) -> ArrayView<'_> {
+        ArrayView { pickle: &self.pickle, array: &self.array }
+    }
 }
 
 /// One number of an array.
@@ -53,6 +70,11 @@ impl Number {
 }
 
 impl<'p> ArrayView<'p> {
+    /// The same array, to be kept when the pickle is no longer at hand.
+    pub fn share(&self) -> SharedArray {
+        SharedArray { pickle: self.pickle.clone(), array: Arc::clone(self.array) }
+    }
+
     /// Lengths of the axes.
     pub fn shape(&self) -> &'p [usize] {
         &self.array.shape

@@ -1,7 +1,7 @@
 //! Hidden states of many texts, computed a batch at a time when somebody reads them.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::{Array3, s};
 use tch::{Device, Tensor, nn};
@@ -64,15 +64,16 @@ impl FrozenEncoder {
     ///
     /// # Errors
     /// The tokens are not the encoder's.
-    pub fn rows<'a>(
-        &'a self,
+    pub fn rows(
+        self: &Arc<Self>,
         text_bert: Array3<i32>,
         batch_size: usize,
-        advance: &'a (dyn Fn(u64) + Sync),
-    ) -> Result<Box<dyn Rows + 'a>, EncodeError> {
+        advance: Arc<dyn Fn(u64) + Send + Sync>,
+    ) -> Result<Arc<dyn Rows>, EncodeError> {
         lock(&self.bert).config().check_tokens(text_bert.view())?;
         let recent = Mutex::new(VecDeque::new());
-        Ok(Box::new(EncodedRows { encoder: self, text_bert, batch_size, advance, recent }))
+        let encoder = Arc::clone(self);
+        Ok(Arc::new(EncodedRows { encoder, text_bert, batch_size, advance, recent }))
     }
 }
 
@@ -81,16 +82,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The rows of one split.
-struct EncodedRows<'a> {
-    encoder: &'a FrozenEncoder,
+struct EncodedRows {
+    encoder: Arc<FrozenEncoder>,
     text_bert: Array3<i32>,
     batch_size: usize,
-    advance: &'a (dyn Fn(u64) + Sync),
+    advance: Arc<dyn Fn(u64) + Send + Sync>,
     /// The batches that were computed last, each with its number.
     recent: Mutex<VecDeque<(usize, Vec<f32>)>>,
 }
 
-impl Rows for EncodedRows<'_> {
+impl Rows for EncodedRows {
     fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
         let batch_idx = sample_idx / self.batch_size;
         // Each thread may be in a batch of its own, and about to enter the next.
@@ -113,7 +114,7 @@ impl Rows for EncodedRows<'_> {
     }
 }
 
-impl EncodedRows<'_> {
+impl EncodedRows {
     fn compute(&self, batch_idx: usize) -> Result<Vec<f32>, EncodeError> {
         let n_samples = self.text_bert.dim().0;
         let start = batch_idx * self.batch_size;

@@ -76,15 +76,15 @@ impl Seen {
 pub(super) struct BlockOf<'a> {
     pub(super) split: SplitName,
     pub(super) modality: Modality,
-    pub(super) block: &'a FeatureBlock<'a>,
+    pub(super) block: &'a FeatureBlock,
     pub(super) lengths: Option<&'a [i32]>,
     /// Ids of its samples.
     pub(super) ids: &'a [String],
 }
 
 /// The feature blocks of a corpus.
-pub(super) fn blocks<'a>(corpus: &'a Corpus<'a>) -> Vec<BlockOf<'a>> {
-    let of_split = |split: &'a crate::corpus::CorpusSplit<'a>| {
+pub(super) fn blocks<'a>(corpus: &'a Corpus) -> Vec<BlockOf<'a>> {
+    let of_split = |split: &'a crate::corpus::CorpusSplit| {
         split.features.iter().map(|(modality, block)| BlockOf {
             split: split.name,
             modality: *modality,

@@ -32,7 +32,7 @@ pub(super) enum Data<'a> {
     I8(Vec<i8>),
     Features {
         modality: Modality,
-        block: Block<'a>,
+        block: FeatureBlock,
         /// Recorded numbers of frames, `[n_samples]`.
         lengths: Option<Cow<'a, [i32]>>,
     },
@@ -45,21 +45,6 @@ impl From<Content> for Data<'_> {
             Content::F32(all) => Data::F32(all.into()),
             Content::I32(all) => Data::I32(all.into()),
             Content::I8(all) => Data::I8(all),
-        }
-    }
-}
-
-/// A feature block of a corpus, or one made for the purpose.
-pub(super) enum Block<'a> {
-    Borrowed(&'a FeatureBlock<'a>),
-    Owned(FeatureBlock<'a>),
-}
-
-impl<'a> Block<'a> {
-    pub(super) fn get(&self) -> &FeatureBlock<'a> {
-        match self {
-            Block::Borrowed(block) => block,
-            Block::Owned(block) => block,
         }
     }
 }
@@ -87,7 +72,7 @@ impl NewColumn<'_> {
 
 /// The columns of a corpus; `changes` gets a sentence for each change of a text.
 pub(super) fn of_corpus<'a>(
-    corpus: &'a Corpus<'a>,
+    corpus: &'a Corpus,
     dataset: Dataset,
     changes: &mut Vec<String>,
 ) -> Vec<SplitColumns<'a>> {
@@ -95,7 +80,7 @@ pub(super) fn of_corpus<'a>(
 }
 
 fn of_split<'a>(
-    split: &'a CorpusSplit<'a>,
+    split: &'a CorpusSplit,
     dataset: Dataset,
     changes: &mut Vec<String>,
 ) -> SplitColumns<'a> {
@@ -117,7 +102,7 @@ fn of_split<'a>(
     for (modality, block) in &split.features {
         let lengths = split.lengths.get(modality).map(|all| Cow::Borrowed(all.as_slice()));
         let (modality, shape) = (*modality, block.shape);
-        let data = Data::Features { modality, block: Block::Borrowed(block), lengths };
+        let data = Data::Features { modality, block: block.clone(), lengths };
         add(ColumnKind::Features(modality), &shape, data);
     }
     if let Some(tokens) = &split.text_bert {

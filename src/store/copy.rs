@@ -84,7 +84,7 @@ pub(super) struct Repair<'a> {
 
 /// A block `[n_samples, seq_len, feat_dim]` on its way into a store, where its values are `T`.
 pub(super) struct Pass<'a, T> {
-    pub(super) block: &'a FeatureBlock<'a>,
+    pub(super) block: &'a FeatureBlock,
     /// Recorded numbers of frames, `[n_samples]`.
     pub(super) lengths: Option<&'a [i32]>,
     pub(super) repair: Repair<'a>,

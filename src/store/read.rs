@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use half::f16;
 use ndarray::{Array3, ArrayD};
@@ -15,10 +16,15 @@ use crate::corpus::column::{Column, ColumnId, ColumnKind, Dtype};
 use crate::corpus::manifest::{Manifest, store_digest};
 use crate::corpus::{Modality, SplitName};
 
-/// An open store.
-pub struct Store {
+/// An open store. This is a handle: a clone shares the files, which are kept open for as long as there
+/// is one.
+#[derive(Clone)]
+pub struct Store(Arc<StoreInner>);
+
+/// What the handles of a store share.
+struct StoreInner {
     path: PathBuf,
-    pub(super) reader: Reader,
+    reader: Reader,
     manifest: Manifest,
 }
 
@@ -43,14 +49,19 @@ impl Store {
             let (reader, manifest) = Hdf5Reader::open(path)?;
             (Reader::Hdf5(reader), manifest)
         };
-        let store = Store { path: path.into(), reader, manifest };
+        let store = Store(Arc::new(StoreInner { path: path.into(), reader, manifest }));
         store.check_structure()?;
         Ok(store)
     }
 
+    /// What reads the file or files.
+    pub(super) fn reader(&self) -> &Reader {
+        &self.0.reader
+    }
+
     /// The format of the store.
     pub fn format(&self) -> Format {
-        match self.reader {
+        match &self.0.reader {
             Reader::Hdf5(_) => Format::Hdf5,
             Reader::Arrow(_) => Format::Arrow,
         }
@@ -58,7 +69,7 @@ impl Store {
 
     /// Bytes of the file, or of all files of the folder but the manifest.
     pub fn size(&self) -> u64 {
-        match &self.reader {
+        match &self.0.reader {
             Reader::Hdf5(file) => file.size(),
             Reader::Arrow(folder) => folder.size(),
         }
@@ -66,34 +77,34 @@ impl Store {
 
     /// The file or folder.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
     }
 
     /// The files that the store consists of.
     pub fn files(&self) -> Vec<PathBuf> {
-        match &self.reader {
-            Reader::Hdf5(_) => vec![self.path.clone()],
+        match &self.0.reader {
+            Reader::Hdf5(_) => vec![self.0.path.clone()],
             Reader::Arrow(folder) => folder.files(),
         }
     }
 
     /// The file that a split lies in; `None` where the split is absent.
     pub fn file_of(&self, split: SplitName) -> Option<PathBuf> {
-        self.manifest.split(split)?;
-        match &self.reader {
-            Reader::Hdf5(_) => Some(self.path.clone()),
+        self.0.manifest.split(split)?;
+        match &self.0.reader {
+            Reader::Hdf5(_) => Some(self.0.path.clone()),
             Reader::Arrow(folder) => Some(folder.file_of(split)),
         }
     }
 
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        &self.0.manifest
     }
 
     /// Segment ids of a split in order; empty where the split is absent.
     pub fn ids(&self, split: SplitName) -> &[String] {
-        self.manifest.split(split).map_or(&[], |entry| &entry.ids)
+        self.0.manifest.split(split).map_or(&[], |entry| &entry.ids)
     }
 
     /// Overall regression labels, `[n_samples]`; `None` where the split has none.
@@ -101,7 +112,7 @@ impl Store {
     /// # Errors
     /// The labels cannot be read, or differ from their digest.
     pub fn labels(&self, split: SplitName) -> Result<Option<Vec<f32>>, StoreError> {
-        let column = self.manifest.column(&ColumnKind::RegressionLabels.of(split));
+        let column = self.0.manifest.column(&ColumnKind::RegressionLabels.of(split));
         column.map(|column| self.checked_values::<f32>(column)).transpose()
     }
 
@@ -124,7 +135,7 @@ impl Store {
         split: SplitName,
         modality: Modality,
     ) -> Result<Option<Array3<f32>>, StoreError> {
-        let Some(column) = self.manifest.column(&ColumnKind::Features(modality).of(split)) else {
+        let Some(column) = self.0.manifest.column(&ColumnKind::Features(modality).of(split)) else {
             return Ok(None);
         };
         let shape = self.shape3(column)?;
@@ -190,7 +201,7 @@ impl Store {
         row_idx: usize,
         out: &mut [f32],
     ) -> Result<(), StoreError> {
-        let values: Cow<'_, [T]> = match &self.reader {
+        let values: Cow<'_, [T]> = match &self.0.reader {
             Reader::Hdf5(file) => Cow::Owned(file.samples(column, row_idx..row_idx + 1)?),
             Reader::Arrow(folder) => folder.piece(column, row_idx)?,
         };
@@ -206,7 +217,7 @@ impl Store {
     /// # Errors
     /// The column is of another type, cannot be read, or differs from its digest.
     pub fn numbers<T: Element>(&self, id: &ColumnId) -> Result<Option<ArrayD<T>>, StoreError> {
-        let Some(column) = self.manifest.column(id) else { return Ok(None) };
+        let Some(column) = self.0.manifest.column(id) else { return Ok(None) };
         ArrayD::from_shape_vec(column.shape.as_slice(), self.checked_values::<T>(column)?)
             .map(Some)
             .map_err(|error| self.damaged(id, error.to_string()))
@@ -221,7 +232,7 @@ impl Store {
         split: SplitName,
         modality: Modality,
     ) -> Result<Option<Vec<i32>>, StoreError> {
-        let column = self.manifest.column(&ColumnKind::Lengths(modality).of(split));
+        let column = self.0.manifest.column(&ColumnKind::Lengths(modality).of(split));
         column.map(|column| self.checked_values::<i32>(column)).transpose()
     }
 
@@ -230,7 +241,7 @@ impl Store {
     /// # Errors
     /// The column is of another type, cannot be read, or differs from its digest.
     pub fn strings(&self, id: &ColumnId) -> Result<Option<Vec<String>>, StoreError> {
-        let Some(column) = self.manifest.column(id) else { return Ok(None) };
+        let Some(column) = self.0.manifest.column(id) else { return Ok(None) };
         let values = self.raw_strings(column)?;
         self.compare_digest(column, &digest::of_strings(&values))?;
         Ok(Some(values))
@@ -241,7 +252,7 @@ impl Store {
         split: SplitName,
         modality: Modality,
     ) -> Result<Option<Vec<i32>>, StoreError> {
-        let column = self.manifest.column(&ColumnKind::Lengths(modality).of(split));
+        let column = self.0.manifest.column(&ColumnKind::Lengths(modality).of(split));
         column.map(|column| self.values(column)).transpose()
     }
 
@@ -254,7 +265,7 @@ impl Store {
 
     /// A column's path, and where its bytes lie.
     pub(super) fn place(&self, column: &Column) -> String {
-        match &self.reader {
+        match &self.0.reader {
             Reader::Hdf5(file) => match file.offset(column) {
                 Some(start) if column.dtype != Dtype::String => {
                     format!("{} (bytes {start} to {})", column.id, start + column_bytes(column))
@@ -318,7 +329,7 @@ impl Store {
         column: &Column,
         start: usize,
     ) -> Result<Cow<'_, [T]>, StoreError> {
-        let values = match &self.reader {
+        let values = match &self.0.reader {
             Reader::Hdf5(file) => Cow::Owned(file.piece(column, start)?),
             Reader::Arrow(folder) => folder.piece(column, start)?,
         };
@@ -347,7 +358,7 @@ impl Store {
     /// # Errors
     /// A column cannot be read, or differs from its digest.
     pub fn check_digests(&self) -> Result<(), StoreError> {
-        self.manifest.columns.iter().try_for_each(|column| {
+        self.0.manifest.columns.iter().try_for_each(|column| {
             let (found, _) = self.digest_column(column)?;
             self.compare_digest(column, &found)
         })
@@ -355,13 +366,13 @@ impl Store {
 
     fn check_structure(&self) -> Result<(), StoreError> {
         let size = self.size();
-        let found = store_digest(&self.manifest.columns);
-        if found != self.manifest.digest {
-            let problem = format!("digest {} is not that of its columns", self.manifest.digest);
+        let found = store_digest(&self.0.manifest.columns);
+        if found != self.0.manifest.digest {
+            let problem = format!("digest {} is not that of its columns", self.0.manifest.digest);
             return Err(self.damaged("manifest", problem));
         }
-        for column in &self.manifest.columns {
-            let compressed = match &self.reader {
+        for column in &self.0.manifest.columns {
+            let compressed = match &self.0.reader {
                 Reader::Hdf5(file) => {
                     file.check(column)?;
                     file.is_compressed(column)
@@ -380,10 +391,10 @@ impl Store {
                 return Err(self.damaged(&column.id, problem));
             }
         }
-        for split in &self.manifest.splits {
+        for split in &self.0.manifest.splits {
             let ids = self.column(&ColumnKind::Id.of(split.name))?;
             let n_samples = split.ids.len();
-            for column in self.manifest.columns_of(split.name).chain([ids]) {
+            for column in self.0.manifest.columns_of(split.name).chain([ids]) {
                 if column.shape.first() != Some(&n_samples) {
                     let found = column.shape.first().copied().unwrap_or(0);
                     let problem = format!("expected {n_samples} samples, found {found}");
@@ -395,7 +406,7 @@ impl Store {
     }
 
     pub(super) fn column(&self, id: &ColumnId) -> Result<&Column, StoreError> {
-        self.manifest.column(id).ok_or_else(|| self.damaged(id, "is absent".into()))
+        self.0.manifest.column(id).ok_or_else(|| self.damaged(id, "is absent".into()))
     }
 
     /// The type of the values of a feature block.
@@ -445,7 +456,7 @@ impl Store {
     /// The texts of a column, which are not compared with their digest.
     pub(super) fn raw_strings(&self, column: &Column) -> Result<Vec<String>, StoreError> {
         self.expect(column, Dtype::String)?;
-        match &self.reader {
+        match &self.0.reader {
             Reader::Hdf5(file) => file.strings(column),
             Reader::Arrow(folder) => folder.strings(column),
         }
@@ -463,7 +474,7 @@ impl Store {
     }
 
     pub(super) fn damaged(&self, place: impl Display, problem: String) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), place: place.to_string(), problem }
+        StoreError::Damaged { path: self.0.path.clone(), place: place.to_string(), problem }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::columns::{Block, Data, NewColumn, SplitColumns};
+use super::columns::{Data, NewColumn, SplitColumns};
 use super::policy::Policies;
 use super::write::{Context, Job, OutputOptions, Started};
 use super::{FeatureDtype, Store, StoreError};
@@ -109,30 +109,32 @@ pub(super) fn columns<'a>(
     Ok(SplitColumns { name: split.name, ids: (&*split.ids).into(), columns })
 }
 
-fn features<'a>(
-    source: &'a Store,
-    column: &'a Column,
+fn features(
+    source: &Store,
+    column: &Column,
     modality: Modality,
     split: &SplitManifest,
-) -> Result<Data<'a>, StoreError> {
-    let rows = StoreRows { source, column, recent: Mutex::new(VecDeque::new()) };
-    let block = FeatureBlock { shape: source.shape3(column)?, rows: Box::new(rows) };
+) -> Result<Data<'static>, StoreError> {
+    let (source, column) = (source.clone(), column.clone());
+    let shape = source.shape3(&column)?;
     let lengths = source.unchecked_lengths(split.name, modality)?.map(Into::into);
-    Ok(Data::Features { modality, block: Block::Owned(block), lengths })
+    let rows = StoreRows { source, column, recent: Mutex::new(VecDeque::new()) };
+    let block = FeatureBlock { shape, rows: Arc::new(rows) };
+    Ok(Data::Features { modality, block, lengths })
 }
 
 /// Pieces of a block that are kept: those at which all threads are at work at one time.
 const N_RECENT: usize = 4;
 
 /// The samples of a feature block, read in the pieces in which they lie in the store.
-struct StoreRows<'a> {
-    source: &'a Store,
-    column: &'a Column,
+struct StoreRows {
+    source: Store,
+    column: Column,
     /// The pieces that were read last, each with its first sample.
     recent: Mutex<VecDeque<(usize, Vec<f32>)>>,
 }
 
-impl Rows for StoreRows<'_> {
+impl Rows for StoreRows {
     fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
         // What is in a store was narrowed when it was written.
         let none = Ok(Overflows::default());
@@ -146,9 +148,9 @@ impl Rows for StoreRows<'_> {
             (first + row_len <= values.len()).then_some(first)
         };
         if !recent.iter().any(|piece| place(piece).is_some()) {
-            let Ok(values) = self.source.feature_piece(self.column, sample_idx) else {
+            let Ok(values) = self.source.feature_piece(&self.column, sample_idx) else {
                 // The fault may lie in another sample of the piece.
-                self.source.sample_of_column(self.column, sample_idx, out)?;
+                self.source.sample_of_column(&self.column, sample_idx, out)?;
                 return none;
             };
             recent.truncate(N_RECENT - 1);

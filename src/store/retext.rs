@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::Array3;
 
-use super::columns::{Block, Data, NewColumn, SplitColumns};
+use super::columns::{Data, NewColumn, SplitColumns};
 use super::reformat;
 use super::write::{OutputOptions, alignment};
 use super::{Store, StoreError};
@@ -14,9 +14,9 @@ use crate::corpus::manifest::{Manifest, TextEncoder, store_digest};
 use crate::corpus::{FeatureBlock, Modality, SplitName};
 
 /// The text of one split.
-pub struct NewText<'a> {
+pub struct NewText {
     /// Features, `[n_samples, seq_len, feat_dim]`.
-    pub features: FeatureBlock<'a>,
+    pub features: FeatureBlock,
     /// The tokens that they were computed from, `[n_samples, 3, seq_len]`; without them the split
     /// keeps those that it has.
     pub tokens: Option<Array3<i32>>,
@@ -36,7 +36,7 @@ pub fn with_text(
     source: &Store,
     target: &Path,
     options: &OutputOptions,
-    mut text: BTreeMap<SplitName, NewText<'_>>,
+    mut text: BTreeMap<SplitName, NewText>,
     encoder: TextEncoder,
 ) -> Result<Manifest, StoreError> {
     let mut replaced = vec![ColumnKind::Features(Modality::Text)];
@@ -81,7 +81,7 @@ pub fn with_text(
 const TEXT_LENGTHS: ColumnKind = ColumnKind::Lengths(Modality::Text);
 
 /// Puts new text in the place of the old, in the order in which a store is written.
-fn replace<'a>(split: &mut SplitColumns<'a>, text: NewText<'a>) {
+fn replace(split: &mut SplitColumns<'_>, text: NewText) {
     let has_tokens = text.tokens.is_some();
     let kind = ColumnKind::Features(Modality::Text);
     split.columns.retain(|column| match &column.kind {
@@ -92,7 +92,7 @@ fn replace<'a>(split: &mut SplitColumns<'a>, text: NewText<'a>) {
         columns.iter().rposition(|column| kinds.contains(&column.kind)).map_or(0, |idx| idx + 1)
     };
     let shape = text.features.shape.to_vec();
-    let block = Block::Owned(text.features);
+    let block = text.features;
     let data = Data::Features { modality: Modality::Text, block, lengths: None };
     let of_texts = [ColumnKind::Id, ColumnKind::RawText, ColumnKind::Annotations];
     let place = after(&split.columns, &of_texts);
@@ -108,7 +108,7 @@ fn replace<'a>(split: &mut SplitColumns<'a>, text: NewText<'a>) {
 
 fn seq_lens(split: &SplitColumns<'_>) -> impl Iterator<Item = usize> {
     split.columns.iter().filter_map(|column| match &column.data {
-        Data::Features { block, .. } => Some(block.get().shape[1]),
+        Data::Features { block, .. } => Some(block.shape[1]),
         _ => None,
     })
 }

@@ -16,7 +16,7 @@ pub(super) struct Settling<'a> {
     pub(super) policies: Policies,
     pub(super) dtype: FeatureDtype,
     /// The corpus with all of its segments.
-    pub(super) corpus: &'a Corpus<'a>,
+    pub(super) corpus: &'a Corpus,
     /// What was seen of it, where it was looked at before.
     pub(super) census: Option<&'a Census>,
     /// The means that stand in the place of values.

@@ -154,7 +154,7 @@ impl Store {
     }
 
     fn unsealed(&self) -> Result<Vec<Finding>, StoreError> {
-        let problems: Vec<String> = match &self.reader {
+        let problems: Vec<String> = match self.reader() {
             Reader::Arrow(folder) => folder.unsealed(),
             Reader::Hdf5(file) => {
                 let numbers = self.manifest().columns.iter().filter(|c| c.dtype != Dtype::String);

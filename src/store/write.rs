@@ -102,7 +102,7 @@ pub struct Outcome {
 /// value is not finite or beyond the range of the stored type and the policies do not allow it.
 /// Nothing is left behind then.
 pub fn write(
-    corpus: &Corpus<'_>,
+    corpus: &Corpus,
     sources: &[SourceInfo<'_>],
     target: &Path,
     options: &WriteOptions,
@@ -181,11 +181,11 @@ pub fn write(
 
 /// Refuses to leave out all segments of a split.
 fn refuse_nothing(
-    corpus: &Corpus<'_>,
+    corpus: &Corpus,
     left_out: &BTreeMap<SplitName, BTreeSet<usize>>,
     policies: Policies,
 ) -> Result<(), StoreError> {
-    let n_left_out = |split: &CorpusSplit<'_>| left_out.get(&split.name).map_or(0, BTreeSet::len);
+    let n_left_out = |split: &CorpusSplit| left_out.get(&split.name).map_or(0, BTreeSet::len);
     let emptied = corpus.splits.iter().find(|split| {
         let n_left_out = n_left_out(split);
         n_left_out > 0 && n_left_out == split.ids.len()
@@ -252,7 +252,7 @@ impl Job<'_> {
             for column in &split.columns {
                 if let Data::Features { modality, block, lengths } = &column.data {
                     let ids = &*split.ids;
-                    let (split, modality, block) = (split.name, *modality, block.get());
+                    let (split, modality) = (split.name, *modality);
                     let lengths = lengths.as_deref();
                     blocks.push(BlockOf { split, modality, block, lengths, ids });
                 }
@@ -455,7 +455,7 @@ pub(super) fn alignment(mut seq_lens: impl Iterator<Item = usize>) -> Option<Ali
     }
 }
 
-fn split_manifest(split: &CorpusSplit<'_>) -> SplitManifest {
+fn split_manifest(split: &CorpusSplit) -> SplitManifest {
     SplitManifest {
         name: split.name,
         digest: digest::of_strings(&split.ids),
@@ -465,10 +465,7 @@ fn split_manifest(split: &CorpusSplit<'_>) -> SplitManifest {
 }
 
 /// What the checks look at.
-fn facts(
-    split: &CorpusSplit<'_>,
-    stats: &BTreeMap<(SplitName, Modality), BlockStats>,
-) -> SplitFacts {
+fn facts(split: &CorpusSplit, stats: &BTreeMap<(SplitName, Modality), BlockStats>) -> SplitFacts {
     let blocks = split.features.iter().filter_map(|(modality, block)| {
         let stats = stats.get(&(split.name, *modality))?.clone();
         let lengths = split.lengths.get(modality).cloned();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use clap::error::ErrorKind;
@@ -91,16 +92,17 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
         }
     };
     suits::check(&source, &pretrained, text_source, args.force)?;
-    let encoder = FrozenEncoder::load(&pretrained)?;
+    let encoder = Arc::new(FrozenEncoder::load(&pretrained)?);
     let n_samples: usize = texts.values().map(|text| text.tokens.dim().0).sum();
     let n_cut: usize = texts.values().map(|text| text.n_cut).sum();
     let bar = progress::count("encoding", n_samples as u64);
-    let advance = |n| bar.inc(n);
+    let counted = bar.clone();
+    let advance: Arc<dyn Fn(u64) + Send + Sync> = Arc::new(move |n| counted.inc(n));
     let mut new_text = BTreeMap::new();
     for (split, Text { tokens, n_cut }) in texts {
         let (n_samples, _, seq_len) = tokens.dim();
         let kept = (text_source == TextSource::RawText).then(|| tokens.clone());
-        let rows = encoder.rows(tokens, args.batch_size as usize, &advance);
+        let rows = encoder.rows(tokens, args.batch_size as usize, Arc::clone(&advance));
         let id = ColumnKind::TextBert.of(split);
         let rows = rows.map_err(|error| Failure::at(source.path(), format!("{id}: {error}")))?;
         let shape = [n_samples, seq_len, encoder.width()];

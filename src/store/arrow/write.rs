@@ -107,7 +107,7 @@ fn write_split<T: Feature>(
         entries.push(column.entry(split.name).unwrap_or_else(unwritten));
         if let Data::Features { modality, block, lengths } = &column.data {
             let pass = Pass {
-                block: block.get(),
+                block,
                 lengths: lengths.as_deref(),
                 repair: job.repair(*modality),
                 stored: PhantomData,

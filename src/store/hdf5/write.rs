@@ -251,7 +251,6 @@ impl SplitWriter<'_, '_> {
         let mut entry = column.unwritten(self.split.name, T::DTYPE);
         let path = entry.id.to_string();
         let failed = |error: ::hdf5::Error| context.hdf5(&path, &error);
-        let block = block.get();
         let dataset = self.create::<T>(column, true).map_err(failed)?;
         let n_values: usize = column.shape.iter().product();
         self.values.extend(stretch_of(&dataset, n_values * size_of::<T>()));
