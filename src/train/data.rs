@@ -1,7 +1,6 @@
 //! The samples of a run: in memory on its device, or read from the disk ahead of each step.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
@@ -10,12 +9,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
 use super::memory::Work;
-use crate::corpus::{Modality, SplitName};
+use crate::corpus::{Modality, RowError, SplitName};
 use crate::model::Sequence;
 use crate::model::contract::Batch;
-
-/// What a reader of features fails with.
-pub type ReadError = Box<dyn Error + Send + Sync>;
 
 /// Feature blocks of one split.
 pub trait FeatureRows: Send + Sync {
@@ -34,14 +30,13 @@ pub trait FeatureRows: Send + Sync {
         &self,
         modality: Modality,
         take: &mut dyn FnMut(usize, &[f32]),
-    ) -> Result<(), ReadError>;
+    ) -> Result<(), RowError>;
 
     /// Reads the features of one sample, `[seq_len, feat_dim]`.
     ///
     /// # Errors
     /// They cannot be read.
-    fn read(&self, modality: Modality, sample_idx: usize, out: &mut [f32])
-    -> Result<(), ReadError>;
+    fn read(&self, modality: Modality, sample_idx: usize, out: &mut [f32]) -> Result<(), RowError>;
 }
 
 /// Where the features are during a run.

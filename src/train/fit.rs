@@ -337,14 +337,14 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
-    use crate::corpus::{Dataset, Modality};
+    use crate::corpus::{Dataset, Modality, RowError};
     use crate::model::registry::ModelSpec;
     use crate::model::{BertConfig, Sequence};
     use crate::run::record::EpochRecord;
     use crate::run::schedule::Schedule;
     use crate::run::settings::{EncoderChoice, TokenChoice};
     use crate::train::checkpoint::ModelConfig;
-    use crate::train::data::{Cache, FeatureRows, ReadError};
+    use crate::train::data::{Cache, FeatureRows};
     use crate::train::network::config_for;
     use crate::train::run::optimizers;
 
@@ -387,7 +387,7 @@ mod tests {
             &self,
             modality: Modality,
             take: &mut dyn FnMut(usize, &[f32]),
-        ) -> Result<(), ReadError> {
+        ) -> Result<(), RowError> {
             let Sequence { seq_len, feat_dim } = self.sequences[&modality];
             let mut values = vec![0.0; (seq_len * feat_dim) as usize];
             for idx in 0..self.labels.len() {
@@ -402,7 +402,7 @@ mod tests {
             modality: Modality,
             sample_idx: usize,
             out: &mut [f32],
-        ) -> Result<(), ReadError> {
+        ) -> Result<(), RowError> {
             let mut rng = stream(sample_idx as u64, modality.name());
             for value in out {
                 let exact = 0.3 * self.labels[sample_idx] + rng.random_range(-1.0..1.0);

@@ -17,6 +17,7 @@ use super::suits;
 use super::tokens::TokenReader;
 use super::valid;
 use crate::cli::{Failure, number, runs, wrong_call};
+use crate::corpus::column::ColumnKind;
 use crate::corpus::spec::SplitBy;
 use crate::corpus::{Modality, SplitName};
 use crate::model::Residual;
@@ -601,7 +602,8 @@ fn chosen_modalities(
 ) -> Result<Vec<Modality>, Failure> {
     // In any split, since a split manifest may make a training split of others.
     let has = |modality: &Modality| {
-        let is_in = |split| store.manifest().column(&format!("/{split}/{modality}")).is_some();
+        let id = |split| ColumnKind::Features(*modality).of(split);
+        let is_in = |split| store.manifest().column(&id(split)).is_some();
         (has_encoder && *modality == Modality::Text) || SplitName::ALL.into_iter().any(is_in)
     };
     let mut chosen: Vec<Modality> = match asked.is_empty() {

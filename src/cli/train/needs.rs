@@ -1,6 +1,7 @@
 //! Whether a store has what a model needs, before anything of it is read.
 
 use crate::cli::Failure;
+use crate::corpus::column::ColumnKind;
 use crate::corpus::manifest::Alignment;
 use crate::corpus::{Modality, SplitName};
 use crate::model::contract::{Need, Needs};
@@ -17,9 +18,9 @@ pub fn check(
         needs.of(*modality) == Need::Required && !modalities.contains(modality)
     };
     if let Some(absent) = Modality::ALL.into_iter().find(absent) {
-        let has = SplitName::ALL
-            .into_iter()
-            .any(|split| store.manifest().column(&format!("/{split}/{absent}")).is_some());
+        let has = SplitName::ALL.into_iter().any(|split| {
+            store.manifest().column(&ColumnKind::Features(absent).of(split)).is_some()
+        });
         let problem = format!("{model} needs {absent}");
         return Err(Failure::at(store.path(), problem).hint(match has {
             true => "`--modalities` names what the model is to see, this one too",
