@@ -15,6 +15,12 @@ pub(crate) fn almt(dataset: Dataset) -> &'static BTreeMap<String, f64> {
     PAPER.get(dataset.name()).unwrap_or(&NOTHING)
 }
 
+/// What the paper reports of a model: nothing but of ALMT.
+pub(crate) fn of(model: &str, dataset: Dataset) -> &'static BTreeMap<String, f64> {
+    static NOTHING: BTreeMap<String, f64> = BTreeMap::new();
+    if model == "almt" { almt(dataset) } else { &NOTHING }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use almt_data::corpus::Modality;
+use almt_data::model::contract::{Batch, Pass};
+use almt_data::model::registry::{Inputs, ModelSpec};
 use almt_data::model::{AlmtConfig, Bert, BertConfig, ENCODER, Init, Sequence, Tokens, Trace};
 use almt_data::pretrained::Pretrained;
+use almt_data::run::recipe::is_below;
+use almt_data::train::checkpoint::ModelConfig;
+use almt_data::train::network::Network;
 use almt_data::train::optimizer::Optimizer;
 use serde_json::Value;
 use tch::nn;

@@ -1,18 +1,21 @@
 //! Every model of the registry: parity with recorded values, and what the contract promises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use almt_data::corpus::Modality;
+use almt_data::corpus::{Dataset, Modality};
 use almt_data::model::contract::{Batch, Model, Outputs, Pass};
 use almt_data::model::registry::{Inputs, ModelSpec};
 use almt_data::model::{Sequence, Trace};
+use almt_data::run::preset::Preset;
 use almt_data::run::recipe::{self, Group, Moments, Phase, Rule};
 use almt_data::run::schedule::Schedule;
 use almt_data::train::optimizer::Optimizer;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor, nn};
 
-use super::golden::{Worst, formula, json as recorded, max_abs, tensors};
+use crate::golden::{Worst, formula, json as recorded, max_abs, tensors};
+use crate::support::{almt, program, synthetic_store};
+use crate::train::{stop_after_an_epoch, timeless};
 
 /// Tolerances that the recordings suggest (`fixtures/README.md`).
 const OUTPUT: f64 = 1e-5;
@@ -370,4 +373,189 @@ fn recipes_name_what_they_train() {
         recorded.sort();
         assert_eq!(*found, recorded);
     }
+}
+
+/// A batch of inputs of some extents, drawn from a seed.
+fn drawn_batch(inputs: &Inputs, seed: u64, n_samples: i64) -> Batch {
+    let draw = |place: u64, shape: &[i64]| formula(seed, place, shape, 0.0, 1.0);
+    let features = inputs.0.iter().enumerate().map(|(idx, (modality, it))| {
+        (*modality, draw(idx as u64, &[n_samples, it.seq_len, it.feat_dim]))
+    });
+    Batch {
+        features: features.collect(),
+        tokens: None,
+        lengths: BTreeMap::new(),
+        target: draw(9, &[n_samples, 1]) * 3.0,
+        unimodal_labels: BTreeMap::new(),
+        samples: Tensor::arange(n_samples, (Kind::Int64, Device::Cpu)),
+    }
+}
+
+fn small_inputs() -> Inputs {
+    let sequences =
+        [(7, 12), (9, 5), (8, 6)].map(|(seq_len, feat_dim)| Sequence { seq_len, feat_dim });
+    Inputs(TEXT_AUDIO_VISION.into_iter().zip(sequences).collect())
+}
+
+/// The presets of all models.
+fn presets() -> Vec<Preset> {
+    let preset = |name: &&str| Preset::published(name, Dataset::Mosi).unwrap();
+    ModelSpec::NAMES.iter().map(preset).collect()
+}
+
+#[test]
+fn every_model_has_its_shapes_its_count_and_a_gradient_for_each_parameter() {
+    let inputs = small_inputs();
+    for preset in presets() {
+        let (spec, name) = (&preset.model, preset.model.name());
+        assert_eq!(spec.problem(&inputs), None, "{name}");
+        let (vars, network) = spec.begin(&inputs, Device::Cpu, 1);
+        let count = |tensors: Vec<Tensor>| tensors.iter().map(|t| t.numel() as i64).sum::<i64>();
+        let size = spec.size(&inputs).unwrap();
+        assert_eq!(size.trainable, count(vars.trainable_variables()), "{name}");
+        assert_eq!(size.all, count(vars.variables().into_values().collect()), "{name}");
+        // What begins at zero would hide a parameter that does nothing.
+        for (idx, mut variable) in vars.trainable_variables().into_iter().enumerate() {
+            let noise = formula(5, idx as u64, &variable.size(), 0.0, 0.2);
+            tch::no_grad(|| variable.set_data(&(variable.data() + noise)));
+        }
+        let trainable = vars.variables().into_iter().filter(|(_, tensor)| tensor.requires_grad());
+        let names: Vec<String> = trainable.map(|(name, _)| name).collect();
+        let dealt = recipe::assign(&preset.phases, &preset.training.untrained, &names).unwrap();
+        assert_eq!(dealt.len(), preset.phases.len(), "{name}");
+        let batch = drawn_batch(&inputs, 3, 6);
+        let mut with_gradient = BTreeSet::new();
+        for phase in &preset.phases {
+            let outputs = forward(&*network, &batch, true);
+            assert_eq!(outputs.pred.size(), [6, 1], "{name}");
+            network.loss(&phase.name, &outputs, &batch).total().backward();
+            for (parameter, variable) in vars.variables() {
+                let gradient = variable.grad();
+                if gradient.defined() && max_abs(&gradient) > 0.0 {
+                    assert!(max_abs(&gradient).is_finite(), "{name}: {parameter}");
+                    with_gradient.insert(parameter);
+                }
+            }
+        }
+        // The last layer of ALMT's hyper-modality is not read by another one.
+        let is_idle = |parameter: &String| !with_gradient.contains(parameter);
+        let idle: Vec<String> = names.into_iter().filter(is_idle).collect();
+        let published_idle = |parameter: &str| name == "almt" && parameter.contains(".norm4.");
+        assert!(idle.iter().all(|parameter| published_idle(parameter)), "{name}: {idle:?}");
+    }
+}
+
+#[test]
+fn evaluation_does_not_depend_on_the_order_of_a_batch() {
+    let inputs = small_inputs();
+    for preset in presets() {
+        let (_vars, network) = preset.model.begin(&inputs, Device::Cpu, 2);
+        let batch = drawn_batch(&inputs, 4, 5);
+        let pred = tch::no_grad(|| forward(&*network, &batch, false)).pred;
+        let order = Tensor::from_slice(&[3_i64, 0, 4, 1, 2]);
+        let pick = |tensor: &Tensor| tensor.index_select(0, &order);
+        let features = batch.features.iter().map(|(modality, x)| (*modality, pick(x))).collect();
+        let mixed = Batch {
+            features,
+            tokens: None,
+            lengths: BTreeMap::new(),
+            target: pick(&batch.target),
+            unimodal_labels: BTreeMap::new(),
+            samples: pick(&batch.samples),
+        };
+        let mixed = tch::no_grad(|| forward(&*network, &mixed, false)).pred;
+        let difference = max_abs(&(mixed - pick(&pred)));
+        assert!(difference < 1e-5, "{}: {difference}", preset.model.name());
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn every_model_that_was_killed_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    for model in ModelSpec::NAMES {
+        let call = |out: &str| -> Vec<String> {
+            let args = ["train", "--store", "mosi.h5", "--model", model, "--epochs", "3"];
+            let recipe = ["--batch-size", "5", "--lr", "1e-3", "--threads", "1", "--out", out];
+            args.into_iter().chain(recipe).map(String::from).collect()
+        };
+        let [whole, stopped] = ["whole", "stopped"].map(|end| format!("{model}-{end}"));
+        fn borrowed(args: &[String]) -> Vec<&str> {
+            args.iter().map(String::as_str).collect()
+        }
+        almt(folder, &borrowed(&call(&whole))).ok();
+        let state = folder.join(&stopped).join("state.safetensors");
+        stop_after_an_epoch(program(folder, &borrowed(&call(&stopped))), 1, &state);
+        almt(folder, &["train", "--resume", &stopped]).ok();
+        assert_eq!(timeless(folder, &stopped), timeless(folder, &whole), "{model}");
+        almt(folder, &["train", "--repeat", &whole]).ok();
+        let figures = |args: &[&str]| almt(folder, args).ok().stdout();
+        let eval = figures(&["eval", "--store", "mosi.h5", "--checkpoint", &whole, "--json"]);
+        let eval: Value = serde_json::from_str(&eval).unwrap();
+        let result = std::fs::read(folder.join(&whole).join("result.json")).unwrap();
+        let result: Value = serde_json::from_slice(&result).unwrap();
+        assert_eq!(eval["metrics"], result["selected"]["test"], "{model}");
+        almt(folder, &["report", &whole, "--output", &format!("{model}.html")]).ok();
+    }
+}
+
+#[test]
+fn what_a_model_needs_is_asked_for_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    let train = |args: &[&str]| {
+        almt(folder, &[&["train", "--store", "mosi.h5", "--epochs", "1"], args].concat())
+    };
+    train(&["--model", "tfn", "--modalities", "text,audio"])
+        .fails_with(&["mosi.h5: tfn needs vision", "--modalities"]);
+    train(&["--model", "lmf", "--residual", "paper"]).fails_with(&["`--residual` is of almt"]);
+    train(&["--model", "lmf", "--set", "rnak=2"]).fails_with(&["is `rank` meant?"]);
+    let unknown = train(&["--model", "mult"]);
+    assert_eq!(unknown.code(), 2, "{}", unknown.explain());
+    assert!(unknown.stderr().contains("expected one of almt, tfn, lmf"));
+    let listed = almt(folder, &["models", "--store", "mosi.h5"]).ok().stdout();
+    for name in ModelSpec::NAMES {
+        assert!(listed.contains(&format!("\n{name} ")) || listed.starts_with(name), "{listed}");
+    }
+    assert_eq!(listed.matches("trainable parameters on this store").count(), 3, "{listed}");
+    // A name that no parameter has, and a parameter that no group has.
+    train(&["--model", "lmf", "--set", "untrained=[\"fusion_weight\"]"])
+        .fails_with(&["untrained: no parameter begins with `fusion_weight`"]);
+}
+
+#[test]
+fn recipes_can_be_changed_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "12");
+    let train = |out: &str, sets: &[&str]| {
+        let mut args = vec!["train", "--store", "mosi.h5", "--model", "lmf", "--out", out];
+        args.extend(["--epochs", "2", "--batch-size", "5", "--threads", "1"]);
+        sets.iter().for_each(|set| args.extend(["--set", *set]));
+        almt(folder, &args).ok();
+        let result = std::fs::read(folder.join(out).join("result.json")).unwrap();
+        let result: Value = serde_json::from_slice(&result).unwrap();
+        result["last_weights_blake3"].as_str().unwrap().to_owned()
+    };
+    let plain = train("plain", &[]);
+    assert_eq!(train("same", &["accumulate=1"]), plain);
+    let changes = [
+        "accumulate=2",
+        "main.factors.lr=0.01",
+        "main.rest.weight_decay=0.1",
+        "main.clip_norm=0.001",
+        "main.clip_value=0.0001",
+        "main.schedule=linear-warmup",
+        "untrained=[]",
+        "audio_dropout=0",
+    ];
+    for (idx, change) in changes.iter().enumerate() {
+        assert_ne!(train(&format!("changed-{idx}"), &[change]), plain, "{change}");
+    }
+    // Three batches, two at a time: what is left over makes a step, or is dropped.
+    let step = train("step", &["accumulate=2"]);
+    assert_ne!(train("drop", &["accumulate=2", "remainder=drop"]), step);
 }

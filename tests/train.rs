@@ -152,7 +152,7 @@ fn check_table(folder: &Path, csv: &str, parquet: &str, types: &[(&str, &str)]) 
 }
 
 /// Everything of a result but the time that it took.
-fn timeless(folder: &Path, run: &str) -> serde_json::Value {
+pub fn timeless(folder: &Path, run: &str) -> serde_json::Value {
     let mut result = json(folder, &format!("{run}/result.json"));
     result.as_object_mut().unwrap().remove("seconds");
     result
@@ -492,7 +492,7 @@ pub(crate) fn small_bert(folder: &Path, intermediate_size: usize) {
 /// Does a run that ends when it has finished an epoch, and so has a state: before it says anything of
 /// the next one. It is one of `n_runs` that are trained as one.
 #[cfg(target_os = "linux")]
-fn stop_after_an_epoch(command: Command, n_runs: usize, state: &Path) {
+pub fn stop_after_an_epoch(command: Command, n_runs: usize, state: &Path) {
     killed(command, ("ALMT_FAULT_KILL_WRITE", &format!("/metrics.jsonl:{}", n_runs + 1)));
     assert!(state.exists());
 }

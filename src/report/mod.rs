@@ -91,6 +91,13 @@ enum Texts {
 }
 
 impl Report {
+    /// The model of all runs; empty where they are of several.
+    pub fn model(&self) -> &'static str {
+        let mut models = self.runs.iter().map(|run| run.config.model());
+        let first = models.next().unwrap_or_default();
+        if models.all(|model| model == first) { first } else { "" }
+    }
+
     /// Reads run folders, in this order; a folder that is no run but has runs in it stands for
     /// those, as `train --seeds` leaves them. Texts come from `store`, or else from the store that
     /// the first run names if it is still the same.

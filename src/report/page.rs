@@ -49,7 +49,10 @@ pub(super) fn page(report: &Report) -> String {
 fn title(report: &Report) -> String {
     let dataset = report.dataset().map_or("", |dataset| dataset.title());
     let runs = count(report.runs().len(), "run", "runs");
-    format!("ALMT on {dataset}: {runs}")
+    let models: BTreeSet<String> =
+        report.runs().iter().map(|run| run.config.model().to_uppercase()).collect();
+    let models: Vec<String> = models.into_iter().collect();
+    format!("{} on {dataset}: {runs}", models.join(", "))
 }
 
 fn header(report: &Report, title: &str) -> String {
@@ -87,6 +90,13 @@ fn notices(html: &mut String, report: &Report) -> std::fmt::Result {
             html,
             "<p class=\"notice\">The runs were trained on different stores: their figures differ \
              for more reasons than the seed.</p>"
+        )?;
+    }
+    if distinct(|run| run.config.model()) > 1 {
+        writeln!(
+            html,
+            "<p class=\"notice\">The runs are of different models: read their figures one by one, not \
+             their means.</p>"
         )?;
     }
     let split = report.split();
@@ -133,7 +143,7 @@ fn tiles(html: &mut String, report: &Report) -> std::fmt::Result {
             0 | 1 => String::new(),
             n => format!("<small>± {} over {n} runs</small>", decimals(std, 3)),
         };
-        let paper = paper::almt(dataset).get(metric.id);
+        let paper = paper::of(report.model(), dataset).get(metric.id);
         let paper = paper
             .map_or(String::new(), |paper| format!("<small>paper {}</small>", decimals(*paper, 3)));
         writeln!(

@@ -96,7 +96,7 @@ fn selected_table(html: &mut String, report: &Report, split: SplitName) -> std::
     let means = |metric: &&str| mean_std(of_runs.iter().map(|(.., values)| values.get(metric)));
     add_means(&mut rows, &metrics, means);
     if split == SplitName::Test {
-        add_paper(&mut rows, &metrics, paper::almt(first.dataset()), means);
+        add_paper(&mut rows, &metrics, paper::of(report.model(), first.dataset()), means);
     }
     table(html, "Run", &metrics, &rows)
 }
@@ -136,7 +136,7 @@ fn released_table(html: &mut String, report: &Report) -> std::fmt::Result {
     let mut rows: Vec<Row> = rows.collect();
     let means = |metric: &&str| mean_std(of_runs.iter().map(|(_, result)| value(result, metric)));
     add_means(&mut rows, &metrics, means);
-    add_paper(&mut rows, &metrics, paper::almt(first.dataset()), means);
+    add_paper(&mut rows, &metrics, paper::of(report.model(), first.dataset()), means);
     table(html, "Run", &metrics, &rows)
 }
 

@@ -26,13 +26,13 @@ pub struct Spread {
     pub min: f64,
     /// Largest value.
     pub max: f64,
-    /// What the paper reports of ALMT, where it reports this metric.
+    /// What the paper reports, where the model is ALMT and it reports this metric.
     pub paper: Option<f64>,
 }
 
-/// Summarises the test metrics of runs; empty where there is no test split.
-pub fn spread(dataset: Dataset, results: &[RunResult]) -> Vec<Spread> {
-    let paper = paper::almt(dataset);
+/// Summarises the test metrics of runs of a model; empty where there is no test split.
+pub fn spread(model: &str, dataset: Dataset, results: &[RunResult]) -> Vec<Spread> {
+    let paper = paper::of(model, dataset);
     let first = results.first().and_then(|result| result.selected.test.as_ref());
     let names = first.into_iter().flat_map(super::metrics::Metrics::iter).map(|(name, _)| name);
     names

@@ -62,6 +62,11 @@ pub struct TrainSettings {
 }
 
 impl TrainSettings {
+    /// Name of the model, as `train --model` has it.
+    pub fn model(&self) -> &'static str {
+        self.hyper_parameters.model.name()
+    }
+
     /// Epochs that the run is meant to have.
     pub fn n_epochs(&self) -> usize {
         self.hyper_parameters.training.epochs

@@ -266,10 +266,10 @@ pub fn problem_together(
     data: &TrainingData,
 ) -> Result<Option<&'static str>, TrainError> {
     if settings.text_encoder.is_some() {
-        return Ok(Some("a text encoder that is trained is trained for one model at a time"));
+        return Ok(Some("with `--text bert`, models are trained one at a time"));
     }
     if settings.patience.is_some() {
-        return Ok(Some("with patience, runs end at different epochs"));
+        return Ok(Some("with `--patience`, runs end at different epochs"));
     }
     let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), None)?;
     let vars = VarStore::new(Device::Cpu);

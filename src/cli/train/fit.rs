@@ -436,7 +436,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
             eprintln!("seed {seed}: epoch {epoch}, test MAE {mae:.4}, {:.1} s", result.seconds);
         }
     }
-    let spread = spread(settings.dataset, &results);
+    let spread = spread(settings.model(), settings.dataset, &results);
     for (name, write) in SUMMARIES {
         let path = out.join(name);
         write(&path, &spread)

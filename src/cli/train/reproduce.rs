@@ -289,7 +289,7 @@ impl Bench<'_> {
             };
             results.push(result);
         }
-        let mut spread = spread(self.dataset, &results);
+        let mut spread = spread(settings.model(), self.dataset, &results);
         // The paper's figures for the row; where it has none, those of its tables of ALMT itself.
         let figures = match row.paper.get(&self.dataset) {
             Some(figures) => figures,
