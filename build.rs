@@ -14,7 +14,6 @@ fn main() {
         "normed.h",
         "kernels.h",
         "kernels.cpp",
-        "vmap.cpp",
         "count.cpp",
         "cuda.cpp",
         "absent",
@@ -75,7 +74,6 @@ fn compile_shim(libtorch: &std::path::Path) {
         "row_attention",
         "residual_blocks",
         "batched",
-        "vmap",
         "count",
     ]
     .map(|name| format!("src/native/{name}.cpp"));

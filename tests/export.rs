@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use almt_data::corpus::{
-    Corpus, CorpusSplit, Dataset, FeatureBlock, Modality, RegressionLabels, Rows, SplitName,
+    Corpus, CorpusSplit, Dataset, FeatureBlock, Layout, Modality, RegressionLabels, RowError, Rows,
+    SplitName,
 };
 use almt_data::overflow::Overflows;
 use almt_data::store::{
@@ -70,7 +72,7 @@ fn a_changed_store_is_not_exported() {
 struct AllBits([usize; 2]);
 
 impl Rows for AllBits {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
         assert_eq!(out.len(), self.0[0] * self.0[1]);
         for (idx, value) in out.iter_mut().enumerate() {
             *value = match (idx + sample_idx) % 7 {
@@ -81,7 +83,7 @@ impl Rows for AllBits {
                 _ => (idx as f32 + 0.1) / (sample_idx as f32 - 3.3),
             };
         }
-        Overflows::default()
+        Ok(Overflows::default())
     }
 }
 
@@ -102,8 +104,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
     let split = |split: SplitName, n_samples: usize| {
         let block = |shape: [usize; 2]| FeatureBlock {
             shape: [n_samples, shape[0], shape[1]],
-            source_dtype: "float32".into(),
-            rows: Box::new(AllBits(shape)),
+            rows: Arc::new(AllBits(shape)),
         };
         let idx = 0..n_samples;
         let mut features = BTreeMap::from([(Modality::Text, block([5, 3]))]);
@@ -133,7 +134,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
         }
     };
     let corpus = Corpus {
-        layout: "mmsa",
+        layout: Layout::Mmsa,
         splits: vec![
             split(SplitName::Train, 19),
             split(SplitName::Valid, 0),

@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use almt_data::model::{
-    AlmtWithBert, Bert, BertConfig, Init, Part, Sequence, Tokens, Trace, WithBertConfig,
-};
+use almt_data::model::{AlmtConfig, Bert, BertConfig, ENCODER, Init, Sequence, Tokens, Trace};
 use almt_data::pretrained::Pretrained;
 use almt_data::train::optimizer::Optimizer;
 use serde_json::Value;
@@ -157,6 +155,33 @@ fn the_six_layer_encoder_agrees_in_tokens_and_hidden_states() {
     worst.check("hidden states", "last", difference, HIDDEN_STATES_OF_SIX_LAYERS);
 }
 
+/// ALMT behind an encoder.
+fn with_encoder(bert: BertConfig, almt: &AlmtConfig) -> ModelConfig {
+    let AlmtConfig { sizes, text, audio, vision, variant } = almt.clone();
+    let all = [(Modality::Text, Some(text)), (Modality::Audio, audio), (Modality::Vision, vision)];
+    let inputs = all.into_iter().filter_map(|(modality, it)| Some((modality, it?))).collect();
+    let spec = ModelSpec::Almt(almt_data::model::almt::Config { sizes, variant });
+    ModelConfig { spec, inputs: Inputs(inputs), bert: Some(bert) }
+}
+
+fn batch_of(values: &BTreeMap<String, Tensor>) -> Batch {
+    let input = |name: &str| values[&format!("input/{name}")].shallow_clone();
+    let target = input("label").view([-1, 1]);
+    Batch {
+        features: [(Modality::Audio, input("audio")), (Modality::Vision, input("visual"))].into(),
+        tokens: Some(input("text")),
+        lengths: BTreeMap::new(),
+        samples: Tensor::arange(target.size()[0], (Kind::Int64, Device::Cpu)),
+        target,
+        unimodal_labels: BTreeMap::new(),
+    }
+}
+
+fn forward(model: &Network, batch: &Batch, trace: &mut Trace) -> Tensor {
+    let mut pass = Pass { dropout: None, is_training: true, trace };
+    model.forward(batch, false, &mut pass).unwrap().pred
+}
+
 #[test]
 fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
     let name = "model_tiny_bert_official";
@@ -165,9 +190,9 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
     let bert: BertConfig = serde_json::from_value(case["bert_config"].clone()).unwrap();
     let mut almt = config(&case);
     almt.text = Sequence { feat_dim: bert.hidden_size, ..almt.text };
-    let sizes = WithBertConfig { bert, almt };
+    let config = with_encoder(bert, &almt);
     let vars = nn::VarStore::new(Device::Cpu);
-    let model = AlmtWithBert::new(&Init::new(vars.root(), 0), &sizes);
+    let model = Network::new(&vars, &config, 0);
     let without = "bertmodel.model.pooler.";
     let recorded: Vec<&str> = values.keys().filter_map(|key| key.strip_prefix("param/")).collect();
     let mut expected: Vec<&str> =
@@ -177,14 +202,12 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
     variables.sort_by(|one, other| one.0.cmp(&other.0));
     assert_eq!(variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), expected);
     let n_values: usize = variables.iter().map(|(_, variable)| variable.numel()).sum();
-    assert_eq!(sizes.n_parameters(), i64::try_from(n_values).ok());
+    assert_eq!(config.size().unwrap().all, n_values as i64);
     for (name, variable) in &mut variables {
         tch::no_grad(|| variable.copy_(&values[&format!("param/{name}")]));
     }
-    let input = |name: &str| Some(values[&format!("input/{name}")].shallow_clone());
-    let tokens = Tokens::of_text_bert(&values["input/text"]);
-    let forward =
-        |trace: &mut Trace| model.forward(&tokens, input("audio"), input("visual"), None, trace);
+    let batch = batch_of(&values);
+    let forward = |trace: &mut Trace| forward(&model, &batch, trace);
     let mut trace = Trace::keep();
     let pred = forward(&mut trace);
     let found = trace.into_values();
@@ -200,7 +223,8 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
         variable.zero_grad();
     }
     let parameters = vars.variables().into_iter().collect();
-    let mut optimizer = Optimizer::adamw(&parameters, 1e-4, 2, |name| Part::of(name).group());
+    let mut optimizer =
+        Optimizer::adamw(&parameters, 1e-4, 2, |name| is_below(name, ENCODER).into());
     optimizer.set_lrs(&[1e-3, 1e-3]);
     for step in 0..6 {
         let loss = loss(&forward(&mut Trace::default()), &values["input/label"]);
@@ -235,24 +259,29 @@ fn a_frozen_encoder_stays_as_it_is_and_the_rest_learns() {
     let mut almt = config(&case);
     almt.text = Sequence { feat_dim: bert.hidden_size, ..almt.text };
     let vars = nn::VarStore::new(Device::Cpu);
-    let model = AlmtWithBert::new(&Init::new(vars.root(), 3), &WithBertConfig { bert, almt });
+    let model = Network::new(&vars, &with_encoder(bert, &almt), 3);
     let folder = tempfile::tempdir().unwrap();
     let pretrained = Pretrained::open(&tiny_folder(folder.path())).unwrap();
-    pretrained.copy_into(&vars, &AlmtWithBert::encoder_prefix()).unwrap();
-    Part::Bert.freeze(&vars);
+    pretrained.copy_into(&vars, &format!("{ENCODER}.")).unwrap();
+    for (name, variable) in vars.variables() {
+        if is_below(&name, ENCODER) {
+            let _ = variable.set_requires_grad(false);
+        }
+    }
     let parameters = vars.variables().into_iter().collect();
-    let mut optimizer = Optimizer::adamw(&parameters, 1e-4, 2, |name| Part::of(name).group());
+    let mut optimizer =
+        Optimizer::adamw(&parameters, 1e-4, 2, |name| is_below(name, ENCODER).into());
     optimizer.set_lrs(&[1e-3]);
-    let copy = |part: Part| -> Vec<Tensor> {
-        part.parameters(&vars).into_iter().map(|(_, variable)| variable.copy()).collect()
+    let copy = |of_encoder: bool| -> Vec<Tensor> {
+        let sorted: BTreeMap<String, Tensor> = vars.variables().into_iter().collect();
+        let own = sorted.into_iter().filter(|(name, _)| is_below(name, ENCODER) == of_encoder);
+        own.map(|(_, variable)| variable.copy()).collect()
     };
-    let (bert_before, almt_before) = (copy(Part::Bert), copy(Part::Almt));
+    let (bert_before, almt_before) = (copy(true), copy(false));
     assert_eq!((bert_before.len(), bert_before.len() + almt_before.len()), (37, vars.len()));
-    let tokens = Tokens::of_text_bert(&values["input/text"]);
-    let input = |name: &str| Some(values[&format!("input/{name}")].shallow_clone());
-    let pred = model.forward(&tokens, input("audio"), input("visual"), None, &mut Trace::default());
+    let pred = forward(&model, &batch_of(&values), &mut Trace::default());
     loss(&pred, &values["input/label"]).backward();
     optimizer.step().unwrap();
-    assert!(bert_before.iter().zip(copy(Part::Bert)).all(|(one, other)| *one == other));
-    assert!(almt_before.iter().zip(copy(Part::Almt)).any(|(one, other)| *one != other));
+    assert!(bert_before.iter().zip(copy(true)).all(|(one, other)| *one == other));
+    assert!(almt_before.iter().zip(copy(false)).any(|(one, other)| *one != other));
 }

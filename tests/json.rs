@@ -76,6 +76,9 @@ fn every_document_follows_the_schema_that_is_printed_for_it() {
         text("1/metrics.jsonl").lines().for_each(|line| documents.add("epoch", line));
         let eval = ["eval", "--store", "mosi.h5", "--checkpoint", "1/best.safetensors", "--json"];
         documents.add("evaluation", &almt(path, &eval).ok().stdout());
+        documents.add("models", &almt(path, &["models", "--json"]).ok().stdout());
+        let sized = ["models", "--store", "mosi.h5", "--json"];
+        documents.add("models", &almt(path, &sized).ok().stdout());
         let compare = ["compare", "1", "2", "--resamples", "100", "--json"];
         documents.add("comparison", &almt(path, &compare).ok().stdout());
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use almt_data::corpus::segment::video_of;
 use almt_data::corpus::spec::recognise;
-use almt_data::corpus::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
-use almt_data::ingest::{self, IngestError, Layout, Options, Side, SourceFile};
+use almt_data::corpus::{Corpus, CorpusSplit, Dataset, Layout, Modality, SplitName};
+use almt_data::ingest::{self, IngestError, Options, Side, SourceFile};
 use almt_data::pickle::{Limits, Pickle};
 use almt_data::store::Store;
 
@@ -30,37 +30,57 @@ fn layout(name: &str) -> Pickle {
     open(&folder().join(format!("layouts/{name}.pkl")))
 }
 
-fn read<'p>(pickle: &'p Pickle, stem: &str) -> Result<Corpus<'p>, IngestError> {
+fn read(pickle: &Pickle, stem: &str) -> Result<Corpus, IngestError> {
     ingest::read(&[SourceFile::new(pickle, stem)], &Options::default())
 }
 
 /// All samples of a block as frames.
-fn frames(split: &CorpusSplit<'_>, modality: Modality) -> Vec<Vec<Vec<f32>>> {
+fn frames(split: &CorpusSplit, modality: Modality) -> Vec<Vec<Vec<f32>>> {
     let block = &split.features[&modality];
     let [n_samples, seq_len, feat_dim] = block.shape;
     let sample = |sample_idx| {
         let mut values = vec![9.0; seq_len * feat_dim];
-        block.rows.read(sample_idx, &mut values);
+        block.rows.read(sample_idx, &mut values).unwrap();
         values.chunks(feat_dim).map(<[f32]>::to_vec).collect()
     };
     (0..n_samples).map(sample).collect()
 }
 
 /// The first value of every frame: 100 times the sample's number plus the frame's.
-fn firsts(split: &CorpusSplit<'_>, modality: Modality) -> Vec<Vec<f32>> {
+fn firsts(split: &CorpusSplit, modality: Modality) -> Vec<Vec<f32>> {
     let first = |frame: &Vec<f32>| frame[0];
     frames(split, modality).iter().map(|sample| sample.iter().map(first).collect()).collect()
 }
 
-fn has_note(corpus: &Corpus<'_>, note: &str) {
+fn has_note(corpus: &Corpus, note: &str) {
     assert!(corpus.notes.iter().any(|found| found.contains(note)), "{note}: {:#?}", corpus.notes);
+}
+
+#[test]
+fn a_corpus_keeps_its_source() {
+    // Arrays of all samples, a list of arrays, and lists of lists; moved, padded and left out.
+    for name in ["sdk-mosi", "mag-bert", "lists"] {
+        let pickle = layout(name);
+        let all = |corpus: &Corpus| -> Vec<_> {
+            let of_split = |split: &CorpusSplit| -> Vec<_> {
+                split.features.keys().map(|modality| frames(split, *modality)).collect()
+            };
+            corpus.splits.iter().flat_map(of_split).collect()
+        };
+        let corpus = read(&pickle, name).unwrap();
+        let kept = corpus.without(&[(SplitName::Train, [0].into())].into());
+        let expected = (all(&corpus), all(&kept));
+        drop((pickle, corpus));
+        let found = std::thread::spawn(move || all(&kept)).join().unwrap();
+        assert!(!found.is_empty() && found == expected.1 && found != expected.0, "{name}");
+    }
 }
 
 #[test]
 fn front_padding_moves_to_the_back_and_no_frame_is_lost() {
     let pickle = layout("sdk-mosi");
     let corpus = read(&pickle, "mosi_data").unwrap();
-    assert_eq!(corpus.layout, "sdk");
+    assert_eq!(corpus.layout, Layout::Sdk);
     assert_eq!(recognise(&corpus), Some(Dataset::Mosi));
     let train = &corpus.splits[0];
     assert_eq!(train.ids, ["trainvideo_x_0", "trainvideo_x_1", "trainvideo_x_2"]);
@@ -148,7 +168,7 @@ fn multibench_lists_ids() {
 fn mag_bert_tuples_become_a_corpus() {
     let pickle = layout("mag-bert");
     let corpus = read(&pickle, "mosi").unwrap();
-    assert_eq!(corpus.layout, "mag-bert");
+    assert_eq!(corpus.layout, Layout::MagBert);
     assert_eq!(recognise(&corpus), Some(Dataset::Mosi));
     let [train, valid, test] = &corpus.splits[..] else { panic!("three splits") };
     assert_eq!(train.ids, ["a[0]", "b[3]", "train#2"]);
@@ -187,7 +207,7 @@ fn mmim_tuples_keep_their_recorded_lengths() {
     let pickle = layout("mmim-test");
     let corpus = read(&pickle, "mmim-test").unwrap();
     let split = &corpus.splits[0];
-    assert_eq!((corpus.layout, split.name), ("misa", SplitName::Test));
+    assert_eq!((corpus.layout, split.name), (Layout::Misa, SplitName::Test));
     assert_eq!(split.ids, ["video_0", "video_1", "video_2"]);
     assert!(split.words.is_none());
     assert_eq!(split.lengths[&Modality::Vision], [0, 1, 2]);
@@ -201,7 +221,7 @@ fn mmim_tuples_keep_their_recorded_lengths() {
 fn mmsa_fet_may_pad_at_the_start() {
     let pickle = layout("fet");
     let corpus = read(&pickle, "feature").unwrap();
-    assert_eq!(corpus.layout, "mmsa");
+    assert_eq!(corpus.layout, Layout::Mmsa);
     let train = &corpus.splits[0];
     // The recorded lengths say which frames are real, also where the first of them is zero.
     assert_eq!(train.lengths[&Modality::Audio], [2, 3, 4]);
@@ -441,7 +461,7 @@ fn mutated_layouts_never_panic() {
                     let [n_samples, seq_len, feat_dim] = block.shape;
                     let mut out = vec![0.0; seq_len * feat_dim];
                     (0..n_samples).for_each(|row| {
-                        block.rows.read(row, &mut out);
+                        block.rows.read(row, &mut out).unwrap();
                     });
                 }
             }
@@ -455,13 +475,13 @@ fn mmsa_fixture_becomes_a_corpus() {
     for name in files(&folder()).iter().filter(|name| name.starts_with("mmsa")) {
         let pickle = fixture(name);
         let corpus = read(&pickle, name).unwrap();
-        assert_eq!(corpus.layout, "mmsa");
+        assert_eq!(corpus.layout, Layout::Mmsa);
         let names: Vec<SplitName> = corpus.splits.iter().map(|split| split.name).collect();
         assert_eq!(names, SplitName::ALL);
         let train = &corpus.splits[0];
         assert_eq!(train.ids, ["a$_$0", "a$_$1"]);
         assert_eq!(train.features[&Modality::Vision].shape, [2, 6, 2]);
-        assert_eq!(train.features[&Modality::Vision].source_dtype, "float16");
+        has_note(&corpus, "vision: float16 -> float32");
         assert_eq!(train.lengths[&Modality::Audio], [1, 2]);
         assert_eq!(train.lengths[&Modality::Vision], [2, 3]);
         assert_eq!(train.regression_labels.overall.as_deref(), Some(&[1.4, -0.2][..]));
@@ -495,7 +515,7 @@ fn misa_fixture_becomes_a_corpus() {
     assert!(unnamed.hint().is_some_and(|hint| hint.contains("--split")), "{unnamed}");
     let corpus = read(&pickle, "mosi_dev").unwrap();
     let split = &corpus.splits[0];
-    assert_eq!((corpus.layout, split.name), ("misa", SplitName::Valid));
+    assert_eq!((corpus.layout, split.name), (Layout::Misa, SplitName::Valid));
     assert_eq!(split.ids, ["video[0]", "video[1]", "video[2]"]);
     assert_eq!(split.raw_text.as_deref(), Some(&["w0 w1", "", "w0"].map(String::from)[..]));
     assert_eq!(split.lengths[&Modality::Audio], [2, 0, 1]);
@@ -505,9 +525,9 @@ fn misa_fixture_becomes_a_corpus() {
     let vision = &split.features[&Modality::Vision];
     assert_eq!(vision.shape, [3, 2, 3]);
     let mut row = [9.0; 6];
-    vision.rows.read(2, &mut row);
+    vision.rows.read(2, &mut row).unwrap();
     assert_eq!(row, [2.5, 2.5, 2.5, 0.0, 0.0, 0.0]);
-    vision.rows.read(1, &mut row);
+    vision.rows.read(1, &mut row).unwrap();
     assert_eq!(row, [0.0; 6]);
 }
 

@@ -24,6 +24,7 @@
 //! `readers`: files that the program reads back, with keys and columns that it does not know.
 //! `report`: the page about runs, its content and what a browser makes of it.
 //! `reproduce`: the paper's experiments.
+//! `rows`: sources that fail in the middle.
 //! `rules`: a planted defect for each rule of `validate`.
 //! `runs`: what a run folder holds, and runs of an earlier version.
 //! `signatures`: every kind of file that is known, by its bytes.
@@ -67,6 +68,7 @@ mod readers;
 mod report;
 #[cfg(feature = "train")]
 mod reproduce;
+mod rows;
 mod rules;
 mod runs;
 mod signatures;

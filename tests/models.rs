@@ -7,6 +7,7 @@ use almt_data::model::contract::{Batch, Model, Outputs, Pass};
 use almt_data::model::registry::{Inputs, ModelSpec};
 use almt_data::model::{Sequence, Trace};
 use almt_data::run::recipe::{self, Group, Moments, Phase, Rule};
+use almt_data::run::schedule::Schedule;
 use almt_data::train::optimizer::Optimizer;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor, nn};
@@ -261,7 +262,17 @@ fn phase(recorded: &Value) -> (Phase, Vec<Vec<String>>) {
         });
     }
     let optimizer = Rule::Adam(Moments::default());
-    (Phase { name: "main".into(), optimizer, clip_norm: None, clip_value: None, groups }, dealt)
+    (
+        Phase {
+            name: "main".into(),
+            optimizer,
+            clip_norm: None,
+            clip_value: None,
+            schedule: Schedule::Constant,
+            groups,
+        },
+        dealt,
+    )
 }
 
 #[test]

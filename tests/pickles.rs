@@ -127,3 +127,25 @@ fn values_beyond_float32_are_counted() {
     assert_eq!(pickle.array(pickle.root()).unwrap().read_f32(0, &mut row).len(), 1);
     assert_eq!(row, [f32::INFINITY, f32::INFINITY, 1.0]);
 }
+
+#[test]
+fn an_array_keeps_its_file_and_an_id_of_another_pickle_is_no_value() {
+    let mut writer = almt_data::pickle::Writer::new(Vec::new()).unwrap();
+    writer.begin_array(almt_data::pickle::ArrayDtype::F32, &[2, 3]).unwrap();
+    (0..6_u8).for_each(|value| writer.elements(&f32::from(value).to_le_bytes()).unwrap());
+    let pickle = load(&writer.finish().unwrap()).unwrap();
+    let array = pickle.array(pickle.root()).unwrap().share();
+    drop(pickle);
+    let row = std::thread::spawn(move || {
+        let mut row = [9.0; 3];
+        array.view().read_f32(1, &mut row);
+        row
+    });
+    assert_eq!(row.join().unwrap(), [3.0, 4.0, 5.0]);
+
+    let (small, large) = (load(b"N.").unwrap(), load(b"](]]]e.").unwrap());
+    let last = *large.items(large.root()).unwrap().last().unwrap();
+    assert!(large.value(last).is_some() && large.offset(last) == Some(4));
+    assert!(small.value(last).is_none() && small.offset(last).is_none());
+    assert!(small.items(last).is_none() && small.array(last).is_none());
+}

@@ -6,12 +6,13 @@ use std::sync::OnceLock;
 
 use almt_data::corpus::balance::Balance;
 use almt_data::corpus::check::{Finding, Report, Rule};
+use almt_data::corpus::column::{Column, ColumnKind};
 use almt_data::corpus::label::Bins;
 use almt_data::corpus::labels::LabelTable;
-use almt_data::corpus::manifest::{Column, Manifest, store_digest};
+use almt_data::corpus::manifest::{Manifest, store_digest};
 use almt_data::corpus::plan::SplitPlan;
 use almt_data::corpus::summary::Summary;
-use almt_data::corpus::{Dataset, SplitName};
+use almt_data::corpus::{Dataset, Modality, SplitName};
 use almt_data::pickle::ScanLine;
 use almt_data::store::Store;
 use bytemuck::NoUninit;
@@ -136,23 +137,24 @@ impl Editor {
     ) {
         if self.file.dataset(path).is_ok() {
             self.file.unlink(path).unwrap();
-            self.manifest.columns.retain(|column| column.path != path);
+            self.manifest.columns.retain(|column| column.id.to_string() != path);
         }
         let dataset = self.file.new_dataset::<T>().shape(shape.to_vec()).create(path).unwrap();
         dataset.as_writer().write_raw(values).unwrap();
         let blake3 = blake3::hash(bytemuck::cast_slice(values)).to_hex().to_string();
-        let column = Column { path: path.into(), dtype: dtype.into(), shape: shape.into(), blake3 };
+        let (id, dtype) = (path.parse().unwrap(), dtype.parse().unwrap());
+        let column = Column { id, dtype, shape: shape.into(), blake3 };
         self.manifest.columns.push(column);
     }
 
     #[cfg(feature = "train")]
     pub(crate) fn remove(&mut self, path: &str) {
         self.file.unlink(path).unwrap();
-        self.manifest.columns.retain(|column| column.path != path);
+        self.manifest.columns.retain(|column| column.id.to_string() != path);
     }
 
     pub(crate) fn column(&mut self, path: &str) -> &mut Column {
-        self.manifest.columns.iter_mut().find(|column| column.path == path).unwrap()
+        self.manifest.columns.iter_mut().find(|column| column.id.to_string() == path).unwrap()
     }
 
     /// Copies a row of a feature block with its length.
@@ -226,19 +228,23 @@ fn defects_of_shapes_and_digests_are_found() {
     });
     check(Rule::Untrainable, |store| store.wider_audio(TEST));
     check(Rule::NoText, |store| {
-        store.manifest.columns.retain(|column| !column.path.ends_with("/text"));
+        store.manifest.columns.retain(|column| column.modality() != Some(Modality::Text));
     });
     check(Rule::MissingSplit, |store| {
         store.manifest.splits.retain(|split| split.name != SplitName::Valid);
-        store.manifest.columns.retain(|column| !column.path.starts_with("/valid/"));
+        store.manifest.columns.retain(|column| column.id.split != SplitName::Valid);
     });
 }
 
 #[test]
 fn defects_of_labels_are_found() {
     check(Rule::Unlabelled, |store| {
-        let of_labels = ["/test/regression_labels", "/test/bins/"];
-        store.manifest.columns.retain(|c| !of_labels.iter().any(|path| c.path.starts_with(path)));
+        let is_of_labels = |column: &Column| {
+            let kind = &column.id.kind;
+            column.id.split == TEST
+                && matches!(kind, ColumnKind::RegressionLabels | ColumnKind::Bins(_))
+        };
+        store.manifest.columns.retain(|column| !is_of_labels(column));
     });
     check(Rule::LabelRange, |store| store.label(TRAIN, 0, 3.4));
     check(Rule::MissingLabel, |store| store.label(TRAIN, 0, f32::NAN));
@@ -337,7 +343,7 @@ fn check_table(rule: Option<Rule>, edit: impl Fn(usize, &mut [String; 4]) -> boo
     let mut writer = csv::Writer::from_path(&path).unwrap();
     writer.write_record(["id", "text", "label", "mode"]).unwrap();
     for split in SplitName::ALL {
-        let texts = store.strings(&format!("/{split}/raw_text")).unwrap().unwrap();
+        let texts = store.strings(&ColumnKind::RawText.of(split)).unwrap().unwrap();
         let labels = store.labels(split).unwrap().unwrap();
         for (row, id) in store.ids(split).iter().enumerate() {
             let id = id.replace("$_$", "_");
@@ -418,6 +424,8 @@ fn the_page_of_rules_and_the_schemas_are_those_of_the_code() {
         ("epoch", almt_data::run::record::EpochRecord::schema()),
         ("attention", almt_data::run::attention::AttentionRecord::schema()),
         ("evaluation", almt_data::run::record::Evaluation::schema()),
+        #[cfg(feature = "train")]
+        ("models", almt_data::model::listing::ModelLine::schema()),
         ("comparison", almt_data::run::compare::Comparison::schema()),
     ] {
         let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";

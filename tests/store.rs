@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use almt_data::corpus::check::Severity;
+use almt_data::corpus::column::ColumnKind;
+use almt_data::corpus::label::Bins;
 use almt_data::corpus::{Modality, SplitName};
 use almt_data::store::{Format, Store};
 
+use hdf5::types::VarLenUnicode;
+
+use crate::rules::Editor;
 use crate::support::{almt, files, python, synthetic_store};
 
 fn digest(path: &Path) -> String {
@@ -117,9 +122,10 @@ fn everything_that_reads_a_store_reads_arrow() {
     assert_eq!((h5.format(), arrow.format()), (Format::Hdf5, Format::Arrow));
     let split = SplitName::Valid;
     assert_eq!(h5.ids(split), arrow.ids(split));
-    assert_eq!(h5.strings("/valid/raw_text").unwrap(), arrow.strings("/valid/raw_text").unwrap());
-    let bins = "/valid/bins/acc_7";
-    assert_eq!(h5.numbers::<i8>(bins).unwrap(), arrow.numbers::<i8>(bins).unwrap());
+    let texts = ColumnKind::RawText.of(split);
+    assert_eq!(h5.strings(&texts).unwrap(), arrow.strings(&texts).unwrap());
+    let bins = ColumnKind::Bins(Bins::Acc7).of(split);
+    assert_eq!(h5.numbers::<i8>(&bins).unwrap(), arrow.numbers::<i8>(&bins).unwrap());
     let lengths = |store: &Store| store.lengths(split, Modality::Audio).unwrap();
     assert_eq!(lengths(&h5), lengths(&arrow));
     let tree = almt(folder.path(), &["inspect", "mosi.arrow"]).ok().stdout();
@@ -158,5 +164,91 @@ fn outputs_of_either_format_are_kept_unless_told() {
     ] {
         let call = almt(folder.path(), args);
         assert_eq!(call.code(), 2, "{}", call.explain());
+    }
+}
+
+/// A version of the program that comes after this one may have columns of its own.
+#[test]
+fn a_column_that_is_not_known_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Editor::open(&synthetic_store(folder.path(), "mosi", "4"));
+    store.create("/train/gaze", "int32", &[4, 2], &[1, 2, 3, 4, 5, 6, 7, 8]);
+    store.create("/train/regression_labels_U", "float32", &[4], &[0.5_f32; 4]);
+    store.seal();
+    almt(folder.path(), &["validate", "mosi.h5"]).ok();
+    almt(folder.path(), &["copy", "mosi.h5", "mosi.arrow"]).ok();
+    almt(folder.path(), &["copy", "mosi.arrow", "back.h5"]).ok();
+    for name in ["mosi.h5", "mosi.arrow", "back.h5"] {
+        let store = Store::open(&folder.path().join(name)).unwrap();
+        let gaze = store.numbers::<i32>(&"/train/gaze".parse().unwrap()).unwrap().unwrap();
+        assert_eq!((gaze.shape(), gaze.sum()), (&[4, 2][..], 36), "{name}");
+        assert_eq!(
+            store.manifest().columns_of(SplitName::Train).last().unwrap().dtype.name(),
+            "float32"
+        );
+    }
+    almt(folder.path(), &["export", "mosi.arrow", "--to", "csv", "-o", "out.csv"]).ok();
+    let csv = std::fs::read_to_string(folder.path().join("out.csv")).unwrap();
+    assert!(csv.lines().next().unwrap().contains("regression_labels_U"), "{csv}");
+}
+
+#[test]
+fn a_column_of_a_wrong_type_is_refused_by_what_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Editor::open(&synthetic_store(folder.path(), "mosi", "4"));
+    store.create("/train/audio", "int32", &[4, 50, 5], &[7; 4 * 50 * 5]);
+    store.create("/train/regression_labels", "int32", &[4], &[1; 4]);
+    store.seal();
+    let store = Store::open(&folder.path().join("mosi.h5")).unwrap();
+    let error = store.features(SplitName::Train, Modality::Audio).unwrap_err().to_string();
+    assert!(error.contains("/train/audio: expected features, found int32"), "{error}");
+    let mut out = [0.0; 250];
+    assert!(store.sample(SplitName::Train, Modality::Audio, 0, &mut out).is_err());
+    let error = store.labels(SplitName::Train).unwrap_err().to_string();
+    assert!(error.contains("/train/regression_labels: expected float32, found int32"), "{error}");
+    // Arrow has the bytes of both at hand, and would lend them as whatever is asked for.
+    almt(folder.path(), &["copy", "mosi.h5", "mosi.arrow"])
+        .fails_with(&["/train/audio: expected features, found int32"]);
+    assert_eq!(files(folder.path()), ["mosi.h5", "mosi.pkl"]);
+}
+
+#[test]
+fn a_type_or_a_path_that_no_column_has_is_refused() {
+    for (known, unknown, said) in [
+        ("\"dtype\":\"float32\"", "\"dtype\":\"float64\"", "`float64`"),
+        ("\"path\":\"/train/audio\"", "\"path\":\"/dev/audio\"", "`/dev/audio`"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = synthetic_store(folder.path(), "mosi", "4");
+        let file = hdf5::File::open_rw(&store).unwrap();
+        let json: VarLenUnicode = file.attr("manifest").unwrap().read_scalar().unwrap();
+        let json = json.replacen(known, unknown, 1);
+        let digest = blake3::hash(json.as_bytes()).to_hex().to_string();
+        for (name, text) in [("manifest", json), ("manifest_blake3", digest)] {
+            let value: VarLenUnicode = text.parse().unwrap();
+            file.attr(name).unwrap().write_scalar(&value).unwrap();
+        }
+        file.close().unwrap();
+        almt(folder.path(), &["validate", "mosi.h5"]).fails_with(&[
+            "mosi.h5",
+            "attribute `manifest`",
+            said,
+            "another version of the program wrote it",
+        ]);
+    }
+}
+
+#[test]
+fn what_reads_a_store_keeps_it() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "8");
+    almt(folder.path(), &["copy", "mosi.h5", "mosi.arrow"]).ok();
+    for name in ["mosi.h5", "mosi.arrow"] {
+        let store = Store::open(&folder.path().join(name)).unwrap();
+        let mut reader = store.feature_reader(SplitName::Test, Modality::Audio).unwrap();
+        let expected = store.features(SplitName::Test, Modality::Audio).unwrap().unwrap();
+        drop(store);
+        let found = std::thread::spawn(move || reader.next(8).unwrap());
+        assert_eq!(found.join().unwrap(), expected.as_slice().unwrap(), "{name}");
     }
 }

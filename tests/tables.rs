@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use almt_data::corpus::SplitName;
+use almt_data::corpus::column::ColumnKind;
 use almt_data::store::Store;
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ fn store(folder: &Path) -> Vec<Segment> {
     let store = Store::open(&path).unwrap();
     let mut segments = Vec::new();
     for split in &store.manifest().splits {
-        let texts = store.strings(&format!("/{}/raw_text", split.name)).unwrap().unwrap();
+        let texts = store.strings(&ColumnKind::RawText.of(split.name)).unwrap().unwrap();
         let labels = store.labels(split.name).unwrap().unwrap();
         for ((id, label), text) in split.ids.iter().zip(labels).zip(texts) {
             let (video, clip) = id.split_once("$_$").unwrap();

@@ -14,8 +14,8 @@ use super::texts::TextArgs;
 use super::{Failure, output, progress, same_file, size_on_disk, sources, wrong_call};
 use crate::container::unpacked_name;
 use crate::corpus::spec::{Candidate, candidates, recognise, recognise_by_name};
-use crate::corpus::{Corpus, Dataset, Modality, SplitName};
-use crate::ingest::{self, IngestError, Layout, SourceFile};
+use crate::corpus::{Corpus, Dataset, Layout, Modality, SplitName};
+use crate::ingest::{self, IngestError, SourceFile};
 use crate::name::UnknownName;
 use crate::signature::archive::shown;
 use crate::store::{
@@ -201,9 +201,9 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     bar.finish_and_clear();
     let Outcome { manifest, findings } = written.map_err(|error| match error {
         // Its place is in the source, which is what the user has to look at.
-        store::StoreError::Refused(_) | store::StoreError::NothingLeft { .. } => {
-            Failure::at(&source_path, error)
-        }
+        store::StoreError::Refused(_)
+        | store::StoreError::NothingLeft { .. }
+        | store::StoreError::Unreadable { .. } => Failure::at(&source_path, error),
         other => other.into(),
     })?;
     outln!("{}", output.display());
@@ -279,7 +279,7 @@ fn default_output(path: &Path, format: Format) -> PathBuf {
 }
 
 /// The segments without a label of splits that have labels, which a note names.
-fn unlabelled(corpus: &mut Corpus<'_>) -> BTreeMap<SplitName, BTreeSet<usize>> {
+fn unlabelled(corpus: &mut Corpus) -> BTreeMap<SplitName, BTreeSet<usize>> {
     let unlabelled = corpus.unlabelled();
     for (split, rows) in &unlabelled {
         let ids = corpus.splits.iter().filter(|of| of.name == *split).flat_map(|of| &of.ids);
@@ -297,7 +297,7 @@ fn unlabelled(corpus: &mut Corpus<'_>) -> BTreeMap<SplitName, BTreeSet<usize>> {
 
 /// The dataset that a corpus is, with a note where only a file name tells it.
 fn recognised(
-    corpus: &Corpus<'_>,
+    corpus: &Corpus,
     files: &[SourceFile<'_>],
 ) -> (Option<Dataset>, Option<&'static str>) {
     match recognise(corpus) {
@@ -311,7 +311,7 @@ fn recognised(
 }
 
 /// Which dataset it is, and why.
-fn explain_dataset(corpus: &Corpus<'_>, files: &[SourceFile<'_>], told: Option<Dataset>) {
+fn explain_dataset(corpus: &Corpus, files: &[SourceFile<'_>], told: Option<Dataset>) {
     outln!("dataset");
     if let Some(dataset) = told {
         outln!("  {}, as `--dataset` says", dataset.title());
@@ -332,7 +332,7 @@ fn explain_dataset(corpus: &Corpus<'_>, files: &[SourceFile<'_>], told: Option<D
     }
 }
 
-fn feature_bytes(corpus: &Corpus<'_>) -> u64 {
+fn feature_bytes(corpus: &Corpus) -> u64 {
     let blocks = corpus.splits.iter().flat_map(|split| split.features.values());
     blocks.map(|block| block.shape.iter().product::<usize>() as u64 * 4).sum()
 }

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::{Failure, chart, output};
 use crate::corpus::balance::{Balance, ClassCount, count};
-use crate::corpus::label::Bins;
+use crate::corpus::column::ColumnKind;
 use crate::export::{ExportError, class_table, csv_of, table_parquet};
 use crate::publish::Draft;
 use crate::store::{Store, StoreError};
@@ -96,7 +96,7 @@ fn classes(store: &Store) -> Result<Vec<ClassCount>, StoreError> {
     // Counts of no labels would look like counts of none.
     if let Some(first) = splits.first()
         && splits.iter().all(|split| {
-            store.manifest().column(&format!("/{}/regression_labels", split.name)).is_none()
+            store.manifest().column(&ColumnKind::RegressionLabels.of(split.name)).is_none()
         })
     {
         return Err(StoreError::NoLabels { path: store.path().into(), split: first.name });
@@ -105,8 +105,8 @@ fn classes(store: &Store) -> Result<Vec<ClassCount>, StoreError> {
     let mut counts = Vec::new();
     for split in &store.manifest().splits {
         for bins in scheme.bins() {
-            let path = format!("/{}/bins/{}", split.name, Bins::name(*bins));
-            if let Some(classes) = store.numbers::<i8>(&path)? {
+            let id = ColumnKind::Bins(*bins).of(split.name);
+            if let Some(classes) = store.numbers::<i8>(&id)? {
                 let classes: Vec<i8> = classes.into_iter().collect();
                 counts.extend(count(split.name, scheme, *bins, &classes));
             }

@@ -14,7 +14,7 @@ pub struct SchemaArgs {
 }
 
 /// What can be printed: name, what it is, text.
-const TEXTS: [(&str, &str, &str); 19] = [
+const TEXTS: [(&str, &str, &str); 20] = [
     (
         "validation",
         "JSON Schema of `validate --json`",
@@ -57,6 +57,7 @@ const TEXTS: [(&str, &str, &str); 19] = [
         "JSON Schema of a run's `attention.json`",
         include_str!("../../schemas/attention.schema.json"),
     ),
+    ("models", "JSON Schema of `models --json`", include_str!("../../schemas/models.schema.json")),
     (
         "evaluation",
         "JSON Schema of `eval --json`",

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{Failure, progress};
 use crate::corpus::check::BlockReading;
+use crate::corpus::column::ColumnKind;
 use crate::corpus::summary::{BlockSummary, LengthSource, QUANTILES, Summary};
 use crate::corpus::{Modality, SplitName};
 use crate::publish;
@@ -53,8 +54,8 @@ fn summaries(store: &Store) -> Result<Vec<BlockSummary>, StoreError> {
     let mut summaries = Vec::new();
     for split in &store.manifest().splits {
         for modality in Modality::ALL {
-            let path = format!("/{}/{modality}", split.name);
-            let Some(column) = store.manifest().column(&path) else { continue };
+            let id = ColumnKind::Features(modality).of(split.name);
+            let Some(column) = store.manifest().column(&id) else { continue };
             let Ok(shape) = <[usize; 3]>::try_from(column.shape.as_slice()) else { continue };
             let recorded = store.lengths(split.name, modality)?;
             let mut reading = BlockReading::default();
@@ -81,7 +82,7 @@ fn as_counts(lengths: &[i32]) -> Vec<u32> {
 
 /// Numbers of tokens from the masks of `text_bert`, `[n_samples, 3, seq_len]`.
 fn masks(store: &Store, split: SplitName) -> Result<Option<(LengthSource, Vec<u32>)>, StoreError> {
-    let tokens = store.numbers::<i32>(&format!("/{split}/text_bert"))?;
+    let tokens = store.numbers::<i32>(&ColumnKind::TextBert.of(split))?;
     Ok(tokens.map(|tokens| {
         let rows = tokens.outer_iter();
         let counts = rows.map(|row| {

@@ -84,6 +84,10 @@ impl BinScheme {
 }
 
 impl Bins {
+    /// All divisions, of any scheme.
+    pub const ALL: [Bins; 6] =
+        [Bins::Acc2Has0, Bins::Acc2Non0, Bins::Acc2, Bins::Acc3, Bins::Acc5, Bins::Acc7];
+
     /// The name of the column in the store.
     pub fn name(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::column::{Column, ColumnId, ColumnKind};
 use super::values::ValueKind;
 use super::{Dataset, Modality, SplitName};
 
@@ -59,21 +60,6 @@ pub struct SplitManifest {
     pub videos: Vec<String>,
 }
 
-/// One dataset of the store and the digest of its content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Column {
-    /// Path in the store, such as `/train/audio`.
-    pub path: String,
-    /// `float32`, `float16` (features only), `int32`, `int8` or `string`.
-    pub dtype: String,
-    /// Extents, the number of samples first.
-    pub shape: Vec<usize>,
-    /// BLAKE3 of the raw little-endian bytes; of strings, each preceded by its length in eight
-    /// bytes.
-    pub blake3: String,
-}
-
 /// What computed the text features of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -92,7 +78,8 @@ pub struct TextEncoder {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ValueCount {
     /// Path of the column in the store, such as `/train/audio`.
-    pub column: String,
+    #[schemars(with = "String")]
+    pub column: ColumnId,
     /// `NaN`, `+inf`, `-inf`, or `overflow`: finite in the source and beyond the stored type.
     pub kind: ValueKind,
     /// What was done: `zero`, `clip`, `mean`, `drop-segment` or `keep`.
@@ -151,8 +138,7 @@ impl ValueRecord {
     /// The record without what it says of one modality; `None` where nothing is left.
     pub fn without(&self, modality: Modality) -> Option<ValueRecord> {
         let mut record = self.clone();
-        let is_of = |column: &str| column.rsplit('/').next() == Some(modality.name());
-        record.counts.retain(|count| !is_of(&count.column));
+        record.counts.retain(|count| count.column.kind != ColumnKind::Features(modality));
         record.means.retain(|mean| mean.modality != modality);
         (!record.counts.is_empty() || !record.left_out.is_empty()).then_some(record)
     }
@@ -204,8 +190,13 @@ impl Manifest {
     }
 
     /// One column's entry.
-    pub fn column(&self, path: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.path == path)
+    pub fn column(&self, id: &ColumnId) -> Option<&Column> {
+        self.columns.iter().find(|column| column.id == *id)
+    }
+
+    /// The columns of one split, in order.
+    pub fn columns_of(&self, split: SplitName) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(move |column| column.id.split == split)
     }
 }
 
@@ -214,7 +205,7 @@ pub fn store_digest(columns: &[Column]) -> String {
     let mut lines: Vec<String> = columns
         .iter()
         .map(|column| {
-            format!("{} {} {:?} {}\n", column.path, column.dtype, column.shape, column.blake3)
+            format!("{} {} {:?} {}\n", column.id, column.dtype, column.shape, column.blake3)
         })
         .collect();
     lines.sort();

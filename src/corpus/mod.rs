@@ -6,11 +6,13 @@
 
 pub mod balance;
 pub mod check;
+pub mod column;
 pub mod degenerate;
 pub mod draw;
 pub mod folds;
 pub mod label;
 pub mod labels;
+mod layout;
 pub mod manifest;
 pub mod plan;
 pub mod release;
@@ -22,6 +24,8 @@ pub mod summary;
 pub mod values;
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
 use schemars::JsonSchema;
@@ -29,6 +33,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{UnknownName, named};
 use crate::overflow::Overflows;
+
+pub use layout::Layout;
 
 /// One of the three information sources of a segment. Sources call the language modality `text`.
 #[derive(
@@ -159,25 +165,36 @@ impl Dataset {
 
 named!(Modality, SplitName, Dataset);
 
+/// Why a sample could not be read.
+pub type RowError = Box<dyn Error + Send + Sync>;
+
 /// The samples of one feature block, read one at a time from wherever they lie.
 pub trait Rows: Send + Sync {
     /// Copies sample `sample_idx` into `out`, `[seq_len, feat_dim]` row by row, as float32, zero
     /// where the sample is shorter than `seq_len`.
     ///
     /// Returns the finite source values that lie beyond the range of float32 and became infinite:
-    /// only the source tells them from values that were infinite before. The source's bounds were
-    /// checked when the block was made, so reading cannot fail.
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows;
+    /// only the source tells them from values that were infinite before.
+    ///
+    /// # Errors
+    /// There is no such sample, or it cannot be read or computed; what is in `out` then means
+    /// nothing.
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError>;
 }
 
-/// Features of one modality in one split, still lying in their source.
-pub struct FeatureBlock<'a> {
+/// The error that a block has no such sample.
+pub(crate) fn absent(sample_idx: usize) -> RowError {
+    format!("sample {sample_idx} is absent").into()
+}
+
+/// Features of one modality in one split, still lying in their source, which they keep at hand. A
+/// clone shares them.
+#[derive(Clone)]
+pub struct FeatureBlock {
     /// `[n_samples, seq_len, feat_dim]`.
     pub shape: [usize; 3],
-    /// Element type in the source, with numpy's name: `float16`, `float32`, `float64`, ...
-    pub source_dtype: String,
     /// Access to the values.
-    pub rows: Box<dyn Rows + 'a>,
+    pub rows: Arc<dyn Rows>,
 }
 
 /// Regression labels: the overall one, and for CH-SIMS one per modality.
@@ -190,7 +207,7 @@ pub struct RegressionLabels {
 }
 
 /// One split of a corpus. Every column has `ids.len()` entries.
-pub struct CorpusSplit<'a> {
+pub struct CorpusSplit {
     /// Which split.
     pub name: SplitName,
     /// Segment ids as the source spells them.
@@ -200,7 +217,7 @@ pub struct CorpusSplit<'a> {
     /// Label words such as `Negative`.
     pub annotations: Option<Vec<String>>,
     /// Features per modality; an absent modality has no entry.
-    pub features: BTreeMap<Modality, FeatureBlock<'a>>,
+    pub features: BTreeMap<Modality, FeatureBlock>,
     /// BERT input, `[n_samples, 3, seq_len]`: token ids, mask, segment ids.
     pub text_bert: Option<Array3<i32>>,
     /// Word indices into a vocabulary outside the source, `[n_samples, seq_len]`, zero-padded.
@@ -217,11 +234,11 @@ pub struct CorpusSplit<'a> {
 }
 
 /// A dataset as its source files gave it.
-pub struct Corpus<'a> {
-    /// Name of the file layout that was recognised, such as `mmsa` or `misa`.
-    pub layout: &'static str,
+pub struct Corpus {
+    /// The layout of the source files.
+    pub layout: Layout,
     /// The splits that the source holds, in the order train, valid, test.
-    pub splits: Vec<CorpusSplit<'a>>,
+    pub splits: Vec<CorpusSplit>,
     /// Every change of a value, and everything left out, on the way from the source; one
     /// sentence each.
     pub notes: Vec<String>,

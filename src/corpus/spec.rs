@@ -131,7 +131,7 @@ impl DatasetSpec {
 }
 
 /// Feature dimensions of the first split that has each modality.
-fn feat_dims(splits: &[CorpusSplit<'_>]) -> BTreeMap<Modality, usize> {
+fn feat_dims(splits: &[CorpusSplit]) -> BTreeMap<Modality, usize> {
     let blocks = splits.iter().rev().flat_map(|split| &split.features);
     blocks.map(|(modality, block)| (*modality, block.shape[2])).collect()
 }
@@ -157,7 +157,7 @@ impl Candidate {
 }
 
 /// The datasets that a corpus can be, by label range and feature dimensions, best first.
-pub fn candidates(corpus: &Corpus<'_>) -> Vec<Candidate> {
+pub fn candidates(corpus: &Corpus) -> Vec<Candidate> {
     let dims = feat_dims(&corpus.splits);
     let splits = corpus.splits.iter();
     let all = splits.filter_map(|split| split.regression_labels.overall.as_ref()).flatten();
@@ -181,7 +181,7 @@ pub fn candidates(corpus: &Corpus<'_>) -> Vec<Candidate> {
 
 /// The dataset that a corpus is, from its feature dimensions, label range and sample counts, or
 /// else from what annotators' averages its labels can be; `None` where that does not decide it.
-pub fn recognise(corpus: &Corpus<'_>) -> Option<Dataset> {
+pub fn recognise(corpus: &Corpus) -> Option<Dataset> {
     match best(corpus)[..] {
         [only] => Some(only),
         _ => None,
@@ -191,7 +191,7 @@ pub fn recognise(corpus: &Corpus<'_>) -> Option<Dataset> {
 /// As [`recognise`]; where several datasets agree equally well, the one that a file name has as a
 /// word, such as `mosei_senti_train`.
 pub fn recognise_by_name<'a>(
-    corpus: &Corpus<'_>,
+    corpus: &Corpus,
     file_stems: impl IntoIterator<Item = &'a str>,
 ) -> Option<Dataset> {
     let mut possible = best(corpus);
@@ -206,7 +206,7 @@ pub fn recognise_by_name<'a>(
 }
 
 /// The datasets that agree best with a corpus; none where nothing agrees.
-fn best(corpus: &Corpus<'_>) -> Vec<Dataset> {
+fn best(corpus: &Corpus) -> Vec<Dataset> {
     let candidates = candidates(corpus);
     let Some(highest) = candidates.first().map(Candidate::score).filter(|score| *score > 0) else {
         return Vec::new();
@@ -228,7 +228,7 @@ fn best(corpus: &Corpus<'_>) -> Vec<Dataset> {
 fn candidate(
     dataset: Dataset,
     build: &'static Build,
-    corpus: &Corpus<'_>,
+    corpus: &Corpus,
     dims: &BTreeMap<Modality, usize>,
 ) -> Candidate {
     let n_dims = dims.keys().filter(|modality| build.feat_dim(**modality).is_some()).count();

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use ndarray::Axis;
 
-use super::{Corpus, CorpusSplit, FeatureBlock, RegressionLabels, Rows, SplitName};
+use super::{
+    Corpus, CorpusSplit, FeatureBlock, RegressionLabels, RowError, Rows, SplitName, absent,
+};
 use crate::overflow::Overflows;
 
-impl Corpus<'_> {
+impl Corpus {
     /// The segments without a label in splits that have labels, by their places.
     pub fn unlabelled(&self) -> BTreeMap<SplitName, BTreeSet<usize>> {
-        let of_split = |split: &CorpusSplit<'_>| {
+        let of_split = |split: &CorpusSplit| {
             let labels = split.regression_labels.overall.iter().flatten().enumerate();
             let places = labels.filter(|(_, label)| label.is_nan()).map(|(idx, _)| idx);
             (split.name, places.collect::<BTreeSet<usize>>())
@@ -20,7 +22,7 @@ impl Corpus<'_> {
     }
 
     /// The same corpus without the segments of `left_out`, which has their places in each split.
-    pub fn without(&self, left_out: &BTreeMap<SplitName, BTreeSet<usize>>) -> Corpus<'_> {
+    pub fn without(&self, left_out: &BTreeMap<SplitName, BTreeSet<usize>>) -> Corpus {
         let none = BTreeSet::new();
         let split = |split| of_split(split, left_out.get(&split.name).unwrap_or(&none));
         Corpus {
@@ -31,14 +33,13 @@ impl Corpus<'_> {
     }
 }
 
-fn of_split<'a>(split: &'a CorpusSplit<'_>, left_out: &BTreeSet<usize>) -> CorpusSplit<'a> {
+fn of_split(split: &CorpusSplit, left_out: &BTreeSet<usize>) -> CorpusSplit {
     let kept: Arc<[usize]> = (0..split.ids.len()).filter(|idx| !left_out.contains(idx)).collect();
-    let block = |block: &'a FeatureBlock<'_>| {
+    let block = |block: &FeatureBlock| {
         let [_, seq_len, feat_dim] = block.shape;
         FeatureBlock {
             shape: [kept.len(), seq_len, feat_dim],
-            source_dtype: block.source_dtype.clone(),
-            rows: Box::new(Kept { rows: &*block.rows, kept: Arc::clone(&kept) }),
+            rows: Arc::new(Kept { rows: Arc::clone(&block.rows), kept: Arc::clone(&kept) }),
         }
     };
     let labels = &split.regression_labels;
@@ -70,19 +71,14 @@ fn of<T: Clone>(column: &[T], kept: &[usize]) -> Vec<T> {
 }
 
 /// Some samples of a block.
-struct Kept<'a> {
-    rows: &'a (dyn Rows + 'a),
+struct Kept {
+    rows: Arc<dyn Rows>,
     kept: Arc<[usize]>,
 }
 
-impl Rows for Kept<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
-        match self.kept.get(sample_idx) {
-            Some(idx) => self.rows.read(*idx, out),
-            None => {
-                out.fill(0.0);
-                Overflows::default()
-            }
-        }
+impl Rows for Kept {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
+        let idx = self.kept.get(sample_idx).ok_or_else(|| absent(sample_idx))?;
+        self.rows.read(*idx, out)
     }
 }

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::ExportError;
-use super::columns::{SplitColumn, of_split};
+use crate::corpus::SplitName;
+use crate::corpus::column::{Column, ColumnKind, Dtype};
 use crate::corpus::label::{BinScheme, Bins};
 use crate::corpus::spec::DatasetSpec;
-use crate::corpus::{Modality, SplitName};
 use crate::store::{Format, Store};
 
 /// What the metadata say of the licence where nobody said anything.
@@ -166,8 +166,8 @@ fn file_object(store: &Store, file: &Path, advance: &dyn Fn(u64)) -> Result<Valu
 
 fn record_set(store: &Store, split: SplitName) -> Value {
     let n_samples = store.ids(split).len();
-    let fields: Vec<Value> =
-        of_split(store, split).iter().map(|column| field(store, split, column)).collect();
+    let columns = store.manifest().columns_of(split);
+    let fields: Vec<Value> = columns.map(|column| field(store, column)).collect();
     json!({
         "@type": "cr:RecordSet",
         "@id": split.name(),
@@ -178,20 +178,21 @@ fn record_set(store: &Store, split: SplitName) -> Value {
     })
 }
 
-fn field(store: &Store, split: SplitName, column: &SplitColumn<'_>) -> Value {
-    let id = format!("{split}/{}", column.name);
+fn field(store: &Store, column: &Column) -> Value {
+    let (split, name) = (column.id.split, column.name());
+    let id = format!("{split}/{name}");
     let file = store.file_of(split).map(|file| file_id(store, &file));
     // In a file of one split, columns are named without it.
-    let within = if store.format() == Format::Arrow { column.name } else { &id };
-    let data_type = match column.entry.dtype.as_str() {
-        "string" => "sc:Text",
-        "int32" | "int8" => "sc:Integer",
-        _ => "sc:Float",
+    let within = if store.format() == Format::Arrow { name } else { &id };
+    let data_type = match column.dtype {
+        Dtype::String => "sc:Text",
+        Dtype::Int32 | Dtype::Int8 => "sc:Integer",
+        Dtype::Float32 | Dtype::Float16 => "sc:Float",
     };
     let mut field = json!({
         "@type": "cr:Field",
         "@id": id,
-        "name": column.name,
+        "name": name,
         "description": format!("{}: {}", meaning(store, column), axes(column)),
         "dataType": data_type,
         "source": {"fileObject": {"@id": file}, "extract": {"column": within}},
@@ -203,63 +204,52 @@ fn field(store: &Store, split: SplitName, column: &SplitColumn<'_>) -> Value {
 }
 
 /// Type and extents, such as `float32 [n_samples = 1284, seq_len = 50, feat_dim = 768]`.
-fn axes(column: &SplitColumn<'_>) -> String {
-    let names: &[&str] = match (column.name, column.entry.shape.len()) {
-        ("text_bert", _) => &["n_samples", "token ids, mask and segment ids", "seq_len"],
+fn axes(column: &Column) -> String {
+    let names: &[&str] = match (&column.id.kind, column.shape.len()) {
+        (ColumnKind::TextBert, _) => &["n_samples", "token ids, mask and segment ids", "seq_len"],
+        (ColumnKind::EmotionLabels, _) => &["n_samples", "emotion"],
         (_, 3) => &["n_samples", "seq_len", "feat_dim"],
         _ => &["n_samples", "seq_len"],
     };
-    let extents: Vec<String> = column
-        .entry
-        .shape
-        .iter()
-        .zip(names)
-        .map(|(extent, name)| format!("{name} = {extent}"))
-        .collect();
-    format!("{} [{}]", column.entry.dtype, extents.join(", "))
+    let extents: Vec<String> =
+        column.shape.iter().zip(names).map(|(extent, name)| format!("{name} = {extent}")).collect();
+    format!("{} [{}]", column.dtype, extents.join(", "))
 }
 
 /// What a column is, in words.
-fn meaning(store: &Store, column: &SplitColumn<'_>) -> String {
+fn meaning(store: &Store, column: &Column) -> String {
     let dataset = store.manifest().dataset;
     let [lowest, highest] = DatasetSpec::of(dataset).label_range;
     let sentiment = format!("in [{lowest}, {highest}], from negative to positive");
-    let modality = |letter: &str| {
-        let named =
-            Modality::ALL.into_iter().find(|modality| letter == modality.letter().to_string());
-        named.map_or("one modality", Modality::name)
-    };
-    match column.name {
-        "id" => "Segment id: video and clip".into(),
-        "raw_text" => "Transcript".into(),
-        "annotations" => "Sentiment in a word".into(),
-        "text_bert" => "Input of BERT".into(),
-        "words" => "Word indices into the vocabulary of the source, zero-padded".into(),
-        "regression_labels" => format!("Sentiment {sentiment}"),
-        "classification_labels" => "Sentiment: 0 negative, 1 neutral, 2 positive".into(),
-        name => {
-            if let Some(modality) = column.modality() {
-                format!("Features of {modality}, zero-padded at the back")
-            } else if let Some(modality) = name.strip_suffix("_lengths") {
-                format!("Number of frames of {modality} before the padding")
-            } else if let Some(letter) = name.strip_prefix("regression_labels_") {
-                format!("Sentiment of {} alone {sentiment}", modality(letter))
-            } else {
-                classes(dataset.bin_scheme(), name)
-            }
+    match &column.id.kind {
+        ColumnKind::Id => "Segment id: video and clip".into(),
+        ColumnKind::RawText => "Transcript".into(),
+        ColumnKind::Annotations => "Sentiment in a word".into(),
+        ColumnKind::Features(modality) => {
+            format!("Features of {modality}, zero-padded at the back")
         }
+        ColumnKind::TextBert => "Input of BERT".into(),
+        ColumnKind::Words => "Word indices into the vocabulary of the source, zero-padded".into(),
+        ColumnKind::Lengths(modality) => {
+            format!("Number of frames of {modality} before the padding")
+        }
+        ColumnKind::RegressionLabels => format!("Sentiment {sentiment}"),
+        ColumnKind::RegressionLabelsOf(modality) => {
+            format!("Sentiment of {modality} alone {sentiment}")
+        }
+        ColumnKind::ClassificationLabels => "Sentiment: 0 negative, 1 neutral, 2 positive".into(),
+        ColumnKind::EmotionLabels => {
+            "Strength of happiness, sadness, anger, surprise, disgust and fear, in [0, 3]".into()
+        }
+        ColumnKind::Bins(bins) => classes(dataset.bin_scheme(), *bins),
+        ColumnKind::Other(_) => "A column that this version of the program does not know".into(),
     }
 }
 
-/// What the classes of `bins/NAME` stand for.
-fn classes(scheme: BinScheme, name: &str) -> String {
-    let is_this = |bins: &&Bins| name.strip_prefix("bins/") == Some(bins.name());
-    let names = scheme.bins().iter().find(is_this).map(|bins| scheme.class_names(*bins));
-    let classes: Vec<String> = names
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-        .map(|(class, labels)| format!("{class} for {labels}"))
-        .collect();
+/// What the classes of a division stand for.
+fn classes(scheme: BinScheme, bins: Bins) -> String {
+    let names = scheme.class_names(bins).iter().enumerate();
+    let classes: Vec<String> =
+        names.map(|(class, labels)| format!("{class} for {labels}")).collect();
     format!("Class of the sentiment, -1 where it is excluded, {}", classes.join(", "))
 }

@@ -5,8 +5,7 @@ use std::io::Write;
 use ::csv::{Error, ErrorKind, QuoteStyle, Terminator, WriterBuilder};
 
 use super::ExportError;
-use super::columns::{Content, of_split};
-use crate::store::Store;
+use crate::store::{Content, Store};
 
 /// Writes all splits, one after the other; a column that a split lacks is empty there.
 ///
@@ -18,9 +17,9 @@ use crate::store::Store;
 pub fn csv<W: Write>(store: &Store, out: W) -> Result<(), ExportError> {
     let splits = store.manifest().splits.iter().map(|split| split.name);
     let mut names: Vec<&str> = Vec::new();
-    for column in splits.clone().flat_map(|split| of_split(store, split)) {
-        if column.entry.shape.len() == 1 && !names.contains(&column.name) {
-            names.push(column.name);
+    for column in splits.clone().flat_map(|split| store.manifest().columns_of(split)) {
+        if column.shape.len() == 1 && !names.contains(&column.name()) {
+            names.push(column.name());
         }
     }
     let mut writer = WriterBuilder::new()
@@ -32,11 +31,10 @@ pub fn csv<W: Write>(store: &Store, out: W) -> Result<(), ExportError> {
     let header = first.iter().copied().chain(["split"]).chain(rest.iter().copied());
     writer.write_record(header).map_err(io_error)?;
     for split in splits {
-        let columns = of_split(store, split);
         let mut contents = Vec::new();
         for name in &names {
-            let column = columns.iter().find(|column| column.name == *name);
-            contents.push(column.map(|column| column.content(store)).transpose()?);
+            let column = store.manifest().columns_of(split).find(|column| column.name() == *name);
+            contents.push(column.map(|column| store.content(column)).transpose()?);
         }
         for row_idx in 0..store.ids(split).len() {
             let mut fields = contents.iter().map(|content| match content {

@@ -7,6 +7,7 @@
 use std::io::Write;
 
 use super::ExportError;
+use crate::corpus::column::ColumnKind;
 use crate::corpus::{Modality, SplitName};
 use crate::pickle::{ArrayDtype, Writer};
 use crate::store::Store;
@@ -41,9 +42,10 @@ struct Export<'a, W: Write> {
 
 impl<W: Write> Export<'_, W> {
     fn split(&mut self, split: SplitName) -> Result<(), ExportError> {
-        for key in ["raw_text", "id", "annotations"] {
-            if let Some(texts) = self.store.strings(&format!("/{split}/{key}"))? {
-                self.writer.key(key)?;
+        for kind in [ColumnKind::RawText, ColumnKind::Id, ColumnKind::Annotations] {
+            let id = kind.of(split);
+            if let Some(texts) = self.store.strings(&id)? {
+                self.writer.key(id.kind.name())?;
                 self.writer.str_list(texts)?;
             }
         }
@@ -51,23 +53,25 @@ impl<W: Write> Export<'_, W> {
             self.features(split, modality)?;
         }
         // `words` is an addition of the store's for sources of the MISA layout.
-        for key in ["text_bert", "words", "classification_labels"] {
-            if let Some(values) = self.store.numbers::<i32>(&format!("/{split}/{key}"))? {
+        for kind in [ColumnKind::TextBert, ColumnKind::Words, ColumnKind::ClassificationLabels] {
+            let id = kind.of(split);
+            if let Some(values) = self.store.numbers::<i32>(&id)? {
                 let wide: Vec<i64> = values.iter().copied().map(i64::from).collect();
-                self.writer.key(key)?;
+                self.writer.key(id.kind.name())?;
                 self.writer.array_i64(values.shape(), &wide)?;
             }
         }
         for modality in Modality::ALL {
             if let Some(lengths) = self.store.lengths(split, modality)? {
-                self.writer.key(&format!("{modality}_lengths"))?;
+                self.writer.key(ColumnKind::Lengths(modality).name())?;
                 self.writer.int_list(lengths.into_iter().map(i64::from))?;
             }
         }
-        for suffix in ["", "_T", "_A", "_V"] {
-            let key = format!("regression_labels{suffix}");
-            if let Some(values) = self.store.numbers::<f32>(&format!("/{split}/{key}"))? {
-                self.writer.key(&key)?;
+        let of_modalities = Modality::ALL.map(ColumnKind::RegressionLabelsOf);
+        for kind in std::iter::once(ColumnKind::RegressionLabels).chain(of_modalities) {
+            let id = kind.of(split);
+            if let Some(values) = self.store.numbers::<f32>(&id)? {
+                self.writer.key(id.kind.name())?;
                 self.writer.array_f32(values.shape(), values.as_slice().unwrap_or_default())?;
             }
         }
@@ -75,10 +79,9 @@ impl<W: Write> Export<'_, W> {
     }
 
     fn features(&mut self, split: SplitName, modality: Modality) -> Result<(), ExportError> {
-        let Some(column) = self.store.manifest().column(&format!("/{split}/{modality}")) else {
-            return Ok(());
-        };
-        self.writer.key(modality.name())?;
+        let id = ColumnKind::Features(modality).of(split);
+        let Some(column) = self.store.manifest().column(&id) else { return Ok(()) };
+        self.writer.key(id.kind.name())?;
         self.writer.begin_array(ArrayDtype::F32, &column.shape)?;
         let Export { store, writer, advance } = self;
         store.feature_pieces(split, modality, |values| {

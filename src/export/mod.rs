@@ -3,7 +3,6 @@
 //! This module knows stores and the formats of others. Whatever it writes is compared with the
 //! store's digests while it is read; what a format cannot hold is an error, never left out.
 
-mod columns;
 mod croissant;
 mod csv;
 mod mmsa;

@@ -7,8 +7,8 @@ use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::ExportError;
-use super::columns::{Content, SplitColumn, of_split};
-use crate::store::{Element, Store, le_bytes};
+use crate::corpus::column::Column;
+use crate::store::{Content, Element, Store, le_bytes};
 
 /// Beyond this many bytes a member is written with 64-bit sizes: 4 GiB, less what a header takes.
 const LARGE_MEMBER: u64 = u32::MAX as u64 - (1 << 16);
@@ -25,17 +25,17 @@ pub fn npz<W: Write + Seek>(
 ) -> Result<W, ExportError> {
     let mut archive = Archive { zip: ZipWriter::new(out) };
     for split in &store.manifest().splits {
-        for column in of_split(store, split.name) {
+        for column in store.manifest().columns_of(split.name) {
             match column.modality() {
                 Some(modality) => {
-                    archive.begin(&column, "<f4", 4)?;
+                    archive.begin(column, "<f4", 4)?;
                     store.feature_pieces(split.name, modality, |values| {
                         archive.values(values)?;
                         advance(size_of_val(values) as u64);
                         Ok::<_, ExportError>(())
                     })?;
                 }
-                None => archive.whole(&column, &column.content(store)?)?,
+                None => archive.whole(column, &store.content(column)?)?,
             }
         }
     }
@@ -50,19 +50,22 @@ impl<W: Write + Seek> Archive<W> {
     /// Begins an array of elements of so many bytes each.
     fn begin(
         &mut self,
-        column: &SplitColumn<'_>,
+        column: &Column,
         element: &str,
         element_len: u64,
     ) -> Result<(), ExportError> {
-        let shape: Vec<u64> = column.entry.shape.iter().map(|extent| *extent as u64).collect();
+        let shape: Vec<u64> = column.shape.iter().map(|extent| *extent as u64).collect();
         let n_bytes = shape.iter().fold(element_len, |all, extent| all.saturating_mul(*extent));
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .large_file(n_bytes > LARGE_MEMBER);
-        let name = npyz::npz::file_name_from_array_name(column.entry.path.trim_start_matches('/'));
+        let name = npyz::npz::file_name_from_array_name(&format!(
+            "{}/{}",
+            column.id.split, column.id.kind
+        ));
         self.zip.start_file(name, options).map_err(std::io::Error::from)?;
         let element: TypeStr = element.parse().map_err(|_| ExportError::Unfit {
-            place: column.entry.path.clone(),
+            place: column.id.to_string(),
             problem: "NumPy has no type for its values",
         })?;
         WriteOptions::new_header_only()
@@ -77,7 +80,7 @@ impl<W: Write + Seek> Archive<W> {
         Ok(self.zip.write_all(&le_bytes(values))?)
     }
 
-    fn whole(&mut self, column: &SplitColumn<'_>, content: &Content) -> Result<(), ExportError> {
+    fn whole(&mut self, column: &Column, content: &Content) -> Result<(), ExportError> {
         match content {
             Content::Texts(texts) => {
                 let longest = texts.iter().map(|text| text.chars().count()).max();

@@ -21,11 +21,11 @@ use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::*;
 use polars_parquet::write::{KeyValue, schema_to_metadata_key};
 
-use super::columns::{Content, SplitColumn, of_split};
 use super::tables::{Table, Values};
 use super::{ExportError, PARQUET_FILE, PARQUET_FOLDER};
 use crate::corpus::SplitName;
-use crate::store::{FeatureReader, Store};
+use crate::corpus::column::Column as StoreColumn;
+use crate::store::{Content, FeatureReader, Store};
 
 /// Bytes of the values of a row group. A few times as much is in memory while one is written.
 const GROUP_BYTES: usize = 32 << 20;
@@ -48,9 +48,9 @@ pub fn parquet(store: &Store, folder: &Path, advance: &dyn Fn(u64)) -> Result<()
 }
 
 /// Where the values of a column come from.
-enum Source<'a> {
+enum Source {
     Whole(Content),
-    Features(Box<FeatureReader<'a>>),
+    Features(Box<FeatureReader>),
 }
 
 fn write_split<W: Write>(
@@ -61,12 +61,12 @@ fn write_split<W: Write>(
 ) -> Result<(), ExportError> {
     let mut columns = Vec::new();
     let mut schema = Schema::with_capacity(0);
-    for column in of_split(store, split) {
+    for column in store.manifest().columns_of(split) {
         let values = match column.modality() {
             Some(modality) => Source::Features(Box::new(store.feature_reader(split, modality)?)),
-            None => Source::Whole(column.content(store)?),
+            None => Source::Whole(store.content(column)?),
         };
-        schema.with_column(column.name.into(), dtype(&column, &values)?);
+        schema.with_column(column.name().into(), dtype(column, &values)?);
         columns.push((column, values));
     }
     let n_samples = store.ids(split).len();
@@ -78,7 +78,7 @@ fn write_split<W: Write>(
         let rows = start..(start + n_rows).min(n_samples);
         let mut group = Vec::new();
         for (column, values) in &mut columns {
-            let (name, width) = (column.name.into(), column.sample_len());
+            let (name, width) = (column.name().into(), width(column));
             let places = rows.start * width..rows.end * width;
             let flat = match values {
                 Source::Features(reader) => {
@@ -152,7 +152,7 @@ fn begin<W: Write>(
     ParquetWriter::new(out).with_key_value_metadata(Some(metadata)).batched(schema)
 }
 
-fn dtype(column: &SplitColumn<'_>, values: &Source<'_>) -> Result<DataType, ExportError> {
+fn dtype(column: &StoreColumn, values: &Source) -> Result<DataType, ExportError> {
     let value = match values {
         Source::Whole(Content::Texts(_)) => DataType::String,
         Source::Whole(Content::F32(_)) | Source::Features(_) => DataType::Float32,
@@ -162,34 +162,38 @@ fn dtype(column: &SplitColumn<'_>, values: &Source<'_>) -> Result<DataType, Expo
     if column.sample_shape().is_empty() {
         return Ok(value);
     }
-    let width = column.sample_len();
+    let width = width(column);
     if width == 0 || i32::try_from(width).is_err() {
         let problem = "Parquet cannot hold lists of no values, nor of more than 2^31";
-        return Err(ExportError::Unfit { place: column.entry.path.clone(), problem });
+        return Err(ExportError::Unfit { place: column.id.to_string(), problem });
     }
     Ok(DataType::Array(Box::new(value), width))
 }
 
+/// Values of one sample.
+fn width(column: &StoreColumn) -> usize {
+    column.sample_len().unwrap_or(usize::MAX)
+}
+
 /// Bytes of one sample, of texts on average.
-fn sample_bytes(column: &SplitColumn<'_>, values: &Source<'_>) -> usize {
+fn sample_bytes(column: &StoreColumn, values: &Source) -> usize {
     match values {
         Source::Whole(Content::Texts(texts)) => {
             texts.iter().map(String::len).sum::<usize>() / texts.len().max(1)
         }
-        Source::Whole(Content::I8(_)) => column.sample_len(),
-        _ => column.sample_len().saturating_mul(4),
+        Source::Whole(Content::I8(_)) => width(column),
+        _ => width(column).saturating_mul(4),
     }
 }
 
 /// Entries of a file's metadata: what the store is, and the extents of its columns of several axes.
 fn metadata(store: &Store, split: SplitName) -> Vec<(String, String)> {
-    let columns = of_split(store, split);
-    let shapes: BTreeMap<&str, &[usize]> = columns
-        .iter()
-        .map(|column| (column.name, column.sample_shape()))
+    let manifest = store.manifest();
+    let shapes: BTreeMap<&str, &[usize]> = manifest
+        .columns_of(split)
+        .map(|column| (column.name(), column.sample_shape()))
         .filter(|(_, shape)| !shape.is_empty())
         .collect();
-    let manifest = store.manifest();
     let entries = [
         ("dataset", manifest.dataset.name().to_owned()),
         ("digest", manifest.digest.clone()),

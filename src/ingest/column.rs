@@ -2,6 +2,7 @@
 
 use crate::pickle::{ArrayView, NodeId, Number, Pickle, RawText, Value};
 
+use super::dtype::SourceDtype;
 use super::error::unexpected;
 use super::table::{described, kind_of, shown};
 use super::texts::{TextPlace, Texts};
@@ -58,16 +59,18 @@ impl<'p> Column<'p> {
                 Source::Array(array) => array.object(row),
                 Source::List(items) => items.get(row).copied(),
             }
-            .is_some_and(|id| matches!(self.pickle.value(id), Value::None))
+            .is_some_and(|id| matches!(self.pickle.value(id), Some(Value::None)))
         };
         let is_nan = |row| matches!(self.number(row), Some(Number::Float(value)) if value.is_nan());
         self.n_samples > 0 && (0..self.n_samples).all(|row| is_none(row) || is_nan(row))
     }
 
     /// Element type of an array of numbers; a list or an array of objects has none.
-    pub(super) fn dtype(&self) -> Option<String> {
+    pub(super) fn dtype(&self) -> Option<SourceDtype> {
         match self.source {
-            Source::Array(array) if array.dtype().is_numeric() => Some(array.dtype().to_string()),
+            Source::Array(array) if array.dtype().is_numeric() => {
+                Some(SourceDtype::Array(array.dtype()))
+            }
             Source::Array(_) | Source::List(_) => None,
         }
     }

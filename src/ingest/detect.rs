@@ -5,14 +5,14 @@
 
 use std::fmt;
 
-use crate::corpus::SplitName;
+use crate::corpus::{Layout, SplitName};
 use crate::pickle::{NodeId, Pickle};
 
 use super::items::Form;
 use super::refuse::{self, Refusal};
 use super::splits::{has_splits, key_text};
 use super::table::kind_of;
-use super::{IngestError, Layout, SourceFile};
+use super::{IngestError, SourceFile};
 
 /// One requirement of a layout.
 #[derive(Debug, Clone, PartialEq, Eq)]

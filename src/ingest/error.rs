@@ -1,7 +1,6 @@
 //! Why the contents of a pickle are no corpus.
 
-use super::Layout;
-use crate::corpus::Modality;
+use crate::corpus::{Layout, Modality};
 
 /// Where in a source a problem lies, such as `train/vision` or `train/text_bert, row 12`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +85,14 @@ pub enum IngestError {
         /// What to do.
         hint: String,
     },
+    /// A sample cannot be read.
+    #[error("{place}: {problem}")]
+    Unreadable {
+        /// Which sample of which modality.
+        place: Place,
+        /// What its source said.
+        problem: String,
+    },
     /// A key that the layout needs is absent.
     #[error("{place}: missing; {reason}")]
     Missing {
@@ -122,6 +129,7 @@ impl IngestError {
                 Some("without `--layout` the layout is told from the file")
             }
             IngestError::UnknownSplit { .. } => Some("say which with `--split train|valid|test`"),
+            IngestError::Unreadable { .. } => None,
             IngestError::Missing { .. } => Some(
                 "`almt-data inspect` shows the keys that are there: one of another name can be \
                  renamed in Python",

@@ -10,7 +10,7 @@ use super::padding::Evidence;
 use super::{IngestError, Options, SourceFile, read_as};
 
 /// What was tried, what was read, and what came of it.
-pub struct Explanation<'p> {
+pub struct Explanation {
     /// The layouts and their requirements.
     pub detection: Detection,
     /// Which values of the source became which columns; as far as reading got.
@@ -18,11 +18,11 @@ pub struct Explanation<'p> {
     /// On which side each column is padded.
     pub padding: Vec<Evidence>,
     /// The corpus, or why there is none.
-    pub outcome: Result<Corpus<'p>, IngestError>,
+    pub outcome: Result<Corpus, IngestError>,
 }
 
 /// Reads a source like [`read`](super::read), and keeps all that was seen on the way.
-pub fn explain<'p>(files: &[SourceFile<'p>], options: &Options) -> Explanation<'p> {
+pub fn explain(files: &[SourceFile<'_>], options: &Options) -> Explanation {
     let detection = detect(files, options.layout);
     let mut log = Log::default();
     let outcome = detection.layout().and_then(|layout| read_as(layout, files, options, &mut log));
@@ -30,7 +30,7 @@ pub fn explain<'p>(files: &[SourceFile<'p>], options: &Options) -> Explanation<'
     Explanation { detection, mapped, padding, outcome }
 }
 
-impl fmt::Display for Explanation<'_> {
+impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "layouts")?;
         for attempt in &self.detection.attempts {

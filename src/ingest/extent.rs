@@ -6,25 +6,26 @@
 //! happen after the padding was moved to the back, so that a cut takes the last frames.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ndarray::{Array, Axis, Dimension, RemoveAxis, Slice};
 use rayon::prelude::*;
 
-use crate::corpus::{CorpusSplit, FeatureBlock, Modality, Rows, SplitName};
+use crate::corpus::{CorpusSplit, FeatureBlock, Modality, RowError, Rows, SplitName};
 use crate::overflow::Overflows;
 
-use super::IngestError;
 use super::log::Log;
+use super::{IngestError, features};
 
 /// The samples of another block, cut or padded with zeros to another number of frames.
-struct Fitted<'p> {
-    rows: Box<dyn Rows + 'p>,
+struct Fitted {
+    rows: Arc<dyn Rows>,
     /// Values of one sample in `rows`.
     n_values: usize,
 }
 
-impl Rows for Fitted<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
+impl Rows for Fitted {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
         match out.split_at_mut_checked(self.n_values) {
             Some((own, padding)) => {
                 padding.fill(0.0);
@@ -32,9 +33,9 @@ impl Rows for Fitted<'_> {
             }
             None => {
                 let mut whole = vec![0.0; self.n_values];
-                let overflows = self.rows.read(sample_idx, &mut whole);
+                let overflows = self.rows.read(sample_idx, &mut whole)?;
                 out.iter_mut().zip(whole).for_each(|(value, read)| *value = read);
-                overflows.within(out.len())
+                Ok(overflows.within(out.len()))
             }
         }
     }
@@ -44,9 +45,9 @@ impl Rows for Fitted<'_> {
 /// lengths beyond which samples are cut.
 ///
 /// # Errors
-/// If a modality of `max_len` is in no split.
+/// If a modality of `max_len` is in no split, or a sample cannot be read.
 pub(super) fn settle(
-    splits: &mut [CorpusSplit<'_>],
+    splits: &mut [CorpusSplit],
     max_len: &BTreeMap<Modality, usize>,
     log: &mut Log,
 ) -> Result<(), IngestError> {
@@ -54,16 +55,16 @@ pub(super) fn settle(
         if !splits.iter().any(|split| split.features.contains_key(modality)) {
             return Err(IngestError::NoModality { modality: *modality });
         }
-        splits.iter_mut().for_each(|split| cut(split, *modality, *most, log));
+        splits.iter_mut().try_for_each(|split| cut(split, *modality, *most, log))?;
     }
     for modality in Modality::ALL {
         let found =
-            |split: &CorpusSplit<'_>| Some((split.name, split.features.get(&modality)?.shape[1]));
+            |split: &CorpusSplit| Some((split.name, split.features.get(&modality)?.shape[1]));
         let extents: Vec<(SplitName, usize)> = splits.iter().filter_map(found).collect();
         let Some(longest) = differing(&extents) else { continue };
-        let is_recorded = |split: &CorpusSplit<'_>| split.lengths.contains_key(&modality);
+        let is_recorded = |split: &CorpusSplit| split.lengths.contains_key(&modality);
         if !splits.iter().all(is_recorded) {
-            splits.iter_mut().for_each(|split| record_lengths(split, modality));
+            splits.iter_mut().try_for_each(|split| record_lengths(split, modality))?;
             log.note(format!(
                 "{modality}_lengths: counted to the last frame that is not zero, since the source \
                  has none"
@@ -72,11 +73,11 @@ pub(super) fn settle(
         splits.iter_mut().for_each(|split| fit(split, modality, longest));
         log.note(padded(modality.name(), longest, &extents));
     }
-    let tokens = |split: &mut CorpusSplit<'_>| split.text_bert.take();
-    let put = |split: &mut CorpusSplit<'_>, values| split.text_bert = Some(values);
+    let tokens = |split: &mut CorpusSplit| split.text_bert.take();
+    let put = |split: &mut CorpusSplit, values| split.text_bert = Some(values);
     settle_column(splits, "text_bert", Axis(2), tokens, put, log);
-    let words = |split: &mut CorpusSplit<'_>| split.words.take();
-    let put = |split: &mut CorpusSplit<'_>, values| split.words = Some(values);
+    let words = |split: &mut CorpusSplit| split.words.take();
+    let put = |split: &mut CorpusSplit, values| split.words = Some(values);
     settle_column(splits, "words", Axis(1), words, put, log);
     Ok(())
 }
@@ -97,26 +98,32 @@ fn padded(column: &str, longest: usize, extents: &[(SplitName, usize)]) -> Strin
 }
 
 /// Gives one split's block another number of frames.
-fn fit(split: &mut CorpusSplit<'_>, modality: Modality, seq_len: usize) {
+fn fit(split: &mut CorpusSplit, modality: Modality, seq_len: usize) {
     let Some(block) = split.features.remove(&modality) else { return };
-    let FeatureBlock { shape: [n_samples, own_len, feat_dim], source_dtype, rows } = block;
+    let FeatureBlock { shape: [n_samples, own_len, feat_dim], rows } = block;
     let rows = match own_len == seq_len {
         true => rows,
-        false => Box::new(Fitted { rows, n_values: own_len.saturating_mul(feat_dim) }),
+        false => Arc::new(Fitted { rows, n_values: own_len.saturating_mul(feat_dim) }),
     };
     let shape = [n_samples, seq_len, feat_dim];
-    split.features.insert(modality, FeatureBlock { shape, source_dtype, rows });
+    split.features.insert(modality, FeatureBlock { shape, rows });
 }
 
 /// Cuts the samples of one split that are longer than `most`, and shortens their lengths.
-fn cut(split: &mut CorpusSplit<'_>, modality: Modality, most: usize, log: &mut Log) {
-    let Some(block) = split.features.get(&modality) else { return };
+fn cut(
+    split: &mut CorpusSplit,
+    modality: Modality,
+    most: usize,
+    log: &mut Log,
+) -> Result<(), IngestError> {
+    let Some(block) = split.features.get(&modality) else { return Ok(()) };
     let [_, seq_len, _] = block.shape;
     if seq_len <= most {
-        return;
+        return Ok(());
     }
     // What is lost is told from the frames: public files have some beyond the recorded length.
-    let longer = last_frames(block).into_iter().filter(|n_frames| *n_frames > most);
+    let longer =
+        last_frames(split, modality, block)?.into_iter().filter(|n_frames| *n_frames > most);
     let n_longer = longer.count();
     if n_longer > 0 {
         log.note(format!(
@@ -129,18 +136,25 @@ fn cut(split: &mut CorpusSplit<'_>, modality: Modality, most: usize, log: &mut L
         *length = (*length).min(i32::try_from(most).unwrap_or(i32::MAX));
     }
     fit(split, modality, most);
+    Ok(())
 }
 
-fn record_lengths(split: &mut CorpusSplit<'_>, modality: Modality) {
-    let Some(block) = split.features.get(&modality) else { return };
-    split.lengths.entry(modality).or_insert_with(|| {
-        let lengths = last_frames(block).into_iter();
-        lengths.map(|n_frames| i32::try_from(n_frames).unwrap_or(i32::MAX)).collect()
-    });
+fn record_lengths(split: &mut CorpusSplit, modality: Modality) -> Result<(), IngestError> {
+    let Some(block) = split.features.get(&modality) else { return Ok(()) };
+    if !split.lengths.contains_key(&modality) {
+        let lengths = last_frames(split, modality, block)?.into_iter();
+        let lengths = lengths.map(|n_frames| i32::try_from(n_frames).unwrap_or(i32::MAX));
+        split.lengths.insert(modality, lengths.collect());
+    }
+    Ok(())
 }
 
 /// Frames of each sample up to the last one that is not all zero.
-fn last_frames(block: &FeatureBlock<'_>) -> Vec<usize> {
+fn last_frames(
+    split: &CorpusSplit,
+    modality: Modality,
+    block: &FeatureBlock,
+) -> Result<Vec<usize>, IngestError> {
     let [n_samples, seq_len, feat_dim] = block.shape;
     let n_values = seq_len.saturating_mul(feat_dim);
     (0..n_samples)
@@ -148,10 +162,10 @@ fn last_frames(block: &FeatureBlock<'_>) -> Vec<usize> {
         .map_init(
             || vec![0.0; n_values],
             |buffer, sample_idx| {
-                block.rows.read(sample_idx, buffer);
+                features::sample(split, modality, block, sample_idx, buffer)?;
                 let last = buffer.iter().rposition(|value| *value != 0.0);
                 let frame_idx = last.and_then(|last| last.checked_div(feat_dim));
-                frame_idx.map_or(0, |frame_idx| frame_idx.saturating_add(1))
+                Ok(frame_idx.map_or(0, |frame_idx| frame_idx.saturating_add(1)))
             },
         )
         .collect()
@@ -159,11 +173,11 @@ fn last_frames(block: &FeatureBlock<'_>) -> Vec<usize> {
 
 /// Pads a column of integers of all splits to its longest.
 fn settle_column<D: Dimension + RemoveAxis>(
-    splits: &mut [CorpusSplit<'_>],
+    splits: &mut [CorpusSplit],
     column: &str,
     axis: Axis,
-    take: impl Fn(&mut CorpusSplit<'_>) -> Option<Array<i32, D>>,
-    put: impl Fn(&mut CorpusSplit<'_>, Array<i32, D>),
+    take: impl Fn(&mut CorpusSplit) -> Option<Array<i32, D>>,
+    put: impl Fn(&mut CorpusSplit, Array<i32, D>),
     log: &mut Log,
 ) {
     let taken: Vec<Option<Array<i32, D>>> = splits.iter_mut().map(take).collect();

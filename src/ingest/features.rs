@@ -1,50 +1,79 @@
 //! Feature columns as blocks that are read sample by sample.
 
-use crate::corpus::{FeatureBlock, Rows};
-use crate::overflow::Overflows;
-use crate::pickle::{ArrayView, NodeId, Pickle};
+use std::sync::Arc;
 
+use crate::corpus::{CorpusSplit, FeatureBlock, Modality, RowError, Rows, absent};
+use crate::overflow::Overflows;
+use crate::pickle::{NodeId, Pickle, SharedArray};
+
+use super::dtype::SourceDtype;
 use super::error::unexpected;
 use super::table::{Table, TableBudget, described, kind_of, numeric_array, per_sample};
 use super::{IngestError, Place, samples};
 
 /// The samples of one array, `[n_samples, seq_len, feat_dim]`.
-struct Stacked<'p>(ArrayView<'p>);
+struct Stacked(SharedArray);
 
-impl Rows for Stacked<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
-        self.0.read_f32(sample_idx, out)
+impl Rows for Stacked {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
+        let array = self.0.view();
+        if sample_idx >= array.n_rows() {
+            return Err(absent(sample_idx));
+        }
+        Ok(array.read_f32(sample_idx, out))
     }
 }
 
 /// One table per sample, `[seq_len, feat_dim]` of its own length.
-struct Ragged<'p> {
-    tables: Vec<Table<'p>>,
+struct Ragged {
+    pickle: Pickle,
+    /// The samples, each of which is a table whose structure was read.
+    ids: Vec<NodeId>,
     feat_dim: usize,
 }
 
-impl Rows for Ragged<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
+impl Rows for Ragged {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
+        let id = *self.ids.get(sample_idx).ok_or_else(|| absent(sample_idx))?;
+        let table = Table::again(&self.pickle, id, self.feat_dim);
         let mut overflows = Overflows::default();
         out.fill(0.0);
-        let Some(table) = self.tables.get(sample_idx) else { return overflows };
         if self.feat_dim == 0 {
-            return overflows;
+            return Ok(overflows);
         }
         let frames = out.chunks_mut(self.feat_dim).take(table.n_rows()).enumerate();
         for (frame_idx, frame) in frames {
             let start = frame_idx.saturating_mul(self.feat_dim);
             overflows.append(start, table.read_f32(frame_idx, frame));
         }
-        overflows
+        Ok(overflows)
     }
 }
 
 /// A feature column.
-pub(super) struct Features<'p> {
-    pub(super) block: FeatureBlock<'p>,
+pub(super) struct Features {
+    pub(super) block: FeatureBlock,
+    pub(super) dtype: SourceDtype,
     /// Frames of each sample, where the samples have lengths of their own.
     pub(super) lengths: Option<Vec<i32>>,
+}
+
+/// One sample of a modality of a split, read into `out`, `[seq_len, feat_dim]`.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn sample(
+    split: &CorpusSplit,
+    modality: Modality,
+    block: &FeatureBlock,
+    sample_idx: usize,
+    out: &mut [f32],
+) -> Result<(), IngestError> {
+    let read = block.rows.read(sample_idx, out);
+    read.map(|_| ()).map_err(|cause| IngestError::Unreadable {
+        place: Place::new(format!("{}/{modality}", split.name)).at(sample_idx),
+        problem: cause.to_string(),
+    })
 }
 
 /// A block over one array of all samples, or over one table per sample.
@@ -52,12 +81,12 @@ pub(super) struct Features<'p> {
 /// # Errors
 /// If the value is neither, has another number of samples, or its samples differ in their number
 /// of features or in dtype.
-pub(super) fn read<'p>(
-    pickle: &'p Pickle,
+pub(super) fn read(
+    pickle: &Pickle,
     id: NodeId,
     place: &Place,
     n_samples: usize,
-) -> Result<Features<'p>, IngestError> {
+) -> Result<Features, IngestError> {
     let expected = "a numeric array [n_samples, seq_len, feat_dim] or a list of arrays";
     if let Some(array) = numeric_array(pickle, id) {
         let [found_samples, seq_len, feat_dim] = *array.shape() else {
@@ -66,12 +95,10 @@ pub(super) fn read<'p>(
         if found_samples != n_samples {
             return Err(unexpected(place, samples(n_samples), samples(found_samples)));
         }
-        let block = FeatureBlock {
-            shape: [n_samples, seq_len, feat_dim],
-            source_dtype: array.dtype().to_string(),
-            rows: Box::new(Stacked(array)),
-        };
-        return Ok(Features { block, lengths: None });
+        let rows = Arc::new(Stacked(array.share()));
+        let block = FeatureBlock { shape: [n_samples, seq_len, feat_dim], rows };
+        let dtype = SourceDtype::Array(array.dtype());
+        return Ok(Features { block, dtype, lengths: None });
     }
     let Some(ids) = per_sample(pickle, id) else {
         return Err(unexpected(place, expected, kind_of(pickle, id)));
@@ -91,39 +118,38 @@ pub(super) fn read<'p>(
 ///
 /// # Errors
 /// If a value is no table, or the samples differ in their number of features or in dtype.
-pub(super) fn ragged<'p>(
-    pickle: &'p Pickle,
+pub(super) fn ragged(
+    pickle: &Pickle,
     ids: &[NodeId],
     place: &Place,
-) -> Result<Features<'p>, IngestError> {
+) -> Result<Features, IngestError> {
     let mut budget = TableBudget::new(pickle);
-    let mut tables = Vec::with_capacity(ids.len());
     let mut lengths = Vec::with_capacity(ids.len());
-    let mut common: Option<(usize, String)> = None;
+    let mut common: Option<(usize, SourceDtype)> = None;
     for (row, id) in ids.iter().enumerate() {
         let place = place.at(row);
         let table = Table::new(pickle, *id, &place, &mut budget)?;
         if let Some(feat_dim) = table.n_cols() {
             let dtype = table.dtype();
-            let (dim, first_dtype) = common.get_or_insert_with(|| (feat_dim, dtype.clone()));
-            if (*dim, &*first_dtype) != (feat_dim, &dtype) {
+            let (dim, first_dtype) = *common.get_or_insert((feat_dim, dtype));
+            if (dim, first_dtype) != (feat_dim, dtype) {
                 let expected = format!("{first_dtype} with {dim} features, as before");
                 return Err(unexpected(&place, expected, kind_of(pickle, *id)));
             }
         }
         lengths.push(table.n_rows());
-        tables.push(table);
     }
-    let Some((feat_dim, source_dtype)) = common else {
+    let Some((feat_dim, dtype)) = common else {
         return Err(unexpected(place, "at least one sample with frames", "none"));
     };
     let seq_len = padded_len(&lengths, feat_dim, place)?;
-    let rows = Box::new(Ragged { tables, feat_dim });
-    let block = FeatureBlock { shape: [ids.len(), seq_len, feat_dim], source_dtype, rows };
+    let shape = [ids.len(), seq_len, feat_dim];
+    let rows = Ragged { pickle: pickle.clone(), ids: ids.to_vec(), feat_dim };
+    let block = FeatureBlock { shape, rows: Arc::new(rows) };
     let lengths = lengths.into_iter().map(|length| i32::try_from(length).ok()).collect();
     let lengths: Option<Vec<i32>> = lengths;
     match lengths {
-        Some(lengths) => Ok(Features { block, lengths: Some(lengths) }),
+        Some(lengths) => Ok(Features { block, dtype, lengths: Some(lengths) }),
         None => Err(unexpected(place, "lengths of 32 bits", format!("{seq_len} frames"))),
     }
 }

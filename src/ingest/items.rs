@@ -9,7 +9,7 @@
 //! Descendants of both append parts of their own, such as those of Say2L/CENet; they are noted and
 //! not stored.
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, Layout};
 use crate::pickle::{NodeId, Pickle};
 
 use super::error::unexpected;
@@ -17,7 +17,7 @@ use super::log::Log;
 use super::splits::{Split, splits};
 use super::table::{is_texts, kind_of, numeric_array};
 use super::tuples::{Item, read_split};
-use super::{IngestError, Layout, Options, Place, SourceFile, ids};
+use super::{IngestError, Options, Place, SourceFile, ids};
 
 /// What the features of a sample are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +73,12 @@ fn is_frames(pickle: &Pickle, id: NodeId) -> bool {
 ///
 /// # Errors
 /// As [`super::read`].
-pub(super) fn read<'p>(
-    files: &[SourceFile<'p>],
+pub(super) fn read(
+    files: &[SourceFile<'_>],
     form: Form,
     options: &Options,
     log: &mut Log,
-) -> Result<Corpus<'p>, IngestError> {
+) -> Result<Corpus, IngestError> {
     let layout = match form {
         Form::MagBert => Layout::MagBert,
         Form::Misa => Layout::Misa,
@@ -94,7 +94,7 @@ pub(super) fn read<'p>(
     for (split, ids) in read.iter_mut().zip(ids::settle(raw_ids, log)) {
         split.ids = ids;
     }
-    Ok(Corpus { layout: layout.name(), splits: read, notes: Vec::new() })
+    Ok(Corpus { layout, splits: read, notes: Vec::new() })
 }
 
 fn items(split: &Split<'_>, form: Form, log: &mut Log) -> Result<Vec<Item>, IngestError> {

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::Place;
+use super::dtype::SourceDtype;
 use super::padding::Evidence;
 use super::texts::Texts;
+use crate::corpus::column::Dtype;
 
 /// One value of the source that became a column of the corpus.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +49,8 @@ impl Log {
     }
 
     /// Notes that the values of a column change their type.
-    pub(super) fn note_type(&mut self, column: &str, found: &str, stored: &str) {
-        if found != stored {
+    pub(super) fn note_type(&mut self, column: &str, found: SourceDtype, stored: Dtype) {
+        if !found.is(stored) {
             self.note(format!("{column}: {found} -> {stored}"));
         }
     }

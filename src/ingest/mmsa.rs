@@ -4,14 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::corpus::{Corpus, CorpusSplit, Modality, RegressionLabels, SplitName};
+use crate::corpus::column::Dtype;
+use crate::corpus::{Corpus, CorpusSplit, Layout, Modality, RegressionLabels, SplitName};
 use crate::pickle::{NodeId, Pickle};
 
 use super::column::Column;
+use super::dtype::SourceDtype;
 use super::log::Log;
 use super::splits::{note_left_out, splits};
 use super::table::kind_of;
-use super::{IngestError, Layout, Options, Place, SourceFile, features, padding, tokens};
+use super::{IngestError, Options, Place, SourceFile, features, padding, tokens};
 
 /// Keys that become something in the corpus, besides those of `LABEL_KEYS`.
 const KNOWN_KEYS: [&str; 12] = [
@@ -40,11 +42,11 @@ const LABEL_KEYS: [(Modality, &str); 3] = [
 ///
 /// # Errors
 /// As [`super::read`].
-pub(super) fn read<'p>(
-    files: &[SourceFile<'p>],
+pub(super) fn read(
+    files: &[SourceFile<'_>],
     options: &Options,
     log: &mut Log,
-) -> Result<Corpus<'p>, IngestError> {
+) -> Result<Corpus, IngestError> {
     let mut ragged = BTreeSet::new();
     let mut read = Vec::new();
     for split in splits(files, options, log)? {
@@ -57,8 +59,8 @@ pub(super) fn read<'p>(
         };
         read.push(reader.read(split.name)?);
     }
-    padding::settle(&mut read, &ragged, log);
-    Ok(Corpus { layout: Layout::Mmsa.name(), splits: read, notes: Vec::new() })
+    padding::settle(&mut read, &ragged, log)?;
+    Ok(Corpus { layout: Layout::Mmsa, splits: read, notes: Vec::new() })
 }
 
 struct SplitReader<'p, 'n> {
@@ -72,7 +74,7 @@ struct SplitReader<'p, 'n> {
 }
 
 impl<'p> SplitReader<'p, '_> {
-    fn read(&mut self, name: SplitName) -> Result<CorpusSplit<'p>, IngestError> {
+    fn read(&mut self, name: SplitName) -> Result<CorpusSplit, IngestError> {
         let is_known = |key: &str| {
             KNOWN_KEYS.contains(&key) || LABEL_KEYS.iter().any(|(_, known)| *known == key)
         };
@@ -112,7 +114,7 @@ impl<'p> SplitReader<'p, '_> {
                 let place = self.place(modality.name());
                 self.log.map(&place, kind_of(self.pickle, id), modality.name());
                 let found = features::read(self.pickle, id, &place, n_samples)?;
-                self.log.note_type(modality.name(), &found.block.source_dtype, "float32");
+                self.log.note_type(modality.name(), found.dtype, Dtype::Float32);
                 blocks.insert(modality, found.block);
                 own = found.lengths;
             }
@@ -184,8 +186,8 @@ impl<'p> SplitReader<'p, '_> {
     /// A column as float32, with a note where that is not the source's type.
     fn floats(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<f32>>, IngestError> {
         let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
-        let dtype = column.dtype().unwrap_or("Python numbers".into());
-        self.log.note_type(key, &dtype, "float32");
+        let dtype = column.dtype().unwrap_or(SourceDtype::Python);
+        self.log.note_type(key, dtype, Dtype::Float32);
         column.floats(&place).map(Some)
     }
 
@@ -194,7 +196,7 @@ impl<'p> SplitReader<'p, '_> {
         let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
         // A Python integer has no width that could change.
         if let Some(dtype) = column.dtype() {
-            self.log.note_type(key, &dtype, "int32");
+            self.log.note_type(key, dtype, Dtype::Int32);
         }
         column.integers(&place).map(Some)
     }
@@ -209,7 +211,7 @@ impl<'p> SplitReader<'p, '_> {
         let place = self.place("text_bert");
         self.log.map(&place, kind_of(self.pickle, id), "text_bert");
         let values = tokens::read(self.pickle, id, &place, n_samples, self.log)?;
-        self.log.note_type("text_bert", &tokens::dtype(self.pickle, id), "int32");
+        self.log.note_type("text_bert", tokens::dtype(self.pickle, id), Dtype::Int32);
         Ok(Some(values))
     }
 }

@@ -20,6 +20,7 @@
 
 mod column;
 mod detect;
+mod dtype;
 mod error;
 mod explain;
 mod extent;
@@ -40,8 +41,7 @@ mod tuples;
 
 use std::collections::BTreeMap;
 
-use crate::corpus::{Corpus, Modality, SplitName};
-use crate::name::named;
+use crate::corpus::{Corpus, Layout, Modality, SplitName};
 use crate::pickle::Pickle;
 
 pub use detect::{Attempt, Check, Detection};
@@ -52,49 +52,6 @@ pub use padding::{Evidence, Side};
 pub use refuse::Refusal;
 pub use splits::split_of;
 pub use texts::{TextErrors, TextPolicy};
-
-/// A family of feature files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// `{split: {key: array or list}}`, as MMSA publishes CMU-MOSI, CMU-MOSEI and CH-SIMS, and as
-    /// MMSA-FET writes it.
-    Mmsa,
-    /// `{split: {vision, audio, text, labels, id}}`, as MulT, MMIM and MultiBench use it.
-    Sdk,
-    /// Lists of `((words, visual, acoustic, actual words), label, segment)`: usually one split per
-    /// file, as MISA, BBFN and MMIM write it.
-    Misa,
-    /// Lists of `((words, visual, acoustic), label, segment)`: usually as the splits of one dict, as
-    /// MAG-BERT publishes it.
-    MagBert,
-}
-
-impl Layout {
-    /// All layouts, in the order in which they are tried.
-    pub const ALL: [Layout; 4] = [Layout::Mmsa, Layout::Sdk, Layout::Misa, Layout::MagBert];
-
-    /// The name on the command line and in stores.
-    pub fn name(self) -> &'static str {
-        match self {
-            Layout::Mmsa => "mmsa",
-            Layout::Sdk => "sdk",
-            Layout::Misa => "misa",
-            Layout::MagBert => "mag-bert",
-        }
-    }
-
-    /// Whose files have it.
-    pub fn title(self) -> &'static str {
-        match self {
-            Layout::Mmsa => "MMSA, MMSA-FET, Self-MM: a dict of columns per split",
-            Layout::Sdk => "CMU SDK, MulT, MultiBench: vision, audio, text, labels, id per split",
-            Layout::Misa => "MISA, BBFN, MMIM: a list of samples per split, actual words last",
-            Layout::MagBert => "MAG-BERT: a list of samples per split, words first",
-        }
-    }
-}
-
-named!(Layout);
 
 /// One file of a source.
 #[derive(Clone)]
@@ -131,17 +88,17 @@ pub struct Options {
 /// # Errors
 /// If the layout is unknown or of a kind that cannot be converted, a column lacks samples, a shape
 /// or type is not the layout's, or a number is not what its column holds.
-pub fn read<'p>(files: &[SourceFile<'p>], options: &Options) -> Result<Corpus<'p>, IngestError> {
+pub fn read(files: &[SourceFile<'_>], options: &Options) -> Result<Corpus, IngestError> {
     let layout = detect::detect(files, options.layout).layout()?;
     read_as(layout, files, options, &mut log::Log::default())
 }
 
-fn read_as<'p>(
+fn read_as(
     layout: Layout,
-    files: &[SourceFile<'p>],
+    files: &[SourceFile<'_>],
     options: &Options,
     log: &mut log::Log,
-) -> Result<Corpus<'p>, IngestError> {
+) -> Result<Corpus, IngestError> {
     log.texts = texts::Texts::new(options.texts);
     let corpus = match layout {
         Layout::Mmsa => mmsa::read(files, options, log),

@@ -11,13 +11,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::corpus::{CorpusSplit, FeatureBlock, Modality, Rows};
+use crate::corpus::{CorpusSplit, FeatureBlock, Modality, RowError, Rows};
 use crate::overflow::Overflows;
 
 use super::log::Log;
+use super::{IngestError, features};
 
 /// Where the padding stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,17 +93,23 @@ fn ends(values: &[f32], feat_dim: usize) -> Option<(usize, usize)> {
     Some((first.checked_div(feat_dim)?, n_after.checked_div(feat_dim)?))
 }
 
-/// One sample's values, read into `buffer`.
-fn sample<'b>(block: &FeatureBlock<'_>, sample_idx: usize, buffer: &'b mut Vec<f32>) -> &'b [f32] {
+/// All-zero frames at both ends of one sample, which is read into `buffer`.
+fn ends_of(
+    split: &CorpusSplit,
+    modality: Modality,
+    block: &FeatureBlock,
+    sample_idx: usize,
+    buffer: &mut Vec<f32>,
+) -> Result<Option<(usize, usize)>, IngestError> {
     let [_, seq_len, feat_dim] = block.shape;
     buffer.resize(seq_len.saturating_mul(feat_dim), 0.0);
-    block.rows.read(sample_idx, buffer);
-    buffer
+    features::sample(split, modality, block, sample_idx, buffer)?;
+    Ok(ends(buffer, feat_dim))
 }
 
 /// Counts the all-zero frames at both ends of samples spread over the splits. Whether a file pads
 /// at the front shows in a few samples, and reading all would double the work on a large file.
-fn evidence(splits: &[CorpusSplit<'_>], modality: Modality) -> Evidence {
+fn evidence(splits: &[CorpusSplit], modality: Modality) -> Result<Evidence, IngestError> {
     const MOST_PER_SPLIT: usize = 64;
     let mut found = Evidence {
         column: modality.name(),
@@ -111,13 +119,14 @@ fn evidence(splits: &[CorpusSplit<'_>], modality: Modality) -> Evidence {
         n_trailing: 0,
     };
     let mut buffer = Vec::new();
-    for block in splits.iter().filter_map(|split| split.features.get(&modality)) {
-        let [n_samples, _, feat_dim] = block.shape;
+    for split in splits {
+        let Some(block) = split.features.get(&modality) else { continue };
+        let [n_samples, _, _] = block.shape;
         let n_taken = n_samples.min(MOST_PER_SPLIT);
         for step in 0..n_taken {
             let sample_idx = step.saturating_mul(n_samples).checked_div(n_taken).unwrap_or(0);
             if let Some((leading, trailing)) =
-                ends(sample(block, sample_idx, &mut buffer), feat_dim)
+                ends_of(split, modality, block, sample_idx, &mut buffer)?
             {
                 found.n_samples += 1;
                 found.n_leading += leading as u64;
@@ -126,52 +135,64 @@ fn evidence(splits: &[CorpusSplit<'_>], modality: Modality) -> Evidence {
         }
     }
     found.side = Side::of(found.n_leading, found.n_trailing);
-    found
+    Ok(found)
 }
 
 /// All-zero frames before the first other one, per sample; all of them for a sample of zeros.
-fn leading(block: &FeatureBlock<'_>) -> Vec<usize> {
-    let [n_samples, seq_len, feat_dim] = block.shape;
+fn leading(
+    split: &CorpusSplit,
+    modality: Modality,
+    block: &FeatureBlock,
+) -> Result<Vec<usize>, IngestError> {
+    let [n_samples, seq_len, _] = block.shape;
     (0..n_samples)
         .into_par_iter()
         .map_init(Vec::new, |buffer, sample_idx| {
-            ends(sample(block, sample_idx, buffer), feat_dim).map_or(seq_len, |(first, _)| first)
+            let ends = ends_of(split, modality, block, sample_idx, buffer)?;
+            Ok(ends.map_or(seq_len, |(first, _)| first))
         })
         .collect()
 }
 
 /// The samples of another block, each rotated by its number of frames to the front.
-struct Rotated<'p> {
-    rows: Box<dyn Rows + 'p>,
+struct Rotated {
+    rows: Arc<dyn Rows>,
     feat_dim: usize,
     shifts: Vec<usize>,
 }
 
-impl Rows for Rotated<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
-        let overflows = self.rows.read(sample_idx, out);
+impl Rows for Rotated {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
+        let overflows = self.rows.read(sample_idx, out)?;
         let shift = self.shifts.get(sample_idx).copied().unwrap_or(0);
         let shift = shift.saturating_mul(self.feat_dim).min(out.len());
         out.rotate_left(shift);
-        overflows.rotated_left(shift, out.len())
+        Ok(overflows.rotated_left(shift, out.len()))
     }
 }
 
-fn rotate<'p>(split: &mut CorpusSplit<'p>, modality: Modality, shifts: Vec<usize>) {
-    if let Some(FeatureBlock { shape, source_dtype, rows }) = split.features.remove(&modality) {
-        let rows = Box::new(Rotated { rows, feat_dim: shape[2], shifts });
-        split.features.insert(modality, FeatureBlock { shape, source_dtype, rows });
+fn rotate(split: &mut CorpusSplit, modality: Modality, shifts: Vec<usize>) {
+    if let Some(FeatureBlock { shape, rows }) = split.features.remove(&modality) {
+        let rows = Arc::new(Rotated { rows, feat_dim: shape[2], shifts });
+        split.features.insert(modality, FeatureBlock { shape, rows });
     }
 }
 
 /// Moves the samples of every column that is padded at the front, and records their lengths where
 /// the source does not. `ragged` names the modalities whose samples came without padding.
-pub(super) fn settle(splits: &mut [CorpusSplit<'_>], ragged: &BTreeSet<Modality>, log: &mut Log) {
+///
+/// # Errors
+/// If a sample cannot be read.
+pub(super) fn settle(
+    splits: &mut [CorpusSplit],
+    ragged: &BTreeSet<Modality>,
+    log: &mut Log,
+) -> Result<(), IngestError> {
     let token_shifts = settle_tokens(splits, log);
     let mut sides = BTreeMap::new();
     for modality in Modality::ALL.into_iter().filter(|modality| !ragged.contains(modality)) {
         if splits.iter().any(|split| split.features.contains_key(&modality)) {
-            let evidence = evidence(splits, modality);
+            let evidence = evidence(splits, modality)?;
             sides.insert(modality, evidence.side);
             log.padding.push(evidence);
         }
@@ -191,13 +212,14 @@ pub(super) fn settle(splits: &mut [CorpusSplit<'_>], ragged: &BTreeSet<Modality>
         }
     }
     for (split, token_shifts) in splits.iter_mut().zip(token_shifts) {
-        settle_split(split, &sides, is_aligned, token_shifts, log);
+        settle_split(split, &sides, is_aligned, token_shifts, log)?;
     }
+    Ok(())
 }
 
 /// Whether every modality has a step per word, as far as the shapes say it: language is there, all
 /// have the same number of steps, and no lengths of their own.
-fn is_aligned(split: &CorpusSplit<'_>, sides: &BTreeMap<Modality, Side>) -> bool {
+fn is_aligned(split: &CorpusSplit, sides: &BTreeMap<Modality, Side>) -> bool {
     let seq_lens: BTreeSet<usize> = split.features.values().map(|block| block.shape[1]).collect();
     sides.contains_key(&Modality::Text)
         && sides.len() == split.features.len()
@@ -206,12 +228,12 @@ fn is_aligned(split: &CorpusSplit<'_>, sides: &BTreeMap<Modality, Side>) -> bool
 }
 
 fn settle_split(
-    split: &mut CorpusSplit<'_>,
+    split: &mut CorpusSplit,
     sides: &BTreeMap<Modality, Side>,
     is_aligned: bool,
     token_shifts: Option<Vec<usize>>,
     log: &mut Log,
-) {
+) -> Result<(), IngestError> {
     let is_front = |modality: &Modality| sides.get(modality) == Some(&Side::Front);
     // Recorded lengths are right by definition: that many last frames are the sample.
     let recorded: Vec<Modality> = split.lengths.keys().copied().filter(is_front).collect();
@@ -224,15 +246,15 @@ fn settle_split(
     }
     let token_len = split.text_bert.as_ref().and_then(|tokens| tokens.shape().get(2).copied());
     let follows_tokens =
-        |block: &FeatureBlock<'_>| token_shifts.is_some() && token_len == Some(block.shape[1]);
+        |block: &FeatureBlock| token_shifts.is_some() && token_len == Some(block.shape[1]);
     let all_move = is_aligned && split.features.keys().any(is_front);
     let leads: BTreeMap<Modality, Vec<usize>> = split
         .features
         .iter()
         .filter(|(modality, _)| !split.lengths.contains_key(modality))
         .filter(|(modality, block)| all_move || is_front(modality) || follows_tokens(block))
-        .map(|(modality, block)| (*modality, leading(block)))
-        .collect();
+        .map(|(modality, block)| Ok((*modality, leading(split, *modality, block)?)))
+        .collect::<Result<_, IngestError>>()?;
     for (modality, own) in &leads {
         let Some(block) = split.features.get(modality) else { continue };
         let shifts = match &token_shifts {
@@ -261,6 +283,7 @@ fn settle_split(
         ));
         rotate(split, *modality, shifts);
     }
+    Ok(())
 }
 
 /// The smallest number of each sample over all modalities.
@@ -280,7 +303,7 @@ fn unfilled(seq_len: usize, length: i32) -> usize {
 
 /// Moves the tokens of all splits if their masks start with padding. Returns by how many steps
 /// each sample was moved.
-fn settle_tokens(splits: &mut [CorpusSplit<'_>], log: &mut Log) -> Vec<Option<Vec<usize>>> {
+fn settle_tokens(splits: &mut [CorpusSplit], log: &mut Log) -> Vec<Option<Vec<usize>>> {
     let mut found = Evidence {
         column: "text_bert",
         side: Side::None,

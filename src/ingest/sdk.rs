@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::corpus::{Corpus, CorpusSplit, Modality, RegressionLabels};
+use crate::corpus::column::Dtype;
+use crate::corpus::{Corpus, CorpusSplit, Layout, Modality, RegressionLabels};
 use crate::pickle::NodeId;
 
 use super::ids::{self, RawId};
 use super::log::Log;
 use super::splits::{Split, note_left_out, splits};
 use super::table::kind_of;
-use super::{IngestError, Layout, Options, Place, SourceFile, features, padding, sentiment};
+use super::{IngestError, Options, Place, SourceFile, features, padding, sentiment};
 
 const KNOWN_KEYS: [&str; 5] = ["vision", "audio", "text", "labels", "id"];
 
@@ -20,11 +21,11 @@ const KNOWN_KEYS: [&str; 5] = ["vision", "audio", "text", "labels", "id"];
 ///
 /// # Errors
 /// As [`super::read`].
-pub(super) fn read<'p>(
-    files: &[SourceFile<'p>],
+pub(super) fn read(
+    files: &[SourceFile<'_>],
     options: &Options,
     log: &mut Log,
-) -> Result<Corpus<'p>, IngestError> {
+) -> Result<Corpus, IngestError> {
     let mut ragged = BTreeSet::new();
     let mut read = Vec::new();
     let mut raw_ids = Vec::new();
@@ -36,16 +37,16 @@ pub(super) fn read<'p>(
     for (split, ids) in read.iter_mut().zip(ids::settle(raw_ids, log)) {
         split.ids = ids;
     }
-    padding::settle(&mut read, &ragged, log);
-    Ok(Corpus { layout: Layout::Sdk.name(), splits: read, notes: Vec::new() })
+    padding::settle(&mut read, &ragged, log)?;
+    Ok(Corpus { layout: Layout::Sdk, splits: read, notes: Vec::new() })
 }
 
 /// Reads one split. Its ids are spelled when all splits are known.
-fn read_split<'p>(
-    split: &Split<'p>,
+fn read_split(
+    split: &Split<'_>,
     ragged: &mut BTreeSet<Modality>,
     log: &mut Log,
-) -> Result<(CorpusSplit<'p>, Vec<RawId>), IngestError> {
+) -> Result<(CorpusSplit, Vec<RawId>), IngestError> {
     let Split { name, pickle, .. } = *split;
     note_left_out(pickle, split.value, &split.key, |key| KNOWN_KEYS.contains(&key), log)?;
     let (id, place) = needed(split, "id", "every sample needs its id")?;
@@ -62,7 +63,7 @@ fn read_split<'p>(
         let place = Place::new(format!("{}/{modality}", split.key));
         log.map(&place, kind_of(pickle, id), modality.name());
         let found = features::read(pickle, id, &place, n_samples)?;
-        log.note_type(modality.name(), &found.block.source_dtype, "float32");
+        log.note_type(modality.name(), found.dtype, Dtype::Float32);
         if let Some(own) = found.lengths {
             ragged.insert(modality);
             lengths.insert(modality, own);

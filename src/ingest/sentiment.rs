@@ -2,8 +2,10 @@
 
 use ndarray::Array2;
 
+use crate::corpus::column::Dtype;
 use crate::pickle::{NodeId, Number, Pickle, Value};
 
+use super::dtype::SourceDtype;
 use super::error::unexpected;
 use super::log::Log;
 use super::table::{kind_of, numeric_array, per_sample};
@@ -58,7 +60,7 @@ pub(super) fn column(
     if array.n_rows() != n_samples {
         return Err(unexpected(place, samples(n_samples), samples(array.n_rows())));
     }
-    log.note_type("labels", &array.dtype().to_string(), "float32");
+    log.note_type("labels", SourceDtype::Array(array.dtype()), Dtype::Float32);
     let number = |idx| array.number(idx).map_or(f32::NAN, Number::to_f32);
     let row = |row: usize| {
         let first = row.saturating_mul(n_labels);
@@ -78,7 +80,7 @@ pub(super) fn one(
     log: &mut Log,
 ) -> Result<One, IngestError> {
     let wrong = || unexpected(place, "labels [1, 1], [1, 6] or [1, 7]", kind_of(pickle, id));
-    if matches!(pickle.value(id), Value::None) {
+    if matches!(pickle.value(id), Some(Value::None)) {
         return Ok(One(Vec::new()));
     }
     if let Some(number) = pickle.number(id) {
@@ -88,7 +90,7 @@ pub(super) fn one(
         if !is_known(Some(array.shape()), array.len()) {
             return Err(wrong());
         }
-        log.note_type("labels", &array.dtype().to_string(), "float32");
+        log.note_type("labels", SourceDtype::Array(array.dtype()), Dtype::Float32);
         let numbers = (0..array.len()).map(|idx| array.number(idx).map(Number::to_f32));
         return numbers.collect::<Option<_>>().map(One).ok_or_else(wrong);
     }

@@ -79,7 +79,7 @@ fn of_dict<'p>(pickle: &'p Pickle, log: &mut Log) -> Result<Vec<Split<'p>>, Inge
     let mut splits = BTreeMap::new();
     let mut n_unknown = 0_usize;
     let entries = pickle.entries(pickle.root()).unwrap_or_default();
-    if entries.iter().any(|(key, _)| matches!(pickle.value(*key), Value::Bytes(_))) {
+    if entries.iter().any(|(key, _)| matches!(pickle.value(*key), Some(Value::Bytes(_)))) {
         log.note("keys are bytes in the source and were read as text");
     }
     for (key, value) in entries {

@@ -3,6 +3,7 @@
 use crate::overflow::Overflows;
 use crate::pickle::{ArrayView, NodeId, Number, Pickle, Value};
 
+use super::dtype::SourceDtype;
 use super::error::unexpected;
 use super::{IngestError, Place};
 
@@ -51,6 +52,14 @@ impl<'p> Table<'p> {
         Ok(Table::Lists { pickle, rows, n_cols: n_cols.unwrap_or(0) })
     }
 
+    /// A table whose structure was read before, with so many numbers per row.
+    pub(super) fn again(pickle: &'p Pickle, id: NodeId, n_cols: usize) -> Table<'p> {
+        match numeric_array(pickle, id) {
+            Some(array) => Table::Array(array),
+            None => Table::Lists { pickle, rows: pickle.items(id).unwrap_or_default(), n_cols },
+        }
+    }
+
     pub(super) fn n_rows(&self) -> usize {
         match self {
             Table::Array(array) => array.n_rows(),
@@ -66,11 +75,11 @@ impl<'p> Table<'p> {
         }
     }
 
-    /// Element type; lists have none.
-    pub(super) fn dtype(&self) -> String {
+    /// Element type.
+    pub(super) fn dtype(&self) -> SourceDtype {
         match self {
-            Table::Array(array) => array.dtype().to_string(),
-            Table::Lists { .. } => "Python numbers".into(),
+            Table::Array(array) => SourceDtype::Array(array.dtype()),
+            Table::Lists { .. } => SourceDtype::Python,
         }
     }
 
@@ -203,14 +212,14 @@ pub(super) fn kind_of(pickle: &Pickle, id: NodeId) -> String {
         return described(array);
     }
     match pickle.value(id) {
-        Value::List(items) => format!("a list of {}", items.len()),
-        Value::Tuple(items) => format!("a tuple of {}", items.len()),
-        Value::Dict(entries) => format!("a dict of {}", entries.len()),
-        Value::None => "None".into(),
-        Value::BigInt(_) => "an integer of more than 64 bits".into(),
+        Some(Value::List(items)) => format!("a list of {}", items.len()),
+        Some(Value::Tuple(items)) => format!("a tuple of {}", items.len()),
+        Some(Value::Dict(entries)) => format!("a dict of {}", entries.len()),
+        Some(Value::None) => "None".into(),
+        Some(Value::BigInt(_)) => "an integer of more than 64 bits".into(),
         other => match pickle.number(id) {
             Some(number) => shown(number),
-            None => format!("a {}", other.type_name()),
+            None => format!("a {}", other.map_or("unknown value", Value::type_name)),
         },
     }
 }

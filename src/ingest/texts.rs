@@ -392,7 +392,7 @@ impl Problem {
 ///
 /// # Errors
 /// An id has one.
-pub(super) fn check_ids(corpus: &Corpus<'_>) -> Result<(), IngestError> {
+pub(super) fn check_ids(corpus: &Corpus) -> Result<(), IngestError> {
     let all = corpus
         .splits
         .iter()

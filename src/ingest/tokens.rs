@@ -4,6 +4,7 @@ use ndarray::Array3;
 
 use crate::pickle::{ArrayView, NodeId, Number, Pickle};
 
+use super::dtype::SourceDtype;
 use super::error::unexpected;
 use super::features::padded_len;
 use super::log::Log;
@@ -172,9 +173,9 @@ fn open<'p>(
 }
 
 /// Element type of the tokens, for notes.
-pub(super) fn dtype(pickle: &Pickle, id: NodeId) -> String {
+pub(super) fn dtype(pickle: &Pickle, id: NodeId) -> SourceDtype {
     let array = numeric_array(pickle, id).or_else(|| {
         per_sample(pickle, id)?.first().and_then(|first| numeric_array(pickle, *first))
     });
-    array.map_or("Python numbers".into(), |array| array.dtype().to_string())
+    array.map_or(SourceDtype::Python, |array| SourceDtype::Array(array.dtype()))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::Array2;
 
+use crate::corpus::column::Dtype;
 use crate::corpus::{CorpusSplit, Modality, RegressionLabels, SplitName};
 use crate::pickle::{NodeId, Pickle};
 
@@ -35,12 +36,12 @@ pub(super) struct Item {
 ///
 /// # Errors
 /// If a sample has something else than its layout says.
-pub(super) fn read_split<'p>(
-    pickle: &'p Pickle,
+pub(super) fn read_split(
+    pickle: &Pickle,
     name: SplitName,
     items: &[Item],
     log: &mut Log,
-) -> Result<(CorpusSplit<'p>, Vec<RawId>), IngestError> {
+) -> Result<(CorpusSplit, Vec<RawId>), IngestError> {
     let place = |key: &str| Place::new(format!("{name}/{key}"));
     let mut features = BTreeMap::new();
     let mut lengths = BTreeMap::new();
@@ -51,8 +52,7 @@ pub(super) fn read_split<'p>(
         let ids: Vec<NodeId> = items.iter().map(part).collect();
         let found = ragged(pickle, &ids, &place(key))?;
         let [n_samples, seq_len, feat_dim] = found.block.shape;
-        let kind =
-            format!("{n_samples} of {} [up to {seq_len}, {feat_dim}]", found.block.source_dtype);
+        let kind = format!("{n_samples} of {} [up to {seq_len}, {feat_dim}]", found.dtype);
         log.map(&place(key), kind, modality.name());
         let frames = found.lengths.unwrap_or_default();
         log.note(format!(
@@ -60,7 +60,7 @@ pub(super) fn read_split<'p>(
              back",
             frames.iter().min().unwrap_or(&0),
         ));
-        log.note_type(modality.name(), &found.block.source_dtype, "float32");
+        log.note_type(modality.name(), found.dtype, Dtype::Float32);
         features.insert(modality, found.block);
         lengths.insert(modality, recorded(pickle, items, modality, frames, log, name)?);
     }

@@ -1,9 +1,16 @@
-//! ALMT and its text encoder, and nothing of where their inputs come from: this module knows no
-//! store and no files. Configurations compile without the feature `train`, which adds the tensors and
-//! libtorch.
+//! Models and their text encoder, and nothing of where their inputs come from: this module knows no
+//! store and no files. The feature `train` adds the tensors and libtorch.
+//!
+//! To add a model, write `src/model/NAME.rs`: a `Config` (the table `[model]` of its presets) that
+//! implements [`configuration::Configuration`], and the network, which implements [`contract::Model`].
+//! Add `mod NAME;` below and a line to [`registry`], and presets `schemas/presets/NAME/mosi.toml`,
+//! `mosei.toml` and `sims.toml`. `tests/models.rs` goes over the registry. Layers that several models
+//! share are in `layers/`; `tfn.rs` is an example to read.
 
-mod almt;
+pub mod almt;
 mod bert;
+#[cfg(feature = "train")]
+pub mod configuration;
 #[cfg(feature = "train")]
 pub mod contract;
 #[cfg(feature = "train")]
@@ -13,12 +20,12 @@ mod fusion;
 #[cfg(feature = "train")]
 mod layers;
 #[cfg(feature = "train")]
+pub mod listing;
+#[cfg(feature = "train")]
 mod lmf;
 pub mod registry;
 #[cfg(feature = "train")]
 mod tfn;
-#[cfg(feature = "train")]
-mod with_bert;
 
 #[cfg(feature = "train")]
 pub use almt::{Almt, Input, Trace};
@@ -26,15 +33,13 @@ pub use almt::{
     AlmtConfig, AlmtSizes, EmbeddingKind, FusionKind, FusionQuery, HyperModalityKind, LOW_RANK,
     Residual, Sequence, Variant,
 };
-pub use bert::{Activation, BertConfig, TokenError};
+pub use bert::{Activation, BertConfig, ENCODER, TokenError};
 #[cfg(feature = "train")]
 pub use bert::{Bert, Tokens};
 #[cfg(feature = "train")]
 pub use dropout::Dropout;
 #[cfg(feature = "train")]
 pub use layers::Init;
-#[cfg(feature = "train")]
-pub use with_bert::{AlmtWithBert, Part, WithBertConfig};
 
 /// Normal values of a stream, `shape`: libtorch's own generator is shared with tests that run meanwhile.
 #[cfg(all(test, feature = "train"))]

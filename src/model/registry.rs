@@ -1,17 +1,17 @@
 //! The models that there are, a line for each.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tch::Device;
-use tch::nn::VarStore;
 
-use super::contract::{Model, Need, Needs};
+use super::Sequence;
+#[cfg(feature = "train")]
+use super::configuration::Configuration;
+#[cfg(feature = "train")]
+use super::contract::{Model, Needs};
+#[cfg(feature = "train")]
 use super::layers::Init;
-use super::{Sequence, lmf, tfn};
-use crate::corpus::Modality;
+use crate::corpus::{Dataset, Modality};
 
 /// Features that a model is built for, by modality; text as an encoder in front of it gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -30,39 +30,19 @@ impl Inputs {
     }
 }
 
-/// What a model is besides its inputs: the table `[model]` of a preset.
-pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
-    /// Who published it, and whose code it follows.
-    const SOURCE: &str;
-    /// What it needs of the data.
-    const NEEDS: Needs;
-
-    /// All widths and counts, each of which has to be at least 1 and at most [`LARGEST`].
-    fn sizes(&self) -> Vec<i64>;
-
-    /// Numbers of layers, each of which has to be at least 1 and at most [`DEEPEST`].
-    fn depths(&self) -> Vec<i64> {
-        Vec::new()
-    }
-
-    /// Why no such model can be for some inputs, in a sentence.
-    fn problem(&self, _inputs: &Inputs) -> Option<String> {
-        None
-    }
-
-    /// Adds the parameters below `init`, and puts the model together. Sizes were checked.
-    fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model>;
-}
-
-/// No size of a real model comes near this; below it, no product of three sizes leaves 128 bits.
-pub const LARGEST: i64 = 1 << 24;
-
-/// No real model has as many layers.
-pub const DEEPEST: i64 = 1 << 10;
-
 macro_rules! models {
-    ($($name:literal => $Kind:ident($module:ident)),* $(,)?) => {
-        /// A model of one kind and its sizes.
+    ($($name:literal => $Kind:ident($module:ident), $held:ident);* $(;)?) => {
+        // Without libtorch there are no models, and what a run says of one is read as it is.
+        $(
+            #[cfg(not(feature = "train"))]
+            mod $module {
+                pub type Config = toml::Table;
+            }
+        )*
+        #[cfg(feature = "train")]
+        use super::{$($module),*};
+
+        /// A model of one kind: the table `[model]` of a preset.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind")]
         pub enum ModelSpec {
@@ -82,6 +62,33 @@ macro_rules! models {
                 match self { $(ModelSpec::$Kind(_) => $name),* }
             }
 
+            /// Whether its values are held to ones that were recorded from the published code.
+            pub fn is_verified(&self) -> bool {
+                match self { $(ModelSpec::$Kind(_) => stringify!($held) == "verified"),* }
+            }
+
+            /// The preset of a model for a dataset, as TOML; CH-SIMS v2 takes that of CH-SIMS. `None` of
+            /// an unknown model.
+            pub fn preset(name: &str, dataset: Dataset) -> Option<&'static str> {
+                match name {
+                    $($name => Some(match dataset {
+                        Dataset::Mosi => {
+                            include_str!(concat!("../../schemas/presets/", $name, "/mosi.toml"))
+                        }
+                        Dataset::Mosei => {
+                            include_str!(concat!("../../schemas/presets/", $name, "/mosei.toml"))
+                        }
+                        Dataset::Sims | Dataset::Simsv2 => {
+                            include_str!(concat!("../../schemas/presets/", $name, "/sims.toml"))
+                        }
+                    }),)*
+                    _ => None,
+                }
+            }
+        }
+
+        #[cfg(feature = "train")]
+        impl ModelSpec {
             /// Who published it, and whose code it follows.
             pub fn source(&self) -> &'static str {
                 fn of<C: Configuration>(_: &C) -> &'static str { C::SOURCE }
@@ -94,11 +101,19 @@ macro_rules! models {
                 match self { $(ModelSpec::$Kind(config) => of(config)),* }
             }
 
-            fn sizes_and_depths(&self) -> (Vec<i64>, Vec<i64>) {
+            /// Short names of what lies deeper in the table.
+            pub fn nested(&self) -> &'static [(&'static str, &'static str)] {
+                fn of<C: Configuration>(_: &C) -> &'static [(&'static str, &'static str)] {
+                    C::NESTED
+                }
+                match self { $(ModelSpec::$Kind(config) => of(config)),* }
+            }
+
+            pub(super) fn sizes_and_depths(&self) -> (Vec<i64>, Vec<i64>) {
                 match self { $(ModelSpec::$Kind(config) => (config.sizes(), config.depths())),* }
             }
 
-            fn own_problem(&self, inputs: &Inputs) -> Option<String> {
+            pub(super) fn own_problem(&self, inputs: &Inputs) -> Option<String> {
                 match self { $(ModelSpec::$Kind(config) => config.problem(inputs)),* }
             }
 
@@ -112,59 +127,7 @@ macro_rules! models {
 }
 
 models! {
-    "tfn" => Tfn(tfn),
-    "lmf" => Lmf(lmf),
-}
-
-/// Numbers that a model consists of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    /// Trainable parameters.
-    pub trainable: i64,
-    /// Parameters and buffers.
-    pub all: i64,
-}
-
-impl ModelSpec {
-    /// Why no such model can be for some inputs, in a sentence.
-    pub fn problem(&self, inputs: &Inputs) -> Option<String> {
-        let (sizes, depths) = self.sizes_and_depths();
-        let extents = inputs.0.values().flat_map(|sequence| [sequence.seq_len, sequence.feat_dim]);
-        if let Some(size) = sizes.into_iter().chain(extents).find(|n| !(1..=LARGEST).contains(n)) {
-            return Some(format!("a size of {size} is not within 1 and {LARGEST}"));
-        }
-        if let Some(depth) = depths.into_iter().find(|n| !(1..=DEEPEST).contains(n)) {
-            return Some(format!("{depth} layers are not within 1 and {DEEPEST}"));
-        }
-        let needs = self.needs();
-        let absent = |modality: &Modality| {
-            needs.of(*modality) == Need::Required && inputs.sequence(*modality).is_none()
-        };
-        if let Some(modality) = Modality::ALL.into_iter().find(absent) {
-            return Some(format!("{} needs {modality}, which is absent", self.name()));
-        }
-        self.own_problem(inputs)
-    }
-
-    /// Counts the parameters by going through the constructors without allocating any; `None` where
-    /// no such model can be.
-    pub fn size(&self, inputs: &Inputs) -> Option<Size> {
-        if self.problem(inputs).is_some() {
-            return None;
-        }
-        let tally = Default::default();
-        let _model = self.build(&Init::counted(&tally), inputs);
-        let tally = tally.into_inner();
-        Some(Size {
-            trainable: i64::try_from(tally.trainable).ok()?,
-            all: i64::try_from(tally.trainable.checked_add(tally.buffers)?).ok()?,
-        })
-    }
-
-    /// A model with the initial values of `seed`, and its parameters and buffers.
-    pub fn begin(&self, inputs: &Inputs, device: Device, seed: u64) -> (VarStore, Box<dyn Model>) {
-        let vars = VarStore::new(device);
-        let model = self.build(&Init::new(vars.root(), seed), inputs);
-        (vars, model)
-    }
+    "almt" => Almt(almt), verified;
+    "tfn" => Tfn(tfn), verified;
+    "lmf" => Lmf(lmf), verified;
 }

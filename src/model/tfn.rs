@@ -6,9 +6,10 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::configuration::Configuration;
 use super::contract::{Batch, Losses, Model, ModelError, Needs, Outputs, Pass};
 use super::layers::{Init, Linear, Subnet, TextSubnet, with_one_before};
-use super::registry::{Configuration, Inputs};
+use super::registry::Inputs;
 use crate::corpus::Modality;
 
 /// Sizes that do not depend on the input.

@@ -3,8 +3,7 @@
 use std::ffi::c_char;
 use std::marker::PhantomData;
 
-use tch::{Device, TchError, Tensor};
-use torch_sys::C_tensor;
+use tch::{Device, TchError};
 
 use super::answer;
 
@@ -12,11 +11,6 @@ unsafe extern "C" {
     fn almt_allow_tf32(allowed: bool) -> *mut c_char;
     fn almt_autocast(on_gpu: bool, enabled: bool) -> *mut c_char;
     fn almt_is_autocast_enabled() -> bool;
-    fn almt_vmap_begin(size: i64) -> *mut c_char;
-    fn almt_vmap_end() -> *mut c_char;
-    fn almt_vmap_add(tensor: *mut C_tensor, output: *mut *mut C_tensor) -> *mut c_char;
-    fn almt_vmap_remove(tensor: *mut C_tensor, output: *mut *mut C_tensor) -> *mut c_char;
-    fn almt_is_vmapped(tensor: *mut C_tensor) -> bool;
     #[cfg(test)]
     fn almt_count_begin();
     #[cfg(test)]
@@ -64,64 +58,6 @@ impl Drop for Autocast {
     fn drop(&mut self) {
         // SAFETY: as above. A failure leaves nothing to do.
         let _ = answer(unsafe { almt_autocast(self.on_gpu, false) });
-    }
-}
-
-/// While it lives, this thread's operations on tensors that [`hide`](HiddenAxis::hide) made work along
-/// their first axis as if it were not there (PyTorch's `vmap`).
-#[derive(Debug)]
-pub struct HiddenAxis {
-    /// Not for another thread.
-    _here: PhantomData<*const ()>,
-}
-
-impl HiddenAxis {
-    /// Begins, for axes of an extent.
-    ///
-    /// # Errors
-    /// libtorch fails.
-    pub fn begin(extent: i64) -> Result<HiddenAxis, TchError> {
-        // SAFETY: adds to a list of this thread what the guard removes from it.
-        answer(unsafe { almt_vmap_begin(extent) })?;
-        Ok(HiddenAxis { _here: PhantomData })
-    }
-
-    /// A tensor `[extent, ..]` without its first axis.
-    ///
-    /// # Errors
-    /// libtorch fails.
-    pub fn hide(&self, tensor: &Tensor) -> Result<Tensor, TchError> {
-        let mut output = std::ptr::null_mut();
-        // SAFETY: reads a tensor that lives until the end of this call, and writes one pointer or
-        // returns a message.
-        answer(unsafe { almt_vmap_add(tensor.as_ptr().cast_mut(), &mut output) })?;
-        // SAFETY: without a message it is a new tensor, which belongs to the caller.
-        Ok(unsafe { Tensor::from_ptr(output) })
-    }
-
-    /// The tensor with the axis as its first one, `[extent, ..]`.
-    ///
-    /// # Errors
-    /// The tensor comes from none with a hidden axis.
-    pub fn show(&self, tensor: &Tensor) -> Result<Tensor, TchError> {
-        let mut output = std::ptr::null_mut();
-        // SAFETY: as in `hide`.
-        answer(unsafe { almt_vmap_remove(tensor.as_ptr().cast_mut(), &mut output) })?;
-        // SAFETY: as in `hide`.
-        Ok(unsafe { Tensor::from_ptr(output) })
-    }
-
-    /// Whether a tensor has a hidden axis.
-    pub fn is_in(tensor: &Tensor) -> bool {
-        // SAFETY: reads a tensor that lives until the end of this call.
-        unsafe { almt_is_vmapped(tensor.as_ptr().cast_mut()) }
-    }
-}
-
-impl Drop for HiddenAxis {
-    fn drop(&mut self) {
-        // SAFETY: as in `begin`. A failure leaves nothing to do.
-        let _ = answer(unsafe { almt_vmap_end() });
     }
 }
 

@@ -1,17 +1,19 @@
 //! What the allowed names mean: REDUCE and its relatives make a value from arguments, BUILD fills
 //! an array or completes a dtype. Nothing else can be called or filled.
 
+use std::sync::Arc;
+
 use super::error::{PickleError, UNKNOWN_DTYPE};
 
-use super::numpy::{Array, Data, Dtype, Kind, Misfit, Order};
+use super::numpy::{Array, Data, Kind, Misfit, NumpyDtype, Order};
 use super::raw::ucs4;
 use super::state::{Machine, NONE};
 use super::value::{Callable, NodeId, Span, Value};
 use super::view::{Number, decode_number};
 
 /// The dtypes that NumPy gives arrays made without one.
-const INT8: Dtype = Dtype { kind: Kind::Int, item_size: 1, big_endian: false };
-const FLOAT64: Dtype = Dtype { kind: Kind::Float, item_size: 8, big_endian: false };
+const INT8: NumpyDtype = NumpyDtype { kind: Kind::Int, item_size: 1, big_endian: false };
+const FLOAT64: NumpyDtype = NumpyDtype { kind: Kind::Float, item_size: 8, big_endian: false };
 
 impl Machine<'_> {
     /// Calls `callable` with the arguments in the tuple `args`.
@@ -79,7 +81,7 @@ impl Machine<'_> {
             (Name::Ndarray, [shape]) => self.unfilled(FLOAT64, *shape)?,
             (Name::Dtype, [code] | [code, _] | [code, _, _]) => {
                 let code = self.text(*code).unwrap_or_default();
-                let dtype = Dtype::parse(code)
+                let dtype = NumpyDtype::parse(code)
                     .ok_or_else(|| self.array_error(format!("{UNKNOWN_DTYPE} {code:.20?}")))?;
                 Value::Dtype(dtype)
             }
@@ -166,7 +168,12 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn completed(&self, dtype: Dtype, order: NodeId, size: NodeId) -> Result<Dtype, PickleError> {
+    fn completed(
+        &self,
+        dtype: NumpyDtype,
+        order: NodeId,
+        size: NodeId,
+    ) -> Result<NumpyDtype, PickleError> {
         let order_text = match self.value(order) {
             Value::Bytes(span) => std::str::from_utf8(self.span(*span)).ok(),
             _ => self.text(order),
@@ -186,7 +193,7 @@ impl Machine<'_> {
                 .ok_or_else(|| self.array_error("a dtype with an impossible element size"))?,
             _ => return Err(self.array_error("a dtype with an impossible element size")),
         };
-        Ok(Dtype { kind: dtype.kind, item_size, big_endian })
+        Ok(NumpyDtype { kind: dtype.kind, item_size, big_endian })
     }
 
     fn filled(
@@ -237,13 +244,13 @@ impl Machine<'_> {
 
     fn array(
         &self,
-        dtype: Dtype,
+        dtype: NumpyDtype,
         shape: Vec<usize>,
         order: Order,
         data: Data,
     ) -> Result<Value, PickleError> {
         match Array::new(dtype, shape, order, data, self.limits) {
-            Ok(array) => Ok(Value::Array(Box::new(array))),
+            Ok(array) => Ok(Value::Array(Arc::new(array))),
             Err(Misfit::Wrong(what)) => Err(self.array_error(what)),
             Err(Misfit::Limit(what, limit, found)) => {
                 Err(PickleError::Limit { offset: self.at, what, limit, found })
@@ -253,13 +260,13 @@ impl Machine<'_> {
 
     /// An array for BUILD to fill. What elements it would have until then is undefined in NumPy,
     /// so that it must have none.
-    fn unfilled(&self, dtype: Dtype, shape: NodeId) -> Result<Value, PickleError> {
+    fn unfilled(&self, dtype: NumpyDtype, shape: NodeId) -> Result<Value, PickleError> {
         let shape = self.lens(shape)?;
         self.check("array axes", self.limits.axes, shape.len() as u64)?;
         if !shape.contains(&0) {
             return Err(self.array_error(format!("shape {shape:?} without any data")));
         }
-        Ok(Value::Array(Box::new(Array::empty(dtype, shape))))
+        Ok(Value::Array(Arc::new(Array::empty(dtype, shape))))
     }
 
     fn scalar(&mut self, dtype: NodeId, bytes: NodeId) -> Result<Value, PickleError> {
@@ -399,7 +406,7 @@ impl Machine<'_> {
         items.iter().map(len).collect()
     }
 
-    fn dtype(&self, id: NodeId) -> Result<Dtype, PickleError> {
+    fn dtype(&self, id: NodeId) -> Result<NumpyDtype, PickleError> {
         match self.value(id) {
             Value::Dtype(dtype) => Ok(*dtype),
             other => Err(self.array_error(format!("a {} in place of a dtype", other.type_name()))),

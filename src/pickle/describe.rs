@@ -19,6 +19,9 @@ const SHOWN_ITEMS: usize = 3;
 /// Characters that are shown of a text.
 const SHOWN_CHARS: usize = 24;
 
+/// What stands for a value that the pickle does not have, as no pickle mentions one.
+const UNKNOWN: &str = "unknown value";
+
 /// The tree of a pickle, whose root is called `name`.
 ///
 /// Dicts have their entries as children. Lists and tuples are described by their first elements,
@@ -46,15 +49,15 @@ impl Describer<'_> {
             return tree;
         }
         let children: Vec<(String, NodeId)> = match self.pickle.value(id) {
-            Value::Dict(entries) => {
+            Some(Value::Dict(entries)) => {
                 let entries = entries.iter().take(SHOWN_CHILDREN);
                 entries.map(|(key, value)| (self.key(*key), *value)).collect()
             }
-            Value::List(items) => {
+            Some(Value::List(items)) => {
                 let first = items.first().filter(|first| self.is_container(**first));
                 first.map(|first| ("[0]".into(), *first)).into_iter().collect()
             }
-            Value::Tuple(items) => {
+            Some(Value::Tuple(items)) => {
                 let items = items.iter().take(SHOWN_CHILDREN).enumerate();
                 items.map(|(idx, item)| (format!("[{idx}]"), *item)).collect()
             }
@@ -66,7 +69,7 @@ impl Describer<'_> {
             }
             tree.children.push(self.node(child, &name, level + 1, lines_left));
         }
-        if let Value::Dict(entries) = self.pickle.value(id)
+        if let Some(Value::Dict(entries)) = self.pickle.value(id)
             && entries.len() > SHOWN_CHILDREN
         {
             let n_more = entries.len() - SHOWN_CHILDREN;
@@ -77,15 +80,15 @@ impl Describer<'_> {
 
     fn detail(&self, id: NodeId) -> String {
         match self.pickle.value(id) {
-            Value::Dict(entries) => format!("dict of {}", entries.len()),
-            Value::List(items) => self.sequence("list", items),
-            Value::Tuple(items) => format!("tuple of {}", items.len()),
-            Value::Set(items) => self.sequence("set", items),
-            Value::FrozenSet(items) => self.sequence("frozenset", items),
-            Value::Bytes(span) if span.len() > SHOWN_CHARS => {
+            Some(Value::Dict(entries)) => format!("dict of {}", entries.len()),
+            Some(Value::List(items)) => self.sequence("list", items),
+            Some(Value::Tuple(items)) => format!("tuple of {}", items.len()),
+            Some(Value::Set(items)) => self.sequence("set", items),
+            Some(Value::FrozenSet(items)) => self.sequence("frozenset", items),
+            Some(Value::Bytes(span)) if span.len() > SHOWN_CHARS => {
                 format!("bytes, {}", human_bytes(span.len() as u64))
             }
-            Value::Array(_) => self.pickle.array(id).map(array_detail).unwrap_or_default(),
+            Some(Value::Array(_)) => self.pickle.array(id).map(array_detail).unwrap_or_default(),
             _ => self.scalar(id),
         }
     }
@@ -93,9 +96,9 @@ impl Describer<'_> {
     /// As `list of 1284 str: 'a', 'b', 'c', ...`.
     fn sequence(&self, kind: &str, items: &[NodeId]) -> String {
         let Some(first) = items.first() else { return format!("empty {kind}") };
-        let first_type = self.pickle.value(*first).type_name();
+        let first_type = self.type_name(*first);
         // A look at the first thousand tells lists of one type from others well enough here.
-        let alike = |item: &NodeId| self.pickle.value(*item).type_name() == first_type;
+        let alike = |item: &NodeId| self.type_name(*item) == first_type;
         let uniform = items.iter().take(1000).all(alike);
         let head = match uniform {
             true => format!("{kind} of {} {first_type}", items.len()),
@@ -111,19 +114,23 @@ impl Describer<'_> {
 
     fn scalar(&self, id: NodeId) -> String {
         match self.pickle.value(id) {
-            Value::Int(value) => value.to_string(),
-            Value::BigInt(span) => format!("int of {} bytes", span.len()),
-            Value::Float(value) => value.to_string(),
-            Value::Bool(true) => "True".into(),
-            Value::Bool(false) => "False".into(),
-            Value::Dtype(dtype) => format!("dtype {dtype}"),
-            Value::Global(name) => format!("constructor {}", name.name()),
-            other => match self.pickle.raw_text(id) {
+            Some(Value::Int(value)) => value.to_string(),
+            Some(Value::BigInt(span)) => format!("int of {} bytes", span.len()),
+            Some(Value::Float(value)) => value.to_string(),
+            Some(Value::Bool(true)) => "True".into(),
+            Some(Value::Bool(false)) => "False".into(),
+            Some(Value::Dtype(dtype)) => format!("dtype {dtype}"),
+            Some(Value::Global(name)) => format!("constructor {}", name.name()),
+            _ => match self.pickle.raw_text(id) {
                 Some(text @ RawText::Bytes(_)) => format!("b{}", quoted(&text.shown())),
                 Some(text) => quoted(&text.shown()),
-                None => other.type_name().into(),
+                None => self.type_name(id).into(),
             },
         }
+    }
+
+    fn type_name(&self, id: NodeId) -> &'static str {
+        self.pickle.value(id).map_or(UNKNOWN, Value::type_name)
     }
 
     fn key(&self, id: NodeId) -> String {
@@ -136,12 +143,14 @@ impl Describer<'_> {
     fn is_container(&self, id: NodeId) -> bool {
         matches!(
             self.pickle.value(id),
-            Value::Dict(_)
-                | Value::List(_)
-                | Value::Tuple(_)
-                | Value::Set(_)
-                | Value::FrozenSet(_)
-                | Value::Array(_)
+            Some(
+                Value::Dict(_)
+                    | Value::List(_)
+                    | Value::Tuple(_)
+                    | Value::Set(_)
+                    | Value::FrozenSet(_)
+                    | Value::Array(_)
+            )
         )
     }
 }

@@ -34,17 +34,18 @@ mod writer;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use describe::describe;
 pub use error::PickleError;
 pub use limits::Limits;
-pub use numpy::{Data, Dtype, Kind};
+pub use numpy::{Data, Kind, NumpyDtype};
 pub use opcode::Opcode;
 pub use raw::{Part, RawText, parts};
 pub use scan::{Global, LISTED_GLOBALS, Refusal, Scan, ScanLine, Unread};
 pub use tensor::Storage;
 pub use value::{Callable, NodeId, Span, Value};
-pub use view::{ArrayView, Number};
+pub use view::{ArrayView, Number, SharedArray};
 pub use writer::{ArrayDtype, Writer};
 
 use crate::map::Bytes;
@@ -54,8 +55,13 @@ use value::Node;
 /// What a file is called that has no name.
 const UNNAMED: &str = "FILE";
 
-/// The values of one pickle, and the file that they lie in.
-pub struct Pickle {
+/// The values of one pickle, and the file that they lie in. This is a handle: a clone shares both,
+/// and they are kept for as long as there is one.
+#[derive(Clone)]
+pub struct Pickle(Arc<PickleInner>);
+
+/// What the handles of a pickle share.
+struct PickleInner {
     source: Bytes,
     /// Bytes that the file holds only in another form.
     decoded: Vec<u8>,
@@ -136,17 +142,18 @@ impl Pickle {
         graph::settle(&mut parts, file, limits)?;
         let machine::Parts { decoded, nodes, root, protocol, end, .. } = parts;
         let n_trailing_bytes = whole.end.saturating_sub(end);
-        Ok(Pickle { source, decoded, nodes, root, protocol, n_trailing_bytes })
+        let inner = PickleInner { source, decoded, nodes, root, protocol, n_trailing_bytes };
+        Ok(Pickle(Arc::new(inner)))
     }
 
     /// The value that the pickle is of.
     pub fn root(&self) -> NodeId {
-        self.root
+        self.0.root
     }
 
     /// The whole file.
     pub fn bytes(&self) -> &[u8] {
-        self.source.bytes()
+        self.0.source.bytes()
     }
 
     /// Size of the file in bytes.
@@ -161,39 +168,40 @@ impl Pickle {
 
     /// The protocol that the file states; 0 if it states none.
     pub fn protocol(&self) -> u8 {
-        self.protocol
+        self.0.protocol
     }
 
     /// Bytes after the end of the pickle, which Python ignores too.
     pub fn n_trailing_bytes(&self) -> usize {
-        self.n_trailing_bytes
+        self.0.n_trailing_bytes
     }
 
     /// The value with this id; `None` for an id of another, larger pickle.
     fn node(&self, id: NodeId) -> Option<&Node> {
-        self.nodes.get(id.index())
+        self.0.nodes.get(id.index())
     }
 
-    /// A value. An id of another pickle may give `Value::None` or an unrelated value.
-    pub fn value(&self, id: NodeId) -> &Value {
-        self.node(id).map_or(&Value::None, |node| &node.value)
+    /// A value; `None` where the pickle has none with this id. An id belongs to the pickle that gave
+    /// it: in another one it is that of no value, or of an unrelated one.
+    pub fn value(&self, id: NodeId) -> Option<&Value> {
+        self.node(id).map(|node| &node.value)
     }
 
-    /// The byte of the file at which a value was begun.
-    pub fn offset(&self, id: NodeId) -> u64 {
-        self.node(id).map_or(0, |node| node.offset)
+    /// The byte of the file at which a value was begun; `None` as of [`value`](Pickle::value).
+    pub fn offset(&self, id: NodeId) -> Option<u64> {
+        self.node(id).map(|node| node.offset)
     }
 
     /// The bytes of a range.
     pub fn span(&self, span: Span) -> &[u8] {
-        span.get(self.bytes(), &self.decoded)
+        span.get(self.bytes(), &self.0.decoded)
     }
 
     /// A `str` in either Python's sense, as text.
     pub fn str(&self, id: NodeId) -> Option<std::borrow::Cow<'_, str>> {
         match self.value(id) {
-            Value::Str(span) => std::str::from_utf8(self.span(*span)).ok().map(Into::into),
-            Value::ByteStr(span) => match self.span(*span) {
+            Some(Value::Str(span)) => std::str::from_utf8(self.span(*span)).ok().map(Into::into),
+            Some(Value::ByteStr(span)) => match self.span(*span) {
                 bytes if bytes.is_ascii() => std::str::from_utf8(bytes).ok().map(Into::into),
                 bytes => Some(view::latin1(bytes).into()),
             },
@@ -204,7 +212,7 @@ impl Pickle {
     /// A `str`, or `bytes` that are UTF-8.
     pub fn text(&self, id: NodeId) -> Option<String> {
         match self.value(id) {
-            Value::Bytes(span) => std::str::from_utf8(self.span(*span)).ok().map(Into::into),
+            Some(Value::Bytes(span)) => std::str::from_utf8(self.span(*span)).ok().map(Into::into),
             _ => self.str(id).map(Into::into),
         }
     }
@@ -212,9 +220,9 @@ impl Pickle {
     /// A number or boolean.
     pub fn number(&self, id: NodeId) -> Option<Number> {
         match self.value(id) {
-            Value::Bool(value) => Some(Number::Int((*value).into())),
-            Value::Int(value) => Some(Number::Int((*value).into())),
-            Value::Float(value) => Some(Number::Float(*value)),
+            Some(Value::Bool(value)) => Some(Number::Int((*value).into())),
+            Some(Value::Int(value)) => Some(Number::Int((*value).into())),
+            Some(Value::Float(value)) => Some(Number::Float(*value)),
             _ => None,
         }
     }
@@ -222,7 +230,7 @@ impl Pickle {
     /// The elements of a list or tuple.
     pub fn items(&self, id: NodeId) -> Option<&[NodeId]> {
         match self.value(id) {
-            Value::List(items) | Value::Tuple(items) => Some(items),
+            Some(Value::List(items) | Value::Tuple(items)) => Some(items),
             _ => None,
         }
     }
@@ -230,7 +238,7 @@ impl Pickle {
     /// The keys and values of a dict.
     pub fn entries(&self, id: NodeId) -> Option<&[(NodeId, NodeId)]> {
         match self.value(id) {
-            Value::Dict(entries) => Some(entries),
+            Some(Value::Dict(entries)) => Some(entries),
             _ => None,
         }
     }
@@ -241,7 +249,7 @@ impl Pickle {
         let entries = self.entries(id)?;
         let is_str = |(id, _): &&(NodeId, NodeId)| self.str(*id).is_some_and(|name| name == key);
         let is_bytes = |(id, _): &&(NodeId, NodeId)| match self.value(*id) {
-            Value::Bytes(span) => self.span(*span) == key.as_bytes(),
+            Some(Value::Bytes(span)) => self.span(*span) == key.as_bytes(),
             _ => false,
         };
         let found = entries.iter().find(is_str).or_else(|| entries.iter().find(is_bytes));
@@ -251,7 +259,7 @@ impl Pickle {
     /// An array.
     pub fn array(&self, id: NodeId) -> Option<ArrayView<'_>> {
         match self.value(id) {
-            Value::Array(array) => Some(ArrayView { pickle: self, array }),
+            Some(Value::Array(array)) => Some(ArrayView { pickle: self, array }),
             _ => None,
         }
     }

@@ -29,7 +29,7 @@ pub enum Kind {
 
 /// An element type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dtype {
+pub struct NumpyDtype {
     /// What the elements are.
     pub kind: Kind,
     /// Bytes per element; 8 for objects, as in NumPy.
@@ -38,10 +38,10 @@ pub struct Dtype {
     pub big_endian: bool,
 }
 
-impl Dtype {
+impl NumpyDtype {
     /// The dtype that `numpy.dtype(code)` makes, for the codes that NumPy writes into pickles:
     /// `f4`, `<i8`, `S14`, `O8`.
-    pub fn parse(code: &str) -> Option<Dtype> {
+    pub fn parse(code: &str) -> Option<NumpyDtype> {
         let (big_endian, code) = match code.split_at_checked(1) {
             Some(("<" | "|" | "=", rest)) => (false, rest),
             Some((">", rest)) => (true, rest),
@@ -59,7 +59,7 @@ impl Dtype {
             ("O", None | Some(4 | 8)) => (Kind::Object, 8),
             _ => return None,
         };
-        Some(Dtype { kind, item_size, big_endian })
+        Some(NumpyDtype { kind, item_size, big_endian })
     }
 
     /// Whether the elements are numbers or booleans.
@@ -68,7 +68,7 @@ impl Dtype {
     }
 }
 
-impl fmt::Display for Dtype {
+impl fmt::Display for NumpyDtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bits = self.item_size.saturating_mul(8);
         match self.kind {
@@ -110,7 +110,7 @@ pub enum Order {
 /// An array whose parts agree with each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
-    pub(super) dtype: Dtype,
+    pub(super) dtype: NumpyDtype,
     pub(super) shape: Vec<usize>,
     /// Distance between neighbours on each axis, in elements.
     pub(super) strides: Vec<usize>,
@@ -138,7 +138,7 @@ impl Array {
     /// If there are too many axes or elements, if the product of the shape overflows, if `axes` is
     /// no permutation, or if the data have another size than shape and dtype say.
     pub(super) fn new(
-        dtype: Dtype,
+        dtype: NumpyDtype,
         shape: Vec<usize>,
         order: Order,
         data: Data,
@@ -197,7 +197,7 @@ impl Array {
     /// # Errors
     /// If there are too many axes or elements, or an element lies beyond the data.
     pub(super) fn strided(
-        dtype: Dtype,
+        dtype: NumpyDtype,
         shape: Vec<usize>,
         mut strides: Vec<usize>,
         data: Span,
@@ -232,7 +232,7 @@ impl Array {
     }
 
     /// An array without elements, such as NumPy's constructors make for BUILD to fill.
-    pub(super) fn empty(dtype: Dtype, shape: Vec<usize>) -> Array {
+    pub(super) fn empty(dtype: NumpyDtype, shape: Vec<usize>) -> Array {
         let strides = c_strides(&shape);
         let data = match dtype.kind {
             Kind::Object => Data::Objects(Vec::new()),
@@ -283,7 +283,7 @@ fn permute(shape: &[usize], axes: &[usize]) -> Option<(Vec<usize>, Vec<usize>)> 
 mod tests {
     use super::*;
 
-    const F4: Dtype = Dtype { kind: Kind::Float, item_size: 4, big_endian: false };
+    const F4: NumpyDtype = NumpyDtype { kind: Kind::Float, item_size: 4, big_endian: false };
 
     fn raw(len: usize) -> Data {
         Data::Raw(Span { start: 0, len, decoded: false })
@@ -291,14 +291,14 @@ mod tests {
 
     #[test]
     fn dtype_codes() {
-        assert_eq!(Dtype::parse("f4"), Some(F4));
+        assert_eq!(NumpyDtype::parse("f4"), Some(F4));
         assert_eq!(
-            Dtype::parse(">i8").map(|dtype| dtype.to_string()).unwrap(),
+            NumpyDtype::parse(">i8").map(|dtype| dtype.to_string()).unwrap(),
             "int64 (big-endian)"
         );
-        assert_eq!(Dtype::parse("U16").map(|dtype| dtype.item_size), Some(64));
+        assert_eq!(NumpyDtype::parse("U16").map(|dtype| dtype.item_size), Some(64));
         for code in ["", "f", "f16", "V8", "M8", "i3", "é4", "U99999999999999999999", "f-4"] {
-            assert_eq!(Dtype::parse(code), None, "{code}");
+            assert_eq!(NumpyDtype::parse(code), None, "{code}");
         }
     }
 

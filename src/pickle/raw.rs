@@ -144,9 +144,9 @@ impl Pickle {
     /// A text in whatever form the file has it.
     pub fn raw_text(&self, id: NodeId) -> Option<RawText<'_>> {
         Some(match self.value(id) {
-            Value::Str(span) | Value::HalfStr(span) => of_bytes(self.span(*span).into()),
-            Value::ByteStr(span) => RawText::ByteStr(self.span(*span)),
-            Value::Bytes(span) => RawText::Bytes(self.span(*span)),
+            Some(Value::Str(span) | Value::HalfStr(span)) => of_bytes(self.span(*span).into()),
+            Some(Value::ByteStr(span)) => RawText::ByteStr(self.span(*span)),
+            Some(Value::Bytes(span)) => RawText::Bytes(self.span(*span)),
             _ => return None,
         })
     }

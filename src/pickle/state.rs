@@ -208,10 +208,11 @@ impl<'a> Machine<'a> {
             }
             Value::Dict(entries) if !entries.is_empty() => ALLOCATION_BYTES,
             Value::Storage(_) => (size_of::<Storage>() as u64).saturating_add(ALLOCATION_BYTES),
-            // The array itself, then its shape and strides.
+            // The array itself with the number of its owners, then its shape and strides.
             Value::Array(array) => {
                 let axes = array.shape.len().saturating_mul(2 * size_of::<usize>()) as u64;
-                (size_of::<Array>() as u64).saturating_add(axes).saturating_add(ALLOCATION_BYTES)
+                let own = (size_of::<Array>() + 2 * size_of::<usize>()) as u64;
+                own.saturating_add(axes).saturating_add(ALLOCATION_BYTES)
             }
             _ => 0,
         };

@@ -13,11 +13,12 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::error::PickleError;
 use super::limits::Limits;
 use super::machine::{self, Parts};
-use super::numpy::{Array, Dtype, Kind, Misfit};
+use super::numpy::{Array, Kind, Misfit, NumpyDtype};
 use super::state::Machine;
 use super::value::{Callable, NodeId, Span, Value};
 
@@ -36,7 +37,7 @@ const FREE_REPEATED: u64 = 1 << 20;
 /// A byte range of a tensor's elements.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Storage {
-    pub(super) dtype: Dtype,
+    pub(super) dtype: NumpyDtype,
     /// The elements; empty as long as it is not known where they lie.
     pub(super) span: Span,
     pub(super) is_known: bool,
@@ -212,12 +213,12 @@ impl Machine<'_> {
             // Stands for it until the second run, which knows the place.
             let mut array = Array::empty(dtype, vec![0]);
             array.is_tensor = true;
-            return Ok(Value::Array(Box::new(array)));
+            return Ok(Value::Array(Arc::new(array)));
         }
         let view = View { dtype, shape, strides, offset };
         let most = FREE_REPEATED.saturating_add(self.file_len());
         match view.of(storage.span, most, self.limits) {
-            Ok(array) => Ok(Value::Array(Box::new(array))),
+            Ok(array) => Ok(Value::Array(Arc::new(array))),
             Err(Misfit::Wrong(what)) => Err(self.array_error(what)),
             Err(Misfit::Limit(what, limit, found)) => {
                 Err(PickleError::Limit { offset: self.at, what, limit, found })
@@ -228,7 +229,7 @@ impl Machine<'_> {
 
 /// Which elements of a storage a tensor has.
 struct View {
-    dtype: Dtype,
+    dtype: NumpyDtype,
     shape: Vec<usize>,
     strides: Vec<usize>,
     offset: usize,
@@ -359,12 +360,12 @@ pub(super) fn old_file(
     Ok(parts)
 }
 
-const fn dtype(kind: Kind, item_size: usize) -> Dtype {
-    Dtype { kind, item_size, big_endian: false }
+const fn dtype(kind: Kind, item_size: usize) -> NumpyDtype {
+    NumpyDtype { kind, item_size, big_endian: false }
 }
 
 /// The elements of a storage of a class.
-fn storage_dtype(class: Callable) -> Option<Dtype> {
+fn storage_dtype(class: Callable) -> Option<NumpyDtype> {
     use Callable as Name;
     Some(match class {
         Name::DoubleStorage => dtype(Kind::Float, 8),
@@ -382,7 +383,7 @@ fn storage_dtype(class: Callable) -> Option<Dtype> {
 }
 
 /// The element types that have no class of storage.
-fn torch_dtype(name: Callable) -> Option<Dtype> {
+fn torch_dtype(name: Callable) -> Option<NumpyDtype> {
     match name {
         Callable::TorchUInt16 => Some(dtype(Kind::UInt, 2)),
         Callable::TorchUInt32 => Some(dtype(Kind::UInt, 4)),

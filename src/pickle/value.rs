@@ -1,6 +1,8 @@
 //! What a pickle holds: values that refer to each other by index, and to the file by byte range.
 
-use super::numpy::{Array, Dtype};
+use std::sync::Arc;
+
+use super::numpy::{Array, NumpyDtype};
 use super::tensor::Storage;
 
 /// A value of a pickle: an index into its table of values. Shared objects have one id.
@@ -74,11 +76,11 @@ pub enum Value {
     /// A dict, `OrderedDict`, `defaultdict` or `Counter`, in insertion order, each key once.
     Dict(Vec<(NodeId, NodeId)>),
     /// A NumPy array or a PyTorch tensor.
-    Array(Box<Array>),
+    Array(Arc<Array>),
     /// The elements of a PyTorch tensor, which are no array by themselves.
     Storage(Box<Storage>),
     /// A NumPy dtype.
-    Dtype(Dtype),
+    Dtype(NumpyDtype),
     /// One of the allowed names, used as a value; never called.
     Global(Callable),
 }

@@ -1,9 +1,11 @@
 //! Reading the elements of an array, row by row, in whatever type and order they lie.
 
+use std::sync::Arc;
+
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
 use super::Pickle;
-use super::numpy::{Array, Data, Dtype, Kind};
+use super::numpy::{Array, Data, Kind, NumpyDtype};
 use super::raw::RawText;
 use super::value::NodeId;
 use crate::overflow::Overflows;
@@ -12,7 +14,22 @@ use crate::overflow::Overflows;
 #[derive(Clone, Copy)]
 pub struct ArrayView<'p> {
     pub(super) pickle: &'p Pickle,
-    pub(super) array: &'p Array,
+    pub(super) array: &'p Arc<Array>,
+}
+
+/// An array that keeps the file in which its elements lie: what [`ArrayView`] is as long as the
+/// pickle is at hand. A clone shares both.
+#[derive(Clone)]
+pub struct SharedArray {
+    pickle: Pickle,
+    array: Arc<Array>,
+}
+
+impl SharedArray {
+    /// The array, to be read.
+    pub fn view(&self) -> ArrayView<'_> {
+        ArrayView { pickle: &self.pickle, array: &self.array }
+    }
 }
 
 /// One number of an array.
@@ -53,13 +70,18 @@ impl Number {
 }
 
 impl<'p> ArrayView<'p> {
+    /// The same array, to be kept when the pickle is no longer at hand.
+    pub fn share(&self) -> SharedArray {
+        SharedArray { pickle: self.pickle.clone(), array: Arc::clone(self.array) }
+    }
+
     /// Lengths of the axes.
     pub fn shape(&self) -> &'p [usize] {
         &self.array.shape
     }
 
     /// The element type.
-    pub fn dtype(&self) -> Dtype {
+    pub fn dtype(&self) -> NumpyDtype {
         self.array.dtype
     }
 
@@ -178,7 +200,7 @@ impl<'p> ArrayView<'p> {
 }
 
 /// The number that the bytes of one element are.
-pub(super) fn decode_number(dtype: Dtype, bytes: &[u8]) -> Option<Number> {
+pub(super) fn decode_number(dtype: NumpyDtype, bytes: &[u8]) -> Option<Number> {
     let mut wide = [0_u8; 8];
     let target = wide.get_mut(..bytes.len())?;
     target.copy_from_slice(bytes);

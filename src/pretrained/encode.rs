@@ -1,14 +1,14 @@
 //! Hidden states of many texts, computed a batch at a time when somebody reads them.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::{Array3, s};
 use tch::{Device, Tensor, nn};
 
 use super::{Pretrained, PretrainedError};
 use crate::caught::caught;
-use crate::corpus::Rows;
+use crate::corpus::{RowError, Rows, absent};
 use crate::model::{Bert, Init, TokenError, Tokens, Trace};
 use crate::overflow::Overflows;
 
@@ -17,7 +17,6 @@ pub struct FrozenEncoder {
     /// Behind a lock: libtorch puts all threads to work on one batch.
     bert: Mutex<Bert>,
     width: usize,
-    failure: Mutex<Option<EncodeError>>,
 }
 
 /// Why texts could not be encoded.
@@ -51,7 +50,7 @@ impl FrozenEncoder {
         pretrained.copy_into(&vars, "")?;
         vars.freeze();
         let width = usize::try_from(bert.config().hidden_size).unwrap_or_default();
-        Ok(FrozenEncoder { bert: Mutex::new(bert), width, failure: Mutex::new(None) })
+        Ok(FrozenEncoder { bert: Mutex::new(bert), width })
     }
 
     /// Features per token.
@@ -65,23 +64,16 @@ impl FrozenEncoder {
     ///
     /// # Errors
     /// The tokens are not the encoder's.
-    pub fn rows<'a>(
-        &'a self,
+    pub fn rows(
+        self: &Arc<Self>,
         text_bert: Array3<i32>,
         batch_size: usize,
-        advance: &'a (dyn Fn(u64) + Sync),
-    ) -> Result<Box<dyn Rows + 'a>, EncodeError> {
+        advance: Arc<dyn Fn(u64) + Send + Sync>,
+    ) -> Result<Arc<dyn Rows>, EncodeError> {
         lock(&self.bert).config().check_tokens(text_bert.view())?;
         let recent = Mutex::new(VecDeque::new());
-        Ok(Box::new(EncodedRows { encoder: self, text_bert, batch_size, advance, recent }))
-    }
-
-    /// Whether all rows that were read could be computed.
-    ///
-    /// # Errors
-    /// The first failure of any of them; such rows read as zeros.
-    pub fn check(&self) -> Result<(), EncodeError> {
-        lock(&self.failure).take().map_or(Ok(()), Err)
+        let encoder = Arc::clone(self);
+        Ok(Arc::new(EncodedRows { encoder, text_bert, batch_size, advance, recent }))
     }
 }
 
@@ -90,27 +82,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The rows of one split.
-struct EncodedRows<'a> {
-    encoder: &'a FrozenEncoder,
+struct EncodedRows {
+    encoder: Arc<FrozenEncoder>,
     text_bert: Array3<i32>,
     batch_size: usize,
-    advance: &'a (dyn Fn(u64) + Sync),
+    advance: Arc<dyn Fn(u64) + Send + Sync>,
     /// The batches that were computed last, each with its number.
     recent: Mutex<VecDeque<(usize, Vec<f32>)>>,
 }
 
-impl Rows for EncodedRows<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
-        if let Err(error) = self.copy(sample_idx, out) {
-            lock(&self.encoder.failure).get_or_insert(error);
-            out.fill(0.0);
-        }
-        Overflows::default()
-    }
-}
-
-impl EncodedRows<'_> {
-    fn copy(&self, sample_idx: usize, out: &mut [f32]) -> Result<(), EncodeError> {
+impl Rows for EncodedRows {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
         let batch_idx = sample_idx / self.batch_size;
         // Each thread may be in a batch of its own, and about to enter the next.
         let n_recent = rayon::current_num_threads() + 2;
@@ -122,14 +104,19 @@ impl EncodedRows<'_> {
         }
         let first = (sample_idx % self.batch_size) * out.len();
         let batch = recent.iter().find(|(idx, _)| *idx == batch_idx);
-        if let Some(row) = batch.and_then(|(_, values)| values.get(first..first + out.len())) {
-            out.copy_from_slice(row);
+        let row = batch.and_then(|(_, values)| values.get(first..first + out.len()));
+        out.copy_from_slice(row.ok_or_else(|| absent(sample_idx))?);
+        if out.iter().any(|value| !value.is_finite()) {
+            return Err(EncodeError::NonFinite { sample_idx }.into());
         }
-        Ok(())
+        // They are computed as float32.
+        Ok(Overflows::default())
     }
+}
 
+impl EncodedRows {
     fn compute(&self, batch_idx: usize) -> Result<Vec<f32>, EncodeError> {
-        let (n_samples, _, seq_len) = self.text_bert.dim();
+        let n_samples = self.text_bert.dim().0;
         let start = batch_idx * self.batch_size;
         let end = (start + self.batch_size).min(n_samples);
         let batch = self.text_bert.slice(s![start..end, .., ..]);
@@ -143,10 +130,6 @@ impl EncodedRows<'_> {
         })?;
         drop(bert);
         let values = Vec::<f32>::try_from(&hidden.flatten(0, -1))?;
-        if let Some(idx) = values.iter().position(|value| !value.is_finite()) {
-            let sample_idx = start + idx / (seq_len * self.encoder.width).max(1);
-            return Err(EncodeError::NonFinite { sample_idx });
-        }
         (self.advance)((end - start) as u64);
         Ok(values)
     }

@@ -27,6 +27,7 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::corpus::column::ColumnKind;
 use crate::corpus::{Dataset, SplitName};
 use crate::run::predictions::Prediction;
 use crate::run::record::RunResult;
@@ -215,7 +216,7 @@ fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
     };
     let mut texts = BTreeMap::new();
     for split in &store.manifest().splits {
-        if let Some(of_split) = store.strings(&format!("/{}/raw_text", split.name))? {
+        if let Some(of_split) = store.strings(&ColumnKind::RawText.of(split.name))? {
             texts.extend(split.ids.iter().cloned().zip(of_split));
         }
     }

@@ -140,7 +140,7 @@ mod tests {
         for experiment in Experiment::all() {
             for row in &experiment.rows {
                 for dataset in [Dataset::Mosi, Dataset::Mosei, Dataset::Sims] {
-                    row.hyper_parameters(Preset::of(dataset)).unwrap();
+                    row.hyper_parameters(&Preset::of(dataset)).unwrap();
                 }
                 for (dataset, figures) in &row.paper {
                     let known = metrics::names(dataset.bin_scheme());
@@ -156,7 +156,7 @@ mod tests {
         let folder = |experiment: &str, row: &str| {
             let experiment = Experiment::all().iter().find(|e| e.name == experiment).unwrap();
             let row = experiment.rows.iter().find(|r| r.name == row).unwrap();
-            row.folder(Preset::of(Dataset::Sims)).unwrap()
+            row.folder(&Preset::of(Dataset::Sims)).unwrap()
         };
         assert_eq!(folder("table3", "ALMT"), "almt");
         assert_eq!(folder("fig9", "3"), "almt");

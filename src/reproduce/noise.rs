@@ -268,7 +268,7 @@ pub fn curves(
     split: &TrainingSplit,
     seed: u64,
 ) -> Result<Vec<NoiseCurve>, TrainError> {
-    let almt = checkpoint.network.almt();
+    let Some(almt) = checkpoint.almt() else { return Ok(Vec::new()) };
     let Some(layer) = almt.last_guided() else { return Ok(Vec::new()) };
     let order: Vec<usize> = (0..split.n_samples()).collect();
     let mut curves: Vec<NoiseCurve> = Vec::new();
@@ -289,12 +289,12 @@ pub fn curves(
     each_trace(checkpoint, split, &order, |batch, values| {
         let of_batch;
         (of_batch, ids) = ids.split_at(batch.target.size()[0] as usize);
-        let frames = [&batch.input.audio, &batch.input.vision];
-        for (modality, frames) in [Modality::Audio, Modality::Vision].into_iter().zip(frames) {
+        for modality in [Modality::Audio, Modality::Vision] {
+            let frames = batch.features.get(&modality);
             let h_l = values.get(&format!("h_l_{layer}"));
             if let (Some(h_l), Some(tokens)) = (h_l, tokens_of(&values, modality)) {
                 let attend = |tokens: &Tensor| {
-                    let weights = token_weights(almt, modality, h_l, tokens)?;
+                    let weights = token_weights(&almt, modality, h_l, tokens)?;
                     Some(weights.mean_dim(1, false, None))
                 };
                 let (values, place) = (tokens, Place::Token);
@@ -325,7 +325,7 @@ pub fn sample(
     sample_idx: usize,
     seed: u64,
 ) -> Result<Vec<NoisySample>, TrainError> {
-    let almt = checkpoint.network.almt();
+    let Some(almt) = checkpoint.almt() else { return Ok(Vec::new()) };
     let Some(layer) = almt.last_guided() else { return Ok(Vec::new()) };
     let mut samples = Vec::new();
     each_trace(checkpoint, split, &[sample_idx], |_, values| {
@@ -333,7 +333,7 @@ pub fn sample(
         for modality in [Modality::Vision, Modality::Audio] {
             let Some(tokens) = tokens_of(&values, modality) else { continue };
             let attend = |tokens: &Tensor| {
-                let weights = token_weights(almt, modality, h_l, tokens)?;
+                let weights = token_weights(&almt, modality, h_l, tokens)?;
                 Some(weights.mean_dim(1, false, None))
             };
             let (ids, place) = (&split.ids()[sample_idx..=sample_idx], Place::Token);
@@ -341,7 +341,7 @@ pub fn sample(
             let Some(before) = batch.weights_of(tokens)? else { continue };
             let [peaks, _] = batch.disturbances(&before)?;
             let after = batch.disturbed(&peaks, SHOWN_AMOUNT);
-            let of = |tokens| token_weights(almt, modality, h_l, tokens);
+            let of = |tokens| token_weights(&almt, modality, h_l, tokens);
             if let (Some(peak), Some(before), Some(after)) =
                 (peaks.places.first().copied().flatten(), of(tokens), of(&after))
             {

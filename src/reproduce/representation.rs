@@ -101,7 +101,8 @@ impl Representations {
         split: &TrainingSplit,
         order: &[usize],
     ) -> Result<Representations, TrainError> {
-        let depth = usize::try_from(checkpoint.info.config.model.sizes.ahl_depth).unwrap_or(0);
+        let depth = checkpoint.info.config.almt().map_or(0, |config| config.sizes.ahl_depth);
+        let depth = usize::try_from(depth).unwrap_or(0);
         let mut names = vec!["h_a".to_owned(), "h_v".into()];
         for layer in 1..=depth {
             for name in ["h_l", "h_hyper", "ahl_audio", "ahl_vision"] {

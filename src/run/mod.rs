@@ -3,6 +3,8 @@
 //!
 //! It needs no libtorch, and knows neither how a model computes nor how a run is shown.
 
+#[cfg(feature = "train")]
+mod assign;
 pub mod attention;
 pub mod compare;
 pub mod events;

@@ -1,135 +1,173 @@
-//! Hyper-parameters per dataset: the paper's Table 9, from `schemas/presets/*.toml`.
-
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+//! Hyper-parameters per model and dataset, from `schemas/presets/MODEL/DATASET.toml`: what the model is,
+//! and how it is trained.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::recipe::{Group, Moments, Phase, Rule};
 use super::schedule::Schedule;
-use crate::corpus::{Dataset, Modality};
-use crate::model::{AlmtConfig, AlmtSizes, Sequence, Variant};
-use crate::name::nearest;
+use crate::corpus::Dataset;
+use crate::model::registry::ModelSpec;
 
-/// How a model is trained.
+/// What an epoch does with batches that are left over when gradients of several are added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Remainder {
+    /// A step is taken along their gradients.
+    #[default]
+    Step,
+    /// Their gradients are dropped, as trainers do that begin each epoch with none.
+    Drop,
+}
+
+impl Remainder {
+    fn is_default(&self) -> bool {
+        *self == Remainder::default()
+    }
+}
+
+/// How long a model is trained, and on what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
-    /// Passes over the training split.
+    /// Passes over the training split, at most.
     pub epochs: usize,
-    /// Samples per step; the last step of an epoch may have fewer.
+    /// Samples per batch; the last one of an epoch may have fewer.
     pub batch_size: usize,
-    /// Base learning rate of the schedule.
-    pub lr: f64,
-    /// How the learning rate moves.
-    #[serde(default, skip_serializing_if = "Schedule::is_published")]
-    pub schedule: Schedule,
-    /// Decoupled weight decay of AdamW, on all parameters.
-    pub weight_decay: f64,
+    /// Batches whose gradients are added up for a step.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub accumulate: usize,
+    /// What becomes of batches that are left over at the end of an epoch.
+    #[serde(default, skip_serializing_if = "Remainder::is_default")]
+    pub remainder: Remainder,
+    /// The metric of the validation split that chooses the epoch.
+    #[serde(default = "mae", skip_serializing_if = "is_mae")]
+    pub select: String,
+    /// Epochs without a better one after which a run ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// Parameters that keep their initial values, by what their names begin with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untrained: Vec<String>,
 }
 
-/// All hyper-parameters for one dataset.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+fn one() -> usize {
+    1
+}
+
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+
+fn mae() -> String {
+    "MAE".into()
+}
+
+fn is_mae(name: &str) -> bool {
+    name == "MAE"
+}
+
+/// All hyper-parameters of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Preset {
-    /// Sizes of the model.
-    pub model: AlmtSizes,
-    /// How it is trained.
+    /// The model: its `kind`, and the sizes that its presets have.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub model: ModelSpec,
+    /// How long it is trained, and on what.
     pub training: Training,
-    /// Where the model differs from the published one.
-    #[serde(default, skip_serializing_if = "Variant::is_published")]
-    pub variant: Variant,
+    /// What an epoch consists of, in order.
+    #[serde(rename = "phase")]
+    pub phases: Vec<Phase>,
 }
 
-impl Preset {
-    /// The published hyper-parameters for `dataset`; CH-SIMS v2 takes those of CH-SIMS.
-    pub fn of(dataset: Dataset) -> &'static Preset {
-        static PRESETS: LazyLock<BTreeMap<Dataset, Preset>> = LazyLock::new(|| {
-            let sims = include_str!("../../schemas/presets/sims.toml");
-            [
-                (Dataset::Mosi, include_str!("../../schemas/presets/mosi.toml")),
-                (Dataset::Mosei, include_str!("../../schemas/presets/mosei.toml")),
-                (Dataset::Sims, sims),
-                (Dataset::Simsv2, sims),
-            ]
-            .map(|(dataset, text)| {
-                (dataset, toml::from_str(text).expect("the embedded presets are tested"))
-            })
-            .into()
-        });
-        &PRESETS[&dataset]
+/// A preset as files have it. Those of older versions are of ALMT alone, with its rate under
+/// `[training]` and its variant beside the model.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PresetFile {
+    model: toml::Table,
+    training: toml::Table,
+    variant: Option<toml::Value>,
+    phase: Option<Vec<Phase>>,
+}
+
+impl<'de> Deserialize<'de> for Preset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Preset, D::Error> {
+        PresetFile::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
     }
 }
 
-impl Preset {
-    /// The whole configuration for inputs of the given extents; `None` without text, which guides
-    /// everything else.
-    pub fn config(&self, inputs: &BTreeMap<Modality, Sequence>) -> Option<AlmtConfig> {
-        Some(AlmtConfig {
-            sizes: self.model.clone(),
-            text: *inputs.get(&Modality::Text)?,
-            audio: inputs.get(&Modality::Audio).copied(),
-            vision: inputs.get(&Modality::Vision).copied(),
-            variant: self.variant.clone(),
-        })
+impl TryFrom<PresetFile> for Preset {
+    type Error = toml::de::Error;
+
+    fn try_from(file: PresetFile) -> Result<Preset, toml::de::Error> {
+        let PresetFile { mut model, mut training, variant, phase } = file;
+        if !model.contains_key("kind") {
+            model.insert("kind".into(), "almt".into());
+        }
+        model.extend(variant.map(|variant| ("variant".to_owned(), variant)));
+        let phases = match phase {
+            Some(phases) => phases,
+            None => vec![phase_of_older_version(&mut training)?],
+        };
+        Ok(Preset { model: model.try_into()?, training: training.try_into()?, phases })
     }
 }
 
-/// The names that [`Preset::set`] knows.
-pub const SETTABLE: [&str; 9] = [
-    "token_len",
-    "embedding_depth",
-    "ahl_depth",
-    "fusion_depth",
-    "embedding",
-    "hyper_modality",
-    "guides",
-    "fusion",
-    "fusion_query",
-];
+/// The only phase of ALMT, from a table that older versions wrote.
+fn phase_of_older_version(training: &mut toml::Table) -> Result<Phase, toml::de::Error> {
+    #[derive(Deserialize)]
+    struct Rates {
+        lr: f64,
+        weight_decay: f64,
+        schedule: Option<String>,
+    }
+    let names = ["lr", "weight_decay", "schedule"];
+    let rates: toml::Table = names
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), training.remove(*name)?)))
+        .collect();
+    let Rates { lr, weight_decay, schedule } = rates.try_into()?;
+    let schedule = match schedule.as_deref() {
+        None => Schedule::WarmupCosine,
+        Some(name) => name.parse().map_err(toml::de::Error::custom)?,
+    };
+    Ok(Phase {
+        name: "main".into(),
+        optimizer: Rule::AdamW(Moments::default()),
+        clip_norm: None,
+        clip_value: None,
+        schedule,
+        groups: vec![Group { name: "rest".into(), prefixes: vec![], lr, weight_decay }],
+    })
+}
 
 impl Preset {
-    /// Changes the model by an assignment such as `fusion=gru`, `ahl_depth=2` or `guides=1+3`.
-    ///
-    /// # Errors
-    /// There is no such name or no such value, in a sentence.
-    pub fn set(&mut self, assignment: &str) -> Result<(), String> {
-        let Some((name, value)) = assignment.split_once('=') else {
-            return Err(format!("expected NAME=VALUE, found `{assignment}`"));
-        };
-        let number = || match value.parse::<i64>() {
-            Ok(number) if number > 0 => Ok(number),
-            _ => Err(format!("`{name}`: expected a whole number above 0, found `{value}`")),
-        };
-        fn named<T: std::str::FromStr<Err: std::fmt::Display>>(
-            name: &str,
-            value: &str,
-        ) -> Result<T, String> {
-            value.parse().map_err(|error| format!("`{name}`: {error}"))
-        }
-        let Preset { model, variant, .. } = self;
-        match name {
-            "token_len" => model.token_len = number()?,
-            "embedding_depth" => model.embedding_depth = number()?,
-            "ahl_depth" => model.ahl_depth = number()?,
-            "fusion_depth" => model.fusion_depth = number()?,
-            "embedding" => variant.embedding = named(name, value)?,
-            "hyper_modality" => variant.hyper_modality = named(name, value)?,
-            "fusion" => variant.fusion = named(name, value)?,
-            "fusion_query" => variant.fusion_query = named(name, value)?,
-            "guides" => {
-                let scales: Result<Vec<i64>, _> = value.split('+').map(str::parse).collect();
-                variant.guides = Some(scales.map_err(|_| {
-                    format!("`{name}`: expected scales of language such as 1+3, found `{value}`")
-                })?);
-            }
-            _ => {
-                let meant = nearest(name, SETTABLE).map(|known| format!("; is `{known}` meant?"));
-                let meant = meant.unwrap_or_default();
-                return Err(format!("`{name}` is none of: {}{meant}", SETTABLE.join(", ")));
+    /// The published hyper-parameters of a model for a dataset; `None` of an unknown model.
+    pub fn published(model: &str, dataset: Dataset) -> Option<Preset> {
+        let text = ModelSpec::preset(model, dataset)?;
+        Some(toml::from_str(text).expect("the embedded presets are tested"))
+    }
+
+    /// The published hyper-parameters of ALMT.
+    pub fn of(dataset: Dataset) -> Preset {
+        Preset::published(ModelSpec::NAMES[0], dataset).expect("the default model has a preset")
+    }
+
+    /// Base rate of the group that takes all parameters that no other one names: that of the last phase.
+    pub fn lr(&self) -> f64 {
+        let group = self.phases.last().and_then(|phase| phase.groups.last());
+        group.map_or(f64::NAN, |group| group.lr)
+    }
+
+    /// Sets that rate, in every phase.
+    pub fn set_lr(&mut self, lr: f64) {
+        for phase in &mut self.phases {
+            if let Some(group) = phase.groups.last_mut() {
+                group.lr = lr;
             }
         }
-        Ok(())
     }
 }
 
@@ -138,13 +176,42 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_model_has_a_preset_for_every_dataset() {
+        for model in ModelSpec::NAMES {
+            for dataset in Dataset::ALL {
+                let preset = Preset::published(model, dataset).unwrap();
+                assert_eq!(preset.model.name(), *model);
+                let text = toml::to_string(&preset).unwrap();
+                assert_eq!(toml::from_str::<Preset>(&text).unwrap(), preset, "{model}, {dataset}");
+            }
+        }
+    }
+
+    #[cfg(feature = "train")]
+    #[test]
     fn presets_hold_table_9() {
         for (dataset, fusion_depth) in [(Dataset::Mosi, 2), (Dataset::Mosei, 4), (Dataset::Sims, 4)]
         {
-            let Preset { model, training, .. } = Preset::of(dataset);
+            let preset = Preset::of(dataset);
+            let (lr, Preset { model, training, .. }) = (preset.lr(), preset);
+            let ModelSpec::Almt(model) = model else { panic!("{model:?}") };
+            let model = model.sizes;
             assert_eq!((model.token_len, model.token_dim, model.embedding_depth), (8, 128, 1));
             assert_eq!((model.ahl_depth, model.fusion_depth), (3, fusion_depth));
-            assert_eq!((training.batch_size, training.epochs, training.lr), (64, 200, 1e-4));
+            assert_eq!((training.batch_size, training.epochs, lr), (64, 200, 1e-4));
         }
+    }
+
+    #[test]
+    fn presets_of_older_versions_are_read() {
+        let mut text = toml::to_string(&Preset::of(Dataset::Mosi)).unwrap();
+        text = text.replace("kind = \"almt\"\n", "");
+        let (head, _) = text.split_once("[[phase]]").unwrap();
+        let old = format!("{head}lr = 0.0001\nweight_decay = 0.0001\n");
+        assert_eq!(toml::from_str::<Preset>(&old).unwrap(), Preset::of(Dataset::Mosi));
+        let constant =
+            toml::from_str::<Preset>(&format!("{old}schedule = \"constant\"\n")).unwrap();
+        assert_eq!(constant.phases[0].schedule, Schedule::Constant);
+        assert!(toml::from_str::<Preset>(&format!("{old}momentum = 1\n")).is_err());
     }
 }

@@ -6,10 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schedule::Schedule;
+
 /// A rule by which parameters move.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Rule {
     /// Adam, with weight decay added to the gradient (L2).
@@ -34,7 +37,7 @@ pub enum Rule {
 }
 
 /// What Adam remembers of gradients.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Moments {
     /// How slowly the means of gradients and of their squares forget.
@@ -68,7 +71,7 @@ fn slow() -> f64 {
 }
 
 /// Parameters of one rate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
     /// How the group is called in `--set`.
@@ -91,12 +94,12 @@ impl Group {
 }
 
 /// Whether a parameter is the one of a name, or below it.
-fn is_below(parameter: &str, prefix: &str) -> bool {
+pub fn is_below(parameter: &str, prefix: &str) -> bool {
     parameter.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// One pass over the training split per epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// How the model and `--set` know it.
@@ -109,6 +112,9 @@ pub struct Phase {
     /// Largest size of each entry of a gradient, after the pass of each batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_value: Option<f64>,
+    /// How the rates of all groups move.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// Groups of parameters.
     pub groups: Vec<Group>,
 }
@@ -189,7 +195,14 @@ mod tests {
 
     fn phase(name: &str, groups: Vec<Group>) -> Phase {
         let optimizer = Rule::Adam(Moments::default());
-        Phase { name: name.into(), optimizer, clip_norm: None, clip_value: None, groups }
+        Phase {
+            name: name.into(),
+            optimizer,
+            clip_norm: None,
+            clip_value: None,
+            schedule: Schedule::Constant,
+            groups,
+        }
     }
 
     fn names(names: &[&str]) -> Vec<String> {

@@ -1,52 +1,129 @@
-//! The learning rate of every epoch.
+//! How learning rates move over a run.
 
 use std::f64::consts::PI;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::name::named;
+use crate::name::UnknownName;
 
-/// How the learning rate moves over the epochs of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+/// How a learning rate moves.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
-    /// Linear warm-up, then a cosine: paper Table 9 («Warm Up», «Cosine Annealing»), in the exact
-    /// sequence of Haoyu-ha/ALMT `core/scheduler.py`, a `CosineAnnealingLR` inside a
-    /// `GradualWarmupScheduler`.
+    /// The base rate all the time.
     #[default]
-    WarmupCosine,
-    /// The base rate in every epoch.
     Constant,
+    /// Linear warm-up, then a cosine, a rate per epoch: paper Table 9 («Warm Up», «Cosine Annealing»), in
+    /// the exact sequence of Haoyu-ha/ALMT `core/scheduler.py`, a `CosineAnnealingLR` inside a
+    /// `GradualWarmupScheduler`.
+    WarmupCosine,
+    /// Linear warm-up over a share of all steps, then linear decay to 0, a rate per step
+    /// (`get_linear_schedule_with_warmup` of Hugging Face's transformers).
+    LinearWarmup {
+        /// Share of all steps, in [0, 1].
+        #[serde(default = "tenth")]
+        share: f64,
+    },
+    /// The rate is multiplied by `factor` whenever more than `patience` epochs in a row had no validation
+    /// MAE that is better by a share of 1e-4 (PyTorch's `ReduceLROnPlateau`).
+    Plateau {
+        /// What the rate is multiplied by.
+        #[serde(default = "tenth")]
+        factor: f64,
+        /// Epochs without a better one that pass without a change.
+        #[serde(default = "ten")]
+        patience: usize,
+    },
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
+fn ten() -> usize {
+    10
+}
+
+/// Where a step is in its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Epochs of the run.
+    pub n_epochs: usize,
+    /// Steps of the optimizer that were taken so far.
+    pub n_steps: usize,
+    /// Steps of the optimizer in an epoch.
+    pub steps_per_epoch: usize,
 }
 
 impl Schedule {
-    /// All of them.
-    pub const ALL: [Schedule; 2] = [Schedule::WarmupCosine, Schedule::Constant];
+    /// Names on the command line, each with the schedule that it stands for.
+    pub const NAMED: [(&str, Schedule); 4] = [
+        ("warmup-cosine", Schedule::WarmupCosine),
+        ("constant", Schedule::Constant),
+        ("linear-warmup", Schedule::LinearWarmup { share: 0.1 }),
+        ("plateau", Schedule::Plateau { factor: 0.1, patience: 10 }),
+    ];
 
-    /// The name on the command line and in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Schedule::WarmupCosine => "warmup-cosine",
-            Schedule::Constant => "constant",
-        }
+    /// Whether the rate changes within an epoch.
+    pub fn is_per_step(&self) -> bool {
+        matches!(self, Schedule::LinearWarmup { .. })
     }
 
-    /// Whether this is the published schedule.
-    pub fn is_published(&self) -> bool {
-        *self == Schedule::default()
-    }
-
-    /// Learning rate during `epoch` (counted from 1) of `n_epochs`.
-    pub fn learning_rate(self, base: f64, epoch: usize, n_epochs: usize) -> f64 {
+    /// The learning rate at a moment. `valid` has the validation MAE of each epoch before.
+    pub fn learning_rate(self, base: f64, at: Moment, valid: &[f64]) -> f64 {
         match self {
-            Schedule::WarmupCosine => warm_up_and_cosine(base, epoch, n_epochs),
+            Schedule::WarmupCosine => warm_up_and_cosine(base, at.epoch, at.n_epochs),
             Schedule::Constant => base,
+            Schedule::LinearWarmup { share } => {
+                let all = (at.n_epochs * at.steps_per_epoch) as f64;
+                let (warm_up, step) = ((share * all).floor(), at.n_steps as f64);
+                match step < warm_up {
+                    true => base * step / warm_up,
+                    false => base * ((all - step) / (all - warm_up).max(1.0)).max(0.0),
+                }
+            }
+            Schedule::Plateau { factor, patience } => plateau(base, factor, patience, valid),
         }
     }
 }
 
-named!(Schedule);
+impl std::str::FromStr for Schedule {
+    type Err = UnknownName;
+
+    fn from_str(found: &str) -> Result<Schedule, UnknownName> {
+        let known = Schedule::NAMED.iter().find(|(name, _)| *name == found);
+        known.map(|(_, schedule)| *schedule).ok_or_else(|| UnknownName {
+            found: found.into(),
+            expected: Schedule::NAMED.iter().map(|(name, _)| *name).collect(),
+        })
+    }
+}
+
+/// Changes smaller than this are not made.
+const SMALLEST_CHANGE: f64 = 1e-8;
+
+/// The rate after epochs whose validation errors were `valid`.
+fn plateau(base: f64, factor: f64, patience: usize, valid: &[f64]) -> f64 {
+    let (mut lr, mut best, mut n_worse) = (base, f64::INFINITY, 0);
+    for error in valid {
+        if *error < best * (1.0 - 1e-4) {
+            best = *error;
+            n_worse = 0;
+        } else {
+            n_worse += 1;
+        }
+        if n_worse > patience {
+            n_worse = 0;
+            if lr - lr * factor > SMALLEST_CHANGE {
+                lr *= factor;
+            }
+        }
+    }
+    lr
+}
 
 /// Learning rate during `epoch` (counted from 1) of `n_epochs`.
 ///
@@ -64,4 +141,41 @@ fn warm_up_and_cosine(base: f64, epoch: usize, n_epochs: usize) -> f64 {
     // The first epoch after the warm-up has t = floor(warm_up) + 1.
     let step = t - warm_up.floor() - 1.0;
     base * (1.0 + (PI * step / cosine).cos()) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(n_steps: usize) -> Moment {
+        Moment { epoch: 1, n_epochs: 2, n_steps, steps_per_epoch: 10 }
+    }
+
+    #[test]
+    fn a_linear_warm_up_rises_to_the_base_and_falls_to_zero() {
+        let rate = |n| Schedule::LinearWarmup { share: 0.1 }.learning_rate(1.0, at(n), &[]);
+        assert_eq!([rate(0), rate(1), rate(2)], [0.0, 0.5, 1.0]);
+        assert!((rate(11) - 0.5).abs() < 1e-12);
+        assert!(rate(19) > 0.0 && rate(20) == 0.0);
+    }
+
+    #[test]
+    fn a_plateau_counts_epochs_that_are_hardly_better() {
+        let rate = |valid: &[f64]| {
+            Schedule::Plateau { factor: 0.1, patience: 1 }.learning_rate(1.0, at(0), valid)
+        };
+        assert_eq!(rate(&[1.0, 0.5]), 1.0);
+        // A better one by less than a share of 1e-4 counts as none.
+        assert_eq!(rate(&[1.0, 0.99999]), 1.0);
+        assert_eq!(rate(&[1.0, 0.99999, 0.99998]), 0.1);
+        assert!((rate(&[1.0, 1.0, 1.0, 1.0, 1.0]) - 0.01).abs() < 1e-12);
+        assert_eq!(rate(&[1.0, f64::NAN, 0.9]), 1.0);
+    }
+
+    #[test]
+    fn schedules_are_written_with_their_kind() {
+        let schedule: Schedule = toml::from_str("kind = \"plateau\"\npatience = 3").unwrap();
+        assert_eq!(schedule, Schedule::Plateau { factor: 0.1, patience: 3 });
+        assert!(toml::from_str::<Schedule>("kind = \"constant\"\nshare = 1").is_err());
+    }
 }

@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
+use super::StoreError;
+use super::copy::Unread;
 use super::policy::{Action, Policies};
+use crate::corpus::column::ColumnKind;
 use crate::corpus::values::ValueKind;
 use crate::corpus::{Corpus, FeatureBlock, Modality, SplitName};
 use crate::overflow::Overflows;
@@ -73,18 +76,21 @@ impl Seen {
 pub(super) struct BlockOf<'a> {
     pub(super) split: SplitName,
     pub(super) modality: Modality,
-    pub(super) block: &'a FeatureBlock<'a>,
+    pub(super) block: &'a FeatureBlock,
     pub(super) lengths: Option<&'a [i32]>,
+    /// Ids of its samples.
+    pub(super) ids: &'a [String],
 }
 
 /// The feature blocks of a corpus.
-pub(super) fn blocks<'a>(corpus: &'a Corpus<'a>) -> Vec<BlockOf<'a>> {
-    let of_split = |split: &'a crate::corpus::CorpusSplit<'a>| {
+pub(super) fn blocks<'a>(corpus: &'a Corpus) -> Vec<BlockOf<'a>> {
+    let of_split = |split: &'a crate::corpus::CorpusSplit| {
         split.features.iter().map(|(modality, block)| BlockOf {
             split: split.name,
             modality: *modality,
             block,
             lengths: split.lengths.get(modality).map(Vec::as_slice),
+            ids: &split.ids,
         })
     };
     corpus.splits.iter().flat_map(of_split).collect()
@@ -117,12 +123,15 @@ pub(super) struct Census {
 impl Census {
     /// Goes over all features. Magnitudes from `limit` on are beyond the stored type; means are
     /// formed where `with_means` says so. `advance` is told of every stretch of bytes done.
+    ///
+    /// # Errors
+    /// A sample cannot be read.
     pub(super) fn of(
         blocks: &[BlockOf<'_>],
         limit: f32,
         with_means: bool,
         advance: &(dyn Fn(u64) + Sync),
-    ) -> Census {
+    ) -> Result<Census, StoreError> {
         let has_train = blocks.iter().any(|of| of.split == SplitName::Train);
         let mut census = Census::default();
         for of in blocks {
@@ -132,14 +141,18 @@ impl Census {
             let mut means = vec![Mean::default(); if in_means { feat_dim } else { 0 }];
             for start in (0..n_samples).step_by(ROUND_ROWS) {
                 let end = n_samples.min(start + ROUND_ROWS);
-                let rows: Vec<(Option<Unusual>, Vec<Mean>)> = (start..end)
+                let rows: Vec<Result<_, Unread>> = (start..end)
                     .into_par_iter()
                     .map_init(
                         || vec![0.0_f32; seq_len * feat_dim],
                         |values, sample_idx| of.row(sample_idx, values, limit, in_means),
                     )
                     .collect();
-                for (idx, (unusual, sums)) in rows.into_iter().enumerate() {
+                for (idx, row) in rows.into_iter().enumerate() {
+                    let (unusual, sums) = row.map_err(|unread| {
+                        let column = ColumnKind::Features(of.modality).of(of.split);
+                        StoreError::unreadable(column, unread, of.ids)
+                    })?;
                     if let Some(unusual) = unusual {
                         seen.add(start + idx, &unusual);
                     }
@@ -158,7 +171,7 @@ impl Census {
                 all.n_values += mean.n_values;
             }
         }
-        census
+        Ok(census)
     }
 
     /// Samples of each split in which a value is treated so.
@@ -185,8 +198,9 @@ impl BlockOf<'_> {
         values: &mut [f32],
         limit: f32,
         in_means: bool,
-    ) -> (Option<Unusual>, Vec<Mean>) {
-        let overflows = self.block.rows.read(sample_idx, values);
+    ) -> Result<(Option<Unusual>, Vec<Mean>), Unread> {
+        let read = self.block.rows.read(sample_idx, values);
+        let overflows = read.map_err(|cause| Unread { sample_idx, cause })?;
         let unusual = unusual_in(values, limit, &overflows);
         let mut sums = Vec::new();
         if in_means {
@@ -207,7 +221,7 @@ impl BlockOf<'_> {
                 }
             }
         }
-        (unusual, sums)
+        Ok((unusual, sums))
     }
 }
 

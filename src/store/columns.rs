@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use ndarray::{Array, Dimension};
 
+use super::content::Content;
 use super::digest::{self, Element};
-use crate::corpus::label::Bins;
-use crate::corpus::manifest::Column;
+use crate::corpus::column::{Column, ColumnId, ColumnKind, Dtype};
 use crate::corpus::{Corpus, CorpusSplit, Dataset, FeatureBlock, Modality, SplitName};
 
 /// The columns of one split, in the order in which they are written.
@@ -18,8 +18,7 @@ pub(super) struct SplitColumns<'a> {
 
 /// A column that is about to be written.
 pub(super) struct NewColumn<'a> {
-    /// Name within the split, such as `audio` or `bins/acc_7`.
-    pub(super) name: String,
+    pub(super) kind: ColumnKind,
     /// Extents, the number of samples first.
     pub(super) shape: Vec<usize>,
     pub(super) data: Data<'a>,
@@ -33,23 +32,19 @@ pub(super) enum Data<'a> {
     I8(Vec<i8>),
     Features {
         modality: Modality,
-        block: Block<'a>,
+        block: FeatureBlock,
         /// Recorded numbers of frames, `[n_samples]`.
         lengths: Option<Cow<'a, [i32]>>,
     },
 }
 
-/// A feature block of a corpus, or one made for the purpose.
-pub(super) enum Block<'a> {
-    Borrowed(&'a FeatureBlock<'a>),
-    Owned(FeatureBlock<'a>),
-}
-
-impl<'a> Block<'a> {
-    pub(super) fn get(&self) -> &FeatureBlock<'a> {
-        match self {
-            Block::Borrowed(block) => block,
-            Block::Owned(block) => block,
+impl From<Content> for Data<'_> {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Texts(all) => Data::Strings(all.into()),
+            Content::F32(all) => Data::F32(all.into()),
+            Content::I32(all) => Data::I32(all.into()),
+            Content::I8(all) => Data::I8(all),
         }
     }
 }
@@ -59,29 +54,25 @@ impl NewColumn<'_> {
     /// known only after they were written.
     pub(super) fn entry(&self, split: SplitName) -> Option<Column> {
         let (dtype, blake3) = match &self.data {
-            Data::Strings(texts) => ("string", digest::of_strings(texts)),
+            Data::Strings(texts) => (Dtype::String, digest::of_strings(texts)),
             Data::F32(values) => (f32::DTYPE, digest::of_values(values)),
             Data::I32(values) => (i32::DTYPE, digest::of_values(values)),
             Data::I8(values) => (i8::DTYPE, digest::of_values(values)),
             Data::Features { .. } => return None,
         };
-        Some(Column { dtype: dtype.into(), blake3, ..self.unwritten(split) })
+        Some(Column { blake3, ..self.unwritten(split, dtype) })
     }
 
-    /// The manifest's entry without type and digest.
-    pub(super) fn unwritten(&self, split: SplitName) -> Column {
-        Column {
-            path: format!("/{split}/{}", self.name),
-            dtype: String::new(),
-            shape: self.shape.clone(),
-            blake3: String::new(),
-        }
+    /// The manifest's entry without the digest.
+    pub(super) fn unwritten(&self, split: SplitName, dtype: Dtype) -> Column {
+        let id = self.kind.clone().of(split);
+        Column { id, dtype, shape: self.shape.clone(), blake3: String::new() }
     }
 }
 
 /// The columns of a corpus; `changes` gets a sentence for each change of a text.
 pub(super) fn of_corpus<'a>(
-    corpus: &'a Corpus<'a>,
+    corpus: &'a Corpus,
     dataset: Dataset,
     changes: &mut Vec<String>,
 ) -> Vec<SplitColumns<'a>> {
@@ -89,62 +80,61 @@ pub(super) fn of_corpus<'a>(
 }
 
 fn of_split<'a>(
-    split: &'a CorpusSplit<'a>,
+    split: &'a CorpusSplit,
     dataset: Dataset,
     changes: &mut Vec<String>,
 ) -> SplitColumns<'a> {
     let mut columns = Vec::new();
-    let mut add = |name: String, shape: &[usize], data: Data<'a>| {
-        columns.push(NewColumn { name, shape: shape.to_vec(), data });
+    let mut add = |kind: ColumnKind, shape: &[usize], data: Data<'a>| {
+        columns.push(NewColumn { kind, shape: shape.to_vec(), data });
     };
     let n_samples = [split.ids.len()];
-    let ids = without_nul(split.name, "id", &split.ids, changes);
-    add("id".into(), &n_samples, Data::Strings(ids.clone()));
-    for (name, texts) in [("raw_text", &split.raw_text), ("annotations", &split.annotations)] {
+    let ids = without_nul(&ColumnKind::Id.of(split.name), &split.ids, changes);
+    add(ColumnKind::Id, &n_samples, Data::Strings(ids.clone()));
+    for (kind, texts) in
+        [(ColumnKind::RawText, &split.raw_text), (ColumnKind::Annotations, &split.annotations)]
+    {
         if let Some(texts) = texts {
-            let texts = without_nul(split.name, name, texts, changes);
-            add(name.into(), &n_samples, Data::Strings(texts));
+            let texts = without_nul(&kind.clone().of(split.name), texts, changes);
+            add(kind, &n_samples, Data::Strings(texts));
         }
     }
     for (modality, block) in &split.features {
         let lengths = split.lengths.get(modality).map(|all| Cow::Borrowed(all.as_slice()));
         let (modality, shape) = (*modality, block.shape);
-        let data = Data::Features { modality, block: Block::Borrowed(block), lengths };
-        add(modality.name().into(), &shape, data);
+        let data = Data::Features { modality, block: block.clone(), lengths };
+        add(ColumnKind::Features(modality), &shape, data);
     }
     if let Some(tokens) = &split.text_bert {
-        add("text_bert".into(), tokens.shape(), Data::I32(in_order(tokens)));
+        add(ColumnKind::TextBert, tokens.shape(), Data::I32(in_order(tokens)));
     }
     if let Some(words) = &split.words {
-        add("words".into(), words.shape(), Data::I32(in_order(words)));
+        add(ColumnKind::Words, words.shape(), Data::I32(in_order(words)));
     }
     for (modality, lengths) in &split.lengths {
-        add(format!("{modality}_lengths"), &[lengths.len()], Data::I32(lengths.into()));
+        let data = Data::I32(lengths.into());
+        add(ColumnKind::Lengths(*modality), &[lengths.len()], data);
     }
     let labels = &split.regression_labels;
     if let Some(overall) = &labels.overall {
-        add("regression_labels".into(), &[overall.len()], Data::F32(overall.into()));
+        add(ColumnKind::RegressionLabels, &[overall.len()], Data::F32(overall.into()));
     }
     for (modality, values) in &labels.by_modality {
-        let suffix = match modality {
-            Modality::Text => "T",
-            Modality::Audio => "A",
-            Modality::Vision => "V",
-        };
-        add(format!("regression_labels_{suffix}"), &[values.len()], Data::F32(values.into()));
+        let data = Data::F32(values.into());
+        add(ColumnKind::RegressionLabelsOf(*modality), &[values.len()], data);
     }
     if let Some(classes) = &split.classification_labels {
-        add("classification_labels".into(), &[classes.len()], Data::I32(classes.into()));
+        add(ColumnKind::ClassificationLabels, &[classes.len()], Data::I32(classes.into()));
     }
     if let Some(emotions) = &split.emotion_labels {
-        add("emotion_labels".into(), emotions.shape(), Data::F32(in_order(emotions)));
+        add(ColumnKind::EmotionLabels, emotions.shape(), Data::F32(in_order(emotions)));
     }
     if let Some(overall) = &labels.overall {
         let scheme = dataset.bin_scheme();
         for bins in scheme.bins() {
             let classes: Vec<i8> =
                 overall.iter().map(|label| scheme.class(*bins, *label)).collect();
-            add(format!("bins/{}", Bins::name(*bins)), &[classes.len()], Data::I8(classes));
+            add(ColumnKind::Bins(*bins), &[classes.len()], Data::I8(classes));
         }
     }
     SplitColumns { name: split.name, ids, columns }
@@ -161,8 +151,7 @@ fn in_order<T: Clone, D: Dimension>(values: &Array<T, D>) -> Cow<'_, [T]> {
 /// HDF5's strings end at the first NUL; one inside a text becomes a space, in every format, and is
 /// said so in the notes.
 fn without_nul<'a>(
-    split: SplitName,
-    name: &str,
+    column: &ColumnId,
     texts: &'a [String],
     changes: &mut Vec<String>,
 ) -> Cow<'a, [String]> {
@@ -170,6 +159,6 @@ fn without_nul<'a>(
     if n_nul == 0 {
         return Cow::Borrowed(texts);
     }
-    changes.push(format!("/{split}/{name}: NUL characters in {n_nul} texts became spaces"));
+    changes.push(format!("{column}: NUL characters in {n_nul} texts became spaces"));
     texts.iter().map(|text| text.replace('\0', " ")).collect()
 }

@@ -14,9 +14,9 @@ use rayon::prelude::*;
 use super::census::{Seen, Unusual};
 use super::digest::{self, Element, Feature};
 use super::policy::{Action, Policies};
-use crate::corpus::FeatureBlock;
 use crate::corpus::stats::BlockStats;
 use crate::corpus::values::ValueKind;
+use crate::corpus::{FeatureBlock, RowError};
 use crate::overflow::Overflows;
 
 /// Values of one piece: 256 KiB of float32.
@@ -39,8 +39,16 @@ pub(super) struct Tally {
 pub(super) enum CopyError {
     /// The file could not be written to.
     Write(io::Error),
+    /// A sample could not be read.
+    Read(Unread),
     /// A sample has values that the policies do not allow; all of its unusual ones.
     Refused(Seen),
+}
+
+/// A sample that could not be read.
+pub(super) struct Unread {
+    pub(super) sample_idx: usize,
+    pub(super) cause: RowError,
 }
 
 impl Tally {
@@ -76,7 +84,7 @@ pub(super) struct Repair<'a> {
 
 /// A block `[n_samples, seq_len, feat_dim]` on its way into a store, where its values are `T`.
 pub(super) struct Pass<'a, T> {
-    pub(super) block: &'a FeatureBlock<'a>,
+    pub(super) block: &'a FeatureBlock,
     /// Recorded numbers of frames, `[n_samples]`.
     pub(super) lengths: Option<&'a [i32]>,
     pub(super) repair: Repair<'a>,
@@ -101,7 +109,7 @@ pub(super) fn copy_block<T: Feature>(
     for round_start in (0..n_samples).step_by(piece_rows * ROUND_PIECES) {
         let n_rows = (n_samples - round_start).min(piece_rows * ROUND_PIECES);
         let n_values = n_rows * row_len;
-        let fill = || -> Vec<Vec<Row>> {
+        let fill = || -> Vec<Result<Vec<Row>, Unread>> {
             let pieces = filling.par_iter_mut().enumerate().take(n_rows.div_ceil(piece_rows));
             pieces
                 .map(|(piece_idx, buffer)| {
@@ -113,12 +121,18 @@ pub(super) fn copy_block<T: Feature>(
         };
         let (rows, written) = rayon::join(fill, || sink.take(&writing, n_writing));
         written.map_err(CopyError::Write)?;
+        let rows = in_order(rows).map_err(CopyError::Read)?;
         tally.add(round_start, rows.iter().flatten())?;
         std::mem::swap(&mut filling, &mut writing);
         n_writing = n_values;
     }
     sink.take(&writing, n_writing).map_err(CopyError::Write)?;
     Ok((digest::finish(&sink.hasher), tally))
+}
+
+/// Pieces in their order, or the first failure in this order, whichever thread came to which first.
+fn in_order(pieces: Vec<Result<Vec<Row>, Unread>>) -> Result<Vec<Vec<Row>>, Unread> {
+    pieces.into_iter().collect()
 }
 
 /// Where finished rounds go, in order.
@@ -170,24 +184,25 @@ impl<T: Feature> Pass<'_, T> {
     }
 
     /// Reads and checks the samples from `start` on, on all threads, until `out` is full.
-    pub(super) fn fill(&self, start: usize, out: &mut [f32]) -> Vec<Row> {
+    pub(super) fn fill(&self, start: usize, out: &mut [f32]) -> Result<Vec<Row>, Unread> {
         let row_len = self.row_len().max(1);
         let piece_rows = (PIECE_VALUES / row_len).max(1);
         let pieces = out.par_chunks_mut(piece_rows * row_len).enumerate();
-        let rows: Vec<Vec<Row>> =
+        let rows: Vec<Result<Vec<Row>, Unread>> =
             pieces.map(|(idx, piece)| self.piece(start + idx * piece_rows, piece)).collect();
-        rows.into_iter().flatten().collect()
+        Ok(in_order(rows)?.into_iter().flatten().collect())
     }
 
-    fn piece(&self, start: usize, piece: &mut [f32]) -> Vec<Row> {
+    fn piece(&self, start: usize, piece: &mut [f32]) -> Result<Vec<Row>, Unread> {
         let rows = piece.chunks_mut(self.row_len().max(1)).enumerate();
         rows.map(|(row_idx, values)| self.row(start + row_idx, values)).collect()
     }
 
-    fn row(&self, sample_idx: usize, values: &mut [f32]) -> Row {
+    fn row(&self, sample_idx: usize, values: &mut [f32]) -> Result<Row, Unread> {
         let feat_dim = self.block.shape[2];
         let length = self.lengths.and_then(|lengths| lengths.get(sample_idx)).copied();
-        let overflows = self.block.rows.read(sample_idx, values);
+        let read = self.block.rows.read(sample_idx, values);
+        let overflows = read.map_err(|cause| Unread { sample_idx, cause })?;
         let mut stats = BlockStats::of_sample(values, feat_dim, length);
         let mut settled = None;
         if stats.n_nonfinite() > 0 || stats.max >= T::LIMIT || stats.min <= -T::LIMIT {
@@ -197,7 +212,7 @@ impl<T: Feature> Pass<'_, T> {
         if settled.is_some() || T::DTYPE != <f32 as Element>::DTYPE {
             stats = BlockStats::of_sample(values, feat_dim, length);
         }
-        Row { stats, settled }
+        Ok(Row { stats, settled })
     }
 
     /// Goes through the values of a sample that has some that the stored type cannot hold.

@@ -3,14 +3,14 @@
 use half::f16;
 
 use super::digest::{self, Feature};
-use super::{Store, StoreError};
-use crate::corpus::manifest::Column;
+use super::{FeatureDtype, Store, StoreError};
+use crate::corpus::column::{Column, ColumnKind};
 use crate::corpus::{Modality, SplitName};
 
 /// A feature block on its way out of a store, for formats that take all blocks side by side.
-pub struct FeatureReader<'a> {
-    store: &'a Store,
-    column: &'a Column,
+pub struct FeatureReader {
+    store: Store,
+    column: Column,
     row_len: usize,
     hasher: blake3::Hasher,
     /// Samples read from the store.
@@ -28,12 +28,12 @@ impl Store {
         &self,
         split: SplitName,
         modality: Modality,
-    ) -> Result<FeatureReader<'_>, StoreError> {
-        let column = self.column(&format!("/{split}/{modality}"))?;
+    ) -> Result<FeatureReader, StoreError> {
+        let column = self.column(&ColumnKind::Features(modality).of(split))?;
         let [_, seq_len, feat_dim] = self.shape3(column)?;
         Ok(FeatureReader {
-            store: self,
-            column,
+            store: self.clone(),
+            column: column.clone(),
             row_len: seq_len * feat_dim,
             hasher: blake3::Hasher::new(),
             n_read: 0,
@@ -42,21 +42,21 @@ impl Store {
     }
 }
 
-impl FeatureReader<'_> {
+impl FeatureReader {
     /// The next samples, `[n_samples, seq_len, feat_dim]` row by row; fewer at the end.
     ///
     /// # Errors
     /// The features cannot be read, or, known only with the last of them, differ from their digest.
     pub fn next(&mut self, n_samples: usize) -> Result<Vec<f32>, StoreError> {
-        let n_all = self.column.shape.first().copied().unwrap_or(0);
+        let n_all = self.column.n_samples();
         let wanted = n_samples.min(n_all).saturating_mul(self.row_len);
         while self.ahead.len() < wanted && self.n_read < n_all {
-            match self.column.dtype.as_str() {
-                "float16" => self.read::<f16>()?,
-                _ => self.read::<f32>()?,
+            match self.store.feature_dtype(&self.column)? {
+                FeatureDtype::Float32 => self.read::<f32>()?,
+                FeatureDtype::Float16 => self.read::<f16>()?,
             }
             if self.n_read == n_all {
-                self.store.compare_digest(self.column, &digest::finish(&self.hasher))?;
+                self.store.compare_digest(&self.column, &digest::finish(&self.hasher))?;
             }
         }
         let rest = self.ahead.split_off(wanted.min(self.ahead.len()));
@@ -64,7 +64,7 @@ impl FeatureReader<'_> {
     }
 
     fn read<T: Feature>(&mut self) -> Result<(), StoreError> {
-        let values = self.store.piece::<T>(self.column, self.n_read)?;
+        let values = self.store.piece::<T>(&self.column, self.n_read)?;
         digest::update(&mut self.hasher, &values);
         self.n_read += values.len() / self.row_len.max(1);
         self.ahead.extend_from_slice(&T::widen(&values));

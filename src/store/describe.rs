@@ -2,6 +2,7 @@
 
 use super::read::{Store, column_bytes};
 use super::{StoreError, VERSION};
+use crate::corpus::column::{Column, ColumnKind, Dtype};
 use crate::tree::Tree;
 use crate::words::human_bytes;
 
@@ -15,17 +16,18 @@ impl Store {
         let mut children = Vec::new();
         for split in &manifest.splits {
             let first: Vec<&str> = split.ids.iter().take(3).map(String::as_str).collect();
-            let prefix = format!("/{}/", split.name);
-            let columns = manifest.columns.iter().filter_map(|column| {
-                let name = column.path.strip_prefix(&prefix)?;
-                let detail = match (name, column.dtype.as_str()) {
-                    ("id", _) => format!("string {:?}  first: {}", column.shape, first.join(", ")),
-                    (_, "string") => format!("string {:?}", column.shape),
-                    (_, dtype) => {
-                        format!("{dtype} {:?} {}", column.shape, human_bytes(column_bytes(column)))
+            let columns = manifest.columns_of(split.name).map(|column| {
+                let Column { id, dtype, shape, .. } = column;
+                let detail = match (&id.kind, dtype) {
+                    (ColumnKind::Id, _) => {
+                        format!("{dtype} {shape:?}  first: {}", first.join(", "))
+                    }
+                    (_, Dtype::String) => format!("{dtype} {shape:?}"),
+                    (_, _) => {
+                        format!("{dtype} {shape:?} {}", human_bytes(column_bytes(column)))
                     }
                 };
-                Some(Tree::leaf(name, detail))
+                Tree::leaf(column.name(), detail)
             });
             children.push(Tree {
                 name: split.name.to_string(),

@@ -5,19 +5,21 @@ use std::borrow::Cow;
 use blake3::Hasher;
 use half::f16;
 
+use crate::corpus::column::Dtype;
+
 /// Element types of a store's numeric datasets. Every pattern of bits is a value.
 pub trait Element: hdf5::H5Type + bytemuck::Pod + Send + Sync {
-    /// The name in the manifest, which is numpy's.
-    const DTYPE: &'static str;
+    /// The type in the manifest.
+    const DTYPE: Dtype;
 
     /// Swaps the bytes of one value.
     fn swap(self) -> Self;
 }
 
 macro_rules! element {
-    ($($kind:ty, $swap:expr => $name:literal),*) => {$(
+    ($($kind:ty, $swap:expr => $dtype:ident),*) => {$(
         impl Element for $kind {
-            const DTYPE: &'static str = $name;
+            const DTYPE: Dtype = Dtype::$dtype;
 
             fn swap(self) -> Self {
                 $swap(self)
@@ -27,10 +29,10 @@ macro_rules! element {
 }
 
 element!(
-    f32, |value: f32| f32::from_bits(value.to_bits().swap_bytes()) => "float32",
-    f16, |value: f16| f16::from_bits(value.to_bits().swap_bytes()) => "float16",
-    i32, i32::swap_bytes => "int32",
-    i8, i8::swap_bytes => "int8"
+    f32, |value: f32| f32::from_bits(value.to_bits().swap_bytes()) => Float32,
+    f16, |value: f16| f16::from_bits(value.to_bits().swap_bytes()) => Float16,
+    i32, i32::swap_bytes => Int32,
+    i8, i8::swap_bytes => Int8
 );
 
 /// Element types of feature blocks, all of which are float32 outside the store.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::corpus::column::Dtype;
 use crate::name::named;
 
 /// A file format.
@@ -92,9 +93,14 @@ impl FeatureDtype {
 
     /// The name on the command line, and numpy's.
     pub fn name(self) -> &'static str {
+        self.dtype().name()
+    }
+
+    /// The type of columns of such features.
+    pub fn dtype(self) -> Dtype {
         match self {
-            FeatureDtype::Float32 => "float32",
-            FeatureDtype::Float16 => "float16",
+            FeatureDtype::Float32 => Dtype::Float32,
+            FeatureDtype::Float16 => Dtype::Float16,
         }
     }
 

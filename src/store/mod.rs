@@ -45,6 +45,7 @@
 mod arrow;
 mod census;
 mod columns;
+mod content;
 mod copy;
 mod cursor;
 mod describe;
@@ -61,6 +62,7 @@ mod settled;
 mod verify;
 mod write;
 
+pub use content::Content;
 pub use cursor::FeatureReader;
 pub use digest::Element;
 pub(crate) use digest::le_bytes;
@@ -75,7 +77,8 @@ pub use write::{EntryInfo, Outcome, OutputOptions, SourceInfo, WriteOptions, wri
 
 use std::path::PathBuf;
 
-use crate::corpus::SplitName;
+use crate::corpus::column::ColumnId;
+use crate::corpus::{RowError, SplitName};
 use crate::signature::{self, Role};
 
 /// The version that this program writes, and the only one that it reads.
@@ -188,6 +191,18 @@ pub enum StoreError {
         /// The split.
         split: SplitName,
     },
+    /// A sample of what was to be written could not be read or computed.
+    #[error("{column}: sample {sample_idx} (`{id}`) cannot be read: {cause}")]
+    Unreadable {
+        /// The column that it belongs to.
+        column: ColumnId,
+        /// Its place in the split, counted from 0.
+        sample_idx: usize,
+        /// Its id.
+        id: String,
+        /// What its source said.
+        cause: RowError,
+    },
     /// Values that the chosen policies do not allow.
     #[error("{0}")]
     Refused(Box<RefusedValues>),
@@ -207,6 +222,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The error that a sample of `column`, whose samples have `ids`, could not be read.
+    fn unreadable(column: ColumnId, unread: copy::Unread, ids: &[String]) -> StoreError {
+        let copy::Unread { sample_idx, cause } = unread;
+        let id = ids.get(sample_idx).cloned().unwrap_or_default();
+        StoreError::Unreadable { column, sample_idx, id, cause }
+    }
+
     /// What is at `path`, which is no store; `None` if that is not known.
     fn of_other(path: &std::path::Path) -> Option<StoreError> {
         let known = signature::of_path(path).filter(|known| known.kind.role != Role::Store)?;

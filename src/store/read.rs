@@ -1,7 +1,9 @@
 //! Reading a store. Nothing in the file is believed before it is compared.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use half::f16;
 use ndarray::{Array3, ArrayD};
@@ -9,14 +11,20 @@ use ndarray::{Array3, ArrayD};
 use super::arrow::ArrowReader;
 use super::digest::{self, Element, Feature};
 use super::hdf5::Hdf5Reader;
-use super::{Format, StoreError};
-use crate::corpus::manifest::{Column, Manifest, store_digest};
+use super::{FeatureDtype, Format, StoreError};
+use crate::corpus::column::{Column, ColumnId, ColumnKind, Dtype};
+use crate::corpus::manifest::{Manifest, store_digest};
 use crate::corpus::{Modality, SplitName};
 
-/// An open store.
-pub struct Store {
+/// An open store. This is a handle: a clone shares the files, which are kept open for as long as there
+/// is one.
+#[derive(Clone)]
+pub struct Store(Arc<StoreInner>);
+
+/// What the handles of a store share.
+struct StoreInner {
     path: PathBuf,
-    pub(super) reader: Reader,
+    reader: Reader,
     manifest: Manifest,
 }
 
@@ -41,14 +49,19 @@ impl Store {
             let (reader, manifest) = Hdf5Reader::open(path)?;
             (Reader::Hdf5(reader), manifest)
         };
-        let store = Store { path: path.into(), reader, manifest };
+        let store = Store(Arc::new(StoreInner { path: path.into(), reader, manifest }));
         store.check_structure()?;
         Ok(store)
     }
 
+    /// What reads the file or files.
+    pub(super) fn reader(&self) -> &Reader {
+        &self.0.reader
+    }
+
     /// The format of the store.
     pub fn format(&self) -> Format {
-        match self.reader {
+        match &self.0.reader {
             Reader::Hdf5(_) => Format::Hdf5,
             Reader::Arrow(_) => Format::Arrow,
         }
@@ -56,7 +69,7 @@ impl Store {
 
     /// Bytes of the file, or of all files of the folder but the manifest.
     pub fn size(&self) -> u64 {
-        match &self.reader {
+        match &self.0.reader {
             Reader::Hdf5(file) => file.size(),
             Reader::Arrow(folder) => folder.size(),
         }
@@ -64,34 +77,34 @@ impl Store {
 
     /// The file or folder.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
     }
 
     /// The files that the store consists of.
     pub fn files(&self) -> Vec<PathBuf> {
-        match &self.reader {
-            Reader::Hdf5(_) => vec![self.path.clone()],
+        match &self.0.reader {
+            Reader::Hdf5(_) => vec![self.0.path.clone()],
             Reader::Arrow(folder) => folder.files(),
         }
     }
 
     /// The file that a split lies in; `None` where the split is absent.
     pub fn file_of(&self, split: SplitName) -> Option<PathBuf> {
-        self.manifest.split(split)?;
-        match &self.reader {
-            Reader::Hdf5(_) => Some(self.path.clone()),
+        self.0.manifest.split(split)?;
+        match &self.0.reader {
+            Reader::Hdf5(_) => Some(self.0.path.clone()),
             Reader::Arrow(folder) => Some(folder.file_of(split)),
         }
     }
 
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        &self.0.manifest
     }
 
     /// Segment ids of a split in order; empty where the split is absent.
     pub fn ids(&self, split: SplitName) -> &[String] {
-        self.manifest.split(split).map_or(&[], |entry| &entry.ids)
+        self.0.manifest.split(split).map_or(&[], |entry| &entry.ids)
     }
 
     /// Overall regression labels, `[n_samples]`; `None` where the split has none.
@@ -99,7 +112,7 @@ impl Store {
     /// # Errors
     /// The labels cannot be read, or differ from their digest.
     pub fn labels(&self, split: SplitName) -> Result<Option<Vec<f32>>, StoreError> {
-        let column = self.manifest.column(&format!("/{split}/regression_labels"));
+        let column = self.0.manifest.column(&ColumnKind::RegressionLabels.of(split));
         column.map(|column| self.checked_values::<f32>(column)).transpose()
     }
 
@@ -122,7 +135,7 @@ impl Store {
         split: SplitName,
         modality: Modality,
     ) -> Result<Option<Array3<f32>>, StoreError> {
-        let Some(column) = self.manifest.column(&format!("/{split}/{modality}")) else {
+        let Some(column) = self.0.manifest.column(&ColumnKind::Features(modality).of(split)) else {
             return Ok(None);
         };
         let shape = self.shape3(column)?;
@@ -134,7 +147,7 @@ impl Store {
         self.compare_digest(column, &digest)?;
         Array3::from_shape_vec(shape, values)
             .map(Some)
-            .map_err(|error| self.damaged(&column.path, error.to_string()))
+            .map_err(|error| self.damaged(&column.id, error.to_string()))
     }
 
     /// Features of one modality a few samples at a time, in order, for what need not have all of
@@ -149,7 +162,7 @@ impl Store {
         modality: Modality,
         mut take: impl FnMut(&[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let column = self.column(&format!("/{split}/{modality}"))?;
+        let column = self.column(&ColumnKind::Features(modality).of(split))?;
         let digest = self.pieces(column, |_, values| take(values))?;
         Ok(self.compare_digest(column, &digest)?)
     }
@@ -166,10 +179,19 @@ impl Store {
         row_idx: usize,
         out: &mut [f32],
     ) -> Result<(), StoreError> {
-        let column = self.column(&format!("/{split}/{modality}"))?;
-        match column.dtype.as_str() {
-            "float16" => self.sample_of::<f16>(column, row_idx, out),
-            _ => self.sample_of::<f32>(column, row_idx, out),
+        self.sample_of_column(self.column(&ColumnKind::Features(modality).of(split))?, row_idx, out)
+    }
+
+    /// As [`Store::sample`], of a column that is known to be there.
+    pub(super) fn sample_of_column(
+        &self,
+        column: &Column,
+        row_idx: usize,
+        out: &mut [f32],
+    ) -> Result<(), StoreError> {
+        match self.feature_dtype(column)? {
+            FeatureDtype::Float32 => self.sample_of::<f32>(column, row_idx, out),
+            FeatureDtype::Float16 => self.sample_of::<f16>(column, row_idx, out),
         }
     }
 
@@ -179,13 +201,13 @@ impl Store {
         row_idx: usize,
         out: &mut [f32],
     ) -> Result<(), StoreError> {
-        let values: Cow<'_, [T]> = match &self.reader {
+        let values: Cow<'_, [T]> = match &self.0.reader {
             Reader::Hdf5(file) => Cow::Owned(file.samples(column, row_idx..row_idx + 1)?),
             Reader::Arrow(folder) => folder.piece(column, row_idx)?,
         };
         match values.get(..out.len()) {
             Some(values) => out.copy_from_slice(&T::widen(values)),
-            None => return Err(self.damaged(&column.path, format!("sample {row_idx} is absent"))),
+            None => return Err(self.damaged(&column.id, format!("sample {row_idx} is absent"))),
         }
         Ok(())
     }
@@ -194,15 +216,11 @@ impl Store {
     ///
     /// # Errors
     /// The column is of another type, cannot be read, or differs from its digest.
-    pub fn numbers<T: Element>(&self, path: &str) -> Result<Option<ArrayD<T>>, StoreError> {
-        let Some(column) = self.manifest.column(path) else { return Ok(None) };
-        if column.dtype != T::DTYPE {
-            let problem = format!("expected {}, found {}", T::DTYPE, column.dtype);
-            return Err(self.damaged(path, problem));
-        }
+    pub fn numbers<T: Element>(&self, id: &ColumnId) -> Result<Option<ArrayD<T>>, StoreError> {
+        let Some(column) = self.0.manifest.column(id) else { return Ok(None) };
         ArrayD::from_shape_vec(column.shape.as_slice(), self.checked_values::<T>(column)?)
             .map(Some)
-            .map_err(|error| self.damaged(path, error.to_string()))
+            .map_err(|error| self.damaged(id, error.to_string()))
     }
 
     /// Recorded numbers of frames, `[n_samples]`; `None` where the store has none.
@@ -214,16 +232,16 @@ impl Store {
         split: SplitName,
         modality: Modality,
     ) -> Result<Option<Vec<i32>>, StoreError> {
-        let column = self.manifest.column(&format!("/{split}/{modality}_lengths"));
+        let column = self.0.manifest.column(&ColumnKind::Lengths(modality).of(split));
         column.map(|column| self.checked_values::<i32>(column)).transpose()
     }
 
     /// Strings of one column such as `/train/raw_text`; `None` where the store has none.
     ///
     /// # Errors
-    /// The column cannot be read, or differs from its digest.
-    pub fn strings(&self, path: &str) -> Result<Option<Vec<String>>, StoreError> {
-        let Some(column) = self.manifest.column(path) else { return Ok(None) };
+    /// The column is of another type, cannot be read, or differs from its digest.
+    pub fn strings(&self, id: &ColumnId) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(column) = self.0.manifest.column(id) else { return Ok(None) };
         let values = self.raw_strings(column)?;
         self.compare_digest(column, &digest::of_strings(&values))?;
         Ok(Some(values))
@@ -234,7 +252,7 @@ impl Store {
         split: SplitName,
         modality: Modality,
     ) -> Result<Option<Vec<i32>>, StoreError> {
-        let column = self.manifest.column(&format!("/{split}/{modality}_lengths"));
+        let column = self.0.manifest.column(&ColumnKind::Lengths(modality).of(split));
         column.map(|column| self.values(column)).transpose()
     }
 
@@ -247,16 +265,16 @@ impl Store {
 
     /// A column's path, and where its bytes lie.
     pub(super) fn place(&self, column: &Column) -> String {
-        match &self.reader {
+        match &self.0.reader {
             Reader::Hdf5(file) => match file.offset(column) {
-                Some(start) if column.dtype != "string" => {
-                    format!("{} (bytes {start} to {})", column.path, start + column_bytes(column))
+                Some(start) if column.dtype != Dtype::String => {
+                    format!("{} (bytes {start} to {})", column.id, start + column_bytes(column))
                 }
-                _ => column.path.clone(),
+                _ => column.id.to_string(),
             },
             Reader::Arrow(folder) => match folder.place(column) {
-                Some(file) => format!("{} ({file})", column.path),
-                None => column.path.clone(),
+                Some(file) => format!("{} ({file})", column.id),
+                None => column.id.to_string(),
             },
         }
     }
@@ -268,9 +286,9 @@ impl Store {
         column: &Column,
         take: impl FnMut(usize, &[f32]) -> Result<(), E>,
     ) -> Result<String, E> {
-        match column.dtype.as_str() {
-            "float16" => self.pieces_of::<f16, E>(column, take),
-            _ => self.pieces_of::<f32, E>(column, take),
+        match self.feature_dtype(column)? {
+            FeatureDtype::Float32 => self.pieces_of::<f32, E>(column, take),
+            FeatureDtype::Float16 => self.pieces_of::<f16, E>(column, take),
         }
     }
 
@@ -311,13 +329,13 @@ impl Store {
         column: &Column,
         start: usize,
     ) -> Result<Cow<'_, [T]>, StoreError> {
-        let values = match &self.reader {
+        let values = match &self.0.reader {
             Reader::Hdf5(file) => Cow::Owned(file.piece(column, start)?),
             Reader::Arrow(folder) => folder.piece(column, start)?,
         };
         let row_len: usize = column.shape.iter().skip(1).product();
         if values.len() < row_len.max(1) {
-            return Err(self.damaged(&column.path, format!("sample {start} is absent")));
+            return Err(self.damaged(&column.id, format!("sample {start} is absent")));
         }
         Ok(values)
     }
@@ -329,9 +347,9 @@ impl Store {
         column: &Column,
         start: usize,
     ) -> Result<Vec<f32>, StoreError> {
-        Ok(match column.dtype.as_str() {
-            "float16" => f16::widen(&self.piece(column, start)?).into_owned(),
-            _ => self.piece::<f32>(column, start)?.into_owned(),
+        Ok(match self.feature_dtype(column)? {
+            FeatureDtype::Float32 => self.piece::<f32>(column, start)?.into_owned(),
+            FeatureDtype::Float16 => f16::widen(&self.piece(column, start)?).into_owned(),
         })
     }
 
@@ -340,7 +358,7 @@ impl Store {
     /// # Errors
     /// A column cannot be read, or differs from its digest.
     pub fn check_digests(&self) -> Result<(), StoreError> {
-        self.manifest.columns.iter().try_for_each(|column| {
+        self.0.manifest.columns.iter().try_for_each(|column| {
             let (found, _) = self.digest_column(column)?;
             self.compare_digest(column, &found)
         })
@@ -348,13 +366,13 @@ impl Store {
 
     fn check_structure(&self) -> Result<(), StoreError> {
         let size = self.size();
-        let found = store_digest(&self.manifest.columns);
-        if found != self.manifest.digest {
-            let problem = format!("digest {} is not that of its columns", self.manifest.digest);
+        let found = store_digest(&self.0.manifest.columns);
+        if found != self.0.manifest.digest {
+            let problem = format!("digest {} is not that of its columns", self.0.manifest.digest);
             return Err(self.damaged("manifest", problem));
         }
-        for column in &self.manifest.columns {
-            let compressed = match &self.reader {
+        for column in &self.0.manifest.columns {
+            let compressed = match &self.0.reader {
                 Reader::Hdf5(file) => {
                     file.check(column)?;
                     file.is_compressed(column)
@@ -366,29 +384,47 @@ impl Store {
             };
             let most = if compressed { size.saturating_mul(LARGEST_RATIO) } else { size };
             // A size that the file cannot hold must never reach an allocation.
-            if checked_bytes(column).is_none_or(|bytes| column.dtype != "string" && bytes > most) {
+            if checked_bytes(column)
+                .is_none_or(|bytes| column.dtype != Dtype::String && bytes > most)
+            {
                 let problem = format!("shape {:?} is larger than the file", column.shape);
-                return Err(self.damaged(&column.path, problem));
+                return Err(self.damaged(&column.id, problem));
             }
         }
-        for split in &self.manifest.splits {
-            let ids = self.column(&format!("/{}/id", split.name))?;
+        for split in &self.0.manifest.splits {
+            let ids = self.column(&ColumnKind::Id.of(split.name))?;
             let n_samples = split.ids.len();
-            let prefix = format!("/{}/", split.name);
-            let columns = self.manifest.columns.iter().filter(|c| c.path.starts_with(&prefix));
-            for column in columns.chain([ids]) {
+            for column in self.0.manifest.columns_of(split.name).chain([ids]) {
                 if column.shape.first() != Some(&n_samples) {
                     let found = column.shape.first().copied().unwrap_or(0);
                     let problem = format!("expected {n_samples} samples, found {found}");
-                    return Err(self.damaged(&column.path, problem));
+                    return Err(self.damaged(&column.id, problem));
                 }
             }
         }
         Ok(())
     }
 
-    pub(super) fn column(&self, path: &str) -> Result<&Column, StoreError> {
-        self.manifest.column(path).ok_or_else(|| self.damaged(path, "is absent".into()))
+    pub(super) fn column(&self, id: &ColumnId) -> Result<&Column, StoreError> {
+        self.0.manifest.column(id).ok_or_else(|| self.damaged(id, "is absent".into()))
+    }
+
+    /// The type of the values of a feature block.
+    pub(super) fn feature_dtype(&self, column: &Column) -> Result<FeatureDtype, StoreError> {
+        match column.dtype {
+            Dtype::Float32 => Ok(FeatureDtype::Float32),
+            Dtype::Float16 => Ok(FeatureDtype::Float16),
+            found @ (Dtype::Int32 | Dtype::Int8 | Dtype::String) => {
+                Err(self.damaged(&column.id, format!("expected features, found {found}")))
+            }
+        }
+    }
+
+    fn expect(&self, column: &Column, expected: Dtype) -> Result<(), StoreError> {
+        if column.dtype == expected {
+            return Ok(());
+        }
+        Err(self.damaged(&column.id, format!("expected {expected}, found {}", column.dtype)))
     }
 
     fn checked_values<T: Element>(&self, column: &Column) -> Result<Vec<T>, StoreError> {
@@ -398,6 +434,7 @@ impl Store {
     }
 
     pub(super) fn values<T: Element>(&self, column: &Column) -> Result<Vec<T>, StoreError> {
+        self.expect(column, T::DTYPE)?;
         let mut values = self.reserve(column)?;
         self.each_piece(column, |_, piece: &[T]| {
             values.extend_from_slice(piece);
@@ -412,13 +449,14 @@ impl Store {
         let n_values = column.shape.iter().product();
         values
             .try_reserve_exact(n_values)
-            .map_err(|_| self.damaged(&column.path, format!("no memory for {n_values} values")))?;
+            .map_err(|_| self.damaged(&column.id, format!("no memory for {n_values} values")))?;
         Ok(values)
     }
 
     /// The texts of a column, which are not compared with their digest.
     pub(super) fn raw_strings(&self, column: &Column) -> Result<Vec<String>, StoreError> {
-        match &self.reader {
+        self.expect(column, Dtype::String)?;
+        match &self.0.reader {
             Reader::Hdf5(file) => file.strings(column),
             Reader::Arrow(folder) => folder.strings(column),
         }
@@ -426,17 +464,17 @@ impl Store {
 
     pub(super) fn shape3(&self, column: &Column) -> Result<[usize; 3], StoreError> {
         <[usize; 3]>::try_from(column.shape.as_slice()).map_err(|_| {
-            self.damaged(&column.path, format!("expected 3 axes, found {}", column.shape.len()))
+            self.damaged(&column.id, format!("expected 3 axes, found {}", column.shape.len()))
         })
     }
 
     /// The error that what is read of `place` is not what the manifest says.
-    pub(super) fn differs(&self, place: &str) -> StoreError {
+    pub(super) fn differs(&self, place: impl Display) -> StoreError {
         self.damaged(place, CHANGED.into())
     }
 
-    pub(super) fn damaged(&self, place: &str, problem: String) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), place: place.into(), problem }
+    pub(super) fn damaged(&self, place: impl Display, problem: String) -> StoreError {
+        StoreError::Damaged { path: self.0.path.clone(), place: place.to_string(), problem }
     }
 }
 
@@ -449,12 +487,8 @@ const LARGEST_RATIO: u64 = 1 << 12;
 /// Bytes of a column's values; `None` where a product of extents would overflow, also beside an
 /// extent of zero, so that later ones need no check.
 fn checked_bytes(column: &Column) -> Option<u64> {
-    let size = match column.dtype.as_str() {
-        "int8" => 1_usize,
-        "float16" => 2,
-        _ => 4,
-    };
     let nonzero = column.shape.iter().filter(|extent| **extent != 0);
+    let size = column.dtype.n_bytes();
     let product = nonzero.clone().try_fold(size, |all, extent| all.checked_mul(*extent))?;
     if nonzero.count() == column.shape.len() { u64::try_from(product).ok() } else { Some(0) }
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::columns::{Block, Data, NewColumn, SplitColumns};
+use super::columns::{Data, NewColumn, SplitColumns};
 use super::policy::Policies;
 use super::write::{Context, Job, OutputOptions, Started};
 use super::{FeatureDtype, Store, StoreError};
-use crate::corpus::manifest::{Column, Manifest, SplitManifest, store_digest};
-use crate::corpus::{FeatureBlock, Modality, Rows};
+use crate::corpus::column::{Column, ColumnKind, Dtype};
+use crate::corpus::manifest::{Manifest, SplitManifest, store_digest};
+use crate::corpus::{FeatureBlock, Modality, RowError, Rows, absent};
 use crate::overflow::Overflows;
 
 /// Writes the content of `source` to `target`. The new store is read back before it gets its name,
@@ -25,16 +26,14 @@ pub fn copy(
     advance: &(dyn Fn(u64) + Sync),
 ) -> Result<Manifest, StoreError> {
     let manifest = source.manifest();
-    let failure = FirstFailure::default();
     let splits = manifest
         .splits
         .iter()
-        .map(|split| columns(source, split, &failure))
+        .map(|split| columns(source, split))
         .collect::<Result<Vec<_>, _>>()?;
     let describe = |columns: Vec<Column>| {
-        failed(&failure)?;
         if let Some(column) = columns.iter().find(|column| !is_of(source, column)) {
-            return Err(source.differs(&column.path));
+            return Err(source.differs(&column.id));
         }
         let copied = Manifest { digest: store_digest(&columns), columns, ..manifest.clone() };
         if copied.digest != manifest.digest {
@@ -47,21 +46,21 @@ pub fn copy(
 
 /// Whether `source` has this very column.
 pub(super) fn is_of(source: &Store, column: &Column) -> bool {
-    source.manifest().column(&column.path) == Some(column)
+    source.manifest().column(&column.id) == Some(column)
 }
 
 /// Writes `splits`, whose features have the type of those of `source`, to `target`, and publishes
 /// them with the manifest that `describe` makes of the columns that were written.
-pub(super) fn write<E: From<StoreError>>(
+pub(super) fn write(
     source: &Store,
     splits: &[SplitColumns<'_>],
     target: &Path,
     options: &OutputOptions,
-    describe: impl FnOnce(Vec<Column>) -> Result<Manifest, E>,
+    describe: impl FnOnce(Vec<Column>) -> Result<Manifest, StoreError>,
     advance: &(dyn Fn(u64) + Sync),
-) -> Result<Manifest, E> {
+) -> Result<Manifest, StoreError> {
     let context = Context { target };
-    let half = |column: &Column| column.dtype == FeatureDtype::Float16.name();
+    let half = |column: &Column| column.dtype == Dtype::Float16;
     let dtype = match source.manifest().columns.iter().any(half) {
         true => FeatureDtype::Float16,
         false => FeatureDtype::Float32,
@@ -93,87 +92,54 @@ pub(super) fn write<E: From<StoreError>>(
     Ok(manifest)
 }
 
-/// The first error of rows that were read on some thread.
-pub(super) type FirstFailure = Arc<Mutex<Option<StoreError>>>;
-
-/// The failure, if there was one.
-pub(super) fn failed(failure: &FirstFailure) -> Result<(), StoreError> {
-    failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
-}
-
 /// All columns of one split as they lie in `source`.
 pub(super) fn columns<'a>(
     source: &'a Store,
     split: &'a SplitManifest,
-    failure: &FirstFailure,
 ) -> Result<SplitColumns<'a>, StoreError> {
-    let prefix = format!("/{}/", split.name);
-    let columns = source.manifest().columns.iter().filter_map(|column| {
-        let name = column.path.strip_prefix(&prefix)?;
-        let modality = name.parse::<Modality>().ok();
-        let data = match (modality, column.dtype.as_str()) {
-            (Some(modality), _) => features(source, column, modality, split, failure),
-            (None, "string") => source.raw_strings(column).map(|all| Data::Strings(all.into())),
-            (None, "int32") => source.values(column).map(|all| Data::I32(all.into())),
-            (None, "int8") => source.values(column).map(Data::I8),
-            (None, _) => source.values(column).map(|all| Data::F32(all.into())),
+    let columns = source.manifest().columns_of(split.name).map(|column| {
+        let data = match column.id.kind {
+            ColumnKind::Features(modality) => features(source, column, modality, split),
+            _ => source.unchecked_content(column).map(Data::from),
         };
-        let (name, shape) = (name.to_owned(), column.shape.clone());
-        Some(data.map(|data| NewColumn { name, shape, data }))
+        let (kind, shape) = (column.id.kind.clone(), column.shape.clone());
+        data.map(|data| NewColumn { kind, shape, data })
     });
     let columns = columns.collect::<Result<_, _>>()?;
     Ok(SplitColumns { name: split.name, ids: (&*split.ids).into(), columns })
 }
 
-fn features<'a>(
-    source: &'a Store,
-    column: &'a Column,
+fn features(
+    source: &Store,
+    column: &Column,
     modality: Modality,
     split: &SplitManifest,
-    failure: &FirstFailure,
-) -> Result<Data<'a>, StoreError> {
-    let rows = StoreRows {
-        source,
-        column,
-        recent: Mutex::new(VecDeque::new()),
-        failure: Arc::clone(failure),
-    };
-    let block = FeatureBlock {
-        shape: source.shape3(column)?,
-        source_dtype: column.dtype.clone(),
-        rows: Box::new(rows),
-    };
+) -> Result<Data<'static>, StoreError> {
+    let (source, column) = (source.clone(), column.clone());
+    let shape = source.shape3(&column)?;
     let lengths = source.unchecked_lengths(split.name, modality)?.map(Into::into);
-    Ok(Data::Features { modality, block: Block::Owned(block), lengths })
+    let rows = StoreRows { source, column, recent: Mutex::new(VecDeque::new()) };
+    let block = FeatureBlock { shape, rows: Arc::new(rows) };
+    Ok(Data::Features { modality, block, lengths })
 }
 
 /// Pieces of a block that are kept: those at which all threads are at work at one time.
 const N_RECENT: usize = 4;
 
 /// The samples of a feature block, read in the pieces in which they lie in the store.
-struct StoreRows<'a> {
-    source: &'a Store,
-    column: &'a Column,
+struct StoreRows {
+    source: Store,
+    column: Column,
     /// The pieces that were read last, each with its first sample.
     recent: Mutex<VecDeque<(usize, Vec<f32>)>>,
-    failure: FirstFailure,
 }
 
-impl Rows for StoreRows<'_> {
-    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Overflows {
-        if let Err(error) = self.copy(sample_idx, out) {
-            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            failure.get_or_insert(error);
-            out.fill(0.0);
-        }
-        Overflows::default()
-    }
-}
-
-impl StoreRows<'_> {
-    fn copy(&self, sample_idx: usize, out: &mut [f32]) -> Result<(), StoreError> {
+impl Rows for StoreRows {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
+        // What is in a store was narrowed when it was written.
+        let none = Ok(Overflows::default());
         if out.is_empty() {
-            return Ok(());
+            return none;
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let row_len = out.len();
@@ -182,14 +148,17 @@ impl StoreRows<'_> {
             (first + row_len <= values.len()).then_some(first)
         };
         if !recent.iter().any(|piece| place(piece).is_some()) {
-            let values = self.source.feature_piece(self.column, sample_idx)?;
+            let Ok(values) = self.source.feature_piece(&self.column, sample_idx) else {
+                // The fault may lie in another sample of the piece.
+                self.source.sample_of_column(&self.column, sample_idx, out)?;
+                return none;
+            };
             recent.truncate(N_RECENT - 1);
             recent.push_front((sample_idx, values));
         }
         let found = recent.iter().find_map(|piece| Some((place(piece)?, &piece.1)));
-        if let Some((first, values)) = found {
-            out.copy_from_slice(&values[first..first + row_len]);
-        }
-        Ok(())
+        let (first, values) = found.ok_or_else(|| absent(sample_idx))?;
+        out.copy_from_slice(&values[first..first + row_len]);
+        none
     }
 }

@@ -5,17 +5,18 @@ use std::path::Path;
 
 use ndarray::Array3;
 
-use super::columns::{Block, Data, NewColumn, SplitColumns};
-use super::reformat::{self, FirstFailure};
+use super::columns::{Data, NewColumn, SplitColumns};
+use super::reformat;
 use super::write::{OutputOptions, alignment};
 use super::{Store, StoreError};
-use crate::corpus::manifest::{Column, Manifest, TextEncoder, store_digest};
+use crate::corpus::column::{Column, ColumnKind};
+use crate::corpus::manifest::{Manifest, TextEncoder, store_digest};
 use crate::corpus::{FeatureBlock, Modality, SplitName};
 
 /// The text of one split.
-pub struct NewText<'a> {
+pub struct NewText {
     /// Features, `[n_samples, seq_len, feat_dim]`.
-    pub features: FeatureBlock<'a>,
+    pub features: FeatureBlock,
     /// The tokens that they were computed from, `[n_samples, 3, seq_len]`; without them the split
     /// keeps those that it has.
     pub tokens: Option<Array3<i32>>,
@@ -25,47 +26,42 @@ pub struct NewText<'a> {
 
 /// Writes the content of `source` to `target` with the text features of `text`, which has all of
 /// its splits and was computed by `encoder`. Columns that are kept have the digests that they had;
-/// the new store is read back before it gets its name. `complete` is asked at the end whether all
-/// features could be computed, before anything is published.
+/// the new store is read back before it gets its name.
 ///
 /// # Errors
-/// Whatever `complete` says; a split has no text; the source cannot be read or differs from its
-/// digests, the target exists and may not be overwritten, or the disk is full. Nothing is left
+/// A split has no text, or one that cannot be computed; the source cannot be read or differs from
+/// its digests, the target exists and may not be overwritten, or the disk is full. Nothing is left
 /// behind then.
-pub fn with_text<E: From<StoreError>>(
+pub fn with_text(
     source: &Store,
     target: &Path,
     options: &OutputOptions,
-    mut text: BTreeMap<SplitName, NewText<'_>>,
+    mut text: BTreeMap<SplitName, NewText>,
     encoder: TextEncoder,
-    complete: impl FnOnce() -> Result<(), E>,
-) -> Result<Manifest, E> {
-    let failure = FirstFailure::default();
-    let mut replaced = vec!["/text"];
+) -> Result<Manifest, StoreError> {
+    let mut replaced = vec![ColumnKind::Features(Modality::Text)];
     if text.values().any(|text| text.tokens.is_some()) {
-        replaced.push("/text_bert");
+        replaced.push(ColumnKind::TextBert);
     }
     let mut notes =
         vec![format!("text: computed from {} by the encoder {}", encoder.source, encoder.name)];
     let mut splits = Vec::new();
     for split in &source.manifest().splits {
-        let mut split = reformat::columns(source, split, &failure)?;
+        let mut split = reformat::columns(source, split)?;
         if let Some(mut text) = text.remove(&split.name) {
             notes.append(&mut text.notes);
             replace(&mut split, text);
         }
         splits.push(split);
     }
-    if source.manifest().columns.iter().any(|column| column.path.ends_with(TEXT_LENGTHS)) {
+    if source.manifest().columns.iter().any(|column| column.id.kind == TEXT_LENGTHS) {
         notes.push("text_lengths: left out, since they were those of the former features".into());
     }
-    let describe = |columns: Vec<Column>| -> Result<Manifest, E> {
-        complete()?;
-        reformat::failed(&failure)?;
-        let is_new = |column: &Column| replaced.iter().any(|name| column.path.ends_with(name));
+    let describe = |columns: Vec<Column>| {
+        let is_new = |column: &Column| replaced.contains(&column.id.kind);
         let mut kept = columns.iter().filter(|column| !is_new(column));
         if let Some(column) = kept.find(|column| !reformat::is_of(source, column)) {
-            return Err(source.differs(&column.path).into());
+            return Err(source.differs(&column.id));
         }
         let old = source.manifest();
         Ok(Manifest {
@@ -81,37 +77,38 @@ pub fn with_text<E: From<StoreError>>(
     reformat::write(source, &splits, target, options, describe, &|_| ())
 }
 
-/// The column with the recorded numbers of steps, after the name of its split.
-const TEXT_LENGTHS: &str = "/text_lengths";
+/// The column with the recorded numbers of steps.
+const TEXT_LENGTHS: ColumnKind = ColumnKind::Lengths(Modality::Text);
 
 /// Puts new text in the place of the old, in the order in which a store is written.
-fn replace<'a>(split: &mut SplitColumns<'a>, text: NewText<'a>) {
+fn replace(split: &mut SplitColumns<'_>, text: NewText) {
     let has_tokens = text.tokens.is_some();
-    split.columns.retain(|column| match column.name.as_str() {
-        "text" | "text_lengths" => false,
-        "text_bert" => !has_tokens,
-        _ => true,
+    let kind = ColumnKind::Features(Modality::Text);
+    split.columns.retain(|column| match &column.kind {
+        ColumnKind::TextBert => !has_tokens,
+        other => *other != kind && *other != TEXT_LENGTHS,
     });
-    let after = |columns: &[NewColumn<'_>], names: &[&str]| {
-        columns.iter().rposition(|column| names.contains(&&*column.name)).map_or(0, |idx| idx + 1)
+    let after = |columns: &[NewColumn<'_>], kinds: &[ColumnKind]| {
+        columns.iter().rposition(|column| kinds.contains(&column.kind)).map_or(0, |idx| idx + 1)
     };
     let shape = text.features.shape.to_vec();
-    let block = Block::Owned(text.features);
+    let block = text.features;
     let data = Data::Features { modality: Modality::Text, block, lengths: None };
-    let place = after(&split.columns, &["id", "raw_text", "annotations"]);
-    split.columns.insert(place, NewColumn { name: Modality::Text.name().into(), shape, data });
+    let of_texts = [ColumnKind::Id, ColumnKind::RawText, ColumnKind::Annotations];
+    let place = after(&split.columns, &of_texts);
+    split.columns.insert(place, NewColumn { kind, shape, data });
     if let Some(tokens) = text.tokens {
         let shape = tokens.shape().to_vec();
         let values: Vec<i32> = tokens.iter().copied().collect();
-        let place = after(&split.columns, &Modality::ALL.map(Modality::name));
+        let place = after(&split.columns, &Modality::ALL.map(ColumnKind::Features));
         let data = Data::I32(values.into());
-        split.columns.insert(place, NewColumn { name: "text_bert".into(), shape, data });
+        split.columns.insert(place, NewColumn { kind: ColumnKind::TextBert, shape, data });
     }
 }
 
 fn seq_lens(split: &SplitColumns<'_>) -> impl Iterator<Item = usize> {
     split.columns.iter().filter_map(|column| match &column.data {
-        Data::Features { block, .. } => Some(block.get().shape[1]),
+        Data::Features { block, .. } => Some(block.shape[1]),
         _ => None,
     })
 }

@@ -6,6 +6,7 @@ use super::FeatureDtype;
 use super::census::{Census, Mean, Seen};
 use super::policy::{Action, Policies};
 use super::refused::{counted, first, first_ids, shown};
+use crate::corpus::column::ColumnKind;
 use crate::corpus::manifest::{FeatureMean, LeftOut, ValueCount, ValueRecord};
 use crate::corpus::values::ValueKind;
 use crate::corpus::{Corpus, Modality, SplitName};
@@ -15,7 +16,7 @@ pub(super) struct Settling<'a> {
     pub(super) policies: Policies,
     pub(super) dtype: FeatureDtype,
     /// The corpus with all of its segments.
-    pub(super) corpus: &'a Corpus<'a>,
+    pub(super) corpus: &'a Corpus,
     /// What was seen of it, where it was looked at before.
     pub(super) census: Option<&'a Census>,
     /// The means that stand in the place of values.
@@ -95,7 +96,7 @@ impl Settling<'_> {
         counts: &mut Vec<ValueCount>,
         notes: &mut Vec<String>,
     ) {
-        let column = format!("/{split}/{modality}");
+        let column = ColumnKind::Features(modality).of(split);
         for (kind, seen) in &seen.0 {
             let action = self.policies.action(*kind);
             let is_overflow = *kind == ValueKind::Overflow;

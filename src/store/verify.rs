@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use ndarray::Array3;
 
 use super::StoreError;
-use super::digest;
 use super::read::{CHANGED, Reader, Store, column_bytes};
 use crate::corpus::check::{
     BlockFacts, BlockReading, Compared, Evidence, Finding, Rule, SplitDetail, SplitFacts,
     check_with, compared,
 };
-use crate::corpus::label::Bins;
+use crate::corpus::column::{Column, ColumnId, ColumnKind, Dtype};
 use crate::corpus::labels::LabelTable;
-use crate::corpus::manifest::Column;
 use crate::corpus::stats::BlockStats;
 use crate::corpus::{Modality, SplitName};
 
@@ -48,9 +46,11 @@ impl Store {
             if found != column.blake3 {
                 findings.push(self.digest_finding(column));
             }
-            if let (Some(key), Some(seen)) = (feature_key(&column.path), seen) {
-                blocks.insert(key, seen.stats);
-                evidence.details.entry(key.0).or_default().blocks.insert(key.1, seen.detail);
+            if let (ColumnId { split, kind: ColumnKind::Features(modality) }, Some(seen)) =
+                (&column.id, seen)
+            {
+                blocks.insert((*split, *modality), seen.stats);
+                evidence.details.entry(*split).or_default().blocks.insert(*modality, seen.detail);
             }
             let size = column_bytes(column);
             n_bytes += size;
@@ -79,7 +79,8 @@ impl Store {
     pub fn verify_quickly(&self) -> Result<Vec<Finding>, StoreError> {
         let mut blocks = BTreeMap::new();
         for column in &self.manifest().columns {
-            blocks.extend(feature_key(&column.path).map(|key| (key, BlockStats::default())));
+            let key = column.modality().map(|modality| (column.id.split, modality));
+            blocks.extend(key.map(|key| (key, BlockStats::default())));
         }
         let (mut facts, mut evidence) = (Vec::new(), Evidence::default());
         for split in &self.manifest().splits {
@@ -98,33 +99,28 @@ impl Store {
     ) -> Result<SplitFacts, StoreError> {
         // Read without comparing digests: a damaged column is a finding here, and the others are
         // still checked.
+        let column = |kind: ColumnKind| self.manifest().column(&kind.of(name));
         let mut facts = SplitFacts {
             name,
-            ids: self.raw_strings(self.column(&format!("/{name}/id"))?)?,
-            labels: self
-                .manifest()
-                .column(&format!("/{name}/regression_labels"))
+            ids: self.raw_strings(self.column(&ColumnKind::Id.of(name))?)?,
+            labels: column(ColumnKind::RegressionLabels)
                 .map(|column| self.values(column))
                 .transpose()?
                 .unwrap_or_default(),
-            classes: self
-                .manifest()
-                .column(&format!("/{name}/classification_labels"))
+            classes: column(ColumnKind::ClassificationLabels)
                 .map(|column| self.values(column))
                 .transpose()?,
-            annotations: self
-                .manifest()
-                .column(&format!("/{name}/annotations"))
+            annotations: column(ColumnKind::Annotations)
                 .map(|column| self.raw_strings(column))
                 .transpose()?,
             blocks: BTreeMap::new(),
-            has_words: ["raw_text", "text_bert"]
-                .iter()
-                .any(|column| self.manifest().column(&format!("/{name}/{column}")).is_some()),
+            has_words: [ColumnKind::RawText, ColumnKind::TextBert]
+                .into_iter()
+                .any(|kind| column(kind).is_some()),
         };
         for modality in Modality::ALL {
             if let Some(stats) = blocks.get(&(name, modality)) {
-                let shape = self.shape3(self.column(&format!("/{name}/{modality}"))?)?;
+                let shape = self.shape3(self.column(&ColumnKind::Features(modality).of(name))?)?;
                 let lengths = self.unchecked_lengths(name, modality)?;
                 facts.blocks.insert(modality, BlockFacts { shape, lengths, stats: stats.clone() });
             }
@@ -134,23 +130,23 @@ impl Store {
 
     /// Reads what else the rules look at, without comparing digests, as [`Store::split_facts`].
     fn read_detail(&self, name: SplitName, detail: &mut SplitDetail) -> Result<(), StoreError> {
-        let column = |column: &str| self.manifest().column(&format!("/{name}/{column}"));
-        if let Some(column) = column("raw_text") {
+        let column = |kind: ColumnKind| self.manifest().column(&kind.of(name));
+        if let Some(column) = column(ColumnKind::RawText) {
             detail.raw_text = Some(self.raw_strings(column)?);
         }
-        if let Some(column) = column("text_bert") {
+        if let Some(column) = column(ColumnKind::TextBert) {
             let tokens = Array3::from_shape_vec(self.shape3(column)?, self.values(column)?);
-            let tokens = tokens.map_err(|error| self.damaged(&column.path, error.to_string()))?;
+            let tokens = tokens.map_err(|error| self.damaged(&column.id, error.to_string()))?;
             detail.tokens = Some(tokens);
         }
         detail.text_lengths = self.unchecked_lengths(name, Modality::Text)?;
         for bins in self.manifest().dataset.bin_scheme().bins() {
-            if let Some(column) = column(&format!("bins/{}", Bins::name(*bins))) {
-                detail.bins.insert(Bins::name(*bins), self.values(column)?);
+            if let Some(column) = column(ColumnKind::Bins(*bins)) {
+                detail.bins.insert(bins.name(), self.values(column)?);
             }
         }
         for modality in Modality::ALL {
-            if let Some(column) = column(&format!("regression_labels_{}", modality.letter())) {
+            if let Some(column) = column(ColumnKind::RegressionLabelsOf(modality)) {
                 detail.labels_by_modality.insert(modality, self.values(column)?);
             }
         }
@@ -158,10 +154,10 @@ impl Store {
     }
 
     fn unsealed(&self) -> Result<Vec<Finding>, StoreError> {
-        let problems: Vec<String> = match &self.reader {
+        let problems: Vec<String> = match self.reader() {
             Reader::Arrow(folder) => folder.unsealed(),
             Reader::Hdf5(file) => {
-                let numbers = self.manifest().columns.iter().filter(|c| c.dtype != "string");
+                let numbers = self.manifest().columns.iter().filter(|c| c.dtype != Dtype::String);
                 let places = numbers.filter_map(|column| {
                     let start = file.offset(column)?;
                     let end = start.checked_add(column_bytes(column))?;
@@ -183,22 +179,21 @@ impl Store {
         &self,
         column: &Column,
     ) -> Result<(String, Option<BlockReading>), StoreError> {
-        Ok(match column.dtype.as_str() {
-            "string" => (digest::of_strings(&self.raw_strings(column)?), None),
-            "int32" => (digest::of_values(&self.values::<i32>(column)?), None),
-            "int8" => (digest::of_values(&self.values::<i8>(column)?), None),
-            _ if column.shape.len() == 3 => {
-                let (digest, seen) = self.digest_block(column)?;
-                (digest, Some(seen))
-            }
-            _ => (digest::of_values(&self.values::<f32>(column)?), None),
-        })
+        let is_block = match column.dtype {
+            Dtype::Float32 | Dtype::Float16 => column.shape.len() == 3,
+            Dtype::Int32 | Dtype::Int8 | Dtype::String => false,
+        };
+        if is_block {
+            let (digest, seen) = self.digest_block(column)?;
+            return Ok((digest, Some(seen)));
+        }
+        Ok((self.unchecked_content(column)?.digest(), None))
     }
 
     fn digest_block(&self, column: &Column) -> Result<(String, BlockReading), StoreError> {
         let shape = self.shape3(column)?;
-        let lengths = match feature_key(&column.path) {
-            Some((split, modality)) => self.unchecked_lengths(split, modality)?,
+        let lengths = match column.modality() {
+            Some(modality) => self.unchecked_lengths(column.id.split, modality)?,
             None => None,
         };
         let mut reading = BlockReading::default();
@@ -208,9 +203,4 @@ impl Store {
         })?;
         Ok((digest, reading))
     }
-}
-
-fn feature_key(path: &str) -> Option<(SplitName, Modality)> {
-    let (split, modality) = path.strip_prefix('/')?.split_once('/')?;
-    Some((split.parse().ok()?, modality.parse().ok()?))
 }

@@ -17,8 +17,9 @@ use super::refused::RefusedValues;
 use super::settled::Settling;
 use super::{Compression, FeatureDtype, Format, StoreError, VERSION};
 use crate::corpus::check::{BlockFacts, Finding, SplitFacts, check};
+use crate::corpus::column::{Column, ColumnKind};
 use crate::corpus::manifest::{
-    Alignment, Column, Manifest, Source, SourceEntry, SplitManifest, store_digest,
+    Alignment, Manifest, Source, SourceEntry, SplitManifest, store_digest,
 };
 use crate::corpus::release::Release;
 use crate::corpus::segment::video_of;
@@ -97,11 +98,11 @@ pub struct Outcome {
 /// know all values first. `advance` is told of every stretch of bytes done.
 ///
 /// # Errors
-/// The target exists and may not be overwritten, the disk is full, or a value is not finite or
-/// beyond the range of the stored type and the policies do not allow it. Nothing is left behind
-/// then.
+/// The target exists and may not be overwritten, the disk is full, a sample cannot be read, or a
+/// value is not finite or beyond the range of the stored type and the policies do not allow it.
+/// Nothing is left behind then.
 pub fn write(
-    corpus: &Corpus<'_>,
+    corpus: &Corpus,
     sources: &[SourceInfo<'_>],
     target: &Path,
     options: &WriteOptions,
@@ -112,7 +113,8 @@ pub fn write(
     let has_means = policies.has(Action::Mean);
     let census = policies
         .look_ahead()
-        .then(|| Census::of(&census::blocks(corpus), limit, has_means, advance));
+        .then(|| Census::of(&census::blocks(corpus), limit, has_means, advance))
+        .transpose()?;
     let left_out =
         census.as_ref().map_or_else(BTreeMap::new, |all| all.rows(policies, Action::Drop));
     refuse_nothing(corpus, &left_out, policies)?;
@@ -121,7 +123,8 @@ pub fn write(
     let corpus = kept.as_ref().unwrap_or(source);
     // A mean is over what is in the store.
     let again = (has_means && kept.is_some())
-        .then(|| Census::of(&census::blocks(corpus), limit, true, &|_| ()));
+        .then(|| Census::of(&census::blocks(corpus), limit, true, &|_| ()))
+        .transpose()?;
     let no_means = BTreeMap::new();
     let sums = again.as_ref().or(census.as_ref()).map_or(&no_means, |census| &census.means);
     let values = |means: &Vec<Mean>| means.iter().map(|mean| mean.value()).collect();
@@ -161,7 +164,7 @@ pub fn write(
             .splits
             .first()
             .and_then(|split| alignment(split.features.values().map(|block| block.shape[1]))),
-        layout: corpus.layout.into(),
+        layout: corpus.layout.name().into(),
         sources: sources.iter().zip(digests).map(self::source).collect(),
         splits: corpus.splits.iter().map(split_manifest).collect(),
         digest: store_digest(&columns),
@@ -178,11 +181,11 @@ pub fn write(
 
 /// Refuses to leave out all segments of a split.
 fn refuse_nothing(
-    corpus: &Corpus<'_>,
+    corpus: &Corpus,
     left_out: &BTreeMap<SplitName, BTreeSet<usize>>,
     policies: Policies,
 ) -> Result<(), StoreError> {
-    let n_left_out = |split: &CorpusSplit<'_>| left_out.get(&split.name).map_or(0, BTreeSet::len);
+    let n_left_out = |split: &CorpusSplit| left_out.get(&split.name).map_or(0, BTreeSet::len);
     let emptied = corpus.splits.iter().find(|split| {
         let n_left_out = n_left_out(split);
         n_left_out > 0 && n_left_out == split.ids.len()
@@ -226,6 +229,10 @@ impl Job<'_> {
     ) -> StoreError {
         match error {
             CopyError::Write(cause) => self.context.io(cause),
+            CopyError::Read(unread) => {
+                let column = ColumnKind::Features(modality).of(split.name);
+                StoreError::unreadable(column, unread, &split.ids)
+            }
             CopyError::Refused(seen) => {
                 let column = [(split.name, modality, &seen, &*split.ids)];
                 let refused = RefusedValues::of(column.into_iter(), self.policies, self.dtype);
@@ -244,13 +251,17 @@ impl Job<'_> {
         for split in splits {
             for column in &split.columns {
                 if let Data::Features { modality, block, lengths } = &column.data {
-                    let (split, modality, block) = (split.name, *modality, block.get());
+                    let ids = &*split.ids;
+                    let (split, modality) = (split.name, *modality);
                     let lengths = lengths.as_deref();
-                    blocks.push(BlockOf { split, modality, block, lengths });
+                    blocks.push(BlockOf { split, modality, block, lengths, ids });
                 }
             }
         }
-        let census = Census::of(&blocks, self.dtype.limit(), false, &|_| ());
+        // Where they cannot be read once more, what was found first is all that can be said.
+        let Ok(census) = Census::of(&blocks, self.dtype.limit(), false, &|_| ()) else {
+            return error;
+        };
         let columns = census.columns.iter().map(|((split, modality), seen)| {
             let ids = splits.iter().find(|all| all.name == *split);
             (*split, *modality, seen, ids.map_or(&[][..], |split| &*split.ids))
@@ -444,7 +455,7 @@ pub(super) fn alignment(mut seq_lens: impl Iterator<Item = usize>) -> Option<Ali
     }
 }
 
-fn split_manifest(split: &CorpusSplit<'_>) -> SplitManifest {
+fn split_manifest(split: &CorpusSplit) -> SplitManifest {
     SplitManifest {
         name: split.name,
         digest: digest::of_strings(&split.ids),
@@ -454,10 +465,7 @@ fn split_manifest(split: &CorpusSplit<'_>) -> SplitManifest {
 }
 
 /// What the checks look at.
-fn facts(
-    split: &CorpusSplit<'_>,
-    stats: &BTreeMap<(SplitName, Modality), BlockStats>,
-) -> SplitFacts {
+fn facts(split: &CorpusSplit, stats: &BTreeMap<(SplitName, Modality), BlockStats>) -> SplitFacts {
     let blocks = split.features.iter().filter_map(|(modality, block)| {
         let stats = stats.get(&(split.name, *modality))?.clone();
         let lengths = split.lengths.get(modality).cloned();

@@ -6,11 +6,12 @@ use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
 use super::checkpoint::Checkpoint;
-use super::data::{Batch, TrainingSplit};
+use super::data::TrainingSplit;
 use super::memory::{Work, within};
 use super::run::{check_shapes, predict_batch};
 use crate::corpus::Modality;
 use crate::model::Trace;
+use crate::model::contract::{Batch, Pass};
 use crate::run::attention::{AttentionMap, AttentionRecord};
 
 /// The modalities that are guided, with the name of their weights in a [`Trace`] and that of what
@@ -37,7 +38,8 @@ pub fn each_trace(
         let _guard = tch::no_grad_guard();
         split.each_batch(order, n_batch, |batch| {
             let mut trace = Trace::keep();
-            let _ = checkpoint.network.forward_traced(&batch, None, &mut trace)?;
+            let mut pass = Pass { dropout: None, is_training: false, trace: &mut trace };
+            let _ = checkpoint.network.forward(&batch, false, &mut pass)?;
             see(&batch, trace.into_values())
         })
     })
@@ -51,7 +53,9 @@ pub fn average(
     checkpoint: &Checkpoint,
     split: &TrainingSplit,
 ) -> Result<Option<AttentionRecord>, TrainError> {
-    let Some(layer) = checkpoint.network.almt().last_guided() else { return Ok(None) };
+    let Some(layer) = checkpoint.almt().and_then(|almt| almt.last_guided()) else {
+        return Ok(None);
+    };
     let order: Vec<usize> = (0..split.n_samples()).collect();
     // Sums of weights over heads and samples, and of lengths over samples.
     let mut sums: BTreeMap<Modality, (Tensor, f64)> = BTreeMap::new();

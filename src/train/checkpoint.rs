@@ -8,32 +8,92 @@ use tch::{Device, nn};
 
 use super::network::Network;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
-use crate::corpus::Dataset;
-use crate::model::{AlmtConfig, BertConfig, WithBertConfig};
+use crate::corpus::{Dataset, Modality};
+use crate::model::configuration::{DEEPEST, Size};
+use crate::model::registry::{Inputs, ModelSpec};
+use crate::model::{Almt, AlmtConfig, BertConfig, almt};
 use crate::run::settings::TokenChoice;
 
-/// All sizes of a model.
+/// A model, what it is fed, and the text encoder in front of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ModelConfigFile")]
 pub struct ModelConfig {
-    /// ALMT.
-    pub model: AlmtConfig,
+    /// The model.
+    pub spec: ModelSpec,
+    /// Features that it is fed; text as the encoder gives it, where there is one.
+    pub inputs: Inputs,
     /// The text encoder, where it is part of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bert: Option<BertConfig>,
 }
 
+/// A configuration as files have it. Those of older versions are of ALMT alone.
+#[derive(Deserialize)]
+struct ModelConfigFile {
+    spec: Option<ModelSpec>,
+    inputs: Option<Inputs>,
+    model: Option<AlmtConfig>,
+    bert: Option<BertConfig>,
+}
+
+impl TryFrom<ModelConfigFile> for ModelConfig {
+    type Error = &'static str;
+
+    fn try_from(file: ModelConfigFile) -> Result<ModelConfig, &'static str> {
+        let ModelConfigFile { spec, inputs, model, bert } = file;
+        match (spec, inputs, model) {
+            (Some(spec), Some(inputs), None) => Ok(ModelConfig { spec, inputs, bert }),
+            (None, None, Some(AlmtConfig { sizes, text, audio, vision, variant })) => {
+                let all = [
+                    (Modality::Text, Some(text)),
+                    (Modality::Audio, audio),
+                    (Modality::Vision, vision),
+                ];
+                let inputs = all.into_iter().filter_map(|(modality, it)| Some((modality, it?)));
+                let spec = ModelSpec::Almt(almt::Config { sizes, variant });
+                Ok(ModelConfig { spec, inputs: Inputs(inputs.collect()), bert })
+            }
+            _ => Err("it says of no model, or of two, what it is"),
+        }
+    }
+}
+
 impl ModelConfig {
-    /// Both models, where there are two.
-    pub fn with_bert(&self) -> Option<WithBertConfig> {
-        let bert = self.bert.clone()?;
-        Some(WithBertConfig { bert, almt: self.model.clone() })
+    /// Why there can be no such model, in a sentence.
+    pub fn problem(&self) -> Option<String> {
+        if let Some(bert) = &self.bert {
+            let text = self.inputs.sequence(Modality::Text);
+            let fits = text.is_some_and(|text| {
+                text.feat_dim == bert.hidden_size && text.seq_len <= bert.max_position_embeddings
+            });
+            if !fits {
+                return Some("the text encoder gives other features than the model takes".into());
+            }
+            if bert.num_hidden_layers > DEEPEST {
+                return Some(format!("{} layers of a text encoder", bert.num_hidden_layers));
+            }
+            if let Some(problem) = bert.problem() {
+                return Some(problem);
+            }
+        }
+        self.spec.problem(&self.inputs)
     }
 
-    /// Number of parameters; `None` where no such model can be.
-    pub fn n_parameters(&self) -> Option<i64> {
-        match self.with_bert() {
-            None => self.model.n_parameters(),
-            Some(both) => both.n_parameters(),
+    /// Numbers that it consists of, its encoder's included; `None` where there can be no such model.
+    pub fn size(&self) -> Option<Size> {
+        if self.problem().is_some() {
+            return None;
+        }
+        Size::of(|init| {
+            let _network = Network::build(init, self);
+        })
+    }
+
+    /// The configuration of ALMT, if it is that.
+    pub fn almt(&self) -> Option<AlmtConfig> {
+        match &self.spec {
+            ModelSpec::Almt(config) => config.with_inputs(&self.inputs.0),
+            _ => None,
         }
     }
 }
@@ -68,6 +128,13 @@ pub struct Checkpoint {
     pub network: Network,
     /// Its parameters; they live as long as this does.
     pub vars: nn::VarStore,
+}
+
+impl Checkpoint {
+    /// The model as ALMT, which it shares its parameters with; `None` of another model.
+    pub fn almt(&self) -> Option<Almt> {
+        Some(Almt::given(&parameters(&self.vars), &self.info.config.almt()?))
+    }
 }
 
 /// Writes all parameters, whole or not at all, and returns the BLAKE3 of the file. The same
@@ -118,9 +185,9 @@ pub fn load(path: &Path, device: Device) -> Result<Checkpoint, WeightsError> {
     let info: CheckpointInfo = file.info(INFO_KEY, "a checkpoint")?;
     // The sizes come from the file: nothing is built that the file does not hold.
     let n_values = file.n_values()?;
-    let n_parameters = info.config.n_parameters();
-    if n_parameters.and_then(|n| usize::try_from(n).ok()) != Some(n_values) {
-        let expected = n_parameters.map_or("an impossible number of".into(), |n| n.to_string());
+    let size = info.config.size();
+    if size.and_then(|size| usize::try_from(size.all).ok()) != Some(n_values) {
+        let expected = size.map_or("an impossible number of".into(), |size| size.all.to_string());
         return Err(file.malformed(format!(
             "its configuration needs {expected} parameters, the file holds {n_values}"
         )));
@@ -180,7 +247,7 @@ pub fn export(path: &Path, vars: &nn::VarStore) -> Result<String, WeightsError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Sequence;
+    use crate::model::{AlmtSizes, Sequence};
     use crate::run::preset::Preset;
 
     fn small() -> CheckpointInfo {
@@ -188,7 +255,8 @@ mod tests {
         let inputs = [(crate::corpus::Modality::Text, sequence)].into();
         CheckpointInfo {
             config: ModelConfig {
-                model: Preset::of(Dataset::Mosi).config(&inputs).unwrap(),
+                spec: Preset::of(Dataset::Mosi).model,
+                inputs: Inputs(inputs),
                 bert: None,
             },
             tokens: TokenChoice::TextBert,
@@ -223,39 +291,32 @@ mod tests {
         let vars = nn::VarStore::new(Device::Cpu);
         let _network = Network::new(&vars, &info.config, 7);
         let right = info.clone();
-        type Change = fn(&mut CheckpointInfo);
+        type Change = fn(&mut AlmtSizes, &mut Sequence);
         let changes: [(Change, &str); 6] = [
-            (|info| info.config.model.sizes.fusion_depth += 1, "parameters, the file holds"),
-            (
-                |info| info.config.model.sizes.token_dim = 1 << 40,
-                "an impossible number of parameters",
-            ),
-            (
-                |info| info.config.model.sizes.embedding_heads = 0,
-                "an impossible number of parameters",
-            ),
-            (|info| info.config.model.sizes.token_len = -3, "an impossible number of parameters"),
-            (
-                |info| info.config.model.text.seq_len = i64::MAX,
-                "an impossible number of parameters",
-            ),
+            (|sizes, _| sizes.fusion_depth += 1, "parameters, the file holds"),
+            (|sizes, _| sizes.token_dim = 1 << 40, "an impossible number of parameters"),
+            (|sizes, _| sizes.embedding_heads = 0, "an impossible number of parameters"),
+            (|sizes, _| sizes.token_len = -3, "an impossible number of parameters"),
+            (|_, text| text.seq_len = i64::MAX, "an impossible number of parameters"),
             // The same number of parameters, of other shapes.
-            (
-                |info| {
-                    std::mem::swap(
-                        &mut info.config.model.sizes.fusion_depth,
-                        &mut info.config.model.sizes.ahl_depth,
-                    );
-                },
-                "tensor `",
-            ),
+            (|sizes, _| std::mem::swap(&mut sizes.fusion_depth, &mut sizes.ahl_depth), "tensor `"),
         ];
         for (change, expected) in changes {
             info.clone_from(&right);
-            change(&mut info);
+            let text = info.config.inputs.0.get_mut(&Modality::Text).unwrap();
+            let ModelSpec::Almt(config) = &mut info.config.spec else { panic!() };
+            change(&mut config.sizes, text);
             save(&path, &parameters(&vars), &info).unwrap();
             let error = load(&path, Device::Cpu).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn configurations_of_older_versions_are_read() {
+        let config = small().config;
+        let old = serde_json::json!({ "model": config.almt().unwrap() });
+        assert_eq!(serde_json::from_value::<ModelConfig>(old).unwrap(), config);
+        assert!(serde_json::from_value::<ModelConfig>(serde_json::json!({})).is_err());
     }
 }

@@ -10,8 +10,8 @@ use ndarray::Array3;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::data::{FeatureRows, ReadError};
-use crate::corpus::Modality;
+use super::data::FeatureRows;
+use crate::corpus::{Modality, RowError};
 use crate::model::Sequence;
 use crate::name::named;
 use crate::seed::stream;
@@ -230,7 +230,7 @@ impl FeatureRows for CorruptRows {
         &self,
         modality: Modality,
         take: &mut dyn FnMut(usize, &[f32]),
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), RowError> {
         let mut changed = Vec::new();
         self.rows.read_all(modality, &mut |sample_idx, values| {
             changed.clear();
@@ -240,12 +240,7 @@ impl FeatureRows for CorruptRows {
         })
     }
 
-    fn read(
-        &self,
-        modality: Modality,
-        sample_idx: usize,
-        out: &mut [f32],
-    ) -> Result<(), ReadError> {
+    fn read(&self, modality: Modality, sample_idx: usize, out: &mut [f32]) -> Result<(), RowError> {
         self.rows.read(modality, sample_idx, out)?;
         self.apply(modality, sample_idx, out);
         Ok(())

@@ -1,7 +1,6 @@
 //! The samples of a run: in memory on its device, or read from the disk ahead of each step.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
@@ -10,11 +9,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
 use super::memory::Work;
-use crate::corpus::{Modality, SplitName};
-use crate::model::{Input, Sequence};
-
-/// What a reader of features fails with.
-pub type ReadError = Box<dyn Error + Send + Sync>;
+use crate::corpus::{Modality, RowError, SplitName};
+use crate::model::Sequence;
+use crate::model::contract::Batch;
 
 /// Feature blocks of one split.
 pub trait FeatureRows: Send + Sync {
@@ -33,14 +30,13 @@ pub trait FeatureRows: Send + Sync {
         &self,
         modality: Modality,
         take: &mut dyn FnMut(usize, &[f32]),
-    ) -> Result<(), ReadError>;
+    ) -> Result<(), RowError>;
 
     /// Reads the features of one sample, `[seq_len, feat_dim]`.
     ///
     /// # Errors
     /// They cannot be read.
-    fn read(&self, modality: Modality, sample_idx: usize, out: &mut [f32])
-    -> Result<(), ReadError>;
+    fn read(&self, modality: Modality, sample_idx: usize, out: &mut [f32]) -> Result<(), RowError>;
 }
 
 /// Where the features are during a run.
@@ -64,6 +60,8 @@ pub struct TrainingSplit {
     sequences: BTreeMap<Modality, Sequence>,
     features: Features,
     tokens: Option<Tensor>,
+    lengths: BTreeMap<Modality, Tensor>,
+    unimodal_labels: BTreeMap<Modality, Tensor>,
 }
 
 enum Features {
@@ -75,17 +73,6 @@ impl std::fmt::Debug for TrainingSplit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} samples of {}: {:?}", self.n_samples(), self.name, self.sequences)
     }
-}
-
-/// Samples of one step.
-#[derive(Debug)]
-pub struct Batch {
-    /// Features; the text is undefined where it comes as tokens.
-    pub input: Input,
-    /// Token ids, mask and segment ids, int64 `[batch, 3, seq_len]`, where the split has them.
-    pub tokens: Option<Tensor>,
-    /// Labels, `[batch, 1]`.
-    pub target: Tensor,
 }
 
 /// Samples that a batch is to be made of.
@@ -178,7 +165,52 @@ impl TrainingSplit {
             let shape = [n_samples, parts, seq_len].map(|extent| extent as i64);
             Tensor::from_slice(&ids).view(shape).to_device(device)
         });
-        Ok(TrainingSplit { name, ids, labels, targets, sequences, features, tokens })
+        let (lengths, unimodal_labels) = (BTreeMap::new(), BTreeMap::new());
+        Ok(TrainingSplit {
+            name,
+            ids,
+            labels,
+            targets,
+            sequences,
+            features,
+            tokens,
+            lengths,
+            unimodal_labels,
+        })
+    }
+
+    /// Gives every sample the number of its steps before padding, which some models need.
+    ///
+    /// # Errors
+    /// There are more or fewer than samples.
+    pub fn set_lengths(&mut self, modality: Modality, lengths: &[i32]) -> Result<(), TrainError> {
+        self.check_count(lengths.len(), "lengths")?;
+        let lengths: Vec<i64> = lengths.iter().map(|length| (*length).into()).collect();
+        self.lengths.insert(modality, Tensor::from_slice(&lengths).to_device(self.device()));
+        Ok(())
+    }
+
+    /// Gives every sample the label of one modality alone, which some models need.
+    ///
+    /// # Errors
+    /// There are more or fewer than samples.
+    pub fn set_unimodal_labels(
+        &mut self,
+        modality: Modality,
+        labels: &[f32],
+    ) -> Result<(), TrainError> {
+        self.check_count(labels.len(), "labels of a modality")?;
+        let labels = Tensor::from_slice(labels).view([-1, 1]).to_device(self.device());
+        self.unimodal_labels.insert(modality, labels);
+        Ok(())
+    }
+
+    fn check_count(&self, found: usize, column: &'static str) -> Result<(), TrainError> {
+        let expected = self.n_samples();
+        match found == expected {
+            true => Ok(()),
+            false => Err(TrainError::Count { split: self.name, column, expected, found }),
+        }
     }
 
     /// Which split.
@@ -287,7 +319,17 @@ impl TrainingSplit {
         };
         let tokens = self.tokens.as_ref().map(|tokens| tokens.index_select(0, &indices));
         let target = self.targets.index_select(0, &indices);
-        Batch { input: input(features), tokens, target }
+        let pick = |all: &BTreeMap<Modality, Tensor>| {
+            all.iter().map(|(modality, all)| (*modality, all.index_select(0, &indices))).collect()
+        };
+        Batch {
+            features,
+            tokens,
+            lengths: pick(&self.lengths),
+            target,
+            unimodal_labels: pick(&self.unimodal_labels),
+            samples: indices,
+        }
     }
 }
 
@@ -359,13 +401,4 @@ fn tensors(
         (modality, tensor.to_device(device))
     };
     gathered.into_iter().map(tensor).collect()
-}
-
-fn input(mut features: BTreeMap<Modality, Tensor>) -> Input {
-    Input {
-        // Its presence was checked when the split was made.
-        text: features.remove(&Modality::Text).unwrap_or_default(),
-        audio: features.remove(&Modality::Audio),
-        vision: features.remove(&Modality::Vision),
-    }
 }

@@ -1,5 +1,7 @@
 //! The passes over the splits that an epoch is made of.
 
+use std::time::Instant;
+
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 
@@ -11,8 +13,12 @@ use super::optimizer::Optimizer;
 use super::replay::Replay;
 use super::run::{Progress, predict_batch};
 use crate::corpus::SplitName;
-use crate::model::Dropout;
-use crate::native::modes::Autocast;
+use crate::model::contract::{At, Batch, Losses as ModelLosses, Outputs, Pass as ForwardPass};
+use crate::model::{Dropout, Trace};
+use crate::native::{self, modes::Autocast};
+use crate::run::preset::{Preset, Remainder, Training};
+use crate::run::recipe::Group;
+use crate::run::schedule::Moment;
 use crate::run::settings::{Precision, TrainSettings};
 use crate::seed::stream;
 
@@ -21,8 +27,9 @@ pub(super) struct Fit<'a> {
     pub(super) settings: &'a TrainSettings,
     /// One per model.
     pub(super) seeds: &'a [u64],
-    pub(super) models: &'a Models,
-    pub(super) optimizer: Optimizer,
+    pub(super) models: Models,
+    /// One per phase.
+    pub(super) optimizers: Vec<Optimizer>,
     pub(super) replay: Replay<Pass>,
 }
 
@@ -36,91 +43,180 @@ pub(super) enum Pass {
 /// Errors of one model over an epoch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Losses {
-    pub(super) squared: f64,
+    /// The mean of what was minimised: of ALMT, the squared error.
+    pub(super) loss: f64,
     pub(super) absolute: f64,
 }
 
+/// What a pass over a batch gives.
+struct Passed {
+    outputs: Outputs,
+    batch: Batch,
+    /// Of each model, `[n_models]`.
+    loss: Tensor,
+    absolute: Tensor,
+}
+
 impl Fit<'_> {
-    fn batch_size(&self) -> usize {
-        self.settings.hyper_parameters.training.batch_size.max(1)
+    fn training(&self) -> &Training {
+        &self.settings.hyper_parameters.training
     }
 
-    /// One pass over the training split, in the epoch's order of each model, with the learning rates
-    /// of ALMT and of the text encoder. Returns what [`losses`](Fit::losses) are made of, which stays
-    /// on the device: `[n_steps + 2, n_models]`.
+    fn batch_size(&self) -> usize {
+        self.training().batch_size.max(1)
+    }
+
+    fn trains_encoder(&self) -> bool {
+        self.settings.text_encoder.as_ref().is_some_and(|encoder| encoder.lr > 0.0)
+    }
+
+    /// The passes of an epoch over the training split, in the epoch's order of each model. `valid` has the
+    /// validation MAE of each epoch before. Returns what [`losses`](Fit::losses) are made of, which stays
+    /// on the device: `[n_phases * n_batches + 2, n_models]`.
     pub(super) fn epoch(
         &mut self,
         epoch: usize,
-        lrs: &[f64],
+        valid: &[f64],
         split: &TrainingSplit,
         progress: &mut dyn Progress,
     ) -> Result<Tensor, TrainError> {
-        let batch_size = self.batch_size();
-        let n_models = self.seeds.len();
-        let n_samples = split.n_samples();
-        let orders: Vec<_> = self.seeds.iter().map(|seed| order(*seed, epoch, n_samples)).collect();
-        let n_steps = n_samples.div_ceil(batch_size);
-        let encoder_is_trained =
-            self.settings.text_encoder.as_ref().is_some_and(|encoder| encoder.lr > 0.0);
-        self.optimizer.set_lrs(lrs);
-        // Losses stay on the device: reading one would wait for everything before it.
-        let shape: &[i64] = if n_models == 1 { &[] } else { &[n_models as i64] };
-        let mut squared = Tensor::zeros(shape, (Kind::Float, split.device()));
-        let mut absolute = squared.zeros_like();
-        let mut losses = Vec::new();
-        let mut n_done = 0;
-        let (models, optimizer, settings) = (self.models, &self.optimizer, self.settings);
-        let device = split.device();
-        let step = |chunk: Chunk, dropout: Option<Dropout>| {
-            // A recording that failed may have left some.
-            optimizer.drop_gradients();
-            let batch = split.batch(chunk);
-            let target = batch.target.shallow_clone();
-            let pred = {
-                let _autocast = match settings.precision {
-                    Precision::Bfloat16 => Some(Autocast::begin(device)?),
-                    _ => None,
-                };
-                models.forward(batch, dropout)?.to_kind(Kind::Float)
-            };
-            let (loss, absolute) = models.errors(&pred, &target);
-            match n_models {
-                1 => loss.backward(),
-                // No model has a part in the loss of another.
-                _ => loss.sum(Kind::Float).backward(),
-            }
-            optimizer.step()?;
-            Ok(vec![loss.detach(), absolute])
+        let (batch_size, trains_encoder) = (self.batch_size(), self.trains_encoder());
+        let (n_models, n_samples) = (self.seeds.len(), split.n_samples());
+        let n_batches = n_samples.div_ceil(batch_size);
+        let Preset { training, phases, .. } = &self.settings.hyper_parameters;
+        let accumulate = training.accumulate.max(1);
+        let steps_per_epoch = match training.remainder {
+            Remainder::Step => n_batches.div_ceil(accumulate),
+            Remainder::Drop => n_batches / accumulate,
         };
-        let order = interleaved(&orders, batch_size);
-        split.each_chunk(&order, batch_size * n_models, |chunk| {
-            let n_batch = chunk.indices.size()[0] / n_models as i64;
-            // An encoder that is kept as it is has no dropout.
-            let results = if encoder_is_trained {
-                let place = step_of_run(epoch, n_steps, losses.len());
-                step(chunk, Some(Dropout::new(self.seeds[0], place)))?
-            } else if chunk.read.is_some() {
-                step(chunk, None)?
-            } else {
-                self.replay.run(Pass::Training, &chunk.indices, |indices| {
-                    step(Chunk { indices: indices.shallow_clone(), read: None }, None)
-                })?
+        // Losses stay on the device: reading one would wait for everything before it.
+        let zeros = || Tensor::zeros([n_models as i64], (Kind::Float, split.device()));
+        let (mut loss_sum, mut absolute_sum) = (zeros(), zeros());
+        let mut losses = Vec::new();
+        let trainable: Vec<Tensor> =
+            self.models.parameters().into_values().filter(Tensor::requires_grad).collect();
+        let Fit { settings, seeds, models, optimizers, replay } = self;
+        let is_recorded = phases.len() == 1
+            && accumulate == 1
+            && models.can_be_recorded()
+            && !trains_encoder
+            && optimizers.iter().all(Optimizer::can_be_recorded)
+            && !phases.iter().any(|phase| phase.schedule.is_per_step());
+        for (phase_idx, (phase, optimizer)) in phases.iter().zip(optimizers).enumerate() {
+            let orders: Vec<Vec<usize>> =
+                seeds.iter().map(|seed| order(*seed, epoch, phase_idx, n_samples)).collect();
+            let rates = |n_steps: usize| -> Vec<f64> {
+                let n_epochs = training.epochs;
+                let n_steps = (epoch - 1) * steps_per_epoch + n_steps;
+                let at = Moment { epoch, n_epochs, n_steps, steps_per_epoch };
+                let rate = |group: &Group| phase.schedule.learning_rate(group.lr, at, valid);
+                phase.groups.iter().map(rate).collect()
             };
-            let [loss, of_batch] = &*results else { return Ok(()) };
-            losses.push(loss.copy());
-            squared += loss * n_batch as f64;
-            absolute += of_batch;
-            n_done += n_batch;
-            let mean = |sum: &Tensor| sum.mean(Kind::Float).double_value(&[]) / n_done as f64;
-            progress.step(epoch, losses.len(), &|| (mean(&squared), mean(&absolute)));
-            Ok(())
-        })?;
-        losses.extend([squared, absolute]);
+            optimizer.set_lrs(&rates(0));
+            let pass = |models: &Models, chunk: Chunk, dropout: Option<Dropout>| {
+                let batch = split.batch(chunk);
+                let mut trace = Trace::default();
+                let mut pass = ForwardPass { dropout, is_training: true, trace: &mut trace };
+                let mut outputs = {
+                    let _autocast = match settings.precision {
+                        Precision::Bfloat16 => Some(Autocast::begin(split.device())?),
+                        _ => None,
+                    };
+                    models.forward(&batch, trains_encoder, &mut pass)?
+                };
+                outputs.pred = outputs.pred.to_kind(Kind::Float);
+                let (of_models, absolute) = models.losses(&phase.name, &outputs, &batch);
+                let totals: Vec<Tensor> = of_models.iter().map(ModelLosses::total).collect();
+                let loss = Tensor::stack(&totals, 0);
+                // No model has a part in the loss of another.
+                loss.sum(Kind::Float).backward();
+                Ok::<_, TrainError>(Passed { outputs, batch, loss: loss.detach(), absolute })
+            };
+            let mut n_done = 0;
+            let (mut n_waiting, mut n_steps) = (0, 0);
+            let order = interleaved(&orders, batch_size);
+            split.each_chunk(&order, batch_size * n_models, |chunk| {
+                let n_batch = chunk.indices.size()[0] / n_models as i64;
+                let (loss, absolute) = if is_recorded && chunk.read.is_none() {
+                    let (models, optimizer) = (&*models, &*optimizer);
+                    let results = replay.run(Pass::Training, &chunk.indices, |indices| {
+                        // A recording that failed may have left some.
+                        native::drop_gradients(&trainable);
+                        let chunk = Chunk { indices: indices.shallow_clone(), read: None };
+                        let Passed { loss, absolute, .. } = pass(models, chunk, None)?;
+                        optimizer.step()?;
+                        Ok(vec![loss, absolute])
+                    })?;
+                    let [loss, absolute] = &*results else { return Ok(()) };
+                    (loss.copy(), absolute.shallow_clone())
+                } else {
+                    if n_waiting == 0 {
+                        native::drop_gradients(&trainable);
+                    }
+                    let place = step_of_run(epoch, phases.len() * n_batches, losses.len());
+                    let dropout = Dropout::new(seeds[0], place);
+                    let Passed { outputs, batch, loss, absolute } =
+                        pass(models, chunk, Some(dropout))?;
+                    optimizer.clip_values();
+                    n_waiting += 1;
+                    let is_last = losses.len() + 1 == (phase_idx + 1) * n_batches;
+                    let is_due = n_waiting == accumulate
+                        || (is_last && training.remainder == Remainder::Step);
+                    if is_due {
+                        if phase.schedule.is_per_step() {
+                            optimizer.set_lrs(&rates(n_steps));
+                        }
+                        optimizer.step()?;
+                        (n_waiting, n_steps) = (0, n_steps + 1);
+                    }
+                    if let Some(network) = models.only() {
+                        let at = At { epoch, step: losses.len() };
+                        tch::no_grad(|| network.model_mut().after_step(&outputs, &batch, at));
+                    }
+                    (loss, absolute)
+                };
+                losses.push(loss.shallow_clone());
+                // What an epoch reports is of its last phase.
+                if phase_idx + 1 == phases.len() {
+                    loss_sum += loss * n_batch as f64;
+                    absolute_sum += absolute;
+                    n_done += n_batch;
+                }
+                let mean =
+                    |sum: &Tensor| sum.mean(Kind::Float).double_value(&[]) / n_done.max(1) as f64;
+                progress.step(epoch, losses.len(), &|| (mean(&loss_sum), mean(&absolute_sum)));
+                Ok(())
+            })?;
+        }
+        losses.extend([loss_sum, absolute_sum]);
         Ok(Tensor::stack(&losses, 0).view([-1, n_models as i64]))
     }
 
+    /// Seconds of the second of two steps over the first batch of a split.
+    pub(super) fn second_of_two_steps(&mut self, split: &TrainingSplit) -> Result<f64, TrainError> {
+        let batch: Vec<usize> = (0..self.batch_size().min(split.n_samples())).collect();
+        let mut seconds = 0.0;
+        for _ in 0..2 {
+            let start = Instant::now();
+            split.each_batch(&batch, batch.len(), |batch| {
+                let (dropout, mut trace) = (Some(Dropout::new(self.seeds[0], 0)), Trace::default());
+                let mut pass = ForwardPass { dropout, is_training: true, trace: &mut trace };
+                let outputs = self.models.forward(&batch, false, &mut pass)?;
+                let phases = &self.settings.hyper_parameters.phases;
+                if let (Some(phase), Some(optimizer)) = (phases.last(), self.optimizers.last()) {
+                    let (losses, _) = self.models.losses(&phase.name, &outputs, &batch);
+                    losses.iter().for_each(|loss| loss.total().backward());
+                    optimizer.step()?;
+                }
+                Ok(())
+            })?;
+            seconds = start.elapsed().as_secs_f64();
+        }
+        Ok(seconds)
+    }
+
     /// The errors of each model over an epoch, from the values that [`epoch`](Fit::epoch) returned:
-    /// of each step the mean of the squared errors, then the sums of both errors over all samples.
+    /// of each step the loss, then the sums of loss and absolute error over all samples.
     ///
     /// # Errors
     /// A step had no finite error.
@@ -132,10 +228,12 @@ impl Fit<'_> {
     ) -> Result<Vec<Losses>, TrainError> {
         let n_models = self.seeds.len();
         let (steps, sums) = values.split_at(values.len().saturating_sub(2 * n_models));
+        let n_batches = split.n_samples().div_ceil(self.batch_size()).max(1);
         for (step, of_models) in steps.chunks(n_models).enumerate() {
             if let Some(idx) = of_models.iter().position(|loss| !loss.is_finite()) {
-                let order = order(self.seeds[idx], epoch, split.n_samples());
-                let batch = order.chunks(self.batch_size()).nth(step).unwrap_or_default();
+                let order = order(self.seeds[idx], epoch, step / n_batches, split.n_samples());
+                let batch = order.chunks(self.batch_size()).nth(step % n_batches);
+                let batch = batch.unwrap_or_default();
                 let ids = batch.iter().map(|idx| split.ids()[*idx].clone()).collect();
                 return Err(TrainError::Diverged {
                     epoch,
@@ -145,11 +243,10 @@ impl Fit<'_> {
                 });
             }
         }
-        let (squared, absolute) = sums.split_at(n_models);
+        let (loss, absolute) = sums.split_at(n_models);
         let mean = |sum: &f32| f64::from(*sum) / split.n_samples() as f64;
-        let of_model =
-            |(squared, absolute)| Losses { squared: mean(squared), absolute: mean(absolute) };
-        Ok(squared.iter().zip(absolute).map(of_model).collect())
+        let of_model = |(loss, absolute)| Losses { loss: mean(loss), absolute: mean(absolute) };
+        Ok(loss.iter().zip(absolute).map(of_model).collect())
     }
 
     /// Predictions of each model for all samples of a split, in order, `[n_models, n_samples]`, which
@@ -161,12 +258,17 @@ impl Fit<'_> {
         let n_samples = n_batch.min(split.n_samples());
         within(Work::Prediction { n_samples }, || {
             let _guard = tch::no_grad_guard();
-            let models = self.models;
-            let forward = |chunk: Chunk| Ok(vec![models.forward(split.batch(chunk), None)?]);
+            let can_be_recorded = self.models.can_be_recorded();
+            let models = &self.models;
+            let forward = |chunk: Chunk| {
+                let mut trace = Trace::default();
+                let mut pass = ForwardPass { dropout: None, is_training: false, trace: &mut trace };
+                Ok(vec![models.forward(&split.batch(chunk), false, &mut pass)?.pred])
+            };
             let mut parts = Vec::new();
             let order = interleaved(&orders, n_batch);
             split.each_chunk(&order, n_batch * n_models, |chunk| {
-                let results = if chunk.read.is_some() {
+                let results = if chunk.read.is_some() || !can_be_recorded {
                     forward(chunk)?
                 } else {
                     self.replay.run(Pass::Prediction(split.name()), &chunk.indices, |indices| {
@@ -181,11 +283,12 @@ impl Fit<'_> {
     }
 }
 
-/// The order of the training samples of a model in an epoch. Each has a random stream of its own: an
+/// The order of the training samples of a model in a phase of an epoch. Each has a random stream of its own: an
 /// order depends on no other one, so that a run can go on anywhere.
-fn order(seed: u64, epoch: usize, n_samples: usize) -> Vec<usize> {
+fn order(seed: u64, epoch: usize, phase_idx: usize, n_samples: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n_samples).collect();
-    order.shuffle(&mut stream(seed, &format!("shuffle/{epoch}")));
+    let phase = if phase_idx == 0 { String::new() } else { format!("/{phase_idx}") };
+    order.shuffle(&mut stream(seed, &format!("shuffle/{epoch}{phase}")));
     order
 }
 
@@ -234,14 +337,16 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
-    use crate::corpus::{Dataset, Modality};
-    use crate::model::{BertConfig, Part, Sequence, Variant};
-    use crate::run::preset::Preset;
+    use crate::corpus::{Dataset, Modality, RowError};
+    use crate::model::registry::ModelSpec;
+    use crate::model::{BertConfig, Sequence};
     use crate::run::record::EpochRecord;
+    use crate::run::schedule::Schedule;
     use crate::run::settings::{EncoderChoice, TokenChoice};
     use crate::train::checkpoint::ModelConfig;
-    use crate::train::data::{Cache, FeatureRows, ReadError};
+    use crate::train::data::{Cache, FeatureRows};
     use crate::train::network::config_for;
+    use crate::train::run::optimizers;
 
     #[test]
     fn steps_are_counted_over_the_whole_run() {
@@ -282,7 +387,7 @@ mod tests {
             &self,
             modality: Modality,
             take: &mut dyn FnMut(usize, &[f32]),
-        ) -> Result<(), ReadError> {
+        ) -> Result<(), RowError> {
             let Sequence { seq_len, feat_dim } = self.sequences[&modality];
             let mut values = vec![0.0; (seq_len * feat_dim) as usize];
             for idx in 0..self.labels.len() {
@@ -297,7 +402,7 @@ mod tests {
             modality: Modality,
             sample_idx: usize,
             out: &mut [f32],
-        ) -> Result<(), ReadError> {
+        ) -> Result<(), RowError> {
             let mut rng = stream(sample_idx as u64, modality.name());
             for value in out {
                 let exact = 0.3 * self.labels[sample_idx] + rng.random_range(-1.0..1.0);
@@ -313,6 +418,15 @@ mod tests {
         fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
 
         fn epoch(&mut self, _: &EpochRecord) {}
+    }
+
+    /// The recipe of ALMT with one rate all the time.
+    fn recipe(lr: f64) -> Preset {
+        let mut recipe = Preset::of(Dataset::Mosi);
+        recipe.phases[0].schedule = Schedule::Constant;
+        recipe.phases[0].groups[0].weight_decay = 0.01;
+        recipe.set_lr(lr);
+        recipe
     }
 
     fn settings() -> TrainSettings {
@@ -335,20 +449,19 @@ mod tests {
             valid_from_train: None,
             text_encoder: None,
             init_from: None,
-            hyper_parameters: Preset::of(Dataset::Mosi).clone(),
+            hyper_parameters: recipe(1e-3),
         }
     }
 
     /// Models as they begin, ready for epochs.
-    fn fit<'a>(settings: &'a TrainSettings, seeds: &'a [u64], models: &'a Models) -> Fit<'a> {
-        let group = |name: &str| Part::of(name).group();
-        let optimizer = Optimizer::adamw(&models.parameters(), 0.01, 2, group);
-        Fit { settings, seeds, models, optimizer, replay: Replay::new(false) }
+    fn fit<'a>(settings: &'a TrainSettings, seeds: &'a [u64], models: Models) -> Fit<'a> {
+        let optimizers = optimizers(&settings.hyper_parameters, &models.parameters()).unwrap();
+        Fit { settings, seeds, models, optimizers, replay: Replay::new(false) }
     }
 
     /// The errors of each model in an epoch.
-    fn epoch(fit: &mut Fit<'_>, epoch: usize, lrs: &[f64], split: &TrainingSplit) -> Vec<Losses> {
-        let all = fit.epoch(epoch, lrs, split, &mut Silent).unwrap();
+    fn epoch(fit: &mut Fit<'_>, epoch: usize, split: &TrainingSplit) -> Vec<Losses> {
+        let all = fit.epoch(epoch, &[], split, &mut Silent).unwrap();
         fit.losses(epoch, &to_host(&[all]).unwrap()[0], split).unwrap()
     }
 
@@ -383,43 +496,29 @@ mod tests {
 
     #[test]
     fn models_that_are_trained_as_one_are_those_that_are_trained_alone() {
-        trained_as_one_and_alone(Variant::default());
-    }
-
-    #[test]
-    fn so_are_those_that_have_the_plain_form_alone() {
-        trained_as_one_and_alone(Variant { guides: Some(vec![1, 3]), ..Variant::default() });
-    }
-
-    fn trained_as_one_and_alone(variant: Variant) {
-        let (split, settings, mut config) = three_modalities(false, Cache::Device);
-        let is_published = variant.is_published();
-        config.model.variant = variant;
+        let (split, settings, config) = three_modalities(false, Cache::Device);
         let seeds = [3, 8, 5];
         let none = |_: &tch::nn::VarStore| Ok(());
         let train = |seeds: &[u64]| {
             let models = Models::new(&config, seeds, Device::Cpu, none).unwrap();
-            let is_batched = matches!(&models, Models::Stacked { network: Some(_), .. });
-            assert_eq!(is_batched, is_published && seeds.len() > 1);
-            let mut fit = fit(&settings, seeds, &models);
+            assert_eq!(matches!(&models, Models::Stacked { .. }), seeds.len() > 1);
+            let mut fit = fit(&settings, seeds, models);
             let losses: Vec<Vec<Losses>> =
-                (1..=4).map(|number| epoch(&mut fit, number, &[1e-3, 0.0], &split)).collect();
+                (1..=4).map(|number| epoch(&mut fit, number, &split)).collect();
             let pred = predict(&mut fit, &split);
-            let parameters: Vec<_> = (0..seeds.len()).map(|i| models.parameters_of(i)).collect();
+            let parameters: Vec<_> =
+                (0..seeds.len()).map(|i| fit.models.parameters_of(i)).collect();
             (losses, pred, parameters)
         };
         let (losses, pred, parameters) = train(&seeds);
         for (idx, seed) in seeds.into_iter().enumerate() {
             let (alone_losses, alone_pred, alone_parameters) = train(&[seed]);
             for (epoch, alone) in losses.iter().zip(&alone_losses) {
-                assert!(
-                    (epoch[idx].squared - alone[0].squared).abs() < 1e-4,
-                    "{epoch:?} {alone:?}"
-                );
+                assert!((epoch[idx].loss - alone[0].loss).abs() < 1e-4, "{epoch:?} {alone:?}");
                 assert!((epoch[idx].absolute - alone[0].absolute).abs() < 1e-4);
             }
             // The error fell: the models did learn, each by itself.
-            assert!(alone_losses[3][0].squared < 0.9 * alone_losses[0][0].squared);
+            assert!(alone_losses[3][0].loss < 0.9 * alone_losses[0][0].loss);
             for (one, alone) in pred[idx].iter().zip(&alone_pred[0]) {
                 assert!((one - alone).abs() < 1e-3, "seed {seed}: {one} {alone}");
             }
@@ -438,8 +537,8 @@ mod tests {
         let losses = |is_half, cache| {
             let (split, settings, config) = three_modalities(is_half, cache);
             let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
-            let mut fit = fit(&settings, &[3], &models);
-            epoch(&mut fit, 1, &[1e-3, 0.0], &split)[0].squared.to_bits()
+            let mut fit = fit(&settings, &[3], models);
+            epoch(&mut fit, 1, &split)[0].loss.to_bits()
         };
         let whole = losses(false, Cache::Device);
         assert_eq!(losses(true, Cache::Device), whole);
@@ -451,10 +550,10 @@ mod tests {
         let (split, settings, config) = three_modalities(false, Cache::Device);
         let run = |records| {
             let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
-            let mut fit = Fit { replay: Replay::new(records), ..fit(&settings, &[3], &models) };
+            let mut fit = Fit { replay: Replay::new(records), ..fit(&settings, &[3], models) };
             let losses: Vec<u64> = (1..=4)
-                .map(|number| epoch(&mut fit, number, &[1e-3, 0.0], &split))
-                .map(|losses| losses[0].squared.to_bits())
+                .map(|number| epoch(&mut fit, number, &split))
+                .map(|losses| losses[0].loss.to_bits())
                 .collect();
             (losses, predict(&mut fit, &split))
         };
@@ -468,11 +567,11 @@ mod tests {
         let mut run = |precision| {
             settings.precision = precision;
             let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
-            let mut fit = fit(&settings, &[3], &models);
-            let losses = epoch(&mut fit, 1, &[1e-3, 0.0], &split);
-            assert!(models.parameters().values().all(|tensor| tensor.kind() == Kind::Float));
+            let mut fit = fit(&settings, &[3], models);
+            let losses = epoch(&mut fit, 1, &split);
+            assert!(fit.models.parameters().values().all(|tensor| tensor.kind() == Kind::Float));
             assert!(!Autocast::is_on());
-            losses[0].squared
+            losses[0].loss
         };
         let (whole, rounded) = (run(Precision::Float32), run(Precision::Bfloat16));
         assert!(whole != rounded && (whole - rounded).abs() < 0.02 * whole, "{whole} {rounded}");
@@ -481,6 +580,8 @@ mod tests {
     #[test]
     fn epochs_draw_their_own_masks_and_a_run_that_goes_on_draws_the_same() {
         let settings = TrainSettings {
+            // Weights stay as they are.
+            hyper_parameters: recipe(0.0),
             text_encoder: Some(EncoderChoice {
                 path: "bert".into(),
                 sha256: String::new(),
@@ -530,9 +631,8 @@ mod tests {
             })
             .unwrap();
             let seeds = [settings.seed];
-            let mut fit = fit(&settings, &seeds, &models);
-            let lrs = [0.0, 0.0];
-            let loss = |number| epoch(&mut fit, number, &lrs, &split)[0].squared;
+            let mut fit = fit(&settings, &seeds, models);
+            let loss = |number| epoch(&mut fit, number, &split)[0].loss;
             epochs.map(loss).map(f64::to_bits).collect()
         };
         let whole = losses(1..=4);

@@ -41,16 +41,22 @@ pub fn libtorch_version() -> String {
 pub enum TrainError {
     /// There is no text to guide the other modalities.
     #[error(
-        "the text modality is absent: ALMT is guided by language\n  hint: `almt-data encode` makes \
+        "the text modality is absent, which every model reads\n  hint: `almt-data encode` makes \
          features of a store's tokens or texts"
     )]
     NoText,
     /// The settings ask for a model that cannot be.
     #[error("no such model: {problem}")]
-    Variant {
+    NoModel {
         /// Why, in a sentence.
         problem: String,
     },
+    /// The recipe does not fit the model.
+    #[error(transparent)]
+    Recipe(#[from] crate::run::recipe::RecipeError),
+    /// A model that cannot be computed.
+    #[error(transparent)]
+    Model(#[from] crate::model::contract::ModelError),
     /// There are no tokens for the text encoder.
     #[error(
         "there are no tokens for the text encoder: the store has no `text_bert`\n  hint: \
@@ -191,16 +197,6 @@ pub enum TrainError {
     NothingSelected {
         /// Number of epochs.
         epochs: usize,
-    },
-    /// A size that no model can have.
-    #[error(
-        "no model can be built for text of {} steps and {} features",
-        .text.seq_len,
-        .text.feat_dim
-    )]
-    Sizes {
-        /// Extents of the text.
-        text: crate::model::Sequence,
     },
     /// The run folder is none, is in use or cannot be written to.
     #[error(transparent)]

@@ -1,14 +1,15 @@
 //! What the steps of a run work on: one model, or several that differ in their seed.
 
-use tch::{Device, Kind, Reduction, TchError, Tensor, nn};
+use std::collections::BTreeMap;
+
+use tch::{Device, Kind, Tensor, nn};
 
 use super::TrainError;
 use super::checkpoint::{ModelConfig, parameters};
-use super::data::Batch;
 use super::network::Network;
 use super::weights::Tensors;
-use crate::model::Dropout;
-use crate::native::modes::HiddenAxis;
+use crate::corpus::Modality;
+use crate::model::contract::{Batch, Losses, Outputs, Pass};
 
 /// One model, or several of one configuration whose parameters are stacked, so that an operation does
 /// the work of all.
@@ -22,15 +23,14 @@ pub(super) enum Models {
     Stacked {
         /// Every parameter of all models, `[seed, ..]`.
         parameters: Tensors,
-        /// All of them at once, where the model has a form for that.
-        network: Option<Box<Network>>,
-        config: Box<ModelConfig>,
+        /// All of them at once.
+        network: Box<Network>,
         n_models: i64,
     },
 }
 
 impl Models {
-    /// Models as they begin, one per seed; `prepare` has the last word on the parameters of each.
+    /// Models as they begin, one per seed, of which several can be stacked; `prepare` has the last word on the parameters of each.
     pub(super) fn new(
         config: &ModelConfig,
         seeds: &[u64],
@@ -56,13 +56,8 @@ impl Models {
             (name.clone(), Tensor::stack(&of_all, 0).set_requires_grad(is_trained))
         });
         let parameters: Tensors = stacked.collect();
-        let network = Network::given(&parameters, config);
-        Ok(Models::Stacked {
-            network: network.almt().is_batchable().then(|| Box::new(network)),
-            parameters,
-            config: Box::new(config.clone()),
-            n_models: seeds.len() as i64,
-        })
+        let network = Box::new(Network::given(&parameters, config));
+        Ok(Models::Stacked { network, parameters, n_models: seeds.len() as i64 })
     }
 
     /// All parameters, those of several models `[seed, ..]`.
@@ -86,50 +81,103 @@ impl Models {
         }
     }
 
-    /// Predicted sentiment of a batch, `[batch, 1]`. With several models, the batch holds as many
-    /// samples for each, one model after another, and the result is `[seed, batch, 1]`.
+    /// What the models make of a batch. With several models, the batch holds as many samples for each,
+    /// one model after another, and all outputs have an axis of models in front.
     pub(super) fn forward(
         &self,
-        batch: Batch,
-        dropout: Option<Dropout>,
-    ) -> Result<Tensor, TrainError> {
+        batch: &Batch,
+        trains_encoder: bool,
+        pass: &mut Pass<'_>,
+    ) -> Result<Outputs, TrainError> {
         match self {
-            Models::One { network, .. } => network.forward(&batch, dropout),
-            Models::Stacked { network: Some(network), n_models, .. } => {
-                let Batch { input, tokens, target } = batch;
-                let input = input.try_map(|x| Ok::<_, TchError>(by_model(x, *n_models)))?;
-                network.forward(&Batch { input, tokens, target }, None)
-            }
-            Models::Stacked { parameters, network: None, config, n_models } => {
-                let hidden = HiddenAxis::begin(*n_models)?;
-                let own = parameters
-                    .iter()
-                    .map(|(name, all)| Ok((name.clone(), hidden.hide(all)?)))
-                    .collect::<Result<Tensors, TchError>>()?;
-                let Batch { input, tokens, target } = batch;
-                let input = input.try_map(|x| hidden.hide(&by_model(x, *n_models)))?;
-                let batch = Batch { input, tokens, target };
-                let pred = Network::given(&own, config).forward(&batch, None)?;
-                Ok(hidden.show(&pred)?)
+            Models::One { network, .. } => network.forward(batch, trains_encoder, pass),
+            Models::Stacked { network, n_models, .. } => {
+                network.forward(&by_model_all(batch, *n_models), false, pass)
             }
         }
     }
 
-    /// Mean squared error, and the sum of absolute errors, of predictions of
-    /// [`forward`](Models::forward), each `[seed]` with several models and a scalar of one.
-    pub(super) fn errors(&self, pred: &Tensor, target: &Tensor) -> (Tensor, Tensor) {
+    /// The loss of each model in a phase, with its terms, and the sum of absolute errors of each,
+    /// `[n_models]`.
+    pub(super) fn losses(
+        &self,
+        phase: &str,
+        outputs: &Outputs,
+        batch: &Batch,
+    ) -> (Vec<Losses>, Tensor) {
+        let errors = |outputs: &Outputs, batch: &Batch| {
+            (outputs.pred.detach() - &batch.target).abs().sum(Kind::Float)
+        };
         match self {
-            Models::One { .. } => (
-                pred.mse_loss(target, Reduction::Mean),
-                (pred.detach() - target).abs().sum(Kind::Float),
-            ),
-            Models::Stacked { n_models, .. } => {
-                let errors = (pred - by_model(target, *n_models)).flatten(1, -1);
-                let absolute = errors.detach().abs().sum_dim_intlist(1, false, Kind::Float);
-                (errors.square().mean_dim(1, false, Kind::Float), absolute)
+            Models::One { network, .. } => {
+                let losses = network.loss(phase, outputs, batch);
+                (vec![losses], errors(outputs, batch).view([1]))
+            }
+            Models::Stacked { network, n_models, .. } => {
+                let batch = by_model_all(batch, *n_models);
+                let of_model = |idx| {
+                    let own = |all: &Tensor| all.get(idx);
+                    let outputs = Outputs {
+                        pred: own(&outputs.pred),
+                        parts: outputs
+                            .parts
+                            .iter()
+                            .map(|(name, part)| (*name, own(part)))
+                            .collect(),
+                    };
+                    let batch = map(&batch, own);
+                    (network.loss(phase, &outputs, &batch), errors(&outputs, &batch))
+                };
+                let (losses, errors): (Vec<Losses>, Vec<Tensor>) =
+                    (0..*n_models).map(of_model).unzip();
+                (losses, Tensor::stack(&errors, 0))
             }
         }
     }
+
+    /// The only model, which steps can change besides its parameters; `None` of several.
+    pub(super) fn only(&mut self) -> Option<&mut Network> {
+        match self {
+            Models::One { network, .. } => Some(network),
+            Models::Stacked { .. } => None,
+        }
+    }
+
+    /// What is part of where a run stands besides parameters and buffers.
+    pub(super) fn memory(&self) -> Tensors {
+        match self {
+            Models::One { network, .. } => network.model().memory(),
+            Models::Stacked { .. } => Tensors::new(),
+        }
+    }
+
+    /// Whether a step can be recorded.
+    pub(super) fn can_be_recorded(&self) -> bool {
+        match self {
+            Models::One { network, .. } | Models::Stacked { network, .. } => {
+                network.can().be_recorded
+            }
+        }
+    }
+}
+
+/// A batch with something made of each of its tensors.
+fn map(batch: &Batch, each: impl Fn(&Tensor) -> Tensor) -> Batch {
+    let all = |tensors: &BTreeMap<Modality, Tensor>| -> BTreeMap<Modality, Tensor> {
+        tensors.iter().map(|(modality, tensor)| (*modality, each(tensor))).collect()
+    };
+    Batch {
+        features: all(&batch.features),
+        tokens: batch.tokens.as_ref().map(&each),
+        lengths: all(&batch.lengths),
+        target: each(&batch.target),
+        unimodal_labels: all(&batch.unimodal_labels),
+        samples: each(&batch.samples),
+    }
+}
+
+fn by_model_all(batch: &Batch, n_models: i64) -> Batch {
+    map(batch, |tensor| by_model(tensor, n_models))
 }
 
 /// `[n_models * batch, ..]` to `[n_models, batch, ..]`.

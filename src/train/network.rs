@@ -1,24 +1,24 @@
-//! What is trained: ALMT on text features, or with its text encoder in the loop.
+//! What is trained: a model of the registry on text features, or with a text encoder in front of it.
 
 use std::collections::BTreeMap;
 
 use tch::{Tensor, nn};
 
 use super::TrainError;
-use super::checkpoint::ModelConfig;
-use super::data::Batch;
 use super::weights::Tensors;
 use crate::corpus::Modality;
-use crate::model::{Almt, AlmtWithBert, BertConfig, Dropout, Init, Sequence, Tokens, Trace};
+use crate::model::contract::{Batch, Can, Losses, Model, Outputs, Pass};
+use crate::model::registry::{Inputs, ModelSpec};
+use crate::model::{Bert, BertConfig, ENCODER, Init, Sequence, Tokens};
 use crate::run::settings::TrainSettings;
 
-/// A model with its parameters.
+use super::checkpoint::ModelConfig;
+
+/// A model, and the text encoder in front of it where text comes as tokens.
 #[derive(Debug)]
-pub enum Network {
-    /// Text comes as features.
-    Features(Box<Almt>),
-    /// Text comes as tokens.
-    Bert(Box<AlmtWithBert>),
+pub struct Network {
+    model: Box<dyn Model>,
+    encoder: Option<Bert>,
 }
 
 impl Network {
@@ -33,72 +33,85 @@ impl Network {
         Network::build(&Init::given(parameters), config)
     }
 
-    fn build(init: &Init<'_>, config: &ModelConfig) -> Network {
-        match config.with_bert() {
-            None => Network::Features(Box::new(Almt::new(init, &config.model))),
-            Some(both) => Network::Bert(Box::new(AlmtWithBert::new(init, &both))),
+    /// A model whose parameters come from `init`.
+    pub fn build(init: &Init<'_>, config: &ModelConfig) -> Network {
+        Network {
+            encoder: config.bert.as_ref().map(|bert| Bert::new(&init.sub(ENCODER), bert)),
+            model: config.spec.build(init, &config.inputs),
         }
     }
 
-    /// ALMT, with or without an encoder before it.
-    pub fn almt(&self) -> &Almt {
-        match self {
-            Network::Features(almt) => almt,
-            Network::Bert(both) => both.almt(),
-        }
+    /// What the trainer may do with it.
+    pub fn can(&self) -> Can {
+        let own = self.model.can();
+        Can { be_stacked: own.be_stacked && self.encoder.is_none(), ..own }
     }
 
-    /// Predicted sentiment, `[batch, 1]`. `dropout` is the encoder's, in training.
+    /// What it makes of a batch. In training, an encoder has dropout where `trains_encoder`.
     ///
     /// # Errors
-    /// The batch has no tokens and the model needs them.
-    pub fn forward(&self, batch: &Batch, dropout: Option<Dropout>) -> Result<Tensor, TrainError> {
-        self.forward_traced(batch, dropout, &mut Trace::default())
-    }
-
-    /// As [`forward`](Network::forward), and what `trace` keeps on the way.
-    ///
-    /// # Errors
-    /// The batch has no tokens and the model needs them.
-    pub fn forward_traced(
+    /// The batch lacks what the model needs.
+    pub fn forward(
         &self,
         batch: &Batch,
-        dropout: Option<Dropout>,
-        trace: &mut Trace,
-    ) -> Result<Tensor, TrainError> {
-        match self {
-            Network::Features(almt) => Ok(almt.forward(&batch.input, trace)),
-            Network::Bert(both) => {
-                let tokens = batch.tokens.as_ref().ok_or(TrainError::NoTokens)?;
-                let tokens = Tokens::of_text_bert(tokens);
-                let part = |x: &Option<Tensor>| x.as_ref().map(Tensor::shallow_clone);
-                let (audio, vision) = (part(&batch.input.audio), part(&batch.input.vision));
-                Ok(both.forward(&tokens, audio, vision, dropout, trace))
-            }
-        }
+        trains_encoder: bool,
+        pass: &mut Pass<'_>,
+    ) -> Result<Outputs, TrainError> {
+        let Some(encoder) = &self.encoder else { return Ok(self.model.forward(batch, pass)?) };
+        let tokens = batch.tokens.as_ref().ok_or(TrainError::NoTokens)?;
+        let dropout = pass.dropout.filter(|_| trains_encoder);
+        let text = encoder.forward(&Tokens::of_text_bert(tokens), dropout, pass.trace);
+        let copied = |all: &BTreeMap<Modality, Tensor>| -> BTreeMap<Modality, Tensor> {
+            all.iter().map(|(modality, tensor)| (*modality, tensor.shallow_clone())).collect()
+        };
+        let mut features = copied(&batch.features);
+        features.insert(Modality::Text, text);
+        let batch = Batch {
+            features,
+            tokens: Some(tokens.shallow_clone()),
+            lengths: copied(&batch.lengths),
+            target: batch.target.shallow_clone(),
+            unimodal_labels: copied(&batch.unimodal_labels),
+            samples: batch.samples.shallow_clone(),
+        };
+        Ok(self.model.forward(&batch, pass)?)
+    }
+
+    /// What is minimised in a phase.
+    pub fn loss(&self, phase: &str, outputs: &Outputs, batch: &Batch) -> Losses {
+        self.model.loss(phase, outputs, batch)
+    }
+
+    /// The model itself.
+    pub fn model(&self) -> &dyn Model {
+        &*self.model
+    }
+
+    /// The model itself, to be told of steps.
+    pub fn model_mut(&mut self) -> &mut dyn Model {
+        &mut *self.model
     }
 }
 
 /// The configuration of a run's model for the inputs of its training split.
 ///
 /// # Errors
-/// There is no text, or no model of such sizes.
+/// A modality that the model needs is absent, or there is no model of such sizes.
 pub fn config_for(
     settings: &TrainSettings,
     sequences: &BTreeMap<Modality, Sequence>,
     n_tokens: Option<i64>,
     bert: Option<BertConfig>,
 ) -> Result<ModelConfig, TrainError> {
-    let mut sequences = sequences.clone();
+    let mut inputs = sequences.clone();
     if let Some(bert) = &bert {
         let seq_len = n_tokens.ok_or(TrainError::NoTokens)?;
-        sequences.insert(Modality::Text, Sequence { seq_len, feat_dim: bert.hidden_size });
+        inputs.insert(Modality::Text, Sequence { seq_len, feat_dim: bert.hidden_size });
     }
-    let model = settings.hyper_parameters.config(&sequences).ok_or(TrainError::NoText)?;
-    if let Some(problem) = model.variant.conflict(&model) {
-        return Err(TrainError::Variant { problem });
+    let spec: ModelSpec = settings.hyper_parameters.model.clone();
+    let config = ModelConfig { spec, inputs: Inputs(inputs), bert };
+    match config.problem() {
+        Some(problem) => Err(TrainError::NoModel { problem }),
+        None => Ok(config),
     }
-    let text = model.text;
-    let config = ModelConfig { model, bert };
-    config.n_parameters().map(|_| config).ok_or(TrainError::Sizes { text })
 }

@@ -37,6 +37,11 @@ impl<'a> Ongoing<'a> {
         Ok(Ongoing { settings, config, out, log, history })
     }
 
+    /// The validation MAE of each epoch so far.
+    pub(super) fn valid_mae(&self) -> Vec<f64> {
+        self.log.records.iter().map(|record| record.valid.get("MAE")).collect()
+    }
+
     /// Whether it ends early, since no better epoch came for too long.
     pub(super) fn is_over(&self) -> bool {
         self.settings.patience.is_some_and(|patience| self.history.n_worse >= patience)

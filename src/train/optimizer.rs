@@ -7,6 +7,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::weights::Tensors;
 use crate::native::{self, AdamwConstants, AdamwState};
 use crate::run::recipe::{Group as GroupOfRecipe, Moments, Phase, Rule};
+use crate::run::schedule::Schedule;
 
 /// Parameters of one learning rate.
 #[derive(Debug)]
@@ -70,6 +71,7 @@ impl Optimizer {
             optimizer: Rule::AdamW(Moments::default()),
             clip_norm: None,
             clip_value: None,
+            schedule: Schedule::Constant,
             groups: groups.collect(),
         };
         let mut dealt = vec![Vec::new(); n_groups];

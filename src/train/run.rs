@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tch::nn::VarStore;
-use tch::{Device, Reduction, Tensor};
+use tch::{Device, Tensor};
 
-use super::checkpoint::{self, Checkpoint, ModelConfig};
+use super::checkpoint::{Checkpoint, ModelConfig, load_into};
 use super::data::TrainingSplit;
 use super::fit::{Fit, to_host};
 use super::memory::{Work, within};
@@ -17,16 +17,22 @@ use super::network::{Network, config_for};
 use super::ongoing::Ongoing;
 use super::optimizer::Optimizer;
 use super::replay::Replay;
+use super::state::Changing;
+use super::weights::Tensors;
 use super::{TrainError, attention, device, state};
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Modality, SplitName};
-use crate::model::{AlmtWithBert, Part};
+use crate::model::contract::Pass;
+use crate::model::{ENCODER, Trace};
 use crate::native;
 use crate::pretrained::Pretrained;
 use crate::run::folder::{self, CONFIG, STATE, io, write_json};
 use crate::run::metrics::{self, Metrics};
 use crate::run::predictions::{self, Prediction};
+use crate::run::preset::Preset;
+use crate::run::recipe::{self, Group, Phase};
 use crate::run::record::{EpochRecord, FittedLength, RunResult};
+use crate::run::schedule::Moment;
 use crate::run::settings::{Precision, TrainSettings};
 
 /// The samples of a run.
@@ -138,26 +144,32 @@ pub fn train_together(
         }
     }
     native::modes::allow_tf32(settings.precision == Precision::Tf32)?;
-    let bert_lr = settings.text_encoder.as_ref().map_or(0.0, |encoder| encoder.lr);
+    let mut settings = settings.clone();
+    settings.hyper_parameters = recipe_of(&settings);
+    let settings = &settings;
     let prepare = |vars: &VarStore| {
         if let Some(encoder) = &data.encoder {
-            encoder.copy_into(vars, &AlmtWithBert::encoder_prefix())?;
+            encoder.copy_into(vars, &format!("{ENCODER}."))?;
         }
-        if bert_lr == 0.0 {
-            Part::Bert.freeze(vars);
+        if settings.text_encoder.as_ref().is_none_or(|encoder| encoder.lr == 0.0) {
+            freeze_encoder(vars);
         }
         if let Some(initial) = &settings.init_from {
-            checkpoint::load_into(&initial.path, vars)?;
+            load_into(&initial.path, vars)?;
         }
         Ok(())
     };
     let seeds: Vec<u64> = runs.iter().map(|(settings, _)| settings.seed).collect();
     let models = Models::new(&config, &seeds, device, prepare)?;
-    let training = &settings.hyper_parameters.training;
-    let group = |name: &str| Part::of(name).group();
-    let optimizer = Optimizer::adamw(&models.parameters(), training.weight_decay, 2, group);
+    let Preset { training, phases, .. } = &settings.hyper_parameters;
+    let optimizers = optimizers(&settings.hyper_parameters, &models.parameters())?;
+    let changing = || Changing {
+        parameters: models.parameters(),
+        memory: models.memory(),
+        optimizers: &optimizers,
+    };
     let n_done = match start == Start::Resume && state_path.exists() {
-        true => state::load(state_path, models.parameters(), &optimizer)?,
+        true => state::load(state_path, changing())?,
         false => 0,
     };
     let mut ongoing = runs
@@ -165,18 +177,23 @@ pub fn train_together(
         .map(|(settings, out)| Ongoing::open(settings, &config, out, n_done))
         .collect::<Result<Vec<_>, _>>()?;
     let replay = Replay::new(data.graphs && device::can_record(device));
-    let mut fit = Fit { settings, seeds: &seeds, models: &models, optimizer, replay };
+    let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay };
     let mut saved: Option<(Instant, Duration)> = None;
     for epoch in n_done + 1..=training.epochs {
         if ongoing.iter().all(Ongoing::is_over) {
             break;
         }
         let epoch_start = Instant::now();
-        let [lr, bert_lr] = [training.lr, bert_lr]
-            .map(|base| training.schedule.learning_rate(base, epoch, training.epochs));
+        let valid_mae = ongoing.first().map(Ongoing::valid_mae).unwrap_or_default();
+        // The rate that a record has is that of most parameters, as the epoch begins.
+        let at = Moment { epoch, n_epochs: training.epochs, n_steps: 0, steps_per_epoch: 1 };
+        let rate = |phase: &Phase| {
+            phase.schedule.learning_rate(settings.hyper_parameters.lr(), at, &valid_mae)
+        };
+        let lr = phases.last().map_or(f64::NAN, rate);
         let n_samples = training.batch_size.min(data.train.n_samples()) * runs.len();
         let errors = within(Work::Step { n_samples }, || {
-            let errors = fit.epoch(epoch, &[lr, bert_lr], &data.train, progress)?;
+            let errors = fit.epoch(epoch, &valid_mae, &data.train, progress)?;
             device::wait(device);
             Ok(errors)
         })?;
@@ -203,14 +220,14 @@ pub fn train_together(
             let record = EpochRecord {
                 epoch,
                 lr,
-                train_loss: losses.squared,
+                train_loss: losses.loss,
                 train_mae: losses.absolute,
                 valid: valid[idx].clone(),
                 test: test.as_ref().map(|test| test[idx].clone()),
                 train_seconds,
                 seconds,
             };
-            run.add(&record, || models.parameters_of(idx))?;
+            run.add(&record, || fit.models.parameters_of(idx))?;
             progress.epoch(&record);
         }
         // Last: whatever of this epoch is on the disk without it is done again, to the same bytes. So
@@ -218,14 +235,19 @@ pub fn train_together(
         // the time.
         if saved.is_none_or(|(when, took)| when.elapsed() >= took * STATE_SHARE) {
             let begin = Instant::now();
-            state::save(state_path, models.parameters(), &fit.optimizer, epoch)?;
+            let changing = Changing {
+                parameters: fit.models.parameters(),
+                memory: fit.models.memory(),
+                optimizers: &fit.optimizers,
+            };
+            state::save(state_path, changing, epoch)?;
             saved = Some((Instant::now(), begin.elapsed()));
         }
     }
     let results = ongoing
         .into_iter()
         .enumerate()
-        .map(|(idx, run)| run.finish(data, device, &models.parameters_of(idx)))
+        .map(|(idx, run)| run.finish(data, device, &fit.models.parameters_of(idx)))
         .collect::<Result<Vec<_>, _>>()?;
     match fs::remove_file(state_path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -235,33 +257,81 @@ pub fn train_together(
     }
 }
 
+/// Why the models of several seeds cannot be trained as one; `None` where they can.
+///
+/// # Errors
+/// There is no such model.
+pub fn problem_together(
+    settings: &TrainSettings,
+    data: &TrainingData,
+) -> Result<Option<&'static str>, TrainError> {
+    if settings.text_encoder.is_some() {
+        return Ok(Some("a text encoder that is trained is trained for one model at a time"));
+    }
+    if settings.patience.is_some() {
+        return Ok(Some("with patience, runs end at different epochs"));
+    }
+    let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), None)?;
+    let vars = VarStore::new(Device::Cpu);
+    let recipe = &settings.hyper_parameters;
+    match Network::new(&vars, &config, settings.seed).can().be_stacked && recipe.phases.len() == 1 {
+        true => Ok(None),
+        false => Ok(Some("this model has no form for several seeds")),
+    }
+}
+
+/// The hyper-parameters of a run with a group for its text encoder, where that is trained: it has its own
+/// rate, and the decay of what takes all the rest.
+fn recipe_of(settings: &TrainSettings) -> Preset {
+    let mut recipe = settings.hyper_parameters.clone();
+    if let Some(encoder) = settings.text_encoder.as_ref().filter(|encoder| encoder.lr > 0.0) {
+        for phase in &mut recipe.phases {
+            let weight_decay = phase.groups.last().map_or(0.0, |group| group.weight_decay);
+            let (name, prefixes) = ("encoder".into(), vec![ENCODER.into()]);
+            phase.groups.insert(0, Group { name, prefixes, lr: encoder.lr, weight_decay });
+        }
+    }
+    recipe
+}
+
+/// One optimizer per phase.
+pub(super) fn optimizers(
+    recipe: &Preset,
+    parameters: &Tensors,
+) -> Result<Vec<Optimizer>, TrainError> {
+    let trainable = parameters.iter().filter(|(_, tensor)| tensor.requires_grad());
+    let names: Vec<String> = trainable.map(|(name, _)| name.clone()).collect();
+    let dealt = recipe::assign(&recipe.phases, &recipe.training.untrained, &names)?;
+    let phases = recipe.phases.iter().zip(&dealt);
+    Ok(phases.map(|(phase, dealt)| Optimizer::new(phase, dealt, parameters)).collect())
+}
+
+/// Keeps a text encoder as it is: its parameters get no gradient, and so no step.
+fn freeze_encoder(vars: &VarStore) {
+    for (name, parameter) in vars.variables() {
+        if recipe::is_below(&name, ENCODER) {
+            let _ = parameter.set_requires_grad(false);
+        }
+    }
+}
+
 /// About how long an epoch of such a run takes here, in seconds, from the second of two steps.
 ///
 /// # Errors
 /// The features cannot be read, or libtorch fails.
 pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f64, TrainError> {
     let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), None)?;
-    let vars = VarStore::new(data.train.device());
-    let network = Network::new(&vars, &config, settings.seed);
-    let training = &settings.hyper_parameters.training;
-    let parameters = checkpoint::parameters(&vars);
-    let optimizer = Optimizer::adamw(&parameters, training.weight_decay, 1, |_| 0);
+    let seeds = [settings.seed];
+    let models = Models::new(&config, &seeds, data.train.device(), |_| Ok(()))?;
+    let optimizers = optimizers(&settings.hyper_parameters, &models.parameters())?;
     let n_samples = data.train.n_samples();
-    let batch: Vec<usize> = (0..training.batch_size.min(n_samples)).collect();
-    let mut seconds = 0.0;
-    for _ in 0..2 {
-        let start = Instant::now();
-        data.train.each_batch(&batch, batch.len(), |batch| {
-            let pred = network.forward(&batch, None)?;
-            pred.mse_loss(&batch.target, Reduction::Mean).backward();
-            optimizer.step()?;
-            Ok(())
-        })?;
-        seconds = start.elapsed().as_secs_f64();
-    }
+    let n_batch = settings.hyper_parameters.training.batch_size.min(n_samples);
+    let replay = Replay::new(false);
+    let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay };
+    let seconds = fit.second_of_two_steps(&data.train)?;
     // A forward pass alone, as on the other splits, is about a third of a step.
     let others = data.valid.n_samples() + data.test.as_ref().map_or(0, TrainingSplit::n_samples);
-    let per_sample = seconds / batch.len().max(1) as f64;
+    let per_sample = seconds / n_batch.max(1) as f64;
     Ok(per_sample * (n_samples as f64 + others as f64 / 3.0))
 }
 
@@ -277,7 +347,9 @@ pub fn predict(network: &Network, split: &TrainingSplit) -> Result<Vec<f32>, Tra
         let _guard = tch::no_grad_guard();
         let mut parts = Vec::new();
         split.each_batch(&order, n_batch, |batch| {
-            parts.push(network.forward(&batch, None)?);
+            let mut trace = Trace::default();
+            let mut pass = Pass { dropout: None, is_training: false, trace: &mut trace };
+            parts.push(network.forward(&batch, false, &mut pass)?.pred);
             Ok(())
         })?;
         let pred = Tensor::cat(&parts, 0).flatten(0, -1).to_device(Device::Cpu);
@@ -359,27 +431,22 @@ pub(super) fn write_attention(
 }
 
 pub(super) fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), TrainError> {
-    let ModelConfig { model, bert } = config;
-    let expected = [
-        (Modality::Text, Some(model.text)),
-        (Modality::Audio, model.audio),
-        (Modality::Vision, model.vision),
-    ];
-    for (modality, expected) in expected {
-        let found = match (modality, bert) {
+    for (modality, expected) in &config.inputs.0 {
+        let found = match (*modality, &config.bert) {
             (Modality::Text, Some(bert)) => split
                 .n_tokens()
                 .map(|seq_len| crate::model::Sequence { seq_len, feat_dim: bert.hidden_size }),
-            _ => split.sequences().get(&modality).copied(),
+            _ => split.sequences().get(modality).copied(),
         };
         // A modality that the model does not use may be there.
-        if expected.is_some() && found != expected {
+        if found != Some(*expected) {
             let show = |sequence: Option<crate::model::Sequence>| match sequence {
                 Some(sequence) => format!("[{}, {}]", sequence.seq_len, sequence.feat_dim),
                 None => "none".into(),
             };
-            let (expected, found) = (show(expected), show(found));
-            return Err(TrainError::Shape { split: split.name(), modality, expected, found });
+            let (expected, found) = (show(Some(*expected)), show(found));
+            let (split, modality) = (split.name(), *modality);
+            return Err(TrainError::Shape { split, modality, expected, found });
         }
     }
     Ok(())

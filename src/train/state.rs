@@ -1,4 +1,4 @@
-//! Where an unfinished run stands: weights and optimizer after an epoch, so that it can go on as if
+//! Where an unfinished run stands: weights, memory and optimizers after an epoch, so that it can go on as if
 //! it had never stopped. All else follows from the settings and from `metrics.jsonl`.
 
 use std::path::Path;
@@ -16,42 +16,53 @@ struct StateInfo {
     epoch: usize,
 }
 
-/// The tensors of the file: `param/NAME`, and those of [`Optimizer::state`].
-fn all_tensors(parameters: Tensors, optimizer: &Optimizer) -> Tensors {
-    let parameters = parameters.into_iter();
-    let mut tensors: Tensors =
-        parameters.map(|(name, tensor)| (format!("param/{name}"), tensor)).collect();
-    tensors.extend(optimizer.state());
-    tensors
+/// All tensors that change in a run.
+#[derive(Debug)]
+pub struct Changing<'a> {
+    /// Parameters and buffers.
+    pub parameters: Tensors,
+    /// What the model remembers besides.
+    pub memory: Tensors,
+    /// One optimizer per phase.
+    pub optimizers: &'a [Optimizer],
+}
+
+impl Changing<'_> {
+    /// The tensors of the file: `param/NAME`, `memory/NAME`, and those of [`Optimizer::state`], which
+    /// have the number of the phase in front from the second phase on.
+    fn all(self) -> Tensors {
+        let named = |place: &'static str, tensors: Tensors| {
+            tensors.into_iter().map(move |(name, tensor)| (format!("{place}/{name}"), tensor))
+        };
+        let mut all: Tensors = named("param", self.parameters).collect();
+        all.extend(named("memory", self.memory));
+        for (idx, optimizer) in self.optimizers.iter().enumerate() {
+            let place = if idx == 0 { String::new() } else { format!("{idx}/") };
+            let state = optimizer.state().into_iter();
+            all.extend(state.map(|(name, tensor)| (format!("{place}{name}"), tensor)));
+        }
+        all
+    }
 }
 
 /// Writes the state after an epoch, whole or not at all.
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn save(
-    path: &Path,
-    parameters: Tensors,
-    optimizer: &Optimizer,
-    epoch: usize,
-) -> Result<(), WeightsError> {
+pub fn save(path: &Path, changing: Changing<'_>, epoch: usize) -> Result<(), WeightsError> {
     let text = serde_json::to_string(&StateInfo { epoch }).map_err(|error| {
         WeightsError::Malformed { path: path.into(), problem: error.to_string() }
     })?;
-    weights::write(path, &all_tensors(parameters, optimizer), Some((KEY, text))).map(|_| ())
+    weights::write(path, &changing.all(), Some((KEY, text))).map(|_| ())
 }
 
 /// Puts weights and optimizer back, and returns the last finished epoch.
 ///
 /// # Errors
 /// The file cannot be read, or is not the state of such a model.
-pub fn load(
-    path: &Path,
-    parameters: Tensors,
-    optimizer: &Optimizer,
-) -> Result<usize, WeightsError> {
+pub fn load(path: &Path, changing: Changing<'_>) -> Result<usize, WeightsError> {
     let file = TensorFile::open(path)?;
     let info: StateInfo = file.info(KEY, "a training state")?;
-    file.copy_into("", &mut all_tensors(parameters, optimizer))?;
+    file.copy_into("", &mut changing.all())?;
     Ok(info.epoch)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 /// The value as `make.py` dumps it.
 pub fn dump(pickle: &Pickle, id: NodeId) -> Json {
     let all = |ids: &[NodeId]| ids.iter().map(|id| dump(pickle, *id)).collect::<Vec<_>>();
-    match pickle.value(id) {
+    match pickle.value(id).expect("an id of this pickle") {
         Value::None => json!({"const": "None"}),
         Value::Bool(value) => json!({"const": if *value { "True" } else { "False" }}),
         Value::Int(value) => json!({"int": value.to_string()}),

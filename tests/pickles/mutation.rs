@@ -1,8 +1,8 @@
 //! Damaged fixtures by the hundred thousand: none makes the reader, the description, a layout or
 //! the scan panic, and scan and reader agree on all of them.
 
-use almt_data::corpus::SplitName;
-use almt_data::ingest::{self, Layout, Options, SourceFile};
+use almt_data::corpus::{Layout, SplitName};
+use almt_data::ingest::{self, Options, SourceFile};
 use almt_data::pickle::{Limits, Pickle, PickleError, Scan, describe};
 use rayon::prelude::*;
 
@@ -83,7 +83,7 @@ fn read_layouts(pickle: &Pickle) -> usize {
         for block in corpus.splits.iter().flat_map(|split| split.features.values()) {
             let mut out = vec![0.0; block.shape[1] * block.shape[2]];
             for idx in 0..block.shape[0] {
-                block.rows.read(idx, &mut out);
+                block.rows.read(idx, &mut out).unwrap();
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::cli::{Failure, Trainer};
 pub enum TrainerCommand {
     /// Compute the text features of a store (not in this build)
     Encode(Rest),
-    /// Train ALMT on a store (not in this build)
+    /// Train a model on a store (not in this build)
     Train(Rest),
     /// Evaluate a checkpoint on a store (not in this build)
     Eval(Rest),
@@ -20,6 +20,8 @@ pub enum TrainerCommand {
     ExportWeights(Rest),
     /// Train the models of the paper's tables and figures (not in this build)
     Reproduce(Rest),
+    /// List the models that can be trained (not in this build)
+    Models(Rest),
     /// List the devices that training can use (not in this build)
     Devices(Rest),
 }
@@ -41,6 +43,7 @@ pub const ELSEWHERE: Trainer = Trainer {
             TrainerCommand::Compare(_) => "compare",
             TrainerCommand::ExportWeights(_) => "export-weights",
             TrainerCommand::Reproduce(_) => "reproduce",
+            TrainerCommand::Models(_) => "models",
             TrainerCommand::Devices(_) => "devices",
         };
         let problem = format!("`{name}` is not in this build: it was made without libtorch");

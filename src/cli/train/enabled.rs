@@ -9,6 +9,8 @@ mod export_weights;
 mod extents;
 mod fit;
 mod jobs;
+mod models;
+mod needs;
 mod reproduce;
 mod samples;
 mod show;
@@ -33,6 +35,7 @@ pub enum TrainerCommand {
     Compare(compare::CompareArgs),
     ExportWeights(export_weights::ExportWeightsArgs),
     Reproduce(reproduce::ReproduceArgs),
+    Models(models::ModelsArgs),
     Devices(devices::DevicesArgs),
 }
 
@@ -57,6 +60,7 @@ fn dispatch(command: TrainerCommand) -> Result<ExitCode, Failure> {
         TrainerCommand::Compare(args) => compare::compare(args),
         TrainerCommand::ExportWeights(args) => export_weights::export_weights(args),
         TrainerCommand::Reproduce(args) => reproduce::reproduce(args),
+        TrainerCommand::Models(args) => models::models(args),
         TrainerCommand::Devices(args) => Ok(devices::devices(&args)),
     }
 }

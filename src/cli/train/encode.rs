@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use clap::error::ErrorKind;
@@ -12,11 +13,10 @@ use super::devices::ThreadsArgs;
 use super::suits;
 use crate::cli::form::FormArgs;
 use crate::cli::{Failure, number, progress, same_file, size_on_disk, wrong_call};
+use crate::corpus::column::ColumnKind;
 use crate::corpus::manifest::TextEncoder;
 use crate::corpus::{FeatureBlock, SplitName};
-use crate::pretrained::{
-    DEFAULT_MAX_LEN, EncodeError, FrozenEncoder, Pretrained, PretrainedError, TextSource,
-};
+use crate::pretrained::{DEFAULT_MAX_LEN, FrozenEncoder, Pretrained, PretrainedError, TextSource};
 use crate::store::{self, NewText, OutputOptions, Store};
 use crate::words::human_bytes;
 
@@ -68,12 +68,6 @@ impl From<PretrainedError> for Failure {
     }
 }
 
-impl From<EncodeError> for Failure {
-    fn from(error: EncodeError) -> Failure {
-        Failure::new(error.to_string())
-    }
-}
-
 /// Encodes one store.
 pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
     let to: &Path = &args.output;
@@ -98,23 +92,24 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
         }
     };
     suits::check(&source, &pretrained, text_source, args.force)?;
-    let encoder = FrozenEncoder::load(&pretrained)?;
+    let encoder = Arc::new(FrozenEncoder::load(&pretrained)?);
     let n_samples: usize = texts.values().map(|text| text.tokens.dim().0).sum();
     let n_cut: usize = texts.values().map(|text| text.n_cut).sum();
     let bar = progress::count("encoding", n_samples as u64);
-    let advance = |n| bar.inc(n);
+    let counted = bar.clone();
+    let advance: Arc<dyn Fn(u64) + Send + Sync> = Arc::new(move |n| counted.inc(n));
     let mut new_text = BTreeMap::new();
     for (split, Text { tokens, n_cut }) in texts {
         let (n_samples, _, seq_len) = tokens.dim();
         let kept = (text_source == TextSource::RawText).then(|| tokens.clone());
-        let rows = encoder.rows(tokens, args.batch_size as usize, &advance);
-        let rows = rows
-            .map_err(|error| Failure::at(source.path(), format!("/{split}/text_bert: {error}")))?;
+        let rows = encoder.rows(tokens, args.batch_size as usize, Arc::clone(&advance));
+        let id = ColumnKind::TextBert.of(split);
+        let rows = rows.map_err(|error| Failure::at(source.path(), format!("{id}: {error}")))?;
         let shape = [n_samples, seq_len, encoder.width()];
-        let features = FeatureBlock { shape, source_dtype: "float32".into(), rows };
+        let features = FeatureBlock { shape, rows };
         let notes = match n_cut {
             0 => vec![],
-            _ => vec![format!("/{split}/text_bert: {n_cut} texts were cut at {seq_len} tokens")],
+            _ => vec![format!("{id}: {n_cut} texts were cut at {seq_len} tokens")],
         };
         new_text.insert(split, NewText { features, tokens: kept, notes });
     }
@@ -131,8 +126,7 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
         overwrite: args.overwrite,
         sync: !args.no_sync,
     };
-    let complete = || Ok::<(), Failure>(encoder.check()?);
-    let written = store::with_text(&source, to, &options, new_text, provenance, complete);
+    let written = store::with_text(&source, to, &options, new_text, provenance);
     bar.finish_and_clear();
     let manifest = written?;
     outln!("{}", to.display());
@@ -160,7 +154,7 @@ fn splits(store: &Store) -> impl Iterator<Item = SplitName> {
 }
 
 fn default_source(store: &Store) -> TextSource {
-    let has_tokens = |split| store.manifest().column(&format!("/{split}/text_bert")).is_some();
+    let has_tokens = |split| store.manifest().column(&ColumnKind::TextBert.of(split)).is_some();
     match splits(store).all(has_tokens) {
         true => TextSource::TextBert,
         false => TextSource::RawText,
@@ -169,7 +163,7 @@ fn default_source(store: &Store) -> TextSource {
 
 fn stored_tokens(store: &Store) -> Result<BTreeMap<SplitName, Text>, Failure> {
     let tokens = |split| {
-        let path = format!("/{split}/text_bert");
+        let path = ColumnKind::TextBert.of(split);
         let absent = || {
             Failure::at(store.path(), format!("{path}: the store has no tokens"))
                 .hint("`--text-from raw_text` makes them")
@@ -191,7 +185,7 @@ fn tokenized(
     let tokenizer = pretrained.tokenizer(max_len)?;
     let mut all = BTreeMap::new();
     for split in splits(store) {
-        let path = format!("/{split}/raw_text");
+        let path = ColumnKind::RawText.of(split);
         let Some(texts) = store.strings(&path).map_err(Failure::from)? else {
             return Err(Failure::at(store.path(), format!("{path}: the store has no texts")));
         };

@@ -12,6 +12,7 @@ use crate::cli::{Failure, number, runs};
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Residual;
+use crate::model::registry::{Inputs, ModelSpec};
 use crate::run::predictions;
 use crate::run::preset::Preset;
 use crate::run::record::{Evaluation, FittedLength};
@@ -237,14 +238,16 @@ fn released(
     residual: Residual,
 ) -> Result<CheckpointInfo, Failure> {
     let manifest = samples.store().manifest();
-    let mut hyper_parameters = Preset::of(preset).clone();
-    hyper_parameters.model.residual = residual;
-    let model = hyper_parameters.config(&samples.sequences()).ok_or(TrainError::NoText)?;
-    if model.n_parameters().is_none() {
-        return Err(TrainError::Sizes { text: model.text }.into());
+    let mut spec = Preset::of(preset).model;
+    if let ModelSpec::Almt(config) = &mut spec {
+        config.sizes.residual = residual;
+    }
+    let inputs = Inputs(samples.sequences());
+    let config = ModelConfig { spec, inputs, bert: None };
+    if let Some(problem) = config.problem() {
+        return Err(TrainError::NoModel { problem }.into());
     }
     let store_digest = manifest.digest.clone();
-    let config = ModelConfig { model, bert: None };
     let tokens = TokenChoice::TextBert;
     Ok(CheckpointInfo { config, tokens, dataset: preset, store_digest, seed: 0, epoch: 0 })
 }
@@ -264,9 +267,5 @@ fn check_dataset(checkpoint: &Checkpoint, samples: &Samples, path: &Path) -> Res
 }
 
 fn modalities_of(checkpoint: &Checkpoint) -> Vec<Modality> {
-    let model = &checkpoint.info.config.model;
-    let mut modalities = vec![Modality::Text];
-    modalities.extend(model.audio.map(|_| Modality::Audio));
-    modalities.extend(model.vision.map(|_| Modality::Vision));
-    modalities
+    checkpoint.info.config.inputs.0.keys().copied().collect()
 }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::cli::Failure;
+use crate::corpus::column::ColumnKind;
 use crate::corpus::{Modality, SplitName};
 use crate::model::Sequence;
 use crate::run::record::FittedLength;
@@ -43,18 +44,11 @@ impl Extents {
 
     /// Those of the model in a checkpoint.
     pub fn of_model(checkpoint: &Path, info: &CheckpointInfo, may_cut: bool) -> Extents {
-        let model = &info.config.model;
-        let all = [
-            (Modality::Text, Some(model.text)),
-            (Modality::Audio, model.audio),
-            (Modality::Vision, model.vision),
-        ];
-        let mut wanted: BTreeMap<Modality, Sequence> =
-            all.into_iter().filter_map(|(modality, extents)| Some((modality, extents?))).collect();
+        let mut wanted = info.config.inputs.0.clone();
         let mut n_tokens = None;
         if info.config.bert.is_some() {
-            wanted.remove(&Modality::Text);
-            n_tokens = usize::try_from(model.text.seq_len).ok();
+            let text = wanted.remove(&Modality::Text);
+            n_tokens = text.and_then(|text| usize::try_from(text.seq_len).ok());
         }
         Extents { wanted, n_tokens, model: Some(Model { checkpoint: checkpoint.into(), may_cut }) }
     }
@@ -79,7 +73,8 @@ impl Extents {
                 Some(model) => format!(", which the model of {} takes", model.checkpoint.display()),
                 None => String::new(),
             };
-            Failure::at(store.path(), format!("/{split}/{modality}: is absent{needed}"))
+            let id = ColumnKind::Features(modality).of(split);
+            Failure::at(store.path(), format!("{id}: is absent{needed}"))
         })?;
         let wanted = self.wanted.get(&modality).copied().unwrap_or(found);
         if wanted.feat_dim == found.feat_dim {
@@ -188,7 +183,7 @@ impl Extents {
 
 /// Extents of a modality of a split.
 fn extents(store: &Store, split: SplitName, modality: Modality) -> Option<Sequence> {
-    let column = store.manifest().column(&format!("/{split}/{modality}"))?;
+    let column = store.manifest().column(&ColumnKind::Features(modality).of(split))?;
     let &[_, seq_len, feat_dim] = &*column.shape else { return None };
     Some(Sequence { seq_len: seq_len as i64, feat_dim: feat_dim as i64 })
 }
@@ -200,7 +195,7 @@ fn of_splits(store: &Store, modality: Modality) -> impl Iterator<Item = (SplitNa
 
 fn splits_with_tokens(store: &Store) -> impl Iterator<Item = (SplitName, usize)> {
     SplitName::ALL.into_iter().filter_map(|split| {
-        let column = store.manifest().column(&format!("/{split}/text_bert"))?;
+        let column = store.manifest().column(&ColumnKind::TextBert.of(split))?;
         Some((split, *column.shape.get(2)?))
     })
 }

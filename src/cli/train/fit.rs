@@ -10,15 +10,19 @@ use tch::Device;
 
 use super::again::{Place, repeat, resume};
 use super::devices::{DeviceArgs, ThreadsArgs};
+use super::needs;
 use super::samples::{CacheArgs, Labels, Samples, absolute};
 use super::show::{Bar, print_degenerate, print_result, print_spread};
 use super::suits;
 use super::tokens::TokenReader;
 use super::valid;
 use crate::cli::{Failure, number, runs, wrong_call};
+use crate::corpus::column::ColumnKind;
 use crate::corpus::spec::SplitBy;
-use crate::corpus::{Dataset, Modality, SplitName};
+use crate::corpus::{Modality, SplitName};
 use crate::model::Residual;
+use crate::model::contract::{Need, Needs};
+use crate::model::registry::ModelSpec;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
 use crate::run::folder::{self, of_seed};
 use crate::run::metrics::MAE;
@@ -38,7 +42,8 @@ use crate::train::run::{self, Start, TrainingData};
 use crate::train::weights;
 
 /// Options of a new run, which a run that goes on or is done again has from its folder.
-const OF_NEW_RUNS: [&str; 32] = [
+const OF_NEW_RUNS: [&str; 33] = [
+    "model",
     "text",
     "bert",
     "text_from",
@@ -73,12 +78,15 @@ const OF_NEW_RUNS: [&str; 32] = [
     "fit_lengths",
 ];
 
-/// Train ALMT on a store
+/// Train a model on a store
 #[derive(Args)]
 pub struct TrainArgs {
     /// Store made by `almt-data convert`; with `--resume` and `--repeat`, where the store is now
     #[arg(long, required_unless_present_any = ["resume", "repeat"])]
     store: Option<PathBuf>,
+    /// Model: almt, tfn or lmf; `almt-data models` says what each needs [default: almt]
+    #[arg(long, value_name = "NAME", value_parser = model_name)]
+    model: Option<String>,
     /// Run folder; the default is `runs/STORE-seedSEED`
     #[arg(long, value_name = "RUN_FOLDER")]
     out: Option<PathBuf>,
@@ -98,17 +106,17 @@ pub struct TrainArgs {
     /// run that is complete in the run folder is kept, a stopped one goes on
     #[arg(long, value_name = "N or LIST", conflicts_with = "seed", value_parser = seeds, allow_hyphen_values = true)]
     seeds: Option<Seeds>,
-    /// Passes over the training split [default: the dataset's preset, 200]
+    /// Passes over the training split [default: the preset of model and dataset, 200 for almt]
     #[arg(long, value_parser = number::from::<u32>(1))]
     epochs: Option<u32>,
-    /// Samples per step [default: the dataset's preset, 64]
+    /// Samples per batch [default: the preset of model and dataset, 64 for almt]
     #[arg(long, value_parser = number::from::<u32>(1))]
     batch_size: Option<u32>,
-    /// Base learning rate [default: the dataset's preset, 1e-4]
+    /// Base learning rate [default: the preset of model and dataset, 1e-4 for almt]
     #[arg(long, value_parser = positive, allow_hyphen_values = true)]
     lr: Option<f64>,
-    /// How the learning rate moves over the epochs: warmup-cosine, as published, or constant [default:
-    /// warmup-cosine]
+    /// How the learning rate moves: warmup-cosine, constant, linear-warmup or plateau [default: the
+    /// preset of the model, warmup-cosine for almt]
     #[arg(long)]
     schedule: Option<Schedule>,
     /// Modalities that the model sees [default: all that the store has]
@@ -135,21 +143,23 @@ pub struct TrainArgs {
     /// Base learning rate of the encoder [default: that of the rest]
     #[arg(long, requires = "bert", conflicts_with = "freeze_bert", value_parser = positive, allow_hyphen_values = true)]
     bert_lr: Option<f64>,
-    /// What an AHL layer adds its shift to: the normed hyper-modality, as the released code does,
+    /// What an AHL layer of almt adds its shift to: the normed hyper-modality, as the released code does,
     /// or the hyper-modality itself, as Eq. 5 of the paper says: released or paper [default:
     /// released]
     #[arg(long)]
     residual: Option<Residual>,
-    /// Change the model, as the paper's ablations do; may be given several times. Names: token_len,
-    /// embedding_depth, ahl_depth, fusion_depth (numbers), embedding (transformer, projection),
-    /// hyper_modality (adaptive, concatenated), guides (scales such as 1+3), fusion (transformer,
-    /// concatenation, addition, gru, tensor, lowrank), fusion_query (language, hyper)
-    #[arg(long, value_name = "NAME=VALUE", value_parser = model_change)]
+    /// Change the model or the recipe; may be given several times. Names are those of `[model]` and
+    /// `[training]` in `config.toml`, such as token_len, fusion_depth or accumulate, those of almt's
+    /// variants (embedding, hyper_modality, guides, fusion, fusion_query), and of its phases
+    /// PHASE.GROUP.lr, PHASE.GROUP.weight_decay, PHASE.clip_norm, PHASE.clip_value, PHASE.schedule; a
+    /// wrong name lists all
+    #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// Metric on the validation split that selects the epoch [default: MAE]
+    /// Metric on the validation split that selects the epoch [default: that of the preset, MAE]
     #[arg(long, value_name = "METRIC")]
     select: Option<String>,
-    /// End the run after so many epochs without a better one [default: never]
+    /// End the run after so many epochs without a better one [default: that of the preset, never for
+    /// almt]
     #[arg(long, value_name = "EPOCHS", value_parser = number::from::<u32>(1))]
     patience: Option<u32>,
     /// Splits from a file made by `almt-data split` in place of the store's own
@@ -241,9 +251,12 @@ fn fraction(text: &str) -> Result<f64, String> {
     }
 }
 
-/// An assignment that some model takes.
-fn model_change(text: &str) -> Result<String, String> {
-    Preset::of(Dataset::Mosi).clone().set(text).map(|()| text.to_owned())
+/// The name of a model.
+fn model_name(text: &str) -> Result<String, String> {
+    match ModelSpec::NAMES.contains(&text) {
+        true => Ok(text.into()),
+        false => Err(format!("expected one of {}", ModelSpec::NAMES.join(", "))),
+    }
 }
 
 /// Trains one model, or one per seed.
@@ -276,13 +289,25 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     valid::check(&store, args.manifest.is_none(), has_all, args.force)?;
     let device = args.device.open()?;
     let dataset = store.manifest().dataset;
-    let mut hyper_parameters = Preset::of(dataset).clone();
+    let model = args.model.as_deref().unwrap_or(ModelSpec::NAMES[0]);
+    let unknown = || Failure::new(format!("there is no model `{model}`"));
+    let mut hyper_parameters = Preset::published(model, dataset).ok_or_else(unknown)?;
     let training = &mut hyper_parameters.training;
     training.epochs = args.epochs.map_or(training.epochs, |epochs| epochs as usize);
     training.batch_size = args.batch_size.map_or(training.batch_size, |size| size as usize);
-    training.lr = args.lr.unwrap_or(training.lr);
-    training.schedule = args.schedule.unwrap_or(training.schedule);
-    hyper_parameters.model.residual = args.residual.unwrap_or(hyper_parameters.model.residual);
+    if let Some(lr) = args.lr {
+        hyper_parameters.set_lr(lr);
+    }
+    if let Some(schedule) = args.schedule {
+        hyper_parameters.phases.iter_mut().for_each(|phase| phase.schedule = schedule);
+    }
+    if let Some(residual) = args.residual {
+        let ModelSpec::Almt(config) = &mut hyper_parameters.model else {
+            let problem = format!("`--residual` is of almt, not of {model}");
+            wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, &problem);
+        };
+        config.sizes.residual = residual;
+    }
     let name = |assignment: &str| assignment.split('=').next().unwrap_or_default().to_owned();
     for (idx, assignment) in args.set.iter().enumerate() {
         if args.set.iter().take(idx).any(|earlier| name(earlier) == name(assignment)) {
@@ -300,7 +325,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     let choice = |encoder: &Pretrained| {
         let lr = match args.freeze_bert {
             true => 0.0,
-            false => args.bert_lr.unwrap_or(hyper_parameters.training.lr),
+            false => args.bert_lr.unwrap_or(hyper_parameters.lr()),
         };
         let tokens = match text_source {
             TextSource::TextBert => TokenChoice::TextBert,
@@ -317,7 +342,9 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     if let Some(encoder) = &encoder {
         suits::check(&store, encoder, text_source, args.force)?;
     }
-    let modalities = chosen_modalities(&store, &args.modalities, encoder.is_some())?;
+    let needs = hyper_parameters.model.needs();
+    let modalities = chosen_modalities(&store, &args.modalities, encoder.is_some(), &needs)?;
+    needs::check(&store, model, &needs, &modalities)?;
     let store_digest = store.manifest().digest.clone();
     let valid_from_train = args.valid_fraction.map(|fraction| ValidDraw {
         fraction,
@@ -341,8 +368,11 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         store_digest,
         modalities,
         seed: args.seed.unwrap_or(1),
-        select: args.select.unwrap_or_else(|| MAE.id.into()),
-        patience: args.patience.map(|epochs| epochs as usize),
+        select: args.select.unwrap_or_else(|| hyper_parameters.training.select.clone()),
+        patience: match args.patience {
+            Some(epochs) => Some(epochs as usize),
+            None => hyper_parameters.training.patience,
+        },
         device: device::name(device),
         precision: if args.tf32 { Precision::Tf32 } else { args.precision.unwrap_or_default() },
         together_with: vec![],
@@ -383,11 +413,11 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         "always" => true,
         "never" => false,
         // An encoder draws its dropout for one model, and patience ends one run and not another.
-        _ => device.is_cuda() && settings.text_encoder.is_none() && settings.patience.is_none(),
+        _ => device.is_cuda() && run::problem_together(&settings, &data)?.is_none(),
     };
-    if together && (settings.text_encoder.is_some() || settings.patience.is_some()) {
-        let problem = "`--together always` goes neither with `--text bert` nor with `--patience`";
-        wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, problem);
+    if together && let Some(problem) = run::problem_together(&settings, &data)? {
+        let problem = format!("`--together always`: {problem}");
+        wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, &problem);
     }
     let results = match together && seeds.len() > 1 {
         true => fit_together(&settings, &seeds, &data, device, &out, start)?,
@@ -568,14 +598,19 @@ fn chosen_modalities(
     store: &Store,
     asked: &[Modality],
     has_encoder: bool,
+    needs: &Needs,
 ) -> Result<Vec<Modality>, Failure> {
     // In any split, since a split manifest may make a training split of others.
     let has = |modality: &Modality| {
-        let is_in = |split| store.manifest().column(&format!("/{split}/{modality}")).is_some();
+        let id = |split| ColumnKind::Features(*modality).of(split);
+        let is_in = |split| store.manifest().column(&id(split)).is_some();
         (has_encoder && *modality == Modality::Text) || SplitName::ALL.into_iter().any(is_in)
     };
     let mut chosen: Vec<Modality> = match asked.is_empty() {
-        true => Modality::ALL.into_iter().filter(has).collect(),
+        true => {
+            let is_used = |modality: &Modality| needs.of(*modality) != Need::Ignored;
+            Modality::ALL.into_iter().filter(is_used).filter(has).collect()
+        }
         false => asked.to_vec(),
     };
     chosen.sort();

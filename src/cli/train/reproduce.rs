@@ -18,7 +18,7 @@ use super::valid;
 use crate::cli::{Failure, cannot_write, export_failure, number};
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::export::{self, HAS_PARQUET, csv_of, table_parquet};
-use crate::model::Sequence;
+use crate::model::registry::Inputs;
 use crate::paper;
 use crate::publish;
 use crate::reproduce::{Experiment, ModelSize, RobustnessPoint, Row, Table};
@@ -195,7 +195,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn new(args: &ReproduceArgs, store: Store, out: PathBuf, device: Device) -> Bench<'_> {
         let dataset = store.manifest().dataset;
-        let mut preset = Preset::of(dataset).clone();
+        let mut preset = Preset::of(dataset);
         let epochs = args.epochs.map(|epochs| epochs as usize);
         preset.training.epochs = epochs.unwrap_or(preset.training.epochs);
         let mut samples = Samples::of(store);
@@ -214,8 +214,7 @@ impl Bench<'_> {
         let hyper_parameters = row.hyper_parameters(&self.preset).map_err(Failure::new)?;
         let modalities: Vec<Modality> =
             self.modalities.iter().copied().filter(|m| !row.without.contains(m)).collect();
-        let model = hyper_parameters.config(&self.inputs(&modalities)).ok_or(TrainError::NoText)?;
-        if let Some(reason) = model.variant.conflict(&model) {
+        if let Some(reason) = hyper_parameters.model.problem(&self.inputs(&modalities)) {
             return Ok(Err(reason));
         }
         let folder = row.folder(&self.preset).map_err(Failure::new)?;
@@ -244,10 +243,10 @@ impl Bench<'_> {
     }
 
     /// Extents of some of the store's modalities.
-    fn inputs(&self, modalities: &[Modality]) -> BTreeMap<Modality, Sequence> {
+    fn inputs(&self, modalities: &[Modality]) -> Inputs {
         let mut inputs = self.samples.sequences();
         inputs.retain(|modality, _| modalities.contains(modality));
-        inputs
+        Inputs(inputs)
     }
 
     fn run_folder(&self, folder: &str, seed: u64) -> PathBuf {
@@ -357,7 +356,8 @@ impl Bench<'_> {
                 continue;
             }
             let inputs = self.inputs(&settings.modalities);
-            models.push(ModelSize::of(name, &config_for(&settings, &inputs, None, None)?.model));
+            let config = config_for(&settings, &inputs.0, None, None)?;
+            models.extend(config.almt().map(|config| ModelSize::of(name, &config)));
         }
         let about = format!(
             "Parameters of each model and of its parts, for the inputs of {}. The paper has 2.50 \

@@ -12,18 +12,19 @@ use super::extents::{Extents, Fitted, fit_features};
 use super::tokens::TokenReader;
 use crate::cli::split::segments_of;
 use crate::cli::{Failure, number};
+use crate::corpus::column::{ColumnKind, Dtype};
 use crate::corpus::draw;
 use crate::corpus::plan::{PlanError, SplitPlan, StoreRow};
-use crate::corpus::{Modality, SplitName};
+use crate::corpus::{Modality, RowError, SplitName};
 use crate::model::Sequence;
 use crate::pretrained::Tokenized;
 use crate::run::record::FittedLength;
 use crate::run::settings::{FoldChoice, ValidDraw};
-use crate::store::{FeatureDtype, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::train::TrainError;
 use crate::train::checkpoint::CheckpointInfo;
 use crate::train::corrupt::{CorruptRows, Corruptions};
-use crate::train::data::{Cache, FeatureRows, ReadError, TrainingSplit};
+use crate::train::data::{Cache, FeatureRows, TrainingSplit};
 use crate::train::device;
 
 /// Where features lie while they are used.
@@ -164,9 +165,7 @@ impl Samples {
                     .manifest()
                     .columns
                     .iter()
-                    .filter(|column| {
-                        modalities.iter().any(|m| column.path.ends_with(&format!("/{m}")))
-                    })
+                    .filter(|column| column.modality().is_some_and(|it| modalities.contains(&it)))
                     .map(crate::store::column_bytes)
                     .sum();
                 let available = match device {
@@ -287,7 +286,7 @@ impl Samples {
         let mut all = BTreeMap::new();
         for of in SplitName::ALL {
             if rows.iter().any(|row| row.split == of) {
-                let texts = self.store.strings(&format!("/{of}/raw_text"))?;
+                let texts = self.store.strings(&ColumnKind::RawText.of(of))?;
                 let absent = || Failure::at(self.store.path(), TrainError::NoTexts { split: of });
                 all.insert(of, texts.ok_or_else(absent)?);
             }
@@ -306,7 +305,7 @@ impl Samples {
         let failure = |error: TrainError| Failure::at(self.store.path(), error);
         for of in SplitName::ALL {
             if rows.iter().any(|row| row.split == of) {
-                let tokens = self.store.numbers::<i32>(&format!("/{of}/text_bert"))?;
+                let tokens = self.store.numbers::<i32>(&ColumnKind::TextBert.of(of))?;
                 let tokens = tokens.and_then(|tokens| tokens.into_dimensionality::<Ix3>().ok());
                 all.insert(of, tokens.ok_or_else(|| failure(TrainError::NoTokens))?);
             }
@@ -379,8 +378,9 @@ impl FeatureRows for StoreRows {
 
     fn is_half(&self, modality: Modality) -> bool {
         let is_half = |split: SplitName| {
-            let column = self.store.manifest().column(&format!("/{split}/{modality}"));
-            column.is_some_and(|column| column.dtype == FeatureDtype::Float16.name())
+            let id = ColumnKind::Features(modality).of(split);
+            let column = self.store.manifest().column(&id);
+            column.is_some_and(|column| column.dtype == Dtype::Float16)
         };
         self.rows.iter().all(|row| is_half(row.split))
     }
@@ -389,7 +389,7 @@ impl FeatureRows for StoreRows {
         &self,
         modality: Modality,
         take: &mut dyn FnMut(usize, &[f32]),
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), RowError> {
         for split in SplitName::ALL {
             let mut wanted: BTreeMap<usize, usize> = BTreeMap::new();
             for (sample_idx, row) in self.rows.iter().enumerate() {
@@ -425,12 +425,7 @@ impl FeatureRows for StoreRows {
         Ok(())
     }
 
-    fn read(
-        &self,
-        modality: Modality,
-        sample_idx: usize,
-        out: &mut [f32],
-    ) -> Result<(), ReadError> {
+    fn read(&self, modality: Modality, sample_idx: usize, out: &mut [f32]) -> Result<(), RowError> {
         let row = self.rows[sample_idx];
         let (n_found, n_wanted) = self.row_lens(row.split, modality);
         if n_found == n_wanted {

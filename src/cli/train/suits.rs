@@ -4,6 +4,7 @@ use ndarray::Ix3;
 
 use crate::cli::Failure;
 use crate::corpus::SplitName;
+use crate::corpus::column::ColumnKind;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, Suits, TextSource};
 use crate::store::Store;
 
@@ -24,7 +25,7 @@ pub fn check(
     let judge = Suits::judge(&tokenizer);
     let mut suits = Suits::default();
     for split in SplitName::ALL {
-        let texts = store.strings(&format!("/{split}/raw_text"))?;
+        let texts = store.strings(&ColumnKind::RawText.of(split))?;
         let made = texts.as_ref().map(|texts| tokenizer.encode(texts)).transpose()?;
         if let Some(texts) = &texts {
             suits.take_texts(&judge, texts);
@@ -36,11 +37,13 @@ pub fn check(
             continue;
         }
         // What has no row in the encoder cannot be read at all.
-        let tokens = store.numbers::<i32>(&format!("/{split}/text_bert"))?;
+        let id = ColumnKind::TextBert.of(split);
+        let tokens = store.numbers::<i32>(&id)?;
         if let Some(tokens) = tokens.and_then(|it| it.into_dimensionality::<Ix3>().ok()) {
-            encoder.config().check_tokens(tokens.view()).map_err(|error| {
-                Failure::at(store.path(), format!("/{split}/text_bert: {error}"))
-            })?;
+            encoder
+                .config()
+                .check_tokens(tokens.view())
+                .map_err(|error| Failure::at(store.path(), format!("{id}: {error}")))?;
             let made = made.as_ref().map(|made| made.text_bert.view());
             suits.take_tokens(&judge, tokens.view(), made);
         }

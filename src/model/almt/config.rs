@@ -1,12 +1,13 @@
 //! All sizes of ALMT, what it is fed and where it differs from the published model, without a tensor:
 //! whoever reads the settings of a run needs no libtorch.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::variant::{
-    EmbeddingKind, FusionKind, FusionQuery, HyperModalityKind, LOW_RANK, Variant,
-};
+use super::variant::{EmbeddingKind, FusionQuery, HyperModalityKind, Variant};
+use crate::corpus::Modality;
 use crate::name::named;
 
 /// What an AHL layer adds its shift to. Paper and released code differ.
@@ -107,6 +108,46 @@ impl AlmtSizes {
     }
 }
 
+/// The table `[model]` of a preset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "serde_json::Map<String, serde_json::Value>")]
+pub struct Config {
+    /// Sizes that do not depend on the input.
+    #[serde(flatten)]
+    pub sizes: AlmtSizes,
+    /// Where the model differs from the published one.
+    #[serde(skip_serializing_if = "Variant::is_published")]
+    pub variant: Variant,
+}
+
+// Flattened tables do not refuse what they do not know.
+impl TryFrom<serde_json::Map<String, serde_json::Value>> for Config {
+    type Error = serde_json::Error;
+
+    fn try_from(
+        mut table: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Config, Self::Error> {
+        let variant = match table.remove("variant") {
+            Some(variant) => serde_json::from_value(variant)?,
+            None => Variant::default(),
+        };
+        Ok(Config { sizes: serde_json::from_value(table.into())?, variant })
+    }
+}
+
+impl Config {
+    /// The whole configuration for some inputs; `None` without text, which guides everything else.
+    pub fn with_inputs(&self, inputs: &BTreeMap<Modality, Sequence>) -> Option<AlmtConfig> {
+        Some(AlmtConfig {
+            sizes: self.sizes.clone(),
+            text: *inputs.get(&Modality::Text)?,
+            audio: inputs.get(&Modality::Audio).copied(),
+            vision: inputs.get(&Modality::Vision).copied(),
+            variant: self.variant.clone(),
+        })
+    }
+}
+
 /// All sizes of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,101 +166,6 @@ pub struct AlmtConfig {
 }
 
 impl AlmtConfig {
-    /// Number of trainable parameters; `None` where a size is not positive, the number does not fit
-    /// or the variant cannot be, so that sizes from a file can be compared with the file before anything is allocated.
-    pub fn n_parameters(&self) -> Option<i64> {
-        if self.variant.conflict(self).is_some() {
-            return None;
-        }
-        let c = &self.sizes;
-        let (tokens, d) = (c.token_len, c.token_dim);
-        let sizes = [
-            tokens,
-            d,
-            c.embedding_depth,
-            c.embedding_heads,
-            c.embedding_mlp_dim,
-            c.language_heads,
-            c.language_mlp_dim,
-            c.ahl_depth,
-            c.ahl_heads,
-            c.ahl_dim_head,
-            c.fusion_depth,
-            c.fusion_heads,
-            c.fusion_mlp_dim,
-            c.dim_head,
-        ];
-        let sequences = || [Some(self.text), self.audio, self.vision].into_iter().flatten();
-        let extents = sequences().flat_map(|sequence| [sequence.seq_len, sequence.feat_dim]);
-        // No size of a real model comes near this; below it, no product here leaves 128 bits.
-        const LARGEST: i64 = 1 << 24;
-        if !sizes.into_iter().chain(extents).all(|size| (1..=LARGEST).contains(&size)) {
-            return None;
-        }
-        let linear = |n_in: i128, n_out: i128| (n_in + 1) * n_out;
-        let d = i128::from(d);
-        let tokens = i128::from(tokens);
-        let layer = |heads: i64, mlp: i64| {
-            let (inner, mlp) = (i128::from(heads) * i128::from(c.dim_head), i128::from(mlp));
-            // Four norms, queries, keys and values without bias, output, feed-forward.
-            4 * 2 * d + 3 * d * inner + linear(inner, d) + linear(d, mlp) + linear(mlp, d)
-        };
-        let embedding = |sequence: Sequence| {
-            let (seq_len, feat_dim) = (i128::from(sequence.seq_len), i128::from(sequence.feat_dim));
-            let layers =
-                i128::from(c.embedding_depth) * layer(c.embedding_heads, c.embedding_mlp_dim);
-            linear(feat_dim, d)
-                + seq_len * d
-                + match self.variant.embedding {
-                    EmbeddingKind::Transformer => 2 * tokens * d + layers,
-                    EmbeddingKind::Projection => 0,
-                }
-        };
-        let tokens = i128::from(self.n_language_tokens());
-        let language =
-            tokens * d + i128::from(c.ahl_depth - 1) * layer(c.language_heads, c.language_mlp_dim);
-        let n_branches = i128::from(self.audio.is_some()) + i128::from(self.vision.is_some());
-        let inner = i128::from(c.ahl_heads) * i128::from(c.ahl_dim_head);
-        let branches = n_branches * (2 * d + 2 * d * inner);
-        let guided = 2 * 2 * d + d * inner + branches + linear(inner, d);
-        let mlp = i128::from(c.language_mlp_dim);
-        let unguided = 2 * d + linear(d, mlp) + linear(mlp, d);
-        let hyper = match self.has_hyper_modality() {
-            true if self.variant.hyper_modality == HyperModalityKind::Adaptive => {
-                let n_guided = match &self.variant.guides {
-                    Some(guides) => guides.len() as i128,
-                    None => i128::from(c.ahl_depth),
-                };
-                let n_unguided = i128::from(c.ahl_depth) - n_guided;
-                tokens * d + n_guided * guided + n_unguided * unguided
-            }
-            _ => 0,
-        };
-        let (n_source, n_target) = self.fusion_tokens();
-        let fusion_layer = layer(c.fusion_heads, c.fusion_mlp_dim);
-        let fusion = self.fusion_parameters(fusion_layer, n_source.into(), n_target.into());
-        let embeddings: i128 = sequences().map(embedding).sum();
-        i64::try_from(embeddings + language + hyper + fusion + linear(d, 1)).ok()
-    }
-
-    /// Number of parameters of the fusion.
-    fn fusion_parameters(&self, layer: i128, n_source: i128, n_target: i128) -> i128 {
-        let dim = i128::from(self.sizes.token_dim);
-        let linear = |n_in: i128| (n_in + 1) * dim;
-        match self.variant.fusion {
-            FusionKind::Transformer => {
-                (n_source + 1 + n_target + 1) * dim
-                    + dim
-                    + i128::from(self.sizes.fusion_depth) * layer
-            }
-            FusionKind::Concatenation => linear(2 * dim),
-            FusionKind::Addition => 0,
-            FusionKind::Gru => 6 * linear(dim),
-            FusionKind::Tensor => linear((dim + 1) * (dim + 1)),
-            FusionKind::LowRank => i128::from(LOW_RANK) * 2 * linear(dim) + dim,
-        }
-    }
-
     /// Tokens of a modality after its embedding.
     fn n_tokens(&self, input: Sequence) -> i64 {
         match self.variant.embedding {

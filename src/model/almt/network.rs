@@ -20,7 +20,6 @@ use crate::model::layers::{
     FeedForward, Init, LayerNorm, LayerSizes, Linear, Projection, Source, TokenSource,
     TransformerLayer, attention_weights, gather, is_native, split_heads, transformer_layers,
 };
-use crate::native::modes::HiddenAxis;
 
 impl AlmtConfig {
     /// Sizes of the transformer layers of one module.
@@ -475,7 +474,7 @@ impl Almt {
     /// the prediction a constant.
     pub fn forward(&self, input: &Input, trace: &mut Trace) -> Tensor {
         let is_stacked = input.text.dim() == 4;
-        let is_looked_into = trace.is_kept() || HiddenAxis::is_in(&input.text);
+        let is_looked_into = trace.is_kept();
         if !is_looked_into
             && (is_stacked || !is_native(&input.text))
             && let Some(pred) = self.forward_batched(input)

@@ -4,6 +4,10 @@ mod config;
 #[cfg(feature = "train")]
 mod network;
 
+/// Where the parameters of a text encoder are that is trained with a model, as in the released one of
+/// ALMT.
+pub const ENCODER: &str = "bertmodel.model";
+
 pub use config::{Activation, BertConfig, TokenError};
 #[cfg(feature = "train")]
 pub use network::{Bert, Tokens};

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use tch::{Device, Kind, Tensor};
 
 use super::{Init, LayerNorm, LayerSizes, Linear};
-use crate::native::modes::{Autocast, HiddenAxis};
+use crate::native::modes::Autocast;
 use crate::native::{self, FrameAttention};
 
 /// `[batch, seq_len, heads * dim_head]` to `[batch, heads, seq_len, dim_head]`.
@@ -43,7 +43,6 @@ pub fn is_native(x: &Tensor) -> bool {
     native::has_loops()
         && x.device() == Device::Cpu
         && x.kind() == Kind::Float
-        && !HiddenAxis::is_in(x)
         && !Autocast::is_on()
 }
 

@@ -13,7 +13,8 @@ use bytemuck::Zeroable;
 use super::manifest::{self, FileEntry};
 use super::{CONTINUATION, END_MAGIC, MAGIC, body, schema};
 use crate::corpus::SplitName;
-use crate::corpus::manifest::{Column, Manifest};
+use crate::corpus::column::{Column, Dtype};
+use crate::corpus::manifest::Manifest;
 use crate::map::Bytes;
 use crate::store::StoreError;
 use crate::store::digest::{self, Element};
@@ -50,7 +51,7 @@ impl ArrowReader {
         let mut files = Vec::new();
         for split in &manifest.splits {
             let entry = entries.iter().find(|entry| entry.split == split.name);
-            let columns = schema::columns_of(&manifest.columns, split.name).cloned().collect();
+            let columns = manifest.columns_of(split.name).cloned().collect();
             let name = manifest::file_name(split.name);
             let damaged =
                 |problem| StoreError::Damaged { path: path.into(), place: name.clone(), problem };
@@ -84,14 +85,14 @@ impl ArrowReader {
     /// Compares the places of a column's values with its shape.
     pub(in crate::store) fn check(&self, column: &Column) -> Result<(), StoreError> {
         let (file, first_buffer) = self.find(column)?;
-        let n_samples = column.shape.first().copied().unwrap_or(0);
+        let n_samples = column.n_samples();
         let n_rows = file.batches.last().map_or(0, |batch| batch.rows.end);
         if n_rows != n_samples {
             return Err(
                 self.damaged(column, format!("expected {n_samples} samples, found {n_rows}"))
             );
         }
-        if column.dtype == "string" {
+        if column.dtype == Dtype::String {
             return Ok(());
         }
         let values = first_buffer + schema::n_buffers(column) - 1;
@@ -165,25 +166,21 @@ impl ArrowReader {
 
     fn find(&self, column: &Column) -> Result<(&SplitFile, usize), StoreError> {
         let place = self.files.iter().find_map(|file| {
-            let (_, first) = file.columns.iter().find(|(each, _)| each.path == column.path)?;
+            let (_, first) = file.columns.iter().find(|(each, _)| each.id == column.id)?;
             Some((file, *first))
         });
         place.ok_or_else(|| self.damaged(column, "is absent".into()))
     }
 
     fn row_bytes(&self, column: &Column) -> Result<usize, StoreError> {
-        let size = match column.dtype.as_str() {
-            "int8" => 1,
-            "float16" => 2,
-            _ => 4,
-        };
-        schema::row_len(column)
-            .and_then(|n_values| n_values.checked_mul(size))
+        column
+            .sample_len()
+            .and_then(|n_values| n_values.checked_mul(column.dtype.n_bytes()))
             .ok_or_else(|| self.damaged(column, "its shape is too large".into()))
     }
 
     fn damaged(&self, column: &Column, problem: String) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), place: column.path.clone(), problem }
+        StoreError::Damaged { path: self.path.clone(), place: column.id.to_string(), problem }
     }
 }
 

@@ -22,9 +22,10 @@ use half::f16;
 use super::manifest::{self, FileEntry};
 use super::{ALIGNMENT, CONTINUATION, END_MAGIC, MAGIC, body, schema};
 use crate::corpus::SplitName;
-use crate::corpus::manifest::{Column, Manifest};
+use crate::corpus::column::{Column, Dtype};
+use crate::corpus::manifest::Manifest;
 use crate::store::columns::{Data, SplitColumns};
-use crate::store::copy::{Pass, Tally};
+use crate::store::copy::{CopyError, Pass, Row, Tally, Unread};
 use crate::store::digest::{self, Feature};
 use crate::store::write::{Job, Output, Written};
 use crate::store::{FeatureDtype, StoreError};
@@ -102,15 +103,11 @@ fn write_split<T: Feature>(
     let mut entries: Vec<Column> = Vec::new();
     let mut features: Vec<Features<'_, T>> = Vec::new();
     for column in &split.columns {
-        entries.push(
-            column.entry(split.name).unwrap_or_else(|| Column {
-                dtype: T::DTYPE.into(),
-                ..column.unwritten(split.name)
-            }),
-        );
+        let unwritten = || column.unwritten(split.name, T::DTYPE);
+        entries.push(column.entry(split.name).unwrap_or_else(unwritten));
         if let Data::Features { modality, block, lengths } = &column.data {
             let pass = Pass {
-                block: block.get(),
+                block,
                 lengths: lengths.as_deref(),
                 repair: job.repair(*modality),
                 stored: PhantomData,
@@ -129,7 +126,7 @@ fn write_split<T: Feature>(
     // One round more than there are batches, in which only the last one is written.
     for start in (0..n_samples + n_rows).step_by(n_rows) {
         let rows = start.min(n_samples)..(start + n_rows).min(n_samples);
-        let mut fill = |passes: Vec<&Pass<'_, T>>| -> Vec<_> {
+        let mut fill = |passes: Vec<&Pass<'_, T>>| -> Vec<Result<Vec<Row>, Unread>> {
             let blocks = passes.into_iter().zip(&mut filling);
             blocks
                 .map(|(pass, out)| pass.fill(rows.start, &mut out[..rows.len() * pass.row_len()]))
@@ -146,8 +143,9 @@ fn write_split<T: Feature>(
             _ => None,
         });
         for ((all, filled), modality) in features.iter_mut().zip(filled).zip(modalities) {
-            all.tally
-                .add(rows.start, filled.iter())
+            filled
+                .map_err(CopyError::Read)
+                .and_then(|filled| all.tally.add(rows.start, filled.iter()))
                 .map_err(|error| job.copy_error(error, split, modality))?;
         }
         std::mem::swap(&mut filling, &mut writing);
@@ -307,7 +305,7 @@ impl BatchFile {
         let mut with_values = places.into_iter();
         let mut places = Vec::new();
         for column in batch.entries {
-            let n_with_values = if column.dtype == "string" { 2 } else { 1 };
+            let n_with_values = if column.dtype == Dtype::String { 2 } else { 1 };
             for idx in (0..schema::n_buffers(column)).rev() {
                 let place = match idx < n_with_values {
                     true => with_values.next().unwrap_or_default(),

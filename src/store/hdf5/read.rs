@@ -9,7 +9,8 @@ use ::hdf5::{Dataset, File};
 use ndarray::{Array1, Array2, Array3};
 
 use super::{SEAL, SEAL_ATTRIBUTE, SEAL_LEN};
-use crate::corpus::manifest::{Column, Manifest};
+use crate::corpus::column::{Column, Dtype};
+use crate::corpus::manifest::Manifest;
 use crate::map::Bytes;
 use crate::store::digest::Element;
 use crate::store::seal::digest_around;
@@ -55,8 +56,9 @@ impl Hdf5Reader {
             let problem = format!("expected shape {expected:?}, found {found:?}");
             return Err(self.damaged(column, problem));
         }
-        let found = dtype_name(&dataset).unwrap_or("another type");
-        if found != column.dtype {
+        let found = dtype_of(&dataset);
+        if found != Some(column.dtype) {
+            let found = found.map_or("another type", Dtype::name);
             let problem = format!("expected {}, found {found}", column.dtype);
             return Err(self.damaged(column, problem));
         }
@@ -116,7 +118,7 @@ impl Hdf5Reader {
                 return Err(self.damaged(column, format!("{} axes, more than 3", n_axes + 1)));
             }
         };
-        values.map_err(|error| hdf5_error(&self.path, &column.path, &error))
+        values.map_err(|error| self.failed(column, &error))
     }
 
     /// All texts of a column.
@@ -126,7 +128,7 @@ impl Hdf5Reader {
             return Ok(Vec::new());
         }
         let values: Vec<VarLenUnicode> =
-            dataset.read_raw().map_err(|error| hdf5_error(&self.path, &column.path, &error))?;
+            dataset.read_raw().map_err(|error| self.failed(column, &error))?;
         Ok(values.iter().map(|value| value.as_str().to_owned()).collect())
     }
 
@@ -155,23 +157,26 @@ impl Hdf5Reader {
     }
 
     fn dataset(&self, column: &Column) -> Result<Dataset, StoreError> {
-        self.file
-            .dataset(&column.path)
-            .map_err(|error| hdf5_error(&self.path, &column.path, &error))
+        self.file.dataset(&column.id.to_string()).map_err(|error| self.failed(column, &error))
+    }
+
+    fn failed(&self, column: &Column, error: &::hdf5::Error) -> StoreError {
+        hdf5_error(&self.path, &column.id.to_string(), error)
     }
 
     fn damaged(&self, column: &Column, problem: String) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), place: column.path.clone(), problem }
+        StoreError::Damaged { path: self.path.clone(), place: column.id.to_string(), problem }
     }
 }
 
-fn dtype_name(dataset: &Dataset) -> Option<&'static str> {
+/// The type of a dataset; `None` of one that no column has.
+fn dtype_of(dataset: &Dataset) -> Option<Dtype> {
     match dataset.dtype().ok()?.to_descriptor().ok()? {
-        TypeDescriptor::Float(FloatSize::U4) => Some("float32"),
-        TypeDescriptor::Float(FloatSize::U2) => Some("float16"),
-        TypeDescriptor::Integer(IntSize::U4) => Some("int32"),
-        TypeDescriptor::Integer(IntSize::U1) => Some("int8"),
-        TypeDescriptor::VarLenUnicode => Some("string"),
+        TypeDescriptor::Float(FloatSize::U4) => Some(Dtype::Float32),
+        TypeDescriptor::Float(FloatSize::U2) => Some(Dtype::Float16),
+        TypeDescriptor::Integer(IntSize::U4) => Some(Dtype::Int32),
+        TypeDescriptor::Integer(IntSize::U1) => Some(Dtype::Int8),
+        TypeDescriptor::VarLenUnicode => Some(Dtype::String),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! Writing the HDF5 form of a store.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -80,8 +81,12 @@ impl Output for Hdf5Output {
                 .map_err(|error| job.context.hdf5(name, &error))
         };
         let group = create(name)?;
-        if split.columns.iter().any(|column| column.name.starts_with("bins/")) {
-            create(&format!("{name}/bins"))?;
+        let folders = split
+            .columns
+            .iter()
+            .filter_map(|column| column.kind.name().rsplit_once('/').map(|(folder, _)| folder));
+        for folder in folders.collect::<BTreeSet<_>>() {
+            create(&format!("{name}/{folder}"))?;
         }
         let (raw, values) = (&self.raw, &mut self.values);
         let mut writer = SplitWriter { raw, values, group, split, job, written };
@@ -171,7 +176,8 @@ struct SplitWriter<'a, 'b> {
 impl SplitWriter<'_, '_> {
     fn column(&mut self, column: &NewColumn<'_>) -> Result<(), StoreError> {
         let failed = |error: ::hdf5::Error| {
-            self.job.context.hdf5(&format!("/{}/{}", self.split.name, column.name), &error)
+            let id = column.kind.clone().of(self.split.name);
+            self.job.context.hdf5(&id.to_string(), &error)
         };
         let Some(entry) = column.entry(self.split.name) else {
             return match self.job.dtype {
@@ -227,7 +233,7 @@ impl SplitWriter<'_, '_> {
                 .no_chunk()
                 .alloc_time(Some(AllocTime::Early))
                 .shape(column.shape.clone())
-                .create(&*column.name);
+                .create(column.kind.name());
         }
         let mut chunk = column.shape.clone();
         chunk[0] = chunk_rows(row_bytes).min(n_samples);
@@ -236,15 +242,15 @@ impl SplitWriter<'_, '_> {
             .shuffle()
             .deflate(GZIP_LEVEL)
             .shape(column.shape.clone())
-            .create(&*column.name)
+            .create(column.kind.name())
     }
 
     fn features<T: Feature>(&mut self, column: &NewColumn<'_>) -> Result<(), StoreError> {
         let Data::Features { modality, block, lengths } = &column.data else { return Ok(()) };
         let context = self.job.context;
-        let mut entry = column.unwritten(self.split.name);
-        let failed = |error: ::hdf5::Error| context.hdf5(&entry.path, &error);
-        let block = block.get();
+        let mut entry = column.unwritten(self.split.name, T::DTYPE);
+        let path = entry.id.to_string();
+        let failed = |error: ::hdf5::Error| context.hdf5(&path, &error);
         let dataset = self.create::<T>(column, true).map_err(failed)?;
         let n_values: usize = column.shape.iter().product();
         self.values.extend(stretch_of(&dataset, n_values * size_of::<T>()));
@@ -273,7 +279,6 @@ impl SplitWriter<'_, '_> {
         let (blake3, tally) = copy_block(&pass, &mut put, self.job.advance)
             .map_err(|error| self.job.copy_error(error, self.split, *modality))?;
         write_stats(&dataset, &tally.stats, &blake3).map_err(failed)?;
-        entry.dtype = T::DTYPE.into();
         entry.blake3 = blake3;
         self.written.features(self.split, *modality, entry, tally);
         Ok(())

@@ -1,0 +1,50 @@
+//! `almt-data models`: what there is to train, and what it needs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::samples::Samples;
+use crate::cli::Failure;
+use crate::corpus::Dataset;
+use crate::model::listing;
+use crate::model::registry::Inputs;
+use crate::store::Store;
+
+/// List the models that can be trained: their source, what they need, their size on a store
+#[derive(Args)]
+pub struct ModelsArgs {
+    /// Store whose features the models are sized for
+    #[arg(long)]
+    store: Option<PathBuf>,
+    /// Print JSON in place of a table; `almt-data schema models` describes it
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists all models.
+pub fn models(args: ModelsArgs) -> Result<ExitCode, Failure> {
+    let store = args.store.as_deref().map(Store::open).transpose()?;
+    let dataset = store.as_ref().map_or(Dataset::Mosi, |store| store.manifest().dataset);
+    let inputs = store.map(|store| Inputs(Samples::of(store).sequences()));
+    let lines = listing::models(dataset, inputs.as_ref());
+    if args.json {
+        crate::cli::output::json(&lines)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for line in &lines {
+        let verified = match line.verified {
+            true => "verified against values of that code",
+            false => "unverified",
+        };
+        outln!("{:<6}{}", line.name, line.source);
+        outln!("      needs {}; {verified}", line.needs);
+        match (line.n_parameters, &line.problem) {
+            (Some(n), _) => outln!("      {n} trainable parameters on this store"),
+            (None, Some(problem)) => outln!("      not on this store: {problem}"),
+            (None, None) => {}
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

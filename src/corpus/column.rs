@@ -1,0 +1,321 @@
+//! A column of a store: of which split, what it holds, and of which type its values are.
+//!
+//! In files a column is named by its path and its type by a word. Both are read here once, so that
+//! nothing else compares or takes apart texts: a type that is not known is refused, and a column that
+//! is not known is [`ColumnKind::Other`], which is kept and compared with its digest, and means
+//! nothing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::label::Bins;
+use super::{Modality, SplitName};
+use crate::name::named;
+
+/// Type of the values of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// IEEE 754, 32 bits.
+    Float32,
+    /// IEEE 754, 16 bits; of features only.
+    Float16,
+    /// Signed integers of 32 bits.
+    Int32,
+    /// Signed integers of 8 bits.
+    Int8,
+    /// Texts in UTF-8.
+    String,
+}
+
+impl Dtype {
+    /// All types.
+    pub const ALL: [Dtype; 5] =
+        [Dtype::Float32, Dtype::Float16, Dtype::Int32, Dtype::Int8, Dtype::String];
+
+    /// The name in manifests, which is numpy's but for texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::Float32 => "float32",
+            Dtype::Float16 => "float16",
+            Dtype::Int32 => "int32",
+            Dtype::Int8 => "int8",
+            Dtype::String => "string",
+        }
+    }
+
+    /// Bytes of one value; of a text, whose length is its own, those of the place where it begins.
+    pub fn n_bytes(self) -> usize {
+        match self {
+            Dtype::Int8 => 1,
+            Dtype::Float16 => 2,
+            Dtype::Float32 | Dtype::Int32 | Dtype::String => 4,
+        }
+    }
+}
+
+named!(Dtype);
+
+/// What a column holds, of each sample of its split.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ColumnKind {
+    /// Segment ids.
+    Id,
+    /// Transcripts.
+    RawText,
+    /// Label words such as `Negative`.
+    Annotations,
+    /// Features of a modality, `[n_samples, seq_len, feat_dim]`.
+    Features(Modality),
+    /// Token ids, mask and segment ids, `[n_samples, 3, seq_len]`.
+    TextBert,
+    /// Word indices into a vocabulary outside the source, `[n_samples, seq_len]`.
+    Words,
+    /// Numbers of real frames of a modality.
+    Lengths(Modality),
+    /// Overall regression labels.
+    RegressionLabels,
+    /// Regression labels of one modality alone.
+    RegressionLabelsOf(Modality),
+    /// Class labels of the source.
+    ClassificationLabels,
+    /// Strengths of six emotions, `[n_samples, 6]`.
+    EmotionLabels,
+    /// Classes of the overall labels in one division.
+    Bins(Bins),
+    /// Something that this program does not know, by its name; only [`FromStr`] makes one.
+    #[non_exhaustive]
+    Other(String),
+}
+
+impl ColumnKind {
+    /// All kinds that are known.
+    pub fn known() -> impl Iterator<Item = ColumnKind> {
+        let single = [
+            ColumnKind::Id,
+            ColumnKind::RawText,
+            ColumnKind::Annotations,
+            ColumnKind::TextBert,
+            ColumnKind::Words,
+            ColumnKind::RegressionLabels,
+            ColumnKind::ClassificationLabels,
+            ColumnKind::EmotionLabels,
+        ];
+        let of_modality = |modality| {
+            [
+                ColumnKind::Features(modality),
+                ColumnKind::Lengths(modality),
+                ColumnKind::RegressionLabelsOf(modality),
+            ]
+        };
+        let of_modalities = Modality::ALL.into_iter().flat_map(of_modality);
+        single.into_iter().chain(of_modalities).chain(Bins::ALL.map(ColumnKind::Bins))
+    }
+
+    /// The name within the split.
+    pub fn name(&self) -> &str {
+        match self {
+            ColumnKind::Id => "id",
+            ColumnKind::RawText => "raw_text",
+            ColumnKind::Annotations => "annotations",
+            ColumnKind::Features(modality) => modality.name(),
+            ColumnKind::TextBert => "text_bert",
+            ColumnKind::Words => "words",
+            ColumnKind::Lengths(Modality::Text) => "text_lengths",
+            ColumnKind::Lengths(Modality::Audio) => "audio_lengths",
+            ColumnKind::Lengths(Modality::Vision) => "vision_lengths",
+            ColumnKind::RegressionLabels => "regression_labels",
+            ColumnKind::RegressionLabelsOf(Modality::Text) => "regression_labels_T",
+            ColumnKind::RegressionLabelsOf(Modality::Audio) => "regression_labels_A",
+            ColumnKind::RegressionLabelsOf(Modality::Vision) => "regression_labels_V",
+            ColumnKind::ClassificationLabels => "classification_labels",
+            ColumnKind::EmotionLabels => "emotion_labels",
+            ColumnKind::Bins(Bins::Acc2Has0) => "bins/acc_2_has0",
+            ColumnKind::Bins(Bins::Acc2Non0) => "bins/acc_2_non0",
+            ColumnKind::Bins(Bins::Acc2) => "bins/acc_2",
+            ColumnKind::Bins(Bins::Acc3) => "bins/acc_3",
+            ColumnKind::Bins(Bins::Acc5) => "bins/acc_5",
+            ColumnKind::Bins(Bins::Acc7) => "bins/acc_7",
+            ColumnKind::Other(name) => name,
+        }
+    }
+
+    /// The modality whose features it holds; `None` of any other column.
+    pub fn modality(&self) -> Option<Modality> {
+        match self {
+            ColumnKind::Features(modality) => Some(*modality),
+            _ => None,
+        }
+    }
+
+    /// The column of this kind in a split.
+    pub fn of(self, split: SplitName) -> ColumnId {
+        ColumnId { split, kind: self }
+    }
+}
+
+impl fmt::Display for ColumnKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for ColumnKind {
+    type Err = std::convert::Infallible;
+
+    fn from_str(name: &str) -> Result<ColumnKind, Self::Err> {
+        let known = ColumnKind::known().find(|kind| kind.name() == name);
+        Ok(known.unwrap_or_else(|| ColumnKind::Other(name.into())))
+    }
+}
+
+/// Which column: its split, and what it holds. Its text is its path in the store, such as
+/// `/train/audio`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ColumnId {
+    /// Of which split.
+    pub split: SplitName,
+    /// What it holds.
+    pub kind: ColumnKind,
+}
+
+impl fmt::Display for ColumnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/{}", self.split, self.kind)
+    }
+}
+
+/// A text that is the path of no column.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no path of a column such as `/train/audio`")]
+pub struct NoColumn(String);
+
+impl FromStr for ColumnId {
+    type Err = NoColumn;
+
+    fn from_str(path: &str) -> Result<ColumnId, NoColumn> {
+        let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+        let id = parts.and_then(|(split, name)| {
+            let kind = name.parse().ok().filter(|_| !name.is_empty())?;
+            Some(ColumnId { split: split.parse().ok()?, kind })
+        });
+        id.ok_or_else(|| NoColumn(path.into()))
+    }
+}
+
+impl TryFrom<String> for ColumnId {
+    type Error = NoColumn;
+
+    fn try_from(path: String) -> Result<ColumnId, NoColumn> {
+        path.parse()
+    }
+}
+
+impl From<ColumnId> for String {
+    fn from(id: ColumnId) -> String {
+        id.to_string()
+    }
+}
+
+/// One dataset of the store and the digest of its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// Path in the store, such as `/train/audio`.
+    #[serde(rename = "path")]
+    #[schemars(with = "String")]
+    pub id: ColumnId,
+    /// `float32`, `float16` (features only), `int32`, `int8` or `string`.
+    #[schemars(with = "String")]
+    pub dtype: Dtype,
+    /// Extents, the number of samples first.
+    pub shape: Vec<usize>,
+    /// BLAKE3 of the raw little-endian bytes; of strings, each preceded by its length in eight
+    /// bytes.
+    pub blake3: String,
+}
+
+impl Column {
+    /// The name within the split.
+    pub fn name(&self) -> &str {
+        self.id.kind.name()
+    }
+
+    /// The modality whose features it holds; `None` of any other column.
+    pub fn modality(&self) -> Option<Modality> {
+        self.id.kind.modality()
+    }
+
+    /// Number of samples; 0 of a column without axes.
+    pub fn n_samples(&self) -> usize {
+        self.shape.first().copied().unwrap_or(0)
+    }
+
+    /// Extents of one sample.
+    pub fn sample_shape(&self) -> &[usize] {
+        self.shape.get(1..).unwrap_or_default()
+    }
+
+    /// Values of one sample; `None` where they are too many to count.
+    pub fn sample_len(&self) -> Option<usize> {
+        self.sample_shape().iter().try_fold(1_usize, |all, extent| all.checked_mul(*extent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_its_name_and_no_two_share_one() {
+        let mut names = Vec::new();
+        for kind in ColumnKind::known() {
+            assert_eq!(kind.name().parse(), Ok(kind.clone()));
+            let id = kind.clone().of(SplitName::Test);
+            assert_eq!(id.to_string().parse(), Ok(id));
+            match &kind {
+                ColumnKind::Lengths(of) => assert_eq!(kind.name(), format!("{of}_lengths")),
+                ColumnKind::RegressionLabelsOf(of) => {
+                    assert_eq!(kind.name(), format!("regression_labels_{}", of.letter()));
+                }
+                ColumnKind::Bins(bins) => assert_eq!(kind.name(), format!("bins/{}", bins.name())),
+                _ => {}
+            }
+            names.push(kind.name().to_owned());
+        }
+        names.sort();
+        let n_kinds = names.len();
+        names.dedup();
+        assert_eq!(names.len(), n_kinds);
+    }
+
+    #[test]
+    fn what_is_not_known_keeps_its_path() {
+        let path = "/valid/bins/acc_9";
+        let id: ColumnId = path.parse().unwrap();
+        assert!(matches!(&id.kind, ColumnKind::Other(name) if name == "bins/acc_9"));
+        assert_eq!(id.to_string(), path);
+        for path in ["", "/", "train/audio", "/train", "/train/", "/dev/audio", "//audio"] {
+            assert!(path.parse::<ColumnId>().is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_column_is_written_as_its_path_and_a_word() {
+        let json = r#"{"path":"/train/audio","dtype":"float16","shape":[2,3,4],"blake3":"0"}"#;
+        let column: Column = serde_json::from_str(json).unwrap();
+        assert_eq!(column.modality(), Some(Modality::Audio));
+        assert_eq!(column.dtype, Dtype::Float16);
+        assert_eq!(serde_json::to_string(&column).unwrap(), json);
+        for dtype in Dtype::ALL {
+            assert_eq!(serde_json::to_value(dtype).unwrap(), dtype.name());
+        }
+        let unknown = json.replace("float16", "float64");
+        let error = serde_json::from_str::<Column>(&unknown).unwrap_err().to_string();
+        assert!(error.contains("float64") && error.contains("float16"), "{error}");
+    }
+}

@@ -1,0 +1,47 @@
+//! The families of feature files that a corpus can come from, by name: what they look like and how
+//! they are read is known to `ingest` alone.
+
+use crate::name::named;
+
+/// A family of feature files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// `{split: {key: array or list}}`, as MMSA publishes CMU-MOSI, CMU-MOSEI and CH-SIMS, and as
+    /// MMSA-FET writes it.
+    Mmsa,
+    /// `{split: {vision, audio, text, labels, id}}`, as MulT, MMIM and MultiBench use it.
+    Sdk,
+    /// Lists of `((words, visual, acoustic, actual words), label, segment)`: usually one split per
+    /// file, as MISA, BBFN and MMIM write it.
+    Misa,
+    /// Lists of `((words, visual, acoustic), label, segment)`: usually as the splits of one dict, as
+    /// MAG-BERT publishes it.
+    MagBert,
+}
+
+impl Layout {
+    /// All layouts, in the order in which they are tried.
+    pub const ALL: [Layout; 4] = [Layout::Mmsa, Layout::Sdk, Layout::Misa, Layout::MagBert];
+
+    /// The name on the command line and in stores.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layout::Mmsa => "mmsa",
+            Layout::Sdk => "sdk",
+            Layout::Misa => "misa",
+            Layout::MagBert => "mag-bert",
+        }
+    }
+
+    /// Whose files have it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Layout::Mmsa => "MMSA, MMSA-FET, Self-MM: a dict of columns per split",
+            Layout::Sdk => "CMU SDK, MulT, MultiBench: vision, audio, text, labels, id per split",
+            Layout::Misa => "MISA, BBFN, MMIM: a list of samples per split, actual words last",
+            Layout::MagBert => "MAG-BERT: a list of samples per split, words first",
+        }
+    }
+}
+
+named!(Layout);

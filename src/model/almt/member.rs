@@ -1,0 +1,87 @@
+//! ALMT as one of the models of the registry.
+
+use super::{Almt, AlmtConfig, Config, Input};
+use crate::corpus::Modality;
+use crate::model::Init;
+use crate::model::configuration::Configuration;
+use crate::model::contract::{Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass};
+use crate::model::registry::Inputs;
+
+impl Configuration for Config {
+    const SOURCE: &str = "Zhang et al., EMNLP 2023; code Haoyu-ha/ALMT";
+    const NEEDS: Needs = Needs::TEXT;
+    const NESTED: &[(&str, &str)] = &[
+        ("embedding", "variant.embedding"),
+        ("hyper_modality", "variant.hyper_modality"),
+        ("guides", "variant.guides"),
+        ("fusion", "variant.fusion"),
+        ("fusion_query", "variant.fusion_query"),
+    ];
+
+    fn sizes(&self) -> Vec<i64> {
+        let sizes = &self.sizes;
+        vec![
+            sizes.token_len,
+            sizes.token_dim,
+            sizes.embedding_heads,
+            sizes.embedding_mlp_dim,
+            sizes.language_heads,
+            sizes.language_mlp_dim,
+            sizes.ahl_heads,
+            sizes.ahl_dim_head,
+            sizes.fusion_heads,
+            sizes.fusion_mlp_dim,
+            sizes.dim_head,
+            // Widths of all heads together, and of the tensor that a variant fuses by.
+            sizes.embedding_heads.saturating_mul(sizes.dim_head),
+            sizes.language_heads.saturating_mul(sizes.dim_head),
+            sizes.fusion_heads.saturating_mul(sizes.dim_head),
+            sizes.ahl_heads.saturating_mul(sizes.ahl_dim_head),
+            sizes.token_dim.saturating_add(1).saturating_pow(2),
+        ]
+    }
+
+    fn depths(&self) -> Vec<i64> {
+        vec![self.sizes.embedding_depth, self.sizes.ahl_depth, self.sizes.fusion_depth]
+    }
+
+    fn problem(&self, inputs: &Inputs) -> Option<String> {
+        let config = self.with_inputs(&inputs.0)?;
+        config.variant.conflict(&config)
+    }
+
+    fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
+        let config = self.with_inputs(&inputs.0).expect("its problem would be the missing text");
+        Box::new(Almt::new(init, &config))
+    }
+}
+
+impl Almt {
+    /// The model of a configuration, whose parameters are there by name.
+    pub fn given(
+        parameters: &std::collections::BTreeMap<String, tch::Tensor>,
+        config: &AlmtConfig,
+    ) -> Almt {
+        Almt::new(&Init::given(parameters), config)
+    }
+}
+
+impl Model for Almt {
+    fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
+        let some = |modality| batch.features.get(&modality).map(tch::Tensor::shallow_clone);
+        let input = Input {
+            text: batch.features(Modality::Text)?.shallow_clone(),
+            audio: some(Modality::Audio),
+            vision: some(Modality::Vision),
+        };
+        Ok(Outputs::of(Almt::forward(self, &input, pass.trace)))
+    }
+
+    fn loss(&self, _: &str, outputs: &Outputs, batch: &Batch) -> Losses {
+        Losses::mse(outputs, batch)
+    }
+
+    fn can(&self) -> Can {
+        Can { be_recorded: true, be_stacked: self.is_batchable() }
+    }
+}

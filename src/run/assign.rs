@@ -1,0 +1,195 @@
+//! Changes to hyper-parameters by assignments such as `fusion_depth=2` or `main.rest.lr=1e-3`.
+
+use toml::{Table, Value};
+
+use super::preset::Preset;
+use super::schedule::Schedule;
+use crate::name::nearest;
+
+/// A name that can be assigned to, and where that is in the tables of a preset.
+type Place = (String, Vec<String>);
+
+/// What is absent from a preset that says nothing of it.
+const OPTIONAL: [&str; 5] = ["accumulate", "remainder", "select", "patience", "untrained"];
+
+impl Preset {
+    /// Changes one number or word. Names are those of `[model]` and `[training]`, and
+    /// `PHASE.GROUP.lr`, `PHASE.GROUP.weight_decay` and `PHASE.schedule` of the phases.
+    ///
+    /// # Errors
+    /// There is no such name or no such value, in a sentence.
+    pub fn set(&mut self, assignment: &str) -> Result<(), String> {
+        let Some((name, text)) = assignment.split_once('=') else {
+            return Err(format!("expected NAME=VALUE, found `{assignment}`"));
+        };
+        let mut root = Table::try_from(&*self).map_err(|error| error.to_string())?;
+        let places = self.places(&root);
+        let Some((_, path)) = places.iter().find(|(known, _)| known == name) else {
+            let names: Vec<&str> = places.iter().map(|(name, _)| &**name).collect();
+            let meant = nearest(name, names.iter().copied());
+            let meant = meant.map(|known| format!("; is `{known}` meant?")).unwrap_or_default();
+            return Err(format!("`{name}` is none of: {}{meant}", names.join(", ")));
+        };
+        let value = value_of(text);
+        let slot = slot(&root, path).ok_or_else(|| format!("`{name}` cannot be set"))?;
+        if matches!(slot, Some(Value::Integer(_)))
+            && !matches!(value, Value::Integer(number) if number > 0)
+        {
+            return Err(format!("`{name}`: expected a whole number above 0, found `{text}`"));
+        }
+        let value = match (&slot, value) {
+            (Some(Value::Float(_)), Value::Integer(number)) => Value::Float(number as f64),
+            // A schedule by its name alone.
+            (_, Value::String(word)) if path.last().is_some_and(|key| key == "schedule") => {
+                let schedule: Schedule =
+                    word.parse().map_err(|error| format!("`{name}`: {error}"))?;
+                Value::try_from(schedule).map_err(|error| error.to_string())?
+            }
+            (_, value) => value,
+        };
+        put(&mut root, path, value);
+        // Parsers of TOML answer with an excerpt over several lines.
+        let one_line = |error: toml::de::Error| error.message().trim().replace('\n', " ");
+        *self = root.try_into().map_err(|error| format!("`{name}`: {}", one_line(error)))?;
+        Ok(())
+    }
+
+    /// All names, those of the model first.
+    fn places(&self, root: &Table) -> Vec<Place> {
+        let mut places: Vec<Place> = Vec::new();
+        let keys = |table: &str| -> Vec<String> {
+            let table = root.get(table).and_then(Value::as_table);
+            table.into_iter().flat_map(Table::keys).cloned().collect()
+        };
+        let path = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect();
+        for key in keys("model").iter().filter(|key| !["kind", "variant"].contains(&key.as_str())) {
+            places.push((key.clone(), path(&["model", key])));
+        }
+        for (name, dotted) in self.model.nested() {
+            let parts: Vec<&str> = ["model"].into_iter().chain(dotted.split('.')).collect();
+            places.push(((*name).to_owned(), path(&parts)));
+        }
+        let mut of_training = keys("training");
+        of_training.extend(OPTIONAL.map(String::from));
+        of_training.sort();
+        of_training.dedup();
+        for key in &of_training {
+            places.push((key.clone(), path(&["training", key])));
+        }
+        for (phase_idx, phase) in self.phases.iter().enumerate() {
+            let idx = phase_idx.to_string();
+            for key in ["clip_norm", "clip_value", "schedule"] {
+                places.push((format!("{}.{key}", phase.name), path(&["phase", &idx, key])));
+            }
+            for (group_idx, group) in phase.groups.iter().enumerate() {
+                let group_idx = group_idx.to_string();
+                for key in ["lr", "weight_decay"] {
+                    let name = format!("{}.{}.{key}", phase.name, group.name);
+                    places.push((name, path(&["phase", &idx, "groups", &group_idx, key])));
+                }
+            }
+        }
+        places
+    }
+}
+
+/// A value as TOML has it, whole numbers with a plus between them, or a word.
+fn value_of(text: &str) -> Value {
+    let numbers: Option<Vec<Value>> =
+        text.split('+').map(|number| Some(Value::Integer(number.parse().ok()?))).collect();
+    match numbers {
+        Some(numbers) if text.contains('+') => return Value::Array(numbers),
+        _ => {}
+    }
+    let parsed = toml::from_str::<Table>(&format!("value = {text}"));
+    let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
+    parsed.unwrap_or_else(|| Value::String(text.into()))
+}
+
+/// What is at a path now; `None` where there can be nothing.
+fn slot<'a>(root: &'a Table, path: &[String]) -> Option<Option<&'a Value>> {
+    let (last, before) = path.split_last()?;
+    let mut table: Option<&Table> = Some(root);
+    let mut list: Option<&Vec<Value>> = None;
+    for part in before {
+        let next = match (table, list) {
+            (Some(table), _) => table.get(part),
+            (None, Some(list)) => list.get(part.parse::<usize>().ok()?),
+            (None, None) => return Some(None),
+        };
+        // A table that is left out, as all in it is as published.
+        let Some(next) = next else { return Some(None) };
+        (table, list) = (next.as_table(), next.as_array());
+    }
+    Some(table.and_then(|table| table.get(last)))
+}
+
+fn put(root: &mut Table, path: &[String], value: Value) {
+    let [first, rest @ ..] = path else { return };
+    if rest.is_empty() {
+        root.insert(first.clone(), value);
+        return;
+    }
+    match root.entry(first.clone()).or_insert_with(|| Value::Table(Table::new())) {
+        Value::Table(table) => put(table, rest, value),
+        Value::Array(list) => {
+            let [idx, rest @ ..] = rest else { return };
+            let entry = idx.parse().ok().and_then(|idx: usize| list.get_mut(idx));
+            if let Some(Value::Table(table)) = entry {
+                put(table, rest, value);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Dataset;
+
+    fn changed(model: &str, assignment: &str) -> Result<Preset, String> {
+        let mut preset = Preset::published(model, Dataset::Mosi).unwrap();
+        preset.set(assignment).map(|()| preset)
+    }
+
+    #[test]
+    fn everything_in_a_recipe_can_be_set() {
+        for (model, assignment) in [
+            ("almt", "token_len=4"),
+            ("almt", "fusion=gru"),
+            ("almt", "guides=1+3"),
+            ("almt", "guides=[1]"),
+            ("almt", "residual=paper"),
+            ("almt", "main.rest.lr=1"),
+            ("almt", "accumulate=4"),
+            ("almt", "remainder=drop"),
+            ("almt", "main.clip_norm=0.8"),
+            ("almt", "main.schedule=constant"),
+            ("almt", "main.schedule={ kind = \"plateau\", patience = 3 }"),
+            ("lmf", "rank=5"),
+            ("lmf", "main.factors.lr=1e-2"),
+            ("lmf", "untrained=[\"fusion_bias\"]"),
+            ("tfn", "audio_dropout=0"),
+            ("tfn", "patience=3"),
+        ] {
+            let found = changed(model, assignment).unwrap_or_else(|error| panic!("{error}"));
+            assert_ne!(found, Preset::published(model, Dataset::Mosi).unwrap(), "{assignment}");
+        }
+    }
+
+    #[test]
+    fn wrong_assignments_are_named() {
+        for (assignment, expected) in [
+            ("token_len", "expected NAME=VALUE, found `token_len`"),
+            ("token_lne=4", "is `token_len` meant?"),
+            ("token_len=x", "`token_len`: expected a whole number above 0, found `x`"),
+            ("token_len=-4", "`token_len`: expected a whole number above 0, found `-4`"),
+            ("fusion=mean", "`fusion`: "),
+            ("main.rest.lr=fast", "`main.rest.lr`: "),
+        ] {
+            let error = changed("almt", assignment).unwrap_err();
+            assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        }
+    }
+}
