@@ -14,8 +14,9 @@
 //!   -> corpus::  splits, segments, feature blocks, labels, bins, checks, manifest (still lazy)
 //!   -> store::   HDF5 file or Arrow folder; one pass copies, checks, summarises and checksums
 //!   -> export::  the same content in the forms that other programs read
-//!   -> train::   batches on the device -> model:: -> metrics -> checkpoint, run folder
-//!   -> report::  one HTML page about run folders
+//!   -> train::   batches on the device -> model:: -> metrics -> checkpoint
+//!   -> run::     the run folder: settings, epochs, predictions, result, metrics
+//!   -> report::  one HTML page about runs
 //! ```
 //!
 //! Beside it, [`signature`] says what a file is that is none of these, `reproduce::` says which models the paper's experiments compare and looks into what they
@@ -23,11 +24,11 @@
 //! features of a store with one.
 //!
 //! Each arrow points one way: [`pickle`] knows nothing of datasets, [`corpus`] nothing of files,
-//! [`store`] nothing of pickles, `model` nothing of stores. [`cli`] is the only module that sees
+//! [`store`] nothing of pickles, [`model`] nothing of stores, [`run`] nothing of how a model computes. [`cli`] is the only module that sees
 //! them all.
 //!
-//! The cargo feature `train` (on by default) adds `model`, `pretrained`, `train` and libtorch;
-//! without it the data half builds and runs anywhere.
+//! The cargo feature `train` (on by default) adds the tensors of `model`, `pretrained`, `train` and
+//! libtorch; without it the rest, which reads and shows runs too, builds and runs anywhere.
 
 #[cfg(feature = "train")]
 mod caught;

@@ -85,11 +85,21 @@ fn not_a_run<E: Display>(path: &Path) -> impl Fn(E) -> RunError + '_ {
 
 /// Reads `config.toml`, and notes its keys that are not known.
 fn settings(text: &str, path: &Path, notes: &mut Vec<String>) -> Result<TrainSettings, RunError> {
-    let mut value: serde_json::Value = toml::from_str(text).map_err(not_a_run(path))?;
+    // Of its own text the parser says in which line something is wrong.
+    let error = match toml::from_str(text) {
+        Ok(settings) => return Ok(settings),
+        Err(error) => not_a_run(path)(error),
+    };
+    let Ok(mut value) = toml::from_str::<serde_json::Value>(text) else { return Err(error) };
+    // The schema is of the form with phases alone; an older one is read by rules of its own.
+    let is_older = value["hyper_parameters"]["phase"].is_null();
+    let older = is_older.then(|| value["hyper_parameters"].take());
     let unknown = Document::Config.drop_unknown_keys(&mut value);
+    if let Some(hyper_parameters) = older {
+        value["hyper_parameters"] = hyper_parameters;
+    }
     if unknown.is_empty() {
-        // Of its own text the parser says in which line something is wrong.
-        return toml::from_str(text).map_err(not_a_run(path));
+        return Err(error);
     }
     notes.extend(unknown.into_iter().map(|key| format!("{}: {key}", path.display())));
     serde_json::from_value(value).map_err(not_a_run(path))
@@ -186,6 +196,33 @@ fn attention(path: &Path, notes: &mut Vec<String>) -> Result<Option<AttentionRec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `config.toml` of `fixtures/runs`, which an older version wrote, and the same of this version.
+    fn configs() -> [String; 2] {
+        let older = include_str!("../../fixtures/runs/small/config.toml");
+        let settings: TrainSettings = toml::from_str(older).unwrap();
+        [older.into(), toml::to_string(&settings).unwrap()]
+    }
+
+    #[test]
+    fn keys_that_another_version_added_are_noted_and_not_used() {
+        let path = Path::new(CONFIG);
+        for text in configs() {
+            let mut notes = Vec::new();
+            let expected = settings(&text, path, &mut notes).unwrap();
+            assert_eq!(notes, [""; 0]);
+            let added = format!("moon = \"full\"\n{text}");
+            assert_eq!(settings(&added, path, &mut notes).unwrap(), expected);
+            assert_eq!(notes, ["config.toml: key `moon` is not known and not used"]);
+            let wrong = text.replace("seed = 1\n", "seed = \"one\"\n");
+            let refused = settings(&wrong, path, &mut notes).unwrap_err().to_string();
+            assert!(refused.contains("line 5"), "{refused}");
+        }
+        let (mut notes, [_, current]) = (Vec::new(), configs());
+        let added = current.replace("\nepochs = ", "\nhorizon = 3\nepochs = ");
+        settings(&added, path, &mut notes).unwrap();
+        assert_eq!(notes, ["config.toml: key `horizon` is not known and not used"]);
+    }
 
     #[test]
     fn half_a_line_of_a_run_that_goes_on_is_left_out() {
