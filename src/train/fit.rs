@@ -338,7 +338,6 @@ mod tests {
 
     use super::*;
     use crate::corpus::{Dataset, Modality, RowError};
-    use crate::model::registry::ModelSpec;
     use crate::model::{BertConfig, Sequence};
     use crate::run::record::EpochRecord;
     use crate::run::schedule::Schedule;
