@@ -389,7 +389,7 @@ fn what_a_gpu_would_do_agrees_as_well() {
 
 fn learning_rate(base: f64, epoch: usize, n_epochs: usize) -> f64 {
     let at = Moment { epoch, n_epochs, n_steps: 0, steps_per_epoch: 1 };
-    Schedule::WarmupCosine.learning_rate(base, at, &[])
+    Schedule::WarmupCosine {}.learning_rate(base, at, &[])
 }
 
 /// Counted without making any.

@@ -22,7 +22,7 @@ impl Preset {
         let Some((name, text)) = assignment.split_once('=') else {
             return Err(format!("expected NAME=VALUE, found `{assignment}`"));
         };
-        let mut root = Table::try_from(&*self).map_err(|error| error.to_string())?;
+        let root = Table::try_from(&*self).map_err(|error| error.to_string())?;
         let places = self.places(&root);
         let Some((_, path)) = places.iter().find(|(known, _)| known == name) else {
             let names: Vec<&str> = places.iter().map(|(name, _)| &**name).collect();
@@ -47,10 +47,17 @@ impl Preset {
             }
             (_, value) => value,
         };
-        put(&mut root, path, value);
+        let with = |value: Value| -> Result<Preset, toml::de::Error> {
+            let mut root = root.clone();
+            put(&mut root, path, value);
+            root.try_into()
+        };
         // Parsers of TOML answer with an excerpt over several lines.
         let one_line = |error: toml::de::Error| error.message().trim().replace('\n', " ");
-        *self = root.try_into().map_err(|error| format!("`{name}`: {}", one_line(error)))?;
+        // One of a list may stand alone.
+        *self = with(value.clone())
+            .or_else(|error| with(Value::Array(vec![value])).map_err(|_| error))
+            .map_err(|error| format!("`{name}`: {}", one_line(error)))?;
         Ok(())
     }
 
@@ -159,6 +166,7 @@ mod tests {
             ("almt", "token_len=4"),
             ("almt", "fusion=gru"),
             ("almt", "guides=1+3"),
+            ("almt", "guides=1"),
             ("almt", "guides=[1]"),
             ("almt", "residual=paper"),
             ("almt", "main.rest.lr=1"),

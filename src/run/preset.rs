@@ -130,7 +130,7 @@ fn phase_of_older_version(training: &mut toml::Table) -> Result<Phase, toml::de:
         .collect();
     let Rates { lr, weight_decay, schedule } = rates.try_into()?;
     let schedule = match schedule.as_deref() {
-        None => Schedule::WarmupCosine,
+        None => Schedule::WarmupCosine {},
         Some(name) => name.parse().map_err(toml::de::Error::custom)?,
     };
     Ok(Phase {
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(toml::from_str::<Preset>(&old).unwrap(), Preset::of(Dataset::Mosi));
         let constant =
             toml::from_str::<Preset>(&format!("{old}schedule = \"constant\"\n")).unwrap();
-        assert_eq!(constant.phases[0].schedule, Schedule::Constant);
+        assert_eq!(constant.phases[0].schedule, Schedule::Constant {});
         assert!(toml::from_str::<Preset>(&format!("{old}momentum = 1\n")).is_err());
     }
 }

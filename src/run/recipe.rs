@@ -200,7 +200,7 @@ mod tests {
             optimizer,
             clip_norm: None,
             clip_value: None,
-            schedule: Schedule::Constant,
+            schedule: Schedule::Constant {},
             groups,
         }
     }

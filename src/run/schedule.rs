@@ -8,16 +8,15 @@ use serde::{Deserialize, Serialize};
 use crate::name::UnknownName;
 
 /// How a learning rate moves.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
     /// The base rate all the time.
-    #[default]
-    Constant,
+    Constant {},
     /// Linear warm-up, then a cosine, a rate per epoch: paper Table 9 («Warm Up», «Cosine Annealing»), in
     /// the exact sequence of Haoyu-ha/ALMT `core/scheduler.py`, a `CosineAnnealingLR` inside a
     /// `GradualWarmupScheduler`.
-    WarmupCosine,
+    WarmupCosine {},
     /// Linear warm-up over a share of all steps, then linear decay to 0, a rate per step
     /// (`get_linear_schedule_with_warmup` of Hugging Face's transformers).
     LinearWarmup {
@@ -35,6 +34,13 @@ pub enum Schedule {
         #[serde(default = "ten")]
         patience: usize,
     },
+}
+
+// Without fields: serde lets a tagged variant of no form have any further key.
+impl Default for Schedule {
+    fn default() -> Schedule {
+        Schedule::Constant {}
+    }
 }
 
 fn tenth() -> f64 {
@@ -61,8 +67,8 @@ pub struct Moment {
 impl Schedule {
     /// Names on the command line, each with the schedule that it stands for.
     pub const NAMED: [(&str, Schedule); 4] = [
-        ("warmup-cosine", Schedule::WarmupCosine),
-        ("constant", Schedule::Constant),
+        ("warmup-cosine", Schedule::WarmupCosine {}),
+        ("constant", Schedule::Constant {}),
         ("linear-warmup", Schedule::LinearWarmup { share: 0.1 }),
         ("plateau", Schedule::Plateau { factor: 0.1, patience: 10 }),
     ];
@@ -75,8 +81,8 @@ impl Schedule {
     /// The learning rate at a moment. `valid` has the validation MAE of each epoch before.
     pub fn learning_rate(self, base: f64, at: Moment, valid: &[f64]) -> f64 {
         match self {
-            Schedule::WarmupCosine => warm_up_and_cosine(base, at.epoch, at.n_epochs),
-            Schedule::Constant => base,
+            Schedule::WarmupCosine {} => warm_up_and_cosine(base, at.epoch, at.n_epochs),
+            Schedule::Constant {} => base,
             Schedule::LinearWarmup { share } => {
                 let all = (at.n_epochs * at.steps_per_epoch) as f64;
                 let (warm_up, step) = ((share * all).floor(), at.n_steps as f64);

@@ -422,7 +422,7 @@ mod tests {
     /// The recipe of ALMT with one rate all the time.
     fn recipe(lr: f64) -> Preset {
         let mut recipe = Preset::of(Dataset::Mosi);
-        recipe.phases[0].schedule = Schedule::Constant;
+        recipe.phases[0].schedule = Schedule::Constant {};
         recipe.phases[0].groups[0].weight_decay = 0.01;
         recipe.set_lr(lr);
         recipe

@@ -71,7 +71,7 @@ impl Optimizer {
             optimizer: Rule::AdamW(Moments::default()),
             clip_norm: None,
             clip_value: None,
-            schedule: Schedule::Constant,
+            schedule: Schedule::Constant {},
             groups: groups.collect(),
         };
         let mut dealt = vec![Vec::new(); n_groups];
