@@ -31,6 +31,7 @@
 //! `texts`: texts that are no plain `str`, against Python.
 //! `train`: the trainer as a user calls it.
 //! `values`: values that are not finite or beyond the stored type.
+//! `variants`: files that differ in one respect: nothing of them is lost or changed without a word.
 
 mod bad_input;
 #[cfg(feature = "train")]
@@ -73,3 +74,4 @@ mod texts;
 #[cfg(feature = "train")]
 mod train;
 mod values;
+mod variants;

@@ -1,5 +1,7 @@
 //! Feature columns as blocks that are read sample by sample.
 
+use std::collections::BTreeSet;
+
 use crate::corpus::{FeatureBlock, Rows};
 use crate::overflow::Overflows;
 use crate::pickle::{ArrayView, NodeId, Pickle};
@@ -99,24 +101,27 @@ pub(super) fn ragged<'p>(
     let mut budget = TableBudget::new(pickle);
     let mut tables = Vec::with_capacity(ids.len());
     let mut lengths = Vec::with_capacity(ids.len());
-    let mut common: Option<(usize, String)> = None;
+    let mut common: Option<(usize, BTreeSet<String>)> = None;
     for (row, id) in ids.iter().enumerate() {
         let place = place.at(row);
         let table = Table::new(pickle, *id, &place, &mut budget)?;
         if let Some(feat_dim) = table.n_cols() {
             let dtype = table.dtype();
-            let (dim, first_dtype) = common.get_or_insert_with(|| (feat_dim, dtype.clone()));
-            if (*dim, &*first_dtype) != (feat_dim, &dtype) {
-                let expected = format!("{first_dtype} with {dim} features, as before");
+            let (dim, dtypes) = common.get_or_insert_with(|| (feat_dim, BTreeSet::new()));
+            if *dim != feat_dim {
+                let expected = format!("{dim} features, as before");
                 return Err(unexpected(&place, expected, kind_of(pickle, *id)));
             }
+            dtypes.insert(dtype);
         }
         lengths.push(table.n_rows());
         tables.push(table);
     }
-    let Some((feat_dim, source_dtype)) = common else {
+    let Some((feat_dim, dtypes)) = common else {
         return Err(unexpected(place, "at least one sample with frames", "none"));
     };
+    // Each sample is read as what it is.
+    let source_dtype = dtypes.into_iter().collect::<Vec<_>>().join(" and ");
     let seq_len = padded_len(&lengths, feat_dim, place)?;
     let rows = Box::new(Ragged { tables, feat_dim });
     let block = FeatureBlock { shape: [ids.len(), seq_len, feat_dim], source_dtype, rows };

@@ -87,6 +87,7 @@ fn read_split<'p>(
         },
         classification_labels: None,
         emotion_labels: labels.emotions,
+        narrowed_labels: labels.narrowed,
     };
     Ok((columns, ids))
 }

@@ -101,6 +101,7 @@ pub(super) fn read_split<'p>(
         },
         classification_labels: None,
         emotion_labels: labels.emotions,
+        narrowed_labels: labels.narrowed,
     };
     Ok((split, ids))
 }

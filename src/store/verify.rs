@@ -112,6 +112,11 @@ impl Store {
                 .column(&format!("/{name}/classification_labels"))
                 .map(|column| self.values(column))
                 .transpose()?,
+            emotions: self
+                .manifest()
+                .column(&format!("/{name}/emotion_labels"))
+                .map(|column| self.values(column))
+                .transpose()?,
             annotations: self
                 .manifest()
                 .column(&format!("/{name}/annotations"))
