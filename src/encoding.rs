@@ -122,10 +122,40 @@ impl Encoding {
         self.0.is_single_byte().then(|| text.chars().position(is_c1)).flatten()
     }
 
-    /// What these bytes look like, which are not UTF-8. A guess: short texts do not tell much.
-    pub fn guess<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Encoding {
+    /// UTF-16, told from its byte order mark, or from the zeros beside letters that are mostly
+    /// English.
+    pub fn of_utf16(bytes: &[u8]) -> Option<Encoding> {
+        const FEWEST_PAIRS: usize = 2;
+        match bytes {
+            [0xff, 0xfe, ..] => return Some(Encoding::UTF_16LE),
+            [0xfe, 0xff, ..] => return Some(Encoding::UTF_16BE),
+            _ => {}
+        }
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        if !rest.is_empty() || pairs.len() < FEWEST_PAIRS {
+            return None;
+        }
+        let mostly = |is_letter: fn(&[u8; 2]) -> bool| {
+            pairs.iter().filter(|pair| is_letter(pair)).count() > pairs.len() / 2
+        };
+        if mostly(|[letter, zero]| *letter != 0 && *zero == 0) {
+            return Some(Encoding::UTF_16LE);
+        }
+        mostly(|[zero, letter]| *letter != 0 && *zero == 0).then_some(Encoding::UTF_16BE)
+    }
+
+    /// What these bytes look like: UTF-8 where all of them are, and else a guess, since short texts
+    /// do not tell much.
+    pub fn guess<'a>(texts: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>) -> Encoding {
         // More bytes would take long and tell no more.
         const MOST_BYTES: usize = 1 << 20;
+        let texts = texts.into_iter();
+        if texts.clone().all(|text| std::str::from_utf8(text).is_ok()) {
+            return Encoding::UTF_8;
+        }
+        if let Some(utf16) = texts.clone().next().and_then(Encoding::of_utf16) {
+            return utf16;
+        }
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
         let mut n_left = MOST_BYTES;
         for text in texts {

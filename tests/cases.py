@@ -305,4 +305,5 @@ def main():
             sys.exit(f"unknown call {other}; see the head of the file")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -187,8 +187,6 @@ fn clips_without_labels_are_predicted_on_and_nothing_else() {
     }
     assert!(predicted.windows(2).all(|pair| pair[0] == pair[1]), "the same features");
     // Nor can a store be trained on whose labels are not there.
-    let bare = ["--layout", "mmsa", "--split", "train"];
-    almt(folder, &[&["convert", "own_absent.pkl", "-o", "a.h5"], &bare[..]].concat()).ok();
     almt(folder, &["train", "--store", "own_absent.h5", "--epochs", "1"])
         .fails_with(&["own_absent"]);
 }

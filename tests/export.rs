@@ -131,6 +131,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
             },
             classification_labels: None,
             emotion_labels: None,
+            narrowed_labels: Vec::new(),
         }
     };
     let corpus = Corpus {

@@ -34,6 +34,7 @@
 //! `texts`: texts that are no plain `str`, against Python.
 //! `train`: the trainer as a user calls it.
 //! `values`: values that are not finite or beyond the stored type.
+//! `variants`: files that differ in one respect: nothing of them is lost or changed without a word.
 
 mod bad_input;
 #[cfg(feature = "train")]
@@ -80,3 +81,4 @@ mod texts;
 #[cfg(feature = "train")]
 mod train;
 mod values;
+mod variants;

@@ -47,6 +47,7 @@ fn corpus(n_good: usize) -> Corpus {
         regression_labels: RegressionLabels::default(),
         classification_labels: None,
         emotion_labels: None,
+        narrowed_labels: vec![],
     };
     Corpus { layout: Layout::Mmsa, splits: vec![split], notes: vec![] }
 }

@@ -251,6 +251,16 @@ fn defects_of_labels_are_found() {
     check(Rule::LabelRange, |store| {
         store.create("/train/regression_labels_A", "float32", &[8], &[-4.0_f32; 8]);
     });
+    check(Rule::MissingLabel, |store| store.label(TRAIN, 0, f32::INFINITY));
+    check(Rule::OtherLabel, |store| {
+        let labels = [f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        store.create("/train/regression_labels_A", "float32", &[8], &labels);
+    });
+    check(Rule::OtherLabel, |store| {
+        let mut emotions = [0.0_f32; 48];
+        emotions[7] = f32::NAN;
+        store.create("/train/emotion_labels", "float32", &[8, 6], &emotions);
+    });
     check(Rule::LabelGrid, |store| store.label(TRAIN, 0, 1.07));
     check(Rule::ClassLabel, |store| {
         store.label(TRAIN, 0, 1.0);

@@ -150,6 +150,13 @@ fn fixtures() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("web-page", "gdrive.pkl", b"<!DOCTYPE html><html><head>"),
         ("web-page", "dropbox.pkl", b"\n\n  <!doctype html>\n<html lang=\"en\">"),
         ("web-page", "a.pkl", b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>"),
+        (
+            "run-file",
+            "config.toml",
+            b"dataset = \"mosi\"\nstore = \"a.h5\"\nstore_digest = \"0\"\n",
+        ),
+        ("run-file", "predictions.csv", b"id,split,label,prediction,acc_2_has0_label\n"),
+        ("run-file", "result.json", b"{\n  \"selected\": {\n    \"by\": \"best MAE\"}}"),
         ("json-error", "a.pkl", b"{\"error\":{\"code\":403,\"message\":\"quota exceeded\"}}"),
         ("json", "a.json", b"{\"train\": [1, 2]}"),
         ("json", "a.json", b"[{\"id\": 1}]"),
@@ -188,6 +195,12 @@ fn every_line_of_the_table_has_a_fixture_that_it_fits() {
     std::fs::create_dir(&pickles).unwrap();
     std::fs::write(pickles.join("train.pkl"), b"\x80\x04N.").unwrap();
     check("folder", "misa", signature::of_path(&pickles));
+    let run = folder.path().join("run");
+    std::fs::create_dir(&run).unwrap();
+    for name in ["config.toml", "metrics.jsonl"] {
+        std::fs::write(run.join(name), b"").unwrap();
+    }
+    check("run", "run", signature::of_path(&run));
     let missing: Vec<&str> =
         signature::ids().into_iter().filter(|id| !found.contains_key(id)).collect();
     assert!(missing.is_empty(), "no fixture for {missing:?}");

@@ -146,7 +146,7 @@ fn an_option_that_changes_nothing_says_so_and_names_are_proposed() {
     let folder = folder.path();
     almt(folder, &["synth", "--dataset", "mosi", "--samples", "4"]).ok();
     let call = almt(folder, &["convert", "mosi.pkl", "--text-encoding", "gbk"]).ok();
-    let said = "`--text-encoding gbk` changed nothing: no text of the source is bytes";
+    let said = "`--text-encoding gbk` changed nothing: no text of the source is bytes beyond ASCII";
     assert!(call.stdout().contains(said), "{}", call.explain());
     let call = almt(folder, &["convert", "mosi.pkl", "--text-encoding", "gkb"]);
     assert_eq!(call.code(), 2, "{}", call.explain());

@@ -56,7 +56,7 @@ pub struct ConvertArgs {
     /// many were cut is said in the notes
     #[arg(long, value_name = "MODALITY=N", value_parser = max_len)]
     max_len: Vec<(Modality, usize)>,
-    /// Leave out segments without a label (None or NaN) of splits that have labels; how many is said
+    /// Leave out segments without a label (None, NaN or infinite) of splits that have labels; how many is said
     /// in the notes
     #[arg(long)]
     drop_unlabelled: bool,
@@ -202,6 +202,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     let Outcome { manifest, findings } = written.map_err(|error| match error {
         // Its place is in the source, which is what the user has to look at.
         store::StoreError::Refused(_)
+        | store::StoreError::RefusedLabels(_)
         | store::StoreError::NothingLeft { .. }
         | store::StoreError::Unreadable { .. } => Failure::at(&source_path, error),
         other => other.into(),

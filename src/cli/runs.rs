@@ -6,12 +6,18 @@ use super::Failure;
 #[cfg(feature = "train")]
 use crate::run::folder::{BEST, runs_in};
 use crate::run::folder::{CONFIG, is_run};
+#[cfg(feature = "train")]
+use crate::signature;
 
 /// The checkpoint that is meant: of a run folder, that of the selected epoch.
 #[cfg(feature = "train")]
 pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
-        return Ok(path.into());
+        return match other_than_weights(path) {
+            None => Ok(path.into()),
+            Some(what) => Err(Failure::at(path, format!("is no checkpoint: it is {what}"))
+                .hint(format!("a run folder is meant, or the `{BEST}` in it"))),
+        };
     }
     let best = path.join(BEST);
     if best.exists() {
@@ -23,6 +29,13 @@ pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
             .hint(format!("`almt-data train --resume {}` goes on with it", path.display())));
     }
     Err(not_one(path, "checkpoint"))
+}
+
+/// What a file is, if it is known to be something else than weights.
+#[cfg(feature = "train")]
+fn other_than_weights(path: &Path) -> Option<&'static str> {
+    let known = signature::of_path(path)?;
+    (known.kind.id != "safetensors").then_some(known.kind.what)
 }
 
 /// The run folder that is meant: of a file, the one that it lies in. A folder of several runs is left

@@ -8,6 +8,7 @@ use super::packed::refuse_store;
 use crate::container::unpacked_name;
 use crate::corpus::SplitName;
 use crate::ingest::split_of;
+use crate::signature;
 
 /// The pickles of a folder that hold one split each, in the order of the splits: those named
 /// `train`, `dev`, `valid`, `val` or `test`, as MISA and MMIM have them, or else those whose name
@@ -55,6 +56,10 @@ pub fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
             );
         }
         return Ok(used);
+    }
+    if let Some(known) = signature::of_path(folder).filter(|known| known.kind.id == "run") {
+        return Err(Failure::at(folder, format!("is {}, not one of pickles", known.kind.what))
+            .hint(known.hint));
     }
     let n_arrays = paths.iter().filter(|path| has_ending(path, &["npy", "npz"])).count();
     if n_arrays > 0 {

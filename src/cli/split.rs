@@ -33,6 +33,7 @@ pub struct SplitArgs {
     /// Draw the validation split of a store that has none from its training split, by two shares:
     /// `--from train --ratio 0.9,0.1`. The test split stays as it is
     #[arg(long, requires = "ratio", value_parser = ["train"], value_name = "train")]
+    #[arg(conflicts_with_all = ["k_fold", "from_manifest"])]
     from: Option<String>,
     /// The folds of another split manifest, for a store of the same segments
     #[arg(long, group = "method", value_name = "JSON")]

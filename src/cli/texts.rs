@@ -9,9 +9,10 @@ use crate::ingest::{TextErrors, TextPolicy};
 #[derive(Args)]
 pub struct TextArgs {
     /// Encoding of texts and ids that are bytes and not UTF-8, such as gbk, gb18030, windows-1252,
-    /// big5; recorded in the store
-    #[arg(long, value_name = "NAME")]
-    text_encoding: Option<Encoding>,
+    /// big5; recorded in the store. `utf-8,gbk` is for a file of both: a text that is UTF-8 is read
+    /// as that, any other as the second
+    #[arg(long, value_name = "NAME", value_parser = told)]
+    text_encoding: Option<Told>,
     /// What to do with bytes and halves of surrogate pairs that are no text: `refuse`, or `replace`
     /// by U+FFFD, counted and recorded
     #[arg(long, default_value_t = TextErrors::Refuse, value_name = "refuse|replace")]
@@ -21,6 +22,28 @@ pub struct TextArgs {
 impl TextArgs {
     /// The same for the reader.
     pub fn policy(&self) -> TextPolicy {
-        TextPolicy { encoding: self.text_encoding, errors: self.text_errors }
+        let Told { encoding, utf8_first } = self.text_encoding.unwrap_or_default();
+        TextPolicy { encoding, utf8_first, errors: self.text_errors }
+    }
+}
+
+/// What is told of the encoding.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    encoding: Option<Encoding>,
+    utf8_first: bool,
+}
+
+/// The name of an encoding, or UTF-8 and another one.
+fn told(text: &str) -> Result<Told, String> {
+    let read = |name: &str| name.parse::<Encoding>().map_err(|error| error.to_string());
+    match text.split_once(',') {
+        None => Ok(Told { encoding: Some(read(text)?), utf8_first: false }),
+        Some((first, second)) if read(first)? == Encoding::UTF_8 => {
+            Ok(Told { encoding: Some(read(second)?), utf8_first: true })
+        }
+        Some(_) => {
+            Err("of two encodings, the first is utf-8: it alone can be told from bytes".into())
+        }
     }
 }

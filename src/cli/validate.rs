@@ -17,15 +17,15 @@ use crate::words::{human_bytes, plural};
 pub struct ValidateArgs {
     /// Stores to check; without any, every `.h5` file and `.arrow` folder in the current folder
     stores: Vec<PathBuf>,
-    /// Published labels to compare with: a table of text, separated by commas, semicolons or tabs,
-    /// with a column for the id, or for video and clip, and any of label, label_T, label_A,
+    /// Published labels to compare with: a table of text, separated by commas, semicolons, tabs
+    /// or `|`, with a column for the id, or for video and clip, and any of label, label_T, label_A,
     /// label_V, text and split. Their usual names are known, such as `video_id`, `FileName`,
     /// `sentiment_score`, `mode`
     #[arg(long, value_name = "CSV", conflicts_with = "quick")]
     labels: Option<PathBuf>,
     /// Which column of the labels is which, where its name does not tell: FIELD is id, video, clip,
     /// label, label_T, label_A, label_V, text or split, NAME is in the first line of the table or
-    /// the number of the column, from 1
+    /// the number of the column, from 1, or nothing where no column is it
     #[arg(long, value_name = "FIELD=NAME", requires = "labels")]
     column: Vec<ColumnChoice>,
     /// Encoding of the labels, where it is neither UTF-8 nor UTF-16 as Excel writes it, such as

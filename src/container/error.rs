@@ -109,6 +109,14 @@ pub enum Cause {
         /// How many files it has.
         n_files: usize,
     },
+    /// Two entries have the name of the one that is read.
+    #[error("{what} that holds `{name}` twice")]
+    Twice {
+        /// The kind of archive.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// The entry that was asked for is absent.
     #[error("{what} without an entry `{name}`; it holds {names}")]
     NoEntry {
@@ -143,7 +151,7 @@ pub enum Cause {
 
 fn held(names: &str, n_files: usize) -> String {
     match n_files {
-        0 => "it is empty".into(),
+        0 if names.is_empty() => "it is empty".into(),
         _ => format!("it holds {names}"),
     }
 }
@@ -213,6 +221,10 @@ impl ContainerError {
             Cause::Several { hint, .. } => hint,
             Cause::NoPickle { .. } => {
                 "feature files end in `.pkl`; `--entry NAME` takes a file of another name"
+            }
+            Cause::Twice { .. } => {
+                "one of the two is meant: unpack them with `7z x`, which asks for another name, and \
+                 give the file that is"
             }
             Cause::NoEntry { .. } => "`--entry` takes the whole name, with its folders",
             Cause::NoArchive { .. } => "leave `--entry` out",

@@ -24,7 +24,7 @@ use crate::map::Bytes;
 use crate::signature::archive::{
     Entry, Listing, Method, all_zip_entries, shown, tar_entries, zip_entries,
 };
-use crate::signature::{self, PACKED_ENDINGS};
+use crate::signature::{self, PACKED_ENDINGS, is_pickle_name};
 use unpack::Codec;
 
 /// Files within files: `x.pkl.gz` in a `.tar.gz` has three. One more is for a zip around it.
@@ -168,7 +168,7 @@ fn open_source(
         };
         // Commands in hints have the file as it was given.
         let shown = if level == 0 { given.clone() } else { opened.name.clone() };
-        let step = step(opened.bytes(), &opened.name, &shown, &mut wanted, options);
+        let step = step(opened.bytes(), &opened.name, &shown, &mut wanted);
         let step = step.map_err(&fail)?;
         let Some(Step { packed, name, is_entry }) = step else { break };
         if level == NESTING {
@@ -216,12 +216,11 @@ struct Packed {
 }
 
 /// What `bytes` are packed in; `None` if they are not.
-fn step(
+fn step<'n>(
     bytes: &[u8],
     name: &str,
     shown: &str,
-    wanted: &mut Option<&str>,
-    options: &Options,
+    wanted: &mut Option<&'n str>,
 ) -> Result<Option<Step>, Cause> {
     let Some(known) = signature::identify(bytes, name) else { return Ok(None) };
     let codec = match known.kind.id {
@@ -233,9 +232,17 @@ fn step(
         id @ ("zip" | "tar") => {
             let list = if id == "zip" { zip_entries } else { tar_entries };
             let what = known.kind.what;
-            let listing =
-                list(bytes, wanted.take()).map_err(|problem| Cause::Damaged { what, problem })?;
-            let entry = choose(listing, options, what, id, shown)?;
+            let asked = wanted.take();
+            let listing = list(bytes, asked).map_err(|problem| Cause::Damaged { what, problem })?;
+            let twice = listing.twice.clone();
+            let (entry, is_asked) = choose(listing, asked, what, id, shown)?;
+            if twice.contains(&entry.name) {
+                return Err(Cause::Twice { what, name: self::shown(&entry.name) });
+            }
+            if !is_asked {
+                // It may be in an archive within this one.
+                *wanted = asked;
+            }
             return entry_step(entry, what).map(Some);
         }
         _ => return Ok(None),
@@ -244,26 +251,31 @@ fn step(
     Ok(Some(Step { packed, name: unpacked_name(name), is_entry: false }))
 }
 
-/// The entry that was asked for, or the only one there is.
+/// The entry that was asked for, or the only one there is; and whether it was asked for.
 fn choose(
     mut listing: Listing,
-    options: &Options,
+    asked: Option<&str>,
     what: &'static str,
     id: &str,
     archive: &str,
-) -> Result<Entry, Cause> {
-    let is_asked = options.entry.is_some();
-    match (listing.wanted.take(), &options.entry) {
-        (Some(entry), _) => return Ok(entry),
-        // It was found in an archive around this one.
-        (None, Some(name)) if listing.pickles.len() != 1 => {
-            return Err(Cause::NoEntry { what, name: shown(name), names: listing.some_names() });
-        }
-        _ => {}
-    }
+) -> Result<(Entry, bool), Cause> {
     let n_pickles = listing.pickles.len().saturating_add(listing.n_more_pickles);
+    if let Some(entry) = listing.wanted.take() {
+        return Ok((entry, true));
+    }
+    if let Some(name) = asked {
+        // The only file may be an archive that has the entry.
+        let names = listing.some_names();
+        let only = listing.pickles.pop().filter(|only| n_pickles == 1 && only.size > 0);
+        let only = only.filter(|only| !is_pickle_name(&only.name));
+        return only.map(|only| (only, false)).ok_or_else(|| Cause::NoEntry {
+            what,
+            name: shown(name),
+            names,
+        });
+    }
     match (listing.pickles.pop(), n_pickles) {
-        (Some(only), 1) if !is_asked || only.size > 0 => Ok(only),
+        (Some(only), 1) => Ok((only, false)),
         (Some(last), _) => {
             listing.pickles.push(last);
             Err(Cause::several(what, listing.pickles, n_pickles, id, archive))

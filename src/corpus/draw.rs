@@ -149,7 +149,7 @@ fn deal(
     let mut groups: Vec<Group<'_>> = groups.into_values().collect();
     let n_parts = shares.iter().filter(|share| **share > 0.0).count();
     if groups.len() < n_parts {
-        return Err(PlanError::TooFew { n_groups: groups.len(), n_parts });
+        return Err(PlanError::TooFew { by, n_groups: groups.len(), n_parts });
     }
     // The shuffle decides between groups of the same size; the sort is stable.
     groups.shuffle(&mut stream(seed, "split"));
@@ -265,6 +265,7 @@ mod tests {
         let parts = deal(&segments(3, 9), SplitBy::Video, BinScheme::Cmu, &[0.9, 0.05, 0.05], 1);
         assert_eq!(parts.unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [9, 9, 9]);
         let refused = deal(&segments(2, 9), SplitBy::Video, BinScheme::Cmu, &[1.0; 3], 1);
-        assert_eq!(refused.unwrap_err().to_string(), "2 groups cannot fill 3 parts");
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.starts_with("2 videos cannot fill 3 parts"), "{refused}");
     }
 }

@@ -206,6 +206,27 @@ pub struct RegressionLabels {
     pub by_modality: BTreeMap<Modality, Vec<f32>>,
 }
 
+/// A label of the source that is another one as float32: beyond its range, or so near 0 that it
+/// became 0 and lost its sign.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NarrowedLabel {
+    /// Name of the column, such as `regression_labels`.
+    pub column: String,
+    /// The sample.
+    pub row: usize,
+    /// What the source has.
+    pub source: f64,
+}
+
+impl NarrowedLabel {
+    /// The label of a sample, if `narrow` is not what the source has but for its last digits.
+    pub fn of(column: &str, row: usize, source: f64, narrow: f32) -> Option<NarrowedLabel> {
+        let is_changed =
+            source.is_finite() && narrow.is_infinite() || source != 0.0 && narrow == 0.0;
+        is_changed.then(|| NarrowedLabel { column: column.into(), row, source })
+    }
+}
+
 /// One split of a corpus. Every column has `ids.len()` entries.
 pub struct CorpusSplit {
     /// Which split.
@@ -231,6 +252,8 @@ pub struct CorpusSplit {
     /// Strength of happiness, sadness, anger, surprise, disgust and fear, `[n_samples, 6]` in
     /// [0, 3], as CMU-MOSEI has them.
     pub emotion_labels: Option<Array2<f32>>,
+    /// Labels that are others as float32 than in the source. No store is written with them.
+    pub narrowed_labels: Vec<NarrowedLabel>,
 }
 
 /// A dataset as its source files gave it.

@@ -172,8 +172,17 @@ pub enum PlanError {
         n_segments: usize,
     },
     /// Fewer groups than parts.
-    #[error("{n_groups} groups cannot fill {n_parts} parts")]
+    #[error(
+        "{n_groups} {by}{} cannot fill {n_parts} parts{}",
+        if *n_groups == 1 { "" } else { "s" },
+        match by {
+            SplitBy::Video => "\n  hint: `--by segment` draws segments, whatever video they are of",
+            SplitBy::Segment => "",
+        }
+    )]
     TooFew {
+        /// What is kept together.
+        by: SplitBy,
         /// Videos or segments.
         n_groups: usize,
         /// Parts that none may be empty of.

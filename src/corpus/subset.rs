@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ndarray::Axis;
 
 use super::{
-    Corpus, CorpusSplit, FeatureBlock, RegressionLabels, RowError, Rows, SplitName, absent,
+    Corpus, CorpusSplit, FeatureBlock, NarrowedLabel, RegressionLabels, RowError, Rows, SplitName,
+    absent,
 };
 use crate::overflow::Overflows;
 
@@ -15,7 +16,7 @@ impl Corpus {
     pub fn unlabelled(&self) -> BTreeMap<SplitName, BTreeSet<usize>> {
         let of_split = |split: &CorpusSplit| {
             let labels = split.regression_labels.overall.iter().flatten().enumerate();
-            let places = labels.filter(|(_, label)| label.is_nan()).map(|(idx, _)| idx);
+            let places = labels.filter(|(_, label)| !label.is_finite()).map(|(idx, _)| idx);
             (split.name, places.collect::<BTreeSet<usize>>())
         };
         self.splits.iter().map(of_split).filter(|(_, places)| !places.is_empty()).collect()
@@ -62,6 +63,14 @@ fn of_split(split: &CorpusSplit, left_out: &BTreeSet<usize>) -> CorpusSplit {
         },
         classification_labels: split.classification_labels.as_ref().map(|all| of(all, &kept)),
         emotion_labels: split.emotion_labels.as_ref().map(|all| all.select(Axis(0), &kept)),
+        narrowed_labels: split
+            .narrowed_labels
+            .iter()
+            .filter_map(|label| {
+                let row = kept.binary_search(&label.row).ok()?;
+                Some(NarrowedLabel { row, ..label.clone() })
+            })
+            .collect(),
     }
 }
 

@@ -4,9 +4,13 @@ use crate::pickle::{ArrayView, NodeId, Number, Pickle, RawText, Value};
 
 use super::dtype::SourceDtype;
 use super::error::unexpected;
+use super::log::Log;
 use super::table::{described, kind_of, shown};
 use super::texts::{TextPlace, Texts};
 use super::{IngestError, Place, samples};
+
+/// What stands for a class that the source does not have, as in bins.
+pub(super) const NO_CLASS: i32 = -1;
 
 /// One value per sample.
 #[derive(Clone, Copy)]
@@ -54,15 +58,17 @@ impl<'p> Column<'p> {
 
     /// Whether the value of every sample is None or NaN: the source has the column in name only.
     pub(super) fn is_missing(&self) -> bool {
-        let is_none = |row| {
-            match self.source {
-                Source::Array(array) => array.object(row),
-                Source::List(items) => items.get(row).copied(),
-            }
-            .is_some_and(|id| matches!(self.pickle.value(id), Some(Value::None)))
+        self.n_samples > 0 && (0..self.n_samples).all(|row| self.is_missing_at(row))
+    }
+
+    /// Whether the value of a sample is None or NaN.
+    fn is_missing_at(&self, row: usize) -> bool {
+        let value = match self.source {
+            Source::Array(array) => array.object(row),
+            Source::List(items) => items.get(row).copied(),
         };
-        let is_nan = |row| matches!(self.number(row), Some(Number::Float(value)) if value.is_nan());
-        self.n_samples > 0 && (0..self.n_samples).all(|row| is_none(row) || is_nan(row))
+        value.is_some_and(|id| matches!(self.pickle.value(id), Some(Value::None)))
+            || matches!(self.number(row), Some(Number::Float(value)) if value.is_nan())
     }
 
     /// Element type of an array of numbers; a list or an array of objects has none.
@@ -73,6 +79,44 @@ impl<'p> Column<'p> {
             }
             Source::Array(_) | Source::List(_) => None,
         }
+    }
+
+    /// The column as ids, which some sources number.
+    ///
+    /// # Errors
+    /// If a value is neither text nor an integer.
+    pub(super) fn ids(&self, place: &Place, log: &mut Log) -> Result<Vec<String>, IngestError> {
+        let integer = |row| match self.number(row) {
+            Some(Number::Int(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        if self.n_samples > 0
+            && let Some(ids) = (0..self.n_samples).map(integer).collect()
+        {
+            log.note("id: integers in the source were read as text");
+            return Ok(ids);
+        }
+        self.texts(place, &[], &mut log.texts)
+    }
+
+    /// As [`Column::texts`], where a sample may have none.
+    ///
+    /// # Errors
+    /// As [`Column::texts`].
+    pub(super) fn texts_or_none(
+        &self,
+        place: &Place,
+        ids: &[String],
+        log: &mut Log,
+    ) -> Result<Vec<String>, IngestError> {
+        let n_missing = (0..self.n_samples).filter(|row| self.is_missing_at(*row)).count();
+        if n_missing > 0 {
+            log.note(format!(
+                "{}: {n_missing} samples have None or NaN in place of text, stored as an empty text",
+                place.path
+            ));
+        }
+        self.texts(place, ids, &mut log.texts)
     }
 
     /// The column as text; `ids` are those of its samples, where they are known. Texts that are
@@ -89,6 +133,11 @@ impl<'p> Column<'p> {
         let mut budget = TextBudget::new(self.pickle);
         let mut texts = Vec::new();
         for row in 0..self.n_samples {
+            // Ids have no such sample: one without an id is named by nothing.
+            if !ids.is_empty() && self.is_missing_at(row) {
+                texts.push(String::new());
+                continue;
+            }
             let raw = self.text(row).ok_or_else(|| self.wrong(place, "text", row))?;
             let id = ids.get(row).map(String::as_str);
             let text = log.take(raw, &TextPlace { place: &place.at(row), id });
@@ -98,12 +147,12 @@ impl<'p> Column<'p> {
         Ok(texts)
     }
 
-    /// The column as the nearest float32 values.
+    /// The column as numbers.
     ///
     /// # Errors
     /// If a value is no number.
-    pub(super) fn floats(&self, place: &Place) -> Result<Vec<f32>, IngestError> {
-        self.collect(place, "a number", |column, row| column.number(row).map(Number::to_f32))
+    pub(super) fn floats(&self, place: &Place) -> Result<Vec<f64>, IngestError> {
+        self.collect(place, "a number", |column, row| column.number(row).map(Number::to_f64))
     }
 
     /// The column as integers.
@@ -112,6 +161,26 @@ impl<'p> Column<'p> {
     /// If a value is not exactly a 32-bit integer.
     pub(super) fn integers(&self, place: &Place) -> Result<Vec<i32>, IngestError> {
         self.collect(place, "a 32-bit integer", |column, row| column.number(row)?.to_i32())
+    }
+
+    /// The column as class labels, and how many samples have none.
+    ///
+    /// # Errors
+    /// If a value is neither a 32-bit integer nor None or NaN.
+    pub(super) fn classes(&self, place: &Place) -> Result<(Vec<i32>, usize), IngestError> {
+        let mut n_missing = 0_usize;
+        let read = |row| match self.is_missing_at(row) {
+            true => {
+                n_missing = n_missing.saturating_add(1);
+                Ok(NO_CLASS)
+            }
+            false => {
+                let class = self.number(row).and_then(Number::to_i32);
+                class.ok_or_else(|| self.wrong(place, "a 32-bit integer", row))
+            }
+        };
+        let classes = (0..self.n_samples).map(read).collect::<Result<_, _>>()?;
+        Ok((classes, n_missing))
     }
 
     fn collect<T>(

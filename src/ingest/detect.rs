@@ -5,13 +5,13 @@
 
 use std::fmt;
 
-use crate::corpus::{Layout, SplitName};
+use crate::corpus::Layout;
 use crate::pickle::{NodeId, Pickle};
 
 use super::items::Form;
 use super::refuse::{self, Refusal};
-use super::splits::{has_splits, key_text};
-use super::table::kind_of;
+use super::splits::{has_splits, is_nothing, key_text, split_entries};
+use super::table::{kind_of, per_sample};
 use super::{IngestError, SourceFile};
 
 /// One requirement of a layout.
@@ -140,31 +140,29 @@ impl Checks {
         in_words: &str,
         is_fit: fn(&Pickle, NodeId) -> bool,
     ) -> Option<Vec<(&'p Pickle, NodeId, String)>> {
-        if let [file] = files
-            && has_splits(file.pickle)
-        {
-            let pickle = file.pickle;
-            let is_split = |key| SplitName::from_usual(&key_text(pickle, key)).is_ok();
-            let mut entries = pickle.entries(pickle.root())?.iter();
-            let (key, split) = *entries.find(|(key, _)| is_split(*key))?;
-            let key = key_text(pickle, key);
-            let met = is_fit(pickle, split);
-            self.need(format!("`{key}` is {in_words}"), found(pickle, split), met)?;
-            return Some(vec![(pickle, split, key)]);
-        }
         let one_of_several = |file: &SourceFile<'p>| match files.len() {
             1 => format!("a key `train`, `valid` or `test`, or {in_words}"),
             _ => format!("`{}` is {in_words}", file.stem),
         };
-        files
-            .iter()
-            .map(|file| {
-                let (pickle, root) = (file.pickle, file.pickle.root());
-                let met = is_fit(pickle, root);
-                self.need(one_of_several(file), found(pickle, root), met)?;
-                Some((pickle, root, file.stem.clone()))
-            })
-            .collect()
+        let mut first = Vec::with_capacity(files.len());
+        for file in files {
+            let pickle = file.pickle;
+            // What is empty tells nothing, and is left out; a source of nothing else is told so.
+            let is_empty = |split: &NodeId| is_nothing(pickle, *split);
+            if has_splits(file) {
+                let held: Vec<_> = split_entries(file).collect();
+                let filled = held.iter().find(|(.., split)| !is_empty(split));
+                let (_, key, split) = filled.or(held.first())?.clone();
+                let met = is_fit(pickle, split);
+                self.need(format!("`{key}` is {in_words}"), found_in(pickle, split), met)?;
+                first.push((pickle, split, key));
+            } else if files.len() == 1 || !is_empty(&file.root) {
+                let met = is_fit(pickle, file.root);
+                self.need(one_of_several(file), found_in(pickle, file.root), met)?;
+                first.push((pickle, file.root, file.stem.clone()));
+            }
+        }
+        (!first.is_empty()).then_some(first)
     }
 
     /// A column that a split must have; says the keys that it has.
@@ -176,12 +174,12 @@ impl Checks {
 
     /// A list of samples `(features, label, segment)`, whose features have the given form.
     fn samples(&mut self, pickle: &Pickle, list: NodeId, form: Form) -> Option<()> {
-        let samples = pickle.items(list)?;
+        let samples = &*per_sample(pickle, list)?;
         self.need("at least one sample", kind_of(pickle, list), !samples.is_empty())?;
         let first = *samples.first()?;
         let parts = pickle.items(first);
-        let is_triple = matches!(parts, Some([_, _, _]));
-        let expected = "samples of three parts (features, label, segment)";
+        let is_triple = matches!(parts, Some([_, _, _, ..]));
+        let expected = "samples of at least three parts (features, label, segment)";
         self.need(expected, kind_of(pickle, first), is_triple)?;
         let features = *parts?.first()?;
         let met = Form::of(pickle, samples) == Some(form);
@@ -194,7 +192,7 @@ fn is_columns(pickle: &Pickle, id: NodeId) -> bool {
 }
 
 fn is_list(pickle: &Pickle, id: NodeId) -> bool {
-    pickle.items(id).is_some()
+    per_sample(pickle, id).is_some()
 }
 
 fn mmsa(files: &[SourceFile<'_>], checks: &mut Checks) -> Option<()> {
@@ -243,7 +241,7 @@ fn parts_of(pickle: &Pickle, features: NodeId) -> String {
 }
 
 /// What a value is, in an explanation: the keys of a dict.
-fn found(pickle: &Pickle, id: NodeId) -> String {
+pub(super) fn found_in(pickle: &Pickle, id: NodeId) -> String {
     match pickle.entries(id) {
         Some(_) => keys(pickle, id),
         None => kind_of(pickle, id),

@@ -28,6 +28,11 @@ impl SourceDtype {
     }
 }
 
+/// Types of one column in words.
+pub(super) fn in_words(dtypes: &[SourceDtype]) -> String {
+    dtypes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+}
+
 impl fmt::Display for SourceDtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,6 +1,6 @@
 //! Why the contents of a pickle are no corpus.
 
-use crate::corpus::{Layout, Modality};
+use crate::corpus::{Layout, Modality, SplitName};
 
 /// Where in a source a problem lies, such as `train/vision` or `train/text_bert, row 12`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,34 @@ pub enum IngestError {
         layout: Layout,
         /// What it lacked.
         lacks: Vec<String>,
+    },
+    /// A file of several pickles that are not told apart by the names of splits.
+    #[error(
+        "the file holds {} pickles one after another, and no names of splits tell what each is: {}",
+        .found.len(),
+        .found.join("; ")
+    )]
+    SeveralPickles {
+        /// What each of them is.
+        found: Vec<String>,
+    },
+    /// The split was told of a file that says itself which splits it holds.
+    #[error("`--split {told}` is for a file of one split, and this one says that it holds {holds}")]
+    SplitTold {
+        /// The split that was told.
+        told: SplitName,
+        /// The splits of the file.
+        holds: String,
+    },
+    /// A file is named after another split than the one that it holds.
+    #[error("`{file_stem}` is named after the split {named} and holds `{key}`")]
+    SplitNamed {
+        /// Name of the file without its extension.
+        file_stem: String,
+        /// The split that the name says.
+        named: SplitName,
+        /// The key in the file.
+        key: String,
     },
     /// The file is one split and does not say which.
     #[error("the file holds one split, and its name `{file_stem}` does not say which")]
@@ -127,6 +155,14 @@ impl IngestError {
             IngestError::Text { hint, .. } => Some(hint),
             IngestError::WrongLayout { .. } => {
                 Some("without `--layout` the layout is told from the file")
+            }
+            IngestError::SeveralPickles { .. } => Some(
+                "dump them again from Python as one dict, `{'train': …, 'valid': …, 'test': …}`, or \
+                 as a file for each split",
+            ),
+            IngestError::SplitTold { .. } => Some("leave `--split` out: all of them are converted"),
+            IngestError::SplitNamed { .. } => {
+                Some("one of the two is wrong: rename the file or the key, whichever it is")
             }
             IngestError::UnknownSplit { .. } => Some("say which with `--split train|valid|test`"),
             IngestError::Unreadable { .. } => None,

@@ -7,6 +7,7 @@ use crate::corpus::Corpus;
 use super::detect::{Detection, detect};
 use super::log::{Log, Mapped};
 use super::padding::Evidence;
+use super::splits::parts;
 use super::{IngestError, Options, SourceFile, read_as};
 
 /// What was tried, what was read, and what came of it.
@@ -23,9 +24,15 @@ pub struct Explanation {
 
 /// Reads a source like [`read`](super::read), and keeps all that was seen on the way.
 pub fn explain(files: &[SourceFile<'_>], options: &Options) -> Explanation {
-    let detection = detect(files, options.layout);
+    let (files, parts) = match parts(files) {
+        Ok(files) => (files, Ok(())),
+        Err(error) => (files.to_vec(), Err(error)),
+    };
+    let detection = detect(&files, options.layout);
     let mut log = Log::default();
-    let outcome = detection.layout().and_then(|layout| read_as(layout, files, options, &mut log));
+    let outcome = parts
+        .and_then(|()| detection.layout())
+        .and_then(|layout| read_as(layout, &files, options, &mut log));
     let Log { mapped, padding, .. } = log;
     Explanation { detection, mapped, padding, outcome }
 }

@@ -56,11 +56,25 @@ pub(super) fn settle(
             return Err(IngestError::NoModality { modality: *modality });
         }
         splits.iter_mut().try_for_each(|split| cut(split, *modality, *most, log))?;
+        let tokens = splits.iter().filter_map(|split| split.text_bert.as_ref());
+        let longest = tokens.map(|tokens| tokens.len_of(Axis(2))).max().unwrap_or(0);
+        if *modality == Modality::Text && longest > *most {
+            log.note(format!(
+                "text_bert: keeps its {longest} steps, since `--max-len` cuts features: tokens that \
+                 are cut must keep their `[SEP]`"
+            ));
+        }
     }
     for modality in Modality::ALL {
         let found =
             |split: &CorpusSplit| Some((split.name, split.features.get(&modality)?.shape[1]));
-        let extents: Vec<(SplitName, usize)> = splits.iter().filter_map(found).collect();
+        let filled = splits.iter().filter(|split| !split.ids.is_empty());
+        let extents: Vec<(SplitName, usize)> = filled.filter_map(found).collect();
+        if let Some(longest) = extents.iter().map(|(_, len)| *len).max() {
+            // A split without samples has no length of its own.
+            let empty = splits.iter_mut().filter(|split| split.ids.is_empty());
+            empty.for_each(|split| fit(split, modality, longest));
+        }
         let Some(longest) = differing(&extents) else { continue };
         let is_recorded = |split: &CorpusSplit| split.lengths.contains_key(&modality);
         if !splits.iter().all(is_recorded) {
@@ -182,13 +196,14 @@ fn settle_column<D: Dimension + RemoveAxis>(
 ) {
     let taken: Vec<Option<Array<i32, D>>> = splits.iter_mut().map(take).collect();
     let found = splits.iter().zip(&taken);
+    let found = found.filter(|(split, _)| !split.ids.is_empty());
     let extents: Vec<(SplitName, usize)> = found
         .filter_map(|(split, values)| Some((split.name, values.as_ref()?.len_of(axis))))
         .collect();
-    let longest = differing(&extents);
-    if let Some(longest) = longest {
+    if let Some(longest) = differing(&extents) {
         log.note(padded(column, longest, &extents));
     }
+    let longest = extents.iter().map(|(_, len)| *len).max();
     for (split, values) in splits.iter_mut().zip(taken) {
         let Some(values) = values else { continue };
         let values = match longest {

@@ -53,7 +53,8 @@ impl Rows for Ragged {
 /// A feature column.
 pub(super) struct Features {
     pub(super) block: FeatureBlock,
-    pub(super) dtype: SourceDtype,
+    /// Types of its numbers, each once.
+    pub(super) dtypes: Vec<SourceDtype>,
     /// Frames of each sample, where the samples have lengths of their own.
     pub(super) lengths: Option<Vec<i32>>,
 }
@@ -98,7 +99,7 @@ pub(super) fn read(
         let rows = Arc::new(Stacked(array.share()));
         let block = FeatureBlock { shape: [n_samples, seq_len, feat_dim], rows };
         let dtype = SourceDtype::Array(array.dtype());
-        return Ok(Features { block, dtype, lengths: None });
+        return Ok(Features { block, dtypes: vec![dtype], lengths: None });
     }
     let Some(ids) = per_sample(pickle, id) else {
         return Err(unexpected(place, expected, kind_of(pickle, id)));
@@ -125,21 +126,26 @@ pub(super) fn ragged(
 ) -> Result<Features, IngestError> {
     let mut budget = TableBudget::new(pickle);
     let mut lengths = Vec::with_capacity(ids.len());
-    let mut common: Option<(usize, SourceDtype)> = None;
+    let mut common: Option<usize> = None;
+    // Each sample is read as what it is.
+    let mut dtypes = Vec::new();
     for (row, id) in ids.iter().enumerate() {
         let place = place.at(row);
         let table = Table::new(pickle, *id, &place, &mut budget)?;
         if let Some(feat_dim) = table.n_cols() {
             let dtype = table.dtype();
-            let (dim, first_dtype) = *common.get_or_insert((feat_dim, dtype));
-            if (dim, first_dtype) != (feat_dim, dtype) {
-                let expected = format!("{first_dtype} with {dim} features, as before");
+            let dim = *common.get_or_insert(feat_dim);
+            if dim != feat_dim {
+                let expected = format!("{dim} features, as before");
                 return Err(unexpected(&place, expected, kind_of(pickle, *id)));
+            }
+            if !dtypes.contains(&dtype) {
+                dtypes.push(dtype);
             }
         }
         lengths.push(table.n_rows());
     }
-    let Some((feat_dim, dtype)) = common else {
+    let Some(feat_dim) = common else {
         return Err(unexpected(place, "at least one sample with frames", "none"));
     };
     let seq_len = padded_len(&lengths, feat_dim, place)?;
@@ -149,7 +155,7 @@ pub(super) fn ragged(
     let lengths = lengths.into_iter().map(|length| i32::try_from(length).ok()).collect();
     let lengths: Option<Vec<i32>> = lengths;
     match lengths {
-        Some(lengths) => Ok(Features { block, dtype, lengths: Some(lengths) }),
+        Some(lengths) => Ok(Features { block, dtypes, lengths: Some(lengths) }),
         None => Err(unexpected(place, "lengths of 32 bits", format!("{seq_len} frames"))),
     }
 }

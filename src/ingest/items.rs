@@ -15,7 +15,7 @@ use crate::pickle::{NodeId, Pickle};
 use super::error::unexpected;
 use super::log::Log;
 use super::splits::{Split, splits};
-use super::table::{is_texts, kind_of, numeric_array};
+use super::table::{is_texts, kind_of, numeric_array, per_sample};
 use super::tuples::{Item, read_split};
 use super::{IngestError, Options, Place, SourceFile, ids};
 
@@ -41,7 +41,7 @@ impl Form {
     pub(super) fn of(pickle: &Pickle, samples: &[NodeId]) -> Option<Form> {
         let mut n_parts = 0;
         for sample in samples {
-            let [features, _, _] = pickle.items(*sample)? else { return None };
+            let [features, _, _, ..] = pickle.items(*sample)? else { return None };
             let parts = pickle.items(*features)?;
             let [words, visual, acoustic, rest @ ..] = parts else { return None };
             if !is_frames(pickle, *visual) || !is_frames(pickle, *acoustic) {
@@ -101,14 +101,18 @@ fn items(split: &Split<'_>, form: Form, log: &mut Log) -> Result<Vec<Item>, Inge
     let Split { pickle, key, value, .. } = split;
     let place = Place::new(&**key);
     let expected = format!("a list of ({}, label, segment)", form.in_words());
-    let Some(list) = pickle.items(*value) else {
+    let Some(list) = per_sample(pickle, *value) else {
         return Err(unexpected(&place, expected, kind_of(pickle, *value)));
     };
     let mut items = Vec::with_capacity(list.len());
     let mut n_further = 0;
+    let mut n_outer = 0;
     for (row, id) in list.iter().enumerate() {
         let wrong = |id| unexpected(&place.at(row), &*expected, kind_of(pickle, id));
-        let Some([features, label, segment]) = pickle.items(*id) else { return Err(wrong(*id)) };
+        let Some([features, label, segment, outer @ ..]) = pickle.items(*id) else {
+            return Err(wrong(*id));
+        };
+        n_outer = n_outer.max(outer.len());
         let (label, segment) = (*label, *segment);
         let item = match (form, pickle.items(*features)) {
             (Form::MagBert, Some([words, vision, audio, rest @ ..])) => {
@@ -143,6 +147,11 @@ fn items(split: &Split<'_>, form: Form, log: &mut Log) -> Result<Vec<Item>, Inge
             format!("the last {n_further} parts")
         };
         log.note(format!("{key}: {parts} of each sample's features are not stored"));
+    }
+    if n_outer > 0 {
+        let parts =
+            if n_outer == 1 { "the last part".into() } else { format!("the last {n_outer} parts") };
+        log.note(format!("{key}: {parts} of each sample, behind its segment, are not stored"));
     }
     if form == Form::Misa {
         match items.iter().any(|item| item.lengths.is_some()) {

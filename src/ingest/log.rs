@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Place;
-use super::dtype::SourceDtype;
+use super::dtype::{SourceDtype, in_words};
 use super::padding::Evidence;
 use super::texts::Texts;
 use crate::corpus::column::Dtype;
@@ -52,6 +52,13 @@ impl Log {
     pub(super) fn note_type(&mut self, column: &str, found: SourceDtype, stored: Dtype) {
         if !found.is(stored) {
             self.note(format!("{column}: {found} -> {stored}"));
+        }
+    }
+
+    /// As [`note_type`](Log::note_type), of a column whose samples need not be of one type.
+    pub(super) fn note_types(&mut self, column: &str, found: &[SourceDtype], stored: Dtype) {
+        if !found.iter().all(|found| found.is(stored)) {
+            self.note(format!("{column}: {} -> {stored}", in_words(found)));
         }
     }
 

@@ -5,15 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::corpus::column::Dtype;
-use crate::corpus::{Corpus, CorpusSplit, Layout, Modality, RegressionLabels, SplitName};
-use crate::pickle::{NodeId, Pickle};
+use crate::corpus::{
+    Corpus, CorpusSplit, Layout, Modality, NarrowedLabel, RegressionLabels, SplitName,
+};
+use crate::pickle::{ArrayView, NodeId, Pickle};
 
-use super::column::Column;
+use super::column::{Column, NO_CLASS};
 use super::dtype::SourceDtype;
 use super::log::Log;
 use super::splits::{note_left_out, splits};
 use super::table::kind_of;
-use super::{IngestError, Options, Place, SourceFile, features, padding, tokens};
+use super::{IngestError, Options, Place, SourceFile, features, padding, sentiment, tokens};
 
 /// Keys that become something in the corpus, besides those of `LABEL_KEYS`.
 const KNOWN_KEYS: [&str; 12] = [
@@ -55,6 +57,7 @@ pub(super) fn read(
             split: split.value,
             key: &split.key,
             ragged: &mut ragged,
+            narrowed: Vec::new(),
             log: &mut *log,
         };
         read.push(reader.read(split.name)?);
@@ -70,6 +73,8 @@ struct SplitReader<'p, 'n> {
     key: &'n str,
     /// Modalities whose samples are not padded in the file.
     ragged: &'n mut BTreeSet<Modality>,
+    /// Labels that are others as float32.
+    narrowed: Vec<NarrowedLabel>,
     log: &'n mut Log,
 }
 
@@ -86,12 +91,19 @@ impl<'p> SplitReader<'p, '_> {
                 reason: "every sample needs its id",
             })?;
             self.log.map(&place, kind_of(self.pickle, id), "id");
-            let column = Column::new(self.pickle, id, &place, None)?;
-            column.texts(&place, &[], &mut self.log.texts)?
+            Column::new(self.pickle, id, &place, None)?.ids(&place, self.log)?
         };
         let n_samples = ids.len();
-        let overall = self.floats("regression_labels", n_samples)?;
-        let classes = self.integers("classification_labels", n_samples)?;
+        let mut emotion_labels = None;
+        let overall = match self.labels_with_emotions(n_samples)? {
+            Some(labels) => {
+                self.narrowed.extend(labels.narrowed);
+                emotion_labels = labels.emotions;
+                labels.sentiment
+            }
+            None => self.floats("regression_labels", n_samples)?,
+        };
+        let classes = self.classes(n_samples)?;
         if overall.is_none() && classes.is_some() {
             self.log.note(
                 "labels: the source has class labels and no regression labels: the store can be \
@@ -114,7 +126,7 @@ impl<'p> SplitReader<'p, '_> {
                 let place = self.place(modality.name());
                 self.log.map(&place, kind_of(self.pickle, id), modality.name());
                 let found = features::read(self.pickle, id, &place, n_samples)?;
-                self.log.note_type(modality.name(), found.dtype, Dtype::Float32);
+                self.log.note_types(modality.name(), &found.dtypes, Dtype::Float32);
                 blocks.insert(modality, found.block);
                 own = found.lengths;
             }
@@ -132,7 +144,8 @@ impl<'p> SplitReader<'p, '_> {
             lengths,
             regression_labels: RegressionLabels { overall, by_modality },
             classification_labels: classes,
-            emotion_labels: None,
+            emotion_labels,
+            narrowed_labels: std::mem::take(&mut self.narrowed),
             ids,
         })
     }
@@ -188,7 +201,13 @@ impl<'p> SplitReader<'p, '_> {
         let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
         let dtype = column.dtype().unwrap_or(SourceDtype::Python);
         self.log.note_type(key, dtype, Dtype::Float32);
-        column.floats(&place).map(Some)
+        let wide = column.floats(&place)?;
+        let narrow: Vec<f32> = wide.iter().map(|wide| *wide as f32).collect();
+        let both = wide.iter().zip(&narrow).enumerate();
+        self.narrowed.extend(
+            both.filter_map(|(row, (wide, narrow))| NarrowedLabel::of(key, row, *wide, *narrow)),
+        );
+        Ok(Some(narrow))
     }
 
     /// A column as int32, with a note where that is not the source's type.
@@ -201,9 +220,42 @@ impl<'p> SplitReader<'p, '_> {
         column.integers(&place).map(Some)
     }
 
+    /// The labels, where they are the sentiment and emotions, as in the CMU SDK.
+    fn labels_with_emotions(
+        &mut self,
+        n_samples: usize,
+    ) -> Result<Option<sentiment::Labels>, IngestError> {
+        const KEY: &str = "regression_labels";
+        let Some(id) = self.pickle.get(self.split, KEY) else { return Ok(None) };
+        let place = self.place(KEY);
+        let is_wide = |array: ArrayView<'_>| array.row_len() > 1;
+        if !self.pickle.array(id).is_some_and(is_wide) {
+            return Ok(None);
+        }
+        self.log.map(&place, kind_of(self.pickle, id), KEY);
+        sentiment::column(self.pickle, id, &place, n_samples, self.log).map(Some)
+    }
+
+    /// Class labels. A segment without one, as those without a regression label are, has -1.
+    fn classes(&mut self, n_samples: usize) -> Result<Option<Vec<i32>>, IngestError> {
+        let key = "classification_labels";
+        let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
+        if let Some(dtype) = column.dtype() {
+            self.log.note_type(key, dtype, Dtype::Int32);
+        }
+        let (classes, n_missing) = column.classes(&place)?;
+        if n_missing > 0 {
+            self.log.note(format!(
+                "{}: {n_missing} samples have None or NaN as their class, stored as {NO_CLASS}",
+                place.path
+            ));
+        }
+        Ok(Some(classes))
+    }
+
     fn texts(&mut self, key: &str, ids: &[String]) -> Result<Option<Vec<String>>, IngestError> {
         let Some((column, place)) = self.column(key, ids.len())? else { return Ok(None) };
-        column.texts(&place, ids, &mut self.log.texts).map(Some)
+        column.texts_or_none(&place, ids, self.log).map(Some)
     }
 
     fn text_bert(&mut self, n_samples: usize) -> Result<Option<ndarray::Array3<i32>>, IngestError> {

@@ -42,7 +42,7 @@ mod tuples;
 use std::collections::BTreeMap;
 
 use crate::corpus::{Corpus, Layout, Modality, SplitName};
-use crate::pickle::Pickle;
+use crate::pickle::{NodeId, Pickle};
 
 pub use detect::{Attempt, Check, Detection};
 pub use error::{IngestError, Place};
@@ -58,6 +58,8 @@ pub use texts::{TextErrors, TextPolicy};
 pub struct SourceFile<'p> {
     /// What it holds.
     pub pickle: &'p Pickle,
+    /// The value in it that is read.
+    root: NodeId,
     /// Its name without the extension; some layouts tell the split by it alone.
     pub stem: String,
 }
@@ -65,7 +67,7 @@ pub struct SourceFile<'p> {
 impl<'p> SourceFile<'p> {
     /// A file with its name.
     pub fn new(pickle: &'p Pickle, stem: impl Into<String>) -> SourceFile<'p> {
-        SourceFile { pickle, stem: stem.into() }
+        SourceFile { pickle, root: pickle.root(), stem: stem.into() }
     }
 }
 
@@ -89,8 +91,9 @@ pub struct Options {
 /// If the layout is unknown or of a kind that cannot be converted, a column lacks samples, a shape
 /// or type is not the layout's, or a number is not what its column holds.
 pub fn read(files: &[SourceFile<'_>], options: &Options) -> Result<Corpus, IngestError> {
-    let layout = detect::detect(files, options.layout).layout()?;
-    read_as(layout, files, options, &mut log::Log::default())
+    let files = splits::parts(files)?;
+    let layout = detect::detect(&files, options.layout).layout()?;
+    read_as(layout, &files, options, &mut log::Log::default())
 }
 
 fn read_as(
@@ -100,6 +103,14 @@ fn read_as(
     log: &mut log::Log,
 ) -> Result<Corpus, IngestError> {
     log.texts = texts::Texts::new(options.texts);
+    for file in files {
+        if let n_bytes @ 1.. = file.pickle.n_trailing_bytes() {
+            log.note(format!(
+                "{}: {n_bytes} bytes after the end of the pickle were not read, as in Python",
+                file.stem
+            ));
+        }
+    }
     let corpus = match layout {
         Layout::Mmsa => mmsa::read(files, options, log),
         Layout::Sdk => sdk::read(files, options, log),

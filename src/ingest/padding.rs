@@ -197,22 +197,46 @@ pub(super) fn settle(
             log.padding.push(evidence);
         }
     }
-    let is_aligned = splits.iter().all(|split| is_aligned(split, &sides));
-    for (modality, side) in &sides {
-        match side {
-            Side::Unclear => log.note(format!(
-                "{modality}: all-zero frames stand on both sides of the samples, which were left \
-                 as they are"
-            )),
-            Side::Front => log.note(format!(
+    let of_side = |wanted: Side| sides.iter().filter(move |(_, side)| **side == wanted);
+    let names = |wanted: Side| of_side(wanted).map(|(modality, _)| modality.name());
+    // Where some are padded at the back already, steps of one number do not belong together.
+    let is_mixed = names(Side::Front).next().is_some() && names(Side::Back).next().is_some();
+    let have_a_step_per_word = splits.iter().all(|split| is_aligned(split, &sides));
+    if is_mixed && have_a_step_per_word {
+        log.note(format!(
+            "modalities are padded on different sides in the source, at the front: {}; at the back: \
+             {}",
+            names(Side::Front).collect::<Vec<_>>().join(", "),
+            names(Side::Back).collect::<Vec<_>>().join(", "),
+        ));
+    }
+    for (modality, _) in of_side(Side::Unclear) {
+        log.note(format!(
+            "{modality}: all-zero frames stand on both sides of the samples, which were left as \
+             they are"
+        ));
+    }
+    let mut n_moved = BTreeMap::new();
+    let is_aligned = have_a_step_per_word && !is_mixed;
+    for (split, token_shifts) in splits.iter_mut().zip(token_shifts) {
+        settle_split(split, &sides, is_aligned, token_shifts, &mut n_moved, log)?;
+    }
+    for (modality, n_moved) in n_moved {
+        log.note(match (sides.get(&modality), n_moved) {
+            (Some(Side::Front), 0) => format!(
+                "{modality}: samples are padded at the front and were left so, beside others that \
+                 begin with the first step"
+            ),
+            (Some(Side::Front), _) => format!(
                 "{modality}: samples are padded at the front and were moved there, with the \
                  padding at the back"
-            )),
-            Side::None | Side::Back => {}
-        }
-    }
-    for (split, token_shifts) in splits.iter_mut().zip(token_shifts) {
-        settle_split(split, &sides, is_aligned, token_shifts, log)?;
+            ),
+            (_, 0) => continue,
+            _ => format!(
+                "{modality}: samples were moved with those beside them, which are padded at the \
+                 front"
+            ),
+        });
     }
     Ok(())
 }
@@ -232,8 +256,12 @@ fn settle_split(
     sides: &BTreeMap<Modality, Side>,
     is_aligned: bool,
     token_shifts: Option<Vec<usize>>,
+    n_moved: &mut BTreeMap<Modality, usize>,
     log: &mut Log,
 ) -> Result<(), IngestError> {
+    let mut count = |modality: Modality, shifts: &[usize]| {
+        *n_moved.entry(modality).or_default() += shifts.iter().filter(|shift| **shift > 0).count();
+    };
     let is_front = |modality: &Modality| sides.get(modality) == Some(&Side::Front);
     // Recorded lengths are right by definition: that many last frames are the sample.
     let recorded: Vec<Modality> = split.lengths.keys().copied().filter(is_front).collect();
@@ -241,7 +269,8 @@ fn settle_split(
         let Some(block) = split.features.get(&modality) else { continue };
         let [_, seq_len, _] = block.shape;
         let lengths = split.lengths.get(&modality).into_iter().flatten();
-        let shifts = lengths.map(|length| unfilled(seq_len, *length)).collect();
+        let shifts: Vec<usize> = lengths.map(|length| unfilled(seq_len, *length)).collect();
+        count(modality, &shifts);
         rotate(split, modality, shifts);
     }
     let token_len = split.text_bert.as_ref().and_then(|tokens| tokens.shape().get(2).copied());
@@ -271,12 +300,7 @@ fn settle_split(
             i32::try_from(n_frames).unwrap_or(i32::MAX)
         });
         split.lengths.insert(*modality, lengths.collect());
-        if !is_front(modality) {
-            log.note(format!(
-                "{modality}: samples were moved with those beside them, which are padded at the \
-                 front"
-            ));
-        }
+        count(*modality, &shifts);
         log.note(format!(
             "{modality}_lengths: counted from the first frame that is not padding, since the \
              source has none"

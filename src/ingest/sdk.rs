@@ -63,7 +63,7 @@ fn read_split(
         let place = Place::new(format!("{}/{modality}", split.key));
         log.map(&place, kind_of(pickle, id), modality.name());
         let found = features::read(pickle, id, &place, n_samples)?;
-        log.note_type(modality.name(), found.dtype, Dtype::Float32);
+        log.note_types(modality.name(), &found.dtypes, Dtype::Float32);
         if let Some(own) = found.lengths {
             ragged.insert(modality);
             lengths.insert(modality, own);
@@ -88,6 +88,7 @@ fn read_split(
         },
         classification_labels: None,
         emotion_labels: labels.emotions,
+        narrowed_labels: labels.narrowed,
     };
     Ok((columns, ids))
 }

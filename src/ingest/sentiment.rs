@@ -2,9 +2,11 @@
 
 use ndarray::Array2;
 
+use crate::corpus::NarrowedLabel;
 use crate::corpus::column::Dtype;
 use crate::pickle::{NodeId, Number, Pickle, Value};
 
+use super::column::number_of;
 use super::dtype::SourceDtype;
 use super::error::unexpected;
 use super::log::Log;
@@ -24,10 +26,12 @@ pub(super) struct Labels {
     pub(super) sentiment: Option<Vec<f32>>,
     /// `[n_samples, 6]`.
     pub(super) emotions: Option<Array2<f32>>,
+    /// Those that are others as float32.
+    pub(super) narrowed: Vec<NarrowedLabel>,
 }
 
 /// The labels of one sample: one, six or seven numbers; none where the source has None.
-pub(super) struct One(Vec<f32>);
+pub(super) struct One(Vec<f64>);
 
 /// Labels of a split from an array `[n_samples, 1, n_labels]` or the like, or from a list of the
 /// labels of each sample.
@@ -41,7 +45,9 @@ pub(super) fn column(
     n_samples: usize,
     log: &mut Log,
 ) -> Result<Labels, IngestError> {
-    let Some(array) = numeric_array(pickle, id) else {
+    let objects = pickle.array(id).filter(|array| array.object(0).is_some());
+    let objects = objects.filter(|array| array.shape().len() > 1);
+    let Some(array) = objects.or_else(|| numeric_array(pickle, id)) else {
         let Some(ids) = per_sample(pickle, id) else {
             return Err(unexpected(place, EXPECTED, kind_of(pickle, id)));
         };
@@ -61,12 +67,21 @@ pub(super) fn column(
         return Err(unexpected(place, samples(n_samples), samples(array.n_rows())));
     }
     log.note_type("labels", SourceDtype::Array(array.dtype()), Dtype::Float32);
-    let number = |idx| array.number(idx).map_or(f32::NAN, Number::to_f32);
+    let number = |row: usize, idx: usize| match (array.number(idx), array.object(idx)) {
+        (Some(number), _) => Ok(number.to_f64()),
+        (None, Some(id)) if matches!(pickle.value(id), Some(Value::None)) => Ok(f64::NAN),
+        (None, Some(id)) => match number_of(pickle, id) {
+            Some(number) => Ok(number.to_f64()),
+            None => Err(unexpected(&place.at(row), "numbers", kind_of(pickle, id))),
+        },
+        (None, None) => Ok(f64::NAN),
+    };
     let row = |row: usize| {
         let first = row.saturating_mul(n_labels);
-        One((first..first.saturating_add(n_labels)).map(number).collect())
+        let labels = (first..first.saturating_add(n_labels)).map(|idx| number(row, idx));
+        labels.collect::<Result<_, _>>().map(One)
     };
-    settle((0..n_samples).map(row).collect(), place, log)
+    settle((0..n_samples).map(row).collect::<Result<_, _>>()?, place, log)
 }
 
 /// The labels of one sample: a number, or one, six or seven of them; or None.
@@ -84,14 +99,14 @@ pub(super) fn one(
         return Ok(One(Vec::new()));
     }
     if let Some(number) = pickle.number(id) {
-        return Ok(One(vec![number.to_f32()]));
+        return Ok(One(vec![number.to_f64()]));
     }
     if let Some(array) = numeric_array(pickle, id) {
         if !is_known(Some(array.shape()), array.len()) {
             return Err(wrong());
         }
         log.note_type("labels", SourceDtype::Array(array.dtype()), Dtype::Float32);
-        let numbers = (0..array.len()).map(|idx| array.number(idx).map(Number::to_f32));
+        let numbers = (0..array.len()).map(|idx| array.number(idx).map(Number::to_f64));
         return numbers.collect::<Option<_>>().map(One).ok_or_else(wrong);
     }
     // A list may be nested as the array is.
@@ -100,7 +115,7 @@ pub(super) fn one(
         other => other,
     };
     let numbers = items.unwrap_or_default().iter().map(|item| pickle.number(*item));
-    let numbers: Option<Vec<f32>> = numbers.map(|number| number.map(Number::to_f32)).collect();
+    let numbers: Option<Vec<f64>> = numbers.map(|number| number.map(Number::to_f64)).collect();
     match numbers {
         Some(numbers) if is_known(Some(&[numbers.len()]), numbers.len()) => Ok(One(numbers)),
         _ => Err(wrong()),
@@ -121,7 +136,7 @@ pub(super) fn settle(
             log.note(format!("{}: None of every sample, which is not stored", place.path));
             return Ok(Labels::default());
         }
-        return Ok(Labels { sentiment: Some(Vec::new()), emotions: None });
+        return Ok(Labels { sentiment: Some(Vec::new()), ..Labels::default() });
     };
     let n_samples = labels.len();
     let mut values = Vec::with_capacity(n_samples.saturating_mul(n_labels));
@@ -130,7 +145,7 @@ pub(super) fn settle(
         match one.len() {
             0 => {
                 n_none = n_none.saturating_add(1);
-                values.resize(values.len().saturating_add(n_labels), f32::NAN);
+                values.resize(values.len().saturating_add(n_labels), f64::NAN);
             }
             len if len == n_labels => values.extend(one),
             len => {
@@ -146,6 +161,13 @@ pub(super) fn settle(
         ));
     }
     let has_sentiment = n_labels != N_EMOTIONS;
+    let narrowed = values.iter().enumerate().filter_map(|(idx, wide)| {
+        let is_sentiment = has_sentiment && idx.checked_rem(n_labels) == Some(0);
+        let column = if is_sentiment { "regression_labels" } else { "emotion_labels" };
+        NarrowedLabel::of(column, idx.checked_div(n_labels)?, *wide, *wide as f32)
+    });
+    let narrowed = narrowed.collect();
+    let values: Vec<f32> = values.into_iter().map(|wide| wide as f32).collect();
     let sentiment: Vec<f32> = match has_sentiment {
         true => values.iter().step_by(n_labels).copied().collect(),
         false => Vec::new(),
@@ -172,7 +194,7 @@ pub(super) fn settle(
              trained on",
         );
     }
-    Ok(Labels { sentiment: (!is_missing).then_some(sentiment), emotions })
+    Ok(Labels { sentiment: (!is_missing).then_some(sentiment), emotions, narrowed })
 }
 
 /// Whether the axes of one sample are those of one, six or seven labels, and not, say, 4 emotions

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::corpus::SplitName;
 use crate::pickle::{NodeId, Pickle, Value};
 
+use super::detect::found_in;
 use super::error::unexpected;
 use super::log::Log;
 use super::table::kind_of;
@@ -32,84 +33,147 @@ pub fn split_of(file_stem: &str) -> Option<SplitName> {
     names.all(|name| name == first).then_some(first)
 }
 
-/// Whether a file is a dict that has splits as entries.
-pub(super) fn has_splits(pickle: &Pickle) -> bool {
-    let entries = pickle.entries(pickle.root()).unwrap_or_default();
-    entries.iter().any(|(key, _)| SplitName::from_usual(&key_text(pickle, *key)).is_ok())
-}
-
-/// The splits of a source, in order.
+/// The files, each pickle of a file that holds several of them by itself.
 ///
 /// # Errors
-/// If one split is there twice, or neither the options nor a file's name say which split it is.
+/// If such a file does not tell the splits apart by their names.
+pub(super) fn parts<'p>(files: &[SourceFile<'p>]) -> Result<Vec<SourceFile<'p>>, IngestError> {
+    let mut parts = Vec::with_capacity(files.len());
+    for file in files {
+        let of_file =
+            file.pickle.roots().iter().map(|root| SourceFile { root: *root, ..file.clone() });
+        let of_file: Vec<SourceFile<'p>> = of_file.collect();
+        if of_file.len() > 1 && !of_file.iter().all(has_splits) {
+            let found = of_file.iter().take(MOST_PICKLES_NAMED);
+            let found = found.map(|part| found_in(part.pickle, part.root)).collect();
+            return Err(IngestError::SeveralPickles { found });
+        }
+        parts.extend(of_file);
+    }
+    Ok(parts)
+}
+
+/// How many pickles of one file are named.
+const MOST_PICKLES_NAMED: usize = 8;
+
+/// Whether a file is a dict that has splits as entries.
+pub(super) fn has_splits(file: &SourceFile<'_>) -> bool {
+    split_entries(file).next().is_some()
+}
+
+/// The entries of a file that are splits: name, key and value.
+pub(super) fn split_entries<'p>(
+    file: &SourceFile<'p>,
+) -> impl Iterator<Item = (SplitName, String, NodeId)> + use<'p> {
+    let pickle = file.pickle;
+    let entries = pickle.entries(file.root).unwrap_or_default().iter();
+    entries.filter_map(move |(key, value)| {
+        let key = key_text(pickle, *key);
+        Some((SplitName::from_usual(&key).ok()?, key, *value))
+    })
+}
+
+/// Whether the value of a split has nothing in it, as where a loader found no sample.
+pub(super) fn is_nothing(pickle: &Pickle, split: NodeId) -> bool {
+    match pickle.value(split) {
+        Some(Value::None) => true,
+        Some(Value::List(items) | Value::Tuple(items)) => items.is_empty(),
+        Some(Value::Dict(entries)) => entries.is_empty(),
+        _ => false,
+    }
+}
+
+/// The splits of a source, in order. One with nothing in it is noted, as if it were absent.
+///
+/// # Errors
+/// If one split is there twice, neither the options nor a file's name say which split it is, or the
+/// name says another than the file.
 pub(super) fn splits<'p>(
     files: &[SourceFile<'p>],
     options: &Options,
     log: &mut Log,
 ) -> Result<Vec<Split<'p>>, IngestError> {
-    match files {
-        [file] if has_splits(file.pickle) => of_dict(file.pickle, log),
-        files => of_files(files, options),
-    }
-}
-
-/// The splits of files that hold one each.
-fn of_files<'p>(
-    files: &[SourceFile<'p>],
-    options: &Options,
-) -> Result<Vec<Split<'p>>, IngestError> {
     let mut splits = BTreeMap::new();
+    let mut add = |split: Split<'p>, place: &str, log: &mut Log| {
+        if is_nothing(split.pickle, split.value) {
+            log.note(format!("split `{place}` is empty in the source and is not stored"));
+            return Ok(());
+        }
+        match splits.insert(split.name, split) {
+            Some(_) => Err(IngestError::DuplicateSplit { place: Place::new(place) }),
+            None => Ok(()),
+        }
+    };
     for file in files {
+        let pickle = file.pickle;
+        if has_splits(file) {
+            check_names(file, options)?;
+            note_others(file, log);
+            for (name, key, value) in split_entries(file) {
+                if key != name.name() {
+                    log.note(format!("split `{key}` is called `{name}`"));
+                }
+                add(Split { name, key: key.clone(), pickle, value }, &key, log)?;
+            }
+            continue;
+        }
         // One name cannot be that of several files.
         let told = options.split.filter(|_| files.len() == 1);
         let name = told
             .or_else(|| split_of(&file.stem))
             .ok_or_else(|| IngestError::UnknownSplit { file_stem: file.stem.clone() })?;
-        let pickle = file.pickle;
-        let split = Split { name, key: name.name().into(), pickle, value: pickle.root() };
-        if splits.insert(name, split).is_some() {
-            return Err(IngestError::DuplicateSplit { place: Place::new(&*file.stem) });
-        }
+        let split = Split { name, key: name.name().into(), pickle, value: file.root };
+        add(split, &file.stem, log)?;
     }
     Ok(splits.into_values().collect())
 }
 
-/// The splits at the top of a file; other keys are noted.
-fn of_dict<'p>(pickle: &'p Pickle, log: &mut Log) -> Result<Vec<Split<'p>>, IngestError> {
-    let mut splits = BTreeMap::new();
+/// Compares the splits that a file holds with what else says which they are.
+fn check_names(file: &SourceFile<'_>, options: &Options) -> Result<(), IngestError> {
+    let held: Vec<(SplitName, String, NodeId)> = split_entries(file).collect();
+    if let Some(told) = options.split
+        && !matches!(&*held, [(name, ..)] if *name == told)
+    {
+        let keys: Vec<String> = held.into_iter().map(|(_, key, _)| format!("`{key}`")).collect();
+        return Err(IngestError::SplitTold { told, holds: keys.join(", ") });
+    }
+    // A file of one split that is named after it, and says it once more.
+    match (&*held, split_of(&file.stem), file.pickle.roots()) {
+        ([(name, key, _)], Some(named), [_]) if named != *name => {
+            Err(IngestError::SplitNamed { file_stem: file.stem.clone(), named, key: key.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Notes the keys beside the splits of a file.
+fn note_others(file: &SourceFile<'_>, log: &mut Log) {
+    let pickle = file.pickle;
     let mut n_unknown = 0_usize;
-    let entries = pickle.entries(pickle.root()).unwrap_or_default();
+    let entries = pickle.entries(file.root).unwrap_or_default();
     if entries.iter().any(|(key, _)| matches!(pickle.value(*key), Some(Value::Bytes(_)))) {
         log.note("keys are bytes in the source and were read as text");
     }
     for (key, value) in entries {
         let key = key_text(pickle, *key);
-        let Ok(name) = SplitName::from_usual(&key) else {
-            n_unknown = n_unknown.saturating_add(1);
-            if n_unknown > MOST_NAMED {
-                continue;
-            }
-            let is_split = pickle.get(*value, "id").is_some();
-            log.note(match is_split {
-                true => format!(
-                    "split `{key}` is none of `train`, `valid` and `test` and is not stored"
-                ),
-                false => format!("key `{key}` is no split and is not stored"),
-            });
+        if SplitName::from_usual(&key).is_ok() {
             continue;
-        };
-        if key != name.name() {
-            log.note(format!("split `{key}` is called `{name}`"));
         }
-        let split = Split { name, key: key.clone(), pickle, value: *value };
-        if splits.insert(name, split).is_some() {
-            return Err(IngestError::DuplicateSplit { place: Place::new(key) });
+        n_unknown = n_unknown.saturating_add(1);
+        if n_unknown > MOST_NAMED {
+            continue;
         }
+        let is_split = pickle.get(*value, "id").is_some();
+        log.note(match is_split {
+            true => {
+                format!("split `{key}` is none of `train`, `valid` and `test` and is not stored")
+            }
+            false => format!("key `{key}` is no split and is not stored"),
+        });
     }
     if let Some(n_more @ 1..) = n_unknown.checked_sub(MOST_NAMED) {
         log.note(format!("{n_more} more keys are no splits and are not stored"));
     }
-    Ok(splits.into_values().collect())
 }
 
 /// Notes the keys of a split that become nothing.

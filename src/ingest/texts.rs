@@ -43,6 +43,9 @@ named!(TextErrors);
 pub struct TextPolicy {
     /// The encoding of texts that are bytes, where it is not UTF-8.
     pub encoding: Option<Encoding>,
+    /// Whether bytes that are UTF-8 are read as that all the same, as where a file was put together
+    /// from several.
+    pub utf8_first: bool,
     /// What becomes of what is no text.
     pub errors: TextErrors,
 }
@@ -70,6 +73,10 @@ struct Column {
     /// Texts with a replacement, and replacements in them.
     n_replaced: usize,
     n_replacements: usize,
+    /// Those bytes of UTF-8 that are more than ASCII.
+    n_utf8_wide: usize,
+    /// Texts that began with a byte order mark.
+    n_marked: usize,
     /// Pairs of halves that became a character.
     n_joined: usize,
     bytes: Problem,
@@ -86,6 +93,9 @@ struct Problem {
     examples: Vec<String>,
     /// The first of them, to tell what they look like.
     sample: Vec<u8>,
+    /// Those that are UTF-16, and which.
+    n_utf16: usize,
+    utf16: Option<Encoding>,
 }
 
 /// Where a text stands, in words that a message can use.
@@ -115,7 +125,7 @@ impl Texts {
 
     /// A text; of one that is refused, whatever can be shown of it until all are counted.
     pub(super) fn take(&mut self, raw: RawText<'_>, at: &TextPlace<'_>) -> String {
-        let TextPolicy { encoding, errors } = self.policy;
+        let TextPolicy { encoding, errors, utf8_first } = self.policy;
         let (split, name) = at.place.path.rsplit_once('/').unwrap_or(("", &at.place.path));
         if !self.columns.contains_key(name) {
             self.columns.insert(name.to_owned(), Column::default());
@@ -125,7 +135,7 @@ impl Texts {
         let bytes = match raw {
             RawText::Str(text) => {
                 column.note_literal(&text);
-                return text.into_owned();
+                return column.unmarked(text.into_owned());
             }
             RawText::Halves(bytes) => return column.halves(&bytes, errors, split, at),
             // ASCII is what Python 2 wrote for every plain `str`.
@@ -136,8 +146,13 @@ impl Texts {
             }
             RawText::ByteStr(bytes) | RawText::Bytes(bytes) => bytes,
         };
+        let is_utf8 = || std::str::from_utf8(bytes).is_ok();
+        let encoding = encoding.filter(|_| !(utf8_first && is_utf8()));
         let used = encoding.unwrap_or(Encoding::UTF_8);
-        match used.decode(bytes) {
+        // It can be read as other encodings as well, with zeros among its letters.
+        let utf16 = Encoding::of_utf16(bytes).filter(|utf16| *utf16 != used);
+        let decoded = if utf16.is_some() { Err(0) } else { used.decode(bytes) };
+        match decoded {
             Ok(text) => {
                 let is_said = encoding.is_some_and(|all| all != Encoding::UTF_8);
                 let is_changed = is_said && text.as_bytes() != bytes;
@@ -145,15 +160,19 @@ impl Texts {
                 column.n_decoded = column.n_decoded.saturating_add(is_changed.into());
                 column.n_both = column.n_both.saturating_add(is_utf8.into());
                 column.n_utf8 = column.n_utf8.saturating_add((!is_changed).into());
-                text
+                let is_wide = !is_changed && !bytes.is_ascii();
+                column.n_utf8_wide = column.n_utf8_wide.saturating_add(is_wide.into());
+                column.unmarked(text)
             }
-            Err(_) if errors == TextErrors::Replace => {
+            Err(_) if errors == TextErrors::Replace && utf16.is_none() => {
                 let (text, n_replacements) = used.decode_lossy(bytes);
                 column.note_replaced(n_replacements);
                 text
             }
             Err(place) => {
                 column.bytes.add(split, at, || format!("byte {place}"));
+                column.bytes.n_utf16 = column.bytes.n_utf16.saturating_add(utf16.is_some().into());
+                column.bytes.utf16 = column.bytes.utf16.or(utf16);
                 let n_left = MOST_SAMPLE.saturating_sub(column.bytes.sample.len());
                 let piece = bytes.get(..bytes.len().min(n_left)).unwrap_or_default();
                 column.bytes.sample.extend_from_slice(piece);
@@ -176,10 +195,10 @@ impl Texts {
             column.note(name, self.policy.encoding, &mut notes);
         }
         let n_bytes: usize =
-            self.columns.values().map(|all| all.n_decoded + all.n_utf8 + all.n_replaced).sum();
+            self.columns.values().map(|all| all.n_decoded + all.n_utf8_wide + all.n_replaced).sum();
         if let Some(encoding) = self.policy.encoding.filter(|_| n_bytes == 0) {
             notes.push(format!(
-                "`--text-encoding {}` changed nothing: no text of the source is bytes",
+                "`--text-encoding {}` changed nothing: no text of the source is bytes beyond ASCII",
                 encoding.label()
             ));
         }
@@ -188,6 +207,17 @@ impl Texts {
 }
 
 impl Column {
+    /// A text without the mark that says how it was encoded.
+    fn unmarked(&mut self, text: String) -> String {
+        match text.strip_prefix('\u{feff}') {
+            None => text,
+            Some(rest) => {
+                self.n_marked = self.n_marked.saturating_add(1);
+                rest.to_owned()
+            }
+        }
+    }
+
     /// A text with halves of surrogate pairs.
     fn halves(
         &mut self,
@@ -262,9 +292,31 @@ impl Column {
     fn check(&self, name: &str, encoding: Option<Encoding>) -> Result<(), IngestError> {
         let used = encoding.unwrap_or(Encoding::UTF_8);
         if self.bytes.n_texts > 0 {
-            let likely = Encoding::guess([&*self.bytes.sample]);
-            let fits = likely != used && likely.decode(&self.bytes.sample).is_ok();
+            let all_utf16 = self.bytes.utf16.filter(|_| self.bytes.n_utf16 == self.bytes.n_texts);
+            let likely = match all_utf16 {
+                Some(utf16) => utf16,
+                None => Encoding::guess([&*self.bytes.sample]),
+            };
+            let is_read = || likely.decode(&self.bytes.sample).is_ok();
+            let fits = likely != used && (all_utf16.is_some() || is_read());
             let (looks, hint) = match (fits, encoding) {
+                // Some of the rows are of one, some of the other.
+                (true, Some(told)) if likely == Encoding::UTF_8 => (
+                    format!("they are {likely}"),
+                    format!(
+                        "`--text-encoding utf-8,{}` reads a text as UTF-8 where it is that, and as \
+                         {told} where it is not",
+                        told.label()
+                    ),
+                ),
+                (true, None) if self.n_utf8_wide > 0 => (
+                    format!("they look like {likely}, and {} others are UTF-8", self.n_utf8_wide),
+                    format!(
+                        "`--text-encoding utf-8,{}` reads a text as UTF-8 where it is that, and as \
+                         {likely} where it is not",
+                        likely.label()
+                    ),
+                ),
                 (true, None) => (
                     format!("they look like {likely}"),
                     format!(
@@ -312,11 +364,21 @@ impl Column {
         if let Some(encoding) = encoding.filter(|_| self.n_decoded > 0) {
             let both = match self.n_both {
                 0 => String::new(),
-                n_both => format!("; {n_both} of them could be UTF-8 too"),
+                n_both => format!(
+                    "; {n_both} of them could be UTF-8 too, as which `--text-encoding utf-8,{}` reads \
+                     them",
+                    encoding.label()
+                ),
             };
             notes.push(format!(
                 "{name}: bytes of {encoding}, as `--text-encoding` says, -> text, {}{both}",
                 times(self.n_decoded)
+            ));
+        }
+        if self.n_marked > 0 {
+            notes.push(format!(
+                "{name}: a byte order mark at the start of the text was taken off, {}",
+                times(self.n_marked)
             ));
         }
         if self.n_joined > 0 {
@@ -441,7 +503,8 @@ mod tests {
         (error.to_string(), error.hint().unwrap().to_owned())
     }
 
-    const REPLACE: TextPolicy = TextPolicy { encoding: None, errors: TextErrors::Replace };
+    const REPLACE: TextPolicy =
+        TextPolicy { encoding: None, utf8_first: false, errors: TextErrors::Replace };
 
     #[test]
     fn bytes_are_utf8_or_as_the_user_says_or_refused() {

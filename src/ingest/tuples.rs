@@ -9,6 +9,7 @@ use crate::corpus::{CorpusSplit, Modality, RegressionLabels, SplitName};
 use crate::pickle::{NodeId, Pickle};
 
 use super::column::{TextBudget, text_of};
+use super::dtype::in_words;
 use super::error::unexpected;
 use super::features::{padded_len, ragged};
 use super::ids::{self, RawId};
@@ -52,7 +53,8 @@ pub(super) fn read_split(
         let ids: Vec<NodeId> = items.iter().map(part).collect();
         let found = ragged(pickle, &ids, &place(key))?;
         let [n_samples, seq_len, feat_dim] = found.block.shape;
-        let kind = format!("{n_samples} of {} [up to {seq_len}, {feat_dim}]", found.dtype);
+        let dtypes = in_words(&found.dtypes);
+        let kind = format!("{n_samples} of {dtypes} [up to {seq_len}, {feat_dim}]");
         log.map(&place(key), kind, modality.name());
         let frames = found.lengths.unwrap_or_default();
         log.note(format!(
@@ -60,7 +62,7 @@ pub(super) fn read_split(
              back",
             frames.iter().min().unwrap_or(&0),
         ));
-        log.note_type(modality.name(), found.dtype, Dtype::Float32);
+        log.note_types(modality.name(), &found.dtypes, Dtype::Float32);
         features.insert(modality, found.block);
         lengths.insert(modality, recorded(pickle, items, modality, frames, log, name)?);
     }
@@ -101,6 +103,7 @@ pub(super) fn read_split(
         },
         classification_labels: None,
         emotion_labels: labels.emotions,
+        narrowed_labels: labels.narrowed,
     };
     Ok((split, ids))
 }

@@ -28,7 +28,18 @@ const UNKNOWN: &str = "unknown value";
 /// since those of a dataset are alike.
 pub fn describe(pickle: &Pickle, name: &str) -> Tree {
     let mut lines_left = SHOWN_LINES;
-    let mut tree = Describer { pickle }.node(pickle.root(), name, 0, &mut lines_left);
+    let describer = Describer { pickle };
+    let mut tree = match pickle.roots() {
+        [_, _, ..] => {
+            let roots = pickle.roots().iter().take(SHOWN_CHILDREN).enumerate();
+            let children = roots
+                .map(|(idx, root)| describer.node(*root, &format!("({idx})"), 1, &mut lines_left))
+                .collect();
+            let detail = format!("{} pickles one after another", pickle.roots().len());
+            Tree { name: name.into(), detail, children }
+        }
+        _ => describer.node(pickle.root(), name, 0, &mut lines_left),
+    };
     let size = human_bytes(pickle.len() as u64);
     tree.detail = format!("pickle, protocol {}, {size}: {}", pickle.protocol(), tree.detail);
     if pickle.n_trailing_bytes() > 0 {

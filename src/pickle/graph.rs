@@ -14,7 +14,7 @@ use super::value::{Node, NodeId, Span, Value};
 /// is a cycle.
 const OPEN: u32 = u32::MAX;
 
-/// Checks everything that the root reaches, and makes dict keys and set elements unique.
+/// Checks everything that the roots reach, and makes dict keys and set elements unique.
 ///
 /// # Errors
 /// If a container holds itself, nesting exceeds the limit, or a key cannot be one.
@@ -22,8 +22,10 @@ pub(super) fn settle(parts: &mut Parts, file: &[u8], limits: &Limits) -> Result<
     let mut known = HashMap::new();
     // 0 for what was not met; otherwise the number of levels from the value downwards.
     let mut heights = vec![0_u32; parts.nodes.len()];
-    let mut path: Vec<(NodeId, usize, u32)> = vec![(parts.root, 0, 0)];
-    while let Some((id, child_idx, tallest)) = path.pop() {
+    let mut path: Vec<(NodeId, usize, u32)> = Vec::new();
+    let mut roots = parts.further.clone();
+    roots.push(parts.root);
+    while let Some((id, child_idx, tallest)) = path.pop().or_else(|| Some((roots.pop()?, 0, 0))) {
         let Some(node) = parts.nodes.get(id.index()) else { continue };
         let Some(child) = child(&node.value, child_idx) else {
             unique(parts, file, &mut known, id)?;

@@ -16,6 +16,8 @@ pub(super) struct Parts {
     pub(super) decoded: Vec<u8>,
     pub(super) nodes: Vec<Node>,
     pub(super) root: NodeId,
+    /// The values of further pickles that follow the first one.
+    pub(super) further: Vec<NodeId>,
     pub(super) protocol: u8,
     pub(super) end: usize,
     /// Storages of tensors that were met before it is known where they lie.
@@ -53,15 +55,64 @@ pub(super) fn run(
     is_nested: bool,
 ) -> Result<Parts, PickleError> {
     let mut machine = Machine::new(file, range, limits, persistent, is_nested);
-    loop {
-        if let Some(root) = machine.step()? {
-            let Machine { decoded, nodes, protocol, pos: end, met, .. } = machine;
-            return Ok(Parts { decoded, nodes, root, protocol, end, met });
-        }
-    }
+    let root = machine.to_the_end()?;
+    let end = machine.pos;
+    Ok(machine.parts(root, Vec::new(), end))
 }
 
+/// Runs the pickle at the start of `file`, and those that follow it, as `pickle.dump` writes them
+/// that is called several times. The limits are for all of them together.
+///
+/// # Errors
+/// As [`run`]; and if there are too many.
+pub(super) fn run_all(file: &[u8], limits: &Limits) -> Result<Parts, PickleError> {
+    let mut machine = Machine::new(file, 0..file.len(), limits, Persistent::Refused, false);
+    let root = machine.to_the_end()?;
+    let mut further = Vec::new();
+    let mut end = machine.pos;
+    loop {
+        // The older protocols have no mark at their beginning: what can be read as a pickle is one.
+        let is_marked = matches!(file.get(end..), Some([0x80, 0..=5, ..]));
+        let may_be = end < file.len() && machine.protocol == 0;
+        if !is_marked && !may_be {
+            break;
+        }
+        machine.begin_again();
+        match machine.to_the_end() {
+            Ok(root) => further.push(root),
+            Err(error) if is_marked => return Err(error),
+            Err(_) => break,
+        }
+        if further.len() >= MOST_FURTHER {
+            let (offset, found) = (end as u64, further.len().saturating_add(1) as u64);
+            let limit = MOST_FURTHER as u64;
+            let what = "pickles one after another";
+            return Err(PickleError::Limit { offset, what, limit, found });
+        }
+        end = machine.pos;
+    }
+    Ok(machine.parts(root, further, end))
+}
+
+/// Pickles in one file: a dataset has one for each split at most, and a file of one for each sample
+/// is no dataset.
+const MOST_FURTHER: usize = 64;
+
 impl Machine<'_> {
+    /// Runs all instructions up to the end of the pickle.
+    fn to_the_end(&mut self) -> Result<NodeId, PickleError> {
+        loop {
+            if let Some(root) = self.step()? {
+                return Ok(root);
+            }
+        }
+    }
+
+    fn parts(self, root: NodeId, further: Vec<NodeId>, end: usize) -> Parts {
+        let Machine { decoded, nodes, protocol, met, .. } = self;
+        Parts { decoded, nodes, root, further, protocol, end, met }
+    }
+
     /// Runs one instruction; gives the result after the last.
     fn step(&mut self) -> Result<Option<NodeId>, PickleError> {
         self.at = self.pos as u64;

@@ -66,7 +66,8 @@ struct PickleInner {
     /// Bytes that the file holds only in another form.
     decoded: Vec<u8>,
     nodes: Vec<Node>,
-    root: NodeId,
+    /// The value of each pickle in the file, of which there is one in nearly all.
+    roots: Vec<NodeId>,
     protocol: u8,
     n_trailing_bytes: usize,
 }
@@ -124,31 +125,39 @@ impl Pickle {
             Some(places) => places.pickle.clone(),
             None => 0..file.len(),
         };
-        let persistent = match places {
-            Some(places) => Persistent::At(&places.storages),
-            None => Persistent::Refused,
-        };
         if places.is_none()
             && let Some(error) = foreign::detect(file, name)
         {
             return Err(error);
         }
         let is_old_torch = places.is_none() && file.starts_with(tensor::MAGIC);
-        let run = match is_old_torch {
-            true => tensor::old_file(file, file.len(), limits, false),
-            false => machine::run(file, whole.clone(), limits, persistent, false),
+        let run = match (is_old_torch, places) {
+            (true, _) => tensor::old_file(file, file.len(), limits, false),
+            (false, Some(places)) => {
+                let storages = Persistent::At(&places.storages);
+                machine::run(file, whole.clone(), limits, storages, false)
+            }
+            (false, None) => machine::run_all(file, limits),
         };
         let mut parts = run.map_err(|error| foreign::explain(file, name, error))?;
         graph::settle(&mut parts, file, limits)?;
-        let machine::Parts { decoded, nodes, root, protocol, end, .. } = parts;
-        let n_trailing_bytes = whole.end.saturating_sub(end);
-        let inner = PickleInner { source, decoded, nodes, root, protocol, n_trailing_bytes };
+        let machine::Parts { decoded, nodes, root, further, protocol, end, .. } = parts;
+        // Behind the pickles of an old file of `torch.save` lie the elements of its tensors.
+        let n_trailing_bytes = if is_old_torch { 0 } else { whole.end.saturating_sub(end) };
+        let roots = [root].into_iter().chain(further).collect();
+        let inner = PickleInner { source, decoded, nodes, roots, protocol, n_trailing_bytes };
         Ok(Pickle(Arc::new(inner)))
     }
 
-    /// The value that the pickle is of.
+    /// The value that the pickle is of; the first one, where several follow each other.
     pub fn root(&self) -> NodeId {
-        self.0.root
+        self.0.roots.first().copied().unwrap_or(state::NONE)
+    }
+
+    /// The values of all pickles in the file, in order: `pickle.dump` may be called several times
+    /// on one file, and `pickle.load` then gives the first of them.
+    pub fn roots(&self) -> &[NodeId] {
+        &self.0.roots
     }
 
     /// The whole file.
@@ -171,7 +180,7 @@ impl Pickle {
         self.0.protocol
     }
 
-    /// Bytes after the end of the pickle, which Python ignores too.
+    /// Bytes after the end of the last pickle, which Python ignores too.
     pub fn n_trailing_bytes(&self) -> usize {
         self.0.n_trailing_bytes
     }

@@ -156,15 +156,14 @@ impl Scan {
                 });
             }
         }
-        // A name in a pickle that readers do not reach is refused here all the same: whoever
-        // loads one pickle after another does reach it.
+        // A name that nobody can tell from the file alone is refused here all the same.
         if scan.refusal.is_none() && scan.n_forbidden_globals > 0 {
             let first = scan.globals.iter().find(|global| !global.allowed);
             let name = first.and_then(|global| global.name.as_deref()).unwrap_or("a computed name");
             scan.refusal = Some(Refusal {
-                message: format!("a further pickle in the file imports `{name}`"),
+                message: format!("the file imports `{name}`"),
                 offset: first.map(|global| global.offset),
-                hint: Some("only the first pickle is converted, which is allowed by itself".into()),
+                hint: None,
             });
         }
         scan.allowed = scan.refusal.is_none();

@@ -102,6 +102,15 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Forgets what one pickle cannot have from another that precedes it. What was made stays, and
+    /// counts.
+    pub(super) fn begin_again(&mut self) {
+        self.stack.clear();
+        self.marks.clear();
+        self.memo.clear();
+        self.n_memo = 0;
+    }
+
     // Reading the file.
 
     pub(super) fn require(&self, len: u64) -> Result<usize, PickleError> {

@@ -59,6 +59,14 @@ impl Number {
         }
     }
 
+    /// The nearest `f64`.
+    pub fn to_f64(self) -> f64 {
+        match self {
+            Number::Int(value) => value as f64,
+            Number::Float(value) => value,
+        }
+    }
+
     /// The number, if it is finite and `narrow`, the nearest float32, is not.
     pub fn overflow_of(self, narrow: f32) -> Option<f64> {
         match self {

@@ -1,5 +1,6 @@
 //! The entries of zip and tar files: names, sizes and where they lie. Nothing is unpacked.
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::ops::Range;
 
@@ -60,12 +61,22 @@ pub struct Listing {
     pub wanted: Option<Entry>,
     /// Pickles beyond those that are listed.
     pub n_more_pickles: usize,
+    /// Names that several entries have.
+    pub twice: BTreeSet<String>,
+    /// Names of entries that are links to other files, of which an archive has nothing else.
+    pub links: Vec<String>,
+    seen: BTreeSet<String>,
     only: Option<Entry>,
 }
 
 impl Listing {
     fn add(&mut self, entry: Entry, wanted: Option<&str>) {
         self.n_files = self.n_files.saturating_add(1);
+        if !self.seen.insert(entry.name.clone()) {
+            // The last one is what most programs unpack; which is meant, nobody can tell.
+            self.twice.insert(entry.name.clone());
+            self.pickles.retain(|known| known.name != entry.name);
+        }
         if wanted == Some(&entry.name) {
             self.wanted = Some(entry.clone());
         }
@@ -101,6 +112,10 @@ impl Listing {
     /// The first files, for a message.
     pub fn some_names(&self) -> String {
         let pickles = self.pickles.iter().map(|entry| entry.name.clone());
+        if self.n_files == 0 && !self.links.is_empty() {
+            let links: Vec<String> = self.links.iter().map(|name| shown(name)).collect();
+            return format!("links to files outside of it: {}", links.join(", "));
+        }
         let names: Vec<String> =
             pickles.chain(self.others.iter().cloned()).take(OTHERS_NAMED).collect();
         let n_more = self.n_files.saturating_sub(names.len());
@@ -132,7 +147,7 @@ fn open_zip(bytes: &[u8]) -> Result<Zip<'_>, String> {
 /// If the directory at its end is absent or damaged; with the reason.
 pub fn zip_entries(bytes: &[u8], wanted: Option<&str>) -> Result<Listing, String> {
     let mut zip = open_zip(bytes)?;
-    let mut listing = Listing::default();
+    let mut listing = Listing { twice: zip_names_twice(&zip, bytes), ..Listing::default() };
     for idx in 0..zip.len() {
         if let Some(entry) = zip_entry(&mut zip, idx, bytes.len())? {
             listing.add(entry, wanted);
@@ -156,6 +171,34 @@ pub(super) fn zip_names(bytes: &[u8]) -> Vec<String> {
     let Ok(zip) = open_zip(bytes) else { return Vec::new() };
     let names = zip.file_names_raw().map(|name| String::from_utf8_lossy(name).into_owned());
     names.collect()
+}
+
+/// The names that several entries of a zip archive have, of which the library keeps the last.
+fn zip_names_twice(zip: &Zip<'_>, bytes: &[u8]) -> BTreeSet<String> {
+    if !zip.has_duplicate_names() {
+        return BTreeSet::new();
+    }
+    const HEADER: &[u8] = b"PK\x01\x02";
+    const HEADER_BYTES: usize = 46;
+    let mut seen = BTreeSet::new();
+    let mut twice = BTreeSet::new();
+    let mut at = usize::try_from(zip.central_directory_start()).unwrap_or(usize::MAX);
+    loop {
+        let header = at.checked_add(HEADER_BYTES).and_then(|end| bytes.get(at..end));
+        let Some(header) = header.filter(|header| header.starts_with(HEADER)) else { break };
+        let size = |place: usize| {
+            let pair = header.get(place..place.saturating_add(2)).and_then(|it| it.try_into().ok());
+            pair.map_or(0, |pair| usize::from(u16::from_le_bytes(pair)))
+        };
+        let start = at.saturating_add(HEADER_BYTES);
+        let end = start.saturating_add(size(28));
+        let Some(name) = bytes.get(start..end) else { break };
+        if !seen.insert(name) {
+            twice.insert(String::from_utf8_lossy(name).into_owned());
+        }
+        at = end.saturating_add(size(30)).saturating_add(size(32));
+    }
+    twice
 }
 
 fn zip_entry(zip: &mut Zip<'_>, idx: usize, len: usize) -> Result<Option<Entry>, String> {
@@ -199,6 +242,9 @@ pub fn tar_entries(bytes: &[u8], wanted: Option<&str>) -> Result<Listing, String
         let entry = entry.map_err(|error| shown(&error.to_string()))?;
         let kind = entry.header().entry_type();
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        if (kind.is_symlink() || kind.is_hard_link()) && listing.links.len() < OTHERS_NAMED {
+            listing.links.push(name.clone());
+        }
         let method = match kind {
             _ if kind.is_gnu_sparse() => Method::Sparse,
             _ if kind.is_file() || kind.is_contiguous() => Method::Stored,

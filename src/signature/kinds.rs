@@ -157,9 +157,11 @@ pub(super) static KINDS: &[Kind] = &[
     ),
     kind("npy", "a NumPy `.npy` file", Mark::Start(&[b"\x93NUMPY"]), |file| {
         format!(
-            "load it in Python with `numpy.load({:?})` and save a dict of arrays with \
+            "load it in Python with `numpy.load({:?}{})` and save a dict of arrays with \
              `pickle.dump`",
-            file.name
+            file.name,
+            // Objects are a pickle of their own, which may run anything.
+            if looks::has_objects(file) { ", allow_pickle=True" } else { "" }
         )
     }),
     kind("parquet", "a Parquet file", Mark::Start(&[b"PAR1"]), |file| {
@@ -195,6 +197,11 @@ pub(super) static KINDS: &[Kind] = &[
     }),
     kind("json-error", "an error message as JSON", Mark::Looks(looks::is_json_error), |_| {
         "the server gave it in place of the file; open the link in a browser, or try again later"
+            .into()
+    }),
+    kind("run-file", "a file of a run folder", Mark::Looks(looks::is_run_file), |_| {
+        "`almt-data train` wrote it into the folder of a run, which `almt-data report` shows; its \
+         `config.toml` names the store"
             .into()
     }),
     kind("json", "JSON text", Mark::Looks(looks::is_json), |file| {
@@ -243,7 +250,7 @@ static NAMES: [Kind; 2] = [
 ];
 
 /// Kinds of folders.
-static FOLDERS: [Kind; 2] = [
+static FOLDERS: [Kind; 3] = [
     Kind {
         role: Role::Store,
         ..kind("arrow-store", "a feature store", Mark::Looks(never), store_hint)
@@ -254,6 +261,10 @@ static FOLDERS: [Kind; 2] = [
             format!("`almt-data convert {}` makes a store of them", file.shown())
         })
     },
+    kind("run", "a run folder, which `almt-data train` wrote", Mark::Looks(never), |file| {
+        let name = file.shown();
+        format!("`almt-data report {name}` shows it; its `config.toml` names the store")
+    }),
 ];
 
 fn never(_: &Subject<'_>) -> bool {
@@ -275,7 +286,7 @@ pub(super) fn of_name(name: &str) -> Option<&'static Kind> {
 
 /// The kind of a folder.
 pub(super) fn of_folder(folder: &Path) -> Option<&'static Kind> {
-    let [store, pickles] = &FOLDERS;
+    let [store, pickles, run] = &FOLDERS;
     if folder.join("manifest.json").is_file() {
         return Some(store);
     }
@@ -283,7 +294,11 @@ pub(super) fn of_folder(folder: &Path) -> Option<&'static Kind> {
         let mut endings = std::iter::once("").chain(PACKED_ENDINGS);
         endings.any(|ending| folder.join(format!("{name}{ending}")).is_file())
     };
-    ["train.pkl", "dev.pkl", "valid.pkl", "test.pkl"].into_iter().any(is_pickle).then_some(pickles)
+    if ["train.pkl", "dev.pkl", "valid.pkl", "test.pkl"].into_iter().any(is_pickle) {
+        return Some(pickles);
+    }
+    let is_run = ["config.toml", "metrics.jsonl"].iter().all(|name| folder.join(name).is_file());
+    is_run.then_some(run)
 }
 
 const fn kind(

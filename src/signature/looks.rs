@@ -288,6 +288,21 @@ pub(super) fn is_json(file: &Subject<'_>) -> bool {
     first.is_some_and(|first| first.is_ascii_digit() || "{[\"-]tfn".contains(first))
 }
 
+/// Whether a NumPy file is of objects.
+pub(super) fn has_objects(file: &Subject<'_>) -> bool {
+    file.head(256).windows(5).any(|window| window == b"'|O'," || window == b"'|O8'")
+}
+
+/// The settings, the result or the predictions of a run.
+pub(super) fn is_run_file(file: &Subject<'_>) -> bool {
+    let Some(text) = text(file) else { return false };
+    let head = |len: usize| text.chars().take(len).collect::<String>();
+    text.starts_with("dataset = \"") && head(400).contains("\nstore_digest = \"")
+        || text.starts_with("id,split,label,prediction,")
+        || text.starts_with('{')
+            && head(60).trim_start_matches(['{', ' ', '\n']).starts_with("\"selected\"")
+}
+
 /// JSON in which a server says why there is no file.
 pub(super) fn is_json_error(file: &Subject<'_>) -> bool {
     const SHORT: usize = 4096;

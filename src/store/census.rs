@@ -23,15 +23,22 @@ const ROUND_ROWS: usize = 512;
 /// What of one sample a store cannot hold as it is.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unusual {
-    /// Number of values and the largest of them, by kind.
-    kinds: BTreeMap<ValueKind, (u64, f64)>,
+    kinds: BTreeMap<ValueKind, KindOfSample>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct KindOfSample {
+    n_values: u64,
+    n_padding: u64,
+    largest: f64,
 }
 
 impl Unusual {
-    pub(super) fn add(&mut self, kind: ValueKind, source: f64) {
-        let (n_values, largest) = self.kinds.entry(kind).or_default();
-        *n_values += 1;
-        *largest = larger(*largest, source);
+    pub(super) fn add(&mut self, kind: ValueKind, source: f64, is_padding: bool) {
+        let seen = self.kinds.entry(kind).or_default();
+        seen.n_values += 1;
+        seen.n_padding += u64::from(is_padding);
+        seen.largest = larger(seen.largest, source);
     }
 }
 
@@ -44,6 +51,8 @@ fn larger(one: f64, other: f64) -> f64 {
 #[derive(Debug, Clone, Default)]
 pub(super) struct KindSeen {
     pub(super) n_values: u64,
+    /// Those of them that lie beyond the recorded length.
+    pub(super) n_padding: u64,
     /// Samples that have one, in order.
     pub(super) rows: Vec<usize>,
     /// The source's value of largest magnitude, with its sign.
@@ -57,11 +66,12 @@ pub(super) struct Seen(pub(super) BTreeMap<ValueKind, KindSeen>);
 impl Seen {
     /// Adds a sample, which comes after those before it.
     pub(super) fn add(&mut self, sample_idx: usize, unusual: &Unusual) {
-        for (kind, (n_values, largest)) in &unusual.kinds {
+        for (kind, of_sample) in &unusual.kinds {
             let seen = self.0.entry(*kind).or_default();
-            seen.n_values += n_values;
+            seen.n_values += of_sample.n_values;
+            seen.n_padding += of_sample.n_padding;
             seen.rows.push(sample_idx);
-            seen.largest = larger(seen.largest, *largest);
+            seen.largest = larger(seen.largest, of_sample.largest);
         }
     }
 
@@ -233,7 +243,7 @@ fn unusual_in(values: &[f32], limit: f32, overflows: &Overflows) -> Option<Unusu
     let mut unusual = Unusual::default();
     for (idx, value) in values.iter().enumerate() {
         if let Some((kind, source)) = ValueKind::of(*value, limit, || overflows.get(idx)) {
-            unusual.add(kind, source);
+            unusual.add(kind, source, false);
         }
     }
     Some(unusual)

@@ -206,7 +206,7 @@ impl<T: Feature> Pass<'_, T> {
         let mut stats = BlockStats::of_sample(values, feat_dim, length);
         let mut settled = None;
         if stats.n_nonfinite() > 0 || stats.max >= T::LIMIT || stats.min <= -T::LIMIT {
-            settled = Some(Box::new(self.settle(values, &overflows)));
+            settled = Some(Box::new(self.settle(values, length, &overflows)));
         }
         T::round(values);
         if settled.is_some() || T::DTYPE != <f32 as Element>::DTYPE {
@@ -216,18 +216,22 @@ impl<T: Feature> Pass<'_, T> {
     }
 
     /// Goes through the values of a sample that has some that the stored type cannot hold.
-    fn settle(&self, values: &mut [f32], overflows: &Overflows) -> Settled {
+    fn settle(&self, values: &mut [f32], length: Option<i32>, overflows: &Overflows) -> Settled {
         let feat_dim = self.block.shape[2].max(1);
+        // Padding is 0, which no mean changes.
+        let n_frames = length.map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(0));
         let mut settled = Settled::default();
         for (idx, value) in values.iter_mut().enumerate() {
             let kind = ValueKind::of(*value, T::LIMIT, || overflows.get(idx));
             let Some((kind, source)) = kind else { continue };
-            settled.unusual.add(kind, source);
+            let is_padding = idx / feat_dim >= n_frames;
+            settled.unusual.add(kind, source, is_padding);
             match self.repair.policies.action(kind) {
                 // A segment that is to be left out is not here any more.
                 Action::Refuse | Action::Drop => settled.is_refused = true,
                 Action::Keep => {}
                 Action::Zero => *value = 0.0,
+                Action::Mean if is_padding => *value = 0.0,
                 Action::Clip => *value = T::LARGEST.copysign(*value),
                 Action::Mean => {
                     let feature = idx % feat_dim;

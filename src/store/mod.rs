@@ -52,6 +52,7 @@ mod describe;
 mod digest;
 mod form;
 mod hdf5;
+mod labels;
 mod policy;
 mod read;
 mod reformat;
@@ -67,6 +68,7 @@ pub use cursor::FeatureReader;
 pub use digest::Element;
 pub(crate) use digest::le_bytes;
 pub use form::{Compression, FeatureDtype, Format};
+pub use labels::RefusedLabels;
 pub use policy::{NonFinite, OnOverflow};
 pub use read::{Store, column_bytes};
 pub use reformat::copy;
@@ -151,6 +153,19 @@ pub enum StoreError {
         /// What the library said.
         cause: String,
     },
+    /// The file ends before its end.
+    #[error(
+        "{path}: is cut: {found} of {expected} bytes are there\n  hint: copy it again, or convert the \
+         source again"
+    )]
+    Cut {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that are there.
+        found: u64,
+        /// Bytes that its header says.
+        expected: u64,
+    },
     /// An HDF5 file, but not written by this program.
     #[error(
         "{path}: is an HDF5 file but not a feature store: it lacks the attribute `store_version`"
@@ -206,6 +221,9 @@ pub enum StoreError {
     /// Values that the chosen policies do not allow.
     #[error("{0}")]
     Refused(Box<RefusedValues>),
+    /// Labels that float32 cannot hold.
+    #[error("{0}")]
+    RefusedLabels(Box<RefusedLabels>),
     /// A split of which the chosen policies would leave nothing.
     #[error(
         "`{split}`: none of its {n_segments} segments would be left\n  hint: `{option} zero` or \

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::FeatureDtype;
 use super::census::{Census, Mean, Seen};
+use super::labels::LeftOutLabels;
 use super::policy::{Action, Policies};
 use super::refused::{counted, first, first_ids, shown};
 use crate::corpus::column::ColumnKind;
@@ -23,6 +24,8 @@ pub(super) struct Settling<'a> {
     pub(super) means: &'a BTreeMap<Modality, Vec<Mean>>,
     /// Segments that were left out.
     pub(super) left_out: &'a BTreeMap<SplitName, BTreeSet<usize>>,
+    /// Of those, the ones that were left out for a label.
+    pub(super) labels: LeftOutLabels,
 }
 
 impl Settling<'_> {
@@ -37,11 +40,11 @@ impl Settling<'_> {
         let mut record = ValueRecord {
             on_nonfinite: self.policies.on_nonfinite.name().into(),
             on_overflow: self.policies.on_overflow.name().into(),
-            counts: Vec::new(),
+            counts: self.labels.counts.clone(),
             means: Vec::new(),
             left_out: Vec::new(),
         };
-        let mut notes = Vec::new();
+        let mut notes = self.labels.notes.clone();
         for split in &self.corpus.splits {
             for modality in split.features.keys() {
                 let key = (split.name, *modality);
@@ -77,6 +80,18 @@ impl Settling<'_> {
                 let (value, n_values) = (mean.value(), mean.n_values);
                 FeatureMean { modality: *modality, feature: *feature, mean: value, n_values }
             }));
+            let without: Vec<String> = features
+                .iter()
+                .filter(|feature| mean(feature).is_none_or(|mean| mean.n_values == 0))
+                .map(usize::to_string)
+                .collect();
+            if !without.is_empty() {
+                notes.push(format!(
+                    "{modality}: 0 stands for the mean of features without one finite value to form \
+                     it of: {}",
+                    without.join(", ")
+                ));
+            }
             let has_train = self.corpus.splits.iter().any(|split| split.name == SplitName::Train);
             let of = if has_train { "the training split" } else { "all splits, none being train" };
             notes.push(format!(
@@ -111,8 +126,17 @@ impl Settling<'_> {
             let segments = counted(seen.rows.len() as u64, "segment");
             let became = action.words(seen.n_values, self.dtype);
             let ids_shown = first(&seen.rows, ids);
+            let padding = match (action, seen.n_padding) {
+                (Action::Mean, n @ 1..) if n == seen.n_values => {
+                    ", all of them beyond the recorded lengths, where they became 0".into()
+                }
+                (Action::Mean, n @ 1..) => {
+                    format!(", {n} of them beyond the recorded lengths, where they became 0")
+                }
+                _ => String::new(),
+            };
             notes.push(format!(
-                "{column}: {what} in {segments} {became} ({largest}first in {ids_shown})"
+                "{column}: {what} in {segments} {became} ({largest}first in {ids_shown}){padding}"
             ));
             counts.push(ValueCount {
                 column: column.clone(),

@@ -110,6 +110,9 @@ impl Store {
             classes: column(ColumnKind::ClassificationLabels)
                 .map(|column| self.values(column))
                 .transpose()?,
+            emotions: column(ColumnKind::EmotionLabels)
+                .map(|column| self.values(column))
+                .transpose()?,
             annotations: column(ColumnKind::Annotations)
                 .map(|column| self.raw_strings(column))
                 .transpose()?,

@@ -12,6 +12,7 @@ use super::columns::{self, Data, SplitColumns};
 use super::copy::{CopyError, Repair, Tally};
 use super::digest;
 use super::hdf5::Hdf5Output;
+use super::labels;
 use super::policy::{Action, NonFinite, OnOverflow, Policies};
 use super::refused::RefusedValues;
 use super::settled::Settling;
@@ -115,8 +116,13 @@ pub fn write(
         .look_ahead()
         .then(|| Census::of(&census::blocks(corpus), limit, has_means, advance))
         .transpose()?;
-    let left_out =
+    let labels = labels::settle(corpus, policies.on_overflow)
+        .map_err(|refused| StoreError::RefusedLabels(Box::new(refused)))?;
+    let mut left_out =
         census.as_ref().map_or_else(BTreeMap::new, |all| all.rows(policies, Action::Drop));
+    for (split, rows) in &labels.rows {
+        left_out.entry(*split).or_default().extend(rows);
+    }
     refuse_nothing(corpus, &left_out, policies)?;
     let kept = (!left_out.is_empty()).then(|| corpus.without(&left_out));
     let source = corpus;
@@ -149,6 +155,7 @@ pub fn write(
         census: census.as_ref(),
         means: sums,
         left_out: &left_out,
+        labels,
     };
     let ids = |split: SplitName| {
         corpus.splits.iter().find(|all| all.name == split).map_or(&[][..], |split| &split.ids)
@@ -476,6 +483,7 @@ fn facts(split: &CorpusSplit, stats: &BTreeMap<(SplitName, Modality), BlockStats
         ids: split.ids.clone(),
         labels: split.regression_labels.overall.clone().unwrap_or_default(),
         classes: split.classification_labels.clone(),
+        emotions: split.emotion_labels.as_ref().map(|all| all.iter().copied().collect()),
         annotations: split.annotations.clone(),
         blocks: blocks.collect(),
         has_words: split.raw_text.is_some() || split.text_bert.is_some(),

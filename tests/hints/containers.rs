@@ -64,6 +64,10 @@ pub const ROWS: &[Row] = &[
         calls: &["inspect x.pkl --entry a.pkl"],
         next: Walk(&[]),
     },
+    elsewhere(
+        "one of the two is meant: unpack them with `7z x`",
+        "the_entry_that_was_asked_for_is_taken_or_none",
+    ),
     Row {
         hint: "unpack it with its password, and give the file that comes out",
         make: |folder| put(folder, "x.zip", &changed(6, 1)),

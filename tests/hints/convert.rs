@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Next::{Hands, Walk};
-use super::{Row, fixture, put, replace, synthetic, with_value};
+use super::{Row, elsewhere, fixture, put, replace, synthetic, with_value};
 
 fn nan(folder: &Path) {
     with_value(folder, f64::NAN.to_le_bytes());
@@ -170,6 +170,29 @@ pub const ROWS: &[Row] = &[
         calls: &["convert mosi.pkl"],
         next: Walk(&[]),
     },
+    elsewhere(
+        "dump them again from Python as one dict",
+        "pickles_one_after_another_are_the_splits_of_one_source",
+    ),
+    Row {
+        hint: "leave `--split` out: all of them are converted",
+        make: synthetic,
+        calls: &["convert mosi.pkl --split train"],
+        next: Walk(&[]),
+    },
+    elsewhere(
+        "one of the two is wrong: rename the file or the key, whichever it is",
+        "a_file_may_name_its_split_twice_but_not_in_two_ways",
+    ),
+    elsewhere(
+        "no other label is made of one: correct it in the source, or `--on-overflow drop-segment` \
+         leaves the segment out",
+        "a_label_that_float32_cannot_hold_is_refused_under_its_own_name",
+    ),
+    elsewhere(
+        "reads a text as UTF-8 where it is that, and as",
+        "texts_of_two_encodings_are_read_as_both",
+    ),
     Row {
         hint: "`-o` chooses another place",
         make: synthetic,

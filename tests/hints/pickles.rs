@@ -106,10 +106,4 @@ pub const ROWS: &[Row] = &[
         calls: &["inspect x.pkl"],
         next: Hands,
     },
-    Row {
-        hint: "only the first pickle is converted, which is allowed by itself",
-        make: |folder| put(folder, "x.pkl", b"\x80\x02N.\x80\x02cposix\nsystem\n."),
-        calls: &["scan x.pkl"],
-        next: Hands,
-    },
 ];

@@ -132,6 +132,14 @@ pub const ROWS: &[Row] = &[
         "without `--from`, `--ratio 0.7,0.1,0.2` draws all three splits anew",
         "a_store_without_a_validation_split_gets_one",
     ),
+    elsewhere(
+        "copy it again, or convert the source again",
+        "a_file_that_is_no_checkpoint_or_store_is_said_to_be_what_it_is",
+    ),
+    elsewhere(
+        "`--by segment` draws segments, whatever video they are of",
+        "a_way_on_is_never_one_that_fails",
+    ),
     // These need a trained run, but not the trainer.
     elsewhere(
         "name the folder that `almt-data train` wrote",
@@ -140,6 +148,10 @@ pub const ROWS: &[Row] = &[
     elsewhere(
         "a run folder holds `{CONFIG}` and `{BEST}`",
         "a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run",
+    ),
+    elsewhere(
+        "a run folder is meant, or the `{BEST}` in it",
+        "a_file_that_is_no_checkpoint_or_store_is_said_to_be_what_it_is",
     ),
     elsewhere("such as {}", "a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run"),
     // The advice of every other finding is done by hand; `rules` plants what leads to each.

@@ -47,6 +47,7 @@ pub const ROWS: &[Row] = &[
         calls: &["convert mosi.pkl --dataset sims", "train --store mosi.h5 --epochs 1 --out run"],
         next: Walk(&[("--dataset", "mosi")]),
     },
+    elsewhere("; `almt-data validate {path}` shows all", "a_way_on_is_never_one_that_fails"),
     Row {
         hint: "`almt-data convert --drop-unlabelled` leaves them out; `almt-data predict` needs no \
                labels",
@@ -72,8 +73,22 @@ pub const ROWS: &[Row] = &[
         "a_checkpoint_meets_shorter_longer_and_other_samples",
     ),
     elsewhere(
-        "`--valid-fraction 0.1` draws one from the training split",
+        "`--valid-fraction 0.1` draws one from the training split; `almt-data split",
         "a_store_without_a_validation_split_gets_one",
+    ),
+    elsewhere(
+        "-o splits.json` draws all three from the segments that are there, for `train --manifest`",
+        "what_is_called_valid_and_cannot_be_trained_is_said_to_be_so",
+    ),
+    Row {
+        hint: "`--modalities text,audio,vision` has it",
+        make: store,
+        calls: &["train --store mosi.h5 --modalities audio,vision --epochs 1 --out run"],
+        next: Walk(&[]),
+    },
+    elsewhere(
+        "the store has no text that could be encoded, either",
+        "a_way_on_is_never_one_that_fails",
     ),
     Row {
         hint: "`almt-data encode` makes features of a store's tokens or texts",

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::{Failure, number, runs};
+use crate::cli::{Failure, number, runs, same_file};
 use crate::corpus::SplitName;
 use crate::run::compare::{Comparison, compare as compare_predictions};
 use crate::run::folder;
@@ -36,6 +36,9 @@ pub struct CompareArgs {
 /// Compares two runs.
 pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     let [a, b] = &[runs::one(&args.run_a)?, runs::one(&args.run_b)?];
+    if same_file(a, b) {
+        return Err(Failure::at(b, "is the same run as the other: there is nothing to compare"));
+    }
     let (config_a, config_b) = (folder::read_config(a)?, folder::read_config(b)?);
     if config_a.dataset != config_b.dataset {
         let (one, other) = (config_a.dataset.title(), config_b.dataset.title());

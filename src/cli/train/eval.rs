@@ -106,8 +106,8 @@ pub struct PredictArgs {
 
 /// Evaluates one checkpoint.
 pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
-    let mut samples = Samples::of(Store::open(&args.store)?);
     let path = runs::checkpoint(&args.checkpoint)?;
+    let mut samples = Samples::of_run(Store::open(&args.store)?, &path, &[args.split])?;
     args.threads.set();
     let device = args.device.open()?;
     let checkpoint = checkpoint::load(&path, device).map_err(TrainError::from)?;
@@ -176,9 +176,14 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     if args.output.exists() && !args.overwrite {
         return Err(Failure::at(&args.output, "exists already").hint("`--overwrite` replaces it"));
     }
-    let mut samples = Samples::of(Store::open(&args.store)?);
     let given = args.checkpoint.as_deref().or(args.weights.as_deref());
     let path = given.map(runs::checkpoint).transpose()?;
+    let splits = if args.split.is_empty() { vec![SplitName::Test] } else { args.split };
+    let store = Store::open(&args.store)?;
+    let mut samples = match &path {
+        Some(path) => Samples::of_run(store, path, &splits)?,
+        None => Samples::of(store),
+    };
     args.threads.set();
     let device = args.device.open()?;
     let (path, checkpoint) = match (&path, &args.checkpoint) {
@@ -199,7 +204,6 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     let modalities = modalities_of(&checkpoint);
     let reader = TokenReader::of_checkpoint(path, &checkpoint.info, args.bert.as_deref())?;
     let cache = samples.cache(&args.cache, &modalities, device);
-    let splits = if args.split.is_empty() { vec![SplitName::Test] } else { args.split };
     let scheme = checkpoint.info.dataset.bin_scheme();
     let (mut rows, mut notes) = (Vec::new(), Vec::new());
     for split in splits {

@@ -210,7 +210,7 @@ pub struct TrainArgs {
 }
 
 /// Seed of a validation split that is drawn for a run, the same for every seed of the run.
-const VALID_SEED: u64 = 1;
+pub(super) const VALID_SEED: u64 = 1;
 
 #[derive(Clone)]
 pub(super) struct Seeds(pub(super) Vec<u64>);
@@ -244,7 +244,7 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-fn fraction(text: &str) -> Result<f64, String> {
+pub(super) fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
         _ => Err("expected a share between 0 and 1, such as 0.1".into()),
@@ -556,10 +556,14 @@ pub(super) fn load(
         _ => None,
     };
     let modalities = &settings.modalities;
-    if samples.has(SplitName::Train) && !samples.has(SplitName::Valid) {
-        let problem = TrainError::EmptySplit { split: SplitName::Valid };
-        return Err(Failure::at(samples.store().path(), problem)
-            .hint("`--valid-fraction 0.1` draws one from the training split"));
+    if let Some(split) = [SplitName::Train, SplitName::Valid].into_iter().find(|s| !samples.has(*s))
+    {
+        return Err(valid::missing_split(samples.store(), split));
+    }
+    let has_test = samples.has(SplitName::Test);
+    let is_tested = has_test && samples.is_labelled(SplitName::Test);
+    if has_test && !is_tested {
+        eprintln!("note: test has no regression labels: the run has no figures of it");
     }
     let mut lengths = BTreeMap::new();
     let mut load = |split| -> Result<TrainingSplit, Failure> {
@@ -573,7 +577,7 @@ pub(super) fn load(
     Ok(TrainingData {
         train: load(SplitName::Train)?,
         valid: load(SplitName::Valid)?,
-        test: samples.has(SplitName::Test).then(|| load(SplitName::Test)).transpose()?,
+        test: is_tested.then(|| load(SplitName::Test)).transpose()?,
         lengths,
         encoder,
         graphs: true,
@@ -619,7 +623,7 @@ fn chosen_modalities(
         return Err(Failure::at(store.path(), format!("the store has no {absent}")));
     }
     if !chosen.contains(&Modality::Text) {
-        return Err(Failure::at(store.path(), TrainError::NoText));
+        return Err(valid::without_text(store, &chosen, has(&Modality::Text)));
     }
     Ok(chosen)
 }

@@ -11,11 +11,12 @@ use serde::Serialize;
 use tch::Device;
 
 use super::devices::{DeviceArgs, ThreadsArgs};
-use super::fit::{Kept, Seeds, fit_or_keep, kept, load, seeds as seeds_of};
+use super::fit::{Kept, Seeds, VALID_SEED, fit_or_keep, fraction, kept, load, seeds as seeds_of};
 use super::jobs::{self, Assignment};
 use super::samples::{CacheArgs, Samples, absolute};
 use super::valid;
 use crate::cli::{Failure, cannot_write, export_failure, number};
+use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::export::{self, HAS_PARQUET, csv_of, table_parquet};
 use crate::model::registry::Inputs;
@@ -26,7 +27,7 @@ use crate::run::folder::of_seed;
 use crate::run::metrics::MAE;
 use crate::run::preset::Preset;
 use crate::run::seeds::spread;
-use crate::run::settings::{Precision, TrainSettings};
+use crate::run::settings::{Precision, TrainSettings, ValidDraw};
 use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint::{self, Checkpoint};
@@ -89,6 +90,12 @@ pub struct ReproduceArgs {
     /// Does one run, which standard input names, for a call with `--jobs`
     #[arg(long, hide = true)]
     worker: bool,
+    /// For a store without a validation split: draw so much of its training split as one
+    #[arg(long, value_name = "SHARE", value_parser = fraction)]
+    valid_fraction: Option<f64>,
+    /// What `--valid-fraction` keeps together: video or segment [default: video]
+    #[arg(long, requires = "valid_fraction")]
+    by: Option<SplitBy>,
     /// Train on a store that is not valid all the same
     #[arg(long)]
     force: bool,
@@ -132,7 +139,7 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     let stem = args.store.file_stem().unwrap_or_default().to_string_lossy();
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("reproduced").join(&*stem));
     let device = args.device.open()?;
-    let mut bench = Bench::new(&args, store, out, device);
+    let mut bench = Bench::new(&args, store, out, device)?;
     if !args.worker {
         bench.samples.say_lengths(&bench.modalities, false);
     }
@@ -182,6 +189,8 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
 struct Bench<'a> {
     args: &'a ReproduceArgs,
     samples: Samples,
+    /// The validation split, where it is drawn.
+    draw: Option<ValidDraw>,
     out: PathBuf,
     device: Device,
     dataset: Dataset,
@@ -193,15 +202,28 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn new(args: &ReproduceArgs, store: Store, out: PathBuf, device: Device) -> Bench<'_> {
+    fn new(
+        args: &ReproduceArgs,
+        store: Store,
+        out: PathBuf,
+        device: Device,
+    ) -> Result<Bench<'_>, Failure> {
         let dataset = store.manifest().dataset;
         let mut preset = Preset::of(dataset);
         let epochs = args.epochs.map(|epochs| epochs as usize);
         preset.training.epochs = epochs.unwrap_or(preset.training.epochs);
-        let mut samples = Samples::of(store);
+        let draw = args.valid_fraction.map(|fraction| ValidDraw {
+            fraction,
+            by: args.by.unwrap_or(SplitBy::Video),
+            seed: VALID_SEED,
+        });
+        let mut samples = match &draw {
+            Some(draw) => Samples::with_valid_from_train(store, draw)?,
+            None => Samples::of(store),
+        };
         samples.share_memory(args.jobs.into());
         let modalities = samples.sequences().into_keys().collect();
-        Bench { args, samples, out, device, dataset, preset, modalities, loaded: None }
+        Ok(Bench { args, samples, draw, out, device, dataset, preset, modalities, loaded: None })
     }
 
     /// The settings of a row's runs but for the seed, and the name of their folder; or why the store
@@ -234,7 +256,7 @@ impl Bench<'_> {
             libtorch: crate::train::libtorch_version(),
             command: std::env::args().collect(),
             split_manifest: None,
-            valid_from_train: None,
+            valid_from_train: self.draw,
             text_encoder: None,
             init_from: None,
             hyper_parameters,

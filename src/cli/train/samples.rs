@@ -18,8 +18,9 @@ use crate::corpus::plan::{PlanError, SplitPlan, StoreRow};
 use crate::corpus::{Modality, RowError, SplitName};
 use crate::model::Sequence;
 use crate::pretrained::Tokenized;
+use crate::run::folder;
 use crate::run::record::FittedLength;
-use crate::run::settings::{FoldChoice, ValidDraw};
+use crate::run::settings::{FoldChoice, TrainSettings, ValidDraw};
 use crate::store::{Store, StoreError};
 use crate::train::TrainError;
 use crate::train::checkpoint::CheckpointInfo;
@@ -78,6 +79,26 @@ impl Samples {
         Samples::with_rows(store, rows.into())
     }
 
+    /// The splits that the run of a checkpoint had: its validation split, if it drew one from the
+    /// training split of this store and one of the two is `wanted`; and else the store's own.
+    pub fn of_run(
+        store: Store,
+        checkpoint: &Path,
+        wanted: &[SplitName],
+    ) -> Result<Samples, Failure> {
+        let folder = checkpoint.parent().unwrap_or(Path::new("."));
+        let is_run = folder.join(folder::CONFIG).is_file() && checkpoint.ends_with(folder::BEST);
+        let settings = is_run.then(|| folder::read_config(folder)).transpose()?;
+        let is_wanted = wanted.iter().any(|split| *split != SplitName::Test);
+        let is_of_store = |settings: &TrainSettings| {
+            is_wanted && settings.store_digest == store.manifest().digest
+        };
+        match settings.filter(is_of_store).and_then(|settings| settings.valid_from_train) {
+            None => Ok(Samples::of(store)),
+            Some(draw) => Samples::with_valid_from_train(store, &draw),
+        }
+    }
+
     fn with_rows(store: Store, rows: BTreeMap<SplitName, Vec<StoreRow>>) -> Samples {
         let extents = Extents::longest(&store);
         let corruptions = Corruptions::default();
@@ -125,6 +146,13 @@ impl Samples {
         let failure = |error: PlanError| Failure::at(store.path(), error);
         let plan = draw::from_train(store.manifest(), &train, shares, draw.by, draw.seed);
         let rows = plan.and_then(|plan| plan.rows(0, store.manifest())).map_err(failure)?;
+        let n = |split| rows.get(&split).map_or(0, Vec::len);
+        eprintln!(
+            "note: valid is {} of the {} segments of train, drawn by {}",
+            n(SplitName::Valid),
+            train.len(),
+            draw.by
+        );
         Ok(Samples::with_rows(store, rows))
     }
 
@@ -151,6 +179,14 @@ impl Samples {
     /// Whether a split has any samples.
     pub fn has(&self, split: SplitName) -> bool {
         self.rows.get(&split).is_some_and(|rows| !rows.is_empty())
+    }
+
+    /// Whether the samples of a split have labels.
+    pub fn is_labelled(&self, split: SplitName) -> bool {
+        let has_labels = |of: SplitName| {
+            self.store.manifest().column(&ColumnKind::RegressionLabels.of(of)).is_some()
+        };
+        self.rows.get(&split).is_some_and(|rows| rows.iter().all(|row| has_labels(row.split)))
     }
 
     /// Where features are to lie, as the user asked or as the device's memory allows.
@@ -226,7 +262,7 @@ impl Samples {
         let labels: Vec<Option<f32>> =
             rows.iter().map(|row| Some(labels_of[&row.split].as_ref()?[row.row_idx])).collect();
         let is_complete =
-            labels.iter().flatten().filter(|label| !label.is_nan()).count() == ids.len();
+            labels.iter().flatten().filter(|label| label.is_finite()).count() == ids.len();
         let targets = (is_complete || wanted == Labels::Needed)
             .then(|| labels.iter().copied().flatten().collect());
         let fitted = Arc::new(Fitted::default());
@@ -250,7 +286,7 @@ impl Samples {
         let lengths = fitted.lengths();
         self.extents.check_cut(&self.store, split, loaded.n_samples(), &lengths)?;
         let labels =
-            labels.into_iter().map(|label| label.filter(|label| !label.is_nan())).collect();
+            labels.into_iter().map(|label| label.filter(|label| label.is_finite())).collect();
         Ok(Loaded { split: loaded, labels, lengths, cut: fitted.cut_samples() })
     }
 

@@ -21,6 +21,8 @@ pub struct SplitFacts {
     pub labels: Vec<f32>,
     /// Class labels, `[n_samples]`, where there are any.
     pub classes: Option<Vec<i32>>,
+    /// Strengths of emotions, `[n_samples, 6]` row by row, where there are any.
+    pub emotions: Option<Vec<f32>>,
     /// Label words, `[n_samples]`, where there are any.
     pub annotations: Option<Vec<String>>,
     /// Per modality, shape and statistics.

@@ -1,17 +1,21 @@
 //! Labels: their range and grid, what was derived from them, and what stands beside them.
 
+use super::super::SplitName;
 use super::super::label::Bins;
 use super::{Context, Findings, Rule, SplitDetail, SplitFacts};
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for split in context.splits {
-        check_values(context, split, "regression_labels", &split.labels, findings);
+        let missing = Rule::MissingLabel;
+        check_values(context, split, "regression_labels", &split.labels, missing, findings);
         check_classes(split, findings);
+        check_emotions(split, findings);
     }
     for (split, detail) in context.detailed() {
         for (modality, labels) in &detail.labels_by_modality {
             let name = format!("regression_labels_{}", modality.letter());
-            check_values(context, split, &name, labels, findings);
+            // Nothing is trained on them.
+            check_values(context, split, &name, labels, Rule::OtherLabel, findings);
         }
         // Bins are those of labels: where there are none of these, none of those.
         if split.is_labelled() {
@@ -20,8 +24,13 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     }
     let without = context.splits.iter().filter(|split| !split.is_labelled());
     let without = without.map(|split| split.name.to_string()).collect();
+    let is_needed = |split: &&SplitFacts| split.name != SplitName::Test && !split.is_labelled();
+    let end = match context.splits.iter().any(|split| is_needed(&split)) {
+        true => ": cannot be trained as it is",
+        false => "",
+    };
     findings.add_all(Rule::Unlabelled, without, |n| {
-        format!("{n} of {} splits have no regression labels", context.splits.len())
+        format!("{n} of {} splits have no regression labels{end}", context.splits.len())
     });
 }
 
@@ -30,16 +39,22 @@ fn check_values(
     split: &SplitFacts,
     name: &str,
     labels: &[f32],
+    missing: Rule,
     findings: &mut Findings,
 ) {
     let spec = context.spec;
     let rows = || labels.iter().zip(&split.ids);
     let shown = |(label, id): (&f32, &String)| format!("{id}: {label}");
-    let without = rows().filter(|(label, _)| label.is_nan()).map(|(_, id)| id.clone()).collect();
-    findings.add_all(Rule::MissingLabel, without, |n| {
-        format!("{}/{name}: {n} of {} samples have no label (NaN)", split.name, labels.len())
+    let without =
+        rows().filter(|(label, _)| !label.is_finite()).map(|(_, id)| id.clone()).collect();
+    findings.add_all(missing, without, |n| {
+        format!(
+            "{}/{name}: {n} of {} samples have no label (NaN or infinite)",
+            split.name,
+            labels.len()
+        )
     });
-    let rows = || rows().filter(|(label, _)| !label.is_nan());
+    let rows = || rows().filter(|(label, _)| label.is_finite());
     let outside = rows().filter(|(label, _)| !spec.contains(**label)).map(shown).collect();
     let [low, high] = spec.label_range;
     findings.add_all(Rule::LabelRange, outside, |n| {
@@ -55,6 +70,25 @@ fn check_values(
         format!(
             "{}/{name} has {n} labels that are no multiple of 1/n for any n of {parts}",
             split.name
+        )
+    });
+}
+
+/// Strengths of emotions that are none.
+fn check_emotions(split: &SplitFacts, findings: &mut Findings) {
+    const STRENGTHS: std::ops::RangeInclusive<f32> = 0.0..=3.0;
+    let Some(emotions) = &split.emotions else { return };
+    let n_each = emotions.len().checked_div(split.ids.len()).unwrap_or(0).max(1);
+    let rows = emotions.chunks(n_each).zip(&split.ids);
+    let wrong = rows.filter_map(|(row, id)| {
+        let value = row.iter().find(|value| !STRENGTHS.contains(*value))?;
+        Some(format!("{id}: {value}"))
+    });
+    findings.add_all(Rule::OtherLabel, wrong.collect(), |n| {
+        format!(
+            "{}/emotion_labels: {n} of {} samples have one that is no number in [0, 3]",
+            split.name,
+            split.ids.len()
         )
     });
 }
@@ -90,7 +124,7 @@ fn check_classes(split: &SplitFacts, findings: &mut Findings) {
 
 /// The class of a label by its sign: 0 negative, 1 neutral, 2 positive.
 fn sign_class(label: f32) -> Option<i32> {
-    (!label.is_nan()).then(|| 1 + i32::from(label > 0.0) - i32::from(label < 0.0))
+    label.is_finite().then(|| 1 + i32::from(label > 0.0) - i32::from(label < 0.0))
 }
 
 /// The class that a label word means; `None` of a word that is not known.

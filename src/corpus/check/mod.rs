@@ -104,6 +104,18 @@ impl Findings {
         self.0.push(Finding::new(rule, message, count, examples));
     }
 
+    /// As [`Findings::add`], with other advice than the rule has for most.
+    fn add_advised(
+        &mut self,
+        rule: Rule,
+        message: String,
+        examples: Vec<String>,
+        advice: &'static str,
+    ) {
+        let count = examples.len().max(1) as u64;
+        self.0.push(Finding { advice, ..Finding::new(rule, message, count, examples) });
+    }
+
     /// One finding for all of `places`, if there are any; the sentence is given their number.
     fn add_all(&mut self, rule: Rule, places: Vec<String>, message: impl Fn(usize) -> String) {
         if !places.is_empty() {

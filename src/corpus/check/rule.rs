@@ -76,7 +76,7 @@ rules! {
     MissingSplit "AD004" Warning "missing split":
         "A split is absent or empty.",
         "convert the files of all splits together; a validation split can also be drawn from the training \
-         split: `almt-data split --from train`, `train --valid-fraction`";
+         split: `train --valid-fraction 0.1`, `almt-data split --from train --ratio 0.9,0.1`";
     LabelRange "AD005" Error "label range":
         "A label is outside the range of the dataset.",
         "compare with the published labels, or say the right `--dataset` at conversion";
@@ -169,10 +169,14 @@ rules! {
         "`almt-data encode` computes them with a text encoder; so does `train --text bert`";
     Unlabelled "AD035" Warning "no labels":
         "A split has no regression labels.",
-        "`almt-data predict` needs none; `train`, `eval` and `labels` do: convert a file that has them";
+        "`almt-data predict` needs none; `train` needs those of train and valid, `eval`, `labels` and `split` \
+         those of what they read: convert a file that has them";
     MissingLabel "AD036" Error "missing label":
-        "A sample of a split that has labels has none: NaN in its place.",
+        "A sample of a split that has labels has none: NaN or infinity in its place.",
         "`convert --drop-unlabelled` leaves such segments out; a split of its own can be predicted on";
+    OtherLabel "AD037" Warning "other label":
+        "A label that nothing is trained on, of one modality or of an emotion, is no number in its range.",
+        "training does not read it; correct it in the source where it is to be used";
 }
 
 impl Rule {

@@ -3,7 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Modality, SplitName};
-use super::{BlockFacts, Context, Findings, Rule, SplitFacts};
+use super::{BlockFacts, Context, Finding, Findings, Rule, SplitFacts};
+
+const NO_TRAIN: &str = "convert the files of all splits together; `almt-data split --ratio \
+                        0.7,0.1,0.2` draws all three from the segments that are there";
+const NO_VALID: &str = "`train --valid-fraction 0.1` draws one from the training split, `almt-data \
+                        split --from train --ratio 0.9,0.1` writes one to a file";
+const NO_TEST: &str = "convert the files of all splits together, or train without it; `almt-data \
+                       split --ratio 0.7,0.1,0.2` draws all three anew";
+const TEXT_DIFFERS: &str = "convert files of one build together; `almt-data encode` makes text \
+                            features of the texts or tokens of all splits anew";
+const NO_WORDS: &str = "convert files of one build together: every model needs text, as features, \
+                        tokens or transcripts";
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     let Context { dataset, spec, splits, .. } = context;
@@ -35,8 +46,15 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
         let expected: BTreeSet<usize> =
             compared.iter().filter_map(|build| build.counts.get(&name).copied()).collect();
         if n_samples == 0 {
-            let message = format!("split `{name}` is absent or empty");
-            findings.add(Rule::MissingSplit, message, 1, vec![]);
+            let has_train = splits.iter().any(|s| s.name == SplitName::Train && !s.ids.is_empty());
+            let (without, advice) = match name {
+                SplitName::Train => ("cannot be trained as it is", NO_TRAIN),
+                SplitName::Valid if has_train => ("cannot be trained as it is", NO_VALID),
+                SplitName::Valid => ("cannot be trained as it is", NO_TRAIN),
+                SplitName::Test => ("there will be no figures of it", NO_TEST),
+            };
+            let message = format!("split `{name}` is absent or empty: {without}");
+            findings.add_advised(Rule::MissingSplit, message, vec![], advice);
         } else if !expected.contains(&n_samples) {
             let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
             let expected = expected.join(" or ");
@@ -83,6 +101,16 @@ fn check_trainable(
     }
     if let Some(first) = problems.first() {
         let message = format!("cannot be trained as it is: {first}");
-        findings.add(Rule::Untrainable, message, problems.len() as u64, problems[1..].to_vec());
+        let n_problems = problems.len() as u64;
+        let mut finding =
+            Finding::new(Rule::Untrainable, message, n_problems, problems[1..].to_vec());
+        // No model does without text, so that to train on the others is no way on.
+        if problems.iter().any(|problem| problem.contains("text")) {
+            finding.advice = match filled().all(|split| split.has_words) {
+                true => TEXT_DIFFERS,
+                false => NO_WORDS,
+            };
+        }
+        findings.0.push(finding);
     }
 }

@@ -12,6 +12,7 @@ fn split(name: SplitName, ids: &[&str], labels: &[f32]) -> SplitFacts {
         ids: ids.iter().map(ToString::to_string).collect(),
         labels: labels.to_vec(),
         classes: None,
+        emotions: None,
         annotations: None,
         blocks: BTreeMap::new(),
         has_words: true,

@@ -1,6 +1,6 @@
 //! Which column of a table is which, by its name or by what the user says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -124,7 +124,7 @@ named!(Field);
 pub struct ColumnChoice {
     /// What it is.
     pub field: Field,
-    /// Its name in the first line, or its number from 1.
+    /// Its name in the first line, or its number from 1; empty where no column is to be it.
     pub name: String,
 }
 
@@ -173,6 +173,8 @@ pub(super) struct Columns {
     /// Whether the first line has names.
     pub(super) has_header: bool,
     places: BTreeMap<Field, usize>,
+    /// What the user says that no column is.
+    left_out: BTreeSet<Field>,
 }
 
 impl Columns {
@@ -191,7 +193,12 @@ impl Columns {
             true if !name.trim().is_empty() => format!("`{}`", shortened(name)),
             _ => format!("number {}", idx.saturating_add(1)),
         });
-        let mut columns = Columns { shown: shown.collect(), has_header, places: BTreeMap::new() };
+        let mut columns = Columns {
+            shown: shown.collect(),
+            has_header,
+            places: BTreeMap::new(),
+            left_out: BTreeSet::new(),
+        };
         columns.take_choices(first, choices, path)?;
         if has_header {
             columns.take_names(first, path)?;
@@ -229,6 +236,10 @@ impl Columns {
         path: &Path,
     ) -> Result<(), LabelTableError> {
         for choice in choices {
+            if choice.name.is_empty() {
+                self.left_out.insert(choice.field);
+                continue;
+            }
             let wrong = |problem: String| LabelTableError::Choice {
                 path: path.into(),
                 choice: choice.to_string(),
@@ -284,7 +295,7 @@ impl Columns {
         names: &[&str],
         path: &Path,
     ) -> Result<(), LabelTableError> {
-        if self.places.contains_key(&field) {
+        if self.places.contains_key(&field) || self.left_out.contains(&field) {
             return Ok(());
         }
         let is_free = |place: &usize| !self.places.values().any(|used| used == place);

@@ -113,6 +113,7 @@ pub(super) fn text<'a>(
     encoding.decode(rest).map(Cow::Owned).map_err(|place| {
         let likely = match zero_side(rest) {
             Some(likely) => likely,
+            None if std::str::from_utf8(rest).is_ok() => Encoding::UTF_8,
             None => Encoding::guess(
                 rest.split(|byte| *byte == b'\n').filter(|line| std::str::from_utf8(line).is_err()),
             ),

@@ -381,7 +381,7 @@ impl<'a> Line<'a> {
         place: usize,
         numbers: &mut Vec<(usize, Cell)>,
     ) -> Result<Option<f32>, LabelTableError> {
-        let hint = "`--column label=NAME` says which column has the labels";
+        let hint = "`--column label=NAME` says which column has the labels, `--column label=` that none has";
         let found = cells::number(self.text(place))
             .map_err(|()| self.wrong(place, "a number", Some(hint)))?;
         numbers.extend(found.map(|cell| (place, cell)));
@@ -389,7 +389,7 @@ impl<'a> Line<'a> {
     }
 
     fn split(&self, place: usize) -> Result<Option<SplitName>, LabelTableError> {
-        let hint = "`--column split=NAME` says which column has the splits";
+        let hint = "`--column split=NAME` says which column has the splits, `--column split=` that none has";
         cells::split(self.text(place))
             .map_err(|()| self.wrong(place, "train, valid or test", Some(hint)))
     }

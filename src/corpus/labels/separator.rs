@@ -8,7 +8,7 @@ pub(super) struct Separator {
     pub(super) start: usize,
 }
 
-const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// The separator of a table, told from its first lines: the one that makes most names of known
 /// columns, then the one that makes lines of equal numbers of fields, then of the most.
@@ -83,6 +83,7 @@ mod tests {
         assert_eq!(separator("id;label;text\na_1;2,5;\"well, yes, no\"\n"), ';');
         assert_eq!(separator("id\tlabel\na_1\t2,5\n"), '\t');
         assert_eq!(separator("0,5;1,5;a;1;2,25\n0,5;1;b;2;2\n"), ';');
+        assert_eq!(separator("id|label|text\na_1|2|well, yes, no\n"), '|');
         assert_eq!(separator("a_1\n"), ',');
         assert_eq!(of("sep=;\r\nx;y\r\n", &|_| false), Separator { byte: b';', start: 7 });
     }

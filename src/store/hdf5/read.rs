@@ -27,6 +27,22 @@ pub(in crate::store) struct Hdf5Reader {
     file: File,
 }
 
+/// The size of a file and the one that its header says, if it is shorter than that.
+fn cut(path: &Path) -> Option<(u64, u64)> {
+    const LEN: usize = 52;
+    let bytes = Bytes::map(path).ok()?;
+    let found = bytes.bytes().len() as u64;
+    let header = bytes.bytes().get(..LEN)?;
+    // The address of the end, in the first versions of the header and in the later ones.
+    let at = match header.get(8)? {
+        0 => 40,
+        1 => 44,
+        _ => 28,
+    };
+    let expected = u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?);
+    (found < expected).then_some((found, expected))
+}
+
 impl Hdf5Reader {
     /// Opens a file and reads its manifest.
     pub(in crate::store) fn open(path: &Path) -> Result<(Hdf5Reader, Manifest), StoreError> {
@@ -37,7 +53,10 @@ impl Hdf5Reader {
         if let Some(error) = StoreError::of_other(path) {
             return Err(error);
         }
-        let file = File::open(path).map_err(|error| hdf5_error(path, "the file", &error))?;
+        let file = File::open(path).map_err(|error| match cut(path) {
+            Some((found, expected)) => StoreError::Cut { path: path.into(), found, expected },
+            None => hdf5_error(path, "the file", &error),
+        })?;
         check_version(path, &file)?;
         let manifest = read_manifest(path, &file)?;
         Ok((Hdf5Reader { path: path.into(), file }, manifest))
