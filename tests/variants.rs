@@ -359,7 +359,7 @@ fn layouts_that_lack_little_are_read() {
         ("mmsa-emotions.pkl", &["the six emotions are stored as `emotion_labels`"][..]),
         ("sdk-object-labels.pkl", &["sdk layout"]),
         ("misa-objects", &["misa layout", "train    12 segments"]),
-        ("four-parts.pkl", &["the last part of each sample, behind its segment, are not stored"]),
+        ("four-parts.pkl", &["the last part of each sample, behind its segment, is not stored"]),
         ("two-types.pkl", &["audio: float32 and float64 -> float32"]),
         ("integer-ids.pkl", &["id: integers in the source were read as text"]),
         ("text-none.pkl", &["train/raw_text: 1 samples have None or NaN in place of text"]),

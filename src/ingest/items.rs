@@ -149,9 +149,11 @@ fn items(split: &Split<'_>, form: Form, log: &mut Log) -> Result<Vec<Item>, Inge
         log.note(format!("{key}: {parts} of each sample's features are not stored"));
     }
     if n_outer > 0 {
-        let parts =
-            if n_outer == 1 { "the last part".into() } else { format!("the last {n_outer} parts") };
-        log.note(format!("{key}: {parts} of each sample, behind its segment, are not stored"));
+        let parts = match n_outer {
+            1 => "the last part of each sample, behind its segment, is".into(),
+            n => format!("the last {n} parts of each sample, behind its segment, are"),
+        };
+        log.note(format!("{key}: {parts} not stored"));
     }
     if form == Form::Misa {
         match items.iter().any(|item| item.lengths.is_some()) {

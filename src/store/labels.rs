@@ -27,20 +27,19 @@ impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.n_values;
         let segments = counted(self.rows.len() as u64, "segment");
-        let value = shown(self.largest);
         let ids = self.ids.join(", ");
         match self.is_tiny {
             true => {
                 let is = if n == 1 { "is" } else { "are" };
                 let labels = counted(n, "label");
                 write!(f, "{labels} in {segments} {is} so near 0 that float32 makes 0 of it ")?;
-                write!(f, "(such as {value}, first in {ids})")
+                write!(f, "(such as {:e}, first in {ids})", self.largest)
             }
             false => {
                 let lies = if n == 1 { "lies" } else { "lie" };
                 let labels = counted(n, "finite label");
                 write!(f, "{labels} in {segments} {lies} beyond float32 ")?;
-                write!(f, "(largest {value}, first in {ids})")
+                write!(f, "(largest {}, first in {ids})", shown(self.largest))
             }
         }
     }
