@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{almt, files, synthetic_store};
+#[cfg(feature = "train")]
+use crate::support::files;
+use crate::support::{almt, synthetic_store};
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()

@@ -216,11 +216,11 @@ struct Packed {
 }
 
 /// What `bytes` are packed in; `None` if they are not.
-fn step<'n>(
+fn step(
     bytes: &[u8],
     name: &str,
     shown: &str,
-    wanted: &mut Option<&'n str>,
+    wanted: &mut Option<&str>,
 ) -> Result<Option<Step>, Cause> {
     let Some(known) = signature::identify(bytes, name) else { return Ok(None) };
     let codec = match known.kind.id {

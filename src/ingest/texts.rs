@@ -524,7 +524,7 @@ mod tests {
         let (texts, notes) = taken(policy, &[quotes.clone(), RawText::ByteStr("é".as_bytes())]);
         assert_eq!(texts, ["it’s “great”", "Ã©"]);
         let notes = notes.unwrap();
-        assert!(notes[0].ends_with("2 times; 1 of them could be UTF-8 too"), "{notes:?}");
+        assert!(notes[0].contains("2 times; 1 of them could be UTF-8 too"), "{notes:?}");
         let (texts, notes) = taken(TextPolicy::default(), &[RawText::ByteStr("é".as_bytes())]);
         assert_eq!(
             (&*texts[0], &*notes.unwrap()[0]),

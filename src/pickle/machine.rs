@@ -55,7 +55,7 @@ pub(super) fn run(
     is_nested: bool,
 ) -> Result<Parts, PickleError> {
     let mut machine = Machine::new(file, range, limits, persistent, is_nested);
-    let root = machine.to_the_end()?;
+    let root = machine.read_to_end()?;
     let end = machine.pos;
     Ok(machine.parts(root, Vec::new(), end))
 }
@@ -67,7 +67,7 @@ pub(super) fn run(
 /// As [`run`]; and if there are too many.
 pub(super) fn run_all(file: &[u8], limits: &Limits) -> Result<Parts, PickleError> {
     let mut machine = Machine::new(file, 0..file.len(), limits, Persistent::Refused, false);
-    let root = machine.to_the_end()?;
+    let root = machine.read_to_end()?;
     let mut further = Vec::new();
     let mut end = machine.pos;
     loop {
@@ -78,7 +78,7 @@ pub(super) fn run_all(file: &[u8], limits: &Limits) -> Result<Parts, PickleError
             break;
         }
         machine.begin_again();
-        match machine.to_the_end() {
+        match machine.read_to_end() {
             Ok(root) => further.push(root),
             Err(error) if is_marked => return Err(error),
             Err(_) => break,
@@ -100,7 +100,7 @@ const MOST_FURTHER: usize = 64;
 
 impl Machine<'_> {
     /// Runs all instructions up to the end of the pickle.
-    fn to_the_end(&mut self) -> Result<NodeId, PickleError> {
+    fn read_to_end(&mut self) -> Result<NodeId, PickleError> {
         loop {
             if let Some(root) = self.step()? {
                 return Ok(root);

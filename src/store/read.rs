@@ -260,7 +260,7 @@ impl Store {
         if found == column.blake3 {
             return Ok(());
         }
-        Err(self.damaged(&self.place(column), CHANGED.into()))
+        Err(self.damaged(self.place(column), CHANGED.into()))
     }
 
     /// A column's path, and where its bytes lie.

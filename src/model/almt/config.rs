@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::variant::{EmbeddingKind, FusionQuery, HyperModalityKind, Variant};
+use super::variant::Variant;
+#[cfg(feature = "train")]
+use super::variant::{EmbeddingKind, FusionQuery, HyperModalityKind};
 use crate::corpus::Modality;
 use crate::name::named;
 
@@ -166,6 +168,14 @@ pub struct AlmtConfig {
 }
 
 impl AlmtConfig {
+    /// Whether hyper-modality learning has anything to learn from.
+    pub fn has_hyper_modality(&self) -> bool {
+        self.audio.is_some() || self.vision.is_some()
+    }
+}
+
+#[cfg(feature = "train")]
+impl AlmtConfig {
     /// Tokens of a modality after its embedding.
     fn n_tokens(&self, input: Sequence) -> i64 {
         match self.variant.embedding {
@@ -192,10 +202,5 @@ impl AlmtConfig {
             FusionQuery::Language => (hyper, language),
             FusionQuery::Hyper => (language, hyper),
         }
-    }
-
-    /// Whether hyper-modality learning has anything to learn from.
-    pub fn has_hyper_modality(&self) -> bool {
-        self.audio.is_some() || self.vision.is_some()
     }
 }
