@@ -562,9 +562,6 @@ pub(super) fn load(
     }
     let has_test = samples.has(SplitName::Test);
     let is_tested = has_test && samples.is_labelled(SplitName::Test);
-    if has_test && !is_tested {
-        eprintln!("note: test has no regression labels: the run has no figures of it");
-    }
     let mut lengths = BTreeMap::new();
     let mut load = |split| -> Result<TrainingSplit, Failure> {
         let (reader, labels) = (reader.as_ref(), Labels::Needed);
@@ -574,9 +571,13 @@ pub(super) fn load(
         }
         Ok(loaded.split)
     };
+    let (train, valid) = (load(SplitName::Train)?, load(SplitName::Valid)?);
+    if has_test && !is_tested {
+        eprintln!("note: test has no regression labels: the run has no figures of it");
+    }
     Ok(TrainingData {
-        train: load(SplitName::Train)?,
-        valid: load(SplitName::Valid)?,
+        train,
+        valid,
         test: is_tested.then(|| load(SplitName::Test)).transpose()?,
         lengths,
         encoder,
