@@ -6,7 +6,7 @@ use std::path::Path;
 use almt_data::corpus::{Modality, SplitName};
 use almt_data::store::Store;
 
-use crate::signatures::{tar, zip};
+use crate::signatures::{tar as tarred, zip};
 use crate::support::{almt, files, python};
 
 /// Makes the files in a folder; `None` where there is no Python for it.
@@ -190,8 +190,8 @@ fn the_entry_that_was_asked_for_is_taken_or_none() {
     let folder = folder.path();
     let put = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
     put("one.zip", &zip(&[("a.pkl", NONE)]));
-    put("one.tar", &tar(&[("a.pkl", NONE)]));
-    put("outer.zip", &zip(&[("one.tar", &tar(&[("a.pkl", NONE)]))]));
+    put("one.tar", &tarred(&[("a.pkl", NONE)]));
+    put("outer.zip", &zip(&[("one.tar", &tarred(&[("a.pkl", NONE)]))]));
     for name in ["one.zip", "one.tar", "outer.zip"] {
         almt(folder, &["inspect", name, "--entry", "nosuch.pkl"])
             .fails_with(&["without an entry `nosuch.pkl`", "holds a.pkl"]);
@@ -203,7 +203,7 @@ fn the_entry_that_was_asked_for_is_taken_or_none() {
         twice[at] = b'a';
     }
     put("twice.zip", &twice);
-    put("twice.tar", &tar(&[("a.pkl", NONE), ("a.pkl", b"\x80\x04K\x01.")]));
+    put("twice.tar", &tarred(&[("a.pkl", NONE), ("a.pkl", b"\x80\x04K\x01.")]));
     for name in ["twice.zip", "twice.tar"] {
         for options in [&[][..], &["--entry", "a.pkl"]] {
             let call = almt(folder, &[&["inspect", name][..], options].concat());
@@ -421,4 +421,31 @@ fn a_drawn_validation_split_is_that_of_its_run() {
     let predict = ["predict", "--store", "out.h5", "--checkpoint", "run", "--split", "valid"];
     almt(folder, &[&predict[..], &["-o", "p.csv"]].concat()).ok();
     assert_eq!(std::fs::read_to_string(folder.join("p.csv")).unwrap().lines().count(), 4);
+}
+
+#[test]
+fn tables_of_bars_are_read_and_a_column_can_be_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    crate::support::synthetic_store(folder, "mosi", "8");
+    let put = |table: &str| std::fs::write(folder.join("t.csv"), table).unwrap();
+    let validate = ["validate", "mosi.h5", "--labels", "t.csv"];
+    put("id|split\nsynth_train_0000$_$0|train\n");
+    almt(folder, &validate).ok();
+    put("id,text,mode\nsynth_train_0000$_$0,hello,0\n");
+    let told = almt(folder, &validate).fails_with(&["t.csv"]).stderr();
+    has(&told, &["hint: ", "`--column split=` that none has"]);
+    almt(folder, &[&validate[..], &["--column", "split="]].concat()).ok();
+}
+
+#[test]
+fn an_archive_of_links_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    builder.append_link(&mut header, "a.pkl", "/data/a.pkl").unwrap();
+    std::fs::write(folder.path().join("x.tar"), builder.into_inner().unwrap()).unwrap();
+    almt(folder.path(), &["inspect", "x.tar"]).fails_with(&["links to files outside of it: a.pkl"]);
 }
