@@ -90,12 +90,12 @@ fn a_corpus_that_fails_in_the_middle_leaves_no_store() {
 #[test]
 fn an_encoder_that_fails_in_the_middle_leaves_no_store() {
     let folder = tempfile::tempdir().unwrap();
-    let source = Store::open(&synthetic_store(folder.path(), "mosi", "8")).unwrap();
+    let source = Store::open(&synthetic_store(folder.path(), "mosi", "16")).unwrap();
     for (format, name) in [(Format::Hdf5, "out.h5"), (Format::Arrow, "out.arrow")] {
         let text = SplitName::ALL.map(|split| {
             let shape = [source.ids(split).len(), 50, 4];
             // The first split is good.
-            let rows = Arc::new(Failing(if split == SplitName::Train { 8 } else { 2 }));
+            let rows = Arc::new(Failing(if split == SplitName::Train { 16 } else { 2 }));
             let features = FeatureBlock { shape, rows };
             (split, NewText { features, tokens: None, notes: vec![] })
         });

@@ -93,7 +93,7 @@ fn wrong_splits_and_damaged_split_manifests_are_refused() {
         assert_eq!(call.code(), 2, "{}", call.explain());
     }
     almt(folder.path(), &["split", "mosi.h5", "--k-fold", "9", "-o", "x.json"])
-        .fails_with(&["mosi.h5", "groups cannot fill 9 parts"]);
+        .fails_with(&["mosi.h5", "3 videos cannot fill 9 parts"]);
     let bad = folder.path().join("bad.json");
     std::fs::write(&bad, "{\"version\": 1}").unwrap();
     almt(folder.path(), &["split", "mosi.h5", "--from-manifest", "bad.json", "-o", "x.json"])

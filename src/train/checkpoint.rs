@@ -182,7 +182,7 @@ pub(super) fn parameters(vars: &nn::VarStore) -> Tensors {
 /// The file cannot be read, is no checkpoint, or its tensors are not those of its model.
 pub fn load(path: &Path, device: Device) -> Result<Checkpoint, WeightsError> {
     let file = TensorFile::open(path)?;
-    let info: CheckpointInfo = file.info(INFO_KEY, "a checkpoint")?;
+    let info = info_of(&file)?;
     // The sizes come from the file: nothing is built that the file does not hold.
     let n_values = file.n_values()?;
     let size = info.config.size();
@@ -195,12 +195,19 @@ pub fn load(path: &Path, device: Device) -> Result<Checkpoint, WeightsError> {
     build(&file, info, device)
 }
 
+/// What a checkpoint says of itself, in this version's form or in that of older ones.
+fn info_of(file: &TensorFile) -> Result<CheckpointInfo, WeightsError> {
+    file.info_of_forms(INFO_KEY, "a checkpoint", |info: &CheckpointInfo, known| {
+        known["model"] = serde_json::to_value(info.config.almt()).unwrap_or_default();
+    })
+}
+
 /// What a file of weights says of itself; `None` of one that says nothing.
 ///
 /// # Errors
 /// The file cannot be read or is no safetensors file.
 pub fn info(path: &Path) -> Result<Option<CheckpointInfo>, WeightsError> {
-    Ok(TensorFile::open(path)?.info(INFO_KEY, "a checkpoint").ok())
+    Ok(info_of(&TensorFile::open(path)?).ok())
 }
 
 /// Reads weights that say nothing of themselves, such as those of the released PyTorch model, for

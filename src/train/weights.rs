@@ -128,6 +128,17 @@ impl TensorFile {
         key: &str,
         what: &str,
     ) -> Result<T, WeightsError> {
+        self.info_of_forms(key, what, |_, _| {})
+    }
+
+    /// As [`info`](TensorFile::info), of an entry that older versions wrote in another form: `older`
+    /// adds the keys of that form to what is known.
+    pub(super) fn info_of_forms<T: serde::Serialize + serde::de::DeserializeOwned>(
+        &self,
+        key: &str,
+        what: &str,
+        older: impl Fn(&T, &mut serde_json::Value),
+    ) -> Result<T, WeightsError> {
         let text = self.metadata.get(key).ok_or_else(|| {
             self.malformed(format!("is not {what} of almt-data: metadata `{key}` is absent"))
         })?;
@@ -136,7 +147,8 @@ impl TensorFile {
         let found: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
         let info: T = serde_json::from_str(text).map_err(malformed)?;
         // What is read and what it is written as have the same keys.
-        let known = serde_json::to_value(&info).map_err(malformed)?;
+        let mut known = serde_json::to_value(&info).map_err(malformed)?;
+        older(&info, &mut known);
         match surplus(&found, &known) {
             None => Ok(info),
             Some(name) => Err(self.malformed(format!(

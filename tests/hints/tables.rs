@@ -87,7 +87,7 @@ pub const ROWS: &[Row] = &[
             with_table(folder, b"id,split,label,part\nsynth_train_0000$_$0,two,,train\n")
         },
         calls: &["validate mosi.h5 --labels t.csv"],
-        next: Walk(&[("--column split=NAME", "split=part")]),
+        next: Walk(&[("--column split=NAME", "split=part"), ("--column FIELD=NAME", "split=part")]),
     },
     Row {
         hint: "`--column id=NAME` says another",

@@ -31,6 +31,10 @@ fn no_tokens(folder: &Path) {
 }
 
 pub const ROWS: &[Row] = &[
+    elsewhere(
+        "convert the aligned file of the dataset, such as `aligned_50.pkl`",
+        "an_unaligned_store_is_not_for_a_model_that_needs_alignment",
+    ),
     Row {
         hint: "convert the source again with `--on-nonfinite zero`, `mean` or `drop-segment`",
         make: |folder| with_value(folder, f64::NAN.to_le_bytes()),

@@ -75,10 +75,12 @@ fn read(name: &str, bytes: Vec<u8>) -> usize {
 fn read_layouts(pickle: &Pickle) -> usize {
     let mut n_corpora = 0;
     for layout in [None].into_iter().chain(Layout::ALL.map(Some)) {
-        let options = Options { split: Some(SplitName::Train), layout, ..Options::default() };
-        let Ok(corpus) = ingest::read(&[SourceFile::new(pickle, "mutant")], &options) else {
-            continue;
+        let read = |split| {
+            let options = Options { split, layout, ..Options::default() };
+            ingest::read(&[SourceFile::new(pickle, "mutant")], &options)
         };
+        // A file of all splits must not be said to be of one, and a file of one has to be.
+        let Ok(corpus) = read(None).or_else(|_| read(Some(SplitName::Train))) else { continue };
         n_corpora += 1;
         for block in corpus.splits.iter().flat_map(|split| split.features.values()) {
             let mut out = vec![0.0; block.shape[1] * block.shape[2]];

@@ -27,10 +27,29 @@ pub fn check(
             false => "`almt-data models` shows which models do without",
         }));
     }
-    if needs.aligned && store.manifest().alignment == Some(Alignment::Unaligned) {
+    if !is_aligned_enough(needs, store.manifest().alignment) {
         let problem = format!("{model} needs aligned features, and those of the store are not");
         return Err(Failure::at(store.path(), problem)
             .hint("convert the aligned file of the dataset, such as `aligned_50.pkl`"));
     }
     Ok(())
+}
+
+/// Whether the alignment of a store is one that a model can do with. A store that does not say it is
+/// taken for what the model needs.
+fn is_aligned_enough(needs: &Needs, alignment: Option<Alignment>) -> bool {
+    !needs.aligned || alignment != Some(Alignment::Unaligned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unaligned_store_is_not_for_a_model_that_needs_alignment() {
+        let aligned = Needs { aligned: true, ..Needs::ALL };
+        assert!(!is_aligned_enough(&aligned, Some(Alignment::Unaligned)));
+        assert!(is_aligned_enough(&aligned, Some(Alignment::Aligned)));
+        assert!(is_aligned_enough(&Needs::ALL, Some(Alignment::Unaligned)));
+    }
 }
