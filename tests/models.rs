@@ -564,3 +564,24 @@ fn recipes_can_be_changed_on_the_command_line() {
     let step = train("step", &["accumulate=2"]);
     assert_ne!(train("drop", &["accumulate=2", "remainder=drop"]), step);
 }
+
+#[test]
+fn sizes_that_no_model_can_have_are_refused_before_anything_is_made() {
+    let inputs = small_inputs();
+    for (model, assignment) in [
+        ("tfn", "text_out=9000000000000000000"),
+        // Each of them could be, the fusion tensor of all could not.
+        ("tfn", "vision_hidden=1000000"),
+        ("tfn", "audio_dropout=1.0"),
+        ("lmf", "text_hidden=1"),
+        ("lmf", "rank=99999999"),
+        ("lmf", "vision_dropout=-0.5"),
+        ("almt", "fusion_depth=5000"),
+        ("almt", "token_dim=99999999"),
+    ] {
+        let mut preset = Preset::published(model, Dataset::Mosi).unwrap();
+        preset.set(assignment).unwrap();
+        assert!(preset.model.problem(&inputs).is_some(), "{model}: {assignment}");
+        assert_eq!(preset.model.size(&inputs), None, "{model}: {assignment}");
+    }
+}

@@ -24,6 +24,11 @@ pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwne
     /// All widths and counts, each of which has to be at least 1 and at most [`LARGEST`].
     fn sizes(&self) -> Vec<i64>;
 
+    /// Shares that dropout drops, each of which has to be at least 0 and below 1.
+    fn rates(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
     /// Numbers of layers, each of which has to be at least 1 and at most [`DEEPEST`].
     fn depths(&self) -> Vec<i64> {
         Vec::new()
@@ -70,6 +75,9 @@ impl Size {
 impl ModelSpec {
     /// Why no such model can be for some inputs, in a sentence.
     pub fn problem(&self, inputs: &Inputs) -> Option<String> {
+        if let Some(rate) = self.rates().into_iter().find(|rate| !(0.0..1.0).contains(rate)) {
+            return Some(format!("a dropout of {rate} is not a share from 0 to below 1"));
+        }
         let (sizes, depths) = self.sizes_and_depths();
         let extents = inputs.0.values().flat_map(|sequence| [sequence.seq_len, sequence.feat_dim]);
         if let Some(size) = sizes.into_iter().chain(extents).find(|n| !(1..=LARGEST).contains(n)) {

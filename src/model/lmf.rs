@@ -39,6 +39,10 @@ impl Configuration for Config {
         vec![text_hidden / 2, audio_hidden, vision_hidden, rank]
     }
 
+    fn rates(&self) -> Vec<f64> {
+        vec![self.audio_dropout, self.vision_dropout]
+    }
+
     fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
         let n_in = |modality| inputs.feat_dim(modality);
         let text_out = self.text_hidden / 2;

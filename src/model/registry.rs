@@ -113,6 +113,10 @@ macro_rules! models {
                 match self { $(ModelSpec::$Kind(config) => (config.sizes(), config.depths())),* }
             }
 
+            pub(super) fn rates(&self) -> Vec<f64> {
+                match self { $(ModelSpec::$Kind(config) => config.rates()),* }
+            }
+
             pub(super) fn own_problem(&self, inputs: &Inputs) -> Option<String> {
                 match self { $(ModelSpec::$Kind(config) => config.problem(inputs)),* }
             }

@@ -41,12 +41,17 @@ impl Configuration for Config {
     fn sizes(&self) -> Vec<i64> {
         let Config { text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim, .. } =
             self;
-        [text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim].map(|n| *n).into()
+        let widths = [text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim];
+        widths.into_iter().copied().chain([self.fused()]).collect()
+    }
+
+    fn rates(&self) -> Vec<f64> {
+        vec![self.audio_dropout, self.vision_dropout, self.post_fusion_dropout]
     }
 
     fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
         let n_in = |modality| inputs.feat_dim(modality);
-        let fused = (self.text_out + 1) * (self.audio_hidden + 1) * (self.vision_hidden + 1);
+        let fused = self.fused();
         let width = self.post_fusion_dim;
         let layer = |idx: usize, n_in, n_out| {
             Linear::new(&init.sub(&format!("post_fusion_layer_{idx}")), n_in, n_out, true)
@@ -67,6 +72,14 @@ impl Configuration for Config {
             range: init.buffer("output_range", &[1], 6.0),
             shift: init.buffer("output_shift", &[1], -3.0),
         })
+    }
+}
+
+impl Config {
+    /// Values of the fusion tensor; sizes from a file may be beyond any product.
+    fn fused(&self) -> i64 {
+        let widths = [self.text_out, self.audio_hidden, self.vision_hidden];
+        widths.into_iter().fold(1, |all: i64, width| all.saturating_mul(width.saturating_add(1)))
     }
 }
 

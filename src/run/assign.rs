@@ -195,6 +195,14 @@ mod tests {
             ("token_len=-4", "`token_len`: expected a whole number above 0, found `-4`"),
             ("fusion=mean", "`fusion`: "),
             ("main.rest.lr=fast", "`main.rest.lr`: "),
+            ("main.rest.lr=-1", "main.rest.lr: expected a number of 0 or more, found -1"),
+            ("main.rest.lr=nan", "main.rest.lr: expected a number of 0 or more, found NaN"),
+            ("main.clip_norm=0.0", "main.clip_norm: expected a number above 0, found 0"),
+            ("accumulate=0", "accumulate: expected a whole number above 0"),
+            (
+                "main.schedule={ kind = \"linear-warmup\", share = 2.0 }",
+                "main.schedule.share: expected a share below 1, found 2",
+            ),
         ] {
             let error = changed("almt", assignment).unwrap_err();
             assert!(error.contains(expected) && !error.contains('\n'), "{error}");

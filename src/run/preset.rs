@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::recipe::{Group, Moments, Phase, Rule};
+use super::recipe::{self, Group, Moments, Phase, Rule};
 use super::schedule::Schedule;
 use crate::corpus::Dataset;
 use crate::model::registry::ModelSpec;
@@ -111,7 +111,14 @@ impl TryFrom<PresetFile> for Preset {
             Some(phases) => phases,
             None => vec![phase_of_older_version(&mut training)?],
         };
-        Ok(Preset { model: model.try_into()?, training: training.try_into()?, phases })
+        let training: Training = training.try_into()?;
+        let problem = (training.accumulate == 0)
+            .then(|| "accumulate: expected a whole number above 0".to_owned())
+            .or_else(|| recipe::problem(&phases));
+        match problem {
+            Some(problem) => Err(toml::de::Error::custom(problem)),
+            None => Ok(Preset { model: model.try_into()?, training, phases }),
+        }
     }
 }
 

@@ -119,6 +119,59 @@ pub struct Phase {
     pub groups: Vec<Group>,
 }
 
+/// What no training can come of in some phases, in a sentence; `None` where there is nothing such.
+pub fn problem(phases: &[Phase]) -> Option<String> {
+    let not = |is_right: bool, place: String, expected: &str, found: f64| {
+        (!is_right).then(|| format!("{place}: expected {expected}, found {found}"))
+    };
+    let is_share = |share: f64| (0.0..1.0).contains(&share);
+    let of_phase = |phase: &Phase| {
+        let place = |what: &str| format!("{}.{what}", phase.name);
+        let positive = |what: &str, value: Option<f64>| {
+            let value = value?;
+            not(value > 0.0 && value.is_finite(), place(what), "a number above 0", value)
+        };
+        let rule = match phase.optimizer {
+            Rule::Adam(Moments { betas, eps, .. }) | Rule::AdamW(Moments { betas, eps, .. }) => {
+                let beta = betas.into_iter().find(|beta| !is_share(*beta));
+                beta.and_then(|beta| not(false, place("optimizer.betas"), "shares below 1", beta))
+                    .or_else(|| positive("optimizer.eps", Some(eps)))
+            }
+            Rule::RmsProp { alpha, eps } => {
+                not(is_share(alpha), place("optimizer.alpha"), "a share below 1", alpha)
+                    .or_else(|| positive("optimizer.eps", Some(eps)))
+            }
+            Rule::Sgd { momentum } => {
+                not(is_share(momentum), place("optimizer.momentum"), "a share below 1", momentum)
+            }
+        };
+        let schedule = match phase.schedule {
+            Schedule::LinearWarmup { share } => {
+                not(is_share(share), place("schedule.share"), "a share below 1", share)
+            }
+            Schedule::Plateau { factor, .. } => {
+                not(is_share(factor), place("schedule.factor"), "a share below 1", factor)
+            }
+            Schedule::Constant {} | Schedule::WarmupCosine {} => None,
+        };
+        let of_group = |group: &Group| {
+            [("lr", group.lr), ("weight_decay", group.weight_decay)].into_iter().find_map(
+                |(what, value)| {
+                    let place = place(&format!("{}.{what}", group.name));
+                    not(value >= 0.0 && value.is_finite(), place, "a number of 0 or more", value)
+                },
+            )
+        };
+        rule.or(schedule)
+            .or_else(|| positive("clip_norm", phase.clip_norm))
+            .or_else(|| positive("clip_value", phase.clip_value))
+            .or_else(|| phase.groups.iter().find_map(of_group))
+            .or_else(|| phase.groups.is_empty().then(|| format!("{}: no groups", phase.name)))
+    };
+    let nothing = || phases.is_empty().then(|| "there is no phase".to_owned());
+    phases.iter().find_map(of_phase).or_else(nothing)
+}
+
 /// Why a recipe does not fit a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecipeError {
