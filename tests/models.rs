@@ -532,6 +532,20 @@ fn what_a_model_needs_is_asked_for_before_anything_is_read() {
 }
 
 #[test]
+fn a_model_is_not_compared_with_the_figures_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "12");
+    for model in ModelSpec::NAMES {
+        let args = ["train", "--store", "mosi.h5", "--epochs", "1", "--seeds", "2"];
+        almt(folder, &[&args[..], &["--model", model, "--out", model]].concat()).ok();
+        let summary = std::fs::read_to_string(folder.join(model).join("summary.csv")).unwrap();
+        let mae = summary.lines().find(|line| line.starts_with("MAE,")).unwrap();
+        assert_eq!(mae.ends_with(",0.683"), *model == "almt", "{model}: {mae}");
+    }
+}
+
+#[test]
 fn recipes_can_be_changed_on_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

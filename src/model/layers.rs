@@ -21,7 +21,7 @@ pub use attention::{
 pub use batch_norm::BatchNorm;
 pub use init::Init;
 pub use lstm::Lstm;
-pub use subnet::{Subnet, TextSubnet, with_one_before};
+pub use subnet::{SubnetSizes, Subnets, with_one_before};
 
 use crate::native;
 

@@ -8,9 +8,8 @@ use tch::Tensor;
 
 use super::configuration::Configuration;
 use super::contract::{Batch, Losses, Model, ModelError, Needs, Outputs, Pass};
-use super::layers::{Init, Subnet, TextSubnet, with_one_before};
+use super::layers::{Init, SubnetSizes, Subnets, with_one_before};
 use super::registry::Inputs;
-use crate::corpus::Modality;
 
 /// Sizes that do not depend on the input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,14 +43,12 @@ impl Configuration for Config {
     }
 
     fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
-        let n_in = |modality| inputs.feat_dim(modality);
         let text_out = self.text_hidden / 2;
         // Xavier's rule counts the rank as a part of both fans.
         let factor = |name, width: i64| {
             let std = (2.0 / ((1 + width + self.rank) as f32)).sqrt();
             init.scaled_normal(name, &[self.rank, 1 + width, 1], std)
         };
-        let (audio, vision) = (n_in(Modality::Audio), n_in(Modality::Vision));
         Box::new(Lmf {
             factors: [
                 factor("audio_factor", self.audio_hidden),
@@ -64,15 +61,16 @@ impl Configuration for Config {
                 (2.0 / (self.rank as f32 + 1.0)).sqrt(),
             ),
             bias: init.constant("fusion_bias", &[1, 1], 0.0),
-            audio: Subnet::new(init, "audio_subnet", audio, self.audio_hidden, self.audio_dropout),
-            vision: Subnet::new(
+            subnets: Subnets::new(
                 init,
-                "video_subnet",
-                vision,
-                self.vision_hidden,
-                self.vision_dropout,
+                inputs,
+                SubnetSizes {
+                    text_hidden: self.text_hidden,
+                    text_out,
+                    audio: (self.audio_hidden, self.audio_dropout),
+                    vision: (self.vision_hidden, self.vision_dropout),
+                },
             ),
-            text: TextSubnet::new(init, n_in(Modality::Text), self.text_hidden, text_out),
         })
     }
 }
@@ -85,18 +83,14 @@ struct Lmf {
     weights: Tensor,
     /// `[1, 1]`.
     bias: Tensor,
-    audio: Subnet,
-    vision: Subnet,
-    text: TextSubnet,
+    subnets: Subnets,
 }
 
 impl Model for Lmf {
     /// Each (1, h) times its factor, the product over the modalities, and a weighted sum over the
     /// rank.
     fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
-        let audio = self.audio.forward(batch.features(Modality::Audio)?, pass);
-        let vision = self.vision.forward(batch.features(Modality::Vision)?, pass);
-        let text = self.text.forward(batch.features(Modality::Text)?);
+        let [audio, vision, text] = self.subnets.forward(batch, pass)?;
         let [a, v, t] = &self.factors;
         let projected = |x: &Tensor, factor: &Tensor| with_one_before(x).matmul(factor);
         // `[rank, batch, 1]` to `[batch, rank]`.

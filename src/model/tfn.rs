@@ -8,9 +8,8 @@ use tch::Tensor;
 
 use super::configuration::Configuration;
 use super::contract::{Batch, Losses, Model, ModelError, Needs, Outputs, Pass};
-use super::layers::{Init, Linear, Subnet, TextSubnet, with_one_before};
+use super::layers::{Init, Linear, SubnetSizes, Subnets, with_one_before};
 use super::registry::Inputs;
-use crate::corpus::Modality;
 
 /// Sizes that do not depend on the input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,23 +49,22 @@ impl Configuration for Config {
     }
 
     fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
-        let n_in = |modality| inputs.feat_dim(modality);
         let fused = self.fused();
         let width = self.post_fusion_dim;
         let layer = |idx: usize, n_in, n_out| {
             Linear::new(&init.sub(&format!("post_fusion_layer_{idx}")), n_in, n_out, true)
         };
-        let (audio, vision) = (n_in(Modality::Audio), n_in(Modality::Vision));
         Box::new(Tfn {
-            audio: Subnet::new(init, "audio_subnet", audio, self.audio_hidden, self.audio_dropout),
-            vision: Subnet::new(
+            subnets: Subnets::new(
                 init,
-                "video_subnet",
-                vision,
-                self.vision_hidden,
-                self.vision_dropout,
+                inputs,
+                SubnetSizes {
+                    text_hidden: self.text_hidden,
+                    text_out: self.text_out,
+                    audio: (self.audio_hidden, self.audio_dropout),
+                    vision: (self.vision_hidden, self.vision_dropout),
+                },
             ),
-            text: TextSubnet::new(init, n_in(Modality::Text), self.text_hidden, self.text_out),
             post_fusion: [layer(1, fused, width), layer(2, width, width), layer(3, width, 1)],
             dropout: self.post_fusion_dropout,
             range: init.buffer("output_range", &[1], 6.0),
@@ -85,9 +83,7 @@ impl Config {
 
 #[derive(Debug)]
 struct Tfn {
-    audio: Subnet,
-    vision: Subnet,
-    text: TextSubnet,
+    subnets: Subnets,
     post_fusion: [Linear; 3],
     dropout: f64,
     range: Tensor,
@@ -98,9 +94,7 @@ impl Model for Tfn {
     /// The outer product of (1, audio), (1, vision) and (1, text), three layers, and a sigmoid that is
     /// stretched to [-3, 3], whatever the range of the labels.
     fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
-        let audio = self.audio.forward(batch.features(Modality::Audio)?, pass);
-        let vision = self.vision.forward(batch.features(Modality::Vision)?, pass);
-        let text = self.text.forward(batch.features(Modality::Text)?);
+        let [audio, vision, text] = self.subnets.forward(batch, pass)?;
         let [a, v, t] = [&audio, &vision, &text].map(with_one_before);
         let pairs = (a.unsqueeze(2) * v.unsqueeze(1)).flatten(1, 2);
         let fused = (pairs.unsqueeze(2) * t.unsqueeze(1)).flatten(1, 2);

@@ -4,12 +4,14 @@
 use tch::Tensor;
 
 use super::{BatchNorm, Init, Linear, Lstm};
-use crate::model::contract::Pass;
+use crate::corpus::Modality;
+use crate::model::contract::{Batch, ModelError, Pass};
+use crate::model::registry::Inputs;
 
 /// Audio or vision, averaged over all steps of the file, padding included: batch norm, dropout, three
 /// linear maps with a ReLU each.
 #[derive(Debug)]
-pub struct Subnet {
+struct Subnet {
     place: &'static str,
     norm: BatchNorm,
     layers: [Linear; 3],
@@ -18,13 +20,7 @@ pub struct Subnet {
 
 impl Subnet {
     /// A subnet below `place`, from `n_in` features to `hidden`.
-    pub fn new(
-        init: &Init<'_>,
-        place: &'static str,
-        n_in: i64,
-        hidden: i64,
-        dropout: f64,
-    ) -> Subnet {
+    fn new(init: &Init<'_>, place: &'static str, n_in: i64, hidden: i64, dropout: f64) -> Subnet {
         let init = init.sub(place);
         let linear = |name, n_in| Linear::new(&init.sub(name), n_in, hidden, true);
         Subnet {
@@ -40,7 +36,7 @@ impl Subnet {
     }
 
     /// `[batch, seq_len, n_in]` to `[batch, hidden]`.
-    pub fn forward(&self, frames: &Tensor, pass: &Pass<'_>) -> Tensor {
+    fn forward(&self, frames: &Tensor, pass: &Pass<'_>) -> Tensor {
         let mean = frames.mean_dim(1, false, frames.kind());
         let normed = self.norm.forward(&mean, pass.is_training);
         let x = pass.dropout(self.place, &normed, self.dropout);
@@ -51,14 +47,14 @@ impl Subnet {
 /// Text: the last state of an LSTM and a linear map. The text dropout that MMSA configures is never
 /// active there, as a single layer of LSTM has none.
 #[derive(Debug)]
-pub struct TextSubnet {
+struct TextSubnet {
     rnn: Lstm,
     linear: Linear,
 }
 
 impl TextSubnet {
     /// A subnet `text_subnet`, from `n_in` features over `hidden` to `n_out`.
-    pub fn new(init: &Init<'_>, n_in: i64, hidden: i64, n_out: i64) -> TextSubnet {
+    fn new(init: &Init<'_>, n_in: i64, hidden: i64, n_out: i64) -> TextSubnet {
         let init = init.sub("text_subnet");
         TextSubnet {
             rnn: Lstm::new(&init.sub("rnn"), n_in, hidden),
@@ -67,8 +63,56 @@ impl TextSubnet {
     }
 
     /// `[batch, seq_len, n_in]` to `[batch, n_out]`.
-    pub fn forward(&self, text: &Tensor) -> Tensor {
+    fn forward(&self, text: &Tensor) -> Tensor {
         self.linear.forward(&self.rnn.last(text))
+    }
+}
+
+/// Widths of the three subnets, and what dropout drops.
+#[derive(Debug, Clone, Copy)]
+pub struct SubnetSizes {
+    /// Width of the LSTM over text.
+    pub text_hidden: i64,
+    /// Width of what comes of text.
+    pub text_out: i64,
+    /// Width of audio, and the share of its normed features that is dropped.
+    pub audio: (i64, f64),
+    /// The same of vision.
+    pub vision: (i64, f64),
+}
+
+/// The subnets of all modalities.
+#[derive(Debug)]
+pub struct Subnets {
+    audio: Subnet,
+    vision: Subnet,
+    text: TextSubnet,
+}
+
+impl Subnets {
+    /// Subnets `audio_subnet`, `video_subnet` and `text_subnet` for some inputs.
+    pub fn new(init: &Init<'_>, inputs: &Inputs, sizes: SubnetSizes) -> Subnets {
+        let SubnetSizes { text_hidden, text_out, audio, vision } = sizes;
+        let subnet = |place, modality, (hidden, dropout)| {
+            Subnet::new(init, place, inputs.feat_dim(modality), hidden, dropout)
+        };
+        Subnets {
+            audio: subnet("audio_subnet", Modality::Audio, audio),
+            vision: subnet("video_subnet", Modality::Vision, vision),
+            text: TextSubnet::new(init, inputs.feat_dim(Modality::Text), text_hidden, text_out),
+        }
+    }
+
+    /// Audio, vision and text, `[batch, width]` each.
+    ///
+    /// # Errors
+    /// The batch lacks one of them.
+    pub fn forward(&self, batch: &Batch, pass: &Pass<'_>) -> Result<[Tensor; 3], ModelError> {
+        Ok([
+            self.audio.forward(batch.features(Modality::Audio)?, pass),
+            self.vision.forward(batch.features(Modality::Vision)?, pass),
+            self.text.forward(batch.features(Modality::Text)?),
+        ])
     }
 }
 
