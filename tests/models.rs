@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor, nn};
 
 use crate::golden::{Worst, formula, json as recorded, max_abs, tensors};
-use crate::support::{almt, program, synthetic_store};
+use crate::support::{almt, files, program, synthetic_store};
 use crate::train::{stop_after_an_epoch, timeless};
 
 /// Tolerances that the recordings suggest (`fixtures/README.md`).
@@ -543,6 +543,11 @@ fn a_model_is_not_compared_with_the_figures_of_another() {
         let mae = summary.lines().find(|line| line.starts_with("MAE,")).unwrap();
         assert_eq!(mae.ends_with(",0.683"), *model == "almt", "{model}: {mae}");
     }
+    // Nor does a run of one stand where that of another does.
+    for model in ModelSpec::NAMES {
+        almt(folder, &["train", "--store", "mosi.h5", "--epochs", "1", "--model", model]).ok();
+    }
+    assert_eq!(files(&folder.join("runs")), ["mosi-lmf-seed1", "mosi-seed1", "mosi-tfn-seed1"]);
 }
 
 #[test]

@@ -57,7 +57,12 @@ impl Preset {
         // One of a list may stand alone.
         *self = with(value.clone())
             .or_else(|error| with(Value::Array(vec![value])).map_err(|_| error))
-            .map_err(|error| format!("`{name}`: {}", one_line(error)))?;
+            .map_err(one_line)
+            // What is wrong with a recipe as a whole names its place itself.
+            .map_err(|error| match error.starts_with(name) {
+                true => error,
+                false => format!("`{name}`: {error}"),
+            })?;
         Ok(())
     }
 

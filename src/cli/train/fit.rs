@@ -87,7 +87,8 @@ pub struct TrainArgs {
     /// Model: almt, tfn or lmf; `almt-data models` says what each needs [default: almt]
     #[arg(long, value_name = "NAME", value_parser = model_name)]
     model: Option<String>,
-    /// Run folder; the default is `runs/STORE-seedSEED`
+    /// Run folder; the default is `runs/STORE-seedSEED`, or `runs/STORE-MODEL-seedSEED` of another
+    /// model than almt
     #[arg(long, value_name = "RUN_FOLDER")]
     out: Option<PathBuf>,
     /// Replace the run in an existing folder
@@ -400,7 +401,11 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         }
     }
     let start = if args.overwrite { Start::Overwrite } else { Start::New };
-    let stem = store_path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut stem = store_path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    // Runs of other models go beside those of the default one.
+    if settings.model() != ModelSpec::NAMES[0] {
+        stem = format!("{stem}-{}", settings.model());
+    }
     let Some(Seeds(seeds)) = args.seeds else {
         let default = || PathBuf::from("runs").join(format!("{stem}-seed{}", settings.seed));
         let out = args.out.unwrap_or_else(default);
