@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use almt_data::corpus::label::{BinScheme, Bins};
 use almt_data::model::configuration::Size;
@@ -14,7 +15,9 @@ use almt_data::model::{
     Almt, AlmtConfig, AlmtSizes, Init, Input, Residual, Sequence, Trace, Variant,
 };
 use almt_data::run::metrics::evaluate;
+use almt_data::run::recipe::{Group, Moments, Phase, Rule};
 use almt_data::run::schedule::{Moment, Schedule};
+use almt_data::train::device;
 use almt_data::train::optimizer::Optimizer;
 use serde_json::Value;
 use tch::nn;
@@ -38,7 +41,17 @@ pub fn json(name: &str) -> Value {
 
 pub fn tensors(name: &str) -> BTreeMap<String, Tensor> {
     let path = golden(&format!("{name}.safetensors"));
-    Tensor::read_safetensors(path).unwrap().into_iter().collect()
+    let tensors = Tensor::read_safetensors(path).unwrap().into_iter();
+    tensors.map(|(name, tensor)| (name, tensor.to_device(device()))).collect()
+}
+
+/// Where models are computed: on the CPU, or on the device that `ALMT_DATA_TEST_DEVICE` names.
+pub fn device() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    *DEVICE.get_or_init(|| {
+        let name = std::env::var("ALMT_DATA_TEST_DEVICE").unwrap_or_else(|_| "cpu".into());
+        device::open(name.parse().unwrap(), None).unwrap()
+    })
 }
 
 pub fn config(case: &Value) -> AlmtConfig {
@@ -86,7 +99,7 @@ struct Built {
 
 /// The model with every parameter replaced by `parameter(name, shape)`.
 fn build(config: &AlmtConfig, parameter: impl Fn(&str, &[i64]) -> Tensor) -> Built {
-    let vars = nn::VarStore::new(Device::Cpu);
+    let vars = nn::VarStore::new(device());
     let model = Almt::new(&Init::new(vars.root(), 0), config);
     for (name, mut variable) in vars.variables() {
         tch::no_grad(|| variable.copy_(&parameter(&name, &variable.size())));
@@ -240,7 +253,7 @@ pub fn formula(seed: u64, index: u64, shape: &[i64], offset: f64, scale: f64) ->
             (offset + scale * (2.0 * u - 1.0)) as f32
         })
         .collect();
-    Tensor::from_slice(&values).view(shape)
+    Tensor::from_slice(&values).view(shape).to_device(device())
 }
 
 fn formula_of(entry: &Value, seed: u64, shape: &[i64]) -> Tensor {
@@ -335,7 +348,7 @@ fn sixty_training_steps_follow_the_recorded_trajectory() {
         let base = training["lr"].as_f64().unwrap();
         let decay = training["weight_decay"].as_f64().unwrap();
         let parameters = built.vars.variables().into_iter().collect();
-        let mut optimizer = Optimizer::adamw(&parameters, decay, 1, |_| 0);
+        let mut optimizer = adamw(&parameters, decay, 1, |_| 0);
         let all = input(&start, "data");
         let mut step = 0;
         for epoch in 1..=n_epochs {
@@ -385,6 +398,32 @@ fn what_a_gpu_would_do_agrees_as_well() {
     assert!(done.status.success(), "{shown}");
     let name = "golden::sixty_training_steps_follow_the_recorded_trajectory ... ok";
     assert!(shown.contains(name), "{shown}");
+}
+
+/// AdamW with one decay, and a rate for each group, of which `group` gives the number.
+pub fn adamw(
+    parameters: &BTreeMap<String, Tensor>,
+    weight_decay: f64,
+    n_groups: usize,
+    group: impl Fn(&str) -> usize,
+) -> Optimizer {
+    let groups = (0..n_groups).map(|idx| Group {
+        name: idx.to_string(),
+        prefixes: vec![],
+        lr: 0.0,
+        weight_decay,
+    });
+    let phase = Phase {
+        name: "main".into(),
+        optimizer: Rule::AdamW(Moments::default()),
+        clip_norm: None,
+        clip_value: None,
+        schedule: Schedule::Constant {},
+        groups: groups.collect(),
+    };
+    let mut dealt = vec![Vec::new(); n_groups];
+    parameters.keys().for_each(|name| dealt[group(name)].push(name.clone()));
+    Optimizer::new(&phase, &dealt, parameters)
 }
 
 fn learning_rate(base: f64, epoch: usize, n_epochs: usize) -> f64 {

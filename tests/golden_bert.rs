@@ -14,14 +14,13 @@ use almt_data::pretrained::Pretrained;
 use almt_data::run::recipe::is_below;
 use almt_data::train::checkpoint::ModelConfig;
 use almt_data::train::network::Network;
-use almt_data::train::optimizer::Optimizer;
 use serde_json::Value;
 use tch::nn;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::golden::{
-    FORWARD, GRADIENT, TRAJECTORY, TRAJECTORY_PARAMETERS, Worst, config, golden, json, loss,
-    max_abs, tensors,
+    FORWARD, GRADIENT, TRAJECTORY, TRAJECTORY_PARAMETERS, Worst, adamw, config, device, golden,
+    json, loss, max_abs, tensors,
 };
 
 const HIDDEN_STATES: f64 = 1e-5;
@@ -57,7 +56,7 @@ fn minilm() -> Option<PathBuf> {
 
 fn load(folder: &Path) -> (Pretrained, nn::VarStore, Bert) {
     let pretrained = Pretrained::open(folder).unwrap();
-    let vars = nn::VarStore::new(Device::Cpu);
+    let vars = nn::VarStore::new(device());
     let bert = Bert::new(&Init::new(vars.root(), 0), pretrained.config());
     pretrained.copy_into(&vars, "").unwrap();
     (pretrained, vars, bert)
@@ -177,7 +176,7 @@ fn batch_of(values: &BTreeMap<String, Tensor>) -> Batch {
         features: [(Modality::Audio, input("audio")), (Modality::Vision, input("visual"))].into(),
         tokens: Some(input("text")),
         lengths: BTreeMap::new(),
-        samples: Tensor::arange(target.size()[0], (Kind::Int64, Device::Cpu)),
+        samples: Tensor::arange(target.size()[0], (Kind::Int64, device())),
         target,
         unimodal_labels: BTreeMap::new(),
     }
@@ -197,7 +196,7 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
     let mut almt = config(&case);
     almt.text = Sequence { feat_dim: bert.hidden_size, ..almt.text };
     let config = with_encoder(bert, &almt);
-    let vars = nn::VarStore::new(Device::Cpu);
+    let vars = nn::VarStore::new(device());
     let model = Network::new(&vars, &config, 0);
     let without = "bertmodel.model.pooler.";
     let recorded: Vec<&str> = values.keys().filter_map(|key| key.strip_prefix("param/")).collect();
@@ -229,8 +228,7 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
         variable.zero_grad();
     }
     let parameters = vars.variables().into_iter().collect();
-    let mut optimizer =
-        Optimizer::adamw(&parameters, 1e-4, 2, |name| is_below(name, ENCODER).into());
+    let mut optimizer = adamw(&parameters, 1e-4, 2, |name| is_below(name, ENCODER).into());
     optimizer.set_lrs(&[1e-3, 1e-3]);
     for step in 0..6 {
         let loss = loss(&forward(&mut Trace::default()), &values["input/label"]);
@@ -264,7 +262,7 @@ fn a_frozen_encoder_stays_as_it_is_and_the_rest_learns() {
     let bert: BertConfig = serde_json::from_value(case["bert_config"].clone()).unwrap();
     let mut almt = config(&case);
     almt.text = Sequence { feat_dim: bert.hidden_size, ..almt.text };
-    let vars = nn::VarStore::new(Device::Cpu);
+    let vars = nn::VarStore::new(device());
     let model = Network::new(&vars, &with_encoder(bert, &almt), 3);
     let folder = tempfile::tempdir().unwrap();
     let pretrained = Pretrained::open(&tiny_folder(folder.path())).unwrap();
@@ -275,8 +273,7 @@ fn a_frozen_encoder_stays_as_it_is_and_the_rest_learns() {
         }
     }
     let parameters = vars.variables().into_iter().collect();
-    let mut optimizer =
-        Optimizer::adamw(&parameters, 1e-4, 2, |name| is_below(name, ENCODER).into());
+    let mut optimizer = adamw(&parameters, 1e-4, 2, |name| is_below(name, ENCODER).into());
     optimizer.set_lrs(&[1e-3]);
     let copy = |of_encoder: bool| -> Vec<Tensor> {
         let sorted: BTreeMap<String, Tensor> = vars.variables().into_iter().collect();

@@ -13,7 +13,7 @@ use almt_data::train::optimizer::Optimizer;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor, nn};
 
-use crate::golden::{Worst, formula, json as recorded, max_abs, tensors};
+use crate::golden::{Worst, device, formula, json as recorded, max_abs, tensors};
 use crate::support::{almt, files, program, synthetic_store};
 use crate::train::{stop_after_an_epoch, timeless};
 
@@ -71,7 +71,7 @@ impl Case {
 
     /// The model with the values that `value` makes for each parameter and buffer.
     fn build(&self, value: impl Fn(&str, &[i64]) -> Tensor) -> (nn::VarStore, Box<dyn Model>) {
-        let (vars, model) = self.spec.begin(&self.inputs, Device::Cpu, 0);
+        let (vars, model) = self.spec.begin(&self.inputs, device(), 0);
         for (name, mut variable) in vars.variables() {
             tch::no_grad(|| variable.copy_(&value(&name, &variable.size())));
         }
@@ -93,7 +93,7 @@ fn batch(values: &BTreeMap<String, Tensor>, folder: &str, first: i64, n_samples:
     let features: BTreeMap<Modality, Tensor> =
         TEXT_AUDIO_VISION.into_iter().map(|modality| (modality, cut(modality.name()))).collect();
     let target = cut("label").view([-1, 1]);
-    let samples = Tensor::arange_start(first, first + target.size()[0], (Kind::Int64, Device::Cpu));
+    let samples = Tensor::arange_start(first, first + target.size()[0], (Kind::Int64, device()));
     Batch {
         features,
         tokens: None,
@@ -202,9 +202,9 @@ fn published_configurations_agree() {
                 Some(entry) => of_formula(entry, shape),
                 // Running statistics begin at 0 and 1.
                 None if name.ends_with("running_var") => {
-                    Tensor::ones(shape, (Kind::Float, Device::Cpu))
+                    Tensor::ones(shape, (Kind::Float, device()))
                 }
-                None => Tensor::zeros(shape, (Kind::Float, Device::Cpu)),
+                None => Tensor::zeros(shape, (Kind::Float, device())),
             }
         });
         let mut inputs = BTreeMap::new();
@@ -291,9 +291,9 @@ fn training_steps_follow_the_recorded_trajectories() {
             match place("param").or_else(|| place("buffer")) {
                 Some(value) => value.shallow_clone(),
                 None if name.ends_with("running_var") => {
-                    Tensor::ones(shape, (Kind::Float, Device::Cpu))
+                    Tensor::ones(shape, (Kind::Float, device()))
                 }
-                None => Tensor::zeros(shape, (Kind::Float, Device::Cpu)),
+                None => Tensor::zeros(shape, (Kind::Float, device())),
             }
         });
         let (phase, dealt) = phase(&case.recorded);
@@ -358,7 +358,7 @@ fn parameters_are_counted_as_published_without_any_being_made() {
 #[test]
 fn recipes_name_what_they_train() {
     let case = Case::of("lmf", "train");
-    let (vars, _network) = case.build(|_, shape| Tensor::zeros(shape, (Kind::Float, Device::Cpu)));
+    let (vars, _network) = case.build(|_, shape| Tensor::zeros(shape, (Kind::Float, device())));
     let (mut phase, dealt) = phase(&case.recorded);
     phase.groups[0].prefixes =
         ["audio_factor", "video_factor", "text_factor"].map(String::from).into();

@@ -1,10 +1,14 @@
-//! Dropout whose masks depend on a run's seed, the step and the place in the model, and on nothing
-//! else: not on a generator's state, the number of threads or the device. A run that goes on from a
-//! checkpoint draws what it would have drawn.
+//! Dropout whose masks a run that goes on from a checkpoint draws as it would have drawn them.
+//!
+//! On the CPU a mask depends on the run's seed, the step and the place in the model, and on nothing
+//! else: it comes from a counter-based generator, in parallel. On a GPU it comes from the GPU's own
+//! generator, which begins each step from the run's seed and the step, so that a step that is recorded
+//! as a CUDA graph draws anew whenever it is replayed. The two draw different masks.
 
 use rand_chacha::rand_core::Rng;
-use tch::Tensor;
+use tch::{Device, Kind, TchError, Tensor};
 
+use crate::native;
 use crate::seed::stream;
 
 /// The dropout masks of one training step.
@@ -20,38 +24,50 @@ impl Dropout {
         Dropout { seed, step }
     }
 
+    /// Prepares a device for this step.
+    ///
+    /// # Errors
+    /// libtorch fails.
+    pub fn begin(self, device: Device) -> Result<(), TchError> {
+        match device {
+            Device::Cuda(index) => native::seed_gpu(index, self.key("")),
+            _ => Ok(()),
+        }
+    }
+
     /// `x` with the share `rate` of its values set to 0 and the others scaled up, so that the mean
     /// stays. `place` names the place in the model: each has its own mask.
+    ///
+    /// # Panics
+    /// If libtorch fails, as `tch`'s operations do.
     pub fn apply(self, place: &str, x: &Tensor, rate: f64) -> Tensor {
         if rate <= 0.0 {
             return x.shallow_clone();
         }
-        let factors = self.factors(place, x.numel(), rate);
-        x * Tensor::from_slice(&factors).view(&*x.size()).to_device(x.device())
+        let mask = match x.device() {
+            Device::Cpu => self.mask(place, x, rate),
+            device => {
+                let kept = 1.0 - rate;
+                let mut drawn = Tensor::empty(x.size(), (Kind::Float, device));
+                drawn.bernoulli_float_(kept).divide_scalar_(kept)
+            }
+        };
+        x * mask
     }
 
-    /// What to multiply the values at `place` by: 0, or the inverse of the share that is kept.
-    fn factors(self, place: &str, n_values: usize, rate: f64) -> Vec<f32> {
+    /// What to multiply the values at `place` by, `[shape of x]`: 0, or the inverse of the share that is
+    /// kept.
+    fn mask(self, place: &str, x: &Tensor, rate: f64) -> Tensor {
         // 16 bits decide on a value, which brings any rate to within 1e-5.
         const N_DRAWS: f64 = 65536.0;
         let n_dropped = (rate * N_DRAWS).round().clamp(0.0, N_DRAWS - 1.0);
         let kept = (N_DRAWS / (N_DRAWS - n_dropped)) as f32;
-        let n_dropped = n_dropped as u32;
-        let mut rng = stream(self.seed, &format!("dropout/{}/{place}", self.step));
-        // A piece that stays in the processor's cache.
-        let mut draws = [0; 1 << 14];
-        let mut factors = Vec::with_capacity(n_values);
-        while factors.len() < n_values {
-            rng.fill_bytes(&mut draws);
-            let n_left = n_values - factors.len();
-            factors.extend(draws.chunks_exact(2).take(n_left).map(|draw| {
-                match u32::from(u16::from_le_bytes([draw[0], draw[1]])) < n_dropped {
-                    true => 0.0,
-                    false => kept,
-                }
-            }));
-        }
-        factors
+        native::mask(x, self.key(place), n_dropped as u32, kept)
+            .unwrap_or_else(|error| panic!("a mask: {error}"))
+    }
+
+    fn key(self, place: &str) -> u64 {
+        stream(self.seed, &format!("dropout/{}/{place}", self.step)).next_u64()
     }
 }
 
@@ -59,9 +75,14 @@ impl Dropout {
 mod tests {
     use super::*;
 
+    fn factors(dropout: Dropout, place: &str, n_values: i64, rate: f64) -> Vec<f32> {
+        let x = Tensor::zeros([n_values], (Kind::Float, Device::Cpu));
+        Vec::try_from(dropout.mask(place, &x, rate)).unwrap()
+    }
+
     #[test]
     fn masks_repeat_and_differ_by_seed_step_and_place() {
-        let draw = |seed, step, place| Dropout::new(seed, step).factors(place, 1000, 0.5);
+        let draw = |seed, step, place| factors(Dropout::new(seed, step), place, 1000, 0.5);
         assert_eq!(draw(1, 2, "a"), draw(1, 2, "a"));
         for other in [draw(2, 2, "a"), draw(1, 3, "a"), draw(1, 2, "b")] {
             assert_ne!(draw(1, 2, "a"), other);
@@ -71,12 +92,59 @@ mod tests {
     #[test]
     fn the_asked_share_is_dropped_and_the_mean_stays() {
         for rate in [0.1, 0.5, 0.9] {
-            let factors = Dropout::new(1, 1).factors("a", 1_000_000, rate);
+            let factors = factors(Dropout::new(1, 1), "a", 1_000_000, rate);
             assert_eq!(factors.len(), 1_000_000);
             let n_dropped = factors.iter().filter(|factor| **factor == 0.0).count() as f64;
             assert!((n_dropped / 1e6 - rate).abs() < 2e-3, "{rate}: {n_dropped}");
             let mean = factors.iter().map(|factor| f64::from(*factor)).sum::<f64>() / 1e6;
             assert!((mean - 1.0).abs() < 0.01, "{rate}: {mean}");
         }
+    }
+
+    /// Philox4x32-10 as Salmon et al. define it.
+    fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+        for _ in 0..10 {
+            let product = |factor: u64, x: u32| factor * u64::from(x);
+            let (a, b) = (product(0xD251_1F53, counter[0]), product(0xCD9E_8D57, counter[2]));
+            counter = [
+                (b >> 32) as u32 ^ counter[1] ^ key[0],
+                b as u32,
+                (a >> 32) as u32 ^ counter[3] ^ key[1],
+                a as u32,
+            ];
+            key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
+        }
+        counter
+    }
+
+    #[test]
+    fn masks_are_of_the_published_generator_whatever_the_number_of_threads() {
+        // Known answers of its authors' library Random123.
+        assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+        let pi = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
+        let answer = [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1];
+        assert_eq!(philox(pi, [0xa409_3822, 0x299f_31d0]), answer);
+        // No multiple of what a loop does at a time.
+        const N_VALUES: i64 = 200_003;
+        let (key, n_dropped) = (0x0123_4567_89ab_cdef_u64, 20_000);
+        let mut expected = vec![0.0; N_VALUES as usize];
+        for (idx, value) in expected.iter_mut().enumerate() {
+            let (group, within) = ((idx / 64) as u32, idx % 64);
+            let words = philox(
+                [group * 8 + (within % 8) as u32, 0, 0, 0],
+                [key as u32, (key >> 32) as u32],
+            );
+            let half = within / 8;
+            let draw = words[half / 2] >> (16 * (half % 2)) & 0xffff;
+            *value = if draw < n_dropped { 0.0 } else { 1.5 };
+        }
+        let like = Tensor::zeros([N_VALUES], (Kind::Float, Device::Cpu));
+        let before = tch::get_num_threads();
+        for n_threads in [1, 2, 3] {
+            tch::set_num_threads(n_threads);
+            let found = Vec::<f32>::try_from(native::mask(&like, key, n_dropped, 1.5).unwrap());
+            assert!(found.unwrap() == expected, "{n_threads} threads");
+        }
+        tch::set_num_threads(before);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::configuration::Configuration;
-use super::contract::{Batch, Losses, Model, ModelError, Needs, Outputs, Pass};
+use super::contract::{Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass};
 use super::layers::{Init, SubnetSizes, Subnets, with_one_before};
 use super::registry::Inputs;
 
@@ -106,5 +106,9 @@ impl Model for Lmf {
 
     fn loss(&self, _: &str, outputs: &Outputs, batch: &Batch) -> Losses {
         Losses::l1(outputs, batch)
+    }
+
+    fn can(&self) -> Can {
+        Can { be_recorded: true, be_stacked: false }
     }
 }

@@ -593,9 +593,63 @@ void unfold(int64_t n_rows, int64_t dim, const float *weight, const float *gamma
   }
 }
 
+typedef uint32_t Words[LANES];
+
+// The high and the low halves of products.
+INLINE void multiply(uint32_t factor, const Words &x, Words &high, Words &low) {
+  for (int64_t lane = 0; lane < LANES; lane++) {
+    const uint64_t product = static_cast<uint64_t>(factor) * x[lane];
+    high[lane] = static_cast<uint32_t>(product >> 32);
+    low[lane] = static_cast<uint32_t>(product);
+  }
+}
+
+// The words of a counter whose upper half is 0, for LANES counters from `first` on.
+INLINE void philox(uint64_t key, uint64_t first, Words (&words)[4]) {
+  uint32_t key0 = static_cast<uint32_t>(key), key1 = static_cast<uint32_t>(key >> 32);
+  for (int64_t lane = 0; lane < LANES; lane++) {
+    const uint64_t counter = first + static_cast<uint64_t>(lane);
+    words[0][lane] = static_cast<uint32_t>(counter);
+    words[1][lane] = static_cast<uint32_t>(counter >> 32);
+    words[2][lane] = words[3][lane] = 0;
+  }
+  for (int round = 0; round < 10; round++) {
+    Words high0, low0, high1, low1;
+    multiply(0xD2511F53, words[0], high0, low0);
+    multiply(0xCD9E8D57, words[2], high1, low1);
+    for (int64_t lane = 0; lane < LANES; lane++) {
+      words[0][lane] = high1[lane] ^ words[1][lane] ^ key0;
+      words[1][lane] = low1[lane];
+      words[2][lane] = high0[lane] ^ words[3][lane] ^ key1;
+      words[3][lane] = low0[lane];
+    }
+    key0 += 0x9E3779B9;
+    key1 += 0xBB67AE85;
+  }
+}
+
+void mask(uint64_t key, int64_t first, int64_t last, uint32_t n_dropped, float kept, float *mask) {
+  for (int64_t at = first; at < last; at += MASKED) {
+    Words words[4];
+    philox(key, static_cast<uint64_t>(at / MASKED * LANES), words);
+    float values[MASKED];
+    for (int64_t word = 0; word < 4; word++) {
+      for (int64_t lane = 0; lane < LANES; lane++) {
+        const uint32_t low = words[word][lane] & 0xFFFF, high = words[word][lane] >> 16;
+        values[2 * word * LANES + lane] = low < n_dropped ? 0 : kept;
+        values[(2 * word + 1) * LANES + lane] = high < n_dropped ? 0 : kept;
+      }
+    }
+    const int64_t n = last - at < MASKED ? last - at : MASKED;
+    for (int64_t i = 0; i < n; i++) {
+      mask[at + i] = values[i];
+    }
+  }
+}
+
 constexpr Kernels table{transpose, scales,      weigh,         unweigh, unsum,     unscale,     attend,
                         unattend,  attend_rows, unattend_rows, product, normalise, unnormalise, fold,
-                        unfold};
+                        unfold,    mask};
 
 } // namespace
 

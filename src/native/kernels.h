@@ -10,6 +10,9 @@ constexpr int64_t LANES = 8;
 // Rows that a loop works on at a time.
 constexpr int64_t ROWS = 4;
 
+// Values of a mask that LANES counters of the generator decide on: 4 words of 2 halves each.
+constexpr int64_t MASKED = LANES * 8;
+
 // Extents of the matrices of one sample and one head. A row belongs to a query, a column to a token, to
 // a frame or to nothing, which fills up the width.
 struct FrameExtents {
@@ -120,6 +123,12 @@ struct Kernels {
   void (*unfold)(int64_t n_rows, int64_t dim, const float *weight, const float *gamma,
                  const float *beta, const float *d_folded, const float *d_offset, float *d_weight,
                  float *d_gamma, float *d_beta);
+
+  // For values from `first` to `last` of a mask, both multiples of MASKED but for the end of the mask: 0
+  // where 16 bits of Philox4x32-10 (Salmon et al., SC 2011) are below `n_dropped`, else `kept`. `mask`
+  // points to the beginning of the mask.
+  void (*mask)(uint64_t key, int64_t first, int64_t last, uint32_t n_dropped, float kept,
+               float *mask);
 };
 
 // For any processor, and, on x86-64, for those with AVX2 and FMA.

@@ -8,17 +8,18 @@
 pub mod cuda;
 pub mod modes;
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int};
 
 use tch::Tensor;
 use torch_sys::C_tensor;
 
 unsafe extern "C" {
     fn almt_free_message(message: *mut c_char);
-    fn almt_adamw_step(
+    fn almt_adam_step(
         parameters: *const *mut C_tensor,
         averages: *const *mut C_tensor,
         squares: *const *mut C_tensor,
+        largest: *const *mut C_tensor,
         steps: *const *mut C_tensor,
         n: usize,
         lr: *mut C_tensor,
@@ -26,6 +27,7 @@ unsafe extern "C" {
         beta2: f64,
         weight_decay: f64,
         eps: f64,
+        decoupled: bool,
     ) -> *mut c_char;
     fn almt_drop_gradients(parameters: *const *mut C_tensor, n: usize);
     fn almt_frame_attention(
@@ -67,6 +69,14 @@ unsafe extern "C" {
         queries: *const C_tensor,
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn almt_mask(
+        like: *const C_tensor,
+        key: u64,
+        n_dropped: u32,
+        kept: f32,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn almt_seed_gpu(device: c_int, seed: u64) -> *mut c_char;
     fn almt_has_loops() -> bool;
     fn almt_use_deterministic_algorithms() -> *mut c_char;
     fn almt_keep_freed_memory();
@@ -97,32 +107,34 @@ pub fn has_loops() -> bool {
     unsafe { almt_has_loops() }
 }
 
-/// Parameters with what AdamW remembers of each, all four of one length.
-pub struct AdamwState<'a> {
+/// Parameters with what Adam remembers of each, all of one length.
+pub struct AdamState<'a> {
     /// Changed where they have a gradient.
     pub parameters: &'a [Tensor],
     /// First moments, of the parameters' shapes.
     pub averages: &'a [Tensor],
     /// Second moments, of the parameters' shapes.
     pub squares: &'a [Tensor],
+    /// The largest second moments so far, of the parameters' shapes, with AMSGrad.
+    pub largest: Option<&'a [Tensor]>,
     /// Steps done, float32 scalars.
     pub steps: &'a [Tensor],
 }
 
-/// The constants of AdamW.
+/// The constants of Adam.
 #[derive(Debug, Clone, Copy)]
-pub struct AdamwConstants {
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Decoupled weight decay.
+pub struct AdamConstants {
+    /// Decay of the first and of the second moment.
+    pub betas: [f64; 2],
+    /// Weight decay.
     pub weight_decay: f64,
+    /// Whether the decay takes no part in the moments, which makes it AdamW.
+    pub is_decoupled: bool,
     /// Added to the root of the second moment.
     pub eps: f64,
 }
 
-/// One step of AdamW by ATen's fused kernel, which then drops all gradients. `lr` is a scalar, float64
+/// One step of Adam by ATen's fused kernel, which then drops all gradients. `lr` is a scalar, float64
 /// on the CPU, or float32 on the GPU where the parameters are.
 ///
 /// # Errors
@@ -130,32 +142,39 @@ pub struct AdamwConstants {
 ///
 /// # Panics
 /// If the lists differ in length.
-pub fn adamw_step(
-    state: &AdamwState<'_>,
+pub fn adam_step(
+    state: &AdamState<'_>,
     lr: &Tensor,
-    constants: AdamwConstants,
+    constants: AdamConstants,
 ) -> Result<(), tch::TchError> {
-    let AdamwState { parameters, averages, squares, steps } = state;
+    let AdamState { parameters, averages, squares, largest, steps } = state;
     let n = parameters.len();
-    assert!([averages.len(), squares.len(), steps.len()] == [n; 3], "a state per parameter");
+    let n_largest = largest.map_or(n, <[Tensor]>::len);
+    assert!(
+        [averages.len(), squares.len(), n_largest, steps.len()] == [n; 4],
+        "a state per parameter"
+    );
     let (parameters, averages) = (pointers(parameters), pointers(averages));
-    let (squares, steps) = (pointers(squares), pointers(steps));
-    // SAFETY: each list holds `n` pointers to tensors that live until the end of this call, and
-    // the shim keeps none. The tensors' shapes are libtorch's to check. A tensor is a counted
+    let (squares, largest, steps) = (pointers(squares), largest.map(pointers), pointers(steps));
+    let AdamConstants { betas: [beta1, beta2], weight_decay, is_decoupled, eps } = constants;
+    // SAFETY: each list holds `n` pointers to tensors that live until the end of this call, or is null,
+    // and the shim keeps none. The tensors' shapes are libtorch's to check. A tensor is a counted
     // reference to memory that Rust never borrows, so that changing it through a shared reference
     // breaks no promise to the compiler; `tch` does the same.
     let message = unsafe {
-        almt_adamw_step(
+        almt_adam_step(
             parameters.as_ptr(),
             averages.as_ptr(),
             squares.as_ptr(),
+            largest.as_ref().map_or(std::ptr::null(), Vec::as_ptr),
             steps.as_ptr(),
             n,
             lr.as_ptr().cast_mut(),
-            constants.beta1,
-            constants.beta2,
-            constants.weight_decay,
-            constants.eps,
+            beta1,
+            beta2,
+            weight_decay,
+            eps,
+            is_decoupled,
         )
     };
     answer(message)
@@ -346,6 +365,28 @@ pub fn gather_rows(x: &Tensor, queries: &Tensor) -> Result<Tensor, tch::TchError
         // copies the references that it keeps. It writes one pointer, or returns a message.
         unsafe { almt_gather_rows(x.as_ptr(), queries.as_ptr(), output) }
     })
+}
+
+/// A float32 tensor of the shape of `like`, on the CPU: 0 where 16 bits of the counter-based generator
+/// Philox4x32-10 with this key are below `n_dropped`, else `kept`. The same for any number of threads.
+///
+/// # Errors
+/// libtorch fails.
+pub fn mask(like: &Tensor, key: u64, n_dropped: u32, kept: f32) -> Result<Tensor, tch::TchError> {
+    new_tensor(|output| {
+        // SAFETY: the shim reads the shape of a tensor that lives until the end of this call. It writes
+        // one pointer, or returns a message.
+        unsafe { almt_mask(like.as_ptr(), key, n_dropped, kept, output) }
+    })
+}
+
+/// Has the generator of a GPU go on from a seed. Work that was recorded draws from there, too.
+///
+/// # Errors
+/// There is no such GPU, or something is being recorded.
+pub fn seed_gpu(index: usize, seed: u64) -> Result<(), tch::TchError> {
+    // SAFETY: sets the state of a generator of libtorch.
+    answer(unsafe { almt_seed_gpu(index as c_int, seed) })
 }
 
 /// The tensor that a call of the shim writes a pointer of, which is then the caller's, unless it

@@ -2,12 +2,16 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <c10/core/GradMode.h>
 #include <torch/headeronly/version.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "guarded.h"
@@ -47,16 +51,17 @@ void almt_free_message(char *message) { std::free(message); }
 // The version of libtorch that this was compiled for.
 const char *almt_libtorch_version() { return TORCH_VERSION; }
 
-// One step of AdamW on `n` parameters; those that have no gradient are left alone, as PyTorch's
-// optimizers do. Afterwards no parameter has a gradient, so that the next backward pass hands over
-// its buffers and adds nothing. `lr` is a float64 scalar on the CPU, and a float32 scalar on a GPU
-// for parameters there, whose kernels read it when they run.
-char *almt_adamw_step(at::Tensor **parameters, at::Tensor **averages, at::Tensor **squares,
-                      at::Tensor **steps, size_t n, at::Tensor *lr, double beta1, double beta2,
-                      double weight_decay, double eps) {
+// One step of Adam on `n` parameters, or of AdamW with `decoupled`; those that have no gradient are left
+// alone, as PyTorch's optimizers do. `largest` is null but for AMSGrad. Afterwards no parameter has a
+// gradient, so that the next backward pass hands over its buffers and adds nothing. `lr` is a float64
+// scalar on the CPU, and a float32 scalar on a GPU for parameters there, whose kernels read it when they
+// run.
+char *almt_adam_step(at::Tensor **parameters, at::Tensor **averages, at::Tensor **squares,
+                     at::Tensor **largest, at::Tensor **steps, size_t n, at::Tensor *lr,
+                     double beta1, double beta2, double weight_decay, double eps, bool decoupled) {
   return guarded([&] {
     c10::NoGradGuard no_grad;
-    std::vector<at::Tensor> params, grads, exp_avgs, exp_avg_sqs, state_steps;
+    std::vector<at::Tensor> params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps;
     for (size_t i = 0; i < n; i++) {
       at::Tensor &grad = parameters[i]->mutable_grad();
       if (!grad.defined()) {
@@ -67,12 +72,22 @@ char *almt_adamw_step(at::Tensor **parameters, at::Tensor **averages, at::Tensor
       grads.push_back(grad.contiguous());
       exp_avgs.push_back(*averages[i]);
       exp_avg_sqs.push_back(*squares[i]);
+      if (largest) {
+        max_exp_avg_sqs.push_back(*largest[i]);
+      }
       state_steps.push_back(*steps[i]);
     }
     if (!params.empty()) {
       at::_foreach_add_(state_steps, 1);
-      at::_fused_adamw_(params, grads, exp_avgs, exp_avg_sqs, {}, state_steps, *lr, beta1, beta2,
-                        weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
+      using Fused = void(at::TensorList, at::TensorList, at::TensorList, at::TensorList,
+                         at::TensorList, at::TensorList, const at::Tensor &, double, double, double,
+                         double, bool, bool, const std::optional<at::Tensor> &,
+                         const std::optional<at::Tensor> &);
+      Fused *const fused = decoupled ? static_cast<Fused *>(at::_fused_adamw_)
+                                       : static_cast<Fused *>(at::_fused_adam_);
+      fused(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, *lr, beta1, beta2,
+            weight_decay, eps, /*amsgrad=*/largest != nullptr, /*maximize=*/false, std::nullopt,
+            std::nullopt);
     }
     for (size_t i = 0; i < n; i++) {
       parameters[i]->mutable_grad().reset();
@@ -85,6 +100,31 @@ void almt_drop_gradients(at::Tensor **parameters, size_t n) {
   for (size_t i = 0; i < n; i++) {
     parameters[i]->mutable_grad().reset();
   }
+}
+
+// A mask of the shape of `like` on the CPU; see `Kernels::mask`. It does not depend on how many threads
+// make it.
+char *almt_mask(at::Tensor *like, uint64_t key, uint32_t n_dropped, float kept,
+                at::Tensor **output) {
+  return guarded([&] {
+    at::Tensor mask = at::empty(like->sizes(), at::TensorOptions().dtype(at::kFloat));
+    const int64_t n_values = mask.numel(), n_pieces = (n_values + MASKED - 1) / MASKED;
+    float *const values = mask.mutable_data_ptr<float>();
+    at::parallel_for(0, n_pieces, /*grain_size=*/1 << 9, [&](int64_t first, int64_t last) {
+      kernels().mask(key, first * MASKED, std::min(last * MASKED, n_values), n_dropped, kept, values);
+    });
+    *output = new at::Tensor(std::move(mask));
+  });
+}
+
+// Where a GPU's own generator goes on from.
+char *almt_seed_gpu(int device, uint64_t seed) {
+  return guarded([&] {
+    at::Generator generator =
+        at::globalContext().defaultGenerator(at::Device(at::kCUDA, static_cast<at::DeviceIndex>(device)));
+    std::lock_guard<std::mutex> lock(generator.mutex());
+    generator.set_current_seed(seed);
+  });
 }
 
 // From now on an operation without a deterministic form is an error.

@@ -99,7 +99,6 @@ impl Fit<'_> {
         let is_recorded = phases.len() == 1
             && accumulate == 1
             && models.can_be_recorded()
-            && !trains_encoder
             && optimizers.iter().all(Optimizer::can_be_recorded)
             && !phases.iter().any(|phase| phase.schedule.is_per_step());
         for (phase_idx, (phase, optimizer)) in phases.iter().zip(optimizers).enumerate() {
@@ -137,24 +136,28 @@ impl Fit<'_> {
             let order = interleaved(&orders, batch_size);
             split.each_chunk(&order, batch_size * n_models, |chunk| {
                 let n_batch = chunk.indices.size()[0] / n_models as i64;
+                let place = step_of_run(epoch, phases.len() * n_batches, losses.len());
+                let dropout = Dropout::new(seeds[0], place);
+                let prepare = || Ok(dropout.begin(split.device())?);
                 let (loss, absolute) = if is_recorded && chunk.read.is_none() {
                     let (models, optimizer) = (&*models, &*optimizer);
-                    let results = replay.run(Pass::Training, &chunk.indices, |indices| {
-                        // A recording that failed may have left some.
-                        native::drop_gradients(&trainable);
-                        let chunk = Chunk { indices: indices.shallow_clone(), read: None };
-                        let Passed { loss, absolute, .. } = pass(models, chunk, None)?;
-                        optimizer.step()?;
-                        Ok(vec![loss, absolute])
-                    })?;
+                    let results =
+                        replay.run(Pass::Training, &chunk.indices, prepare, |indices| {
+                            // A recording that failed may have left some.
+                            native::drop_gradients(&trainable);
+                            let chunk = Chunk { indices: indices.shallow_clone(), read: None };
+                            let Passed { loss, absolute, .. } = pass(models, chunk, Some(dropout))?;
+                            optimizer.clip_values();
+                            optimizer.step()?;
+                            Ok(vec![loss, absolute])
+                        })?;
                     let [loss, absolute] = &*results else { return Ok(()) };
                     (loss.copy(), absolute.shallow_clone())
                 } else {
+                    prepare()?;
                     if n_waiting == 0 {
                         native::drop_gradients(&trainable);
                     }
-                    let place = step_of_run(epoch, phases.len() * n_batches, losses.len());
-                    let dropout = Dropout::new(seeds[0], place);
                     let Passed { outputs, batch, loss, absolute } =
                         pass(models, chunk, Some(dropout))?;
                     optimizer.clip_values();
@@ -271,9 +274,12 @@ impl Fit<'_> {
                 let results = if chunk.read.is_some() || !can_be_recorded {
                     forward(chunk)?
                 } else {
-                    self.replay.run(Pass::Prediction(split.name()), &chunk.indices, |indices| {
-                        forward(Chunk { indices: indices.shallow_clone(), read: None })
-                    })?
+                    self.replay.run(
+                        Pass::Prediction(split.name()),
+                        &chunk.indices,
+                        || Ok(()),
+                        |indices| forward(Chunk { indices: indices.shallow_clone(), read: None }),
+                    )?
                 };
                 parts.extend(results.iter().map(|pred| pred.view([n_models as i64, -1]).copy()));
                 Ok(())

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::weights::Tensors;
-use crate::native::{self, AdamwConstants, AdamwState};
+use crate::native::{self, AdamConstants, AdamState};
 use crate::run::recipe::{Group as GroupOfRecipe, Moments, Phase, Rule};
-use crate::run::schedule::Schedule;
 
 /// Parameters of one learning rate.
 #[derive(Debug)]
@@ -52,35 +51,6 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// AdamW with the constants of the released code of ALMT: one decay for every trainable parameter,
-    /// and a rate for each of `n_groups` groups, of which `group` gives the number.
-    pub fn adamw(
-        parameters: &Tensors,
-        weight_decay: f64,
-        n_groups: usize,
-        group: impl Fn(&str) -> usize,
-    ) -> Optimizer {
-        let groups = (0..n_groups).map(|idx| GroupOfRecipe {
-            name: idx.to_string(),
-            prefixes: vec![],
-            lr: 0.0,
-            weight_decay,
-        });
-        let phase = Phase {
-            name: String::new(),
-            optimizer: Rule::AdamW(Moments::default()),
-            clip_norm: None,
-            clip_value: None,
-            schedule: Schedule::Constant {},
-            groups: groups.collect(),
-        };
-        let mut dealt = vec![Vec::new(); n_groups];
-        for name in parameters.keys() {
-            dealt[group(name)].push(name.clone());
-        }
-        Optimizer::new(&phase, &dealt, parameters)
-    }
-
     /// The optimizer of a phase, whose groups have the parameters that `dealt` names. Learning rates are
     /// zero until [`set_lrs`](Optimizer::set_lrs).
     pub fn new(phase: &Phase, dealt: &[Vec<String>], parameters: &Tensors) -> Optimizer {
@@ -127,9 +97,8 @@ impl Optimizer {
 
     /// Whether a step does the same operations every time, so that it can be recorded.
     pub fn can_be_recorded(&self) -> bool {
-        matches!(self.rule, Rule::AdamW(Moments { amsgrad: false, .. }))
-            && self.clip_norm.is_none()
-            && self.clip_value.is_none()
+        // The others' learning rates are numbers that a recording would keep.
+        matches!(self.rule, Rule::Adam(_) | Rule::AdamW(_))
     }
 
     /// Bounds the entries of the gradients, as recipes that add up the gradients of several batches do
@@ -151,9 +120,8 @@ impl Optimizer {
         }
         for group in &self.groups {
             match self.rule {
-                Rule::AdamW(Moments { betas, eps, amsgrad: false }) => {
-                    adamw_step(group, betas, eps)?;
-                }
+                Rule::Adam(moments) => adam_step(group, moments, false)?,
+                Rule::AdamW(moments) => adam_step(group, moments, true)?,
                 rule => {
                     tch::no_grad(|| group.slots.iter().for_each(|slot| step(rule, group, slot)));
                     native::drop_gradients(&group.parameters());
@@ -211,75 +179,132 @@ impl Group {
 }
 
 /// libtorch's fused step, which a GPU does in one kernel.
-fn adamw_step(group: &Group, [beta1, beta2]: [f64; 2], eps: f64) -> Result<(), TchError> {
+fn adam_step(group: &Group, moments: Moments, is_decoupled: bool) -> Result<(), TchError> {
     let memory = |idx: usize| -> Vec<Tensor> {
         group.slots.iter().map(|slot| slot.memory[idx].shallow_clone()).collect()
     };
     let (averages, squares) = (memory(0), memory(1));
+    let largest = moments.amsgrad.then(|| memory(2));
     let steps: Vec<Tensor> = group.slots.iter().map(|slot| slot.steps.shallow_clone()).collect();
-    let state = AdamwState {
+    let state = AdamState {
         parameters: &group.parameters(),
         averages: &averages,
         squares: &squares,
+        largest: largest.as_deref(),
         steps: &steps,
     };
-    let constants = AdamwConstants { beta1, beta2, weight_decay: group.weight_decay, eps };
-    native::adamw_step(&state, &group.lr, constants)
+    let Moments { betas, eps, .. } = moments;
+    let constants = AdamConstants { betas, weight_decay: group.weight_decay, is_decoupled, eps };
+    native::adam_step(&state, &group.lr, constants)
 }
 
-/// One step of one parameter.
+/// One step of one parameter by another rule than Adam's.
 fn step(rule: Rule, group: &Group, slot: &Slot) {
     let gradient = slot.parameter.grad();
     if !gradient.defined() {
         return;
     }
     let mut parameter = slot.parameter.detach();
-    let (lr, decay) = (group.lr_value, group.weight_decay);
     let mut steps = slot.steps.shallow_clone();
     let _ = steps.g_add_scalar_(1.0);
-    let is_decoupled = matches!(rule, Rule::AdamW(_));
-    let gradient = match decay {
+    let gradient = match group.weight_decay {
         0.0 => gradient,
-        _ if is_decoupled => {
-            let _ = parameter.g_mul_scalar_(1.0 - lr * decay);
-            gradient
-        }
         decay => gradient + &parameter * decay,
     };
-    let memory: Vec<Tensor> = slot.memory.iter().map(Tensor::shallow_clone).collect();
-    let update = match (rule, &*memory) {
-        (Rule::Adam(moments) | Rule::AdamW(moments), [average, square, ..]) => {
-            let Moments { betas: [beta1, beta2], eps, .. } = moments;
-            let n_steps = slot.steps.double_value(&[]);
-            let [mut average, mut square] = [average, square].map(Tensor::shallow_clone);
-            let _ = average.lerp_(&gradient, 1.0 - beta1);
-            let _ = square.g_mul_scalar_(beta2);
-            let _ = square.g_add_(&(&gradient * &gradient * (1.0 - beta2)));
-            let largest = match memory.get(2) {
-                None => square,
-                Some(largest) => {
-                    let mut largest = largest.shallow_clone();
-                    largest.copy_(&largest.maximum(&square));
-                    largest
-                }
-            };
-            let root = largest.sqrt() / (1.0 - beta2.powf(n_steps)).sqrt() + eps;
-            average / root * (lr / (1.0 - beta1.powf(n_steps)))
-        }
+    let change = match (rule, &*slot.memory) {
         (Rule::RmsProp { alpha, eps }, [square]) => {
             let mut square = square.shallow_clone();
             let _ = square.g_mul_scalar_(alpha);
             let _ = square.g_add_(&(&gradient * &gradient * (1.0 - alpha)));
-            gradient / (square.sqrt() + eps) * lr
+            gradient / (square.sqrt() + eps)
         }
         (Rule::Sgd { momentum }, [buffer]) => {
             let mut buffer = buffer.shallow_clone();
             // The first step puts the gradient there as it is.
             let _ = buffer.g_mul_scalar_(momentum);
             let _ = buffer.g_add_(&gradient);
-            buffer * lr
+            buffer.shallow_clone()
         }
-        _ => gradient * lr,
+        _ => gradient,
     };
-    let _ = parameter.g_sub_(&update);
+    let _ = parameter.g_sub_(&(change * group.lr_value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRADIENTS: [[f32; 4]; 3] =
+        [[0.3, -0.1, 2.0, 0.0], [-0.2, 0.4, 1.0, 0.01], [0.05, -3.0, -0.5, 0.0]];
+
+    /// A parameter after three steps along [`GRADIENTS`] at a rate of 0.1.
+    fn stepped(phase: &str) -> Vec<f64> {
+        let phase: Phase = toml::from_str(phase).unwrap();
+        let parameter = Tensor::from_slice(&[1.0_f32, -2.0, 0.5, 3.0]).set_requires_grad(true);
+        let parameters = Tensors::from([("p".to_owned(), parameter.shallow_clone())]);
+        let mut optimizer = Optimizer::new(&phase, &[vec!["p".into()]], &parameters);
+        optimizer.set_lrs(&[0.1]);
+        for gradient in GRADIENTS {
+            (&parameter * Tensor::from_slice(&gradient)).sum(Kind::Float).backward();
+            optimizer.clip_values();
+            optimizer.step().unwrap();
+        }
+        Vec::try_from(parameter.detach().to_kind(Kind::Double)).unwrap()
+    }
+
+    /// Parameters of `torch.optim` and `torch.nn.utils.clip_grad_*` of PyTorch 2.11.
+    #[test]
+    fn steps_are_those_of_pytorch() {
+        let second = "betas = [0.8, 0.9], eps = 1e-6";
+        for (optimizer, clip, decay, expected) in [
+            ("kind = 'adam'", "", 0.05, [0.83035403, -1.86436892, 0.24949443, 2.70025873]),
+            (
+                &format!("kind = 'adam', {second}"),
+                "",
+                0.05,
+                [0.83758146, -1.86636257, 0.25525466, 2.70030332],
+            ),
+            (
+                &format!("kind = 'adam', amsgrad = true, {second}"),
+                "",
+                0.05,
+                [0.83821529, -1.86636257, 0.25657558, 2.70030332],
+            ),
+            ("kind = 'adamw'", "", 0.05, [0.85184520, -1.86941636, 0.24441694, 2.82366157]),
+            (
+                &format!("kind = 'adamw', amsgrad = true, {second}"),
+                "",
+                0.05,
+                [0.86140662, -1.86926365, 0.25146511, 2.82507515],
+            ),
+            ("kind = 'rmsprop'", "", 0.05, [0.31377840, -0.87759471, -0.69715989, 1.05044961]),
+            ("kind = 'sgd'", "", 0.05, [0.97027409, -1.70004964, 0.24503241, 2.95422959]),
+            (
+                "kind = 'sgd', momentum = 0.9",
+                "",
+                0.05,
+                [0.92423910, -1.69302952, -0.19167009, 2.91431451],
+            ),
+            (
+                "kind = 'sgd'",
+                "clip_norm = 0.8",
+                0.0,
+                [1.00143754, -1.94635892, 0.36110523, 2.99926972],
+            ),
+            (
+                "kind = 'sgd'",
+                "clip_value = 0.25",
+                0.0,
+                [0.99000001, -1.99000013, 0.47499999, 2.99900007],
+            ),
+        ] {
+            let phase = format!(
+                "name = 'main'\noptimizer = {{ {optimizer} }}\n{clip}\n\
+                 groups = [{{ name = 'rest', lr = 0.1, weight_decay = {decay} }}]"
+            );
+            for (found, expected) in stepped(&phase).into_iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-6, "{phase}: {found} for {expected}");
+            }
+        }
+    }
 }

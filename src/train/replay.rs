@@ -37,13 +37,16 @@ impl<K: Ord> Replay<K> {
     /// Does `work` on the samples at `indices`, int64 on the device, and returns its results, which
     /// may be overwritten when work of the same `kind` is done next.
     ///
-    /// `work` is the same for all batches of a kind and size, but for the indices that it is given.
+    /// `work` is the same for all batches of a kind and size, but for the indices that it is given, and
+    /// for what `prepare` sets before it, which is no part of a recording.
     pub(super) fn run(
         &mut self,
         kind: K,
         indices: &Tensor,
+        prepare: impl Fn() -> Result<(), TrainError>,
         work: impl Fn(&Tensor) -> Result<Vec<Tensor>, TrainError>,
     ) -> Result<Vec<Tensor>, TrainError> {
+        prepare()?;
         if !self.records {
             return work(indices);
         }
@@ -61,6 +64,7 @@ impl<K: Ord> Replay<K> {
                 Err(error) => {
                     eprintln!("warning: steps are done piece by piece: {error}");
                     self.records = false;
+                    prepare()?;
                     return work(indices);
                 }
             }
