@@ -48,7 +48,9 @@ struct GatherRows : torch::autograd::Function<GatherRows> {
     const auto size = x.sizes();
     const Tensor by_group = x.view({size[0], -1, size[3]}), by_sample = x.flatten(0, 1);
     const Tensor scores = at::bmm(by_group, queries.transpose(1, 2));
-    const Tensor p = scores.view({by_sample.size(0), size[2], -1}).softmax(1);
+    // Autocast has it in float32.
+    const Tensor p =
+        scores.view({by_sample.size(0), size[2], -1}).softmax(1).to(x.scalar_type());
     context->save_for_backward({x, queries, p});
     const Tensor gathered = at::bmm(p.transpose(1, 2), by_sample);
     return gathered.view({size[0], size[1], -1, size[3]});

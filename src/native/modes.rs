@@ -17,13 +17,38 @@ unsafe extern "C" {
     fn almt_count_end() -> usize;
 }
 
-/// Says whether float32 products on a GPU may be made of TF32, for the whole process.
+/// Has float32 products and recurrent layers on a GPU computed in float32, which is not libtorch's own
+/// choice for all of them.
 ///
 /// # Errors
 /// libtorch fails.
-pub fn allow_tf32(allowed: bool) -> Result<(), TchError> {
+pub fn forbid_tf32() -> Result<(), TchError> {
     // SAFETY: sets flags of libtorch.
-    answer(unsafe { almt_allow_tf32(allowed) })
+    answer(unsafe { almt_allow_tf32(false) })
+}
+
+/// While it lives, float32 products and recurrent layers on a GPU may be made of TF32, in the whole
+/// process: the threads of a backward pass, too.
+#[derive(Debug)]
+pub struct Tf32(());
+
+impl Tf32 {
+    /// Begins.
+    ///
+    /// # Errors
+    /// libtorch fails.
+    pub fn begin() -> Result<Tf32, TchError> {
+        // SAFETY: sets flags of libtorch.
+        answer(unsafe { almt_allow_tf32(true) })?;
+        Ok(Tf32(()))
+    }
+}
+
+impl Drop for Tf32 {
+    fn drop(&mut self) {
+        // A failure leaves nothing to do.
+        let _ = forbid_tf32();
+    }
 }
 
 /// While it lives, this thread's operations on one device choose bfloat16 where that is safe

@@ -12,6 +12,7 @@ use tch::{Device, TchError};
 
 use super::libtorch_version;
 use crate::native::cuda::{self, LoadError};
+use crate::native::modes;
 use crate::words::human_bytes;
 
 /// A device as the command line spells it.
@@ -217,7 +218,8 @@ pub fn load(libtorch: Option<&Path>) -> Result<(Candidate, usize), NoCuda> {
                 LoadError::Library(problem) => Unfit::Load { path, problem },
                 LoadError::Shim(problem) => Unfit::Shim { path, problem },
             })?;
-            cuda::count().map_err(|error| Unfit::NoGpu { problem: words(error) })
+            let usable = modes::forbid_tf32().and_then(|()| cuda::count());
+            usable.map_err(|error| Unfit::NoGpu { problem: words(error) })
         }) {
             Ok(n_gpus) => return Ok((candidate, n_gpus)),
             Err(problem) => {

@@ -15,7 +15,8 @@ use super::run::{Progress, predict_batch};
 use crate::corpus::SplitName;
 use crate::model::contract::{At, Batch, Losses as ModelLosses, Outputs, Pass as ForwardPass};
 use crate::model::{Dropout, Trace};
-use crate::native::{self, modes::Autocast};
+use crate::native;
+use crate::native::modes::{Autocast, Tf32};
 use crate::run::preset::{Preset, Remainder, Training};
 use crate::run::recipe::Group;
 use crate::run::schedule::Moment;
@@ -113,6 +114,10 @@ impl Fit<'_> {
             };
             optimizer.set_lrs(&rates(0));
             let pass = |models: &Models, chunk: Chunk, dropout: Option<Dropout>| {
+                let _tf32 = match settings.precision {
+                    Precision::Tf32 => Some(Tf32::begin()?),
+                    _ => None,
+                };
                 let batch = split.batch(chunk);
                 let mut trace = Trace::default();
                 let mut pass = ForwardPass { dropout, is_training: true, trace: &mut trace };

@@ -24,7 +24,6 @@ use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Modality, SplitName};
 use crate::model::contract::Pass;
 use crate::model::{ENCODER, Trace};
-use crate::native;
 use crate::pretrained::Pretrained;
 use crate::run::folder::{self, CONFIG, STATE, io, write_json};
 use crate::run::metrics::{self, Metrics};
@@ -33,7 +32,7 @@ use crate::run::preset::Preset;
 use crate::run::recipe::{self, Group, Phase};
 use crate::run::record::{EpochRecord, FittedLength, RunResult};
 use crate::run::schedule::Moment;
-use crate::run::settings::{Precision, TrainSettings};
+use crate::run::settings::TrainSettings;
 
 /// The samples of a run.
 pub struct TrainingData {
@@ -143,7 +142,6 @@ pub fn train_together(
             folder::write_config(out, settings)?;
         }
     }
-    native::modes::allow_tf32(settings.precision == Precision::Tf32)?;
     let mut settings = settings.clone();
     settings.hyper_parameters = recipe_of(&settings);
     let settings = &settings;
