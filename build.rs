@@ -8,10 +8,7 @@ fn main() {
         "shim.cpp",
         "frame_attention.cpp",
         "token_attention.cpp",
-        "row_attention.cpp",
-        "residual_blocks.cpp",
         "batched.cpp",
-        "normed.h",
         "kernels.h",
         "kernels.cpp",
         "count.cpp",
@@ -67,16 +64,8 @@ fn compile_shim(libtorch: &std::path::Path) {
     }
     // For headers that name what libtorch does not bring.
     build.flag("-idirafter").flag("src/native/absent");
-    let sources = [
-        "shim",
-        "frame_attention",
-        "token_attention",
-        "row_attention",
-        "residual_blocks",
-        "batched",
-        "count",
-    ]
-    .map(|name| format!("src/native/{name}.cpp"));
+    let sources = ["shim", "frame_attention", "token_attention", "batched", "count"]
+        .map(|name| format!("src/native/{name}.cpp"));
     build.files(sources).compile("almt_shim");
 }
 

@@ -13,7 +13,6 @@ mod tests;
 
 use tch::Tensor;
 
-use attention::LANES;
 pub use attention::{
     Attention, Projection, Source, TokenSource, attention_weights, gather, is_native, join_heads,
     softmax, split_heads,
@@ -22,8 +21,6 @@ pub use batch_norm::BatchNorm;
 pub use init::Init;
 pub use lstm::Lstm;
 pub use subnet::{SubnetSizes, Subnets, with_one_before};
-
-use crate::native;
 
 /// `y = x W^T + b`, initialised as PyTorch does: uniform within 1/sqrt(n_in).
 #[derive(Debug)]
@@ -160,29 +157,7 @@ impl TransformerLayer {
     /// What becomes of `target` `[batch or 1, n_targets, dim]` and of what it gathered `[batch,
     /// n_targets, heads * dim_head]`, `[batch, n_targets, dim]`.
     fn after_attention(&self, target: &Tensor, gathered: &Tensor) -> Tensor {
-        let FeedForward { norm, expand, reduce } = &self.feed_forward;
-        let to_out = &self.attention.to_out;
-        if is_native(gathered)
-            && target.size()[2] % LANES == 0
-            && let [Some(out_bias), Some(expand_bias), Some(reduce_bias)] =
-                [&to_out.bias, &expand.bias, &reduce.bias]
-        {
-            let inputs = [
-                gathered,
-                target,
-                &to_out.weight,
-                out_bias,
-                &norm.weight,
-                &norm.bias,
-                &expand.weight,
-                expand_bias,
-                &reduce.weight,
-                reduce_bias,
-            ];
-            return native::after_attention(inputs, norm.eps)
-                .expect("the shapes are those of one model");
-        }
-        let x = to_out.forward(gathered) + target;
+        let x = self.attention.to_out.forward(gathered) + target;
         self.feed_forward.forward(&x) + x
     }
 

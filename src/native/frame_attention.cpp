@@ -10,10 +10,14 @@
 
 #include "guarded.h"
 #include "kernels.h"
-#include "normed.h"
 
 namespace almt {
 namespace {
+
+using at::Tensor;
+
+const float *at(const Tensor &tensor) { return tensor.const_data_ptr<float>(); }
+float *mutable_at(const Tensor &tensor) { return tensor.mutable_data_ptr<float>(); }
 
 // Samples that go through the heads together, so that what belongs to a head stays in the cache, and
 // groups that are summed one by one: a group is one task, whatever the number of threads, so that every

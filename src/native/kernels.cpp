@@ -358,18 +358,14 @@ struct Rows {
   int64_t stride;
 };
 
-// `left right`, of `n_rows` rows, which is added to `out` or takes its place. `left` has its rows, and
-// the values of a row, so far apart.
+// `left right`, of `n_rows` rows. `left` has its rows, and the values of a row, so far apart.
 INLINE void weighted(const TokenExtents &e, int64_t n_rows, const float *left, int64_t left_rows,
-                     int64_t left_values, Rows right, int64_t length, bool add, float *out,
+                     int64_t left_values, Rows right, int64_t length, float *out,
                      int64_t out_stride) {
   pieces<ROWS>(n_rows, [&](auto rows, int64_t row) {
     strips(e.dim, [&](auto vectors, int64_t start) {
       float *own = out + row * out_stride + start;
       Tile<rows.value, vectors.value> tile{};
-      if (add) {
-        load(tile, own, out_stride);
-      }
       multiply(tile, left + row * left_rows, left_rows, left_values, right.at + start,
                right.stride, length);
       store(own, out_stride, tile);
@@ -378,7 +374,7 @@ INLINE void weighted(const TokenExtents &e, int64_t n_rows, const float *left, i
 }
 
 void attend(const TokenExtents &e, float scale, const float *q, const float *k, const float *v,
-            float *weights, bool add, float *out) {
+            float *weights, float *out) {
   scores(e, q, e.query_stride, k, [&](int64_t query, int64_t key, float product) {
     weights[query * e.width + key] = product * scale;
   });
@@ -403,13 +399,13 @@ void attend(const TokenExtents &e, float scale, const float *q, const float *k, 
       store(at + i, load(at + i) * share);
     }
   }
-  weighted(e, e.queries, weights, e.width, 1, {v, e.key_stride}, e.keys, add, out, e.out_stride);
+  weighted(e, e.queries, weights, e.width, 1, {v, e.key_stride}, e.keys, out, e.query_stride);
 }
 
 void unattend(const TokenExtents &e, float scale, const float *q, const float *k, const float *v,
-              const float *weights, const float *d_out, float *room, bool add, float *d_q,
-              float *d_k, float *d_v) {
-  scores(e, d_out, e.out_stride, v, [&](int64_t query, int64_t key, float product) {
+              const float *weights, const float *d_out, float *room, float *d_q, float *d_k,
+              float *d_v) {
+  scores(e, d_out, e.query_stride, v, [&](int64_t query, int64_t key, float product) {
     room[query * e.width + key] = product;
   });
   for (int64_t query = 0; query < e.queries; query++) {
@@ -423,174 +419,10 @@ void unattend(const TokenExtents &e, float scale, const float *q, const float *k
       d[key] = own[key] * (d[key] - mean) * scale;
     }
   }
-  weighted(e, e.queries, room, e.width, 1, {k, e.key_stride}, e.keys, add, d_q, e.query_stride);
-  weighted(e, e.keys, room, 1, e.width, {q, e.query_stride}, e.queries, false, d_k, e.key_stride);
-  weighted(e, e.keys, weights, 1, e.width, {d_out, e.out_stride}, e.queries, false, d_v,
+  weighted(e, e.queries, room, e.width, 1, {k, e.key_stride}, e.keys, d_q, e.query_stride);
+  weighted(e, e.keys, room, 1, e.width, {q, e.query_stride}, e.queries, d_k, e.key_stride);
+  weighted(e, e.keys, weights, 1, e.width, {d_out, e.query_stride}, e.queries, d_v,
            e.key_stride);
-}
-
-void attend_rows(const RowExtents &e, const float *queries, const float *x, float *weights,
-                 float *gathered) {
-  pieces<ROWS>(e.rows, [&](auto rows, int64_t row) {
-    strips(e.lanes, [&](auto vectors, int64_t start) {
-      Tile<rows.value, vectors.value> tile{};
-      multiply(tile, x + row * e.dim, e.dim, 1, queries + start, e.lanes, e.dim);
-      store(weights + row * e.lanes + start, e.lanes, tile);
-    });
-  });
-  for (int64_t lane = 0; lane < e.lanes; lane += LANES) {
-    float *const own = weights + lane;
-    Vector most = load(own), total{};
-    for (int64_t row = 1; row < e.rows; row++) {
-      most = larger(load(own + row * e.lanes), most);
-    }
-    for (int64_t row = 0; row < e.rows; row++) {
-      const Vector weight = exponential(load(own + row * e.lanes) - most);
-      total += weight;
-      store(own + row * e.lanes, weight);
-    }
-    const Vector share = all(1) / total;
-    for (int64_t row = 0; row < e.rows; row++) {
-      store(own + row * e.lanes, load(own + row * e.lanes) * share);
-    }
-  }
-  pieces<ROWS>(e.lanes, [&](auto lanes, int64_t lane) {
-    strips(e.dim, [&](auto vectors, int64_t start) {
-      Tile<lanes.value, vectors.value> tile{};
-      multiply(tile, weights + lane, 1, e.lanes, x + start, e.dim, e.rows);
-      store(gathered + lane * e.dim + start, e.dim, tile);
-    });
-  });
-}
-
-void unattend_rows(const RowExtents &e, const float *queries, const float *x, const float *weights,
-                   const float *d_gathered, float *room, float *d_products, float *d_queries,
-                   float *d_x) {
-  for (int64_t lane = 0; lane < e.lanes; lane++) {
-    for (int64_t i = 0; i < e.dim; i++) {
-      room[i * e.lanes + lane] = d_gathered[lane * e.dim + i];
-    }
-  }
-  pieces<ROWS>(e.rows, [&](auto rows, int64_t row) {
-    strips(e.lanes, [&](auto vectors, int64_t start) {
-      Tile<rows.value, vectors.value> tile{};
-      multiply(tile, x + row * e.dim, e.dim, 1, room + start, e.lanes, e.dim);
-      store(d_products + row * e.lanes + start, e.lanes, tile);
-    });
-  });
-  for (int64_t lane = 0; lane < e.lanes; lane += LANES) {
-    const float *const own = weights + lane;
-    float *const d = d_products + lane;
-    Vector mean{};
-    for (int64_t row = 0; row < e.rows; row++) {
-      mean += load(own + row * e.lanes) * load(d + row * e.lanes);
-    }
-    for (int64_t row = 0; row < e.rows; row++) {
-      store(d + row * e.lanes, load(own + row * e.lanes) * (load(d + row * e.lanes) - mean));
-    }
-  }
-  pieces<ROWS>(e.rows, [&](auto rows, int64_t row) {
-    strips(e.dim, [&](auto vectors, int64_t start) {
-      const int64_t place = row * e.lanes;
-      Tile<rows.value, vectors.value> tile{};
-      multiply(tile, weights + place, e.lanes, 1, d_gathered + start, e.dim, e.lanes);
-      multiply(tile, d_products + place, e.lanes, 1, queries + start, e.dim, e.lanes);
-      store(d_x + row * e.dim + start, e.dim, tile);
-    });
-  });
-  if (d_queries) {
-    pieces<ROWS>(e.lanes, [&](auto lanes, int64_t lane) {
-      strips(e.dim, [&](auto vectors, int64_t start) {
-        Tile<lanes.value, vectors.value> tile{};
-        multiply(tile, d_products + lane, 1, e.lanes, x + start, e.dim, e.rows);
-        store(d_queries + lane * e.dim + start, e.dim, tile);
-      });
-    });
-  }
-}
-
-void product(int64_t n_rows, int64_t length, int64_t width, const float *left, int64_t left_stride,
-             const float *right, const float *bias, float *out, int64_t out_stride) {
-  strips(width, [&](auto vectors, int64_t start) {
-    pieces<ROWS>(n_rows, [&](auto rows, int64_t row) {
-      Tile<rows.value, vectors.value> tile{};
-      if (bias) {
-        load(tile, bias + start, 0);
-      }
-      multiply(tile, left + row * left_stride, left_stride, 1, right + start, width, length);
-      store(out + row * out_stride + start, out_stride, tile);
-    });
-  });
-}
-
-void normalise(int64_t n_rows, int64_t dim, float eps, const float *x, float *normed,
-               float *scale) {
-  const float share = 1 / static_cast<float>(dim);
-  for (int64_t row = 0; row < n_rows; row++, x += dim, normed += dim) {
-    Vector total{}, squares{};
-    for (int64_t i = 0; i < dim; i += LANES) {
-      total += load(x + i);
-    }
-    const Vector mean = all(sum(total) * share);
-    for (int64_t i = 0; i < dim; i += LANES) {
-      const Vector centred = load(x + i) - mean;
-      squares += centred * centred;
-      store(normed + i, centred);
-    }
-    scale[row] = 1 / __builtin_sqrtf(sum(squares) * share + eps);
-    for (int64_t i = 0; i < dim; i += LANES) {
-      store(normed + i, load(normed + i) * all(scale[row]));
-    }
-  }
-}
-
-void unnormalise(int64_t n_rows, int64_t dim, const float *normed, const float *scale,
-                 const float *d_normed, const float *also, float *d_x) {
-  const float share = 1 / static_cast<float>(dim);
-  for (int64_t row = 0; row < n_rows; row++, normed += dim, d_normed += dim, d_x += dim) {
-    Vector total{}, products{};
-    for (int64_t i = 0; i < dim; i += LANES) {
-      total += load(d_normed + i);
-      products += load(d_normed + i) * load(normed + i);
-    }
-    const Vector mean = all(sum(total) * share), along = all(sum(products) * share);
-    for (int64_t i = 0; i < dim; i += LANES) {
-      const Vector centred = load(d_normed + i) - mean - load(normed + i) * along;
-      const Vector others = also ? load(also + row * dim + i) : Vector{};
-      store(d_x + i, others + centred * all(scale[row]));
-    }
-  }
-}
-
-void fold(int64_t n_rows, int64_t dim, const float *weight, const float *gamma, const float *beta,
-          const float *bias, float *folded, float *offset) {
-  for (int64_t row = 0; row < n_rows; row++, weight += dim, folded += dim) {
-    Vector product{};
-    for (int64_t i = 0; i < dim; i += LANES) {
-      const Vector values = load(weight + i);
-      product += values * load(beta + i);
-      store(folded + i, values * load(gamma + i));
-    }
-    offset[row] = sum(product) + (bias ? bias[row] : 0);
-  }
-}
-
-void unfold(int64_t n_rows, int64_t dim, const float *weight, const float *gamma,
-            const float *beta, const float *d_folded, const float *d_offset, float *d_weight,
-            float *d_gamma, float *d_beta) {
-  for (int64_t i = 0; i < dim; i += LANES) {
-    const Vector scale = load(gamma + i), shift = load(beta + i);
-    Vector d_scale{}, d_shift{};
-    for (int64_t row = 0; row < n_rows; row++) {
-      const Vector values = load(weight + row * dim + i), d = load(d_folded + row * dim + i);
-      const Vector d_own = all(d_offset[row]);
-      d_scale += d * values;
-      d_shift += d_own * values;
-      store(d_weight + row * dim + i, d * scale + d_own * shift);
-    }
-    store(d_gamma + i, d_scale);
-    store(d_beta + i, d_shift);
-  }
 }
 
 typedef uint32_t Words[LANES];
@@ -647,9 +479,7 @@ void mask(uint64_t key, int64_t first, int64_t last, uint32_t n_dropped, float k
   }
 }
 
-constexpr Kernels table{transpose, scales,      weigh,         unweigh, unsum,     unscale,     attend,
-                        unattend,  attend_rows, unattend_rows, product, normalise, unnormalise, fold,
-                        unfold,    mask};
+constexpr Kernels table{transpose, scales, weigh, unweigh, unsum, unscale, attend, unattend, mask};
 
 } // namespace
 

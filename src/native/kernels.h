@@ -22,19 +22,13 @@ struct FrameExtents {
   int64_t value_width;
 };
 
-// Extents of the matrices of one sample and one head: queries, keys and values, and what the queries
-// gather, whose rows are so far apart.
+// Extents of the matrices of one sample and one head: queries, keys and values, whose rows are so far
+// apart.
 struct TokenExtents {
   int64_t queries, keys, dim;
-  int64_t query_stride, key_stride, out_stride;
+  int64_t query_stride, key_stride;
   // Of a row of weights: the keys, and what fills up a multiple of LANES.
   int64_t width;
-};
-
-// Extents of the matrices of one sample and all its heads: lanes, each a query of a head, rows and what
-// they have, all of one width.
-struct RowExtents {
-  int64_t lanes, rows, dim;
 };
 
 // Matrices are contiguous, the last axis being the width, the features or the width of a value; but
@@ -77,52 +71,14 @@ struct Kernels {
                   const float *scale, float *d_scale, float *room, float *d_gram, float *d_cross,
                   float *d_rest);
 
-  // The softmax of `scale q k^T`, [queries, width], and what it gathers of the values, which is added
-  // to `out` or takes its place.
+  // The softmax of `scale q k^T`, [queries, width], and what it gathers of the values.
   void (*attend)(const TokenExtents &e, float scale, const float *q, const float *k,
-                 const float *v, float *weights, bool add, float *out);
+                 const float *v, float *weights, float *out);
 
-  // The gradients of that, of which that of the queries is added or takes the place of what was there.
-  // `room` is for [queries, width].
+  // The gradients of that. `room` is for [queries, width].
   void (*unattend)(const TokenExtents &e, float scale, const float *q, const float *k,
-                   const float *v, const float *weights, const float *d_out, float *room, bool add,
+                   const float *v, const float *weights, const float *d_out, float *room,
                    float *d_q, float *d_k, float *d_v);
-
-  // The softmax over the rows of `x queries^T`, [rows, lanes], with `queries` [dim, lanes] transposed,
-  // and what the lanes gather of the rows, [lanes, dim].
-  void (*attend_rows)(const RowExtents &e, const float *queries, const float *x, float *weights,
-                      float *gathered);
-
-  // The gradients of that: of the products, [rows, lanes], of the rows, and of `queries` [lanes, dim],
-  // which are not transposed here, unless that is null. `room` is for [dim, lanes].
-  void (*unattend_rows)(const RowExtents &e, const float *queries, const float *x,
-                        const float *weights, const float *d_gathered, float *room,
-                        float *d_products, float *d_queries, float *d_x);
-
-  // `left right` plus `bias`, which may be null, for `right` [length, width] and rows on the left and
-  // of the result that are so far apart.
-  void (*product)(int64_t n_rows, int64_t length, int64_t width, const float *left,
-                  int64_t left_stride, const float *right, const float *bias, float *out,
-                  int64_t out_stride);
-
-  // Rows of `dim` values, a multiple of LANES, to rows of mean 0 and variance 1 but for `eps`, and
-  // what each was multiplied with.
-  void (*normalise)(int64_t n_rows, int64_t dim, float eps, const float *x, float *normed,
-                    float *scale);
-
-  // The gradient of `normalise`, to which `also` is added where it is not null.
-  void (*unnormalise)(int64_t n_rows, int64_t dim, const float *normed, const float *scale,
-                      const float *d_normed, const float *also, float *d_x);
-
-  // `weight` times `gamma`, [n_rows, dim], and `weight` `beta` plus `bias`, which may be null, [n_rows]:
-  // what a linear map makes of a norm's scale and shift.
-  void (*fold)(int64_t n_rows, int64_t dim, const float *weight, const float *gamma,
-               const float *beta, const float *bias, float *folded, float *offset);
-
-  // The gradients of that; that of the bias is `d_offset`.
-  void (*unfold)(int64_t n_rows, int64_t dim, const float *weight, const float *gamma,
-                 const float *beta, const float *d_folded, const float *d_offset, float *d_weight,
-                 float *d_gamma, float *d_beta);
 
   // For values from `first` to `last` of a mask, both multiples of MASKED but for the end of the mask: 0
   // where 16 bits of Philox4x32-10 (Salmon et al., SC 2011) are below `n_dropped`, else `kept`. `mask`

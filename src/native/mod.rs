@@ -36,26 +36,10 @@ unsafe extern "C" {
         outputs: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn almt_token_attention(
-        inputs: *const *mut C_tensor,
-        n_sources: usize,
+        q: *const C_tensor,
+        k: *const C_tensor,
+        v: *const C_tensor,
         heads: i64,
-        eps: f64,
-        output: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    fn almt_row_attention(
-        inputs: *const *mut C_tensor,
-        eps: f64,
-        output: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    fn almt_after_attention(
-        inputs: *const *mut C_tensor,
-        eps: f64,
-        output: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    fn almt_absorbed_queries(
-        inputs: *const *mut C_tensor,
-        heads: i64,
-        eps: f64,
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn almt_grouped_linear(
@@ -243,94 +227,22 @@ pub fn frame_attention(input: &FrameAttention<'_>) -> Result<(Tensor, Tensor), t
     Ok((values, features))
 }
 
-/// Queries, keys or values as [`token_attention`] makes them: the scale and the shift of a norm,
-/// `[dim]`, and a projection, `[heads * dim_head, dim]`.
-pub type ProjectionParameters<'a> = [&'a Tensor; 3];
-
-/// `softmax(q k^T / sqrt(dim_head)) v` of every head, of float32 tensors on the CPU, summed over
-/// sources, for few tokens: targets `[batch, n_targets, dim]` and what makes queries of them, and of
-/// each source its rows `[batch, n_keys, dim]` and what makes keys and values of them; `[batch,
-/// n_targets, heads * dim_head]`. `dim` and `dim_head` are multiples of 8.
+/// `softmax(q k^T / sqrt(dim_head)) v` of every head, of float32 tensors on the CPU, for few tokens: q
+/// `[batch, n_queries, heads * dim_head]`, k and v `[batch, n_keys, heads * dim_head]` to the shape of q.
+/// `dim_head` is a multiple of 8.
 ///
 /// # Errors
 /// libtorch fails, as it does where shapes do not fit.
 pub fn token_attention(
-    (targets, queries): (&Tensor, ProjectionParameters<'_>),
-    sources: &[(&Tensor, ProjectionParameters<'_>, ProjectionParameters<'_>)],
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
     heads: i64,
-    eps: f64,
 ) -> Result<Tensor, tch::TchError> {
-    let of_queries = [targets].into_iter().chain(queries);
-    let of_sources = sources
-        .iter()
-        .flat_map(|(rows, keys, values)| [*rows].into_iter().chain(*keys).chain(*values));
-    let inputs: Vec<*mut C_tensor> =
-        of_queries.chain(of_sources).map(|tensor| tensor.as_ptr().cast_mut()).collect();
     new_tensor(|output| {
-        // SAFETY: the shim reads four pointers and seven for each source, to tensors that live until
-        // the end of this call, and copies the references that it keeps. It writes one pointer, or
-        // returns a message.
-        unsafe { almt_token_attention(inputs.as_ptr(), sources.len(), heads, eps, output) }
-    })
-}
-
-/// What queries `[batch or 1, n_targets, heads, dim]` gather of normed tokens `[1, n_tokens, dim]` and
-/// rows `[batch, n_rows, dim]` by a softmax of their products, in the end scaled and shifted by a
-/// norm's `[dim]` and projected by `[heads * dim_head, dim]`, of float32 tensors on the CPU: `[batch,
-/// n_targets, heads * dim_head]`. `n_targets * heads`, `dim` and `dim_head` are multiples of 8.
-///
-/// # Errors
-/// libtorch fails, as it does where shapes do not fit.
-pub fn row_attention(
-    queries: &Tensor,
-    tokens: &Tensor,
-    rows: &Tensor,
-    values: ProjectionParameters<'_>,
-    eps: f64,
-) -> Result<Tensor, tch::TchError> {
-    let [scale, shift, weight] = values;
-    let inputs =
-        [queries, tokens, rows, scale, shift, weight].map(|tensor| tensor.as_ptr().cast_mut());
-    new_tensor(|output| {
-        // SAFETY: the shim reads six pointers, to tensors that live until the end of this call, and
+        // SAFETY: the shim reads three pointers, to tensors that live until the end of this call, and
         // copies the references that it keeps. It writes one pointer, or returns a message.
-        unsafe { almt_row_attention(inputs.as_ptr(), eps, output) }
-    })
-}
-
-/// A transformer layer after its attention, of float32 tensors on the CPU:
-/// `y + W_2 gelu(W_1 norm(y) + b_1) + b_2` of `y = x + W gathered + b`, from gathered `[batch,
-/// n_targets, heads * dim_head]`, x `[batch or 1, n_targets, dim]`, W, b, the norm's scale and shift,
-/// W_1, b_1, W_2, b_2; `[batch, n_targets, dim]`. `dim` is a multiple of 8.
-///
-/// # Errors
-/// libtorch fails, as it does where shapes do not fit.
-pub fn after_attention(inputs: [&Tensor; 10], eps: f64) -> Result<Tensor, tch::TchError> {
-    let inputs = inputs.map(|tensor| tensor.as_ptr().cast_mut());
-    new_tensor(|output| {
-        // SAFETY: the shim reads ten pointers, to tensors that live until the end of this call, and
-        // copies the references that it keeps. It writes one pointer, or returns a message.
-        unsafe { almt_after_attention(inputs.as_ptr(), eps, output) }
-    })
-}
-
-/// `scale_k W_k^T q / sqrt(dim_head)` of every head with `q = W_q norm_q(x)`, of float32 tensors on
-/// the CPU: from x `[.., dim]`, the scale and the shift of the queries' norm, `W_q` `[heads * dim_head,
-/// dim]`, the same of the keys, whose shift has no part in it; `[n_rows, heads, dim]`. `dim` is a
-/// multiple of 8.
-///
-/// # Errors
-/// libtorch fails, as it does where shapes do not fit.
-pub fn absorbed_queries(
-    inputs: [&Tensor; 7],
-    heads: i64,
-    eps: f64,
-) -> Result<Tensor, tch::TchError> {
-    let inputs = inputs.map(|tensor| tensor.as_ptr().cast_mut());
-    new_tensor(|output| {
-        // SAFETY: the shim reads seven pointers, to tensors that live until the end of this call, and
-        // copies the references that it keeps. It writes one pointer, or returns a message.
-        unsafe { almt_absorbed_queries(inputs.as_ptr(), heads, eps, output) }
+        unsafe { almt_token_attention(q.as_ptr(), k.as_ptr(), v.as_ptr(), heads, output) }
     })
 }
 

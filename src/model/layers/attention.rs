@@ -32,11 +32,11 @@ pub fn softmax(scores: &Tensor) -> Tensor {
     scores.softmax(-1, if scores.kind() == Kind::Double { Kind::Double } else { Kind::Float })
 }
 
-/// Keys up to which [`gather`] has a form of its own.
+/// Keys up to which [`attend`] has a form of its own.
 const FEW_KEYS: i64 = 32;
 
-/// Widths that the functions of [`native`] take are multiples of it.
-pub(super) const LANES: i64 = 8;
+/// Widths of a head that [`native::token_attention`] takes are multiples of it.
+const LANES: i64 = 8;
 
 /// Whether the functions of [`native`] for float32 on the CPU can take the place of libtorch's.
 pub fn is_native(x: &Tensor) -> bool {
@@ -60,11 +60,6 @@ impl<'a> Projection<'a> {
     pub fn forward(&self, rows: &Tensor) -> Tensor {
         self.linear.forward(&self.norm.forward(rows))
     }
-
-    /// As [`native::token_attention`] takes it.
-    fn parameters(&self) -> [&'a Tensor; 3] {
-        [&self.norm.weight, &self.norm.bias, &self.linear.weight]
-    }
 }
 
 /// Tokens that others attend to.
@@ -87,38 +82,27 @@ pub fn gather(
     sources: &[TokenSource<'_>],
     heads: i64,
 ) -> Tensor {
-    let (inner, dim) = queries.linear.weight.size2().expect("a weight has two axes");
-    let are_few = |source: &TokenSource<'_>| {
-        source.rows.size()[0] == targets.size()[0] && source.rows.size()[1] <= FEW_KEYS
-    };
-    let fits = inner % (heads * LANES) == 0 && dim % LANES == 0;
-    if is_native(targets) && fits && sources.iter().all(are_few) {
-        let sources: Vec<_> = sources
-            .iter()
-            .map(|TokenSource { rows, keys, values }| {
-                (*rows, keys.parameters(), values.parameters())
-            })
-            .collect();
-        let targets = (targets, queries.parameters());
-        return native::token_attention(targets, &sources, heads, queries.norm.eps)
-            .expect("the shapes are those of one model");
-    }
-    gather_plainly(targets, queries, sources, heads)
+    let q = queries.forward(targets);
+    let parts = sources.iter().map(|TokenSource { rows, keys, values }| {
+        attend(&q, &keys.forward(rows), &values.forward(rows), heads)
+    });
+    parts.reduce(|sum, part| sum + part).expect("there is a source")
 }
 
-/// [`gather`] as the released code spells it.
-pub(super) fn gather_plainly(
-    targets: &Tensor,
-    queries: Projection<'_>,
-    sources: &[TokenSource<'_>],
-    heads: i64,
-) -> Tensor {
-    let q = split_heads(&queries.forward(targets), heads);
-    let parts = sources.iter().map(|TokenSource { rows, keys, values }| {
-        let weights = attention_weights(&q, &split_heads(&keys.forward(rows), heads));
-        weights.matmul(&split_heads(&values.forward(rows), heads))
-    });
-    join_heads(&parts.reduce(|sum, part| sum + part).expect("there is a source"))
+/// `softmax(q k^T / sqrt(dim_head)) v` of every head: q `[batch, n_targets, heads * dim_head]`, k and v
+/// `[batch, n_keys, heads * dim_head]` to the shape of q.
+fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: i64) -> Tensor {
+    let is_few = k.size()[1] <= FEW_KEYS && q.size()[0] == k.size()[0];
+    if is_few && is_native(q) && q.size()[2] % (heads * LANES) == 0 {
+        return native::token_attention(q, k, v, heads).expect("the shapes are those of one model");
+    }
+    attend_plainly(q, k, v, heads)
+}
+
+/// [`attend`] as the released code spells it.
+fn attend_plainly(q: &Tensor, k: &Tensor, v: &Tensor, heads: i64) -> Tensor {
+    let weights = attention_weights(&split_heads(q, heads), &split_heads(k, heads));
+    join_heads(&weights.matmul(&split_heads(v, heads)))
 }
 
 /// What a few targets attend to.
@@ -297,10 +281,6 @@ impl Attention {
     pub(super) fn gather_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
         let (batch, n_targets, dim) = target.size3().expect("attention works on three axes");
         let projected = self.absorbed_queries(target);
-        if let Some(values) = self.row_values(&projected.view([batch, n_targets, -1, dim]), sources)
-        {
-            return values;
-        }
         let normed: Vec<Normed<'_>> =
             sources.iter().map(|source| source.normalise(self.norm_k.eps)).collect();
         let n_samples = normed.iter().map(Normed::n_samples).fold(batch, i64::max);
@@ -313,54 +293,30 @@ impl Attention {
             {
                 self.fused_values(&projected, tokens, frames)
             }
+            [Normed::Rows(tokens), Normed::Rows(rows)]
+                if batch == 1 && tokens.size()[0] == 1 && !Autocast::is_on() =>
+            {
+                self.shared_values(&projected.view([-1, dim]), tokens, rows)
+            }
             _ => self.values(&projected.reshape([batch, -1, dim]), &normed),
         };
         values.reshape([n_samples, n_targets, -1])
     }
 
-    /// What queries `[batch or 1, n_targets, heads, dim]` gather from rows of each sample, and from
-    /// tokens before them that are the same for all samples, where [`native`] has a form for it:
-    /// `[batch, n_targets, heads * dim_head]`.
-    fn row_values(&self, queries: &Tensor, sources: &[Source<'_>]) -> Option<Tensor> {
-        let no_tokens;
-        let (tokens, rows) = match sources {
-            [Source::Rows(tokens), Source::Rows(rows)] => (*tokens, *rows),
-            [Source::Rows(rows)] => {
-                no_tokens = rows.new_zeros([1, 0, rows.size()[2]], (rows.kind(), rows.device()));
-                (&no_tokens, *rows)
-            }
-            _ => return None,
-        };
-        let (batch, n_targets, heads, dim) = queries.size4().expect("heads are an axis");
-        let inner = self.to_v.weight.size()[0];
-        let fits = [n_targets * heads, dim, inner / heads].iter().all(|width| width % LANES == 0)
-            && (batch == 1 || batch == rows.size()[0])
-            && tokens.size()[0] == 1;
-        if !fits || !is_native(queries) {
-            return None;
-        }
-        let values = Projection { norm: &self.norm_v, linear: &self.to_v }.parameters();
-        let gathered = native::row_attention(queries, tokens, rows, values, self.norm_v.eps);
-        Some(gathered.expect("the shapes are those of one model"))
+    /// What queries that are the same for all samples, `[n_targets * heads, dim]`, gather from normed
+    /// tokens `[1, n_tokens, dim]` and normed rows `[batch, n_rows, dim]`: `[batch * n_targets, heads,
+    /// dim_head]`.
+    fn shared_values(&self, queries: &Tensor, tokens: &Tensor, rows: &Tensor) -> Tensor {
+        let tokens = tokens.expand([rows.size()[0], -1, -1], false);
+        let all = Tensor::cat(&[&tokens, rows], 1).unsqueeze(0);
+        let gathered = native::gather_rows(&all, &queries.unsqueeze(0));
+        self.values_of(&gathered.expect("the shapes are those of one model").squeeze_dim(0))
     }
 
     /// What takes the place of the queries of `target` `[batch or 1, n_targets, dim]` where sources
     /// are not projected, `[batch or 1 * n_targets, heads, dim]`.
     pub(super) fn absorbed_queries(&self, target: &Tensor) -> Tensor {
         let dim = target.size()[2];
-        if is_native(target) && dim % LANES == 0 {
-            let inputs = [
-                target,
-                &self.norm_q.weight,
-                &self.norm_q.bias,
-                &self.to_q.weight,
-                &self.norm_k.weight,
-                &self.norm_k.bias,
-                &self.to_k.weight,
-            ];
-            return native::absorbed_queries(inputs, self.heads, self.norm_q.eps)
-                .expect("the shapes are those of one model");
-        }
         let queries = self.queries().forward(target);
         let dim_head = self.to_q.weight.size()[0] / self.heads;
         let queries = self.by_head(&queries.view([-1, self.heads, dim_head]));
@@ -405,7 +361,12 @@ impl Attention {
                 None => part,
             });
         }
-        let gathered = gathered.expect("attention has at least one source");
+        self.values_of(&gathered.expect("attention has at least one source"))
+    }
+
+    /// Values of normed rows that were weighted and summed, `[batch, n_targets * heads, dim]`, as
+    /// `[batch * n_targets, heads, dim_head]`.
+    fn values_of(&self, gathered: &Tensor) -> Tensor {
         let gathered = gathered * &self.norm_v.weight + &self.norm_v.bias;
         self.by_head(&gathered).bmm(&self.to_v_by_head()).transpose(0, 1)
     }

@@ -1,10 +1,9 @@
-//! The forms of each layer that [`native`](crate::native) has, beside the plain ones.
+//! The cheaper forms of attention, beside the plain ones.
 
 use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor, nn};
 
-use super::attention::gather_plainly;
 use super::*;
 use crate::model::drawn;
 use crate::seed::stream;
@@ -67,68 +66,13 @@ fn assert_is_plain(
 }
 
 #[test]
-fn few_tokens_attend_as_any_number_does() {
-    let rng = &mut stream(4, "test");
-    // The last two have widths that only the plain form has.
-    for [batch, n_queries, n_keys, heads, dim_head, dim] in [
-        [64, 8, 8, 8, 64, 128],
-        [3, 5, 11, 2, 8, 16],
-        [1, 2, 9, 1, 40, 24],
-        [3, 5, 11, 2, 6, 16],
-        [3, 5, 11, 2, 8, 12],
-    ] {
-        let sizes = LayerSizes { dim, heads, dim_head, mlp_dim: 24, eps: 1e-5 };
-        let mut rows = |n| drawn(rng, &[batch, n, dim]);
-        let (targets, one, other) = (rows(n_queries), rows(n_keys), rows(n_keys));
-        let gather_by = |form: Form, layer: &TransformerLayer, x: &[Tensor]| {
-            let Attention { norm_k, norm_v, to_k, to_v, heads, .. } = &layer.attention;
-            let source = |rows| TokenSource {
-                rows,
-                keys: Projection { norm: norm_k, linear: to_k },
-                values: Projection { norm: norm_v, linear: to_v },
-            };
-            let sources: Vec<_> = match x {
-                // Queries, keys and values of the same rows.
-                [own] => vec![source(own)],
-                [_, sources @ ..] => sources.iter().map(source).collect(),
-                [] => vec![],
-            };
-            form(&x[0], layer.attention.queries(), &sources, *heads)
-        };
-        for inputs in [&[&targets, &one, &other][..], &[&targets, &one], &[&targets]] {
-            assert_is_plain(
-                &format!("{} x {n_queries} x {n_keys} x {dim_head} of {dim}", inputs.len()),
-                sizes,
-                inputs,
-                |layer, x| gather_by(gather, layer, x),
-                |layer, x| gather_by(gather_plainly, layer, x),
-            );
-        }
-    }
-}
-
-#[test]
-fn a_layer_is_what_its_parts_are() {
+fn absorbed_queries_score_rows_that_are_not_projected() {
     let rng = &mut stream(5, "test");
-    // The last has a width that only the plain form has.
-    for [batch, n_targets, heads, dim_head, dim] in
-        [[64, 8, 8, 64, 128], [5, 3, 2, 8, 16], [5, 3, 2, 6, 12]]
-    {
+    for [batch, n_targets, heads, dim_head, dim] in [[64, 8, 8, 64, 128], [5, 3, 2, 6, 12]] {
         let sizes = LayerSizes { dim, heads, dim_head, mlp_dim: 24, eps: 1e-5 };
         let mut rows = |dims: [i64; 3]| drawn(rng, &dims);
         // Targets of their own for each sample, and the same for all.
         for target in [rows([batch, n_targets, dim]), rows([1, n_targets, dim])] {
-            let gathered = rows([batch, n_targets, heads * dim_head]);
-            assert_is_plain(
-                &format!("after attention of {:?}", target.size()),
-                sizes,
-                &[&target, &gathered],
-                |layer, x| layer.after_attention(&x[0], &x[1]),
-                |layer, x| {
-                    let y = layer.attention.to_out.forward(&x[1]) + &x[0];
-                    layer.feed_forward.forward(&y) + y
-                },
-            );
             assert_is_plain(
                 &format!("queries of {:?}", target.size()),
                 sizes,
@@ -150,7 +94,6 @@ fn a_layer_is_what_its_parts_are() {
 #[test]
 fn few_attend_to_many_rows_as_any_number_does() {
     let rng = &mut stream(6, "test");
-    // The last three have widths that only the plain form has.
     for [batch, n_targets, n_rows, heads, dim_head, dim] in [
         [64, 8, 50, 8, 64, 128],
         [5, 4, 7, 2, 8, 24],
