@@ -85,7 +85,7 @@ fn splits_of_other_lengths_train_as_if_they_were_padded() {
             read(folder, "long/predictions.csv")
         );
     }
-    almt(folder, &["train", "--repeat", "short"]).ok();
+    almt(folder, &["repeat", "short"]).ok();
     let split = ["split", "short.h5", "--k-fold", "3", "--by", "segment", "-o", "cv.json"];
     almt(folder, &split).ok();
     train(folder, "short.h5", "fold", &["--manifest", "cv.json", "--fold", "1"]).ok();
@@ -150,7 +150,7 @@ fn a_checkpoint_meets_shorter_longer_and_other_samples() {
     assert!(begun.stderr().contains(note), "{}", begun.explain());
     let lengths = json(&read(folder, "from/result.json"))["lengths"].clone();
     assert_eq!(lengths["test"][0]["n_cut"], 2, "{lengths}");
-    almt(folder, &["train", "--repeat", "from"]).ok();
+    almt(folder, &["repeat", "from"]).ok();
     let (said, found) = predictions("longer.h5", &["--fit-lengths"]);
     assert!(said.contains("60 steps, cut to 50: 2 samples lost values"), "{said}");
     let mut is_cut = Vec::new();
@@ -237,8 +237,8 @@ fn a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run() {
     same(&|run| words(format!("export-weights {run} --to released --overwrite")));
     same(&|run| words(format!("compare {run} runs/seed-2 --resamples 100")));
     same(&|run| words(format!("report {run} --overwrite")));
-    same(&|run| words(format!("train --repeat {run}")));
-    same(&|run| words(format!("train --resume {run}")));
+    same(&|run| words(format!("repeat {run}")));
+    same(&|run| words(format!("resume {run}")));
     train(folder, "mosi.h5", "from", &["--init-from", "runs/seed-1"]).ok();
     almt(folder, &["report", "runs", "-o", "all.html"]).ok();
 
@@ -254,7 +254,7 @@ fn a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run() {
     std::fs::copy(folder.join("runs/seed-1/config.toml"), folder.join("empty/config.toml"))
         .unwrap();
     let begun = eval("empty").fails_with(&["it has not finished an epoch"]);
-    assert!(begun.stderr().contains("--resume empty"), "{}", begun.explain());
+    assert!(begun.stderr().contains("almt-data resume empty"), "{}", begun.explain());
     std::fs::copy(folder.join(both[1]), folder.join("alone.safetensors")).unwrap();
     eval("alone.safetensors").ok();
     for command in ["compare", "report"] {
@@ -338,7 +338,7 @@ fn a_store_that_is_not_valid_is_trained_on_by_force_only() {
     let forced = train(folder, "labels.h5", "run", &["--force"]).ok();
     let warning = "warning: labels.h5: the store is not valid: error AD005: ";
     assert!(forced.stderr().contains(warning), "{}", forced.explain());
-    almt(folder, &["train", "--repeat", "run"]).ok();
+    almt(folder, &["repeat", "run"]).ok();
     let args = ["reproduce", "table1", "--store", "labels.h5", "--epochs", "1", "--seeds", "1"];
     almt(folder, &args).fails_with(&["labels.h5: the store is not valid"]);
     almt(folder, &[&args[..], &["--force"]].concat()).ok();

@@ -184,9 +184,9 @@ fn an_encoder_in_the_loop_reads_texts_as_encode_does() {
         (tokens["from"].as_str(), tokens["max_len"].as_integer()),
         (Some("raw_text"), Some(12))
     );
-    almt(folder, &["train", "--repeat", "made"]).ok();
+    almt(folder, &["repeat", "made"]).ok();
     std::fs::remove_file(folder.join("made/result.json")).unwrap();
-    almt(folder, &["train", "--resume", "made"]).ok();
+    almt(folder, &["resume", "made"]).ok();
     assert_eq!(weights("made"), weights("stored"));
     let eval = ["eval", "--store", "mosi.h5", "--checkpoint", "made/best.safetensors", "--json"];
     let eval: serde_json::Value = serde_json::from_str(&almt(folder, &eval).ok().stdout()).unwrap();
@@ -207,11 +207,11 @@ fn an_encoder_in_the_loop_reads_texts_as_encode_does() {
         read("stored/config.toml").replace("[text_encoder.tokens]\nfrom = \"text_bert\"\n", "");
     assert_ne!(old, read("stored/config.toml"));
     std::fs::write(folder.join("stored/config.toml"), old).unwrap();
-    almt(folder, &["train", "--repeat", "stored"]).ok();
+    almt(folder, &["repeat", "stored"]).ok();
     std::fs::write(folder.join("tiny-bert/vocab.txt"), vocabulary() + "\n[more]").unwrap();
     let changed = ["vocab.txt", "was changed since the run"];
     predict("made/best.safetensors", &[]).fails_with(&changed);
-    almt(folder, &["train", "--repeat", "made"]).fails_with(&changed);
+    almt(folder, &["repeat", "made"]).fails_with(&changed);
     let without_room = ["--store", "mosi.h5", "--text-from", "raw_text", "--max-len", "65"];
     train(&without_room).fails_with(&["reads 3 to 64"]);
     assert_eq!(train(&["--store", "mosi.h5", "--max-len", "9"]).code(), 2);

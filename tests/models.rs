@@ -491,9 +491,9 @@ fn every_model_that_was_killed_goes_on_to_the_same_bytes() {
         almt(folder, &borrowed(&call(&whole))).ok();
         let state = folder.join(&stopped).join("state.safetensors");
         stop_after_an_epoch(program(folder, &borrowed(&call(&stopped))), 1, &state);
-        almt(folder, &["train", "--resume", &stopped]).ok();
+        almt(folder, &["resume", &stopped]).ok();
         assert_eq!(timeless(folder, &stopped), timeless(folder, &whole), "{model}");
-        almt(folder, &["train", "--repeat", &whole]).ok();
+        almt(folder, &["repeat", &whole]).ok();
         let figures = |args: &[&str]| almt(folder, args).ok().stdout();
         let eval = figures(&["eval", "--store", "mosi.h5", "--checkpoint", &whole, "--json"]);
         let eval: Value = serde_json::from_str(&eval).unwrap();

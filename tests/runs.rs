@@ -244,7 +244,7 @@ mod trained {
         copied("stopped", scratch);
         let run = scratch.join("stopped");
         let before = text(&run, folder::METRICS);
-        almt(scratch, &["train", "--resume", "stopped", "--store", &store]).ok();
+        almt(scratch, &["resume", "stopped", "--store", &store]).ok();
         assert!(text(&run, folder::METRICS).starts_with(&before));
         assert!(!run.join(folder::STATE).exists());
         let [found, expected] =
@@ -254,7 +254,7 @@ mod trained {
         assert_close(&found.selected.valid, &expected.selected.valid);
         assert_close(&found.selected.test.unwrap(), &expected.selected.test.unwrap());
         // The state is not of this processor: of its digests no more is asked than that they are.
-        let call = almt(scratch, &["train", "--repeat", "stopped", "--store", &store]);
+        let call = almt(scratch, &["repeat", "stopped", "--store", &store]);
         assert!([0, 1].contains(&call.code()), "{}", call.explain());
         assert_eq!(call.stdout().matches("blake3 ").count(), 2, "{}", call.explain());
     }

@@ -85,7 +85,7 @@ fn every_set_of_modalities_with_text_trains_and_others_are_refused() {
     {
         let out = format!("run{i}");
         train(folder, &out, &["--modalities", modalities]);
-        almt(folder, &["train", "--repeat", &out]).ok();
+        almt(folder, &["repeat", &out]).ok();
         let config = String::from_utf8(bytes(folder, &format!("{out}/config.toml"))).unwrap();
         let n_modalities = modalities.split(',').count();
         let config: toml::Table = config.parse().unwrap();
@@ -185,9 +185,9 @@ fn a_run_killed_at_any_moment_goes_on_to_the_same_bytes() {
         // A second kill while it goes on, if it comes so far.
         if folder.join(&out).join("config.toml").exists() {
             let at = rng.random_range(1..n_calls / 2).to_string();
-            let resumed = program(folder, &["train", "--resume", &out]);
+            let resumed = program(folder, &["resume", &out]);
             with_faults(resumed, &[(kill_call, &at)]).status().unwrap();
-            almt(folder, &["train", "--resume", &out]).ok();
+            almt(folder, &["resume", &out]).ok();
         } else {
             assert!(fresh(&out).arg("--overwrite").status().unwrap().success());
         }
@@ -239,7 +239,7 @@ fn a_fold_of_a_split_manifest_is_trained_on_without_a_copy() {
     for id in fold["test"].as_array().unwrap() {
         assert!(predicted.contains(&format!("{},test,", id.as_str().unwrap())), "{id}");
     }
-    almt(folder, &["train", "--repeat", "fold"]).ok();
+    almt(folder, &["repeat", "fold"]).ok();
     let past_the_end = ["train", "--store", "mosi.h5", "--manifest", "cv.json", "--fold", "4"];
     almt(folder, &past_the_end).fails_with(&["cv.json", "fold 4 is not there"]);
     synthetic_store(folder, "sims", "8");
@@ -322,7 +322,7 @@ fn a_constant_rate_is_the_base_rate_in_every_epoch_and_belongs_to_the_run() {
     };
     assert_eq!(schedule("published"), "kind = \"warmup-cosine\"");
     assert_eq!(schedule("constant"), "kind = \"constant\"");
-    almt(folder, &["train", "--repeat", "constant"]).ok();
+    almt(folder, &["repeat", "constant"]).ok();
     let wrong = almt(folder, &["train", "--store", "mosi.h5", "--schedule", "step"]);
     assert_eq!(wrong.code(), 2, "{}", wrong.explain());
     assert!(wrong.stderr().contains("`step` is none of: warmup-cosine, constant"));
@@ -531,11 +531,11 @@ fn too_little_memory_is_said_and_leaves_a_run_that_goes_on() {
     );
     let kept = ["best.safetensors", "state.safetensors"];
     let before = kept.map(|file| bytes(folder, &format!("stopped/{file}")));
-    let failed = limited(&["train", "--resume", "stopped"])
+    let failed = limited(&["resume", "stopped"])
         .fails_with(&["no memory for a training step of 16 samples: libtorch asked for ", " MiB"]);
     assert!(failed.stderr().contains("`--batch-size`"), "{}", failed.explain());
     assert!(before == kept.map(|file| bytes(folder, &format!("stopped/{file}"))));
-    almt(folder, &["train", "--resume", "stopped"]).ok();
+    almt(folder, &["resume", "stopped"]).ok();
     assert_eq!(timeless(folder, "stopped"), timeless(folder, "whole"));
     // As the hint says.
     limited(&call("1", "again")).ok();
@@ -550,7 +550,7 @@ fn an_encoder_is_trained_in_the_loop_kept_or_resumed() {
     small_bert(folder, 8);
     let bert = ["--text", "bert", "--bert", "bert"];
     train(folder, "tuned", &bert);
-    almt(folder, &["train", "--repeat", "tuned"]).ok();
+    almt(folder, &["repeat", "tuned"]).ok();
     train(folder, "frozen", &[&bert[..], &["--freeze-bert"]].concat());
     train(folder, "slow", &[&bert[..], &["--bert-lr", "1e-6"]].concat());
     let file = bytes(folder, "bert/model.safetensors");
@@ -586,7 +586,7 @@ fn an_encoder_is_trained_in_the_loop_kept_or_resumed() {
         args.extend(["--out", "stopped"]);
         let state = folder.join("stopped/state.safetensors");
         stop_after_an_epoch(program(folder, &args), 1, &state);
-        almt(folder, &["train", "--resume", "stopped"]).ok();
+        almt(folder, &["resume", "stopped"]).ok();
         assert_eq!(timeless(folder, "stopped"), timeless(folder, "tuned"));
     }
     almt(folder, &["train", "--store", "mosi.h5", "--text", "bert", "--bert", "."])
@@ -614,14 +614,14 @@ fn seeds_that_are_trained_as_one_come_near_those_trained_alone_and_go_on_after_a
     }
     let config = String::from_utf8(bytes(folder, "one/seed-9/config.toml")).unwrap();
     assert!(config.contains("together_with = [4, 9]"), "{config}");
-    almt(folder, &["train", "--repeat", "one/seed-9"]).ok();
+    almt(folder, &["repeat", "one/seed-9"]).ok();
     assert_eq!(files(&folder.join("one")), ["seed-4", "seed-9", "summary.csv", "summary.parquet"]);
 
     #[cfg(target_os = "linux")]
     {
         let state = folder.join("stopped/together.safetensors");
         stop_after_an_epoch(call("4,9", "always", "stopped"), 2, &state);
-        almt(folder, &["train", "--resume", "stopped/seed-4"]).fails_with(&["trained as one"]);
+        almt(folder, &["resume", "stopped/seed-4"]).fails_with(&["trained as one"]);
         Call::of(call("4,9", "always", "stopped")).ok();
         for file in ["seed-4/best.safetensors", "seed-9/best.safetensors", "summary.csv"] {
             let of = |out: &str| bytes(folder, &format!("{out}/{file}"));

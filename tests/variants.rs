@@ -231,7 +231,7 @@ fn a_test_split_without_labels_is_left_out_of_a_run() {
     has(&call.stderr(), &["note: test has no regression labels: the run has no figures of it"]);
     almt(folder, &["predict", "--store", "out.h5", "--checkpoint", "run", "-o", "p.csv"]).ok();
     almt(folder, &["report", "run", "--output", "r.html"]).ok();
-    almt(folder, &["train", "--repeat", "run"]).ok();
+    almt(folder, &["repeat", "run"]).ok();
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
     if is_run(path) {
         let problem = format!("the run has no `{BEST}`: it has not finished an epoch");
         return Err(Failure::at(path, problem)
-            .hint(format!("`almt-data train --resume {}` goes on with it", path.display())));
+            .hint(format!("`almt-data resume {}` goes on with it", path.display())));
     }
     Err(not_one(path, "checkpoint"))
 }

@@ -227,7 +227,7 @@ pub const ROWS: &[Row] = &[
             let other = ["convert", "mosi.pkl", "--dtype", "float16"];
             almt(folder, &other).ok();
         },
-        calls: &["train --repeat run"],
+        calls: &["repeat run"],
         next: Walk(&[("--store", "moved.h5")]),
     },
     elsewhere(
@@ -235,12 +235,12 @@ pub const ROWS: &[Row] = &[
         "seeds_that_are_trained_as_one_come_near_those_trained_alone_and_go_on_after_a_stop",
     ),
     Row {
-        hint: "`almt-data train --resume run` completes it",
+        hint: "`almt-data resume run` completes it",
         make: |folder| {
             run(folder);
             std::fs::remove_file(folder.join("run/result.json")).unwrap();
         },
-        calls: &["train --repeat run"],
+        calls: &["repeat run"],
         next: Walk(&[]),
     },
     Row {

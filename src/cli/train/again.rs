@@ -1,15 +1,16 @@
 //! Runs that go on after a stop, and runs that are done again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Args;
 use tch::Device;
 
 use super::devices::LibtorchArgs;
 use super::fit::{fit, fit_to_initial, fit_together, initial_weights, load};
 use super::samples::{CacheArgs, Samples};
 use super::show::print_result;
-use crate::cli::Failure;
+use crate::cli::{Failure, runs};
 use crate::pretrained::Pretrained;
 use crate::run::folder;
 use crate::run::record::RunResult;
@@ -64,24 +65,50 @@ fn reopen(
 }
 
 /// Where what a run needs is now.
-pub struct Place<'a> {
-    /// The store, where it is not any more where the run found it.
-    pub store: Option<&'a Path>,
-    pub cache: &'a CacheArgs,
-    pub libtorch: &'a LibtorchArgs,
+#[derive(Args)]
+struct Place {
+    /// The store, where it is not any more where the run found it
+    #[arg(long)]
+    store: Option<PathBuf>,
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    libtorch: LibtorchArgs,
 }
 
-impl Place<'_> {
+/// Go on with a run that was stopped, to the same result as without the stop
+#[derive(Args)]
+pub struct ResumeArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN_FOLDER")]
+    run: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Do a run again and compare every digest; exit code 1 if one differs
+#[derive(Args)]
+pub struct RepeatArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN_FOLDER")]
+    run: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Place {
     /// The data of a run, on the device that it was on.
     fn open(&self, settings: &TrainSettings) -> Result<(TrainingData, Device), Failure> {
         let device = self.libtorch.open(settings.device.parse().map_err(Failure::new)?)?;
-        let (samples, encoder) = reopen(settings, self.store)?;
-        let cache = samples.cache(self.cache, &settings.modalities, device);
+        let (samples, encoder) = reopen(settings, self.store.as_deref())?;
+        let cache = samples.cache(&self.cache, &settings.modalities, device);
         Ok((load(&samples, settings, encoder, cache, device)?, device))
     }
 }
 
-pub fn resume(folder: &Path, place: &Place<'_>) -> Result<ExitCode, Failure> {
+/// Goes on with a run.
+pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Failure> {
+    let folder = &*runs::one(&args.run)?;
     let settings = folder::read_config(folder)?;
     let result = match folder::read_result(folder)? {
         Some(result) => {
@@ -93,7 +120,7 @@ pub fn resume(folder: &Path, place: &Place<'_>) -> Result<ExitCode, Failure> {
                 .hint("the call of `train --seeds` that began them goes on with all"));
         }
         None => {
-            let (data, device) = place.open(&settings)?;
+            let (data, device) = args.place.open(&settings)?;
             fit(&settings, &data, device, folder, Start::Resume)?
         }
     };
@@ -101,13 +128,15 @@ pub fn resume(folder: &Path, place: &Place<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn repeat(folder: &Path, place: &Place<'_>) -> Result<ExitCode, Failure> {
+/// Does a run again.
+pub fn repeat(args: &RepeatArgs) -> Result<ExitCode, Failure> {
+    let folder = &*runs::one(&args.run)?;
     let settings = folder::read_config(folder)?;
     let Some(expected) = folder::read_result(folder)? else {
-        let hint = format!("`almt-data train --resume {}` completes it", folder.display());
+        let hint = format!("`almt-data resume {}` completes it", folder.display());
         return Err(Failure::at(folder, "the run is not complete").hint(hint));
     };
-    let (data, device) = place.open(&settings)?;
+    let (data, device) = args.place.open(&settings)?;
     let scratch = tempfile::tempdir().map_err(|error| Failure::new(error.to_string()))?;
     let found = match &*settings.together_with {
         [] => fit(&settings, &data, device, scratch.path(), Start::New)?,

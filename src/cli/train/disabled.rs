@@ -10,6 +10,10 @@ pub enum TrainerCommand {
     Encode(Rest),
     /// Train a model on a store (not in this build)
     Train(Rest),
+    /// Go on with a run that was stopped (not in this build)
+    Resume(Rest),
+    /// Do a run again and compare every digest (not in this build)
+    Repeat(Rest),
     /// Evaluate a checkpoint on a store (not in this build)
     Eval(Rest),
     /// Write a checkpoint's predictions (not in this build)
@@ -38,6 +42,8 @@ pub const ELSEWHERE: Trainer = Trainer {
         let name = match command {
             TrainerCommand::Encode(_) => "encode",
             TrainerCommand::Train(_) => "train",
+            TrainerCommand::Resume(_) => "resume",
+            TrainerCommand::Repeat(_) => "repeat",
             TrainerCommand::Eval(_) => "eval",
             TrainerCommand::Predict(_) => "predict",
             TrainerCommand::Compare(_) => "compare",

@@ -30,6 +30,8 @@ use crate::train::memory::{Work, within};
 pub enum TrainerCommand {
     Encode(encode::EncodeArgs),
     Train(Box<fit::TrainArgs>),
+    Resume(again::ResumeArgs),
+    Repeat(again::RepeatArgs),
     Eval(eval::EvalArgs),
     Predict(eval::PredictArgs),
     Compare(compare::CompareArgs),
@@ -55,6 +57,8 @@ fn dispatch(command: TrainerCommand) -> Result<ExitCode, Failure> {
     match command {
         TrainerCommand::Encode(args) => encode::encode(args),
         TrainerCommand::Train(args) => fit::train(*args),
+        TrainerCommand::Resume(args) => again::resume(&args),
+        TrainerCommand::Repeat(args) => again::repeat(&args),
         TrainerCommand::Eval(args) => eval::eval(args),
         TrainerCommand::Predict(args) => eval::predict(args),
         TrainerCommand::Compare(args) => compare::compare(args),

@@ -8,7 +8,6 @@ use clap::Args;
 use clap::error::ErrorKind;
 use tch::Device;
 
-use super::again::{Place, repeat, resume};
 use super::devices::{DeviceArgs, ThreadsArgs};
 use super::needs;
 use super::samples::{CacheArgs, Labels, Samples, absolute};
@@ -41,49 +40,12 @@ use crate::train::device;
 use crate::train::run::{self, Start, TrainingData};
 use crate::train::weights;
 
-/// Options of a new run, which a run that goes on or is done again has from its folder.
-const OF_NEW_RUNS: [&str; 33] = [
-    "model",
-    "text",
-    "bert",
-    "text_from",
-    "max_len",
-    "freeze_bert",
-    "bert_lr",
-    "out",
-    "overwrite",
-    "seed",
-    "seeds",
-    "epochs",
-    "batch_size",
-    "lr",
-    "schedule",
-    "modalities",
-    "residual",
-    "set",
-    "select",
-    "patience",
-    "manifest",
-    "fold",
-    "valid_fraction",
-    "by",
-    "init_from",
-    "threads",
-    "together",
-    "precision",
-    "tf32",
-    "device",
-    "no_graph",
-    "force",
-    "fit_lengths",
-];
-
 /// Train a model on a store
 #[derive(Args)]
 pub struct TrainArgs {
-    /// Store made by `almt-data convert`; with `--resume` and `--repeat`, where the store is now
-    #[arg(long, required_unless_present_any = ["resume", "repeat"])]
-    store: Option<PathBuf>,
+    /// Store made by `almt-data convert`
+    #[arg(long)]
+    store: PathBuf,
     /// Model: almt, tfn or lmf; `almt-data models` says what each needs [default: almt]
     #[arg(long, value_name = "NAME", value_parser = model_name)]
     model: Option<String>,
@@ -94,12 +56,6 @@ pub struct TrainArgs {
     /// Replace the run in an existing folder
     #[arg(long)]
     overwrite: bool,
-    /// Go on with the run in a folder that was stopped, to the same result as without the stop
-    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = OF_NEW_RUNS, conflicts_with = "repeat")]
-    resume: Option<PathBuf>,
-    /// Do the run in a folder again and compare every digest; exit code 1 if one differs
-    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = OF_NEW_RUNS)]
-    repeat: Option<PathBuf>,
     /// Seed of the initial weights and of the order of the samples [default: 1]
     #[arg(long, value_parser = number::from::<u64>(0))]
     seed: Option<u64>,
@@ -262,18 +218,6 @@ fn model_name(text: &str) -> Result<String, String> {
 
 /// Trains one model, or one per seed.
 pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
-    let place =
-        Place { store: args.store.as_deref(), cache: &args.cache, libtorch: &args.device.libtorch };
-    if let Some(folder) = &args.resume {
-        return resume(&runs::one(folder)?, &place);
-    }
-    if let Some(folder) = &args.repeat {
-        return repeat(&runs::one(folder)?, &place);
-    }
-    new_runs(args)
-}
-
-fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     let text_source = args.text_from.unwrap_or(TextSource::TextBert);
     if text_source == TextSource::TextBert && args.max_len.is_some() {
         let problem = "`--max-len` needs `--text-from raw_text`: `text_bert` has its own length";
@@ -283,9 +227,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         let problem = "`--bert` needs `--text bert`: `--text features` reads those of the store";
         wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, problem);
     }
-    // Clap asks for it where neither `--resume` nor `--repeat` is given.
-    let store_path = args.store.clone().unwrap_or_default();
-    let store = Store::open(&store_path)?;
+    let store = Store::open(&args.store)?;
     let has_all = args.modalities.is_empty();
     valid::check(&store, args.manifest.is_none(), has_all, args.force)?;
     let device = args.device.open()?;
@@ -365,7 +307,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
     args.threads.set();
     let settings = TrainSettings {
         dataset,
-        store: absolute(&store_path),
+        store: absolute(&args.store),
         store_digest,
         modalities,
         seed: args.seed.unwrap_or(1),
@@ -401,7 +343,7 @@ fn new_runs(args: TrainArgs) -> Result<ExitCode, Failure> {
         }
     }
     let start = if args.overwrite { Start::Overwrite } else { Start::New };
-    let mut stem = store_path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut stem = args.store.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     // Runs of other models go beside those of the default one.
     if settings.model() != ModelSpec::NAMES[0] {
         stem = format!("{stem}-{}", settings.model());

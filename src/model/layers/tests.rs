@@ -8,8 +8,6 @@ use super::*;
 use crate::model::drawn;
 use crate::seed::stream;
 
-type Form = fn(&Tensor, Projection<'_>, &[TokenSource<'_>], i64) -> Tensor;
-
 /// What a function makes of a layer and of some inputs, and the gradients of those and of the
 /// layer's parameters, which are all drawn: ones and zeros would hide a mistake.
 fn run(
