@@ -20,6 +20,8 @@ fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     println!("cargo:rerun-if-env-changed=LIBTORCH_LIB");
     println!("cargo:rerun-if-env-changed=LIBTORCH_USE_PYTORCH");
+    println!("cargo:rerun-if-env-changed={STRICT}");
+    println!("cargo:rerun-if-env-changed={SANITIZE}");
     if std::env::var_os("CARGO_FEATURE_TRAIN").is_none() {
         return;
     }
@@ -36,6 +38,28 @@ fn main() {
     }
 }
 
+/// Set where a warning of the C++ compiler is to fail the build.
+const STRICT: &str = "ALMT_DATA_STRICT";
+
+/// Set where the C++ is to be checked as it runs, by AddressSanitizer and UndefinedBehaviorSanitizer. Their
+/// libraries have to be loaded first, by `LD_PRELOAD`.
+const SANITIZE: &str = "ALMT_DATA_SANITIZE";
+
+/// What all of the C++ is compiled with.
+#[cfg(feature = "train")]
+fn checked(build: &mut cc::Build) {
+    if std::env::var_os(STRICT).is_some() {
+        build.warnings_into_errors(true).extra_warnings(true);
+    }
+    if std::env::var_os(SANITIZE).is_some() {
+        build.flags(["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]);
+        // libtorch has no type information for its vptrs to be compared with.
+        build.flag("-fno-sanitize=vptr");
+        println!("cargo:rustc-link-arg=-lasan");
+        println!("cargo:rustc-link-arg=-lubsan");
+    }
+}
+
 /// The loops of the shim, once for any processor and once for most of those there are.
 #[cfg(feature = "train")]
 fn compile_kernels() {
@@ -44,6 +68,7 @@ fn compile_kernels() {
         build.cpp(true).std("c++17").opt_level(3).file("src/native/kernels.cpp");
         // Fused multiply-adds where the processor has them; the loops call no other function.
         build.flags(["-ffp-contract=fast", "-fno-math-errno", "-Wno-psabi"]).flags(flags);
+        checked(&mut build);
         build.define("KERNELS", name).compile(&format!("almt_{name}"));
     };
     kernels("portable_kernels", &[]);
@@ -107,6 +132,7 @@ fn cpp(libtorch: &std::path::Path) -> cc::Build {
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         // As libtorch is built, whose classes are smaller without assertions.
         .define("NDEBUG", None);
+    checked(&mut build);
     build
 }
 

@@ -91,7 +91,7 @@ pub fn gather(
 
 /// `softmax(q k^T / sqrt(dim_head)) v` of every head: q `[batch, n_targets, heads * dim_head]`, k and v
 /// `[batch, n_keys, heads * dim_head]` to the shape of q.
-fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: i64) -> Tensor {
+pub(super) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: i64) -> Tensor {
     let is_few = k.size()[1] <= FEW_KEYS && q.size()[0] == k.size()[0];
     if is_few && is_native(q) && q.size()[2] % (heads * LANES) == 0 {
         return native::token_attention(q, k, v, heads).expect("the shapes are those of one model");
@@ -100,7 +100,7 @@ fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: i64) -> Tensor {
 }
 
 /// [`attend`] as the released code spells it.
-fn attend_plainly(q: &Tensor, k: &Tensor, v: &Tensor, heads: i64) -> Tensor {
+pub(super) fn attend_plainly(q: &Tensor, k: &Tensor, v: &Tensor, heads: i64) -> Tensor {
     let weights = attention_weights(&split_heads(q, heads), &split_heads(k, heads));
     join_heads(&weights.matmul(&split_heads(v, heads)))
 }

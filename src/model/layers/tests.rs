@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor, nn};
 
+use super::attention::{attend, attend_plainly};
 use super::*;
 use crate::model::drawn;
 use crate::seed::stream;
@@ -60,6 +61,34 @@ fn assert_is_plain(
         let allowed = 2e-6 * largest.max(1.0);
         assert!(difference <= allowed, "{case}, {name}: {difference} of {largest}");
         assert!(largest > 0.1, "{case}, {name}: {largest}");
+    }
+}
+
+#[test]
+fn few_tokens_attend_as_any_number_does() {
+    let rng = &mut stream(4, "test");
+    // The last has a width that only the plain form has.
+    for [batch, n_queries, n_keys, heads, dim_head] in
+        [[64, 8, 8, 8, 64], [3, 5, 11, 2, 8], [1, 2, 9, 1, 40], [3, 5, 11, 2, 6]]
+    {
+        let sizes = LayerSizes { dim: 8, heads, dim_head, mlp_dim: 8, eps: 1e-5 };
+        let mut rows = |n| drawn(rng, &[batch, n, heads * dim_head]);
+        let (queries, keys, values) = (rows(n_queries), rows(n_keys), rows(n_keys));
+        let case = format!("{n_queries} x {n_keys} x {dim_head}");
+        assert_is_plain(
+            &case,
+            sizes,
+            &[&queries, &keys, &values],
+            |_, x| attend(&x[0], &x[1], &x[2], heads),
+            |_, x| attend_plainly(&x[0], &x[1], &x[2], heads),
+        );
+        assert_is_plain(
+            &format!("{case} of one tensor"),
+            sizes,
+            &[&queries],
+            |_, x| attend(&x[0], &x[0], &x[0], heads),
+            |_, x| attend_plainly(&x[0], &x[0], &x[0], heads),
+        );
     }
 }
 
