@@ -10,6 +10,7 @@ mod chart;
 mod convert;
 mod copy;
 mod export;
+mod failure;
 mod form;
 mod inspect;
 mod labels;
@@ -17,6 +18,7 @@ mod limits;
 mod manual;
 mod number;
 mod packed;
+mod paths;
 mod progress;
 mod report;
 mod runs;
@@ -32,14 +34,13 @@ mod texts;
 mod train;
 mod validate;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::export::ExportError;
-use crate::pickle::PickleError;
+pub use failure::Failure;
+use failure::{cannot_write, export_failure, pickle_failure, wrong_call};
+use paths::{same_file, size_on_disk};
 
 /// Convert, validate and inspect the feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS, and train
 /// ALMT on them.
@@ -82,91 +83,6 @@ pub struct Trainer {
 pub use train::ELSEWHERE;
 #[cfg(feature = "train")]
 pub use train::HERE;
-
-/// A run that failed, in words for the user.
-///
-/// The first line is the cause with file and place, further lines are hints.
-#[derive(Debug)]
-pub struct Failure {
-    message: String,
-}
-
-impl Failure {
-    /// A failure in one file.
-    fn at(path: &Path, problem: impl std::fmt::Display) -> Failure {
-        Failure { message: format!("{}: {problem}", path.display()) }
-    }
-
-    fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into() }
-    }
-
-    /// Adds advice on a line of its own.
-    fn hint(mut self, hint: impl std::fmt::Display) -> Failure {
-        self.message.push_str(&format!("\n  hint: {hint}"));
-        self
-    }
-}
-
-/// The failure to read a pickle, with its hint.
-fn pickle_failure(path: &Path, error: &PickleError) -> Failure {
-    let failure = Failure::at(path, error);
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
-}
-
-impl From<crate::store::StoreError> for Failure {
-    fn from(error: crate::store::StoreError) -> Failure {
-        Failure::new(error.to_string())
-    }
-}
-
-impl From<crate::run::RunError> for Failure {
-    fn from(error: crate::run::RunError) -> Failure {
-        Failure::new(error.to_string())
-    }
-}
-
-/// The failure to write an output.
-fn cannot_write(output: &Path, error: std::io::Error) -> Failure {
-    match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::at(output, "exists already").hint("`--overwrite` replaces it")
-        }
-        _ => Failure::at(output, format!("cannot write: {error}")),
-    }
-}
-
-/// The failure to export a store.
-fn export_failure(output: &Path, error: ExportError) -> Failure {
-    match error {
-        ExportError::Store(error) => error.into(),
-        ExportError::Write(error) => cannot_write(output, error),
-        ExportError::Unfit { .. } | ExportError::NoParquet => Failure::at(output, error),
-    }
-}
-
-/// Ends the program as clap does after a call that it cannot make sense of.
-fn wrong_call<A: Args>(command: &'static str, kind: ErrorKind, problem: &str) -> ! {
-    A::augment_args(clap::Command::new(command)).error(kind, problem).exit()
-}
-
-fn same_file(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => one == other,
-    }
-}
-
-/// Bytes of a file, or of all files in a folder and those within.
-fn size_on_disk(path: &Path) -> u64 {
-    let Ok(entries) = path.read_dir() else {
-        return path.metadata().map_or(0, |meta| meta.len());
-    };
-    entries.flatten().map(|entry| size_on_disk(&entry.path())).sum()
-}
 
 /// Reads the process's arguments, or ends the program with what is wrong with them.
 fn parse() -> Cli {

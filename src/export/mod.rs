@@ -17,7 +17,11 @@ pub use mmsa::mmsa_pickle;
 pub use npz::npz;
 #[cfg(feature = "parquet")]
 pub use parquet::parquet;
-pub use tables::{HAS_PARQUET, Table, Values, class_table, csv_of, table_parquet};
+#[cfg(feature = "parquet")]
+pub use parquet::table_parquet;
+#[cfg(not(feature = "parquet"))]
+pub use tables::table_parquet;
+pub use tables::{HAS_PARQUET, Table, Values, class_table, csv_of};
 
 use std::path::Path;
 

@@ -105,11 +105,11 @@ fn write_split<W: Write>(
     Ok(())
 }
 
-/// The bytes of a file of a table that fits in memory.
+/// The bytes of a Parquet file of a table, which fits in memory.
 ///
 /// # Errors
 /// None that a table can lead to.
-pub(super) fn of_table(table: &Table) -> Result<Vec<u8>, ExportError> {
+pub fn table_parquet(table: &Table) -> Result<Vec<u8>, ExportError> {
     let column = |(name, values): &(String, Values)| {
         let name = name.as_str().into();
         match values {

@@ -4,6 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
+#[cfg(not(feature = "parquet"))]
 use super::ExportError;
 use crate::corpus::balance::ClassCount;
 
@@ -173,15 +174,6 @@ pub const HAS_PARQUET: bool = cfg!(feature = "parquet");
 #[cfg(not(feature = "parquet"))]
 pub fn table_parquet(_: &Table) -> Result<Vec<u8>, ExportError> {
     Err(ExportError::NoParquet)
-}
-
-/// The bytes of a Parquet file of a table.
-///
-/// # Errors
-/// None that a table can lead to.
-#[cfg(feature = "parquet")]
-pub fn table_parquet(table: &Table) -> Result<Vec<u8>, ExportError> {
-    super::parquet::of_table(table)
 }
 
 #[cfg(test)]

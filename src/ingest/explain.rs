@@ -5,8 +5,8 @@ use std::fmt;
 use crate::corpus::Corpus;
 
 use super::detect::{Detection, detect};
+use super::evidence::Evidence;
 use super::log::{Log, Mapped};
-use super::padding::Evidence;
 use super::splits::parts;
 use super::{IngestError, Options, SourceFile, read_as};
 

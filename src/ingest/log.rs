@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Place;
 use super::dtype::{SourceDtype, in_words};
-use super::padding::Evidence;
+use super::evidence::Evidence;
 use super::texts::Texts;
 use crate::corpus::column::Dtype;
 

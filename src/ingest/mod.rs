@@ -11,6 +11,7 @@
 //! splits     the entries of one dict, or a file each
 //! texts      what bytes mean that are texts: nothing is guessed
 //! padding    which side is padded, told from the data; everything ends up padded at the back
+//! evidence   what a column says of its padded side
 //! extent     one length per modality over all splits
 //! explain    all of that in words
 //! ```
@@ -22,6 +23,7 @@ mod column;
 mod detect;
 mod dtype;
 mod error;
+mod evidence;
 mod explain;
 mod extent;
 mod features;
@@ -33,56 +35,25 @@ mod padding;
 mod refuse;
 mod sdk;
 mod sentiment;
+mod source;
 mod splits;
 mod table;
 mod texts;
 mod tokens;
 mod tuples;
 
-use std::collections::BTreeMap;
-
-use crate::corpus::{Corpus, Layout, Modality, SplitName};
-use crate::pickle::{NodeId, Pickle};
+use crate::corpus::{Corpus, Layout};
 
 pub use detect::{Attempt, Check, Detection};
 pub use error::{IngestError, Place};
+pub use evidence::{Evidence, Side};
 pub use explain::{Explanation, explain};
 pub use log::Mapped;
-pub use padding::{Evidence, Side};
 pub use refuse::Refusal;
+use source::samples;
+pub use source::{Options, SourceFile};
 pub use splits::split_of;
 pub use texts::{TextErrors, TextPolicy};
-
-/// One file of a source.
-#[derive(Clone)]
-pub struct SourceFile<'p> {
-    /// What it holds.
-    pub pickle: &'p Pickle,
-    /// The value in it that is read.
-    root: NodeId,
-    /// Its name without the extension; some layouts tell the split by it alone.
-    pub stem: String,
-}
-
-impl<'p> SourceFile<'p> {
-    /// A file with its name.
-    pub fn new(pickle: &'p Pickle, stem: impl Into<String>) -> SourceFile<'p> {
-        SourceFile { pickle, root: pickle.root(), stem: stem.into() }
-    }
-}
-
-/// What the files do not say themselves.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// The split that a single file of one split holds, whatever its name.
-    pub split: Option<SplitName>,
-    /// The layout to read the files as, without trying others.
-    pub layout: Option<Layout>,
-    /// Numbers of frames beyond which samples are cut at the back.
-    pub max_len: BTreeMap<Modality, usize>,
-    /// How texts are read that are no plain `str`.
-    pub texts: TextPolicy,
-}
 
 /// Turns the files of one source into a corpus whose features still lie in them: one file of all
 /// splits, or one for each split, in any order.
@@ -122,9 +93,4 @@ fn read_as(
     log.texts.finish()?.into_iter().for_each(|note| log.note(note));
     extent::settle(&mut corpus.splits, &options.max_len, log)?;
     Ok(Corpus { notes: std::mem::take(&mut log.notes), ..corpus })
-}
-
-/// How many samples a column has, in words.
-fn samples(n_samples: usize) -> String {
-    format!("{n_samples} samples")
 }

@@ -47,6 +47,7 @@ macro_rules! models {
         #[serde(tag = "kind")]
         pub enum ModelSpec {
             $(
+                // Each configuration has its own documentation.
                 #[allow(missing_docs)]
                 #[serde(rename = $name)]
                 $Kind($module::Config),

@@ -5,6 +5,7 @@ macro_rules! opcodes {
         /// One instruction of a pickle stream.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
+        // Names as `pickletools` has them; its documentation is theirs.
         #[allow(missing_docs, non_camel_case_types, clippy::upper_case_acronyms)]
         pub enum Opcode {
             $($name = $byte,)*

@@ -19,223 +19,28 @@ mod errors;
 pub(crate) mod figure;
 pub(crate) mod heat;
 mod html;
+mod input;
 mod page;
 #[cfg(feature = "train")]
 pub(crate) mod space;
 mod tables;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-
-use crate::corpus::column::ColumnKind;
-use crate::corpus::{Dataset, SplitName};
-use crate::run::predictions::Prediction;
-use crate::run::record::RunResult;
-use crate::run::{Run, RunError, folder};
-use crate::store::{Store, StoreError};
-
-/// Why there is no page.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// Not a run folder, or a damaged one.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// A folder that stands twice: its run would count twice in the means.
-    #[error("{path}: is given twice")]
-    Twice {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Runs whose metrics cannot stand in one table.
-    #[error(
-        "{path}: was trained on {found}, the runs before it on {expected}\n  hint: make one report \
-         per dataset"
-    )]
-    Datasets {
-        /// The folder.
-        path: PathBuf,
-        /// Dataset of the first run.
-        expected: &'static str,
-        /// Dataset of this one.
-        found: &'static str,
-    },
-    /// A store on which none of the runs was trained.
-    #[error("{path}: none of the runs was trained on this store: its digest is {found}, theirs {}", .expected.join(", "))]
-    OtherStore {
-        /// The store.
-        path: PathBuf,
-        /// Its digest.
-        found: String,
-        /// Digests that the runs name.
-        expected: Vec<String>,
-    },
-    /// The store cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Runs of one dataset, and what their segments say.
-#[derive(Debug)]
-pub struct Report {
-    runs: Vec<Run>,
-    texts: Texts,
-}
-
-/// What is said in the segments.
-#[derive(Debug)]
-enum Texts {
-    /// By id.
-    Known(BTreeMap<String, String>),
-    /// Why there are none.
-    Absent(&'static str),
-}
+use input::Texts;
+pub use input::{Report, ReportError};
 
 impl Report {
-    /// The model of all runs; empty where they are of several.
-    pub fn model(&self) -> &'static str {
-        let mut models = self.runs.iter().map(|run| run.config.model());
-        let first = models.next().unwrap_or_default();
-        if models.all(|model| model == first) { first } else { "" }
-    }
-
-    /// Reads run folders, in this order; a folder that is no run but has runs in it stands for
-    /// those, as `train --seeds` leaves them. Texts come from `store`, or else from the store that
-    /// the first run names if it is still the same.
-    ///
-    /// # Errors
-    /// A folder is no run, stands twice, or is of another dataset than the first; `store` cannot be
-    /// read, or no run was trained on it.
-    pub fn read(folders: &[PathBuf], store: Option<&Path>) -> Result<Report, ReportError> {
-        let folders: Vec<PathBuf> = folders.iter().flat_map(|folder| within(folder)).collect();
-        let mut runs: Vec<Run> = Vec::new();
-        let mut seen = BTreeSet::new();
-        for folder in &folders {
-            let run = Run::read(folder)?;
-            if !seen.insert(folder.canonicalize().unwrap_or_else(|_| folder.clone())) {
-                return Err(ReportError::Twice { path: folder.clone() });
-            }
-            if let Some(first) = runs.first().filter(|first| first.dataset() != run.dataset()) {
-                return Err(ReportError::Datasets {
-                    path: folder.clone(),
-                    expected: first.dataset().title(),
-                    found: run.dataset().title(),
-                });
-            }
-            runs.push(run);
-        }
-        name_apart(&mut runs, &folders);
-        let texts = texts(&runs, store)?;
-        Ok(Report { runs, texts })
-    }
-
-    /// The runs, in order.
-    pub fn runs(&self) -> &[Run] {
-        &self.runs
-    }
-
-    /// The dataset of all runs; `None` without a run.
-    pub fn dataset(&self) -> Option<Dataset> {
-        self.runs.first().map(Run::dataset)
-    }
-
     /// The page.
     pub fn html(&self) -> String {
         page::page(self)
     }
-
-    /// Runs that are complete.
-    fn complete(&self) -> impl Iterator<Item = (&Run, &RunResult)> {
-        self.runs.iter().filter_map(|run| Some((run, run.result.as_ref()?)))
-    }
-
-    /// The split that the page judges: the test split, or where no run has one, the validation
-    /// split.
-    fn split(&self) -> SplitName {
-        let mut rows = self.runs.iter().flat_map(|run| &run.predictions);
-        match rows.any(|row| row.split == SplitName::Test) {
-            false if self.complete().next().is_some() => SplitName::Valid,
-            _ => SplitName::Test,
-        }
-    }
-
-    /// Predictions of that split, one list per complete run.
-    fn predictions(&self) -> Vec<Vec<&Prediction>> {
-        let split = self.split();
-        let of_run = |run: &Run| -> bool { run.result.is_some() };
-        let runs = self.runs.iter().filter(|run| of_run(run));
-        runs.map(|run| run.predictions.iter().filter(|row| row.split == split).collect()).collect()
-    }
-}
-
-/// A folder itself, or where it is no run, the runs in it.
-fn within(folder: &Path) -> Vec<PathBuf> {
-    let runs = if folder::is_run(folder) { Vec::new() } else { folder::runs_in(folder) };
-    if runs.is_empty() { vec![folder.to_owned()] } else { runs }
-}
-
-/// Names the runs by their folders' names where those tell them apart.
-fn name_apart(runs: &mut [Run], folders: &[PathBuf]) {
-    let names: Vec<Option<String>> = folders
-        .iter()
-        .map(|folder| {
-            let folder = folder.canonicalize().ok()?;
-            Some(folder.file_name()?.to_string_lossy().into_owned())
-        })
-        .collect();
-    for (run, name) in runs.iter_mut().zip(&names) {
-        if let Some(name) = name
-            && names.iter().filter(|other| other.as_ref() == Some(name)).count() == 1
-        {
-            run.name.clone_from(name);
-        }
-    }
-}
-
-/// Reads the texts of all segments: those of a fold may lie in any split of the store.
-fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
-    let digests: BTreeSet<&str> = runs.iter().map(|run| &*run.config.store_digest).collect();
-    let store = match (given, runs.first()) {
-        (Some(path), _) => {
-            let store = Store::open(path)?;
-            let found = store.manifest().digest.clone();
-            if !digests.contains(&*found) {
-                let expected = digests.into_iter().map(String::from).collect();
-                return Err(ReportError::OtherStore { path: path.into(), found, expected });
-            }
-            store
-        }
-        (None, Some(run)) => match Store::open(&run.config.store) {
-            Ok(store) if digests.contains(&*store.manifest().digest) => store,
-            Ok(_) => {
-                return Ok(Texts::Absent(
-                    "where the runs had their store there is another one now; \
-                     <code>--store</code> names it and adds the texts",
-                ));
-            }
-            Err(_) => {
-                return Ok(Texts::Absent(
-                    "the store is not where the runs had it; <code>--store</code> names it and \
-                     adds the texts",
-                ));
-            }
-        },
-        (None, None) => return Ok(Texts::Absent("there is no run")),
-    };
-    let mut texts = BTreeMap::new();
-    for split in &store.manifest().splits {
-        if let Some(of_split) = store.strings(&ColumnKind::RawText.of(split.name))? {
-            texts.extend(split.ids.iter().cloned().zip(of_split));
-        }
-    }
-    Ok(match texts.is_empty() {
-        true => Texts::Absent("the store has no transcripts"),
-        false => Texts::Known(texts),
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::corpus::Dataset;
     use crate::run::preset::Preset;
 
     const MARKUP: &str = "<script>alert(1)</script>";

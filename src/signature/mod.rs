@@ -5,8 +5,10 @@
 //! the same everywhere.
 //!
 //! ```text
+//! kind       what a line of the table says
 //! kinds      the table
 //! looks      evidence that is more than a few fixed bytes
+//! names      names of pickles, and any name as a shell takes it
 //! archive    the entries of zip and tar files
 //! hdf5       the names at the top of an HDF5 file, without the library
 //! ```
@@ -16,71 +18,19 @@
 
 pub mod archive;
 mod hdf5;
+mod kind;
 mod kinds;
 mod looks;
+mod names;
 
 use std::path::Path;
 
+pub(crate) use kind::Subject;
+pub use kind::{Kind, Role};
+pub use names::{PACKED_ENDINGS, is_pickle_name, quoted};
+
 use crate::map::Bytes;
-
-/// What the program can do with a file of a kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// A pickle, which `convert` reads.
-    Pickle,
-    /// A file that `convert` unpacks to get at a pickle.
-    Packed,
-    /// A store.
-    Store,
-    /// Anything else.
-    Other,
-}
-
-/// A kind of file: a line of the table.
-pub struct Kind {
-    /// Its name in the tests.
-    pub id: &'static str,
-    /// What it is, to stand after «is» or a colon.
-    pub what: &'static str,
-    /// What the program can do with it.
-    pub role: Role,
-    mark: Mark,
-    way: fn(&Subject<'_>) -> String,
-}
-
-/// How a kind is told.
-enum Mark {
-    /// The file begins with one of these.
-    Start(&'static [&'static [u8]]),
-    /// These bytes stand at this offset.
-    At(usize, &'static [u8]),
-    /// The bytes look like it.
-    Looks(fn(&Subject<'_>) -> bool),
-}
-
-/// A file that is looked at.
-pub(crate) struct Subject<'a> {
-    bytes: &'a [u8],
-    /// Its name, with the folder where that is known.
-    name: &'a str,
-}
-
-impl<'a> Subject<'a> {
-    fn head(&self, len: usize) -> &'a [u8] {
-        self.bytes.get(..self.bytes.len().min(len)).unwrap_or(self.bytes)
-    }
-
-    /// The name as it is typed in a shell.
-    fn shown(&self) -> String {
-        quoted(self.name)
-    }
-
-    /// The name without its last ending.
-    fn plain(&self) -> String {
-        let stem = Path::new(self.name).file_stem().unwrap_or_default().to_string_lossy();
-        quoted(&stem)
-    }
-}
+use kind::Mark;
 
 /// What a file is and what to do with it.
 #[derive(Clone)]
@@ -131,28 +81,6 @@ pub fn by_name(name: &str) -> Option<Known> {
 /// The ids of all kinds, in the order in which they are tried.
 pub fn ids() -> Vec<&'static str> {
     kinds::all().map(|kind| kind.id).collect()
-}
-
-/// A word as a shell takes it for one.
-pub fn quoted(word: &str) -> String {
-    let plain = |char: char| char.is_alphanumeric() || "._-+=@%/:,".contains(char);
-    let shown: String = word.chars().filter(|char| !char.is_control()).collect();
-    if !shown.is_empty() && !shown.starts_with('-') && shown.chars().all(plain) {
-        return shown;
-    }
-    let prefix = if shown.starts_with('-') { "./" } else { "" };
-    format!("'{prefix}{}'", shown.replace('\'', "'\\''"))
-}
-
-/// The endings of compressed files, which may follow that of a pickle.
-pub const PACKED_ENDINGS: [&str; 7] = [".gz", ".bz2", ".xz", ".zst", ".zstd", ".lzma", ".gzip"];
-
-/// Whether a name is one that pickles have, compressed or not.
-pub fn is_pickle_name(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let packed = PACKED_ENDINGS.iter().find_map(|ending| lower.strip_suffix(ending));
-    let lower = packed.unwrap_or(&lower);
-    [".pkl", ".pickle", ".p", ".pk", ".pck"].iter().any(|ending| lower.ends_with(ending))
 }
 
 #[cfg(test)]

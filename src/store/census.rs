@@ -1,9 +1,8 @@
-//! Which values of a source a store cannot hold as they are: how many, where, and, where they are
-//! to be replaced by it, the mean of the others.
+//! A pass over all features that counts the values which a store cannot hold as they are and forms
+//! the mean of the others, which may replace them.
 //!
-//! [`Seen`] is counted in passing. [`Census`] goes over all features for the purpose, a few samples
-//! at a time: before they are written, where a policy asks for it, or after one was refused, so that
-//! the message tells all of it.
+//! It reads a few samples at a time: before they are written, where a policy asks for it, or after
+//! one was refused, so that the message tells all of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +11,7 @@ use rayon::prelude::*;
 use super::StoreError;
 use super::copy::Unread;
 use super::policy::{Action, Policies};
+use super::seen::{Seen, Unusual};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::values::ValueKind;
 use crate::corpus::{Corpus, FeatureBlock, Modality, SplitName};
@@ -19,68 +19,6 @@ use crate::overflow::Overflows;
 
 /// Samples whose findings are in memory before they are added up.
 const ROUND_ROWS: usize = 512;
-
-/// What of one sample a store cannot hold as it is.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Unusual {
-    kinds: BTreeMap<ValueKind, KindOfSample>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct KindOfSample {
-    n_values: u64,
-    n_padding: u64,
-    largest: f64,
-}
-
-impl Unusual {
-    pub(super) fn add(&mut self, kind: ValueKind, source: f64, is_padding: bool) {
-        let seen = self.kinds.entry(kind).or_default();
-        seen.n_values += 1;
-        seen.n_padding += u64::from(is_padding);
-        seen.largest = larger(seen.largest, source);
-    }
-}
-
-/// The one of larger magnitude, the first where they are alike.
-fn larger(one: f64, other: f64) -> f64 {
-    if other.abs() > one.abs() { other } else { one }
-}
-
-/// Values of one kind in one column.
-#[derive(Debug, Clone, Default)]
-pub(super) struct KindSeen {
-    pub(super) n_values: u64,
-    /// Those of them that lie beyond the recorded length.
-    pub(super) n_padding: u64,
-    /// Samples that have one, in order.
-    pub(super) rows: Vec<usize>,
-    /// The source's value of largest magnitude, with its sign.
-    pub(super) largest: f64,
-}
-
-/// What of one column a store cannot hold as it is, by kind.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Seen(pub(super) BTreeMap<ValueKind, KindSeen>);
-
-impl Seen {
-    /// Adds a sample, which comes after those before it.
-    pub(super) fn add(&mut self, sample_idx: usize, unusual: &Unusual) {
-        for (kind, of_sample) in &unusual.kinds {
-            let seen = self.0.entry(*kind).or_default();
-            seen.n_values += of_sample.n_values;
-            seen.n_padding += of_sample.n_padding;
-            seen.rows.push(sample_idx);
-            seen.largest = larger(seen.largest, of_sample.largest);
-        }
-    }
-
-    /// Only those kinds that `policies` treat so.
-    pub(super) fn treated(&self, policies: Policies, action: Action) -> Seen {
-        let wanted = self.0.iter().filter(|(kind, _)| policies.action(**kind) == action);
-        Seen(wanted.map(|(kind, seen)| (*kind, seen.clone())).collect())
-    }
-}
 
 /// One feature block of many.
 pub(super) struct BlockOf<'a> {

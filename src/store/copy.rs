@@ -11,9 +11,9 @@ use std::marker::PhantomData;
 
 use rayon::prelude::*;
 
-use super::census::{Seen, Unusual};
 use super::digest::{self, Element, Feature};
 use super::policy::{Action, Policies};
+use super::seen::{Seen, Unusual};
 use crate::corpus::stats::BlockStats;
 use crate::corpus::values::ValueKind;
 use crate::corpus::{FeatureBlock, RowError};

@@ -59,6 +59,7 @@ mod reformat;
 mod refused;
 mod retext;
 mod seal;
+mod seen;
 mod settled;
 mod verify;
 mod write;

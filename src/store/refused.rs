@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::FeatureDtype;
-use super::census::{KindSeen, Seen};
 use super::policy::{Action, Policies};
+use super::seen::{KindSeen, Seen};
 use crate::corpus::values::ValueKind;
 use crate::corpus::{Modality, SplitName};
 

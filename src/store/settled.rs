@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FeatureDtype;
-use super::census::{Census, Mean, Seen};
+use super::census::{Census, Mean};
 use super::labels::LeftOutLabels;
 use super::policy::{Action, Policies};
 use super::refused::{counted, first, first_ids, shown};
+use super::seen::Seen;
 use crate::corpus::column::ColumnKind;
 use crate::corpus::manifest::{FeatureMean, LeftOut, ValueCount, ValueRecord};
 use crate::corpus::values::ValueKind;

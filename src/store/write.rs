@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use super::arrow::{self, ArrowOutput};
-use super::census::{self, BlockOf, Census, Mean, Seen};
+use super::census::{self, BlockOf, Census, Mean};
 use super::columns::{self, Data, SplitColumns};
 use super::copy::{CopyError, Repair, Tally};
 use super::digest;
@@ -15,6 +15,7 @@ use super::hdf5::Hdf5Output;
 use super::labels;
 use super::policy::{Action, NonFinite, OnOverflow, Policies};
 use super::refused::RefusedValues;
+use super::seen::Seen;
 use super::settled::Settling;
 use super::{Compression, FeatureDtype, Format, StoreError, VERSION};
 use crate::corpus::check::{BlockFacts, Finding, SplitFacts, check};

@@ -10,6 +10,7 @@ mod interop;
 mod run;
 mod setup;
 mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ Tasks:
   interop --mmsa  Have MMSA's own data loader read an exported pickle (fetches PyTorch, 4 GB)
   interop --torch Have PyTorch predict with exported weights, and compare (fetches PyTorch, 4 GB)
   demo            Set up, then run the main job on a small synthetic dataset
+  tidy            Check what neither the compiler nor Clippy knows: each module's opening line, import
+                  cycles, layers, names of types, reasons for allowed lints; builds only this crate
   dist            Set up, build a release, its man pages and shell completions, and pack them into
                   `dist`
 ";
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         ("interop", [flag]) if flag == "--mmsa" => interop::mmsa(),
         ("interop", [flag]) if flag == "--torch" => interop::torch(),
         ("demo", []) => demo::demo(),
+        ("tidy", []) => tidy::tidy(),
         ("dist", []) => dist::dist(),
         ("--help" | "-h" | "help", _) => {
             print!("{USAGE}");

@@ -1,0 +1,23 @@
+//! What all rules look at.
+
+use super::facts::{Evidence, SplitDetail, SplitFacts};
+use crate::corpus::Dataset;
+use crate::corpus::spec::DatasetSpec;
+
+/// What all rules look at.
+pub(super) struct Context<'a> {
+    pub(super) dataset: Dataset,
+    pub(super) spec: &'static DatasetSpec,
+    pub(super) splits: &'a [SplitFacts],
+    pub(super) evidence: &'a Evidence<'a>,
+}
+
+impl<'a> Context<'a> {
+    /// Each split with its details, where there are any.
+    pub(super) fn detailed(
+        &self,
+    ) -> impl Iterator<Item = (&'a SplitFacts, &'a SplitDetail)> + use<'_, 'a> {
+        let details = &self.evidence.details;
+        self.splits.iter().filter_map(|split| Some((split, details.get(&split.name)?)))
+    }
+}

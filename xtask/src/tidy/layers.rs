@@ -1,0 +1,162 @@
+//! Which module of the library may use which: the picture in `src/lib.rs`, as a table.
+
+use std::collections::BTreeSet;
+
+use super::Finding;
+use super::source::Tree;
+
+/// For each top-level module the modules that it uses, and with each what lies below it. A module
+/// without a row uses none. Sorted, and without entries that nothing needs, so that a new arrow is a
+/// change of this table.
+///
+/// `run` and `model` each use one file of the other that holds data only: a run names its model's
+/// configuration, and the listing of models shows their presets. What computes stays out of `run`.
+pub const LAYERS: &[(&str, &[&str])] = &[
+    ("container", &["map", "signature", "words"]),
+    ("corpus", &["encoding", "name", "overflow", "seed", "words"]),
+    ("export", &["corpus", "pickle::writer", "store"]),
+    ("ingest", &["corpus", "encoding", "name", "overflow", "pickle"]),
+    ("model", &["corpus", "name", "native", "run::preset", "seed"]),
+    ("native", &["caught"]),
+    ("paper", &["corpus"]),
+    ("pickle", &["map", "overflow", "signature", "tree", "words"]),
+    (
+        "pretrained",
+        &[
+            "caught",
+            "corpus",
+            "map",
+            "model::almt",
+            "model::bert",
+            "model::layers",
+            "name",
+            "overflow",
+        ],
+    ),
+    ("report", &["corpus", "mean", "paper", "run", "store"]),
+    (
+        "reproduce",
+        &[
+            "corpus",
+            "export::tables",
+            "mean",
+            "model::almt",
+            "model::layers",
+            "report::chart",
+            "report::figure",
+            "report::heat",
+            "report::space",
+            "run",
+            "seed",
+            "train",
+        ],
+    ),
+    (
+        "run",
+        &[
+            "corpus",
+            "export::tables",
+            "mean",
+            "model::registry",
+            "name",
+            "paper",
+            "publish",
+            "seed",
+        ],
+    ),
+    ("signature", &["map"]),
+    ("store", &["corpus", "map", "name", "overflow", "publish", "signature", "tree", "words"]),
+    (
+        "train",
+        &[
+            "caught",
+            "corpus",
+            "model",
+            "name",
+            "native",
+            "pretrained",
+            "publish",
+            "run",
+            "seed",
+            "words",
+        ],
+    ),
+];
+
+/// What may use every module, and be used by none.
+const TOP: &str = "cli";
+
+/// One finding for each import that the table does not have, and for each entry that no file needs.
+pub fn check(tree: &Tree, layers: &[(&str, &[&str])]) -> Vec<Finding> {
+    let table = "xtask/src/tidy/layers.rs";
+    let mut findings = Vec::new();
+    let mut needed = BTreeSet::new();
+    for import in &tree.imports {
+        let (Some(from), Some(to)) = (import.from.module.first(), import.to.module.first()) else {
+            continue;
+        };
+        if from == to || from == TOP {
+            continue;
+        }
+        let target = import.to.module.join("::");
+        let uses = layers.iter().find(|(name, _)| name == from).map_or(&[][..], |(_, uses)| uses);
+        match uses.iter().find(|allowed| is_below(&target, allowed)) {
+            Some(allowed) => {
+                needed.insert((from.as_str(), *allowed));
+            }
+            None => findings.push(Finding::new(
+                &import.from.file,
+                import.line,
+                format!(
+                    "imports `{}`, and `{from}` must not know `{target}`: move what is needed down, \
+                     or pass it in; the layers are in {table}",
+                    import.written
+                ),
+            )),
+        }
+    }
+    let modules = tree.top_modules();
+    for (module, uses) in layers {
+        if !modules.contains(module) {
+            let problem = format!("the table has no module `{module}` to speak of: remove it");
+            findings.push(Finding::new(table, 1, problem));
+        }
+        for allowed in uses.iter().filter(|allowed| !needed.contains(&(module, **allowed))) {
+            let problem = format!("`{module}` does not use `{allowed}`: remove it from the table");
+            findings.push(Finding::new(table, 1, problem));
+        }
+    }
+    if !layers.is_sorted() || !layers.iter().all(|(_, uses)| uses.is_sorted()) {
+        findings.push(Finding::new(table, 1, "`LAYERS` is not sorted: sort it"));
+    }
+    findings
+}
+
+fn is_below(module: &str, parent: &str) -> bool {
+    module.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_imports_that_the_table_has_are_allowed_and_each_of_its_entries_is_needed() {
+        let files = [
+            ("src/lib.rs", "mod cli; mod run; mod model;"),
+            ("src/cli.rs", "use crate::run::Run;"),
+            ("src/run.rs", "use crate::model::spec::Spec; pub struct Run;"),
+            ("src/model/mod.rs", "pub mod spec;"),
+            ("src/model/spec.rs", "pub struct Spec;"),
+        ];
+        let tree = Tree::parse(files.into_iter()).unwrap();
+        let n_findings = |layers: &[(&str, &[&str])]| check(&tree, layers).len();
+        assert_eq!(n_findings(&[("run", &["model"])]), 0);
+        assert_eq!(n_findings(&[("run", &["model::spec"])]), 0);
+        assert_eq!(n_findings(&[]), 1);
+        // `model::sp` is no parent of `model::spec`, and nothing needs it.
+        assert_eq!(n_findings(&[("run", &["model::sp"])]), 2);
+        assert_eq!(n_findings(&[("run", &["model", "seed"])]), 1);
+        assert_eq!(n_findings(&[("run", &["model"]), ("train", &[])]), 1);
+    }
+}

@@ -1,0 +1,64 @@
+//! `cargo xtask tidy`: the rules of this repository that neither the compiler nor Clippy knows.
+//!
+//! Every rule prints one line per finding: the place, what is wrong, and what to do about it. It
+//! reads files and builds nothing, so it runs before libtorch and CMake are there.
+
+mod cycles;
+mod layers;
+mod names;
+mod source;
+mod text;
+
+use std::fs;
+use std::process::Command;
+
+use crate::run::{output, root};
+use source::Tree;
+
+/// A broken rule, at a place in the repository.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    file: String,
+    line: usize,
+    problem: String,
+}
+
+impl Finding {
+    fn new(file: &str, line: usize, problem: impl Into<String>) -> Finding {
+        Finding { file: file.to_owned(), line, problem: problem.into() }
+    }
+}
+
+/// Checks every file that git tracks or would track, and prints what it finds.
+pub fn tidy() -> Result<(), String> {
+    let files = files()?;
+    let mut findings = text::check(&files);
+    let sources = files.iter().filter(|(path, _)| source::is_module(path));
+    let tree = Tree::parse(sources.map(|(path, text)| (path.as_str(), text.as_str())))?;
+    findings.extend(cycles::check(&tree, cycles::KNOWN));
+    findings.extend(layers::check(&tree, layers::LAYERS));
+    findings.extend(names::check(&tree, names::KNOWN));
+    findings.sort();
+    for Finding { file, line, problem } in &findings {
+        println!("{file}:{line}: {problem}");
+    }
+    match findings.len() {
+        0 => Ok(()),
+        1 => Err("1 finding".to_owned()),
+        n => Err(format!("{n} findings")),
+    }
+}
+
+/// Path, with `/`, and text of every file that people read or write; `fixtures` is data.
+fn files() -> Result<Vec<(String, String)>, String> {
+    let mut git = Command::new("git");
+    git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root());
+    let mut files = Vec::new();
+    for path in output(&mut git)?.lines().filter(|path| !path.starts_with("fixtures/")) {
+        let Ok(bytes) = fs::read(root().join(path)) else { continue }; // deleted, not yet committed
+        if let Ok(text) = String::from_utf8(bytes) {
+            files.push((path.to_owned(), text));
+        }
+    }
+    Ok(files)
+}
