@@ -1,7 +1,7 @@
 //! One HTML page about one or several runs: metrics, curves, confusion matrices, errors.
 //!
-//! This module shows runs as [`Run`] reads them and, if given, the store for the texts of segments. It
-//! must not know pickles, models, the trainer or the command line.
+//! This module shows runs as [`Run`](crate::run::Run) reads them and, if given, the store for the texts of
+//! segments. It must not know pickles, models, the trainer or the command line.
 //!
 //! The page is a single file without scripts and without anything to fetch, which its content
 //! security policy forbids besides. It holds no time of day: the same folders give the same bytes.
