@@ -15,8 +15,8 @@ fn help_texts_are_the_reviewed_ones() {
     ];
     // A build without libtorch says so in the help of these.
     if cfg!(feature = "train") {
-        commands.extend(["encode", "train", "eval", "predict", "compare", "export-weights"]);
-        commands.extend(["reproduce", "devices"]);
+        commands.extend(["encode", "train", "resume", "repeat", "eval", "predict", "compare"]);
+        commands.extend(["export-weights", "reproduce", "models", "devices"]);
     }
     for command in commands {
         let found = almt(&folder, &[command, "--help"]).ok().stdout();
