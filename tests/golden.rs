@@ -6,13 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::OnceLock;
 
 use almt_data::corpus::label::{BinScheme, Bins};
 use almt_data::model::configuration::Size;
 use almt_data::model::{
-    Almt, AlmtConfig, AlmtSizes, Init, Input, Residual, Sequence, Trace, Variant,
+    Almt, AlmtConfig, AlmtSizes, Form, Init, Input, Residual, Sequence, Trace, Variant,
 };
 use almt_data::run::metrics::evaluate;
 use almt_data::run::recipe::{Group, Moments, Phase, Rule};
@@ -92,19 +91,28 @@ pub fn config(case: &Value) -> AlmtConfig {
     }
 }
 
+/// The forms that ALMT has on the device.
+pub fn forms() -> impl Iterator<Item = Form> {
+    Form::ALL.into_iter().filter(|form| device() == Device::Cpu || *form != Form::Native)
+}
+
 struct Built {
     vars: nn::VarStore,
     model: Almt,
+    /// The same model in the form that shows the values on its way.
+    traced: Almt,
 }
 
 /// The model with every parameter replaced by `parameter(name, shape)`.
-fn build(config: &AlmtConfig, parameter: impl Fn(&str, &[i64]) -> Tensor) -> Built {
+fn build(config: &AlmtConfig, form: Form, parameter: impl Fn(&str, &[i64]) -> Tensor) -> Built {
+    assert_eq!(config.forms(), Form::ALL);
     let vars = nn::VarStore::new(device());
-    let model = Almt::new(&Init::new(vars.root(), 0), config);
+    let model = Almt::new(&Init::new(vars.root(), 0), config, form);
     for (name, mut variable) in vars.variables() {
         tch::no_grad(|| variable.copy_(&parameter(&name, &variable.size())));
     }
-    Built { vars, model }
+    let traced = Almt::given(&vars.variables().into_iter().collect(), config, form.traced());
+    Built { vars, model, traced }
 }
 
 fn input(values: &BTreeMap<String, Tensor>, folder: &str) -> Input {
@@ -157,9 +165,8 @@ fn check_forward(
     input: &Input,
 ) -> Tensor {
     let mut trace = Trace::keep();
-    let traced = tch::no_grad(|| built.model.forward(input, &mut trace));
+    let traced = tch::no_grad(|| built.traced.forward(input, &mut trace));
     let found = trace.into_values();
-    // What nobody looks into may be computed in another way.
     let pred = built.model.forward(input, &mut Trace::default());
     let expected: Vec<_> =
         values.iter().filter_map(|(name, v)| Some((name.strip_prefix("mid/")?, v))).collect();
@@ -177,11 +184,12 @@ fn check_forward(
 
 #[test]
 fn tiny_models_agree_in_every_value_and_gradient() {
-    for name in ["tiny_official", "tiny_paper", "tiny_init_official", "tiny_init_paper"] {
+    let names = ["tiny_official", "tiny_paper", "tiny_init_official", "tiny_init_paper"];
+    for (name, form) in names.into_iter().flat_map(|name| forms().map(move |form| (name, form))) {
         let name = format!("model_{name}");
         let (case, values) = (json(&name), tensors(&name));
-        let mut worst = Worst::new(&name);
-        let built = build(&config(&case), |parameter, _| {
+        let mut worst = Worst::new(&format!("{name}, {form}"));
+        let built = build(&config(&case), form, |parameter, _| {
             values[&format!("param/{parameter}")].shallow_clone()
         });
         let n_parameters = values.keys().filter(|key| key.starts_with("param/")).count();
@@ -272,19 +280,21 @@ fn formula_of(entry: &Value, seed: u64, shape: &[i64]) -> Tensor {
 
 #[test]
 fn published_configurations_agree_in_every_value_and_gradient() {
-    for name in ["mosi_official", "mosi_paper", "sims_official", "sims_paper"] {
+    let names = ["mosi_official", "mosi_paper", "sims_official", "sims_paper"];
+    for (name, form) in names.into_iter().flat_map(|name| forms().map(move |form| (name, form))) {
         let name = format!("model_{name}");
         let (case, mut values) = (json(&name), tensors(&name));
         let seed = case["seed"].as_u64().unwrap();
-        let mut worst = Worst::new(&name);
+        let mut worst = Worst::new(&format!("{name}, {form}"));
         let entries: BTreeMap<String, Value> = case["parameters"]
             .as_array()
             .unwrap()
             .iter()
             .map(|entry| (entry["name"].as_str().unwrap().to_owned(), entry.clone()))
             .collect();
-        let built =
-            build(&config(&case), |parameter, shape| formula_of(&entries[parameter], seed, shape));
+        let built = build(&config(&case), form, |parameter, shape| {
+            formula_of(&entries[parameter], seed, shape)
+        });
         assert_eq!(built.vars.len(), entries.len());
         for entry in case["inputs"].as_array().unwrap() {
             let shape: Vec<i64> =
@@ -329,16 +339,17 @@ fn published_configurations_agree_in_every_value_and_gradient() {
 
 #[test]
 fn sixty_training_steps_follow_the_recorded_trajectory() {
-    for name in ["train_tiny_official", "train_tiny_paper", "train_tiny_wd_official"] {
+    let names = ["train_tiny_official", "train_tiny_paper", "train_tiny_wd_official"];
+    for (name, form) in names.into_iter().flat_map(|name| forms().map(move |form| (name, form))) {
         let case = json(name);
         let expected = tensors(name);
-        let mut worst = Worst::new(name);
+        let mut worst = Worst::new(&format!("{name}, {form}"));
         // The run with the other weight decay starts from the same parameters and data.
         let start = match case["parameters_and_data_from"].as_str() {
             Some(file) => tensors(file.trim_end_matches(".safetensors")),
             None => tensors(name),
         };
-        let built = build(&config(&case), |parameter, _| {
+        let built = build(&config(&case), form, |parameter, _| {
             start[&format!("param/{parameter}")].shallow_clone()
         });
         let training = &case["training"];
@@ -388,18 +399,6 @@ fn sixty_training_steps_follow_the_recorded_trajectory() {
     }
 }
 
-/// The same tests, with the operations of libtorch alone, as a GPU does them.
-#[test]
-fn what_a_gpu_would_do_agrees_as_well() {
-    let mut tests = Command::new(std::env::current_exe().unwrap());
-    tests.args(["golden", "--skip", "what_a_gpu"]).env("ALMT_DATA_LOOPS", "libtorch");
-    let done = tests.output().unwrap();
-    let shown = String::from_utf8_lossy(&done.stdout);
-    assert!(done.status.success(), "{shown}");
-    let name = "golden::sixty_training_steps_follow_the_recorded_trajectory ... ok";
-    assert!(shown.contains(name), "{shown}");
-}
-
 /// AdamW with one decay, and a rate for each group, of which `group` gives the number.
 pub fn adamw(
     parameters: &BTreeMap<String, Tensor>,
@@ -434,7 +433,7 @@ fn learning_rate(base: f64, epoch: usize, n_epochs: usize) -> f64 {
 /// Counted without making any.
 fn n_parameters(config: &AlmtConfig) -> Option<i64> {
     let count = |init: &Init<'_>| {
-        let _model = Almt::new(init, config);
+        let _model = Almt::new(init, config, Form::Reference);
     };
     Size::of(count).map(|size| size.trainable)
 }
@@ -539,7 +538,7 @@ fn parameter_counts_are_the_recorded_ones() {
     let recorded = json("param_counts");
     let count = |config: &AlmtConfig| {
         let vars = nn::VarStore::new(Device::Cpu);
-        let _model = Almt::new(&Init::new(vars.root(), 0), config);
+        let _model = Almt::new(&Init::new(vars.root(), 0), config, Form::Reference);
         vars
     };
     let total = |vars: &nn::VarStore| -> usize {

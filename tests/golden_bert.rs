@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use almt_data::corpus::Modality;
 use almt_data::model::contract::{Batch, Pass};
 use almt_data::model::registry::{Inputs, ModelSpec};
-use almt_data::model::{AlmtConfig, Bert, BertConfig, ENCODER, Init, Sequence, Tokens, Trace};
+use almt_data::model::{
+    AlmtConfig, Bert, BertConfig, ENCODER, Form, Init, Sequence, Tokens, Trace,
+};
 use almt_data::pretrained::Pretrained;
 use almt_data::run::recipe::is_below;
 use almt_data::train::checkpoint::ModelConfig;
@@ -19,8 +21,8 @@ use tch::nn;
 use tch::{Kind, Tensor};
 
 use crate::golden::{
-    FORWARD, GRADIENT, TRAJECTORY, TRAJECTORY_PARAMETERS, Worst, adamw, config, device, golden,
-    json, loss, max_abs, tensors,
+    FORWARD, GRADIENT, TRAJECTORY, TRAJECTORY_PARAMETERS, Worst, adamw, config, device, forms,
+    golden, json, loss, max_abs, tensors,
 };
 
 const HIDDEN_STATES: f64 = 1e-5;
@@ -189,15 +191,19 @@ fn forward(model: &Network, batch: &Batch, trace: &mut Trace) -> Tensor {
 
 #[test]
 fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
+    forms().for_each(the_model_with_its_encoder_agrees);
+}
+
+fn the_model_with_its_encoder_agrees(form: Form) {
     let name = "model_tiny_bert_official";
     let (case, values) = (json(name), tensors(name));
-    let mut worst = Worst::new(name);
+    let mut worst = Worst::new(&format!("{name}, {form}"));
     let bert: BertConfig = serde_json::from_value(case["bert_config"].clone()).unwrap();
     let mut almt = config(&case);
     almt.text = Sequence { feat_dim: bert.hidden_size, ..almt.text };
     let config = with_encoder(bert, &almt);
     let vars = nn::VarStore::new(device());
-    let model = Network::new(&vars, &config, 0);
+    let model = Network::new(&vars, &config, form, 0);
     let without = "bertmodel.model.pooler.";
     let recorded: Vec<&str> = values.keys().filter_map(|key| key.strip_prefix("param/")).collect();
     let mut expected: Vec<&str> =
@@ -214,8 +220,10 @@ fn the_model_with_its_encoder_agrees_in_every_value_gradient_and_step() {
     let batch = batch_of(&values);
     let forward = |trace: &mut Trace| forward(&model, &batch, trace);
     let mut trace = Trace::keep();
-    let pred = forward(&mut trace);
+    let traced = Network::given(&vars.variables().into_iter().collect(), &config, form.traced());
+    let _ = tch::no_grad(|| self::forward(&traced, &batch, &mut trace));
     let found = trace.into_values();
+    let pred = forward(&mut Trace::default());
     for (name, expected) in values.iter().filter_map(|(k, v)| Some((k.strip_prefix("mid/")?, v))) {
         worst.check("intermediates", name, max_abs(&(&found[name] - expected)), FORWARD);
     }
@@ -263,7 +271,7 @@ fn a_frozen_encoder_stays_as_it_is_and_the_rest_learns() {
     let mut almt = config(&case);
     almt.text = Sequence { feat_dim: bert.hidden_size, ..almt.text };
     let vars = nn::VarStore::new(device());
-    let model = Network::new(&vars, &with_encoder(bert, &almt), 3);
+    let model = Network::new(&vars, &with_encoder(bert, &almt), Form::Absorbed, 3);
     let folder = tempfile::tempdir().unwrap();
     let pretrained = Pretrained::open(&tiny_folder(folder.path())).unwrap();
     pretrained.copy_into(&vars, &format!("{ENCODER}.")).unwrap();

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use almt_data::corpus::{Dataset, Modality};
 use almt_data::model::contract::{Batch, Model, Outputs, Pass};
+use almt_data::model::form::Placement;
 use almt_data::model::registry::{Inputs, ModelSpec};
-use almt_data::model::{Sequence, Trace};
+use almt_data::model::{Form, Sequence, Trace};
 use almt_data::run::preset::Preset;
 use almt_data::run::recipe::{self, Group, Moments, Phase, Rule};
 use almt_data::run::schedule::Schedule;
@@ -71,7 +72,7 @@ impl Case {
 
     /// The model with the values that `value` makes for each parameter and buffer.
     fn build(&self, value: impl Fn(&str, &[i64]) -> Tensor) -> (nn::VarStore, Box<dyn Model>) {
-        let (vars, model) = self.spec.begin(&self.inputs, device(), 0);
+        let (vars, model) = self.spec.begin(&self.inputs, Form::Reference, device(), 0);
         for (name, mut variable) in vars.variables() {
             tch::no_grad(|| variable.copy_(&value(&name, &variable.size())));
         }
@@ -345,7 +346,7 @@ fn parameters_are_counted_as_published_without_any_being_made() {
     ] {
         let case = Case::of(model, dataset);
         let size = case.spec.size(&case.inputs).unwrap();
-        let (vars, _network) = case.spec.begin(&case.inputs, Device::Cpu, 1);
+        let (vars, _network) = case.spec.begin(&case.inputs, Form::Reference, Device::Cpu, 1);
         let count = |tensors: Vec<Tensor>| tensors.iter().map(|t| t.numel() as i64).sum::<i64>();
         assert_eq!(size.trainable, count(vars.trainable_variables()), "{}", case.name);
         assert_eq!(size.all, count(vars.variables().into_values().collect()), "{}", case.name);
@@ -408,7 +409,8 @@ fn every_model_has_its_shapes_its_count_and_a_gradient_for_each_parameter() {
     for preset in presets() {
         let (spec, name) = (&preset.model, preset.model.name());
         assert_eq!(spec.problem(&inputs), None, "{name}");
-        let (vars, network) = spec.begin(&inputs, Device::Cpu, 1);
+        let form = Form::fastest(spec.forms(&inputs), Placement::of_one(true)).unwrap();
+        let (vars, network) = spec.begin(&inputs, form, Device::Cpu, 1);
         let count = |tensors: Vec<Tensor>| tensors.iter().map(|t| t.numel() as i64).sum::<i64>();
         let size = spec.size(&inputs).unwrap();
         assert_eq!(size.trainable, count(vars.trainable_variables()), "{name}");
@@ -452,23 +454,27 @@ fn every_model_has_its_shapes_its_count_and_a_gradient_for_each_parameter() {
 fn evaluation_does_not_depend_on_the_order_of_a_batch() {
     let inputs = small_inputs();
     for preset in presets() {
-        let (_vars, network) = preset.model.begin(&inputs, Device::Cpu, 2);
-        let batch = drawn_batch(&inputs, 4, 5);
-        let pred = tch::no_grad(|| forward(&*network, &batch, false)).pred;
-        let order = Tensor::from_slice(&[3_i64, 0, 4, 1, 2]);
-        let pick = |tensor: &Tensor| tensor.index_select(0, &order);
-        let features = batch.features.iter().map(|(modality, x)| (*modality, pick(x))).collect();
-        let mixed = Batch {
-            features,
-            tokens: None,
-            lengths: BTreeMap::new(),
-            target: pick(&batch.target),
-            unimodal_labels: BTreeMap::new(),
-            samples: pick(&batch.samples),
-        };
-        let mixed = tch::no_grad(|| forward(&*network, &mixed, false)).pred;
-        let difference = max_abs(&(mixed - pick(&pred)));
-        assert!(difference < 1e-5, "{}: {difference}", preset.model.name());
+        let forms = preset.model.forms(&inputs);
+        for form in forms {
+            let (_vars, network) = preset.model.begin(&inputs, *form, Device::Cpu, 2);
+            let batch = drawn_batch(&inputs, 4, 5);
+            let pred = tch::no_grad(|| forward(&*network, &batch, false)).pred;
+            let order = Tensor::from_slice(&[3_i64, 0, 4, 1, 2]);
+            let pick = |tensor: &Tensor| tensor.index_select(0, &order);
+            let features =
+                batch.features.iter().map(|(modality, x)| (*modality, pick(x))).collect();
+            let mixed = Batch {
+                features,
+                tokens: None,
+                lengths: BTreeMap::new(),
+                target: pick(&batch.target),
+                unimodal_labels: BTreeMap::new(),
+                samples: pick(&batch.samples),
+            };
+            let mixed = tch::no_grad(|| forward(&*network, &mixed, false)).pred;
+            let difference = max_abs(&(mixed - pick(&pred)));
+            assert!(difference < 1e-5, "{}, {form}: {difference}", preset.model.name());
+        }
     }
 }
 

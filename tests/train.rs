@@ -340,32 +340,41 @@ fn epochs(folder: &Path, run: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn other_loops_train_as_those_for_this_processor() {
+fn every_form_trains_alike_and_is_kept_by_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     synthetic_store(folder, "mosi", "24");
-    train(folder, "own", &["--device", "cpu"]);
     let losses = |run: &str| -> Vec<f64> {
         epochs(folder, run).iter().map(|epoch| epoch["train_loss"].as_f64().unwrap()).collect()
     };
-    let weights =
-        |run: &str| json(folder, &format!("{run}/result.json"))["last_weights_blake3"].clone();
-    // Those for any processor, and the operations of libtorch alone, as on a GPU.
-    for loops in ["portable", "libtorch"] {
-        let args = ["train", "--store", "mosi.h5", "--epochs", "3", "--lr", "1e-3"];
-        let mut other = program(folder, &args);
-        other.args(["--device", "cpu", "--out", loops]);
-        other.env("ALMT_DATA_LOOPS", loops);
-        Call::of(other).ok();
-        for (own, other) in losses("own").iter().zip(losses(loops)) {
-            assert!((own - other).abs() < 1e-4 * own, "{loops}: {own} and {other}");
+    let args = ["train", "--store", "mosi.h5", "--epochs", "3", "--lr", "1e-3", "--device", "cpu"];
+    let config = |run: &str| String::from_utf8(bytes(folder, &format!("{run}/config.toml")));
+    let call = almt(folder, &[&args[..], &["--out", "own"]].concat()).ok();
+    assert!(call.stderr().contains("native form"), "{}", call.explain());
+    assert!(config("own").unwrap().contains("form = \"native\""));
+    for form in ["reference", "absorbed", "batched", "native"] {
+        almt(folder, &[&args[..], &["--form", form, "--out", form]].concat()).ok();
+        assert!(config(form).unwrap().contains(&format!("form = \"{form}\"")));
+        for (own, other) in losses("own").iter().zip(losses(form)) {
+            assert!((own - other).abs() < 1e-4 * own, "{form}: {own} and {other}");
         }
-        // Sums in another order: these were other loops.
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            assert_ne!(weights("own"), weights(loops));
-        }
+        let weights = json(folder, &format!("{form}/result.json"))["last_weights_blake3"].clone();
+        let own = json(folder, "own/result.json")["last_weights_blake3"].clone();
+        assert_eq!(weights == own, form == "native", "{form}");
+        almt(folder, &["repeat", form]).ok();
     }
+    almt(
+        folder,
+        &[&args[..], &["--precision", "bf16", "--form", "native", "--out", "no"]].concat(),
+    )
+    .fails_with(&["no form `native` here", "reference, absorbed, batched"]);
+    let tfn = ["--model", "tfn", "--form", "batched", "--out", "no"];
+    almt(folder, &[&args[..], &tfn].concat()).fails_with(&["no form `batched`", "is reference"]);
+    assert!(!folder.join("no").exists());
+    let seeds = ["--seeds", "2", "--together", "always", "--form", "absorbed"];
+    let call = almt(folder, &[&args[..], &seeds].concat());
+    assert_eq!(call.code(), 2, "{}", call.explain());
+    assert!(call.stderr().contains("only `batched`"), "{}", call.explain());
 }
 
 #[test]

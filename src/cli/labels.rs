@@ -39,11 +39,11 @@ pub struct LabelsArgs {
 #[derive(Debug, Clone)]
 struct Target {
     path: PathBuf,
-    form: Form,
+    form: TableFormat,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Form {
+enum TableFormat {
     Csv,
     Parquet,
     Json,
@@ -55,9 +55,9 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Target, &'static str> {
         let path = PathBuf::from(text);
         let form = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("csv") => Form::Csv,
-            Some("parquet") => Form::Parquet,
-            Some("json") => Form::Json,
+            Some("csv") => TableFormat::Csv,
+            Some("parquet") => TableFormat::Parquet,
+            Some("json") => TableFormat::Json,
             _ => return Err("the file ends in none of: .csv, .parquet, .json"),
         };
         Ok(Target { path, form })
@@ -115,12 +115,17 @@ fn classes(store: &Store) -> Result<Vec<ClassCount>, StoreError> {
     Ok(counts)
 }
 
-fn write(classes: &[ClassCount], json: &str, form: Form, path: &Path) -> Result<(), ExportError> {
+fn write(
+    classes: &[ClassCount],
+    json: &str,
+    form: TableFormat,
+    path: &Path,
+) -> Result<(), ExportError> {
     let mut file = BufWriter::new(File::options().write(true).open(path)?);
     match form {
-        Form::Csv => file.write_all(&csv_of(classes)?)?,
-        Form::Parquet => file.write_all(&table_parquet(&class_table(classes))?)?,
-        Form::Json => writeln!(file, "{json}")?,
+        TableFormat::Csv => file.write_all(&csv_of(classes)?)?,
+        TableFormat::Parquet => file.write_all(&table_parquet(&class_table(classes))?)?,
+        TableFormat::Json => writeln!(file, "{json}")?,
     }
     Ok(file.flush()?)
 }

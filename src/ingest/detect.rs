@@ -8,7 +8,7 @@ use std::fmt;
 use crate::corpus::Layout;
 use crate::pickle::{NodeId, Pickle};
 
-use super::items::Form;
+use super::items::SampleForm;
 use super::refuse::{self, Refusal};
 use super::splits::{has_splits, is_nothing, key_text, split_entries};
 use super::table::{kind_of, per_sample};
@@ -117,8 +117,8 @@ fn requirements(layout: Layout, files: &[SourceFile<'_>]) -> Vec<Check> {
     match layout {
         Layout::Mmsa => mmsa(files, &mut checks),
         Layout::Sdk => sdk(files, &mut checks),
-        Layout::Misa => tuples(files, Form::Misa, &mut checks),
-        Layout::MagBert => tuples(files, Form::MagBert, &mut checks),
+        Layout::Misa => tuples(files, SampleForm::Misa, &mut checks),
+        Layout::MagBert => tuples(files, SampleForm::MagBert, &mut checks),
     };
     checks.0
 }
@@ -173,7 +173,7 @@ impl Checks {
     }
 
     /// A list of samples `(features, label, segment)`, whose features have the given form.
-    fn samples(&mut self, pickle: &Pickle, list: NodeId, form: Form) -> Option<()> {
+    fn samples(&mut self, pickle: &Pickle, list: NodeId, form: SampleForm) -> Option<()> {
         let samples = &*per_sample(pickle, list)?;
         self.need("at least one sample", kind_of(pickle, list), !samples.is_empty())?;
         let first = *samples.first()?;
@@ -182,7 +182,7 @@ impl Checks {
         let expected = "samples of at least three parts (features, label, segment)";
         self.need(expected, kind_of(pickle, first), is_triple)?;
         let features = *parts?.first()?;
-        let met = Form::of(pickle, samples) == Some(form);
+        let met = SampleForm::of(pickle, samples) == Some(form);
         self.need(format!("features {}", form.in_words()), parts_of(pickle, features), met)
     }
 }
@@ -221,7 +221,7 @@ fn sdk(files: &[SourceFile<'_>], checks: &mut Checks) -> Option<()> {
     Some(())
 }
 
-fn tuples(files: &[SourceFile<'_>], form: Form, checks: &mut Checks) -> Option<()> {
+fn tuples(files: &[SourceFile<'_>], form: SampleForm, checks: &mut Checks) -> Option<()> {
     for (pickle, split, _) in checks.first_splits(files, "a list of samples", is_list)? {
         checks.samples(pickle, split, form)?;
     }

@@ -21,24 +21,24 @@ use super::{IngestError, Options, Place, SourceFile, ids};
 
 /// What the features of a sample are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum SampleForm {
     /// `(words, visual, acoustic)`.
     MagBert,
     /// `(word indices, visual, acoustic, actual words)`.
     Misa,
 }
 
-impl Form {
+impl SampleForm {
     pub(super) fn in_words(self) -> &'static str {
         match self {
-            Form::MagBert => "(words, visual, acoustic)",
-            Form::Misa => "(word indices, visual, acoustic, actual words)",
+            SampleForm::MagBert => "(words, visual, acoustic)",
+            SampleForm::Misa => "(word indices, visual, acoustic, actual words)",
         }
     }
 
     /// The form of a list of samples, told from the first one that has words; `None` of anything
     /// else.
-    pub(super) fn of(pickle: &Pickle, samples: &[NodeId]) -> Option<Form> {
+    pub(super) fn of(pickle: &Pickle, samples: &[NodeId]) -> Option<SampleForm> {
         let mut n_parts = 0;
         for sample in samples {
             let [features, _, _, ..] = pickle.items(*sample)? else { return None };
@@ -49,8 +49,8 @@ impl Form {
             }
             n_parts = parts.len();
             match (is_texts(pickle, *words), rest.first().map(|actual| is_texts(pickle, *actual))) {
-                (Some(true), _) => return Some(Form::MagBert),
-                (_, Some(Some(true))) => return Some(Form::Misa),
+                (Some(true), _) => return Some(SampleForm::MagBert),
+                (_, Some(Some(true))) => return Some(SampleForm::Misa),
                 (Some(false), None | Some(Some(false))) => return None,
                 // MMIM has no indices, and a segment may have no words: the next one tells.
                 _ => {}
@@ -58,8 +58,8 @@ impl Form {
         }
         match n_parts {
             0 => None,
-            3 => Some(Form::MagBert),
-            _ => Some(Form::Misa),
+            3 => Some(SampleForm::MagBert),
+            _ => Some(SampleForm::Misa),
         }
     }
 }
@@ -75,13 +75,13 @@ fn is_frames(pickle: &Pickle, id: NodeId) -> bool {
 /// As [`super::read`].
 pub(super) fn read(
     files: &[SourceFile<'_>],
-    form: Form,
+    form: SampleForm,
     options: &Options,
     log: &mut Log,
 ) -> Result<Corpus, IngestError> {
     let layout = match form {
-        Form::MagBert => Layout::MagBert,
-        Form::Misa => Layout::Misa,
+        SampleForm::MagBert => Layout::MagBert,
+        SampleForm::Misa => Layout::Misa,
     };
     let mut read = Vec::new();
     let mut raw_ids = Vec::new();
@@ -97,7 +97,7 @@ pub(super) fn read(
     Ok(Corpus { layout, splits: read, notes: Vec::new() })
 }
 
-fn items(split: &Split<'_>, form: Form, log: &mut Log) -> Result<Vec<Item>, IngestError> {
+fn items(split: &Split<'_>, form: SampleForm, log: &mut Log) -> Result<Vec<Item>, IngestError> {
     let Split { pickle, key, value, .. } = split;
     let place = Place::new(&**key);
     let expected = format!("a list of ({}, label, segment)", form.in_words());
@@ -115,12 +115,12 @@ fn items(split: &Split<'_>, form: Form, log: &mut Log) -> Result<Vec<Item>, Inge
         n_outer = n_outer.max(outer.len());
         let (label, segment) = (*label, *segment);
         let item = match (form, pickle.items(*features)) {
-            (Form::MagBert, Some([words, vision, audio, rest @ ..])) => {
+            (SampleForm::MagBert, Some([words, vision, audio, rest @ ..])) => {
                 n_further = n_further.max(rest.len());
                 let (words, vision, audio) = (*words, *vision, *audio);
                 Item { vision, audio, words, indices: None, lengths: None, label, segment }
             }
-            (Form::Misa, Some([indices, vision, audio, words, rest @ ..])) => {
+            (SampleForm::Misa, Some([indices, vision, audio, words, rest @ ..])) => {
                 // Numbers of frames of vision and audio, where MMIM's loader wrote the file.
                 let (lengths, rest) = match rest {
                     [n_visual, n_acoustic, rest @ ..]
@@ -155,7 +155,7 @@ fn items(split: &Split<'_>, form: Form, log: &mut Log) -> Result<Vec<Item>, Inge
         };
         log.note(format!("{key}: {parts} not stored"));
     }
-    if form == Form::Misa {
+    if form == SampleForm::Misa {
         match items.iter().any(|item| item.lengths.is_some()) {
             true => log.note(
                 "lengths were counted by the loader that wrote the file, from frames whose sum is \

@@ -85,8 +85,8 @@ fn read_as(
     let corpus = match layout {
         Layout::Mmsa => mmsa::read(files, options, log),
         Layout::Sdk => sdk::read(files, options, log),
-        Layout::Misa => items::read(files, items::Form::Misa, options, log),
-        Layout::MagBert => items::read(files, items::Form::MagBert, options, log),
+        Layout::Misa => items::read(files, items::SampleForm::Misa, options, log),
+        Layout::MagBert => items::read(files, items::SampleForm::MagBert, options, log),
     };
     let mut corpus = corpus?;
     texts::check_ids(&corpus)?;

@@ -8,6 +8,7 @@ use tch::Device;
 use tch::nn::VarStore;
 
 use super::contract::{Model, Need, Needs};
+use super::form::Form;
 use super::layers::Init;
 use super::registry::{Inputs, ModelSpec};
 use crate::corpus::Modality;
@@ -39,8 +40,14 @@ pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwne
         None
     }
 
-    /// Adds the parameters below `init`, and puts the model together. Sizes were checked.
-    fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model>;
+    /// The forms that the model has.
+    fn forms(&self, _inputs: &Inputs) -> &'static [Form] {
+        &[Form::Reference]
+    }
+
+    /// Adds the parameters below `init`, and puts the model together in one of its forms. Sizes were
+    /// checked.
+    fn build(&self, init: &Init<'_>, inputs: &Inputs, form: Form) -> Box<dyn Model>;
 }
 
 /// No size of a real model comes near this; below it, no product of three sizes leaves 128 bits.
@@ -103,14 +110,20 @@ impl ModelSpec {
             return None;
         }
         Size::of(|init| {
-            let _model = self.build(init, inputs);
+            let _model = self.build(init, inputs, Form::Reference);
         })
     }
 
-    /// A model with the initial values of `seed`, and its parameters and buffers.
-    pub fn begin(&self, inputs: &Inputs, device: Device, seed: u64) -> (VarStore, Box<dyn Model>) {
+    /// A model in one of its forms with the initial values of `seed`, and its parameters and buffers.
+    pub fn begin(
+        &self,
+        inputs: &Inputs,
+        form: Form,
+        device: Device,
+        seed: u64,
+    ) -> (VarStore, Box<dyn Model>) {
         let vars = VarStore::new(device);
-        let model = self.build(&Init::new(vars.root(), seed), inputs);
+        let model = self.build(&Init::new(vars.root(), seed), inputs, form);
         (vars, model)
     }
 }

@@ -77,7 +77,7 @@ pub struct Batch {
     pub target: Tensor,
     /// Labels of each modality alone, `[batch, 1]`, where the model needs them.
     pub unimodal_labels: BTreeMap<Modality, Tensor>,
-    /// Place of each sample in its split, int64 `[batch]`.
+    /// Placement of each sample in its split, int64 `[batch]`.
     pub samples: Tensor,
 }
 

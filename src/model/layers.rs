@@ -8,14 +8,12 @@ mod batch_norm;
 mod init;
 mod lstm;
 mod subnet;
-#[cfg(test)]
-mod tests;
 
 use tch::Tensor;
 
 pub use attention::{
-    Attention, Projection, Source, TokenSource, attention_weights, gather, is_native, join_heads,
-    softmax, split_heads,
+    Attention, Kernels, Projection, TokenSource, attention_weights, gather, join_heads, softmax,
+    split_heads,
 };
 pub use batch_norm::BatchNorm;
 pub use init::Init;
@@ -91,9 +89,9 @@ impl LayerNorm {
     }
 }
 
-/// Sizes that all transformer layers of one module share.
+/// What all transformer layers of one module share.
 #[derive(Debug, Clone, Copy)]
-pub struct LayerSizes {
+pub struct LayerConfig {
     /// Width of tokens, `d`.
     pub dim: i64,
     /// Attention heads.
@@ -104,6 +102,8 @@ pub struct LayerSizes {
     pub mlp_dim: i64,
     /// Epsilon of the layer norms.
     pub eps: f64,
+    /// Whose functions compute attention.
+    pub kernels: Kernels,
 }
 
 /// Pre-norm feed-forward block with the exact (erf) GELU.
@@ -116,11 +116,11 @@ pub struct FeedForward {
 
 impl FeedForward {
     /// A block named `norm` and `fn.net` below `init`.
-    pub fn new(init: &Init<'_>, sizes: LayerSizes) -> FeedForward {
+    pub fn new(init: &Init<'_>, config: LayerConfig) -> FeedForward {
         FeedForward {
-            norm: LayerNorm::new(&init.sub("norm"), sizes.dim, sizes.eps),
-            expand: Linear::new(&init.sub("fn.net.0"), sizes.dim, sizes.mlp_dim, true),
-            reduce: Linear::new(&init.sub("fn.net.3"), sizes.mlp_dim, sizes.dim, true),
+            norm: LayerNorm::new(&init.sub("norm"), config.dim, config.eps),
+            expand: Linear::new(&init.sub("fn.net.0"), config.dim, config.mlp_dim, true),
+            reduce: Linear::new(&init.sub("fn.net.3"), config.mlp_dim, config.dim, true),
         }
     }
 
@@ -140,23 +140,16 @@ pub struct TransformerLayer {
 
 impl TransformerLayer {
     /// A layer named `0` (attention) and `1` (feed-forward) below `init`.
-    pub fn new(init: &Init<'_>, sizes: LayerSizes) -> TransformerLayer {
+    pub fn new(init: &Init<'_>, config: LayerConfig) -> TransformerLayer {
         TransformerLayer {
-            attention: Attention::new(&init.sub("0"), sizes),
-            feed_forward: FeedForward::new(&init.sub("1"), sizes),
+            attention: Attention::new(&init.sub("0"), config),
+            feed_forward: FeedForward::new(&init.sub("1"), config),
         }
-    }
-
-    /// The same function as [`forward`](TransformerLayer::forward), cheaper where targets are few
-    /// and sources many: `target` `[batch or 1, n_targets, dim]` attends to all `sources`;
-    /// `[batch, n_targets, dim]`.
-    pub fn forward_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
-        self.after_attention(target, &self.attention.gather_few(target, sources))
     }
 
     /// What becomes of `target` `[batch or 1, n_targets, dim]` and of what it gathered `[batch,
     /// n_targets, heads * dim_head]`, `[batch, n_targets, dim]`.
-    fn after_attention(&self, target: &Tensor, gathered: &Tensor) -> Tensor {
+    pub fn after_attention(&self, target: &Tensor, gathered: &Tensor) -> Tensor {
         let x = self.attention.to_out.forward(gathered) + target;
         self.feed_forward.forward(&x) + x
     }
@@ -176,6 +169,10 @@ impl TransformerLayer {
 }
 
 /// Layers named by their index below `init`.
-pub fn transformer_layers(init: &Init<'_>, depth: i64, sizes: LayerSizes) -> Vec<TransformerLayer> {
-    (0..depth).map(|i| TransformerLayer::new(&init.sub(&i.to_string()), sizes)).collect()
+pub fn transformer_layers(
+    init: &Init<'_>,
+    depth: i64,
+    config: LayerConfig,
+) -> Vec<TransformerLayer> {
+    (0..depth).map(|i| TransformerLayer::new(&init.sub(&i.to_string()), config)).collect()
 }

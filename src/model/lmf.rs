@@ -8,6 +8,7 @@ use tch::Tensor;
 
 use super::configuration::Configuration;
 use super::contract::{Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass};
+use super::form::Form;
 use super::layers::{Init, SubnetSizes, Subnets, with_one_before};
 use super::registry::Inputs;
 
@@ -42,7 +43,7 @@ impl Configuration for Config {
         vec![self.audio_dropout, self.vision_dropout]
     }
 
-    fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
+    fn build(&self, init: &Init<'_>, inputs: &Inputs, _: Form) -> Box<dyn Model> {
         let text_out = self.text_hidden / 2;
         // Xavier's rule counts the rank as a part of both fans.
         let factor = |name, width: i64| {

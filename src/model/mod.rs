@@ -15,8 +15,7 @@ pub mod configuration;
 pub mod contract;
 #[cfg(feature = "train")]
 mod dropout;
-#[cfg(feature = "train")]
-mod fusion;
+pub mod form;
 #[cfg(feature = "train")]
 mod layers;
 #[cfg(feature = "train")]
@@ -26,9 +25,11 @@ mod lmf;
 pub mod registry;
 #[cfg(feature = "train")]
 mod tfn;
+#[cfg(feature = "train")]
+mod trace;
 
 #[cfg(feature = "train")]
-pub use almt::{Almt, Input, Trace};
+pub use almt::{Almt, Input};
 pub use almt::{
     AlmtConfig, AlmtSizes, EmbeddingKind, FusionKind, FusionQuery, HyperModalityKind, LOW_RANK,
     Residual, Sequence, Variant,
@@ -38,8 +39,11 @@ pub use bert::{Activation, BertConfig, ENCODER, TokenError};
 pub use bert::{Bert, Tokens};
 #[cfg(feature = "train")]
 pub use dropout::Dropout;
+pub use form::Form;
 #[cfg(feature = "train")]
 pub use layers::Init;
+#[cfg(feature = "train")]
+pub use trace::Trace;
 
 /// Normal values of a stream, `shape`: libtorch's own generator is shared with tests that run meanwhile.
 #[cfg(all(test, feature = "train"))]

@@ -10,6 +10,8 @@ use super::configuration::Configuration;
 #[cfg(feature = "train")]
 use super::contract::{Model, Needs};
 #[cfg(feature = "train")]
+use super::form::Form;
+#[cfg(feature = "train")]
 use super::layers::Init;
 use crate::corpus::{Dataset, Modality};
 
@@ -122,10 +124,15 @@ macro_rules! models {
                 match self { $(ModelSpec::$Kind(config) => config.problem(inputs)),* }
             }
 
-            /// Adds the parameters below `init`, and puts the model together.
+            /// The forms that it has for some inputs.
+            pub fn forms(&self, inputs: &Inputs) -> &'static [Form] {
+                match self { $(ModelSpec::$Kind(config) => config.forms(inputs)),* }
+            }
+
+            /// Adds the parameters below `init`, and puts the model together in one of its forms.
             /// [`problem`](ModelSpec::problem) has to be `None`.
-            pub fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
-                match self { $(ModelSpec::$Kind(config) => config.build(init, inputs)),* }
+            pub fn build(&self, init: &Init<'_>, inputs: &Inputs, form: Form) -> Box<dyn Model> {
+                match self { $(ModelSpec::$Kind(config) => config.build(init, inputs, form)),* }
             }
         }
     };

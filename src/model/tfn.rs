@@ -8,6 +8,7 @@ use tch::Tensor;
 
 use super::configuration::Configuration;
 use super::contract::{Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass};
+use super::form::Form;
 use super::layers::{Init, Linear, SubnetSizes, Subnets, with_one_before};
 use super::registry::Inputs;
 
@@ -48,7 +49,7 @@ impl Configuration for Config {
         vec![self.audio_dropout, self.vision_dropout, self.post_fusion_dropout]
     }
 
-    fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
+    fn build(&self, init: &Init<'_>, inputs: &Inputs, _: Form) -> Box<dyn Model> {
         let fused = self.fused();
         let width = self.post_fusion_dim;
         let layer = |idx: usize, n_in, n_out| {

@@ -41,6 +41,7 @@ struct Inputs {
   Tensor values;  // [H, W, V]
   float eps;
   FrameExtents extents;
+  const Kernels &loops = kernels();
   int64_t n_samples, n_heads, value_dim;
 
   static Inputs of(const Tensor &scores, const Tensor &queries, const Tensor &gram,
@@ -82,7 +83,7 @@ struct Inputs {
     in.frames = frames.detach().contiguous();
     in.values = pad(values, {0, e.value_width - in.value_dim, 0, after}, 0);
     in.cross = at::empty({e.features, e.width}, frames.options());
-    kernels().transpose(e, at(cross.detach().contiguous()), mutable_at(in.cross));
+    in.loops.transpose(e, at(cross.detach().contiguous()), mutable_at(in.cross));
     return in;
   }
 
@@ -116,7 +117,7 @@ struct Inputs {
     const int64_t size = extents.features * extents.width;
     std::vector<float> result(count * size);
     for (int64_t i = 0; i < count; i++) {
-      kernels().transpose(extents, at(frames) + (first + i) * frames.stride(0),
+      loops.transpose(extents, at(frames) + (first + i) * frames.stride(0),
                           result.data() + i * size);
     }
     return result;
@@ -154,7 +155,7 @@ struct FrameAttention : torch::autograd::Function<FrameAttention> {
         return transposed.data() + i * e.features * e.width;
       };
       for (int64_t i = 0; i < count; i++) {
-        kernels().scales(e, at(in.gram), at(in.cross), at(in.rest), in.eps, of_sample(i),
+        in.loops.scales(e, at(in.gram), at(in.cross), at(in.rest), in.eps, of_sample(i),
                          scale_at + (first + i) * e.width);
       }
       for (int64_t head = 0; head < in.n_heads; head++) {
@@ -162,7 +163,7 @@ struct FrameAttention : torch::autograd::Function<FrameAttention> {
         const float *own_queries = at(in.queries) + head * e.rows * e.features;
         const float *own_values = at(in.values) + head * e.width * e.value_width;
         for (int64_t i = 0; i < count; i++) {
-          kernels().weigh(e, base, own_queries, of_sample(i), scale_at + (first + i) * e.width,
+          in.loops.weigh(e, base, own_queries, of_sample(i), scale_at + (first + i) * e.width,
                           own_values, in.place(scaled_at, scaled, first + i, head),
                           in.place(gathered_at, gathered, first + i, head),
                           in.place(summed_at, summed, first + i, head));
@@ -210,7 +211,7 @@ struct FrameAttention : torch::autograd::Function<FrameAttention> {
         };
         for (int64_t i = 0; i < count; i++) {
           const int64_t sample = first + i;
-          kernels().unweigh(e, at(in.base) + head * e.rows * e.width,
+          in.loops.unweigh(e, at(in.base) + head * e.rows * e.width,
                             at(in.queries) + head * e.rows * e.features, of_sample(i),
                             at(scale) + sample * e.width,
                             at(values_as_columns) + head * e.value_width * e.width,
@@ -219,11 +220,11 @@ struct FrameAttention : torch::autograd::Function<FrameAttention> {
                             own(d_base, head), own(d_queries, head),
                             d_scale.data() + i * e.width);
         }
-        kernels().unsum(e, count, part(scaled, first), scaled.stride(0), part(d_summed, first),
+        in.loops.unsum(e, count, part(scaled, first), scaled.stride(0), part(d_summed, first),
                         d_summed.stride(0), own(d_values, head));
       }
       for (int64_t i = 0; i < count; i++) {
-        kernels().unscale(e, in.eps, at(in.frames) + (first + i) * in.frames.stride(0),
+        in.loops.unscale(e, in.eps, at(in.frames) + (first + i) * in.frames.stride(0),
                           of_sample(i), at(scale) + (first + i) * e.width,
                           d_scale.data() + i * e.width, room.data(), own(d_gram), own(d_cross),
                           own(d_rest));

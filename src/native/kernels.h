@@ -91,6 +91,6 @@ struct Kernels {
 extern const Kernels *const portable_kernels;
 extern const Kernels *const avx2_kernels;
 
-// Those that this processor can run, or those for any where the environment's `ALMT_DATA_LOOPS` is
-// `portable`. (Where it is `libtorch`, nothing asks for them.)
+// Those that this processor can run; a test may ask for those for any, in its own thread. So whoever
+// hands work to others asks before.
 const Kernels &kernels();

@@ -61,7 +61,8 @@ unsafe extern "C" {
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn almt_seed_gpu(device: c_int, seed: u64) -> *mut c_char;
-    fn almt_has_loops() -> bool;
+    #[cfg(test)]
+    fn almt_use_portable_loops(portable: bool);
     fn almt_use_deterministic_algorithms() -> *mut c_char;
     fn almt_keep_freed_memory();
     fn almt_libtorch_version() -> *const c_char;
@@ -83,12 +84,15 @@ fn answer(message: *mut c_char) -> Result<(), tch::TchError> {
     Err(tch::TchError::Torch(text.lines().next().unwrap_or_default().to_owned()))
 }
 
-/// Whether the functions over this module's own loops may take the place of libtorch's operations:
-/// always, but where the environment's `ALMT_DATA_LOOPS` is `libtorch`. Then the CPU does what a GPU
-/// would.
-pub fn has_loops() -> bool {
-    // SAFETY: reads a flag.
-    unsafe { almt_has_loops() }
+/// What some work of this thread comes to with the loops for any processor.
+#[cfg(test)]
+pub(crate) fn with_portable_loops<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: sets a flag of this thread.
+    unsafe { almt_use_portable_loops(true) };
+    let done = work();
+    // SAFETY: as above.
+    unsafe { almt_use_portable_loops(false) };
+    done
 }
 
 /// Parameters with what Adam remembers of each, all of one length.

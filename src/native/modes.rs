@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::marker::PhantomData;
 
-use tch::{Device, TchError};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::answer;
 
@@ -83,6 +83,14 @@ impl Drop for Autocast {
     fn drop(&mut self) {
         // SAFETY: as above. A failure leaves nothing to do.
         let _ = answer(unsafe { almt_autocast(self.on_gpu, false) });
+    }
+}
+
+/// A tensor as autocast would have the operands of a product, for functions that it does not know.
+pub fn lowered(x: &Tensor) -> Tensor {
+    match Autocast::is_on() {
+        true => x.to_kind(Kind::BFloat16),
+        false => x.shallow_clone(),
     }
 }
 

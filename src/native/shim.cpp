@@ -21,30 +21,25 @@
 #include <malloc.h>
 #endif
 
-// Whether the environment's `ALMT_DATA_LOOPS` is `choice`.
-static bool loops_are(const char *choice) {
-  const char *const asked = std::getenv("ALMT_DATA_LOOPS");
-  return asked && std::strcmp(asked, choice) == 0;
-}
+// Whether this thread asked for the loops for any processor.
+static thread_local bool is_portable = false;
 
 const Kernels &kernels() {
   static const Kernels *const chosen = [] {
 #if defined(__x86_64__)
-    if (!loops_are("portable") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
       return avx2_kernels;
     }
 #endif
     return portable_kernels;
   }();
-  return *chosen;
+  return is_portable ? *portable_kernels : *chosen;
 }
 
 extern "C" {
 
-bool almt_has_loops() {
-  static const bool has_loops = !loops_are("libtorch");
-  return has_loops;
-}
+// Has this thread's calls use the loops for any processor, or those for this one: for tests.
+void almt_use_portable_loops(bool portable) { is_portable = portable; }
 
 void almt_free_message(char *message) { std::free(message); }
 
@@ -110,8 +105,9 @@ char *almt_mask(at::Tensor *like, uint64_t key, uint32_t n_dropped, float kept,
     at::Tensor mask = at::empty(like->sizes(), at::TensorOptions().dtype(at::kFloat));
     const int64_t n_values = mask.numel(), n_pieces = (n_values + MASKED - 1) / MASKED;
     float *const values = mask.mutable_data_ptr<float>();
+    const Kernels &loops = kernels();
     at::parallel_for(0, n_pieces, /*grain_size=*/1 << 9, [&](int64_t first, int64_t last) {
-      kernels().mask(key, first * MASKED, std::min(last * MASKED, n_values), n_dropped, kept, values);
+      loops.mask(key, first * MASKED, std::min(last * MASKED, n_values), n_dropped, kept, values);
     });
     *output = new at::Tensor(std::move(mask));
   });

@@ -70,9 +70,10 @@ struct TokenAttention : torch::autograd::Function<TokenAttention> {
     const float *const v_at = v.const_data_ptr<float>();
     float *const weights_at = weights.mutable_data_ptr<float>();
     float *const out_at = out.mutable_data_ptr<float>();
+    const Kernels &loops = kernels();
     e.each_head([&] {
       return [&](int64_t query, int64_t key, int64_t weight) {
-        kernels().attend(e.of_head, e.scale(), q_at + query, k_at + key, v_at + key,
+        loops.attend(e.of_head, e.scale(), q_at + query, k_at + key, v_at + key,
                          weights_at + weight, out_at + query);
       };
     });
@@ -96,10 +97,11 @@ struct TokenAttention : torch::autograd::Function<TokenAttention> {
     float *const d_q_at = d_q.mutable_data_ptr<float>();
     float *const d_k_at = d_k.mutable_data_ptr<float>();
     float *const d_v_at = d_v.mutable_data_ptr<float>();
+    const Kernels &loops = kernels();
     e.each_head([&] {
       return [&, room = std::vector<float>(e.of_head.queries * e.of_head.width)](
                  int64_t query, int64_t key, int64_t weight) mutable {
-        kernels().unattend(e.of_head, e.scale(), from[0] + query, from[1] + key, from[2] + key,
+        loops.unattend(e.of_head, e.scale(), from[0] + query, from[1] + key, from[2] + key,
                            from[3] + weight, d_out_at + query, room.data(), d_q_at + query,
                            d_k_at + key, d_v_at + key);
       };

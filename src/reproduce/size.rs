@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use tch::{Device, nn};
 
-use crate::model::{Almt, AlmtConfig, Init};
+use crate::model::{Almt, AlmtConfig, Form, Init};
 
 /// The modules of the model in the order of the data, by the names of the released code, and what
 /// they are.
@@ -45,7 +45,7 @@ impl ModelSize {
     /// Counts the parameters of a model that is built for it.
     pub fn of(name: &str, config: &AlmtConfig) -> ModelSize {
         let vars = nn::VarStore::new(Device::Cpu);
-        Almt::new(&Init::new(vars.root(), 0), config);
+        Almt::new(&Init::new(vars.root(), 0), config, Form::Reference);
         let mut modules = BTreeMap::new();
         for (path, variable) in vars.variables() {
             let first = path.split('.').next().unwrap_or_default();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::preset::Preset;
 use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Modality};
+use crate::model::form::Form;
 use crate::name::named;
 
 /// What a run is made of. With the same settings, store and machine, a run gives the same bytes.
@@ -34,6 +35,10 @@ pub struct TrainSettings {
     /// How exact products are.
     #[serde(default, skip_serializing_if = "Precision::is_default")]
     pub precision: Precision,
+    /// How the model is computed. A run has what was asked for, or the fastest form of its model where it
+    /// began; those of older versions say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
     /// The seeds of the models that are trained as one with this; empty where it is trained alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub together_with: Vec<u64>,

@@ -34,12 +34,13 @@ pub fn each_trace(
     check_shapes(split, &checkpoint.info.config)?;
     let n_batch = predict_batch(split.device());
     let n_samples = n_batch.min(order.len());
+    let network = checkpoint.traced();
     within(Work::Prediction { n_samples }, || {
         let _guard = tch::no_grad_guard();
         split.each_batch(order, n_batch, |batch| {
             let mut trace = Trace::keep();
             let mut pass = Pass { dropout: None, is_training: false, trace: &mut trace };
-            let _ = checkpoint.network.forward(&batch, false, &mut pass)?;
+            let _ = network.forward(&batch, false, &mut pass)?;
             see(&batch, trace.into_values())
         })
     })

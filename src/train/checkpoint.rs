@@ -10,8 +10,9 @@ use super::network::Network;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
 use crate::corpus::{Dataset, Modality};
 use crate::model::configuration::{DEEPEST, Size};
+use crate::model::form::Placement;
 use crate::model::registry::{Inputs, ModelSpec};
-use crate::model::{Almt, AlmtConfig, BertConfig, almt};
+use crate::model::{Almt, AlmtConfig, BertConfig, Form, almt};
 use crate::run::settings::TokenChoice;
 
 /// A model, what it is fed, and the text encoder in front of it.
@@ -85,8 +86,22 @@ impl ModelConfig {
             return None;
         }
         Size::of(|init| {
-            let _network = Network::build(init, self);
+            let _network = Network::build(init, self, Form::Reference);
         })
+    }
+
+    /// The form of such a model at a place: the one asked for, else the fastest.
+    ///
+    /// # Errors
+    /// The forms that there are, of which that asked for is none.
+    pub fn form(&self, asked: Option<Form>, place: Placement) -> Result<Form, Vec<Form>> {
+        let forms = self.spec.forms(&self.inputs);
+        let found = match asked {
+            Some(form) => form.checked(forms, place),
+            None => Form::fastest(forms, place),
+        };
+        let all = || forms.iter().filter_map(|form| form.checked(forms, place)).collect();
+        found.ok_or_else(all)
     }
 
     /// The configuration of ALMT, if it is that.
@@ -104,6 +119,9 @@ pub struct CheckpointInfo {
     /// All sizes of the model.
     #[serde(flatten)]
     pub config: ModelConfig,
+    /// The form that the model was trained in; files of older versions say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
     /// Where the text encoder's tokens came from.
     #[serde(default, skip_serializing_if = "TokenChoice::is_stored")]
     pub tokens: TokenChoice,
@@ -126,6 +144,8 @@ pub struct Checkpoint {
     pub info: CheckpointInfo,
     /// The model.
     pub network: Network,
+    /// Its form: that of the training, or the fastest, on a device where there is no such form.
+    form: Form,
     /// Its parameters; they live as long as this does.
     pub vars: nn::VarStore,
 }
@@ -133,7 +153,12 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// The model as ALMT, which it shares its parameters with; `None` of another model.
     pub fn almt(&self) -> Option<Almt> {
-        Some(Almt::given(&parameters(&self.vars), &self.info.config.almt()?))
+        Some(Almt::given(&parameters(&self.vars), &self.info.config.almt()?, Form::Reference))
+    }
+
+    /// The model in the form that shows the values on its way, and comes nearest to its own.
+    pub fn traced(&self) -> Network {
+        Network::given(&parameters(&self.vars), &self.info.config, self.form.traced())
     }
 }
 
@@ -229,9 +254,12 @@ fn build(
     device: Device,
 ) -> Result<Checkpoint, WeightsError> {
     let vars = nn::VarStore::new(device);
-    let network = Network::new(&vars, &info.config, info.seed);
+    let place = Placement::of_one(!device.is_cuda());
+    let form = info.config.form(info.form, place).or_else(|_| info.config.form(None, place));
+    let form = form.unwrap_or(Form::Reference);
+    let network = Network::new(&vars, &info.config, form, info.seed);
     file.copy_into("", &mut parameters(&vars))?;
-    Ok(Checkpoint { info, network, vars })
+    Ok(Checkpoint { info, network, form, vars })
 }
 
 /// Replaces the parameters of a model by those of a file.
@@ -266,6 +294,7 @@ mod tests {
                 inputs: Inputs(inputs),
                 bert: None,
             },
+            form: Some(Form::Absorbed),
             tokens: TokenChoice::TextBert,
             dataset: Dataset::Mosi,
             store_digest: "d".into(),
@@ -280,7 +309,7 @@ mod tests {
         let (one, two) = (folder.path().join("1"), folder.path().join("2"));
         let info = small();
         let vars = nn::VarStore::new(Device::Cpu);
-        let _network = Network::new(&vars, &info.config, 7);
+        let _network = Network::new(&vars, &info.config, Form::Reference, 7);
         save(&one, &parameters(&vars), &info).unwrap();
         let loaded = load(&one, Device::Cpu).unwrap();
         assert_eq!(loaded.info, info);
@@ -296,7 +325,7 @@ mod tests {
         assert!(load(&path, Device::Cpu).unwrap_err().to_string().contains("not a safetensors"));
         let mut info = small();
         let vars = nn::VarStore::new(Device::Cpu);
-        let _network = Network::new(&vars, &info.config, 7);
+        let _network = Network::new(&vars, &info.config, Form::Reference, 7);
         let right = info.clone();
         type Change = fn(&mut AlmtSizes, &mut Sequence);
         let changes: [(Change, &str); 6] = [

@@ -349,7 +349,7 @@ mod tests {
 
     use super::*;
     use crate::corpus::{Dataset, Modality, RowError};
-    use crate::model::{BertConfig, Sequence};
+    use crate::model::{BertConfig, Form, Sequence};
     use crate::run::record::EpochRecord;
     use crate::run::schedule::Schedule;
     use crate::run::settings::{EncoderChoice, TokenChoice};
@@ -450,6 +450,7 @@ mod tests {
             patience: None,
             device: "cpu".into(),
             precision: Precision::Float32,
+            form: None,
             together_with: vec![],
             n_threads: 1,
             writer: String::new(),
@@ -510,7 +511,8 @@ mod tests {
         let seeds = [3, 8, 5];
         let none = |_: &tch::nn::VarStore| Ok(());
         let train = |seeds: &[u64]| {
-            let models = Models::new(&config, seeds, Device::Cpu, none).unwrap();
+            let form = if seeds.len() == 1 { Form::Native } else { Form::Batched };
+            let models = Models::new(&config, form, seeds, Device::Cpu, none).unwrap();
             assert_eq!(matches!(&models, Models::Stacked { .. }), seeds.len() > 1);
             let mut fit = fit(&settings, seeds, models);
             let losses: Vec<Vec<Losses>> =
@@ -546,7 +548,7 @@ mod tests {
     fn features_of_16_bits_take_half_the_memory_and_give_the_same_bits() {
         let losses = |is_half, cache| {
             let (split, settings, config) = three_modalities(is_half, cache);
-            let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
+            let models = Models::new(&config, Form::Native, &[3], Device::Cpu, |_| Ok(())).unwrap();
             let mut fit = fit(&settings, &[3], models);
             epoch(&mut fit, 1, &split)[0].loss.to_bits()
         };
@@ -559,7 +561,7 @@ mod tests {
     fn work_that_cannot_be_recorded_is_done_piece_by_piece_to_the_same_bits() {
         let (split, settings, config) = three_modalities(false, Cache::Device);
         let run = |records| {
-            let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
+            let models = Models::new(&config, Form::Native, &[3], Device::Cpu, |_| Ok(())).unwrap();
             let mut fit = Fit { replay: Replay::new(records), ..fit(&settings, &[3], models) };
             let losses: Vec<u64> = (1..=4)
                 .map(|number| epoch(&mut fit, number, &split))
@@ -576,7 +578,8 @@ mod tests {
         let (split, mut settings, config) = three_modalities(false, Cache::Device);
         let mut run = |precision| {
             settings.precision = precision;
-            let models = Models::new(&config, &[3], Device::Cpu, |_| Ok(())).unwrap();
+            let models =
+                Models::new(&config, Form::Absorbed, &[3], Device::Cpu, |_| Ok(())).unwrap();
             let mut fit = fit(&settings, &[3], models);
             let losses = epoch(&mut fit, 1, &split);
             assert!(fit.models.parameters().values().all(|tensor| tensor.kind() == Kind::Float));
@@ -630,16 +633,18 @@ mod tests {
             let config =
                 config_for(&settings, split.sequences(), split.n_tokens(), Some(bert.clone()));
             let mut rng = stream(settings.seed, "test");
-            let models = Models::new(&config.unwrap(), &[settings.seed], device, |vars| {
-                let variables: BTreeMap<String, Tensor> = vars.variables().into_iter().collect();
-                for mut variable in variables.into_values().map(|variable| variable.detach()) {
-                    let values = (0..variable.numel()).map(|_| rng.random_range(-0.3_f32..0.3));
-                    let values = Tensor::from_slice(&values.collect::<Vec<f32>>());
-                    variable.copy_(&values.view(&*variable.size()));
-                }
-                Ok(())
-            })
-            .unwrap();
+            let models =
+                Models::new(&config.unwrap(), Form::Absorbed, &[settings.seed], device, |vars| {
+                    let variables: BTreeMap<String, Tensor> =
+                        vars.variables().into_iter().collect();
+                    for mut variable in variables.into_values().map(|variable| variable.detach()) {
+                        let values = (0..variable.numel()).map(|_| rng.random_range(-0.3_f32..0.3));
+                        let values = Tensor::from_slice(&values.collect::<Vec<f32>>());
+                        variable.copy_(&values.view(&*variable.size()));
+                    }
+                    Ok(())
+                })
+                .unwrap();
             let seeds = [settings.seed];
             let mut fit = fit(&settings, &seeds, models);
             let loss = |number| epoch(&mut fit, number, &split)[0].loss;

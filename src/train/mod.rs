@@ -51,6 +51,25 @@ pub enum TrainError {
         /// Why, in a sentence.
         problem: String,
     },
+    /// The model has no such form here.
+    #[error(
+        "{} here: of this model and at this precision, there {} {}",
+        match asked {
+            Some(form) => format!("no form `{form}`"),
+            None => "no form".into(),
+        },
+        if forms.len() == 1 { "is" } else { "are" },
+        match &**forms {
+            [] => "none".into(),
+            forms => forms.iter().map(|form| form.name()).collect::<Vec<_>>().join(", "),
+        }
+    )]
+    NoForm {
+        /// What was asked for.
+        asked: Option<crate::model::Form>,
+        /// What there is.
+        forms: Vec<crate::model::Form>,
+    },
     /// The recipe does not fit the model.
     #[error(transparent)]
     Recipe(#[from] crate::run::recipe::RecipeError),

@@ -9,6 +9,7 @@ use super::checkpoint::{ModelConfig, parameters};
 use super::network::Network;
 use super::weights::Tensors;
 use crate::corpus::Modality;
+use crate::model::Form;
 use crate::model::contract::{Batch, Losses, Outputs, Pass};
 
 /// One model, or several of one configuration whose parameters are stacked, so that an operation does
@@ -30,16 +31,18 @@ pub(super) enum Models {
 }
 
 impl Models {
-    /// Models as they begin, one per seed, of which several can be stacked; `prepare` has the last word on the parameters of each.
+    /// Models as they begin, one per seed, of which several are stacked in the form for that; `prepare` has
+    /// the last word on the parameters of each.
     pub(super) fn new(
         config: &ModelConfig,
+        form: Form,
         seeds: &[u64],
         device: Device,
         mut prepare: impl FnMut(&nn::VarStore) -> Result<(), TrainError>,
     ) -> Result<Models, TrainError> {
         let mut one = |seed| {
             let vars = nn::VarStore::new(device);
-            let network = Box::new(Network::new(&vars, config, seed));
+            let network = Box::new(Network::new(&vars, config, form, seed));
             prepare(&vars)?;
             Ok::<_, TrainError>((vars, network))
         };
@@ -56,7 +59,7 @@ impl Models {
             (name.clone(), Tensor::stack(&of_all, 0).set_requires_grad(is_trained))
         });
         let parameters: Tensors = stacked.collect();
-        let network = Box::new(Network::given(&parameters, config));
+        let network = Box::new(Network::given(&parameters, config, form));
         Ok(Models::Stacked { network, parameters, n_models: seeds.len() as i64 })
     }
 

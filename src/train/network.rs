@@ -9,7 +9,7 @@ use super::weights::Tensors;
 use crate::corpus::Modality;
 use crate::model::contract::{Batch, Can, Losses, Model, Outputs, Pass};
 use crate::model::registry::{Inputs, ModelSpec};
-use crate::model::{Bert, BertConfig, ENCODER, Init, Sequence, Tokens};
+use crate::model::{Bert, BertConfig, ENCODER, Form, Init, Sequence, Tokens};
 use crate::run::settings::TrainSettings;
 
 use super::checkpoint::ModelConfig;
@@ -24,20 +24,20 @@ pub struct Network {
 impl Network {
     /// Adds the parameters of a model below the root of `vars`, with the initial values of `seed`;
     /// those of an encoder are zero.
-    pub fn new(vars: &nn::VarStore, config: &ModelConfig, seed: u64) -> Network {
-        Network::build(&Init::new(vars.root(), seed), config)
+    pub fn new(vars: &nn::VarStore, config: &ModelConfig, form: Form, seed: u64) -> Network {
+        Network::build(&Init::new(vars.root(), seed), config, form)
     }
 
     /// A model whose parameters are there, by name.
-    pub fn given(parameters: &Tensors, config: &ModelConfig) -> Network {
-        Network::build(&Init::given(parameters), config)
+    pub fn given(parameters: &Tensors, config: &ModelConfig, form: Form) -> Network {
+        Network::build(&Init::given(parameters), config, form)
     }
 
     /// A model whose parameters come from `init`.
-    pub fn build(init: &Init<'_>, config: &ModelConfig) -> Network {
+    pub fn build(init: &Init<'_>, config: &ModelConfig, form: Form) -> Network {
         Network {
             encoder: config.bert.as_ref().map(|bert| Bert::new(&init.sub(ENCODER), bert)),
-            model: config.spec.build(init, &config.inputs),
+            model: config.spec.build(init, &config.inputs, form),
         }
     }
 

@@ -58,6 +58,7 @@ impl<'a> Ongoing<'a> {
             let encoder = self.settings.text_encoder.as_ref();
             let info = CheckpointInfo {
                 config: self.config.clone(),
+                form: self.settings.form,
                 tokens: encoder.map(|encoder| encoder.tokens.clone()).unwrap_or_default(),
                 dataset: self.settings.dataset,
                 store_digest: self.settings.store_digest.clone(),

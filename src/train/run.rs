@@ -23,7 +23,8 @@ use super::{TrainError, attention, device, state};
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Modality, SplitName};
 use crate::model::contract::Pass;
-use crate::model::{ENCODER, Trace};
+use crate::model::form::Placement;
+use crate::model::{ENCODER, Form, Trace};
 use crate::pretrained::Pretrained;
 use crate::run::folder::{self, CONFIG, STATE, io, write_json};
 use crate::run::metrics::{self, Metrics};
@@ -32,7 +33,7 @@ use crate::run::preset::Preset;
 use crate::run::recipe::{self, Group, Phase};
 use crate::run::record::{EpochRecord, FittedLength, RunResult};
 use crate::run::schedule::Moment;
-use crate::run::settings::TrainSettings;
+use crate::run::settings::{Precision, TrainSettings};
 
 /// The samples of a run.
 pub struct TrainingData {
@@ -56,6 +57,9 @@ pub trait Progress {
     /// A step of an epoch is done; `losses` gives mean squared error and mean absolute error over
     /// the samples of the epoch so far.
     fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64));
+
+    /// A run begins, or goes on, with these settings.
+    fn begin(&mut self, _settings: &TrainSettings) {}
 
     /// An epoch is done.
     fn epoch(&mut self, record: &EpochRecord);
@@ -133,7 +137,21 @@ pub fn train_together(
     if !names.contains(&&*settings.select) {
         return Err(TrainError::Metric { name: settings.select.clone(), names });
     }
-    for (settings, out) in runs {
+    let begun = match start == Start::Resume {
+        true => runs.iter().map(|(_, out)| out).find(|out| out.join(CONFIG).exists()),
+        false => None,
+    };
+    // A run keeps the form that it began with.
+    let asked = match begun {
+        Some(out) => folder::read_config(out)?.form,
+        None => settings.form,
+    };
+    let form = form_of(&config, asked, settings, device, runs.len())?;
+    let with_form = |(settings, out): &(TrainSettings, PathBuf)| {
+        (TrainSettings { form: Some(form), ..settings.clone() }, out.clone())
+    };
+    let runs: Vec<(TrainSettings, PathBuf)> = runs.iter().map(with_form).collect();
+    for (settings, out) in &runs {
         if start != Start::Resume {
             folder::prepare(out, start == Start::Overwrite)?;
         }
@@ -158,7 +176,7 @@ pub fn train_together(
         Ok(())
     };
     let seeds: Vec<u64> = runs.iter().map(|(settings, _)| settings.seed).collect();
-    let models = Models::new(&config, &seeds, device, prepare)?;
+    let models = Models::new(&config, form, &seeds, device, prepare)?;
     let Preset { training, phases, .. } = &settings.hyper_parameters;
     let optimizers = optimizers(&settings.hyper_parameters, &models.parameters())?;
     let changing = || Changing {
@@ -174,6 +192,7 @@ pub fn train_together(
         .iter()
         .map(|(settings, out)| Ongoing::open(settings, &config, out, n_done))
         .collect::<Result<Vec<_>, _>>()?;
+    runs.iter().for_each(|(settings, _)| progress.begin(settings));
     let replay = Replay::new(data.graphs && device::can_record(device));
     let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay };
     let mut saved: Option<(Instant, Duration)> = None;
@@ -269,13 +288,28 @@ pub fn problem_together(
     if settings.patience.is_some() {
         return Ok(Some("with `--patience`, runs end at different epochs"));
     }
+    if settings.form.is_some_and(|form| form != Form::Batched) {
+        return Ok(Some("of the forms, only `batched` is for several models"));
+    }
     let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), None)?;
-    let vars = VarStore::new(Device::Cpu);
-    let recipe = &settings.hyper_parameters;
-    match Network::new(&vars, &config, settings.seed).can().be_stacked && recipe.phases.len() == 1 {
+    let has_form = config.spec.forms(&config.inputs).contains(&Form::Batched);
+    match has_form && settings.hyper_parameters.phases.len() == 1 {
         true => Ok(None),
         false => Ok(Some("this model has no form for several seeds")),
     }
+}
+
+/// The form of the models of some runs.
+fn form_of(
+    config: &ModelConfig,
+    asked: Option<Form>,
+    settings: &TrainSettings,
+    device: Device,
+    n_models: usize,
+) -> Result<Form, TrainError> {
+    let is_float32 = settings.precision != Precision::Bfloat16;
+    let place = Placement { is_cpu: !device.is_cuda(), is_float32, n_models };
+    config.form(asked, place).map_err(|forms| TrainError::NoForm { asked, forms })
 }
 
 /// The hyper-parameters of a run with a group for its text encoder, where that is trained: it has its own
@@ -320,7 +354,9 @@ fn freeze_encoder(vars: &VarStore) {
 pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f64, TrainError> {
     let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), None)?;
     let seeds = [settings.seed];
-    let models = Models::new(&config, &seeds, data.train.device(), |_| Ok(()))?;
+    let device = data.train.device();
+    let form = form_of(&config, settings.form, settings, device, 1)?;
+    let models = Models::new(&config, form, &seeds, device, |_| Ok(()))?;
     let optimizers = optimizers(&settings.hyper_parameters, &models.parameters())?;
     let n_samples = data.train.n_samples();
     let n_batch = settings.hyper_parameters.training.batch_size.min(n_samples);

@@ -253,7 +253,8 @@ fn released(
     }
     let store_digest = manifest.digest.clone();
     let tokens = TokenChoice::TextBert;
-    Ok(CheckpointInfo { config, tokens, dataset: preset, store_digest, seed: 0, epoch: 0 })
+    let (form, dataset) = (None, preset);
+    Ok(CheckpointInfo { config, form, tokens, dataset, store_digest, seed: 0, epoch: 0 })
 }
 
 /// Says what was padded or cut.

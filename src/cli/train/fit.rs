@@ -19,9 +19,9 @@ use crate::cli::{Failure, number, runs, wrong_call};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::spec::SplitBy;
 use crate::corpus::{Modality, SplitName};
-use crate::model::Residual;
 use crate::model::contract::{Need, Needs};
 use crate::model::registry::ModelSpec;
+use crate::model::{Form, Residual};
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
 use crate::run::folder::{self, of_seed};
 use crate::run::metrics::MAE;
@@ -151,6 +151,10 @@ pub struct TrainArgs {
     /// The same as `--precision tf32`
     #[arg(long, conflicts_with = "precision")]
     tf32: bool,
+    /// How the model is computed: reference (as the paper spells it), absorbed, batched or native, the same
+    /// function but for rounding. Almt has all, other models reference [default: the fastest]
+    #[arg(long)]
+    form: Option<Form>,
     #[command(flatten)]
     device: DeviceArgs,
     /// Give a GPU its work piece by piece in place of whole steps (CUDA graphs), to the same result
@@ -318,6 +322,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
         },
         device: device::name(device),
         precision: if args.tf32 { Precision::Tf32 } else { args.precision.unwrap_or_default() },
+        form: args.form,
         together_with: vec![],
         n_threads: tch::get_num_threads(),
         writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
@@ -462,8 +467,14 @@ pub(super) fn kept(
         return Ok(None);
     }
     let found = folder::read_config(folder)?;
-    // The words of the call that began it have no part in the result.
-    if (TrainSettings { command: settings.command.clone(), ..found }) != *settings {
+    // The words of the call that began it have no part in the result, and what it did not ask for may be
+    // whatever it was.
+    let expected = TrainSettings {
+        command: found.command.clone(),
+        form: settings.form.or(found.form),
+        ..settings.clone()
+    };
+    if found != expected {
         return Err(Failure::at(folder, "holds a run of other settings")
             .hint("another `--out` keeps it; without that folder it is done again"));
     }

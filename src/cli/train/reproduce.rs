@@ -250,6 +250,7 @@ impl Bench<'_> {
             patience: None,
             device: device::name(self.device),
             precision: Precision::default(),
+            form: None,
             together_with: vec![],
             n_threads: tch::get_num_threads(),
             writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),

@@ -76,6 +76,16 @@ impl Bar {
 }
 
 impl Progress for Bar {
+    fn begin(&mut self, settings: &TrainSettings) {
+        let TrainSettings { device, n_threads, seed, form, .. } = settings;
+        let form = form.map_or(String::new(), |form| format!(", {form} form"));
+        let threads = if *n_threads == 1 { "thread" } else { "threads" };
+        let model = settings.model();
+        self.bar.suspend(|| {
+            eprintln!("{model}, seed {seed}: {device}, {n_threads} {threads}{form}");
+        });
+    }
+
     fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64)) {
         self.bar.set_position(((epoch - 1) * self.steps_per_epoch + step) as u64);
         // Reading the losses waits for the device, so it is done a few times a second only.

@@ -189,7 +189,7 @@ impl AlmtConfig {
     }
 
     /// Tokens of the fusion's source and of its target.
-    pub(super) fn fusion_tokens(&self) -> (i64, i64) {
+    pub(super) fn fusion_tokens(&self) -> [i64; 2] {
         let language = self.n_language_tokens();
         let hyper = match self.variant.hyper_modality {
             HyperModalityKind::Concatenated if self.has_hyper_modality() => {
@@ -199,8 +199,8 @@ impl AlmtConfig {
             _ => language,
         };
         match self.variant.fusion_query {
-            FusionQuery::Language => (hyper, language),
-            FusionQuery::Hyper => (language, hyper),
+            FusionQuery::Language => [hyper, language],
+            FusionQuery::Hyper => [language, hyper],
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::corpus::Modality;
 use crate::model::Init;
 use crate::model::configuration::Configuration;
 use crate::model::contract::{Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass};
+use crate::model::form::Form;
 use crate::model::registry::Inputs;
 
 impl Configuration for Config {
@@ -50,9 +51,13 @@ impl Configuration for Config {
         config.variant.conflict(&config)
     }
 
-    fn build(&self, init: &Init<'_>, inputs: &Inputs) -> Box<dyn Model> {
+    fn forms(&self, inputs: &Inputs) -> &'static [Form] {
+        self.with_inputs(&inputs.0).map_or(&[], |config| config.forms())
+    }
+
+    fn build(&self, init: &Init<'_>, inputs: &Inputs, form: Form) -> Box<dyn Model> {
         let config = self.with_inputs(&inputs.0).expect("its problem would be the missing text");
-        Box::new(Almt::new(init, &config))
+        Box::new(Almt::new(init, &config, form))
     }
 }
 
@@ -61,8 +66,9 @@ impl Almt {
     pub fn given(
         parameters: &std::collections::BTreeMap<String, tch::Tensor>,
         config: &AlmtConfig,
+        form: Form,
     ) -> Almt {
-        Almt::new(&Init::given(parameters), config)
+        Almt::new(&Init::given(parameters), config, form)
     }
 }
 
@@ -82,6 +88,6 @@ impl Model for Almt {
     }
 
     fn can(&self) -> Can {
-        Can { be_recorded: true, be_stacked: self.is_batchable() }
+        Can { be_recorded: true, be_stacked: self.form == Form::Batched }
     }
 }

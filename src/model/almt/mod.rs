@@ -1,13 +1,26 @@
-//! ALMT: its configuration, which compiles without libtorch, and its network.
+//! ALMT: its configuration, which compiles without libtorch, and its network in several forms, of which
+//! `reference.rs` is the one to read.
 
+#[cfg(feature = "train")]
+mod absorbed;
+#[cfg(feature = "train")]
+mod batched;
 mod config;
+#[cfg(feature = "train")]
+mod foldings;
+#[cfg(feature = "train")]
+mod fusion;
 #[cfg(feature = "train")]
 mod member;
 #[cfg(feature = "train")]
 mod network;
+#[cfg(feature = "train")]
+mod reference;
+#[cfg(all(test, feature = "train"))]
+mod tests;
 mod variant;
 
 pub use config::{AlmtConfig, AlmtSizes, Config, Residual, Sequence};
 #[cfg(feature = "train")]
-pub use network::{Almt, Input, Trace};
+pub use reference::{Almt, Input};
 pub use variant::{EmbeddingKind, FusionKind, FusionQuery, HyperModalityKind, LOW_RANK, Variant};

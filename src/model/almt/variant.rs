@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
     use crate::model::configuration::Size;
-    use crate::model::{Almt, AlmtSizes, Init, Input, Sequence, Trace, drawn};
+    use crate::model::{Almt, AlmtSizes, Form, Init, Input, Sequence, Trace, drawn};
     use crate::seed::stream;
 
     const BATCH: i64 = 3;
@@ -230,10 +230,10 @@ mod tests {
     fn without_gradient(config: &AlmtConfig) -> Vec<String> {
         assert_eq!(config.variant.conflict(config), None);
         let store = nn::VarStore::new(Device::Cpu);
-        let model = Almt::new(&Init::new(store.root(), 1), config);
+        let model = Almt::new(&Init::new(store.root(), 1), config, Form::Reference);
         let n_parameters: usize = store.variables().values().map(Tensor::numel).sum();
         let counted = Size::of(|init| {
-            let _model = Almt::new(init, config);
+            let _model = Almt::new(init, config, Form::Reference);
         });
         assert_eq!(counted.unwrap().trainable, n_parameters as i64, "{config:?}");
         // Zeros, which tokens begin with, and ones would hide a parameter that does nothing.
@@ -338,7 +338,7 @@ mod tests {
     /// What a model with random parameters makes of random features on its way, and the parameters.
     fn traced(config: &AlmtConfig) -> (Input, BTreeMap<String, Tensor>, HashMap<String, Tensor>) {
         let store = nn::VarStore::new(Device::Cpu);
-        let model = Almt::new(&Init::new(store.root(), 1), config);
+        let model = Almt::new(&Init::new(store.root(), 1), config, Form::Reference);
         let input = features_of(config);
         let mut trace = Trace::keep();
         let _ = model.forward(&input, &mut trace);

@@ -8,9 +8,9 @@
 use tch::{Kind, Tensor};
 
 use super::{Activation, BertConfig};
-use crate::model::almt::Trace;
 use crate::model::dropout::Dropout;
 use crate::model::layers::{Init, LayerNorm, Linear, join_heads, split_heads};
+use crate::model::trace::Trace;
 
 impl Activation {
     fn forward(self, x: &Tensor) -> Tensor {

@@ -1,6 +1,7 @@
-//! `cargo xtask bench train`: a training step of ours beside the same model in plain eager PyTorch.
+//! `cargo xtask bench train`: a training step of ours, in each form of the model, beside the same model
+//! in plain eager PyTorch.
 //!
-//! Both train on random features of the real shapes, batch 64, two threads, without the text
+//! All train on random features of the real shapes, batch 64, two threads, without the text
 //! encoder. The peer is `xtask/peer/almt.py`, which is compared with the golden files first.
 
 use std::fs;
@@ -24,6 +25,12 @@ const N_STEPS: usize = 4;
 /// The first one warms up and does not count.
 const N_EPOCHS: usize = 4;
 
+/// Forms of ours, the default first, as `train --form` has them.
+const FORMS: [&str; 4] = ["native", "batched", "absorbed", "reference"];
+
+/// The steps of the reference form take seconds: it has fewer epochs.
+const N_REFERENCE_EPOCHS: usize = 2;
+
 /// Steps of the peer; the first one does not count.
 const N_PEER_STEPS: usize = 3;
 
@@ -41,26 +48,25 @@ pub fn train(args: &[String]) -> Result<(), String> {
     fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
     let golden = root().join("fixtures/golden");
     run(peer("check").arg(golden.join("model_tiny_official.safetensors")))?;
-    println!(
-        "{:<8} {:>16} {:>16} {:>8} {:>12} {:>12}",
-        "", "ours, s/step", "PyTorch, s/step", "ratio", "ours, MiB", "PyTorch, MiB"
-    );
+    println!("{:<8} {:<10} {:>8} {:>8} {:>16}", "", "", "s/step", "MiB", "PyTorch / ours");
     for dataset in CASES {
-        let (ours, our_kib) = ours(&folder, dataset)?;
         let (theirs, their_kib) = theirs(&folder, dataset)?;
-        let mib = |kib: u64| kib as f64 / 1024.0;
-        let ratio = theirs / ours;
-        println!(
-            "{dataset:<8} {ours:>16.3} {theirs:>16.3} {ratio:>8.1} {:>12.0} {:>12.0}",
-            mib(our_kib),
-            mib(their_kib)
-        );
+        let row = |name: &str, seconds: f64, kib: u64| {
+            let (mib, ratio) = (kib as f64 / 1024.0, theirs / seconds);
+            println!("{dataset:<8} {name:<10} {seconds:>8.3} {mib:>8.0} {ratio:>16.1}");
+        };
+        row("PyTorch", theirs, their_kib);
+        for form in FORMS {
+            let (seconds, kib) = ours(&folder, dataset, form)?;
+            row(form, seconds, kib);
+        }
     }
     Ok(())
 }
 
-/// Seconds of a step and peak memory of `almt-data train`.
-fn ours(folder: &Path, dataset: &str) -> Result<(f64, u64), String> {
+/// Seconds of a step and peak memory of `almt-data train` in one form.
+fn ours(folder: &Path, dataset: &str, form: &str) -> Result<(f64, u64), String> {
+    let n_epochs = if form == "reference" { N_REFERENCE_EPOCHS } else { N_EPOCHS };
     let program = program()?;
     let store = folder.join(format!("train-{dataset}.h5"));
     if !store.exists() {
@@ -77,14 +83,15 @@ fn ours(folder: &Path, dataset: &str) -> Result<(f64, u64), String> {
     let _ = fs::remove_dir_all(&out);
     let mut command = Command::new(&program);
     command.arg("train").arg("--store").arg(&store).arg("--out").arg(&out);
-    command.args(["--epochs", &N_EPOCHS.to_string(), "--threads", &N_THREADS.to_string()]);
+    command.args(["--epochs", &n_epochs.to_string(), "--threads", &N_THREADS.to_string()]);
+    command.args(["--device", "cpu", "--form", form]);
     let (cost, _) = measure_with_output(&mut command)?;
     let log = out.join("metrics.jsonl");
     let text =
         fs::read_to_string(&log).map_err(|e| format!("cannot read {}: {e}", log.display()))?;
     let seconds: Vec<f64> = text.lines().skip(1).filter_map(train_seconds).collect();
-    if seconds.len() != N_EPOCHS - 1 {
-        return Err(format!("{}: expected {N_EPOCHS} epochs with `train_seconds`", log.display()));
+    if seconds.len() != n_epochs - 1 {
+        return Err(format!("{}: expected {n_epochs} epochs with `train_seconds`", log.display()));
     }
     Ok((median(seconds) / N_STEPS as f64, cost.peak_kib))
 }

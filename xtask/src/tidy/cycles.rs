@@ -16,7 +16,6 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("src/corpus/labels/cells.rs", "src/corpus/labels/mod.rs"),
     ("src/corpus/labels/error.rs", "src/corpus/labels/columns.rs"),
     ("src/ingest/splits.rs", "src/ingest/detect.rs"),
-    ("src/model/almt/network/batched.rs", "src/model/almt/network.rs"),
     ("src/model/almt/variant.rs", "src/model/almt/config.rs"),
     ("src/model/layers/attention.rs", "src/model/layers.rs"),
     ("src/model/registry.rs", "src/model/configuration.rs"),

@@ -9,8 +9,8 @@ use super::source::Tree;
 /// without a row uses none. Sorted, and without entries that nothing needs, so that a new arrow is a
 /// change of this table.
 ///
-/// `run` and `model` each use one file of the other that holds data only: a run names its model's
-/// configuration, and the listing of models shows their presets. What computes stays out of `run`.
+/// `run` and `model` use files of each other that hold data only: a run names its model's configuration
+/// and form, and the listing of models shows their presets. What computes stays out of `run`.
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("container", &["map", "signature", "words"]),
     ("corpus", &["encoding", "name", "overflow", "seed", "words"]),
@@ -26,9 +26,9 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "caught",
             "corpus",
             "map",
-            "model::almt",
             "model::bert",
             "model::layers",
+            "model::trace",
             "name",
             "overflow",
         ],
@@ -41,6 +41,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "export::tables",
             "mean",
             "model::almt",
+            "model::form",
             "model::layers",
             "report::chart",
             "report::figure",
@@ -57,6 +58,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "corpus",
             "export::tables",
             "mean",
+            "model::form",
             "model::registry",
             "name",
             "paper",

@@ -10,15 +10,13 @@
 //! as `M * S`, `T` tokens, `d` their width. Parameters are those of one model, or have `S` as their
 //! first axis.
 
-use std::cell::OnceCell;
+use tch::Tensor;
 
-use tch::{Kind, Tensor};
-
-use super::{AhlLayer, Almt, HyperLayer, Input, ModalityEmbedding, Residual};
-use crate::model::almt::FusionQuery;
-use crate::model::fusion::{Fusion, FusionTransformer};
+use super::fusion::{Fusion, FusionTransformer};
+use super::reference::{AhlLayer, Almt, HyperLayer, Input, ModalityEmbedding};
+use super::{FusionQuery, Residual};
 use crate::model::layers::{Attention, LayerNorm, Linear, TransformerLayer, softmax};
-use crate::native::{self, modes::Autocast};
+use crate::native::{self, modes::lowered};
 
 /// What of a model the batched form works on.
 struct Parts<'a> {
@@ -36,16 +34,6 @@ struct Embedding<'a> {
     embedding: &'a ModalityEmbedding,
     extra_token: &'a Tensor,
     layer: &'a TransformerLayer,
-}
-
-/// Which norm goes before which map, and with which factor, `[n_maps, n_norms]`: each is made once,
-/// since a recorded step cannot bring it from the CPU.
-#[derive(Debug, Default)]
-pub(super) struct Foldings {
-    keys: OnceCell<Tensor>,
-    language: OnceCell<Tensor>,
-    hyper: OnceCell<Tensor>,
-    fusion: OnceCell<Tensor>,
 }
 
 /// The matrix of a folding whose maps have a norm's index and a factor each.
@@ -124,14 +112,6 @@ impl Norm {
     fn of_groups(&self, x: &Tensor, eps: f64) -> Tensor {
         let each = |parameters: &Tensor| parameters.flatten(0, 1).unsqueeze(1);
         each(&self.shift).addcmul(&normed(x, eps), &each(&self.scale))
-    }
-}
-
-/// As autocast would have the operands of a product.
-fn lowered(x: &Tensor) -> Tensor {
-    match Autocast::is_on() {
-        true => x.to_kind(Kind::BFloat16),
-        false => x.shallow_clone(),
     }
 }
 
@@ -281,6 +261,7 @@ impl EmbeddingWeights {
 }
 
 impl Almt {
+    /// `None` of a variant of the published model.
     fn parts<'a>(&'a self) -> Option<Parts<'a>> {
         let embeddings = [Some(&self.embed_l), self.embed_a.as_ref(), self.embed_v.as_ref()];
         let with_layer = |embedding: &'a ModalityEmbedding| match &*embedding.layers {
@@ -308,28 +289,26 @@ impl Almt {
         }
     }
 
-    /// Whether the model is the published one, and so has the form of this module.
-    pub fn is_batchable(&self) -> bool {
-        self.parts().is_some()
-    }
-
     /// As [`forward`](Almt::forward): with parameters of one model, features `[batch, seq_len,
     /// feat_dim]` to predictions `[batch, 1]`; with those of several, `[S, batch, seq_len, feat_dim]`
-    /// to `[S, batch, 1]`. `None` where the model has no such form.
-    pub(super) fn forward_batched(&self, input: &Input) -> Option<Tensor> {
-        let parts = self.parts()?;
+    /// to `[S, batch, 1]`.
+    ///
+    /// # Panics
+    /// If the form is none of the configuration's.
+    pub(super) fn forward_batched(&self, input: &Input) -> Tensor {
+        let parts = self.parts().expect("the batched form is of the published model");
         let is_one = input.text.dim() == 3;
         let frames = [Some(&input.text), input.audio.as_ref(), input.vision.as_ref()];
         let frames: Vec<Tensor> =
             frames.into_iter().flatten().map(|frames| of_models(frames, 3)).collect();
         let tokens = self.embed(&parts.embeddings, &frames);
-        let language = tokens.split_with_sizes([1, tokens.size()[0] - 1], 0);
-        let [language, others] = &*language else { return None };
-        let scales = self.scales(&language.squeeze_dim(0));
+        let by_modality = tokens.split_with_sizes([1, tokens.size()[0] - 1], 0);
+        let (language, others) = (by_modality[0].squeeze_dim(0), &by_modality[1]);
+        let scales = self.scales(&language);
         let hyper = self.hyper_modality(parts.start, &parts.hyper, &scales, others);
         let summary = self.summary(parts.fusion, &hyper);
         let pred = map(&self.regression, &summary);
-        Some(if is_one { pred.squeeze_dim(0) } else { pred })
+        if is_one { pred.squeeze_dim(0) } else { pred }
     }
 
     /// Frames `[S, batch, seq_len, feat_dim]` of each modality to tokens `[M, S, batch * T, d]`.
@@ -568,198 +547,5 @@ impl Almt {
             target = after_attention(layer, &target, &gathered);
         }
         target
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use tch::{Device, nn};
-
-    use super::*;
-    use crate::model::{AlmtConfig, AlmtSizes, Init, Sequence, Trace, Variant, drawn};
-    use crate::native::modes::operations;
-    use crate::seed::stream;
-
-    const BATCH: i64 = 3;
-
-    /// Models with language and some of audio and vision, as the paper has them and as the code does.
-    fn configs() -> Vec<AlmtConfig> {
-        let audio = Sequence { seq_len: 9, feat_dim: 5 };
-        let vision = Sequence { seq_len: 7, feat_dim: 20 };
-        let config = |audio, vision, residual| AlmtConfig {
-            sizes: AlmtSizes { residual, fusion_depth: 2, ..AlmtSizes::small() },
-            text: Sequence { seq_len: 6, feat_dim: 24 },
-            audio,
-            vision,
-            variant: Variant::default(),
-        };
-        vec![
-            config(Some(audio), Some(vision), Residual::Released),
-            config(Some(audio), None, Residual::Paper),
-            config(None, Some(vision), Residual::Released),
-        ]
-    }
-
-    /// Features of a few samples, `[BATCH, seq_len, feat_dim]`.
-    fn input(config: &AlmtConfig, kind: Kind, seed: u64) -> Input {
-        let rng = &mut stream(seed, "test");
-        let mut rows = |sequence: Sequence| {
-            drawn(rng, &[BATCH, sequence.seq_len, sequence.feat_dim]).to_kind(kind)
-        };
-        Input {
-            text: rows(config.text),
-            audio: config.audio.map(&mut rows),
-            vision: config.vision.map(&mut rows),
-        }
-    }
-
-    /// A model whose parameters are all drawn: ones and zeros, which norms and tokens begin with, would
-    /// hide a mistake.
-    fn model(config: &AlmtConfig, kind: Kind, seed: u64) -> (BTreeMap<String, Tensor>, Almt) {
-        let mut store = nn::VarStore::new(Device::Cpu);
-        let model = Almt::new(&Init::new(store.root(), seed), config);
-        let parameters: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
-        let rng = &mut stream(seed, "noise");
-        tch::no_grad(|| {
-            for mut parameter in parameters.values().map(Tensor::shallow_clone) {
-                parameter += drawn(rng, &parameter.size()) * 0.2;
-            }
-        });
-        store.set_kind(kind);
-        (store.variables().into_iter().collect(), model)
-    }
-
-    /// Predictions, and the gradient of every parameter that has one.
-    fn run(
-        parameters: &BTreeMap<String, Tensor>,
-        forward: impl FnOnce() -> Tensor,
-    ) -> BTreeMap<String, Tensor> {
-        let pred = forward();
-        let weights = drawn(&mut stream(9, "test"), &[BATCH, 1]);
-        (&pred * weights).sum(pred.kind()).backward();
-        let gradients = parameters.iter().filter(|(_, parameter)| parameter.grad().defined());
-        let gradients = gradients.map(|(name, parameter)| (name.clone(), parameter.grad()));
-        gradients.chain([("pred".into(), pred.detach())]).collect()
-    }
-
-    /// Asserts that two runs are the same but for rounding in float64.
-    fn assert_same(found: &BTreeMap<String, Tensor>, plain: &BTreeMap<String, Tensor>) {
-        assert_eq!(found.keys().collect::<Vec<_>>(), plain.keys().collect::<Vec<_>>());
-        for (name, expected) in plain {
-            let found = &found[name];
-            assert_eq!(found.size(), expected.size(), "{name}");
-            let largest = expected.abs().max().double_value(&[]);
-            let difference = (found - expected).abs().max().double_value(&[]);
-            assert!(difference <= 1e-12 * largest.max(1.0), "{name}: {difference} of {largest}");
-            // The gradient of a key norm's shift is zero.
-            assert!(largest > 1e-3 || name.ends_with("norm_k.bias"), "{name}: {largest}");
-        }
-    }
-
-    #[test]
-    fn it_is_the_plain_form() {
-        for config in configs() {
-            let input = input(&config, Kind::Double, 5);
-            let (parameters, own) = model(&config, Kind::Double, 1);
-            let found = run(&parameters, || own.forward_batched(&input).unwrap());
-            // Of whoever looks inside.
-            let (parameters, own) = model(&config, Kind::Double, 1);
-            let plain = run(&parameters, || own.forward(&input, &mut Trace::keep()));
-            assert_same(&found, &plain);
-        }
-    }
-
-    #[test]
-    fn stacked_models_are_those_models() {
-        for config in configs() {
-            let of_seed =
-                |seed| (model(&config, Kind::Double, seed), input(&config, Kind::Double, seed));
-            let all = [1, 2].map(of_seed);
-            let names = all[0].0.0.keys();
-            let stacked: BTreeMap<String, Tensor> = names
-                .map(|name| {
-                    let both: Vec<Tensor> =
-                        all.iter().map(|((parameters, _), _)| parameters[name].detach()).collect();
-                    (name.clone(), Tensor::stack(&both, 0).set_requires_grad(true))
-                })
-                .collect();
-            let inputs = |of: fn(&Input) -> Option<&Tensor>| {
-                let both = all.iter().map(|(_, input)| of(input)).collect::<Option<Vec<_>>>();
-                both.map(|both| Tensor::stack(&both, 0))
-            };
-            let input = Input {
-                text: inputs(|input| Some(&input.text)).unwrap(),
-                audio: inputs(|input| input.audio.as_ref()),
-                vision: inputs(|input| input.vision.as_ref()),
-            };
-            let both = Almt::new(&Init::given(&stacked), &config);
-            let together = run(&stacked, || both.forward(&input, &mut Trace::default()));
-            for (idx, ((parameters, own), input)) in all.iter().enumerate() {
-                let alone = run(parameters, || own.forward(input, &mut Trace::keep()));
-                let together = together.iter().map(|(name, x)| (name.clone(), x.get(idx as i64)));
-                assert_same(&together.collect(), &alone);
-            }
-        }
-    }
-
-    /// Of a training step but for its optimizer. Their number is the same for sequences of any length.
-    #[test]
-    fn a_step_is_few_operations() {
-        let config = configs().remove(0);
-        assert_eq!((config.sizes.ahl_depth, config.sizes.fusion_depth), (3, 2), "as for CMU-MOSI");
-        let input = input(&config, Kind::Double, 5);
-        let step = |forward: &dyn Fn(&Almt) -> Tensor| {
-            let (_, model) = model(&config, Kind::Double, 1);
-            // Some are done once.
-            forward(&model).mean(None).backward();
-            operations(|| forward(&model).mean(None).backward())
-        };
-        // Of float64, which the loops of the CPU do not know, the form is taken without being asked for.
-        let few = step(&|model| model.forward(&input, &mut Trace::default()));
-        let plain = step(&|model| model.forward(&input, &mut Trace::keep()));
-        println!("{few} operations, and {plain} of the plain form");
-        assert!(few > 200 && few <= 400, "{few}");
-        assert!(plain > 2 * few, "{few} and {plain}");
-    }
-
-    #[test]
-    fn variants_have_no_such_form() {
-        let published = configs().remove(0);
-        let is_batchable = |config: &AlmtConfig| model(config, Kind::Float, 1).1.is_batchable();
-        assert!(is_batchable(&published));
-        let deeper = AlmtSizes { embedding_depth: 2, ..published.sizes.clone() };
-        let guides = Variant { guides: Some(vec![1]), ..Variant::default() };
-        let of_hyper = Variant { fusion_query: FusionQuery::Hyper, ..Variant::default() };
-        for other in [
-            AlmtConfig { sizes: deeper, ..published.clone() },
-            AlmtConfig { variant: guides, ..published.clone() },
-            AlmtConfig { variant: of_hyper, ..published.clone() },
-            AlmtConfig { audio: None, vision: None, ..published.clone() },
-        ] {
-            assert!(!is_batchable(&other), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn bfloat16_stays_near() {
-        let config = configs().remove(0);
-        let input = input(&config, Kind::Float, 5);
-        let (parameters, own) = model(&config, Kind::Float, 1);
-        let whole = run(&parameters, || own.forward(&input, &mut Trace::keep()));
-        let (parameters, own) = model(&config, Kind::Float, 1);
-        let lowered = run(&parameters, || {
-            let _autocast = Autocast::begin(Device::Cpu).unwrap();
-            own.forward(&input, &mut Trace::default()).to_kind(Kind::Float)
-        });
-        assert!(whole.keys().eq(lowered.keys()));
-        for (name, expected) in &whole {
-            let largest = expected.abs().max().double_value(&[]);
-            let difference = (&lowered[name] - expected).abs().max().double_value(&[]);
-            let is_zero = name.ends_with("norm_k.bias");
-            assert!(is_zero || difference <= 0.1 * largest, "{name}: {difference} of {largest}");
-            assert!(is_zero || difference > 0.0, "{name} is not rounded");
-        }
     }
 }

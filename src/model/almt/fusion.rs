@@ -3,8 +3,9 @@
 
 use tch::{Kind, Tensor};
 
-use super::almt::{AlmtConfig, FusionKind, FusionQuery, LOW_RANK};
-use super::layers::{Init, Linear, Source, TransformerLayer, transformer_layers};
+use super::{AlmtConfig, FusionKind, FusionQuery, LOW_RANK};
+use crate::model::form::Form;
+use crate::model::layers::{Init, Linear, TransformerLayer, transformer_layers};
 
 /// Any of them.
 #[derive(Debug)]
@@ -18,18 +19,21 @@ pub(super) enum Fusion {
 }
 
 impl Fusion {
-    /// `n_source` and `n_target` are the tokens of what is asked and of what asks.
+    /// For numbers of tokens of what is asked and of what asks.
     pub(super) fn new(
         init: &Init<'_>,
         config: &AlmtConfig,
-        n_source: i64,
-        n_target: i64,
+        [n_source, n_target]: [i64; 2],
+        form: Form,
     ) -> Fusion {
         let dim = config.sizes.token_dim;
         match config.variant.fusion {
-            FusionKind::Transformer => {
-                Fusion::Transformer(FusionTransformer::new(init, config, n_source, n_target))
-            }
+            FusionKind::Transformer => Fusion::Transformer(FusionTransformer::new(
+                init,
+                config,
+                [n_source, n_target],
+                form,
+            )),
             FusionKind::Concatenation => {
                 Fusion::Concatenation(Linear::new(&init.sub("joint"), 2 * dim, dim, true))
             }
@@ -51,10 +55,10 @@ impl Fusion {
             Tensor::cat(&[x.new_ones([x.size()[0], 1], (x.kind(), x.device())), x], 1)
         };
         match self {
-            Fusion::Transformer(transformer) => transformer.summary(match query {
-                FusionQuery::Language => hyper,
-                FusionQuery::Hyper => language,
-            }),
+            Fusion::Transformer(transformer) => match query {
+                FusionQuery::Language => transformer.summary(hyper, language),
+                FusionQuery::Hyper => transformer.summary(language, hyper),
+            },
             Fusion::Concatenation(joint) => {
                 joint.forward(&Tensor::cat(&[mean(language), mean(hyper)], 1))
             }
@@ -113,12 +117,19 @@ pub(super) struct FusionTransformer {
     pub(super) pos_embedding_t: Tensor,
     pub(super) extra_token: Tensor,
     pub(super) layers: Vec<TransformerLayer>,
+    form: Form,
 }
 
 impl FusionTransformer {
-    fn new(init: &Init<'_>, config: &AlmtConfig, n_source: i64, n_target: i64) -> Self {
+    fn new(
+        init: &Init<'_>,
+        config: &AlmtConfig,
+        [n_source, n_target]: [i64; 2],
+        form: Form,
+    ) -> FusionTransformer {
         let dim = config.sizes.token_dim;
-        let sizes = config.layer_sizes(config.sizes.fusion_heads, config.sizes.fusion_mlp_dim);
+        let layer =
+            config.layer(config.sizes.fusion_heads, config.sizes.fusion_mlp_dim, form.kernels());
         FusionTransformer {
             pos_embedding_s: init.normal("pos_embedding_s", &[1, n_source + 1, dim]),
             pos_embedding_t: init.normal("pos_embedding_t", &[1, n_target + 1, dim]),
@@ -126,13 +137,14 @@ impl FusionTransformer {
             layers: transformer_layers(
                 &init.sub("CrossTransformerEncoder.layers"),
                 config.sizes.fusion_depth,
-                sizes,
+                layer,
             ),
+            form,
         }
     }
 
     /// `[batch, n_tokens, d]` with the extra token before it.
-    fn with_token(&self, x: &Tensor, positions: &Tensor) -> Tensor {
+    pub(super) fn with_token(&self, x: &Tensor, positions: &Tensor) -> Tensor {
         let token = self.extra_token.expand([x.size()[0], -1, -1], false);
         Tensor::cat(&[&token, x], 1) + positions
     }
@@ -145,16 +157,12 @@ impl FusionTransformer {
         self.layers.iter().fold(target, |target, layer| layer.forward(&target, &source))
     }
 
-    /// Position 0 of [`forward`](FusionTransformer::forward) alone, `[batch, d]`. Targets attend to
-    /// the source and not to each other, so the others, and with them the target, have no part in
-    /// it.
-    fn summary(&self, source: &Tensor) -> Tensor {
-        let source = self.with_token(source, &self.pos_embedding_s);
-        let target = &self.extra_token + self.pos_embedding_t.narrow(1, 0, 1);
-        let rows = [Source::Rows(&source)];
-        let summary =
-            self.layers.iter().fold(target, |target, layer| layer.forward_few(&target, &rows));
-        summary.expand([source.size()[0], -1, -1], false).select(1, 0)
+    /// Position 0 of [`forward`](FusionTransformer::forward), `[batch, d]`.
+    fn summary(&self, source: &Tensor, target: &Tensor) -> Tensor {
+        match self.form {
+            Form::Reference => self.forward(source, target).select(1, 0),
+            Form::Absorbed | Form::Batched | Form::Native => self.summary_absorbed(source),
+        }
     }
 }
 
@@ -196,7 +204,7 @@ mod tests {
             variant: Variant { fusion: kind, ..Variant::default() },
         };
         assert_eq!(config.sizes.token_dim as usize, DIM);
-        let fusion = Fusion::new(&Init::new(store.root(), 1), &config, 4, 4);
+        let fusion = Fusion::new(&Init::new(store.root(), 1), &config, [4, 4], Form::Reference);
         let parameters = store.variables();
         let parameter = |name: &str| rows(&parameters[name].unsqueeze(0));
         let mut tokens = || drawn(&mut rng, &[BATCH as i64, 4, DIM as i64]);
