@@ -11,7 +11,10 @@ use crate::support::{almt, files, python, real_data, synthetic_store};
 /// Counts the labels of a store in every form, and compares them with what NumPy counts.
 fn check_counts(folder: &Path, store: &str) -> Value {
     let printed = almt(folder, &["labels", store, "--json"]).ok().stdout();
-    for name in ["counts.csv", "counts.parquet", "counts.json"] {
+    let names = ["counts.csv", "counts.json", "counts.parquet"];
+    for name in
+        names.into_iter().filter(|name| cfg!(feature = "parquet") || !name.ends_with("parquet"))
+    {
         almt(folder, &["labels", store, "-o", name, "--overwrite"]).ok();
         almt(folder, &["labels", store, "-o", name]).fails_with(&[name, "exists already"]);
         let args = [Path::new("labels"), &folder.join(store), &folder.join(name)];
