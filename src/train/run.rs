@@ -19,7 +19,7 @@ use super::optimizer::Optimizer;
 use super::replay::Replay;
 use super::state::Changing;
 use super::weights::Tensors;
-use super::{TrainError, attention, device, state};
+use super::{DataError, FitError, TrainError, attention, device, state};
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Modality, SplitName};
 use crate::model::contract::Pass;
@@ -59,6 +59,9 @@ pub trait Progress {
 
     /// An epoch is done.
     fn epoch(&mut self, record: &EpochRecord);
+
+    /// Steps are done piece by piece, since the device did not record them.
+    fn piecewise(&mut self, cause: &TrainError);
 }
 
 /// Samples per forward pass outside training. One number for all callers on a device: another one may
@@ -102,7 +105,7 @@ pub fn train(
     let runs = [(settings.clone(), out.to_owned())];
     let results = train_together(&runs, data, device, &out.join(STATE), start, progress)?;
     let epochs = settings.hyper_parameters.training.epochs;
-    results.into_iter().next().ok_or(TrainError::NothingSelected { epochs })
+    Ok(results.into_iter().next().ok_or(FitError::NothingSelected { epochs })?)
 }
 
 /// Trains models that differ in their seed as one, which a GPU does in little more time than one of
@@ -131,7 +134,7 @@ pub fn train_together(
     let scheme = settings.dataset.bin_scheme();
     let names = metrics::names(scheme);
     if !names.contains(&&*settings.select) {
-        return Err(TrainError::Metric { name: settings.select.clone(), names });
+        return Err(FitError::Metric { name: settings.select.clone(), names }.into());
     }
     for (settings, out) in runs {
         if start != Start::Resume {
@@ -174,7 +177,7 @@ pub fn train_together(
         .iter()
         .map(|(settings, out)| Ongoing::open(settings, &config, out, n_done))
         .collect::<Result<Vec<_>, _>>()?;
-    let replay = Replay::new(data.graphs && device::can_record(device));
+    let replay = if data.graphs { Replay::on(device) } else { Replay::new(false) };
     let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay };
     let mut saved: Option<(Instant, Duration)> = None;
     for epoch in n_done + 1..=training.epochs {
@@ -196,6 +199,9 @@ pub fn train_together(
             Ok(errors)
         })?;
         let train_seconds = epoch_start.elapsed().as_secs_f64();
+        if let Some(refusal) = fit.replay.take_refusal() {
+            progress.piecewise(&refusal);
+        }
         // What the metrics are computed from comes back in one copy.
         let mut on_device = vec![errors, fit.predict(&data.valid)?];
         if let Some(test) = &data.test {
@@ -255,6 +261,17 @@ pub fn train_together(
     }
 }
 
+/// Why the models of several seeds cannot be trained as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apart {
+    /// With a text encoder, models are trained one at a time.
+    TextEncoder,
+    /// With patience, runs end at different epochs.
+    Patience,
+    /// The model has no form for several seeds.
+    Model,
+}
+
 /// Why the models of several seeds cannot be trained as one; `None` where they can.
 ///
 /// # Errors
@@ -262,19 +279,19 @@ pub fn train_together(
 pub fn problem_together(
     settings: &TrainSettings,
     data: &TrainingData,
-) -> Result<Option<&'static str>, TrainError> {
+) -> Result<Option<Apart>, TrainError> {
     if settings.text_encoder.is_some() {
-        return Ok(Some("with `--text bert`, models are trained one at a time"));
+        return Ok(Some(Apart::TextEncoder));
     }
     if settings.patience.is_some() {
-        return Ok(Some("with `--patience`, runs end at different epochs"));
+        return Ok(Some(Apart::Patience));
     }
     let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), None)?;
     let vars = VarStore::new(Device::Cpu);
     let recipe = &settings.hyper_parameters;
     match Network::new(&vars, &config, settings.seed).can().be_stacked && recipe.phases.len() == 1 {
         true => Ok(None),
-        false => Ok(Some("this model has no form for several seeds")),
+        false => Ok(Some(Apart::Model)),
     }
 }
 
@@ -356,7 +373,7 @@ pub fn predict(network: &Network, split: &TrainingSplit) -> Result<Vec<f32>, Tra
     if pred.len() != split.n_samples() {
         let (expected, found) = (split.n_samples(), pred.len());
         let column = "prediction";
-        return Err(TrainError::Count { split: split.name(), column, expected, found });
+        return Err(DataError::Count { split: split.name(), column, expected, found }.into());
     }
     Ok(pred)
 }
@@ -444,7 +461,7 @@ pub(super) fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Resul
             };
             let (expected, found) = (show(Some(*expected)), show(found));
             let (split, modality) = (split.name(), *modality);
-            return Err(TrainError::Shape { split, modality, expected, found });
+            return Err(DataError::Shape { split, modality, expected, found }.into());
         }
     }
     Ok(())

@@ -1,0 +1,37 @@
+//! Why there is no network to train.
+
+use crate::advice::{Advice, Advise};
+use crate::model::contract::ModelError;
+use crate::pretrained::PretrainedError;
+use crate::run::recipe::RecipeError;
+
+/// Why there is no network to train.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The settings ask for a model that cannot be.
+    #[error("no such model: {problem}")]
+    NoModel {
+        /// Why, in a sentence.
+        problem: String,
+    },
+    /// The recipe does not fit the model.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// A model that cannot be computed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A text encoder that cannot be used.
+    #[error(transparent)]
+    Encoder(#[from] PretrainedError),
+}
+
+impl Advise for NetworkError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            NetworkError::Encoder(error) => error.advice(),
+            NetworkError::NoModel { .. } | NetworkError::Recipe(_) | NetworkError::Model(_) => {
+                Vec::new()
+            }
+        }
+    }
+}
