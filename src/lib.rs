@@ -19,6 +19,9 @@
 //!   -> report::  one HTML page about runs
 //! ```
 //!
+//! An error says what is wrong and links its cause ([`chain`]); what can be done is data ([`advice`]),
+//! which only [`cli`] words.
+//!
 //! Beside it, [`signature`] says what a file is that is none of these, `reproduce::` says which models the paper's experiments compare and looks into what they
 //! learned, and `pretrained::` reads the text encoders that others trained, and computes the text
 //! features of a store with one.
@@ -30,14 +33,17 @@
 //! The cargo feature `train` (on by default) adds the tensors of `model`, `pretrained`, `train` and
 //! libtorch; without it the rest, which reads and shows runs too, builds and runs anywhere.
 
+pub mod advice;
 #[cfg(feature = "train")]
 mod caught;
+pub mod chain;
 pub mod cli;
 pub mod container;
 pub mod corpus;
 pub mod encoding;
 pub mod export;
 pub mod ingest;
+pub mod limit;
 mod map;
 mod mean;
 pub mod model;

@@ -49,7 +49,7 @@ pub fn device() -> Device {
     static DEVICE: OnceLock<Device> = OnceLock::new();
     *DEVICE.get_or_init(|| {
         let name = std::env::var("ALMT_DATA_TEST_DEVICE").unwrap_or_else(|_| "cpu".into());
-        device::open(name.parse().unwrap(), None).unwrap()
+        device::open(name.parse().unwrap(), None).unwrap().device
     })
 }
 

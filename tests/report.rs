@@ -115,7 +115,8 @@ fn what_cannot_stand_on_one_page_is_refused() {
     let folder = folder.path();
     two_runs(folder);
     let report = |args: &[&str]| almt(folder, &[&["report"], args].concat());
-    report(&["."]).fails_with(&["config.toml", "is no run of almt-data"]);
+    report(&["."]).fails_with(&["is no run folder: no `config.toml` lies in it"]);
+    report(&["nothing"]).fails_with(&["nothing: there is no such folder"]);
     report(&["runs/seed-1", "runs/seed-1"]).fails_with(&["seed-1", "is given twice"]);
     copy_run(&folder.join("runs/seed-1"), &folder.join("other"), |_| true);
     let config = text(folder, "other/config.toml").replace("\"mosi\"", "\"mosei\"");

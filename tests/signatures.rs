@@ -176,7 +176,8 @@ fn every_line_of_the_table_has_a_fixture_that_it_fits() {
     let mut check = |id: &'static str, name: &str, known: Option<signature::Known>| {
         let known = known.unwrap_or_else(|| panic!("{id}: {name} is not known"));
         assert_eq!(known.kind.id, id, "{name}");
-        assert!(!known.hint.is_empty() && !known.hint.contains('\n'), "{id}: {}", known.hint);
+        let hint = almt_data::cli::hint(&known.advice);
+        assert!(!hint.is_empty() && !hint.contains('\n'), "{id}: {hint}");
         *found.entry(id).or_default() += 1;
     };
     for (id, name, bytes) in fixtures() {
@@ -249,7 +250,8 @@ fn files_of_other_programs_are_known() {
 /// Hints name the entry and the command, which do what they say.
 #[test]
 fn hints_name_the_entry_and_the_command() {
-    let hint = |name: &str, bytes: &[u8]| signature::identify(bytes, name).unwrap().hint;
+    let words = |known: Option<signature::Known>| almt_data::cli::hint(&known.unwrap().advice);
+    let hint = |name: &str, bytes: &[u8]| words(signature::identify(bytes, name));
     let zipped = zip(&[("mosei_senti_data.pkl", b"\x80\x04N."), ("b.pkl", b"\x80\x04N.")]);
     assert_eq!(
         hint("Archive.zip", &zipped),
@@ -265,7 +267,8 @@ fn hints_name_the_entry_and_the_command() {
         hint("x.pkl.crdownload", b"<html>"),
         "the download gave an error or log-in page; open the link in a browser"
     );
-    assert!(signature::by_name("x.pkl.baiduyun.p.downloading").unwrap().hint.ends_with(" x.pkl"));
+    let unfinished = signature::by_name("x.pkl.baiduyun.p.downloading");
+    assert!(words(unfinished).ends_with(" x.pkl"));
     assert!(signature::by_name("x.pkl").is_none());
 }
 

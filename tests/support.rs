@@ -7,6 +7,11 @@ use std::process::{Command, Output, Stdio};
 #[cfg(target_os = "linux")]
 use std::sync::OnceLock;
 
+/// The hints of an error, as the program words them.
+pub fn hint(error: &impl almt_data::advice::Advise) -> String {
+    error.advice().iter().map(almt_data::cli::hint).collect::<Vec<_>>().join("\n")
+}
+
 /// What one call of the program did.
 pub struct Call {
     shown: String,

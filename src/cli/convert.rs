@@ -12,6 +12,7 @@ use super::limits::LimitsArgs;
 use super::packed::{PackedArgs, open_pickle, refuse_store};
 use super::texts::TextArgs;
 use super::{Failure, output, progress, same_file, size_on_disk, sources, wrong_call};
+use crate::chain::chain;
 use crate::container::unpacked_name;
 use crate::corpus::spec::{Candidate, candidates, recognise, recognise_by_name};
 use crate::corpus::{Corpus, Dataset, Layout, Modality, SplitName};
@@ -145,18 +146,28 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     // The whole source in messages: the one file, or the folder, or the first of several.
     let source_path = args.pickles.first().cloned().unwrap_or_default();
     let failed = |error: IngestError| {
-        let failure = Failure::at(&source_path, &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        let failure = match &error {
+            IngestError::SplitTold { told, holds } => Failure::at(
+                &source_path,
+                format!(
+                    "`--split {told}` is for a file of one split, and this one says that it holds \
+                     {holds}"
+                ),
+            ),
+            IngestError::NoModality { modality } => Failure::at(
+                &source_path,
+                format!("`--max-len` names {modality}, which the file has no features of"),
+            ),
+            _ => Failure::at(&source_path, chain(&error)),
+        };
+        failure.advised(&error)
     };
     if args.explain {
         let explanation = ingest::explain(&files, &options);
         output::write(format_args!("{}\n{explanation}", source_path.display()));
         let corpus = explanation.outcome.map_err(|error| match error {
             // The explanation is what its hint would send to.
-            IngestError::UnknownLayout { .. } => Failure::at(&source_path, &error)
+            IngestError::UnknownLayout { .. } => Failure::at(&source_path, chain(&error))
                 .hint("`almt-data inspect` shows what the file holds"),
             error => failed(error),
         })?;
@@ -204,7 +215,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         store::StoreError::Refused(_)
         | store::StoreError::RefusedLabels(_)
         | store::StoreError::NothingLeft { .. }
-        | store::StoreError::Unreadable { .. } => Failure::at(&source_path, error),
+        | store::StoreError::Unreadable { .. } => Failure::of(&source_path, &error),
         other => other.into(),
     })?;
     outln!("{}", output.display());

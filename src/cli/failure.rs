@@ -1,29 +1,43 @@
 //! Why a command failed or was called wrongly, in words for the user.
 
+use std::io;
 use std::path::Path;
 
 use clap::Args;
 use clap::error::ErrorKind;
 
+use super::advice::hint;
+use crate::advice::{Advise, StoreAdvice};
+use crate::chain::{chain, tried};
 use crate::export::ExportError;
-use crate::pickle::PickleError;
 
 /// A run that failed, in words for the user.
 ///
 /// The first line is the cause with file and place, further lines are hints.
 #[derive(Debug)]
 pub struct Failure {
-    pub(super) message: String,
+    message: String,
 }
 
 impl Failure {
     /// A failure in one file.
-    pub(super) fn at(path: &Path, problem: impl std::fmt::Display) -> Failure {
-        Failure { message: format!("{}: {problem}", path.display()) }
+    pub(super) fn at(path: &Path, problem: impl Into<String>) -> Failure {
+        Failure { message: format!("{}: {}", path.display(), problem.into()) }
     }
 
     pub(super) fn new(message: impl Into<String>) -> Failure {
         Failure { message: message.into() }
+    }
+
+    /// An error about a file that it does not name.
+    pub(super) fn of(path: &Path, error: &(impl Advise + 'static)) -> Failure {
+        Failure::at(path, chain(error)).advised(error)
+    }
+
+    /// A file that the system keeps; `action` is what was tried.
+    pub(super) fn io(path: &Path, action: &str, error: &io::Error) -> Failure {
+        let tried = tried(action, error);
+        Failure { message: format!("{}{tried}: {}", path.display(), chain(error)) }
     }
 
     /// Adds advice on a line of its own.
@@ -31,36 +45,32 @@ impl Failure {
         self.message.push_str(&format!("\n  hint: {hint}"));
         self
     }
-}
 
-/// The failure to read a pickle, with its hint.
-pub(super) fn pickle_failure(path: &Path, error: &PickleError) -> Failure {
-    let failure = Failure::at(path, error);
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
+    /// Adds what an error advises.
+    pub(super) fn advised(self, error: &impl Advise) -> Failure {
+        error.advice().iter().fold(self, |failure, advice| failure.hint(hint(advice)))
+    }
+
+    /// All lines.
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 }
 
-impl From<crate::store::StoreError> for Failure {
-    fn from(error: crate::store::StoreError) -> Failure {
-        Failure::new(error.to_string())
-    }
-}
-
-impl From<crate::run::RunError> for Failure {
-    fn from(error: crate::run::RunError) -> Failure {
-        Failure::new(error.to_string())
+/// An error that names its file.
+impl<E: Advise + 'static> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::new(chain(&error)).advised(&error)
     }
 }
 
 /// The failure to write an output.
-pub(super) fn cannot_write(output: &Path, error: std::io::Error) -> Failure {
+pub(super) fn cannot_write(output: &Path, error: io::Error) -> Failure {
     match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::at(output, "exists already").hint("`--overwrite` replaces it")
+        io::ErrorKind::AlreadyExists => {
+            Failure::at(output, "exists already").hint(hint(&StoreAdvice::Overwrite.into()))
         }
-        _ => Failure::at(output, format!("cannot write: {error}")),
+        _ => Failure::io(output, "write", &error),
     }
 }
 
@@ -69,7 +79,7 @@ pub(super) fn export_failure(output: &Path, error: ExportError) -> Failure {
     match error {
         ExportError::Store(error) => error.into(),
         ExportError::Write(error) => cannot_write(output, error),
-        ExportError::Unfit { .. } | ExportError::NoParquet => Failure::at(output, error),
+        ExportError::Unfit { .. } | ExportError::NoParquet => Failure::of(output, &error),
     }
 }
 

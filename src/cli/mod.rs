@@ -6,6 +6,7 @@
 #[macro_use]
 mod output;
 
+mod advice;
 mod chart;
 mod convert;
 mod copy;
@@ -38,8 +39,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use advice::hint;
 pub use failure::Failure;
-use failure::{cannot_write, export_failure, pickle_failure, wrong_call};
+use failure::{cannot_write, export_failure, wrong_call};
 use paths::{same_file, size_on_disk};
 
 /// Convert, validate and inspect the feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS, and train
@@ -112,7 +114,7 @@ pub fn main(trainer: Trainer) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {}", failure.message);
+            eprintln!("error: {}", failure.message());
             ExitCode::FAILURE
         }
     }

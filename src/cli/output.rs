@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use crate::chain::chain;
+
 /// `println!` for which a closed pipe is the end of the work, not a panic.
 macro_rules! outln {
     ($($arg:tt)*) => { $crate::cli::output::write(format_args!("{}\n", format_args!($($arg)*))) };
@@ -16,7 +18,7 @@ pub fn write(text: fmt::Arguments<'_>) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => {
-            eprintln!("error: cannot write to standard output: {error}");
+            eprintln!("error: cannot write to standard output: {}", chain(&error));
             std::process::exit(1);
         }
     }

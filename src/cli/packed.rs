@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::ProgressBar;
 
+use super::advice::hint;
 use super::limits::LimitsArgs;
-use super::{Failure, pickle_failure, progress};
+use super::{Failure, progress};
+use crate::advice::Advise;
+use crate::chain::chain;
 use crate::container::{self, ContainerError, Options, Outer, Progress, UNPACKED_BYTES};
 use crate::map::Bytes;
 use crate::pickle::{Limits, Pickle, PickleError, Places, Scan};
@@ -75,13 +78,7 @@ struct Found {
 }
 
 fn find(path: &Path, args: &PackedArgs) -> Result<Found, Failure> {
-    let failed = |error: ContainerError| {
-        let failure = Failure::at(path, &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    };
+    let failed = |error: ContainerError| Failure::of(path, &error);
     let options = Options { entry: args.entry.clone(), unpacked_bytes: args.max_unpacked };
     let bar = Bar(std::cell::RefCell::default());
     let opened = container::open(path, &options, &bar);
@@ -102,16 +99,16 @@ fn find(path: &Path, args: &PackedArgs) -> Result<Found, Failure> {
 
 /// The failure to read what a file holds.
 fn failure(path: &Path, outer: Option<&Outer>, error: &PickleError) -> Failure {
-    let Some(outer) = outer else { return pickle_failure(path, error) };
-    let failure = Failure::at(path, format!("within it `{}`: {error}", shown(outer.entry())));
-    match (error.hint(), error) {
+    let Some(outer) = outer else { return Failure::of(path, error) };
+    let problem = format!("within it `{}`: {}", shown(outer.entry()), chain(error));
+    let failure = Failure::at(path, problem);
+    error.advice().iter().map(hint).fold(failure, |failure, hint| match error {
         // Commands in it are for the content.
-        (Some(hint), PickleError::NotAPickle { .. }) if hint.contains('`') => {
+        PickleError::NotAPickle { .. } if hint.contains('`') => {
             failure.hint(format!("once it is unpacked: {hint}"))
         }
-        (Some(hint), _) => failure.hint(hint),
-        (None, _) => failure,
-    }
+        _ => failure.hint(hint),
+    })
 }
 
 /// Opens a pickle, packed or not, with errors that name the file.
@@ -146,7 +143,8 @@ pub fn scan_pickle(
 pub fn refuse_store(path: &Path) -> Result<(), Failure> {
     match signature::of_path(path) {
         Some(known) if known.kind.role == Role::Store => {
-            Err(Failure::at(path, "is a feature store already, not a pickle").hint(known.hint))
+            Err(Failure::at(path, "is a feature store already, not a pickle")
+                .hint(hint(&known.advice)))
         }
         _ => Ok(()),
     }

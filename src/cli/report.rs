@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::publish::Draft;
-use crate::report::{Report, ReportError};
+use crate::report::Report;
 
 /// Write one HTML page about runs: metrics, curves, confusion matrices, errors
 ///
@@ -30,12 +30,6 @@ pub struct ReportArgs {
     /// Replace an existing output
     #[arg(long)]
     overwrite: bool,
-}
-
-impl From<ReportError> for Failure {
-    fn from(error: ReportError) -> Failure {
-        Failure::new(error.to_string())
-    }
 }
 
 /// Writes one page.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::advice::hint;
 use super::limits::LimitsArgs;
 use super::output;
 use super::packed::{PackedArgs, scan_pickle};
@@ -35,7 +36,10 @@ pub fn scan(args: ScanArgs) -> ExitCode {
     let mut all_allowed = true;
     for path in &args.pickles {
         match scan_pickle(path, &args.packed, &args.limits) {
-            Ok((scan, outer)) => {
+            Ok((mut scan, outer)) => {
+                if let Some(refusal) = &mut scan.refusal {
+                    refusal.hint = refusal.advice.first().map(hint);
+                }
                 all_allowed &= scan.allowed;
                 if args.json {
                     let line = ScanLine {
@@ -51,7 +55,7 @@ pub fn scan(args: ScanArgs) -> ExitCode {
             }
             Err(failure) => {
                 all_allowed = false;
-                eprintln!("error: {}", failure.message);
+                eprintln!("error: {}", failure.message());
             }
         }
     }

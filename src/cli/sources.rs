@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use super::advice::hint;
 use super::packed::refuse_store;
 use crate::container::unpacked_name;
 use crate::corpus::SplitName;
@@ -18,8 +19,7 @@ use crate::signature;
 /// The folder is a store, cannot be listed or has no such file, or two of one split.
 pub fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     refuse_store(folder)?;
-    let entries = std::fs::read_dir(folder)
-        .map_err(|error| Failure::at(folder, format!("cannot be listed: {error}")))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| Failure::io(folder, "list", &error))?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     // The name without the ending of a compressed file.
@@ -59,7 +59,7 @@ pub fn splits_of(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     if let Some(known) = signature::of_path(folder).filter(|known| known.kind.id == "run") {
         return Err(Failure::at(folder, format!("is {}, not one of pickles", known.kind.what))
-            .hint(known.hint));
+            .hint(hint(&known.advice)));
     }
     let n_arrays = paths.iter().filter(|path| has_ending(path, &["npy", "npz"])).count();
     if n_arrays > 0 {

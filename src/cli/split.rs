@@ -94,7 +94,6 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
     }
     let store = Store::open(&args.store)?;
     let manifest = store.manifest();
-    let failed = |error: PlanError| Failure::new(error.to_string());
     let shares = args.ratio.as_ref().map(|Shares(shares)| shares.as_slice());
     let wrong = |problem| wrong_call::<SplitArgs>(CALL, ErrorKind::WrongNumberOfValues, problem);
     let segments = match &args.from {
@@ -112,7 +111,7 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
         (_, Some(_), _) => wrong("`--ratio` takes three shares, and two with `--from train`"),
         (_, _, Some(other)) => {
             let path = other;
-            let other = SplitPlan::load(path).map_err(failed)?;
+            let other = SplitPlan::load(path)?;
             let n_unused = other.n_unused(manifest);
             SplitPlan::from_other(&other, manifest).inspect(|_| {
                 if n_unused > 0 {
@@ -125,7 +124,7 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
         _ => return Err(Failure::new("one of --k-fold, --ratio and --from-manifest is needed")),
     };
     let plan = plan.map_err(|error| {
-        let failure = Failure::at(&args.store, &error);
+        let failure = Failure::of(&args.store, &error);
         match error {
             PlanError::HasValid { .. } => {
                 failure.hint("without `--from`, `--ratio 0.7,0.1,0.2` draws all three splits anew")
@@ -135,7 +134,7 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
     })?;
     let json = serde_json::to_string_pretty(&plan).map_err(|e| Failure::new(e.to_string()))?;
     publish::write(&args.output, format!("{json}\n").as_bytes())
-        .map_err(|error| Failure::at(&args.output, format!("cannot write: {error}")))?;
+        .map_err(|error| Failure::io(&args.output, "write", &error))?;
     outln!("{}", args.output.display());
     print(&plan, &segments_of(&store, &SplitName::ALL)?);
     Ok(ExitCode::SUCCESS)

@@ -35,7 +35,7 @@ pub fn stats(args: StatsArgs) -> Result<ExitCode, Failure> {
     let blocks = summaries(&store)?;
     if let Some(target) = &args.svg {
         publish::write(target, svg::draw(dataset, &blocks).as_bytes())
-            .map_err(|error| Failure::at(target, format!("cannot write: {error}")))?;
+            .map_err(|error| Failure::io(target, "write", &error))?;
     }
     let digest = store.manifest().digest.clone();
     let report = Summary { path: args.store, dataset, digest, blocks };

@@ -98,7 +98,7 @@ pub fn synth(args: SynthArgs) -> Result<ExitCode, Failure> {
     if output.exists() && !args.overwrite {
         return Err(Failure::at(&output, "exists already").hint("`--overwrite` replaces it"));
     }
-    let failed = |error: io::Error| Failure::at(&output, format!("cannot write: {error}"));
+    let failed = |error: io::Error| Failure::io(&output, "write", &error);
     let draft = Draft::new(&output, args.overwrite).map_err(failed)?;
     File::options()
         .write(true)

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::advice::hint;
 use super::{Failure, progress};
+use crate::chain::chain;
 use crate::corpus::check::{Compared, Report, Severity};
-use crate::corpus::labels::{ColumnChoice, LabelTable, TableOptions};
+use crate::corpus::labels::{ColumnChoice, LabelTable, LabelTableError, TableOptions};
 use crate::encoding::Encoding;
 use crate::store::{Format, Store, Verification};
 use crate::words::{human_bytes, plural};
@@ -48,12 +50,12 @@ pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
     let stores = if args.stores.is_empty() { stores_here()? } else { args.stores };
     let options = TableOptions { columns: args.column, encoding: args.text_encoding };
     let labels = args.labels.as_deref().map(|path| LabelTable::open_as(path, &options));
-    let labels = labels.transpose().map_err(|error| {
-        let failure = Failure::new(error.to_string());
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+    let labels = labels.transpose().map_err(|error| match &error {
+        // The choice is the user's, as it was typed.
+        LabelTableError::Choice { path, choice, problem } => {
+            Failure::at(path, format!("`--column {choice}`: {problem}")).advised(&error)
         }
+        _ => error.into(),
     })?;
     let reports: Vec<Report> = stores
         .into_iter()
@@ -74,8 +76,9 @@ pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
 
 fn stores_here() -> Result<Vec<PathBuf>, Failure> {
     let here = Path::new(".");
-    let entries = std::fs::read_dir(here)
-        .map_err(|error| Failure::new(format!("cannot list the current folder: {error}")))?;
+    let entries = std::fs::read_dir(here).map_err(|error| {
+        Failure::new(format!("cannot list the current folder: {}", chain(&error)))
+    })?;
     let mut stores: Vec<PathBuf> = entries
         .flatten()
         .map(|entry| PathBuf::from(entry.file_name()))
@@ -108,10 +111,12 @@ fn check(mut report: Report, labels: Option<&LabelTable>, quick: bool) -> Report
             report.n_bytes_checked = verification.n_bytes;
             report.conclude(verification.findings);
             if let Some(compared) = verification.compared {
-                report.compare(compared);
+                report.compare(compared, |problem, advice| {
+                    Failure::new(problem).hint(hint(advice)).message().to_owned()
+                });
             }
         }
-        Err(error) => report.failure = Some(error.to_string()),
+        Err(error) => report.failure = Some(Failure::from(error).message().to_owned()),
     }
     report
 }

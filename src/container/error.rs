@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::advice::{Advice, Advise, PackedAdvice};
+use crate::limit::Limit;
 use crate::signature::archive::{Entry, shown};
 use crate::signature::quoted;
 use crate::words::human_bytes;
@@ -12,26 +14,34 @@ const NAMED: usize = 8;
 
 /// Why a file could not be opened or unpacked.
 #[derive(Debug, thiserror::Error)]
-#[error("{}{cause}", .inside.as_ref().map(|name| format!("within it `{name}`: ")).unwrap_or_default())]
-pub struct ContainerError {
-    /// The content in which it happened, if not the file itself.
-    pub inside: Option<String>,
-    /// What happened.
-    pub cause: Cause,
+pub enum ContainerError {
+    /// It happened in the file itself.
+    #[error(transparent)]
+    Itself(Cause),
+    /// It happened in the content of this name.
+    #[error("within it `{name}`")]
+    Inside {
+        /// The content.
+        name: String,
+        /// What happened.
+        #[source]
+        cause: Cause,
+    },
 }
 
 /// What happened.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// The file cannot be opened or mapped.
-    #[error("cannot be opened: {0}")]
-    Open(io::Error),
+    #[error("cannot be opened")]
+    Open(#[source] io::Error),
     /// The folder for temporary files did not take the content.
-    #[error("cannot unpack into {}: {cause}", .folder.display())]
+    #[error("cannot unpack into {}", .folder.display())]
     Temporary {
         /// The folder.
         folder: PathBuf,
         /// The system's answer.
+        #[source]
         cause: io::Error,
     },
     /// The folder for temporary files has less space than the content needs.
@@ -97,7 +107,7 @@ pub enum Cause {
         /// Their names and sizes.
         names: String,
         /// What to do.
-        hint: String,
+        advice: PackedAdvice,
     },
     /// An archive of other things.
     #[error("{what} without a pickle: {}", held(.names, *.n_files))]
@@ -178,11 +188,11 @@ impl Cause {
             let base = entry.name.rsplit('/').next().unwrap_or_default();
             base.split_once('.').is_some_and(|(stem, _)| splits.contains(&stem))
         };
-        let hint = match pickles.iter().all(is_split) {
+        let advice = match pickles.iter().all(is_split) {
             // One split each: they belong together.
             true => {
                 let archive = quoted(archive);
-                let unpack = match id {
+                let command = match id {
                     "zip" => format!("unzip {archive} -d unpacked"),
                     _ => format!("mkdir unpacked && tar -xf {archive} -C unpacked"),
                 };
@@ -190,49 +200,32 @@ impl Cause {
                     Some((folder, _)) => quoted(&format!("unpacked/{folder}")),
                     None => "unpacked".into(),
                 };
-                format!(
-                    "`{unpack}`, then `almt-data convert {folder}`, reads them as the splits of one dataset"
-                )
+                PackedAdvice::UnpackSplits { command, folder }
             }
-            false => format!("`--entry {first}` takes one of them"),
+            false => PackedAdvice::TakeEntry { name: first },
         };
-        Cause::Several { what, n_pickles, names: names.join(", "), hint }
+        Cause::Several { what, n_pickles, names: names.join(", "), advice }
     }
 }
 
-impl ContainerError {
-    /// What the owner of the file can do.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match &self.cause {
-            Cause::Open(_) => return None,
-            Cause::Temporary { .. } | Cause::NoSpace { .. } => {
-                "the environment variable `TMPDIR` names another folder for it, on a disk with more \
-                 space"
-            }
-            Cause::TooLarge { .. } => {
-                "no known feature file comes near this limit; if you trust this one, \
-                 `--max-unpacked` raises it"
-            }
-            Cause::Memory { .. } => {
-                "unpack it with the program that packed it, and give the file that comes out"
-            }
-            Cause::Cut { .. } | Cause::Damaged { .. } => "download or copy the file again",
-            Cause::Nested => "unpack it step by step, and give the file that comes out",
-            Cause::Several { hint, .. } => hint,
-            Cause::NoPickle { .. } => {
-                "feature files end in `.pkl`; `--entry NAME` takes a file of another name"
-            }
-            Cause::Twice { .. } => {
-                "one of the two is meant: unpack them with `7z x`, which asks for another name, and \
-                 give the file that is"
-            }
-            Cause::NoEntry { .. } => "`--entry` takes the whole name, with its folders",
-            Cause::NoArchive { .. } => "leave `--entry` out",
-            Cause::Encrypted { .. } => {
-                "unpack it with its password, and give the file that comes out"
-            }
-            Cause::Method { .. } => "unpack it with `7z x`, and give the file that comes out",
+impl Advise for ContainerError {
+    fn advice(&self) -> Vec<Advice> {
+        let (ContainerError::Itself(cause) | ContainerError::Inside { cause, .. }) = self;
+        let advice = match cause {
+            Cause::Open(_) => return Vec::new(),
+            Cause::TooLarge { .. } => return vec![Advice::Raise(Limit::Unpacked)],
+            Cause::Cut { .. } | Cause::Damaged { .. } => return vec![Advice::CopyAgain],
+            Cause::Temporary { .. } | Cause::NoSpace { .. } => PackedAdvice::OtherTemporaryFolder,
+            Cause::Memory { .. } => PackedAdvice::UnpackWithPacker,
+            Cause::Nested => PackedAdvice::UnpackStepwise,
+            Cause::Several { advice, .. } => advice.clone(),
+            Cause::NoPickle { .. } => PackedAdvice::NameEntry,
+            Cause::Twice { .. } => PackedAdvice::UnpackTwins,
+            Cause::NoEntry { .. } => PackedAdvice::WholeNameOfEntry,
+            Cause::NoArchive { .. } => PackedAdvice::NoEntry,
+            Cause::Encrypted { .. } => PackedAdvice::UnpackWithPassword,
+            Cause::Method { .. } => PackedAdvice::UnpackWithOther,
         };
-        Some(hint.into())
+        vec![advice.into()]
     }
 }

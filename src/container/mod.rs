@@ -157,14 +157,14 @@ fn open_source(
     progress: &dyn Progress,
 ) -> Result<Opened, ContainerError> {
     let Source { name, given, map } = source;
-    let map = || map().map_err(|error| ContainerError { inside: None, cause: Cause::Open(error) });
+    let map = || map().map_err(|error| ContainerError::Itself(Cause::Open(error)));
     let content = map()?;
     let mut opened = Opened { content, outer: None, name, is_entry: false };
     let mut wanted = options.entry.as_deref();
     for level in 0..=NESTING {
-        let fail = |cause| {
-            let inside = (level > 0).then(|| shown(&opened.name));
-            ContainerError { inside, cause }
+        let fail = |cause| match level {
+            0 => ContainerError::Itself(cause),
+            _ => ContainerError::Inside { name: shown(&opened.name), cause },
         };
         // Commands in hints have the file as it was given.
         let shown = if level == 0 { given.clone() } else { opened.name.clone() };
@@ -193,8 +193,7 @@ fn open_source(
         opened.is_entry |= is_entry;
     }
     if let Some(name) = wanted {
-        let cause = Cause::NoArchive { name: shown(name) };
-        return Err(ContainerError { inside: None, cause });
+        return Err(ContainerError::Itself(Cause::NoArchive { name: shown(name) }));
     }
     Ok(opened)
 }
@@ -319,7 +318,7 @@ pub fn torch_parts(bytes: &[u8], name: &str) -> Result<Option<TorchParts>, Conta
         return Ok(None);
     };
     let what = known.kind.what;
-    let fail = |cause| ContainerError { inside: None, cause };
+    let fail = ContainerError::Itself;
     let damaged = |problem| fail(Cause::Damaged { what, problem });
     let entries = all_zip_entries(bytes).map_err(damaged)?;
     let mut parts = TorchParts { pickle: 0..0, storages: HashMap::new() };

@@ -11,6 +11,8 @@ use super::labels::SegmentKey;
 use super::manifest::Manifest;
 use super::spec::SplitBy;
 use super::{Dataset, SplitName};
+use crate::advice::{Advice, Advise, StoreAdvice};
+use crate::chain::tried;
 
 /// The version of the form of plans, and the only one that is read.
 pub const PLAN_VERSION: u32 = 1;
@@ -87,29 +89,25 @@ pub struct StoreRow {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The file system refused.
-    #[error("{path}: cannot read: {cause}")]
+    #[error("{path}{}", tried("read", cause))]
     Io {
         /// The file.
         path: PathBuf,
         /// The system's answer.
+        #[source]
         cause: std::io::Error,
     },
     /// The file is no plan.
-    #[error(
-        "{path}: is no split manifest: {cause}\n  hint: `almt-data split STORE --k-fold 5 -o cv.json` \
-         makes one"
-    )]
+    #[error("{path}: is no split manifest")]
     Json {
         /// The file.
         path: PathBuf,
         /// What is wrong, with line and column.
+        #[source]
         cause: serde_json::Error,
     },
     /// The file is not text, and so no plan.
-    #[error(
-        "{path}: is no split manifest, which is a file of JSON: it is not text\n  hint: `almt-data \
-         split STORE --k-fold 5 -o cv.json` makes one"
-    )]
+    #[error("{path}: is no split manifest, which is a file of JSON: it is not text")]
     Binary {
         /// The file.
         path: PathBuf,
@@ -129,10 +127,7 @@ pub enum PlanError {
         found: u32,
     },
     /// The plan belongs to another store.
-    #[error(
-        "{path}: belongs to another store: expected digest {expected}, found {found}\n  hint: \
-         `almt-data split STORE --from-manifest` makes one for a store of the same segments"
-    )]
+    #[error("{path}: belongs to another store: expected digest {expected}, found {found}")]
     OtherStore {
         /// The file.
         path: PathBuf,
@@ -173,12 +168,8 @@ pub enum PlanError {
     },
     /// Fewer groups than parts.
     #[error(
-        "{n_groups} {by}{} cannot fill {n_parts} parts{}",
-        if *n_groups == 1 { "" } else { "s" },
-        match by {
-            SplitBy::Video => "\n  hint: `--by segment` draws segments, whatever video they are of",
-            SplitBy::Segment => "",
-        }
+        "{n_groups} {by}{} cannot fill {n_parts} parts",
+        if *n_groups == 1 { "" } else { "s" }
     )]
     TooFew {
         /// What is kept together.
@@ -188,6 +179,25 @@ pub enum PlanError {
         /// Parts that none may be empty of.
         n_parts: usize,
     },
+}
+
+impl Advise for PlanError {
+    fn advice(&self) -> Vec<Advice> {
+        let advice = match self {
+            PlanError::Json { .. } | PlanError::Binary { .. } => StoreAdvice::MakePlan,
+            PlanError::OtherStore { .. } => StoreAdvice::TranslatePlan,
+            PlanError::TooFew { by: SplitBy::Video, .. } => StoreAdvice::DrawSegments,
+            PlanError::TooFew { by: SplitBy::Segment, .. }
+            | PlanError::Io { .. }
+            | PlanError::NoFolds { .. }
+            | PlanError::Version { .. }
+            | PlanError::Fold { .. }
+            | PlanError::UnknownSegment { .. }
+            | PlanError::Twice { .. }
+            | PlanError::HasValid { .. } => return Vec::new(),
+        };
+        vec![advice.into()]
+    }
 }
 
 impl SplitPlan {

@@ -25,6 +25,7 @@ pub use tables::{HAS_PARQUET, Table, Values, class_table, csv_of};
 
 use std::path::Path;
 
+use crate::advice::{Advice, Advise, StoreAdvice};
 use crate::corpus::SplitName;
 #[cfg(not(feature = "parquet"))]
 use crate::store::Store;
@@ -37,10 +38,10 @@ pub enum ExportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The build has no Parquet.
-    #[error("this build writes no Parquet\n  hint: build it with the cargo feature `parquet`")]
+    #[error("this build writes no Parquet")]
     NoParquet,
     /// The output cannot be written.
-    #[error("cannot write: {0}")]
+    #[error("cannot write")]
     Write(#[from] std::io::Error),
     /// The format has no place for a column.
     #[error("{place}: {problem}")]
@@ -50,6 +51,16 @@ pub enum ExportError {
         /// What the format lacks.
         problem: &'static str,
     },
+}
+
+impl Advise for ExportError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            ExportError::Store(error) => error.advice(),
+            ExportError::NoParquet => vec![StoreAdvice::BuildWithParquet.into()],
+            ExportError::Write(_) | ExportError::Unfit { .. } => Vec::new(),
+        }
+    }
 }
 
 impl From<ExportError> for std::io::Error {

@@ -1,5 +1,6 @@
 //! Why the contents of a pickle are no corpus.
 
+use crate::advice::{Advice, Advise, SourceAdvice};
 use crate::corpus::{Layout, Modality, SplitName};
 
 /// Where in a source a problem lies, such as `train/vision` or `train/text_bert, row 12`.
@@ -70,7 +71,7 @@ pub enum IngestError {
         found: Vec<String>,
     },
     /// The split was told of a file that says itself which splits it holds.
-    #[error("`--split {told}` is for a file of one split, and this one says that it holds {holds}")]
+    #[error("is said to hold the split {told} alone, and says itself that it holds {holds}")]
     SplitTold {
         /// The split that was told.
         told: SplitName,
@@ -111,7 +112,7 @@ pub enum IngestError {
         /// How many there are, which, and what they look like.
         problem: String,
         /// What to do.
-        hint: String,
+        advice: SourceAdvice,
     },
     /// A sample cannot be read.
     #[error("{place}: {problem}")]
@@ -130,7 +131,7 @@ pub enum IngestError {
         reason: &'static str,
     },
     /// A modality that samples were to be cut of is in no split.
-    #[error("`--max-len` names {modality}, which the file has no features of")]
+    #[error("{modality} was to be cut, which the file has no features of")]
     NoModality {
         /// The modality.
         modality: Modality,
@@ -143,48 +144,27 @@ pub enum IngestError {
     },
 }
 
-impl IngestError {
-    /// What the owner of the file can do, if that is known.
-    pub fn hint(&self) -> Option<&str> {
-        match self {
-            IngestError::UnknownLayout { .. } => Some(
-                "`almt-data convert --explain` shows what each layout asks for, `almt-data \
-                 inspect` what the file holds",
-            ),
-            IngestError::Refused { advice, .. } => Some(advice),
-            IngestError::Text { hint, .. } => Some(hint),
-            IngestError::WrongLayout { .. } => {
-                Some("without `--layout` the layout is told from the file")
+impl Advise for IngestError {
+    fn advice(&self) -> Vec<Advice> {
+        let advice = match self {
+            IngestError::Refused { advice, .. } => return vec![(*advice).into()],
+            IngestError::Text { advice, .. } => advice.clone(),
+            IngestError::Unreadable { .. } => return Vec::new(),
+            IngestError::UnknownLayout { .. } => SourceAdvice::ExplainLayouts,
+            IngestError::WrongLayout { .. } => SourceAdvice::GuessLayout,
+            IngestError::SeveralPickles { .. } => SourceAdvice::DumpOnce,
+            IngestError::SplitTold { .. } => SourceAdvice::LeaveSplitOut,
+            IngestError::SplitNamed { .. } => SourceAdvice::RenameSplit,
+            IngestError::UnknownSplit { .. } => SourceAdvice::SaySplit,
+            IngestError::Missing { .. } => SourceAdvice::ShowKeys,
+            IngestError::Unexpected { found, .. } if found.starts_with("object [") => {
+                SourceAdvice::NumbersOfObjects
             }
-            IngestError::SeveralPickles { .. } => Some(
-                "dump them again from Python as one dict, `{'train': …, 'valid': …, 'test': …}`, or \
-                 as a file for each split",
-            ),
-            IngestError::SplitTold { .. } => Some("leave `--split` out: all of them are converted"),
-            IngestError::SplitNamed { .. } => {
-                Some("one of the two is wrong: rename the file or the key, whichever it is")
-            }
-            IngestError::UnknownSplit { .. } => Some("say which with `--split train|valid|test`"),
-            IngestError::Unreadable { .. } => None,
-            IngestError::Missing { .. } => Some(
-                "`almt-data inspect` shows the keys that are there: one of another name can be \
-                 renamed in Python",
-            ),
-            IngestError::Unexpected { found, .. } if found.starts_with("object [") => Some(
-                "NumPy keeps Python objects there; `numpy.stack` or `.astype(numpy.float32)` in \
-                 Python makes numbers of them",
-            ),
-            IngestError::Unexpected { .. } => Some(
-                "`almt-data inspect` shows what the file holds there; dump it again from Python \
-                 in the form that is expected",
-            ),
-            IngestError::NoModality { .. } => Some(
-                "leave the modality out of `--max-len`; `almt-data inspect` shows what there is",
-            ),
-            IngestError::DuplicateSplit { .. } => {
-                Some("leave one of the two out: `valid` and `dev` are the same split")
-            }
-        }
+            IngestError::Unexpected { .. } => SourceAdvice::ShowAndDump,
+            IngestError::NoModality { .. } => SourceAdvice::LeaveModalityOut,
+            IngestError::DuplicateSplit { .. } => SourceAdvice::OneOfTwoSplits,
+        };
+        vec![advice.into()]
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::advice::SourceAdvice;
 use crate::corpus::Corpus;
 use crate::encoding::Encoding;
 use crate::name::named;
@@ -299,49 +300,32 @@ impl Column {
             };
             let is_read = || likely.decode(&self.bytes.sample).is_ok();
             let fits = likely != used && (all_utf16.is_some() || is_read());
-            let (looks, hint) = match (fits, encoding) {
+            let label = || likely.label().to_owned();
+            let looks_like = format!("they look like {likely}");
+            let (looks, advice) = match (fits, encoding) {
                 // Some of the rows are of one, some of the other.
                 (true, Some(told)) if likely == Encoding::UTF_8 => (
                     format!("they are {likely}"),
-                    format!(
-                        "`--text-encoding utf-8,{}` reads a text as UTF-8 where it is that, and as \
-                         {told} where it is not",
-                        told.label()
-                    ),
+                    SourceAdvice::DecodeBoth {
+                        encoding: told.label().to_owned(),
+                        other: told.to_string(),
+                    },
                 ),
                 (true, None) if self.n_utf8_wide > 0 => (
-                    format!("they look like {likely}, and {} others are UTF-8", self.n_utf8_wide),
-                    format!(
-                        "`--text-encoding utf-8,{}` reads a text as UTF-8 where it is that, and as \
-                         {likely} where it is not",
-                        likely.label()
-                    ),
+                    format!("{looks_like}, and {} others are UTF-8", self.n_utf8_wide),
+                    SourceAdvice::DecodeBoth { encoding: label(), other: likely.to_string() },
                 ),
-                (true, None) => (
-                    format!("they look like {likely}"),
-                    format!(
-                        "`--text-encoding {}` decodes them; look at the texts then, since what \
-                         bytes look like is a guess",
-                        likely.label()
-                    ),
-                ),
-                (true, Some(_)) => (
-                    format!("they look like {likely}"),
-                    format!(
-                        "say another `--text-encoding`, such as {}, or add `--text-errors replace` \
-                         to put U+FFFD in their place",
-                        likely.label()
-                    ),
-                ),
+                (true, None) => (looks_like, SourceAdvice::Decode { encoding: label() }),
+                (true, Some(_)) => {
+                    (looks_like, SourceAdvice::DecodeOtherwise { encoding: label() })
+                }
                 (false, _) => (
                     "no one encoding that is tried fits them all".to_owned(),
-                    "`--text-encoding NAME --text-errors replace` decodes what it can, and puts \
-                     U+FFFD in place of the rest"
-                        .to_owned(),
+                    SourceAdvice::ReplaceBytes,
                 ),
             };
             let reason = format!("bytes that are not {used}");
-            return Err(self.bytes.error(name, self.n_texts, &reason, &looks, hint));
+            return Err(self.bytes.error(name, self.n_texts, &reason, &looks, advice));
         }
         if self.halves.n_texts > 0 {
             return Err(self.halves.error(
@@ -349,9 +333,7 @@ impl Column {
                 self.n_texts,
                 "text with half a surrogate pair",
                 "such a half is no character",
-                "`--text-errors replace` makes characters of pairs and puts U+FFFD in place of \
-                 single halves, and records it"
-                    .to_owned(),
+                SourceAdvice::ReplaceHalves,
             ));
         }
         Ok(())
@@ -427,7 +409,7 @@ impl Problem {
         n_texts: usize,
         reason: &str,
         looks: &str,
-        hint: String,
+        advice: SourceAdvice,
     ) -> IngestError {
         let splits: Vec<String> =
             self.by_split.iter().map(|(split, n)| format!("{n} in {split}")).collect();
@@ -444,7 +426,7 @@ impl Problem {
                 if self.n_texts == 1 { "is" } else { "are" },
                 self.examples.join("; ")
             ),
-            hint,
+            advice,
         }
     }
 }
@@ -468,7 +450,7 @@ pub(super) fn check_ids(corpus: &Corpus) -> Result<(), IngestError> {
             "ids with a NUL character, which no store can hold: {n_ids}, first in {split}, row \
              {row}: {id:?}"
         ),
-        hint: "take it out of the ids of the source".into(),
+        advice: SourceAdvice::MendIds,
     })
 }
 
@@ -500,7 +482,8 @@ mod tests {
 
     fn message(policy: TextPolicy, raw: &[RawText<'_>]) -> (String, String) {
         let error = taken(policy, raw).1.unwrap_err();
-        (error.to_string(), error.hint().unwrap().to_owned())
+        let IngestError::Text { advice, .. } = &error else { panic!("{error}") };
+        (error.to_string(), crate::cli::hint(&advice.clone().into()))
     }
 
     const REPLACE: TextPolicy =

@@ -10,6 +10,7 @@ use super::raw::ucs4;
 use super::state::{Machine, NONE};
 use super::value::{Callable, NodeId, Span, Value};
 use super::view::{Number, decode_number};
+use crate::limit::Limit;
 
 /// The dtypes that NumPy gives arrays made without one.
 const INT8: NumpyDtype = NumpyDtype { kind: Kind::Int, item_size: 1, big_endian: false };
@@ -262,7 +263,7 @@ impl Machine<'_> {
     /// so that it must have none.
     fn unfilled(&self, dtype: NumpyDtype, shape: NodeId) -> Result<Value, PickleError> {
         let shape = self.lens(shape)?;
-        self.check("array axes", self.limits.axes, shape.len() as u64)?;
+        self.check(Limit::Axes, self.limits.axes, shape.len() as u64)?;
         if !shape.contains(&0) {
             return Err(self.array_error(format!("shape {shape:?} without any data")));
         }
@@ -395,7 +396,7 @@ impl Machine<'_> {
         let Value::Tuple(items) = self.value(id) else {
             return Err(self.array_error("a shape that is no tuple"));
         };
-        self.check("array axes", self.limits.axes, items.len() as u64)?;
+        self.check(Limit::Axes, self.limits.axes, items.len() as u64)?;
         let len = |item: &NodeId| match self.value(*item) {
             Value::Int(len) => usize::try_from(*len)
                 .map_err(|_| self.array_error(format!("an axis of negative length {len}"))),

@@ -1,15 +1,17 @@
 //! Why a file was refused, and what its owner can do about it.
 
-use std::borrow::Cow;
 use std::io;
+
+use crate::advice::{Advice, Advise, Origin, PickleAdvice};
+use crate::limit::Limit;
 
 /// Why a pickle could not be read. Every variant but [`Open`](PickleError::Open) carries the byte
 /// offset of the instruction or value at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum PickleError {
     /// The file cannot be opened or mapped.
-    #[error("cannot be opened: {0}")]
-    Open(io::Error),
+    #[error("cannot be opened")]
+    Open(#[source] io::Error),
     /// The file is something else.
     #[error("not a pickle: {what} (byte {offset})")]
     NotAPickle {
@@ -18,7 +20,7 @@ pub enum PickleError {
         /// What the file looks like.
         what: &'static str,
         /// What to do.
-        hint: Cow<'static, str>,
+        advice: Box<Advice>,
     },
     /// A damaged file whose name says that it is not whole.
     #[error("{cause} ({what})")]
@@ -28,7 +30,7 @@ pub enum PickleError {
         /// What the name says.
         what: &'static str,
         /// What to do.
-        hint: String,
+        advice: Box<Advice>,
     },
     /// The file ends within an instruction, or before the pickle does.
     #[error(
@@ -69,8 +71,8 @@ pub enum PickleError {
         opcode: &'static str,
         /// What it asks for.
         what: &'static str,
-        /// What to do.
-        hint: &'static str,
+        /// Who writes such a file.
+        origin: Origin,
     },
     /// A name outside the allow-list.
     #[error("refused to import `{name}` at byte {offset}")]
@@ -80,7 +82,7 @@ pub enum PickleError {
         /// `module.name`.
         name: String,
         /// What to do.
-        hint: &'static str,
+        advice: PickleAdvice,
     },
     /// A call or state for something that takes none, or of another form than is known.
     #[error("{what} at byte {offset}")]
@@ -128,7 +130,7 @@ pub enum PickleError {
         /// Where.
         offset: u64,
         /// What there are too many of, with its unit.
-        what: &'static str,
+        what: Limit,
         /// The cap.
         limit: u64,
         /// How many there would have been, at least.
@@ -143,28 +145,6 @@ pub enum PickleError {
 }
 
 impl PickleError {
-    /// What the owner of the file can do, if that is known.
-    pub fn hint(&self) -> Option<&str> {
-        match self {
-            PickleError::NotAPickle { hint, .. } => Some(hint),
-            PickleError::Unfinished { hint, .. } => Some(hint),
-            PickleError::ForbiddenOpcode { hint, .. }
-            | PickleError::ForbiddenGlobal { hint, .. } => Some(hint),
-            PickleError::Truncated { .. } | PickleError::Zeros { .. } => {
-                Some("download or copy the file again")
-            }
-            PickleError::LineEnds { .. } => {
-                Some("the file was copied as text; copy it again in binary mode")
-            }
-            PickleError::Limit { what, .. } => Some(limit_hint(what)),
-            PickleError::Array { what, .. } if what.starts_with(UNKNOWN_DTYPE) => Some(
-                "numbers of up to 64 bits, texts and bytes are read; `.astype(numpy.float32)` in \
-                 Python makes such an array",
-            ),
-            _ => None,
-        }
-    }
-
     /// The byte at fault; `None` if the file could not be opened.
     pub fn offset(&self) -> Option<u64> {
         match self {
@@ -187,29 +167,30 @@ impl PickleError {
     }
 }
 
-/// Which option raises a limit, for those who know where their file is from.
-fn limit_hint(what: &str) -> &'static str {
-    macro_rules! hint {
-        ($option:literal) => {
-            concat!(
-                "no known feature file comes near this limit; if you trust this one, `",
-                $option,
-                "` raises it"
-            )
-        };
-    }
-    match what {
-        "levels of nesting" => hint!("--max-depth"),
-        "objects" => hint!("--max-objects"),
-        "bytes of memory" => hint!("--max-memory-per-byte"),
-        "memo entries" => hint!("--max-memo"),
-        "values on the stack" => hint!("--max-stack"),
-        "decoded bytes" => hint!("--max-decoded"),
-        "bytes in one string" | "bytes in one line" => hint!("--max-string"),
-        "bytes in one integer" | "digits in one integer" => hint!("--max-integer"),
-        "array axes" => hint!("--max-axes"),
-        "array elements" => hint!("--max-elements"),
-        _ => "no known feature file comes near this limit; do not trust this one",
+impl Advise for PickleError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            PickleError::NotAPickle { advice, .. } | PickleError::Unfinished { advice, .. } => {
+                vec![(**advice).clone()]
+            }
+            PickleError::ForbiddenOpcode { origin, .. } => {
+                vec![PickleAdvice::PlainObjects(*origin).into()]
+            }
+            PickleError::ForbiddenGlobal { advice, .. } => vec![(*advice).into()],
+            PickleError::Truncated { .. } | PickleError::Zeros { .. } => vec![Advice::CopyAgain],
+            PickleError::LineEnds { .. } => vec![Advice::CopyAsBinary],
+            PickleError::Limit { what, .. } => vec![Advice::Raise(*what)],
+            PickleError::Array { what, .. } if what.starts_with(UNKNOWN_DTYPE) => {
+                vec![PickleAdvice::KnownNumbers.into()]
+            }
+            PickleError::Open(_)
+            | PickleError::UnknownOpcode { .. }
+            | PickleError::Protocol { .. }
+            | PickleError::ForbiddenCall { .. }
+            | PickleError::Damaged { .. }
+            | PickleError::Array { .. }
+            | PickleError::Cycle { .. } => Vec::new(),
+        }
     }
 }
 
@@ -217,31 +198,21 @@ fn limit_hint(what: &str) -> &'static str {
 pub(super) const UNKNOWN_DTYPE: &str = "unknown dtype";
 
 /// What to do about a name that is not on the allow-list.
-pub(super) fn global_hint(module: &str, attribute: &str) -> &'static str {
+pub(super) fn global_advice(module: &str, attribute: &str) -> PickleAdvice {
     if matches!(module, "builtins" | "__builtin__")
         && matches!(attribute, "complex" | "range" | "xrange" | "slice" | "object" | "Ellipsis")
     {
-        return "a kind of value that is not read; save numbers, texts, lists and arrays from Python";
+        return PickleAdvice::PlainValues;
     }
     match module.split('.').next().unwrap_or_default() {
-        "torch" => {
-            "a kind of tensor or object of PyTorch that is not read; save plain arrays from Python, \
-             `tensor.detach().cpu().to_dense().float().numpy()`"
-        }
-        "pandas" => "the file holds pandas objects; save their values from Python as arrays",
-        "scipy" => "the file holds SciPy matrices; save them from Python with `.toarray()`",
-        "numpy" => {
-            "a kind of array that is not read; save plain arrays from Python with `numpy.asarray`"
-        }
-        "joblib" | "sklearn" => {
-            "written by joblib: load it in Python with `joblib.load` and save the object with \
-             `pickle.dump`"
-        }
+        "torch" => PickleAdvice::PlainObjects(Origin::Torch),
+        "pandas" => PickleAdvice::PlainObjects(Origin::Pandas),
+        "scipy" => PickleAdvice::PlainObjects(Origin::Scipy),
+        "numpy" => PickleAdvice::PlainObjects(Origin::Numpy),
+        "joblib" | "sklearn" => PickleAdvice::PlainObjects(Origin::Joblib),
         "os" | "posix" | "nt" | "subprocess" | "sys" | "builtins" | "__builtin__" | "runpy"
-        | "importlib" | "socket" | "shutil" | "pty" | "ctypes" => {
-            "feature files never need this name; `pickle.load` could run code: do not load it"
-        }
-        _ => "only arrays, text, numbers and plain containers are read; nothing is ever executed",
+        | "importlib" | "socket" | "shutil" | "pty" | "ctypes" => PickleAdvice::NeverLoad,
+        _ => PickleAdvice::DataOnly,
     }
 }
 

@@ -2,6 +2,7 @@
 //! machine failed on, so that the owner is told what to do instead of what an opcode lacks.
 
 use super::error::PickleError;
+use crate::advice::PickleAdvice;
 use crate::signature::{self, Role};
 
 /// Recognises files that are something else.
@@ -10,7 +11,7 @@ pub(super) fn detect(bytes: &[u8], name: &str) -> Option<PickleError> {
     (known.kind.role != Role::Pickle).then(|| PickleError::NotAPickle {
         offset: 0,
         what: known.kind.what,
-        hint: known.hint.into(),
+        advice: Box::new(known.advice),
     })
 }
 
@@ -38,7 +39,7 @@ pub(super) fn explain(bytes: &[u8], name: &str, error: PickleError) -> PickleErr
         Some(known) => PickleError::Unfinished {
             cause: Box::new(error),
             what: known.kind.what,
-            hint: known.hint,
+            advice: Box::new(known.advice),
         },
         None => error,
     }
@@ -69,8 +70,7 @@ fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
         return PickleError::NotAPickle {
             offset: error.offset().unwrap_or(0),
             what: "plain text",
-            hint: "open it in an editor: it may be a note or an error message under a wrong name"
-                .into(),
+            advice: Box::new(PickleAdvice::OpenInEditor.into()),
         };
     }
     error

@@ -9,6 +9,7 @@ use super::limits::Limits;
 use super::machine::Parts;
 use super::numpy::Data;
 use super::value::{Node, NodeId, Span, Value};
+use crate::limit::Limit;
 
 /// Height of a value that is not finished yet: on the way from the root, so that to meet it again
 /// is a cycle.
@@ -51,7 +52,7 @@ pub(super) fn settle(parts: &mut Parts, file: &[u8], limits: &Limits) -> Result<
         }
         let depth = (path.len() as u64).saturating_add(height.max(1).into());
         if depth > limits.depth {
-            let what = "levels of nesting";
+            let what = Limit::Depth;
             return Err(PickleError::Limit { offset, what, limit: limits.depth, found: depth });
         }
         if height == 0 {

@@ -10,6 +10,8 @@ use super::state::{FALSE, Machine, NONE, TRUE};
 use super::tensor::{Met, Persistent};
 use super::text;
 use super::value::{Node, NodeId, Value};
+use crate::advice::Origin;
+use crate::limit::Limit;
 
 /// What a finished run leaves.
 pub(super) struct Parts {
@@ -86,7 +88,7 @@ pub(super) fn run_all(file: &[u8], limits: &Limits) -> Result<Parts, PickleError
         if further.len() >= MOST_FURTHER {
             let (offset, found) = (end as u64, further.len().saturating_add(1) as u64);
             let limit = MOST_FURTHER as u64;
-            let what = "pickles one after another";
+            let what = Limit::Pickles;
             return Err(PickleError::Limit { offset, what, limit, found });
         }
         end = machine.pos;
@@ -377,10 +379,9 @@ impl Machine<'_> {
                 self.build(target, state)?;
             }
             Op::EXT1 | Op::EXT2 | Op::EXT4 => {
-                return Err(self.outside(
-                    "an object of the writer's extension registry",
-                    "write the file again without `copyreg` extensions",
-                ));
+                return Err(
+                    self.outside("an object of the writer's extension registry", Origin::Registry)
+                );
             }
             Op::BINPERSID if !matches!(self.persistent, Persistent::Refused) => {
                 let id = self.pop()?;
@@ -390,14 +391,11 @@ impl Machine<'_> {
             Op::PERSID | Op::BINPERSID => {
                 return Err(self.outside(
                     "an object that the writing program kept elsewhere",
-                    "PyTorch and databases write such files; save plain arrays instead",
+                    Origin::Elsewhere,
                 ));
             }
             Op::NEXT_BUFFER | Op::READONLY_BUFFER => {
-                return Err(self.outside(
-                    "a buffer outside the file",
-                    "write the file again without `buffer_callback`",
-                ));
+                return Err(self.outside("a buffer outside the file", Origin::Buffers));
             }
         }
         Ok(None)

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::limits::Limits;
 use super::value::{NodeId, Span};
+use crate::limit::Limit;
 
 /// What the elements of an array are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +127,7 @@ pub(super) enum Misfit {
     /// They contradict each other.
     Wrong(String),
     /// A cap was met: what, the limit, found.
-    Limit(&'static str, u64, u64),
+    Limit(Limit, u64, u64),
 }
 
 impl Array {
@@ -145,7 +146,7 @@ impl Array {
         limits: &Limits,
     ) -> Result<Array, Misfit> {
         if shape.len() as u64 > limits.axes {
-            return Err(Misfit::Limit("array axes", limits.axes, shape.len() as u64));
+            return Err(Misfit::Limit(Limit::Axes, limits.axes, shape.len() as u64));
         }
         if dtype.item_size == 0 {
             return Err(Misfit::Wrong(format!("elements of dtype {dtype} have no size")));
@@ -155,7 +156,7 @@ impl Array {
             .and_then(|n| n.checked_mul(dtype.item_size).map(|_| n))
             .ok_or_else(|| Misfit::Wrong(format!("the size of shape {shape:?} overflows")))?;
         if nominal as u64 > limits.elements {
-            return Err(Misfit::Limit("array elements", limits.elements, nominal as u64));
+            return Err(Misfit::Limit(Limit::Elements, limits.elements, nominal as u64));
         }
         let n_elements = if shape.contains(&0) { 0 } else { nominal };
         let (unit, expected, found) = match (&data, dtype.kind) {
@@ -204,14 +205,14 @@ impl Array {
         limits: &Limits,
     ) -> Result<Array, Misfit> {
         if shape.len() as u64 > limits.axes {
-            return Err(Misfit::Limit("array axes", limits.axes, shape.len() as u64));
+            return Err(Misfit::Limit(Limit::Axes, limits.axes, shape.len() as u64));
         }
         let overflow = || Misfit::Wrong(format!("the size of shape {shape:?} overflows"));
         let nominal = product(shape.iter().copied().filter(|len| *len != 0));
         let nominal = nominal.filter(|n| n.checked_mul(dtype.item_size).is_some());
         let nominal = nominal.ok_or_else(overflow)?;
         if nominal as u64 > limits.elements {
-            return Err(Misfit::Limit("array elements", limits.elements, nominal as u64));
+            return Err(Misfit::Limit(Limit::Elements, limits.elements, nominal as u64));
         }
         let n_elements = if shape.contains(&0) { 0 } else { nominal };
         // The stride of an axis of length 1 is never gone and may be anything.

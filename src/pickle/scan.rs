@@ -16,6 +16,8 @@ use super::opcode::Opcode;
 use super::value::Callable;
 use super::walk::Walk;
 use super::{Pickle, Places, UNNAMED, foreign, tensor};
+use crate::advice::{Advice, Advise};
+use crate::chain::chain;
 use crate::map::Bytes;
 
 /// Names that are listed one by one. Python remembers a name after its first import, so that real
@@ -82,6 +84,9 @@ pub struct Refusal {
     pub offset: Option<u64>,
     /// What the owner of the file can do, if that is known.
     pub hint: Option<String>,
+    /// The same as data, from which whoever prints the scan words `hint`.
+    #[serde(skip)]
+    pub advice: Vec<Advice>,
 }
 
 /// One import.
@@ -150,9 +155,10 @@ impl Scan {
             }
             Err(error) => {
                 scan.refusal = Some(Refusal {
-                    message: error.to_string(),
+                    message: chain(&error),
                     offset: error.offset(),
-                    hint: error.hint().map(Into::into),
+                    hint: None,
+                    advice: error.advice(),
                 });
             }
         }
@@ -164,6 +170,7 @@ impl Scan {
                 message: format!("the file imports `{name}`"),
                 offset: first.map(|global| global.offset),
                 hint: None,
+                advice: Vec::new(),
             });
         }
         scan.allowed = scan.refusal.is_none();

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::error::{PickleError, global_hint};
+use super::error::{PickleError, global_advice};
 use super::limits::{DECODED_PER_BYTE, FREE_MEMORY, Limits};
 use super::numpy::Array;
 use super::opcode::Opcode;
@@ -12,6 +12,8 @@ use super::raw;
 use super::tensor::{Met, Persistent, Storage};
 use super::text;
 use super::value::{Callable, Node, NodeId, Span, Value};
+use crate::advice::Origin;
+use crate::limit::Limit;
 
 /// The ids of the constants that are shared by all who mention them.
 pub(super) const NONE: NodeId = NodeId(0);
@@ -156,7 +158,7 @@ impl<'a> Machine<'a> {
         let cap = usize::try_from(self.limits.string_bytes).unwrap_or(usize::MAX);
         let head = rest.get(..rest.len().min(cap.saturating_add(1))).unwrap_or(rest);
         let Some(len) = head.iter().position(|byte| *byte == b'\n') else {
-            self.check("bytes in one line", self.limits.string_bytes, head.len() as u64)?;
+            self.check(Limit::Line, self.limits.string_bytes, head.len() as u64)?;
             return Err(PickleError::Truncated {
                 offset: self.at,
                 opcode: self.opcode.name(),
@@ -188,7 +190,7 @@ impl<'a> Machine<'a> {
     /// Counts `n` more places in containers.
     pub(super) fn count(&mut self, n: u64) -> Result<(), PickleError> {
         self.n_objects = self.n_objects.saturating_add(n);
-        self.check("objects", self.limits.objects, self.n_objects)?;
+        self.check(Limit::Objects, self.limits.objects, self.n_objects)?;
         self.charge(n.saturating_mul(PLACE_BYTES))
     }
 
@@ -200,12 +202,12 @@ impl<'a> Machine<'a> {
     pub(super) fn charge(&mut self, n: u64) -> Result<(), PickleError> {
         self.memory = self.memory.saturating_add(n);
         let honest = self.file_len().saturating_mul(self.limits.memory_per_byte);
-        self.check("bytes of memory", FREE_MEMORY.saturating_add(honest), self.memory)
+        self.check(Limit::Memory, FREE_MEMORY.saturating_add(honest), self.memory)
     }
 
     pub(super) fn make(&mut self, value: Value) -> Result<NodeId, PickleError> {
         self.n_objects = self.n_objects.saturating_add(1);
-        self.check("objects", self.limits.objects, self.n_objects)?;
+        self.check(Limit::Objects, self.limits.objects, self.n_objects)?;
         let heap = match &value {
             Value::List(items)
             | Value::Tuple(items)
@@ -281,7 +283,7 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn unicode(&mut self, len: u64) -> Result<(), PickleError> {
-        self.check("bytes in one string", self.limits.string_bytes, len)?;
+        self.check(Limit::String, self.limits.string_bytes, len)?;
         let span = self.payload(len)?;
         let bytes = self.span(span);
         match std::str::from_utf8(bytes) {
@@ -293,7 +295,7 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn long(&mut self, len: u64) -> Result<(), PickleError> {
-        self.check("bytes in one integer", self.limits.integer_bytes, len)?;
+        self.check(Limit::Integer, self.limits.integer_bytes, len)?;
         let span = self.payload(len)?;
         let bytes = text::trim_sign(self.span(span));
         let value = match text::small_integer(bytes) {
@@ -310,7 +312,7 @@ impl<'a> Machine<'a> {
             (Opcode::INT, b"01") => return self.push_id(TRUE),
             _ => {}
         }
-        self.check("digits in one integer", self.limits.integer_bytes, line.len() as u64)?;
+        self.check(Limit::Digits, self.limits.integer_bytes, line.len() as u64)?;
         let line = match self.opcode {
             Opcode::LONG => line.strip_suffix(b"L").unwrap_or(line),
             _ => line,
@@ -334,7 +336,7 @@ impl<'a> Machine<'a> {
         let start = self.decoded.len();
         let found = (start as u64).saturating_add(bytes.len() as u64);
         let honest = (self.file.len() as u64).saturating_mul(DECODED_PER_BYTE);
-        self.check("decoded bytes", self.limits.decoded_bytes.min(honest), found)?;
+        self.check(Limit::Decoded, self.limits.decoded_bytes.min(honest), found)?;
         self.decoded.extend_from_slice(bytes);
         Ok(Span { start, len: bytes.len(), decoded: true })
     }
@@ -404,7 +406,7 @@ impl<'a> Machine<'a> {
 
     pub(super) fn check_stack(&self) -> Result<(), PickleError> {
         let found = self.stack.len().saturating_add(self.marks.len()) as u64;
-        self.check("values on the stack", self.limits.stack_values, found)
+        self.check(Limit::Stack, self.limits.stack_values, found)
     }
 
     /// The topmost value above the last mark.
@@ -438,9 +440,9 @@ impl<'a> Machine<'a> {
     pub(super) fn remember(&mut self, index: u64) -> Result<(), PickleError> {
         let id = self.top()?;
         let n_entries = index.saturating_add(1);
-        self.check("memo entries", self.limits.memo_entries, n_entries)?;
+        self.check(Limit::Memo, self.limits.memo_entries, n_entries)?;
         // Writers number entries one by one.
-        self.check("memo entries for so small a file", self.file.len() as u64, n_entries)?;
+        self.check(Limit::MemoOfSmallFile, self.file.len() as u64, n_entries)?;
         let index = usize::try_from(index).map_err(|_| self.damaged("a memo index"))?;
         if index >= self.memo.len() {
             self.memo.resize(index.saturating_add(1), UNSET);
@@ -479,19 +481,14 @@ impl<'a> Machine<'a> {
             PickleError::ForbiddenGlobal {
                 offset: self.at,
                 name: dotted.take(SHOWN_CHARS).flat_map(char::escape_debug).collect(),
-                hint: global_hint(module, attribute),
+                advice: global_advice(module, attribute),
             }
         })
     }
 
     // Errors.
 
-    pub(super) fn check(
-        &self,
-        what: &'static str,
-        limit: u64,
-        found: u64,
-    ) -> Result<(), PickleError> {
+    pub(super) fn check(&self, what: Limit, limit: u64, found: u64) -> Result<(), PickleError> {
         if found > limit {
             return Err(PickleError::Limit { offset: self.at, what, limit, found });
         }
@@ -506,7 +503,7 @@ impl<'a> Machine<'a> {
         PickleError::ForbiddenCall { offset: self.at, what: what.into() }
     }
 
-    pub(super) fn outside(&self, what: &'static str, hint: &'static str) -> PickleError {
-        PickleError::ForbiddenOpcode { offset: self.at, opcode: self.opcode.name(), what, hint }
+    pub(super) fn outside(&self, what: &'static str, origin: Origin) -> PickleError {
+        PickleError::ForbiddenOpcode { offset: self.at, opcode: self.opcode.name(), what, origin }
     }
 }

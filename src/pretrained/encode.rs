@@ -7,6 +7,7 @@ use ndarray::{Array3, s};
 use tch::{Device, Tensor, nn};
 
 use super::{Pretrained, PretrainedError};
+use crate::advice::{Advice, Advise, TrainerAdvice};
 use crate::caught::caught;
 use crate::corpus::{RowError, Rows, absent};
 use crate::model::{Bert, Init, TokenError, Tokens, Trace};
@@ -26,17 +27,24 @@ pub enum EncodeError {
     #[error(transparent)]
     Tokens(#[from] TokenError),
     /// A hidden state is no number.
-    #[error(
-        "the hidden states of sample {sample_idx} are not finite\n  hint: the weights are damaged, \
-         or beyond the range of their type"
-    )]
+    #[error("the hidden states of sample {sample_idx} are not finite")]
     NonFinite {
         /// The sample, counted from 0.
         sample_idx: usize,
     },
     /// libtorch failed.
-    #[error("libtorch: {0}")]
+    #[error("libtorch failed")]
     Torch(#[from] tch::TchError),
+}
+
+impl Advise for EncodeError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            EncodeError::Tokens(error) => error.advice(),
+            EncodeError::NonFinite { .. } => vec![TrainerAdvice::WeightsDamaged.into()],
+            EncodeError::Torch(_) => Vec::new(),
+        }
+    }
 }
 
 impl FrozenEncoder {

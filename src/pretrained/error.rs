@@ -3,18 +3,19 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::advice::{Advice, Advise, TrainerAdvice};
+use crate::chain::tried;
+
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PretrainedError {
     /// The file system refused.
-    #[error(
-        "{path}: cannot open: {cause}\n  hint: the folder of an encoder holds `config.json`, \
-         `model.safetensors`, and `tokenizer.json` or `vocab.txt`"
-    )]
+    #[error("{path}{}", tried("open", cause))]
     Io {
         /// The file.
         path: PathBuf,
         /// The system's answer.
+        #[source]
         cause: io::Error,
     },
     /// The configuration is not one of a BERT that this program can build.
@@ -26,11 +27,7 @@ pub enum PretrainedError {
         problem: String,
     },
     /// Only a pickle holds the weights.
-    #[error(
-        "{path}: is a pickle, which is not opened: it could run code\n  hint: in Python, with \
-         transformers, `AutoModel.from_pretrained(\"{folder}\").save_pretrained(\"NEW_FOLDER\")` \
-         writes a `model.safetensors`"
-    )]
+    #[error("{path}: is a pickle, which is not opened: it could run code")]
     Pickle {
         /// The file.
         path: PathBuf,
@@ -38,11 +35,7 @@ pub enum PretrainedError {
         folder: String,
     },
     /// The weights are spread over several files.
-    #[error(
-        "{path}: the weights are spread over several files, which is not supported\n  hint: in \
-         Python, with transformers, `save_pretrained(\"NEW_FOLDER\", max_shard_size=\"100GB\")` \
-         writes one"
-    )]
+    #[error("{path}: the weights are spread over several files, which is not supported")]
     Sharded {
         /// The index of the files.
         path: PathBuf,
@@ -102,11 +95,33 @@ pub enum PretrainedError {
         most: i64,
     },
     /// libtorch failed.
-    #[error("{path}: {cause}")]
+    #[error("{path}: libtorch cannot use its tensors")]
     Torch {
         /// The file.
         path: PathBuf,
         /// What it said.
+        #[source]
         cause: tch::TchError,
     },
+}
+
+impl Advise for PretrainedError {
+    fn advice(&self) -> Vec<Advice> {
+        let advice = match self {
+            PretrainedError::Io { .. } => TrainerAdvice::FolderOfEncoder,
+            PretrainedError::Pickle { folder, .. } => {
+                TrainerAdvice::SaveSafetensors { folder: folder.clone() }
+            }
+            PretrainedError::Sharded { .. } => TrainerAdvice::SaveOneFile,
+            PretrainedError::Config { .. }
+            | PretrainedError::Malformed { .. }
+            | PretrainedError::Missing { .. }
+            | PretrainedError::Tensor { .. }
+            | PretrainedError::NoVocabulary { .. }
+            | PretrainedError::Tokenizer { .. }
+            | PretrainedError::Length { .. }
+            | PretrainedError::Torch { .. } => return Vec::new(),
+        };
+        vec![advice.into()]
+    }
 }

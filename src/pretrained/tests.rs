@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use tch::{Device, nn};
 
 use super::*;
+use crate::advice::Advise;
 use crate::model::{Bert, Init};
 
 type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
@@ -102,7 +103,10 @@ fn what_is_wrong_with_a_folder_is_said() {
     const NAME: &str = "encoder.layer.1.output.dense.bias";
     let problem = |folder: &Path| match Pretrained::open(folder) {
         Ok(_) => panic!("{} was accepted", folder.display()),
-        Err(error) => error.to_string(),
+        Err(error) => {
+            let hints = error.advice().iter().map(crate::cli::hint).collect::<String>();
+            format!("{}\n  hint: {hints}", crate::chain::chain(&error))
+        }
     };
     let absent = folder(|tensors| drop(tensors.remove(NAME)));
     assert!(problem(absent.path()).contains(&format!("tensor `{NAME}` is absent")));
@@ -137,7 +141,7 @@ fn what_is_wrong_with_a_folder_is_said() {
     std::fs::write(garbage.path().join("model.safetensors.index.json"), "").unwrap();
     assert!(problem(garbage.path()).contains("spread over several files"));
     std::fs::remove_file(garbage.path().join("config.json")).unwrap();
-    assert!(problem(garbage.path()).contains("config.json: cannot open"));
+    assert!(problem(garbage.path()).contains("config.json: there is no such file or folder"));
 }
 
 #[test]

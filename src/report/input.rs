@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::advice::{Advice, Advise, StoreAdvice};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::{Dataset, SplitName};
 use crate::run::predictions::Prediction;
@@ -23,10 +24,7 @@ pub enum ReportError {
         path: PathBuf,
     },
     /// Runs whose metrics cannot stand in one table.
-    #[error(
-        "{path}: was trained on {found}, the runs before it on {expected}\n  hint: make one report \
-         per dataset"
-    )]
+    #[error("{path}: was trained on {found}, the runs before it on {expected}")]
     Datasets {
         /// The folder.
         path: PathBuf,
@@ -48,6 +46,17 @@ pub enum ReportError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Advise for ReportError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            ReportError::Run(error) => error.advice(),
+            ReportError::Store(error) => error.advice(),
+            ReportError::Datasets { .. } => vec![StoreAdvice::OneReportEach.into()],
+            ReportError::Twice { .. } | ReportError::OtherStore { .. } => Vec::new(),
+        }
+    }
 }
 
 /// Runs of one dataset, and what their segments say.

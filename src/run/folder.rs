@@ -59,14 +59,28 @@ pub fn io(path: &Path) -> impl Fn(std::io::Error) -> RunError + '_ {
     |cause| RunError::Io { path: path.to_owned(), cause }
 }
 
+/// What it means that a file of a run cannot be read.
+pub(super) fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> RunError + '_ {
+    |cause| {
+        let folder = path.parent().filter(|_| path.ends_with(CONFIG));
+        match folder.filter(|_| cause.kind() == std::io::ErrorKind::NotFound) {
+            // The current folder has no name.
+            Some(folder) if folder.as_os_str().is_empty() || folder.exists() => {
+                RunError::NoRun { path: folder.into(), lacks: CONFIG }
+            }
+            Some(folder) => RunError::NoFolder { path: folder.into() },
+            None => RunError::Unreadable { path: path.into(), cause },
+        }
+    }
+}
+
 /// The settings of the run in a folder.
 ///
 /// # Errors
 /// The folder holds none.
 pub fn read_config(folder: &Path) -> Result<TrainSettings, RunError> {
     let path = folder.join(CONFIG);
-    let text = fs::read_to_string(&path)
-        .map_err(|cause| RunError::NotARun { path: path.clone(), problem: cause.to_string() })?;
+    let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
     // Parsers of TOML answer with an excerpt over several lines.
     let one_line = |error: toml::de::Error| error.to_string().trim().replace('\n', " ");
     toml::from_str(&text).map_err(|error| RunError::NotARun { path, problem: one_line(error) })
@@ -80,7 +94,7 @@ pub fn read_result(folder: &Path) -> Result<Option<RunResult>, RunError> {
     let path = folder.join(RESULT);
     match fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(RunError::NotARun { path, problem: error.to_string() }),
+        Err(error) => Err(unreadable(&path)(error)),
         Ok(json) => serde_json::from_slice(&json)
             .map(Some)
             .map_err(|error| RunError::NotARun { path, problem: error.to_string() }),
@@ -93,8 +107,7 @@ pub fn read_result(folder: &Path) -> Result<Option<RunResult>, RunError> {
 /// The folder has none, or one cannot be read.
 pub fn read_epochs(folder: &Path) -> Result<Vec<EpochRecord>, RunError> {
     let path = folder.join(METRICS);
-    let text = fs::read_to_string(&path)
-        .map_err(|cause| RunError::NotARun { path: path.clone(), problem: cause.to_string() })?;
+    let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
     parse_epochs(&path, text.lines())
 }
 

@@ -26,10 +26,26 @@ use serde::{Deserialize, Deserializer};
 
 pub use read::Run;
 
+use crate::advice::{Advice, Advise, StoreAdvice};
+
 /// What can be wrong with the folder of a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Not a run folder, or a damaged one.
+    /// There is no folder.
+    #[error("{path}: there is no such folder")]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder in which no run lies.
+    #[error("{path}: is no run folder: no `{lacks}` lies in it")]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+        /// A file that every run has.
+        lacks: &'static str,
+    },
+    /// A damaged run.
     #[error("{path}: is no run of almt-data: {problem}")]
     NotARun {
         /// The file.
@@ -37,22 +53,48 @@ pub enum RunError {
         /// What is wrong.
         problem: String,
     },
+    /// A file that every run has is absent, or cannot be read.
+    #[error("{path}: {}", if is_refused(cause) { "cannot read" } else { "is no run of almt-data" })]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer, or what the file lacks.
+        #[source]
+        cause: std::io::Error,
+    },
     /// The run folder holds something already.
-    #[error(
-        "{path}: exists already and is not empty\n  hint: `--overwrite` replaces the run in it"
-    )]
+    #[error("{path}: exists already and is not empty")]
     Exists {
         /// The folder.
         path: PathBuf,
     },
     /// The file system refused.
-    #[error("{path}: cannot write: {cause}")]
+    #[error("{path}: cannot write")]
     Io {
         /// The file.
         path: PathBuf,
         /// The system's answer.
+        #[source]
         cause: std::io::Error,
     },
+}
+
+/// Whether the file is there, and the system keeps it.
+fn is_refused(cause: &std::io::Error) -> bool {
+    cause.get_ref().is_none() && cause.kind() != std::io::ErrorKind::NotFound
+}
+
+impl Advise for RunError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            RunError::Exists { .. } => vec![StoreAdvice::OverwriteRun.into()],
+            RunError::NoFolder { .. }
+            | RunError::NoRun { .. }
+            | RunError::NotARun { .. }
+            | RunError::Unreadable { .. }
+            | RunError::Io { .. } => Vec::new(),
+        }
+    }
 }
 
 /// A number, or NaN for `null`, which stands for it in JSON.

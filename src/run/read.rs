@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::RunError;
 use super::attention::AttentionRecord;
-use super::folder::{ATTENTION, CONFIG, METRICS, PREDICTIONS, RESULT};
+use super::folder::{ATTENTION, CONFIG, METRICS, PREDICTIONS, RESULT, unreadable};
 use super::keys::Document;
 use super::predictions::{self, Prediction};
 use super::record::{EpochRecord, RunResult};
@@ -44,13 +44,13 @@ impl Run {
     /// A file that every run has is absent, or one does not hold what it should.
     pub fn read(folder: &Path) -> Result<Run, RunError> {
         let path = folder.join(CONFIG);
-        let config_text = fs::read_to_string(&path).map_err(not_a_run(&path))?;
+        let config_text = fs::read_to_string(&path).map_err(unreadable(&path))?;
         let mut notes = Vec::new();
         let config = settings(&config_text, &path, &mut notes)?;
         let path = folder.join(RESULT);
         let result: Option<RunResult> = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(not_a_run(&path)(error)),
+            Err(error) => return Err(unreadable(&path)(error)),
             Ok(json) => Some(known(&json, Document::Result, &path, &mut notes)?),
         };
         let epochs = epochs(&folder.join(METRICS), result.is_some(), &mut notes)?;
@@ -113,7 +113,7 @@ fn epochs(
 ) -> Result<Vec<EpochRecord>, RunError> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !complete => String::new(),
-        read => read.map_err(not_a_run(path))?,
+        read => read.map_err(unreadable(path))?,
     };
     let whole = match complete {
         true => &*text,
@@ -175,7 +175,7 @@ fn check_counts(
 
 /// A run is trained and judged on segments with labels alone.
 fn predictions(path: &Path) -> Result<Vec<Prediction>, RunError> {
-    let rows = predictions::read(path).map_err(not_a_run(path))?;
+    let rows = predictions::read(path).map_err(unreadable(path))?;
     match rows.iter().find(|row| row.label.is_none()) {
         Some(row) => Err(not_a_run(path)(format!("segment `{}` has no label", row.id))),
         None => Ok(rows),
@@ -187,7 +187,7 @@ fn attention(path: &Path, notes: &mut Vec<String>) -> Result<Option<AttentionRec
     match fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         read => {
-            let json = read.map_err(not_a_run(path))?;
+            let json = read.map_err(unreadable(path))?;
             known(&json, Document::Attention, path, notes).map(Some)
         }
     }

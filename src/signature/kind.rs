@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::names::quoted;
+use crate::advice::Advice;
 
 /// What the program can do with a file of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub struct Kind {
     /// What the program can do with it.
     pub role: Role,
     pub(super) mark: Mark,
-    pub(super) way: fn(&Subject<'_>) -> String,
+    pub(super) way: fn(&Subject<'_>) -> Advice,
 }
 
 /// How a kind is told.

@@ -6,36 +6,36 @@ use std::path::Path;
 use super::archive::{shown, zip_entries};
 use super::looks::{self, columns, finished_name, first_entry};
 use super::{Kind, Mark, PACKED_ENDINGS, Role, Subject, hdf5, quoted};
+use crate::advice::{Advice, KnownAdvice};
 
 const AGAIN: &str = "download or copy the file again";
-const TEXT_HINT: &str = "the file was copied as text; copy it again in binary mode";
 
 /// Kinds that are told by their bytes, in the order in which they are tried.
 pub(super) static KINDS: &[Kind] = &[
-    kind("empty", "an empty file", Mark::Looks(looks::is_empty), |_| AGAIN.into()),
+    kind("empty", "an empty file", Mark::Looks(looks::is_empty), |_| Advice::CopyAgain),
     kind("lfs-pointer", "a Git LFS pointer", Mark::Start(&[b"version https://git-lfs"]), |_| {
         "the real file was not fetched: run `git lfs pull` where it came from".into()
     }),
     // Pickles and their relatives.
     Kind {
         role: Role::Pickle,
-        ..kind("pickle", "a pickle", Mark::Looks(looks::is_pickle), convert_hint)
+        ..kind("pickle", "a pickle", Mark::Looks(looks::is_pickle), convert)
     },
     Kind {
         role: Role::Pickle,
-        ..kind("old-pickle", "a pickle", Mark::Looks(looks::is_old_pickle), convert_hint)
+        ..kind("old-pickle", "a pickle", Mark::Looks(looks::is_old_pickle), convert)
     },
     kind(
         "pickle-as-text",
         "a pickle that was saved as UTF-8 text",
         Mark::Start(&[b"\xc2\x80", b"\xef\xbf\xbd"]),
-        |_| TEXT_HINT.into(),
+        |_| Advice::CopyAsBinary,
     ),
     kind("pickle-as-base64", "base64 text of a pickle", Mark::Looks(looks::is_base64), |file| {
-        format!("`base64 -d {} > {}` decodes it", file.shown(), plain_pickle(file))
+        format!("`base64 -d {} > {}` decodes it", file.shown(), plain_pickle(file)).into()
     }),
-    kind("joblib-zlib", "zlib data, as joblib writes it", Mark::Looks(looks::is_zlib), joblib_hint),
-    kind("joblib-old", "compressed data of an old joblib", Mark::Start(&[b"ZF0x"]), joblib_hint),
+    kind("joblib-zlib", "zlib data, as joblib writes it", Mark::Looks(looks::is_zlib), joblib),
+    kind("joblib-old", "compressed data of an old joblib", Mark::Start(&[b"ZF0x"]), joblib),
     kind(
         "lz4",
         "LZ4 data, as joblib and `lz4` write it",
@@ -46,6 +46,7 @@ pub(super) static KINDS: &[Kind] = &[
                 "`lz4 -dc {file} > unpacked.pkl` unpacks it; what joblib wrote is loaded by \
                  `joblib.load` in Python and saved with `pickle.dump`"
             )
+            .into()
         },
     ),
     // Compressed files.
@@ -59,9 +60,9 @@ pub(super) static KINDS: &[Kind] = &[
         unpack("uncompress -c", file)
     }),
     // Archives.
-    kind("zip-empty", "an empty zip archive", Mark::Start(&[b"PK\x05\x06"]), |_| AGAIN.into()),
+    kind("zip-empty", "an empty zip archive", Mark::Start(&[b"PK\x05\x06"]), |_| Advice::CopyAgain),
     kind("zip-part", "a part of a split zip archive", Mark::Looks(looks::is_zip_part), |file| {
-        format!("{}: {}", first_of_zip(file), parts_of_zip(file))
+        format!("{}: {}", first_of_zip(file), parts_of_zip(file)).into()
     }),
     kind(
         "torch-script",
@@ -71,29 +72,25 @@ pub(super) static KINDS: &[Kind] = &[
     ),
     Kind {
         role: Role::Packed,
-        ..kind("torch", "a file of `torch.save`", Mark::Looks(looks::is_torch), torch_hint)
+        ..kind("torch", "a file of `torch.save`", Mark::Looks(looks::is_torch), torch)
     },
     kind("npz", "an `.npz` archive of NumPy", Mark::Looks(looks::is_npz), |file| {
         format!(
             "load it in Python with `dict(numpy.load({:?}))` and save that with `pickle.dump`",
             file.name
         )
+        .into()
     }),
     kind(
         "office",
         "a document of Excel or another office program",
         Mark::Looks(looks::is_office),
-        |file| {
-            format!(
-                "save its table as CSV: `almt-data validate STORE --labels {}.csv` compares labels",
-                file.plain()
-            )
-        },
+        |file| KnownAdvice::SaveAndCompare { stem: file.plain() }.into(),
     ),
     kind("zip-cut", "a zip archive that is cut short", Mark::Looks(looks::is_cut_zip), |file| {
-        format!("{}: {AGAIN}", first_of_zip(file))
+        format!("{}: {AGAIN}", first_of_zip(file)).into()
     }),
-    packed("zip", "a zip archive", Mark::Looks(looks::is_whole_zip), zip_hint),
+    packed("zip", "a zip archive", Mark::Looks(looks::is_whole_zip), zip),
     kind(
         "archive-part",
         "a part of a split archive",
@@ -101,24 +98,25 @@ pub(super) static KINDS: &[Kind] = &[
         |_| "put all parts into one folder and unpack the first with `7z x`".into(),
     ),
     kind("7z", "a 7-Zip archive", Mark::Looks(looks::is_7z), |file| {
-        format!("`7z x {}` unpacks it", file.shown())
+        format!("`7z x {}` unpacks it", file.shown()).into()
     }),
     kind("rar", "a RAR archive", Mark::Looks(looks::is_rar), |file| {
-        format!("`unrar x {file}` or `7z x {file}` unpacks it", file = file.shown())
+        format!("`unrar x {file}` or `7z x {file}` unpacks it", file = file.shown()).into()
     }),
     packed("tar", "a tar archive", Mark::Looks(looks::is_tar), |file| {
         format!("`tar -tf {file}` lists it, `tar -xf {file}` unpacks it", file = file.shown())
+            .into()
     }),
     // Data of other programs.
     Kind {
         role: Role::Store,
-        ..kind("store", "a feature store", Mark::Looks(looks::is_store), store_hint)
+        ..kind("store", "a feature store", Mark::Looks(looks::is_store), use_store)
     },
     kind("matlab73", "a MATLAB 7.3 file", Mark::Start(&[b"MATLAB 7.3 MAT-file"]), |file| {
-        python_hint(file, "h5py.File")
+        python(file, "h5py.File").into()
     }),
     kind("matlab", "a MATLAB file", Mark::Start(&[b"MATLAB 5.0 MAT-file"]), |file| {
-        python_hint(file, "scipy.io.loadmat")
+        python(file, "scipy.io.loadmat").into()
     }),
     kind(
         "processed",
@@ -147,13 +145,13 @@ pub(super) static KINDS: &[Kind] = &[
             true => String::new(),
             false => format!("it holds {}: ", names.join(", ")),
         };
-        format!("{holds}{}", python_hint(file, "h5py.File"))
+        format!("{holds}{}", python(file, "h5py.File")).into()
     }),
     kind(
         "hdf5-as-text",
         "an HDF5 file whose line ends were changed",
         Mark::Start(&[b"\x89HDF\n\x1a\n"]),
-        |_| TEXT_HINT.into(),
+        |_| Advice::CopyAsBinary,
     ),
     kind("npy", "a NumPy `.npy` file", Mark::Start(&[b"\x93NUMPY"]), |file| {
         format!(
@@ -163,30 +161,32 @@ pub(super) static KINDS: &[Kind] = &[
             // Objects are a pickle of their own, which may run anything.
             if looks::has_objects(file) { ", allow_pickle=True" } else { "" }
         )
+        .into()
     }),
     kind("parquet", "a Parquet file", Mark::Start(&[b"PAR1"]), |file| {
-        python_hint(file, "pandas.read_parquet")
+        python(file, "pandas.read_parquet").into()
     }),
     kind("arrow-file", "an Arrow or Feather file", Mark::Start(&[b"ARROW1"]), |file| {
         format!(
             "a store is the folder around such files: give that; what another program wrote, {}",
-            python_hint(file, "pandas.read_feather")
+            python(file, "pandas.read_feather")
         )
+        .into()
     }),
     kind("arrow-stream", "an Arrow stream", Mark::Looks(looks::is_arrow_stream), |file| {
-        python_hint(file, "pyarrow.ipc.open_stream")
+        python(file, "pyarrow.ipc.open_stream").into()
     }),
     kind("feather", "a Feather file of the first version", Mark::Start(&[b"FEA1"]), |file| {
-        python_hint(file, "pandas.read_feather")
+        python(file, "pandas.read_feather").into()
     }),
     kind("sqlite", "an SQLite database", Mark::Start(&[b"SQLite format 3\0"]), |file| {
-        python_hint(file, "sqlite3.connect")
+        python(file, "sqlite3.connect").into()
     }),
     kind("lmdb", "an LMDB database", Mark::At(16, b"\xde\xc0\xef\xbe"), |file| {
-        python_hint(file, "lmdb.open")
+        python(file, "lmdb.open").into()
     }),
     kind("safetensors", "a safetensors file", Mark::Looks(looks::is_safetensors), |_| {
-        "weights of a model go with `--checkpoint`; features come from a pickle".into()
+        KnownAdvice::UseWeights.into()
     }),
     kind("media", "a picture, sound, video or PDF", Mark::Looks(looks::is_media), |_| {
         "extract features with MMSA-FET, which writes a pickle".into()
@@ -200,24 +200,18 @@ pub(super) static KINDS: &[Kind] = &[
             .into()
     }),
     kind("run-file", "a file of a run folder", Mark::Looks(looks::is_run_file), |_| {
-        "`almt-data train` wrote it into the folder of a run, which `almt-data report` shows; its \
-         `config.toml` names the store"
-            .into()
+        KnownAdvice::PartOfRun.into()
     }),
     kind("json", "JSON text", Mark::Looks(looks::is_json), |file| {
-        python_hint(file, "json.load(open")
+        python(file, "json.load(open").into()
     }),
     kind("python", "plain text, Python source", Mark::Looks(looks::is_python), |_| {
         "the file of features is what such a program loads or writes".into()
     }),
     kind("table", "plain text, a table", Mark::Looks(looks::is_table), |file| {
         let columns = columns(file).unwrap_or_default();
-        let names: Vec<String> = columns.iter().take(6).map(|name| shown(name)).collect();
-        format!(
-            "its columns: {}; `almt-data validate STORE --labels {}` compares labels",
-            names.join(", "),
-            file.shown()
-        )
+        let columns = columns.iter().take(6).map(|name| shown(name)).collect();
+        KnownAdvice::CompareTable { file: file.shown(), columns }.into()
     }),
     kind("utf16", "text in UTF-16", Mark::Looks(looks::is_utf16), |_| {
         "features come from a pickle; of a table, save a copy as UTF-8".into()
@@ -226,11 +220,11 @@ pub(super) static KINDS: &[Kind] = &[
         "text-with-mark",
         "UTF-8 text with a byte order mark",
         Mark::Start(&[b"\xef\xbb\xbf"]),
-        |_| TEXT_HINT.into(),
+        |_| Advice::CopyAsBinary,
     ),
     // After all else.
     kind("zeros", "a file that begins with zeros only", Mark::Looks(looks::is_zeros), |_| {
-        AGAIN.into()
+        Advice::CopyAgain
     }),
 ];
 
@@ -241,6 +235,7 @@ static NAMES: [Kind; 2] = [
             "let the program that downloads it finish, which then calls it {}",
             quoted(finished_name(file.name))
         )
+        .into()
     }),
     kind("part", "a part of a split archive, by its name", Mark::Looks(never), |_| {
         "put all parts into one folder; `cat` joins those that end in numbers, `7z x` unpacks the \
@@ -253,17 +248,16 @@ static NAMES: [Kind; 2] = [
 static FOLDERS: [Kind; 3] = [
     Kind {
         role: Role::Store,
-        ..kind("arrow-store", "a feature store", Mark::Looks(never), store_hint)
+        ..kind("arrow-store", "a feature store", Mark::Looks(never), use_store)
     },
     Kind {
         role: Role::Pickle,
         ..kind("folder", "a folder of pickles", Mark::Looks(never), |file| {
-            format!("`almt-data convert {}` makes a store of them", file.shown())
+            KnownAdvice::ConvertFolder { file: file.shown() }.into()
         })
     },
     kind("run", "a run folder, which `almt-data train` wrote", Mark::Looks(never), |file| {
-        let name = file.shown();
-        format!("`almt-data report {name}` shows it; its `config.toml` names the store")
+        KnownAdvice::UseRun { file: file.shown() }.into()
     }),
 ];
 
@@ -305,7 +299,7 @@ const fn kind(
     id: &'static str,
     what: &'static str,
     mark: Mark,
-    way: fn(&Subject<'_>) -> String,
+    way: fn(&Subject<'_>) -> Advice,
 ) -> Kind {
     Kind { id, what, role: Role::Other, mark, way }
 }
@@ -315,39 +309,40 @@ const fn packed(
     id: &'static str,
     what: &'static str,
     mark: Mark,
-    way: fn(&Subject<'_>) -> String,
+    way: fn(&Subject<'_>) -> Advice,
 ) -> Kind {
     Kind { id, what, role: Role::Packed, mark, way }
 }
 
 // Ways to the data.
 
-fn convert_hint(file: &Subject<'_>) -> String {
-    format!("`almt-data convert {}` makes a store of it", file.shown())
+fn convert(file: &Subject<'_>) -> Advice {
+    KnownAdvice::Convert { file: file.shown() }.into()
 }
 
-fn store_hint(file: &Subject<'_>) -> String {
-    let file = file.shown();
-    format!("`almt-data validate {file}` checks it, `almt-data train --store {file}` trains on it")
+fn use_store(file: &Subject<'_>) -> Advice {
+    KnownAdvice::UseStore { file: file.shown() }.into()
 }
 
-fn torch_hint(file: &Subject<'_>) -> String {
+fn torch(file: &Subject<'_>) -> Advice {
     format!(
         "load it in Python with `torch.load({:?}, map_location=\"cpu\", weights_only=True)` and \
          save arrays, `tensor.numpy()`, with `pickle.dump`",
         file.name
     )
+    .into()
 }
 
-fn joblib_hint(file: &Subject<'_>) -> String {
+fn joblib(file: &Subject<'_>) -> Advice {
     format!(
         "load it with joblib in Python, `joblib.load({:?})`, and save the object with \
          `pickle.dump`",
         file.name
     )
+    .into()
 }
 
-fn python_hint(file: &Subject<'_>, call: &str) -> String {
+fn python(file: &Subject<'_>, call: &str) -> String {
     let end = if call.contains('(') { "))" } else { ")" };
     format!(
         "load it in Python with `{call}({:?}{end}` and save a dict of splits with `pickle.dump`",
@@ -361,7 +356,7 @@ fn plain_pickle(file: &Subject<'_>) -> String {
     if super::is_pickle_name(&plain) { plain } else { format!("{plain}.pkl") }
 }
 
-fn unpack(command: &str, file: &Subject<'_>) -> String {
+fn unpack(command: &str, file: &Subject<'_>) -> Advice {
     let (shown, plain) = (file.shown(), file.plain());
     // A file whose name says nothing of its compression.
     let plain = if plain == shown || super::is_pickle_name(file.name) {
@@ -373,18 +368,19 @@ fn unpack(command: &str, file: &Subject<'_>) -> String {
         true => file.plain(),
         false => plain,
     };
-    format!("`{command} {shown} > {plain}` unpacks it")
+    format!("`{command} {shown} > {plain}` unpacks it").into()
 }
 
-fn zip_hint(file: &Subject<'_>) -> String {
+fn zip(file: &Subject<'_>) -> Advice {
     let shown_file = file.shown();
     let listing = zip_entries(file.bytes, None).unwrap_or_default();
     match listing.pickles.first() {
         Some(entry) => {
             let base = entry.name.rsplit('/').next().unwrap_or_default();
             format!("`unzip -p {shown_file} {} > {}` unpacks it", quoted(&entry.name), quoted(base))
+                .into()
         }
-        None => format!("`unzip -l {shown_file}` lists it, `unzip {shown_file}` unpacks it"),
+        None => format!("`unzip -l {shown_file}` lists it, `unzip {shown_file}` unpacks it").into(),
     }
 }
 

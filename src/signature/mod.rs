@@ -29,6 +29,7 @@ pub(crate) use kind::Subject;
 pub use kind::{Kind, Role};
 pub use names::{PACKED_ENDINGS, is_pickle_name, quoted};
 
+use crate::advice::Advice;
 use crate::map::Bytes;
 use kind::Mark;
 
@@ -37,13 +38,13 @@ use kind::Mark;
 pub struct Known {
     /// The line of the table.
     pub kind: &'static Kind,
-    /// What gets at the data, on one line.
-    pub hint: String,
+    /// What gets at the data.
+    pub advice: Advice,
 }
 
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.kind.id, self.hint)
+        write!(f, "{}: {:?}", self.kind.id, self.advice)
     }
 }
 
@@ -55,7 +56,7 @@ pub fn identify(bytes: &[u8], name: &str) -> Option<Known> {
         Mark::At(offset, mark) => bytes.get(offset..).is_some_and(|rest| rest.starts_with(mark)),
         Mark::Looks(looks) => looks(&subject),
     })?;
-    Some(Known { kind, hint: (kind.way)(&subject) })
+    Some(Known { kind, advice: (kind.way)(&subject) })
 }
 
 /// What the file or folder at `path` is; `None` also where it cannot be read.
@@ -64,7 +65,7 @@ pub fn of_path(path: &Path) -> Option<Known> {
     if path.is_dir() {
         let kind = kinds::of_folder(path)?;
         let subject = Subject { bytes: &[], name: &name };
-        return Some(Known { kind, hint: (kind.way)(&subject) });
+        return Some(Known { kind, advice: (kind.way)(&subject) });
     }
     let file = Bytes::map(path).ok()?;
     identify(file.bytes(), &name)
@@ -75,7 +76,7 @@ pub fn of_path(path: &Path) -> Option<Known> {
 pub fn by_name(name: &str) -> Option<Known> {
     let subject = Subject { bytes: &[], name };
     let kind = kinds::of_name(name)?;
-    Some(Known { kind, hint: (kind.way)(&subject) })
+    Some(Known { kind, advice: (kind.way)(&subject) })
 }
 
 /// The ids of all kinds, in the order in which they are tried.
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_a_name_of_its_own_and_a_hint_of_one_line() {
+    fn every_kind_has_a_name_of_its_own_and_an_advice_of_one_line() {
         let mut ids = ids();
         ids.sort_unstable();
         let n_ids = ids.len();
@@ -96,8 +97,9 @@ mod tests {
         assert_eq!(ids.len(), n_ids);
         let subject = Subject { bytes: b"", name: "my file.pkl" };
         for kind in kinds::all() {
-            let hint = (kind.way)(&subject);
-            assert!(!hint.is_empty() && !hint.contains('\n'), "{}: {hint}", kind.id);
+            if let Advice::Outside(words) = (kind.way)(&subject) {
+                assert!(!words.is_empty() && !words.contains('\n'), "{}: {words}", kind.id);
+            }
             assert!(!kind.what.ends_with('.'), "{}", kind.id);
         }
     }

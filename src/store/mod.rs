@@ -80,6 +80,8 @@ pub use write::{EntryInfo, Outcome, OutputOptions, SourceInfo, WriteOptions, wri
 
 use std::path::PathBuf;
 
+use crate::advice::{Advice, Advise, KnownAdvice, StoreAdvice, UnfitValues};
+use crate::chain::{Said, tried};
 use crate::corpus::column::ColumnId;
 use crate::corpus::{RowError, SplitName};
 use crate::signature::{self, Role};
@@ -91,23 +93,24 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file system refused.
-    #[error("{path}: cannot {action}: {cause}")]
+    #[error("{path}{}", tried(action, cause))]
     Io {
         /// The file.
         path: PathBuf,
         /// What was tried.
         action: &'static str,
         /// The system's answer.
+        #[source]
         cause: std::io::Error,
     },
     /// The output exists already.
-    #[error("{path}: exists already\n  hint: `--overwrite` replaces it")]
+    #[error("{path}: exists already")]
     Exists {
         /// The output.
         path: PathBuf,
     },
     /// The output is a folder in which lies something else than a store.
-    #[error("{path}: is a folder that holds more than a store\n  hint: `-o` chooses another place")]
+    #[error("{path}: is a folder that holds more than a store")]
     Foreign {
         /// The output.
         path: PathBuf,
@@ -123,14 +126,14 @@ pub enum StoreError {
         compression: Compression,
     },
     /// No store, but something that is known.
-    #[error("{path}: is not a feature store: it is {what}\n  hint: {hint}")]
+    #[error("{path}: is not a feature store: it is {what}")]
     OtherFile {
         /// The file or folder.
         path: PathBuf,
         /// What it is.
         what: &'static str,
         /// What to do with it.
-        hint: String,
+        advice: Box<Advice>,
     },
     /// A folder, but not an Arrow store.
     #[error("{path}: is a folder but not a feature store: it lacks `manifest.json`")]
@@ -144,21 +147,30 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The HDF5 library does not open the file.
+    #[error("{path}: is damaged, or another program writes to it")]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// What the library said.
+        #[source]
+        cause: Said,
+    },
     /// The HDF5 library could not read or write.
-    #[error("{path}: {place}: {cause}")]
+    #[error("{path}: {place}: {}", if *is_written { "cannot be written" } else { "cannot be read, the file is damaged" })]
     Hdf5 {
         /// The file.
         path: PathBuf,
         /// The dataset or attribute.
         place: String,
+        /// Whether it was to be written, and not read.
+        is_written: bool,
         /// What the library said.
-        cause: String,
+        #[source]
+        cause: Said,
     },
     /// The file ends before its end.
-    #[error(
-        "{path}: is cut: {found} of {expected} bytes are there\n  hint: copy it again, or convert the \
-         source again"
-    )]
+    #[error("{path}: is cut: {found} of {expected} bytes are there")]
     Cut {
         /// The file.
         path: PathBuf,
@@ -178,7 +190,7 @@ pub enum StoreError {
     /// A store of a version that this program does not read.
     #[error(
         "{path}: attribute `store_version`: version {found} is not supported, this program reads \
-         version {VERSION}\n  hint: convert the source again, or use the program that wrote it"
+         version {VERSION}"
     )]
     Version {
         /// The file.
@@ -197,10 +209,7 @@ pub enum StoreError {
         problem: String,
     },
     /// Labels are needed, and the split has none.
-    #[error(
-        "{path}: {split} has no regression labels\n  hint: `almt-data predict` needs none; for \
-         anything else, convert a file that has `regression_labels`"
-    )]
+    #[error("{path}: {split} has no regression labels")]
     NoLabels {
         /// The file.
         path: PathBuf,
@@ -208,7 +217,7 @@ pub enum StoreError {
         split: SplitName,
     },
     /// A sample of what was to be written could not be read or computed.
-    #[error("{column}: sample {sample_idx} (`{id}`) cannot be read: {cause}")]
+    #[error("{column}: sample {sample_idx} (`{id}`) cannot be read")]
     Unreadable {
         /// The column that it belongs to.
         column: ColumnId,
@@ -217,6 +226,7 @@ pub enum StoreError {
         /// Its id.
         id: String,
         /// What its source said.
+        #[source]
         cause: RowError,
     },
     /// Values that the chosen policies do not allow.
@@ -226,18 +236,41 @@ pub enum StoreError {
     #[error("{0}")]
     RefusedLabels(Box<RefusedLabels>),
     /// A split of which the chosen policies would leave nothing.
-    #[error(
-        "`{split}`: none of its {n_segments} segments would be left\n  hint: `{option} zero` or \
-         `mean` replaces the values and keeps the segments"
-    )]
+    #[error("`{split}`: none of its {n_segments} segments would be left")]
     NothingLeft {
         /// Which split.
         split: SplitName,
         /// How many it has.
         n_segments: usize,
-        /// The option whose policy it was.
-        option: &'static str,
+        /// The values whose policy it was.
+        values: UnfitValues,
     },
+}
+
+impl Advise for StoreError {
+    fn advice(&self) -> Vec<Advice> {
+        let advice = match self {
+            StoreError::OtherFile { advice, .. } => return vec![(**advice).clone()],
+            StoreError::Refused(refused) => return refused.advice(),
+            StoreError::Exists { .. } => StoreAdvice::Overwrite,
+            StoreError::Foreign { .. } => StoreAdvice::OtherOutput,
+            StoreError::Cut { .. } => StoreAdvice::CopyOrConvert,
+            StoreError::Version { .. } => StoreAdvice::ConvertOrOldProgram,
+            StoreError::NoLabels { .. } => StoreAdvice::PredictOnly,
+            StoreError::RefusedLabels(_) => StoreAdvice::CorrectLabel,
+            StoreError::NothingLeft { values, .. } => StoreAdvice::KeepSegments(*values),
+            StoreError::Io { .. }
+            | StoreError::Compression { .. }
+            | StoreError::NotArrow { .. }
+            | StoreError::NotHdf5 { .. }
+            | StoreError::Locked { .. }
+            | StoreError::Hdf5 { .. }
+            | StoreError::NotAStore { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::Unreadable { .. } => return Vec::new(),
+        };
+        vec![advice.into()]
+    }
 }
 
 impl StoreError {
@@ -252,18 +285,15 @@ impl StoreError {
     fn of_other(path: &std::path::Path) -> Option<StoreError> {
         let known = signature::of_path(path).filter(|known| known.kind.role != Role::Store)?;
         let name = path.display().to_string();
-        let hint = match known.kind.role {
-            Role::Packed => {
-                let name = signature::quoted(&name);
-                format!("`almt-data convert {name}` makes a store of the pickle in it")
-            }
-            _ => known.hint,
+        let advice = match known.kind.role {
+            Role::Packed => KnownAdvice::ConvertPacked { file: signature::quoted(&name) }.into(),
+            _ => known.advice,
         };
         // An HDF5 file of another program is still one.
         (known.kind.id != "hdf5").then(|| StoreError::OtherFile {
             path: path.into(),
             what: known.kind.what,
-            hint,
+            advice: Box::new(advice),
         })
     }
 }

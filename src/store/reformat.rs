@@ -8,6 +8,7 @@ use super::columns::{Data, NewColumn, SplitColumns};
 use super::policy::Policies;
 use super::write::{Context, Job, OutputOptions, Started};
 use super::{FeatureDtype, Store, StoreError};
+use crate::chain::chain;
 use crate::corpus::column::{Column, ColumnKind, Dtype};
 use crate::corpus::manifest::{Manifest, SplitManifest, store_digest};
 use crate::corpus::{FeatureBlock, Modality, RowError, Rows, absent};
@@ -85,7 +86,8 @@ pub(super) fn write(
     let manifest = describe(written.columns)?;
     let draft = started.finish(&manifest, &job)?;
     Store::open(&draft.path()).and_then(|store| store.check_digests()).map_err(|error| {
-        context.io(std::io::Error::other(format!("what was written reads differently: {error}")))
+        let problem = format!("what was written reads differently: {}", chain(&error));
+        context.io(std::io::Error::other(problem))
     })?;
     let published = if options.sync { draft.publish() } else { draft.publish_unsynced() };
     published.map_err(|error| context.io(error))?;

@@ -6,6 +6,7 @@ use std::fmt;
 use super::FeatureDtype;
 use super::policy::{Action, Policies};
 use super::seen::{KindSeen, Seen};
+use crate::advice::{Advice, StoreAdvice};
 use crate::corpus::values::ValueKind;
 use crate::corpus::{Modality, SplitName};
 
@@ -75,41 +76,28 @@ impl RefusedValues {
         refused
     }
 
-    fn hints(&self) -> Vec<String> {
-        let mut hints = Vec::new();
+    /// The ways on.
+    pub(super) fn advice(&self) -> Vec<Advice> {
+        let mut advice = Vec::new();
         if self.any_nonfinite {
-            hints.push(
-                "`--on-nonfinite zero` or `mean` replaces them, `drop-segment` leaves their \
-                 segments out, `keep` copies them, which training refuses"
-                    .to_owned(),
-            );
+            advice.push(StoreAdvice::ReplaceNonFinite.into());
         }
         if let Some(largest) = self.largest {
-            let fits = self.dtype == FeatureDtype::Float16 && (largest as f32).is_finite();
             if self.by_encoder {
-                return vec![
-                    "the store has float16 features: convert its source with `--dtype float32`, \
-                     and encode that store"
-                        .to_owned(),
-                ];
+                return vec![StoreAdvice::EncodeAsFloat32.into()];
             }
-            if fits {
-                hints.push("`--dtype float32` holds them as they are".to_owned());
+            if self.dtype == FeatureDtype::Float16 && (largest as f32).is_finite() {
+                advice.push(StoreAdvice::StoreAsFloat32.into());
             }
-            hints.push(format!(
-                "`--on-overflow clip` makes them the largest {} of their sign, `zero` or `mean` \
-                 replaces them, `drop-segment` leaves their segments out",
-                self.dtype
-            ));
+            advice.push(StoreAdvice::ReplaceOverflow { dtype: self.dtype.to_string() }.into());
         }
-        hints
+        advice
     }
 }
 
 impl fmt::Display for RefusedValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problems.join("; "))?;
-        self.hints().iter().try_for_each(|hint| write!(f, "\n  hint: {hint}"))
+        f.write_str(&self.problems.join("; "))
     }
 }
 

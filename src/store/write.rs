@@ -18,6 +18,8 @@ use super::refused::RefusedValues;
 use super::seen::Seen;
 use super::settled::Settling;
 use super::{Compression, FeatureDtype, Format, StoreError, VERSION};
+use crate::advice::UnfitValues;
+use crate::chain::Said;
 use crate::corpus::check::{BlockFacts, Finding, SplitFacts, check};
 use crate::corpus::column::{Column, ColumnKind};
 use crate::corpus::manifest::{
@@ -202,9 +204,9 @@ fn refuse_nothing(
         Err(StoreError::NothingLeft {
             split: split.name,
             n_segments: split.ids.len(),
-            option: match policies.on_nonfinite {
-                NonFinite::DropSegment => "--on-nonfinite",
-                _ => "--on-overflow",
+            values: match policies.on_nonfinite {
+                NonFinite::DropSegment => UnfitValues::NonFinite,
+                _ => UnfitValues::Overflow,
             },
         })
     })
@@ -505,6 +507,7 @@ impl Context<'_> {
     }
 
     pub(super) fn hdf5(&self, place: &str, error: &::hdf5::Error) -> StoreError {
-        StoreError::Hdf5 { path: self.target.into(), place: place.into(), cause: error.to_string() }
+        let cause = Said(error.to_string());
+        StoreError::Hdf5 { path: self.target.into(), place: place.into(), is_written: true, cause }
     }
 }

@@ -7,8 +7,8 @@ use std::thread::Scope;
 use ndarray::Array3;
 use tch::{Device, Kind, Tensor};
 
-use super::TrainError;
-use super::memory::Work;
+use super::memory::{MemoryError, Work};
+use super::{DataError, TrainError};
 use crate::corpus::{Modality, RowError, SplitName};
 use crate::model::Sequence;
 use crate::model::contract::Batch;
@@ -101,23 +101,23 @@ impl TrainingSplit {
         device: Device,
     ) -> Result<TrainingSplit, TrainError> {
         if ids.is_empty() {
-            return Err(TrainError::EmptySplit { split: name });
+            return Err(DataError::EmptySplit { split: name }.into());
         }
         let n_tokens = tokens.as_ref().map(|tokens| ("text_bert", tokens.dim().0));
         let n_labels = labels.as_ref().map(|labels| ("regression_labels", labels.len()));
         for (column, found) in n_labels.into_iter().chain(n_tokens) {
             if found != ids.len() {
                 let expected = ids.len();
-                return Err(TrainError::Count { split: name, column, expected, found });
+                return Err(DataError::Count { split: name, column, expected, found }.into());
             }
         }
         let label_problem = labels.iter().flatten().filter(|label| !label.is_finite()).count();
         if label_problem > 0 {
-            return Err(TrainError::NoLabel { split: name, n_samples: label_problem });
+            return Err(DataError::NoLabel { split: name, n_samples: label_problem }.into());
         }
         let sequences = rows.sequences();
         if !sequences.contains_key(&Modality::Text) && tokens.is_none() {
-            return Err(TrainError::NoText);
+            return Err(DataError::NoText.into());
         }
         let mut resident = BTreeMap::new();
         for (modality, Sequence { seq_len, feat_dim }) in &sequences {
@@ -125,7 +125,7 @@ impl TrainingSplit {
             let kind = if rows.is_half(*modality) { Kind::Half } else { Kind::Float };
             let memory = |_| {
                 let n_bytes = shape.iter().product::<i64>() as usize * kind.elt_size_in_bytes();
-                TrainError::Memory { split: name, modality: *modality, n_bytes }
+                MemoryError::Features { split: name, modality: *modality, n_bytes }
             };
             let block = match cache {
                 Cache::Device => Tensor::f_zeros(shape, (kind, Device::Cpu)),
@@ -141,13 +141,14 @@ impl TrainingSplit {
                 }
             };
             rows.read_all(*modality, &mut take)
-                .map_err(|cause| TrainError::Features { split: name, cause })?;
+                .map_err(|cause| DataError::Features { split: name, cause })?;
             if n_values > 0 {
-                return Err(TrainError::NonFinite {
+                return Err(DataError::NonFinite {
                     split: name,
                     column: modality.name(),
                     n_values,
-                });
+                }
+                .into());
             }
             resident.insert(*modality, block.f_to_device(device).map_err(memory)?);
         }
@@ -209,7 +210,7 @@ impl TrainingSplit {
         let expected = self.n_samples();
         match found == expected {
             true => Ok(()),
-            false => Err(TrainError::Count { split: self.name, column, expected, found }),
+            false => Err(DataError::Count { split: self.name, column, expected, found }.into()),
         }
     }
 
@@ -294,7 +295,7 @@ impl TrainingSplit {
                 }
                 (0..batches.len()).try_for_each(|batch_idx| {
                     // A reader ends early only after it has sent an error.
-                    let stopped = || TrainError::Features {
+                    let stopped = || DataError::Features {
                         split: self.name,
                         cause: "a reading thread stopped".into(),
                     };
@@ -374,7 +375,7 @@ impl<'a> Reading<'a> {
             let row_len = (seq_len * feat_dim) as usize;
             let mut values = Vec::new();
             let n_values = row_len.saturating_mul(samples.len());
-            values.try_reserve_exact(n_values).map_err(|_| TrainError::OutOfMemory {
+            values.try_reserve_exact(n_values).map_err(|_| MemoryError::Work {
                 work: Work::Batch { n_samples: samples.len() },
                 n_bytes: None,
             })?;
@@ -382,7 +383,7 @@ impl<'a> Reading<'a> {
             for (sample, out) in samples.iter().zip(values.chunks_exact_mut(row_len.max(1))) {
                 self.rows
                     .read(*modality, *sample, out)
-                    .map_err(|cause| TrainError::Features { split: self.split, cause })?;
+                    .map_err(|cause| DataError::Features { split: self.split, cause })?;
             }
             gathered.insert(*modality, values);
         }

@@ -11,6 +11,8 @@ use std::str::FromStr;
 use tch::{Device, TchError};
 
 use super::libtorch_version;
+use crate::advice::{Advice, Advise, TrainerAdvice};
+use crate::chain::chain;
 use crate::native::cuda::{self, LoadError};
 use crate::native::modes;
 use crate::words::human_bytes;
@@ -75,16 +77,13 @@ pub(super) fn wait(device: Device) {
 }
 
 /// Whether work on a device can be recorded; makes this thread ready for it.
-pub(super) fn can_record(device: Device) -> bool {
+///
+/// # Errors
+/// It could be, and libtorch refuses.
+pub(super) fn can_record(device: Device) -> Result<bool, TchError> {
     match device {
-        Device::Cuda(index) => match cuda::use_own_stream(index) {
-            Ok(()) => true,
-            Err(error) => {
-                eprintln!("warning: steps are done piece by piece: {error}");
-                false
-            }
-        },
-        _ => false,
+        Device::Cuda(index) => cuda::use_own_stream(index).map(|()| true),
+        _ => Ok(false),
     }
 }
 
@@ -156,41 +155,49 @@ impl fmt::Display for NoCuda {
         for (candidate, unfit) in &self.0 {
             write!(f, "\n  {}: {unfit}", candidate.origin)?;
         }
-        // A GPU that is not there is not brought by a library.
-        if self.0.iter().any(|(_, unfit)| matches!(unfit, Unfit::NoGpu { .. })) {
-            return Ok(());
-        }
-        write!(
-            f,
-            "\n  hint: {LIBRARY} of version {} is needed: it comes with `pip install torch=={0}`, and \
-             with `cargo xtask setup --cuda`; `--libtorch` names its folder",
-            libtorch_version()
-        )
+        Ok(())
     }
 }
 
 impl std::error::Error for NoCuda {}
 
+impl Advise for NoCuda {
+    fn advice(&self) -> Vec<Advice> {
+        // A GPU that is not there is not brought by a library.
+        if self.0.iter().any(|(_, unfit)| matches!(unfit, Unfit::NoGpu { .. })) {
+            return Vec::new();
+        }
+        vec![TrainerAdvice::CudaLibrary { library: LIBRARY, version: libtorch_version() }.into()]
+    }
+}
+
+/// A device that is open.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The device.
+    pub device: Device,
+    /// Why it is the CPU, where a GPU may be there and none was asked for by name.
+    pub no_gpu: Option<NoCuda>,
+}
+
 /// Opens a device. `libtorch` is the only folder to look into, where it is given.
 ///
 /// # Errors
 /// A GPU was asked for by name and cannot be used.
-pub fn open(choice: DeviceChoice, libtorch: Option<&Path>) -> Result<Device, NoCuda> {
+pub fn open(choice: DeviceChoice, libtorch: Option<&Path>) -> Result<Chosen, NoCuda> {
+    let chosen = |device| Ok(Chosen { device, no_gpu: None });
     match choice {
-        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Cpu => chosen(Device::Cpu),
         // Without a driver there is nothing to look for.
-        DeviceChoice::Auto if libtorch.is_none() && !has_driver() => Ok(Device::Cpu),
+        DeviceChoice::Auto if libtorch.is_none() && !has_driver() => chosen(Device::Cpu),
         DeviceChoice::Auto => match load(libtorch) {
-            Ok(_) => Ok(Device::Cuda(0)),
-            Err(error) => {
-                eprintln!("warning: {error}\n  the CPU is used");
-                Ok(Device::Cpu)
-            }
+            Ok(_) => chosen(Device::Cuda(0)),
+            Err(error) => Ok(Chosen { device: Device::Cpu, no_gpu: Some(error) }),
         },
         DeviceChoice::Cuda(index) => {
             let (candidate, n_gpus) = load(libtorch)?;
             if index < n_gpus {
-                return Ok(Device::Cuda(index));
+                return chosen(Device::Cuda(index));
             }
             let problem = format!("there is no cuda:{index}: {n_gpus} GPUs are there");
             Err(NoCuda(vec![(candidate, Unfit::NoGpu { problem })]))
@@ -267,7 +274,7 @@ fn folder_of_python() -> Result<PathBuf, String> {
     const QUESTION: &str = "import importlib.util as u; s = u.find_spec('torch'); \
                             print(s.submodule_search_locations[0] if s else '', end='')";
     let answer = Command::new("python3").args(["-c", QUESTION]).output();
-    let answer = answer.map_err(|error| format!("python3 cannot be asked: {error}"))?;
+    let answer = answer.map_err(|error| format!("python3 cannot be asked: {}", chain(&error)))?;
     match String::from_utf8(answer.stdout) {
         Ok(folder) if !folder.is_empty() => Ok(folder.into()),
         _ => Err("python3 has no PyTorch".into()),

@@ -5,13 +5,13 @@ use std::time::Instant;
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 
-use super::TrainError;
 use super::data::{Chunk, TrainingSplit};
 use super::memory::{Work, within};
 use super::models::Models;
 use super::optimizer::Optimizer;
 use super::replay::Replay;
 use super::run::{Progress, predict_batch};
+use super::{FitError, TrainError};
 use crate::corpus::SplitName;
 use crate::model::contract::{At, Batch, Losses as ModelLosses, Outputs, Pass as ForwardPass};
 use crate::model::{Dropout, Trace};
@@ -243,12 +243,13 @@ impl Fit<'_> {
                 let batch = order.chunks(self.batch_size()).nth(step % n_batches);
                 let batch = batch.unwrap_or_default();
                 let ids = batch.iter().map(|idx| split.ids()[*idx].clone()).collect();
-                return Err(TrainError::Diverged {
+                return Err(FitError::Diverged {
                     epoch,
                     step: step + 1,
                     loss: of_models[idx],
                     ids,
-                });
+                }
+                .into());
             }
         }
         let (loss, absolute) = sums.split_at(n_models);
@@ -428,6 +429,10 @@ mod tests {
         fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
 
         fn epoch(&mut self, _: &EpochRecord) {}
+
+        fn piecewise(&mut self, cause: &TrainError) {
+            panic!("{cause}");
+        }
     }
 
     /// The recipe of ALMT with one rate all the time.

@@ -5,7 +5,10 @@ use std::fmt;
 use tch::TchError;
 
 use super::TrainError;
+use crate::advice::{Advice, Advise, TrainerAdvice};
 use crate::caught::caught;
+use crate::corpus::{Modality, SplitName};
+use crate::words::human_bytes;
 
 /// What memory is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,19 +43,43 @@ impl fmt::Display for Work {
     }
 }
 
-impl Work {
-    /// What would make it smaller.
-    pub(super) fn hint(self) -> &'static str {
-        match self {
-            Work::Step { .. } => {
-                "a smaller `--batch-size` takes less, and `--cache disk` leaves the features on \
-                 the disk"
+/// Too little memory.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// More features than memory.
+    #[error("{split}/{modality}: no memory for {}", human_bytes(*n_bytes as u64))]
+    Features {
+        /// Which split.
+        split: SplitName,
+        /// Which modality.
+        modality: Modality,
+        /// What the features take.
+        n_bytes: usize,
+    },
+    /// Less memory than some work takes.
+    #[error(
+        "no memory for {work}{}",
+        n_bytes.map_or(String::new(), |n| format!(": libtorch asked for {}", human_bytes(n)))
+    )]
+    Work {
+        /// What it was for.
+        work: Work,
+        /// What could not be had, where that is known.
+        n_bytes: Option<u64>,
+    },
+}
+
+impl Advise for MemoryError {
+    fn advice(&self) -> Vec<Advice> {
+        let advice = match self {
+            MemoryError::Features { .. } => TrainerAdvice::ReadFromDisk,
+            MemoryError::Work { work: Work::Step { .. }, .. } => TrainerAdvice::SmallerStep,
+            MemoryError::Work { work: Work::Batch { .. }, .. } => TrainerAdvice::SmallerBatch,
+            MemoryError::Work { work: Work::Prediction { .. } | Work::Model, .. } => {
+                TrainerAdvice::MoreMemory
             }
-            Work::Batch { .. } => "a smaller `--batch-size` takes less",
-            Work::Prediction { .. } | Work::Model => {
-                "it needs more free memory; a call that has `--cache` takes less with `--cache disk`"
-            }
-        }
+        };
+        vec![advice.into()]
     }
 }
 
@@ -60,7 +87,7 @@ impl Work {
 ///
 /// # Errors
 /// Those of `work`, and whatever libtorch fails with; lack of memory as
-/// [`TrainError::OutOfMemory`].
+/// [`MemoryError::Work`].
 pub fn within<T>(
     work: Work,
     task: impl FnOnce() -> Result<T, TrainError>,
@@ -75,7 +102,7 @@ fn named(work: Work, error: TchError) -> TrainError {
     const LACKS: [&str; 3] = ["can't allocate memory", "out of memory", "bad_alloc"];
     let TchError::Torch(words) = &error else { return error.into() };
     match LACKS.iter().any(|lack| words.contains(lack)) {
-        true => TrainError::OutOfMemory { work, n_bytes: asked_for(words) },
+        true => MemoryError::Work { work, n_bytes: asked_for(words) }.into(),
         false => error.into(),
     }
 }
@@ -92,6 +119,7 @@ mod tests {
     use tch::{Device, Kind, Tensor};
 
     use super::*;
+    use crate::train::DataError;
 
     fn fail(task: impl FnOnce() -> Result<(), TrainError>) -> TrainError {
         within(Work::Step { n_samples: 64 }, task).unwrap_err()
@@ -109,11 +137,10 @@ mod tests {
             Ok(())
         });
         for error in [by_panic, by_value] {
-            let text = error.to_string();
-            let cause =
+            let expected =
                 "no memory for a training step of 64 samples: libtorch asked for 4096.0 TiB";
-            assert_eq!(text.lines().next(), Some(cause), "{text}");
-            assert!(text.contains("--batch-size") && text.contains("--cache disk"), "{text}");
+            assert_eq!(error.to_string(), expected);
+            assert_eq!(error.advice(), [TrainerAdvice::SmallerStep.into()]);
         }
     }
 
@@ -125,6 +152,7 @@ mod tests {
             Ok(())
         });
         assert!(matches!(shapes, TrainError::Torch(_)), "{shapes}");
-        assert!(matches!(fail(|| Err(TrainError::NoText)), TrainError::NoText));
+        let no_text = fail(|| Err(DataError::NoText.into()));
+        assert!(matches!(no_text, TrainError::Data(DataError::NoText)), "{no_text}");
     }
 }

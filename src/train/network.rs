@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tch::{Tensor, nn};
 
-use super::TrainError;
 use super::weights::Tensors;
+use super::{DataError, NetworkError, TrainError};
 use crate::corpus::Modality;
 use crate::model::contract::{Batch, Can, Losses, Model, Outputs, Pass};
 use crate::model::registry::{Inputs, ModelSpec};
@@ -58,7 +58,7 @@ impl Network {
         pass: &mut Pass<'_>,
     ) -> Result<Outputs, TrainError> {
         let Some(encoder) = &self.encoder else { return Ok(self.model.forward(batch, pass)?) };
-        let tokens = batch.tokens.as_ref().ok_or(TrainError::NoTokens)?;
+        let tokens = batch.tokens.as_ref().ok_or(DataError::NoTokens)?;
         let dropout = pass.dropout.filter(|_| trains_encoder);
         let text = encoder.forward(&Tokens::of_text_bert(tokens), dropout, pass.trace);
         let copied = |all: &BTreeMap<Modality, Tensor>| -> BTreeMap<Modality, Tensor> {
@@ -105,13 +105,13 @@ pub fn config_for(
 ) -> Result<ModelConfig, TrainError> {
     let mut inputs = sequences.clone();
     if let Some(bert) = &bert {
-        let seq_len = n_tokens.ok_or(TrainError::NoTokens)?;
+        let seq_len = n_tokens.ok_or(DataError::NoTokens)?;
         inputs.insert(Modality::Text, Sequence { seq_len, feat_dim: bert.hidden_size });
     }
     let spec: ModelSpec = settings.hyper_parameters.model.clone();
     let config = ModelConfig { spec, inputs: Inputs(inputs), bert };
     match config.problem() {
-        Some(problem) => Err(TrainError::NoModel { problem }),
+        Some(problem) => Err(NetworkError::NoModel { problem }.into()),
         None => Ok(config),
     }
 }

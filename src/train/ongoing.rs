@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 use super::checkpoint::{self, CheckpointInfo, ModelConfig};
 use super::run::{TrainingData, write_attention, write_predictions};
 use super::weights::Tensors;
-use super::{TrainError, device};
+use super::{FitError, TrainError, device};
 use crate::run::folder::{ATTENTION, BEST, Log, PREDICTIONS, RESULT, write_json};
 use crate::run::record::{EpochRecord, History, RunResult};
 use crate::run::settings::TrainSettings;
@@ -80,7 +80,7 @@ impl<'a> Ongoing<'a> {
         let Ongoing { settings, out, log, history, .. } = self;
         // Predictions that are not finite leave no error to select by.
         let epochs = settings.hyper_parameters.training.epochs;
-        let selected = history.selected.ok_or(TrainError::NothingSelected { epochs })?;
+        let selected = history.selected.ok_or(FitError::NothingSelected { epochs })?;
         let best = checkpoint::load(&out.join(BEST), device)?;
         let degenerate = write_predictions(&best, data, &out.join(PREDICTIONS))?;
         write_attention(&best, data, &out.join(ATTENTION))?;

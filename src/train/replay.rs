@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
-use super::TrainError;
+use super::{TrainError, device};
 use crate::native::cuda::Graph;
 
 /// Times that work is done piece by piece before it is recorded, so that all that libtorch makes
@@ -16,6 +16,8 @@ const N_BEFORE: usize = 2;
 #[derive(Debug)]
 pub(super) struct Replay<K> {
     records: bool,
+    /// Why nothing is recorded any more, until somebody asks for it.
+    refusal: Option<TrainError>,
     programs: BTreeMap<(K, i64), Program>,
 }
 
@@ -31,7 +33,21 @@ struct Program {
 impl<K: Ord> Replay<K> {
     /// With `records`, work is recorded; its device must be a GPU then.
     pub(super) fn new(records: bool) -> Replay<K> {
-        Replay { records, programs: BTreeMap::new() }
+        Replay { records, refusal: None, programs: BTreeMap::new() }
+    }
+
+    /// Records work on a device that takes recordings.
+    pub(super) fn on(device: Device) -> Replay<K> {
+        let (records, refusal) = match device::can_record(device) {
+            Ok(records) => (records, None),
+            Err(error) => (false, Some(error.into())),
+        };
+        Replay { records, refusal, programs: BTreeMap::new() }
+    }
+
+    /// Why work that was to be recorded is done piece by piece; once.
+    pub(super) fn take_refusal(&mut self) -> Option<TrainError> {
+        self.refusal.take()
     }
 
     /// Does `work` on the samples at `indices`, int64 on the device, and returns its results, which
@@ -62,8 +78,8 @@ impl<K: Ord> Replay<K> {
             match Graph::record(|| work(&program.indices)) {
                 Ok(recorded) => program.recorded = Some(recorded),
                 Err(error) => {
-                    eprintln!("warning: steps are done piece by piece: {error}");
                     self.records = false;
+                    self.refusal = Some(error);
                     prepare()?;
                     return work(indices);
                 }

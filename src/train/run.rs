@@ -14,12 +14,13 @@ use super::fit::{Fit, to_host};
 use super::memory::{Work, within};
 use super::models::Models;
 use super::network::{Network, config_for};
+use super::network_error::NetworkError;
 use super::ongoing::Ongoing;
 use super::optimizer::Optimizer;
 use super::replay::Replay;
 use super::state::Changing;
 use super::weights::Tensors;
-use super::{TrainError, attention, device, state};
+use super::{DataError, FitError, TrainError, attention, device, state};
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Modality, SplitName};
 use crate::model::contract::Pass;
@@ -63,6 +64,9 @@ pub trait Progress {
 
     /// An epoch is done.
     fn epoch(&mut self, record: &EpochRecord);
+
+    /// Steps are done piece by piece, since the device did not record them.
+    fn piecewise(&mut self, cause: &TrainError);
 }
 
 /// Samples per forward pass outside training. One number for all callers on a device: another one may
@@ -106,7 +110,7 @@ pub fn train(
     let runs = [(settings.clone(), out.to_owned())];
     let results = train_together(&runs, data, device, &out.join(STATE), start, progress)?;
     let epochs = settings.hyper_parameters.training.epochs;
-    results.into_iter().next().ok_or(TrainError::NothingSelected { epochs })
+    Ok(results.into_iter().next().ok_or(FitError::NothingSelected { epochs })?)
 }
 
 /// Trains models that differ in their seed as one, which a GPU does in little more time than one of
@@ -135,7 +139,7 @@ pub fn train_together(
     let scheme = settings.dataset.bin_scheme();
     let names = metrics::names(scheme);
     if !names.contains(&&*settings.select) {
-        return Err(TrainError::Metric { name: settings.select.clone(), names });
+        return Err(FitError::Metric { name: settings.select.clone(), names }.into());
     }
     let begun = match start == Start::Resume {
         true => runs.iter().map(|(_, out)| out).find(|out| out.join(CONFIG).exists()),
@@ -193,7 +197,7 @@ pub fn train_together(
         .map(|(settings, out)| Ongoing::open(settings, &config, out, n_done))
         .collect::<Result<Vec<_>, _>>()?;
     runs.iter().for_each(|(settings, _)| progress.begin(settings));
-    let replay = Replay::new(data.graphs && device::can_record(device));
+    let replay = if data.graphs { Replay::on(device) } else { Replay::new(false) };
     let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay };
     let mut saved: Option<(Instant, Duration)> = None;
     for epoch in n_done + 1..=training.epochs {
@@ -215,6 +219,9 @@ pub fn train_together(
             Ok(errors)
         })?;
         let train_seconds = epoch_start.elapsed().as_secs_f64();
+        if let Some(refusal) = fit.replay.take_refusal() {
+            progress.piecewise(&refusal);
+        }
         // What the metrics are computed from comes back in one copy.
         let mut on_device = vec![errors, fit.predict(&data.valid)?];
         if let Some(test) = &data.test {
@@ -274,6 +281,19 @@ pub fn train_together(
     }
 }
 
+/// Why the models of several seeds cannot be trained as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apart {
+    /// With a text encoder, models are trained one at a time.
+    TextEncoder,
+    /// With patience, runs end at different epochs.
+    Patience,
+    /// The form that is asked for computes one model.
+    Form,
+    /// The model has no form for several seeds.
+    Model,
+}
+
 /// Why the models of several seeds cannot be trained as one; `None` where they can.
 ///
 /// # Errors
@@ -281,21 +301,21 @@ pub fn train_together(
 pub fn problem_together(
     settings: &TrainSettings,
     data: &TrainingData,
-) -> Result<Option<&'static str>, TrainError> {
+) -> Result<Option<Apart>, TrainError> {
     if settings.text_encoder.is_some() {
-        return Ok(Some("with `--text bert`, models are trained one at a time"));
+        return Ok(Some(Apart::TextEncoder));
     }
     if settings.patience.is_some() {
-        return Ok(Some("with `--patience`, runs end at different epochs"));
+        return Ok(Some(Apart::Patience));
     }
     if settings.form.is_some_and(|form| form != Form::Batched) {
-        return Ok(Some("of the forms, only `batched` is for several models"));
+        return Ok(Some(Apart::Form));
     }
     let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), None)?;
     let has_form = config.spec.forms(&config.inputs).contains(&Form::Batched);
     match has_form && settings.hyper_parameters.phases.len() == 1 {
         true => Ok(None),
-        false => Ok(Some("this model has no form for several seeds")),
+        false => Ok(Some(Apart::Model)),
     }
 }
 
@@ -309,7 +329,7 @@ fn form_of(
 ) -> Result<Form, TrainError> {
     let is_float32 = settings.precision != Precision::Bfloat16;
     let place = Placement { is_cpu: !device.is_cuda(), is_float32, n_models };
-    config.form(asked, place).map_err(|forms| TrainError::NoForm { asked, forms })
+    config.form(asked, place).map_err(|forms| NetworkError::NoForm { asked, forms }.into())
 }
 
 /// The hyper-parameters of a run with a group for its text encoder, where that is trained: it has its own
@@ -392,7 +412,7 @@ pub fn predict(network: &Network, split: &TrainingSplit) -> Result<Vec<f32>, Tra
     if pred.len() != split.n_samples() {
         let (expected, found) = (split.n_samples(), pred.len());
         let column = "prediction";
-        return Err(TrainError::Count { split: split.name(), column, expected, found });
+        return Err(DataError::Count { split: split.name(), column, expected, found }.into());
     }
     Ok(pred)
 }
@@ -480,7 +500,7 @@ pub(super) fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Resul
             };
             let (expected, found) = (show(Some(*expected)), show(found));
             let (split, modality) = (split.name(), *modality);
-            return Err(TrainError::Shape { split, modality, expected, found });
+            return Err(DataError::Shape { split, modality, expected, found }.into());
         }
     }
     Ok(())

@@ -8,19 +8,22 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use tch::{Device, Kind, Tensor};
 
+use crate::advice::Advise;
+use crate::chain::tried;
 use crate::publish::Draft;
 
 /// Why a file of tensors could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// The file system refused.
-    #[error("{path}: cannot {action}: {cause}")]
+    #[error("{path}{}", tried(action, cause))]
     Io {
         /// The file.
         path: PathBuf,
         /// What was tried.
         action: &'static str,
         /// The system's answer.
+        #[source]
         cause: std::io::Error,
     },
     /// The file is not what it should be.
@@ -32,14 +35,17 @@ pub enum WeightsError {
         problem: String,
     },
     /// libtorch failed.
-    #[error("{path}: {cause}")]
+    #[error("{path}: libtorch cannot use its tensors")]
     Torch {
         /// The file.
         path: PathBuf,
         /// What it said.
+        #[source]
         cause: tch::TchError,
     },
 }
+
+impl Advise for WeightsError {}
 
 /// Tensors of float32 by name.
 pub type Tensors = BTreeMap<String, Tensor>;

@@ -36,6 +36,18 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
+        hint: "write all numbers of the column alike",
+        make: |folder| with_table(folder, b"id;label\na_1;1,5\nb_1;1.5\n"),
+        calls: &["validate mosi.h5 --labels t.csv"],
+        next: Hands,
+    },
+    Row {
+        hint: "a spreadsheet took an id that begins with `-` or `=` for a formula",
+        make: |folder| with_table(folder, b"id,label\n#NAME?,1\n"),
+        calls: &["validate mosi.h5 --labels t.csv"],
+        next: Hands,
+    },
+    Row {
         hint: "a table has one row for each segment: remove one of the two",
         make: |folder| with_table(folder, b"id,label\na_1,2\na_1,3\n"),
         calls: &["validate mosi.h5 --labels t.csv"],

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use almt_data::ingest::{self, IngestError, Options, SourceFile};
+use almt_data::limit::Limit;
 use almt_data::pickle::{Limits, Pickle, PickleError, describe};
 
 use super::load;
+use crate::support::hint;
 
 /// What a run of the program may take beyond what it takes for nothing, which is its code and its
 /// libraries.
@@ -158,20 +160,20 @@ fn sharing_does_not_multiply() {
 fn each_limit_is_kept_to_the_unit() {
     type Set = fn(&mut Limits, u64);
     let array = |shape: &[u8]| all(&[b"\x80\x02cnumpy\nndarray\n", shape, b"\x85R."]);
-    let cases: [(Vec<u8>, Set, u64, &str); 9] = [
-        (b"]]]aa.".to_vec(), |limits, n| limits.depth = n, 3, "levels of nesting"),
-        (b"Nq\x00q\x01.".to_vec(), |limits, n| limits.memo_entries = n, 2, "memo entries"),
-        (b"NN(N10.".to_vec(), |limits, n| limits.stack_values = n, 4, "values on the stack"),
-        (b"](NNe.".to_vec(), |limits, n| limits.objects = n, 3, "objects"),
-        (b"Vab\n.".to_vec(), |limits, n| limits.decoded_bytes = n, 2, "decoded bytes"),
-        (b"X\x02\0\0\0ab.".to_vec(), |limits, n| limits.string_bytes = n, 2, "bytes in one string"),
-        (b"\x8a\x02ab.".to_vec(), |limits, n| limits.integer_bytes = n, 2, "bytes in one integer"),
-        (array(b"K\x00K\x01\x86"), |limits, n| limits.axes = n, 2, "array axes"),
+    let cases: [(Vec<u8>, Set, u64, Limit); 9] = [
+        (b"]]]aa.".to_vec(), |limits, n| limits.depth = n, 3, Limit::Depth),
+        (b"Nq\x00q\x01.".to_vec(), |limits, n| limits.memo_entries = n, 2, Limit::Memo),
+        (b"NN(N10.".to_vec(), |limits, n| limits.stack_values = n, 4, Limit::Stack),
+        (b"](NNe.".to_vec(), |limits, n| limits.objects = n, 3, Limit::Objects),
+        (b"Vab\n.".to_vec(), |limits, n| limits.decoded_bytes = n, 2, Limit::Decoded),
+        (b"X\x02\0\0\0ab.".to_vec(), |limits, n| limits.string_bytes = n, 2, Limit::String),
+        (b"\x8a\x02ab.".to_vec(), |limits, n| limits.integer_bytes = n, 2, Limit::Integer),
+        (array(b"K\x00K\x01\x86"), |limits, n| limits.axes = n, 2, Limit::Axes),
         (
             b"\x80\x04cnumpy.core.numeric\n_frombuffer\n(C\x03abccnumpy\ndtype\nX\x02\0\0\0u1\x85RK\x03\x85X\x01\0\0\0CtR.".to_vec(),
             |limits, n| limits.elements = n,
             3,
-            "array elements",
+            Limit::Elements,
         ),
     ];
     for (bytes, set, least, what) in cases {
@@ -185,7 +187,7 @@ fn each_limit_is_kept_to_the_unit() {
             matches!(&found, PickleError::Limit { what: found, .. } if *found == what),
             "{found}"
         );
-        assert!(found.hint().unwrap().contains("--max-"), "{what}");
+        assert!(hint(&found).contains("--max-"), "{what}");
         if let Err(error) = open(least) {
             panic!("{what}: {error}");
         }
@@ -193,7 +195,7 @@ fn each_limit_is_kept_to_the_unit() {
     let lists = b"]".repeat(1_000_000);
     let mut limits = Limits::default();
     let refused = Pickle::from_bytes([&lists, &b"."[..]].concat(), &limits).err().unwrap();
-    assert!(matches!(refused, PickleError::Limit { what: "bytes of memory", .. }), "{refused}");
+    assert!(matches!(refused, PickleError::Limit { what: Limit::Memory, .. }), "{refused}");
     limits.memory_per_byte = 100;
     assert!(Pickle::from_bytes([lists, b".".to_vec()].concat(), &limits).is_ok());
 }

@@ -3,6 +3,7 @@
 use almt_data::pickle::PickleError;
 
 use super::{fixtures, load};
+use crate::support::hint;
 
 #[test]
 fn other_files_are_recognised() {
@@ -38,7 +39,7 @@ fn other_files_are_recognised() {
         let error = load(bytes).err().unwrap();
         assert!(matches!(error, PickleError::NotAPickle { .. }), "{part}: {error}");
         assert!(error.to_string().contains(part), "{part}: {error}");
-        assert!(error.hint().is_some(), "{part}");
+        assert!(!hint(&error).is_empty(), "{part}");
     }
 }
 
@@ -55,7 +56,7 @@ fn joblib_and_torch_objects_are_named() {
         let bytes = [b"\x80", bytes.as_slice()].concat();
         let error = load(&bytes).err().unwrap();
         assert!(error.to_string().contains(&format!("{module}.{name}")), "{error}");
-        assert!(error.hint().unwrap().contains(advice), "{error}: {:?}", error.hint());
+        assert!(hint(&error).contains(advice), "{error}: {}", hint(&error));
     }
 }
 

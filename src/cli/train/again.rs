@@ -137,7 +137,8 @@ pub fn repeat(args: &RepeatArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::at(folder, "the run is not complete").hint(hint));
     };
     let (data, device) = args.place.open(&settings)?;
-    let scratch = tempfile::tempdir().map_err(|error| Failure::new(error.to_string()))?;
+    let scratch =
+        tempfile::tempdir().map_err(|error| Failure::io(&std::env::temp_dir(), "write", &error))?;
     let found = match &*settings.together_with {
         [] => fit(&settings, &data, device, scratch.path(), Start::New)?,
         seeds => {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::chain::chain;
 use crate::cli::{Failure, number, runs, same_file};
 use crate::corpus::SplitName;
 use crate::run::compare::{Comparison, compare as compare_predictions};
@@ -109,8 +110,9 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
 
 fn read(folder: &Path, split: SplitName) -> Result<Vec<Prediction>, Failure> {
     let path = folder.join(folder::PREDICTIONS);
-    let mut rows = predictions::read(&path)
-        .map_err(|error| Failure::at(&path, format!("cannot read predictions: {error}")))?;
+    let mut rows = predictions::read(&path).map_err(|error| {
+        Failure::at(&path, format!("cannot read predictions: {}", chain(&error)))
+    })?;
     for name in predictions::unknown_columns(&path).unwrap_or_default() {
         let path = path.display();
         eprintln!("warning: {path}: column `{name}` is none that `train` writes, and is not used");

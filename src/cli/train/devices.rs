@@ -7,7 +7,7 @@ use clap::Args;
 use tch::Device;
 
 use crate::cli::{Failure, number};
-use crate::train::device::{self, DeviceChoice};
+use crate::train::device::{self, Chosen, DeviceChoice};
 
 /// Which device a command works on.
 #[derive(Args, Clone)]
@@ -57,8 +57,11 @@ impl DeviceArgs {
 impl LibtorchArgs {
     /// Opens a device.
     pub fn open(&self, choice: DeviceChoice) -> Result<Device, Failure> {
-        device::open(choice, self.libtorch.as_deref())
-            .map_err(|error| Failure::new(error.to_string()))
+        let Chosen { device, no_gpu } = device::open(choice, self.libtorch.as_deref())?;
+        if let Some(error) = no_gpu {
+            eprintln!("warning: {}\n  the CPU is used", Failure::from(error).message());
+        }
+        Ok(device)
     }
 }
 
@@ -82,7 +85,7 @@ pub fn devices(args: &DevicesArgs) -> ExitCode {
                 outln!("        by {} ({})", folder.display(), candidate.origin);
             }
         }
-        Err(error) => outln!("cuda    {error}"),
+        Err(error) => outln!("cuda    {}", Failure::from(error).message()),
     }
     ExitCode::SUCCESS
 }

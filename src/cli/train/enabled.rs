@@ -22,8 +22,8 @@ use std::process::{Command, ExitCode};
 
 use clap::Subcommand;
 
+use crate::chain::chain;
 use crate::cli::{Failure, Trainer};
-use crate::train::TrainError;
 use crate::train::memory::{Work, within};
 
 #[derive(Subcommand)]
@@ -72,7 +72,7 @@ fn dispatch(command: TrainerCommand) -> Result<ExitCode, Failure> {
 /// Goes on as the executable beside this one that is linked to libtorch; returns only on failure.
 fn hand_over() -> Result<ExitCode, Failure> {
     use std::os::unix::process::CommandExt;
-    let this = std::env::current_exe().map_err(|error| Failure::new(error.to_string()))?;
+    let this = std::env::current_exe().map_err(|error| Failure::new(chain(&error)))?;
     let trainer = this.with_file_name("almt-data-train");
     let mut command = Command::new(&trainer);
     // How long a thread that waits for others keeps its processor. The default outlasts the turns that
@@ -81,12 +81,6 @@ fn hand_over() -> Result<ExitCode, Failure> {
         command.env("GOMP_SPINCOUNT", "30000");
     }
     let error = command.args(std::env::args_os().skip(1)).exec();
-    Err(Failure::at(&trainer, format!("cannot start the trainer: {error}"))
+    Err(Failure::at(&trainer, format!("cannot start the trainer: {}", chain(&error)))
         .hint("`cargo install --path .` puts it beside `almt-data`; keep the two together"))
-}
-
-impl From<TrainError> for Failure {
-    fn from(error: TrainError) -> Failure {
-        Failure::new(error.to_string())
-    }
 }

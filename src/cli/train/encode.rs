@@ -11,12 +11,13 @@ use ndarray::{Array3, Ix3};
 
 use super::devices::ThreadsArgs;
 use super::suits;
+use crate::chain::chain;
 use crate::cli::form::FormArgs;
 use crate::cli::{Failure, number, progress, same_file, size_on_disk, wrong_call};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::manifest::TextEncoder;
 use crate::corpus::{FeatureBlock, SplitName};
-use crate::pretrained::{DEFAULT_MAX_LEN, FrozenEncoder, Pretrained, PretrainedError, TextSource};
+use crate::pretrained::{DEFAULT_MAX_LEN, FrozenEncoder, Pretrained, TextSource};
 use crate::store::{self, NewText, OutputOptions, Store};
 use crate::words::human_bytes;
 
@@ -62,12 +63,6 @@ pub struct EncodeArgs {
     form: FormArgs,
 }
 
-impl From<PretrainedError> for Failure {
-    fn from(error: PretrainedError) -> Failure {
-        Failure::new(error.to_string())
-    }
-}
-
 /// Encodes one store.
 pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
     let to: &Path = &args.output;
@@ -104,7 +99,9 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
         let kept = (text_source == TextSource::RawText).then(|| tokens.clone());
         let rows = encoder.rows(tokens, args.batch_size as usize, Arc::clone(&advance));
         let id = ColumnKind::TextBert.of(split);
-        let rows = rows.map_err(|error| Failure::at(source.path(), format!("{id}: {error}")))?;
+        let rows = rows.map_err(|error| {
+            Failure::at(source.path(), format!("{id}: {}", chain(&error))).advised(&error)
+        })?;
         let shape = [n_samples, seq_len, encoder.width()];
         let features = FeatureBlock { shape, rows };
         let notes = match n_cut {

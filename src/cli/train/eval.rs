@@ -18,10 +18,10 @@ use crate::run::preset::Preset;
 use crate::run::record::{Evaluation, FittedLength};
 use crate::run::settings::TokenChoice;
 use crate::store::Store;
-use crate::train::TrainError;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
 use crate::train::corrupt::{Corruption, Corruptions};
 use crate::train::run;
+use crate::train::{NetworkError, TrainError};
 
 /// Evaluate a checkpoint on one split of a store
 #[derive(Args)]
@@ -224,7 +224,7 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
         false => predictions::write,
     };
     write(&args.output, scheme, &rows)
-        .map_err(|error| Failure::at(&args.output, format!("cannot write: {error}")))?;
+        .map_err(|error| Failure::io(&args.output, "write", &error))?;
     outln!("{}  {} predictions", args.output.display(), rows.len());
     for (split, lengths, degenerate) in notes {
         print_lengths(split, &lengths);
@@ -249,7 +249,7 @@ fn released(
     let inputs = Inputs(samples.sequences());
     let config = ModelConfig { spec, inputs, bert: None };
     if let Some(problem) = config.problem() {
-        return Err(TrainError::NoModel { problem }.into());
+        return Err(NetworkError::NoModel { problem }.into());
     }
     let store_digest = manifest.digest.clone();
     let tokens = TokenChoice::TextBert;

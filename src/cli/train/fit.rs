@@ -37,7 +37,7 @@ use crate::train::TrainError;
 use crate::train::checkpoint;
 use crate::train::data::{Cache, TrainingSplit};
 use crate::train::device;
-use crate::train::run::{self, Start, TrainingData};
+use crate::train::run::{self, Apart, Start, TrainingData};
 use crate::train::weights;
 
 /// Train a model on a store
@@ -368,6 +368,12 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
         _ => device.is_cuda() && run::problem_together(&settings, &data)?.is_none(),
     };
     if together && let Some(problem) = run::problem_together(&settings, &data)? {
+        let problem = match problem {
+            Apart::TextEncoder => "with `--text bert`, models are trained one at a time",
+            Apart::Patience => "with `--patience`, runs end at different epochs",
+            Apart::Form => "of the forms, only `batched` is for several models",
+            Apart::Model => "this model has no form for several seeds",
+        };
         let problem = format!("`--together always`: {problem}");
         wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, &problem);
     }
@@ -391,8 +397,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     let spread = spread(settings.model(), settings.dataset, &results);
     for (name, write) in SUMMARIES {
         let path = out.join(name);
-        write(&path, &spread)
-            .map_err(|error| Failure::at(&path, format!("cannot write: {error}")))?;
+        write(&path, &spread).map_err(|error| Failure::io(&path, "write", &error))?;
     }
     print_spread(&out, &spread, results.len());
     results.iter().for_each(print_degenerate);

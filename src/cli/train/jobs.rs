@@ -14,6 +14,7 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain::chain;
 use crate::cli::Failure;
 
 /// One run, as a worker is told of it.
@@ -40,12 +41,13 @@ impl Assignment {
     /// it.
     pub fn read() -> Result<Assignment, Failure> {
         let mut line = String::new();
-        let read = io::stdin().read_line(&mut line).map_err(|error| error.to_string());
+        let read = io::stdin().read_line(&mut line).map_err(|error| chain(&error));
         let assignment: Assignment = read
             .and_then(|_| serde_json::from_str(&line).map_err(|error| error.to_string()))
             .map_err(|problem| Failure::new(format!("no run on standard input: {problem}")))?;
-        end_with(assignment.parent)
-            .map_err(|error| Failure::new(format!("cannot follow its parent: {error}")))?;
+        end_with(assignment.parent).map_err(|error| {
+            Failure::new(format!("cannot follow its parent: {}", chain(&error)))
+        })?;
         Ok(assignment)
     }
 }
@@ -77,7 +79,7 @@ pub fn n_threads(n_jobs: usize) -> i32 {
 /// Does runs, at most `n_jobs` at the same time. After one that fails no other begins, but those that
 /// are under way come to their end.
 pub fn run_all(runs: Vec<(PathBuf, Assignment)>, n_jobs: usize) -> Result<(), Failure> {
-    let program = std::env::current_exe().map_err(|error| Failure::new(error.to_string()))?;
+    let program = std::env::current_exe().map_err(|error| Failure::new(chain(&error)))?;
     let mut words = std::env::args_os().skip(1);
     // Directly after the name of the command, where nothing that follows can change its meaning.
     let mut args: Vec<OsString> = words.next().into_iter().collect();
@@ -128,7 +130,7 @@ struct Queue {
 
 /// Has a worker do one run; the error is what it said, or how it ended.
 fn work(command: &mut Command, assignment: &Assignment) -> Result<(), String> {
-    let cannot = |error: io::Error| format!("cannot start its process: {error}");
+    let cannot = |error: io::Error| format!("cannot start its process: {}", chain(&error));
     let command = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut worker = command.spawn().map_err(cannot)?;
     let line = serde_json::to_string(assignment).map_err(|error| error.to_string())?;

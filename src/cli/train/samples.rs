@@ -22,11 +22,11 @@ use crate::run::folder;
 use crate::run::record::FittedLength;
 use crate::run::settings::{FoldChoice, TrainSettings, ValidDraw};
 use crate::store::{Store, StoreError};
-use crate::train::TrainError;
 use crate::train::checkpoint::CheckpointInfo;
 use crate::train::corrupt::{CorruptRows, Corruptions};
 use crate::train::data::{Cache, FeatureRows, TrainingSplit};
 use crate::train::device;
+use crate::train::{DataError, TrainError};
 
 /// Where features lie while they are used.
 #[derive(Args)]
@@ -111,9 +111,8 @@ impl Samples {
         path: &Path,
         fold: usize,
     ) -> Result<(Samples, FoldChoice), Failure> {
-        let failure = |error: PlanError| Failure::new(error.to_string());
-        let plan = SplitPlan::load_for(path, &store.manifest().digest).map_err(failure)?;
-        let rows = plan.rows(fold, store.manifest()).map_err(|error| Failure::at(path, error))?;
+        let plan = SplitPlan::load_for(path, &store.manifest().digest)?;
+        let rows = plan.rows(fold, store.manifest()).map_err(|error| Failure::of(path, &error))?;
         let n_left_out = plan.n_left_out(fold, store.manifest());
         if n_left_out > 0 {
             let path = path.display();
@@ -143,7 +142,7 @@ impl Samples {
     pub fn with_valid_from_train(store: Store, draw: &ValidDraw) -> Result<Samples, Failure> {
         let train = segments_of(&store, &[SplitName::Train])?;
         let shares = [1.0 - draw.fraction, draw.fraction];
-        let failure = |error: PlanError| Failure::at(store.path(), error);
+        let failure = |error: PlanError| Failure::of(store.path(), &error);
         let plan = draw::from_train(store.manifest(), &train, shares, draw.by, draw.seed);
         let rows = plan.and_then(|plan| plan.rows(0, store.manifest())).map_err(failure)?;
         let n = |split| rows.get(&split).map_or(0, Vec::len);
@@ -243,7 +242,7 @@ impl Samples {
         let path = self.store.path();
         let rows = self.rows.get(&split).cloned().unwrap_or_default();
         if rows.is_empty() {
-            return Err(Failure::at(path, TrainError::EmptySplit { split }));
+            return Err(Failure::of(path, &DataError::EmptySplit { split }));
         }
         let mut labels_of = BTreeMap::new();
         for of in SplitName::ALL {
@@ -282,7 +281,7 @@ impl Samples {
             rows = Box::new(CorruptRows { rows, ids, corruptions });
         }
         let loaded = TrainingSplit::new(split, ids, targets, rows, tokens, cache, device)
-            .map_err(|error| Failure::at(path, error))?;
+            .map_err(|error| Failure::of(path, &error))?;
         let lengths = fitted.lengths();
         self.extents.check_cut(&self.store, split, loaded.n_samples(), &lengths)?;
         let labels =
@@ -312,7 +311,7 @@ impl Samples {
                 text_bert
             }
         };
-        let unknown = |cause| Failure::at(self.store.path(), TrainError::Tokens { split, cause });
+        let unknown = |cause| Failure::of(self.store.path(), &DataError::Tokens { split, cause });
         reader.bert.check_tokens(tokens.view()).map_err(unknown)?;
         Ok(tokens)
     }
@@ -323,7 +322,7 @@ impl Samples {
         for of in SplitName::ALL {
             if rows.iter().any(|row| row.split == of) {
                 let texts = self.store.strings(&ColumnKind::RawText.of(of))?;
-                let absent = || Failure::at(self.store.path(), TrainError::NoTexts { split: of });
+                let absent = || Failure::of(self.store.path(), &DataError::NoTexts { split: of });
                 all.insert(of, texts.ok_or_else(absent)?);
             }
         }
@@ -338,12 +337,12 @@ impl Samples {
         fitted: &Fitted,
     ) -> Result<Array3<i32>, Failure> {
         let mut all: BTreeMap<SplitName, Array3<i32>> = BTreeMap::new();
-        let failure = |error: TrainError| Failure::at(self.store.path(), error);
+        let absent = || Failure::of(self.store.path(), &DataError::NoTokens);
         for of in SplitName::ALL {
             if rows.iter().any(|row| row.split == of) {
                 let tokens = self.store.numbers::<i32>(&ColumnKind::TextBert.of(of))?;
                 let tokens = tokens.and_then(|tokens| tokens.into_dimensionality::<Ix3>().ok());
-                all.insert(of, tokens.ok_or_else(|| failure(TrainError::NoTokens))?);
+                all.insert(of, tokens.ok_or_else(absent)?);
             }
         }
         let fit = |(sample_idx, row): (usize, &StoreRow)| {
@@ -352,7 +351,8 @@ impl Samples {
         };
         let rows: Vec<_> = rows.iter().enumerate().map(fit).collect();
         let rows: Vec<_> = rows.iter().map(|row| row.view()).collect();
-        ndarray::stack(Axis(0), &rows).map_err(|error| Failure::at(self.store.path(), error))
+        ndarray::stack(Axis(0), &rows)
+            .map_err(|error| Failure::at(self.store.path(), error.to_string()))
     }
 }
 

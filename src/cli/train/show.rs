@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::chain::chain;
 use crate::run::metrics::MAE;
 use crate::run::record::{EpochRecord, RunResult};
 use crate::run::seeds::Spread;
 use crate::run::settings::TrainSettings;
+use crate::train::TrainError;
 use crate::train::run::Progress;
 
 pub fn print_result(out: &Path, result: &RunResult) {
@@ -99,5 +101,10 @@ impl Progress for Bar {
 
     fn epoch(&mut self, record: &EpochRecord) {
         self.valid_mae = Some(record.valid.get(MAE.id));
+    }
+
+    fn piecewise(&mut self, cause: &TrainError) {
+        let cause = chain(cause);
+        self.bar.suspend(|| eprintln!("warning: steps are done piece by piece: {cause}"));
     }
 }

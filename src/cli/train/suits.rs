@@ -2,6 +2,7 @@
 
 use ndarray::Ix3;
 
+use crate::chain::chain;
 use crate::cli::Failure;
 use crate::corpus::SplitName;
 use crate::corpus::column::ColumnKind;
@@ -40,10 +41,9 @@ pub fn check(
         let id = ColumnKind::TextBert.of(split);
         let tokens = store.numbers::<i32>(&id)?;
         if let Some(tokens) = tokens.and_then(|it| it.into_dimensionality::<Ix3>().ok()) {
-            encoder
-                .config()
-                .check_tokens(tokens.view())
-                .map_err(|error| Failure::at(store.path(), format!("{id}: {error}")))?;
+            encoder.config().check_tokens(tokens.view()).map_err(|error| {
+                Failure::at(store.path(), format!("{id}: {}", chain(&error))).advised(&error)
+            })?;
             let made = made.as_ref().map(|made| made.text_bert.view());
             suits.take_tokens(&judge, tokens.view(), made);
         }

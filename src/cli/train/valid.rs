@@ -6,7 +6,7 @@ use crate::corpus::check::{Finding, Rule, Severity};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::{Modality, SplitName};
 use crate::store::Store;
-use crate::train::TrainError;
+use crate::train::DataError;
 
 /// Rules about which segments are in which split. What is trained on such splits is a model all the same,
 /// and some are meant to be so, or were published so.
@@ -63,7 +63,7 @@ pub fn check(
 
 /// The refusal to train without a training or a validation split.
 pub fn missing_split(store: &Store, split: SplitName) -> Failure {
-    let failure = Failure::at(store.path(), TrainError::EmptySplit { split });
+    let failure = Failure::of(store.path(), &DataError::EmptySplit { split });
     let name = store.path().display();
     match split {
         SplitName::Valid => failure.hint(format!(
@@ -85,10 +85,9 @@ pub fn without_text(store: &Store, chosen: &[Modality], has_text: bool) -> Failu
             .any(|column| store.manifest().column(&column.of(split.name)).is_some())
     });
     if !has_text && has_words {
-        return Failure::at(store.path(), TrainError::NoText);
+        return Failure::of(store.path(), &DataError::NoText);
     }
-    let problem = "the text modality is absent, which every model reads";
-    let failure = Failure::at(store.path(), problem);
+    let failure = Failure::at(store.path(), DataError::NoText.to_string());
     if has_text {
         let others: Vec<&str> = chosen.iter().map(|modality| modality.name()).collect();
         return failure.hint(format!("`--modalities text,{}` has it", others.join(",")));

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::super::Modality;
 use super::super::labels::{Field, LabelRow, LabelTable};
 use super::N_EXAMPLES;
+use crate::advice::{Advice, TableAdvice};
 use crate::words::{count, plural};
 
 /// What of a store was compared with a table of labels. A value counts as compared where both sides
@@ -112,8 +113,8 @@ impl Compared {
         add(&mut self.n_splits, row.split.is_some());
     }
 
-    /// Why nothing was compared; `None` where something was.
-    pub fn problem(&self) -> Option<String> {
+    /// Why nothing was compared, and what to do; `None` where something was.
+    pub fn problem(&self) -> Option<(String, Advice)> {
         let n_by_modality: usize = self.n_labels_by_modality.values().sum();
         if self.n_labels + n_by_modality + self.n_texts + self.n_splits > 0 {
             return None;
@@ -123,24 +124,25 @@ impl Compared {
             self.columns.iter().map(|(field, name)| format!("{field} is column {name}")).collect();
         let columns = columns.join(", ");
         if self.n_segments_found > 0 {
-            return Some(format!(
+            let problem = format!(
                 "{table}: nothing was compared: of {} segments in the table and in the store, \
-                 there is no value on both sides\n  hint: {columns}; `--column label=NAME` says \
-                 another",
+                 there is no value on both sides",
                 count(self.n_segments_found)
-            ));
+            );
+            let field = Field::Label.name();
+            return Some((problem, TableAdvice::OtherColumn { field, columns }.into()));
         }
         let [segments, rows] = &self.examples;
         let mut all: Vec<&str> = self.columns.values().map(String::as_str).collect();
         all.extend(self.unused_columns.iter().map(String::as_str));
-        Some(format!(
+        let problem = format!(
             "{table}: nothing was compared: no row of the table is of a segment of the store, \
-             whose ids are such as {}; those of the table are such as {}\n  hint: the columns are \
-             {}, where {columns}; `--column id=NAME` says another",
+             whose ids are such as {}; those of the table are such as {}",
             segments.join(", "),
-            rows.join(", "),
-            all.join(", ")
-        ))
+            rows.join(", ")
+        );
+        let columns = format!("the columns are {}, where {columns}", all.join(", "));
+        Some((problem, TableAdvice::OtherColumn { field: Field::Id.name(), columns }.into()))
     }
 
     /// What was compared, as lines of text.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Compared, Finding, Severity};
+use crate::advice::Advice;
 
 /// The result for one store, as `validate --json` prints it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -63,11 +64,12 @@ impl Report {
     }
 
     /// Takes over what was compared with the published labels. A store of which nothing was
-    /// compared is not valid: that is what was asked.
-    pub fn compare(&mut self, compared: Compared) {
-        if let Some(problem) = compared.problem() {
+    /// compared is not valid: that is what was asked. `words` makes one text of the problem and of
+    /// what to do.
+    pub fn compare(&mut self, compared: Compared, words: impl Fn(String, &Advice) -> String) {
+        if let Some((problem, advice)) = compared.problem() {
             self.valid = false;
-            self.failure = Some(problem);
+            self.failure = Some(words(problem, &advice));
         }
         self.compared = Some(compared);
     }

@@ -341,21 +341,15 @@ impl Columns {
             return Err(LabelTableError::Headerless {
                 path: path.into(),
                 found: format!("`{}`", cells.join(", ")),
-                call: likely_call(first),
+                columns: likely_columns(first),
             });
         }
-        let (expected, call) = match is_told {
-            true => {
-                let expected = "what a store can be compared with, such as labels";
-                (expected, "--column label=NAME")
-            }
-            false => {
-                let expected = "the id of a segment, or its video and clip";
-                (expected, "--column id=NAME")
-            }
+        let (expected, field) = match is_told {
+            true => ("what a store can be compared with, such as labels", Field::Label),
+            false => ("the id of a segment, or its video and clip", Field::Id),
         };
         let found = self.shown.join(", ");
-        Err(LabelTableError::Column { path: path.into(), expected, found, call })
+        Err(LabelTableError::Column { path: path.into(), expected, found, field })
     }
 }
 
@@ -415,25 +409,26 @@ fn chosen(first: &csv::StringRecord, name: &str, has_header: bool) -> Result<usi
     }
 }
 
-/// What the columns of a table without names may be, for a hint: the first text is an id, or a
-/// video where a whole number follows, and the last number is a label.
-fn likely_call(first: &csv::StringRecord) -> String {
+/// What the columns of a table without names may be, by their numbers, from 1: the first text is an
+/// id, or a video where a whole number follows, and the last number is a label.
+fn likely_columns(first: &csv::StringRecord) -> Vec<(Field, usize)> {
     let is_number = |cell: &str| matches!(cells::number(cell), Ok(Some(_)));
     let place = first.iter().position(|cell| !is_number(cell) && !cell.trim().is_empty());
     let at = |place: usize| place.saturating_add(1);
-    let mut call = match place {
+    let mut columns = match place {
         Some(place)
             if first.get(at(place)).is_some_and(|next| next.trim().parse::<u32>().is_ok()) =>
         {
-            format!("--column video={} --column clip={}", at(place), at(at(place)))
+            vec![(Field::Video, at(place)), (Field::Clip, at(at(place)))]
         }
-        place => format!("--column id={}", at(place.unwrap_or(0))),
+        place => vec![(Field::Id, at(place.unwrap_or(0)))],
     };
     let after = place.map_or(0, at);
     let label = (after..first.len()).rev().find(|place| first.get(*place).is_some_and(is_number));
-    let label = label.filter(|place| *place > after || !call.contains("clip"));
-    call += &format!(" --column label={}", label.map_or(first.len(), at));
-    call
+    let has_clip = columns.len() > 1;
+    let label = label.filter(|place| *place > after || !has_clip);
+    columns.push((Field::Label, label.map_or(first.len(), at)));
+    columns
 }
 
 /// A cell in a message.

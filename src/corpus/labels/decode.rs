@@ -4,75 +4,94 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::LabelTableError;
+use crate::advice::{Advice, TableAdvice};
 use crate::encoding::Encoding;
 
 /// Files that are taken for tables: how they begin, what they are, how a table is made of them.
-const OTHER_KINDS: [(&[u8], &str, &str); 11] = [
+const OTHER_KINDS: [(&[u8], &str, Advice); 11] = [
     (
         b"PK\x03\x04",
         "a zip file, as Excel's .xlsx are",
-        "in Excel, «Save As» with the type «CSV UTF-8» makes a table of text; in Python, \
+        outside(
+            "in Excel, «Save As» with the type «CSV UTF-8» makes a table of text; in Python, \
          `pandas.read_excel(PATH).to_csv(\"labels.csv\", index=False)`",
+        ),
     ),
     (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
         "a workbook of old Excel (.xls)",
-        "in Excel, «Save As» with the type «CSV UTF-8» makes a table of text; in Python, \
+        outside(
+            "in Excel, «Save As» with the type «CSV UTF-8» makes a table of text; in Python, \
          `pandas.read_excel(PATH).to_csv(\"labels.csv\", index=False)`",
+        ),
     ),
     (
         b"PAR1",
         "a Parquet file",
-        "in Python, `pandas.read_parquet(PATH).to_csv(\"labels.csv\", index=False)` makes a table \
+        outside(
+            "in Python, `pandas.read_parquet(PATH).to_csv(\"labels.csv\", index=False)` makes a table \
          of text",
+        ),
     ),
     (
         b"ARROW1",
         "an Arrow or Feather file",
-        "in Python, `pandas.read_feather(PATH).to_csv(\"labels.csv\", index=False)` makes a table \
+        outside(
+            "in Python, `pandas.read_feather(PATH).to_csv(\"labels.csv\", index=False)` makes a table \
          of text",
+        ),
     ),
-    (
-        b"\x89HDF\r\n\x1a\n",
-        "an HDF5 file",
-        "stores to check are named without `--labels`; a table of labels is text, such as \
-         `label.csv`",
-    ),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", Advice::Table(TableAdvice::StoreIsNoTable)),
     (
         b"SQLite format 3\0",
         "an SQLite database",
-        "write the table that has the labels as CSV, with a line of names first",
+        outside("write the table that has the labels as CSV, with a line of names first"),
     ),
-    (b"\x1f\x8b", "a file compressed by gzip", "unpack it with `gunzip`, and name what comes out"),
+    (
+        b"\x1f\x8b",
+        "a file compressed by gzip",
+        outside("unpack it with `gunzip`, and name what comes out"),
+    ),
     (
         b"version https://git-lfs",
         "a Git LFS pointer",
-        "the real file was not fetched: run `git lfs pull` where it came from",
+        outside("the real file was not fetched: run `git lfs pull` where it came from"),
     ),
     (
         b"<",
         "a web page, or XML",
-        "a download that asks to log in leaves such a file; open the link in a browser",
+        outside("a download that asks to log in leaves such a file; open the link in a browser"),
     ),
     (
         b"{",
         "JSON",
-        "in Python, `pandas.read_json(PATH).to_csv(\"labels.csv\", index=False)` makes a table of \
+        outside(
+            "in Python, `pandas.read_json(PATH).to_csv(\"labels.csv\", index=False)` makes a table of \
          text",
+        ),
     ),
     (
         b"[",
         "JSON",
-        "in Python, `pandas.read_json(PATH).to_csv(\"labels.csv\", index=False)` makes a table of \
+        outside(
+            "in Python, `pandas.read_json(PATH).to_csv(\"labels.csv\", index=False)` makes a table of \
          text",
+        ),
     ),
 ];
 
 /// A pickle, by its first two bytes.
-const PICKLE: (&str, &str) = (
+const PICKLE: (&str, Advice) = (
     "a pickle",
-    "labels within a pickle are converted with it; a table of labels is text, such as `label.csv`",
+    outside(
+        "labels within a pickle are converted with it; a table of labels is text, such as \
+         `label.csv`",
+    ),
 );
+
+const fn outside(words: &'static str) -> Advice {
+    Advice::Outside(Cow::Borrowed(words))
+}
 
 /// The text of a table, without a byte order mark.
 ///
@@ -83,16 +102,18 @@ pub(super) fn text<'a>(
     path: &Path,
     told: Option<Encoding>,
 ) -> Result<Cow<'a, str>, LabelTableError> {
-    let kind = |what, hint| LabelTableError::Kind { path: path.into(), what, hint };
+    let kind =
+        |what, advice| LabelTableError::Kind { path: path.into(), what, advice: Box::new(advice) };
     let start = bytes.trim_ascii_start();
-    if let Some((_, what, hint)) = OTHER_KINDS.iter().find(|(magic, ..)| start.starts_with(magic)) {
-        return Err(kind(what, hint));
+    if let Some((_, what, advice)) = OTHER_KINDS.iter().find(|(magic, ..)| start.starts_with(magic))
+    {
+        return Err(kind(what, advice.clone()));
     }
     if matches!(bytes, [0x80, 2..=5, ..]) {
         return Err(kind(PICKLE.0, PICKLE.1));
     }
     if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
-        return Err(kind("text in UTF-32", "save it as UTF-8"));
+        return Err(kind("text in UTF-32", outside("save it as UTF-8")));
     }
     let (marked, rest) = byte_order_mark(bytes);
     if let (Some(expected), Some(found)) = (told, marked)
@@ -130,16 +151,14 @@ fn wrong(
     likely: Encoding,
 ) -> LabelTableError {
     let fits = likely != expected && likely.decode(bytes).is_ok();
-    let (looks, hint) = match fits {
+    let (looks, advice) = match fits {
         true => (
             format!("they look like {likely}"),
-            format!("`--text-encoding {}` reads the table so", likely.label()),
+            TableAdvice::DecodeTable { encoding: likely.label().to_owned() },
         ),
-        false => (
-            "no encoding that is tried fits the whole file".to_owned(),
-            "mend that line, or save the table as UTF-8; `--text-encoding NAME` says an encoding"
-                .to_owned(),
-        ),
+        false => {
+            ("no encoding that is tried fits the whole file".to_owned(), TableAdvice::MendTable)
+        }
     };
     let before = expected.decode_lossy(bytes.get(..place).unwrap_or(bytes)).0;
     LabelTableError::Encoding {
@@ -147,7 +166,7 @@ fn wrong(
         line: line_of(before.as_bytes(), before.len()),
         expected,
         looks,
-        hint,
+        advice,
     }
 }
 

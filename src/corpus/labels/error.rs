@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 
 use super::columns::Field;
+use crate::advice::{Advice, Advise, TableAdvice};
+use crate::chain::tried;
 use crate::encoding::Encoding;
 
 /// Why a table of labels was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelTableError {
     /// The file system refused.
-    #[error("{path}: cannot read: {cause}")]
+    #[error("{path}{}", tried("read", cause))]
     Io {
         /// The file.
         path: PathBuf,
         /// The system's answer.
+        #[source]
         cause: std::io::Error,
     },
     /// The file is something else.
@@ -24,7 +27,7 @@ pub enum LabelTableError {
         /// What it is.
         what: &'static str,
         /// How a table is made of it.
-        hint: &'static str,
+        advice: Box<Advice>,
     },
     /// Far more bytes than any table of labels has.
     #[error("{path}: not a table of labels: {found} bytes, the limit is {limit}")]
@@ -48,7 +51,7 @@ pub enum LabelTableError {
         /// What they look like, in words.
         looks: String,
         /// What to do.
-        hint: String,
+        advice: TableAdvice,
     },
     /// The encoding that was asked for is not that of the file.
     #[error("{path}: begins with the byte order mark of {found}, and not with {expected}")]
@@ -95,8 +98,8 @@ pub enum LabelTableError {
         path: PathBuf,
         /// The first line.
         found: String,
-        /// The options that would say what the columns are.
-        call: String,
+        /// What the columns may be, by their numbers, from 1.
+        columns: Vec<(Field, usize)>,
     },
     /// No column tells which segment a row is of, or none is there to be compared.
     #[error("{path}: no column is known to be {expected}: found {found}")]
@@ -107,8 +110,8 @@ pub enum LabelTableError {
         expected: &'static str,
         /// The header.
         found: String,
-        /// The options that would say it.
-        call: &'static str,
+        /// What a column would have to be.
+        field: Field,
     },
     /// Two columns that can be the same.
     #[error("{path}: {found} can each be the {field}")]
@@ -123,7 +126,7 @@ pub enum LabelTableError {
         first: String,
     },
     /// A column that was named and is not there, or is named for two things.
-    #[error("{path}: `--column {choice}`: {problem}")]
+    #[error("{path}: the choice of column `{choice}`: {problem}")]
     Choice {
         /// The file.
         path: PathBuf,
@@ -146,7 +149,7 @@ pub enum LabelTableError {
         /// What stands there.
         found: String,
         /// What to do, where that is known.
-        hint: Option<&'static str>,
+        advice: Option<TableAdvice>,
     },
     /// The same segment twice.
     #[error("{path}: line {line}: segment `{id}` appears a second time, first in line {first}")]
@@ -162,46 +165,33 @@ pub enum LabelTableError {
     },
 }
 
-impl LabelTableError {
-    /// What the owner of the table can do, if that is known.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            LabelTableError::Io { .. } => return None,
-            LabelTableError::Kind { hint, .. } => (*hint).into(),
-            LabelTableError::Size { .. } => {
-                "name the table itself; those of all known datasets have a few MB".into()
+impl Advise for LabelTableError {
+    fn advice(&self) -> Vec<Advice> {
+        let advice = match self {
+            LabelTableError::Io { .. } => return Vec::new(),
+            LabelTableError::Kind { advice, .. } => return vec![(**advice).clone()],
+            LabelTableError::Field { advice, .. } => {
+                return advice.iter().map(|advice| advice.clone().into()).collect();
             }
-            LabelTableError::Encoding { hint, .. } => hint.clone(),
-            LabelTableError::ByteOrderMark { .. } => {
-                "without `--text-encoding` the table is read as it says".into()
-            }
-            LabelTableError::Empty { .. } => "save the table again; nothing was compared".into(),
-            LabelTableError::Quote { .. } => {
-                "close the quotes, or write each quote within a text twice, as CSV asks".into()
-            }
-            LabelTableError::Fields { .. } => "a text or number that has the separator in it \
-                 stands in quotes; columns are separated by `,`, `;` or tabs"
-                .into(),
-            LabelTableError::Headerless { call, .. } => {
-                format!("say which column is which, counted from 1, such as `{call}`")
-            }
-            LabelTableError::Column { call, .. } => format!(
-                "`{call}` says which it is; NAME may also be the number of the column, from 1; \
-                 what a column can be: {}",
-                Field::ALL.map(Field::name).join(", ")
+            LabelTableError::Encoding { advice, .. } => advice.clone(),
+            LabelTableError::Size { .. } => TableAdvice::NameTable,
+            LabelTableError::ByteOrderMark { .. } => TableAdvice::TableKnowsEncoding,
+            LabelTableError::Empty { .. } => TableAdvice::SaveTable,
+            LabelTableError::Quote { .. } => TableAdvice::CloseQuotes,
+            LabelTableError::Fields { .. } => TableAdvice::QuoteField,
+            LabelTableError::Headerless { columns, .. } => TableAdvice::SayColumns(
+                columns.iter().map(|(field, number)| (field.name(), *number)).collect(),
             ),
+            LabelTableError::Column { field, .. } => TableAdvice::SayColumn {
+                field: field.name(),
+                fields: Field::ALL.map(Field::name).into(),
+            },
             LabelTableError::Ambiguous { field, first, .. } => {
-                format!("say which it is, such as `--column {field}={first}`")
+                TableAdvice::ChooseColumn { field: field.to_string(), column: first.clone() }
             }
-            LabelTableError::Choice { .. } => {
-                "the call is `--column FIELD=NAME`, where NAME is in the first line of the table \
-                 or a number from 1"
-                    .into()
-            }
-            LabelTableError::Field { hint, .. } => return hint.map(Into::into),
-            LabelTableError::Twice { .. } => {
-                "a table has one row for each segment: remove one of the two".into()
-            }
-        })
+            LabelTableError::Choice { .. } => TableAdvice::FormOfColumn,
+            LabelTableError::Twice { .. } => TableAdvice::RemoveRow,
+        };
+        vec![advice.into()]
     }
 }

@@ -26,6 +26,7 @@ pub use error::LabelTableError;
 
 use super::segment::{clip_of, video_of};
 use super::{Modality, SplitName};
+use crate::advice::TableAdvice;
 use crate::encoding::Encoding;
 use cells::{Cell, Point};
 use columns::Columns;
@@ -304,7 +305,7 @@ impl Reading<'_> {
                 return Err(Line { reading: self, record }.wrong(
                     *place,
                     "decimals as in the lines before, which have the other of point and comma",
-                    Some("write all numbers of the column alike"),
+                    Some(TableAdvice::WriteAlike),
                 ));
             }
         }
@@ -364,14 +365,9 @@ impl<'a> Line<'a> {
     fn name(&self, place: usize) -> Result<&'a str, LabelTableError> {
         match self.text(place) {
             "" => Err(self.wrong(place, "what names a segment", None)),
-            name if cells::is_formula_error(name) => Err(self.wrong(
-                place,
-                "what names a segment",
-                Some(
-                    "a spreadsheet took an id that begins with `-` or `=` for a formula: import the \
-                     original table with that column as text",
-                ),
-            )),
+            name if cells::is_formula_error(name) => {
+                Err(self.wrong(place, "what names a segment", Some(TableAdvice::ImportAsText)))
+            }
             name => Ok(name),
         }
     }
@@ -381,24 +377,24 @@ impl<'a> Line<'a> {
         place: usize,
         numbers: &mut Vec<(usize, Cell)>,
     ) -> Result<Option<f32>, LabelTableError> {
-        let hint = "`--column label=NAME` says which column has the labels, `--column label=` that none has";
+        let advice = TableAdvice::OtherColumnOrNone { field: "label", what: "labels" };
         let found = cells::number(self.text(place))
-            .map_err(|()| self.wrong(place, "a number", Some(hint)))?;
+            .map_err(|()| self.wrong(place, "a number", Some(advice)))?;
         numbers.extend(found.map(|cell| (place, cell)));
         Ok(found.map(|cell| cell.value))
     }
 
     fn split(&self, place: usize) -> Result<Option<SplitName>, LabelTableError> {
-        let hint = "`--column split=NAME` says which column has the splits, `--column split=` that none has";
+        let advice = TableAdvice::OtherColumnOrNone { field: "split", what: "splits" };
         cells::split(self.text(place))
-            .map_err(|()| self.wrong(place, "train, valid or test", Some(hint)))
+            .map_err(|()| self.wrong(place, "train, valid or test", Some(advice)))
     }
 
     fn wrong(
         &self,
         place: usize,
         expected: &'static str,
-        hint: Option<&'static str>,
+        advice: Option<TableAdvice>,
     ) -> LabelTableError {
         LabelTableError::Field {
             path: self.reading.path.into(),
@@ -406,7 +402,7 @@ impl<'a> Line<'a> {
             column: self.reading.columns.name(place).into(),
             expected,
             found: columns::shortened(self.text(place)),
-            hint,
+            advice,
         }
     }
 

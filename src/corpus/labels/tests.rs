@@ -1,6 +1,7 @@
 //! Tables as people have them: read, or refused with the place and what to do.
 
 use super::*;
+use crate::advice::Advise;
 
 fn read(text: &str) -> Result<LabelTable, LabelTableError> {
     read_as(text.as_bytes(), &[], None)
@@ -16,6 +17,10 @@ fn read_as(
         encoding: encoding.map(|name| name.parse().unwrap()),
     };
     LabelTable::parse(bytes, Path::new("label.csv"), &options)
+}
+
+fn hint(error: &LabelTableError) -> Option<String> {
+    error.advice().first().map(crate::cli::hint)
 }
 
 /// Id, label, text and split of a row.
@@ -83,12 +88,12 @@ fn what_can_be_two_things_is_refused_until_it_is_said() {
         error.to_string(),
         "label.csv: columns `label` and `sentiment` can each be the label"
     );
-    assert_eq!(error.hint().unwrap(), "say which it is, such as `--column label=label`");
+    assert_eq!(hint(&error).unwrap(), "say which it is, such as `--column label=label`");
     let table = read_as(text.as_bytes(), &["label=sentiment"], None).unwrap();
     assert_eq!(rows(&table)[0].1, Some(2.4));
     assert_eq!(table.unused_columns(), ["`label`"]);
     let error = read("id,label,label\na_1,0,2.4\n").unwrap_err();
-    assert!(error.hint().unwrap().contains("--column label=2"), "{error:?}");
+    assert!(hint(&error).unwrap().contains("--column label=2"), "{error:?}");
     let table = read_as(b"id,label,label\na_1,0,2.4\n", &["label=3"], None).unwrap();
     assert_eq!(rows(&table)[0].1, Some(2.4));
 }
@@ -99,7 +104,7 @@ fn tables_without_names_are_read_by_numbers_of_columns() {
     let error = read(text).unwrap_err();
     assert!(error.to_string().contains("the first line is `1.5, 2.5, Tax0, 1, 2.4`"), "{error}");
     let call = "--column video=3 --column clip=4 --column label=5";
-    assert!(error.hint().unwrap().ends_with(&format!("`{call}`")), "{:?}", error.hint());
+    assert!(hint(&error).unwrap().ends_with(&format!("`{call}`")), "{:?}", hint(&error));
     let choices = ["video=3", "clip=4", "label=5"];
     let table = read_as(text.as_bytes(), &choices, None).unwrap();
     assert_eq!(
@@ -109,7 +114,7 @@ fn tables_without_names_are_read_by_numbers_of_columns() {
     // One line is data too, and names that count from 0 are names.
     assert_eq!(read_as(b"a_1,2.4\n", &["id=1", "label=2"], None).unwrap().len(), 1);
     let error = read("a_1,hello,2.4\n").unwrap_err();
-    assert!(error.hint().unwrap().ends_with("`--column id=1 --column label=3`"));
+    assert!(hint(&error).unwrap().ends_with("`--column id=1 --column label=3`"));
     let table = read_as(b"0,1\na_1,2.4\n", &["id=0", "label=1"], None).unwrap();
     assert_eq!(rows(&table), [("a_1", Some(2.4), None, None)]);
 }
@@ -138,7 +143,7 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
         message("id;label\na_1;1,5\nb_1;1.5\n").contains("line 3, column `label`: expected dec")
     );
     let found = read_as(b"id,label\na_1,1\n", &["label=lable"], None).unwrap_err().to_string();
-    assert!(found.contains("`--column label=lable`: there is no such column"), "{found}");
+    assert!(found.contains("column `label=lable`: there is no such column"), "{found}");
     assert!(found.ends_with("is `label` meant?"), "{found}");
     assert!("lable=x".parse::<ColumnChoice>().unwrap_err().ends_with("is `label` meant?"));
 }
@@ -171,12 +176,12 @@ fn encodings_are_told_by_the_file_or_refused_with_line_and_option() {
     let error = read_as(gbk, &[], None).unwrap_err();
     let expected = "label.csv: line 3: bytes that are not UTF-8: they look like GBK";
     assert_eq!(error.to_string(), expected);
-    assert_eq!(error.hint().unwrap(), "`--text-encoding gbk` reads the table so");
+    assert_eq!(hint(&error).unwrap(), "`--text-encoding gbk` reads the table so");
     assert_eq!(texts(read_as(gbk, &[], Some("gbk")).unwrap()), ["ok", "我不太喜欢"]);
     let error = read_as(b"id,label\na_1,1\nb\xff_1,2\n", &[], Some("gbk")).unwrap_err().to_string();
     assert!(error.starts_with("label.csv: line 3: bytes that are not GBK"), "{error}");
     let error = read_as(&utf16, &[], None).unwrap_err();
-    assert!(error.hint().unwrap().contains("--text-encoding utf-16le"), "{error}");
+    assert!(hint(&error).unwrap().contains("--text-encoding utf-16le"), "{error}");
     assert_eq!(read_as(&utf16, &[], Some("utf-16le")).unwrap().len(), 2);
     let error = read_as(&marked, &[], Some("gbk")).unwrap_err().to_string();
     assert!(error.contains("byte order mark of UTF-16LE, and not with GBK"), "{error}");
@@ -196,7 +201,7 @@ fn files_of_other_kinds_are_named() {
     ] {
         let error = read_as(bytes, &[], None).unwrap_err();
         assert!(error.to_string().contains(what), "{error}");
-        assert!(error.hint().is_some());
+        assert!(hint(&error).is_some());
     }
 }
 

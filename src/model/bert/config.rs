@@ -3,6 +3,8 @@
 use ndarray::{ArrayView3, Axis};
 use serde::{Deserialize, Serialize};
 
+use crate::advice::{Advice, Advise, TrainerAdvice};
+
 /// The function between the two halves of a feed-forward block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -186,9 +188,7 @@ pub enum TokenError {
     },
     /// There is no embedding for it.
     #[error(
-        "{what} {id} in sample {sample_idx}, step {step}: the encoder knows 0 to {last}\n  hint: \
-         the tokens were made with the vocabulary of another encoder; `--text-from raw_text` makes \
-         them anew",
+        "{what} {id} in sample {sample_idx}, step {step}: the encoder knows 0 to {last}",
         last = .n_known - 1
     )]
     Unknown {
@@ -203,4 +203,13 @@ pub enum TokenError {
         /// How many there are.
         n_known: i64,
     },
+}
+
+impl Advise for TokenError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            TokenError::Unknown { .. } => vec![TrainerAdvice::MakeTokensAnew.into()],
+            TokenError::Length { .. } => Vec::new(),
+        }
+    }
 }

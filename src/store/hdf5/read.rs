@@ -9,6 +9,7 @@ use ::hdf5::{Dataset, File};
 use ndarray::{Array1, Array2, Array3};
 
 use super::{SEAL, SEAL_ATTRIBUTE, SEAL_LEN};
+use crate::chain::Said;
 use crate::corpus::column::{Column, Dtype};
 use crate::corpus::manifest::Manifest;
 use crate::map::Bytes;
@@ -55,7 +56,7 @@ impl Hdf5Reader {
         }
         let file = File::open(path).map_err(|error| match cut(path) {
             Some((found, expected)) => StoreError::Cut { path: path.into(), found, expected },
-            None => hdf5_error(path, "the file", &error),
+            None => StoreError::Locked { path: path.into(), cause: Said(error.to_string()) },
         })?;
         check_version(path, &file)?;
         let manifest = read_manifest(path, &file)?;
@@ -201,7 +202,8 @@ fn dtype_of(dataset: &Dataset) -> Option<Dtype> {
 }
 
 fn hdf5_error(path: &Path, place: &str, error: &::hdf5::Error) -> StoreError {
-    StoreError::Hdf5 { path: path.into(), place: place.into(), cause: error.to_string() }
+    let cause = Said(error.to_string());
+    StoreError::Hdf5 { path: path.into(), place: place.into(), is_written: false, cause }
 }
 
 fn check_signature(path: &Path) -> Result<(), StoreError> {

@@ -12,18 +12,21 @@ use super::source::Tree;
 /// `run` and `model` use files of each other that hold data only: a run names its model's configuration
 /// and form, and the listing of models shows their presets. What computes stays out of `run`.
 pub const LAYERS: &[(&str, &[&str])] = &[
-    ("container", &["map", "signature", "words"]),
-    ("corpus", &["encoding", "name", "overflow", "seed", "words"]),
-    ("export", &["corpus", "pickle::writer", "store"]),
-    ("ingest", &["corpus", "encoding", "name", "overflow", "pickle"]),
-    ("model", &["corpus", "name", "native", "run::preset", "seed"]),
+    ("advice", &["limit"]),
+    ("container", &["advice", "limit", "map", "signature", "words"]),
+    ("corpus", &["advice", "chain", "encoding", "name", "overflow", "seed", "words"]),
+    ("export", &["advice", "corpus", "pickle::writer", "store"]),
+    ("ingest", &["advice", "corpus", "encoding", "name", "overflow", "pickle"]),
+    ("model", &["advice", "corpus", "name", "native", "run::preset", "seed"]),
     ("native", &["caught"]),
     ("paper", &["corpus"]),
-    ("pickle", &["map", "overflow", "signature", "tree", "words"]),
+    ("pickle", &["advice", "chain", "limit", "map", "overflow", "signature", "tree", "words"]),
     (
         "pretrained",
         &[
+            "advice",
             "caught",
+            "chain",
             "corpus",
             "map",
             "model::bert",
@@ -33,7 +36,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "overflow",
         ],
     ),
-    ("report", &["corpus", "mean", "paper", "run", "store"]),
+    ("report", &["advice", "corpus", "mean", "paper", "run", "store"]),
     (
         "reproduce",
         &[
@@ -55,6 +58,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
+            "advice",
             "corpus",
             "export::tables",
             "mean",
@@ -66,12 +70,28 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "seed",
         ],
     ),
-    ("signature", &["map"]),
-    ("store", &["corpus", "map", "name", "overflow", "publish", "signature", "tree", "words"]),
+    ("signature", &["advice", "map"]),
+    (
+        "store",
+        &[
+            "advice",
+            "chain",
+            "corpus",
+            "map",
+            "name",
+            "overflow",
+            "publish",
+            "signature",
+            "tree",
+            "words",
+        ],
+    ),
     (
         "train",
         &[
+            "advice",
             "caught",
+            "chain",
             "corpus",
             "model",
             "name",

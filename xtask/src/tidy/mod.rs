@@ -7,6 +7,7 @@ mod cycles;
 mod layers;
 mod names;
 mod source;
+mod speech;
 mod text;
 
 use std::fs;
@@ -34,10 +35,12 @@ pub fn tidy() -> Result<(), String> {
     let files = files()?;
     let mut findings = text::check(&files);
     let sources = files.iter().filter(|(path, _)| source::is_module(path));
-    let tree = Tree::parse(sources.map(|(path, text)| (path.as_str(), text.as_str())))?;
+    let sources = sources.map(|(path, text)| (path.as_str(), text.as_str()));
+    let tree = Tree::parse(sources.clone())?;
     findings.extend(cycles::check(&tree, cycles::KNOWN));
     findings.extend(layers::check(&tree, layers::LAYERS));
     findings.extend(names::check(&tree, names::KNOWN));
+    findings.extend(speech::check(sources, speech::KNOWN)?);
     findings.sort();
     for Finding { file, line, problem } in &findings {
         println!("{file}:{line}: {problem}");

@@ -421,7 +421,7 @@ fn module_path(file: &str) -> Path {
     path
 }
 
-fn line(span: Span) -> usize {
+pub fn line(span: Span) -> usize {
     span.start().line
 }
 
@@ -431,7 +431,7 @@ fn is_camel(name: &str) -> bool {
 }
 
 /// Whether code is compiled for tests only: `#[cfg(test)]`, `#[cfg(all(test, ..))]`.
-fn is_test(attributes: &[syn::Attribute]) -> bool {
+pub fn is_test(attributes: &[syn::Attribute]) -> bool {
     fn names(tokens: TokenStream, found: &mut Vec<String>) {
         for token in tokens {
             match token {
@@ -452,7 +452,7 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
-fn attributes(item: &syn::Item) -> &[syn::Attribute] {
+pub fn attributes(item: &syn::Item) -> &[syn::Attribute] {
     match item {
         syn::Item::Const(item) => &item.attrs,
         syn::Item::Enum(item) => &item.attrs,

@@ -1,0 +1,56 @@
+//! Why training came to nothing.
+
+use crate::advice::{Advice, Advise, TrainerAdvice};
+
+/// Why training came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// The loss is no number any more.
+    #[error(
+        "the training loss became {loss} in epoch {epoch}, step {step}, with segments {}",
+        few(ids)
+    )]
+    Diverged {
+        /// Counted from 1.
+        epoch: usize,
+        /// Counted from 1 in each epoch.
+        step: usize,
+        /// NaN or infinite.
+        loss: f32,
+        /// The step's segments.
+        ids: Vec<String>,
+    },
+    /// Not a metric to select by.
+    #[error("`{name}` is none of the metrics of this dataset: {}", names.join(", "))]
+    Metric {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        names: Vec<&'static str>,
+    },
+    /// No epoch had a validation error that is a number.
+    #[error("no validation error in {epochs} epochs was a number")]
+    NothingSelected {
+        /// Number of epochs.
+        epochs: usize,
+    },
+}
+
+impl Advise for FitError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            FitError::Diverged { .. } => vec![TrainerAdvice::LowerRate.into()],
+            FitError::Metric { .. } | FitError::NothingSelected { .. } => Vec::new(),
+        }
+    }
+}
+
+/// The first of some ids.
+fn few(ids: &[String]) -> String {
+    const N_SHOWN: usize = 4;
+    let shown = ids.iter().take(N_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match ids.len().saturating_sub(N_SHOWN) {
+        0 => shown,
+        n_more => format!("{shown} and {n_more} more"),
+    }
+}

@@ -1,0 +1,189 @@
+//! The library says what is wrong and what can be done, and only `cli` talks: it knows the options,
+//! and it prints.
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::visit::{self, Visit};
+
+use super::Finding;
+use super::source::{attributes, is_module, is_test, line};
+
+/// Files with options in texts that are data: rules with the advice that the documentation lists,
+/// and notes that stores keep. Sorted.
+pub const KNOWN: &[&str] =
+    &["src/corpus/check/rule.rs", "src/ingest/extent.rs", "src/ingest/texts.rs"];
+
+/// What a text of the library must not have; the first is split, so that no search finds it here.
+const WORDS: [(&str, &str); 2] = [(concat!("hi", "nt:"), "a hint"), ("`--", "an option")];
+
+const PRINTING: [&str; 4] = ["print", "println", "eprint", "eprintln"];
+
+/// Checks path and text of every file of the library outside `cli`.
+pub fn check<'a>(
+    files: impl Iterator<Item = (&'a str, &'a str)>,
+    known: &[&str],
+) -> Result<Vec<Finding>, String> {
+    let table = "xtask/src/tidy/speech.rs";
+    let mut findings = Vec::new();
+    let mut needed = Vec::new();
+    for (file, text) in files {
+        let is_library = is_module(file) && !file.starts_with("src/cli/");
+        if !is_library || file.ends_with("/tests.rs") {
+            continue;
+        }
+        let syntax = syn::parse_file(text)
+            .map_err(|error| format!("{file}:{}: {error}", line(error.span())))?;
+        let mut listener = Listener { file, findings: Vec::new(), has_words: false };
+        listener.visit_file(&syntax);
+        if listener.has_words && known.contains(&file) {
+            needed.push(file);
+            listener.findings.retain(|finding| !finding.problem.starts_with("a text"));
+        }
+        findings.extend(listener.findings);
+    }
+    for file in known.iter().filter(|file| !needed.contains(file)) {
+        let problem = format!("`{file}` has no text with an option any more: remove it here");
+        findings.push(Finding::new(table, 1, problem));
+    }
+    if !known.is_sorted() {
+        findings.push(Finding::new(table, 1, "`KNOWN` is not sorted: sort it"));
+    }
+    Ok(findings)
+}
+
+/// Collects what one file says.
+struct Listener<'a> {
+    file: &'a str,
+    findings: Vec<Finding>,
+    has_words: bool,
+}
+
+impl Listener<'_> {
+    fn text(&mut self, literal: &syn::LitStr) {
+        let text = literal.value();
+        for (word, what) in WORDS.iter().filter(|(word, _)| text.contains(word)) {
+            self.has_words = true;
+            let problem = format!(
+                "a text has `{word}`, {what}: return it as an `Advice`, or word it in `src/cli`"
+            );
+            self.findings.push(Finding::new(self.file, line(literal.span()), problem));
+        }
+    }
+
+    /// The texts in what a macro or an attribute is given, and the macros that it calls.
+    fn tokens(&mut self, tokens: &TokenStream) {
+        let mut before: Option<proc_macro2::Ident> = None;
+        for token in tokens.clone() {
+            match &token {
+                TokenTree::Group(group) => self.tokens(&group.stream()),
+                TokenTree::Literal(literal) => {
+                    if let Ok(literal) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
+                        let span = token.span();
+                        self.text(&syn::LitStr::new(&literal.value(), span));
+                    }
+                }
+                TokenTree::Punct(mark) if mark.as_char() == '!' => {
+                    if let Some(name) = &before {
+                        self.call(name);
+                    }
+                }
+                TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+            }
+            before = match token {
+                TokenTree::Ident(name) => Some(name),
+                _ => None,
+            };
+        }
+    }
+
+    fn call(&mut self, name: &proc_macro2::Ident) {
+        if PRINTING.iter().any(|printing| name == printing) {
+            let problem =
+                format!("`{name}!` prints: return what it says, and print it in `src/cli`");
+            self.findings.push(Finding::new(self.file, line(name.span()), problem));
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Listener<'_> {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        if !is_test(attributes(item)) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_impl_item(&mut self, item: &'ast syn::ImplItem) {
+        if !matches!(item, syn::ImplItem::Fn(function) if is_test(&function.attrs)) {
+            visit::visit_impl_item(self, item);
+        }
+    }
+
+    // Comments may say what they like.
+    fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
+        if !attribute.path().is_ident("doc") {
+            visit::visit_attribute(self, attribute);
+        }
+    }
+
+    fn visit_meta_list(&mut self, list: &'ast syn::MetaList) {
+        self.tokens(&list.tokens);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        if let Some(name) = call.path.segments.last() {
+            self.call(&name.ident);
+        }
+        self.tokens(&call.tokens);
+    }
+
+    fn visit_lit_str(&mut self, literal: &'ast syn::LitStr) {
+        self.text(literal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn n_findings(file: &str, text: &str, known: &[&str]) -> usize {
+        check([(file, text)].into_iter(), known).unwrap().len()
+    }
+
+    #[test]
+    fn options_in_texts_of_the_library_are_found() {
+        for text in [
+            "fn f() -> &'static str { \"`--force` does it\" }",
+            "#[derive(Error)] enum E { #[error(\"no\\n  hint: yes\")] A }",
+            "fn f() -> String { format!(\"{}: add `--x`\", 1) }",
+            "impl A { fn f() { g(\"`--x`\") } }",
+        ] {
+            assert_eq!(n_findings("src/a.rs", text, &[]), 1, "{text}");
+            assert_eq!(n_findings("src/cli/a.rs", text, &[]), 0, "{text}");
+            assert_eq!(n_findings("src/a.rs", text, &["src/a.rs"]), 0, "{text}");
+        }
+        for text in [
+            "/// Whether `--x` is given; hint: no.\nfn f() {}",
+            "fn f() -> &'static str { \"a -- b\" }",
+            "#[cfg(test)] mod tests { fn f() { g(\"`--x`\") } }",
+        ] {
+            assert_eq!(n_findings("src/a.rs", text, &[]), 0, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_library_that_prints_is_found() {
+        for call in ["println!(\"x\")", "std::eprintln!()", "assert!({ print!(\"x\"); true })"] {
+            let text = format!("fn f() {{ {call}; }}");
+            assert_eq!(n_findings("src/a/b.rs", &text, &[]), 1, "{call}");
+            assert_eq!(n_findings("src/cli/b.rs", &text, &[]), 0, "{call}");
+            assert_eq!(n_findings("src/main.rs", &text, &[]), 0, "{call}");
+        }
+        assert_eq!(n_findings("src/a.rs", "fn f() { writeln!(o, \"x\") }", &[]), 0);
+    }
+
+    #[test]
+    fn a_file_is_known_as_long_as_it_has_such_texts() {
+        assert_eq!(n_findings("src/a.rs", "fn f() {}", &["src/a.rs"]), 1);
+        let prints = "fn f() { println!(\"`--x`\") }";
+        assert_eq!(n_findings("src/a.rs", prints, &["src/a.rs"]), 1);
+    }
+}
