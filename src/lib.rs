@@ -14,6 +14,7 @@
 //!   -> corpus::  splits, segments, feature blocks, labels, bins, checks, manifest (still lazy)
 //!   -> store::   HDF5 file or Arrow folder; one pass copies, checks, summarises and checksums
 //!   -> export::  the same content in the forms that other programs read
+//!   -> trainer:: which samples of a store a run reads, and with which settings
 //!   -> train::   batches on the device -> model:: -> metrics -> checkpoint
 //!   -> run::     the run folder: settings, epochs, predictions, result, metrics
 //!   -> report::  one HTML page about runs
@@ -65,5 +66,7 @@ pub mod signature;
 pub mod store;
 #[cfg(feature = "train")]
 pub mod train;
+#[cfg(feature = "train")]
+pub mod trainer;
 pub mod tree;
 mod words;

@@ -97,8 +97,8 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
     let shares = args.ratio.as_ref().map(|Shares(shares)| shares.as_slice());
     let wrong = |problem| wrong_call::<SplitArgs>(CALL, ErrorKind::WrongNumberOfValues, problem);
     let segments = match &args.from {
-        Some(_) => segments_of(&store, &[SplitName::Train])?,
-        None => segments_of(&store, &SplitName::ALL)?,
+        Some(_) => store.drawable(&[SplitName::Train])?,
+        None => store.drawable(&SplitName::ALL)?,
     };
     let plan = match (args.k_fold, shares, &args.from_manifest) {
         (Some(k), ..) => draw::k_fold(manifest, &segments, k.into(), args.by, args.seed),
@@ -136,19 +136,8 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
     publish::write(&args.output, format!("{json}\n").as_bytes())
         .map_err(|error| Failure::io(&args.output, "write", &error))?;
     outln!("{}", args.output.display());
-    print(&plan, &segments_of(&store, &SplitName::ALL)?);
+    print(&plan, &store.drawable(&SplitName::ALL)?);
     Ok(ExitCode::SUCCESS)
-}
-
-/// The segments of some splits, in order.
-pub(super) fn segments_of(store: &Store, names: &[SplitName]) -> Result<Vec<Drawable>, Failure> {
-    let mut segments = Vec::new();
-    for split in store.manifest().splits.iter().filter(|split| names.contains(&split.name)) {
-        let labels = store.needed_labels(split.name)?;
-        let rows = split.ids.iter().zip(labels);
-        segments.extend(rows.map(|(id, label)| Drawable { id: id.clone(), label }));
-    }
-    Ok(segments)
 }
 
 /// Size and mean label of each split of each fold.

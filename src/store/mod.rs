@@ -50,6 +50,7 @@ mod copy;
 mod cursor;
 mod describe;
 mod digest;
+mod drawable;
 mod form;
 mod hdf5;
 mod labels;

@@ -103,6 +103,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "words",
         ],
     ),
+    ("trainer", &["advice", "corpus", "model", "name", "pretrained", "run", "store", "train"]),
 ];
 
 /// What may use every module, and be used by none.
