@@ -68,14 +68,19 @@ fn io_words(error: &io::Error) -> String {
 #[error("{0}")]
 pub struct Said(pub String);
 
-/// What was tried, to stand behind a path: `: cannot write`. Nothing where a file that was to be
-/// read is not there, since that alone says why it was not.
+/// What was tried, to stand behind a path: `cannot write`. Of a file that was to be read and is not
+/// there, that says all, and the chain does not say it again.
 pub fn tried(action: &str, cause: &io::Error) -> String {
-    let is_absent = cause.kind() == io::ErrorKind::NotFound && cause.get_ref().is_none();
-    match action {
-        "open" | "read" if is_absent => String::new(),
-        _ => format!(": cannot {action}"),
+    match (action, cause.kind()) {
+        ("open" | "be opened" | "read" | "list", io::ErrorKind::NotFound) => chain(cause),
+        _ => format!("cannot {action}"),
     }
+}
+
+/// What was tried, and what the system answered.
+pub fn failed(action: &str, cause: &io::Error) -> String {
+    let (tried, answer) = (tried(action, cause), chain(cause));
+    if tried == answer { answer } else { format!("{tried}: {answer}") }
 }
 
 #[cfg(test)]
@@ -84,7 +89,7 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     enum Outer {
-        #[error("x.h5{}", tried("open", cause))]
+        #[error("x.h5: {}", tried("open", cause))]
         Io {
             #[source]
             cause: io::Error,
@@ -106,6 +111,9 @@ mod tests {
         let inner = Outer::Inner(Box::new(io(full)));
         assert_eq!(chain(&inner), "train/audio: x.h5: cannot open: the disk is full");
         assert_eq!(chain(&io(absent())), "x.h5: there is no such file or folder");
+        assert_eq!(io(absent()).to_string(), "x.h5: there is no such file or folder");
+        assert_eq!(failed("read", &absent()), "there is no such file or folder");
+        assert_eq!(failed("write", &absent()), "cannot write: there is no such file or folder");
         let both = Outer::Both("x".parse::<u8>().unwrap_err());
         assert_eq!(chain(&both), "both: invalid digit found in string");
         // What is put into an error of the file system keeps its words, and has causes of its own.

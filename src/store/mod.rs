@@ -93,7 +93,7 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file system refused.
-    #[error("{path}{}", tried(action, cause))]
+    #[error("{path}: {}", tried(action, cause))]
     Io {
         /// The file.
         path: PathBuf,

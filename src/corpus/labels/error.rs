@@ -11,7 +11,7 @@ use crate::encoding::Encoding;
 #[derive(Debug, thiserror::Error)]
 pub enum LabelTableError {
     /// The file system refused.
-    #[error("{path}{}", tried("read", cause))]
+    #[error("{path}: {}", tried("read", cause))]
     Io {
         /// The file.
         path: PathBuf,
