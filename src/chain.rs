@@ -34,12 +34,15 @@ fn said(error: &(dyn Error + 'static)) -> String {
 /// An answer that has no sentence here is told as the system tells it.
 fn io_words(error: &io::Error) -> String {
     if let Some(put) = error.get_ref() {
+        let text = put.to_string();
         // Libraries put names of files around an answer, some of them of files that no user knows.
+        if !text.contains("(os error ") {
+            return text;
+        }
         let system = put.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-        return match system.filter(|system| put.to_string().contains(&system.to_string())) {
-            Some(system) => io_words(system),
-            None => put.to_string(),
-        };
+        if let Some(system) = system.filter(|system| text.contains(&system.to_string())) {
+            return io_words(system);
+        }
     }
     let words = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or folder",

@@ -62,12 +62,10 @@ pub const ROWS: &[Row] = &[
         calls: &["validate mosi.h5 --labels t.csv"],
         next: Hands,
     },
-    Row {
-        hint: "a spreadsheet took an id that begins with `-` or `=` for a formula",
-        make: |folder| with_table(folder, b"id,label\n#NAME?,1\n"),
-        calls: &["validate mosi.h5 --labels t.csv"],
-        next: Hands,
-    },
+    elsewhere(
+        "a spreadsheet took an id that begins with `-` or `=` for a formula",
+        "what_is_wrong_with_a_table_is_said_with_its_place",
+    ),
     Row {
         hint: "a table has one row for each segment: remove one of the two",
         make: |folder| with_table(folder, b"id,label\na_1,2\na_1,3\n"),
