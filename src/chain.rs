@@ -60,6 +60,7 @@ fn io_words(error: &io::Error) -> String {
         io::ErrorKind::InvalidData => "it is not text in UTF-8",
         io::ErrorKind::WriteZero => "nothing more can be written to it",
         io::ErrorKind::OutOfMemory => "there is not enough memory",
+        io::ErrorKind::WouldBlock => "another program has it open",
         io::ErrorKind::BrokenPipe => "nobody reads it any more",
         _ => return format!("the system refuses: {error}"),
     };

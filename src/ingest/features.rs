@@ -74,7 +74,7 @@ pub(super) fn sample(
     let read = block.rows.read(sample_idx, out);
     read.map(|_| ()).map_err(|cause| IngestError::Unreadable {
         place: Place::new(format!("{}/{modality}", split.name)).at(sample_idx),
-        problem: chain(&*cause),
+        problem: chain(&cause),
     })
 }
 

@@ -148,8 +148,8 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The HDF5 library does not open the file.
-    #[error("{path}: is damaged, or another program writes to it")]
-    Locked {
+    #[error("{path}: is damaged, so that it cannot be opened")]
+    Unopened {
         /// The file.
         path: PathBuf,
         /// What the library said.
@@ -252,6 +252,7 @@ impl Advise for StoreError {
         let advice = match self {
             StoreError::OtherFile { advice, .. } => return vec![(**advice).clone()],
             StoreError::Refused(refused) => return refused.advice(),
+            StoreError::Unreadable { cause, .. } => return cause.advice(),
             StoreError::Exists { .. } => StoreAdvice::Overwrite,
             StoreError::Foreign { .. } => StoreAdvice::OtherOutput,
             StoreError::Cut { .. } => StoreAdvice::CopyOrConvert,
@@ -263,11 +264,10 @@ impl Advise for StoreError {
             | StoreError::Compression { .. }
             | StoreError::NotArrow { .. }
             | StoreError::NotHdf5 { .. }
-            | StoreError::Locked { .. }
+            | StoreError::Unopened { .. }
             | StoreError::Hdf5 { .. }
             | StoreError::NotAStore { .. }
-            | StoreError::Damaged { .. }
-            | StoreError::Unreadable { .. } => return Vec::new(),
+            | StoreError::Damaged { .. } => return Vec::new(),
         };
         vec![advice.into()]
     }
