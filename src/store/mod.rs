@@ -94,7 +94,7 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file system refused.
-    #[error("{path}{}", tried(action, cause))]
+    #[error("{path}: {}", tried(action, cause))]
     Io {
         /// The file.
         path: PathBuf,
@@ -149,8 +149,8 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The HDF5 library does not open the file.
-    #[error("{path}: is damaged, or another program writes to it")]
-    Locked {
+    #[error("{path}: is damaged, so that it cannot be opened")]
+    Unopened {
         /// The file.
         path: PathBuf,
         /// What the library said.
@@ -253,6 +253,7 @@ impl Advise for StoreError {
         let advice = match self {
             StoreError::OtherFile { advice, .. } => return vec![(**advice).clone()],
             StoreError::Refused(refused) => return refused.advice(),
+            StoreError::Unreadable { cause, .. } => return cause.advice(),
             StoreError::Exists { .. } => StoreAdvice::Overwrite,
             StoreError::Foreign { .. } => StoreAdvice::OtherOutput,
             StoreError::Cut { .. } => StoreAdvice::CopyOrConvert,
@@ -264,11 +265,10 @@ impl Advise for StoreError {
             | StoreError::Compression { .. }
             | StoreError::NotArrow { .. }
             | StoreError::NotHdf5 { .. }
-            | StoreError::Locked { .. }
+            | StoreError::Unopened { .. }
             | StoreError::Hdf5 { .. }
             | StoreError::NotAStore { .. }
-            | StoreError::Damaged { .. }
-            | StoreError::Unreadable { .. } => return Vec::new(),
+            | StoreError::Damaged { .. } => return Vec::new(),
         };
         vec![advice.into()]
     }

@@ -13,10 +13,10 @@ use super::source::Tree;
 /// and form, and the listing of models shows their presets. What computes stays out of `run`.
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("advice", &["limit"]),
-    ("container", &["advice", "limit", "map", "signature", "words"]),
+    ("container", &["advice", "chain", "limit", "map", "signature", "words"]),
     ("corpus", &["advice", "chain", "encoding", "name", "overflow", "seed", "words"]),
     ("export", &["advice", "corpus", "pickle::writer", "store"]),
-    ("ingest", &["advice", "corpus", "encoding", "name", "overflow", "pickle"]),
+    ("ingest", &["advice", "chain", "corpus", "encoding", "name", "overflow", "pickle"]),
     ("model", &["advice", "corpus", "name", "native", "run::preset", "seed"]),
     ("native", &["caught"]),
     ("paper", &["corpus"]),
