@@ -1,13 +1,22 @@
 //! The trainer as a library: what a program of one's own calls.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use almt_data::advice::Advise;
+use almt_data::advice::{Advise, TrainerAdvice};
 use almt_data::corpus::column::ColumnKind;
-use almt_data::corpus::{Modality, SplitName};
+use almt_data::corpus::{
+    Corpus, CorpusSplit, Dataset, FeatureBlock, Layout, Modality, RegressionLabels, RowError, Rows,
+    SplitName,
+};
 use almt_data::model::contract::Needs;
+use almt_data::overflow::Overflows;
 use almt_data::run::record::EpochRecord;
-use almt_data::store::Store;
+use almt_data::store::{
+    Compression, FeatureDtype, Format, NonFinite, OnOverflow, OutputOptions, SourceInfo, Store,
+    WriteOptions, write,
+};
 use almt_data::train::TrainError;
 use almt_data::train::data::Cache;
 use almt_data::train::run::Progress;
@@ -98,7 +107,85 @@ fn what_does_not_suit_is_an_error_with_advice() {
         _ => false,
     };
     assert!(needs_vision(&lacking), "{lacking:?}");
+    // Of stores without audio and vision, and with splits of different extractions.
+    let train_odd = |widths: [usize; 3], name: &str| {
+        let store = text_store(folder, name, widths);
+        let options = TrainOptions { model: Some("tfn".into()), ..short() };
+        let of_tfn = train(&store, &options, &folder.join("run")).1.unwrap_err();
+        let options = TrainOptions { modalities: vec![Modality::Text], force: true, ..short() };
+        (of_tfn, train(&store, &options, &folder.join(name).with_extension("run")).1)
+    };
+    let (of_tfn, of_almt) = train_odd([3, 3, 3], "text.h5");
+    assert_eq!(of_tfn.advice(), [TrainerAdvice::OtherModels.into()]);
+    assert!(of_almt.is_ok(), "{of_almt:?}");
+    let (_, of_almt) = train_odd([3, 3, 4], "widths.h5");
+    let other_widths = of_almt.unwrap_err();
+    let is_other = |error: &TrainerError| match error {
+        TrainerError::Unfit { cause, .. } => matches!(cause, StoreProblem::OtherThanSplit { .. }),
+        _ => false,
+    };
+    assert!(is_other(&other_widths), "{other_widths:?}");
+    assert_eq!(other_widths.advice(), [TrainerAdvice::ConvertTogether.into()]);
     assert!(!folder.join("run").exists());
+}
+
+/// A store of texts alone, whose splits have features of some widths.
+fn text_store(folder: &Path, name: &str, widths: [usize; 3]) -> PathBuf {
+    const N_SAMPLES: usize = 8;
+    let split = |(split, feat_dim): (SplitName, usize)| CorpusSplit {
+        name: split,
+        ids: (0..N_SAMPLES).map(|idx| format!("{split}{idx}$_${idx}")).collect(),
+        raw_text: None,
+        annotations: None,
+        features: [(
+            Modality::Text,
+            FeatureBlock { shape: [N_SAMPLES, 4, feat_dim], rows: Arc::new(Ramp) },
+        )]
+        .into(),
+        text_bert: None,
+        words: None,
+        lengths: BTreeMap::new(),
+        regression_labels: RegressionLabels {
+            overall: Some((0..N_SAMPLES).map(|idx| idx as f32 / 4.0 - 1.0).collect()),
+            by_modality: BTreeMap::new(),
+        },
+        classification_labels: None,
+        emotion_labels: None,
+        narrowed_labels: Vec::new(),
+    };
+    let corpus = Corpus {
+        layout: Layout::Mmsa,
+        splits: SplitName::ALL.into_iter().zip(widths).map(split).collect(),
+        notes: vec![],
+    };
+    let options = WriteOptions {
+        dataset: Dataset::Mosi,
+        on_nonfinite: NonFinite::Error,
+        on_overflow: OnOverflow::Error,
+        dtype: FeatureDtype::Float32,
+        output: OutputOptions {
+            format: Format::Hdf5,
+            compression: Compression::None,
+            overwrite: false,
+            sync: false,
+        },
+    };
+    let source = SourceInfo { file_name: "texts.pkl".into(), bytes: b"texts", entry: None };
+    let path = folder.join(name);
+    write(&corpus, &[source], &path, &options, &|_| {}).unwrap();
+    path
+}
+
+/// Features that differ from each other.
+struct Ramp;
+
+impl Rows for Ramp {
+    fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
+        for (idx, value) in out.iter_mut().enumerate() {
+            *value = (sample_idx * 7 + idx * 3) as f32 % 5.0 + 0.5;
+        }
+        Ok(Overflows::default())
+    }
 }
 
 /// Steps of each sample up to the last that is not all zeros, `[n_samples]`.
