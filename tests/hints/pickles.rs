@@ -49,7 +49,8 @@ pub const ROWS: &[Row] = &[
         "2"
     ),
     Row {
-        hint: "`--max-memory-per-byte` raises it",
+        hint: "no known feature file comes near this limit; if you trust this one, \
+               `--max-memory-per-byte` raises it",
         make: |folder| put(folder, "x.pkl", &[&b"]".repeat(1_000_000), &b"."[..]].concat()),
         calls: &["inspect x.pkl --max-depth 100"],
         next: Walk(&[("--max-memory-per-byte", "100")]),
