@@ -360,6 +360,8 @@ pub enum TrainerAdvice {
     SaveOneFile,
     /// Weights that compute no numbers.
     WeightsDamaged,
+    /// The encoder reads texts in place of tokens.
+    TextsInPlaceOfTokens,
     /// Features of the kind that the model was trained on.
     FeaturesOfModel,
     /// Files of one extraction.

@@ -14,7 +14,7 @@ use almt_data::model::{
 };
 use almt_data::pretrained::Pretrained;
 use almt_data::run::recipe::is_below;
-use almt_data::train::checkpoint::ModelConfig;
+use almt_data::train::config::ModelConfig;
 use almt_data::train::network::Network;
 use serde_json::Value;
 use tch::nn;

@@ -19,7 +19,7 @@ use almt_data::store::{
 };
 use almt_data::train::TrainError;
 use almt_data::train::data::Cache;
-use almt_data::train::run::Progress;
+use almt_data::train::progress::Progress;
 use almt_data::trainer::evaluation::{EvaluationOptions, evaluate};
 use almt_data::trainer::samples::{Labels, Samples, Wanted};
 use almt_data::trainer::{self, Note, StoreProblem, TrainOptions, TrainerError};

@@ -22,7 +22,7 @@ pub use unpack::UNPACKED_BYTES;
 
 use crate::map::Bytes;
 use crate::signature::archive::{
-    Entry, Listing, Method, all_zip_entries, shown, tar_entries, zip_entries,
+    Entry, Listing, PackingMethod, all_zip_entries, shown, tar_entries, zip_entries,
 };
 use crate::signature::{self, PACKED_ENDINGS, is_pickle_name};
 use unpack::Codec;
@@ -288,13 +288,15 @@ fn choose(
 fn entry_step(entry: Entry, what: &'static str) -> Result<Step, Cause> {
     let name = shown(&entry.name);
     let codec = match entry.method {
-        Method::Stored => Codec::Stored,
-        Method::Deflate => Codec::Deflate,
-        Method::Bzip2 => Codec::Bzip2,
-        Method::Zstd => Codec::Zstd,
-        Method::Xz => Codec::Xz,
-        Method::Encrypted => return Err(Cause::Encrypted { name }),
-        Method::Sparse | Method::Other => return Err(Cause::Method { what, name }),
+        PackingMethod::Stored => Codec::Stored,
+        PackingMethod::Deflate => Codec::Deflate,
+        PackingMethod::Bzip2 => Codec::Bzip2,
+        PackingMethod::Zstd => Codec::Zstd,
+        PackingMethod::Xz => Codec::Xz,
+        PackingMethod::Encrypted => return Err(Cause::Encrypted { name }),
+        PackingMethod::Sparse | PackingMethod::Other => {
+            return Err(Cause::Method { what, name });
+        }
     };
     let packed = Packed { codec, place: entry.place, size: Some(entry.size), crc32: entry.crc32 };
     Ok(Step { packed, name: entry.name, is_entry: true })
@@ -336,7 +338,7 @@ pub fn torch_parts(bytes: &[u8], name: &str) -> Result<Option<TorchParts>, Conta
         if *folder.get_or_insert(top) != top {
             continue;
         }
-        if entry.method != Method::Stored {
+        if entry.method != PackingMethod::Stored {
             return Err(fail(Cause::Method { what, name: shown(&entry.name) }));
         }
         let content = bytes.get(entry.place.clone()).unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::corpus::Layout;
 use crate::pickle::{NodeId, Pickle};
 
 use super::items::SampleForm;
-use super::refuse::{self, Refusal};
+use super::refuse::{self, RefusedLayout};
 use super::splits::{has_splits, is_nothing, key_text, split_entries};
 use super::table::{kind_of, per_sample};
 use super::{IngestError, SourceFile};
@@ -60,7 +60,7 @@ pub struct Detection {
     /// Each layout that was tried.
     pub attempts: Vec<Attempt>,
     /// The kind of file that cannot be converted, if it is one.
-    pub refusal: Option<&'static Refusal>,
+    pub refusal: Option<&'static RefusedLayout>,
     /// Whether the user said the layout.
     pub forced: bool,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::corpus::column::Dtype;
-use crate::pickle::{Kind, NumpyDtype};
+use crate::pickle::{NumpyDtype, ScalarKind};
 
 /// Type of the values of a column in its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,10 @@ impl SourceDtype {
             return false;
         };
         match stored {
-            Dtype::Float32 | Dtype::Float16 => kind == Kind::Float && item_size == stored.n_bytes(),
-            Dtype::Int32 | Dtype::Int8 => kind == Kind::Int && item_size == stored.n_bytes(),
+            Dtype::Float32 | Dtype::Float16 => {
+                kind == ScalarKind::Float && item_size == stored.n_bytes()
+            }
+            Dtype::Int32 | Dtype::Int8 => kind == ScalarKind::Int && item_size == stored.n_bytes(),
             Dtype::String => false,
         }
     }

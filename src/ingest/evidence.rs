@@ -40,7 +40,7 @@ impl Side {
 
 /// The side of one column and what it was told from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
+pub struct PaddingEvidence {
     /// A modality, or `text_bert`.
     pub column: &'static str,
     /// The conclusion.
@@ -53,9 +53,9 @@ pub struct Evidence {
     pub n_trailing: u64,
 }
 
-impl fmt::Display for Evidence {
+impl fmt::Display for PaddingEvidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Evidence { column, side, n_samples, n_leading, n_trailing } = self;
+        let PaddingEvidence { column, side, n_samples, n_leading, n_trailing } = self;
         write!(
             f,
             "{column:<9}  {:<7}  {n_leading} all-zero steps lead and {n_trailing} trail in \

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::corpus::Corpus;
 
 use super::detect::{Detection, detect};
-use super::evidence::Evidence;
+use super::evidence::PaddingEvidence;
 use super::log::{Log, Mapped};
 use super::splits::parts;
 use super::{IngestError, Options, SourceFile, read_as};
@@ -17,7 +17,7 @@ pub struct Explanation {
     /// Which values of the source became which columns; as far as reading got.
     pub mapped: Vec<Mapped>,
     /// On which side each column is padded.
-    pub padding: Vec<Evidence>,
+    pub padding: Vec<PaddingEvidence>,
     /// The corpus, or why there is none.
     pub outcome: Result<Corpus, IngestError>,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Place;
 use super::dtype::{SourceDtype, in_words};
-use super::evidence::Evidence;
+use super::evidence::PaddingEvidence;
 use super::texts::Texts;
 use crate::corpus::column::Dtype;
 
@@ -34,7 +34,7 @@ pub(super) struct Log {
     /// Which values became which columns.
     pub(super) mapped: Vec<Mapped>,
     /// On which side each modality is padded, and how that was told.
-    pub(super) padding: Vec<Evidence>,
+    pub(super) padding: Vec<PaddingEvidence>,
     /// What was done to texts.
     pub(super) texts: Texts,
 }

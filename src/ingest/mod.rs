@@ -46,10 +46,10 @@ use crate::corpus::{Corpus, Layout};
 
 pub use detect::{Attempt, Check, Detection};
 pub use error::{IngestError, Place};
-pub use evidence::{Evidence, Side};
+pub use evidence::{PaddingEvidence, Side};
 pub use explain::{Explanation, explain};
 pub use log::Mapped;
-pub use refuse::Refusal;
+pub use refuse::RefusedLayout;
 use source::samples;
 pub use source::{Options, SourceFile};
 pub use splits::split_of;

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::corpus::{CorpusSplit, FeatureBlock, Modality, RowError, Rows};
 use crate::overflow::Overflows;
 
-use super::evidence::{Evidence, Side};
+use super::evidence::{PaddingEvidence, Side};
 use super::log::Log;
 use super::{IngestError, features};
 
@@ -46,9 +46,9 @@ fn ends_of(
 
 /// Counts the all-zero frames at both ends of samples spread over the splits. Whether a file pads
 /// at the front shows in a few samples, and reading all would double the work on a large file.
-fn evidence(splits: &[CorpusSplit], modality: Modality) -> Result<Evidence, IngestError> {
+fn evidence(splits: &[CorpusSplit], modality: Modality) -> Result<PaddingEvidence, IngestError> {
     const MOST_PER_SPLIT: usize = 64;
-    let mut found = Evidence {
+    let mut found = PaddingEvidence {
         column: modality.name(),
         side: Side::None,
         n_samples: 0,
@@ -265,7 +265,7 @@ fn unfilled(seq_len: usize, length: i32) -> usize {
 /// Moves the tokens of all splits if their masks start with padding. Returns by how many steps
 /// each sample was moved.
 fn settle_tokens(splits: &mut [CorpusSplit], log: &mut Log) -> Vec<Option<Vec<usize>>> {
-    let mut found = Evidence {
+    let mut found = PaddingEvidence {
         column: "text_bert",
         side: Side::None,
         n_samples: 0,

@@ -8,7 +8,7 @@ use super::IngestError;
 
 /// A kind of file that cannot be converted.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct RefusedLayout {
     /// What the file is.
     pub what: &'static str,
     /// What it lacks.
@@ -18,15 +18,15 @@ pub struct Refusal {
     fits: fn(&Pickle) -> bool,
 }
 
-impl PartialEq for Refusal {
-    fn eq(&self, other: &Refusal) -> bool {
+impl PartialEq for RefusedLayout {
+    fn eq(&self, other: &RefusedLayout) -> bool {
         self.what == other.what
     }
 }
 
-impl Eq for Refusal {}
+impl Eq for RefusedLayout {}
 
-impl Refusal {
+impl RefusedLayout {
     pub(super) fn error(&self) -> IngestError {
         IngestError::Refused { what: self.what, reason: self.reason, advice: self.advice }
     }
@@ -37,44 +37,44 @@ const NO_IDS: &str = "it has no segment ids, so that samples cannot be told apar
 const MMSA_ADVICE: &str =
     "take `aligned_50.pkl` or `unaligned_50.pkl` of the same dataset, as MMSA publishes them";
 
-static REFUSALS: [Refusal; 11] = [
+static REFUSALS: [RefusedLayout; 11] = [
     // thuiar/Self-MM:data/DataPre.py
-    Refusal {
+    RefusedLayout {
         what: "the dump of an interrupted run of Self-MM's `DataPre.py`",
         reason: "it is one flat dict with a `mode` per sample, not padded and not split",
         advice: "let `DataPre.py` run to its end: it then writes `train`, `valid` and `test`",
         fits: |pickle| has_no_split(pickle) && root_has(pickle, &["mode", "id"]),
     },
     // thuiar/Self-MM:data/getFeature.py
-    Refusal {
+    RefusedLayout {
         what: "the output of Self-MM's old `getFeature.py`",
         reason: "it has no segment ids and no splits",
         advice: "extract the features with MMSA-FET, which writes both",
         fits: |pickle| root_has(pickle, &["feature_T", "feature_A", "feature_V"]),
     },
     // thuiar/MMSA:src/MMSA/run.py, `MMSA_test`
-    Refusal {
+    RefusedLayout {
         what: "the features of one sample, as MMSA-FET's `run_single` writes them",
         reason: "it has no splits, labels or ids",
         advice: "extract the whole dataset with MMSA-FET's `run_dataset`",
         fits: is_single_sample,
     },
     // Justin1904/Low-rank-Multimodal-Fusion:utils.py
-    Refusal {
+    RefusedLayout {
         what: "a file of Low-rank Multimodal Fusion, `{split: {covarep, facet, glove, label}}`",
         reason: NO_IDS,
         advice: MMSA_ADVICE,
         fits: is_lmf,
     },
     // yaohungt/Multimodal-Transformer:src/dataset.py
-    Refusal {
+    RefusedLayout {
         what: "IEMOCAP in the layout of MulT",
         reason: "its labels are four emotions of two classes each, not a sentiment",
         advice: "this program is for CMU-MOSI, CMU-MOSEI and CH-SIMS",
         fits: is_iemocap,
     },
     // soujanyaporia/multimodal-sentiment-analysis:dataset/mosi/raw
-    Refusal {
+    RefusedLayout {
         what: "a Python 2 file of contextual sentiment analysis, seven arrays and counts",
         reason: NO_IDS,
         advice: MMSA_ADVICE,
@@ -85,14 +85,14 @@ static REFUSALS: [Refusal; 11] = [
                     && pickle.number(*n_max).is_some())
         },
     },
-    Refusal {
+    RefusedLayout {
         what: "a Python 2 file of contextual sentiment analysis, one array per modality and split",
         reason: NO_IDS,
         advice: MMSA_ADVICE,
         fits: |pickle| has_no_split(pickle) && root_has(pickle, &["text_train", "train_mask"]),
     },
     // thuiar/Cross-Modal-BERT
-    Refusal {
+    RefusedLayout {
         what: "the audio features of CM-BERT, one array per split",
         reason: "ids, labels and text are in the `.tsv` files beside it",
         advice: MMSA_ADVICE,
@@ -104,21 +104,21 @@ static REFUSALS: [Refusal; 11] = [
         },
     },
     // declare-lab/conv-emotion:DialogueRNN/dataloader.py
-    Refusal {
+    RefusedLayout {
         what: "IEMOCAP or MELD for emotion recognition in conversations, dicts by dialogue",
         reason: "its labels are classes of emotions of the turns of a dialogue, not a sentiment",
         advice: "this program is for CMU-MOSI, CMU-MOSEI and CH-SIMS",
         fits: is_conversations,
     },
     // declare-lab/MELD:baseline/data_helpers.py
-    Refusal {
+    RefusedLayout {
         what: "features of MELD, a dict by `DIALOGUE_UTTERANCE` for each split",
         reason: "its labels are classes of emotions of the turns of a dialogue, not a sentiment",
         advice: "this program is for CMU-MOSI, CMU-MOSEI and CH-SIMS",
         fits: is_meld,
     },
     // declare-lab/MISA:src/create_dataset.py
-    Refusal {
+    RefusedLayout {
         what: "UR-FUNNY in the layout of MISA",
         reason: "its labels are humour, not sentiment, and its samples have no ids",
         advice: "this program is for CMU-MOSI, CMU-MOSEI and CH-SIMS",
@@ -131,7 +131,7 @@ static REFUSALS: [Refusal; 11] = [
 ];
 
 /// The kind of the file, if it is one that cannot be converted.
-pub(super) fn recognise(pickle: &Pickle) -> Option<&'static Refusal> {
+pub(super) fn recognise(pickle: &Pickle) -> Option<&'static RefusedLayout> {
     REFUSALS.iter().find(|refusal| (refusal.fits)(pickle))
 }
 

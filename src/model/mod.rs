@@ -16,12 +16,15 @@ pub mod contract;
 #[cfg(feature = "train")]
 mod dropout;
 pub mod form;
+mod inputs;
 #[cfg(feature = "train")]
 mod layers;
 #[cfg(feature = "train")]
 pub mod listing;
 #[cfg(feature = "train")]
 mod lmf;
+#[cfg(feature = "train")]
+mod possible;
 pub mod registry;
 #[cfg(feature = "train")]
 mod tfn;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::{PickleError, UNKNOWN_DTYPE};
 
-use super::numpy::{Array, Data, Kind, Misfit, NumpyDtype, Order};
+use super::numpy::{Array, Data, Misfit, NumpyDtype, Order, ScalarKind};
 use super::raw::ucs4;
 use super::state::{Machine, NONE};
 use super::value::{Callable, NodeId, Span, Value};
@@ -13,8 +13,8 @@ use super::view::{Number, decode_number};
 use crate::limit::Limit;
 
 /// The dtypes that NumPy gives arrays made without one.
-const INT8: NumpyDtype = NumpyDtype { kind: Kind::Int, item_size: 1, big_endian: false };
-const FLOAT64: NumpyDtype = NumpyDtype { kind: Kind::Float, item_size: 8, big_endian: false };
+const INT8: NumpyDtype = NumpyDtype { kind: ScalarKind::Int, item_size: 1, big_endian: false };
+const FLOAT64: NumpyDtype = NumpyDtype { kind: ScalarKind::Float, item_size: 8, big_endian: false };
 
 impl Machine<'_> {
     /// Calls `callable` with the arguments in the tuple `args`.
@@ -185,12 +185,12 @@ impl Machine<'_> {
             _ => return Err(self.array_error("a dtype with an unknown byte order")),
         };
         // Only dtypes of free width state it; -1 stands for the dtype's own.
-        let free_width = matches!(dtype.kind, Kind::Bytes | Kind::Unicode);
+        let free_width = matches!(dtype.kind, ScalarKind::Bytes | ScalarKind::Unicode);
         let item_size = match self.value(size) {
             Value::Int(-1) => dtype.item_size,
             Value::Int(size) if free_width => usize::try_from(*size)
                 .ok()
-                .filter(|size| dtype.kind == Kind::Bytes || size % 4 == 0)
+                .filter(|size| dtype.kind == ScalarKind::Bytes || size % 4 == 0)
                 .ok_or_else(|| self.array_error("a dtype with an impossible element size"))?,
             _ => return Err(self.array_error("a dtype with an impossible element size")),
         };
@@ -276,8 +276,8 @@ impl Machine<'_> {
         let span = span.ok_or_else(|| self.array_error(format!("no single {dtype}")))?;
         let bytes = self.span(span);
         let value = match dtype.kind {
-            Kind::Bytes => Some(Value::Bytes(span)),
-            Kind::Unicode => {
+            ScalarKind::Bytes => Some(Value::Bytes(span)),
+            ScalarKind::Unicode => {
                 let text = ucs4(bytes, dtype.big_endian);
                 let text = text.ok_or_else(|| self.array_error("text that is not Unicode"))?;
                 let span = self.decode(&text)?;
@@ -286,7 +286,7 @@ impl Machine<'_> {
                     Err(_) => Value::HalfStr(span),
                 })
             }
-            Kind::Bool => Some(Value::Bool(bytes.iter().any(|byte| *byte != 0))),
+            ScalarKind::Bool => Some(Value::Bool(bytes.iter().any(|byte| *byte != 0))),
             _ => match decode_number(dtype, bytes) {
                 Some(Number::Float(value)) => Some(Value::Float(value)),
                 Some(Number::Int(value)) => Some(match i64::try_from(value) {

@@ -39,7 +39,7 @@ use std::sync::Arc;
 pub use describe::describe;
 pub use error::PickleError;
 pub use limits::Limits;
-pub use numpy::{Data, Kind, NumpyDtype};
+pub use numpy::{Data, NumpyDtype, ScalarKind};
 pub use opcode::Opcode;
 pub use raw::{Part, RawText, parts};
 pub use scan::{Global, LISTED_GLOBALS, Refusal, Scan, ScanLine, Unread};

@@ -9,7 +9,7 @@ use crate::limit::Limit;
 
 /// What the elements of an array are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ScalarKind {
     /// `bool`, one byte.
     Bool,
     /// Signed integers.
@@ -32,7 +32,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumpyDtype {
     /// What the elements are.
-    pub kind: Kind,
+    pub kind: ScalarKind,
     /// Bytes per element; 8 for objects, as in NumPy.
     pub item_size: usize,
     /// Whether the most significant byte comes first.
@@ -51,13 +51,13 @@ impl NumpyDtype {
         let (letter, digits) = code.split_at_checked(1)?;
         let number = if digits.is_empty() { None } else { Some(digits.parse::<usize>().ok()?) };
         let (kind, item_size) = match (letter, number) {
-            ("b", Some(1)) | ("?", None) => (Kind::Bool, 1),
-            ("i", Some(size @ (1 | 2 | 4 | 8))) => (Kind::Int, size),
-            ("u", Some(size @ (1 | 2 | 4 | 8))) => (Kind::UInt, size),
-            ("f", Some(size @ (2 | 4 | 8))) => (Kind::Float, size),
-            ("S" | "a", size) => (Kind::Bytes, size.unwrap_or(0)),
-            ("U", chars) => (Kind::Unicode, chars.unwrap_or(0).checked_mul(4)?),
-            ("O", None | Some(4 | 8)) => (Kind::Object, 8),
+            ("b", Some(1)) | ("?", None) => (ScalarKind::Bool, 1),
+            ("i", Some(size @ (1 | 2 | 4 | 8))) => (ScalarKind::Int, size),
+            ("u", Some(size @ (1 | 2 | 4 | 8))) => (ScalarKind::UInt, size),
+            ("f", Some(size @ (2 | 4 | 8))) => (ScalarKind::Float, size),
+            ("S" | "a", size) => (ScalarKind::Bytes, size.unwrap_or(0)),
+            ("U", chars) => (ScalarKind::Unicode, chars.unwrap_or(0).checked_mul(4)?),
+            ("O", None | Some(4 | 8)) => (ScalarKind::Object, 8),
             _ => return None,
         };
         Some(NumpyDtype { kind, item_size, big_endian })
@@ -65,7 +65,14 @@ impl NumpyDtype {
 
     /// Whether the elements are numbers or booleans.
     pub fn is_numeric(self) -> bool {
-        matches!(self.kind, Kind::Bool | Kind::Int | Kind::UInt | Kind::Float | Kind::BFloat)
+        matches!(
+            self.kind,
+            ScalarKind::Bool
+                | ScalarKind::Int
+                | ScalarKind::UInt
+                | ScalarKind::Float
+                | ScalarKind::BFloat
+        )
     }
 }
 
@@ -73,16 +80,17 @@ impl fmt::Display for NumpyDtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bits = self.item_size.saturating_mul(8);
         match self.kind {
-            Kind::Bool => write!(f, "bool"),
-            Kind::Int => write!(f, "int{bits}"),
-            Kind::UInt => write!(f, "uint{bits}"),
-            Kind::Float => write!(f, "float{bits}"),
-            Kind::BFloat => write!(f, "bfloat{bits}"),
-            Kind::Bytes => write!(f, "S{}", self.item_size),
-            Kind::Unicode => write!(f, "U{}", self.item_size / 4),
-            Kind::Object => write!(f, "object"),
+            ScalarKind::Bool => write!(f, "bool"),
+            ScalarKind::Int => write!(f, "int{bits}"),
+            ScalarKind::UInt => write!(f, "uint{bits}"),
+            ScalarKind::Float => write!(f, "float{bits}"),
+            ScalarKind::BFloat => write!(f, "bfloat{bits}"),
+            ScalarKind::Bytes => write!(f, "S{}", self.item_size),
+            ScalarKind::Unicode => write!(f, "U{}", self.item_size / 4),
+            ScalarKind::Object => write!(f, "object"),
         }?;
-        let wide = self.item_size > 1 && !matches!(self.kind, Kind::Bytes | Kind::Object);
+        let wide =
+            self.item_size > 1 && !matches!(self.kind, ScalarKind::Bytes | ScalarKind::Object);
         if self.big_endian && wide { write!(f, " (big-endian)") } else { Ok(()) }
     }
 }
@@ -160,8 +168,8 @@ impl Array {
         }
         let n_elements = if shape.contains(&0) { 0 } else { nominal };
         let (unit, expected, found) = match (&data, dtype.kind) {
-            (Data::Objects(items), Kind::Object) => ("objects", n_elements, items.len()),
-            (Data::Raw(span), kind) if kind != Kind::Object => {
+            (Data::Objects(items), ScalarKind::Object) => ("objects", n_elements, items.len()),
+            (Data::Raw(span), kind) if kind != ScalarKind::Object => {
                 ("bytes", n_elements.saturating_mul(dtype.item_size), span.len)
             }
             _ => return Err(Misfit::Wrong(format!("the data do not fit dtype {dtype}"))),
@@ -236,7 +244,7 @@ impl Array {
     pub(super) fn empty(dtype: NumpyDtype, shape: Vec<usize>) -> Array {
         let strides = c_strides(&shape);
         let data = match dtype.kind {
-            Kind::Object => Data::Objects(Vec::new()),
+            ScalarKind::Object => Data::Objects(Vec::new()),
             _ => Data::Raw(Span { start: 0, len: 0, decoded: true }),
         };
         Array { dtype, shape, strides, n_elements: 0, data, is_tensor: false }
@@ -284,7 +292,7 @@ fn permute(shape: &[usize], axes: &[usize]) -> Option<(Vec<usize>, Vec<usize>)> 
 mod tests {
     use super::*;
 
-    const F4: NumpyDtype = NumpyDtype { kind: Kind::Float, item_size: 4, big_endian: false };
+    const F4: NumpyDtype = NumpyDtype { kind: ScalarKind::Float, item_size: 4, big_endian: false };
 
     fn raw(len: usize) -> Data {
         Data::Raw(Span { start: 0, len, decoded: false })

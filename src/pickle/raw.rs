@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Pickle;
-use super::numpy::{Data, Kind};
+use super::numpy::{Data, ScalarKind};
 use super::value::{NodeId, Value};
 use super::view::ArrayView;
 
@@ -158,13 +158,13 @@ impl<'p> ArrayView<'p> {
     pub fn raw_text(&self, idx: usize) -> Option<RawText<'p>> {
         match (&self.array.data, self.array.dtype.kind) {
             (Data::Objects(_), _) => self.pickle.raw_text(self.object(idx)?),
-            (_, Kind::Bytes) => {
+            (_, ScalarKind::Bytes) => {
                 let bytes = self.element(idx)?;
                 let last = bytes.iter().rposition(|byte| *byte != 0);
                 let len = last.map_or(0, |last| last.saturating_add(1));
                 bytes.get(..len).map(RawText::Bytes)
             }
-            (_, Kind::Unicode) => {
+            (_, ScalarKind::Unicode) => {
                 let text = ucs4(self.element(idx)?, self.array.dtype.big_endian)?;
                 Some(of_bytes(text.into()))
             }

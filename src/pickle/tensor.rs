@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::error::PickleError;
 use super::limits::Limits;
 use super::machine::{self, Parts};
-use super::numpy::{Array, Kind, Misfit, NumpyDtype};
+use super::numpy::{Array, Misfit, NumpyDtype, ScalarKind};
 use super::state::Machine;
 use super::value::{Callable, NodeId, Span, Value};
 
@@ -360,7 +360,7 @@ pub(super) fn old_file(
     Ok(parts)
 }
 
-const fn dtype(kind: Kind, item_size: usize) -> NumpyDtype {
+const fn dtype(kind: ScalarKind, item_size: usize) -> NumpyDtype {
     NumpyDtype { kind, item_size, big_endian: false }
 }
 
@@ -368,16 +368,16 @@ const fn dtype(kind: Kind, item_size: usize) -> NumpyDtype {
 fn storage_dtype(class: Callable) -> Option<NumpyDtype> {
     use Callable as Name;
     Some(match class {
-        Name::DoubleStorage => dtype(Kind::Float, 8),
-        Name::FloatStorage => dtype(Kind::Float, 4),
-        Name::HalfStorage => dtype(Kind::Float, 2),
-        Name::BFloat16Storage => dtype(Kind::BFloat, 2),
-        Name::LongStorage => dtype(Kind::Int, 8),
-        Name::IntStorage => dtype(Kind::Int, 4),
-        Name::ShortStorage => dtype(Kind::Int, 2),
-        Name::CharStorage => dtype(Kind::Int, 1),
-        Name::ByteStorage | Name::UntypedStorage => dtype(Kind::UInt, 1),
-        Name::BoolStorage => dtype(Kind::Bool, 1),
+        Name::DoubleStorage => dtype(ScalarKind::Float, 8),
+        Name::FloatStorage => dtype(ScalarKind::Float, 4),
+        Name::HalfStorage => dtype(ScalarKind::Float, 2),
+        Name::BFloat16Storage => dtype(ScalarKind::BFloat, 2),
+        Name::LongStorage => dtype(ScalarKind::Int, 8),
+        Name::IntStorage => dtype(ScalarKind::Int, 4),
+        Name::ShortStorage => dtype(ScalarKind::Int, 2),
+        Name::CharStorage => dtype(ScalarKind::Int, 1),
+        Name::ByteStorage | Name::UntypedStorage => dtype(ScalarKind::UInt, 1),
+        Name::BoolStorage => dtype(ScalarKind::Bool, 1),
         _ => return None,
     })
 }
@@ -385,9 +385,9 @@ fn storage_dtype(class: Callable) -> Option<NumpyDtype> {
 /// The element types that have no class of storage.
 fn torch_dtype(name: Callable) -> Option<NumpyDtype> {
     match name {
-        Callable::TorchUInt16 => Some(dtype(Kind::UInt, 2)),
-        Callable::TorchUInt32 => Some(dtype(Kind::UInt, 4)),
-        Callable::TorchUInt64 => Some(dtype(Kind::UInt, 8)),
+        Callable::TorchUInt16 => Some(dtype(ScalarKind::UInt, 2)),
+        Callable::TorchUInt32 => Some(dtype(ScalarKind::UInt, 4)),
+        Callable::TorchUInt64 => Some(dtype(ScalarKind::UInt, 8)),
         _ => None,
     }
 }

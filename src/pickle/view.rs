@@ -5,7 +5,7 @@ use std::sync::Arc;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
 use super::Pickle;
-use super::numpy::{Array, Data, Kind, NumpyDtype};
+use super::numpy::{Array, Data, NumpyDtype, ScalarKind};
 use super::raw::RawText;
 use super::value::NodeId;
 use crate::overflow::Overflows;
@@ -131,7 +131,7 @@ impl<'p> ArrayView<'p> {
             taken.fill(0.0);
             return Overflows::default();
         }
-        if self.array.is_c_order() && !dtype.big_endian && dtype.kind == Kind::Float {
+        if self.array.is_c_order() && !dtype.big_endian && dtype.kind == ScalarKind::Float {
             let row_bytes = self.row_len().saturating_mul(dtype.item_size);
             let start = row_idx.saturating_mul(row_bytes);
             let bytes = self.raw().get(start..).unwrap_or(&[]);
@@ -217,16 +217,16 @@ pub(super) fn decode_number(dtype: NumpyDtype, bytes: &[u8]) -> Option<Number> {
     }
     let unsigned = u64::from_le_bytes(wide);
     Some(match (dtype.kind, bytes.len()) {
-        (Kind::Bool, _) => Number::Int(i128::from(unsigned != 0)),
-        (Kind::UInt, _) => Number::Int(i128::from(unsigned)),
-        (Kind::Int, 1) => Number::Int(i128::from(unsigned as u8 as i8)),
-        (Kind::Int, 2) => Number::Int(i128::from(unsigned as u16 as i16)),
-        (Kind::Int, 4) => Number::Int(i128::from(unsigned as u32 as i32)),
-        (Kind::Int, 8) => Number::Int(i128::from(unsigned as i64)),
-        (Kind::BFloat, 2) => Number::Float(half::bf16::from_bits(unsigned as u16).to_f64()),
-        (Kind::Float, 2) => Number::Float(half::f16::from_bits(unsigned as u16).to_f64()),
-        (Kind::Float, 4) => Number::Float(f64::from(f32::from_bits(unsigned as u32))),
-        (Kind::Float, 8) => Number::Float(f64::from_bits(unsigned)),
+        (ScalarKind::Bool, _) => Number::Int(i128::from(unsigned != 0)),
+        (ScalarKind::UInt, _) => Number::Int(i128::from(unsigned)),
+        (ScalarKind::Int, 1) => Number::Int(i128::from(unsigned as u8 as i8)),
+        (ScalarKind::Int, 2) => Number::Int(i128::from(unsigned as u16 as i16)),
+        (ScalarKind::Int, 4) => Number::Int(i128::from(unsigned as u32 as i32)),
+        (ScalarKind::Int, 8) => Number::Int(i128::from(unsigned as i64)),
+        (ScalarKind::BFloat, 2) => Number::Float(half::bf16::from_bits(unsigned as u16).to_f64()),
+        (ScalarKind::Float, 2) => Number::Float(half::f16::from_bits(unsigned as u16).to_f64()),
+        (ScalarKind::Float, 4) => Number::Float(f64::from(f32::from_bits(unsigned as u32))),
+        (ScalarKind::Float, 8) => Number::Float(f64::from_bits(unsigned)),
         _ => return None,
     })
 }

@@ -26,7 +26,7 @@ pub use distance::{distances, mmd_squared, silhouette};
 pub use representation::{GapLine, MapPoint, Representations, draw_segments, representations_page};
 pub use robustness::RobustnessPoint;
 pub use size::ModelSize;
-pub use table::Table;
+pub use table::ExperimentTable;
 pub use tsne::tsne;
 
 use crate::corpus::{Dataset, Modality};

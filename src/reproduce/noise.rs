@@ -42,7 +42,7 @@ const N_RESAMPLES: usize = 1000;
 /// What noise is added to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Place {
+pub enum NoisePlace {
     /// A token of `H_m^1`, to which language attends in the last AHL layer.
     Token,
     /// A frame of the input, to which the tokens of the modality embedding attend.
@@ -68,7 +68,7 @@ pub struct NoiseCurve {
     /// The modality.
     pub modality: Modality,
     /// What noise is added to.
-    pub place: Place,
+    pub place: NoisePlace,
     /// Which of them.
     pub which: Which,
     /// One per sample; `None` of a sample that has no such token or frame.
@@ -81,7 +81,7 @@ pub struct NoiseLine {
     /// The modality.
     pub modality: Modality,
     /// What noise is added to.
-    pub place: Place,
+    pub place: NoisePlace,
     /// Which of them.
     pub which: Which,
     /// Noise, in standard deviations of the sample's own values.
@@ -139,7 +139,7 @@ struct Batch<'a> {
     /// `[batch, n_places, width]`.
     values: &'a Tensor,
     modality: Modality,
-    place: Place,
+    place: NoisePlace,
     seed: u64,
     /// Weights of all places, `[batch, n_places]`, for values as above; `None` where the model has no
     /// such weights.
@@ -297,7 +297,7 @@ pub fn curves(
                     let weights = token_weights(&almt, modality, h_l, tokens)?;
                     Some(weights.mean_dim(1, false, None))
                 };
-                let (values, place) = (tokens, Place::Token);
+                let (values, place) = (tokens, NoisePlace::Token);
                 add(Batch { ids: of_batch, values, modality, place, seed, attend: &attend })?;
             }
             if let Some(frames) = frames {
@@ -305,7 +305,7 @@ pub fn curves(
                     let weights = almt.frame_attention(modality, frames)?;
                     Some(weights.mean_dim([1, 2].as_slice(), false, Kind::Double))
                 };
-                let (values, place) = (frames, Place::Frame);
+                let (values, place) = (frames, NoisePlace::Frame);
                 add(Batch { ids: of_batch, values, modality, place, seed, attend: &attend })?;
             }
         }
@@ -336,7 +336,7 @@ pub fn sample(
                 let weights = token_weights(&almt, modality, h_l, tokens)?;
                 Some(weights.mean_dim(1, false, None))
             };
-            let (ids, place) = (&split.ids()[sample_idx..=sample_idx], Place::Token);
+            let (ids, place) = (&split.ids()[sample_idx..=sample_idx], NoisePlace::Token);
             let batch = Batch { ids, values: tokens, modality, place, seed, attend: &attend };
             let Some(before) = batch.weights_of(tokens)? else { continue };
             let [peaks, _] = batch.disturbances(&before)?;
@@ -472,9 +472,9 @@ impl NoisySample {
     }
 }
 
-const PLACES: [(Place, &str); 2] = [
-    (Place::Token, "tokens in the last AHL layer"),
-    (Place::Frame, "frames in the modality embedding"),
+const PLACES: [(NoisePlace, &str); 2] = [
+    (NoisePlace::Token, "tokens in the last AHL layer"),
+    (NoisePlace::Frame, "frames in the modality embedding"),
 ];
 
 impl NoiseLine {
@@ -606,7 +606,7 @@ mod tests {
     }
 
     fn batch<'a>(ids: &'a [String], values: &'a Tensor) -> Batch<'a> {
-        let (modality, place) = (Modality::Vision, Place::Frame);
+        let (modality, place) = (Modality::Vision, NoisePlace::Frame);
         Batch { ids, values, modality, place, seed: 1, attend: &by_first }
     }
 
@@ -650,7 +650,7 @@ mod tests {
         let weights = |scale: f64| -> Option<Weights> {
             Some([1.0, 0.9, 0.8, 0.7, 0.6, 0.5].map(|w| w * scale))
         };
-        let (modality, place, which) = (Modality::Audio, Place::Token, Which::Peak);
+        let (modality, place, which) = (Modality::Audio, NoisePlace::Token, Which::Peak);
         let mut samples: Vec<Option<Weights>> =
             (1..30).map(|idx| weights(f64::from(idx))).collect();
         samples.push(None);

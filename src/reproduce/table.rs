@@ -11,7 +11,7 @@ use crate::run::seeds::{self, Spread};
 
 /// The results of one experiment.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub struct ExperimentTable {
     /// Name of the experiment.
     pub experiment: String,
     /// What it is about.
@@ -24,7 +24,7 @@ pub struct Table {
     pub rows: Vec<(String, Result<Vec<Spread>, String>)>,
 }
 
-impl Table {
+impl ExperimentTable {
     /// The table for programs, a row per model and metric: the experiment, the model, and the
     /// fields of [`Spread`].
     pub fn for_programs(&self) -> export::Table {

@@ -192,7 +192,7 @@ pub enum RecipeError {
 }
 
 /// For each phase, the names of the parameters of each group.
-pub type Assignment = Vec<Vec<Vec<String>>>;
+pub type NamesByGroup = Vec<Vec<Vec<String>>>;
 
 /// Deals the trainable parameters of a model out to the groups of each phase, but for those that
 /// `untrained` names.
@@ -203,7 +203,7 @@ pub fn assign(
     phases: &[Phase],
     untrained: &[String],
     parameters: &[String],
-) -> Result<Assignment, RecipeError> {
+) -> Result<NamesByGroup, RecipeError> {
     let no_parameter = |place: &str, prefix: &String| RecipeError::NoParameter {
         place: place.into(),
         prefix: prefix.clone(),

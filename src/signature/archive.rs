@@ -14,7 +14,7 @@ const OTHERS_NAMED: usize = 5;
 
 /// How the bytes of an entry are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub enum PackingMethod {
     /// Not at all.
     Stored,
     /// Deflate.
@@ -41,7 +41,7 @@ pub struct Entry {
     /// Size when unpacked, as the archive says.
     pub size: u64,
     /// How it is packed.
-    pub method: Method,
+    pub method: PackingMethod,
     /// Where its packed bytes lie in the archive.
     pub place: Range<usize>,
     /// CRC-32 of the unpacked bytes, where the archive has it.
@@ -213,13 +213,13 @@ fn zip_entry(zip: &mut Zip<'_>, idx: usize, len: usize) -> Result<Option<Entry>,
     };
     let compression = file.compression();
     let method = match compression {
-        _ if file.encrypted() => Method::Encrypted,
-        Zip::Stored => Method::Stored,
-        _ if compression == Zip::DEFLATE => Method::Deflate,
-        _ if compression == Zip::BZIP2 => Method::Bzip2,
-        _ if compression == Zip::ZSTD => Method::Zstd,
-        _ if compression == Zip::XZ => Method::Xz,
-        _ => Method::Other,
+        _ if file.encrypted() => PackingMethod::Encrypted,
+        Zip::Stored => PackingMethod::Stored,
+        _ if compression == Zip::DEFLATE => PackingMethod::Deflate,
+        _ if compression == Zip::BZIP2 => PackingMethod::Bzip2,
+        _ if compression == Zip::ZSTD => PackingMethod::Zstd,
+        _ if compression == Zip::XZ => PackingMethod::Xz,
+        _ => PackingMethod::Other,
     };
     let start = file.data_start().and_then(|start| usize::try_from(start).ok());
     let packed = usize::try_from(file.compressed_size()).ok();
@@ -246,8 +246,8 @@ pub fn tar_entries(bytes: &[u8], wanted: Option<&str>) -> Result<Listing, String
             listing.links.push(name.clone());
         }
         let method = match kind {
-            _ if kind.is_gnu_sparse() => Method::Sparse,
-            _ if kind.is_file() || kind.is_contiguous() => Method::Stored,
+            _ if kind.is_gnu_sparse() => PackingMethod::Sparse,
+            _ if kind.is_file() || kind.is_contiguous() => PackingMethod::Stored,
             _ => continue,
         };
         // The old format says so of folders by their name alone.
@@ -257,7 +257,8 @@ pub fn tar_entries(bytes: &[u8], wanted: Option<&str>) -> Result<Listing, String
         let start = usize::try_from(entry.raw_file_position()).ok();
         let len = usize::try_from(entry.size()).ok();
         let place = start.zip(len).and_then(|(start, len)| Some(start..start.checked_add(len)?));
-        let place = place.filter(|place| place.end <= bytes.len() || method == Method::Sparse);
+        let place =
+            place.filter(|place| place.end <= bytes.len() || method == PackingMethod::Sparse);
         let place = place.ok_or_else(|| format!("the file ends within `{}`", shown(&name)))?;
         let name = name.strip_prefix("./").map(Into::into).unwrap_or(name);
         listing.add(Entry { name, size: entry.size(), method, place, crc32: None }, wanted);

@@ -12,6 +12,8 @@ use super::{DataError, TrainError};
 use crate::corpus::{Modality, RowError, SplitName};
 use crate::model::Sequence;
 use crate::model::contract::Batch;
+use crate::pretrained::Pretrained;
+use crate::run::record::FittedLength;
 
 /// Feature blocks of one split.
 pub trait FeatureRows: Send + Sync {
@@ -332,6 +334,23 @@ impl TrainingSplit {
             samples: indices,
         }
     }
+}
+
+/// The samples of a run.
+pub struct TrainingData {
+    /// Fitted on.
+    pub train: TrainingSplit,
+    /// Selected on.
+    pub valid: TrainingSplit,
+    /// Reported on, where there is one.
+    pub test: Option<TrainingSplit>,
+    /// What was padded or cut for that, of the splits of which something was.
+    pub lengths: BTreeMap<SplitName, Vec<FittedLength>>,
+    /// The text encoder, where text comes as tokens.
+    pub encoder: Option<Pretrained>,
+    /// Whether a GPU is to do a step as a whole, recorded once, and not piece by piece. The result is
+    /// the same.
+    pub graphs: bool,
 }
 
 /// What the reading threads share.

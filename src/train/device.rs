@@ -92,7 +92,7 @@ const LIBRARY: &str = "libtorch_cuda.so";
 
 /// A folder that may hold libtorch with its CUDA part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub struct LibtorchFolder {
     /// Who named it.
     pub origin: &'static str,
     /// The folder; `None` where it could not be asked for, and then why.
@@ -147,7 +147,7 @@ pub enum Unfit {
 
 /// Why no GPU can be used: what became of each folder.
 #[derive(Debug)]
-pub struct NoCuda(pub Vec<(Candidate, Unfit)>);
+pub struct NoCuda(pub Vec<(LibtorchFolder, Unfit)>);
 
 impl fmt::Display for NoCuda {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,7 +217,7 @@ pub fn has_driver() -> bool {
 ///
 /// # Errors
 /// None serves, or there is no GPU.
-pub fn load(libtorch: Option<&Path>) -> Result<(Candidate, usize), NoCuda> {
+pub fn load(libtorch: Option<&Path>) -> Result<(LibtorchFolder, usize), NoCuda> {
     let mut unfit = Vec::new();
     for candidate in candidates(libtorch) {
         match find(&candidate).and_then(|path| {
@@ -251,21 +251,21 @@ fn words(error: TchError) -> String {
 }
 
 /// Where to look, in order.
-pub fn candidates(libtorch: Option<&Path>) -> Vec<Candidate> {
+pub fn candidates(libtorch: Option<&Path>) -> Vec<LibtorchFolder> {
     if let Some(folder) = libtorch {
-        return vec![Candidate { origin: "--libtorch", folder: Ok(folder.into()) }];
+        return vec![LibtorchFolder { origin: "--libtorch", folder: Ok(folder.into()) }];
     }
     let mut candidates = Vec::new();
     if let Some(folder) = std::env::var_os("LIBTORCH") {
-        candidates.push(Candidate { origin: "LIBTORCH", folder: Ok(folder.into()) });
+        candidates.push(LibtorchFolder { origin: "LIBTORCH", folder: Ok(folder.into()) });
     }
     // Beside what the program was built against.
     let built = option_env!("ALMT_DATA_LIBTORCH").and_then(|library| Path::new(library).parent());
     if let Some(built) = built {
         let folder = built.with_file_name(".libtorch-cuda");
-        candidates.push(Candidate { origin: "set-up", folder: Ok(folder) });
+        candidates.push(LibtorchFolder { origin: "set-up", folder: Ok(folder) });
     }
-    candidates.push(Candidate { origin: "PyTorch", folder: folder_of_python() });
+    candidates.push(LibtorchFolder { origin: "PyTorch", folder: folder_of_python() });
     candidates
 }
 
@@ -282,7 +282,7 @@ fn folder_of_python() -> Result<PathBuf, String> {
 }
 
 /// The library in a folder, if that is libtorch of the right version.
-fn find(candidate: &Candidate) -> Result<PathBuf, Unfit> {
+fn find(candidate: &LibtorchFolder) -> Result<PathBuf, Unfit> {
     let folder = candidate.folder.clone().map_err(Unfit::NoFolder)?;
     let path = folder.join("lib").join(LIBRARY);
     if !path.exists() {

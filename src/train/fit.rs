@@ -6,11 +6,13 @@ use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 
 use super::data::{Chunk, TrainingSplit};
-use super::memory::{Work, within};
+use super::memory::Work;
 use super::models::Models;
 use super::optimizer::Optimizer;
+use super::predict::predict_batch;
+use super::progress::Progress;
 use super::replay::Replay;
-use super::run::{Progress, predict_batch};
+use super::within::within;
 use super::{FitError, TrainError};
 use crate::corpus::SplitName;
 use crate::model::contract::{At, Batch, Losses as ModelLosses, Outputs, Pass as ForwardPass};
@@ -354,7 +356,7 @@ mod tests {
     use crate::run::record::EpochRecord;
     use crate::run::schedule::Schedule;
     use crate::run::settings::{EncoderChoice, TokenChoice};
-    use crate::train::checkpoint::ModelConfig;
+    use crate::train::config::ModelConfig;
     use crate::train::data::{Cache, FeatureRows};
     use crate::train::network::config_for;
     use crate::train::run::optimizers;

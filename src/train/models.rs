@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor, nn};
 
 use super::TrainError;
-use super::checkpoint::{ModelConfig, parameters};
+use super::checkpoint::parameters;
+use super::config::ModelConfig;
 use super::network::Network;
 use super::weights::Tensors;
 use crate::corpus::Modality;

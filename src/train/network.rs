@@ -7,12 +7,13 @@ use tch::{Tensor, nn};
 use super::weights::Tensors;
 use super::{DataError, NetworkError, TrainError};
 use crate::corpus::Modality;
+use crate::model::configuration::Size;
 use crate::model::contract::{Batch, Can, Losses, Model, Outputs, Pass};
 use crate::model::registry::{Inputs, ModelSpec};
 use crate::model::{Bert, BertConfig, ENCODER, Form, Init, Sequence, Tokens};
 use crate::run::settings::TrainSettings;
 
-use super::checkpoint::ModelConfig;
+use super::config::ModelConfig;
 
 /// A model, and the text encoder in front of it where text comes as tokens.
 #[derive(Debug)]
@@ -90,6 +91,18 @@ impl Network {
     /// The model itself, to be told of steps.
     pub fn model_mut(&mut self) -> &mut dyn Model {
         &mut *self.model
+    }
+}
+
+impl ModelConfig {
+    /// Numbers that it consists of, its encoder's included; `None` where there can be no such model.
+    pub fn size(&self) -> Option<Size> {
+        if self.problem().is_some() {
+            return None;
+        }
+        Size::of(|init| {
+            let _network = Network::build(init, self, Form::Reference);
+        })
     }
 }
 

@@ -1,14 +1,20 @@
 //! A run while it goes on: what each epoch leaves in its folder, and what it comes to.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tch::{Device, Tensor};
 
-use super::checkpoint::{self, CheckpointInfo, ModelConfig};
-use super::run::{TrainingData, write_attention, write_predictions};
+use super::checkpoint::{self, Checkpoint, CheckpointInfo};
+use super::config::ModelConfig;
+use super::data::TrainingData;
+use super::predict::evaluate;
 use super::weights::Tensors;
-use super::{FitError, TrainError, device};
-use crate::run::folder::{ATTENTION, BEST, Log, PREDICTIONS, RESULT, write_json};
+use super::{FitError, TrainError, attention, device};
+use crate::corpus::SplitName;
+use crate::corpus::degenerate::Degenerate;
+use crate::run::folder::{ATTENTION, BEST, Log, PREDICTIONS, RESULT, io, write_json};
+use crate::run::predictions;
 use crate::run::record::{EpochRecord, History, RunResult};
 use crate::run::settings::TrainSettings;
 
@@ -105,4 +111,30 @@ impl<'a> Ongoing<'a> {
         write_json(&out.join(RESULT), &result)?;
         Ok(result)
     }
+}
+
+/// Writes the predictions, and returns the splits on which they are the same of almost every segment.
+fn write_predictions(
+    best: &Checkpoint,
+    data: &TrainingData,
+    path: &Path,
+) -> Result<BTreeMap<SplitName, Degenerate>, TrainError> {
+    let scheme = best.info.dataset.bin_scheme();
+    let (mut rows, mut degenerate) = (Vec::new(), BTreeMap::new());
+    for split in [Some(&data.valid), data.test.as_ref()].into_iter().flatten() {
+        let predicted = evaluate(best, split)?.1;
+        let values: Vec<f32> = predicted.iter().map(|row| row.prediction).collect();
+        let found = Degenerate::find(scheme, &values, split.labels());
+        degenerate.extend(found.map(|found| (split.name(), found)));
+        rows.extend(predicted);
+    }
+    predictions::write(path, scheme, &rows).map_err(io(path))?;
+    Ok(degenerate)
+}
+
+/// Writes what language attends to on the split that is reported on; nothing of a model in which it
+/// guides nothing.
+fn write_attention(best: &Checkpoint, data: &TrainingData, path: &Path) -> Result<(), TrainError> {
+    let split = data.test.as_ref().unwrap_or(&data.valid);
+    attention::average(best, split)?.map_or(Ok(()), |record| Ok(write_json(path, &record)?))
 }

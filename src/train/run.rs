@@ -1,83 +1,38 @@
 //! One training run, and the evaluation of its result.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use tch::Device;
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
 
-use super::checkpoint::{Checkpoint, ModelConfig, load_into};
-use super::data::TrainingSplit;
+use super::checkpoint::load_into;
+use super::config::ModelConfig;
+use super::data::{TrainingData, TrainingSplit};
 use super::fit::{Fit, to_host};
-use super::memory::{Work, within};
+use super::memory::Work;
 use super::models::Models;
-use super::network::{Network, config_for};
+use super::network::config_for;
 use super::network_error::NetworkError;
 use super::ongoing::Ongoing;
 use super::optimizer::Optimizer;
+use super::predict::check_shapes;
+use super::progress::Progress;
 use super::replay::Replay;
 use super::state::Changing;
 use super::weights::Tensors;
-use super::{DataError, FitError, TrainError, attention, device, state};
-use crate::corpus::degenerate::Degenerate;
-use crate::corpus::{Modality, SplitName};
-use crate::model::contract::Pass;
+use super::within::within;
+use super::{FitError, TrainError, device, state};
 use crate::model::form::Placement;
-use crate::model::{ENCODER, Form, Trace};
-use crate::pretrained::Pretrained;
-use crate::run::folder::{self, CONFIG, STATE, io, write_json};
+use crate::model::{ENCODER, Form};
+use crate::run::folder::{self, CONFIG, STATE, io};
 use crate::run::metrics::{self, Metrics};
-use crate::run::predictions::{self, Prediction};
 use crate::run::preset::Preset;
 use crate::run::recipe::{self, Group, Phase};
-use crate::run::record::{EpochRecord, FittedLength, RunResult};
+use crate::run::record::{EpochRecord, RunResult};
 use crate::run::schedule::Moment;
 use crate::run::settings::{Precision, TrainSettings};
-
-/// The samples of a run.
-pub struct TrainingData {
-    /// Fitted on.
-    pub train: TrainingSplit,
-    /// Selected on.
-    pub valid: TrainingSplit,
-    /// Reported on, where there is one.
-    pub test: Option<TrainingSplit>,
-    /// What was padded or cut for that, of the splits of which something was.
-    pub lengths: BTreeMap<SplitName, Vec<FittedLength>>,
-    /// The text encoder, where text comes as tokens.
-    pub encoder: Option<Pretrained>,
-    /// Whether a GPU is to do a step as a whole, recorded once, and not piece by piece. The result is
-    /// the same.
-    pub graphs: bool,
-}
-
-/// What is told while a run goes on. Losses are read from the device only when asked for.
-pub trait Progress {
-    /// A step of an epoch is done; `losses` gives mean squared error and mean absolute error over
-    /// the samples of the epoch so far.
-    fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64));
-
-    /// A run begins, or goes on, with these settings on so many samples.
-    fn begin(&mut self, _settings: &TrainSettings, _n_samples: usize) {}
-
-    /// An epoch is done.
-    fn epoch(&mut self, record: &EpochRecord);
-
-    /// Steps are done piece by piece, since the device did not record them.
-    fn piecewise(&mut self, cause: &TrainError);
-}
-
-/// Samples per forward pass outside training. One number for all callers on a device: another one may
-/// change the last bits of a prediction.
-pub(super) fn predict_batch(device: Device) -> usize {
-    match device {
-        // A pass over more takes little longer there.
-        Device::Cuda(_) => 256,
-        _ => 64,
-    }
-}
 
 /// The time between two states of a run is at least so many times that of writing one.
 const STATE_SHARE: u32 = 20;
@@ -388,121 +343,4 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
     let others = data.valid.n_samples() + data.test.as_ref().map_or(0, TrainingSplit::n_samples);
     let per_sample = seconds / n_batch.max(1) as f64;
     Ok(per_sample * (n_samples as f64 + others as f64 / 3.0))
-}
-
-/// Predictions for all samples of a split, in order, `[n_samples]`.
-///
-/// # Errors
-/// The features cannot be read, or libtorch fails.
-pub fn predict(network: &Network, split: &TrainingSplit) -> Result<Vec<f32>, TrainError> {
-    let order: Vec<usize> = (0..split.n_samples()).collect();
-    let n_batch = predict_batch(split.device());
-    let n_samples = n_batch.min(split.n_samples());
-    let pred = within(Work::Prediction { n_samples }, || {
-        let _guard = tch::no_grad_guard();
-        let mut parts = Vec::new();
-        split.each_batch(&order, n_batch, |batch| {
-            let mut trace = Trace::default();
-            let mut pass = Pass { dropout: None, is_training: false, trace: &mut trace };
-            parts.push(network.forward(&batch, false, &mut pass)?.pred);
-            Ok(())
-        })?;
-        let pred = Tensor::cat(&parts, 0).flatten(0, -1).to_device(Device::Cpu);
-        Ok(Vec::<f32>::try_from(pred)?)
-    })?;
-    if pred.len() != split.n_samples() {
-        let (expected, found) = (split.n_samples(), pred.len());
-        let column = "prediction";
-        return Err(DataError::Count { split: split.name(), column, expected, found }.into());
-    }
-    Ok(pred)
-}
-
-/// Metrics and predictions of a checkpoint on one split.
-///
-/// # Errors
-/// The split's shapes are not the model's, or libtorch fails.
-pub fn evaluate(
-    checkpoint: &Checkpoint,
-    split: &TrainingSplit,
-) -> Result<(Metrics, Vec<Prediction>), TrainError> {
-    let labels: Vec<Option<f32>> = split.labels().iter().copied().map(Some).collect();
-    let rows = predictions_of(checkpoint, split, &labels)?;
-    let pred: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
-    let scheme = checkpoint.info.dataset.bin_scheme();
-    Ok((metrics::evaluate(scheme, &pred, split.labels()), rows))
-}
-
-/// Predictions of a checkpoint on one split, beside the labels of the samples that have one.
-///
-/// # Errors
-/// As of [`evaluate`].
-pub fn predictions_of(
-    checkpoint: &Checkpoint,
-    split: &TrainingSplit,
-    labels: &[Option<f32>],
-) -> Result<Vec<Prediction>, TrainError> {
-    check_shapes(split, &checkpoint.info.config)?;
-    let pred = predict(&checkpoint.network, split)?;
-    let rows = split.ids().iter().zip(labels).zip(pred);
-    let rows = rows.map(|((id, label), prediction)| Prediction {
-        id: id.clone(),
-        split: split.name(),
-        label: *label,
-        prediction,
-        is_cut: false,
-    });
-    Ok(rows.collect())
-}
-
-/// Writes the predictions, and returns the splits on which they are the same of almost every segment.
-pub(super) fn write_predictions(
-    best: &Checkpoint,
-    data: &TrainingData,
-    path: &Path,
-) -> Result<BTreeMap<SplitName, Degenerate>, TrainError> {
-    let scheme = best.info.dataset.bin_scheme();
-    let (mut rows, mut degenerate) = (Vec::new(), BTreeMap::new());
-    for split in [Some(&data.valid), data.test.as_ref()].into_iter().flatten() {
-        let predicted = evaluate(best, split)?.1;
-        let values: Vec<f32> = predicted.iter().map(|row| row.prediction).collect();
-        let found = Degenerate::find(scheme, &values, split.labels());
-        degenerate.extend(found.map(|found| (split.name(), found)));
-        rows.extend(predicted);
-    }
-    predictions::write(path, scheme, &rows).map_err(io(path))?;
-    Ok(degenerate)
-}
-
-/// Writes what language attends to on the split that is reported on; nothing of a model in which it
-/// guides nothing.
-pub(super) fn write_attention(
-    best: &Checkpoint,
-    data: &TrainingData,
-    path: &Path,
-) -> Result<(), TrainError> {
-    let split = data.test.as_ref().unwrap_or(&data.valid);
-    attention::average(best, split)?.map_or(Ok(()), |record| Ok(write_json(path, &record)?))
-}
-
-pub(super) fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Result<(), TrainError> {
-    for (modality, expected) in &config.inputs.0 {
-        let found = match (*modality, &config.bert) {
-            (Modality::Text, Some(bert)) => split
-                .n_tokens()
-                .map(|seq_len| crate::model::Sequence { seq_len, feat_dim: bert.hidden_size }),
-            _ => split.sequences().get(modality).copied(),
-        };
-        // A modality that the model does not use may be there.
-        if found != Some(*expected) {
-            let show = |sequence: Option<crate::model::Sequence>| match sequence {
-                Some(sequence) => format!("[{}, {}]", sequence.seq_len, sequence.feat_dim),
-                None => "none".into(),
-            };
-            let (expected, found) = (show(Some(*expected)), show(found));
-            let (split, modality) = (split.name(), *modality);
-            return Err(DataError::Shape { split, modality, expected, found }.into());
-        }
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::corpus::column::ColumnId;
 use crate::corpus::plan::PlanError;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Sequence;
-use crate::pretrained::PretrainedError;
+use crate::pretrained::{EncodeError, PretrainedError};
 use crate::run::RunError;
 use crate::store::StoreError;
 use crate::train::{DataError, NetworkError, TrainError, weights};
@@ -66,7 +66,19 @@ pub enum StoreProblem {
         id: ColumnId,
         /// Why.
         #[source]
-        cause: crate::model::TokenError,
+        cause: EncodeError,
+    },
+    /// There are no tokens to encode.
+    #[error("{id}: the store has no tokens")]
+    NoTokens {
+        /// The column.
+        id: ColumnId,
+    },
+    /// There are no texts to encode.
+    #[error("{id}: the store has no texts")]
+    NoTexts {
+        /// The column.
+        id: ColumnId,
     },
     /// A column is absent.
     #[error("{id}: is absent{}", match model {
@@ -319,7 +331,9 @@ impl StoreProblem {
             StoreProblem::Train(error) => return error.advice(),
             StoreProblem::Plan(error) => return error.advice(),
             StoreProblem::Tokens { cause, .. } => return cause.advice(),
-            StoreProblem::Absent { .. }
+            StoreProblem::NoTokens { .. } => TrainerAdvice::TextsInPlaceOfTokens,
+            StoreProblem::NoTexts { .. }
+            | StoreProblem::Absent { .. }
             | StoreProblem::NoModality { .. }
             | StoreProblem::NoUnimodalLabels { .. }
             | StoreProblem::Corruption { .. } => return Vec::new(),

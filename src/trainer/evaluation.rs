@@ -19,9 +19,10 @@ use crate::run::record::{Evaluation, FittedLength};
 use crate::run::settings::TokenChoice;
 use crate::store::Store;
 use crate::train::NetworkError;
-use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
+use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo};
+use crate::train::config::ModelConfig;
 use crate::train::corrupt::Corruptions;
-use crate::train::run;
+use crate::train::predict;
 
 /// WeightSource that are evaluated.
 #[derive(Debug, Clone)]
@@ -165,7 +166,7 @@ pub fn evaluate(
     let mut opened = Opened::new(store, &weights, &[split], device, options)?;
     let loaded = opened.load(split, Labels::Needed, device, options)?;
     opened.samples.take_notes().into_iter().for_each(note);
-    let (metrics, rows) = run::evaluate(&opened.checkpoint, &loaded.split)?;
+    let (metrics, rows) = predict::evaluate(&opened.checkpoint, &loaded.split)?;
     let info = &opened.checkpoint.info;
     let predicted: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
     let scheme = info.dataset.bin_scheme();
@@ -228,7 +229,7 @@ pub fn predict(
     for split in splits {
         let loaded = opened.load(*split, Labels::IfAny, device, options)?;
         opened.samples.take_notes().into_iter().for_each(&mut *note);
-        let mut rows = run::predictions_of(&opened.checkpoint, &loaded.split, &loaded.labels)?;
+        let mut rows = predict::predictions_of(&opened.checkpoint, &loaded.split, &loaded.labels)?;
         loaded.cut.iter().for_each(|idx| rows[*idx].is_cut = true);
         let values: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
         let degenerate = Degenerate::find(dataset.bin_scheme(), &values, loaded.split.labels());

@@ -7,6 +7,7 @@
 //! `train::` below knows no store: what it trains on comes as arrays, which this module reads.
 
 pub mod cache;
+pub mod encode;
 mod error;
 pub mod evaluation;
 mod extents;
@@ -17,7 +18,7 @@ mod ready;
 mod rows;
 pub mod samples;
 pub(crate) mod session;
-pub mod suits;
+mod suits;
 pub mod sweep;
 mod tokens;
 
@@ -33,7 +34,8 @@ pub use tokens::TokenReader;
 
 use crate::run::record::RunResult;
 use crate::store::Store;
-use crate::train::run::{Progress, Start};
+use crate::train::progress::Progress;
+use crate::train::run::Start;
 
 /// Trains a model on a store in an empty folder `out`: settings, a line of metrics per epoch, the weights
 /// of the selected epoch and its predictions, and the result. What is worth saying on the way goes to

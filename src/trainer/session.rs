@@ -20,9 +20,9 @@ use crate::run::preset::Preset;
 use crate::run::settings::{EncoderChoice, InitialWeights, TokenChoice, TrainSettings, ValidDraw};
 use crate::store::Store;
 use crate::train::checkpoint;
+use crate::train::data::TrainingData;
 use crate::train::data::{Cache, TrainingSplit};
 use crate::train::device;
-use crate::train::run::TrainingData;
 use crate::train::weights;
 
 /// Seed of a validation split that is drawn for a run, the same for every seed of the run.

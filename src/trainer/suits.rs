@@ -6,6 +6,7 @@ use super::error::{StoreProblem, TrainerError};
 use super::note::Note;
 use crate::corpus::SplitName;
 use crate::corpus::column::ColumnKind;
+use crate::model::TokenError;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, Suits, TextSource};
 use crate::store::Store;
 
@@ -44,7 +45,8 @@ pub fn check(
         let id = ColumnKind::TextBert.of(split);
         let tokens = store.numbers::<i32>(&id)?;
         if let Some(tokens) = tokens.and_then(|it| it.into_dimensionality::<Ix3>().ok()) {
-            let unknown = |cause| StoreProblem::Tokens { id: id.clone(), cause };
+            let unknown =
+                |error: TokenError| StoreProblem::Tokens { id: id.clone(), cause: error.into() };
             let checked = encoder.config().check_tokens(tokens.view()).map_err(unknown);
             checked.map_err(|cause| TrainerError::unfit(store.path(), cause))?;
             let made = made.as_ref().map(|made| made.text_bert.view());

@@ -7,7 +7,9 @@ use super::session::Session;
 use crate::run::folder::{self, of_seed};
 use crate::run::record::RunResult;
 use crate::run::settings::TrainSettings;
-use crate::train::run::{self, Apart, Progress, Start};
+use crate::train::data::TrainingData;
+use crate::train::progress::Progress;
+use crate::train::run::{self, Apart, Start};
 
 /// What a folder of a sweep holds already.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub fn kept(
 /// The folder holds a run of other settings, or the run fails.
 pub fn train_or_keep(
     settings: &TrainSettings,
-    data: &run::TrainingData,
+    data: &TrainingData,
     device: tch::Device,
     folder: &Path,
     start: Start,

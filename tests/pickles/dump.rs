@@ -1,7 +1,7 @@
 //! Values of pickles as JSON with the type of everything, in the form of `fixtures/pickles/make.py`
 //! and `tests/plain.py`.
 
-use almt_data::pickle::{Kind, NodeId, Number, Pickle, RawText, Value};
+use almt_data::pickle::{NodeId, Number, Pickle, RawText, ScalarKind, Value};
 use serde_json::{Value as Json, json};
 
 /// The value as `make.py` dumps it.
@@ -29,19 +29,19 @@ pub fn dump(pickle: &Pickle, id: NodeId) -> Json {
         Value::Array(_) => {
             let array = pickle.array(id).unwrap();
             let kind = match array.dtype().kind {
-                Kind::Bytes => "S".into(),
-                Kind::Unicode => "U".into(),
-                Kind::Object => "O".into(),
+                ScalarKind::Bytes => "S".into(),
+                ScalarKind::Unicode => "U".into(),
+                ScalarKind::Object => "O".into(),
                 _ => array.dtype().to_string().replace(" (big-endian)", ""),
             };
             let item = |idx| match array.dtype().kind {
-                Kind::Object => dump(pickle, array.object(idx).unwrap()),
-                Kind::Bytes | Kind::Unicode => match array.raw_text(idx).unwrap() {
+                ScalarKind::Object => dump(pickle, array.object(idx).unwrap()),
+                ScalarKind::Bytes | ScalarKind::Unicode => match array.raw_text(idx).unwrap() {
                     RawText::Bytes(bytes) => json!({"bytes": hex(bytes)}),
                     RawText::Halves(bytes) => json!({"halves": hex(&bytes)}),
                     _ => json!({"str": array.text(idx).unwrap()}),
                 },
-                Kind::Bool => match array.number(idx).unwrap().to_i32() {
+                ScalarKind::Bool => match array.number(idx).unwrap().to_i32() {
                     Some(0) => json!({"const": "False"}),
                     _ => json!({"const": "True"}),
                 },

@@ -50,6 +50,7 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
         TrainerAdvice::WeightsDamaged => {
             "the weights are damaged, or beyond the range of their type"
         }
+        TrainerAdvice::TextsInPlaceOfTokens => "`--text-from raw_text` makes them",
         TrainerAdvice::FeaturesOfModel => {
             "`almt-data inspect` shows what a store holds; a model needs the features that it was \
              trained on, by the same extractors"

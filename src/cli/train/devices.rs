@@ -38,15 +38,6 @@ pub struct ThreadsArgs {
     pub threads: Option<u16>,
 }
 
-impl ThreadsArgs {
-    /// Has libtorch use them.
-    pub fn set(&self) {
-        if let Some(n_threads) = self.threads {
-            tch::set_num_threads(n_threads.into());
-        }
-    }
-}
-
 impl DeviceArgs {
     /// Opens the device.
     pub fn open(&self) -> Result<Device, Failure> {

@@ -19,7 +19,8 @@ use clap::Subcommand;
 
 use crate::chain::chain;
 use crate::cli::{Failure, Trainer};
-use crate::train::memory::{Work, within};
+use crate::train::memory::Work;
+use crate::train::within::within;
 
 #[derive(Subcommand)]
 pub enum TrainerCommand {

@@ -22,7 +22,7 @@ use crate::export::{self, HAS_PARQUET, csv_of, table_parquet};
 use crate::model::registry::Inputs;
 use crate::paper;
 use crate::publish;
-use crate::reproduce::{Experiment, ModelSize, RobustnessPoint, Row, Table};
+use crate::reproduce::{Experiment, ExperimentTable, ModelSize, RobustnessPoint, Row};
 use crate::run::folder::of_seed;
 use crate::run::metrics::MAE;
 use crate::run::preset::Preset;
@@ -32,10 +32,12 @@ use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::corrupt::{Corruption, CorruptionKind, Corruptions};
+use crate::train::data::TrainingData;
 use crate::train::data::TrainingSplit;
 use crate::train::device;
 use crate::train::network::config_for;
-use crate::train::run::{self, Start, TrainingData};
+use crate::train::predict;
+use crate::train::run::{self, Start};
 use crate::trainer::samples::{Labels, Samples, Wanted, absolute};
 use crate::trainer::session::load;
 use crate::trainer::sweep::{Kept, kept, train_or_keep};
@@ -419,7 +421,7 @@ impl Bench<'_> {
             self.samples.corrupt(Corruptions { list, seed: CORRUPT_SEED });
             let split = self.test_split()?;
             for (seed, checkpoint) in self.args.seeds.0.iter().zip(&checkpoints) {
-                let (metrics, _) = run::evaluate(checkpoint, &split)?;
+                let (metrics, _) = predict::evaluate(checkpoint, &split)?;
                 points.push(RobustnessPoint::new(done, *seed, metrics));
             }
         }
@@ -513,7 +515,7 @@ impl Bench<'_> {
         );
         let (name, title) = (experiment.name.clone(), experiment.title.clone());
         let axis = experiment.axis.clone();
-        let table = Table { experiment: name, title, axis, about, rows };
+        let table = ExperimentTable { experiment: name, title, axis, about, rows };
         let path = |ending| self.out.join(format!("{}.{ending}", experiment.name));
         let (as_csv, as_parquet) = (path("csv"), path("parquet"));
         let for_programs = table.for_programs();

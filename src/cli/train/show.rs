@@ -11,7 +11,7 @@ use crate::run::record::{EpochRecord, RunResult};
 use crate::run::seeds::Spread;
 use crate::run::settings::TrainSettings;
 use crate::train::TrainError;
-use crate::train::run::Progress;
+use crate::train::progress::Progress;
 use crate::trainer::Note;
 
 pub fn print_result(out: &Path, result: &RunResult) {

@@ -19,7 +19,7 @@ use crate::native::{self, FrameAttention, modes::lowered};
 
 /// What a few targets attend to.
 #[derive(Debug)]
-pub enum Source<'a> {
+pub enum AttendedRows<'a> {
     /// Rows as they are, `[batch or 1, n_rows, dim]`.
     Rows(&'a Tensor),
     /// Rows `W f + c` that are never formed, for `feat_dim` below `dim`.
@@ -73,17 +73,17 @@ impl NormedFrames<'_> {
     }
 }
 
-impl<'a> Source<'a> {
+impl<'a> AttendedRows<'a> {
     fn normalise(&self, eps: f64) -> Normed<'a> {
         match self {
-            Source::Rows(x) => Normed::Rows(x.layer_norm(
+            AttendedRows::Rows(x) => Normed::Rows(x.layer_norm(
                 &x.size()[2..],
                 None::<&Tensor>,
                 None::<&Tensor>,
                 eps,
                 false,
             )),
-            Source::Frames { frames, weight, offset } => {
+            AttendedRows::Frames { frames, weight, offset } => {
                 let dim = weight.size()[0];
                 let weight = *weight - weight.mean_dim(0, true, None);
                 let offset = *offset - offset.mean_dim(-1, true, None);
@@ -160,7 +160,7 @@ impl Attention {
     ///
     /// `target` is `[batch or 1, n_targets, dim]`; the result is `[batch or 1, n_targets, heads *
     /// dim_head]`.
-    pub(super) fn gather_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
+    pub(super) fn gather_few(&self, target: &Tensor, sources: &[AttendedRows<'_>]) -> Tensor {
         let (batch, n_targets, dim) = target.size3().expect("attention works on three axes");
         let projected = self.absorbed_queries(target);
         let normed: Vec<Normed<'_>> =
@@ -283,7 +283,7 @@ impl TransformerLayer {
     /// The same function as [`forward`](TransformerLayer::forward), cheaper where targets are few
     /// and sources many: `target` `[batch or 1, n_targets, dim]` attends to all `sources`;
     /// `[batch, n_targets, dim]`.
-    pub fn forward_few(&self, target: &Tensor, sources: &[Source<'_>]) -> Tensor {
+    pub fn forward_few(&self, target: &Tensor, sources: &[AttendedRows<'_>]) -> Tensor {
         self.after_attention(target, &self.attention.gather_few(target, sources))
     }
 }
@@ -312,15 +312,15 @@ impl ModalityEmbedding {
             for layer in before {
                 x = layer.forward(&x, &x);
             }
-            return last.forward_few(&x.narrow(1, 0, n_tokens), &[Source::Rows(&x)]);
+            return last.forward_few(&x.narrow(1, 0, n_tokens), &[AttendedRows::Rows(&x)]);
         }
-        let tokens_as_source = Source::Rows(&tokens);
+        let tokens_as_source = AttendedRows::Rows(&tokens);
         let weight = self.project.weight();
         if feat_dim >= weight.size()[0] {
-            return last.forward_few(&tokens, &[tokens_as_source, Source::Rows(&project())]);
+            return last.forward_few(&tokens, &[tokens_as_source, AttendedRows::Rows(&project())]);
         }
         let offset = self.project.add_bias(positions.squeeze_dim(0));
-        let frames = Source::Frames { frames, weight, offset: &offset };
+        let frames = AttendedRows::Frames { frames, weight, offset: &offset };
         last.forward_few(&tokens, &[tokens_as_source, frames])
     }
 }
@@ -332,7 +332,7 @@ impl FusionTransformer {
     pub(super) fn summary_absorbed(&self, source: &Tensor) -> Tensor {
         let source = self.with_token(source, &self.pos_embedding_s);
         let target = &self.extra_token + self.pos_embedding_t.narrow(1, 0, 1);
-        let rows = [Source::Rows(&source)];
+        let rows = [AttendedRows::Rows(&source)];
         let summary =
             self.layers.iter().fold(target, |target, layer| layer.forward_few(&target, &rows));
         summary.expand([source.size()[0], -1, -1], false).select(1, 0)

@@ -6,6 +6,7 @@ mod absorbed;
 #[cfg(feature = "train")]
 mod batched;
 mod config;
+mod conflict;
 #[cfg(feature = "train")]
 mod foldings;
 #[cfg(feature = "train")]

@@ -4,7 +4,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::AlmtConfig;
 use crate::name::named;
 
 /// How a modality's frames become tokens.
@@ -163,32 +162,6 @@ impl Variant {
     pub fn is_guided(&self, scale: i64) -> bool {
         self.guides.as_ref().is_none_or(|guides| guides.contains(&scale))
     }
-
-    /// What keeps the rest of a configuration from having this variant, in a sentence.
-    pub fn conflict(&self, config: &AlmtConfig) -> Option<String> {
-        let depth = config.sizes.ahl_depth;
-        if let Some(guides) = &self.guides {
-            if self.hyper_modality != HyperModalityKind::Adaptive {
-                return Some("without hyper-modality learning nothing can guide it".into());
-            }
-            // Without any guide audio and vision would have no part: the paper has the figures of
-            // «w/o AHL» there.
-            if guides.is_empty() || !guides.is_sorted_by(|one, next| one < next) {
-                return Some("guides are some of the scales, in order".into());
-            }
-            if let Some(scale) = guides.iter().find(|scale| !(1..=depth).contains(*scale)) {
-                return Some(format!("there is no scale {scale}: `ahl_depth` is {depth}"));
-            }
-        }
-        let without = Variant { embedding: self.embedding, ..Variant::default() };
-        let needs_more = *self != without && !config.has_hyper_modality();
-        if needs_more {
-            return Some("without audio and vision there is nothing to fuse language with".into());
-        }
-        let asks = self.fusion_query != FusionQuery::Language;
-        let no_transformer = "only in the fusion transformer one of the two asks the other";
-        (asks && self.fusion != FusionKind::Transformer).then(|| no_transformer.into())
-    }
 }
 
 #[cfg(all(test, feature = "train"))]
@@ -198,6 +171,7 @@ mod tests {
     use tch::{Device, Kind, Tensor, nn};
 
     use super::*;
+    use crate::model::AlmtConfig;
     use crate::model::configuration::Size;
     use crate::model::{Almt, AlmtSizes, Form, Init, Input, Sequence, Trace, drawn};
     use crate::seed::stream;

@@ -16,9 +16,6 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("src/corpus/labels/cells.rs", "src/corpus/labels/mod.rs"),
     ("src/corpus/labels/error.rs", "src/corpus/labels/columns.rs"),
     ("src/ingest/splits.rs", "src/ingest/detect.rs"),
-    ("src/model/almt/variant.rs", "src/model/almt/config.rs"),
-    ("src/model/layers/attention.rs", "src/model/layers.rs"),
-    ("src/model/registry.rs", "src/model/configuration.rs"),
     ("src/pickle/raw.rs", "src/pickle/mod.rs"),
     ("src/pickle/tensor.rs", "src/pickle/machine.rs"),
     ("src/pickle/tensor.rs", "src/pickle/numpy.rs"),
@@ -29,11 +26,6 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("src/pickle/view.rs", "src/pickle/raw.rs"),
     ("src/store/arrow/write.rs", "src/store/write.rs"),
     ("src/store/hdf5/write.rs", "src/store/write.rs"),
-    ("src/train/attention.rs", "src/train/run.rs"),
-    ("src/train/checkpoint.rs", "src/train/network.rs"),
-    ("src/train/fit.rs", "src/train/run.rs"),
-    ("src/train/memory.rs", "src/train/mod.rs"),
-    ("src/train/ongoing.rs", "src/train/run.rs"),
 ];
 
 /// One finding for each shortest cycle, and for each entry of `known` that closes none.

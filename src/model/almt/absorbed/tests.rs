@@ -143,7 +143,7 @@ fn few_attend_to_many_rows_as_any_number_does() {
                 &format!("{:?} to {:?}", target.size(), source.size()),
                 sizes,
                 &[&target, &source],
-                |layer, x| layer.attention.gather_few(&x[0], &[Source::Rows(&x[1])]),
+                |layer, x| layer.attention.gather_few(&x[0], &[AttendedRows::Rows(&x[1])]),
                 |layer, x| {
                     let target = x[0].expand([batch, -1, -1], false);
                     layer.attention.gather(&target, &x[1])
@@ -157,7 +157,7 @@ fn few_attend_to_many_rows_as_any_number_does() {
             sizes,
             &[&tokens, &source],
             |layer, x| {
-                let sources = [Source::Rows(&x[0]), Source::Rows(&x[1])];
+                let sources = [AttendedRows::Rows(&x[0]), AttendedRows::Rows(&x[1])];
                 layer.attention.gather_few(&x[0], &sources)
             },
             |layer, x| {

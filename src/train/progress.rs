@@ -1,0 +1,21 @@
+//! What is told while a run goes on.
+
+use super::TrainError;
+use crate::run::record::EpochRecord;
+use crate::run::settings::TrainSettings;
+
+/// What is told while a run goes on. Losses are read from the device only when asked for.
+pub trait Progress {
+    /// A step of an epoch is done; `losses` gives mean squared error and mean absolute error over
+    /// the samples of the epoch so far.
+    fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64));
+
+    /// A run begins, or goes on, with these settings on so many samples.
+    fn begin(&mut self, _settings: &TrainSettings, _n_samples: usize) {}
+
+    /// An epoch is done.
+    fn epoch(&mut self, record: &EpochRecord);
+
+    /// Steps are done piece by piece, since the device did not record them.
+    fn piecewise(&mut self, cause: &TrainError);
+}

@@ -1,0 +1,163 @@
+//! Text features of a store, computed by a text encoder that is kept as it is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ndarray::{Array3, Ix3};
+
+use super::error::{StoreProblem, TrainerError};
+use super::note::Note;
+use super::suits;
+use crate::corpus::column::ColumnKind;
+use crate::corpus::manifest::{Manifest, TextEncoder};
+use crate::corpus::{FeatureBlock, SplitName};
+use crate::pretrained::{DEFAULT_MAX_LEN, FrozenEncoder, Pretrained, TextSource};
+use crate::store::{self, NewText, OutputOptions, Store};
+
+/// What is encoded, and how.
+#[derive(Debug, Clone)]
+pub struct EncodeOptions {
+    /// Folder of the encoder.
+    pub encoder: PathBuf,
+    /// What it reads; the tokens of the store where it has them, else its texts.
+    pub source: Option<TextSource>,
+    /// Tokens that texts are brought to, where it reads those.
+    pub max_len: Option<usize>,
+    /// Texts that are encoded at a time.
+    pub batch_size: usize,
+    /// Whether what hardly belongs to the encoder's vocabulary is encoded all the same.
+    pub force: bool,
+    /// Threads of libtorch; as many as it uses now where there is no number.
+    pub n_threads: Option<u16>,
+    /// How the new store is written.
+    pub output: OutputOptions,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The new store's manifest.
+    pub manifest: Manifest,
+    /// Name of the encoder.
+    pub encoder: String,
+    /// Texts that were encoded.
+    pub n_samples: usize,
+    /// Features of each token.
+    pub width: usize,
+    /// Texts that had more tokens than there was room for.
+    pub n_cut: usize,
+}
+
+/// Told of texts that are encoded: how many there will be, and how many are done since it was told last.
+pub trait EncodeProgress {
+    /// There are so many texts; what is returned is called with the number of texts that are done, from
+    /// any thread.
+    fn begin(&mut self, n_texts: usize) -> Arc<dyn Fn(u64) + Send + Sync>;
+}
+
+/// What is encoded of one split.
+struct Text {
+    /// `[n_samples, 3, seq_len]`.
+    tokens: Array3<i32>,
+    /// Texts that had more tokens than that.
+    n_cut: usize,
+}
+
+/// What of a store an encoder reads by default: its tokens where all splits have them, else its texts.
+pub fn default_source(store: &Store) -> TextSource {
+    let has_tokens = |split| store.manifest().column(&ColumnKind::TextBert.of(split)).is_some();
+    match splits(store).all(has_tokens) {
+        true => TextSource::TextBert,
+        false => TextSource::RawText,
+    }
+}
+
+/// Writes a store whose text features, and tokens where they are made of texts, are those of an encoder.
+/// Everything else stays as it is.
+///
+/// # Errors
+/// The store or the encoder cannot be read, the store has nothing to encode or does not suit the encoder,
+/// a hidden state is not finite, or `to` cannot be written.
+pub fn encode(
+    source: &Store,
+    to: &Path,
+    options: &EncodeOptions,
+    progress: &mut dyn EncodeProgress,
+    note: &mut dyn FnMut(Note),
+) -> Result<Encoded, TrainerError> {
+    let text_source = options.source.unwrap_or_else(|| default_source(source));
+    let pretrained = Pretrained::open(&options.encoder)?;
+    pretrained.notes().iter().for_each(|words| note(Note::Encoder(words.clone())));
+    if let Some(n_threads) = options.n_threads {
+        tch::set_num_threads(n_threads.into());
+    }
+    let texts: BTreeMap<SplitName, Text> = match text_source {
+        TextSource::TextBert => stored_tokens(source)?,
+        TextSource::RawText => {
+            tokenized(source, &pretrained, options.max_len.unwrap_or(DEFAULT_MAX_LEN))?
+        }
+    };
+    suits::check(source, &pretrained, text_source, options.force)?.into_iter().for_each(note);
+    let encoder = Arc::new(FrozenEncoder::load(&pretrained)?);
+    let n_samples: usize = texts.values().map(|text| text.tokens.dim().0).sum();
+    let n_cut: usize = texts.values().map(|text| text.n_cut).sum();
+    let advance = progress.begin(n_samples);
+    let mut new_text = BTreeMap::new();
+    for (split, Text { tokens, n_cut }) in texts {
+        let (n_samples, _, seq_len) = tokens.dim();
+        let kept = (text_source == TextSource::RawText).then(|| tokens.clone());
+        let id = ColumnKind::TextBert.of(split);
+        let rows = encoder.rows(tokens, options.batch_size, Arc::clone(&advance));
+        let unknown = |cause| StoreProblem::Tokens { id: id.clone(), cause };
+        let rows = rows.map_err(|cause| TrainerError::unfit(source.path(), unknown(cause)))?;
+        let features = FeatureBlock { shape: [n_samples, seq_len, encoder.width()], rows };
+        let notes = match n_cut {
+            0 => vec![],
+            _ => vec![format!("{id}: {n_cut} texts were cut at {seq_len} tokens")],
+        };
+        new_text.insert(split, NewText { features, tokens: kept, notes });
+    }
+    let digests = pretrained.weight_digests();
+    let provenance = TextEncoder {
+        name: pretrained.name(),
+        sha256: digests.sha256,
+        blake3: digests.blake3,
+        source: text_source.name().into(),
+    };
+    let manifest = store::with_text(source, to, &options.output, new_text, provenance)?;
+    let width = encoder.width();
+    Ok(Encoded { manifest, encoder: pretrained.name(), n_samples, width, n_cut })
+}
+
+fn splits(store: &Store) -> impl Iterator<Item = SplitName> {
+    store.manifest().splits.iter().map(|split| split.name)
+}
+
+fn stored_tokens(store: &Store) -> Result<BTreeMap<SplitName, Text>, TrainerError> {
+    let tokens = |split| {
+        let id = ColumnKind::TextBert.of(split);
+        let tokens = store.numbers::<i32>(&id)?;
+        let tokens = tokens.and_then(|tokens| tokens.into_dimensionality::<Ix3>().ok());
+        let absent = || TrainerError::unfit(store.path(), StoreProblem::NoTokens { id });
+        Ok((split, Text { tokens: tokens.ok_or_else(absent)?, n_cut: 0 }))
+    };
+    splits(store).map(tokens).collect()
+}
+
+fn tokenized(
+    store: &Store,
+    pretrained: &Pretrained,
+    max_len: usize,
+) -> Result<BTreeMap<SplitName, Text>, TrainerError> {
+    let tokenizer = pretrained.tokenizer(max_len)?;
+    let mut all = BTreeMap::new();
+    for split in splits(store) {
+        let id = ColumnKind::RawText.of(split);
+        let texts = store.strings(&id)?;
+        let absent = || TrainerError::unfit(store.path(), StoreProblem::NoTexts { id });
+        let tokenized = tokenizer.encode(&texts.ok_or_else(absent)?)?;
+        all.insert(split, Text { tokens: tokenized.text_bert, n_cut: tokenized.n_cut });
+    }
+    Ok(all)
+}
