@@ -9,7 +9,6 @@ use clap::error::ErrorKind;
 use super::advice::hint;
 use crate::advice::{Advise, StoreAdvice};
 use crate::chain::{chain, tried};
-use crate::export::ExportError;
 
 /// A run that failed, in words for the user.
 ///
@@ -74,13 +73,10 @@ pub(super) fn cannot_write(output: &Path, error: io::Error) -> Failure {
     }
 }
 
-/// The failure to export a store.
-pub(super) fn export_failure(output: &Path, error: ExportError) -> Failure {
-    match error {
-        ExportError::Store(error) => error.into(),
-        ExportError::Write(error) => cannot_write(output, error),
-        ExportError::Unfit { .. } | ExportError::NoParquet => Failure::of(output, &error),
-    }
+/// The failure to write a table.
+#[cfg(feature = "train")]
+pub(super) fn export_failure(output: &Path, error: crate::export::ExportError) -> Failure {
+    crate::export::SaveError::of(output, error).into()
 }
 
 /// Ends the program as clap does after a call that it cannot make sense of.

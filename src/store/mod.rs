@@ -43,6 +43,7 @@
 //! everything that reads gives float32.
 
 mod arrow;
+mod balance;
 mod census;
 mod columns;
 mod content;
@@ -61,6 +62,7 @@ mod retext;
 mod seal;
 mod seen;
 mod settled;
+mod summary;
 mod verify;
 mod write;
 
@@ -72,7 +74,7 @@ pub use form::{Compression, FeatureDtype, Format};
 pub use labels::RefusedLabels;
 pub use policy::{NonFinite, OnOverflow};
 pub use read::{Store, column_bytes};
-pub use reformat::copy;
+pub use reformat::{Copied, copy, copy_file};
 pub use refused::RefusedValues;
 pub use retext::{NewText, with_text};
 pub use verify::Verification;
@@ -112,6 +114,12 @@ pub enum StoreError {
     /// The output is a folder in which lies something else than a store.
     #[error("{path}: is a folder that holds more than a store")]
     Foreign {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The output is the store that is read.
+    #[error("{path}: the output would replace the input")]
+    OutputIsInput {
         /// The output.
         path: PathBuf,
     },
@@ -260,6 +268,7 @@ impl Advise for StoreError {
             StoreError::RefusedLabels(_) => StoreAdvice::CorrectLabel,
             StoreError::NothingLeft { values, .. } => StoreAdvice::KeepSegments(*values),
             StoreError::Io { .. }
+            | StoreError::OutputIsInput { .. }
             | StoreError::Compression { .. }
             | StoreError::NotArrow { .. }
             | StoreError::NotHdf5 { .. }

@@ -10,7 +10,6 @@ use tch::Device;
 
 use super::extents::{Extents, Fitted, fit_features};
 use super::tokens::TokenReader;
-use crate::cli::split::segments_of;
 use crate::cli::{Failure, number};
 use crate::corpus::column::{ColumnKind, Dtype};
 use crate::corpus::draw;
@@ -21,6 +20,7 @@ use crate::pretrained::Tokenized;
 use crate::run::folder;
 use crate::run::record::FittedLength;
 use crate::run::settings::{FoldChoice, TrainSettings, ValidDraw};
+use crate::split::segments_of;
 use crate::store::{Store, StoreError};
 use crate::train::checkpoint::CheckpointInfo;
 use crate::train::corrupt::{CorruptRows, Corruptions};

@@ -13,7 +13,6 @@ pub const KNOWN: &[&str] = &[
     "Evidence",
     "Kind",
     "Method",
-    "Opened",
     "Options",
     "Place",
     "Progress",
