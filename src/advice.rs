@@ -32,6 +32,8 @@ pub enum Advice {
     Pickle(PickleAdvice),
     /// About compressed files and archives.
     Packed(PackedAdvice),
+    /// What helps with the content of a packed file, once it is unpacked.
+    OnceUnpacked(Box<Advice>),
     /// About files of a known kind.
     Known(KnownAdvice),
     /// About sources of a conversion.
@@ -190,6 +192,14 @@ pub enum SourceAdvice {
     ReplaceHalves,
     /// A character that no id may have.
     MendIds,
+    /// Which dataset it is.
+    SayDataset,
+    /// The pickles of a folder that has two of one split.
+    NameOneByOne,
+    /// One pickle of arrays, and a table of labels.
+    MakeOnePickle,
+    /// The pickles of a folder, one or one for each split.
+    NamePickles,
 }
 
 /// A remedy that is about a table of labels.
@@ -261,6 +271,8 @@ pub enum StoreAdvice {
     MakePlan,
     /// The plan of another store.
     TranslatePlan,
+    /// All three splits, where the store has a validation split already.
+    DrawAllSplits,
     /// Segments, where there are too few videos.
     DrawSegments,
     /// What is there may be replaced.

@@ -13,6 +13,7 @@
 //!   -> ingest::  one layout per family of files -> the canonical corpus
 //!   -> corpus::  splits, segments, feature blocks, labels, bins, checks, manifest (still lazy)
 //!   -> store::   HDF5 file or Arrow folder; one pass copies, checks, summarises and checksums
+//!      convert::, validate::, split:: and inspect:: join these in one call each
 //!   -> export::  the same content in the forms that other programs read
 //!   -> trainer:: which samples of a store a run reads, and with which settings
 //!   -> train::   batches on the device -> model:: -> metrics -> checkpoint
@@ -20,10 +21,35 @@
 //!   -> report::  one HTML page about runs
 //! ```
 //!
+//! # The calls
+//!
+//! Whatever the program does with data is one call here, with options that have a default, a
+//! [`progress`] that may be nobody, and an error that is typed: [`convert()`](convert::convert()),
+//! [`explain`](convert::explain()), [`validate()`](validate::validate()), [`synth()`](synth::synth()),
+//! [`split()`](split::split()), [`inspect()`](inspect::inspect()), [`scan`](packed::scan()),
+//! [`copy_file`](store::copy_file()), [`export()`](export::export()), and of an open
+//! [`Store`](store::Store) `summary` and `balance`.
+//!
+//! ```
+//! use almt_data::corpus::{Modality, SplitName};
+//! use almt_data::{convert::convert, store::Store, synth::{SynthOptions, synth}, validate::validate};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let (pickle, path) = (folder.path().join("mosi.pkl"), folder.path().join("mosi.h5"));
+//! synth(&pickle, &SynthOptions { n_train: 8, ..SynthOptions::default() })?;
+//! let converted = convert(&[pickle], &path, &Default::default(), &())?;
+//! assert_eq!(converted.dataset.title(), "CMU-MOSI");
+//! assert!(validate(vec![path.clone()], &Default::default(), &())?.all(|one| one.report.valid));
+//! let audio = Store::open(&path)?.features(SplitName::Train, Modality::Audio)?;
+//! assert_eq!(audio.unwrap().shape(), [8, 50, 5]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! An error says what is wrong and links its cause ([`chain`]); what can be done is data ([`advice`]),
 //! which only [`cli`] words.
 //!
-//! Beside it, [`signature`] says what a file is that is none of these, `reproduce::` says which models the paper's experiments compare and looks into what they
+//! Beside it, [`synth`] makes a pickle to try things with, [`packed`] opens one whatever it is packed
+//! into, [`signature`] says what a file is that is none of these, `reproduce::` says which models the paper's experiments compare and looks into what they
 //! learned, and `pretrained::` reads the text encoders that others trained, and computes the text
 //! features of a store with one.
 //!
@@ -40,10 +66,12 @@ mod caught;
 pub mod chain;
 pub mod cli;
 pub mod container;
+pub mod convert;
 pub mod corpus;
 pub mod encoding;
 pub mod export;
 pub mod ingest;
+pub mod inspect;
 pub mod limit;
 mod map;
 mod mean;
@@ -52,10 +80,13 @@ pub mod name;
 #[cfg(feature = "train")]
 mod native;
 pub mod overflow;
+pub mod packed;
 mod paper;
+mod paths;
 pub mod pickle;
 #[cfg(feature = "train")]
 pub mod pretrained;
+pub mod progress;
 pub mod publish;
 pub mod report;
 #[cfg(feature = "train")]
@@ -63,10 +94,13 @@ pub mod reproduce;
 pub mod run;
 pub mod seed;
 pub mod signature;
+pub mod split;
 pub mod store;
+pub mod synth;
 #[cfg(feature = "train")]
 pub mod train;
 #[cfg(feature = "train")]
 pub mod trainer;
 pub mod tree;
+pub mod validate;
 mod words;

@@ -18,6 +18,7 @@
 //! `json`: every JSON document against its schema.
 //! `labels`: counts of label classes.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
+//! `library`: the calls of the library, without the command line.
 //! `manual`: man pages and shell completions.
 //! `models`: every model of the registry, held to recorded values and to the contract.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
@@ -61,6 +62,7 @@ mod hints;
 mod json;
 mod labels;
 mod layouts;
+mod library;
 mod manual;
 #[cfg(feature = "train")]
 mod models;

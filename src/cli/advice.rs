@@ -27,6 +27,11 @@ pub fn hint(advice: &Advice) -> String {
         },
         Advice::Pickle(advice) => pickle::hint(*advice).into(),
         Advice::Packed(advice) => pickle::packed_hint(advice),
+        Advice::OnceUnpacked(advice) => match hint(advice) {
+            // A command in it would be given the file around the content.
+            hint if hint.contains('`') => format!("once it is unpacked: {hint}"),
+            hint => hint,
+        },
         Advice::Known(advice) => source::known_hint(advice),
         Advice::Source(advice) => source::hint(advice),
         Advice::Table(advice) => table::hint(advice),

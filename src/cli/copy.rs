@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::form::FormArgs;
-use super::{Failure, progress, same_file, size_on_disk};
-use crate::store::{self, Format, OutputOptions, Store};
+use super::{Failure, progress};
+use crate::store::{self, Copied, Format, OutputOptions};
 use crate::words::human_bytes;
 
 /// Copy a store into another format or compression; values, digest and manifest stay the same
@@ -31,23 +31,16 @@ pub struct CopyArgs {
 /// Copies one store.
 pub fn copy(args: CopyArgs) -> Result<ExitCode, Failure> {
     let to: &Path = &args.to;
-    let format = args.form.resolve::<CopyArgs>("almt-data copy", Some(to), Format::Hdf5);
-    if same_file(&args.from, to) {
-        return Err(Failure::at(to, "the output would replace the input"));
-    }
-    let store = Store::open(&args.from)?;
     let options = OutputOptions {
-        format,
+        format: args.form.resolve::<CopyArgs>("almt-data copy", Some(to), Format::Hdf5),
         compression: args.form.compression,
         overwrite: args.overwrite,
         sync: !args.no_sync,
     };
-    let bar = progress::bytes("copying", store.size());
-    let copied = store::copy(&store, to, &options, &|n_bytes| bar.inc(n_bytes));
-    bar.finish_and_clear();
-    let manifest = copied?;
+    let copied = progress::shown(|bars| store::copy_file(&args.from, to, &options, bars));
+    let Copied { manifest, n_bytes } = copied?;
     outln!("{}", to.display());
     outln!("  digest   blake3 {}", manifest.digest);
-    outln!("  size     {}", human_bytes(size_on_disk(to)));
+    outln!("  size     {}", human_bytes(n_bytes));
     Ok(ExitCode::SUCCESS)
 }

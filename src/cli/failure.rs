@@ -9,7 +9,6 @@ use clap::error::ErrorKind;
 use super::advice::hint;
 use crate::advice::{Advise, StoreAdvice};
 use crate::chain::{chain, failed};
-use crate::export::ExportError;
 
 /// A run that failed, in words for the user.
 ///
@@ -27,11 +26,6 @@ impl Failure {
 
     pub(super) fn new(message: impl Into<String>) -> Failure {
         Failure { message: message.into() }
-    }
-
-    /// An error about a file that it does not name.
-    pub(super) fn of(path: &Path, error: &(impl Advise + 'static)) -> Failure {
-        Failure::at(path, chain(error)).advised(error)
     }
 
     /// A file that the system keeps; `action` is what was tried.
@@ -73,13 +67,10 @@ pub(super) fn cannot_write(output: &Path, error: io::Error) -> Failure {
     }
 }
 
-/// The failure to export a store.
-pub(super) fn export_failure(output: &Path, error: ExportError) -> Failure {
-    match error {
-        ExportError::Store(error) => error.into(),
-        ExportError::Write(error) => cannot_write(output, error),
-        ExportError::Unfit { .. } | ExportError::NoParquet => Failure::of(output, &error),
-    }
+/// The failure to write a table.
+#[cfg(feature = "train")]
+pub(super) fn export_failure(output: &Path, error: crate::export::ExportError) -> Failure {
+    crate::export::SaveError::of(output, error).into()
 }
 
 /// Ends the program as clap does after a call that it cannot make sense of.

@@ -19,13 +19,11 @@ mod limits;
 mod manual;
 mod number;
 mod packed;
-mod paths;
 mod progress;
 mod report;
 mod runs;
 mod scan;
 mod schema;
-mod sources;
 mod split;
 mod stats;
 mod synth;
@@ -41,8 +39,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use advice::hint;
 pub use failure::Failure;
-use failure::{cannot_write, export_failure, wrong_call};
-use paths::{same_file, size_on_disk};
+#[cfg(feature = "train")]
+use failure::export_failure;
+use failure::{cannot_write, wrong_call};
+
+#[cfg(feature = "train")]
+use crate::paths::{same_file, size_on_disk};
 
 /// Convert, validate and inspect the feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS, and train
 /// ALMT on them.

@@ -1,8 +1,63 @@
 //! Progress bars on standard error: only on a terminal, only for what takes longer than a second.
 
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::progress::{Progress, Stage};
+
+/// The bar of the stage that a call is at.
+#[derive(Default)]
+pub struct Bars(Mutex<Option<ProgressBar>>);
+
+impl Bars {
+    /// Takes the bar away, before something else is printed.
+    pub fn clear(&self) {
+        if let Some(bar) = self.current().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for Bars {
+    fn begin(&self, stage: Stage, total: u64) {
+        self.clear();
+        let what = match stage {
+            Stage::Unpacking => "unpacking",
+            Stage::Converting => "converting",
+            Stage::Validating => "validating",
+            Stage::Copying => "copying",
+            Stage::Exporting => "exporting",
+            Stage::Reading => "reading",
+        };
+        *self.current() = Some(bytes(what, total));
+    }
+
+    fn advance(&self, n_bytes: u64) {
+        if let Some(bar) = &*self.current() {
+            bar.inc(n_bytes);
+        }
+    }
+
+    fn skip(&self, pickle: &Path) {
+        let pickle = pickle.display();
+        eprintln!("note: {pickle}: not read, as its name is not just that of a split");
+    }
+}
+
+/// Makes a call with bars, which are gone when it returns.
+pub fn shown<T>(call: impl FnOnce(&Bars) -> T) -> T {
+    let bars = Bars::default();
+    let outcome = call(&bars);
+    bars.clear();
+    outcome
+}
 
 /// A bar over a known number of bytes.
 pub fn bytes(what: &'static str, total: u64) -> ProgressBar {

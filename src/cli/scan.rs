@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::advice::hint;
 use super::limits::LimitsArgs;
-use super::output;
-use super::packed::{PackedArgs, scan_pickle};
-use crate::container::Outer;
+use super::packed::PackedArgs;
+use super::{Failure, output, progress};
+use crate::packed::{self, Scanned};
 use crate::pickle::{Scan, ScanLine};
 use crate::signature::archive::shown;
 use crate::words::human_bytes;
@@ -33,36 +33,33 @@ pub struct ScanArgs {
 
 /// Prints the report on each file.
 pub fn scan(args: ScanArgs) -> ExitCode {
+    let opening = args.packed.opening(&args.limits);
     let mut all_allowed = true;
     for path in &args.pickles {
-        match scan_pickle(path, &args.packed, &args.limits) {
-            Ok((mut scan, outer)) => {
+        match progress::shown(|bars| packed::scan(path, &opening, bars)) {
+            Ok(Scanned { mut scan, entry }) => {
                 if let Some(refusal) = &mut scan.refusal {
                     refusal.hint = refusal.advice.first().map(hint);
                 }
                 all_allowed &= scan.allowed;
                 if args.json {
-                    let line = ScanLine {
-                        file: path.display().to_string(),
-                        entry: outer.as_ref().map(|outer| outer.entry().to_owned()),
-                        scan: &scan,
-                    };
+                    let line = ScanLine { file: path.display().to_string(), entry, scan: &scan };
                     // Text and numbers always have a JSON form.
                     outln!("{}", serde_json::to_string(&line).unwrap_or_default());
                 } else {
-                    output::write(format_args!("{}", report(path, outer.as_ref(), &scan)));
+                    output::write(format_args!("{}", report(path, entry.as_deref(), &scan)));
                 }
             }
-            Err(failure) => {
+            Err(error) => {
                 all_allowed = false;
-                eprintln!("error: {}", failure.message());
+                eprintln!("error: {}", Failure::from(error).message());
             }
         }
     }
     if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn report(path: &Path, outer: Option<&Outer>, scan: &Scan) -> String {
+fn report(path: &Path, entry: Option<&str>, scan: &Scan) -> String {
     let mut text = match &scan.refusal {
         None => format!("{}: allowed\n", path.display()),
         Some(refusal) => {
@@ -82,8 +79,8 @@ fn report(path: &Path, outer: Option<&Outer>, scan: &Scan) -> String {
     };
     let (size, n_opcodes) = (human_bytes(scan.size), scan.n_opcodes);
     line("pickle", &format!("protocol {}, {size}, {n_opcodes} instructions{many}", scan.protocol));
-    if let Some(outer) = outer {
-        line("", &format!("within the file: {}", shown(outer.entry())));
+    if let Some(entry) = entry {
+        line("", &format!("within the file: {}", shown(entry)));
     }
     if scan.n_trailing_bytes > 0 {
         line("", &format!("followed by {} more bytes", scan.n_trailing_bytes));

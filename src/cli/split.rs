@@ -1,20 +1,15 @@
 //! `almt-data split`: other splits of a store than its own, as a file beside it.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use clap::Args;
 use clap::error::ErrorKind;
+use clap::{Args, ValueEnum};
 
 use super::{Failure, wrong_call};
-use crate::corpus::SplitName;
-use crate::corpus::draw::{self, Drawable};
-use crate::corpus::plan::{PlanError, SplitPlan};
 use crate::corpus::spec::SplitBy;
-use crate::publish;
-use crate::store::Store;
+use crate::split::{self, DrawMethod, Drawn, SplitOptions, are_shares};
 
 /// Draw other splits of a store: k-fold or by shares, stratified by label, videos kept whole
 #[derive(Args)]
@@ -32,9 +27,9 @@ pub struct SplitArgs {
     ratio: Option<Shares>,
     /// Draw the validation split of a store that has none from its training split, by two shares:
     /// `--from train --ratio 0.9,0.1`. The test split stays as it is
-    #[arg(long, requires = "ratio", value_parser = ["train"], value_name = "train")]
+    #[arg(long, requires = "ratio", value_name = "train")]
     #[arg(conflicts_with_all = ["k_fold", "from_manifest"])]
-    from: Option<String>,
+    from: Option<DrawFrom>,
     /// The folds of another split manifest, for a store of the same segments
     #[arg(long, group = "method", value_name = "JSON")]
     from_manifest: Option<PathBuf>,
@@ -50,6 +45,12 @@ pub struct SplitArgs {
     /// Replace an existing output
     #[arg(long)]
     overwrite: bool,
+}
+
+/// What a validation split can be drawn from.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DrawFrom {
+    Train,
 }
 
 /// Shares of train, valid and test, or of the first two: none negative, the first and the last
@@ -71,13 +72,7 @@ impl FromStr for Shares {
                 "expected three shares, or two with `--from train`, found {n_found}"
             ));
         }
-        let is_share = |share: &f64| (0.0..=1.0).contains(share);
-        let ends = [shares.first(), shares.last()];
-        let possible = ends.into_iter().flatten().all(|end| *end > 0.0);
-        if !possible
-            || !shares.iter().all(is_share)
-            || (shares.iter().sum::<f64>() - 1.0).abs() > 1e-6
-        {
+        if !are_shares(&shares) {
             return Err("shares lie in 0 to 1, the first and the last above 0, and sum to 1".into());
         }
         Ok(Shares(shares))
@@ -89,70 +84,51 @@ const CALL: &str = "almt-data split";
 
 /// Writes one split manifest.
 pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
-    if args.output.exists() && !args.overwrite {
-        return Err(Failure::at(&args.output, "exists already").hint("`--overwrite` replaces it"));
+    let options = SplitOptions {
+        method: args.method(),
+        by: args.by,
+        seed: args.seed,
+        overwrite: args.overwrite,
+    };
+    let drawn = split::split(&args.store, &args.output, &options)?;
+    if let (DrawMethod::FromPlan { path }, 1..) = (&options.method, drawn.n_unused) {
+        let path = path.display();
+        eprintln!("note: {path}: segments that are not in the store: {}", drawn.n_unused);
     }
-    let store = Store::open(&args.store)?;
-    let manifest = store.manifest();
-    let shares = args.ratio.as_ref().map(|Shares(shares)| shares.as_slice());
-    let wrong = |problem| wrong_call::<SplitArgs>(CALL, ErrorKind::WrongNumberOfValues, problem);
-    let segments = match &args.from {
-        Some(_) => store.drawable(&[SplitName::Train])?,
-        None => store.drawable(&SplitName::ALL)?,
-    };
-    let plan = match (args.k_fold, shares, &args.from_manifest) {
-        (Some(k), ..) => draw::k_fold(manifest, &segments, k.into(), args.by, args.seed),
-        (_, Some(&[train, valid]), _) if args.from.is_some() => {
-            draw::from_train(manifest, &segments, [train, valid], args.by, args.seed)
-        }
-        (_, Some(&[train, valid, test]), _) if args.from.is_none() => {
-            draw::ratio(manifest, &segments, [train, valid, test], args.by, args.seed)
-        }
-        (_, Some(_), _) => wrong("`--ratio` takes three shares, and two with `--from train`"),
-        (_, _, Some(other)) => {
-            let path = other;
-            let other = SplitPlan::load(path)?;
-            let n_unused = other.n_unused(manifest);
-            SplitPlan::from_other(&other, manifest).inspect(|_| {
-                if n_unused > 0 {
-                    let path = path.display();
-                    eprintln!("note: {path}: segments that are not in the store: {n_unused}");
-                }
-            })
-        }
-        // The group of arguments is required.
-        _ => return Err(Failure::new("one of --k-fold, --ratio and --from-manifest is needed")),
-    };
-    let plan = plan.map_err(|error| {
-        let failure = Failure::of(&args.store, &error);
-        match error {
-            PlanError::HasValid { .. } => {
-                failure.hint("without `--from`, `--ratio 0.7,0.1,0.2` draws all three splits anew")
-            }
-            _ => failure,
-        }
-    })?;
-    let json = serde_json::to_string_pretty(&plan).map_err(|e| Failure::new(e.to_string()))?;
-    publish::write(&args.output, format!("{json}\n").as_bytes())
-        .map_err(|error| Failure::io(&args.output, "write", &error))?;
-    outln!("{}", args.output.display());
-    print(&plan, &store.drawable(&SplitName::ALL)?);
+    print(&args.output, &drawn);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Size and mean label of each split of each fold.
-fn print(plan: &SplitPlan, segments: &[Drawable]) {
-    let labels: BTreeMap<&str, f32> =
-        segments.iter().map(|segment| (segment.id.as_str(), segment.label)).collect();
-    for (fold_idx, fold) in plan.folds.iter().enumerate() {
-        let splits = SplitName::ALL.into_iter().filter_map(|name| Some((name, fold.get(&name)?)));
-        let shown: Vec<String> = splits
-            .map(|(name, ids)| {
-                let sum: f32 = ids.iter().filter_map(|id| labels.get(id.as_str())).sum();
-                format!("{name} {} (mean label {:+.2})", ids.len(), sum / ids.len().max(1) as f32)
-            })
-            .collect();
-        outln!("  fold {fold_idx}  {}", shown.join("  "));
+impl SplitArgs {
+    /// How the splits are drawn. Ends the program if there are too few shares, or too many.
+    fn method(&self) -> DrawMethod {
+        if let Some(path) = &self.from_manifest {
+            return DrawMethod::FromPlan { path: path.clone() };
+        }
+        let shares = self.ratio.as_ref().map_or(&[][..], |Shares(shares)| shares);
+        match (self.k_fold, self.from, shares) {
+            (Some(k), ..) => DrawMethod::KFold { k: k.into() },
+            (_, Some(DrawFrom::Train), &[train, valid]) => {
+                DrawMethod::FromTrain { shares: [train, valid] }
+            }
+            (_, None, &[train, valid, test]) => DrawMethod::Ratio { shares: [train, valid, test] },
+            _ => wrong_call::<SplitArgs>(
+                CALL,
+                ErrorKind::WrongNumberOfValues,
+                "`--ratio` takes three shares, and two with `--from train`",
+            ),
+        }
     }
-    outln!("  store   {}", plan.store_digest);
+}
+
+/// Size and mean label of each split of each fold.
+fn print(output: &Path, drawn: &Drawn) {
+    outln!("{}", output.display());
+    for (fold_idx, fold) in drawn.folds.iter().enumerate() {
+        let splits = fold.iter().map(|split| {
+            format!("{} {} (mean label {:+.2})", split.name, split.n_segments, split.mean_label)
+        });
+        outln!("  fold {fold_idx}  {}", splits.collect::<Vec<_>>().join("  "));
+    }
+    outln!("  store   {}", drawn.plan.store_digest);
 }

@@ -6,14 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Failure, progress};
-use crate::corpus::check::BlockReading;
-use crate::corpus::column::ColumnKind;
-use crate::corpus::summary::{BlockSummary, LengthSource, QUANTILES, Summary};
-use crate::corpus::{Modality, SplitName};
+use crate::corpus::summary::{BlockSummary, QUANTILES};
 use crate::publish;
-use crate::store::{Store, StoreError};
-
-mod svg;
+use crate::report::lengths;
+use crate::store::Store;
 
 /// Describe the features of a store: moments, zeros, and how long the samples are
 #[derive(Args)]
@@ -31,66 +27,18 @@ pub struct StatsArgs {
 /// Describes one store.
 pub fn stats(args: StatsArgs) -> Result<ExitCode, Failure> {
     let store = Store::open(&args.store)?;
-    let dataset = store.manifest().dataset.title();
-    let blocks = summaries(&store)?;
+    let summary = progress::shown(|bars| store.summary(bars))?;
     if let Some(target) = &args.svg {
-        publish::write(target, svg::draw(dataset, &blocks).as_bytes())
+        publish::write(target, lengths::draw(&summary).as_bytes())
             .map_err(|error| Failure::io(target, "write", &error))?;
     }
-    let digest = store.manifest().digest.clone();
-    let report = Summary { path: args.store, dataset, digest, blocks };
     if args.json {
-        super::output::json(&report)?;
+        super::output::json(&summary)?;
     } else {
-        outln!("{}: {dataset}", report.path.display());
-        report.blocks.iter().for_each(print);
+        outln!("{}: {}", summary.path.display(), summary.dataset);
+        summary.blocks.iter().for_each(print);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn summaries(store: &Store) -> Result<Vec<BlockSummary>, StoreError> {
-    let total = store.path().metadata().map_or(0, |meta| meta.len());
-    let bar = progress::bytes("reading", total);
-    let mut summaries = Vec::new();
-    for split in &store.manifest().splits {
-        for modality in Modality::ALL {
-            let id = ColumnKind::Features(modality).of(split.name);
-            let Some(column) = store.manifest().column(&id) else { continue };
-            let Ok(shape) = <[usize; 3]>::try_from(column.shape.as_slice()) else { continue };
-            let recorded = store.lengths(split.name, modality)?;
-            let mut reading = BlockReading::default();
-            store.feature_pieces(split.name, modality, |values| {
-                reading.take(values, shape, recorded.as_deref());
-                bar.inc(size_of_val(values) as u64);
-                Ok::<_, StoreError>(())
-            })?;
-            let lengths = match recorded {
-                Some(lengths) => Some((LengthSource::Recorded, as_counts(&lengths))),
-                None if modality == Modality::Text => masks(store, split.name)?,
-                None => None,
-            };
-            summaries.push(BlockSummary::new(split.name, modality, shape, &reading, lengths));
-        }
-    }
-    bar.finish_and_clear();
-    Ok(summaries)
-}
-
-fn as_counts(lengths: &[i32]) -> Vec<u32> {
-    lengths.iter().map(|length| u32::try_from(*length).unwrap_or(0)).collect()
-}
-
-/// Numbers of tokens from the masks of `text_bert`, `[n_samples, 3, seq_len]`.
-fn masks(store: &Store, split: SplitName) -> Result<Option<(LengthSource, Vec<u32>)>, StoreError> {
-    let tokens = store.numbers::<i32>(&ColumnKind::TextBert.of(split))?;
-    Ok(tokens.map(|tokens| {
-        let rows = tokens.outer_iter();
-        let counts = rows.map(|row| {
-            let mask = row.outer_iter().nth(1);
-            mask.map_or(0, |mask| mask.iter().filter(|value| **value == 1).count() as u32)
-        });
-        (LengthSource::Mask, counts.collect())
-    }))
 }
 
 fn print(block: &BlockSummary) {

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::advice::hint;
-use super::{Failure, progress};
+use super::Failure;
+use super::progress::Bars;
 use crate::chain::chain;
 use crate::corpus::check::{Compared, Report, Severity};
-use crate::corpus::labels::{ColumnChoice, LabelTable, LabelTableError, TableOptions};
+use crate::corpus::labels::{ColumnChoice, LabelTableError, TableOptions};
 use crate::encoding::Encoding;
-use crate::store::{Format, Store, Verification};
+use crate::validate::{self, ValidateOptions, Validated};
 use crate::words::{human_bytes, plural};
 
 /// Check stores: digests, dimensions, counts, labels, ids, folds, leakage, duplicates, tokens, values
@@ -48,25 +48,31 @@ pub struct ValidateArgs {
 /// Checks each store; exit code 1 when one of them is not valid.
 pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
     let stores = if args.stores.is_empty() { stores_here()? } else { args.stores };
-    let options = TableOptions { columns: args.column, encoding: args.text_encoding };
-    let labels = args.labels.as_deref().map(|path| LabelTable::open_as(path, &options));
-    let labels = labels.transpose().map_err(|error| match &error {
+    let options = ValidateOptions {
+        labels: args.labels,
+        table: TableOptions { columns: args.column, encoding: args.text_encoding },
+        strict: args.strict,
+        quick: args.quick,
+    };
+    let bars = Bars::default();
+    let validated = validate::validate(stores, &options, &bars).map_err(|error| match &error {
         // The choice is the user's, as it was typed.
         LabelTableError::Choice { path, choice, problem } => {
             Failure::at(path, format!("`--column {choice}`: {problem}")).advised(&error)
         }
         _ => error.into(),
     })?;
-    let reports: Vec<Report> = stores
-        .into_iter()
-        .map(|path| {
-            let report = check(Report::new(path, args.strict), labels.as_ref(), args.quick);
-            if !args.json {
-                print(&report);
-            }
-            report
-        })
-        .collect();
+    let mut reports = Vec::new();
+    for Validated { mut report, error } in validated {
+        bars.clear();
+        if let Some(error) = error {
+            report.failure = Some(Failure::from(error).message().to_owned());
+        }
+        if !args.json {
+            print(&report);
+        }
+        reports.push(report);
+    }
     if args.json {
         super::output::json(&reports)?;
     }
@@ -74,51 +80,18 @@ pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The stores of the current folder, by their names.
 fn stores_here() -> Result<Vec<PathBuf>, Failure> {
     let here = Path::new(".");
-    let entries = std::fs::read_dir(here).map_err(|error| {
+    let stores = validate::stores_in(here).map_err(|error| {
         Failure::new(format!("cannot list the current folder: {}", chain(&error)))
     })?;
-    let mut stores: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| PathBuf::from(entry.file_name()))
-        .filter(|path| Format::of_name(path).is_some())
-        .collect();
-    stores.sort();
     if stores.is_empty() {
         return Err(Failure::new("no store (`.h5`, `.arrow`) in the current folder")
             .hint("`almt-data convert mosi.pkl` makes one"));
     }
-    Ok(stores)
-}
-
-fn check(mut report: Report, labels: Option<&LabelTable>, quick: bool) -> Report {
-    let verified = Store::open(&report.path).and_then(|store| {
-        let manifest = store.manifest();
-        report.dataset = Some(manifest.dataset.title());
-        report.digest = Some(manifest.digest.clone());
-        report.notes.clone_from(&manifest.notes);
-        if quick {
-            return Ok(Verification { findings: Vec::new(), n_bytes: 0, compared: None });
-        }
-        let bar = progress::bytes("validating", store.size());
-        let verified = store.verify(labels, &|n_bytes| bar.inc(n_bytes));
-        bar.finish_and_clear();
-        verified
-    });
-    match verified {
-        Ok(verification) => {
-            report.n_bytes_checked = verification.n_bytes;
-            report.conclude(verification.findings);
-            if let Some(compared) = verification.compared {
-                report.compare(compared, |problem, advice| {
-                    Failure::new(problem).hint(hint(advice)).message().to_owned()
-                });
-            }
-        }
-        Err(error) => report.failure = Some(Failure::from(error).message().to_owned()),
-    }
-    report
+    let name = |path: PathBuf| path.strip_prefix(here).map_or(path.clone(), Path::to_path_buf);
+    Ok(stores.into_iter().map(name).collect())
 }
 
 fn print(report: &Report) {

@@ -21,6 +21,7 @@ pub use error::{Cause, ContainerError};
 pub use unpack::UNPACKED_BYTES;
 
 use crate::map::Bytes;
+use crate::progress::Progress;
 use crate::signature::archive::{
     Entry, Listing, PackingMethod, all_zip_entries, shown, tar_entries, zip_entries,
 };
@@ -99,20 +100,6 @@ impl Outer {
     pub fn entry(&self) -> &str {
         &self.name
     }
-}
-
-/// Told of the bytes that are to be unpacked, and of each stretch that was.
-pub trait Progress {
-    /// A stretch of `total` packed bytes begins.
-    fn begin(&self, total: u64);
-    /// So many more of them are done.
-    fn advance(&self, n_bytes: u64);
-}
-
-/// For those who do not want to know.
-impl Progress for () {
-    fn begin(&self, _: u64) {}
-    fn advance(&self, _: u64) {}
 }
 
 /// Opens the file at `path`, and takes out what is packed into it.

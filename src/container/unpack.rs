@@ -6,9 +6,10 @@ use std::io::{self, BufRead, ErrorKind, Read, Write};
 use crc32fast::Hasher;
 use liblzma::stream::{CONCATENATED, Stream};
 
+use super::Packed;
 use super::error::Cause;
-use super::{Packed, Progress};
 use crate::map::Bytes;
+use crate::progress::{Progress, Stage};
 use crate::signature::archive::shown;
 
 /// Bytes that one file may unpack to: five times the largest published file of features. A file of
@@ -85,7 +86,7 @@ pub(super) fn unpack(
 ) -> Result<Option<Bytes>, Cause> {
     let codec = packed.codec;
     let bytes = file.get(packed.place.clone()).unwrap_or_default();
-    progress.begin(bytes.len() as u64);
+    progress.begin(Stage::Unpacking, bytes.len() as u64);
     if codec == Codec::Stored {
         let size = bytes.len() as u64;
         check_size(codec, packed, size)?;

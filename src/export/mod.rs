@@ -1,5 +1,7 @@
 //! A store in the forms that other programs read.
 //!
+//! [`export()`] is the one call; the functions that it makes, one for each format, can be called alone.
+//!
 //! This module knows stores and the formats of others. Whatever it writes is compared with the
 //! store's digests while it is read; what a format cannot hold is an error, never left out.
 
@@ -9,6 +11,7 @@ mod mmsa;
 mod npz;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod save;
 mod tables;
 
 pub use croissant::croissant;
@@ -19,6 +22,7 @@ pub use npz::npz;
 pub use parquet::parquet;
 #[cfg(feature = "parquet")]
 pub use parquet::table_parquet;
+pub use save::{ExportForm, SaveError, TableForm, export, save_balance};
 #[cfg(not(feature = "parquet"))]
 pub use tables::table_parquet;
 pub use tables::{HAS_PARQUET, Table, Values, class_table, csv_of};

@@ -8,7 +8,8 @@
 //!
 //! `chart` draws with SVG and `heat` matrices with it, `html` escapes and shows
 //! numbers; each of `page`, `tables`, `curves`, `confusion`, `attention` and `errors` writes a part
-//! of the page. `figure` and `space` put such drawings into files of their own, for `reproduce`.
+//! of the page. `figure` and `space` put such drawings into files of their own, for `reproduce`;
+//! `lengths` draws what a store's samples are like.
 
 mod attention;
 pub(crate) mod chart;
@@ -20,6 +21,7 @@ pub(crate) mod figure;
 pub(crate) mod heat;
 mod html;
 mod input;
+pub mod lengths;
 mod page;
 #[cfg(feature = "train")]
 pub(crate) mod space;

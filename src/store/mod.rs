@@ -43,6 +43,7 @@
 //! everything that reads gives float32.
 
 mod arrow;
+mod balance;
 mod census;
 mod columns;
 mod content;
@@ -62,6 +63,7 @@ mod retext;
 mod seal;
 mod seen;
 mod settled;
+mod summary;
 mod verify;
 mod write;
 
@@ -73,7 +75,7 @@ pub use form::{Compression, FeatureDtype, Format};
 pub use labels::RefusedLabels;
 pub use policy::{NonFinite, OnOverflow};
 pub use read::{Store, column_bytes};
-pub use reformat::copy;
+pub use reformat::{Copied, copy, copy_file};
 pub use refused::RefusedValues;
 pub use retext::{NewText, with_text};
 pub use verify::Verification;
@@ -113,6 +115,12 @@ pub enum StoreError {
     /// The output is a folder in which lies something else than a store.
     #[error("{path}: is a folder that holds more than a store")]
     Foreign {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The output is the store that is read.
+    #[error("{path}: the output would replace the input")]
+    OutputIsInput {
         /// The output.
         path: PathBuf,
     },
@@ -262,6 +270,7 @@ impl Advise for StoreError {
             StoreError::RefusedLabels(_) => StoreAdvice::CorrectLabel,
             StoreError::NothingLeft { values, .. } => StoreAdvice::KeepSegments(*values),
             StoreError::Io { .. }
+            | StoreError::OutputIsInput { .. }
             | StoreError::Compression { .. }
             | StoreError::NotArrow { .. }
             | StoreError::NotHdf5 { .. }

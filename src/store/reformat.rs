@@ -13,6 +13,36 @@ use crate::corpus::column::{Column, ColumnKind, Dtype};
 use crate::corpus::manifest::{Manifest, SplitManifest, store_digest};
 use crate::corpus::{FeatureBlock, Modality, RowError, Rows, absent};
 use crate::overflow::Overflows;
+use crate::paths::{same_file, size_on_disk};
+use crate::progress::{Progress, Stage};
+
+/// A store that was copied.
+#[derive(Debug)]
+pub struct Copied {
+    /// The manifest of the copy, with the digest of what was copied.
+    pub manifest: Manifest,
+    /// Bytes of the copy on the disk.
+    pub n_bytes: u64,
+}
+
+/// Writes the content of the store at `from` to `to`, as [`copy`] does.
+///
+/// # Errors
+/// There is no store at `from`, or it lies at `to`; and as of [`copy`].
+pub fn copy_file(
+    from: &Path,
+    to: &Path,
+    options: &OutputOptions,
+    progress: &dyn Progress,
+) -> Result<Copied, StoreError> {
+    if same_file(from, to) {
+        return Err(StoreError::OutputIsInput { path: to.into() });
+    }
+    let store = Store::open(from)?;
+    progress.begin(Stage::Copying, store.size());
+    let manifest = copy(&store, to, options, &|n_bytes| progress.advance(n_bytes))?;
+    Ok(Copied { manifest, n_bytes: size_on_disk(to) })
+}
 
 /// Writes the content of `source` to `target`. The new store is read back before it gets its name,
 /// and has the digest of the old one. `advance` is told of every stretch of bytes done.

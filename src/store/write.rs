@@ -58,7 +58,8 @@ impl WriteOptions {
     }
 }
 
-/// In which form a store is written, whatever its content.
+/// In which form a store is written, whatever its content. The default is one plain HDF5 file, which
+/// replaces nothing.
 #[derive(Debug, Clone)]
 pub struct OutputOptions {
     /// HDF5 or Arrow.
@@ -70,6 +71,13 @@ pub struct OutputOptions {
     /// Whether to wait until the disk has everything. Without it, a store can be lost or damaged if
     /// the machine, not only the program, stops in the seconds after it was written.
     pub sync: bool,
+}
+
+impl Default for OutputOptions {
+    fn default() -> OutputOptions {
+        let (format, compression) = (Format::Hdf5, Compression::None);
+        OutputOptions { format, compression, overwrite: false, sync: true }
+    }
 }
 
 /// A file that the corpus comes from, without the digests that take a pass over it.

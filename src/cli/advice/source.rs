@@ -64,6 +64,12 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
              halves, and records it"
         }
         SourceAdvice::MendIds => "take it out of the ids of the source",
+        SourceAdvice::SayDataset => "`--dataset mosi|mosei|sims|simsv2` says it",
+        SourceAdvice::NameOneByOne => "name the pickles one by one",
+        SourceAdvice::MakeOnePickle => {
+            "`docs/own-data.md` shows how to make one pickle of them and a table of labels"
+        }
+        SourceAdvice::NamePickles => "name the pickles themselves, one or one for each split",
     };
     words.into()
 }

@@ -9,6 +9,9 @@ pub(super) fn hint(advice: &StoreAdvice) -> String {
         StoreAdvice::TranslatePlan => {
             "`almt-data split STORE --from-manifest` makes one for a store of the same segments"
         }
+        StoreAdvice::DrawAllSplits => {
+            "without `--from`, `--ratio 0.7,0.1,0.2` draws all three splits anew"
+        }
         StoreAdvice::DrawSegments => "`--by segment` draws segments, whatever video they are of",
         StoreAdvice::Overwrite => "`--overwrite` replaces it",
         StoreAdvice::OtherOutput => "`-o` chooses another place",

@@ -64,14 +64,13 @@ impl Report {
     }
 
     /// Takes over what was compared with the published labels. A store of which nothing was
-    /// compared is not valid: that is what was asked. `words` makes one text of the problem and of
-    /// what to do.
-    pub fn compare(&mut self, compared: Compared, words: impl Fn(String, &Advice) -> String) {
-        if let Some((problem, advice)) = compared.problem() {
-            self.valid = false;
-            self.failure = Some(words(problem, &advice));
-        }
+    /// compared is not valid, since that is what was asked; the problem is returned then, and what to
+    /// do about it.
+    pub fn compare(&mut self, compared: Compared) -> Option<(String, Advice)> {
+        let problem = compared.problem();
+        self.valid &= problem.is_none();
         self.compared = Some(compared);
+        problem
     }
 
     /// Number of findings of a severity.

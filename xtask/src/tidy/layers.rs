@@ -13,12 +13,32 @@ use super::source::Tree;
 /// and form, and the listing of models shows their presets. What computes stays out of `run`.
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("advice", &["limit"]),
-    ("container", &["advice", "chain", "limit", "map", "signature", "words"]),
+    ("container", &["advice", "chain", "limit", "map", "progress", "signature", "words"]),
+    (
+        "convert",
+        &[
+            "advice",
+            "chain",
+            "container",
+            "corpus",
+            "ingest",
+            "packed",
+            "paths",
+            "progress",
+            "signature",
+            "store",
+        ],
+    ),
     ("corpus", &["advice", "chain", "encoding", "name", "overflow", "seed", "words"]),
-    ("export", &["advice", "corpus", "pickle::writer", "store"]),
+    (
+        "export",
+        &["advice", "chain", "corpus", "paths", "pickle::writer", "progress", "publish", "store"],
+    ),
     ("ingest", &["advice", "chain", "corpus", "encoding", "name", "overflow", "pickle"]),
+    ("inspect", &["advice", "packed", "pickle", "progress", "signature", "store", "tree"]),
     ("model", &["advice", "corpus", "name", "native", "run::preset", "seed"]),
     ("native", &["caught"]),
+    ("packed", &["advice", "container", "map", "pickle", "progress", "signature"]),
     ("paper", &["corpus"]),
     ("pickle", &["advice", "chain", "limit", "map", "overflow", "signature", "tree", "words"]),
     (
@@ -71,6 +91,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("signature", &["advice", "map"]),
+    ("split", &["advice", "chain", "corpus", "publish", "store"]),
     (
         "store",
         &[
@@ -80,12 +101,15 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "map",
             "name",
             "overflow",
+            "paths",
+            "progress",
             "publish",
             "signature",
             "tree",
             "words",
         ],
     ),
+    ("synth", &["advice", "chain", "corpus", "pickle::writer", "publish"]),
     (
         "train",
         &[
@@ -104,6 +128,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("trainer", &["advice", "corpus", "model", "name", "pretrained", "run", "store", "train"]),
+    ("validate", &["advice", "chain", "corpus", "progress", "store"]),
 ];
 
 /// What may use every module, and be used by none.

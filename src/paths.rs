@@ -1,9 +1,9 @@
-//! What commands ask of the files and folders that they were given.
+//! What calls ask of the files and folders that they were given.
 
 use std::path::Path;
 
 /// Whether two paths lead to the same file.
-pub(super) fn same_file(one: &Path, other: &Path) -> bool {
+pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,
@@ -11,7 +11,7 @@ pub(super) fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// Bytes of a file, or of all files in a folder and those within.
-pub(super) fn size_on_disk(path: &Path) -> u64 {
+pub(crate) fn size_on_disk(path: &Path) -> u64 {
     let Ok(entries) = path.read_dir() else {
         return path.metadata().map_or(0, |meta| meta.len());
     };

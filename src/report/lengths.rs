@@ -1,8 +1,8 @@
-//! The distributions of lengths as a picture: a row per modality, a column per split.
+//! The lengths of a store's samples as an SVG file: a row per modality, a column per split.
 
 use std::fmt::Write;
 
-use crate::corpus::summary::BlockSummary;
+use crate::corpus::summary::{BlockSummary, Summary};
 use crate::corpus::{Modality, SplitName};
 
 /// Extents of one panel and the space around it, in pixels.
@@ -11,8 +11,9 @@ const GAP: [f64; 2] = [40.0, 62.0];
 const LEFT: f64 = 50.0;
 const TOP: f64 = 60.0;
 
-/// Draws all blocks of a dataset.
-pub(super) fn draw(dataset: &str, blocks: &[BlockSummary]) -> String {
+/// Draws the distributions of lengths of all blocks of a store.
+pub fn draw(summary: &Summary) -> String {
+    let Summary { dataset, blocks, .. } = summary;
     let has = |modality| blocks.iter().any(|block| block.modality == modality);
     let modalities: Vec<Modality> = Modality::ALL.into_iter().filter(|m| has(*m)).collect();
     let splits: Vec<SplitName> = SplitName::ALL

@@ -1,0 +1,162 @@
+//! Feature pickles become a validated store, in one call.
+//!
+//! ```text
+//! options     how: dataset, layout, policies, form of the store
+//! folder      which files of a folder are the splits of one source
+//! sources     the files, opened, packed or not
+//! explained   what would be done, and why
+//! error       why nothing was done
+//! ```
+//!
+//! This module joins [`packed`](crate::packed), [`ingest`], [`corpus`](crate::corpus) and [`store`],
+//! each of which can be called alone. Whatever a user is told comes back as data.
+
+mod error;
+mod explained;
+mod folder;
+mod options;
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+pub use error::{ConvertError, FolderError};
+pub use explained::{Explained, explain};
+pub use options::ConvertOptions;
+
+use crate::container::unpacked_name;
+use crate::corpus::check::Finding;
+use crate::corpus::manifest::Manifest;
+use crate::corpus::{Corpus, CorpusSplit, Dataset, Layout, Modality, SplitName};
+use crate::ingest;
+use crate::paths::size_on_disk;
+use crate::progress::{Progress, Stage};
+use crate::store::{self, Format};
+use sources::{Sources, recognised};
+
+/// What was converted.
+#[derive(Debug)]
+pub struct Converted {
+    /// Which dataset it is.
+    pub dataset: Dataset,
+    /// The layout of the source.
+    pub layout: Layout,
+    /// What became of each split, in order.
+    pub splits: Vec<ConvertedSplit>,
+    /// The manifest of the store: sources, digests, and in its notes every change of a value and
+    /// everything left out.
+    pub manifest: Manifest,
+    /// What the checks found in the data, errors first.
+    pub findings: Vec<Finding>,
+    /// Bytes of the store on the disk.
+    pub n_bytes: u64,
+    /// Pickles of the folder that were not read, since their name is not just that of a split.
+    pub skipped: Vec<PathBuf>,
+}
+
+/// A split of a new store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConvertedSplit {
+    /// Its name.
+    pub name: SplitName,
+    /// Segments that are in the store.
+    pub n_segments: usize,
+    /// `[seq_len, feat_dim]` of each modality.
+    pub shapes: BTreeMap<Modality, [usize; 2]>,
+}
+
+/// Converts `sources` into a store at `output`: one pickle of all splits, one for each split, or the
+/// folder of those. They may be compressed or lie in archives. The store appears when it is whole.
+///
+/// # Errors
+/// A file cannot be opened or unpacked, is no pickle, or has no known layout; the dataset is not
+/// told; a value is not finite, or too large for the store, and the options do not say what becomes
+/// of it; the output exists or is a source, or the disk is full. Nothing is left behind then.
+pub fn convert(
+    sources: &[PathBuf],
+    output: &Path,
+    options: &ConvertOptions,
+    progress: &dyn Progress,
+) -> Result<Converted, ConvertError> {
+    let sources = Sources::open(sources, Some(output), options, progress)?;
+    let path = || sources.path.clone();
+    let files = sources.to_read();
+    let mut corpus = ingest::read(&files, &options.source)
+        .map_err(|cause| ConvertError::Ingest { path: path(), cause })?;
+    let (recognised, note) = recognised(&corpus, &files);
+    corpus.notes.extend(note.map(str::to_owned));
+    if options.drop_unlabelled {
+        let left_out = unlabelled(&mut corpus);
+        corpus = corpus.without(&left_out);
+    }
+    let dataset = options.dataset.or(recognised);
+    let dataset = dataset.ok_or_else(|| ConvertError::UnknownDataset { path: path() })?;
+    let writing = options.writing(dataset, output);
+    progress.begin(Stage::Converting, feature_bytes(&corpus) * writing.n_passes());
+    let advance = |n_bytes| progress.advance(n_bytes);
+    let written = store::write(&corpus, &sources.to_record(), output, &writing, &advance)
+        .map_err(|cause| ConvertError::of_store(path(), cause))?;
+    let store::Outcome { manifest, findings } = written;
+    Ok(Converted {
+        dataset,
+        layout: corpus.layout,
+        splits: splits(&corpus, &manifest),
+        manifest,
+        findings,
+        n_bytes: size_on_disk(output),
+        skipped: sources.skipped,
+    })
+}
+
+/// `NAME.h5` or `NAME.arrow` next to the pickle or the folder of that name, where a store goes that
+/// nobody named.
+pub fn default_output(source: &Path, format: Format) -> PathBuf {
+    if !source.is_dir() {
+        let name = source.file_name().unwrap_or_default().to_string_lossy();
+        return source.with_file_name(unpacked_name(&name)).with_extension(format.ending());
+    }
+    // A folder may be given as `.`, which has no name; and its name may have dots.
+    let folder = match source.file_name() {
+        Some(_) => source.to_path_buf(),
+        None => source.canonicalize().unwrap_or_else(|_| source.to_path_buf()),
+    };
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!("{name}.{}", format.ending()))
+}
+
+/// The segments without a label of splits that have labels, which a note names.
+fn unlabelled(corpus: &mut Corpus) -> BTreeMap<SplitName, BTreeSet<usize>> {
+    let unlabelled = corpus.unlabelled();
+    for (split, rows) in &unlabelled {
+        let ids = corpus.splits.iter().filter(|of| of.name == *split).flat_map(|of| &of.ids);
+        let left_out = ids.enumerate().filter(|(row, _)| rows.contains(row));
+        let left_out: Vec<&str> = left_out.map(|(_, id)| &**id).collect();
+        let n = left_out.len();
+        let note = format!(
+            "{split}: {n} segments without a label are not stored: {}",
+            left_out.join(", ")
+        );
+        corpus.notes.push(note);
+    }
+    unlabelled
+}
+
+fn splits(corpus: &Corpus, manifest: &Manifest) -> Vec<ConvertedSplit> {
+    let split = |split: &CorpusSplit| {
+        let blocks = split.features.iter();
+        let shapes = blocks.map(|(modality, block)| {
+            let [_, seq_len, feat_dim] = block.shape;
+            (*modality, [seq_len, feat_dim])
+        });
+        // Some may have been left out.
+        let n_segments = manifest.split(split.name).map_or(0, |split| split.ids.len());
+        ConvertedSplit { name: split.name, n_segments, shapes: shapes.collect() }
+    };
+    corpus.splits.iter().map(split).collect()
+}
+
+/// Bytes of all features as float32.
+fn feature_bytes(corpus: &Corpus) -> u64 {
+    let blocks = corpus.splits.iter().flat_map(|split| split.features.values());
+    blocks.map(|block| block.shape.iter().product::<usize>() as u64 * 4).sum()
+}

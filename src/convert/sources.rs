@@ -1,0 +1,87 @@
+//! The files of one source: which they are, opened, and which dataset they hold.
+
+use std::path::{Path, PathBuf};
+
+use super::error::ConvertError;
+use super::folder::{SplitFiles, split_files};
+use super::options::ConvertOptions;
+use crate::corpus::spec::{recognise, recognise_by_name};
+use crate::corpus::{Corpus, Dataset};
+use crate::ingest::SourceFile;
+use crate::packed::{PickleFile, refuse_store};
+use crate::paths::same_file;
+use crate::progress::Progress;
+use crate::store::{EntryInfo, SourceInfo};
+
+/// The files of one source.
+pub(super) struct Sources {
+    /// The whole source in messages: the one file, or the folder, or the first of several.
+    pub(super) path: PathBuf,
+    pub(super) files: Vec<PickleFile>,
+    /// Pickles of the folder that are no split.
+    pub(super) skipped: Vec<PathBuf>,
+}
+
+impl Sources {
+    /// Opens the files, or those of the folder, that are to become `output`, where that is known.
+    pub(super) fn open(
+        sources: &[PathBuf],
+        output: Option<&Path>,
+        options: &ConvertOptions,
+        progress: &dyn Progress,
+    ) -> Result<Sources, ConvertError> {
+        let first = sources.first().ok_or(ConvertError::NoSource)?;
+        let SplitFiles { splits: paths, others: skipped } = match sources {
+            [folder] if folder.is_dir() => split_files(folder)?,
+            paths => SplitFiles { splits: paths.to_vec(), others: Vec::new() },
+        };
+        skipped.iter().for_each(|path| progress.skip(path));
+        if let Some(split) = options.source.split.filter(|_| paths.len() > 1) {
+            return Err(ConvertError::SplitOfSeveral { split, n_files: paths.len() });
+        }
+        // A store has the name that its own store would get: what it is comes first.
+        paths.iter().try_for_each(|path| refuse_store(path))?;
+        let open = |path: &PathBuf| PickleFile::open(path, &options.opening, progress);
+        if let Some(output) = output
+            && let Some(path) = paths.iter().find(|path| same_file(path, output))
+        {
+            open(path)?;
+            return Err(ConvertError::OutputIsInput { output: output.into() });
+        }
+        let files = paths.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Sources { path: first.clone(), files, skipped })
+    }
+
+    /// The files as a layout reads them.
+    pub(super) fn to_read(&self) -> Vec<SourceFile<'_>> {
+        self.files.iter().map(|file| SourceFile::new(&file.pickle, file.stem())).collect()
+    }
+
+    /// The files as the manifest of a store names them.
+    pub(super) fn to_record(&self) -> Vec<SourceInfo<'_>> {
+        self.files.iter().map(info).collect()
+    }
+}
+
+fn info(file: &PickleFile) -> SourceInfo<'_> {
+    let file_name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = file.outer.as_ref().map_or(file.pickle.bytes(), |outer| outer.bytes());
+    let entry = file
+        .outer
+        .as_ref()
+        .map(|outer| EntryInfo { name: outer.entry().to_owned(), bytes: file.pickle.bytes() });
+    SourceInfo { file_name, bytes, entry }
+}
+
+/// The dataset that a corpus is, with a note where only the name of a file tells it.
+pub(super) fn recognised(
+    corpus: &Corpus,
+    files: &[SourceFile<'_>],
+) -> (Option<Dataset>, Option<&'static str>) {
+    if let Some(dataset) = recognise(corpus) {
+        return (Some(dataset), None);
+    }
+    let dataset = recognise_by_name(corpus, files.iter().map(|file| &*file.stem));
+    let note = "dataset: shapes and labels leave it open, the name of the file tells it";
+    (dataset, dataset.map(|_| note))
+}

@@ -1,0 +1,238 @@
+//! A store, or a table about it, written to a file for another program, in one call.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::tables::{class_table, csv_of};
+use super::{
+    ExportError, croissant, csv, is_parquet_export, mmsa_pickle, npz, parquet, table_parquet,
+};
+use crate::advice::{Advice, Advise, StoreAdvice};
+use crate::chain::tried;
+use crate::corpus::balance::Balance;
+use crate::paths::{same_file, size_on_disk};
+use crate::progress::{Progress, Stage};
+use crate::publish::Draft;
+use crate::store::{Store, StoreError};
+
+/// What a store is written as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExportForm {
+    /// The pickle that MMSA, Self-MM and ALMT load.
+    MmsaPickle,
+    /// A folder of Parquet files.
+    Parquet,
+    /// One CSV file of everything that is one value for each segment.
+    Csv,
+    /// One NumPy archive.
+    Npz,
+    /// Croissant metadata.
+    Croissant {
+        /// The licence that they name, as a URL or a short name.
+        license: Option<String>,
+    },
+}
+
+impl ExportForm {
+    /// The ending of file names, without its first dot.
+    pub fn ending(&self) -> &'static str {
+        match self {
+            ExportForm::MmsaPickle => "pkl",
+            ExportForm::Parquet => "parquet",
+            ExportForm::Csv => "csv",
+            ExportForm::Npz => "npz",
+            ExportForm::Croissant { .. } => "croissant.json",
+        }
+    }
+}
+
+/// What a table is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableForm {
+    /// CSV.
+    Csv,
+    /// Parquet.
+    Parquet,
+    /// One JSON document, of which the rows are a part.
+    Json,
+}
+
+impl TableForm {
+    /// The form that the ending of a file name says, if it says one.
+    pub fn of_name(path: &Path) -> Option<TableForm> {
+        match path.extension()?.to_str()? {
+            "csv" => Some(TableForm::Csv),
+            "parquet" => Some(TableForm::Parquet),
+            "json" => Some(TableForm::Json),
+            _ => None,
+        }
+    }
+}
+
+/// Why nothing was written to a file.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The output is the store that is read.
+    #[error("{path}: the output would replace the input")]
+    OutputIsInput {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The output is a folder in which lies something else than an export.
+    #[error("{path}: is a folder that holds more than an export")]
+    Foreign {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The output exists already.
+    #[error("{path}: exists already")]
+    Exists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The output cannot be written.
+    #[error("{path}{}", tried("write", cause))]
+    Write {
+        /// The output.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        cause: io::Error,
+    },
+    /// The form cannot hold the store, or is none that this build writes.
+    #[error("{path}")]
+    Form {
+        /// The output.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: ExportError,
+    },
+}
+
+impl SaveError {
+    /// The failure to write the file at `path`.
+    pub(crate) fn of(path: &Path, error: ExportError) -> SaveError {
+        let path = path.into();
+        match error {
+            ExportError::Store(error) => SaveError::Store(error),
+            ExportError::Write(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                SaveError::Exists { path }
+            }
+            ExportError::Write(cause) => SaveError::Write { path, cause },
+            cause @ (ExportError::Unfit { .. } | ExportError::NoParquet) => {
+                SaveError::Form { path, cause }
+            }
+        }
+    }
+}
+
+impl Advise for SaveError {
+    fn advice(&self) -> Vec<Advice> {
+        let advice = match self {
+            SaveError::Store(error) => return error.advice(),
+            SaveError::Form { cause, .. } => return cause.advice(),
+            SaveError::OutputIsInput { .. } | SaveError::Write { .. } => return Vec::new(),
+            SaveError::Foreign { .. } => StoreAdvice::OtherOutput,
+            SaveError::Exists { .. } => StoreAdvice::Overwrite,
+        };
+        vec![advice.into()]
+    }
+}
+
+/// Writes the store at `store` to `output` in the form of another program, and returns the bytes of
+/// the output. It appears when it is whole.
+///
+/// # Errors
+/// The store cannot be read or differs from its digests, the form cannot hold it, or the output is
+/// the store, exists and may not be replaced, or cannot be written.
+pub fn export(
+    store: &Path,
+    output: &Path,
+    form: &ExportForm,
+    overwrite: bool,
+    progress: &dyn Progress,
+) -> Result<u64, SaveError> {
+    let path = store;
+    let store = Store::open(path).map_err(SaveError::Store)?;
+    if same_file(path, output) {
+        return Err(SaveError::OutputIsInput { path: output.into() });
+    }
+    let is_folder = *form == ExportForm::Parquet;
+    if overwrite && is_folder && output.is_dir() && !is_parquet_export(output) {
+        return Err(SaveError::Foreign { path: output.into() });
+    }
+    let draft = match is_folder {
+        true => Draft::folder(output, overwrite),
+        false => Draft::new(output, overwrite),
+    };
+    progress.begin(Stage::Exporting, store.size());
+    let advance = |n_bytes| progress.advance(n_bytes);
+    put(output, draft, |path| write(&store, form, path, &advance))?;
+    Ok(size_on_disk(output))
+}
+
+/// Writes the counts of classes to `output`.
+///
+/// # Errors
+/// The output exists and may not be replaced, cannot be written, or is to be Parquet, which this
+/// build does not write.
+pub fn save_balance(
+    balance: &Balance,
+    output: &Path,
+    form: TableForm,
+    overwrite: bool,
+) -> Result<(), SaveError> {
+    put(output, Draft::new(output, overwrite), |path| {
+        let mut file = BufWriter::new(File::options().write(true).open(path)?);
+        match form {
+            TableForm::Csv => file.write_all(&csv_of(&balance.classes)?)?,
+            TableForm::Parquet => {
+                file.write_all(&table_parquet(&class_table(&balance.classes))?)?;
+            }
+            TableForm::Json => {
+                serde_json::to_writer_pretty(&mut file, balance).map_err(io::Error::from)?;
+                writeln!(file)?;
+            }
+        }
+        Ok(file.flush()?)
+    })
+}
+
+/// Has a draft of `output` written, and publishes it.
+fn put(
+    output: &Path,
+    draft: io::Result<Draft>,
+    write: impl FnOnce(&Path) -> Result<(), ExportError>,
+) -> Result<(), SaveError> {
+    let failed = |error| SaveError::of(output, error);
+    let draft = draft.map_err(|error| failed(error.into()))?;
+    write(&draft.path()).map_err(failed)?;
+    draft.publish().map_err(|error| failed(error.into()))
+}
+
+fn write(
+    store: &Store,
+    form: &ExportForm,
+    path: &Path,
+    advance: &dyn Fn(u64),
+) -> Result<(), ExportError> {
+    if *form == ExportForm::Parquet {
+        return parquet(store, path, advance);
+    }
+    let mut file = BufWriter::new(File::options().write(true).open(path)?);
+    match form {
+        ExportForm::Parquet => {}
+        ExportForm::MmsaPickle => file = mmsa_pickle(store, file, advance)?,
+        ExportForm::Npz => file = npz(store, file, advance)?,
+        ExportForm::Csv => csv(store, &mut file)?,
+        ExportForm::Croissant { license } => {
+            croissant(store, license.as_deref(), &mut file, advance)?;
+        }
+    }
+    Ok(file.flush()?)
+}

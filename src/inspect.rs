@@ -1,0 +1,60 @@
+//! What is in a pickle or a store, as a tree for a person to look at, in one call.
+
+use std::path::Path;
+
+use crate::advice::{Advice, Advise};
+use crate::packed::{OpenError, OpenOptions, PickleFile};
+use crate::pickle::describe;
+use crate::progress::Progress;
+use crate::signature::archive::shown;
+use crate::signature::{self, Role};
+use crate::store::{Store, StoreError};
+use crate::tree::Tree;
+
+/// Why there is nothing to see.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The pickle cannot be read.
+    #[error(transparent)]
+    Pickle(#[from] OpenError),
+}
+
+impl Advise for InspectError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            InspectError::Store(error) => error.advice(),
+            InspectError::Pickle(error) => error.advice(),
+        }
+    }
+}
+
+/// The tree of what is in a file or folder: names, shapes, types, sizes, first ids.
+///
+/// # Errors
+/// It is neither a store nor a pickle, or one that cannot be read.
+pub fn inspect(
+    path: &Path,
+    options: &OpenOptions,
+    progress: &dyn Progress,
+) -> Result<Tree, InspectError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    // An HDF5 file that does not look like a store may be one of the first versions.
+    let store = match signature::of_path(path) {
+        Some(known) if known.kind.role == Role::Store => Some(Store::open(path)?),
+        _ if path.is_dir() => Some(Store::open(path)?),
+        Some(known) if known.kind.id == "hdf5" => Store::open(path).ok(),
+        _ => None,
+    };
+    if let Some(store) = store {
+        return Ok(store.describe(&name)?);
+    }
+    let file = PickleFile::open(path, options, progress)?;
+    let name = match &file.outer {
+        Some(outer) => format!("{name}: {}", shown(outer.entry())),
+        None => name,
+    };
+    Ok(describe(&file.pickle, &name))
+}

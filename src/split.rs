@@ -1,0 +1,208 @@
+//! Other splits of a store than its own, drawn and written beside it, in one call.
+//!
+//! How segments are dealt out is [`corpus::draw`](crate::corpus::draw), what the file holds is
+//! [`corpus::plan`](crate::corpus::plan); here they meet a store.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::advice::{Advice, Advise, StoreAdvice};
+use crate::chain::tried;
+use crate::corpus::SplitName;
+use crate::corpus::draw::{self, Drawable};
+use crate::corpus::plan::{PlanError, SplitPlan};
+use crate::corpus::spec::SplitBy;
+use crate::publish;
+use crate::store::{Store, StoreError};
+
+/// How splits are drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DrawMethod {
+    /// Cross-validation: each of `k` parts, 3 or more, is tested on once.
+    KFold {
+        /// Number of parts, and of folds.
+        k: usize,
+    },
+    /// One fold by shares, see [`are_shares`].
+    Ratio {
+        /// Shares of train, valid and test.
+        shares: [f64; 3],
+    },
+    /// The validation split of a store that has none, from its training split.
+    FromTrain {
+        /// Shares of train and valid, see [`are_shares`].
+        shares: [f64; 2],
+    },
+    /// The folds of the plan in a file, of a store of the same segments. Nothing is drawn.
+    FromPlan {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// How splits are drawn and written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SplitOptions {
+    /// How they are drawn.
+    pub method: DrawMethod,
+    /// What stays together.
+    pub by: SplitBy,
+    /// Seed of what is left to chance.
+    pub seed: u64,
+    /// Whether an existing output is replaced.
+    pub overwrite: bool,
+}
+
+/// Five folds of whole videos.
+impl Default for SplitOptions {
+    fn default() -> SplitOptions {
+        let method = DrawMethod::KFold { k: 5 };
+        SplitOptions { method, by: SplitBy::Video, seed: 1, overwrite: false }
+    }
+}
+
+/// The splits that were drawn.
+#[derive(Debug)]
+pub struct Drawn {
+    /// What was written.
+    pub plan: SplitPlan,
+    /// What each fold is like.
+    pub folds: Vec<Vec<DrawnSplit>>,
+    /// Segments of the plan that was read which the store does not have.
+    pub n_unused: usize,
+}
+
+/// A split of a fold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrawnSplit {
+    /// Its name.
+    pub name: SplitName,
+    /// How many segments it has.
+    pub n_segments: usize,
+    /// Mean of their labels; 0 without segments.
+    pub mean_label: f32,
+}
+
+/// Why no splits were written.
+#[derive(Debug, thiserror::Error)]
+pub enum SplitError {
+    /// The output exists already.
+    #[error("{path}: exists already")]
+    Exists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// Numbers that are no shares.
+    #[error("shares lie in 0 to 1, the first and the last above 0, and sum to 1")]
+    Shares,
+    /// Fewer parts than splits.
+    #[error("{found} parts are too few for train, valid and test")]
+    Parts {
+        /// How many were asked for.
+        found: usize,
+    },
+    /// The store cannot be read, or has no labels.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The plan that was to be followed cannot be read.
+    #[error(transparent)]
+    Plan(PlanError),
+    /// The segments of the store cannot be split so.
+    #[error("{path}")]
+    Draw {
+        /// The store.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: PlanError,
+    },
+    /// The output cannot be written.
+    #[error("{path}{}", tried("write", cause))]
+    Write {
+        /// The output.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        cause: std::io::Error,
+    },
+}
+
+impl Advise for SplitError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            SplitError::Exists { .. } => vec![StoreAdvice::Overwrite.into()],
+            SplitError::Store(error) => error.advice(),
+            SplitError::Draw { cause: PlanError::HasValid { .. }, .. } => {
+                vec![StoreAdvice::DrawAllSplits.into()]
+            }
+            SplitError::Plan(cause) | SplitError::Draw { cause, .. } => cause.advice(),
+            SplitError::Shares | SplitError::Parts { .. } | SplitError::Write { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Whether these can be the shares of train, valid and test, or of train and valid: none is
+/// negative, the first and the last are above zero, and they sum to 1.
+pub fn are_shares(shares: &[f64]) -> bool {
+    let is_share = |share: &f64| (0.0..=1.0).contains(share);
+    let mut ends = [shares.first(), shares.last()].into_iter();
+    ends.all(|end| end.is_some_and(|end| *end > 0.0))
+        && shares.iter().all(is_share)
+        && (shares.iter().sum::<f64>() - 1.0).abs() <= 1e-6
+}
+
+/// Draws other splits of the store at `store`, and writes them to `output` as a split manifest.
+///
+/// # Errors
+/// The output exists and may not be replaced or cannot be written, the store or the plan to follow
+/// cannot be read, or the segments cannot be split so.
+pub fn split(store: &Path, output: &Path, options: &SplitOptions) -> Result<Drawn, SplitError> {
+    if output.exists() && !options.overwrite {
+        return Err(SplitError::Exists { path: output.into() });
+    }
+    let path = store;
+    let store = Store::open(path)?;
+    let segments = store.drawable(&SplitName::ALL)?;
+    let mut n_unused = 0;
+    let manifest = store.manifest();
+    let plan = match &options.method {
+        DrawMethod::KFold { k } if *k < SplitName::ALL.len() => {
+            return Err(SplitError::Parts { found: *k });
+        }
+        DrawMethod::Ratio { shares } if !are_shares(shares) => return Err(SplitError::Shares),
+        DrawMethod::FromTrain { shares } if !are_shares(shares) => return Err(SplitError::Shares),
+        DrawMethod::KFold { k } => draw::k_fold(manifest, &segments, *k, options.by, options.seed),
+        DrawMethod::Ratio { shares } => {
+            draw::ratio(manifest, &segments, *shares, options.by, options.seed)
+        }
+        DrawMethod::FromTrain { shares } => {
+            let train = store.drawable(&[SplitName::Train])?;
+            draw::from_train(manifest, &train, *shares, options.by, options.seed)
+        }
+        DrawMethod::FromPlan { path } => {
+            let other = SplitPlan::load(path).map_err(SplitError::Plan)?;
+            n_unused = other.n_unused(manifest);
+            SplitPlan::from_other(&other, manifest)
+        }
+    };
+    let plan = plan.map_err(|cause| SplitError::Draw { path: path.into(), cause })?;
+    let failed = |cause| SplitError::Write { path: output.into(), cause };
+    let json = serde_json::to_string_pretty(&plan).map_err(|error| failed(error.into()))?;
+    publish::write(output, format!("{json}\n").as_bytes()).map_err(failed)?;
+    let folds = folds(&plan, &segments);
+    Ok(Drawn { plan, folds, n_unused })
+}
+
+fn folds(plan: &SplitPlan, segments: &[Drawable]) -> Vec<Vec<DrawnSplit>> {
+    let labels: BTreeMap<&str, f32> =
+        segments.iter().map(|segment| (segment.id.as_str(), segment.label)).collect();
+    let split = |name, ids: &[String]| {
+        let sum: f32 = ids.iter().filter_map(|id| labels.get(id.as_str())).sum();
+        let n_segments = ids.len();
+        DrawnSplit { name, n_segments, mean_label: sum / n_segments.max(1) as f32 }
+    };
+    let folds = plan.folds.iter().map(|fold| {
+        SplitName::ALL.into_iter().filter_map(|name| Some(split(name, fold.get(&name)?))).collect()
+    });
+    folds.collect()
+}

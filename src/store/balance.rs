@@ -1,0 +1,45 @@
+//! How many segments of a store are in each class of labels.
+
+use super::{Store, StoreError};
+use crate::corpus::balance::{Balance, ClassCount, count};
+use crate::corpus::column::ColumnKind;
+
+impl Store {
+    /// The segments in each class of labels, per split. A division that the store lacks is left out.
+    ///
+    /// # Errors
+    /// The store has no labels, or they cannot be read.
+    pub fn balance(&self) -> Result<Balance, StoreError> {
+        let manifest = self.manifest();
+        Ok(Balance {
+            path: self.path().into(),
+            dataset: manifest.dataset.title(),
+            digest: manifest.digest.clone(),
+            classes: self.classes()?,
+        })
+    }
+
+    /// Reads the bins of each split.
+    fn classes(&self) -> Result<Vec<ClassCount>, StoreError> {
+        let manifest = self.manifest();
+        let has_labels = |split| manifest.column(&ColumnKind::RegressionLabels.of(split)).is_some();
+        // Counts of no labels would look like counts of none.
+        if let Some(first) = manifest.splits.first()
+            && !manifest.splits.iter().any(|split| has_labels(split.name))
+        {
+            return Err(StoreError::NoLabels { path: self.path().into(), split: first.name });
+        }
+        let scheme = manifest.dataset.bin_scheme();
+        let mut counts = Vec::new();
+        for split in &manifest.splits {
+            for bins in scheme.bins() {
+                let id = ColumnKind::Bins(*bins).of(split.name);
+                if let Some(classes) = self.numbers::<i8>(&id)? {
+                    let classes: Vec<i8> = classes.into_iter().collect();
+                    counts.extend(count(split.name, scheme, *bins, &classes));
+                }
+            }
+        }
+        Ok(counts)
+    }
+}

@@ -1,0 +1,130 @@
+//! Stores are held to what they say of themselves, to the rules of their dataset and to published
+//! labels, in one call.
+//!
+//! The checks are those of [`Store::verify`] and [`corpus::check`](crate::corpus::check); here they
+//! become one [`Report`] for each store, also of what is no store at all.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::advice::{Advice, Advise};
+use crate::chain::chain;
+use crate::corpus::check::Report;
+use crate::corpus::labels::{LabelTable, LabelTableError, TableOptions};
+use crate::progress::{Progress, Stage};
+use crate::store::{Format, Store, StoreError, Verification};
+
+/// How stores are validated. The default reads everything and takes warnings for warnings.
+#[derive(Debug, Clone, Default)]
+pub struct ValidateOptions {
+    /// A table of published labels that each store is compared with.
+    pub labels: Option<PathBuf>,
+    /// How that table is read, where it does not say so itself.
+    pub table: TableOptions,
+    /// Whether warnings are errors.
+    pub strict: bool,
+    /// Whether only the structure is compared with the manifest: no data are read, and nothing is
+    /// compared with a table.
+    pub quick: bool,
+}
+
+/// What there is to say of one store.
+#[derive(Debug)]
+pub struct Validated {
+    /// The result, with the store's name. Its `failure` is the text of `error`.
+    pub report: Report,
+    /// Why the store could not be read, or was not compared with anything.
+    pub error: Option<ValidateError>,
+}
+
+/// Why a store was not validated.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidateError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Of the published labels, nothing was compared with it.
+    #[error("{problem}")]
+    NothingCompared {
+        /// What table and store lack in common.
+        problem: String,
+        /// What to do.
+        advice: Box<Advice>,
+    },
+}
+
+impl Advise for ValidateError {
+    fn advice(&self) -> Vec<Advice> {
+        match self {
+            ValidateError::Store(error) => error.advice(),
+            ValidateError::NothingCompared { advice, .. } => vec![(**advice).clone()],
+        }
+    }
+}
+
+/// Validates stores one after another: each when the iterator is asked for it.
+///
+/// # Errors
+/// The table of labels cannot be read. What is wrong with a store, or that it is none, is said in
+/// what the iterator gives.
+pub fn validate(
+    stores: Vec<PathBuf>,
+    options: &ValidateOptions,
+    progress: &dyn Progress,
+) -> Result<impl Iterator<Item = Validated>, LabelTableError> {
+    let labels = options.labels.as_deref().map(|path| LabelTable::open_as(path, &options.table));
+    let labels = labels.transpose()?;
+    Ok(stores.into_iter().map(move |path| check(path, options, labels.as_ref(), progress)))
+}
+
+/// The files and folders of a folder that are named like stores, in order.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn stores_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = folder.read_dir()?.flatten().map(|entry| entry.path());
+    let mut stores: Vec<PathBuf> = paths.filter(|path| Format::of_name(path).is_some()).collect();
+    stores.sort();
+    Ok(stores)
+}
+
+fn check(
+    path: PathBuf,
+    options: &ValidateOptions,
+    labels: Option<&LabelTable>,
+    progress: &dyn Progress,
+) -> Validated {
+    let mut report = Report::new(path, options.strict);
+    let error = fill(&mut report, options, labels, progress).err();
+    if let Some(error) = &error {
+        report.failure = Some(chain(error));
+    }
+    Validated { report, error }
+}
+
+fn fill(
+    report: &mut Report,
+    options: &ValidateOptions,
+    labels: Option<&LabelTable>,
+    progress: &dyn Progress,
+) -> Result<(), ValidateError> {
+    let store = Store::open(&report.path)?;
+    let manifest = store.manifest();
+    report.dataset = Some(manifest.dataset.title());
+    report.digest = Some(manifest.digest.clone());
+    report.notes.clone_from(&manifest.notes);
+    let Verification { findings, n_bytes, compared } = match options.quick {
+        true => Verification { findings: Vec::new(), n_bytes: 0, compared: None },
+        false => {
+            progress.begin(Stage::Validating, store.size());
+            store.verify(labels, &|n_bytes| progress.advance(n_bytes))?
+        }
+    };
+    report.n_bytes_checked = n_bytes;
+    report.conclude(findings);
+    let Some(compared) = compared else { return Ok(()) };
+    let problem = report.compare(compared);
+    problem.map_or(Ok(()), |(problem, advice)| {
+        Err(ValidateError::NothingCompared { problem, advice: Box::new(advice) })
+    })
+}
