@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::path::PathBuf;
 
 use crate::limit::Limit;
 
@@ -371,6 +372,61 @@ pub enum TrainerAdvice {
     SaveOneFile,
     /// Weights that compute no numbers.
     WeightsDamaged,
+    /// Features of the kind that the model was trained on.
+    FeaturesOfModel,
+    /// Files of one extraction.
+    ConvertTogether,
+    /// Samples are cut to what the model takes.
+    FitLengths,
+    /// The modality is among those that the model is to see.
+    NameModality,
+    /// Another model.
+    OtherModels,
+    /// The file of the dataset whose features are aligned.
+    AlignedFile,
+    /// What the first finding about a store advises.
+    MendStore {
+        /// That.
+        advice: String,
+        /// The store.
+        store: PathBuf,
+        /// Whether it can be trained on all the same.
+        can_be_forced: bool,
+    },
+    /// A validation split is drawn from the training split of a store.
+    DrawValid {
+        /// The store.
+        store: PathBuf,
+    },
+    /// All splits are drawn anew from a store.
+    DrawSplits {
+        /// The store.
+        store: PathBuf,
+    },
+    /// Text is among what the model is to see.
+    AddText {
+        /// What it is to see now.
+        chosen: Vec<&'static str>,
+    },
+    /// A source that has text.
+    ConvertText,
+    /// Tokens by the vocabulary of the encoder.
+    OtherVocabulary,
+    /// An encoder of the language of the texts.
+    OtherLanguage,
+    /// The place of the encoder.
+    NameEncoder,
+    /// The place of the run's store.
+    NameStore,
+    /// Another folder for the run.
+    OtherFolder,
+    /// The run is completed first.
+    CompleteRun {
+        /// Its folder.
+        run: PathBuf,
+    },
+    /// All runs that are trained as one go on together.
+    ResumeTogether,
     /// The CUDA part of libtorch: the library and its version.
     CudaLibrary {
         /// The library.

@@ -34,12 +34,15 @@ fn said(error: &(dyn Error + 'static)) -> String {
 /// An answer that has no sentence here is told as the system tells it.
 fn io_words(error: &io::Error) -> String {
     if let Some(put) = error.get_ref() {
+        let text = put.to_string();
         // Libraries put names of files around an answer, some of them of files that no user knows.
+        if !text.contains("(os error ") {
+            return text;
+        }
         let system = put.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-        return match system.filter(|system| put.to_string().contains(&system.to_string())) {
-            Some(system) => io_words(system),
-            None => put.to_string(),
-        };
+        if let Some(system) = system.filter(|system| text.contains(&system.to_string())) {
+            return io_words(system);
+        }
     }
     let words = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or folder",
@@ -57,6 +60,7 @@ fn io_words(error: &io::Error) -> String {
         io::ErrorKind::InvalidData => "it is not text in UTF-8",
         io::ErrorKind::WriteZero => "nothing more can be written to it",
         io::ErrorKind::OutOfMemory => "there is not enough memory",
+        io::ErrorKind::WouldBlock => "another program has it open",
         io::ErrorKind::BrokenPipe => "nobody reads it any more",
         _ => return format!("the system refuses: {error}"),
     };
@@ -68,14 +72,19 @@ fn io_words(error: &io::Error) -> String {
 #[error("{0}")]
 pub struct Said(pub String);
 
-/// What was tried, to stand behind a path: `: cannot write`. Nothing where a file that was to be
-/// read is not there, since that alone says why it was not.
+/// What was tried, to stand behind a path: `cannot write`. Of a file that was to be read and is not
+/// there, that says all, and the chain does not say it again.
 pub fn tried(action: &str, cause: &io::Error) -> String {
-    let is_absent = cause.kind() == io::ErrorKind::NotFound && cause.get_ref().is_none();
-    match action {
-        "open" | "read" if is_absent => String::new(),
-        _ => format!(": cannot {action}"),
+    match (action, cause.kind()) {
+        ("open" | "be opened" | "read" | "list", io::ErrorKind::NotFound) => chain(cause),
+        _ => format!("cannot {action}"),
     }
+}
+
+/// What was tried, and what the system answered.
+pub fn failed(action: &str, cause: &io::Error) -> String {
+    let (tried, answer) = (tried(action, cause), chain(cause));
+    if tried == answer { answer } else { format!("{tried}: {answer}") }
 }
 
 #[cfg(test)]
@@ -84,7 +93,7 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     enum Outer {
-        #[error("x.h5{}", tried("open", cause))]
+        #[error("x.h5: {}", tried("open", cause))]
         Io {
             #[source]
             cause: io::Error,
@@ -106,6 +115,9 @@ mod tests {
         let inner = Outer::Inner(Box::new(io(full)));
         assert_eq!(chain(&inner), "train/audio: x.h5: cannot open: the disk is full");
         assert_eq!(chain(&io(absent())), "x.h5: there is no such file or folder");
+        assert_eq!(io(absent()).to_string(), "x.h5: there is no such file or folder");
+        assert_eq!(failed("read", &absent()), "there is no such file or folder");
+        assert_eq!(failed("write", &absent()), "cannot write: there is no such file or folder");
         let both = Outer::Both("x".parse::<u8>().unwrap_err());
         assert_eq!(chain(&both), "both: invalid digit found in string");
         // What is put into an error of the file system keeps its words, and has causes of its own.

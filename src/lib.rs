@@ -15,6 +15,7 @@
 //!   -> store::   HDF5 file or Arrow folder; one pass copies, checks, summarises and checksums
 //!      convert::, validate::, split:: and inspect:: join these in one call each
 //!   -> export::  the same content in the forms that other programs read
+//!   -> trainer:: which samples of a store a run reads, and with which settings
 //!   -> train::   batches on the device -> model:: -> metrics -> checkpoint
 //!   -> run::     the run folder: settings, epochs, predictions, result, metrics
 //!   -> report::  one HTML page about runs
@@ -98,6 +99,8 @@ pub mod store;
 pub mod synth;
 #[cfg(feature = "train")]
 pub mod train;
+#[cfg(feature = "train")]
+pub mod trainer;
 pub mod tree;
 pub mod validate;
 mod words;

@@ -117,7 +117,7 @@ pub enum SplitError {
         cause: PlanError,
     },
     /// The output cannot be written.
-    #[error("{path}{}", tried("write", cause))]
+    #[error("{path}: {}", tried("write", cause))]
     Write {
         /// The output.
         path: PathBuf,
@@ -162,7 +162,7 @@ pub fn split(store: &Path, output: &Path, options: &SplitOptions) -> Result<Draw
     }
     let path = store;
     let store = Store::open(path)?;
-    let segments = segments_of(&store, &SplitName::ALL)?;
+    let segments = store.drawable(&SplitName::ALL)?;
     let mut n_unused = 0;
     let manifest = store.manifest();
     let plan = match &options.method {
@@ -176,7 +176,7 @@ pub fn split(store: &Path, output: &Path, options: &SplitOptions) -> Result<Draw
             draw::ratio(manifest, &segments, *shares, options.by, options.seed)
         }
         DrawMethod::FromTrain { shares } => {
-            let train = segments_of(&store, &[SplitName::Train])?;
+            let train = store.drawable(&[SplitName::Train])?;
             draw::from_train(manifest, &train, *shares, options.by, options.seed)
         }
         DrawMethod::FromPlan { path } => {
@@ -191,20 +191,6 @@ pub fn split(store: &Path, output: &Path, options: &SplitOptions) -> Result<Draw
     publish::write(output, format!("{json}\n").as_bytes()).map_err(failed)?;
     let folds = folds(&plan, &segments);
     Ok(Drawn { plan, folds, n_unused })
-}
-
-/// The segments of some splits, in order.
-///
-/// # Errors
-/// The store cannot be read, or one of the splits has no labels.
-pub fn segments_of(store: &Store, names: &[SplitName]) -> Result<Vec<Drawable>, StoreError> {
-    let mut segments = Vec::new();
-    for split in store.manifest().splits.iter().filter(|split| names.contains(&split.name)) {
-        let labels = store.needed_labels(split.name)?;
-        let rows = split.ids.iter().zip(labels);
-        segments.extend(rows.map(|(id, label)| Drawable { id: id.clone(), label }));
-    }
-    Ok(segments)
 }
 
 fn folds(plan: &SplitPlan, segments: &[Drawable]) -> Vec<Vec<DrawnSplit>> {

@@ -34,6 +34,7 @@
 //! `tables`: tables of labels as people have them, and what of a store they are compared with.
 //! `texts`: texts that are no plain `str`, against Python.
 //! `train`: the trainer as a user calls it.
+//! `trainer`: the trainer as a library.
 //! `values`: values that are not finite or beyond the stored type.
 //! `variants`: files that differ in one respect: nothing of them is lost or changed without a word.
 
@@ -82,5 +83,7 @@ mod tables;
 mod texts;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod trainer;
 mod values;
 mod variants;

@@ -518,8 +518,9 @@ fn what_a_model_needs_is_asked_for_before_anything_is_read() {
     let train = |args: &[&str]| {
         almt(folder, &[&["train", "--store", "mosi.h5", "--epochs", "1"], args].concat())
     };
-    train(&["--model", "tfn", "--modalities", "text,audio"])
+    let lacking = train(&["--model", "tfn", "--modalities", "text,audio"])
         .fails_with(&["mosi.h5: tfn needs vision"]);
+    assert!(lacking.stderr().contains("this one too"), "{}", lacking.explain());
     let of_almt = train(&["--model", "lmf", "--residual", "paper"]);
     assert_eq!(of_almt.code(), 2, "{}", of_almt.explain());
     assert!(of_almt.stderr().contains("`--residual` is of almt"));

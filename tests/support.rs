@@ -53,13 +53,13 @@ impl Call {
         self
     }
 
-    /// Asserts exit code 1 and a cause on one line that has all of `parts`; hints may follow.
+    /// Asserts exit code 1 and a cause on one line that has all of `parts`; hints may follow, and what
+    /// was said of the run before it failed may come first.
     pub fn fails_with(self, parts: &[&str]) -> Call {
         assert_eq!(self.code(), 1, "{}", self.explain());
         let err = self.stderr();
-        let mut lines = err.lines();
-        let cause = lines.next().unwrap_or_default();
-        assert!(cause.starts_with("error: "), "{}", self.explain());
+        let mut lines = err.lines().skip_while(|line| !line.starts_with("error: "));
+        let cause = lines.next().unwrap_or_else(|| panic!("no cause\n{}", self.explain()));
         for part in parts {
             assert!(cause.contains(part), "`{part}` is not in the cause\n{}", self.explain());
         }

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 
 use super::advice::hint;
 use crate::advice::{Advise, StoreAdvice};
-use crate::chain::{chain, tried};
+use crate::chain::{chain, failed};
 
 /// A run that failed, in words for the user.
 ///
@@ -28,15 +28,9 @@ impl Failure {
         Failure { message: message.into() }
     }
 
-    /// An error about a file that it does not name.
-    pub(super) fn of(path: &Path, error: &(impl Advise + 'static)) -> Failure {
-        Failure::at(path, chain(error)).advised(error)
-    }
-
     /// A file that the system keeps; `action` is what was tried.
     pub(super) fn io(path: &Path, action: &str, error: &io::Error) -> Failure {
-        let tried = tried(action, error);
-        Failure { message: format!("{}{tried}: {}", path.display(), chain(error)) }
+        Failure::at(path, failed(action, error))
     }
 
     /// Adds advice on a line of its own.

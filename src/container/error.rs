@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::advice::{Advice, Advise, PackedAdvice};
+use crate::chain::tried;
 use crate::limit::Limit;
 use crate::signature::archive::{Entry, shown};
 use crate::signature::quoted;
@@ -33,7 +34,7 @@ pub enum ContainerError {
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// The file cannot be opened or mapped.
-    #[error("cannot be opened")]
+    #[error("{}", tried("be opened", .0))]
     Open(#[source] io::Error),
     /// The folder for temporary files did not take the content.
     #[error("cannot unpack into {}", .folder.display())]

@@ -16,6 +16,7 @@ mod layout;
 pub mod manifest;
 pub mod plan;
 pub mod release;
+mod row;
 pub mod segment;
 pub mod spec;
 pub mod stats;
@@ -24,7 +25,6 @@ pub mod summary;
 pub mod values;
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
@@ -35,6 +35,7 @@ use crate::name::{UnknownName, named};
 use crate::overflow::Overflows;
 
 pub use layout::Layout;
+pub use row::RowError;
 
 /// One of the three information sources of a segment. Sources call the language modality `text`.
 #[derive(
@@ -164,9 +165,6 @@ impl Dataset {
 }
 
 named!(Modality, SplitName, Dataset);
-
-/// Why a sample could not be read.
-pub type RowError = Box<dyn Error + Send + Sync>;
 
 /// The samples of one feature block, read one at a time from wherever they lie.
 pub trait Rows: Send + Sync {

@@ -89,7 +89,7 @@ pub struct StoreRow {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The file system refused.
-    #[error("{path}{}", tried("read", cause))]
+    #[error("{path}: {}", tried("read", cause))]
     Io {
         /// The file.
         path: PathBuf,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::chain::chain;
 use crate::corpus::{CorpusSplit, FeatureBlock, Modality, RowError, Rows, absent};
 use crate::overflow::Overflows;
 use crate::pickle::{NodeId, Pickle, SharedArray};
@@ -73,7 +74,7 @@ pub(super) fn sample(
     let read = block.rows.read(sample_idx, out);
     read.map(|_| ()).map_err(|cause| IngestError::Unreadable {
         place: Place::new(format!("{}/{modality}", split.name)).at(sample_idx),
-        problem: cause.to_string(),
+        problem: chain(&cause),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::advice::{Advice, Advise, Origin, PickleAdvice};
+use crate::chain::tried;
 use crate::limit::Limit;
 
 /// Why a pickle could not be read. Every variant but [`Open`](PickleError::Open) carries the byte
@@ -10,7 +11,7 @@ use crate::limit::Limit;
 #[derive(Debug, thiserror::Error)]
 pub enum PickleError {
     /// The file cannot be opened or mapped.
-    #[error("cannot be opened")]
+    #[error("{}", tried("be opened", .0))]
     Open(#[source] io::Error),
     /// The file is something else.
     #[error("not a pickle: {what} (byte {offset})")]

@@ -380,7 +380,7 @@ impl Machine<'_> {
             }
             Op::EXT1 | Op::EXT2 | Op::EXT4 => {
                 return Err(
-                    self.outside("an object of the writer's extension registry", Origin::Registry)
+                    self.foreign("an object of the writer's extension registry", Origin::Registry)
                 );
             }
             Op::BINPERSID if !matches!(self.persistent, Persistent::Refused) => {
@@ -389,13 +389,13 @@ impl Machine<'_> {
                 self.push(storage)?;
             }
             Op::PERSID | Op::BINPERSID => {
-                return Err(self.outside(
+                return Err(self.foreign(
                     "an object that the writing program kept elsewhere",
                     Origin::Elsewhere,
                 ));
             }
             Op::NEXT_BUFFER | Op::READONLY_BUFFER => {
-                return Err(self.outside("a buffer outside the file", Origin::Buffers));
+                return Err(self.foreign("a buffer outside the file", Origin::Buffers));
             }
         }
         Ok(None)

@@ -503,7 +503,7 @@ impl<'a> Machine<'a> {
         PickleError::ForbiddenCall { offset: self.at, what: what.into() }
     }
 
-    pub(super) fn outside(&self, what: &'static str, origin: Origin) -> PickleError {
+    pub(super) fn foreign(&self, what: &'static str, origin: Origin) -> PickleError {
         PickleError::ForbiddenOpcode { offset: self.at, opcode: self.opcode.name(), what, origin }
     }
 }

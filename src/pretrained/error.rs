@@ -10,7 +10,7 @@ use crate::chain::tried;
 #[derive(Debug, thiserror::Error)]
 pub enum PretrainedError {
     /// The file system refused.
-    #[error("{path}{}", tried("open", cause))]
+    #[error("{path}: {}", tried("open", cause))]
     Io {
         /// The file.
         path: PathBuf,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::metrics::{self, Metrics};
 use super::number;
 use crate::corpus::degenerate::Degenerate;
-use crate::corpus::{Modality, SplitName};
+use crate::corpus::{Dataset, Modality, SplitName};
 
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -156,6 +156,8 @@ pub struct Evaluation {
     pub store_digest: String,
     /// Digest of the store that the checkpoint was trained on.
     pub trained_on_store_digest: String,
+    /// The dataset, which decides metrics and bins.
+    pub dataset: Dataset,
     /// The checkpoint's path.
     pub checkpoint: PathBuf,
     /// Epoch after which the weights were taken, counted from 1.

@@ -51,6 +51,7 @@ mod copy;
 mod cursor;
 mod describe;
 mod digest;
+mod drawable;
 mod form;
 mod hdf5;
 mod labels;
@@ -95,7 +96,7 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file system refused.
-    #[error("{path}{}", tried(action, cause))]
+    #[error("{path}: {}", tried(action, cause))]
     Io {
         /// The file.
         path: PathBuf,
@@ -156,8 +157,8 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The HDF5 library does not open the file.
-    #[error("{path}: is damaged, or another program writes to it")]
-    Locked {
+    #[error("{path}: is damaged, so that it cannot be opened")]
+    Unopened {
         /// The file.
         path: PathBuf,
         /// What the library said.
@@ -260,6 +261,7 @@ impl Advise for StoreError {
         let advice = match self {
             StoreError::OtherFile { advice, .. } => return vec![(**advice).clone()],
             StoreError::Refused(refused) => return refused.advice(),
+            StoreError::Unreadable { cause, .. } => return cause.advice(),
             StoreError::Exists { .. } => StoreAdvice::Overwrite,
             StoreError::Foreign { .. } => StoreAdvice::OtherOutput,
             StoreError::Cut { .. } => StoreAdvice::CopyOrConvert,
@@ -272,11 +274,10 @@ impl Advise for StoreError {
             | StoreError::Compression { .. }
             | StoreError::NotArrow { .. }
             | StoreError::NotHdf5 { .. }
-            | StoreError::Locked { .. }
+            | StoreError::Unopened { .. }
             | StoreError::Hdf5 { .. }
             | StoreError::NotAStore { .. }
-            | StoreError::Damaged { .. }
-            | StoreError::Unreadable { .. } => return Vec::new(),
+            | StoreError::Damaged { .. } => return Vec::new(),
         };
         vec![advice.into()]
     }

@@ -11,7 +11,7 @@ use super::census::{self, BlockOf, Census, Mean};
 use super::columns::{self, Data, SplitColumns};
 use super::copy::{CopyError, Repair, Tally};
 use super::digest;
-use super::hdf5::Hdf5Output;
+use super::hdf5::{Hdf5Output, answer};
 use super::labels;
 use super::policy::{Action, NonFinite, OnOverflow, Policies};
 use super::refused::RefusedValues;
@@ -515,6 +515,9 @@ impl Context<'_> {
     }
 
     pub(super) fn hdf5(&self, place: &str, error: &::hdf5::Error) -> StoreError {
+        if let Some(answer) = answer(error) {
+            return self.io(answer);
+        }
         let cause = Said(error.to_string());
         StoreError::Hdf5 { path: self.target.into(), place: place.into(), is_written: true, cause }
     }

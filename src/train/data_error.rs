@@ -94,6 +94,7 @@ impl Advise for DataError {
     fn advice(&self) -> Vec<Advice> {
         let advice = match self {
             DataError::Tokens { cause, .. } => return cause.advice(),
+            DataError::Features { cause, .. } => return cause.advice(),
             DataError::NoText => TrainerAdvice::EncodeText,
             DataError::NoTokens => TrainerAdvice::MakeTokens,
             DataError::NonFinite { .. } => TrainerAdvice::ConvertFinite,
@@ -101,8 +102,7 @@ impl Advise for DataError {
             DataError::NoTexts { .. }
             | DataError::EmptySplit { .. }
             | DataError::Count { .. }
-            | DataError::Shape { .. }
-            | DataError::Features { .. } => return Vec::new(),
+            | DataError::Shape { .. } => return Vec::new(),
         };
         vec![advice.into()]
     }

@@ -59,8 +59,8 @@ pub trait Progress {
     /// the samples of the epoch so far.
     fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64));
 
-    /// A run begins, or goes on, with these settings.
-    fn begin(&mut self, _settings: &TrainSettings) {}
+    /// A run begins, or goes on, with these settings on so many samples.
+    fn begin(&mut self, _settings: &TrainSettings, _n_samples: usize) {}
 
     /// An epoch is done.
     fn epoch(&mut self, record: &EpochRecord);
@@ -196,7 +196,8 @@ pub fn train_together(
         .iter()
         .map(|(settings, out)| Ongoing::open(settings, &config, out, n_done))
         .collect::<Result<Vec<_>, _>>()?;
-    runs.iter().for_each(|(settings, _)| progress.begin(settings));
+    let n_samples = data.train.n_samples();
+    runs.iter().for_each(|(settings, _)| progress.begin(settings, n_samples));
     let replay = if data.graphs { Replay::on(device) } else { Replay::new(false) };
     let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay };
     let mut saved: Option<(Instant, Duration)> = None;

@@ -16,7 +16,7 @@ use crate::publish::Draft;
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// The file system refused.
-    #[error("{path}{}", tried(action, cause))]
+    #[error("{path}: {}", tried(action, cause))]
     Io {
         /// The file.
         path: PathBuf,

@@ -53,6 +53,13 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[("--entry NAME", "mosi.data")]),
     },
     Row {
+        hint: "takes one of them",
+        make: |folder| put(folder, "x.zip", &zip(&[("a.pkl", NONE), ("b.pkl", NONE)])),
+        calls: &["inspect x.zip"],
+        next: Walk(&[]),
+    },
+    elsewhere("reads them as the splits of one dataset", "of_several_pickles_one_has_to_be_named"),
+    Row {
         hint: "`--entry` takes the whole name, with its folders",
         make: |folder| put(folder, "x.zip", &zip(&[("mosi/a.pkl", NONE), ("b.pkl", NONE)])),
         calls: &["inspect x.zip --entry a.pkl"],

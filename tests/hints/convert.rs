@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Next::{Hands, Walk};
 use super::{Row, elsewhere, fixture, put, replace, synthetic, with_value};
+use crate::containers::gzip;
 
 fn nan(folder: &Path) {
     with_value(folder, f64::NAN.to_le_bytes());
@@ -190,6 +191,51 @@ pub const ROWS: &[Row] = &[
         "a_label_that_float32_cannot_hold_is_refused_under_its_own_name",
     ),
     elsewhere(
+        "decodes them; look at the texts then",
+        "every_text_is_that_of_python_or_refused_with_what_it_looks_like",
+    ),
+    elsewhere(
+        "say another `--text-encoding`, such as",
+        "bytes_are_utf8_or_as_the_user_says_or_refused",
+    ),
+    elsewhere(
+        "`--text-encoding NAME --text-errors replace` decodes what it can",
+        "bytes_are_utf8_or_as_the_user_says_or_refused",
+    ),
+    elsewhere(
+        "`--text-errors replace` makes characters of pairs",
+        "halves_are_refused_or_replaced_and_literals_are_kept",
+    ),
+    Row {
+        hint: "makes a store of it",
+        make: synthetic,
+        calls: &["validate mosi.pkl"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "makes a store of the pickle in it",
+        make: |folder| {
+            synthetic(folder);
+            let pickle = std::fs::read(folder.join("mosi.pkl")).unwrap();
+            put(folder, "mosi.pkl.gz", &gzip(&pickle));
+        },
+        calls: &["validate mosi.pkl.gz"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "makes a store of them",
+        make: misa_folder,
+        calls: &["validate misa"],
+        next: Walk(&[]),
+    },
+    // To train on a store takes its time.
+    elsewhere("checks it, `almt-data train --store", KINDS),
+    elsewhere("shows it; its `config.toml` names the store", KINDS),
+    elsewhere("`almt-data train` wrote it into the folder of a run", KINDS),
+    elsewhere("weights of a model go with `--checkpoint`", KINDS),
+    elsewhere("its columns: ", KINDS),
+    elsewhere("save its table as CSV", KINDS),
+    elsewhere(
         "reads a text as UTF-8 where it is that, and as",
         "texts_of_two_encodings_are_read_as_both",
     ),
@@ -200,6 +246,9 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[("-o", "mosi.h5")]),
     },
 ];
+
+/// The test of files of all kinds.
+const KINDS: &str = "every_line_of_the_table_has_a_fixture_that_it_fits";
 
 /// `{'train': {'id': ['a'], 'regression_labels': [1]}, 'valid': {'regression_labels': [1]}}`.
 const NO_IDS: &[u8] =

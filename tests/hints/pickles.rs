@@ -49,7 +49,8 @@ pub const ROWS: &[Row] = &[
         "2"
     ),
     Row {
-        hint: "`--max-memory-per-byte` raises it",
+        hint: "no known feature file comes near this limit; if you trust this one, \
+               `--max-memory-per-byte` raises it",
         make: |folder| put(folder, "x.pkl", &[&b"]".repeat(1_000_000), &b"."[..]].concat()),
         calls: &["inspect x.pkl --max-depth 100"],
         next: Walk(&[("--max-memory-per-byte", "100")]),
@@ -58,6 +59,12 @@ pub const ROWS: &[Row] = &[
         "no known feature file comes near this limit; do not trust this one",
         "each_limit_is_kept_to_the_unit",
     ),
+    Row {
+        hint: "open it in an editor: it may be a note or an error message under a wrong name",
+        make: |folder| put(folder, "x.pkl", b"Please log in\n"),
+        calls: &["inspect x.pkl"],
+        next: Hands,
+    },
     import!("torch.storage", "f", "a kind of tensor or object of PyTorch that is not read"),
     import!("pandas", "f", "the file holds pandas objects"),
     import!("scipy.sparse", "f", "the file holds SciPy matrices"),

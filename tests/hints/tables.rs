@@ -18,6 +18,27 @@ pub const ROWS: &[Row] = &[
         "a_file_too_large_for_a_table_is_refused_unread",
     ),
     Row {
+        hint: "stores to check are named without `--labels`",
+        make: |folder| with_table(folder, b""),
+        calls: &["validate mosi.h5 --labels mosi.h5"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "reads the table so",
+        make: |folder| {
+            with_table(
+                folder,
+                b"id,split,note\nsynth_train_0000$_$0,train,\xce\xd2\xb2\xbb\xcc\xab\n",
+            )
+        },
+        calls: &["validate mosi.h5 --labels t.csv"],
+        next: Walk(&[]),
+    },
+    elsewhere(
+        "mend that line, or save the table as UTF-8",
+        "encodings_are_told_by_the_file_or_refused_with_line_and_option",
+    ),
+    Row {
         hint: "save the table again; nothing was compared",
         make: |folder| with_table(folder, b"id,label\n"),
         calls: &["validate mosi.h5 --labels t.csv"],
@@ -41,12 +62,10 @@ pub const ROWS: &[Row] = &[
         calls: &["validate mosi.h5 --labels t.csv"],
         next: Hands,
     },
-    Row {
-        hint: "a spreadsheet took an id that begins with `-` or `=` for a formula",
-        make: |folder| with_table(folder, b"id,label\n#NAME?,1\n"),
-        calls: &["validate mosi.h5 --labels t.csv"],
-        next: Hands,
-    },
+    elsewhere(
+        "a spreadsheet took an id that begins with `-` or `=` for a formula",
+        "what_is_wrong_with_a_table_is_said_with_its_place",
+    ),
     Row {
         hint: "a table has one row for each segment: remove one of the two",
         make: |folder| with_table(folder, b"id,label\na_1,2\na_1,3\n"),

@@ -32,6 +32,27 @@ fn no_tokens(folder: &Path) {
 
 pub const ROWS: &[Row] = &[
     elsewhere(
+        "a model needs the features that it was trained on, by the same extractors",
+        "a_checkpoint_meets_shorter_longer_and_other_samples",
+    ),
+    elsewhere(
+        "convert files of one extraction together",
+        "what_does_not_suit_is_an_error_with_advice",
+    ),
+    elsewhere(
+        "`--modalities` names what the model is to see, this one too",
+        "what_a_model_needs_is_asked_for_before_anything_is_read",
+    ),
+    elsewhere(
+        "`almt-data models` shows which models do without",
+        "what_does_not_suit_is_an_error_with_advice",
+    ),
+    elsewhere(
+        "the texts are of another language than the encoder: one of theirs reads them; `--force` goes \
+         on as it is",
+        "texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused",
+    ),
+    elsewhere(
         "convert the aligned file of the dataset, such as `aligned_50.pkl`",
         "an_unaligned_store_is_not_for_a_model_that_needs_alignment",
     ),

@@ -50,6 +50,71 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
         TrainerAdvice::WeightsDamaged => {
             "the weights are damaged, or beyond the range of their type"
         }
+        TrainerAdvice::FeaturesOfModel => {
+            "`almt-data inspect` shows what a store holds; a model needs the features that it was \
+             trained on, by the same extractors"
+        }
+        TrainerAdvice::ConvertTogether => "convert files of one extraction together",
+        TrainerAdvice::FitLengths => {
+            "`--fit-lengths` cuts their last steps, counts them and records it"
+        }
+        TrainerAdvice::NameModality => {
+            "`--modalities` names what the model is to see, this one too"
+        }
+        TrainerAdvice::OtherModels => "`almt-data models` shows which models do without",
+        TrainerAdvice::AlignedFile => {
+            "convert the aligned file of the dataset, such as `aligned_50.pkl`"
+        }
+        TrainerAdvice::MendStore { advice, store, can_be_forced } => {
+            let store = store.display();
+            return match can_be_forced {
+                false => format!("{advice}; `almt-data validate {store}` shows all"),
+                true => format!(
+                    "{advice}; `almt-data validate {store}` shows all, `--force` trains on it as it is"
+                ),
+            };
+        }
+        TrainerAdvice::DrawValid { store } => {
+            return format!(
+                "`--valid-fraction 0.1` draws one from the training split; `almt-data split {} --from \
+                 train --ratio 0.9,0.1 -o splits.json` writes it to a file, for `train --manifest`",
+                store.display()
+            );
+        }
+        TrainerAdvice::DrawSplits { store } => {
+            return format!(
+                "convert the files of all splits together; `almt-data split {} --ratio 0.7,0.1,0.2 \
+                 -o splits.json` draws all three from the segments that are there, for `train \
+                 --manifest`",
+                store.display()
+            );
+        }
+        TrainerAdvice::AddText { chosen } => {
+            return format!("`--modalities text,{}` has it", chosen.join(","));
+        }
+        TrainerAdvice::ConvertText => {
+            "the store has no text that could be encoded, either: convert a file that has text \
+             features, tokens or transcripts"
+        }
+        TrainerAdvice::OtherVocabulary => {
+            "the tokens are of another vocabulary: `--text-from raw_text` makes them of the texts by \
+             this one; `--force` goes on as it is"
+        }
+        TrainerAdvice::OtherLanguage => {
+            "the texts are of another language than the encoder: one of theirs reads them; `--force` \
+             goes on as it is"
+        }
+        TrainerAdvice::NameEncoder => "`--bert` says where",
+        TrainerAdvice::NameStore => "`--store` says where the run's store is now",
+        TrainerAdvice::OtherFolder => {
+            "another `--out` keeps it; without that folder it is done again"
+        }
+        TrainerAdvice::CompleteRun { run } => {
+            return format!("`almt-data resume {}` completes it", run.display());
+        }
+        TrainerAdvice::ResumeTogether => {
+            "the call of `train --seeds` that began them goes on with all"
+        }
         TrainerAdvice::CudaLibrary { library, version } => {
             return format!(
                 "{library} of version {version} is needed: it comes with `pip install \

@@ -1,22 +1,17 @@
 //! The commands that need libtorch, and which executable does them.
 
 mod again;
+mod cache;
 mod compare;
 mod devices;
 mod encode;
 mod eval;
 mod export_weights;
-mod extents;
 mod fit;
 mod jobs;
 mod models;
-mod needs;
 mod reproduce;
-mod samples;
 mod show;
-mod suits;
-mod tokens;
-mod valid;
 
 use std::process::{Command, ExitCode};
 

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use ndarray::{Array3, Ix3};
 
 use super::devices::ThreadsArgs;
-use super::suits;
+use super::show::say;
 use crate::chain::chain;
 use crate::cli::form::FormArgs;
 use crate::cli::{Failure, number, progress, same_file, size_on_disk, wrong_call};
@@ -19,6 +19,7 @@ use crate::corpus::manifest::TextEncoder;
 use crate::corpus::{FeatureBlock, SplitName};
 use crate::pretrained::{DEFAULT_MAX_LEN, FrozenEncoder, Pretrained, TextSource};
 use crate::store::{self, NewText, OutputOptions, Store};
+use crate::trainer::suits;
 use crate::words::human_bytes;
 
 /// Compute the text features of a store with a BERT; everything else stays as it is
@@ -86,7 +87,8 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
             tokenized(&source, &pretrained, max_len)?
         }
     };
-    suits::check(&source, &pretrained, text_source, args.force)?;
+    let unsuited = suits::check(&source, &pretrained, text_source, args.force)?;
+    unsuited.into_iter().for_each(say);
     let encoder = Arc::new(FrozenEncoder::load(&pretrained)?);
     let n_samples: usize = texts.values().map(|text| text.tokens.dim().0).sum();
     let n_cut: usize = texts.values().map(|text| text.n_cut).sum();

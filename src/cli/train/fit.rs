@@ -1,44 +1,35 @@
 //! `almt-data train`: its options, new runs, and several seeds.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
 use clap::error::ErrorKind;
-use tch::Device;
+use clap::{Args, ValueEnum};
 
+use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
-use super::needs;
-use super::samples::{CacheArgs, Labels, Samples, absolute};
-use super::show::{Bar, print_degenerate, print_result, print_spread};
-use super::suits;
-use super::tokens::TokenReader;
-use super::valid;
+use super::show::{Bar, print_degenerate, print_result, print_spread, say};
 use crate::cli::{Failure, number, runs, wrong_call};
-use crate::corpus::column::ColumnKind;
+use crate::corpus::Modality;
 use crate::corpus::spec::SplitBy;
-use crate::corpus::{Modality, SplitName};
-use crate::model::contract::{Need, Needs};
 use crate::model::registry::ModelSpec;
 use crate::model::{Form, Residual};
-use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
-use crate::run::folder::{self, of_seed};
+use crate::pretrained::TextSource;
 use crate::run::metrics::MAE;
-use crate::run::preset::Preset;
-use crate::run::record::RunResult;
 use crate::run::schedule::Schedule;
 use crate::run::seeds::{SUMMARIES, spread};
-use crate::run::settings::{
-    EncoderChoice, InitialWeights, Precision, TokenChoice, TrainSettings, ValidDraw,
-};
+use crate::run::settings::Precision;
 use crate::store::Store;
-use crate::train::TrainError;
-use crate::train::checkpoint;
-use crate::train::data::{Cache, TrainingSplit};
-use crate::train::device;
-use crate::train::run::{self, Apart, Start, TrainingData};
-use crate::train::weights;
+use crate::train::run::{Apart, Start};
+use crate::trainer::sweep::Together;
+use crate::trainer::{EncoderOptions, FoldOptions, Session, TrainOptions, ValidOptions};
+
+/// Where text comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Text {
+    Features,
+    Bert,
+}
 
 /// Train a model on a store
 #[derive(Args)]
@@ -81,8 +72,8 @@ pub struct TrainArgs {
     modalities: Vec<Modality>,
     /// Where text comes from: features, the store's own, or bert, an encoder that reads the store's
     /// tokens or texts and is trained with the rest
-    #[arg(long, default_value = "features", value_parser = ["features", "bert"])]
-    text: String,
+    #[arg(long, default_value = "features", hide_possible_values = true)]
+    text: Text,
     /// Folder of the encoder, as Hugging Face has them: `config.json`, `model.safetensors` and, for
     /// `--text-from raw_text`, `tokenizer.json` or `vocab.txt`
     #[arg(long, value_name = "FOLDER", required_if_eq("text", "bert"))]
@@ -142,8 +133,8 @@ pub struct TrainArgs {
     /// Whether the models of `--seeds` are trained as one, which a GPU does in little more time than
     /// one of them: auto (on a GPU), always or never. Results are those of models trained alone but for
     /// rounding
-    #[arg(long, value_name = "WHEN", requires = "seeds", default_value = "auto", value_parser = ["auto", "always", "never"])]
-    together: String,
+    #[arg(long, value_name = "WHEN", requires = "seeds", default_value = "auto")]
+    together: Together,
     /// How exact products are in training: float32, tf32 (on a GPU, 10 bits of mantissa) or bf16 (7 bits);
     /// weights, sums and evaluation are float32 always [default: float32]
     #[arg(long)]
@@ -169,9 +160,6 @@ pub struct TrainArgs {
     #[arg(long)]
     force: bool,
 }
-
-/// Seed of a validation split that is drawn for a run, the same for every seed of the run.
-pub(super) const VALID_SEED: u64 = 1;
 
 #[derive(Clone)]
 pub(super) struct Seeds(pub(super) Vec<u64>);
@@ -220,173 +208,110 @@ fn model_name(text: &str) -> Result<String, String> {
     }
 }
 
+impl TrainArgs {
+    /// As the trainer takes them; ends the program after a call that makes no sense.
+    fn options(&self) -> Result<TrainOptions, Failure> {
+        let wrong =
+            |problem: &str| wrong_call::<TrainArgs>(COMMAND, ErrorKind::ArgumentConflict, problem);
+        let source = self.text_from.unwrap_or(TextSource::TextBert);
+        if source == TextSource::TextBert && self.max_len.is_some() {
+            wrong("`--max-len` needs `--text-from raw_text`: `text_bert` has its own length");
+        }
+        if self.bert.is_some() && self.text != Text::Bert {
+            wrong("`--bert` needs `--text bert`: `--text features` reads those of the store");
+        }
+        let model = self.model.as_deref().unwrap_or(ModelSpec::NAMES[0]);
+        if self.residual.is_some() && model != ModelSpec::NAMES[0] {
+            wrong(&format!("`--residual` is of almt, not of {model}"));
+        }
+        let name = |assignment: &str| assignment.split('=').next().unwrap_or_default().to_owned();
+        for (idx, assignment) in self.set.iter().enumerate() {
+            if self.set.iter().take(idx).any(|earlier| name(earlier) == name(assignment)) {
+                wrong(&format!("`--set {}` is given twice", name(assignment)));
+            }
+        }
+        let encoder = self.bert.as_ref().map(|folder| EncoderOptions {
+            folder: folder.clone(),
+            source,
+            max_len: self.max_len,
+            lr: self.bert_lr,
+            is_frozen: self.freeze_bert,
+        });
+        Ok(TrainOptions {
+            model: self.model.clone(),
+            seed: self.seed,
+            epochs: self.epochs.map(|epochs| epochs as usize),
+            batch_size: self.batch_size.map(|size| size as usize),
+            lr: self.lr,
+            schedule: self.schedule,
+            modalities: self.modalities.clone(),
+            encoder,
+            residual: self.residual,
+            set: self.set.clone(),
+            select: self.select.clone(),
+            patience: self.patience.map(|epochs| epochs as usize),
+            fold: self.manifest.as_ref().map(|manifest| FoldOptions {
+                manifest: manifest.clone(),
+                fold: self.fold.unwrap_or(0),
+            }),
+            valid_from_train: self
+                .valid_fraction
+                .map(|fraction| ValidOptions { fraction, by: self.by.unwrap_or(SplitBy::Video) }),
+            init_from: self.init_from.as_deref().map(runs::checkpoint).transpose()?,
+            fit_lengths: self.fit_lengths,
+            precision: match self.tf32 {
+                true => Precision::Tf32,
+                false => self.precision.unwrap_or_default(),
+            },
+            form: self.form,
+            n_threads: self.threads.threads,
+            cache: self.cache.options(),
+            is_piecewise: self.no_graph,
+            force: self.force,
+            command: std::env::args().collect(),
+        })
+    }
+}
+
+const COMMAND: &str = "almt-data train";
+
 /// Trains one model, or one per seed.
 pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
-    let text_source = args.text_from.unwrap_or(TextSource::TextBert);
-    if text_source == TextSource::TextBert && args.max_len.is_some() {
-        let problem = "`--max-len` needs `--text-from raw_text`: `text_bert` has its own length";
-        wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, problem);
-    }
-    if args.bert.is_some() && args.text != "bert" {
-        let problem = "`--bert` needs `--text bert`: `--text features` reads those of the store";
-        wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, problem);
-    }
+    let options = args.options()?;
     let store = Store::open(&args.store)?;
-    let has_all = args.modalities.is_empty();
-    valid::check(&store, args.manifest.is_none(), has_all, args.force)?;
     let device = args.device.open()?;
-    let dataset = store.manifest().dataset;
-    let model = args.model.as_deref().unwrap_or(ModelSpec::NAMES[0]);
-    let unknown = || Failure::new(format!("there is no model `{model}`"));
-    let mut hyper_parameters = Preset::published(model, dataset).ok_or_else(unknown)?;
-    let training = &mut hyper_parameters.training;
-    training.epochs = args.epochs.map_or(training.epochs, |epochs| epochs as usize);
-    training.batch_size = args.batch_size.map_or(training.batch_size, |size| size as usize);
-    if let Some(lr) = args.lr {
-        hyper_parameters.set_lr(lr);
-    }
-    if let Some(schedule) = args.schedule {
-        hyper_parameters.phases.iter_mut().for_each(|phase| phase.schedule = schedule);
-    }
-    if let Some(residual) = args.residual {
-        let ModelSpec::Almt(config) = &mut hyper_parameters.model else {
-            let problem = format!("`--residual` is of almt, not of {model}");
-            wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, &problem);
-        };
-        config.sizes.residual = residual;
-    }
-    let name = |assignment: &str| assignment.split('=').next().unwrap_or_default().to_owned();
-    for (idx, assignment) in args.set.iter().enumerate() {
-        if args.set.iter().take(idx).any(|earlier| name(earlier) == name(assignment)) {
-            let problem = format!("`--set {}` is given twice", name(assignment));
-            wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, &problem);
-        }
-        hyper_parameters.set(assignment).map_err(Failure::new)?;
-    }
-    let encoder = match &*args.text {
-        "bert" => args.bert.as_deref().map(Pretrained::open).transpose()?,
-        _ => None,
-    };
-    let notes = encoder.iter().flat_map(Pretrained::notes);
-    notes.for_each(|note| eprintln!("warning: {note}"));
-    let choice = |encoder: &Pretrained| {
-        let lr = match args.freeze_bert {
-            true => 0.0,
-            false => args.bert_lr.unwrap_or(hyper_parameters.lr()),
-        };
-        let tokens = match text_source {
-            TextSource::TextBert => TokenChoice::TextBert,
-            TextSource::RawText => {
-                let max_len = args.max_len.unwrap_or(DEFAULT_MAX_LEN);
-                let tokenizer_blake3 = encoder.tokenizer(max_len)?.blake3().into();
-                TokenChoice::RawText { max_len, tokenizer_blake3 }
-            }
-        };
-        let sha256 = encoder.weight_digests().sha256.clone();
-        Ok::<_, Failure>(EncoderChoice { path: absolute(encoder.folder()), sha256, lr, tokens })
-    };
-    let text_encoder = encoder.as_ref().map(choice).transpose()?;
-    if let Some(encoder) = &encoder {
-        suits::check(&store, encoder, text_source, args.force)?;
-    }
-    let needs = hyper_parameters.model.needs();
-    let modalities = chosen_modalities(&store, &args.modalities, encoder.is_some(), &needs)?;
-    needs::check(&store, model, &needs, &modalities)?;
-    let store_digest = store.manifest().digest.clone();
-    let valid_from_train = args.valid_fraction.map(|fraction| ValidDraw {
-        fraction,
-        by: args.by.unwrap_or(SplitBy::Video),
-        seed: VALID_SEED,
-    });
-    let (mut samples, split_manifest) = match (&args.manifest, &valid_from_train) {
-        (Some(path), _) => {
-            let (samples, choice) = Samples::of_fold(store, path, args.fold.unwrap_or(0))?;
-            (samples, Some(choice))
-        }
-        (None, Some(draw)) => (Samples::with_valid_from_train(store, draw)?, None),
-        (None, None) => (Samples::of(store), None),
-    };
-    let init_from = args.init_from.as_deref().map(runs::checkpoint).transpose()?;
-    let init_from = init_from.as_deref().map(initial_weights).transpose()?;
-    args.threads.set();
-    let settings = TrainSettings {
-        dataset,
-        store: absolute(&args.store),
-        store_digest,
-        modalities,
-        seed: args.seed.unwrap_or(1),
-        select: args.select.unwrap_or_else(|| hyper_parameters.training.select.clone()),
-        patience: match args.patience {
-            Some(epochs) => Some(epochs as usize),
-            None => hyper_parameters.training.patience,
-        },
-        device: device::name(device),
-        precision: if args.tf32 { Precision::Tf32 } else { args.precision.unwrap_or_default() },
-        form: args.form,
-        together_with: vec![],
-        n_threads: tch::get_num_threads(),
-        writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
-        libtorch: crate::train::libtorch_version(),
-        command: std::env::args().collect(),
-        split_manifest,
-        valid_from_train,
-        text_encoder,
-        init_from,
-        hyper_parameters,
-    };
-    if let Some(initial) = &settings.init_from {
-        fit_to_initial(&mut samples, &initial.path, args.fit_lengths)?;
-    }
-    let has_stored_tokens = encoder.is_some() && text_source == TextSource::TextBert;
-    samples.say_lengths(&settings.modalities, has_stored_tokens);
-    let cache = samples.cache(&args.cache, &settings.modalities, device);
-    let mut data = load(&samples, &settings, encoder, cache, device)?;
-    data.graphs = !args.no_graph;
-    if settings.init_from.is_some() {
-        for (split, lengths) in &data.lengths {
-            lengths.iter().for_each(|length| eprintln!("note: {split}/{length}"));
-        }
-    }
+    let session = Session::new(store, device, &options, &mut say)?;
     let start = if args.overwrite { Start::Overwrite } else { Start::New };
     let mut stem = args.store.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     // Runs of other models go beside those of the default one.
+    let settings = &session.settings;
     if settings.model() != ModelSpec::NAMES[0] {
         stem = format!("{stem}-{}", settings.model());
     }
+    let mut bar = Bar::default();
     let Some(Seeds(seeds)) = args.seeds else {
         let default = || PathBuf::from("runs").join(format!("{stem}-seed{}", settings.seed));
         let out = args.out.unwrap_or_else(default);
-        let result = fit(&settings, &data, device, &out, start)?;
+        let result = session.train(&out, start, &mut bar)?;
+        drop(bar);
         print_result(&out, &result);
         return Ok(ExitCode::SUCCESS);
     };
     let out = args.out.unwrap_or_else(|| PathBuf::from("runs").join(format!("{stem}-seeds")));
-    let together = match &*args.together {
-        "always" => true,
-        "never" => false,
-        // An encoder draws its dropout for one model, and patience ends one run and not another.
-        _ => device.is_cuda() && run::problem_together(&settings, &data)?.is_none(),
-    };
-    if together && let Some(problem) = run::problem_together(&settings, &data)? {
-        let problem = match problem {
+    if args.together == Together::Always
+        && let Some(apart) = session.apart()?
+    {
+        let problem = match apart {
             Apart::TextEncoder => "with `--text bert`, models are trained one at a time",
             Apart::Patience => "with `--patience`, runs end at different epochs",
             Apart::Form => "of the forms, only `batched` is for several models",
             Apart::Model => "this model has no form for several seeds",
         };
         let problem = format!("`--together always`: {problem}");
-        wrong_call::<TrainArgs>("almt-data train", ErrorKind::ArgumentConflict, &problem);
+        wrong_call::<TrainArgs>(COMMAND, ErrorKind::ArgumentConflict, &problem);
     }
-    let results = match together && seeds.len() > 1 {
-        true => fit_together(&settings, &seeds, &data, device, &out, start)?,
-        false => seeds
-            .iter()
-            .map(|seed| {
-                let settings = TrainSettings { seed: *seed, ..settings.clone() };
-                fit_or_keep(&settings, &data, device, &of_seed(&out, *seed), start)
-            })
-            .collect::<Result<Vec<_>, _>>()?,
-    };
+    let results = session.train_seeds(&seeds, &out, start, args.together, &mut bar)?;
+    drop(bar);
     for result in &results {
         let seed = result.seed;
         if let Some(test) = &result.selected.test {
@@ -402,192 +327,4 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     print_spread(&out, &spread, results.len());
     results.iter().for_each(print_degenerate);
     Ok(ExitCode::SUCCESS)
-}
-
-/// The result of a run: of the one in the folder if it is complete, else of going on with it or of
-/// beginning it.
-pub(super) fn fit_or_keep(
-    settings: &TrainSettings,
-    data: &TrainingData,
-    device: Device,
-    folder: &Path,
-    start: Start,
-) -> Result<RunResult, Failure> {
-    match kept(folder, settings, start)? {
-        Some(Kept::Complete(result)) => Ok(*result),
-        Some(Kept::Stopped) => fit(settings, data, device, folder, Start::Resume),
-        None => fit(settings, data, device, folder, start),
-    }
-}
-
-/// Trains the models of several seeds as one, each with a folder of its own below `out`. Complete runs
-/// are kept, stopped ones go on.
-pub(super) fn fit_together(
-    settings: &TrainSettings,
-    seeds: &[u64],
-    data: &TrainingData,
-    device: Device,
-    out: &Path,
-    start: Start,
-) -> Result<Vec<RunResult>, Failure> {
-    let of_seed = |seed: &u64| {
-        let together_with = seeds.to_vec();
-        let settings = TrainSettings { seed: *seed, together_with, ..settings.clone() };
-        (settings, of_seed(out, *seed))
-    };
-    let runs: Vec<(TrainSettings, PathBuf)> = seeds.iter().map(of_seed).collect();
-    let found = runs.iter().map(|(settings, folder)| kept(folder, settings, start));
-    let found = found.collect::<Result<Vec<_>, _>>()?;
-    let start = if found.iter().any(Option::is_some) { Start::Resume } else { start };
-    let results: Option<Vec<RunResult>> = found
-        .into_iter()
-        .map(|kept| match kept {
-            Some(Kept::Complete(result)) => Some(*result),
-            _ => None,
-        })
-        .collect();
-    if let Some(results) = results {
-        return Ok(results);
-    }
-    let mut progress = Bar::new(settings, data.train.n_samples());
-    let state = out.join(folder::STATE_TOGETHER);
-    let results = run::train_together(&runs, data, device, &state, start, &mut progress);
-    progress.bar.finish_and_clear();
-    Ok(results?)
-}
-
-/// What a folder of a sweep holds already.
-pub(super) enum Kept {
-    Complete(Box<RunResult>),
-    Stopped,
-}
-
-/// Looks whether a folder holds a run of the same settings.
-pub(super) fn kept(
-    folder: &Path,
-    settings: &TrainSettings,
-    start: Start,
-) -> Result<Option<Kept>, Failure> {
-    if start == Start::Overwrite || !folder::is_run(folder) {
-        return Ok(None);
-    }
-    let found = folder::read_config(folder)?;
-    // The words of the call that began it have no part in the result, and what it did not ask for may be
-    // whatever it was.
-    let expected = TrainSettings {
-        command: found.command.clone(),
-        form: settings.form.or(found.form),
-        ..settings.clone()
-    };
-    if found != expected {
-        return Err(Failure::at(folder, "holds a run of other settings")
-            .hint("another `--out` keeps it; without that folder it is done again"));
-    }
-    Ok(Some(match folder::read_result(folder)? {
-        Some(result) => Kept::Complete(Box::new(result)),
-        None => Kept::Stopped,
-    }))
-}
-
-pub(super) fn initial_weights(path: &Path) -> Result<InitialWeights, Failure> {
-    let blake3 = weights::digest(path).map_err(TrainError::from)?;
-    Ok(InitialWeights { path: absolute(path), blake3 })
-}
-
-/// Brings samples to the lengths of the model whose weights a run begins with, if these say of which
-/// model they are.
-pub(super) fn fit_to_initial(
-    samples: &mut Samples,
-    path: &Path,
-    may_cut: bool,
-) -> Result<(), Failure> {
-    if let Some(info) = checkpoint::info(path).map_err(TrainError::from)? {
-        samples.fit_to(path, &info, may_cut);
-    }
-    Ok(())
-}
-
-pub(super) fn load(
-    samples: &Samples,
-    settings: &TrainSettings,
-    encoder: Option<Pretrained>,
-    cache: Cache,
-    device: Device,
-) -> Result<TrainingData, Failure> {
-    let reader = match (&encoder, &settings.text_encoder) {
-        (Some(encoder), Some(choice)) => Some(TokenReader::of_run(encoder, &choice.tokens)?),
-        _ => None,
-    };
-    let modalities = &settings.modalities;
-    if let Some(split) = [SplitName::Train, SplitName::Valid].into_iter().find(|s| !samples.has(*s))
-    {
-        return Err(valid::missing_split(samples.store(), split));
-    }
-    let has_test = samples.has(SplitName::Test);
-    let is_tested = has_test && samples.is_labelled(SplitName::Test);
-    let mut lengths = BTreeMap::new();
-    let mut load = |split| -> Result<TrainingSplit, Failure> {
-        let (reader, labels) = (reader.as_ref(), Labels::Needed);
-        let loaded = samples.load_fitted(split, modalities, reader, labels, cache, device)?;
-        if !loaded.lengths.is_empty() {
-            lengths.insert(split, loaded.lengths);
-        }
-        Ok(loaded.split)
-    };
-    let (train, valid) = (load(SplitName::Train)?, load(SplitName::Valid)?);
-    if has_test && !is_tested {
-        eprintln!("note: test has no regression labels: the run has no figures of it");
-    }
-    Ok(TrainingData {
-        train,
-        valid,
-        test: is_tested.then(|| load(SplitName::Test)).transpose()?,
-        lengths,
-        encoder,
-        graphs: true,
-    })
-}
-
-pub(super) fn fit(
-    settings: &TrainSettings,
-    data: &TrainingData,
-    device: Device,
-    out: &Path,
-    start: Start,
-) -> Result<RunResult, Failure> {
-    let mut progress = Bar::new(settings, data.train.n_samples());
-    let result = run::train(settings, data, device, out, start, &mut progress);
-    progress.bar.finish_and_clear();
-    Ok(result?)
-}
-
-/// The modalities of a run; with `has_encoder`, text needs no features.
-fn chosen_modalities(
-    store: &Store,
-    asked: &[Modality],
-    has_encoder: bool,
-    needs: &Needs,
-) -> Result<Vec<Modality>, Failure> {
-    // In any split, since a split manifest may make a training split of others.
-    let has = |modality: &Modality| {
-        let id = |split| ColumnKind::Features(*modality).of(split);
-        let is_in = |split| store.manifest().column(&id(split)).is_some();
-        (has_encoder && *modality == Modality::Text) || SplitName::ALL.into_iter().any(is_in)
-    };
-    let mut chosen: Vec<Modality> = match asked.is_empty() {
-        true => {
-            let is_used = |modality: &Modality| needs.of(*modality) != Need::Ignored;
-            Modality::ALL.into_iter().filter(is_used).filter(has).collect()
-        }
-        false => asked.to_vec(),
-    };
-    chosen.sort();
-    chosen.dedup();
-    if let Some(absent) = chosen.iter().find(|modality| !has(modality)) {
-        return Err(Failure::at(store.path(), format!("the store has no {absent}")));
-    }
-    if !chosen.contains(&Modality::Text) {
-        return Err(valid::without_text(store, &chosen, has(&Modality::Text)));
-    }
-    Ok(chosen)
 }

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::samples::Samples;
 use crate::cli::Failure;
 use crate::corpus::Dataset;
 use crate::model::listing;
 use crate::model::registry::Inputs;
 use crate::store::Store;
+use crate::trainer::samples::Samples;
 
 /// List the models that can be trained: their source, what they need, their size on a store
 #[derive(Args)]

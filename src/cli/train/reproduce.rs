@@ -10,11 +10,11 @@ use clap::Args;
 use serde::Serialize;
 use tch::Device;
 
+use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
-use super::fit::{Kept, Seeds, VALID_SEED, fit_or_keep, fraction, kept, load, seeds as seeds_of};
+use super::fit::{Seeds, fraction, seeds as seeds_of};
 use super::jobs::{self, Assignment};
-use super::samples::{CacheArgs, Samples, absolute};
-use super::valid;
+use super::show::{Bar, say};
 use crate::cli::{Failure, cannot_write, export_failure, number};
 use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Modality, SplitName};
@@ -36,6 +36,10 @@ use crate::train::data::TrainingSplit;
 use crate::train::device;
 use crate::train::network::config_for;
 use crate::train::run::{self, Start, TrainingData};
+use crate::trainer::samples::{Labels, Samples, Wanted, absolute};
+use crate::trainer::session::load;
+use crate::trainer::sweep::{Kept, kept, train_or_keep};
+use crate::trainer::{VALID_SEED, check_valid};
 
 /// Seed of what corruptions draw.
 const CORRUPT_SEED: u64 = 1;
@@ -118,7 +122,7 @@ fn experiment_name(text: &str) -> Result<String, String> {
 pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     let store = Store::open(&args.store)?;
     if !args.worker {
-        valid::check(&store, true, true, args.force)?;
+        check_valid(&store, true, true, args.force)?.into_iter().for_each(say);
     }
     let dataset = store.manifest().dataset;
     let chosen = Experiment::all().iter().filter(|experiment| match &*args.what {
@@ -141,7 +145,7 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     let device = args.device.open()?;
     let mut bench = Bench::new(&args, store, out, device)?;
     if !args.worker {
-        bench.samples.say_lengths(&bench.modalities, false);
+        bench.samples.padded(&bench.modalities, false).into_iter().for_each(say);
     }
     if args.worker {
         return bench.work(&experiments, Assignment::read()?);
@@ -221,6 +225,7 @@ impl Bench<'_> {
             Some(draw) => Samples::with_valid_from_train(store, draw)?,
             None => Samples::of(store),
         };
+        samples.take_notes().into_iter().for_each(say);
         samples.share_memory(args.jobs.into());
         let modalities = samples.sequences().into_keys().collect();
         Ok(Bench { args, samples, draw, out, device, dataset, preset, modalities, loaded: None })
@@ -281,8 +286,8 @@ impl Bench<'_> {
         let modalities = &settings.modalities;
         if self.loaded.as_ref().is_none_or(|(loaded, _)| loaded != modalities) {
             self.loaded = None;
-            let cache = self.samples.cache(&self.args.cache, modalities, self.device);
-            let data = load(&self.samples, settings, None, cache, self.device)?;
+            let cache = self.samples.cache(&self.args.cache.options(), modalities, self.device);
+            let data = load(&mut self.samples, settings, None, cache, self.device, &mut say)?;
             self.loaded = Some((modalities.clone(), data));
         }
         match &self.loaded {
@@ -307,7 +312,8 @@ impl Bench<'_> {
                 Some(Kept::Complete(result)) => *result,
                 _ => {
                     eprintln!("{}", run.display());
-                    fit_or_keep(&settings, self.data(&settings)?, device, &run, Start::New)?
+                    let (data, bar) = (self.data(&settings)?, &mut Bar::default());
+                    train_or_keep(&settings, data, device, &run, Start::New, bar)?
                 }
             };
             results.push(result);
@@ -359,7 +365,8 @@ impl Bench<'_> {
             if folder == model {
                 let settings = TrainSettings { seed, command, ..settings };
                 let run = self.run_folder(&folder, seed);
-                fit_or_keep(&settings, self.data(&settings)?, device, &run, Start::New)?;
+                let (data, bar) = (self.data(&settings)?, &mut Bar::default());
+                train_or_keep(&settings, data, device, &run, Start::New, bar)?;
                 return Ok(ExitCode::SUCCESS);
             }
         }
@@ -441,9 +448,17 @@ impl Bench<'_> {
         self.runs(experiment)?.into_iter().map(load).collect()
     }
 
-    fn test_split(&self) -> Result<TrainingSplit, Failure> {
-        let cache = self.samples.cache(&self.args.cache, &self.modalities, self.device);
-        self.samples.load(SplitName::Test, &self.modalities, None, cache, self.device)
+    fn test_split(&mut self) -> Result<TrainingSplit, Failure> {
+        let device = self.device;
+        let wanted = Wanted {
+            modalities: &self.modalities,
+            needs: self.preset.model.needs(),
+            reader: None,
+            labels: Labels::Needed,
+            cache: self.samples.cache(&self.args.cache.options(), &self.modalities, device),
+            device,
+        };
+        Ok(self.samples.load(SplitName::Test, wanted)?.split)
     }
 
     fn write_svg(&self, name: &str, svg: &str) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use crate::run::seeds::Spread;
 use crate::run::settings::TrainSettings;
 use crate::train::TrainError;
 use crate::train::run::Progress;
+use crate::trainer::Note;
 
 pub fn print_result(out: &Path, result: &RunResult) {
     let selected = &result.selected;
@@ -55,47 +56,70 @@ pub fn print_spread(out: &Path, spread: &[Spread], n_runs: usize) {
     }
 }
 
-/// One bar for the whole run, on standard error.
+/// Says a note on standard error.
+pub fn say(note: Note) {
+    let kind = if note.is_warning() { "warning" } else { "note" };
+    eprintln!("{kind}: {note}");
+}
+
+/// One bar for each run, on standard error, until it is dropped.
+#[derive(Default)]
 pub struct Bar {
-    pub bar: ProgressBar,
+    bar: Option<ProgressBar>,
     steps_per_epoch: usize,
-    shown: Instant,
+    shown: Option<Instant>,
     valid_mae: Option<f64>,
 }
 
 impl Bar {
-    pub fn new(settings: &TrainSettings, n_samples: usize) -> Bar {
+    /// Writes a line above the bar.
+    fn line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&mut self, settings: &TrainSettings, n_samples: usize) {
+        let TrainSettings { device, n_threads, seed, form, .. } = settings;
+        let form = form.map_or(String::new(), |form| format!(", {form} form"));
+        let threads = if *n_threads == 1 { "thread" } else { "threads" };
+        let model = settings.model();
+        self.line(&format!("{model}, seed {seed}: {device}, {n_threads} {threads}{form}"));
         let training = &settings.hyper_parameters.training;
-        let steps_per_epoch = n_samples.div_ceil(training.batch_size);
-        let bar = ProgressBar::new((steps_per_epoch * training.epochs) as u64);
+        self.steps_per_epoch = n_samples.div_ceil(training.batch_size.max(1));
+        let bar = ProgressBar::new((self.steps_per_epoch * training.epochs) as u64);
         // A template of ours cannot be wrong at run time; indicatif's own style would serve too.
         if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {percent}% {eta}") {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.enable_steady_tick(Duration::from_secs(1));
-        Bar { bar, steps_per_epoch, shown: Instant::now(), valid_mae: None }
-    }
-}
-
-impl Progress for Bar {
-    fn begin(&mut self, settings: &TrainSettings) {
-        let TrainSettings { device, n_threads, seed, form, .. } = settings;
-        let form = form.map_or(String::new(), |form| format!(", {form} form"));
-        let threads = if *n_threads == 1 { "thread" } else { "threads" };
-        let model = settings.model();
-        self.bar.suspend(|| {
-            eprintln!("{model}, seed {seed}: {device}, {n_threads} {threads}{form}");
-        });
+        if let Some(before) = self.bar.replace(bar) {
+            before.finish_and_clear();
+        }
+        (self.shown, self.valid_mae) = (None, None);
     }
 
     fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64)) {
-        self.bar.set_position(((epoch - 1) * self.steps_per_epoch + step) as u64);
+        let Some(bar) = &self.bar else { return };
+        bar.set_position(((epoch - 1) * self.steps_per_epoch + step) as u64);
         // Reading the losses waits for the device, so it is done a few times a second only.
-        if self.shown.elapsed() > Duration::from_millis(250) && !self.bar.is_hidden() {
-            self.shown = Instant::now();
+        let is_due = self.shown.is_none_or(|at| at.elapsed() > Duration::from_millis(250));
+        if is_due && !bar.is_hidden() {
+            self.shown = Some(Instant::now());
             let (loss, mae) = losses();
             let valid = self.valid_mae.map_or(String::new(), |mae| format!(", valid {mae:.3}"));
-            self.bar.set_message(format!("epoch {epoch} loss {loss:.3} MAE {mae:.3}{valid}"));
+            bar.set_message(format!("epoch {epoch} loss {loss:.3} MAE {mae:.3}{valid}"));
         }
     }
 
@@ -104,7 +128,6 @@ impl Progress for Bar {
     }
 
     fn piecewise(&mut self, cause: &TrainError) {
-        let cause = chain(cause);
-        self.bar.suspend(|| eprintln!("warning: steps are done piece by piece: {cause}"));
+        self.line(&format!("warning: steps are done piece by piece: {}", chain(cause)));
     }
 }

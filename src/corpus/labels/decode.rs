@@ -166,7 +166,7 @@ fn wrong(
         line: line_of(before.as_bytes(), before.len()),
         expected,
         looks,
-        advice,
+        advice: Box::new(advice),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::encoding::Encoding;
 #[derive(Debug, thiserror::Error)]
 pub enum LabelTableError {
     /// The file system refused.
-    #[error("{path}{}", tried("read", cause))]
+    #[error("{path}: {}", tried("read", cause))]
     Io {
         /// The file.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum LabelTableError {
         /// What they look like, in words.
         looks: String,
         /// What to do.
-        advice: TableAdvice,
+        advice: Box<TableAdvice>,
     },
     /// The encoding that was asked for is not that of the file.
     #[error("{path}: begins with the byte order mark of {found}, and not with {expected}")]
@@ -149,7 +149,7 @@ pub enum LabelTableError {
         /// What stands there.
         found: String,
         /// What to do, where that is known.
-        advice: Option<TableAdvice>,
+        advice: Option<Box<TableAdvice>>,
     },
     /// The same segment twice.
     #[error("{path}: line {line}: segment `{id}` appears a second time, first in line {first}")]
@@ -171,9 +171,9 @@ impl Advise for LabelTableError {
             LabelTableError::Io { .. } => return Vec::new(),
             LabelTableError::Kind { advice, .. } => return vec![(**advice).clone()],
             LabelTableError::Field { advice, .. } => {
-                return advice.iter().map(|advice| advice.clone().into()).collect();
+                return advice.iter().map(|advice| (**advice).clone().into()).collect();
             }
-            LabelTableError::Encoding { advice, .. } => advice.clone(),
+            LabelTableError::Encoding { advice, .. } => (**advice).clone(),
             LabelTableError::Size { .. } => TableAdvice::NameTable,
             LabelTableError::ByteOrderMark { .. } => TableAdvice::TableKnowsEncoding,
             LabelTableError::Empty { .. } => TableAdvice::SaveTable,

@@ -402,7 +402,7 @@ impl<'a> Line<'a> {
             column: self.reading.columns.name(place).into(),
             expected,
             found: columns::shortened(self.text(place)),
-            advice,
+            advice: advice.map(Box::new),
         }
     }
 

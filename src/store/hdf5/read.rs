@@ -8,6 +8,7 @@ use ::hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use ::hdf5::{Dataset, File};
 use ndarray::{Array1, Array2, Array3};
 
+use super::answer::answer;
 use super::{SEAL, SEAL_ATTRIBUTE, SEAL_LEN};
 use crate::chain::Said;
 use crate::corpus::column::{Column, Dtype};
@@ -56,7 +57,10 @@ impl Hdf5Reader {
         }
         let file = File::open(path).map_err(|error| match cut(path) {
             Some((found, expected)) => StoreError::Cut { path: path.into(), found, expected },
-            None => StoreError::Locked { path: path.into(), cause: Said(error.to_string()) },
+            None => match answer(&error) {
+                Some(cause) => StoreError::Io { path: path.into(), action: "open", cause },
+                None => StoreError::Unopened { path: path.into(), cause: Said(error.to_string()) },
+            },
         })?;
         check_version(path, &file)?;
         let manifest = read_manifest(path, &file)?;
@@ -202,6 +206,9 @@ fn dtype_of(dataset: &Dataset) -> Option<Dtype> {
 }
 
 fn hdf5_error(path: &Path, place: &str, error: &::hdf5::Error) -> StoreError {
+    if let Some(cause) = answer(error) {
+        return StoreError::Io { path: path.into(), action: "read", cause };
+    }
     let cause = Said(error.to_string());
     StoreError::Hdf5 { path: path.into(), place: place.into(), is_written: false, cause }
 }

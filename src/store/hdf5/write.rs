@@ -12,6 +12,7 @@ use ::hdf5::{Dataset, File, Group};
 use half::f16;
 use ndarray::ArrayView3;
 
+use super::answer::written;
 use super::{SEAL, SEAL_ATTRIBUTE};
 use crate::corpus::manifest::{Alignment, Manifest, Source};
 use crate::corpus::stats::BlockStats;
@@ -272,7 +273,7 @@ impl SplitWriter<'_, '_> {
             let [_, seq_len, feat_dim] = block.shape;
             let view = ArrayView3::from_shape((end - row, seq_len, feat_dim), values)
                 .map_err(io::Error::other)?;
-            dataset.write_slice(view, (row..end, .., ..)).map_err(io::Error::other)?;
+            dataset.write_slice(view, (row..end, .., ..)).map_err(written)?;
             row = end;
             Ok(())
         };

@@ -13,7 +13,7 @@ use super::source::Tree;
 /// and form, and the listing of models shows their presets. What computes stays out of `run`.
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("advice", &["limit"]),
-    ("container", &["advice", "limit", "map", "progress", "signature", "words"]),
+    ("container", &["advice", "chain", "limit", "map", "progress", "signature", "words"]),
     (
         "convert",
         &[
@@ -34,7 +34,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         "export",
         &["advice", "chain", "corpus", "paths", "pickle::writer", "progress", "publish", "store"],
     ),
-    ("ingest", &["advice", "corpus", "encoding", "name", "overflow", "pickle"]),
+    ("ingest", &["advice", "chain", "corpus", "encoding", "name", "overflow", "pickle"]),
     ("inspect", &["advice", "packed", "pickle", "progress", "signature", "store", "tree"]),
     ("model", &["advice", "corpus", "name", "native", "run::preset", "seed"]),
     ("native", &["caught"]),
@@ -127,6 +127,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "words",
         ],
     ),
+    ("trainer", &["advice", "corpus", "model", "name", "pretrained", "run", "store", "train"]),
     ("validate", &["advice", "chain", "corpus", "progress", "store"]),
 ];
 

@@ -27,7 +27,7 @@ const DRAW_SEED: u64 = 1;
 
 impl Bench<'_> {
     /// Writes one of [`NAMES`], whose model is trained.
-    pub(super) fn write_figure(&self, experiment: &Experiment) -> Result<(), Failure> {
+    pub(super) fn write_figure(&mut self, experiment: &Experiment) -> Result<(), Failure> {
         match &*experiment.name {
             FIG4 => self.write_attention(experiment),
             FIG5 => self.write_noise(experiment),
@@ -36,7 +36,7 @@ impl Bench<'_> {
         }
     }
 
-    fn write_attention(&self, experiment: &Experiment) -> Result<(), Failure> {
+    fn write_attention(&mut self, experiment: &Experiment) -> Result<(), Failure> {
         let split = self.test_split()?;
         let checkpoints = self.checkpoints(experiment)?;
         let records = checkpoints.iter().filter_map(|of_seed| average(of_seed, &split).transpose());
@@ -49,7 +49,7 @@ impl Bench<'_> {
         self.write_page(name, &figure.markdown(title, &self.about()))
     }
 
-    fn write_noise(&self, experiment: &Experiment) -> Result<(), Failure> {
+    fn write_noise(&mut self, experiment: &Experiment) -> Result<(), Failure> {
         let split = self.test_split()?;
         let checkpoints = self.checkpoints(experiment)?;
         let of_seeds = checkpoints.iter().map(|of_seed| noise::curves(of_seed, &split, DRAW_SEED));
@@ -82,7 +82,7 @@ impl Bench<'_> {
         self.write_page(name, &NoiseLine::markdown(&lines, &samples, id, title, &self.about()))
     }
 
-    fn write_representations(&self, experiment: &Experiment) -> Result<(), Failure> {
+    fn write_representations(&mut self, experiment: &Experiment) -> Result<(), Failure> {
         let split = self.test_split()?;
         let order = draw_segments(split.n_samples(), DRAW_SEED);
         let checkpoints = self.checkpoints(experiment)?;

@@ -2,23 +2,26 @@
 
 use ndarray::Ix3;
 
-use crate::chain::chain;
-use crate::cli::Failure;
+use super::error::{StoreProblem, TrainerError};
+use super::note::Note;
 use crate::corpus::SplitName;
 use crate::corpus::column::ColumnKind;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, Suits, TextSource};
 use crate::store::Store;
 
-/// Warns of tokens and texts that hardly belong to the vocabulary of an encoder, and refuses them where
-/// most do not, but with `force`. An encoder without a vocabulary is taken at its word.
+/// Compares the tokens and texts of a store with the vocabulary of an encoder: what hardly belongs to it
+/// is noted. An encoder without a vocabulary is taken at its word.
+///
+/// # Errors
+/// Most do not belong to it, and nothing `force`s them.
 pub fn check(
     store: &Store,
     encoder: &Pretrained,
     source: TextSource,
     force: bool,
-) -> Result<(), Failure> {
+) -> Result<Vec<Note>, TrainerError> {
     if !encoder.has_vocabulary() {
-        return Ok(());
+        return Ok(vec![]);
     }
     // As many as there is room for, up to what texts have.
     let most = usize::try_from(encoder.config().max_position_embeddings).unwrap_or(usize::MAX);
@@ -41,35 +44,24 @@ pub fn check(
         let id = ColumnKind::TextBert.of(split);
         let tokens = store.numbers::<i32>(&id)?;
         if let Some(tokens) = tokens.and_then(|it| it.into_dimensionality::<Ix3>().ok()) {
-            encoder.config().check_tokens(tokens.view()).map_err(|error| {
-                Failure::at(store.path(), format!("{id}: {}", chain(&error))).advised(&error)
-            })?;
+            let unknown = |cause| StoreProblem::Tokens { id: id.clone(), cause };
+            let checked = encoder.config().check_tokens(tokens.view()).map_err(unknown);
+            checked.map_err(|cause| TrainerError::unfit(store.path(), cause))?;
             let made = made.as_ref().map(|made| made.text_bert.view());
             suits.take_tokens(&judge, tokens.view(), made);
         }
     }
     let (words, is_foreign) = suits.verdict();
-    let place = format!("{}: ", store.path().display());
-    let about = format!("{}: ", encoder.folder().display());
-    match (words.split_first(), is_foreign && !force) {
-        (None, _) => Ok(()),
-        (Some(_), false) => {
-            words.iter().for_each(|problem| eprintln!("warning: {place}{about}{problem}"));
-            Ok(())
-        }
-        (Some(_), true) => {
-            let problem = format!("{about}{}", words.join("; "));
-            let hint = match source == TextSource::TextBert && suits.are_letters_known() {
-                true => {
-                    "the tokens are of another vocabulary: `--text-from raw_text` makes them of the \
-                     texts by this one; `--force` goes on as it is"
-                }
-                false => {
-                    "the texts are of another language than the encoder: one of theirs reads them; \
-                     `--force` goes on as it is"
-                }
-            };
-            Err(Failure::at(store.path(), problem).hint(hint))
-        }
+    let folder = encoder.folder();
+    if is_foreign && !force && !words.is_empty() {
+        let cause = StoreProblem::Unsuited {
+            encoder: folder.into(),
+            problem: words.join("; "),
+            do_texts_suit: source == TextSource::TextBert && suits.are_letters_known(),
+        };
+        return Err(TrainerError::unfit(store.path(), cause));
     }
+    let note =
+        |problem| Note::Unsuited { store: store.path().into(), encoder: folder.into(), problem };
+    Ok(words.into_iter().map(note).collect())
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::cli::Failure;
+use super::error::{StoreProblem, TrainerError};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::{Modality, SplitName};
 use crate::model::Sequence;
@@ -67,45 +67,29 @@ impl Extents {
         store: &Store,
         split: SplitName,
         modality: Modality,
-    ) -> Result<(Sequence, usize), Failure> {
+    ) -> Result<(Sequence, usize), TrainerError> {
         let found = extents(store, split, modality).ok_or_else(|| {
-            let needed = match &self.model {
-                Some(model) => format!(", which the model of {} takes", model.checkpoint.display()),
-                None => String::new(),
-            };
+            let model = self.model.as_ref().map(|model| model.checkpoint.clone());
             let id = ColumnKind::Features(modality).of(split);
-            Failure::at(store.path(), format!("{id}: is absent{needed}"))
+            TrainerError::unfit(store.path(), StoreProblem::Absent { id, model })
         })?;
         let wanted = self.wanted.get(&modality).copied().unwrap_or(found);
         if wanted.feat_dim == found.feat_dim {
             return Ok((wanted, usize::try_from(found.seq_len).unwrap_or(0)));
         }
-        let shown = |it: Sequence| format!("[{}, {}]", it.seq_len, it.feat_dim);
-        let problem = match &self.model {
-            Some(model) => format!(
-                "{split}/{modality} is {} here, but {} in the model of {}: they have other features",
-                shown(found),
-                shown(wanted),
-                model.checkpoint.display()
-            ),
+        let cause = match &self.model {
+            Some(model) => {
+                let model = model.checkpoint.clone();
+                StoreProblem::OtherThanModel { split, modality, found, wanted, model }
+            }
             None => {
                 let other =
                     of_splits(store, modality).find(|(_, it)| it.feat_dim != found.feat_dim);
-                let (other, its) = other.unwrap_or((split, wanted));
-                format!(
-                    "{split}/{modality} is {}, but {other}/{modality} is {}: they have other features",
-                    shown(found),
-                    shown(its)
-                )
+                let (other, wanted) = other.unwrap_or((split, wanted));
+                StoreProblem::OtherThanSplit { split, modality, found, other, wanted }
             }
         };
-        Err(Failure::at(store.path(), problem).hint(match self.model {
-            Some(_) => {
-                "`almt-data inspect` shows what a store holds; a model needs the features \
-                        that it was trained on, by the same extractors"
-            }
-            None => "convert files of one extraction together",
-        }))
+        Err(TrainerError::unfit(store.path(), cause))
     }
 
     /// What is to be said of a store whose splits differ in their lengths, where these decide on those
@@ -167,17 +151,20 @@ impl Extents {
         split: SplitName,
         n_samples: usize,
         fitted: &[FittedLength],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), TrainerError> {
         let Some(model) = self.model.as_ref().filter(|model| !model.may_cut) else { return Ok(()) };
         let Some(first) = fitted.iter().find(|length| length.n_cut > 0) else { return Ok(()) };
-        let FittedLength { modality, store_steps, model_steps, n_cut } = first;
-        let problem = format!(
-            "{split}/{modality} has {store_steps} steps here, but {model_steps} in the model of {}: \
-             {n_cut} of {n_samples} samples are longer than that",
-            model.checkpoint.display()
-        );
-        Err(Failure::at(store.path(), problem)
-            .hint("`--fit-lengths` cuts their last steps, counts them and records it"))
+        let FittedLength { modality, store_steps, model_steps, n_cut } = *first;
+        let cause = StoreProblem::TooLong {
+            split,
+            modality,
+            store_steps,
+            model_steps,
+            n_longer: n_cut,
+            n_samples,
+            model: model.checkpoint.clone(),
+        };
+        Err(TrainerError::unfit(store.path(), cause))
     }
 }
 

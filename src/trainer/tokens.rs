@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::Failure;
+use super::error::{FileProblem, TrainerError};
 use crate::model::BertConfig;
 use crate::pretrained::{Pretrained, TextTokenizer};
 use crate::run::folder;
@@ -19,7 +19,7 @@ pub struct TokenReader {
 
 impl TokenReader {
     /// As a run was told.
-    pub fn of_run(encoder: &Pretrained, choice: &TokenChoice) -> Result<TokenReader, Failure> {
+    pub fn of_run(encoder: &Pretrained, choice: &TokenChoice) -> Result<TokenReader, TrainerError> {
         TokenReader::open(encoder.config(), choice, || Ok(encoder.folder().into()))
     }
 
@@ -29,15 +29,12 @@ impl TokenReader {
         path: &Path,
         info: &CheckpointInfo,
         bert: Option<&Path>,
-    ) -> Result<Option<TokenReader>, Failure> {
+    ) -> Result<Option<TokenReader>, TrainerError> {
         let Some(config) = &info.config.bert else { return Ok(None) };
         let folder = || match bert {
             Some(folder) => Ok(folder.into()),
-            None => folder_of_run(path).ok_or_else(|| {
-                let problem = "its text encoder reads `raw_text`, and no run folder around it says \
-                               where the tokenizer is";
-                Failure::at(path, problem).hint("`--bert` says where")
-            }),
+            None => folder_of_run(path)
+                .ok_or_else(|| TrainerError::file(path, FileProblem::NoTokenizer)),
         };
         TokenReader::open(config, &info.tokens, folder).map(Some)
     }
@@ -45,14 +42,14 @@ impl TokenReader {
     fn open(
         bert: &BertConfig,
         choice: &TokenChoice,
-        folder: impl FnOnce() -> Result<PathBuf, Failure>,
-    ) -> Result<TokenReader, Failure> {
+        folder: impl FnOnce() -> Result<PathBuf, TrainerError>,
+    ) -> Result<TokenReader, TrainerError> {
         let tokenizer = match choice {
             TokenChoice::TextBert => None,
             TokenChoice::RawText { max_len, tokenizer_blake3 } => {
                 let tokenizer = TextTokenizer::open(&folder()?, bert, *max_len)?;
                 if tokenizer.blake3() != tokenizer_blake3 {
-                    return Err(Failure::at(tokenizer.path(), "was changed since the run"));
+                    return Err(TrainerError::file(tokenizer.path(), FileProblem::Changed));
                 }
                 Some(tokenizer)
             }

@@ -1,0 +1,240 @@
+//! What a checkpoint makes of a store: figures, and predictions.
+
+use std::path::{Path, PathBuf};
+
+use tch::Device;
+
+use super::cache::CacheOptions;
+use super::error::{FileProblem, TrainerError};
+use super::note::Note;
+use super::samples::{Labels, Loaded, Samples, Wanted};
+use super::tokens::TokenReader;
+use crate::corpus::degenerate::Degenerate;
+use crate::corpus::{Dataset, Modality, SplitName};
+use crate::model::Residual;
+use crate::model::registry::{Inputs, ModelSpec};
+use crate::run::predictions::Prediction;
+use crate::run::preset::Preset;
+use crate::run::record::{Evaluation, FittedLength};
+use crate::run::settings::TokenChoice;
+use crate::store::Store;
+use crate::train::NetworkError;
+use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo, ModelConfig};
+use crate::train::corrupt::Corruptions;
+use crate::train::run;
+
+/// WeightSource that are evaluated.
+#[derive(Debug, Clone)]
+pub enum WeightSource {
+    /// A run's checkpoint, `best.safetensors`, which says of which model it is.
+    Checkpoint(PathBuf),
+    /// WeightSource of the released PyTorch model.
+    Released {
+        /// A safetensors file.
+        path: PathBuf,
+        /// The dataset whose preset has the sizes of the model; that of the store where there is none.
+        preset: Option<Dataset>,
+        /// What an AHL layer adds its shift to.
+        residual: Residual,
+    },
+}
+
+impl WeightSource {
+    fn path(&self) -> &Path {
+        match self {
+            WeightSource::Checkpoint(path) | WeightSource::Released { path, .. } => path,
+        }
+    }
+}
+
+/// How they are evaluated.
+#[derive(Debug, Clone, Default)]
+pub struct EvaluationOptions {
+    /// Folder of the text encoder, where its tokenizer makes the tokens and the folder is not any more
+    /// where the run found it.
+    pub encoder: Option<PathBuf>,
+    /// Inputs are made worse first.
+    pub corruptions: Corruptions,
+    /// Whether samples that are longer than what the model was trained on are cut.
+    pub fit_lengths: bool,
+    /// Threads of libtorch; as many as it uses now where there is no number.
+    pub n_threads: Option<u16>,
+    /// Where features lie.
+    pub cache: CacheOptions,
+}
+
+/// A checkpoint beside the samples of a store, brought to what its model takes.
+struct Opened {
+    checkpoint: Checkpoint,
+    samples: Samples,
+    modalities: Vec<Modality>,
+    reader: Option<TokenReader>,
+}
+
+impl Opened {
+    fn new(
+        store: Store,
+        weights: &WeightSource,
+        splits: &[SplitName],
+        device: Device,
+        options: &EvaluationOptions,
+    ) -> Result<Opened, TrainerError> {
+        let path = weights.path();
+        let mut samples = Samples::of_run(store, path, splits)?;
+        if let Some(n_threads) = options.n_threads {
+            tch::set_num_threads(n_threads.into());
+        }
+        let checkpoint = match weights {
+            WeightSource::Checkpoint(path) => checkpoint::load(path, device)?,
+            WeightSource::Released { path, preset, residual } => {
+                let preset = preset.unwrap_or(samples.store().manifest().dataset);
+                checkpoint::load_as(path, released(&samples, preset, *residual)?, device)?
+            }
+        };
+        let (trained_on, found) = (checkpoint.info.dataset, samples.store().manifest().dataset);
+        if trained_on != found {
+            return Err(TrainerError::file(path, FileProblem::OtherDataset { trained_on, found }));
+        }
+        samples.fit_to(path, &checkpoint.info, options.fit_lengths);
+        let modalities: Vec<Modality> = checkpoint.info.config.inputs.0.keys().copied().collect();
+        let corruptions = &options.corruptions.list;
+        if let Some(unseen) = corruptions.iter().find(|it| !modalities.contains(&it.modality)) {
+            let (corruption, modality) = (unseen.to_string(), unseen.modality);
+            return Err(TrainerError::file(path, FileProblem::Unseen { corruption, modality }));
+        }
+        samples.corrupt(options.corruptions.clone());
+        let encoder = options.encoder.as_deref();
+        let reader = TokenReader::of_checkpoint(path, &checkpoint.info, encoder)?;
+        Ok(Opened { checkpoint, samples, modalities, reader })
+    }
+
+    fn load(
+        &mut self,
+        split: SplitName,
+        labels: Labels,
+        device: Device,
+        options: &EvaluationOptions,
+    ) -> Result<Loaded, TrainerError> {
+        let Opened { checkpoint, samples, modalities, reader } = self;
+        let wanted = Wanted {
+            modalities,
+            needs: checkpoint.info.config.spec.needs(),
+            reader: reader.as_ref(),
+            labels,
+            cache: samples.cache(&options.cache, modalities, device),
+            device,
+        };
+        samples.load(split, wanted)
+    }
+}
+
+/// The released model of a preset, for the inputs of a store.
+fn released(
+    samples: &Samples,
+    preset: Dataset,
+    residual: Residual,
+) -> Result<CheckpointInfo, TrainerError> {
+    let mut spec = Preset::of(preset).model;
+    if let ModelSpec::Almt(config) = &mut spec {
+        config.sizes.residual = residual;
+    }
+    let config = ModelConfig { spec, inputs: Inputs(samples.sequences()), bert: None };
+    if let Some(problem) = config.problem() {
+        return Err(NetworkError::NoModel { problem }.into());
+    }
+    let store_digest = samples.store().manifest().digest.clone();
+    let tokens = TokenChoice::TextBert;
+    let (form, dataset) = (None, preset);
+    Ok(CheckpointInfo { config, form, tokens, dataset, store_digest, seed: 0, epoch: 0 })
+}
+
+/// Evaluates a checkpoint on one split of a store.
+///
+/// # Errors
+/// The files cannot be read, or the store does not suit the model.
+pub fn evaluate(
+    store: Store,
+    path: &Path,
+    split: SplitName,
+    device: Device,
+    options: &EvaluationOptions,
+    note: &mut dyn FnMut(Note),
+) -> Result<Evaluation, TrainerError> {
+    let store_path = store.path().to_owned();
+    let weights = WeightSource::Checkpoint(path.into());
+    let mut opened = Opened::new(store, &weights, &[split], device, options)?;
+    let loaded = opened.load(split, Labels::Needed, device, options)?;
+    opened.samples.take_notes().into_iter().for_each(note);
+    let (metrics, rows) = run::evaluate(&opened.checkpoint, &loaded.split)?;
+    let info = &opened.checkpoint.info;
+    let predicted: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
+    let scheme = info.dataset.bin_scheme();
+    let corruptions = &options.corruptions;
+    Ok(Evaluation {
+        store: store_path,
+        store_digest: opened.samples.store().manifest().digest.clone(),
+        trained_on_store_digest: info.store_digest.clone(),
+        dataset: info.dataset,
+        checkpoint: path.into(),
+        epoch: info.epoch,
+        seed: info.seed,
+        split,
+        n_samples: loaded.split.n_samples(),
+        corrupt_seed: (!corruptions.list.is_empty()).then_some(corruptions.seed),
+        corruptions: corruptions.list.iter().map(ToString::to_string).collect(),
+        lengths: loaded.lengths,
+        metrics,
+        degenerate: Degenerate::find(scheme, &predicted, loaded.split.labels()),
+    })
+}
+
+/// Predictions on some splits of a store.
+#[derive(Debug)]
+pub struct Predictions {
+    /// The dataset, which decides bins.
+    pub dataset: Dataset,
+    /// A row per segment, of one split after another.
+    pub rows: Vec<Prediction>,
+    /// What there is to say of each split.
+    pub splits: Vec<PredictedSplit>,
+}
+
+/// What there is to say of the predictions on a split.
+#[derive(Debug)]
+pub struct PredictedSplit {
+    /// Which.
+    pub split: SplitName,
+    /// What was padded or cut.
+    pub lengths: Vec<FittedLength>,
+    /// That almost all predictions are the same, if they are.
+    pub degenerate: Option<Degenerate>,
+}
+
+/// Predicts some splits of a store, whose segments need no labels.
+///
+/// # Errors
+/// The files cannot be read, or the store does not suit the model.
+pub fn predict(
+    store: Store,
+    weights: &WeightSource,
+    splits: &[SplitName],
+    device: Device,
+    options: &EvaluationOptions,
+    note: &mut dyn FnMut(Note),
+) -> Result<Predictions, TrainerError> {
+    let mut opened = Opened::new(store, weights, splits, device, options)?;
+    let dataset = opened.checkpoint.info.dataset;
+    let mut predictions = Predictions { dataset, rows: Vec::new(), splits: Vec::new() };
+    for split in splits {
+        let loaded = opened.load(*split, Labels::IfAny, device, options)?;
+        opened.samples.take_notes().into_iter().for_each(&mut *note);
+        let mut rows = run::predictions_of(&opened.checkpoint, &loaded.split, &loaded.labels)?;
+        loaded.cut.iter().for_each(|idx| rows[*idx].is_cut = true);
+        let values: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
+        let degenerate = Degenerate::find(dataset.bin_scheme(), &values, loaded.split.labels());
+        let lengths = loaded.lengths;
+        predictions.splits.push(PredictedSplit { split: *split, lengths, degenerate });
+        predictions.rows.extend(rows);
+    }
+    Ok(predictions)
+}

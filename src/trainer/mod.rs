@@ -1,0 +1,54 @@
+//! The trainer as a library: from a store to a run, and from a run to figures and predictions.
+//!
+//! [`train`] does what `almt-data train` does. What it takes apart is there, too: a [`Session`] is a run
+//! that is ready to begin, [`Session::train_seeds`] a sweep, [`evaluate`](evaluation::evaluate) and
+//! [`predict`](evaluation::predict) what a checkpoint makes of a store.
+//!
+//! `train::` below knows no store: what it trains on comes as arrays, which this module reads.
+
+pub mod cache;
+mod error;
+pub mod evaluation;
+mod extents;
+mod note;
+mod options;
+mod per_modality;
+mod ready;
+mod rows;
+pub mod samples;
+pub(crate) mod session;
+pub mod suits;
+pub mod sweep;
+mod tokens;
+
+use std::path::Path;
+
+pub use error::{FileProblem, StoreProblem, TrainerError};
+pub use note::Note;
+pub use options::{EncoderOptions, FoldOptions, TrainOptions, ValidOptions};
+pub use ready::check_valid;
+pub use ready::missing_split;
+pub use session::{Session, VALID_SEED};
+pub use tokens::TokenReader;
+
+use crate::run::record::RunResult;
+use crate::store::Store;
+use crate::train::run::{Progress, Start};
+
+/// Trains a model on a store in an empty folder `out`: settings, a line of metrics per epoch, the weights
+/// of the selected epoch and its predictions, and the result. What is worth saying on the way goes to
+/// `note`.
+///
+/// # Errors
+/// The store does not suit the model, a setting is none, the folder is in use or cannot be written to,
+/// the loss diverges, or libtorch fails.
+pub fn train(
+    store: Store,
+    device: tch::Device,
+    options: &TrainOptions,
+    out: &Path,
+    progress: &mut dyn Progress,
+    note: &mut dyn FnMut(Note),
+) -> Result<RunResult, TrainerError> {
+    Session::new(store, device, options, note)?.train(out, Start::New, progress)
+}

@@ -1,0 +1,103 @@
+//! What is worth saying of a run that goes on all the same.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::corpus::SplitName;
+use crate::corpus::spec::SplitBy;
+use crate::run::record::FittedLength;
+
+/// Something that whoever began a run should know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// Segments of the store are in no split of a fold.
+    LeftOut {
+        /// The split manifest.
+        manifest: PathBuf,
+        /// The fold, counted from 0.
+        fold: usize,
+        /// How many.
+        n_segments: usize,
+    },
+    /// A validation split was drawn from the training split.
+    ValidDrawn {
+        /// Segments that were drawn.
+        n_drawn: usize,
+        /// Segments of the training split before.
+        n_segments: usize,
+        /// What was kept together.
+        by: SplitBy,
+    },
+    /// Splits that differ in length are padded to one.
+    Padded(String),
+    /// Texts have more tokens than there is room for.
+    TextsCut {
+        /// Of which split.
+        split: SplitName,
+        /// How many.
+        n_texts: usize,
+        /// The room, in tokens.
+        n_tokens: usize,
+    },
+    /// Samples were padded or cut for the weights that a run begins with.
+    Fitted {
+        /// Of which split.
+        split: SplitName,
+        /// What was done.
+        length: FittedLength,
+    },
+    /// The test split has no labels to report on.
+    TestUnlabelled,
+    /// What an encoder's folder lacks or has twice.
+    Encoder(String),
+    /// Tokens or texts hardly belong to the vocabulary of the encoder.
+    Unsuited {
+        /// The store.
+        store: PathBuf,
+        /// The encoder's folder.
+        encoder: PathBuf,
+        /// In which respect.
+        problem: String,
+    },
+    /// The store is not valid, and is used all the same.
+    Invalid {
+        /// The store.
+        store: PathBuf,
+        /// What `validate` finds first, and how much more.
+        problem: String,
+    },
+}
+
+impl Note {
+    /// Whether it is a warning: the result may not be what was meant.
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Note::Encoder(_) | Note::Unsuited { .. } | Note::Invalid { .. })
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::LeftOut { manifest, fold, n_segments } => write!(
+                f,
+                "{}: segments of the store in no split of fold {fold}: {n_segments}",
+                manifest.display()
+            ),
+            Note::ValidDrawn { n_drawn, n_segments, by } => {
+                write!(f, "valid is {n_drawn} of the {n_segments} segments of train, drawn by {by}")
+            }
+            Note::Padded(words) | Note::Encoder(words) => f.write_str(words),
+            Note::TextsCut { split, n_texts, n_tokens } => {
+                write!(f, "{split}: {n_texts} texts were cut at {n_tokens} tokens")
+            }
+            Note::Fitted { split, length } => write!(f, "{split}/{length}"),
+            Note::TestUnlabelled => {
+                f.write_str("test has no regression labels: the run has no figures of it")
+            }
+            Note::Unsuited { store, encoder, problem } => {
+                write!(f, "{}: {}: {problem}", store.display(), encoder.display())
+            }
+            Note::Invalid { store, problem } => write!(f, "{}: {problem}", store.display()),
+        }
+    }
+}

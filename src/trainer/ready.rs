@@ -1,0 +1,174 @@
+//! Whether a store is ready for a run: valid, and with what the model needs. What is wrong in its values
+//! is trained on for those alone who insist.
+
+use super::error::{StoreProblem, TrainerError};
+use super::note::Note;
+use crate::corpus::check::{Finding, Rule, Severity};
+use crate::corpus::column::ColumnKind;
+use crate::corpus::manifest::Alignment;
+use crate::corpus::{Modality, SplitName};
+use crate::model::contract::{Need, Needs};
+use crate::store::Store;
+use crate::train::DataError;
+
+/// Rules about which segments are in which split. What is trained on such splits is a model all the same,
+/// and some are meant to be so, or were published so.
+const OF_SPLITS: [Rule; 4] =
+    [Rule::DuplicateId, Rule::Leakage, Rule::FoldSplit, Rule::SameSegmentAcross];
+
+/// Those of them that do not matter where other splits than the store's are trained on.
+const OF_OWN_SPLITS: [Rule; 2] = [Rule::Leakage, Rule::FoldSplit];
+
+/// Those of which `--force` makes nothing that can be trained on.
+const IMPOSSIBLE: [Rule; 2] = [Rule::Untrainable, Rule::MissingLabel];
+
+/// Compares a store with the rules of `validate`. What they say of its splits is noted; what they say of
+/// its values, too, where `force` is. Features and texts are not looked at: features are compared with
+/// their digests, and held to be finite, when they are read for training.
+///
+/// # Errors
+/// The store cannot be read, or is not valid for its values.
+pub fn check_valid(
+    store: &Store,
+    has_own_splits: bool,
+    has_all_modalities: bool,
+    force: bool,
+) -> Result<Option<Note>, TrainerError> {
+    let is_of =
+        |rules: &[Rule], finding: &Finding| rules.iter().any(|rule| rule.id() == finding.rule);
+    let matters = |finding: &Finding| {
+        finding.severity == Severity::Error
+            && (has_own_splits || !is_of(&OF_OWN_SPLITS, finding))
+            // What some modalities lack does not matter to the others.
+            && (has_all_modalities || !is_of(&[Rule::Untrainable], finding))
+    };
+    let errors: Vec<Finding> = store.verify_quickly()?.into_iter().filter(matters).collect();
+    let in_values = errors.iter().find(|finding| !is_of(&OF_SPLITS, finding));
+    let Some(first) = in_values.or(errors.first()) else { return Ok(None) };
+    let more = match errors.len() - 1 {
+        0 => String::new(),
+        1 => ", and 1 more error".into(),
+        n => format!(", and {n} more errors"),
+    };
+    let problem = format!("the store is not valid: {first}{more}");
+    if in_values.is_none() || force {
+        return Ok(Some(Note::Invalid { store: store.path().into(), problem }));
+    }
+    // What no model can be made of is trained on by nobody.
+    let can_be_forced = !errors.iter().any(|finding| is_of(&IMPOSSIBLE, finding));
+    let advice = first.advice.to_string();
+    Err(TrainerError::unfit(store.path(), StoreProblem::Invalid { problem, advice, can_be_forced }))
+}
+
+/// The refusal to train without a training or a validation split.
+pub fn missing_split(store: &Store, split: SplitName) -> TrainerError {
+    TrainerError::unfit(store.path(), StoreProblem::MissingSplit(DataError::EmptySplit { split }))
+}
+
+/// The refusal to train without text, which the store has or has not.
+fn without_text(store: &Store, chosen: &[Modality], has_text: bool) -> TrainerError {
+    let has_words = store.manifest().splits.iter().all(|split| {
+        [ColumnKind::RawText, ColumnKind::TextBert]
+            .into_iter()
+            .any(|column| store.manifest().column(&column.of(split.name)).is_some())
+    });
+    let cause = match (has_text, has_words) {
+        (true, _) => StoreProblem::TextLeftOut { chosen: chosen.into() },
+        (false, true) => StoreProblem::Data(DataError::NoText),
+        (false, false) => StoreProblem::NoTextAtAll,
+    };
+    TrainerError::unfit(store.path(), cause)
+}
+
+/// The modalities that a model is to see: those that are `asked` for, or all that the store has and the
+/// model reads. With `has_encoder`, text needs no features.
+///
+/// # Errors
+/// The store lacks one, or text is not among them.
+pub fn chosen_modalities(
+    store: &Store,
+    asked: &[Modality],
+    has_encoder: bool,
+    needs: &Needs,
+) -> Result<Vec<Modality>, TrainerError> {
+    // In any split, since a split manifest may make a training split of others.
+    let has = |modality: &Modality| {
+        let id = |split| ColumnKind::Features(*modality).of(split);
+        let is_in = |split| store.manifest().column(&id(split)).is_some();
+        (has_encoder && *modality == Modality::Text) || SplitName::ALL.into_iter().any(is_in)
+    };
+    let mut chosen: Vec<Modality> = match asked.is_empty() {
+        true => {
+            let is_used = |modality: &Modality| needs.of(*modality) != Need::Ignored;
+            Modality::ALL.into_iter().filter(is_used).filter(has).collect()
+        }
+        false => asked.to_vec(),
+    };
+    chosen.sort();
+    chosen.dedup();
+    if let Some(absent) = chosen.iter().find(|modality| !has(modality)) {
+        return Err(TrainerError::unfit(
+            store.path(),
+            StoreProblem::NoModality { modality: *absent },
+        ));
+    }
+    if !chosen.contains(&Modality::Text) {
+        return Err(without_text(store, &chosen, has(&Modality::Text)));
+    }
+    Ok(chosen)
+}
+
+/// Compares the needs of a model with a store, of which `modalities` are to be used.
+///
+/// # Errors
+/// The store lacks something.
+pub fn check_needs(
+    store: &Store,
+    model: &str,
+    needs: &Needs,
+    modalities: &[Modality],
+) -> Result<(), TrainerError> {
+    let unfit = |cause| Err(TrainerError::unfit(store.path(), cause));
+    let model = model.to_owned();
+    let absent = |modality: &Modality| {
+        needs.of(*modality) == Need::Required && !modalities.contains(modality)
+    };
+    if let Some(modality) = Modality::ALL.into_iter().find(absent) {
+        let is_there = SplitName::ALL.into_iter().any(|split| {
+            store.manifest().column(&ColumnKind::Features(modality).of(split)).is_some()
+        });
+        return unfit(StoreProblem::Needed { model, modality, is_there });
+    }
+    if !is_aligned_enough(needs, store.manifest().alignment) {
+        return unfit(StoreProblem::Unaligned { model });
+    }
+    if needs.unimodal_labels {
+        let columns = store.manifest().splits.iter().flat_map(|split| {
+            modalities.iter().map(|it| ColumnKind::RegressionLabelsOf(*it).of(split.name))
+        });
+        let mut absent = columns.filter(|id| store.manifest().column(id).is_none());
+        if let Some(id) = absent.next() {
+            return unfit(StoreProblem::NoUnimodalLabels { model, id });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the alignment of a store is one that a model can do with. A store that does not say it is
+/// taken for what the model needs.
+fn is_aligned_enough(needs: &Needs, alignment: Option<Alignment>) -> bool {
+    !needs.aligned || alignment != Some(Alignment::Unaligned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unaligned_store_is_not_for_a_model_that_needs_alignment() {
+        let aligned = Needs { aligned: true, ..Needs::ALL };
+        assert!(!is_aligned_enough(&aligned, Some(Alignment::Unaligned)));
+        assert!(is_aligned_enough(&aligned, Some(Alignment::Aligned)));
+        assert!(is_aligned_enough(&Needs::ALL, Some(Alignment::Unaligned)));
+    }
+}

@@ -1,0 +1,310 @@
+//! A run as it is prepared: settings and samples, from a store or from the folder of an earlier run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tch::Device;
+
+use super::cache::CacheOptions;
+use super::error::{FileProblem, StoreProblem, TrainerError};
+use super::note::Note;
+use super::options::{EncoderOptions, TrainOptions};
+use super::ready::{check_needs, check_valid, chosen_modalities, missing_split};
+use super::samples::{Labels, Samples, Wanted, absolute};
+use super::suits;
+use super::tokens::TokenReader;
+use crate::corpus::SplitName;
+use crate::model::registry::ModelSpec;
+use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
+use crate::run::preset::Preset;
+use crate::run::settings::{EncoderChoice, InitialWeights, TokenChoice, TrainSettings, ValidDraw};
+use crate::store::Store;
+use crate::train::checkpoint;
+use crate::train::data::{Cache, TrainingSplit};
+use crate::train::device;
+use crate::train::run::TrainingData;
+use crate::train::weights;
+
+/// Seed of a validation split that is drawn for a run, the same for every seed of the run.
+pub const VALID_SEED: u64 = 1;
+
+/// A run that is ready to begin, to go on or to be done again.
+pub struct Session {
+    /// Everything that determines it.
+    pub settings: TrainSettings,
+    /// Its samples, on the device or read from the store.
+    pub data: TrainingData,
+    /// Where the model is computed.
+    pub device: Device,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Prepares a run on a store. What is worth saying on the way goes to `note`.
+    ///
+    /// # Errors
+    /// The store does not suit the model, or a setting is none.
+    pub fn new(
+        store: Store,
+        device: Device,
+        options: &TrainOptions,
+        note: &mut dyn FnMut(Note),
+    ) -> Result<Session, TrainerError> {
+        let has_all = options.modalities.is_empty();
+        let own_splits = options.fold.is_none();
+        check_valid(&store, own_splits, has_all, options.force)?.into_iter().for_each(&mut *note);
+        let hyper_parameters = hyper_parameters(&store, options)?;
+        let encoder = options.encoder.as_ref();
+        let pretrained = encoder.map(|encoder| Pretrained::open(&encoder.folder)).transpose()?;
+        let of_encoder = pretrained.iter().flat_map(Pretrained::notes);
+        of_encoder.for_each(|words| note(Note::Encoder(words.clone())));
+        let text_encoder = match (&pretrained, encoder) {
+            (Some(pretrained), Some(encoder)) => {
+                suits::check(&store, pretrained, encoder.source, options.force)?
+                    .into_iter()
+                    .for_each(&mut *note);
+                Some(encoder_choice(pretrained, encoder, hyper_parameters.lr())?)
+            }
+            _ => None,
+        };
+        let model = hyper_parameters.model.name();
+        let needs = hyper_parameters.model.needs();
+        let has_encoder = pretrained.is_some();
+        let modalities = chosen_modalities(&store, &options.modalities, has_encoder, &needs)?;
+        check_needs(&store, model, &needs, &modalities)?;
+        let manifest = store.manifest();
+        let (dataset, store_digest) = (manifest.dataset, manifest.digest.clone());
+        let store_path = absolute(store.path());
+        let valid_from_train = options.valid_from_train.map(|it| ValidDraw {
+            fraction: it.fraction,
+            by: it.by,
+            seed: VALID_SEED,
+        });
+        let (mut samples, split_manifest) = match (&options.fold, &valid_from_train) {
+            (Some(it), _) => {
+                let (samples, choice) = Samples::of_fold(store, &it.manifest, it.fold)?;
+                (samples, Some(choice))
+            }
+            (None, Some(draw)) => (Samples::with_valid_from_train(store, draw)?, None),
+            (None, None) => (Samples::of(store), None),
+        };
+        samples.take_notes().into_iter().for_each(&mut *note);
+        let init_from = options.init_from.as_deref().map(initial_weights).transpose()?;
+        if let Some(n_threads) = options.n_threads {
+            tch::set_num_threads(n_threads.into());
+        }
+        let settings = TrainSettings {
+            dataset,
+            store: store_path,
+            store_digest,
+            modalities,
+            seed: options.seed.unwrap_or(1),
+            select: match &options.select {
+                Some(select) => select.clone(),
+                None => hyper_parameters.training.select.clone(),
+            },
+            patience: options.patience.or(hyper_parameters.training.patience),
+            device: device::name(device),
+            precision: options.precision,
+            form: options.form,
+            together_with: vec![],
+            n_threads: tch::get_num_threads(),
+            writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
+            libtorch: crate::train::libtorch_version(),
+            command: options.command.clone(),
+            split_manifest,
+            valid_from_train,
+            text_encoder,
+            init_from,
+            hyper_parameters,
+        };
+        if let Some(initial) = &settings.init_from {
+            fit_to_initial(&mut samples, initial, options.fit_lengths)?;
+        }
+        let has_stored_tokens = encoder.is_some_and(|it| it.source == TextSource::TextBert);
+        let padded = samples.padded(&settings.modalities, has_stored_tokens);
+        padded.into_iter().for_each(&mut *note);
+        let cache = samples.cache(&options.cache, &settings.modalities, device);
+        let mut data = load(&mut samples, &settings, pretrained, cache, device, note)?;
+        data.graphs = !options.is_piecewise;
+        if settings.init_from.is_some() {
+            for (split, lengths) in &data.lengths {
+                let fitted = lengths.iter().cloned();
+                fitted.for_each(|length| note(Note::Fitted { split: *split, length }));
+            }
+        }
+        Ok(Session { settings, data, device })
+    }
+
+    /// Opens what a run was made from, and compares it with what its settings say. The store may be
+    /// another path now.
+    ///
+    /// # Errors
+    /// Something is not what the run had, or cannot be read.
+    pub fn reopen(
+        settings: TrainSettings,
+        store: Option<&Path>,
+        device: Device,
+        cache: &CacheOptions,
+        note: &mut dyn FnMut(Note),
+    ) -> Result<Session, TrainerError> {
+        let path = store.unwrap_or(&settings.store);
+        let store = Store::open(path)?;
+        let found = &store.manifest().digest;
+        if *found != settings.store_digest {
+            let (expected, found) = (settings.store_digest.clone(), found.clone());
+            return Err(TrainerError::unfit(path, StoreProblem::OtherStore { expected, found }));
+        }
+        let compare = |path: &Path, expected: &str, found: &str| match expected == found {
+            true => Ok(()),
+            false => Err(TrainerError::file(path, FileProblem::Changed)),
+        };
+        if let Some(initial) = &settings.init_from {
+            let found = initial_weights(&initial.path)?;
+            compare(&initial.path, &initial.blake3, &found.blake3)?;
+        }
+        tch::set_num_threads(settings.n_threads);
+        let mut encoder = None;
+        if let Some(choice) = &settings.text_encoder {
+            let found = Pretrained::open(&choice.path)?;
+            compare(&choice.path, &choice.sha256, &found.weight_digests().sha256)?;
+            encoder = Some(found);
+        }
+        let mut samples = match (&settings.split_manifest, &settings.valid_from_train) {
+            (Some(choice), _) => {
+                let (samples, found) = Samples::of_fold(store, &choice.path, choice.fold)?;
+                compare(&choice.path, &choice.blake3, &found.blake3)?;
+                samples
+            }
+            (None, Some(draw)) => Samples::with_valid_from_train(store, draw)?,
+            (None, None) => Samples::of(store),
+        };
+        samples.take_notes().into_iter().for_each(&mut *note);
+        if let Some(initial) = &settings.init_from {
+            // What was to be cut was settled when the run began.
+            fit_to_initial(&mut samples, initial, true)?;
+        }
+        let cache = samples.cache(cache, &settings.modalities, device);
+        let data = load(&mut samples, &settings, encoder, cache, device, note)?;
+        Ok(Session { settings, data, device })
+    }
+}
+
+/// The preset of a model with everything that is asked for.
+fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, TrainerError> {
+    let model = options.model.as_deref().unwrap_or(ModelSpec::NAMES[0]);
+    let unknown = || TrainerError::Setting(format!("there is no model `{model}`"));
+    let mut preset = Preset::published(model, store.manifest().dataset).ok_or_else(unknown)?;
+    let training = &mut preset.training;
+    training.epochs = options.epochs.unwrap_or(training.epochs);
+    training.batch_size = options.batch_size.unwrap_or(training.batch_size);
+    if let Some(lr) = options.lr {
+        preset.set_lr(lr);
+    }
+    if let Some(schedule) = options.schedule {
+        preset.phases.iter_mut().for_each(|phase| phase.schedule = schedule);
+    }
+    match (options.residual, &mut preset.model) {
+        (None, _) => {}
+        (Some(residual), ModelSpec::Almt(config)) => config.sizes.residual = residual,
+        (Some(_), _) => {
+            return Err(TrainerError::Setting(format!("{model} has no residual to choose")));
+        }
+    }
+    for assignment in &options.set {
+        preset.set(assignment).map_err(TrainerError::Setting)?;
+    }
+    Ok(preset)
+}
+
+/// What a run says of its text encoder.
+fn encoder_choice(
+    pretrained: &Pretrained,
+    options: &EncoderOptions,
+    lr: f64,
+) -> Result<EncoderChoice, TrainerError> {
+    let tokens = match options.source {
+        TextSource::TextBert => TokenChoice::TextBert,
+        TextSource::RawText => {
+            let max_len = options.max_len.unwrap_or(DEFAULT_MAX_LEN);
+            let tokenizer_blake3 = pretrained.tokenizer(max_len)?.blake3().into();
+            TokenChoice::RawText { max_len, tokenizer_blake3 }
+        }
+    };
+    Ok(EncoderChoice {
+        path: absolute(pretrained.folder()),
+        sha256: pretrained.weight_digests().sha256.clone(),
+        lr: if options.is_frozen { 0.0 } else { options.lr.unwrap_or(lr) },
+        tokens,
+    })
+}
+
+/// A file of weights and its digest.
+fn initial_weights(path: &Path) -> Result<InitialWeights, TrainerError> {
+    Ok(InitialWeights { path: absolute(path), blake3: weights::digest(path)? })
+}
+
+/// Brings samples to the lengths of the model whose weights a run begins with, if these say of which
+/// model they are.
+fn fit_to_initial(
+    samples: &mut Samples,
+    initial: &InitialWeights,
+    may_cut: bool,
+) -> Result<(), TrainerError> {
+    if let Some(info) = checkpoint::info(&initial.path)? {
+        samples.fit_to(&initial.path, &info, may_cut);
+    }
+    Ok(())
+}
+
+/// The samples of a run.
+///
+/// # Errors
+/// A split is absent, or cannot be read.
+pub(crate) fn load(
+    samples: &mut Samples,
+    settings: &TrainSettings,
+    encoder: Option<Pretrained>,
+    cache: Cache,
+    device: Device,
+    note: &mut dyn FnMut(Note),
+) -> Result<TrainingData, TrainerError> {
+    let reader = match (&encoder, &settings.text_encoder) {
+        (Some(encoder), Some(choice)) => Some(TokenReader::of_run(encoder, &choice.tokens)?),
+        _ => None,
+    };
+    if let Some(split) = [SplitName::Train, SplitName::Valid].into_iter().find(|s| !samples.has(*s))
+    {
+        return Err(missing_split(samples.store(), split));
+    }
+    let has_test = samples.has(SplitName::Test);
+    let is_tested = has_test && samples.is_labelled(SplitName::Test);
+    let mut lengths = BTreeMap::new();
+    let wanted = Wanted {
+        modalities: &settings.modalities,
+        needs: settings.hyper_parameters.model.needs(),
+        reader: reader.as_ref(),
+        labels: Labels::Needed,
+        cache,
+        device,
+    };
+    let mut load = |split| -> Result<TrainingSplit, TrainerError> {
+        let loaded = samples.load(split, wanted)?;
+        samples.take_notes().into_iter().for_each(&mut *note);
+        if !loaded.lengths.is_empty() {
+            lengths.insert(split, loaded.lengths);
+        }
+        Ok(loaded.split)
+    };
+    let (train, valid) = (load(SplitName::Train)?, load(SplitName::Valid)?);
+    let test = is_tested.then(|| load(SplitName::Test)).transpose()?;
+    if has_test && !is_tested {
+        note(Note::TestUnlabelled);
+    }
+    Ok(TrainingData { train, valid, test, lengths, encoder, graphs: true })
+}

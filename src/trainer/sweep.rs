@@ -1,0 +1,202 @@
+//! Runs in folders: new ones, those that go on, and those of several seeds.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{FileProblem, TrainerError};
+use super::session::Session;
+use crate::run::folder::{self, of_seed};
+use crate::run::record::RunResult;
+use crate::run::settings::TrainSettings;
+use crate::train::run::{self, Apart, Progress, Start};
+
+/// What a folder of a sweep holds already.
+#[derive(Debug)]
+pub enum Kept {
+    /// A run that has come to its end.
+    Complete(Box<RunResult>),
+    /// A run that was stopped.
+    Stopped,
+}
+
+/// Looks whether a folder holds a run of the same settings.
+///
+/// # Errors
+/// It holds one of others, or cannot be read.
+pub fn kept(
+    folder: &Path,
+    settings: &TrainSettings,
+    start: Start,
+) -> Result<Option<Kept>, TrainerError> {
+    if start == Start::Overwrite || !folder::is_run(folder) {
+        return Ok(None);
+    }
+    let found = folder::read_config(folder)?;
+    // The words of the call that began it have no part in the result, and what it did not ask for may be
+    // whatever it was.
+    let expected = TrainSettings {
+        command: found.command.clone(),
+        form: settings.form.or(found.form),
+        ..settings.clone()
+    };
+    if found != expected {
+        return Err(TrainerError::file(folder, FileProblem::OtherSettings));
+    }
+    Ok(Some(match folder::read_result(folder)? {
+        Some(result) => Kept::Complete(Box::new(result)),
+        None => Kept::Stopped,
+    }))
+}
+
+/// The result of a run of several, of whose samples these are: of the one in the folder if it is complete,
+/// else of going on with it or of beginning it.
+///
+/// # Errors
+/// The folder holds a run of other settings, or the run fails.
+pub fn train_or_keep(
+    settings: &TrainSettings,
+    data: &run::TrainingData,
+    device: tch::Device,
+    folder: &Path,
+    start: Start,
+    progress: &mut dyn Progress,
+) -> Result<RunResult, TrainerError> {
+    let start = match kept(folder, settings, start)? {
+        Some(Kept::Complete(result)) => return Ok(*result),
+        Some(Kept::Stopped) => Start::Resume,
+        None => start,
+    };
+    Ok(run::train(settings, data, device, folder, start, progress)?)
+}
+
+/// Whether the models of several seeds are trained as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Together {
+    /// On a GPU, where they can be.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Together {
+    /// All of them.
+    pub const ALL: [Together; 3] = [Together::Auto, Together::Always, Together::Never];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Together::Auto => "auto",
+            Together::Always => "always",
+            Together::Never => "never",
+        }
+    }
+}
+
+crate::name::named!(Together);
+
+impl Session {
+    /// Trains the model of the session in a folder.
+    ///
+    /// # Errors
+    /// The folder is in use or cannot be written to, or the run fails.
+    pub fn train(
+        &self,
+        folder: &Path,
+        start: Start,
+        progress: &mut dyn Progress,
+    ) -> Result<RunResult, TrainerError> {
+        Ok(run::train(&self.settings, &self.data, self.device, folder, start, progress)?)
+    }
+
+    /// Why the models of several seeds cannot be trained as one; `None` where they can.
+    ///
+    /// # Errors
+    /// There is no such model.
+    pub fn apart(&self) -> Result<Option<Apart>, TrainerError> {
+        Ok(run::problem_together(&self.settings, &self.data)?)
+    }
+
+    /// Trains a model for each of several seeds, each in a folder of its own below `out`. Complete runs
+    /// are kept, stopped ones go on.
+    ///
+    /// # Errors
+    /// A folder holds a run of other settings, a run fails, or the models cannot be trained
+    /// [`Together::Always`].
+    pub fn train_seeds(
+        &self,
+        seeds: &[u64],
+        out: &Path,
+        start: Start,
+        together: Together,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<RunResult>, TrainerError> {
+        let as_one = match together {
+            Together::Always => true,
+            Together::Never => false,
+            Together::Auto => self.device.is_cuda() && self.apart()?.is_none(),
+        };
+        if as_one && seeds.len() > 1 {
+            return self.train_together(seeds, out, start, progress);
+        }
+        let of_seed = |seed: &u64| {
+            let settings = TrainSettings { seed: *seed, ..self.settings.clone() };
+            let folder = of_seed(out, *seed);
+            train_or_keep(&settings, &self.data, self.device, &folder, start, progress)
+        };
+        seeds.iter().map(of_seed).collect()
+    }
+
+    /// Trains the models of several seeds as one, each with a folder of its own below `out`. Complete
+    /// runs are kept, stopped ones go on.
+    fn train_together(
+        &self,
+        seeds: &[u64],
+        out: &Path,
+        start: Start,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<RunResult>, TrainerError> {
+        let of_seed = |seed: &u64| {
+            let together_with = seeds.to_vec();
+            let settings = TrainSettings { seed: *seed, together_with, ..self.settings.clone() };
+            (settings, of_seed(out, *seed))
+        };
+        let runs: Vec<(TrainSettings, PathBuf)> = seeds.iter().map(of_seed).collect();
+        let found = runs.iter().map(|(settings, folder)| kept(folder, settings, start));
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        let start = if found.iter().any(Option::is_some) { Start::Resume } else { start };
+        let results: Option<Vec<RunResult>> = found
+            .into_iter()
+            .map(|kept| match kept {
+                Some(Kept::Complete(result)) => Some(*result),
+                _ => None,
+            })
+            .collect();
+        if let Some(results) = results {
+            return Ok(results);
+        }
+        let state = out.join(folder::STATE_TOGETHER);
+        Ok(run::train_together(&runs, &self.data, self.device, &state, start, progress)?)
+    }
+
+    /// Does the run of a folder again, in a folder of no account, and returns its result.
+    ///
+    /// # Errors
+    /// As of [`train`](Session::train).
+    pub fn repeat(
+        &self,
+        folder: &Path,
+        scratch: &Path,
+        progress: &mut dyn Progress,
+    ) -> Result<RunResult, TrainerError> {
+        match &*self.settings.together_with {
+            [] => self.train(scratch, Start::New, progress),
+            seeds => {
+                let all = self.train_together(seeds, scratch, Start::New, progress)?;
+                let own = all.into_iter().find(|result| result.seed == self.settings.seed);
+                own.ok_or_else(|| TrainerError::file(folder, FileProblem::OtherSeed))
+            }
+        }
+    }
+}
