@@ -117,7 +117,7 @@ pub enum SplitError {
         cause: PlanError,
     },
     /// The output cannot be written.
-    #[error("{path}{}", tried("write", cause))]
+    #[error("{path}: {}", tried("write", cause))]
     Write {
         /// The output.
         path: PathBuf,

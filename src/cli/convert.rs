@@ -42,13 +42,13 @@ pub struct ConvertArgs {
     #[arg(long)]
     explain: bool,
     /// Dataset, where shapes and labels do not tell it: mosi, mosei, sims or simsv2
-    #[arg(long)]
+    #[arg(long, hide_possible_values = true)]
     dataset: Option<Dataset>,
     /// Split of a file that holds only one, where its name does not tell it
     #[arg(long, value_parser = SplitName::from_usual)]
     split: Option<SplitName>,
     /// Layout of the pickle, where it should not be detected: mmsa, sdk, misa or mag-bert
-    #[arg(long)]
+    #[arg(long, hide_possible_values = true)]
     layout: Option<Layout>,
     /// Cut longer samples of a modality to N frames, at the back; may be given several times. How
     /// many were cut is said in the notes
@@ -65,7 +65,8 @@ pub struct ConvertArgs {
     #[arg(
         long,
         default_value_t = NonFinite::Loaders,
-        value_name = "loaders|zero|mean|drop-segment|keep|error"
+        value_name = "loaders|zero|mean|drop-segment|keep|error",
+        hide_possible_values = true
     )]
     on_nonfinite: NonFinite,
     /// What to do with values that are finite in the pickle and beyond the range of `--dtype`:
@@ -75,7 +76,8 @@ pub struct ConvertArgs {
     #[arg(
         long,
         default_value_t = OnOverflow::Error,
-        value_name = "error|clip|zero|mean|drop-segment"
+        value_name = "error|clip|zero|mean|drop-segment",
+        hide_possible_values = true
     )]
     on_overflow: OnOverflow,
     /// Do not wait until the disk has the store: faster, but it can be lost if the machine stops in
@@ -85,6 +87,7 @@ pub struct ConvertArgs {
     /// Element type of the features in the store: float32, or float16 for half the size, with 11
     /// significant bits and values up to 65504. They are read as float32 either way
     #[arg(long, default_value_t = FeatureDtype::Float32, value_name = "float32|float16")]
+    #[arg(hide_possible_values = true)]
     dtype: FeatureDtype,
     #[command(flatten)]
     texts: TextArgs,

@@ -8,6 +8,7 @@ mod output;
 
 mod advice;
 mod chart;
+mod closed;
 mod convert;
 mod copy;
 mod export;

@@ -35,6 +35,7 @@ pub struct SplitArgs {
     from_manifest: Option<PathBuf>,
     /// What stays together: video or segment
     #[arg(long, default_value_t = SplitBy::Video, conflicts_with = "from_manifest")]
+    #[arg(hide_possible_values = true)]
     by: SplitBy,
     /// Seed of what is left to chance
     #[arg(long, default_value_t = 1, conflicts_with = "from_manifest", value_parser = super::number::from::<u64>(0))]

@@ -14,7 +14,7 @@ use crate::words::human_bytes;
 #[derive(Args)]
 pub struct SynthArgs {
     /// Dataset whose shapes, types and label grid it has: mosi, mosei, sims or simsv2
-    #[arg(long, default_value = "mosi")]
+    #[arg(long, default_value = "mosi", hide_possible_values = true)]
     dataset: Dataset,
     /// Each modality at its own rate, as the unaligned files of CMU-MOSI and CMU-MOSEI have them;
     /// those of CH-SIMS always have

@@ -16,6 +16,7 @@ pub struct TextArgs {
     /// What to do with bytes and halves of surrogate pairs that are no text: `refuse`, or `replace`
     /// by U+FFFD, counted and recorded
     #[arg(long, default_value_t = TextErrors::Refuse, value_name = "refuse|replace")]
+    #[arg(hide_possible_values = true)]
     text_errors: TextErrors,
 }
 

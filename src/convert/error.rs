@@ -99,7 +99,7 @@ pub enum FolderError {
     #[error(transparent)]
     Store(#[from] OpenError),
     /// The folder cannot be listed.
-    #[error("{path}{}", tried("list", cause))]
+    #[error("{path}: {}", tried("list", cause))]
     Io {
         /// The folder.
         path: PathBuf,

@@ -95,7 +95,7 @@ pub enum SaveError {
         path: PathBuf,
     },
     /// The output cannot be written.
-    #[error("{path}{}", tried("write", cause))]
+    #[error("{path}: {}", tried("write", cause))]
     Write {
         /// The output.
         path: PathBuf,

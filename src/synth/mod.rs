@@ -85,7 +85,7 @@ pub enum SynthError {
         path: PathBuf,
     },
     /// The output cannot be written.
-    #[error("{path}{}", tried("write", cause))]
+    #[error("{path}: {}", tried("write", cause))]
     Write {
         /// The output.
         path: PathBuf,

@@ -72,7 +72,7 @@ pub struct PredictArgs {
     #[arg(long, value_name = "FILE", requires = "preset", conflicts_with = "checkpoint")]
     weights: Option<PathBuf>,
     /// Sizes of the model of `--weights`: mosi, mosei, sims or simsv2
-    #[arg(long)]
+    #[arg(long, hide_possible_values = true)]
     preset: Option<Dataset>,
     /// What an AHL layer of the model of `--weights` adds its shift to: released or paper
     #[arg(long, default_value = "released")]

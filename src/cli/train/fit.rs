@@ -120,7 +120,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "manifest")]
     valid_fraction: Option<f64>,
     /// What `--valid-fraction` keeps together: video or segment [default: video]
-    #[arg(long, requires = "valid_fraction")]
+    #[arg(long, requires = "valid_fraction", hide_possible_values = true)]
     by: Option<SplitBy>,
     /// Begin with the weights of another run, which its folder or its `best.safetensors` names, or of
     /// a safetensors file such as that of the released PyTorch model

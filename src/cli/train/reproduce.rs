@@ -100,7 +100,7 @@ pub struct ReproduceArgs {
     #[arg(long, value_name = "SHARE", value_parser = fraction)]
     valid_fraction: Option<f64>,
     /// What `--valid-fraction` keeps together: video or segment [default: video]
-    #[arg(long, requires = "valid_fraction")]
+    #[arg(long, requires = "valid_fraction", hide_possible_values = true)]
     by: Option<SplitBy>,
     /// Train on a store that is not valid all the same
     #[arg(long)]
