@@ -58,7 +58,7 @@ pub enum OpenError {
         path: PathBuf,
         /// Why not.
         #[source]
-        cause: ContainerError,
+        cause: Box<ContainerError>,
     },
     /// The file is no pickle that can be read.
     #[error("{path}")]
@@ -67,7 +67,7 @@ pub enum OpenError {
         path: PathBuf,
         /// Why not.
         #[source]
-        cause: PickleError,
+        cause: Box<PickleError>,
     },
     /// What is packed into the file is no pickle that can be read.
     #[error("{path}: within it `{entry}`")]
@@ -78,7 +78,7 @@ pub enum OpenError {
         entry: String,
         /// Why not.
         #[source]
-        cause: PickleError,
+        cause: Box<PickleError>,
     },
 }
 
@@ -90,7 +90,7 @@ impl Advise for OpenError {
             OpenError::Container { cause, .. } => cause.advice(),
             OpenError::Pickle { cause, .. } => cause.advice(),
             // What is to be done with something else is to be done with the content.
-            OpenError::Entry { cause: cause @ PickleError::NotAPickle { .. }, .. } => {
+            OpenError::Entry { cause, .. } if matches!(**cause, PickleError::NotAPickle { .. }) => {
                 cause.advice().into_iter().map(unpacked).collect()
             }
             OpenError::Entry { cause, .. } => cause.advice(),
@@ -163,7 +163,7 @@ struct Found {
 
 fn find(path: &Path, options: &OpenOptions, progress: &dyn Progress) -> Result<Found, OpenError> {
     refuse_store(path)?;
-    let failed = |cause| OpenError::Container { path: path.into(), cause };
+    let failed = |cause| OpenError::Container { path: path.into(), cause: Box::new(cause) };
     let opened = container::open(path, &options.container, progress).map_err(failed)?;
     // Commands in hints have the file as it was given.
     let name = match opened.is_packed() {
@@ -177,7 +177,7 @@ fn find(path: &Path, options: &OpenOptions, progress: &dyn Progress) -> Result<F
 }
 
 fn unread(path: &Path, outer: Option<&Outer>, cause: PickleError) -> OpenError {
-    let path = path.into();
+    let (path, cause) = (path.into(), Box::new(cause));
     match outer {
         Some(outer) => OpenError::Entry { path, entry: shown(outer.entry()), cause },
         None => OpenError::Pickle { path, cause },

@@ -167,7 +167,8 @@ fn what_cannot_be_converted_is_a_typed_error_that_advises() {
     fs::write(&evil, b"cos\nsystem\n(S'true'\ntR.").unwrap();
     let (error, advice) = call(std::slice::from_ref(&evil), &output, &default);
     let is_refused = |error: &OpenError| {
-        matches!(error, OpenError::Pickle { cause: PickleError::ForbiddenGlobal { .. }, .. })
+        let OpenError::Pickle { cause, .. } = error else { return false };
+        matches!(**cause, PickleError::ForbiddenGlobal { .. })
     };
     assert!(matches!(&error, ConvertError::Open(error) if is_refused(error)), "{error:?}");
     assert_eq!(advice, [Advice::from(PickleAdvice::NeverLoad)]);

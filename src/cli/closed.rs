@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use clap::ValueEnum;
 use clap::builder::{PossibleValue, TypedValueParser, ValueParserFactory};
 
 use crate::corpus::spec::SplitBy;
@@ -14,15 +13,18 @@ use crate::ingest::TextErrors;
 use crate::name::UnknownName;
 use crate::store::{Compression, FeatureDtype, Format, NonFinite, OnOverflow};
 
+/// Values that are told by their names.
+pub trait ClosedSet: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static {
+    /// All names.
+    fn names() -> Vec<&'static str>;
+}
+
 /// A parser of the names of a closed set. An unknown one is refused in the words of the library,
-/// which are those of files with such a name in them.
+/// which are those of files with such a name in them: clap's own for a `ValueEnum` are not.
 #[derive(Debug, Clone)]
 pub struct Closed<T>(PhantomData<T>);
 
-impl<T> TypedValueParser for Closed<T>
-where
-    T: ValueEnum + FromStr<Err = UnknownName> + Send + Sync + 'static,
-{
+impl<T: ClosedSet> TypedValueParser for Closed<T> {
     type Value = T;
 
     fn parse_ref(
@@ -31,23 +33,19 @@ where
         arg: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<T, clap::Error> {
-        TypedValueParser::parse_ref(&<T as FromStr>::from_str, command, arg, value)
+        TypedValueParser::parse_ref(&T::from_str, command, arg, value)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(T::value_variants().iter().filter_map(T::to_possible_value)))
+        Some(Box::new(T::names().into_iter().map(PossibleValue::new)))
     }
 }
 
 macro_rules! closed {
     ($($set:ty),*) => {$(
-        impl ValueEnum for $set {
-            fn value_variants<'a>() -> &'a [$set] {
-                &<$set>::ALL
-            }
-
-            fn to_possible_value(&self) -> Option<PossibleValue> {
-                Some(PossibleValue::new(self.name()))
+        impl ClosedSet for $set {
+            fn names() -> Vec<&'static str> {
+                <$set>::ALL.map(<$set>::name).into()
             }
         }
 

@@ -57,7 +57,7 @@ pub enum ConvertError {
         path: PathBuf,
         /// Which values.
         #[source]
-        cause: StoreError,
+        cause: Box<StoreError>,
     },
     /// The store was not written.
     #[error(transparent)]
@@ -72,7 +72,9 @@ impl ConvertError {
             StoreError::Refused(_)
             | StoreError::RefusedLabels(_)
             | StoreError::NothingLeft { .. }
-            | StoreError::Unreadable { .. } => ConvertError::Content { path, cause },
+            | StoreError::Unreadable { .. } => {
+                ConvertError::Content { path, cause: Box::new(cause) }
+            }
             other => ConvertError::Store(other),
         }
     }
@@ -87,7 +89,8 @@ impl Advise for ConvertError {
             ConvertError::OutputIsInput { .. } => vec![StoreAdvice::OtherOutput.into()],
             ConvertError::Ingest { cause, .. } => cause.advice(),
             ConvertError::UnknownDataset { .. } => vec![SourceAdvice::SayDataset.into()],
-            ConvertError::Content { cause, .. } | ConvertError::Store(cause) => cause.advice(),
+            ConvertError::Content { cause, .. } => cause.advice(),
+            ConvertError::Store(error) => error.advice(),
         }
     }
 }

@@ -110,7 +110,7 @@ pub enum SaveError {
         path: PathBuf,
         /// Why not.
         #[source]
-        cause: ExportError,
+        cause: Box<ExportError>,
     },
 }
 
@@ -125,7 +125,7 @@ impl SaveError {
             }
             ExportError::Write(cause) => SaveError::Write { path, cause },
             cause @ (ExportError::Unfit { .. } | ExportError::NoParquet) => {
-                SaveError::Form { path, cause }
+                SaveError::Form { path, cause: Box::new(cause) }
             }
         }
     }
