@@ -122,7 +122,7 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     let small = folder.path().join("small");
     std::fs::create_dir(&small).unwrap();
     let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=20m", "tmpfs"])
+        .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
         .arg(&small)
         .stderr(Stdio::null())
         .status();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use almt_data::chain::chain;
 use almt_data::corpus::manifest::TextEncoder;
 use almt_data::corpus::{
     Corpus, CorpusSplit, Dataset, FeatureBlock, Layout, Modality, RegressionLabels, RowError, Rows,
@@ -57,7 +58,7 @@ fn output(format: Format) -> OutputOptions {
 }
 
 fn expect(error: &StoreError, column: &str, sample_idx: usize, id: &str) {
-    let error = error.to_string();
+    let error = chain(error);
     let expected =
         format!("{column}: sample {sample_idx} (`{id}`) cannot be read: the disk gave up");
     assert_eq!(error, expected);

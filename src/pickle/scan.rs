@@ -182,10 +182,7 @@ impl Scan {
 const PICKLES_OF_TORCH: u64 = 5;
 
 fn walk(file: &[u8], range: std::ops::Range<usize>) -> Scan {
-    let most_pickles = match file.starts_with(tensor::MAGIC) {
-        true => PICKLES_OF_TORCH,
-        false => u64::MAX,
-    };
+    let is_old_torch = file.starts_with(tensor::MAGIC);
     let mut counts = [0_u64; 256];
     let mut scan = Scan {
         allowed: false,
@@ -238,9 +235,13 @@ fn walk(file: &[u8], range: std::ops::Range<usize>) -> Scan {
             }
             Op::STOP => {
                 // Nothing marks where a pickle of the older protocols begins, and bytes after the
-                // end may be anything.
+                // end may be anything; but those who load an old file of torch load all of its pickles.
                 let rest = walk.rest();
-                if !matches!(rest, [0x80, 0..=5, ..]) || scan.n_pickles >= most_pickles {
+                let goes_on = match is_old_torch {
+                    true => scan.n_pickles < PICKLES_OF_TORCH && !rest.is_empty(),
+                    false => matches!(rest, [0x80, 0..=5, ..]),
+                };
+                if !goes_on {
                     scan.n_trailing_bytes = rest.len() as u64;
                     break;
                 }

@@ -125,3 +125,18 @@ fn the_command_prints_one_report_per_file() {
         ]
     );
 }
+
+/// What `torch.save` wrote before version 1.6: five pickles, which `torch.load` loads one after another,
+/// of whatever protocol they are.
+#[test]
+fn every_pickle_of_an_old_torch_file_is_walked() {
+    let magic = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+    // A version, and then a pickle of protocol 0 without a mark of its beginning.
+    let file =
+        [&magic[..], b"\x80\x02M\xe9\x03.", b"cos\nsystem\n(S'ls'\ntR.", b"N.", b"N.", b"N."];
+    let scan = scan(&file.concat());
+    assert!(!scan.allowed, "{scan:?}");
+    assert_eq!((scan.n_pickles, scan.n_trailing_bytes), (5, 2), "{scan:?}");
+    let names: Vec<_> = scan.globals.iter().map(|global| global.name.as_deref()).collect();
+    assert_eq!(names, [Some("os.system")]);
+}
