@@ -74,11 +74,9 @@ impl PerModality {
                     let mut counted = vec![0; n_samples];
                     let feat_dim = usize::try_from(sequence.feat_dim).unwrap_or(0).max(1);
                     rows.read_all(modality, &mut |sample_idx, values| {
-                        let frames = values.chunks(feat_dim);
-                        let is_padding = |frame: &[f32]| frame.iter().all(|value| *value == 0.0);
-                        let last =
-                            frames.enumerate().filter(|(_, frame)| !is_padding(frame)).last();
-                        counted[sample_idx] = last.map_or(0, |(idx, _)| idx as i32 + 1);
+                        let mut frames = values.chunks(feat_dim);
+                        let last = frames.rposition(|frame| frame.iter().any(|it| *it != 0.0));
+                        counted[sample_idx] = last.map_or(0, |idx| idx as i32 + 1);
                     })?;
                     counted
                 }
