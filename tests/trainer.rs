@@ -77,6 +77,14 @@ fn a_call_trains_what_the_command_trains() {
     assert_eq!(serde_json::to_value(&found).unwrap()["metrics"], shown["metrics"]);
 }
 
+/// Whether a store does not suit a run in some respect.
+fn is_unfit(error: &TrainerError, respect: impl Fn(&StoreProblem) -> bool) -> bool {
+    match error {
+        TrainerError::Unfit { cause, .. } => respect(cause),
+        _ => false,
+    }
+}
+
 #[test]
 fn what_does_not_suit_is_an_error_with_advice() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,10 +93,7 @@ fn what_does_not_suit_is_an_error_with_advice() {
     let fails = |options: TrainOptions| train(&store, &options, &folder.join("run")).1.unwrap_err();
     let without_text = fails(TrainOptions { modalities: vec![Modality::Audio], ..short() });
     assert!(
-        matches!(
-            &without_text,
-            TrainerError::Unfit { cause: StoreProblem::TextLeftOut { .. }, .. }
-        ),
+        is_unfit(&without_text, |cause| matches!(cause, StoreProblem::TextLeftOut { .. })),
         "{without_text:?}"
     );
     assert_eq!(without_text.advice().len(), 1);
@@ -100,13 +105,13 @@ fn what_does_not_suit_is_an_error_with_advice() {
         ..short()
     };
     let lacking = fails(lacking);
-    let needs_vision = |error: &TrainerError| match error {
-        TrainerError::Unfit { cause: StoreProblem::Needed { modality, is_there, .. }, .. } => {
+    let needs_vision = |cause: &StoreProblem| match cause {
+        StoreProblem::Needed { modality, is_there, .. } => {
             *modality == Modality::Vision && *is_there
         }
         _ => false,
     };
-    assert!(needs_vision(&lacking), "{lacking:?}");
+    assert!(is_unfit(&lacking, needs_vision), "{lacking:?}");
     // Of stores without audio and vision, and with splits of different extractions.
     let train_odd = |widths: [usize; 3], name: &str| {
         let store = text_store(folder, name, widths);
@@ -120,11 +125,8 @@ fn what_does_not_suit_is_an_error_with_advice() {
     assert!(of_almt.is_ok(), "{of_almt:?}");
     let (_, of_almt) = train_odd([3, 3, 4], "widths.h5");
     let other_widths = of_almt.unwrap_err();
-    let is_other = |error: &TrainerError| match error {
-        TrainerError::Unfit { cause, .. } => matches!(cause, StoreProblem::OtherThanSplit { .. }),
-        _ => false,
-    };
-    assert!(is_other(&other_widths), "{other_widths:?}");
+    let is_other = |cause: &StoreProblem| matches!(cause, StoreProblem::OtherThanSplit { .. });
+    assert!(is_unfit(&other_widths, is_other), "{other_widths:?}");
     assert_eq!(other_widths.advice(), [TrainerAdvice::ConvertTogether.into()]);
     assert!(!folder.join("run").exists());
 }

@@ -31,7 +31,7 @@ pub enum TrainerError {
         store: PathBuf,
         /// In which respect.
         #[source]
-        cause: StoreProblem,
+        cause: Box<StoreProblem>,
     },
     /// A file that belongs to the run is not what it was, or not what is needed.
     #[error("{}", path.display())]
@@ -40,7 +40,7 @@ pub enum TrainerError {
         path: PathBuf,
         /// What is wrong with it.
         #[source]
-        cause: FileProblem,
+        cause: Box<FileProblem>,
     },
     /// A setting that is none.
     #[error("{0}")]
@@ -276,12 +276,12 @@ fn extents(sequence: Sequence) -> String {
 impl TrainerError {
     /// That a store does not suit a run.
     pub fn unfit(store: &Path, cause: impl Into<StoreProblem>) -> TrainerError {
-        TrainerError::Unfit { store: store.into(), cause: cause.into() }
+        TrainerError::Unfit { store: store.into(), cause: Box::new(cause.into()) }
     }
 
     /// That something is wrong with a file of a run.
     pub fn file(path: &Path, cause: impl Into<FileProblem>) -> TrainerError {
-        TrainerError::File { path: path.into(), cause: cause.into() }
+        TrainerError::File { path: path.into(), cause: Box::new(cause.into()) }
     }
 }
 
