@@ -79,7 +79,7 @@ fn a_pickle_becomes_a_store_that_is_valid_and_read() {
     assert_eq!(stages, [(Stage::Converting, 4 * n_values, 4 * n_values)]);
 
     let Validated { report, error } = validated(&path, &ValidateOptions::default());
-    assert!(error.is_none() && report.valid, "{:?}", report.findings);
+    assert!(error.is_none() && report.valid, "{error:?}: {:?}", report.findings);
     assert_eq!(report.digest.as_ref(), Some(&converted.manifest.digest));
     assert_eq!(stores_in(folder.path()).unwrap(), std::slice::from_ref(&path));
 
