@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use almt_data::advice::Advise;
 use almt_data::corpus::labels::{LabelTable, SegmentKey, TableOptions};
 use libfuzzer_sys::fuzz_target;
 
@@ -36,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Err(error) => {
             assert!(!error.to_string().contains('\n'), "{error}");
-            assert!(error.hint().is_none_or(|hint| !hint.contains('\n')));
+            assert!(error.advice().iter().all(|advice| !format!("{advice:?}").contains('\n')));
         }
     }
 });
