@@ -6,7 +6,8 @@
 namespace {
 
 typedef float Vector __attribute__((vector_size(LANES * sizeof(float))));
-typedef int32_t Integers __attribute__((vector_size(LANES * sizeof(int32_t))));
+// Unsigned, so that sums wrap: those of exponents beyond what a float holds are not used.
+typedef uint32_t Integers __attribute__((vector_size(LANES * sizeof(uint32_t))));
 typedef float Unaligned __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
 
 #define INLINE inline __attribute__((always_inline))
