@@ -358,6 +358,17 @@ fn every_form_trains_alike_and_is_kept_by_the_run() {
         for (own, other) in losses("own").iter().zip(losses(form)) {
             assert!((own - other).abs() < 1e-4 * own, "{form}: {own} and {other}");
         }
+        // The predictions of the run are those of `predict`, which computes in its form, too.
+        let predict = ["predict", "--store", "mosi.h5", "--checkpoint", form, "--device", "cpu"];
+        let to = ["--split", "valid", "--split", "test", "-o", "p.csv", "--overwrite"];
+        almt(folder, &[&predict[..], &to].concat()).ok();
+        assert!(bytes(folder, "p.csv") == bytes(folder, &format!("{form}/predictions.csv")));
+        // What language attends to is recorded whatever the form, and the same but for rounding.
+        let of_audio = |run: &str| {
+            let found = json(folder, &format!("{run}/attention.json"));
+            found["maps"][0]["weights"][0][0].as_f64().unwrap()
+        };
+        assert!((of_audio("own") - of_audio(form)).abs() < 1e-3, "{form}");
         let weights = json(folder, &format!("{form}/result.json"))["last_weights_blake3"].clone();
         let own = json(folder, "own/result.json")["last_weights_blake3"].clone();
         assert_eq!(weights == own, form == "native", "{form}");

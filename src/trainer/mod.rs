@@ -28,7 +28,6 @@ pub use error::{FileProblem, StoreProblem, TrainerError};
 pub use note::Note;
 pub use options::{EncoderOptions, FoldOptions, TrainOptions, ValidOptions};
 pub use ready::check_valid;
-pub use ready::missing_split;
 pub use session::{Session, VALID_SEED};
 pub use tokens::TokenReader;
 
