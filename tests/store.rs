@@ -252,3 +252,16 @@ fn what_reads_a_store_keeps_it() {
         assert_eq!(found.join().unwrap(), expected.as_slice().unwrap(), "{name}");
     }
 }
+
+#[test]
+fn a_store_that_others_have_locked_opens_and_is_not_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "8");
+    let path = folder.path().join("mosi.h5");
+    let other = std::fs::File::open(&path).unwrap();
+    other.lock().unwrap();
+    let store = Store::open(&path).unwrap();
+    assert!(store.features(SplitName::Test, Modality::Audio).unwrap().is_some());
+    other.unlock().unwrap();
+    other.try_lock().unwrap();
+}

@@ -4,6 +4,8 @@ mod answer;
 mod read;
 mod write;
 
+use ::hdf5::plist::file_access::FileAccessBuilder;
+
 pub(super) use answer::answer;
 pub(super) use read::Hdf5Reader;
 pub(super) use write::Hdf5Output;
@@ -19,3 +21,10 @@ const SEAL: &[u8] = b"\nalmt-data seal, blake3 ";
 
 /// Bytes of the last line.
 const SEAL_LEN: usize = SEAL.len() + blake3::OUT_LEN * 2 + 1;
+
+/// How every file is opened: without the library's lock, which networked file systems often refuse and
+/// which goes with its descriptor to programs that are started meanwhile. A store needs none, since it
+/// appears whole and is never written to again.
+fn unlocked(access: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
+    access.file_locking(false)
+}

@@ -9,7 +9,7 @@ use ::hdf5::{Dataset, File};
 use ndarray::{Array1, Array2, Array3};
 
 use super::answer::answer;
-use super::{SEAL, SEAL_ATTRIBUTE, SEAL_LEN};
+use super::{SEAL, SEAL_ATTRIBUTE, SEAL_LEN, unlocked};
 use crate::chain::Said;
 use crate::corpus::column::{Column, Dtype};
 use crate::corpus::manifest::Manifest;
@@ -55,7 +55,8 @@ impl Hdf5Reader {
         if let Some(error) = StoreError::of_other(path) {
             return Err(error);
         }
-        let file = File::open(path).map_err(|error| match cut(path) {
+        let file = File::with_options().with_fapl(unlocked).open(path);
+        let file = file.map_err(|error| match cut(path) {
             Some((found, expected)) => StoreError::Cut { path: path.into(), found, expected },
             None => match answer(&error) {
                 Some(cause) => StoreError::Io { path: path.into(), action: "open", cause },

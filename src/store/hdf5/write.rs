@@ -13,7 +13,7 @@ use half::f16;
 use ndarray::ArrayView3;
 
 use super::answer::written;
-use super::{SEAL, SEAL_ATTRIBUTE};
+use super::{SEAL, SEAL_ATTRIBUTE, unlocked};
 use crate::corpus::manifest::{Alignment, Manifest, Source};
 use crate::corpus::stats::BlockStats;
 use crate::map::Bytes;
@@ -52,7 +52,7 @@ impl Hdf5Output {
         std::fs::remove_file(path).map_err(|error| context.io(error))?;
         // The 1.10 format checksums its metadata and is read by every h5py of the last years.
         let file = File::with_options()
-            .with_fapl(|fapl| fapl.libver_v110())
+            .with_fapl(|fapl| unlocked(fapl).libver_v110())
             .with_fcpl(|fcpl| fcpl.obj_track_times(false))
             .create_excl(path)
             .map_err(|error| context.hdf5("the file", &error))?;
