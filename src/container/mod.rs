@@ -26,7 +26,7 @@ use crate::signature::archive::{
     Entry, Listing, PackingMethod, all_zip_entries, shown, tar_entries, zip_entries,
 };
 use crate::signature::{self, PACKED_ENDINGS, is_pickle_name};
-use unpack::Codec;
+use unpack::{Codec, Packed};
 
 /// Files within files: `x.pkl.gz` in a `.tar.gz` has three. One more is for a zip around it.
 const NESTING: usize = 4;
@@ -190,15 +190,6 @@ struct Step {
     packed: Packed,
     name: String,
     is_entry: bool,
-}
-
-/// Packed bytes.
-struct Packed {
-    codec: Codec,
-    place: Range<usize>,
-    /// Size of the content, where it is known before.
-    size: Option<u64>,
-    crc32: Option<u32>,
 }
 
 /// What `bytes` are packed in; `None` if they are not.

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::ops::Range;
 
 use crc32fast::Hasher;
 use liblzma::stream::{CONCATENATED, Stream};
 
-use super::Packed;
 use super::error::Cause;
 use crate::map::Bytes;
 use crate::progress::{Progress, Stage};
@@ -47,6 +47,15 @@ impl Codec {
             Codec::Zstd => "zstd data",
         }
     }
+}
+
+/// Packed bytes.
+pub(super) struct Packed {
+    pub(super) codec: Codec,
+    pub(super) place: Range<usize>,
+    /// Size of the content, where it is known before.
+    pub(super) size: Option<u64>,
+    pub(super) crc32: Option<u32>,
 }
 
 /// The packed bytes, of which a decoder takes one stretch after another.

@@ -10,7 +10,8 @@ use crate::pickle::{NodeId, Pickle};
 
 use super::items::SampleForm;
 use super::refuse::{self, RefusedLayout};
-use super::splits::{has_splits, is_nothing, key_text, split_entries};
+use super::shown::{found_in, keys, parts_of};
+use super::splits::{has_splits, is_nothing, split_entries};
 use super::table::{kind_of, per_sample};
 use super::{IngestError, SourceFile};
 
@@ -226,39 +227,4 @@ fn tuples(files: &[SourceFile<'_>], form: SampleForm, checks: &mut Checks) -> Op
         checks.samples(pickle, split, form)?;
     }
     Some(())
-}
-
-/// The parts of a sample's features, in an explanation.
-fn parts_of(pickle: &Pickle, features: NodeId) -> String {
-    const MOST: usize = 8;
-    let Some(parts) = pickle.items(features) else { return kind_of(pickle, features) };
-    let mut kinds: Vec<String> =
-        parts.iter().take(MOST).map(|part| kind_of(pickle, *part)).collect();
-    if parts.len() > MOST {
-        kinds.push("…".into());
-    }
-    format!("({})", kinds.join(", "))
-}
-
-/// What a value is, in an explanation: the keys of a dict.
-pub(super) fn found_in(pickle: &Pickle, id: NodeId) -> String {
-    match pickle.entries(id) {
-        Some(_) => keys(pickle, id),
-        None => kind_of(pickle, id),
-    }
-}
-
-/// The first keys of a dict, in an explanation.
-fn keys(pickle: &Pickle, dict: NodeId) -> String {
-    const MOST: usize = 8;
-    let entries = pickle.entries(dict).unwrap_or_default();
-    let mut names: Vec<String> =
-        entries.iter().take(MOST).map(|(key, _)| key_text(pickle, *key)).collect();
-    if entries.len() > MOST {
-        names.push("…".into());
-    }
-    match names.is_empty() {
-        true => "no keys".into(),
-        false => format!("the keys {}", names.join(", ")),
-    }
 }

@@ -35,6 +35,7 @@ mod padding;
 mod refuse;
 mod sdk;
 mod sentiment;
+mod shown;
 mod source;
 mod splits;
 mod table;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::corpus::SplitName;
 use crate::pickle::{NodeId, Pickle, Value};
 
-use super::detect::found_in;
 use super::error::unexpected;
 use super::log::Log;
+use super::shown::{found_in, key_text};
 use super::table::kind_of;
 use super::{IngestError, Options, Place, SourceFile};
 
@@ -204,16 +204,6 @@ pub(super) fn note_left_out(
         log.note(format!("{n_more} more keys of `{key}` are not stored"));
     }
     Ok(())
-}
-
-/// A key as a note or a message shows it: short, and never what is not text.
-pub(super) fn key_text(pickle: &Pickle, key: NodeId) -> String {
-    const MOST_CHARS: usize = 60;
-    match pickle.raw_text(key).map(|text| text.shown()) {
-        None => "(not text)".into(),
-        Some(text) if text.chars().nth(MOST_CHARS).is_none() => text,
-        Some(text) => text.chars().take(MOST_CHARS).chain(['…']).collect(),
-    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::error::{PickleError, UNKNOWN_DTYPE};
 
+use super::number::Number;
 use super::numpy::{Array, Data, Misfit, NumpyDtype, Order, ScalarKind};
+use super::place::{NodeId, Span};
 use super::raw::ucs4;
 use super::state::{Machine, NONE};
-use super::value::{Callable, NodeId, Span, Value};
-use super::view::{Number, decode_number};
+use super::value::{Callable, Value};
+use super::view::decode_number;
 use crate::limit::Limit;
 
 /// The dtypes that NumPy gives arrays made without one.

@@ -3,9 +3,10 @@
 use crate::tree::Tree;
 use crate::words::human_bytes;
 
-use super::Pickle;
+use super::content::Pickle;
+use super::place::NodeId;
 use super::raw::RawText;
-use super::value::{NodeId, Value};
+use super::value::Value;
 use super::view::ArrayView;
 
 /// Levels that are shown; the layouts of feature files have their arrays on the third.

@@ -8,7 +8,8 @@ use super::error::PickleError;
 use super::limits::Limits;
 use super::machine::Parts;
 use super::numpy::Data;
-use super::value::{Node, NodeId, Span, Value};
+use super::place::{NodeId, Span};
+use super::value::{Node, Value};
 use crate::limit::Limit;
 
 /// Height of a value that is not finished yet: on the way from the root, so that to meet it again
@@ -222,5 +223,5 @@ impl Keys<'_> {
 
 /// Latin-1 bytes as UTF-8, without a copy where both are the same.
 fn as_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if bytes.is_ascii() { bytes.into() } else { super::view::latin1(bytes).into_bytes().into() }
+    if bytes.is_ascii() { bytes.into() } else { super::raw::latin1(bytes).into_bytes().into() }
 }

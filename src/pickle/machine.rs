@@ -6,10 +6,11 @@ use std::ops::Range;
 use super::error::PickleError;
 use super::limits::Limits;
 use super::opcode::Opcode;
+use super::place::NodeId;
 use super::state::{FALSE, Machine, NONE, TRUE};
-use super::tensor::{Met, Persistent};
+use super::storage::{Met, Persistent};
 use super::text;
-use super::value::{Node, NodeId, Value};
+use super::value::{Node, Value};
 use crate::advice::Origin;
 use crate::limit::Limit;
 
@@ -47,7 +48,7 @@ impl Parts {
 /// Runs the pickle that begins and ends within a range of `file`.
 ///
 /// # Errors
-/// As [`Pickle::open`](super::Pickle::open), but for containers that hold themselves, nesting and
+/// As [`Pickle::open`](super::content::Pickle::open), but for containers that hold themselves, nesting and
 /// keys, which `graph.rs` checks.
 pub(super) fn run(
     file: &[u8],

@@ -13,17 +13,21 @@
 //! does it know compressions and archives: it is told where in the file the pickle lies.
 
 mod call;
+mod content;
 mod describe;
 mod error;
 mod foreign;
 mod graph;
 pub mod limits;
 mod machine;
+mod number;
 mod numpy;
 mod opcode;
+mod place;
 mod raw;
 mod scan;
 mod state;
+mod storage;
 mod tensor;
 mod text;
 mod value;
@@ -31,245 +35,17 @@ mod view;
 mod walk;
 mod writer;
 
-use std::collections::HashMap;
-use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
-
+pub use content::{Pickle, Places};
 pub use describe::describe;
 pub use error::PickleError;
 pub use limits::Limits;
+pub use number::Number;
 pub use numpy::{Data, NumpyDtype, ScalarKind};
 pub use opcode::Opcode;
+pub use place::{NodeId, Span};
 pub use raw::{Part, RawText, parts};
 pub use scan::{Global, LISTED_GLOBALS, Refusal, Scan, ScanLine, Unread};
-pub use tensor::Storage;
-pub use value::{Callable, NodeId, Span, Value};
-pub use view::{ArrayView, Number, SharedArray};
+pub use storage::Storage;
+pub use value::{Callable, Value};
+pub use view::{ArrayView, SharedArray};
 pub use writer::{ArrayDtype, Writer};
-
-use crate::map::Bytes;
-use tensor::Persistent;
-use value::Node;
-
-/// What a file is called that has no name.
-const UNNAMED: &str = "FILE";
-
-/// The values of one pickle, and the file that they lie in. This is a handle: a clone shares both,
-/// and they are kept for as long as there is one.
-#[derive(Clone)]
-pub struct Pickle(Arc<PickleInner>);
-
-/// What the handles of a pickle share.
-struct PickleInner {
-    source: Bytes,
-    /// Bytes that the file holds only in another form.
-    decoded: Vec<u8>,
-    nodes: Vec<Node>,
-    /// The value of each pickle in the file, of which there is one in nearly all.
-    roots: Vec<NodeId>,
-    protocol: u8,
-    n_trailing_bytes: usize,
-}
-
-/// Where in a file a pickle lies that shares it with the storages of its tensors, as `torch.save`
-/// writes them.
-#[derive(Debug, Clone, Default)]
-pub struct Places {
-    /// The pickle.
-    pub pickle: Range<usize>,
-    /// The storages by their keys.
-    pub storages: HashMap<String, Range<usize>>,
-}
-
-impl Pickle {
-    /// Maps the file at `path` and reads its structure. Array elements are not touched.
-    ///
-    /// # Errors
-    /// If the file cannot be mapped, is no pickle, is truncated or damaged, exceeds a limit, or
-    /// asks for anything but plain values and NumPy arrays.
-    pub fn open(path: &Path, limits: &Limits) -> Result<Pickle, PickleError> {
-        let name = path.display().to_string();
-        Pickle::new(Bytes::map(path).map_err(PickleError::Open)?, &name, None, limits)
-    }
-
-    /// Reads a pickle that lies in memory.
-    ///
-    /// # Errors
-    /// As [`Pickle::open`].
-    pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Pickle, PickleError> {
-        Pickle::new(Bytes::Memory(bytes), UNNAMED, None, limits)
-    }
-
-    /// Reads a pickle that shares its bytes with the storages of its tensors.
-    ///
-    /// # Errors
-    /// As [`Pickle::open`].
-    pub fn from_places(
-        bytes: Vec<u8>,
-        places: &Places,
-        limits: &Limits,
-    ) -> Result<Pickle, PickleError> {
-        Pickle::new(Bytes::Memory(bytes), UNNAMED, Some(places), limits)
-    }
-
-    /// Reads the pickle in a file of this name; all of the file, or where the places say.
-    pub(crate) fn new(
-        source: Bytes,
-        name: &str,
-        places: Option<&Places>,
-        limits: &Limits,
-    ) -> Result<Pickle, PickleError> {
-        let file = source.bytes();
-        let whole = match places {
-            Some(places) => places.pickle.clone(),
-            None => 0..file.len(),
-        };
-        if places.is_none()
-            && let Some(error) = foreign::detect(file, name)
-        {
-            return Err(error);
-        }
-        let is_old_torch = places.is_none() && file.starts_with(tensor::MAGIC);
-        let run = match (is_old_torch, places) {
-            (true, _) => tensor::old_file(file, file.len(), limits, false),
-            (false, Some(places)) => {
-                let storages = Persistent::At(&places.storages);
-                machine::run(file, whole.clone(), limits, storages, false)
-            }
-            (false, None) => machine::run_all(file, limits),
-        };
-        let mut parts = run.map_err(|error| foreign::explain(file, name, error))?;
-        graph::settle(&mut parts, file, limits)?;
-        let machine::Parts { decoded, nodes, root, further, protocol, end, .. } = parts;
-        // Behind the pickles of an old file of `torch.save` lie the elements of its tensors.
-        let n_trailing_bytes = if is_old_torch { 0 } else { whole.end.saturating_sub(end) };
-        let roots = [root].into_iter().chain(further).collect();
-        let inner = PickleInner { source, decoded, nodes, roots, protocol, n_trailing_bytes };
-        Ok(Pickle(Arc::new(inner)))
-    }
-
-    /// The value that the pickle is of; the first one, where several follow each other.
-    pub fn root(&self) -> NodeId {
-        self.0.roots.first().copied().unwrap_or(state::NONE)
-    }
-
-    /// The values of all pickles in the file, in order: `pickle.dump` may be called several times
-    /// on one file, and `pickle.load` then gives the first of them.
-    pub fn roots(&self) -> &[NodeId] {
-        &self.0.roots
-    }
-
-    /// The whole file.
-    pub fn bytes(&self) -> &[u8] {
-        self.0.source.bytes()
-    }
-
-    /// Size of the file in bytes.
-    pub fn len(&self) -> usize {
-        self.bytes().len()
-    }
-
-    /// Whether the file has no bytes; never true of a pickle that could be read.
-    pub fn is_empty(&self) -> bool {
-        self.bytes().is_empty()
-    }
-
-    /// The protocol that the file states; 0 if it states none.
-    pub fn protocol(&self) -> u8 {
-        self.0.protocol
-    }
-
-    /// Bytes after the end of the last pickle, which Python ignores too.
-    pub fn n_trailing_bytes(&self) -> usize {
-        self.0.n_trailing_bytes
-    }
-
-    /// The value with this id; `None` for an id of another, larger pickle.
-    fn node(&self, id: NodeId) -> Option<&Node> {
-        self.0.nodes.get(id.index())
-    }
-
-    /// A value; `None` where the pickle has none with this id. An id belongs to the pickle that gave
-    /// it: in another one it is that of no value, or of an unrelated one.
-    pub fn value(&self, id: NodeId) -> Option<&Value> {
-        self.node(id).map(|node| &node.value)
-    }
-
-    /// The byte of the file at which a value was begun; `None` as of [`value`](Pickle::value).
-    pub fn offset(&self, id: NodeId) -> Option<u64> {
-        self.node(id).map(|node| node.offset)
-    }
-
-    /// The bytes of a range.
-    pub fn span(&self, span: Span) -> &[u8] {
-        span.get(self.bytes(), &self.0.decoded)
-    }
-
-    /// A `str` in either Python's sense, as text.
-    pub fn str(&self, id: NodeId) -> Option<std::borrow::Cow<'_, str>> {
-        match self.value(id) {
-            Some(Value::Str(span)) => std::str::from_utf8(self.span(*span)).ok().map(Into::into),
-            Some(Value::ByteStr(span)) => match self.span(*span) {
-                bytes if bytes.is_ascii() => std::str::from_utf8(bytes).ok().map(Into::into),
-                bytes => Some(view::latin1(bytes).into()),
-            },
-            _ => None,
-        }
-    }
-
-    /// A `str`, or `bytes` that are UTF-8.
-    pub fn text(&self, id: NodeId) -> Option<String> {
-        match self.value(id) {
-            Some(Value::Bytes(span)) => std::str::from_utf8(self.span(*span)).ok().map(Into::into),
-            _ => self.str(id).map(Into::into),
-        }
-    }
-
-    /// A number or boolean.
-    pub fn number(&self, id: NodeId) -> Option<Number> {
-        match self.value(id) {
-            Some(Value::Bool(value)) => Some(Number::Int((*value).into())),
-            Some(Value::Int(value)) => Some(Number::Int((*value).into())),
-            Some(Value::Float(value)) => Some(Number::Float(*value)),
-            _ => None,
-        }
-    }
-
-    /// The elements of a list or tuple.
-    pub fn items(&self, id: NodeId) -> Option<&[NodeId]> {
-        match self.value(id) {
-            Some(Value::List(items) | Value::Tuple(items)) => Some(items),
-            _ => None,
-        }
-    }
-
-    /// The keys and values of a dict.
-    pub fn entries(&self, id: NodeId) -> Option<&[(NodeId, NodeId)]> {
-        match self.value(id) {
-            Some(Value::Dict(entries)) => Some(entries),
-            _ => None,
-        }
-    }
-
-    /// The value of a dict at a text key, or at the same one as `bytes`, which
-    /// `pickle.load(encoding="bytes")` makes of the keys of Python 2.
-    pub fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
-        let entries = self.entries(id)?;
-        let is_str = |(id, _): &&(NodeId, NodeId)| self.str(*id).is_some_and(|name| name == key);
-        let is_bytes = |(id, _): &&(NodeId, NodeId)| match self.value(*id) {
-            Some(Value::Bytes(span)) => self.span(*span) == key.as_bytes(),
-            _ => false,
-        };
-        let found = entries.iter().find(is_str).or_else(|| entries.iter().find(is_bytes));
-        found.map(|(_, value)| *value)
-    }
-
-    /// An array.
-    pub fn array(&self, id: NodeId) -> Option<ArrayView<'_>> {
-        match self.value(id) {
-            Some(Value::Array(array)) => Some(ArrayView { pickle: self, array }),
-            _ => None,
-        }
-    }
-}

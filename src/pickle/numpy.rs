@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::limits::Limits;
-use super::value::{NodeId, Span};
+use super::place::{NodeId, Span};
 use crate::limit::Limit;
 
 /// What the elements of an array are.

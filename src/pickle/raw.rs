@@ -2,11 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::Pickle;
-use super::numpy::{Data, ScalarKind};
-use super::value::{NodeId, Value};
-use super::view::ArrayView;
-
 /// A text of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RawText<'p> {
@@ -112,8 +107,13 @@ pub(super) fn push(code: u32, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
+/// Bytes as latin-1 text.
+pub(super) fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
 /// A text that may have halves.
-fn of_bytes(bytes: Cow<'_, [u8]>) -> RawText<'_> {
+pub(super) fn of_bytes(bytes: Cow<'_, [u8]>) -> RawText<'_> {
     match bytes {
         Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => RawText::Str(text.into()),
@@ -138,39 +138,6 @@ pub(super) fn ucs4(bytes: &[u8], big_endian: bool) -> Option<Vec<u8>> {
         push(code, &mut out)?;
     }
     Some(out)
-}
-
-impl Pickle {
-    /// A text in whatever form the file has it.
-    pub fn raw_text(&self, id: NodeId) -> Option<RawText<'_>> {
-        Some(match self.value(id) {
-            Some(Value::Str(span) | Value::HalfStr(span)) => of_bytes(self.span(*span).into()),
-            Some(Value::ByteStr(span)) => RawText::ByteStr(self.span(*span)),
-            Some(Value::Bytes(span)) => RawText::Bytes(self.span(*span)),
-            _ => return None,
-        })
-    }
-}
-
-impl<'p> ArrayView<'p> {
-    /// The text at `idx`, counted in C order, of an array of text, bytes or objects that are text or
-    /// bytes, without the NULs that pad it. `None` out of range, and for other elements.
-    pub fn raw_text(&self, idx: usize) -> Option<RawText<'p>> {
-        match (&self.array.data, self.array.dtype.kind) {
-            (Data::Objects(_), _) => self.pickle.raw_text(self.object(idx)?),
-            (_, ScalarKind::Bytes) => {
-                let bytes = self.element(idx)?;
-                let last = bytes.iter().rposition(|byte| *byte != 0);
-                let len = last.map_or(0, |last| last.saturating_add(1));
-                bytes.get(..len).map(RawText::Bytes)
-            }
-            (_, ScalarKind::Unicode) => {
-                let text = ucs4(self.element(idx)?, self.array.dtype.big_endian)?;
-                Some(of_bytes(text.into()))
-            }
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

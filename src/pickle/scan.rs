@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::content::{Pickle, Places, UNNAMED};
 use super::error::PickleError;
 use super::limits::Limits;
 use super::opcode::Opcode;
 use super::value::Callable;
 use super::walk::Walk;
-use super::{Pickle, Places, UNNAMED, foreign, tensor};
+use super::{foreign, tensor};
 use crate::advice::{Advice, Advise};
 use crate::chain::chain;
 use crate::map::Bytes;

@@ -8,10 +8,11 @@ use super::error::{PickleError, global_advice};
 use super::limits::{DECODED_PER_BYTE, FREE_MEMORY, Limits};
 use super::numpy::Array;
 use super::opcode::Opcode;
+use super::place::{NodeId, Span};
 use super::raw;
-use super::tensor::{Met, Persistent, Storage};
+use super::storage::{Met, Persistent, Storage};
 use super::text;
-use super::value::{Callable, Node, NodeId, Span, Value};
+use super::value::{Callable, Node, Value};
 use crate::advice::Origin;
 use crate::limit::Limit;
 

@@ -12,15 +12,16 @@
 //! it; nothing of PyTorch is there to be called, and every size is compared.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::error::PickleError;
 use super::limits::Limits;
 use super::machine::{self, Parts};
 use super::numpy::{Array, Misfit, NumpyDtype, ScalarKind};
+use super::place::{NodeId, Span};
 use super::state::Machine;
-use super::value::{Callable, NodeId, Span, Value};
+use super::storage::{Met, Persistent, Storage};
+use super::value::{Callable, Value};
 
 /// The pickle of a number that every old file of `torch.save` begins with.
 pub(super) const MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
@@ -33,34 +34,6 @@ const HEADER_BYTES: usize = 4096;
 
 /// Bytes of a repeated tensor beyond those of the file, for small masks and constants.
 const FREE_REPEATED: u64 = 1 << 20;
-
-/// A byte range of a tensor's elements.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Storage {
-    pub(super) dtype: NumpyDtype,
-    /// The elements; empty as long as it is not known where they lie.
-    pub(super) span: Span,
-    pub(super) is_known: bool,
-}
-
-/// What a persistent id means.
-#[derive(Clone, Copy)]
-pub(super) enum Persistent<'a> {
-    /// Nothing: it is refused.
-    Refused,
-    /// A storage whose place is not known yet.
-    Unknown,
-    /// A storage that lies in this range of the file.
-    At(&'a HashMap<String, Range<usize>>),
-}
-
-/// A storage that was met before its place is known.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Met {
-    key: String,
-    n_bytes: usize,
-    item_size: usize,
-}
 
 impl Machine<'_> {
     /// The storage with a persistent id, `("storage", type, key, location, n_elements)`, in the old

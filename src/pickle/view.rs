@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
-use super::Pickle;
+use super::content::Pickle;
+use super::number::Number;
 use super::numpy::{Array, Data, NumpyDtype, ScalarKind};
-use super::raw::RawText;
-use super::value::NodeId;
+use super::place::NodeId;
+use super::raw::{RawText, of_bytes, ucs4};
+use super::value::Value;
 use crate::overflow::Overflows;
 
 /// An array together with the pickle that holds its elements.
@@ -32,47 +34,12 @@ impl SharedArray {
     }
 }
 
-/// One number of an array.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Number {
-    /// From a boolean or integer dtype.
-    Int(i128),
-    /// From a float dtype.
-    Float(f64),
-}
-
-impl Number {
-    /// The number as an `i32`, if it is exactly one.
-    pub fn to_i32(self) -> Option<i32> {
-        match self {
-            Number::Int(value) => i32::try_from(value).ok(),
-            Number::Float(value) if value == f64::from(value as i32) => Some(value as i32),
-            Number::Float(_) => None,
-        }
-    }
-
-    /// The nearest `f32`.
-    pub fn to_f32(self) -> f32 {
-        match self {
-            Number::Int(value) => value as f32,
-            Number::Float(value) => value as f32,
-        }
-    }
-
-    /// The nearest `f64`.
-    pub fn to_f64(self) -> f64 {
-        match self {
-            Number::Int(value) => value as f64,
-            Number::Float(value) => value,
-        }
-    }
-
-    /// The number, if it is finite and `narrow`, the nearest float32, is not.
-    pub fn overflow_of(self, narrow: f32) -> Option<f64> {
-        match self {
-            Number::Float(wide) => (wide.is_finite() && narrow.is_infinite()).then_some(wide),
-            // The largest integer of 64 bits is far within the range of float32.
-            Number::Int(_) => None,
+impl Pickle {
+    /// An array.
+    pub fn array(&self, id: NodeId) -> Option<ArrayView<'_>> {
+        match self.value(id) {
+            Some(Value::Array(array)) => Some(ArrayView { pickle: self, array }),
+            _ => None,
         }
     }
 }
@@ -116,6 +83,25 @@ impl<'p> ArrayView<'p> {
     /// Bytes that the elements take in the file; for objects, in NumPy's memory.
     pub fn n_bytes(&self) -> u64 {
         (self.array.n_elements as u64).saturating_mul(self.array.dtype.item_size as u64)
+    }
+
+    /// The text at `idx`, counted in C order, of an array of text, bytes or objects that are text or
+    /// bytes, without the NULs that pad it. `None` out of range, and for other elements.
+    pub fn raw_text(&self, idx: usize) -> Option<RawText<'p>> {
+        match (&self.array.data, self.array.dtype.kind) {
+            (Data::Objects(_), _) => self.pickle.raw_text(self.object(idx)?),
+            (_, ScalarKind::Bytes) => {
+                let bytes = self.element(idx)?;
+                let last = bytes.iter().rposition(|byte| *byte != 0);
+                let len = last.map_or(0, |last| last.saturating_add(1));
+                bytes.get(..len).map(RawText::Bytes)
+            }
+            (_, ScalarKind::Unicode) => {
+                let text = ucs4(self.element(idx)?, self.array.dtype.big_endian)?;
+                Some(of_bytes(text.into()))
+            }
+            _ => None,
+        }
     }
 
     /// Copies the elements at `row_idx` of the first axis into `out`, in C order, as float32,
@@ -229,11 +215,6 @@ pub(super) fn decode_number(dtype: NumpyDtype, bytes: &[u8]) -> Option<Number> {
         (ScalarKind::Float, 8) => Number::Float(f64::from_bits(unsigned)),
         _ => return None,
     })
-}
-
-/// Bytes as latin-1 text.
-pub(super) fn latin1(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
 fn copy_f16(bytes: &[u8], out: &mut [f32]) -> Overflows {

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use super::opcode::Opcode;
+use super::raw::latin1;
 use super::text;
-use super::view::latin1;
 
 /// A place on the stack or in the memo: where the instruction lies that put text there.
 type Place = u64;

@@ -55,6 +55,7 @@ mod drawable;
 mod form;
 mod hdf5;
 mod labels;
+mod output;
 mod policy;
 mod read;
 mod reformat;

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::columns::{Data, NewColumn, SplitColumns};
+use super::output::{Context, Job};
 use super::policy::Policies;
-use super::write::{Context, Job, OutputOptions, Started};
+use super::write::{OutputOptions, Started};
 use super::{FeatureDtype, Store, StoreError};
 use crate::chain::chain;
 use crate::corpus::column::{Column, ColumnKind, Dtype};

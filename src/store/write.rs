@@ -7,21 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use super::arrow::{self, ArrowOutput};
-use super::census::{self, BlockOf, Census, Mean};
-use super::columns::{self, Data, SplitColumns};
-use super::copy::{CopyError, Repair, Tally};
+use super::census::{self, Census, Mean};
+use super::columns::{self, SplitColumns};
 use super::digest;
-use super::hdf5::{Hdf5Output, answer};
+use super::hdf5::Hdf5Output;
 use super::labels;
+use super::output::{Context, Job, Output, Written};
 use super::policy::{Action, NonFinite, OnOverflow, Policies};
-use super::refused::RefusedValues;
-use super::seen::Seen;
 use super::settled::Settling;
 use super::{Compression, FeatureDtype, Format, StoreError, VERSION};
 use crate::advice::UnfitValues;
-use crate::chain::Said;
 use crate::corpus::check::{BlockFacts, Finding, SplitFacts, check};
-use crate::corpus::column::{Column, ColumnKind};
 use crate::corpus::manifest::{
     Alignment, Manifest, Source, SourceEntry, SplitManifest, store_digest,
 };
@@ -220,119 +216,6 @@ fn refuse_nothing(
     })
 }
 
-/// What the writers of the formats have to know.
-pub(super) struct Job<'a> {
-    pub(super) context: &'a Context<'a>,
-    pub(super) policies: Policies,
-    /// The mean of each feature of the modalities, where a policy asks for it.
-    pub(super) means: &'a BTreeMap<Modality, Vec<f32>>,
-    pub(super) dtype: FeatureDtype,
-    pub(super) compression: Compression,
-    pub(super) advance: &'a (dyn Fn(u64) + Sync),
-}
-
-impl Job<'_> {
-    /// How values of a modality are made such that the stored type can hold them.
-    pub(super) fn repair(&self, modality: Modality) -> Repair<'_> {
-        let means = self.means.get(&modality).map_or(&[][..], Vec::as_slice);
-        Repair { policies: self.policies, means }
-    }
-
-    /// The failure to copy the features of one modality of a split.
-    pub(super) fn copy_error(
-        &self,
-        error: CopyError,
-        split: &SplitColumns<'_>,
-        modality: Modality,
-    ) -> StoreError {
-        match error {
-            CopyError::Write(cause) => self.context.io(cause),
-            CopyError::Read(unread) => {
-                let column = ColumnKind::Features(modality).of(split.name);
-                StoreError::unreadable(column, unread, &split.ids)
-            }
-            CopyError::Refused(seen) => {
-                let column = [(split.name, modality, &seen, &*split.ids)];
-                let refused = RefusedValues::of(column.into_iter(), self.policies, self.dtype);
-                StoreError::Refused(Box::new(refused))
-            }
-        }
-    }
-
-    /// Where values were refused, the same with totals over all columns, for which everything is
-    /// read once more.
-    fn with_totals(&self, error: StoreError, splits: &[SplitColumns<'_>]) -> StoreError {
-        if !matches!(error, StoreError::Refused(_)) {
-            return error;
-        }
-        let mut blocks = Vec::new();
-        for split in splits {
-            for column in &split.columns {
-                if let Data::Features { modality, block, lengths } = &column.data {
-                    let ids = &*split.ids;
-                    let (split, modality) = (split.name, *modality);
-                    let lengths = lengths.as_deref();
-                    blocks.push(BlockOf { split, modality, block, lengths, ids });
-                }
-            }
-        }
-        // Where they cannot be read once more, what was found first is all that can be said.
-        let Ok(census) = Census::of(&blocks, self.dtype.limit(), false, &|_| ()) else {
-            return error;
-        };
-        let columns = census.columns.iter().map(|((split, modality), seen)| {
-            let ids = splits.iter().find(|all| all.name == *split);
-            (*split, *modality, seen, ids.map_or(&[][..], |split| &*split.ids))
-        });
-        let refused = RefusedValues::of(columns, self.policies, self.dtype);
-        StoreError::Refused(Box::new(refused))
-    }
-}
-
-/// A store of one format that is being written.
-pub(super) trait Output {
-    /// The files that grow during [`Output::split`].
-    fn files(&self) -> io::Result<Vec<std::fs::File>>;
-
-    /// Writes one split and adds to `written` what is in it.
-    fn split(
-        &mut self,
-        split: &SplitColumns<'_>,
-        job: &Job<'_>,
-        written: &mut Written,
-    ) -> Result<(), StoreError>;
-
-    /// Writes the manifest, last of all.
-    fn finish(self: Box<Self>, manifest: &Manifest, job: &Job<'_>) -> Result<(), StoreError>;
-}
-
-/// What the manifest has to say of an output that is complete but for it.
-#[derive(Default)]
-pub(super) struct Written {
-    pub(super) columns: Vec<Column>,
-    /// Values that the stored type cannot hold as they are in the source.
-    pub(super) seen: BTreeMap<(SplitName, Modality), Seen>,
-    /// Features of which a value became the mean.
-    pub(super) mean_features: BTreeMap<Modality, BTreeSet<usize>>,
-    pub(super) stats: BTreeMap<(SplitName, Modality), BlockStats>,
-}
-
-impl Written {
-    /// Adds a feature block.
-    pub(super) fn features(
-        &mut self,
-        split: &SplitColumns<'_>,
-        modality: Modality,
-        entry: Column,
-        tally: Tally,
-    ) {
-        self.seen.insert((split.name, modality), tally.seen);
-        self.mean_features.entry(modality).or_default().extend(tally.mean_features);
-        self.stats.insert((split.name, modality), tally.stats);
-        self.columns.push(entry);
-    }
-}
-
 /// A store under its temporary name.
 pub(super) struct Started {
     /// Dropped before the draft, which removes what is left of it after a failure.
@@ -498,27 +381,5 @@ fn facts(split: &CorpusSplit, stats: &BTreeMap<(SplitName, Modality), BlockStats
         annotations: split.annotations.clone(),
         blocks: blocks.collect(),
         has_words: split.raw_text.is_some() || split.text_bert.is_some(),
-    }
-}
-
-/// Names the target in errors: the user never sees the temporary file.
-pub(super) struct Context<'a> {
-    pub(super) target: &'a Path,
-}
-
-impl Context<'_> {
-    pub(super) fn io(&self, cause: io::Error) -> StoreError {
-        match cause.kind() {
-            io::ErrorKind::AlreadyExists => StoreError::Exists { path: self.target.into() },
-            _ => StoreError::Io { path: self.target.into(), action: "write", cause },
-        }
-    }
-
-    pub(super) fn hdf5(&self, place: &str, error: &::hdf5::Error) -> StoreError {
-        if let Some(answer) = answer(error) {
-            return self.io(answer);
-        }
-        let cause = Said(error.to_string());
-        StoreError::Hdf5 { path: self.target.into(), place: place.into(), is_written: true, cause }
     }
 }

@@ -8,7 +8,9 @@ use crate::setup::setup;
 /// Sets up, builds, and runs synth, convert, validate, train and eval in the folder `demo`.
 pub fn demo() -> Result<(), String> {
     setup()?;
-    run(cargo().args(["build"]))?;
+    // Without Polars, which is a third of a cold build and only writes Parquet.
+    const FEATURES: [&str; 3] = ["--no-default-features", "--features", "train"];
+    run(cargo().arg("build").args(FEATURES))?;
     let folder = root().join("demo");
     fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
     let steps: &[&[&str]] = &[
@@ -32,7 +34,8 @@ pub fn demo() -> Result<(), String> {
     for step in steps {
         let mut command = cargo();
         // The test of the user's own shell: the program as `cargo run` starts it.
-        command.args(["run", "--quiet", "--manifest-path"]).arg(root().join("Cargo.toml"));
+        command.args(["run", "--quiet"]).args(FEATURES);
+        command.arg("--manifest-path").arg(root().join("Cargo.toml"));
         command.arg("--").args(*step).current_dir(&folder);
         eprintln!("\n$ almt-data {}", step.join(" "));
         run(&mut command)

@@ -1,6 +1,6 @@
 //! What stands in one field of a table: a number, a split, or the id of a segment.
 
-use super::SegmentKey;
+use super::key::SegmentKey;
 use crate::corpus::SplitName;
 
 /// What is written where there is no label.

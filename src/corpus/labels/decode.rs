@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use super::LabelTableError;
+use super::error::LabelTableError;
 use crate::advice::{Advice, TableAdvice};
 use crate::encoding::Encoding;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::columns::Field;
+use super::field::Field;
 use crate::advice::{Advice, Advise, TableAdvice};
 use crate::chain::tried;
 use crate::encoding::Encoding;

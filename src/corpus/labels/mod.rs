@@ -5,6 +5,7 @@
 //! separator   `,` `;` or tab, and quotes that do not end
 //! columns     which column is which: by its name, or as the user says
 //! cells       one field: a number, a split, the name of a segment
+//! field, key  what a column can be; a segment in any spelling
 //! ```
 //!
 //! Nothing is guessed without a word: what cannot be told is an error that names the column or the
@@ -14,6 +15,8 @@ mod cells;
 mod columns;
 mod decode;
 mod error;
+mod field;
+mod key;
 mod separator;
 #[cfg(test)]
 mod tests;
@@ -21,47 +24,16 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-pub use columns::{ColumnChoice, Field};
+pub use columns::ColumnChoice;
 pub use error::LabelTableError;
+pub use field::Field;
+pub use key::SegmentKey;
 
-use super::segment::{clip_of, video_of};
 use super::{Modality, SplitName};
 use crate::advice::TableAdvice;
 use crate::encoding::Encoding;
 use cells::{Cell, Point};
 use columns::Columns;
-
-/// A segment, however its id is spelled.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SegmentKey {
-    video: String,
-    clip: String,
-}
-
-impl SegmentKey {
-    /// The segment of an id in any spelling.
-    pub fn of(id: &str) -> SegmentKey {
-        SegmentKey::new(video_of(id), clip_of(id).unwrap_or_default())
-    }
-
-    /// Clips are numbers to some and text to others: `0001` and `1` are the same.
-    fn new(video: &str, clip: &str) -> SegmentKey {
-        let digits = clip.trim_start_matches('0');
-        let clip = if digits.is_empty() && !clip.is_empty() { "0" } else { digits };
-        SegmentKey { video: video.into(), clip: clip.into() }
-    }
-
-    /// The segment whose clip number is larger by `shift`; itself where its clip is no number or
-    /// there is none so small.
-    pub fn shifted(self, shift: i32) -> SegmentKey {
-        let number = self.clip.parse::<u32>().ok();
-        let clip = match number.and_then(|clip| clip.checked_add_signed(shift)) {
-            Some(clip) if shift != 0 => clip.to_string(),
-            _ => self.clip,
-        };
-        SegmentKey { video: self.video, clip }
-    }
-}
 
 /// What the table says of one segment.
 #[derive(Debug, Clone, PartialEq)]

@@ -27,7 +27,7 @@ use crate::corpus::manifest::Manifest;
 use crate::store::columns::{Data, SplitColumns};
 use crate::store::copy::{CopyError, Pass, Row, Tally, Unread};
 use crate::store::digest::{self, Feature};
-use crate::store::write::{Job, Output, Written};
+use crate::store::output::{Job, Output, Written};
 use crate::store::{FeatureDtype, StoreError};
 
 /// Bytes of one batch, as far as one sample has not more.

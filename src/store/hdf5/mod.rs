@@ -6,7 +6,6 @@ mod write;
 
 use ::hdf5::plist::file_access::FileAccessBuilder;
 
-pub(super) use answer::answer;
 pub(super) use read::Hdf5Reader;
 pub(super) use write::Hdf5Output;
 

@@ -12,16 +12,17 @@ use ::hdf5::{Dataset, File, Group};
 use half::f16;
 use ndarray::ArrayView3;
 
-use super::answer::written;
+use super::answer::{answer, written};
 use super::{SEAL, SEAL_ATTRIBUTE, unlocked};
+use crate::chain::Said;
 use crate::corpus::manifest::{Alignment, Manifest, Source};
 use crate::corpus::stats::BlockStats;
 use crate::map::Bytes;
 use crate::store::columns::{Data, NewColumn, SplitColumns};
 use crate::store::copy::{Pass, copy_block};
 use crate::store::digest::Feature;
+use crate::store::output::{Context, Job, Output, Written};
 use crate::store::seal::digest_around;
-use crate::store::write::{Context, Job, Output, Written};
 use crate::store::{Compression, FeatureDtype, StoreError, VERSION};
 
 /// Bytes of one chunk of a compressed dataset, unless one sample has more. It is the piece that
@@ -295,6 +296,17 @@ fn stretch_of(dataset: &Dataset, n_bytes: usize) -> Option<Range<usize>> {
 /// Samples of one chunk.
 fn chunk_rows(row_bytes: usize) -> usize {
     (CHUNK_BYTES / row_bytes.max(1)).max(1)
+}
+
+impl Context<'_> {
+    /// The library's failure to write at a place in the file.
+    fn hdf5(&self, place: &str, error: &::hdf5::Error) -> StoreError {
+        if let Some(answer) = answer(error) {
+            return self.io(answer);
+        }
+        let cause = Said(error.to_string());
+        StoreError::Hdf5 { path: self.target.into(), place: place.into(), is_written: true, cause }
+    }
 }
 
 fn write_stats(dataset: &Dataset, stats: &BlockStats, digest: &str) -> ::hdf5::Result<()> {

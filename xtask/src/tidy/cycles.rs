@@ -12,20 +12,6 @@ use super::source::{Import, Tree};
 pub const KNOWN: &[(&str, &str)] = &[
     ("src/cli/train/enabled.rs", "src/cli/mod.rs"),
     ("src/cli/train/reproduce/figures.rs", "src/cli/train/reproduce.rs"),
-    ("src/container/unpack.rs", "src/container/mod.rs"),
-    ("src/corpus/labels/cells.rs", "src/corpus/labels/mod.rs"),
-    ("src/corpus/labels/error.rs", "src/corpus/labels/columns.rs"),
-    ("src/ingest/splits.rs", "src/ingest/detect.rs"),
-    ("src/pickle/raw.rs", "src/pickle/mod.rs"),
-    ("src/pickle/tensor.rs", "src/pickle/machine.rs"),
-    ("src/pickle/tensor.rs", "src/pickle/numpy.rs"),
-    ("src/pickle/tensor.rs", "src/pickle/state.rs"),
-    ("src/pickle/value.rs", "src/pickle/numpy.rs"),
-    ("src/pickle/value.rs", "src/pickle/tensor.rs"),
-    ("src/pickle/view.rs", "src/pickle/mod.rs"),
-    ("src/pickle/view.rs", "src/pickle/raw.rs"),
-    ("src/store/arrow/write.rs", "src/store/write.rs"),
-    ("src/store/hdf5/write.rs", "src/store/write.rs"),
 ];
 
 /// One finding for each shortest cycle, and for each entry of `known` that closes none.
