@@ -86,9 +86,13 @@ fn the_python_snippets_run() {
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (guide, at_least) in
-        [("README.md", 3), ("docs/python.md", 3), ("docs/validate.md", 1), ("docs/own-data.md", 1)]
-    {
+    for (guide, at_least) in [
+        ("README.md", 1),
+        ("docs/formats.md", 1),
+        ("docs/python.md", 3),
+        ("docs/validate.md", 1),
+        ("docs/own-data.md", 1),
+    ] {
         let Some(n_run) = python("guides.py", &[&root.join(guide), folder]) else { return };
         assert!(n_run.trim().parse::<usize>().unwrap() >= at_least, "{guide}: {n_run}");
     }
@@ -96,4 +100,48 @@ fn the_python_snippets_run() {
     almt(folder, &["convert", "own.pkl", "--dataset", "mosi"]).ok();
     let told = almt(folder, &["validate", "own.h5"]).ok().stdout();
     assert!(told.contains("own.h5: valid"), "{told}");
+}
+
+/// What the guide shows after each command of a `console` block that begins with `almt-data`.
+fn outputs(guide: &str) -> Vec<(Vec<String>, Vec<String>)> {
+    let mut found: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+    let mut is_console = false;
+    for line in guide.lines() {
+        match (line.strip_prefix("```"), line.strip_prefix("$ ")) {
+            (Some(language), _) => is_console = language == "console",
+            (None, Some(typed)) if is_console => {
+                let words = typed.split_whitespace().map(str::to_owned).collect();
+                found.push((words, Vec::new()));
+            }
+            (None, None) if is_console => {
+                if let Some((_, shown)) = found.last_mut() {
+                    shown.push(line.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    found.retain(|(words, _)| words[0] == "almt-data");
+    found
+}
+
+#[test]
+fn the_quick_start_prints_what_the_readme_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let mut n_lines = 0;
+    for (words, shown) in outputs(&std::fs::read_to_string(readme).unwrap()) {
+        let args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+        let found = almt(folder.path(), &args).ok().stdout();
+        // Results of training may differ in their last digits on another processor.
+        if words[1] == "train" {
+            continue;
+        }
+        let mut rest = found.lines();
+        for line in shown.iter().filter(|line| *line != "…") {
+            assert!(rest.any(|found| found == line), "{words:?}: {line}\n{found}");
+            n_lines += 1;
+        }
+    }
+    assert!(n_lines > 8, "{n_lines}");
 }

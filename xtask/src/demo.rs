@@ -5,7 +5,7 @@ use std::fs;
 use crate::run::{cargo, root, run, show};
 use crate::setup::setup;
 
-/// Sets up, builds, and runs synth, convert, validate, train and eval in the folder `demo`.
+/// Sets up, builds, and runs synth, convert, validate, train, eval and report in the folder `demo`.
 pub fn demo() -> Result<(), String> {
     setup()?;
     // Without Polars, which is a third of a cold build and only writes Parquet.
@@ -29,7 +29,8 @@ pub fn demo() -> Result<(), String> {
             "run",
             "--overwrite",
         ],
-        &["eval", "--store", "mosi.h5", "--checkpoint", "run/best.safetensors", "--split", "test"],
+        &["eval", "--store", "mosi.h5", "--checkpoint", "run", "--split", "test"],
+        &["report", "run", "--output", "report.html", "--overwrite"],
     ];
     for step in steps {
         let mut command = cargo();
@@ -41,9 +42,12 @@ pub fn demo() -> Result<(), String> {
         run(&mut command)
             .map_err(|error| format!("{error}\n  (full command: {})", show(&command)))?;
     }
-    println!("\nThe results of the demo lie in {}:", folder.display());
-    println!("  mosi.pkl   synthetic pickle in the MMSA layout");
-    println!("  mosi.h5    the feature store");
-    println!("  run/       config.toml, metrics.jsonl, best.safetensors, result.json");
+    let report = folder.join("report.html");
+    println!("\nOpen {} in a browser: curves, confusion matrices, errors.", report.display());
+    println!("To try it on a file of your own:");
+    println!("  cargo install --path {}", root().display());
+    println!("  almt-data inspect YOUR.pkl");
+    println!("  almt-data convert YOUR.pkl");
+    println!("  almt-data validate");
     Ok(())
 }
