@@ -19,3 +19,12 @@ pub trait Progress {
     /// Steps are done piece by piece, since the device did not record them.
     fn piecewise(&mut self, cause: &TrainError);
 }
+
+/// Nobody is told.
+impl Progress for () {
+    fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
+
+    fn epoch(&mut self, _: &EpochRecord) {}
+
+    fn piecewise(&mut self, _: &TrainError) {}
+}

@@ -10,8 +10,6 @@ use super::source::{Import, Tree};
 
 /// Imports, file to file, that close a cycle and are still to be moved. Sorted.
 pub const KNOWN: &[(&str, &str)] = &[
-    ("src/cli/train/enabled.rs", "src/cli/mod.rs"),
-    ("src/cli/train/reproduce/figures.rs", "src/cli/train/reproduce.rs"),
     ("src/container/unpack.rs", "src/container/mod.rs"),
     ("src/corpus/labels/cells.rs", "src/corpus/labels/mod.rs"),
     ("src/corpus/labels/error.rs", "src/corpus/labels/columns.rs"),
