@@ -20,7 +20,7 @@ use almt_data::store::{
 };
 use almt_data::train::TrainError;
 use almt_data::train::data::Cache;
-use almt_data::train::progress::Progress;
+use almt_data::train::progress::TrainProgress;
 use almt_data::trainer::evaluation::{EvaluationOptions, evaluate};
 use almt_data::trainer::experiments::{
     ExperimentResult, Findings, LeftOutReason, Reproduction, RowWork, RunLeft,
@@ -36,7 +36,7 @@ use crate::support::{almt, files, synthetic_store};
 /// Hears nothing.
 struct Silent;
 
-impl Progress for Silent {
+impl TrainProgress for Silent {
     fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
 
     fn epoch(&mut self, _: &EpochRecord) {}
@@ -278,7 +278,7 @@ struct Heard {
     done: Vec<String>,
 }
 
-impl Progress for Heard {
+impl TrainProgress for Heard {
     fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
 
     fn epoch(&mut self, _: &EpochRecord) {}

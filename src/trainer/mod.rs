@@ -36,7 +36,7 @@ pub use tokens::TokenReader;
 
 use crate::run::record::RunResult;
 use crate::store::Store;
-use crate::train::progress::Progress;
+use crate::train::progress::TrainProgress;
 use crate::train::run::Start;
 
 /// Trains a model on a store in an empty folder `out`: settings, a line of metrics per epoch, the weights
@@ -51,7 +51,7 @@ pub fn train(
     device: tch::Device,
     options: &TrainOptions,
     out: &Path,
-    progress: &mut dyn Progress,
+    progress: &mut dyn TrainProgress,
     note: &mut dyn FnMut(Note),
 ) -> Result<RunResult, TrainerError> {
     Session::new(store, device, options, note)?.train(out, Start::New, progress)

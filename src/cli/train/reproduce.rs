@@ -17,7 +17,7 @@ use crate::run::record::EpochRecord;
 use crate::run::settings::TrainSettings;
 use crate::store::Store;
 use crate::train::TrainError;
-use crate::train::progress::Progress;
+use crate::train::progress::TrainProgress;
 use crate::trainer::experiments::{Estimate, ExperimentResult, Reproduction, RowWork};
 use crate::trainer::{Note, ReproduceOptions, ReproduceProgress, ValidOptions};
 
@@ -146,7 +146,7 @@ impl ReproduceProgress for Shown {
     }
 }
 
-impl Progress for Shown {
+impl TrainProgress for Shown {
     fn begin(&mut self, settings: &TrainSettings, n_samples: usize) {
         self.bar.begin(settings, n_samples);
     }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::result::ExperimentResult;
-use crate::train::progress::Progress;
+use crate::train::progress::TrainProgress;
 use crate::trainer::note::Note;
 
-/// What is told while experiments are done; of a run, what [`Progress`] tells.
-pub trait ReproduceProgress: Progress {
+/// What is told while experiments are done; of a run, what [`TrainProgress`] tells.
+pub trait ReproduceProgress: TrainProgress {
     /// The run of this folder begins, or goes on.
     fn run(&mut self, _folder: &Path) {}
 

@@ -11,7 +11,7 @@ use crate::run::record::RunResult;
 use crate::run::seeds::spread;
 use crate::run::settings::TrainSettings;
 use crate::train::data::TrainingData;
-use crate::train::progress::Progress;
+use crate::train::progress::TrainProgress;
 use crate::train::run::Start;
 use crate::trainer::error::TrainerError;
 use crate::trainer::note::Note;
@@ -29,7 +29,7 @@ impl Reproduction {
         model: &str,
         seed: u64,
         command: &[String],
-        progress: &mut dyn Progress,
+        progress: &mut dyn TrainProgress,
         note: &mut dyn FnMut(Note),
     ) -> Result<RunResult, TrainerError> {
         for row in Experiment::all().iter().flat_map(|experiment| &experiment.rows) {
@@ -47,7 +47,7 @@ impl Reproduction {
         &mut self,
         settings: &TrainSettings,
         model: &str,
-        progress: &mut dyn Progress,
+        progress: &mut dyn TrainProgress,
         note: &mut dyn FnMut(Note),
     ) -> Result<RunResult, TrainerError> {
         let (folder, device) = (self.run_folder(model, settings.seed), self.device);
