@@ -28,7 +28,9 @@
 //! [`explain`](convert::explain()), [`validate()`](validate::validate()), [`synth()`](synth::synth()),
 //! [`split()`](split::split()), [`inspect()`](inspect::inspect()), [`scan`](packed::scan()),
 //! [`copy_file`](store::copy_file()), [`export()`](export::export()), and of an open
-//! [`Store`](store::Store) `summary` and `balance`.
+//! [`Store`](store::Store) `summary` and `balance`. With the feature `train` there is `trainer::` besides:
+//! `train`, `Session` with its sweeps over seeds, `evaluate`, `predict`, `encode`, and `reproduce` for the
+//! paper's experiments.
 //!
 //! ```
 //! use almt_data::corpus::{Modality, SplitName};
@@ -49,9 +51,10 @@
 //! which only [`cli`] words.
 //!
 //! Beside it, [`synth`] makes a pickle to try things with, [`packed`] opens one whatever it is packed
-//! into, [`signature`] says what a file is that is none of these, `reproduce::` says which models the paper's experiments compare and looks into what they
-//! learned, and `pretrained::` reads the text encoders that others trained, and computes the text
-//! features of a store with one.
+//! into, [`signature`] says what a file is that is none of these, `reproduce::` says which models the
+//! paper's experiments compare and looks into what they learned (`trainer::experiments` does them on a
+//! store), and `pretrained::` reads the text encoders that others trained, and computes the text features
+//! of a store with one.
 //!
 //! Each arrow points one way: [`pickle`] knows nothing of datasets, [`corpus`] nothing of files,
 //! [`store`] nothing of pickles, [`model`] nothing of stores, [`run`] nothing of how a model computes. [`cli`] is the only module that sees

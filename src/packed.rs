@@ -17,7 +17,7 @@ use crate::signature::{self, Role};
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
     /// What to take of a packed file, and how much of it.
-    pub container: container::Options,
+    pub container: container::UnpackOptions,
     /// What the pickle may ask for.
     pub limits: Limits,
 }

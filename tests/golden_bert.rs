@@ -167,7 +167,7 @@ fn with_encoder(bert: BertConfig, almt: &AlmtConfig) -> ModelConfig {
     let AlmtConfig { sizes, text, audio, vision, variant } = almt.clone();
     let all = [(Modality::Text, Some(text)), (Modality::Audio, audio), (Modality::Vision, vision)];
     let inputs = all.into_iter().filter_map(|(modality, it)| Some((modality, it?))).collect();
-    let spec = ModelSpec::Almt(almt_data::model::almt::Config { sizes, variant });
+    let spec = ModelSpec::Almt(almt_data::model::almt::AlmtSpec { sizes, variant });
     ModelConfig { spec, inputs: Inputs(inputs), bert: Some(bert) }
 }
 

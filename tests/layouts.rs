@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use almt_data::corpus::segment::video_of;
 use almt_data::corpus::spec::recognise;
 use almt_data::corpus::{Corpus, CorpusSplit, Dataset, Layout, Modality, SplitName};
-use almt_data::ingest::{self, IngestError, Options, Side, SourceFile};
+use almt_data::ingest::{self, IngestError, IngestOptions, Side, SourceFile};
 use almt_data::pickle::{Limits, Pickle};
 use almt_data::store::Store;
 
@@ -31,7 +31,7 @@ fn layout(name: &str) -> Pickle {
 }
 
 fn read(pickle: &Pickle, stem: &str) -> Result<Corpus, IngestError> {
-    ingest::read(&[SourceFile::new(pickle, stem)], &Options::default())
+    ingest::read(&[SourceFile::new(pickle, stem)], &IngestOptions::default())
 }
 
 /// All samples of a block as frames.
@@ -188,7 +188,7 @@ fn a_file_per_split_becomes_one_corpus() {
     let pickles = ["test", "train", "dev"].map(|name| (name, layout(&format!("misa/{name}"))));
     let sources: Vec<_> =
         pickles.iter().map(|(name, pickle)| SourceFile::new(pickle, *name)).collect();
-    let corpus = ingest::read(&sources, &Options::default()).unwrap();
+    let corpus = ingest::read(&sources, &IngestOptions::default()).unwrap();
     let names: Vec<SplitName> = corpus.splits.iter().map(|split| split.name).collect();
     assert_eq!(names, SplitName::ALL);
     let train = &corpus.splits[0];
@@ -198,7 +198,7 @@ fn a_file_per_split_becomes_one_corpus() {
     assert_eq!(firsts(train, Modality::Audio)[1], [0.0; 3]);
     has_note(&corpus, "labels: the six emotions");
     let twice = [sources[0].clone(), sources[0].clone()];
-    let error = ingest::read(&twice, &Options::default()).err().unwrap();
+    let error = ingest::read(&twice, &IngestOptions::default()).err().unwrap();
     assert!(matches!(error, IngestError::DuplicateSplit { .. }), "{error}");
 }
 
@@ -309,7 +309,7 @@ fn known_kinds_without_a_corpus_are_refused_by_name() {
         assert!(hint(&error).contains(advice), "{name}: {error}");
         // So is a folder of them.
         let files = ["train", "test"].map(|stem| SourceFile::new(&pickle, stem));
-        assert_eq!(ingest::read(&files, &Options::default()).err(), Some(error), "{name}");
+        assert_eq!(ingest::read(&files, &IngestOptions::default()).err(), Some(error), "{name}");
     }
 }
 
@@ -317,7 +317,7 @@ fn known_kinds_without_a_corpus_are_refused_by_name() {
 fn an_explanation_says_what_was_tried_and_what_was_read() {
     let pickle = layout("sdk-mosi");
     let explanation =
-        ingest::explain(&[SourceFile::new(&pickle, "mosi_data")], &Options::default());
+        ingest::explain(&[SourceFile::new(&pickle, "mosi_data")], &IngestOptions::default());
     assert!(explanation.padding.iter().all(|evidence| evidence.side == Side::Front));
     let place = folder().join("layouts/sdk-mosi.pkl");
     let call = almt(&folder(), &["convert", "--explain", place.to_str().unwrap()]).ok();
@@ -451,7 +451,7 @@ fn mutated_layouts_never_panic() {
         }
         let Ok(pickle) = Pickle::from_bytes(bytes, &Limits::default()) else { continue };
         for layout in Layout::ALL.into_iter().map(Some).chain([None]) {
-            let options = Options { layout, ..Options::default() };
+            let options = IngestOptions { layout, ..IngestOptions::default() };
             let explanation = ingest::explain(&[SourceFile::new(&pickle, "train")], &options);
             assert!(!explanation.to_string().is_empty());
             let Ok(corpus) = explanation.outcome else { continue };

@@ -134,7 +134,8 @@ fn a_folder_of_splits_is_one_source_and_the_rest_of_it_is_named() {
     assert!(matches!(error, ConvertError::UnknownDataset { ref path } if *path == source));
     assert_eq!(error.advice(), [Advice::from(SourceAdvice::SayDataset)]);
     assert_eq!(*told.1.lock().unwrap(), [source.join("old_train.pkl")]);
-    let of_one = ingest::Options { split: Some(SplitName::Test), ..ingest::Options::default() };
+    let of_one =
+        ingest::IngestOptions { split: Some(SplitName::Test), ..ingest::IngestOptions::default() };
     let error = call(&ConvertOptions { source: of_one, ..Default::default() }, &()).unwrap_err();
     assert!(matches!(error, ConvertError::SplitOfSeveral { n_files: 2, .. }));
     fs::write(source.join("train.p"), b"").unwrap();
@@ -178,7 +179,8 @@ fn what_cannot_be_converted_is_a_typed_error_that_advises() {
     assert!(matches!(error, ConvertError::OutputIsInput { .. }));
     assert_eq!(advice, [Advice::from(StoreAdvice::OtherOutput)]);
 
-    let sdk = ingest::Options { layout: Some(Layout::Sdk), ..ingest::Options::default() };
+    let sdk =
+        ingest::IngestOptions { layout: Some(Layout::Sdk), ..ingest::IngestOptions::default() };
     let (error, advice) = call(one, &output, &ConvertOptions { source: sdk, ..Default::default() });
     let ConvertError::Ingest { cause: IngestError::WrongLayout { layout, .. }, .. } = error else {
         panic!("{error:?}");

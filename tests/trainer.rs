@@ -12,6 +12,7 @@ use almt_data::corpus::{
 };
 use almt_data::model::contract::Needs;
 use almt_data::overflow::Overflows;
+use almt_data::reproduce::{Experiment, ExperimentChoice, RowOutcome};
 use almt_data::run::record::EpochRecord;
 use almt_data::store::{
     Compression, FeatureDtype, Format, NonFinite, OnOverflow, OutputOptions, SourceInfo, Store,
@@ -19,18 +20,23 @@ use almt_data::store::{
 };
 use almt_data::train::TrainError;
 use almt_data::train::data::Cache;
-use almt_data::train::progress::Progress;
+use almt_data::train::progress::TrainProgress;
 use almt_data::trainer::evaluation::{EvaluationOptions, evaluate};
+use almt_data::trainer::experiments::{
+    ExperimentResult, Findings, LeftOutReason, Reproduction, RowWork, RunLeft,
+};
 use almt_data::trainer::samples::{Labels, Samples, Wanted};
-use almt_data::trainer::{self, Note, StoreProblem, TrainOptions, TrainerError};
+use almt_data::trainer::{
+    self, Note, ReproduceOptions, ReproduceProgress, StoreProblem, TrainOptions, TrainerError,
+};
 use tch::{Device, Kind, Tensor};
 
-use crate::support::{almt, synthetic_store};
+use crate::support::{almt, files, synthetic_store};
 
 /// Hears nothing.
 struct Silent;
 
-impl Progress for Silent {
+impl TrainProgress for Silent {
     fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
 
     fn epoch(&mut self, _: &EpochRecord) {}
@@ -263,4 +269,152 @@ fn batches_have_the_lengths_and_the_labels_of_each_modality() {
             Ok(())
         })
         .unwrap();
+}
+
+/// Hears which runs are begun and which experiments are done.
+#[derive(Default)]
+struct Heard {
+    runs: Vec<PathBuf>,
+    done: Vec<String>,
+}
+
+impl TrainProgress for Heard {
+    fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
+
+    fn epoch(&mut self, _: &EpochRecord) {}
+
+    fn piecewise(&mut self, _: &TrainError) {}
+}
+
+impl ReproduceProgress for Heard {
+    fn run(&mut self, folder: &Path) {
+        self.runs.push(folder.into());
+    }
+
+    fn done(&mut self, result: &ExperimentResult) {
+        self.done.push(result.name.clone());
+    }
+}
+
+/// One run of an epoch for each model.
+fn once() -> ReproduceOptions {
+    ReproduceOptions {
+        seeds: vec![1],
+        epochs: Some(1),
+        n_threads: Some(1),
+        ..ReproduceOptions::default()
+    }
+}
+
+#[test]
+fn a_call_does_the_experiments_that_the_command_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let path = synthetic_store(folder, "mosi", "8");
+    let (called, commanded) = (folder.join("called"), folder.join("commanded"));
+    let mut heard = Heard::default();
+    let mut written = Vec::new();
+    for name in ["table5", "fig4"] {
+        let (store, choice) = (Store::open(&path).unwrap(), name.parse().unwrap());
+        let results =
+            trainer::reproduce(store, Device::Cpu, choice, &once(), &called, &mut heard).unwrap();
+        let [result] = &*results else { panic!("{results:?}") };
+        match &result.findings {
+            Findings::Metrics(table) => {
+                assert_eq!(table.rows.len(), 2);
+                let metrics = table.rows.iter().map(|row| row.outcome.metrics().len());
+                assert!(metrics.eq([9, 9]), "{table:?}");
+            }
+            Findings::Attention(figure) => assert_eq!(figure.records.len(), 1),
+            other => panic!("{other:?}"),
+        }
+        assert!(result.page.starts_with(&format!("# {}", result.title)), "{}", result.page);
+        written.extend(result.files.clone());
+        let args = ["reproduce", name, "--store", "mosi.h5", "--out", "commanded"];
+        let more = ["--epochs", "1", "--seeds", "1", "--threads", "1", "--device", "cpu"];
+        let shown = almt(folder, &[&args[..], &more].concat()).ok().stdout();
+        assert!(shown.starts_with(&result.page), "{shown}");
+    }
+    // What both need is trained once.
+    let run = |model: &str| called.join("runs").join(model).join("seed-1");
+    assert_eq!(heard.runs, [run("fusion_query-hyper"), run("almt")]);
+    assert_eq!(heard.done, ["table5", "fig4"]);
+    let mut names: Vec<&str> =
+        written.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    names.push("runs");
+    names.sort_unstable();
+    assert_eq!(files(&called), names);
+    names.retain(|name| *name != "runs");
+    assert_eq!(files(&commanded), files(&called));
+    let weights = ["almt", "fusion_query-hyper"]
+        .map(|model| Path::new("runs").join(model).join("seed-1/best.safetensors"));
+    for file in names.iter().map(PathBuf::from).chain(weights) {
+        let [one, other] = [&called, &commanded].map(|out| std::fs::read(out.join(&file)).unwrap());
+        assert!(one == other, "{} differs", file.display());
+    }
+}
+
+#[test]
+fn experiments_are_planned_and_estimated_as_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let path = synthetic_store(folder, "mosi", "8");
+    let out = folder.join("out");
+    let open = |options: &ReproduceOptions| {
+        let (store, device) = (Store::open(&path).unwrap(), Device::Cpu);
+        Reproduction::new(store, device, options, &out, &mut |_| {}).unwrap()
+    };
+    let choice = |name: &str| name.parse::<ExperimentChoice>().unwrap();
+    let choose = |of: &Reproduction, name: &str| -> Vec<&'static Experiment> {
+        of.choose(choice(name), &mut |_| {}).unwrap()
+    };
+    let mut all = open(&once());
+    let table = choose(&all, "table5");
+    let estimate = all.estimate(&table, &mut |_| {}).unwrap();
+    assert!(estimate.n_left() == 2 && estimate.seconds() > 0.0, "{estimate:?}");
+    // A run that another process could do, and then the rest.
+    let left = all.runs_left(&table).unwrap();
+    let names: Vec<(&str, u64)> = left.iter().map(|run| (&*run.model, run.seed)).collect();
+    assert_eq!(names, [("almt", 1), ("fusion_query-hyper", 1)]);
+    assert!(!out.exists());
+    let RunLeft { folder: run, model, seed } = &left[0];
+    all.train(model, *seed, &["by hand".into()], &mut (), &mut |_| {}).unwrap();
+    assert_eq!(almt_data::run::folder::read_config(run).unwrap().command, ["by hand"]);
+    assert_eq!(all.runs_left(&table).unwrap(), left[1..]);
+    let estimate = all.estimate(&table, &mut |_| {}).unwrap();
+    let done = &estimate.experiments[0].rows[1].work;
+    assert_eq!(*done, RowWork::Runs { n_left: 0, n_runs: 1, seconds: 0.0 });
+    let unknown = all.train("tfn", 1, &[], &mut (), &mut |_| {}).unwrap_err();
+    assert!(matches!(unknown, TrainerError::Setting(_)), "{unknown:?}");
+    // What is about other data, and a folder of other runs.
+    let other = all.choose(choice("table2"), &mut |_| {}).unwrap_err();
+    let is_other = |cause: &StoreProblem| matches!(cause, StoreProblem::OtherExperiment { .. });
+    assert!(is_unfit(&other, is_other), "{other:?}");
+    let longer = open(&ReproduceOptions { epochs: Some(2), ..once() });
+    let other = longer.runs_left(&table).unwrap_err();
+    assert_eq!(other.advice(), [TrainerAdvice::OtherFolder.into()]);
+
+    // A store of texts alone: what it cannot have is left out, with the reason.
+    let texts = text_store(folder, "text.h5", [3, 3, 3]);
+    let (options, out) = (ReproduceOptions { force: true, ..once() }, folder.join("of-text"));
+    let open = || Store::open(&texts).unwrap();
+    let mut all = Reproduction::new(open(), Device::Cpu, &options, &out, &mut |_| {}).unwrap();
+    let table = choose(&all, "table3");
+    let estimate = all.estimate(&table, &mut |_| {}).unwrap();
+    let works = estimate.experiments[0].rows.iter().map(|row| &row.work);
+    let is_absent =
+        |work: &&RowWork| matches!(work, RowWork::LeftOut(LeftOutReason::NoModality(_)));
+    assert_eq!((works.filter(is_absent).count(), estimate.n_left()), (5, 1));
+    let choice = choice("table3");
+    let found = trainer::reproduce(open(), Device::Cpu, choice, &options, &out, &mut ());
+    let Findings::Metrics(table) = &found.unwrap()[0].findings else { panic!() };
+    let reasons: Vec<&str> = table
+        .rows
+        .iter()
+        .filter_map(|row| match &row.outcome {
+            RowOutcome::LeftOut(reason) => Some(&**reason),
+            RowOutcome::Measured(_) => None,
+        })
+        .collect();
+    assert_eq!(reasons[..2], ["the store has no audio", "the store has no vision"]);
 }

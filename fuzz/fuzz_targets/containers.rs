@@ -4,7 +4,7 @@
 #![no_main]
 
 use almt_data::advice::{Advice, Advise};
-use almt_data::container::{self, Options};
+use almt_data::container::{self, UnpackOptions};
 use almt_data::pickle::{Pickle, Places, Scan, describe};
 use almt_data::signature;
 use libfuzzer_sys::fuzz_target;
@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(is_short(&known.advice), "{known:?}");
     }
     let entry = choice.is_multiple_of(2).then(|| "e".to_owned());
-    let options = Options { entry, unpacked_bytes: UNPACKED_BYTES };
+    let options = UnpackOptions { entry, unpacked_bytes: UNPACKED_BYTES };
     let opened = match container::from_bytes(bytes, name, &options) {
         Ok(opened) => opened,
         Err(error) => {

@@ -4,7 +4,7 @@
 #![no_main]
 
 use almt_data::corpus::{Layout, SplitName};
-use almt_data::ingest::{self, Options, SourceFile};
+use almt_data::ingest::{self, IngestOptions, SourceFile};
 use almt_data::pickle::Pickle;
 use libfuzzer_sys::fuzz_target;
 
@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     let layout = Layout::ALL[usize::from(*choice) % Layout::ALL.len()];
     let Ok(pickle) = Pickle::from_bytes(bytes.to_vec(), &almt_data_fuzz::limits()) else { return };
     let options =
-        Options { split: Some(SplitName::Train), layout: Some(layout), ..Options::default() };
+        IngestOptions { split: Some(SplitName::Train), layout: Some(layout), ..IngestOptions::default() };
     let Ok(corpus) = ingest::read(&[SourceFile::new(&pickle, "fuzz")], &options) else { return };
     for block in corpus.splits.iter().flat_map(|split| split.features.values()) {
         let [n_samples, seq_len, feat_dim] = block.shape;

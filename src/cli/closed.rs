@@ -11,6 +11,8 @@ use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Layout};
 use crate::ingest::TextErrors;
 use crate::name::UnknownName;
+#[cfg(feature = "train")]
+use crate::reproduce::ExperimentChoice;
 use crate::store::{Compression, FeatureDtype, Format, NonFinite, OnOverflow};
 
 /// Values that are told by their names.
@@ -49,6 +51,12 @@ macro_rules! closed {
             }
         }
 
+        parsed!($set);
+    )*};
+}
+
+macro_rules! parsed {
+    ($set:ty) => {
         /// For every option of this type, whichever command has it.
         impl ValueParserFactory for $set {
             type Parser = Closed<$set>;
@@ -57,8 +65,19 @@ macro_rules! closed {
                 Closed(PhantomData)
             }
         }
-    )*};
+    };
 }
+
+/// Those of a table that is read, of the paper's experiments.
+#[cfg(feature = "train")]
+impl ClosedSet for ExperimentChoice {
+    fn names() -> Vec<&'static str> {
+        ExperimentChoice::names()
+    }
+}
+
+#[cfg(feature = "train")]
+parsed!(ExperimentChoice);
 
 closed!(
     Compression,

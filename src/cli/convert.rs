@@ -112,7 +112,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     };
     let options = ConvertOptions {
         dataset: args.dataset,
-        source: ingest::Options {
+        source: ingest::IngestOptions {
             split: args.split,
             layout: args.layout,
             max_len: max_lens(&args.max_len),

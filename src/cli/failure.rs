@@ -67,12 +67,6 @@ pub(super) fn cannot_write(output: &Path, error: io::Error) -> Failure {
     }
 }
 
-/// The failure to write a table.
-#[cfg(feature = "train")]
-pub(super) fn export_failure(output: &Path, error: crate::export::ExportError) -> Failure {
-    crate::export::SaveError::of(output, error).into()
-}
-
 /// Ends the program as clap does after a call that it cannot make sense of.
 pub(super) fn wrong_call<A: Args>(command: &'static str, kind: ErrorKind, problem: &str) -> ! {
     A::augment_args(clap::Command::new(command)).error(kind, problem).exit()

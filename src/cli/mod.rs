@@ -32,6 +32,7 @@ mod texts;
 #[cfg_attr(feature = "train", path = "train/enabled.rs")]
 #[cfg_attr(not(feature = "train"), path = "train/disabled.rs")]
 mod train;
+mod trainer;
 mod validate;
 
 use std::process::ExitCode;
@@ -40,9 +41,11 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use advice::hint;
 pub use failure::Failure;
-#[cfg(feature = "train")]
-use failure::export_failure;
 use failure::{cannot_write, wrong_call};
+pub use trainer::ELSEWHERE;
+#[cfg(feature = "train")]
+pub use trainer::HERE;
+pub use trainer::Trainer;
 
 #[cfg(feature = "train")]
 use crate::paths::{same_file, size_on_disk};
@@ -75,20 +78,6 @@ enum Command {
     Manual(manual::ManualArgs),
 }
 
-/// What does the work of the commands that need libtorch.
-///
-/// To load libtorch takes a third of a second, which every call of a program that is linked to it
-/// pays. So `almt-data` itself is not: [`ELSEWHERE`] hands such commands to the executable
-/// `almt-data-train` beside it, which is the same program with [`HERE`] in its place.
-#[derive(Clone, Copy)]
-pub struct Trainer {
-    run: fn(train::TrainerCommand) -> Result<ExitCode, Failure>,
-}
-
-pub use train::ELSEWHERE;
-#[cfg(feature = "train")]
-pub use train::HERE;
-
 /// Reads the process's arguments, or ends the program with what is wrong with them.
 fn parse() -> Cli {
     let mut command = number::take_negative(Cli::command());
@@ -107,7 +96,7 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Labels(args) => labels::labels(args),
         Command::Split(args) => split::split(args),
         Command::Scan(args) => Ok(scan::scan(args)),
-        Command::Trainer(command) => (trainer.run)(*command),
+        Command::Trainer(command) => trainer.run(*command),
         Command::Report(args) => report::report(args),
         Command::Export(args) => export::export(args),
         Command::Synth(args) => synth::synth(args),

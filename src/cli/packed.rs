@@ -25,7 +25,10 @@ impl PackedArgs {
     /// How a pickle is opened, within these limits.
     pub fn opening(self, limits: &LimitsArgs) -> OpenOptions {
         OpenOptions {
-            container: container::Options { entry: self.entry, unpacked_bytes: self.max_unpacked },
+            container: container::UnpackOptions {
+                entry: self.entry,
+                unpacked_bytes: self.max_unpacked,
+            },
             limits: Limits::from(limits),
         }
     }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::publish::Draft;
-use crate::report::Report;
+use crate::report::RunReport;
 
 /// Write one HTML page about runs: metrics, curves, confusion matrices, errors
 ///
@@ -39,7 +39,7 @@ pub fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
         args.runs.iter().map(|run| super::runs::folder(run)).collect::<Result<_, _>>()?;
     let draft =
         Draft::new(output, args.overwrite).map_err(|error| super::cannot_write(output, error))?;
-    let report = Report::read(&runs, args.store.as_deref())?;
+    let report = RunReport::read(&runs, args.store.as_deref())?;
     fs::write(draft.path(), report.html())
         .and_then(|()| draft.publish())
         .map_err(|error| super::cannot_write(output, error))?;

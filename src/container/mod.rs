@@ -33,16 +33,16 @@ const NESTING: usize = 4;
 
 /// What the caller wants of a file.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct UnpackOptions {
     /// The entry to take of an archive; without it, the only pickle.
     pub entry: Option<String>,
     /// The most bytes that are unpacked; see [`UNPACKED_BYTES`].
     pub unpacked_bytes: u64,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options { entry: None, unpacked_bytes: UNPACKED_BYTES }
+impl Default for UnpackOptions {
+    fn default() -> UnpackOptions {
+        UnpackOptions { entry: None, unpacked_bytes: UNPACKED_BYTES }
     }
 }
 
@@ -112,7 +112,7 @@ impl Outer {
 /// none at all.
 pub fn open(
     path: &Path,
-    options: &Options,
+    options: &UnpackOptions,
     progress: &dyn Progress,
 ) -> Result<Opened, ContainerError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -124,7 +124,11 @@ pub fn open(
 ///
 /// # Errors
 /// As [`open`].
-pub fn from_bytes(bytes: &[u8], name: &str, options: &Options) -> Result<Opened, ContainerError> {
+pub fn from_bytes(
+    bytes: &[u8],
+    name: &str,
+    options: &UnpackOptions,
+) -> Result<Opened, ContainerError> {
     let map = || Ok(Bytes::Memory(bytes.to_vec()));
     let source = Source { name: name.into(), given: name.into(), map: &map };
     open_source(source, options, &())
@@ -140,7 +144,7 @@ struct Source<'a> {
 
 fn open_source(
     source: Source<'_>,
-    options: &Options,
+    options: &UnpackOptions,
     progress: &dyn Progress,
 ) -> Result<Opened, ContainerError> {
     let Source { name, given, map } = source;

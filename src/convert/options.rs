@@ -16,7 +16,7 @@ pub struct ConvertOptions {
     /// Which dataset it is; `None` where shapes, labels or the name of the file tell it.
     pub dataset: Option<Dataset>,
     /// What the files do not say themselves: layout, split, encoding of texts, lengths to cut to.
-    pub source: ingest::Options,
+    pub source: ingest::IngestOptions,
     /// What to take of a packed file, and what a pickle may ask for.
     pub opening: OpenOptions,
     /// Whether segments without a label, of splits that have labels, are left out.
@@ -41,7 +41,7 @@ impl Default for ConvertOptions {
     fn default() -> ConvertOptions {
         ConvertOptions {
             dataset: None,
-            source: ingest::Options::default(),
+            source: ingest::IngestOptions::default(),
             opening: OpenOptions::default(),
             drop_unlabelled: false,
             on_nonfinite: NonFinite::Loaders,

@@ -8,7 +8,7 @@ use super::detect::{Detection, detect};
 use super::evidence::PaddingEvidence;
 use super::log::{Log, Mapped};
 use super::splits::parts;
-use super::{IngestError, Options, SourceFile, read_as};
+use super::{IngestError, IngestOptions, SourceFile, read_as};
 
 /// What was tried, what was read, and what came of it.
 pub struct Explanation {
@@ -23,7 +23,7 @@ pub struct Explanation {
 }
 
 /// Reads a source like [`read`](super::read), and keeps all that was seen on the way.
-pub fn explain(files: &[SourceFile<'_>], options: &Options) -> Explanation {
+pub fn explain(files: &[SourceFile<'_>], options: &IngestOptions) -> Explanation {
     let (files, parts) = match parts(files) {
         Ok(files) => (files, Ok(())),
         Err(error) => (files.to_vec(), Err(error)),

@@ -2,7 +2,7 @@
 //!
 //! Layouts of samples pad each file to its own longest sample, so that `train`, `dev` and `test`
 //! come with different numbers of steps; a model has one. Shorter splits are padded with zeros at
-//! the back, and with [`Options::max_len`](super::Options::max_len) longer samples are cut. Both
+//! the back, and with [`IngestOptions::max_len`](super::IngestOptions::max_len) longer samples are cut. Both
 //! happen after the padding was moved to the back, so that a cut takes the last frames.
 
 use std::collections::{BTreeMap, BTreeSet};

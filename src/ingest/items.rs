@@ -17,7 +17,7 @@ use super::log::Log;
 use super::splits::{Split, splits};
 use super::table::{is_texts, kind_of, numeric_array, per_sample};
 use super::tuples::{Item, read_split};
-use super::{IngestError, Options, Place, SourceFile, ids};
+use super::{IngestError, IngestOptions, Place, SourceFile, ids};
 
 /// What the features of a sample are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ fn is_frames(pickle: &Pickle, id: NodeId) -> bool {
 pub(super) fn read(
     files: &[SourceFile<'_>],
     form: SampleForm,
-    options: &Options,
+    options: &IngestOptions,
     log: &mut Log,
 ) -> Result<Corpus, IngestError> {
     let layout = match form {

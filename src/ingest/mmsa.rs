@@ -15,7 +15,7 @@ use super::dtype::SourceDtype;
 use super::log::Log;
 use super::splits::{note_left_out, splits};
 use super::table::kind_of;
-use super::{IngestError, Options, Place, SourceFile, features, padding, sentiment, tokens};
+use super::{IngestError, IngestOptions, Place, SourceFile, features, padding, sentiment, tokens};
 
 /// Keys that become something in the corpus, besides those of `LABEL_KEYS`.
 const KNOWN_KEYS: [&str; 12] = [
@@ -46,7 +46,7 @@ const LABEL_KEYS: [(Modality, &str); 3] = [
 /// As [`super::read`].
 pub(super) fn read(
     files: &[SourceFile<'_>],
-    options: &Options,
+    options: &IngestOptions,
     log: &mut Log,
 ) -> Result<Corpus, IngestError> {
     let mut ragged = BTreeSet::new();

@@ -52,7 +52,7 @@ pub use explain::{Explanation, explain};
 pub use log::Mapped;
 pub use refuse::RefusedLayout;
 use source::samples;
-pub use source::{Options, SourceFile};
+pub use source::{IngestOptions, SourceFile};
 pub use splits::split_of;
 pub use texts::{TextErrors, TextPolicy};
 
@@ -62,7 +62,7 @@ pub use texts::{TextErrors, TextPolicy};
 /// # Errors
 /// If the layout is unknown or of a kind that cannot be converted, a column lacks samples, a shape
 /// or type is not the layout's, or a number is not what its column holds.
-pub fn read(files: &[SourceFile<'_>], options: &Options) -> Result<Corpus, IngestError> {
+pub fn read(files: &[SourceFile<'_>], options: &IngestOptions) -> Result<Corpus, IngestError> {
     let files = splits::parts(files)?;
     let layout = detect::detect(&files, options.layout).layout()?;
     read_as(layout, &files, options, &mut log::Log::default())
@@ -71,7 +71,7 @@ pub fn read(files: &[SourceFile<'_>], options: &Options) -> Result<Corpus, Inges
 fn read_as(
     layout: Layout,
     files: &[SourceFile<'_>],
-    options: &Options,
+    options: &IngestOptions,
     log: &mut log::Log,
 ) -> Result<Corpus, IngestError> {
     log.texts = texts::Texts::new(options.texts);

@@ -13,7 +13,7 @@ use super::ids::{self, RawId};
 use super::log::Log;
 use super::splits::{Split, note_left_out, splits};
 use super::table::kind_of;
-use super::{IngestError, Options, Place, SourceFile, features, padding, sentiment};
+use super::{IngestError, IngestOptions, Place, SourceFile, features, padding, sentiment};
 
 const KNOWN_KEYS: [&str; 5] = ["vision", "audio", "text", "labels", "id"];
 
@@ -23,7 +23,7 @@ const KNOWN_KEYS: [&str; 5] = ["vision", "audio", "text", "labels", "id"];
 /// As [`super::read`].
 pub(super) fn read(
     files: &[SourceFile<'_>],
-    options: &Options,
+    options: &IngestOptions,
     log: &mut Log,
 ) -> Result<Corpus, IngestError> {
     let mut ragged = BTreeSet::new();

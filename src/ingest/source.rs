@@ -26,7 +26,7 @@ impl<'p> SourceFile<'p> {
 
 /// What the files do not say themselves.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct IngestOptions {
     /// The split that a single file of one split holds, whatever its name.
     pub split: Option<SplitName>,
     /// The layout to read the files as, without trying others.

@@ -9,7 +9,7 @@ use super::error::unexpected;
 use super::log::Log;
 use super::shown::{found_in, key_text};
 use super::table::kind_of;
-use super::{IngestError, Options, Place, SourceFile};
+use super::{IngestError, IngestOptions, Place, SourceFile};
 
 /// One split of a source.
 pub(super) struct Split<'p> {
@@ -90,7 +90,7 @@ pub(super) fn is_nothing(pickle: &Pickle, split: NodeId) -> bool {
 /// name says another than the file.
 pub(super) fn splits<'p>(
     files: &[SourceFile<'p>],
-    options: &Options,
+    options: &IngestOptions,
     log: &mut Log,
 ) -> Result<Vec<Split<'p>>, IngestError> {
     let mut splits = BTreeMap::new();
@@ -129,7 +129,7 @@ pub(super) fn splits<'p>(
 }
 
 /// Compares the splits that a file holds with what else says which they are.
-fn check_names(file: &SourceFile<'_>, options: &Options) -> Result<(), IngestError> {
+fn check_names(file: &SourceFile<'_>, options: &IngestOptions) -> Result<(), IngestError> {
     let held: Vec<(SplitName, String, NodeId)> = split_entries(file).collect();
     if let Some(told) = options.split
         && !matches!(&*held, [(name, ..)] if *name == told)

@@ -15,7 +15,7 @@ use super::registry::Inputs;
 /// Sizes that do not depend on the input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct LmfSpec {
     /// Width of the LSTM over text, and twice that of what is fused of it.
     pub text_hidden: i64,
     /// Width of audio.
@@ -30,12 +30,12 @@ pub struct Config {
     pub vision_dropout: f64,
 }
 
-impl Configuration for Config {
+impl Configuration for LmfSpec {
     const SOURCE: &str = "Liu et al., ACL 2018; code thuiar/MMSA";
     const NEEDS: Needs = Needs::ALL;
 
     fn sizes(&self) -> Vec<i64> {
-        let Config { text_hidden, audio_hidden, vision_hidden, rank, .. } = *self;
+        let LmfSpec { text_hidden, audio_hidden, vision_hidden, rank, .. } = *self;
         vec![text_hidden / 2, audio_hidden, vision_hidden, rank]
     }
 

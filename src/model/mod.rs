@@ -1,8 +1,9 @@
 //! Models and their text encoder, and nothing of where their inputs come from: this module knows no
 //! store and no files. The feature `train` adds the tensors and libtorch.
 //!
-//! To add a model, write `src/model/NAME.rs`: a `Config` (the table `[model]` of its presets) that
-//! implements [`configuration::Configuration`], and the network, which implements [`contract::Model`].
+//! To add a model, write `src/model/NAME.rs`: a type such as `TfnSpec` (the table `[model]` of its
+//! presets) that implements [`configuration::Configuration`], and the network, which implements
+//! [`contract::Model`].
 //! Add `mod NAME;` below and a line to [`registry`], and presets `schemas/presets/NAME/mosi.toml`,
 //! `mosei.toml` and `sims.toml`. `tests/models.rs` goes over the registry. Layers that several models
 //! share are in `layers/`; `tfn.rs` is an example to read.

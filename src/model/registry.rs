@@ -14,12 +14,12 @@ use super::layers::Init;
 use crate::corpus::Dataset;
 
 macro_rules! models {
-    ($($name:literal => $Kind:ident($module:ident), $held:ident);* $(;)?) => {
+    ($($name:literal => $Kind:ident($module:ident::$Spec:ident), $held:ident);* $(;)?) => {
         // Without libtorch there are no models, and what a run says of one is read as it is.
         $(
             #[cfg(not(feature = "train"))]
             mod $module {
-                pub type Config = toml::Table;
+                pub type $Spec = toml::Table;
             }
         )*
         #[cfg(feature = "train")]
@@ -33,7 +33,7 @@ macro_rules! models {
                 // Each configuration has its own documentation.
                 #[allow(missing_docs)]
                 #[serde(rename = $name)]
-                $Kind($module::Config),
+                $Kind($module::$Spec),
             )*
         }
 
@@ -120,7 +120,7 @@ macro_rules! models {
 }
 
 models! {
-    "almt" => Almt(almt), verified;
-    "tfn" => Tfn(tfn), verified;
-    "lmf" => Lmf(lmf), verified;
+    "almt" => Almt(almt::AlmtSpec), verified;
+    "tfn" => Tfn(tfn::TfnSpec), verified;
+    "lmf" => Lmf(lmf::LmfSpec), verified;
 }

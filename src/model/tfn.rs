@@ -15,7 +15,7 @@ use super::registry::Inputs;
 /// Sizes that do not depend on the input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct TfnSpec {
     /// Width of the LSTM over text.
     pub text_hidden: i64,
     /// Width of what the other modalities get of text.
@@ -34,12 +34,12 @@ pub struct Config {
     pub post_fusion_dropout: f64,
 }
 
-impl Configuration for Config {
+impl Configuration for TfnSpec {
     const SOURCE: &str = "Zadeh et al., EMNLP 2017; code thuiar/MMSA";
     const NEEDS: Needs = Needs::ALL;
 
     fn sizes(&self) -> Vec<i64> {
-        let Config { text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim, .. } =
+        let TfnSpec { text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim, .. } =
             self;
         let widths = [text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim];
         widths.into_iter().copied().chain([self.fused()]).collect()
@@ -74,7 +74,7 @@ impl Configuration for Config {
     }
 }
 
-impl Config {
+impl TfnSpec {
     /// Values of the fusion tensor; sizes from a file may be beyond any product.
     fn fused(&self) -> i64 {
         let widths = [self.text_out, self.audio_hidden, self.vision_hidden];

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use super::html::{count, decimals};
-use super::{Report, heat, tables};
+use super::{RunReport, heat, tables};
 use crate::corpus::Modality;
 use crate::mean::mean_std;
 use crate::run::attention::{AttentionMap, AttentionRecord};
 
 /// The section of attention maps; empty where no run has any.
-pub(super) fn section(report: &Report) -> String {
+pub(super) fn section(report: &RunReport) -> String {
     let recorded: Vec<&AttentionRecord> =
         report.complete().filter_map(|(run, _)| run.attention.as_ref()).collect();
     let maps: Vec<Mean> = [Modality::Audio, Modality::Vision]

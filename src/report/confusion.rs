@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::html::{Text, count, minus};
-use super::{Report, tables};
+use super::{RunReport, tables};
 use crate::corpus::label::{BinScheme, Bins, EXCLUDED};
 use crate::run::predictions::Prediction;
 
 /// The section of matrices.
-pub(super) fn section(report: &Report) -> String {
+pub(super) fn section(report: &RunReport) -> String {
     let mut html = String::from("<section id=\"confusion\">\n<h2>Confusion matrices</h2>\n");
     // Writing to a string does not fail.
     let _ = write_section(&mut html, report);
@@ -16,7 +16,7 @@ pub(super) fn section(report: &Report) -> String {
     html
 }
 
-fn write_section(html: &mut String, report: &Report) -> std::fmt::Result {
+fn write_section(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let predictions = report.predictions();
     let (Some(dataset), false) = (report.dataset(), predictions.iter().all(Vec::is_empty)) else {
         return writeln!(html, "<p>No run is complete yet.</p>");

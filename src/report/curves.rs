@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Report;
+use super::RunReport;
 use super::chart::{Axis, Chart};
 use super::html::{Text, count};
 use crate::mean::mean_std;
@@ -72,7 +72,7 @@ fn test(epoch: &EpochRecord, metric: &str) -> f64 {
 }
 
 /// The section of curves.
-pub(super) fn section(report: &Report) -> String {
+pub(super) fn section(report: &RunReport) -> String {
     let mut html = String::from("<section id=\"curves\">\n<h2>Curves over epochs</h2>\n");
     // Writing to a string does not fail.
     let _ = write_section(&mut html, report);
@@ -80,7 +80,7 @@ pub(super) fn section(report: &Report) -> String {
     html
 }
 
-fn write_section(html: &mut String, report: &Report) -> std::fmt::Result {
+fn write_section(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let runs: Vec<&Run> = report.runs().iter().filter(|run| !run.epochs.is_empty()).collect();
     if runs.is_empty() {
         return writeln!(html, "<p>No run has an epoch yet.</p>");

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::chart::{Axis, Chart, nice_step};
 use super::curves::write_legend;
 use super::html::{Text, count, decimals, signed};
-use super::{Report, Texts, tables};
+use super::{RunReport, Texts, tables};
 use crate::corpus::Dataset;
 use crate::corpus::label::{BinScheme, Bins};
 use crate::corpus::spec::DatasetSpec;
@@ -21,7 +21,7 @@ const N_WORST: usize = 10;
 const N_BARS: usize = 32;
 
 /// The section of charts.
-pub(super) fn section(report: &Report) -> String {
+pub(super) fn section(report: &RunReport) -> String {
     let mut html = String::from("<section id=\"errors\">\n<h2>Predictions and labels</h2>\n");
     // Writing to a string does not fail.
     let _ = write_section(&mut html, report);
@@ -29,7 +29,7 @@ pub(super) fn section(report: &Report) -> String {
     html
 }
 
-fn write_section(html: &mut String, report: &Report) -> std::fmt::Result {
+fn write_section(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let predictions = report.predictions();
     let rows: Vec<&Prediction> = predictions
         .iter()
@@ -236,7 +236,7 @@ impl Segment<'_> {
 }
 
 /// The section of the worst predictions.
-pub(super) fn worst(report: &Report) -> String {
+pub(super) fn worst(report: &RunReport) -> String {
     let mut html = String::from("<section id=\"worst\">\n<h2>The worst predictions</h2>\n");
     // Writing to a string does not fail.
     let _ = write_worst(&mut html, report);
@@ -244,7 +244,7 @@ pub(super) fn worst(report: &Report) -> String {
     html
 }
 
-fn write_worst(html: &mut String, report: &Report) -> std::fmt::Result {
+fn write_worst(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let predictions = report.predictions();
     let mut segments: BTreeMap<&str, Segment> = BTreeMap::new();
     for row in predictions.iter().flatten() {

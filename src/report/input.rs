@@ -61,7 +61,7 @@ impl Advise for ReportError {
 
 /// Runs of one dataset, and what their segments say.
 #[derive(Debug)]
-pub struct Report {
+pub struct RunReport {
     pub(super) runs: Vec<Run>,
     pub(super) texts: Texts,
 }
@@ -75,7 +75,7 @@ pub(super) enum Texts {
     Absent(&'static str),
 }
 
-impl Report {
+impl RunReport {
     /// The model of all runs; empty where they are of several.
     pub fn model(&self) -> &'static str {
         let mut models = self.runs.iter().map(|run| run.config.model());
@@ -90,7 +90,7 @@ impl Report {
     /// # Errors
     /// A folder is no run, stands twice, or is of another dataset than the first; `store` cannot be
     /// read, or no run was trained on it.
-    pub fn read(folders: &[PathBuf], store: Option<&Path>) -> Result<Report, ReportError> {
+    pub fn read(folders: &[PathBuf], store: Option<&Path>) -> Result<RunReport, ReportError> {
         let folders: Vec<PathBuf> = folders.iter().flat_map(|folder| within(folder)).collect();
         let mut runs: Vec<Run> = Vec::new();
         let mut seen = BTreeSet::new();
@@ -110,7 +110,7 @@ impl Report {
         }
         name_apart(&mut runs, &folders);
         let texts = texts(&runs, store)?;
-        Ok(Report { runs, texts })
+        Ok(RunReport { runs, texts })
     }
 
     /// The runs, in order.

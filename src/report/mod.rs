@@ -28,9 +28,9 @@ pub(crate) mod space;
 mod tables;
 
 use input::Texts;
-pub use input::{Report, ReportError};
+pub use input::{ReportError, RunReport};
 
-impl Report {
+impl RunReport {
     /// The page.
     pub fn html(&self) -> String {
         page::page(self)
@@ -82,7 +82,7 @@ mod tests {
     fn no_text_of_a_run_or_a_store_is_markup() {
         let folder = tempfile::tempdir().unwrap();
         write_run(folder.path());
-        let mut report = Report::read(&[folder.path().into()], None).unwrap();
+        let mut report = RunReport::read(&[folder.path().into()], None).unwrap();
         let said = format!("said {MARKUP}");
         report.texts = Texts::Known([(MARKUP.to_owned(), said)].into());
         let page = report.html();

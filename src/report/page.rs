@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::html::{Text, count, decimals};
-use super::{Report, attention, chart, confusion, curves, errors, tables};
+use super::{RunReport, attention, chart, confusion, curves, errors, tables};
 use crate::corpus::SplitName;
 use crate::corpus::degenerate::Degenerate;
 use crate::mean::mean_std;
@@ -19,7 +19,7 @@ const STYLE: &str = include_str!("style.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// Writes the page.
-pub(super) fn page(report: &Report) -> String {
+pub(super) fn page(report: &RunReport) -> String {
     let title = title(report);
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -46,7 +46,7 @@ pub(super) fn page(report: &Report) -> String {
     page
 }
 
-fn title(report: &Report) -> String {
+fn title(report: &RunReport) -> String {
     let dataset = report.dataset().map_or("", |dataset| dataset.title());
     let runs = count(report.runs().len(), "run", "runs");
     let models: BTreeSet<String> =
@@ -55,7 +55,7 @@ fn title(report: &Report) -> String {
     format!("{} on {dataset}: {runs}", models.join(", "))
 }
 
-fn header(report: &Report, title: &str) -> String {
+fn header(report: &RunReport, title: &str) -> String {
     let mut html = format!("<header>\n<h1>{title}</h1>\n");
     // Writing to a string does not fail.
     let _ = notices(&mut html, report);
@@ -66,7 +66,7 @@ fn header(report: &Report, title: &str) -> String {
 }
 
 /// What a reader must know before any figure.
-fn notices(html: &mut String, report: &Report) -> std::fmt::Result {
+fn notices(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let runs = report.runs();
     let unfinished: Vec<String> = runs
         .iter()
@@ -125,7 +125,7 @@ fn notices(html: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// The figures that are looked for first.
-fn tiles(html: &mut String, report: &Report) -> std::fmt::Result {
+fn tiles(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let Some(dataset) = report.dataset() else { return Ok(()) };
     let scheme = dataset.bin_scheme();
     let metrics =
@@ -156,7 +156,7 @@ fn tiles(html: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// What all runs have in common, or what each of them has.
-fn facts(html: &mut String, report: &Report) -> std::fmt::Result {
+fn facts(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let runs = report.runs();
     let distinct = |values: &mut dyn Iterator<Item = String>| {
         let mut found: Vec<String> = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::Report;
+use super::RunReport;
 use super::html::{Text, count, decimals, signed};
 use crate::corpus::SplitName;
 use crate::mean::mean_std;
@@ -40,13 +40,13 @@ fn of_split(result: &RunResult, split: SplitName) -> Option<&Metrics> {
 }
 
 /// Metrics of the complete runs at their selected epochs, on the split that the page judges.
-pub(super) fn selected(report: &Report) -> impl Iterator<Item = &Metrics> {
+pub(super) fn selected(report: &RunReport) -> impl Iterator<Item = &Metrics> {
     let split = report.split();
     report.complete().filter_map(move |(_, result)| of_split(result, split))
 }
 
 /// The section of metrics.
-pub(super) fn results(report: &Report) -> String {
+pub(super) fn results(report: &RunReport) -> String {
     let mut html = String::from("<section id=\"metrics\">\n");
     // Writing to a string does not fail.
     let _ = write_results(&mut html, report);
@@ -54,7 +54,7 @@ pub(super) fn results(report: &Report) -> String {
     html
 }
 
-fn write_results(html: &mut String, report: &Report) -> std::fmt::Result {
+fn write_results(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let split = report.split();
     writeln!(html, "<h2>Metrics on the {} split</h2>", split_words(split))?;
     if report.complete().next().is_none() {
@@ -79,7 +79,7 @@ struct Row<'a> {
     class: &'a str,
 }
 
-fn selected_table(html: &mut String, report: &Report, split: SplitName) -> std::fmt::Result {
+fn selected_table(html: &mut String, report: &RunReport, split: SplitName) -> std::fmt::Result {
     let of_runs: Vec<(&Run, &RunResult, &Metrics)> = report
         .complete()
         .filter_map(|(run, result)| Some((run, result, of_split(result, split)?)))
@@ -101,7 +101,7 @@ fn selected_table(html: &mut String, report: &Report, split: SplitName) -> std::
     table(html, "Run", &metrics, &rows)
 }
 
-fn released_table(html: &mut String, report: &Report) -> std::fmt::Result {
+fn released_table(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let of_runs: Vec<(&Run, &RunResult)> = report
         .complete()
         .filter(|(_, result)| !result.best_on_test_per_metric.is_empty())
@@ -232,7 +232,7 @@ fn table(html: &mut String, first: &str, metrics: &[&str], rows: &[Row]) -> std:
 }
 
 /// The section of the runs: what each of them is, and all that it was made from.
-pub(super) fn runs(report: &Report) -> String {
+pub(super) fn runs(report: &RunReport) -> String {
     let mut html = String::from("<section id=\"runs\">\n<h2>Runs</h2>\n");
     // Writing to a string does not fail.
     let _ = write_runs(&mut html, report);
@@ -240,7 +240,7 @@ pub(super) fn runs(report: &Report) -> String {
     html
 }
 
-fn write_runs(html: &mut String, report: &Report) -> std::fmt::Result {
+fn write_runs(html: &mut String, report: &RunReport) -> std::fmt::Result {
     writeln!(
         html,
         "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th>Run</th><th>Seed</th>\

@@ -3,9 +3,11 @@
 //! what was trained, and makes tables and pictures of the results.
 //!
 //! `attention`, `noise`, `representation` and `convergence` are Figures 4 to 7, with `distance` and
-//! `tsne` as their tools; `table` is all that trains several models, `size` Table 8.
+//! `tsne` as their tools; `table` is all that trains several models, `size` Table 8. `choice` says by name
+//! which of them are meant.
 
 mod attention;
+mod choice;
 mod convergence;
 mod distance;
 pub mod noise;
@@ -21,12 +23,13 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 pub use attention::{AttentionLine, AverageAttention};
+pub use choice::ExperimentChoice;
 pub use convergence::{Convergence, ConvergenceLine};
 pub use distance::{distances, mmd_squared, silhouette};
 pub use representation::{GapLine, MapPoint, Representations, draw_segments, representations_page};
 pub use robustness::RobustnessPoint;
 pub use size::ModelSize;
-pub use table::ExperimentTable;
+pub use table::{ExperimentTable, RowOutcome, TableRow};
 pub use tsne::tsne;
 
 use crate::corpus::{Dataset, Modality};
@@ -41,15 +44,57 @@ pub struct Experiment {
     pub name: String,
     /// What it is about.
     pub title: String,
+    /// What comes of its models.
+    #[serde(default)]
+    pub kind: ExperimentKind,
     /// The datasets that it is about; empty means all.
     #[serde(default)]
     pub datasets: Vec<Dataset>,
     /// What its models differ in, where that is a number: the axis of a picture.
     #[serde(default)]
     pub axis: Option<String>,
-    /// The models.
-    #[serde(rename = "row")]
+    /// The models; none where it trains nothing.
+    #[serde(rename = "row", default)]
     pub rows: Vec<Row>,
+}
+
+/// What comes of the models of an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExperimentKind {
+    /// A table of their metrics.
+    #[default]
+    Metrics,
+    /// Numbers of parameters, of the models of all experiments.
+    Sizes,
+    /// What language attends to, on average over the test split.
+    Attention,
+    /// How much of that is left when noise is added.
+    Noise,
+    /// What the model makes of segments on the way, and how far apart that is.
+    Representations,
+    /// The error over the epochs.
+    Convergence,
+    /// The error on inputs made worse.
+    Robustness,
+}
+
+impl ExperimentKind {
+    /// Whether it looks at the test split, beyond the metrics that a run has of it.
+    pub fn needs_test(self) -> bool {
+        match self {
+            ExperimentKind::Attention
+            | ExperimentKind::Noise
+            | ExperimentKind::Representations
+            | ExperimentKind::Robustness => true,
+            ExperimentKind::Metrics | ExperimentKind::Sizes | ExperimentKind::Convergence => false,
+        }
+    }
+
+    /// Whether it looks into the runs of one model.
+    fn is_about_one_model(self) -> bool {
+        !matches!(self, ExperimentKind::Metrics | ExperimentKind::Sizes)
+    }
 }
 
 /// One model of an experiment.
@@ -86,6 +131,11 @@ impl Experiment {
             toml::from_str::<File>(text).expect("the embedded table is tested").experiment
         });
         &ALL
+    }
+
+    /// Its model, where it looks into the runs of one; `None` of a table.
+    pub fn only_model(&self) -> Option<&Row> {
+        self.rows.first().filter(|_| self.kind.is_about_one_model())
     }
 
     /// Whether it is about a dataset.
@@ -136,8 +186,10 @@ mod tests {
 
     #[test]
     fn every_experiment_can_be_built_and_has_the_papers_metrics() {
-        assert_eq!(Experiment::all().len(), 15);
+        assert_eq!(Experiment::all().len(), 16);
         for experiment in Experiment::all() {
+            assert_eq!(experiment.rows.is_empty(), experiment.kind == ExperimentKind::Sizes);
+            assert!(experiment.only_model().is_none() || experiment.rows.len() == 1);
             for row in &experiment.rows {
                 for dataset in [Dataset::Mosi, Dataset::Mosei, Dataset::Sims] {
                     row.hyper_parameters(&Preset::of(dataset)).unwrap();

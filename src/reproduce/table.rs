@@ -20,8 +20,36 @@ pub struct ExperimentTable {
     pub axis: Option<String>,
     /// How the figures came about, a sentence or two.
     pub about: String,
-    /// Rows with their results, or with the reason why there are none.
-    pub rows: Vec<(String, Result<Vec<Spread>, String>)>,
+    /// The models.
+    pub rows: Vec<TableRow>,
+}
+
+/// One model of an experiment.
+#[derive(Debug, Clone)]
+pub struct TableRow {
+    /// As the paper calls it.
+    pub name: String,
+    /// What it came to.
+    pub outcome: RowOutcome,
+}
+
+/// What a model came to.
+#[derive(Debug, Clone)]
+pub enum RowOutcome {
+    /// Metrics over its runs; none without a test split.
+    Measured(Vec<Spread>),
+    /// There is no such model of these data, for this reason.
+    LeftOut(String),
+}
+
+impl RowOutcome {
+    /// Its metrics, which are none where there are none.
+    pub fn metrics(&self) -> &[Spread] {
+        match self {
+            RowOutcome::Measured(metrics) => metrics,
+            RowOutcome::LeftOut(_) => &[],
+        }
+    }
 }
 
 impl ExperimentTable {
@@ -29,11 +57,9 @@ impl ExperimentTable {
     /// fields of [`Spread`].
     pub fn for_programs(&self) -> export::Table {
         let (mut rows, mut all) = (Vec::new(), Vec::new());
-        for (row, spread) in &self.rows {
-            let spread = spread.iter().flatten();
-            let n_before = all.len();
-            all.extend(spread.cloned());
-            rows.resize(rows.len() + all.len() - n_before, Some(row.clone()));
+        for TableRow { name, outcome } in &self.rows {
+            all.extend_from_slice(outcome.metrics());
+            rows.resize(all.len(), Some(name.clone()));
         }
         let experiments = vec![Some(self.experiment.clone()); rows.len()];
         let mut table = export::Table::default()
@@ -53,11 +79,11 @@ impl ExperimentTable {
             let _ = writeln!(text, "![{}]({}.svg)\n", self.title, self.experiment);
         }
         match &*self.rows {
-            [(_, Ok(spread))] => {
+            [TableRow { outcome: RowOutcome::Measured(metrics), .. }] => {
                 text.push_str(
                     "| metric | mean ± std | min | max | paper |\n|---|---|---|---|---|\n",
                 );
-                for metric in spread {
+                for metric in metrics {
                     let Spread { metric: name, min, max, .. } = metric;
                     let (ours, paper) = (mean_and_std(metric), figure(metric.paper));
                     let _ = writeln!(text, "| {name} | {ours} | {min:.4} | {max:.4} | {paper} |");
@@ -68,11 +94,11 @@ impl ExperimentTable {
                 let [one, other] = metrics;
                 let _ = writeln!(text, "| model | {one} | paper | {other} | paper |");
                 text.push_str("|---|---|---|---|---|\n");
-                for (row, spread) in rows {
-                    let cells = match spread {
-                        Err(reason) => format!("{reason} | | | "),
-                        Ok(spread) => {
-                            let cell = |name: &str| match spread.iter().find(|m| m.metric == name) {
+                for TableRow { name: row, outcome } in rows {
+                    let cells = match outcome {
+                        RowOutcome::LeftOut(reason) => format!("{reason} | | | "),
+                        RowOutcome::Measured(of_row) => {
+                            let cell = |name: &str| match of_row.iter().find(|m| m.metric == name) {
                                 Some(metric) => {
                                     format!("{} | {}", mean_and_std(metric), figure(metric.paper))
                                 }
@@ -90,23 +116,21 @@ impl ExperimentTable {
 
     /// Whether its rows differ in a number, and any of them has a result.
     fn has_picture(&self) -> bool {
-        let has_result = |spread: &Vec<Spread>| !spread.is_empty();
-        let mut rows = self.rows.iter();
-        self.axis.is_some() && rows.any(|(_, spread)| spread.as_ref().is_ok_and(has_result))
+        self.axis.is_some() && self.rows.iter().any(|row| !row.outcome.metrics().is_empty())
     }
 
     /// The metrics of the paper's ablations against what the rows differ in, with the paper's own
     /// figures where it has any; `None` of a table that makes no picture.
     pub fn svg(&self, dataset: Dataset) -> Option<String> {
         let axis = self.axis.as_deref().filter(|_| self.has_picture())?;
-        let names: Vec<&str> = self.rows.iter().map(|(name, _)| &**name).collect();
+        let names: Vec<&str> = self.rows.iter().map(|row| &*row.name).collect();
         let panels = headline(dataset).map(|name| {
             let points: Vec<(f64, &Spread)> = self
                 .rows
                 .iter()
                 .enumerate()
-                .filter_map(|(idx, (_, spread))| {
-                    let spread = spread.as_ref().ok()?.iter().find(|each| each.metric == name)?;
+                .filter_map(|(idx, row)| {
+                    let spread = row.outcome.metrics().iter().find(|each| each.metric == name)?;
                     Some((idx as f64, spread))
                 })
                 .collect();
@@ -131,7 +155,7 @@ impl ExperimentTable {
             }
             (name.to_owned(), chart.finish(&format!("{name} by {axis}")))
         });
-        let n_runs = self.rows.iter().filter_map(|(_, spread)| spread.as_ref().ok()?.first());
+        let n_runs = self.rows.iter().filter_map(|row| row.outcome.metrics().first());
         let bars = match n_runs.map(|spread| spread.n_runs).max() {
             None | Some(0 | 1) => "One run per model.".to_owned(),
             Some(n) => {
@@ -139,8 +163,8 @@ impl ExperimentTable {
             }
         };
         let mut legend = vec![(Mark::Ring, "valid", "here".to_owned())];
-        let has_paper = |spread: &Vec<Spread>| spread.iter().any(|each| each.paper.is_some());
-        if self.rows.iter().any(|(_, spread)| spread.as_ref().is_ok_and(has_paper)) {
+        let mut metrics = self.rows.iter().flat_map(|row| row.outcome.metrics());
+        if metrics.any(|each| each.paper.is_some()) {
             legend.push((Mark::Ring, "control", "the paper, of its own features".into()));
         }
         let figure = Figure {

@@ -44,7 +44,7 @@ impl TryFrom<ModelConfigFile> for ModelConfig {
                     (Modality::Vision, vision),
                 ];
                 let inputs = all.into_iter().filter_map(|(modality, it)| Some((modality, it?)));
-                let spec = ModelSpec::Almt(almt::Config { sizes, variant });
+                let spec = ModelSpec::Almt(almt::AlmtSpec { sizes, variant });
                 Ok(ModelConfig { spec, inputs: Inputs(inputs.collect()), bert })
             }
             _ => Err("it says of no model, or of two, what it is"),

@@ -10,7 +10,7 @@ use super::memory::Work;
 use super::models::Models;
 use super::optimizer::Optimizer;
 use super::predict::predict_batch;
-use super::progress::Progress;
+use super::progress::TrainProgress;
 use super::replay::Replay;
 use super::within::within;
 use super::{FitError, TrainError};
@@ -81,7 +81,7 @@ impl Fit<'_> {
         epoch: usize,
         valid: &[f64],
         split: &TrainingSplit,
-        progress: &mut dyn Progress,
+        progress: &mut dyn TrainProgress,
     ) -> Result<Tensor, TrainError> {
         let (batch_size, trains_encoder) = (self.batch_size(), self.trains_encoder());
         let (n_models, n_samples) = (self.seeds.len(), split.n_samples());
@@ -427,7 +427,7 @@ mod tests {
 
     struct Silent;
 
-    impl Progress for Silent {
+    impl TrainProgress for Silent {
         fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
 
         fn epoch(&mut self, _: &EpochRecord) {}

@@ -5,7 +5,7 @@ use crate::run::record::EpochRecord;
 use crate::run::settings::TrainSettings;
 
 /// What is told while a run goes on. Losses are read from the device only when asked for.
-pub trait Progress {
+pub trait TrainProgress {
     /// A step of an epoch is done; `losses` gives mean squared error and mean absolute error over
     /// the samples of the epoch so far.
     fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64));
@@ -18,4 +18,13 @@ pub trait Progress {
 
     /// Steps are done piece by piece, since the device did not record them.
     fn piecewise(&mut self, cause: &TrainError);
+}
+
+/// Nobody is told.
+impl TrainProgress for () {
+    fn step(&mut self, _: usize, _: usize, _: &dyn Fn() -> (f64, f64)) {}
+
+    fn epoch(&mut self, _: &EpochRecord) {}
+
+    fn piecewise(&mut self, _: &TrainError) {}
 }

@@ -18,7 +18,7 @@ use super::network_error::NetworkError;
 use super::ongoing::Ongoing;
 use super::optimizer::Optimizer;
 use super::predict::check_shapes;
-use super::progress::Progress;
+use super::progress::TrainProgress;
 use super::replay::Replay;
 use super::state::Changing;
 use super::weights::Tensors;
@@ -60,7 +60,7 @@ pub fn train(
     device: Device,
     out: &Path,
     start: Start,
-    progress: &mut dyn Progress,
+    progress: &mut dyn TrainProgress,
 ) -> Result<RunResult, TrainError> {
     let runs = [(settings.clone(), out.to_owned())];
     let results = train_together(&runs, data, device, &out.join(STATE), start, progress)?;
@@ -83,7 +83,7 @@ pub fn train_together(
     device: Device,
     state_path: &Path,
     start: Start,
-    progress: &mut dyn Progress,
+    progress: &mut dyn TrainProgress,
 ) -> Result<Vec<RunResult>, TrainError> {
     let Some((settings, _)) = runs.first() else { return Ok(Vec::new()) };
     let bert = data.encoder.as_ref().map(|encoder| encoder.config().clone());

@@ -6,6 +6,7 @@ use crate::advice::{Advice, Advise, TrainerAdvice};
 use crate::corpus::column::ColumnId;
 use crate::corpus::plan::PlanError;
 use crate::corpus::{Dataset, Modality, SplitName};
+use crate::export::SaveError;
 use crate::model::Sequence;
 use crate::pretrained::{EncodeError, PretrainedError};
 use crate::run::RunError;
@@ -45,6 +46,9 @@ pub enum TrainerError {
     /// A setting that is none.
     #[error("{0}")]
     Setting(String),
+    /// A result cannot be written.
+    #[error(transparent)]
+    Save(#[from] SaveError),
 }
 
 /// In which respect a store does not suit a run.
@@ -217,6 +221,28 @@ pub enum StoreProblem {
         /// Digest of this one.
         found: String,
     },
+    /// An experiment of the paper is about other datasets.
+    #[error("{title} is not about {}", dataset.title())]
+    OtherExperiment {
+        /// What it is about.
+        title: String,
+        /// The dataset of the store.
+        dataset: Dataset,
+    },
+    /// An experiment looks at the test split.
+    #[error("{title}: the store has no test split")]
+    NoTest {
+        /// What it is about.
+        title: String,
+    },
+    /// An experiment is about a model that there is none of on the store.
+    #[error("{model}: {reason}")]
+    NoModel {
+        /// As the paper calls it.
+        model: String,
+        /// Why there is none.
+        reason: String,
+    },
     /// Inputs cannot be made worse in this way.
     #[error("{problem}")]
     Corruption {
@@ -317,6 +343,7 @@ impl Advise for TrainerError {
             TrainerError::Plan(error) => error.advice(),
             TrainerError::Unfit { store, cause } => cause.advice_about(store),
             TrainerError::File { path, cause } => cause.advice_about(path),
+            TrainerError::Save(error) => error.advice(),
             TrainerError::Setting(_) => Vec::new(),
         }
     }
@@ -336,6 +363,9 @@ impl StoreProblem {
             | StoreProblem::Absent { .. }
             | StoreProblem::NoModality { .. }
             | StoreProblem::NoUnimodalLabels { .. }
+            | StoreProblem::OtherExperiment { .. }
+            | StoreProblem::NoTest { .. }
+            | StoreProblem::NoModel { .. }
             | StoreProblem::Corruption { .. } => return Vec::new(),
             StoreProblem::OtherThanModel { .. } => TrainerAdvice::FeaturesOfModel,
             StoreProblem::OtherThanSplit { .. } => TrainerAdvice::ConvertTogether,

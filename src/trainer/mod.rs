@@ -2,7 +2,8 @@
 //!
 //! [`train`] does what `almt-data train` does. What it takes apart is there, too: a [`Session`] is a run
 //! that is ready to begin, [`Session::train_seeds`] a sweep, [`evaluate`](evaluation::evaluate) and
-//! [`predict`](evaluation::predict) what a checkpoint makes of a store.
+//! [`predict`](evaluation::predict) what a checkpoint makes of a store, and [`reproduce`] does the paper's
+//! [`experiments`].
 //!
 //! `train::` below knows no store: what it trains on comes as arrays, which this module reads.
 
@@ -10,6 +11,7 @@ pub mod cache;
 pub mod encode;
 mod error;
 pub mod evaluation;
+pub mod experiments;
 mod extents;
 mod note;
 mod options;
@@ -25,6 +27,7 @@ mod tokens;
 use std::path::Path;
 
 pub use error::{FileProblem, StoreProblem, TrainerError};
+pub use experiments::{ReproduceOptions, ReproduceProgress, reproduce};
 pub use note::Note;
 pub use options::{EncoderOptions, FoldOptions, TrainOptions, ValidOptions};
 pub use ready::check_valid;
@@ -33,7 +36,7 @@ pub use tokens::TokenReader;
 
 use crate::run::record::RunResult;
 use crate::store::Store;
-use crate::train::progress::Progress;
+use crate::train::progress::TrainProgress;
 use crate::train::run::Start;
 
 /// Trains a model on a store in an empty folder `out`: settings, a line of metrics per epoch, the weights
@@ -48,7 +51,7 @@ pub fn train(
     device: tch::Device,
     options: &TrainOptions,
     out: &Path,
-    progress: &mut dyn Progress,
+    progress: &mut dyn TrainProgress,
     note: &mut dyn FnMut(Note),
 ) -> Result<RunResult, TrainerError> {
     Session::new(store, device, options, note)?.train(out, Start::New, progress)

@@ -59,6 +59,11 @@ pub enum Note {
         /// In which respect.
         problem: String,
     },
+    /// An experiment is left out, since it looks at a test split and the store has none.
+    NoTest {
+        /// What it is about.
+        title: String,
+    },
     /// The store is not valid, and is used all the same.
     Invalid {
         /// The store.
@@ -94,6 +99,7 @@ impl fmt::Display for Note {
             Note::TestUnlabelled => {
                 f.write_str("test has no regression labels: the run has no figures of it")
             }
+            Note::NoTest { title } => write!(f, "{title}: left out: the store has no test split"),
             Note::Unsuited { store, encoder, problem } => {
                 write!(f, "{}: {}: {problem}", store.display(), encoder.display())
             }

@@ -8,7 +8,7 @@ use crate::run::folder::{self, of_seed};
 use crate::run::record::RunResult;
 use crate::run::settings::TrainSettings;
 use crate::train::data::TrainingData;
-use crate::train::progress::Progress;
+use crate::train::progress::TrainProgress;
 use crate::train::run::{self, Apart, Start};
 
 /// What a folder of a sweep holds already.
@@ -60,7 +60,7 @@ pub fn train_or_keep(
     device: tch::Device,
     folder: &Path,
     start: Start,
-    progress: &mut dyn Progress,
+    progress: &mut dyn TrainProgress,
 ) -> Result<RunResult, TrainerError> {
     let start = match kept(folder, settings, start)? {
         Some(Kept::Complete(result)) => return Ok(*result),
@@ -107,7 +107,7 @@ impl Session {
         &self,
         folder: &Path,
         start: Start,
-        progress: &mut dyn Progress,
+        progress: &mut dyn TrainProgress,
     ) -> Result<RunResult, TrainerError> {
         Ok(run::train(&self.settings, &self.data, self.device, folder, start, progress)?)
     }
@@ -132,7 +132,7 @@ impl Session {
         out: &Path,
         start: Start,
         together: Together,
-        progress: &mut dyn Progress,
+        progress: &mut dyn TrainProgress,
     ) -> Result<Vec<RunResult>, TrainerError> {
         let as_one = match together {
             Together::Always => true,
@@ -157,7 +157,7 @@ impl Session {
         seeds: &[u64],
         out: &Path,
         start: Start,
-        progress: &mut dyn Progress,
+        progress: &mut dyn TrainProgress,
     ) -> Result<Vec<RunResult>, TrainerError> {
         let of_seed = |seed: &u64| {
             let together_with = seeds.to_vec();
@@ -190,7 +190,7 @@ impl Session {
         &self,
         folder: &Path,
         scratch: &Path,
-        progress: &mut dyn Progress,
+        progress: &mut dyn TrainProgress,
     ) -> Result<RunResult, TrainerError> {
         match &*self.settings.together_with {
             [] => self.train(scratch, Start::New, progress),

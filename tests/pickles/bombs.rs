@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use almt_data::ingest::{self, IngestError, Options, SourceFile};
+use almt_data::ingest::{self, IngestError, IngestOptions, SourceFile};
 use almt_data::limit::Limit;
 use almt_data::pickle::{Limits, Pickle, PickleError, describe};
 
@@ -149,7 +149,7 @@ fn sharing_does_not_multiply() {
     let pickle = load(&doubling).unwrap();
     assert!(describe(&pickle, "bomb").to_string().len() < 1_000_000);
     assert!(matches!(
-        ingest::read(&[SourceFile::new(&pickle, "bomb")], &Options::default()),
+        ingest::read(&[SourceFile::new(&pickle, "bomb")], &IngestOptions::default()),
         Err(IngestError::UnknownLayout { .. })
     ));
 }

@@ -2,7 +2,7 @@
 //! the scan panic, and scan and reader agree on all of them.
 
 use almt_data::corpus::{Layout, SplitName};
-use almt_data::ingest::{self, Options, SourceFile};
+use almt_data::ingest::{self, IngestOptions, SourceFile};
 use almt_data::pickle::{Limits, Pickle, PickleError, Scan, describe};
 use rayon::prelude::*;
 
@@ -76,7 +76,7 @@ fn read_layouts(pickle: &Pickle) -> usize {
     let mut n_corpora = 0;
     for layout in [None].into_iter().chain(Layout::ALL.map(Some)) {
         let read = |split| {
-            let options = Options { split, layout, ..Options::default() };
+            let options = IngestOptions { split, layout, ..IngestOptions::default() };
             ingest::read(&[SourceFile::new(pickle, "mutant")], &options)
         };
         // A file of all splits must not be said to be of one, and a file of one has to be.

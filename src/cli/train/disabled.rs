@@ -1,8 +1,10 @@
 //! The trainer's commands in a build without libtorch: they say how to get one.
 
+use std::process::ExitCode;
+
 use clap::{Args, Subcommand};
 
-use crate::cli::{Failure, Trainer};
+use crate::cli::Failure;
 
 #[derive(Subcommand)]
 pub enum TrainerCommand {
@@ -37,23 +39,21 @@ pub struct Rest {
 }
 
 /// Says that this build has no trainer.
-pub const ELSEWHERE: Trainer = Trainer {
-    run: |command| {
-        let name = match command {
-            TrainerCommand::Encode(_) => "encode",
-            TrainerCommand::Train(_) => "train",
-            TrainerCommand::Resume(_) => "resume",
-            TrainerCommand::Repeat(_) => "repeat",
-            TrainerCommand::Eval(_) => "eval",
-            TrainerCommand::Predict(_) => "predict",
-            TrainerCommand::Compare(_) => "compare",
-            TrainerCommand::ExportWeights(_) => "export-weights",
-            TrainerCommand::Reproduce(_) => "reproduce",
-            TrainerCommand::Models(_) => "models",
-            TrainerCommand::Devices(_) => "devices",
-        };
-        let problem = format!("`{name}` is not in this build: it was made without libtorch");
-        Err(Failure::new(problem)
-            .hint("build it with the cargo feature `train`, which is on by default"))
-    },
-};
+pub fn elsewhere(command: TrainerCommand) -> Result<ExitCode, Failure> {
+    let name = match command {
+        TrainerCommand::Encode(_) => "encode",
+        TrainerCommand::Train(_) => "train",
+        TrainerCommand::Resume(_) => "resume",
+        TrainerCommand::Repeat(_) => "repeat",
+        TrainerCommand::Eval(_) => "eval",
+        TrainerCommand::Predict(_) => "predict",
+        TrainerCommand::Compare(_) => "compare",
+        TrainerCommand::ExportWeights(_) => "export-weights",
+        TrainerCommand::Reproduce(_) => "reproduce",
+        TrainerCommand::Models(_) => "models",
+        TrainerCommand::Devices(_) => "devices",
+    };
+    let problem = format!("`{name}` is not in this build: it was made without libtorch");
+    Err(Failure::new(problem)
+        .hint("build it with the cargo feature `train`, which is on by default"))
+}

@@ -1,4 +1,4 @@
-//! The commands that need libtorch, and which executable does them.
+//! The commands that need libtorch, here or in the executable that is linked to it.
 
 mod again;
 mod cache;
@@ -18,7 +18,7 @@ use std::process::{Command, ExitCode};
 use clap::Subcommand;
 
 use crate::chain::chain;
-use crate::cli::{Failure, Trainer};
+use crate::cli::Failure;
 use crate::train::memory::Work;
 use crate::train::within::within;
 
@@ -37,13 +37,8 @@ pub enum TrainerCommand {
     Devices(devices::DevicesArgs),
 }
 
-/// The trainer of the executable that is linked to libtorch.
-pub const HERE: Trainer = Trainer { run };
-
-/// The trainer of the executable that is not.
-pub const ELSEWHERE: Trainer = Trainer { run: |_| hand_over() };
-
-fn run(command: TrainerCommand) -> Result<ExitCode, Failure> {
+/// Does a command in the executable that is linked to libtorch.
+pub fn run(command: TrainerCommand) -> Result<ExitCode, Failure> {
     crate::train::prepare_process()?;
     // Batches say more of themselves, further in.
     within(Work::Model, || Ok(dispatch(command)))?
@@ -66,7 +61,7 @@ fn dispatch(command: TrainerCommand) -> Result<ExitCode, Failure> {
 }
 
 /// Goes on as the executable beside this one that is linked to libtorch; returns only on failure.
-fn hand_over() -> Result<ExitCode, Failure> {
+pub fn elsewhere(_: TrainerCommand) -> Result<ExitCode, Failure> {
     use std::os::unix::process::CommandExt;
     let this = std::env::current_exe().map_err(|error| Failure::new(chain(&error)))?;
     let trainer = this.with_file_name("almt-data-train");

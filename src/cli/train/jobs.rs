@@ -7,7 +7,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::chain;
 use crate::cli::Failure;
+use crate::trainer::experiments::RunLeft;
 
 /// One run, as a worker is told of it.
 #[derive(Serialize, Deserialize)]
@@ -32,9 +32,9 @@ pub struct Assignment {
 
 impl Assignment {
     /// A run that this process asks for.
-    pub fn new(model: &str, seed: u64) -> Assignment {
+    fn new(run: &RunLeft) -> Assignment {
         let command = std::env::args().collect();
-        Assignment { model: model.into(), seed, command, parent: std::process::id() }
+        Assignment { model: run.model.clone(), seed: run.seed, command, parent: std::process::id() }
     }
 
     /// The run that this process is there for. From now on it ends with the process that waits for
@@ -71,14 +71,14 @@ fn end_with(_: u32) -> io::Result<()> {
 }
 
 /// Threads of each of several runs, so that together they have the processors of this machine.
-pub fn n_threads(n_jobs: usize) -> i32 {
+pub fn n_threads(n_jobs: usize) -> u16 {
     let n_processors = thread::available_parallelism().map_or(1, usize::from);
-    (n_processors / n_jobs).max(1) as i32
+    u16::try_from((n_processors / n_jobs).max(1)).unwrap_or(u16::MAX)
 }
 
 /// Does runs, at most `n_jobs` at the same time. After one that fails no other begins, but those that
 /// are under way come to their end.
-pub fn run_all(runs: Vec<(PathBuf, Assignment)>, n_jobs: usize) -> Result<(), Failure> {
+pub fn run_all(runs: Vec<RunLeft>, n_jobs: usize) -> Result<(), Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::new(chain(&error)))?;
     let mut words = std::env::args_os().skip(1);
     // Directly after the name of the command, where nothing that follows can change its meaning.
@@ -96,16 +96,16 @@ pub fn run_all(runs: Vec<(PathBuf, Assignment)>, n_jobs: usize) -> Result<(), Fa
                         queue if queue.failed.is_some() => None,
                         mut queue => queue.left.next(),
                     };
-                    let Some((folder, assignment)) = next else { return };
-                    let outcome = work(Command::new(&program).args(&args), &assignment);
+                    let Some(run) = next else { return };
+                    let outcome = work(Command::new(&program).args(&args), &Assignment::new(&run));
                     let mut queue = locked();
                     match outcome {
                         Ok(()) => {
                             queue.n_done += 1;
-                            eprintln!("{} ({} of {n_runs})", folder.display(), queue.n_done);
+                            eprintln!("{} ({} of {n_runs})", run.folder.display(), queue.n_done);
                         }
                         Err(problem) => {
-                            queue.failed.get_or_insert_with(|| Failure::at(&folder, problem));
+                            queue.failed.get_or_insert_with(|| Failure::at(&run.folder, problem));
                         }
                     }
                 }
@@ -123,7 +123,7 @@ pub fn run_all(runs: Vec<(PathBuf, Assignment)>, n_jobs: usize) -> Result<(), Fa
 }
 
 struct Queue {
-    left: std::vec::IntoIter<(PathBuf, Assignment)>,
+    left: std::vec::IntoIter<RunLeft>,
     n_done: usize,
     failed: Option<Failure>,
 }

@@ -11,7 +11,7 @@ use crate::run::record::{EpochRecord, RunResult};
 use crate::run::seeds::Spread;
 use crate::run::settings::TrainSettings;
 use crate::train::TrainError;
-use crate::train::progress::Progress;
+use crate::train::progress::TrainProgress;
 use crate::trainer::Note;
 
 pub fn print_result(out: &Path, result: &RunResult) {
@@ -89,7 +89,7 @@ impl Drop for Bar {
     }
 }
 
-impl Progress for Bar {
+impl TrainProgress for Bar {
     fn begin(&mut self, settings: &TrainSettings, n_samples: usize) {
         let TrainSettings { device, n_threads, seed, form, .. } = settings;
         let form = form.map_or(String::new(), |form| format!(", {form} form"));

@@ -113,7 +113,7 @@ impl AlmtSizes {
 /// The table `[model]` of a preset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "serde_json::Map<String, serde_json::Value>")]
-pub struct Config {
+pub struct AlmtSpec {
     /// Sizes that do not depend on the input.
     #[serde(flatten)]
     pub sizes: AlmtSizes,
@@ -123,21 +123,21 @@ pub struct Config {
 }
 
 // Flattened tables do not refuse what they do not know.
-impl TryFrom<serde_json::Map<String, serde_json::Value>> for Config {
+impl TryFrom<serde_json::Map<String, serde_json::Value>> for AlmtSpec {
     type Error = serde_json::Error;
 
     fn try_from(
         mut table: serde_json::Map<String, serde_json::Value>,
-    ) -> Result<Config, Self::Error> {
+    ) -> Result<AlmtSpec, Self::Error> {
         let variant = match table.remove("variant") {
             Some(variant) => serde_json::from_value(variant)?,
             None => Variant::default(),
         };
-        Ok(Config { sizes: serde_json::from_value(table.into())?, variant })
+        Ok(AlmtSpec { sizes: serde_json::from_value(table.into())?, variant })
     }
 }
 
-impl Config {
+impl AlmtSpec {
     /// The whole configuration for some inputs; `None` without text, which guides everything else.
     pub fn with_inputs(&self, inputs: &BTreeMap<Modality, Sequence>) -> Option<AlmtConfig> {
         Some(AlmtConfig {

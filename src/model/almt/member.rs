@@ -1,6 +1,6 @@
 //! ALMT as one of the models of the registry.
 
-use super::{Almt, AlmtConfig, Config, Input};
+use super::{Almt, AlmtConfig, AlmtSpec, Input};
 use crate::corpus::Modality;
 use crate::model::Init;
 use crate::model::configuration::Configuration;
@@ -8,7 +8,7 @@ use crate::model::contract::{Batch, Can, Losses, Model, ModelError, Needs, Outpu
 use crate::model::form::Form;
 use crate::model::registry::Inputs;
 
-impl Configuration for Config {
+impl Configuration for AlmtSpec {
     const SOURCE: &str = "Zhang et al., EMNLP 2023; code Haoyu-ha/ALMT";
     const NEEDS: Needs = Needs::TEXT;
     const NESTED: &[(&str, &str)] = &[

@@ -21,7 +21,7 @@ mod reference;
 mod tests;
 mod variant;
 
-pub use config::{AlmtConfig, AlmtSizes, Config, Residual, Sequence};
+pub use config::{AlmtConfig, AlmtSizes, AlmtSpec, Residual, Sequence};
 #[cfg(feature = "train")]
 pub use reference::{Almt, Input};
 pub use variant::{EmbeddingKind, FusionKind, FusionQuery, HyperModalityKind, LOW_RANK, Variant};

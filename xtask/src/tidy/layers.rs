@@ -66,6 +66,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "model::almt",
             "model::form",
             "model::layers",
+            "name",
             "report::chart",
             "report::figure",
             "report::heat",
@@ -127,7 +128,23 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "words",
         ],
     ),
-    ("trainer", &["advice", "corpus", "model", "name", "pretrained", "run", "store", "train"]),
+    (
+        "trainer",
+        &[
+            "advice",
+            "corpus",
+            "export",
+            "model",
+            "name",
+            "paper",
+            "pretrained",
+            "publish",
+            "reproduce",
+            "run",
+            "store",
+            "train",
+        ],
+    ),
     ("validate", &["advice", "chain", "corpus", "progress", "store"]),
 ];
 

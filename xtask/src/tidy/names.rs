@@ -6,7 +6,7 @@ use super::Finding;
 use super::source::{Tree, Type};
 
 /// Names that several types still share. Sorted.
-pub const KNOWN: &[&str] = &["Config", "Options", "Progress", "Report"];
+pub const KNOWN: &[&str] = &[];
 
 /// One finding for each type whose name another file uses, and for each entry of `known` that is
 /// of one type only.

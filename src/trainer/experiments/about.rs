@@ -1,0 +1,40 @@
+//! How figures came about, in the words that stand on every page.
+
+use super::reproduction::Reproduction;
+
+/// What the published model's number of parameters is, beside Table 8.
+const PAPERS_SIZE: &str = "The paper has 2.50 million of ALMT on CMU-MOSI, which are 2,504,449 with \
+     the 50 steps of its aligned features; every further step of audio or vision adds 128.";
+
+impl Reproduction {
+    /// Of what runs are.
+    pub(super) fn about_runs(&self) -> String {
+        let n_runs = self.options.seeds.len();
+        format!(
+            "{}, store digest `{}`; {n_runs} {} of {} epochs per model",
+            self.dataset.title(),
+            self.samples.store().manifest().digest,
+            if n_runs == 1 { "run" } else { "runs" },
+            self.preset.training.epochs,
+        )
+    }
+
+    /// And of the test split.
+    pub(super) fn about_test(&self) -> String {
+        format!("{}; test split, epoch of the best validation MAE.", self.about_runs())
+    }
+
+    /// Of a table beside the paper's.
+    pub(super) fn about_metrics(&self) -> String {
+        let about = self.about_test();
+        format!("{about} Figures of the paper beside ours are of its own data and text encoder.")
+    }
+
+    /// Of numbers of parameters.
+    pub(super) fn about_sizes(&self) -> String {
+        format!(
+            "Parameters of each model and of its parts, for the inputs of {}. {PAPERS_SIZE}",
+            self.samples.store().path().display()
+        )
+    }
+}

@@ -1,0 +1,175 @@
+//! Which experiments a store can have, which runs these are, and why a model is left out.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::reproduction::Reproduction;
+use crate::corpus::{Modality, SplitName};
+use crate::model::registry::Inputs;
+use crate::reproduce::{Experiment, ExperimentChoice, Row};
+use crate::run::metrics::MAE;
+use crate::run::settings::{Precision, TrainSettings};
+use crate::train::device;
+use crate::train::run::Start;
+use crate::trainer::error::{StoreProblem, TrainerError};
+use crate::trainer::note::Note;
+use crate::trainer::samples::absolute;
+use crate::trainer::sweep::{Kept, kept};
+
+/// Why a store cannot have a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeftOutReason {
+    /// A modality that the model is to do without is absent anyway.
+    #[error("the store has no {0}")]
+    NoModality(Modality),
+    /// There is no such model of the modalities that the store has.
+    #[error("{0}")]
+    NoModel(String),
+}
+
+/// What becomes of a model of an experiment.
+pub(super) enum RowPlan {
+    /// It is trained.
+    Trained(Box<ModelRuns>),
+    /// It is left out.
+    LeftOut(LeftOutReason),
+}
+
+/// The runs of one model.
+pub(super) struct ModelRuns {
+    /// Their settings, but for the seed.
+    pub settings: TrainSettings,
+    /// Name of the folder around theirs, which tells models apart.
+    pub model: String,
+}
+
+impl ModelRuns {
+    /// The settings of one of them.
+    pub fn of_seed(&self, seed: u64) -> TrainSettings {
+        TrainSettings { seed, ..self.settings.clone() }
+    }
+}
+
+/// A run that is not complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunLeft {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its model, by the name of the folder around it.
+    pub model: String,
+    /// Its seed.
+    pub seed: u64,
+}
+
+impl Reproduction {
+    /// The experiments that are chosen, without those that the store cannot have: where one was asked for
+    /// by its name that is an error, else a note.
+    ///
+    /// # Errors
+    /// The experiment is about another dataset, or the store lacks a test split for it.
+    pub fn choose(
+        &self,
+        choice: ExperimentChoice,
+        note: &mut dyn FnMut(Note),
+    ) -> Result<Vec<&'static Experiment>, TrainerError> {
+        let store = self.samples.store();
+        let has_test = self.samples.has(SplitName::Test);
+        let mut chosen = choice.experiments(self.dataset);
+        let is_missed = |experiment: &Experiment| experiment.kind.needs_test() && !has_test;
+        if let ExperimentChoice::One(experiment) = choice {
+            let (title, dataset) = (experiment.title.clone(), self.dataset);
+            let problem = match experiment.is_about(dataset) {
+                false => StoreProblem::OtherExperiment { title, dataset },
+                true if is_missed(experiment) => StoreProblem::NoTest { title },
+                true => return Ok(chosen),
+            };
+            return Err(TrainerError::unfit(store.path(), problem));
+        }
+        chosen.retain(|experiment| {
+            let is_missed = is_missed(experiment);
+            if is_missed {
+                note(Note::NoTest { title: experiment.title.clone() });
+            }
+            !is_missed
+        });
+        Ok(chosen)
+    }
+
+    /// The runs of some experiments that are not complete, each once.
+    ///
+    /// # Errors
+    /// A folder holds a run of other settings, or cannot be read.
+    pub fn runs_left(&self, experiments: &[&Experiment]) -> Result<Vec<RunLeft>, TrainerError> {
+        let mut left = BTreeMap::new();
+        for row in experiments.iter().flat_map(|experiment| &experiment.rows) {
+            let RowPlan::Trained(runs) = self.plan(row)? else { continue };
+            for seed in self.options.seeds.iter().copied() {
+                if !self.is_complete(&runs, seed)? {
+                    let folder = self.run_folder(&runs.model, seed);
+                    left.insert(
+                        folder.clone(),
+                        RunLeft { folder, model: runs.model.clone(), seed },
+                    );
+                }
+            }
+        }
+        Ok(left.into_values().collect())
+    }
+
+    /// Whether a run is there and has come to its end.
+    pub(super) fn is_complete(&self, runs: &ModelRuns, seed: u64) -> Result<bool, TrainerError> {
+        let folder = self.run_folder(&runs.model, seed);
+        let found = kept(&folder, &runs.of_seed(seed), Start::New)?;
+        Ok(matches!(found, Some(Kept::Complete(_))))
+    }
+
+    /// What becomes of a model.
+    pub(super) fn plan(&self, row: &Row) -> Result<RowPlan, TrainerError> {
+        let absent = row.without.iter().find(|modality| !self.modalities.contains(modality));
+        if let Some(absent) = absent {
+            return Ok(RowPlan::LeftOut(LeftOutReason::NoModality(*absent)));
+        }
+        let hyper_parameters = row.hyper_parameters(&self.preset).map_err(TrainerError::Setting)?;
+        let is_seen = |modality: &Modality| !row.without.contains(modality);
+        let modalities: Vec<Modality> = self.modalities.iter().copied().filter(is_seen).collect();
+        if let Some(reason) = hyper_parameters.model.problem(&self.inputs(&modalities)) {
+            return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason)));
+        }
+        let store = self.samples.store();
+        let settings = TrainSettings {
+            dataset: self.dataset,
+            store: absolute(store.path()),
+            store_digest: store.manifest().digest.clone(),
+            modalities,
+            seed: 0,
+            select: MAE.id.into(),
+            patience: None,
+            device: device::name(self.device),
+            precision: Precision::default(),
+            form: None,
+            together_with: vec![],
+            n_threads: tch::get_num_threads(),
+            writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
+            libtorch: crate::train::libtorch_version(),
+            command: self.options.command.clone(),
+            split_manifest: None,
+            valid_from_train: self.draw,
+            text_encoder: None,
+            init_from: None,
+            hyper_parameters,
+        };
+        Ok(RowPlan::Trained(Box::new(ModelRuns { settings, model: self.model(row)? })))
+    }
+
+    /// The name of a model's folder.
+    pub(super) fn model(&self, row: &Row) -> Result<String, TrainerError> {
+        row.folder(&self.preset).map_err(TrainerError::Setting)
+    }
+
+    /// Extents of some of the store's modalities.
+    pub(super) fn inputs(&self, modalities: &[Modality]) -> Inputs {
+        let mut inputs = self.samples.sequences();
+        inputs.retain(|modality, _| modalities.contains(modality));
+        Inputs(inputs)
+    }
+}
