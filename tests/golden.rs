@@ -14,8 +14,8 @@ use almt_data::model::{
     Almt, AlmtConfig, AlmtSizes, Form, Init, Input, Residual, Sequence, Trace, Variant,
 };
 use almt_data::run::metrics::evaluate;
-use almt_data::run::recipe::{Group, Moments, Phase, Rule};
-use almt_data::run::schedule::{Moment, Schedule};
+use almt_data::run::recipe::{ClipOver, Group, Moments, Phase, Rule};
+use almt_data::run::schedule::{Moment, Schedule, Validation};
 use almt_data::train::device;
 use almt_data::train::optimizer::Optimizer;
 use serde_json::Value;
@@ -409,6 +409,8 @@ pub fn adamw(
     let groups = (0..n_groups).map(|idx| Group {
         name: idx.to_string(),
         prefixes: vec![],
+        suffixes: vec![],
+        except: vec![],
         lr: 0.0,
         weight_decay,
     });
@@ -416,6 +418,7 @@ pub fn adamw(
         name: "main".into(),
         optimizer: Rule::AdamW(Moments::default()),
         clip_norm: None,
+        clip_over: ClipOver::Phase,
         clip_value: None,
         schedule: Schedule::Constant {},
         groups: groups.collect(),
@@ -427,7 +430,7 @@ pub fn adamw(
 
 fn learning_rate(base: f64, epoch: usize, n_epochs: usize) -> f64 {
     let at = Moment { epoch, n_epochs, n_steps: 0, steps_per_epoch: 1 };
-    Schedule::WarmupCosine {}.learning_rate(base, at, &[])
+    Schedule::WarmupCosine {}.learning_rate(base, at, &Validation::default())
 }
 
 /// Counted without making any.

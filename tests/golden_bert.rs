@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use almt_data::corpus::Modality;
-use almt_data::model::contract::{Batch, Pass};
+use almt_data::model::contract::{At, Batch, Pass};
 use almt_data::model::registry::{Inputs, ModelSpec};
 use almt_data::model::{
     AlmtConfig, Bert, BertConfig, ENCODER, Form, Init, Sequence, Tokens, Trace,
@@ -185,7 +185,8 @@ fn batch_of(values: &BTreeMap<String, Tensor>) -> Batch {
 }
 
 fn forward(model: &Network, batch: &Batch, trace: &mut Trace) -> Tensor {
-    let mut pass = Pass { dropout: None, is_training: true, trace };
+    let at = At { phase: "main", epoch: 1, n_epochs: 1, step: 0, n_steps: 1 };
+    let mut pass = Pass { at: Some(at), dropout: None, trace };
     model.forward(batch, false, &mut pass).unwrap().pred
 }
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use almt_data::corpus::{Dataset, Modality};
-use almt_data::model::contract::{Batch, Model, Outputs, Pass};
+use almt_data::model::contract::{At, Batch, Model, Outputs, Pass};
 use almt_data::model::form::Placement;
 use almt_data::model::registry::{Inputs, ModelSpec};
 use almt_data::model::{Form, Sequence, Trace};
 use almt_data::run::preset::Preset;
-use almt_data::run::recipe::{self, Group, Moments, Phase, Rule};
+use almt_data::run::recipe::{self, ClipOver, Group, Moments, Phase, Rule};
 use almt_data::run::schedule::Schedule;
 use almt_data::train::optimizer::Optimizer;
 use serde_json::{Value, json};
@@ -106,8 +106,14 @@ fn batch(values: &BTreeMap<String, Tensor>, folder: &str, first: i64, n_samples:
 }
 
 fn forward(model: &dyn Model, batch: &Batch, is_training: bool) -> Outputs {
-    let pass = &mut Pass { dropout: None, is_training, trace: &mut Trace::default() };
+    let at = is_training.then(|| at("main"));
+    let pass = &mut Pass { at, dropout: None, trace: &mut Trace::default() };
     model.forward(batch, pass).unwrap()
+}
+
+/// The first step of a phase.
+fn at(phase: &str) -> At<'_> {
+    At { phase, epoch: 1, n_epochs: 1, step: 0, n_steps: 1 }
 }
 
 /// Gradients relative to the largest entry of their tensor, but at least to 1e-4 of the largest of
@@ -160,7 +166,7 @@ fn tiny_models_agree_in_every_output_loss_and_gradient() {
             max_abs(&(&outputs.pred - &values["output/pred"])),
             OUTPUT,
         );
-        let loss = network.loss("main", &outputs, &batch).total();
+        let loss = network.loss(at("main"), &outputs, &batch).total();
         worst.check("loss", "loss", max_abs(&(&loss - &values["loss/total"])), OUTPUT);
         loss.backward();
         let (mut found, mut expected) = (Vec::new(), Vec::new());
@@ -223,7 +229,7 @@ fn published_configurations_agree() {
             max_abs(&(&outputs.pred - &values["output/pred"])),
             OUTPUT,
         );
-        let loss = network.loss("main", &outputs, &batch).total();
+        let loss = network.loss(at("main"), &outputs, &batch).total();
         worst.check("loss", "loss", max_abs(&(&loss - &values["loss/total"])), OUTPUT);
         loss.backward();
         let mut n_compared = 0;
@@ -261,6 +267,8 @@ fn phase(recorded: &Value) -> (Phase, Vec<Vec<String>>) {
         groups.push(Group {
             name: idx.to_string(),
             prefixes: vec![],
+            suffixes: vec![],
+            except: vec![],
             lr: group["lr_at_end"].as_f64().unwrap(),
             weight_decay: group["weight_decay"].as_f64().unwrap(),
         });
@@ -271,6 +279,7 @@ fn phase(recorded: &Value) -> (Phase, Vec<Vec<String>>) {
             name: "main".into(),
             optimizer,
             clip_norm: None,
+            clip_over: ClipOver::Phase,
             clip_value: None,
             schedule: Schedule::Constant {},
             groups,
@@ -309,7 +318,7 @@ fn training_steps_follow_the_recorded_trajectories() {
             for first in (0..n_samples).step_by(batch_size as usize) {
                 let batch = batch(&start, "data", first, batch_size);
                 let outputs = forward(&*network, &batch, true);
-                let loss = network.loss("main", &outputs, &batch).total();
+                let loss = network.loss(at("main"), &outputs, &batch).total();
                 let recorded = expected["train/loss"].double_value(&[n_steps]);
                 let difference = (loss.double_value(&[]) - recorded).abs();
                 worst.check("losses", &format!("step {n_steps}"), difference, TRAJECTORY);
@@ -430,7 +439,17 @@ fn every_model_has_its_shapes_its_count_and_a_gradient_for_each_parameter() {
         for phase in &preset.phases {
             let outputs = forward(&*network, &batch, true);
             assert_eq!(outputs.pred.size(), [7, 1], "{name}");
-            network.loss(&phase.name, &outputs, &batch).total().backward();
+            let losses = network.loss(at(&phase.name), &outputs, &batch);
+            losses.total().backward();
+            // The task's own term comes first, and is what the validation loss is of.
+            if phase == preset.phases.last().unwrap() {
+                let (term, value) = &losses.terms[0];
+                assert_eq!(*term, spec.task().name(), "{name}");
+                let [pred, labels] = [&outputs.pred, &batch.target]
+                    .map(|tensor| Vec::<f32>::try_from(tensor.detach().view([-1])).unwrap());
+                let expected = spec.task().mean(&pred, &labels);
+                assert!((value.double_value(&[]) - expected).abs() < 1e-5, "{name}");
+            }
             for (parameter, variable) in vars.variables() {
                 let gradient = variable.grad();
                 if gradient.defined() && max_abs(&gradient) > 0.0 {
@@ -525,14 +544,22 @@ fn what_a_model_needs_is_asked_for_before_anything_is_read() {
     assert_eq!(of_almt.code(), 2, "{}", of_almt.explain());
     assert!(of_almt.stderr().contains("`--residual` is of almt"));
     train(&["--model", "lmf", "--set", "rnak=2"]).fails_with(&["is `rank` meant?"]);
-    let unknown = train(&["--model", "mult"]);
+    let unknown = train(&["--model", "mlp"]);
     assert_eq!(unknown.code(), 2, "{}", unknown.explain());
-    assert!(unknown.stderr().contains("expected one of almt, tfn, lmf"));
+    let names = ModelSpec::NAMES.join(", ");
+    assert!(
+        unknown.stderr().contains(&format!("expected one of {names}")),
+        "{}",
+        unknown.explain()
+    );
     let listed = almt(folder, &["models", "--store", "mosi.h5"]).ok().stdout();
     for name in ModelSpec::NAMES {
         assert!(listed.contains(&format!("\n{name} ")) || listed.starts_with(name), "{listed}");
     }
-    assert_eq!(listed.matches("trainable parameters on this store").count(), 3, "{listed}");
+    let n_sized = listed.matches("trainable parameters on this store").count();
+    assert_eq!(n_sized, ModelSpec::NAMES.len(), "{listed}");
+    // What is there for tests alone is not there for users.
+    assert!(!listed.contains("probe"), "{listed}");
     // A name that no parameter has, and a parameter that no group has.
     train(&["--model", "lmf", "--set", "untrained=[\"fusion_weight\"]"])
         .fails_with(&["untrained: no parameter begins with `fusion_weight`"]);
@@ -554,7 +581,13 @@ fn a_model_is_not_compared_with_the_figures_of_another() {
     for model in ModelSpec::NAMES {
         almt(folder, &["train", "--store", "mosi.h5", "--epochs", "1", "--model", model]).ok();
     }
-    assert_eq!(files(&folder.join("runs")), ["mosi-lmf-seed1", "mosi-seed1", "mosi-tfn-seed1"]);
+    let run = |model: &&str| match *model {
+        "almt" => "mosi-seed1".to_owned(),
+        model => format!("mosi-{model}-seed1"),
+    };
+    let mut expected: Vec<String> = ModelSpec::NAMES.iter().map(run).collect();
+    expected.sort();
+    assert_eq!(files(&folder.join("runs")), expected);
 }
 
 #[test]

@@ -363,6 +363,13 @@ fn every_form_trains_alike_and_is_kept_by_the_run() {
         let to = ["--split", "valid", "--split", "test", "-o", "p.csv", "--overwrite"];
         almt(folder, &[&predict[..], &to].concat()).ok();
         assert!(bytes(folder, "p.csv") == bytes(folder, &format!("{form}/predictions.csv")));
+        // So does `eval`: another form rounds to other metrics.
+        let eval =
+            ["eval", "--store", "mosi.h5", "--checkpoint", form, "--device", "cpu", "--json"];
+        let eval: serde_json::Value =
+            serde_json::from_str(&almt(folder, &eval).ok().stdout()).unwrap();
+        let result = json(folder, &format!("{form}/result.json"));
+        assert_eq!(eval["metrics"], result["selected"]["test"], "{form}");
         // What language attends to is recorded whatever the form, and the same but for rounding.
         let of_audio = |run: &str| {
             let found = json(folder, &format!("{run}/attention.json"));

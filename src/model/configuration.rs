@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::contract::{Model, Needs};
+use super::contract::{Model, Needs, Task};
 use super::form::Form;
 use super::inputs::Inputs;
 use super::layers::Init;
@@ -16,6 +16,8 @@ pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwne
     const SOURCE: &str;
     /// What it needs of the data.
     const NEEDS: Needs;
+    /// What the task itself minimises, which is the first term of the last phase's loss.
+    const TASK: Task;
     /// Short names of what lies deeper in the table, with their dotted paths.
     const NESTED: &[(&str, &str)] = &[];
 

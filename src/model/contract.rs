@@ -77,7 +77,8 @@ pub struct Batch {
     pub target: Tensor,
     /// Labels of each modality alone, `[batch, 1]`, where the model needs them.
     pub unimodal_labels: BTreeMap<Modality, Tensor>,
-    /// Placement of each sample in its split, int64 `[batch]`.
+    /// Placement of each sample in its split, int64 `[batch]`: what a memory of the training samples is
+    /// indexed by.
     pub samples: Tensor,
 }
 
@@ -114,29 +115,95 @@ impl Outputs {
     }
 }
 
+/// Where in its run a batch of training is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At<'a> {
+    /// The phase, as the recipe calls it.
+    pub phase: &'a str,
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Epochs of the run, at most.
+    pub n_epochs: usize,
+    /// The batch, counted from 0 in each phase of each epoch.
+    pub step: usize,
+    /// Batches of the phase in an epoch.
+    pub n_steps: usize,
+}
+
 /// What surrounds a forward pass.
 #[derive(Debug)]
 pub struct Pass<'a> {
-    /// The masks of a step in training, where there are any; `None` in evaluation.
+    /// Where in training this is: batch statistics are used and taken into account. `None` in
+    /// evaluation.
+    pub at: Option<At<'a>>,
+    /// What is drawn in a step of training, where anything is; `None` in evaluation.
     pub dropout: Option<Dropout>,
-    /// Whether this is a step in training: batch statistics are used and taken into account.
-    pub is_training: bool,
     /// What is kept of the values on the way.
     pub trace: &'a mut Trace,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// A pass outside training.
+    pub fn evaluation(trace: &'a mut Trace) -> Pass<'a> {
+        Pass { at: None, dropout: None, trace }
+    }
+
+    /// Whether this is a step of training.
+    pub fn is_training(&self) -> bool {
+        self.at.is_some()
+    }
+
     /// `x` with the share `rate` of its values dropped in training. `place` names the place in the
     /// model, each of which has masks of its own.
     pub fn dropout(&self, place: &str, x: &Tensor, rate: f64) -> Tensor {
         match self.dropout {
-            Some(dropout) if self.is_training => dropout.apply(place, x, rate),
+            Some(dropout) if self.is_training() => dropout.apply(place, x, rate),
             _ => x.shallow_clone(),
+        }
+    }
+
+    /// Standard normal noise of the shape of `x`, drawn anew in each step of training; zeros where
+    /// nothing is drawn. `place` is as for [`dropout`](Pass::dropout).
+    pub fn noise(&self, place: &str, x: &Tensor) -> Tensor {
+        match self.dropout {
+            Some(dropout) if self.is_training() => dropout.noise(place, x),
+            _ => x.detach().zeros_like(),
         }
     }
 }
 
-/// Named terms whose sum is minimised; the first is the task's.
+/// What the task itself minimises. On the validation split, this is «the validation loss».
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Mean absolute error.
+    L1,
+    /// Mean squared error.
+    Mse,
+}
+
+impl Task {
+    /// The name of its term.
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::L1 => "l1",
+            Task::Mse => "mse",
+        }
+    }
+
+    /// Its mean over the samples of a split, `[n_samples]` each.
+    pub fn mean(self, pred: &[f32], labels: &[f32]) -> f64 {
+        let error = |(pred, label): (&f32, &f32)| {
+            let error = f64::from(*pred) - f64::from(*label);
+            match self {
+                Task::L1 => error.abs(),
+                Task::Mse => error * error,
+            }
+        };
+        pred.iter().zip(labels).map(error).sum::<f64>() / labels.len() as f64
+    }
+}
+
+/// Named terms whose sum is minimised. Where a term has a weight, it comes with it.
 #[derive(Debug)]
 pub struct Losses {
     /// Name and value, a scalar, of each.
@@ -144,14 +211,28 @@ pub struct Losses {
 }
 
 impl Losses {
+    /// One term.
+    pub fn of(name: &'static str, value: Tensor) -> Losses {
+        Losses { terms: vec![(name, value)] }
+    }
+
     /// Mean absolute error of the prediction, «L1».
     pub fn l1(outputs: &Outputs, batch: &Batch) -> Losses {
-        Losses { terms: vec![("l1", outputs.pred.l1_loss(&batch.target, Reduction::Mean))] }
+        let value = outputs.pred.l1_loss(&batch.target, Reduction::Mean);
+        Losses::of(Task::L1.name(), value)
     }
 
     /// Mean squared error of the prediction.
     pub fn mse(outputs: &Outputs, batch: &Batch) -> Losses {
-        Losses { terms: vec![("mse", outputs.pred.mse_loss(&batch.target, Reduction::Mean))] }
+        let value = outputs.pred.mse_loss(&batch.target, Reduction::Mean);
+        Losses::of(Task::Mse.name(), value)
+    }
+
+    /// The terms with one more. A term may be absent from some steps, and counts as 0 there.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Tensor) -> Losses {
+        self.terms.push((name, value));
+        self
     }
 
     /// The sum of all terms.
@@ -164,19 +245,11 @@ impl Losses {
     }
 }
 
-/// Where a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct At {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// Counted from 0 in each epoch.
-    pub step: usize,
-}
-
 /// What of the trainer's shortcuts a model allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Can {
-    /// A step may be recorded as a CUDA graph: it does the same operations every time.
+    /// A step may be recorded as a CUDA graph: it does the same operations every time, whatever its
+    /// [`At`] is, and nothing [after it](Model::after_step).
     pub be_recorded: bool,
     /// Parameters may carry an axis of models in front, and features too.
     pub be_stacked: bool,
@@ -191,13 +264,18 @@ pub trait Model: fmt::Debug {
     fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError>;
 
     /// What is minimised in a phase of the recipe.
-    fn loss(&self, phase: &str, outputs: &Outputs, batch: &Batch) -> Losses;
+    fn loss(&self, at: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses;
 
-    /// What changes after a step of the optimizer besides the parameters. No gradient is recorded.
-    fn after_step(&mut self, _outputs: &Outputs, _batch: &Batch, _at: At) {}
+    /// Called once before a run begins or goes on, with the labels of the training samples in the order
+    /// of the split, `[n_samples, 1]`: whatever is remembered of each sample gets its size here.
+    fn begin(&mut self, _targets: &Tensor) {}
+
+    /// What changes after each batch besides the parameters, when gradients were added up and a step of
+    /// the optimizer was taken if it was due. No gradient is recorded.
+    fn after_step(&mut self, _outputs: &Outputs, _batch: &Batch, _at: At<'_>) {}
 
     /// Tensors that are neither parameters nor buffers, but part of where a run stands: they are saved
-    /// and resumed. Writing to them changes the model.
+    /// and resumed. Writing to them changes the model, so a model changes them in place. All are float32.
     fn memory(&self) -> BTreeMap<String, Tensor> {
         BTreeMap::new()
     }

@@ -6,6 +6,7 @@
 //! as a CUDA graph draws anew whenever it is replayed. The two draw different masks.
 
 use rand_chacha::rand_core::Rng;
+use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::native;
@@ -55,6 +56,22 @@ impl Dropout {
         x * mask
     }
 
+    /// Standard normal values of the shape of `x`. `place` is as for [`apply`](Dropout::apply).
+    ///
+    /// # Panics
+    /// If libtorch fails, as `tch`'s operations do.
+    pub fn noise(self, place: &str, x: &Tensor) -> Tensor {
+        match x.device() {
+            Device::Cpu => {
+                let mut rng = stream(self.seed, &format!("noise/{}/{place}", self.step));
+                let draw = |_| StandardNormal.sample(&mut rng);
+                let values: Vec<f32> = (0..x.numel()).map(draw).collect();
+                Tensor::from_slice(&values).view(&*x.size())
+            }
+            device => Tensor::randn(x.size(), (Kind::Float, device)),
+        }
+    }
+
     /// What to multiply the values at `place` by, `[shape of x]`: 0, or the inverse of the share that is
     /// kept.
     fn mask(self, place: &str, x: &Tensor, rate: f64) -> Tensor {
@@ -98,6 +115,20 @@ mod tests {
             assert!((n_dropped / 1e6 - rate).abs() < 2e-3, "{rate}: {n_dropped}");
             let mean = factors.iter().map(|factor| f64::from(*factor)).sum::<f64>() / 1e6;
             assert!((mean - 1.0).abs() < 0.01, "{rate}: {mean}");
+        }
+    }
+
+    #[test]
+    fn noise_is_normal_and_repeats_by_seed_step_and_place() {
+        let x = Tensor::zeros([200, 50], (Kind::Float, Device::Cpu));
+        let draw = |seed, step, place| Dropout::new(seed, step).noise(place, &x);
+        let noise = draw(1, 2, "a");
+        assert_eq!(noise.size(), x.size());
+        assert!(noise.mean(Kind::Float).double_value(&[]).abs() < 0.05);
+        assert!((noise.std(true).double_value(&[]) - 1.0).abs() < 0.05);
+        assert_eq!(noise, draw(1, 2, "a"));
+        for other in [draw(2, 2, "a"), draw(1, 3, "a"), draw(1, 2, "b")] {
+            assert_ne!(noise, other);
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::configuration::Configuration;
-use super::contract::{Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass};
+use super::contract::{At, Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass, Task};
 use super::form::Form;
 use super::layers::{Init, SubnetSizes, Subnets, with_one_before};
 use super::registry::Inputs;
@@ -33,6 +33,7 @@ pub struct LmfSpec {
 impl Configuration for LmfSpec {
     const SOURCE: &str = "Liu et al., ACL 2018; code thuiar/MMSA";
     const NEEDS: Needs = Needs::ALL;
+    const TASK: Task = Task::L1;
 
     fn sizes(&self) -> Vec<i64> {
         let LmfSpec { text_hidden, audio_hidden, vision_hidden, rank, .. } = *self;
@@ -105,7 +106,7 @@ impl Model for Lmf {
             .with("fusion", fused))
     }
 
-    fn loss(&self, _: &str, outputs: &Outputs, batch: &Batch) -> Losses {
+    fn loss(&self, _: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses {
         Losses::l1(outputs, batch)
     }
 

@@ -6,7 +6,8 @@
 //! [`contract::Model`].
 //! Add `mod NAME;` below and a line to [`registry`], and presets `schemas/presets/NAME/mosi.toml`,
 //! `mosei.toml` and `sims.toml`. `tests/models.rs` goes over the registry. Layers that several models
-//! share are in `layers/`; `tfn.rs` is an example to read.
+//! share are in `layers/`; `tfn.rs` is an example to read. `docs/models.md` has each step at length:
+//! phases, terms of the loss, memory.
 
 pub mod almt;
 mod bert;
@@ -26,6 +27,8 @@ pub mod listing;
 mod lmf;
 #[cfg(feature = "train")]
 mod possible;
+#[cfg(all(test, feature = "train"))]
+mod probe;
 pub mod registry;
 #[cfg(feature = "train")]
 mod tfn;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::configuration::Configuration;
-use super::contract::{Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass};
+use super::contract::{At, Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass, Task};
 use super::form::Form;
 use super::layers::{Init, Linear, SubnetSizes, Subnets, with_one_before};
 use super::registry::Inputs;
@@ -37,6 +37,7 @@ pub struct TfnSpec {
 impl Configuration for TfnSpec {
     const SOURCE: &str = "Zadeh et al., EMNLP 2017; code thuiar/MMSA";
     const NEEDS: Needs = Needs::ALL;
+    const TASK: Task = Task::L1;
 
     fn sizes(&self) -> Vec<i64> {
         let TfnSpec { text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim, .. } =
@@ -110,7 +111,7 @@ impl Model for Tfn {
             .with("fusion", fused))
     }
 
-    fn loss(&self, _: &str, outputs: &Outputs, batch: &Batch) -> Losses {
+    fn loss(&self, _: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses {
         Losses::l1(outputs, batch)
     }
 

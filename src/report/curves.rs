@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::RunReport;
 use super::chart::{Axis, Chart};
 use super::html::{Text, count};
+use super::terms;
 use crate::mean::mean_std;
 use crate::run::Run;
 use crate::run::metrics::{CORR, MAE};
@@ -36,7 +37,7 @@ const TEST: &str = "test";
 const PANELS: [Panel; 4] = [
     Panel {
         title: "Training loss",
-        axis: "mean squared error",
+        axis: "mean loss",
         limits: [0.0, f64::INFINITY],
         curves: &[Curve { class: TRAIN, name: "training", value: |epoch| epoch.train_loss }],
     },
@@ -76,6 +77,7 @@ pub(super) fn section(report: &RunReport) -> String {
     let mut html = String::from("<section id=\"curves\">\n<h2>Curves over epochs</h2>\n");
     // Writing to a string does not fail.
     let _ = write_section(&mut html, report);
+    html.push_str(&terms::table(report));
     html.push_str("</section>\n");
     html
 }

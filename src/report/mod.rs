@@ -26,6 +26,7 @@ mod page;
 #[cfg(feature = "train")]
 pub(crate) mod space;
 mod tables;
+mod terms;
 
 use input::Texts;
 pub use input::{ReportError, RunReport};
@@ -59,7 +60,9 @@ mod tests {
              epochs = 1\nbatch_size = 1\nlr = 0.1\nweight_decay = 0.0\n"
         );
         let epoch = format!(
-            r#"{{"epoch": 1, "lr": 0.1, "train_loss": 2.0, "train_mae": 1.0, "valid": {metrics},
+            r#"{{"epoch": 1, "lr": 0.1, "train_loss": 2.0, "train_mae": 1.0,
+               "train_terms": [{{"phase": "main", "term": "l1", "mean": 1.25}},
+               {{"phase": "main", "term": "{MARKUP}", "mean": 0.75}}], "valid": {metrics},
                "test": {metrics}, "train_seconds": 1.0, "seconds": 1.0}}"#
         );
         let result = format!(
@@ -90,5 +93,8 @@ mod tests {
         assert!(page.contains("said &lt;script&gt;alert(1)&lt;/script&gt;"));
         assert!(page.contains("<th title=\"&lt;b&gt;\">&lt;b&gt;"), "{page}");
         assert!(page.matches("&lt;script&gt;").count() > 8);
+        // First, selected and last epoch are one.
+        let row = "<td>main</td><td>l1</td><td>1.2500</td><td>1.2500</td><td>1.2500</td>";
+        assert!(page.contains(row), "{page}");
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::record::EpochRecord;
+use super::record::{EpochRecord, TermMean};
 
 /// TensorBoard looks for `tfevents` in the name.
 pub const EVENTS: &str = "events.out.tfevents.almt-data";
@@ -103,11 +103,16 @@ impl EventFile {
             ("train/MAE".to_owned(), record.train_mae),
             ("lr".to_owned(), record.lr),
         ];
+        let of_term = |it: &TermMean| (format!("train/{}/{}", it.phase, it.term), it.mean);
+        let terms = record.train_terms.iter().map(of_term);
+        let loss = record.valid_loss.map(|loss| ("valid/loss".to_owned(), loss));
         let valid = record.valid.iter().map(|(name, value)| (format!("valid/{name}"), value));
         let test = record.test.iter().flat_map(super::metrics::Metrics::iter);
         let test = test.map(|(name, value)| (format!("test/{name}"), value));
         let value = train
             .into_iter()
+            .chain(terms)
+            .chain(loss)
             .chain(valid)
             .chain(test)
             .filter(|(_, value)| !value.is_nan())

@@ -97,6 +97,11 @@ impl Advise for RunError {
     }
 }
 
+/// As [`number`], where it may be absent.
+fn some_number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
+    number(value).map(Some)
+}
+
 /// A number, or NaN for `null`, which stands for it in JSON.
 fn number<'de, D: Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(value)?.unwrap_or(f64::NAN))

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::recipe::{self, Group, Moments, Phase, Rule};
+use super::recipe::{self, ClipOver, Group, Moments, Phase, Rule};
+use super::record::LOSS;
 use super::schedule::Schedule;
 use crate::corpus::Dataset;
 use crate::model::registry::ModelSpec;
@@ -41,7 +42,7 @@ pub struct Training {
     /// What becomes of batches that are left over at the end of an epoch.
     #[serde(default, skip_serializing_if = "Remainder::is_default")]
     pub remainder: Remainder,
-    /// The metric of the validation split that chooses the epoch.
+    /// The metric of the validation split that chooses the epoch, or `loss`.
     #[serde(default = "mae", skip_serializing_if = "is_mae")]
     pub select: String,
     /// Epochs without a better one after which a run ends.
@@ -144,9 +145,17 @@ fn phase_of_older_version(training: &mut toml::Table) -> Result<Phase, toml::de:
         name: "main".into(),
         optimizer: Rule::AdamW(Moments::default()),
         clip_norm: None,
+        clip_over: ClipOver::Phase,
         clip_value: None,
         schedule,
-        groups: vec![Group { name: "rest".into(), prefixes: vec![], lr, weight_decay }],
+        groups: vec![Group {
+            name: "rest".into(),
+            prefixes: vec![],
+            suffixes: vec![],
+            except: vec![],
+            lr,
+            weight_decay,
+        }],
     })
 }
 
@@ -160,6 +169,12 @@ impl Preset {
     /// The published hyper-parameters of ALMT.
     pub fn of(dataset: Dataset) -> Preset {
         Preset::published(ModelSpec::NAMES[0], dataset).expect("the default model has a preset")
+    }
+
+    /// Whether the loss on the validation split decides on anything, with `select` as what chooses the
+    /// epoch.
+    pub fn watches_loss(&self, select: &str) -> bool {
+        select == LOSS || self.phases.iter().any(|phase| phase.schedule.watches_loss())
     }
 
     /// Base rate of the group that takes all parameters that no other one names: that of the last phase.

@@ -80,6 +80,13 @@ pub struct Group {
     /// what none before it took.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prefixes: Vec<String>,
+    /// What they also have to end with, whole levels of them, such as `bias` or `LayerNorm.weight`;
+    /// without any, every end fits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suffixes: Vec<String>,
+    /// What their names do not begin with: parameters that another phase moves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
     /// Base learning rate.
     pub lr: f64,
     /// Weight decay.
@@ -89,13 +96,43 @@ pub struct Group {
 
 impl Group {
     fn takes(&self, parameter: &str) -> bool {
-        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| is_below(parameter, prefix))
+        let begins = |prefix: &String| is_below(parameter, prefix);
+        let ends = |suffix: &String| is_end(parameter, suffix);
+        (self.prefixes.is_empty() || self.prefixes.iter().any(begins))
+            && (self.suffixes.is_empty() || self.suffixes.iter().any(ends))
+            && !self.except.iter().any(begins)
+    }
+
+    /// Whether it takes what none before it took, whatever that is.
+    pub fn takes_rest(&self) -> bool {
+        self.prefixes.is_empty() && self.suffixes.is_empty()
     }
 }
 
 /// Whether a parameter is the one of a name, or below it.
 pub fn is_below(parameter: &str, prefix: &str) -> bool {
     parameter.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn is_end(parameter: &str, suffix: &str) -> bool {
+    parameter.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// Whose gradients a norm is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClipOver {
+    /// Those of the parameters that the phase moves.
+    #[default]
+    Phase,
+    /// Those of all parameters that have one, as trainers do that clip the whole model in each phase.
+    Model,
+}
+
+impl ClipOver {
+    fn is_default(&self) -> bool {
+        *self == ClipOver::default()
+    }
 }
 
 /// One pass over the training split per epoch.
@@ -109,6 +146,9 @@ pub struct Phase {
     /// Largest norm of all gradients together; longer ones are scaled down to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// Whose gradients that norm is of.
+    #[serde(default, skip_serializing_if = "ClipOver::is_default")]
+    pub clip_over: ClipOver,
     /// Largest size of each entry of a gradient, after the pass of each batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_value: Option<f64>,
@@ -189,6 +229,14 @@ pub enum RecipeError {
         /// The prefix.
         prefix: String,
     },
+    /// A suffix is that of no parameter.
+    #[error("{place}: no parameter ends with `{suffix}`")]
+    NoEnd {
+        /// The group.
+        place: String,
+        /// The suffix.
+        suffix: String,
+    },
 }
 
 /// For each phase, the names of the parameters of each group.
@@ -218,8 +266,14 @@ pub fn assign(
     let mut all = Vec::new();
     for phase in phases {
         for group in &phase.groups {
-            if let Some(prefix) = group.prefixes.iter().find(|prefix| !is_known(prefix)) {
-                return Err(no_parameter(&format!("{}.{}", phase.name, group.name), prefix));
+            let place = format!("{}.{}", phase.name, group.name);
+            let mut prefixes = group.prefixes.iter().chain(&group.except);
+            if let Some(prefix) = prefixes.find(|prefix| !is_known(prefix)) {
+                return Err(no_parameter(&place, prefix));
+            }
+            let is_no_end = |suffix: &&String| !parameters.iter().any(|name| is_end(name, suffix));
+            if let Some(suffix) = group.suffixes.iter().find(is_no_end) {
+                return Err(RecipeError::NoEnd { place, suffix: suffix.clone() });
             }
         }
         let mut groups = vec![Vec::new(); phase.groups.len()];
@@ -243,7 +297,8 @@ mod tests {
 
     fn group(name: &str, prefixes: &[&str]) -> Group {
         let prefixes = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
-        Group { name: name.into(), prefixes, lr: 1e-3, weight_decay: 0.0 }
+        let (suffixes, except) = (vec![], vec![]);
+        Group { name: name.into(), prefixes, suffixes, except, lr: 1e-3, weight_decay: 0.0 }
     }
 
     fn phase(name: &str, groups: Vec<Group>) -> Phase {
@@ -252,6 +307,7 @@ mod tests {
             name: name.into(),
             optimizer,
             clip_norm: None,
+            clip_over: ClipOver::Phase,
             clip_value: None,
             schedule: Schedule::Constant {},
             groups,
@@ -282,6 +338,38 @@ mod tests {
         let error = assign(&slip, &[], &parameters).unwrap_err();
         assert_eq!(error.to_string(), "main.a: no parameter begins with `a.weigh`");
         assert!(assign(&both, &names(&["c"]), &parameters).is_err());
+    }
+
+    #[test]
+    fn groups_tell_parameters_by_their_ends_and_leave_some_to_another_phase() {
+        let parameters =
+            names(&["bert.layer.bias", "bert.layer.weight", "mi.bias", "out.unbias", "out.bias"]);
+        let no_decay = Group { suffixes: names(&["bias"]), ..group("no_decay", &["bert"]) };
+        let rest = Group { except: names(&["mi"]), ..group("rest", &[]) };
+        let main = phase("main", vec![no_decay.clone(), group("bert", &["bert"]), rest.clone()]);
+        let first = phase("first", vec![group("mi", &["mi"])]);
+        let dealt = assign(&[first, main.clone()], &[], &parameters).unwrap();
+        let expected = [
+            vec![names(&["mi.bias"])],
+            vec![
+                names(&["bert.layer.bias"]),
+                names(&["bert.layer.weight"]),
+                names(&["out.bias", "out.unbias"]),
+            ],
+        ];
+        assert_eq!(dealt, expected);
+        // What a phase leaves to another one, another one has to take.
+        let error = assign(&[main], &[], &parameters).unwrap_err();
+        assert_eq!(error, RecipeError::NoGroup { parameter: "mi.bias".into() });
+        let slips = [
+            (Group { suffixes: names(&["ias"]), ..no_decay }, "main.no_decay: no parameter ends"),
+            (Group { except: names(&["m"]), ..rest }, "main.rest: no parameter begins with `m`"),
+        ];
+        for (slip, expected) in slips {
+            let phases = [phase("main", vec![slip, group("all", &[])])];
+            let error = assign(&phases, &[], &parameters).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::metrics::{self, Metrics};
-use super::number;
+use super::{number, some_number};
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Dataset, Modality, SplitName};
 
@@ -21,12 +21,18 @@ pub struct EpochRecord {
     /// Learning rate during the epoch.
     #[serde(deserialize_with = "number")]
     pub lr: f64,
-    /// Mean squared error over the epoch's samples, each before its step.
+    /// Mean of what the last phase minimises over the epoch's samples, each before its step.
     #[serde(deserialize_with = "number")]
     pub train_loss: f64,
     /// Mean absolute error over the same.
     #[serde(deserialize_with = "number")]
     pub train_mae: f64,
+    /// Each term of the loss of each phase, where there is more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub train_terms: Vec<TermMean>,
+    /// Mean over the validation split of what the task minimises, where the recipe goes by it.
+    #[serde(default, deserialize_with = "some_number", skip_serializing_if = "Option::is_none")]
+    pub valid_loss: Option<f64>,
     /// Metrics on the validation split after the epoch.
     pub valid: Metrics,
     /// Metrics on the test split after the epoch.
@@ -38,6 +44,22 @@ pub struct EpochRecord {
     #[serde(deserialize_with = "number")]
     pub seconds: f64,
 }
+
+/// A term of a loss over an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TermMean {
+    /// The phase, as the recipe calls it.
+    pub phase: String,
+    /// The term, as the model calls it.
+    pub term: String,
+    /// Its mean over the samples, with its weight; where it is absent, it counts as 0.
+    #[serde(deserialize_with = "number")]
+    pub mean: f64,
+}
+
+/// Name of the validation loss where a metric is asked for.
+pub const LOSS: &str = "loss";
 
 /// A metric's best value and when it was reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -105,6 +127,14 @@ pub struct RunResult {
 }
 
 impl EpochRecord {
+    /// A metric on the validation split, or the [`LOSS`]; NaN where there is none.
+    pub fn valid(&self, metric: &str) -> f64 {
+        match metric {
+            LOSS => self.valid_loss.unwrap_or(f64::NAN),
+            _ => self.valid.get(metric),
+        }
+    }
+
     /// The JSON Schema of a line of `metrics.jsonl`.
     pub fn schema() -> schemars::Schema {
         schemars::schema_for!(EpochRecord)
@@ -201,13 +231,15 @@ pub struct History<'a> {
     pub best_on_test: BTreeMap<String, Best>,
     /// Epochs since the selected one.
     pub n_worse: usize,
+    /// The value by which it was selected.
+    best: Option<f64>,
 }
 
 impl History<'_> {
     /// Before the first epoch.
     pub fn new(select: &str) -> History<'_> {
         let (selected, best_on_test) = (None, BTreeMap::new());
-        History { select, selected, best_on_test, n_worse: 0 }
+        History { select, selected, best_on_test, n_worse: 0, best: None }
     }
 
     /// Takes the next epoch, and returns whether it is the one to select so far.
@@ -219,10 +251,11 @@ impl History<'_> {
                 self.best_on_test.insert(name.into(), best);
             }
         }
-        let best = self.selected.as_ref().map(|best| best.valid.get(self.select));
-        let better = is_better(self.select, record.valid.get(self.select), best);
+        let value = record.valid(self.select);
+        let better = is_better(self.select, value, self.best);
         self.n_worse = if better { 0 } else { self.n_worse + 1 };
         if better {
+            self.best = Some(value);
             self.selected = Some(Selected {
                 by: format!("best {} on the validation split", self.select),
                 epoch: record.epoch,
@@ -237,5 +270,64 @@ impl History<'_> {
 /// Whether a value of a metric is better than the best so far; NaN never is.
 fn is_better(name: &str, value: f64, best: Option<f64>) -> bool {
     let Some(best) = best else { return !value.is_nan() };
+    if name == LOSS {
+        return value < best;
+    }
     metrics::find(name).map_or(value > best, |metric| metric.is_better(value, best))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(epoch: usize, mae: f64, corr: f64, loss: Option<f64>) -> EpochRecord {
+        let metrics = serde_json::json!({ "MAE": mae, "Corr": corr });
+        EpochRecord {
+            epoch,
+            lr: 0.1,
+            train_loss: 1.0,
+            train_mae: 1.0,
+            train_terms: vec![],
+            valid_loss: loss,
+            valid: serde_json::from_value(metrics).unwrap(),
+            test: None,
+            train_seconds: 0.0,
+            seconds: 0.0,
+        }
+    }
+
+    #[test]
+    fn epochs_are_selected_by_the_way_in_which_a_metric_is_better() {
+        let nan = f64::NAN;
+        let epochs = [
+            epoch(1, 1.0, 0.1, Some(nan)),
+            epoch(2, 0.8, 0.3, Some(0.9)),
+            epoch(3, 0.9, 0.5, Some(0.7)),
+            epoch(4, 0.9, 0.4, Some(0.8)),
+        ];
+        for (select, best, n_worse) in [("MAE", 2, 2), ("Corr", 3, 1), (LOSS, 3, 1)] {
+            let mut history = History::new(select);
+            epochs.iter().for_each(|epoch| {
+                history.take(epoch);
+            });
+            let selected = history.selected.unwrap();
+            assert_eq!((selected.epoch, history.n_worse), (best, n_worse), "{select}");
+            assert_eq!(selected.by, format!("best {select} on the validation split"));
+        }
+    }
+
+    #[test]
+    fn what_few_runs_have_is_absent_from_the_lines_of_others() {
+        let line = serde_json::to_string(&epoch(1, 1.0, 0.5, None)).unwrap();
+        assert!(!line.contains("train_terms") && !line.contains("valid_loss"), "{line}");
+        let read: EpochRecord = serde_json::from_str(&line).unwrap();
+        assert!(read.train_terms.is_empty() && read.valid_loss.is_none());
+        let mut full = epoch(1, 1.0, 0.5, Some(f64::NAN));
+        let (phase, term) = ("main".into(), "l1".into());
+        full.train_terms = vec![TermMean { phase, term, mean: 0.25 }];
+        let line = serde_json::to_string(&full).unwrap();
+        assert!(line.contains("\"valid_loss\":null"), "{line}");
+        let read: EpochRecord = serde_json::from_str(&line).unwrap();
+        assert!(read.valid(LOSS).is_nan() && read.train_terms == full.train_terms);
+    }
 }

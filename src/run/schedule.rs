@@ -25,8 +25,11 @@ pub enum Schedule {
         share: f64,
     },
     /// The rate is multiplied by `factor` whenever more than `patience` epochs in a row had no validation
-    /// MAE that is better by a share of 1e-4 (PyTorch's `ReduceLROnPlateau`).
+    /// error that is better by a share of 1e-4 (PyTorch's `ReduceLROnPlateau`).
     Plateau {
+        /// The error.
+        #[serde(default, skip_serializing_if = "Watched::is_default")]
+        metric: Watched,
         /// What the rate is multiplied by.
         #[serde(default = "tenth")]
         factor: f64,
@@ -34,6 +37,41 @@ pub enum Schedule {
         #[serde(default = "ten")]
         patience: usize,
     },
+}
+
+/// An error on the validation split that a schedule goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Watched {
+    /// The mean absolute error, of clipped values where the dataset's metrics clip.
+    #[default]
+    Mae,
+    /// What the model's task minimises.
+    Loss,
+}
+
+impl Watched {
+    fn is_default(&self) -> bool {
+        *self == Watched::default()
+    }
+}
+
+/// What the validation split said of each epoch before.
+#[derive(Debug, Clone, Default)]
+pub struct Validation {
+    /// Mean absolute errors.
+    pub mae: Vec<f64>,
+    /// Losses of the task; NaN where no part of the recipe goes by them.
+    pub loss: Vec<f64>,
+}
+
+impl Validation {
+    fn of(&self, watched: Watched) -> &[f64] {
+        match watched {
+            Watched::Mae => &self.mae,
+            Watched::Loss => &self.loss,
+        }
+    }
 }
 
 // Without fields: serde lets a tagged variant of no form have any further key.
@@ -70,7 +108,7 @@ impl Schedule {
         ("warmup-cosine", Schedule::WarmupCosine {}),
         ("constant", Schedule::Constant {}),
         ("linear-warmup", Schedule::LinearWarmup { share: 0.1 }),
-        ("plateau", Schedule::Plateau { factor: 0.1, patience: 10 }),
+        ("plateau", Schedule::Plateau { metric: Watched::Mae, factor: 0.1, patience: 10 }),
     ];
 
     /// Whether the rate changes within an epoch.
@@ -78,8 +116,13 @@ impl Schedule {
         matches!(self, Schedule::LinearWarmup { .. })
     }
 
-    /// The learning rate at a moment. `valid` has the validation MAE of each epoch before.
-    pub fn learning_rate(self, base: f64, at: Moment, valid: &[f64]) -> f64 {
+    /// Whether it goes by the loss on the validation split.
+    pub fn watches_loss(&self) -> bool {
+        matches!(self, Schedule::Plateau { metric: Watched::Loss, .. })
+    }
+
+    /// The learning rate at a moment.
+    pub fn learning_rate(self, base: f64, at: Moment, valid: &Validation) -> f64 {
         match self {
             Schedule::WarmupCosine {} => warm_up_and_cosine(base, at.epoch, at.n_epochs),
             Schedule::Constant {} => base,
@@ -91,7 +134,9 @@ impl Schedule {
                     false => base * ((all - step) / (all - warm_up).max(1.0)).max(0.0),
                 }
             }
-            Schedule::Plateau { factor, patience } => plateau(base, factor, patience, valid),
+            Schedule::Plateau { metric, factor, patience } => {
+                plateau(base, factor, patience, valid.of(metric))
+            }
         }
     }
 }
@@ -159,7 +204,9 @@ mod tests {
 
     #[test]
     fn a_linear_warm_up_rises_to_the_base_and_falls_to_zero() {
-        let rate = |n| Schedule::LinearWarmup { share: 0.1 }.learning_rate(1.0, at(n), &[]);
+        let rate = |n| {
+            Schedule::LinearWarmup { share: 0.1 }.learning_rate(1.0, at(n), &Validation::default())
+        };
         assert_eq!([rate(0), rate(1), rate(2)], [0.0, 0.5, 1.0]);
         assert!((rate(11) - 0.5).abs() < 1e-12);
         assert!(rate(19) > 0.0 && rate(20) == 0.0);
@@ -168,7 +215,10 @@ mod tests {
     #[test]
     fn a_plateau_counts_epochs_that_are_hardly_better() {
         let rate = |valid: &[f64]| {
-            Schedule::Plateau { factor: 0.1, patience: 1 }.learning_rate(1.0, at(0), valid)
+            let valid = Validation { mae: valid.into(), loss: vec![] };
+            let metric = Watched::Mae;
+            let schedule = Schedule::Plateau { metric, factor: 0.1, patience: 1 };
+            schedule.learning_rate(1.0, at(0), &valid)
         };
         assert_eq!(rate(&[1.0, 0.5]), 1.0);
         // A better one by less than a share of 1e-4 counts as none.
@@ -178,10 +228,77 @@ mod tests {
         assert_eq!(rate(&[1.0, f64::NAN, 0.9]), 1.0);
     }
 
+    /// Rates after each epoch of `torch.optim.lr_scheduler.ReduceLROnPlateau` of PyTorch 2.11 (`mode` and
+    /// `threshold_mode` as they are by default) on these errors.
+    #[test]
+    fn plateaus_are_those_of_pytorch() {
+        const NAN: f64 = f64::NAN;
+        // Factor, patience, base rate, errors, rates.
+        type Case<'a> = (f64, usize, f64, &'a [f64], &'a [f64]);
+        let cases: [Case<'_>; 6] = [
+            (
+                0.1,
+                2,
+                1e-3,
+                &[1.0, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8],
+                &[1e-3, 1e-3, 1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-5, 1e-5],
+            ),
+            // Just more and just less than the threshold.
+            (
+                0.5,
+                1,
+                0.02,
+                &[1.0, 0.99995, 0.9999, 0.99985, 0.9998, 0.9997, 0.9996, 0.9996, 0.9995],
+                &[0.02, 0.02, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01],
+            ),
+            (
+                0.5,
+                0,
+                1.0,
+                &[1.0, NAN, 0.9, 0.9, NAN, 0.5, 0.6],
+                &[1.0, 0.5, 0.5, 0.25, 0.125, 0.125, 0.0625],
+            ),
+            // The last change would be smaller than 1e-8.
+            (0.1, 0, 1e-6, &[1.0, 1.0, 1.0, 1.0, 1.0], &[1e-6, 1e-7, 1e-8, 1e-8, 1e-8]),
+            // Below zero, an error that stands is a better one.
+            (0.5, 1, 1.0, &[-1.0, -1.00005, -1.0002, -1.1, -1.1, -1.1], &[1.0; 6]),
+            (
+                0.3,
+                3,
+                5e-3,
+                &[1.0, 2.0, 3.0, 2.0, 1.5, 1.4, 1.3, 1.2, 1.1, 1.05, 0.99],
+                &[5e-3, 5e-3, 5e-3, 5e-3, 1.5e-3, 1.5e-3, 1.5e-3, 1.5e-3, 4.5e-4, 4.5e-4, 4.5e-4],
+            ),
+        ];
+        for (factor, patience, base, errors, expected) in cases {
+            // Whatever the other error does.
+            let other: Vec<f64> = errors.iter().map(|error| 100.0 - error).collect();
+            for metric in [Watched::Mae, Watched::Loss] {
+                let schedule = Schedule::Plateau { metric, factor, patience };
+                for (n_done, expected) in (1..).zip(expected) {
+                    let (own, other) = (errors[..n_done].to_vec(), other[..n_done].to_vec());
+                    let valid = match metric {
+                        Watched::Mae => Validation { mae: own, loss: other },
+                        Watched::Loss => Validation { mae: other, loss: own },
+                    };
+                    let found = schedule.learning_rate(base, at(0), &valid);
+                    assert!((found - expected).abs() < 1e-12 * base, "{errors:?}: {found}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn schedules_are_written_with_their_kind() {
         let schedule: Schedule = toml::from_str("kind = \"plateau\"\npatience = 3").unwrap();
-        assert_eq!(schedule, Schedule::Plateau { factor: 0.1, patience: 3 });
+        let metric = Watched::Mae;
+        assert_eq!(schedule, Schedule::Plateau { metric, factor: 0.1, patience: 3 });
+        // As versions wrote it that knew no other.
+        assert!(!toml::to_string(&schedule).unwrap().contains("metric"));
+        let loss = "kind = \"plateau\"\nmetric = \"loss\"";
+        assert!(toml::from_str::<Schedule>(loss).unwrap().watches_loss());
+        let other = "kind = \"plateau\"\nmetric = \"Corr\"";
+        assert!(toml::from_str::<Schedule>(other).is_err());
         assert!(toml::from_str::<Schedule>("kind = \"constant\"\nshare = 1").is_err());
     }
 }

@@ -40,7 +40,7 @@ pub fn each_trace(
         let _guard = tch::no_grad_guard();
         split.each_batch(order, n_batch, |batch| {
             let mut trace = Trace::keep();
-            let mut pass = Pass { dropout: None, is_training: false, trace: &mut trace };
+            let mut pass = Pass::evaluation(&mut trace);
             let _ = network.forward(&batch, false, &mut pass)?;
             see(&batch, trace.into_values())
         })

@@ -231,6 +231,11 @@ impl TrainingSplit {
         self.labels.as_deref().unwrap_or_default()
     }
 
+    /// Labels on the device, `[n_samples, 1]`; NaN of samples to predict on.
+    pub fn targets(&self) -> &Tensor {
+        &self.targets
+    }
+
     /// Number of samples.
     pub fn n_samples(&self) -> usize {
         self.ids.len()

@@ -1,11 +1,14 @@
 //! The passes over the splits that an epoch is made of.
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 
+use super::TrainError;
 use super::data::{Chunk, TrainingSplit};
+use super::ledger::{Ledger, Losses, TermNames, Values};
 use super::memory::Work;
 use super::models::Models;
 use super::optimizer::Optimizer;
@@ -13,15 +16,14 @@ use super::predict::predict_batch;
 use super::progress::TrainProgress;
 use super::replay::Replay;
 use super::within::within;
-use super::{FitError, TrainError};
 use crate::corpus::SplitName;
-use crate::model::contract::{At, Batch, Losses as ModelLosses, Outputs, Pass as ForwardPass};
+use crate::model::contract::{At, Batch, Outputs, Pass as ForwardPass};
 use crate::model::{Dropout, Trace};
 use crate::native;
 use crate::native::modes::{Autocast, Tf32};
 use crate::run::preset::{Preset, Remainder, Training};
 use crate::run::recipe::Group;
-use crate::run::schedule::Moment;
+use crate::run::schedule::{Moment, Validation};
 use crate::run::settings::{Precision, TrainSettings};
 use crate::seed::stream;
 
@@ -34,6 +36,9 @@ pub(super) struct Fit<'a> {
     /// One per phase.
     pub(super) optimizers: Vec<Optimizer>,
     pub(super) replay: Replay<Pass>,
+    /// Names of the terms of the last loss that was computed: a recorded step has those of the step that
+    /// was recorded.
+    pub(super) names: RefCell<TermNames>,
 }
 
 /// Which pass.
@@ -43,20 +48,12 @@ pub(super) enum Pass {
     Prediction(SplitName),
 }
 
-/// Errors of one model over an epoch.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Losses {
-    /// The mean of what was minimised: of ALMT, the squared error.
-    pub(super) loss: f64,
-    pub(super) absolute: f64,
-}
-
 /// What a pass over a batch gives.
 struct Passed {
     outputs: Outputs,
     batch: Batch,
-    /// Of each model, `[n_models]`.
-    loss: Tensor,
+    values: Values,
+    /// Sums of absolute errors of each model, `[n_models]`.
     absolute: Tensor,
 }
 
@@ -73,16 +70,15 @@ impl Fit<'_> {
         self.settings.text_encoder.as_ref().is_some_and(|encoder| encoder.lr > 0.0)
     }
 
-    /// The passes of an epoch over the training split, in the epoch's order of each model. `valid` has the
-    /// validation MAE of each epoch before. Returns what [`losses`](Fit::losses) are made of, which stays
-    /// on the device: `[n_phases * n_batches + 2, n_models]`.
+    /// The passes of an epoch over the training split, in the epoch's order of each model. What its steps
+    /// lost stays on the device.
     pub(super) fn epoch(
         &mut self,
         epoch: usize,
-        valid: &[f64],
+        valid: &Validation,
         split: &TrainingSplit,
         progress: &mut dyn TrainProgress,
-    ) -> Result<Tensor, TrainError> {
+    ) -> Result<Ledger, TrainError> {
         let (batch_size, trains_encoder) = (self.batch_size(), self.trains_encoder());
         let (n_models, n_samples) = (self.seeds.len(), split.n_samples());
         let n_batches = n_samples.div_ceil(batch_size);
@@ -92,13 +88,10 @@ impl Fit<'_> {
             Remainder::Step => n_batches.div_ceil(accumulate),
             Remainder::Drop => n_batches / accumulate,
         };
-        // Losses stay on the device: reading one would wait for everything before it.
-        let zeros = || Tensor::zeros([n_models as i64], (Kind::Float, split.device()));
-        let (mut loss_sum, mut absolute_sum) = (zeros(), zeros());
-        let mut losses = Vec::new();
+        let mut ledger = Ledger::new(phases.len(), n_models, split.device());
         let trainable: Vec<Tensor> =
             self.models.parameters().into_values().filter(Tensor::requires_grad).collect();
-        let Fit { settings, seeds, models, optimizers, replay } = self;
+        let Fit { settings, seeds, models, optimizers, replay, names } = self;
         let is_recorded = phases.len() == 1
             && accumulate == 1
             && models.can_be_recorded()
@@ -115,14 +108,15 @@ impl Fit<'_> {
                 phase.groups.iter().map(rate).collect()
             };
             optimizer.set_lrs(&rates(0));
-            let pass = |models: &Models, chunk: Chunk, dropout: Option<Dropout>| {
+            let pass = |models: &Models, chunk: Chunk, at: At<'_>, dropout: Dropout| {
                 let _tf32 = match settings.precision {
                     Precision::Tf32 => Some(Tf32::begin()?),
                     _ => None,
                 };
                 let batch = split.batch(chunk);
                 let mut trace = Trace::default();
-                let mut pass = ForwardPass { dropout, is_training: true, trace: &mut trace };
+                let mut pass =
+                    ForwardPass { at: Some(at), dropout: Some(dropout), trace: &mut trace };
                 let mut outputs = {
                     let _autocast = match settings.precision {
                         Precision::Bfloat16 => Some(Autocast::begin(split.device())?),
@@ -131,45 +125,54 @@ impl Fit<'_> {
                     models.forward(&batch, trains_encoder, &mut pass)?
                 };
                 outputs.pred = outputs.pred.to_kind(Kind::Float);
-                let (of_models, absolute) = models.losses(&phase.name, &outputs, &batch);
-                let totals: Vec<Tensor> = of_models.iter().map(ModelLosses::total).collect();
-                let loss = Tensor::stack(&totals, 0);
+                let (of_models, absolute) = models.losses(at, &outputs, &batch);
+                let (terms, Values { total, terms: of_terms }) = Values::of(&of_models);
                 // No model has a part in the loss of another.
-                loss.sum(Kind::Float).backward();
-                Ok::<_, TrainError>(Passed { outputs, batch, loss: loss.detach(), absolute })
+                total.sum(Kind::Float).backward();
+                names.replace(terms);
+                let values = Values { total: total.detach(), terms: of_terms };
+                Ok::<_, TrainError>(Passed { outputs, batch, values, absolute })
             };
-            let mut n_done = 0;
             let (mut n_waiting, mut n_steps) = (0, 0);
             let order = interleaved(&orders, batch_size);
             split.each_chunk(&order, batch_size * n_models, |chunk| {
-                let n_batch = chunk.indices.size()[0] / n_models as i64;
-                let place = step_of_run(epoch, phases.len() * n_batches, losses.len());
+                let n_batch = chunk.indices.size()[0] as usize / n_models;
+                let place = step_of_run(epoch, phases.len() * n_batches, ledger.n_steps());
+                let at = At {
+                    phase: &phase.name,
+                    epoch,
+                    n_epochs: training.epochs,
+                    step: ledger.n_steps() - phase_idx * n_batches,
+                    n_steps: n_batches,
+                };
                 let dropout = Dropout::new(seeds[0], place);
                 let prepare = || Ok(dropout.begin(split.device())?);
-                let (loss, absolute) = if is_recorded && chunk.read.is_none() {
+                let (values, absolute) = if is_recorded && chunk.read.is_none() {
                     let (models, optimizer) = (&*models, &*optimizer);
                     let results =
                         replay.run(Pass::Training, &chunk.indices, prepare, |indices| {
                             // A recording that failed may have left some.
                             native::drop_gradients(&trainable);
                             let chunk = Chunk { indices: indices.shallow_clone(), read: None };
-                            let Passed { loss, absolute, .. } = pass(models, chunk, Some(dropout))?;
+                            let Passed { values, absolute, .. } = pass(models, chunk, at, dropout)?;
                             optimizer.clip_values();
                             optimizer.step()?;
-                            Ok(vec![loss, absolute])
+                            Ok([absolute, values.total].into_iter().chain(values.terms).collect())
                         })?;
-                    let [loss, absolute] = &*results else { return Ok(()) };
-                    (loss.copy(), absolute.shallow_clone())
+                    let [absolute, total, terms @ ..] = &*results else { return Ok(()) };
+                    // The next step overwrites them.
+                    let terms = terms.first().map(Tensor::copy);
+                    (Values { total: total.copy(), terms }, absolute.shallow_clone())
                 } else {
                     prepare()?;
                     if n_waiting == 0 {
                         native::drop_gradients(&trainable);
                     }
-                    let Passed { outputs, batch, loss, absolute } =
-                        pass(models, chunk, Some(dropout))?;
+                    let Passed { outputs, batch, values, absolute } =
+                        pass(models, chunk, at, dropout)?;
                     optimizer.clip_values();
                     n_waiting += 1;
-                    let is_last = losses.len() + 1 == (phase_idx + 1) * n_batches;
+                    let is_last = at.step + 1 == n_batches;
                     let is_due = n_waiting == accumulate
                         || (is_last && training.remainder == Remainder::Step);
                     if is_due {
@@ -180,26 +183,17 @@ impl Fit<'_> {
                         (n_waiting, n_steps) = (0, n_steps + 1);
                     }
                     if let Some(network) = models.only() {
-                        let at = At { epoch, step: losses.len() };
                         tch::no_grad(|| network.model_mut().after_step(&outputs, &batch, at));
                     }
-                    (loss, absolute)
+                    (values, absolute)
                 };
-                losses.push(loss.shallow_clone());
-                // What an epoch reports is of its last phase.
-                if phase_idx + 1 == phases.len() {
-                    loss_sum += loss * n_batch as f64;
-                    absolute_sum += absolute;
-                    n_done += n_batch;
-                }
-                let mean =
-                    |sum: &Tensor| sum.mean(Kind::Float).double_value(&[]) / n_done.max(1) as f64;
-                progress.step(epoch, losses.len(), &|| (mean(&loss_sum), mean(&absolute_sum)));
+                let names = names.borrow().clone();
+                ledger.take(phase_idx, n_batch, names, values, &absolute);
+                progress.step(epoch, ledger.n_steps(), &|| ledger.means());
                 Ok(())
             })?;
         }
-        losses.extend([loss_sum, absolute_sum]);
-        Ok(Tensor::stack(&losses, 0).view([-1, n_models as i64]))
+        Ok(ledger)
     }
 
     /// Seconds of the second of two steps over the first batch of a split.
@@ -210,11 +204,12 @@ impl Fit<'_> {
             let start = Instant::now();
             split.each_batch(&batch, batch.len(), |batch| {
                 let (dropout, mut trace) = (Some(Dropout::new(self.seeds[0], 0)), Trace::default());
-                let mut pass = ForwardPass { dropout, is_training: true, trace: &mut trace };
-                let outputs = self.models.forward(&batch, false, &mut pass)?;
                 let phases = &self.settings.hyper_parameters.phases;
                 if let (Some(phase), Some(optimizer)) = (phases.last(), self.optimizers.last()) {
-                    let (losses, _) = self.models.losses(&phase.name, &outputs, &batch);
+                    let at = At { phase: &phase.name, epoch: 1, n_epochs: 1, step: 0, n_steps: 1 };
+                    let mut pass = ForwardPass { at: Some(at), dropout, trace: &mut trace };
+                    let outputs = self.models.forward(&batch, false, &mut pass)?;
+                    let (losses, _) = self.models.losses(at, &outputs, &batch);
                     losses.iter().for_each(|loss| loss.total().backward());
                     optimizer.step()?;
                 }
@@ -225,39 +220,25 @@ impl Fit<'_> {
         Ok(seconds)
     }
 
-    /// The errors of each model over an epoch, from the values that [`epoch`](Fit::epoch) returned:
-    /// of each step the loss, then the sums of loss and absolute error over all samples.
+    /// The errors of each model over an epoch, from the values of its ledger.
     ///
     /// # Errors
-    /// A step had no finite error.
+    /// A step had no finite loss.
     pub(super) fn losses(
         &self,
         epoch: usize,
+        ledger: &Ledger,
         values: &[f32],
         split: &TrainingSplit,
     ) -> Result<Vec<Losses>, TrainError> {
-        let n_models = self.seeds.len();
-        let (steps, sums) = values.split_at(values.len().saturating_sub(2 * n_models));
         let n_batches = split.n_samples().div_ceil(self.batch_size()).max(1);
-        for (step, of_models) in steps.chunks(n_models).enumerate() {
-            if let Some(idx) = of_models.iter().position(|loss| !loss.is_finite()) {
-                let order = order(self.seeds[idx], epoch, step / n_batches, split.n_samples());
-                let batch = order.chunks(self.batch_size()).nth(step % n_batches);
-                let batch = batch.unwrap_or_default();
-                let ids = batch.iter().map(|idx| split.ids()[*idx].clone()).collect();
-                return Err(FitError::Diverged {
-                    epoch,
-                    step: step + 1,
-                    loss: of_models[idx],
-                    ids,
-                }
-                .into());
-            }
-        }
-        let (loss, absolute) = sums.split_at(n_models);
-        let mean = |sum: &f32| f64::from(*sum) / split.n_samples() as f64;
-        let of_model = |(loss, absolute)| Losses { loss: mean(loss), absolute: mean(absolute) };
-        Ok(loss.iter().zip(absolute).map(of_model).collect())
+        let samples_of = |step: usize, model: usize| {
+            let order = order(self.seeds[model], epoch, step / n_batches, split.n_samples());
+            let batch = order.chunks(self.batch_size()).nth(step % n_batches);
+            batch.unwrap_or_default().to_vec()
+        };
+        let phases = &self.settings.hyper_parameters.phases;
+        ledger.losses((epoch, phases), values, split, samples_of)
     }
 
     /// Predictions of each model for all samples of a split, in order, `[n_models, n_samples]`, which
@@ -273,7 +254,7 @@ impl Fit<'_> {
             let models = &self.models;
             let forward = |chunk: Chunk| {
                 let mut trace = Trace::default();
-                let mut pass = ForwardPass { dropout: None, is_training: false, trace: &mut trace };
+                let mut pass = ForwardPass::evaluation(&mut trace);
                 Ok(vec![models.forward(&split.batch(chunk), false, &mut pass)?.pred])
             };
             let mut parts = Vec::new();
@@ -299,7 +280,7 @@ impl Fit<'_> {
 
 /// The order of the training samples of a model in a phase of an epoch. Each has a random stream of its own: an
 /// order depends on no other one, so that a run can go on anywhere.
-fn order(seed: u64, epoch: usize, phase_idx: usize, n_samples: usize) -> Vec<usize> {
+pub(super) fn order(seed: u64, epoch: usize, phase_idx: usize, n_samples: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n_samples).collect();
     let phase = if phase_idx == 0 { String::new() } else { format!("/{phase_idx}") };
     order.shuffle(&mut stream(seed, &format!("shuffle/{epoch}{phase}")));
@@ -474,13 +455,15 @@ mod tests {
     /// Models as they begin, ready for epochs.
     fn fit<'a>(settings: &'a TrainSettings, seeds: &'a [u64], models: Models) -> Fit<'a> {
         let optimizers = optimizers(&settings.hyper_parameters, &models.parameters()).unwrap();
-        Fit { settings, seeds, models, optimizers, replay: Replay::new(false) }
+        let (replay, names) = (Replay::new(false), Default::default());
+        Fit { settings, seeds, models, optimizers, replay, names }
     }
 
     /// The errors of each model in an epoch.
     fn epoch(fit: &mut Fit<'_>, epoch: usize, split: &TrainingSplit) -> Vec<Losses> {
-        let all = fit.epoch(epoch, &[], split, &mut Silent).unwrap();
-        fit.losses(epoch, &to_host(&[all]).unwrap()[0], split).unwrap()
+        let ledger = fit.epoch(epoch, &Validation::default(), split, &mut Silent).unwrap();
+        let values = to_host(&[ledger.values()]).unwrap();
+        fit.losses(epoch, &ledger, &values[0], split).unwrap()
     }
 
     /// Predictions of each model.

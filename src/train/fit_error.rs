@@ -7,7 +7,8 @@ use crate::advice::{Advice, Advise, TrainerAdvice};
 pub enum FitError {
     /// The loss is no number any more.
     #[error(
-        "the training loss became {loss} in epoch {epoch}, step {step}, with segments {}",
+        "the training loss became {loss}{} in epoch {epoch}, step {step}, with segments {}",
+        term.as_ref().map_or(String::new(), |term| format!(" by its term `{term}`")),
         few(ids)
     )]
     Diverged {
@@ -17,6 +18,8 @@ pub enum FitError {
         step: usize,
         /// NaN or infinite.
         loss: f32,
+        /// The first term that is no finite number, as `PHASE.TERM`, where there are several.
+        term: Option<String>,
         /// The step's segments.
         ids: Vec<String>,
     },

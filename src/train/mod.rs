@@ -12,6 +12,7 @@ pub mod device;
 mod error;
 mod fit;
 mod fit_error;
+mod ledger;
 pub mod memory;
 mod models;
 pub mod network;
@@ -23,6 +24,8 @@ pub mod progress;
 mod replay;
 pub mod run;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod weights;
 pub mod within;
 

@@ -11,7 +11,7 @@ use super::network::Network;
 use super::weights::Tensors;
 use crate::corpus::Modality;
 use crate::model::Form;
-use crate::model::contract::{Batch, Losses, Outputs, Pass};
+use crate::model::contract::{At, Batch, Losses, Outputs, Pass};
 
 /// One model, or several of one configuration whose parameters are stacked, so that an operation does
 /// the work of all.
@@ -105,7 +105,7 @@ impl Models {
     /// `[n_models]`.
     pub(super) fn losses(
         &self,
-        phase: &str,
+        at: At<'_>,
         outputs: &Outputs,
         batch: &Batch,
     ) -> (Vec<Losses>, Tensor) {
@@ -114,7 +114,7 @@ impl Models {
         };
         match self {
             Models::One { network, .. } => {
-                let losses = network.loss(phase, outputs, batch);
+                let losses = network.loss(at, outputs, batch);
                 (vec![losses], errors(outputs, batch).view([1]))
             }
             Models::Stacked { network, n_models, .. } => {
@@ -130,7 +130,7 @@ impl Models {
                             .collect(),
                     };
                     let batch = map(&batch, own);
-                    (network.loss(phase, &outputs, &batch), errors(&outputs, &batch))
+                    (network.loss(at, &outputs, &batch), errors(&outputs, &batch))
                 };
                 let (losses, errors): (Vec<Losses>, Vec<Tensor>) =
                     (0..*n_models).map(of_model).unzip();

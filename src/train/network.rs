@@ -8,7 +8,7 @@ use super::weights::Tensors;
 use super::{DataError, NetworkError, TrainError};
 use crate::corpus::Modality;
 use crate::model::configuration::Size;
-use crate::model::contract::{Batch, Can, Losses, Model, Outputs, Pass};
+use crate::model::contract::{At, Batch, Can, Losses, Model, Outputs, Pass};
 use crate::model::registry::{Inputs, ModelSpec};
 use crate::model::{Bert, BertConfig, ENCODER, Form, Init, Sequence, Tokens};
 use crate::run::settings::TrainSettings;
@@ -79,8 +79,8 @@ impl Network {
     }
 
     /// What is minimised in a phase.
-    pub fn loss(&self, phase: &str, outputs: &Outputs, batch: &Batch) -> Losses {
-        self.model.loss(phase, outputs, batch)
+    pub fn loss(&self, at: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses {
+        self.model.loss(at, outputs, batch)
     }
 
     /// The model itself.

@@ -14,8 +14,10 @@ use super::{FitError, TrainError, attention, device};
 use crate::corpus::SplitName;
 use crate::corpus::degenerate::Degenerate;
 use crate::run::folder::{ATTENTION, BEST, Log, PREDICTIONS, RESULT, io, write_json};
+use crate::run::metrics::MAE;
 use crate::run::predictions;
-use crate::run::record::{EpochRecord, History, RunResult};
+use crate::run::record::{EpochRecord, History, LOSS, RunResult};
+use crate::run::schedule::Validation;
 use crate::run::settings::TrainSettings;
 
 /// A run and its folder.
@@ -43,9 +45,10 @@ impl<'a> Ongoing<'a> {
         Ok(Ongoing { settings, config, out, log, history })
     }
 
-    /// The validation MAE of each epoch so far.
-    pub(super) fn valid_mae(&self) -> Vec<f64> {
-        self.log.records.iter().map(|record| record.valid.get("MAE")).collect()
+    /// What the validation split said of each epoch so far.
+    pub(super) fn validation(&self) -> Validation {
+        let all = |metric| self.log.records.iter().map(|record| record.valid(metric)).collect();
+        Validation { mae: all(MAE.id), loss: all(LOSS) }
     }
 
     /// Whether it ends early, since no better epoch came for too long.

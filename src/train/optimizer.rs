@@ -6,7 +6,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::weights::Tensors;
 use crate::native::{self, AdamConstants, AdamState};
-use crate::run::recipe::{Group as GroupOfRecipe, Moments, Phase, Rule};
+use crate::run::recipe::{ClipOver, Group as GroupOfRecipe, Moments, Phase, Rule};
 
 /// Parameters of one learning rate.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ fn names(rule: &Rule) -> &'static [&'static str] {
 pub struct Optimizer {
     rule: Rule,
     clip_norm: Option<f64>,
+    /// Whose gradients that norm is of, where that is not the groups'.
+    clipped: Option<Vec<Tensor>>,
     clip_value: Option<f64>,
     groups: Vec<Group>,
 }
@@ -79,9 +81,14 @@ impl Optimizer {
                 slots,
             }
         };
+        let clipped = (phase.clip_over == ClipOver::Model).then(|| {
+            let all = parameters.values().filter(|parameter| parameter.requires_grad());
+            all.map(Tensor::shallow_clone).collect()
+        });
         Optimizer {
             rule: phase.optimizer,
             clip_norm: phase.clip_norm,
+            clipped,
             clip_value: phase.clip_value,
             groups: phase.groups.iter().zip(dealt).map(group).collect(),
         }
@@ -133,7 +140,10 @@ impl Optimizer {
 
     /// Scales all gradients down so that their norm is `most` (PyTorch's `clip_grad_norm_`).
     fn clip_norms(&self, most: f64) {
-        let gradients = self.gradients();
+        let gradients = match &self.clipped {
+            Some(all) => all.iter().map(Tensor::grad).filter(Tensor::defined).collect(),
+            None => self.gradients(),
+        };
         let norms: Vec<Tensor> = gradients.iter().map(Tensor::norm).collect();
         if norms.is_empty() {
             return;
@@ -149,13 +159,6 @@ impl Optimizer {
     fn gradients(&self) -> Vec<Tensor> {
         let slots = self.groups.iter().flat_map(|group| &group.slots);
         slots.map(|slot| slot.parameter.grad()).filter(Tensor::defined).collect()
-    }
-
-    /// Drops the gradients, and takes no step.
-    pub fn drop_gradients(&self) {
-        for group in &self.groups {
-            native::drop_gradients(&group.parameters());
-        }
     }
 
     /// All that it remembers, by name: `exp_avg/NAME` and the like of the shape of parameter `NAME`, and
@@ -236,6 +239,30 @@ mod tests {
 
     const GRADIENTS: [[f32; 4]; 3] =
         [[0.3, -0.1, 2.0, 0.0], [-0.2, 0.4, 1.0, 0.01], [0.05, -3.0, -0.5, 0.0]];
+
+    /// What `clip_grad_norm_` does to one parameter when its norm is that of all.
+    #[test]
+    fn a_norm_is_of_the_phase_or_of_the_whole_model() {
+        let moved = |clip_over: &str| {
+            let phase = format!(
+                "name = 'main'\noptimizer = {{ kind = 'sgd' }}\nclip_norm = 1.0\n{clip_over}\n\
+                 groups = [{{ name = 'own', prefixes = ['own'], lr = 1.0 }}]"
+            );
+            let phase: Phase = toml::from_str(&phase).unwrap();
+            let zero = || Tensor::zeros([1], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+            let (own, other) = (zero(), zero());
+            let named = |(name, tensor): (&str, &Tensor)| (name.to_owned(), tensor.shallow_clone());
+            let parameters: Tensors = [("own", &own), ("other", &other)].map(named).into();
+            let mut optimizer = Optimizer::new(&phase, &[vec!["own".into()]], &parameters);
+            optimizer.set_lrs(&[1.0]);
+            (&own * 3.0 + &other * 4.0).sum(Kind::Float).backward();
+            optimizer.step().unwrap();
+            assert_eq!(other.double_value(&[0]), 0.0);
+            own.double_value(&[0])
+        };
+        assert!((moved("") + 1.0).abs() < 1e-6);
+        assert!((moved("clip_over = 'model'") + 0.6).abs() < 1e-6);
+    }
 
     /// A parameter after three steps along [`GRADIENTS`] at a rate of 0.1.
     fn stepped(phase: &str) -> Vec<f64> {

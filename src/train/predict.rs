@@ -38,7 +38,7 @@ pub fn predict(network: &Network, split: &TrainingSplit) -> Result<Vec<f32>, Tra
         let mut parts = Vec::new();
         split.each_batch(&order, n_batch, |batch| {
             let mut trace = Trace::default();
-            let mut pass = Pass { dropout: None, is_training: false, trace: &mut trace };
+            let mut pass = Pass::evaluation(&mut trace);
             parts.push(network.forward(&batch, false, &mut pass)?.pred);
             Ok(())
         })?;

@@ -6,8 +6,8 @@ use crate::run::settings::TrainSettings;
 
 /// What is told while a run goes on. Losses are read from the device only when asked for.
 pub trait TrainProgress {
-    /// A step of an epoch is done; `losses` gives mean squared error and mean absolute error over
-    /// the samples of the epoch so far.
+    /// A step of an epoch is done; `losses` gives mean loss and mean absolute error over the samples
+    /// of its last phase so far.
     fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64));
 
     /// A run begins, or goes on, with these settings on so many samples.

@@ -30,9 +30,9 @@ use crate::run::folder::{self, CONFIG, STATE, io};
 use crate::run::metrics::{self, Metrics};
 use crate::run::preset::Preset;
 use crate::run::recipe::{self, Group, Phase};
-use crate::run::record::{EpochRecord, RunResult};
+use crate::run::record::{EpochRecord, LOSS, RunResult};
 use crate::run::schedule::Moment;
-use crate::run::settings::{Precision, TrainSettings};
+use crate::run::settings::{EncoderChoice, Precision, TrainSettings};
 
 /// The time between two states of a run is at least so many times that of writing one.
 const STATE_SHARE: u32 = 20;
@@ -92,7 +92,7 @@ pub fn train_together(
         check_shapes(split, &config)?;
     }
     let scheme = settings.dataset.bin_scheme();
-    let names = metrics::names(scheme);
+    let names: Vec<&str> = metrics::names(scheme).into_iter().chain([LOSS]).collect();
     if !names.contains(&&*settings.select) {
         return Err(FitError::Metric { name: settings.select.clone(), names }.into());
     }
@@ -120,7 +120,8 @@ pub fn train_together(
         }
     }
     let mut settings = settings.clone();
-    settings.hyper_parameters = recipe_of(&settings);
+    settings.hyper_parameters =
+        recipe_of(&settings.hyper_parameters, settings.text_encoder.as_ref());
     let settings = &settings;
     let prepare = |vars: &VarStore| {
         if let Some(encoder) = &data.encoder {
@@ -135,7 +136,10 @@ pub fn train_together(
         Ok(())
     };
     let seeds: Vec<u64> = runs.iter().map(|(settings, _)| settings.seed).collect();
-    let models = Models::new(&config, form, &seeds, device, prepare)?;
+    let mut models = Models::new(&config, form, &seeds, device, prepare)?;
+    if let Some(network) = models.only() {
+        tch::no_grad(|| network.model_mut().begin(data.train.targets()));
+    }
     let Preset { training, phases, .. } = &settings.hyper_parameters;
     let optimizers = optimizers(&settings.hyper_parameters, &models.parameters())?;
     let changing = || Changing {
@@ -154,37 +158,40 @@ pub fn train_together(
     let n_samples = data.train.n_samples();
     runs.iter().for_each(|(settings, _)| progress.begin(settings, n_samples));
     let replay = if data.graphs { Replay::on(device) } else { Replay::new(false) };
-    let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay };
+    let names = Default::default();
+    let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay, names };
+    let task = config.spec.task();
+    let watches_loss = settings.hyper_parameters.watches_loss(&settings.select);
     let mut saved: Option<(Instant, Duration)> = None;
     for epoch in n_done + 1..=training.epochs {
         if ongoing.iter().all(Ongoing::is_over) {
             break;
         }
         let epoch_start = Instant::now();
-        let valid_mae = ongoing.first().map(Ongoing::valid_mae).unwrap_or_default();
+        let validation = ongoing.first().map(Ongoing::validation).unwrap_or_default();
         // The rate that a record has is that of most parameters, as the epoch begins.
         let at = Moment { epoch, n_epochs: training.epochs, n_steps: 0, steps_per_epoch: 1 };
         let rate = |phase: &Phase| {
-            phase.schedule.learning_rate(settings.hyper_parameters.lr(), at, &valid_mae)
+            phase.schedule.learning_rate(settings.hyper_parameters.lr(), at, &validation)
         };
         let lr = phases.last().map_or(f64::NAN, rate);
         let n_samples = training.batch_size.min(data.train.n_samples()) * runs.len();
-        let errors = within(Work::Step { n_samples }, || {
-            let errors = fit.epoch(epoch, &valid_mae, &data.train, progress)?;
+        let ledger = within(Work::Step { n_samples }, || {
+            let ledger = fit.epoch(epoch, &validation, &data.train, progress)?;
             device::wait(device);
-            Ok(errors)
+            Ok(ledger)
         })?;
         let train_seconds = epoch_start.elapsed().as_secs_f64();
         if let Some(refusal) = fit.replay.take_refusal() {
             progress.piecewise(&refusal);
         }
         // What the metrics are computed from comes back in one copy.
-        let mut on_device = vec![errors, fit.predict(&data.valid)?];
+        let mut on_device = vec![ledger.values(), fit.predict(&data.valid)?];
         if let Some(test) = &data.test {
             on_device.push(fit.predict(test)?);
         }
         let on_host = to_host(&on_device)?;
-        let losses = fit.losses(epoch, &on_host[0], &data.train)?;
+        let losses = fit.losses(epoch, &ledger, &on_host[0], &data.train)?;
         let evaluate = |pred: &[f32], split: &TrainingSplit| -> Vec<Metrics> {
             let n_samples = split.n_samples();
             let of_model = |idx| &pred[idx * n_samples..][..n_samples];
@@ -193,6 +200,9 @@ pub fn train_together(
                 .collect()
         };
         let valid = evaluate(&on_host[1], &data.valid);
+        let labels = data.valid.labels();
+        let valid_losses: Option<Vec<f64>> = watches_loss
+            .then(|| on_host[1].chunks(labels.len()).map(|pred| task.mean(pred, labels)).collect());
         let test =
             data.test.as_ref().zip(on_host.get(2)).map(|(split, pred)| evaluate(pred, split));
         let seconds = epoch_start.elapsed().as_secs_f64();
@@ -202,6 +212,8 @@ pub fn train_together(
                 lr,
                 train_loss: losses.loss,
                 train_mae: losses.absolute,
+                train_terms: losses.terms,
+                valid_loss: valid_losses.as_ref().map(|losses| losses[idx]),
                 valid: valid[idx].clone(),
                 test: test.as_ref().map(|test| test[idx].clone()),
                 train_seconds,
@@ -288,15 +300,29 @@ fn form_of(
     config.form(asked, place).map_err(|forms| NetworkError::NoForm { asked, forms }.into())
 }
 
-/// The hyper-parameters of a run with a group for its text encoder, where that is trained: it has its own
-/// rate, and the decay of what takes all the rest.
-fn recipe_of(settings: &TrainSettings) -> Preset {
-    let mut recipe = settings.hyper_parameters.clone();
-    if let Some(encoder) = settings.text_encoder.as_ref().filter(|encoder| encoder.lr > 0.0) {
-        for phase in &mut recipe.phases {
-            let weight_decay = phase.groups.last().map_or(0.0, |group| group.weight_decay);
+/// The hyper-parameters of a run with its text encoder. Where that is trained, the groups for it have its
+/// rate; a phase that has none, and takes all the rest, gets one, with the decay of the rest. Where it is
+/// not, the groups for it go.
+fn recipe_of(recipe: &Preset, encoder: Option<&EncoderChoice>) -> Preset {
+    let mut recipe = recipe.clone();
+    let encoder = encoder.filter(|encoder| encoder.lr > 0.0);
+    let is_of_encoder = |group: &Group| {
+        let mut prefixes = group.prefixes.iter();
+        !group.prefixes.is_empty() && prefixes.all(|prefix| recipe::is_below(prefix, ENCODER))
+    };
+    for phase in &mut recipe.phases {
+        let Some(encoder) = encoder else {
+            phase.groups.retain(|group| !is_of_encoder(group));
+            continue;
+        };
+        let mut own = phase.groups.iter_mut().filter(|group| is_of_encoder(group)).peekable();
+        if own.peek().is_some() {
+            own.for_each(|group| group.lr = encoder.lr);
+        } else if let Some(rest) = phase.groups.iter().find(|group| group.takes_rest()) {
             let (name, prefixes) = ("encoder".into(), vec![ENCODER.into()]);
-            phase.groups.insert(0, Group { name, prefixes, lr: encoder.lr, weight_decay });
+            let (lr, weight_decay) = (encoder.lr, rest.weight_decay);
+            let (suffixes, except) = (vec![], vec![]);
+            phase.groups.insert(0, Group { name, prefixes, suffixes, except, lr, weight_decay });
         }
     }
     recipe
@@ -333,11 +359,13 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
     let device = data.train.device();
     let form = form_of(&config, settings.form, settings, device, 1)?;
     let models = Models::new(&config, form, &seeds, device, |_| Ok(()))?;
-    let optimizers = optimizers(&settings.hyper_parameters, &models.parameters())?;
+    let optimizers =
+        optimizers(&recipe_of(&settings.hyper_parameters, None), &models.parameters())?;
     let n_samples = data.train.n_samples();
     let n_batch = settings.hyper_parameters.training.batch_size.min(n_samples);
     let replay = Replay::new(false);
-    let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay };
+    let names = Default::default();
+    let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay, names };
     let seconds = fit.second_of_two_steps(&data.train)?;
     // A forward pass alone, as on the other splits, is about a third of a step.
     let others = data.valid.n_samples() + data.test.as_ref().map_or(0, TrainingSplit::n_samples);

@@ -37,7 +37,7 @@ pub struct TrainArgs {
     /// Store made by `almt-data convert`
     #[arg(long)]
     store: PathBuf,
-    /// Model: almt, tfn or lmf; `almt-data models` says what each needs [default: almt]
+    /// Model, one of those that `almt-data models` lists [default: almt]
     #[arg(long, value_name = "NAME", value_parser = model_name)]
     model: Option<String>,
     /// Run folder; the default is `runs/STORE-seedSEED`, or `runs/STORE-MODEL-seedSEED` of another
@@ -103,7 +103,8 @@ pub struct TrainArgs {
     /// wrong name lists all
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// Metric on the validation split that selects the epoch [default: that of the preset, MAE]
+    /// Metric on the validation split that selects the epoch, or loss, which is what the model's task
+    /// minimises [default: that of the preset, MAE]
     #[arg(long, value_name = "METRIC")]
     select: Option<String>,
     /// End the run after so many epochs without a better one [default: that of the preset, never for

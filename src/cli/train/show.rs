@@ -97,7 +97,8 @@ impl TrainProgress for Bar {
         let model = settings.model();
         self.line(&format!("{model}, seed {seed}: {device}, {n_threads} {threads}{form}"));
         let training = &settings.hyper_parameters.training;
-        self.steps_per_epoch = n_samples.div_ceil(training.batch_size.max(1));
+        let n_phases = settings.hyper_parameters.phases.len();
+        self.steps_per_epoch = n_phases * n_samples.div_ceil(training.batch_size.max(1));
         let bar = ProgressBar::new((self.steps_per_epoch * training.epochs) as u64);
         // A template of ours cannot be wrong at run time; indicatif's own style would serve too.
         if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {percent}% {eta}") {

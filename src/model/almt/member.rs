@@ -4,13 +4,16 @@ use super::{Almt, AlmtConfig, AlmtSpec, Input};
 use crate::corpus::Modality;
 use crate::model::Init;
 use crate::model::configuration::Configuration;
-use crate::model::contract::{Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass};
+use crate::model::contract::{
+    At, Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass, Task,
+};
 use crate::model::form::Form;
 use crate::model::registry::Inputs;
 
 impl Configuration for AlmtSpec {
     const SOURCE: &str = "Zhang et al., EMNLP 2023; code Haoyu-ha/ALMT";
     const NEEDS: Needs = Needs::TEXT;
+    const TASK: Task = Task::Mse;
     const NESTED: &[(&str, &str)] = &[
         ("embedding", "variant.embedding"),
         ("hyper_modality", "variant.hyper_modality"),
@@ -83,7 +86,7 @@ impl Model for Almt {
         Ok(Outputs::of(Almt::forward(self, &input, pass.trace)))
     }
 
-    fn loss(&self, _: &str, outputs: &Outputs, batch: &Batch) -> Losses {
+    fn loss(&self, _: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses {
         Losses::mse(outputs, batch)
     }
 

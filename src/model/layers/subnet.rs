@@ -38,7 +38,7 @@ impl Subnet {
     /// `[batch, seq_len, n_in]` to `[batch, hidden]`.
     fn forward(&self, frames: &Tensor, pass: &Pass<'_>) -> Tensor {
         let mean = frames.mean_dim(1, false, frames.kind());
-        let normed = self.norm.forward(&mean, pass.is_training);
+        let normed = self.norm.forward(&mean, pass.is_training());
         let x = pass.dropout(self.place, &normed, self.dropout);
         self.layers.iter().fold(x, |x, layer| layer.forward(&x).relu())
     }
