@@ -1,6 +1,7 @@
 //! The passes over the splits that an epoch is made of.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use rand::seq::SliceRandom;
@@ -36,9 +37,9 @@ pub(super) struct Fit<'a> {
     /// One per phase.
     pub(super) optimizers: Vec<Optimizer>,
     pub(super) replay: Replay<Pass>,
-    /// Names of the terms of the last loss that was computed: a recorded step has those of the step that
-    /// was recorded.
-    pub(super) names: RefCell<TermNames>,
+    /// Names of the terms of the last loss that each phase computed: a recorded step has those of the step
+    /// that was recorded.
+    pub(super) names: RefCell<BTreeMap<usize, TermNames>>,
 }
 
 /// Which pass.
@@ -129,7 +130,7 @@ impl Fit<'_> {
                 let (terms, Values { total, terms: of_terms }) = Values::of(&of_models);
                 // No model has a part in the loss of another.
                 total.sum(Kind::Float).backward();
-                names.replace(terms);
+                names.borrow_mut().insert(phase_idx, terms);
                 let values = Values { total: total.detach(), terms: of_terms };
                 Ok::<_, TrainError>(Passed { outputs, batch, values, absolute })
             };
@@ -187,7 +188,7 @@ impl Fit<'_> {
                     }
                     (values, absolute)
                 };
-                let names = names.borrow().clone();
+                let names = names.borrow().get(&phase_idx).cloned().unwrap_or_default();
                 ledger.take(phase_idx, n_batch, names, values, &absolute);
                 progress.step(epoch, ledger.n_steps(), &|| ledger.means());
                 Ok(())
