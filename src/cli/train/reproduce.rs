@@ -9,7 +9,7 @@ use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
 use super::fit::{Seeds, fraction, seeds as seeds_of};
 use super::jobs::{self, Assignment};
-use super::show::{Bar, say};
+use super::show::{Bar, duration, say};
 use crate::cli::{Failure, number};
 use crate::corpus::spec::SplitBy;
 use crate::reproduce::ExperimentChoice;
@@ -184,12 +184,4 @@ fn print_estimate(estimate: &Estimate, n_jobs: u8) {
     }
     let seconds = estimate.seconds() / f64::from(n_jobs);
     outln!("{} runs, about {} on this machine", estimate.n_left(), duration(seconds));
-}
-
-fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 90.0 => format!("{s:.0} s"),
-        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
 }

@@ -1,4 +1,4 @@
-//! What a run shows: a bar while it goes on, tables when it is done.
+//! What a run shows: a bar or lines of a log while it goes on, tables when it is done.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -62,16 +62,42 @@ pub fn say(note: Note) {
     eprintln!("{kind}: {note}");
 }
 
-/// One bar for each run, on standard error, until it is dropped.
+/// How long it takes, in a unit that suits.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// How often a run writes a line where standard error is no terminal but the log of a job.
+const LOG_EVERY: Duration = Duration::from_secs(30);
+
+/// How often the losses beside the bar change. Reading them waits for the device.
+const SHOW_EVERY: Duration = Duration::from_millis(250);
+
+/// One bar for each run, on standard error, until it is dropped; without a terminal, lines instead.
 #[derive(Default)]
 pub struct Bar {
     bar: Option<ProgressBar>,
     steps_per_epoch: usize,
+    n_epochs: usize,
+    /// When the first step was done, and which one of the run that was.
+    first: Option<(Instant, usize)>,
     shown: Option<Instant>,
     valid_mae: Option<f64>,
 }
 
 impl Bar {
+    /// Seconds until all steps are done, at the pace of those since the first.
+    fn seconds_left(&self, n_done: usize) -> Option<f64> {
+        let (at, first) = self.first?;
+        let n_since = n_done.checked_sub(first).filter(|n_since| *n_since > 0)?;
+        let n_left = (self.n_epochs * self.steps_per_epoch).saturating_sub(n_done);
+        Some(at.elapsed().as_secs_f64() / n_since as f64 * n_left as f64)
+    }
+
     /// Writes a line above the bar.
     fn line(&self, line: &str) {
         match &self.bar {
@@ -108,17 +134,38 @@ impl TrainProgress for Bar {
         if let Some(before) = self.bar.replace(bar) {
             before.finish_and_clear();
         }
-        (self.shown, self.valid_mae) = (None, None);
+        self.n_epochs = training.epochs;
+        (self.first, self.shown, self.valid_mae) = (None, None, None);
     }
 
     fn step(&mut self, epoch: usize, step: usize, losses: &dyn Fn() -> (f64, f64)) {
         let Some(bar) = &self.bar else { return };
-        bar.set_position(((epoch - 1) * self.steps_per_epoch + step) as u64);
-        // Reading the losses waits for the device, so it is done a few times a second only.
-        let is_due = self.shown.is_none_or(|at| at.elapsed() > Duration::from_millis(250));
-        if is_due && !bar.is_hidden() {
-            self.shown = Some(Instant::now());
-            let (loss, mae) = losses();
+        let n_done = (epoch - 1) * self.steps_per_epoch + step;
+        bar.set_position(n_done as u64);
+        let is_log = bar.is_hidden();
+        let (first, _) = *self.first.get_or_insert((Instant::now(), n_done));
+        let is_due = match (self.shown, is_log) {
+            (Some(at), false) => at.elapsed() > SHOW_EVERY,
+            (None, false) => true,
+            (at, true) => at.unwrap_or(first).elapsed() > LOG_EVERY,
+        };
+        if !is_due {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let (loss, mae) = losses();
+        if is_log {
+            eprintln!(
+                "{}",
+                log_line(
+                    epoch,
+                    self.n_epochs,
+                    (loss, mae),
+                    self.valid_mae,
+                    self.seconds_left(n_done)
+                )
+            );
+        } else {
             let valid = self.valid_mae.map_or(String::new(), |mae| format!(", valid {mae:.3}"));
             bar.set_message(format!("epoch {epoch} loss {loss:.3} MAE {mae:.3}{valid}"));
         }
@@ -130,5 +177,50 @@ impl TrainProgress for Bar {
 
     fn piecewise(&mut self, cause: &TrainError) {
         self.line(&format!("warning: steps are done piece by piece: {}", chain(cause)));
+    }
+}
+
+/// A line of a job's log.
+fn log_line(
+    epoch: usize,
+    n_epochs: usize,
+    (loss, mae): (f64, f64),
+    valid_mae: Option<f64>,
+    seconds_left: Option<f64>,
+) -> String {
+    let valid = valid_mae.map_or(String::new(), |mae| format!(", validation MAE {mae:.3}"));
+    let left = seconds_left.map_or(String::new(), |left| format!(", {} left", duration(left)));
+    format!("epoch {epoch} of {n_epochs}: loss {loss:.3}, MAE {mae:.3}{valid}{left}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_tells_where_a_run_is() {
+        assert_eq!(
+            log_line(1, 200, (1.5, 1.0), None, None),
+            "epoch 1 of 200: loss 1.500, MAE 1.000"
+        );
+        assert_eq!(
+            log_line(12, 200, (0.5321, 0.6), Some(0.724), Some(840.0)),
+            "epoch 12 of 200: loss 0.532, MAE 0.600, validation MAE 0.724, 14 min left"
+        );
+    }
+
+    #[test]
+    fn the_time_left_goes_by_the_steps_since_the_first() {
+        let (steps_per_epoch, n_epochs) = (10, 4);
+        let (bar, first, shown, valid_mae) = (None, None, None, None);
+        let mut bar = Bar { bar, steps_per_epoch, n_epochs, first, shown, valid_mae };
+        assert_eq!(bar.seconds_left(5), None);
+        let ago = Instant::now().checked_sub(Duration::from_secs(20)).unwrap();
+        // A run that goes on begins with a step that is not its first.
+        bar.first = Some((ago, 20));
+        assert_eq!(bar.seconds_left(20), None);
+        let left = bar.seconds_left(30).unwrap();
+        assert!((20.0..21.0).contains(&left), "{left}");
+        assert_eq!(bar.seconds_left(40), Some(0.0));
     }
 }
