@@ -19,6 +19,20 @@ pub fn cargo() -> Command {
     command
 }
 
+/// A call of the user's own pip that prints errors only: what it installs lies in folders of this
+/// repository, so neither packages of the system that conflict nor the rights of root matter.
+pub fn pip(task: &str) -> Command {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", task, "--quiet", "--disable-pip-version-check"]);
+    if task == "install" {
+        pip.args(["--no-warn-conflicts", "--no-warn-script-location", "--upgrade"]);
+    }
+    pip.env("PIP_ROOT_USER_ACTION", "ignore");
+    // pip reports on standard output; a task's standard output belongs to its own results.
+    pip.stdout(Stdio::from(std::io::stderr()));
+    pip
+}
+
 /// Runs a command to its end.
 pub fn run(command: &mut Command) -> Result<(), String> {
     let shown = show(command);

@@ -8,9 +8,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::run::{root, run};
+use crate::run::{pip, root, run};
 
 /// The wheels in `requirements` are for this interpreter tag, whatever the local Python is: they
 /// are only unpacked, never imported.
@@ -45,7 +45,7 @@ pub fn cuda() -> Result<(), String> {
         return Ok(());
     }
     supported()?;
-    eprintln!("setup: fetching the CUDA part of libtorch 2.11.0 (about 3 GB)");
+    eprintln!("setup: downloading the CUDA part of libtorch 2.11.0 (3 GB)");
     install("libtorch-cuda", &place, |_| Ok(()))
 }
 
@@ -55,7 +55,7 @@ pub fn minilm() -> Result<(), String> {
     if place.join("model.safetensors").exists() {
         return Ok(());
     }
-    eprintln!("minilm: fetching all-MiniLM-L6-v2 (80 MB)");
+    eprintln!("minilm: downloading all-MiniLM-L6-v2 (80 MB)");
     install("minilm", &place, |_| Ok(()))
 }
 
@@ -73,7 +73,7 @@ fn libtorch() -> Result<(), String> {
         return Ok(());
     }
     supported()?;
-    eprintln!("setup: fetching libtorch 2.11.0 for the CPU (550 MB)");
+    eprintln!("setup: downloading libtorch 2.11.0 for the CPU (550 MB)");
     install("libtorch-cpu", &place, |_| Ok(()))
 }
 
@@ -85,11 +85,11 @@ fn cmake() -> Result<(), String> {
     supported()?;
     match system_cmake() {
         Some(program) => {
-            eprintln!("setup: fetching Ninja (CMake is {})", program.display());
+            eprintln!("setup: downloading Ninja (1 MB; found CMake at {})", program.display());
             install("ninja", &place, |unpacked| link_cmake(&program, unpacked))
         }
         None => {
-            eprintln!("setup: fetching CMake and Ninja (no CMake of at least 3.26 here)");
+            eprintln!("setup: downloading CMake and Ninja (30 MB; found no CMake 3.26 or later)");
             install("cmake", &place, |_| Ok(()))
         }
     }
@@ -163,16 +163,13 @@ pub fn clear(folder: &Path) -> Result<(), String> {
 }
 
 fn download(requirements: &str, wheels: &Path) -> Result<(), String> {
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"])
-        .arg("--disable-pip-version-check")
+    let mut pip = pip("download");
+    pip.args(["--no-deps", "--require-hashes", "--only-binary=:all:"])
         .args(WHEEL_TAGS)
         .arg("--requirement")
         .arg(root().join(format!("xtask/requirements/{requirements}.txt")))
         .arg("--dest")
-        .arg(wheels)
-        // pip reports on standard output; a task's standard output belongs to its own results.
-        .stdout(Stdio::from(std::io::stderr()));
+        .arg(wheels);
     run(&mut pip).map_err(|error| {
         format!(
             "{error}\n  nothing was installed\n  hint: this needs `python3` with pip and a way to \

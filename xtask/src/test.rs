@@ -1,8 +1,6 @@
 //! `cargo xtask test`: set-up and every test of the workspace.
 
-use std::process::{Command, Stdio};
-
-use crate::run::{cargo, root, run};
+use crate::run::{cargo, pip, root, run};
 use crate::setup::setup;
 
 /// Sets up and runs the tests; `args` go to `cargo test`.
@@ -16,22 +14,22 @@ pub fn test(args: &[String]) -> Result<(), String> {
 /// Tests compare with what Python itself reads: these folders hold the packages for that.
 pub fn python_packages() -> Result<(), String> {
     let names = ["numpy", "h5py", "pyarrow", "jsonschema", "duckdb", "pandas", "tensorboard"];
-    packages(".python", "test-python", &names)?;
-    packages(".python-numpy1", "test-python-numpy1", &["numpy"])
+    packages(".python", "test-python", &names, "500 MB")?;
+    packages(".python-numpy1", "test-python-numpy1", &["numpy"], "80 MB")
 }
 
 /// PyTorch with everything that it needs, 4 GB, for what is compared with it outside the tests.
 pub fn torch_packages() -> Result<(), String> {
-    packages(".python-torch", "torch", &["torch", "numpy"])
+    packages(".python-torch", "torch", &["torch", "numpy"], "4.7 GB")
 }
 
 /// MMSA alone: of what it asks for, its data loader needs only NumPy and PyTorch.
 pub fn mmsa_package() -> Result<(), String> {
-    packages_with(".python-mmsa", "mmsa", &["MMSA"], &["--no-deps"])
+    packages_with(".python-mmsa", "mmsa", &["MMSA"], "1 MB", &["--no-deps"])
 }
 
-fn packages(folder: &str, requirements: &str, names: &[&str]) -> Result<(), String> {
-    packages_with(folder, requirements, names, &[])
+fn packages(folder: &str, requirements: &str, names: &[&str], size: &str) -> Result<(), String> {
+    packages_with(folder, requirements, names, size, &[])
 }
 
 /// Installs the packages of a requirements file into a folder that does not have them yet.
@@ -39,20 +37,19 @@ fn packages_with(
     folder: &str,
     requirements: &str,
     names: &[&str],
+    size: &str,
     flags: &[&str],
 ) -> Result<(), String> {
     let place = root().join(folder);
     if names.iter().all(|name| place.join(name).exists()) {
         return Ok(());
     }
-    eprintln!("test: fetching {} into {folder}", names.join(" and "));
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"])
-        .args(flags)
+    eprintln!("setup: downloading {} into {folder} ({size} on disk)", names.join(", "));
+    let mut pip = pip("install");
+    pip.args(flags)
         .arg("--target")
         .arg(&place)
         .arg("--requirement")
-        .arg(root().join(format!("xtask/requirements/{requirements}.txt")))
-        .stdout(Stdio::from(std::io::stderr()));
+        .arg(root().join(format!("xtask/requirements/{requirements}.txt")));
     run(&mut pip)
 }
