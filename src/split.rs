@@ -12,6 +12,7 @@ use crate::corpus::SplitName;
 use crate::corpus::draw::{self, Drawable};
 use crate::corpus::plan::{PlanError, SplitPlan};
 use crate::corpus::spec::SplitBy;
+use crate::paths::same_file;
 use crate::publish;
 use crate::store::{Store, StoreError};
 
@@ -86,6 +87,12 @@ pub struct DrawnSplit {
 /// Why no splits were written.
 #[derive(Debug, thiserror::Error)]
 pub enum SplitError {
+    /// The output is the store, or the plan that is followed.
+    #[error("{path}: the output would replace the input")]
+    OutputIsInput {
+        /// The output.
+        path: PathBuf,
+    },
     /// The output exists already.
     #[error("{path}: exists already")]
     Exists {
@@ -130,6 +137,7 @@ pub enum SplitError {
 impl Advise for SplitError {
     fn advice(&self) -> Vec<Advice> {
         match self {
+            SplitError::OutputIsInput { .. } => vec![StoreAdvice::OtherOutput.into()],
             SplitError::Exists { .. } => vec![StoreAdvice::Overwrite.into()],
             SplitError::Store(error) => error.advice(),
             SplitError::Draw { cause: PlanError::HasValid { .. }, .. } => {
@@ -154,9 +162,16 @@ pub fn are_shares(shares: &[f64]) -> bool {
 /// Draws other splits of the store at `store`, and writes them to `output` as a split manifest.
 ///
 /// # Errors
-/// The output exists and may not be replaced or cannot be written, the store or the plan to follow
-/// cannot be read, or the segments cannot be split so.
+/// The output is an input, exists and may not be replaced or cannot be written, the store or the plan to
+/// follow cannot be read, or the segments cannot be split so.
 pub fn split(store: &Path, output: &Path, options: &SplitOptions) -> Result<Drawn, SplitError> {
+    let is_plan = match &options.method {
+        DrawMethod::FromPlan { path } => same_file(path, output),
+        _ => false,
+    };
+    if is_plan || same_file(store, output) {
+        return Err(SplitError::OutputIsInput { path: output.into() });
+    }
     if output.exists() && !options.overwrite {
         return Err(SplitError::Exists { path: output.into() });
     }

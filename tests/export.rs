@@ -64,8 +64,23 @@ fn a_changed_store_is_not_exported() {
     almt(folder.path(), &["export", "mosi.h5", "--to", "mmsa-pickle", "-o", "out.pkl"])
         .fails_with(&["/train/audio", "BLAKE3"]);
     assert_eq!(files(folder.path()), ["mosi.h5", "mosi.pkl"]);
+    std::fs::write(folder.path().join("mosi.mmsa.pkl"), "").unwrap();
     almt(folder.path(), &["export", "mosi.h5", "--to", "mmsa-pickle"])
-        .fails_with(&["mosi.pkl", "exists already"]);
+        .fails_with(&["mosi.mmsa.pkl", "exists already"]);
+}
+
+#[test]
+fn what_a_store_was_made_from_is_not_replaced_by_its_export() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "4");
+    let source = std::fs::read(folder.path().join("mosi.pkl")).unwrap();
+    let args = ["export", "mosi.h5", "--to", "mmsa-pickle", "--overwrite"];
+    almt(folder.path(), &[&args[..], &["-o", "mosi.pkl"]].concat())
+        .fails_with(&["mosi.pkl", "a file that the store was made from"])
+        .hints_at("`-o`");
+    assert!(std::fs::read(folder.path().join("mosi.pkl")).unwrap() == source);
+    almt(folder.path(), &args).ok();
+    assert_eq!(files(folder.path()), ["mosi.h5", "mosi.mmsa.pkl", "mosi.pkl"]);
 }
 
 /// Features of which every pattern of bits is a value.

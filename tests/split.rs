@@ -102,6 +102,24 @@ fn wrong_splits_and_damaged_split_manifests_are_refused() {
 }
 
 #[test]
+fn no_command_writes_over_the_store_or_the_plan_that_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "8");
+    let plan = ["split", "mosi.h5", "--ratio", "0.6,0.2,0.2", "--by", "segment", "-o", "cv.json"];
+    almt(folder.path(), &plan).ok();
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    let (store, plan) = (read("mosi.h5"), read("cv.json"));
+    for args in [
+        &["split", "mosi.h5", "--k-fold", "3", "-o", "./mosi.h5", "--overwrite"][..],
+        &["split", "mosi.h5", "--from-manifest", "cv.json", "-o", "cv.json", "--overwrite"],
+        &["stats", "mosi.h5", "--svg", "mosi.h5", "--overwrite"],
+    ] {
+        almt(folder.path(), args).fails_with(&["would replace the input"]).hints_at("`-o`");
+    }
+    assert!(read("mosi.h5") == store && read("cv.json") == plan);
+}
+
+#[test]
 fn a_store_is_described_as_text_json_and_picture() {
     let folder = tempfile::tempdir().unwrap();
     synthetic_store(folder.path(), "sims", "8");
@@ -109,6 +127,10 @@ fn a_store_is_described_as_text_json_and_picture() {
     assert!(text.contains("[8, 400, 33]") && text.contains("from the token mask"), "{text}");
     let svg = std::fs::read_to_string(folder.path().join("sims.svg")).unwrap();
     assert_eq!((svg.matches("as recorded").count(), svg.ends_with("</svg>\n")), (6, true));
+    let again = ["stats", "sims.h5", "--svg"];
+    almt(folder.path(), &[&again[..], &["sims.svg"]].concat())
+        .fails_with(&["sims.svg", "exists already"]);
+    almt(folder.path(), &[&again[..], &["sims.svg", "--overwrite"]].concat()).ok();
     let json = almt(folder.path(), &["stats", "sims.h5", "--json"]).ok().stdout();
     let summary: Value = serde_json::from_str(&json).unwrap();
     check_schema(&serde_json::to_value(Summary::schema()).unwrap(), &summary);

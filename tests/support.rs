@@ -67,6 +67,14 @@ impl Call {
         assert!(!err.contains("panicked"), "{}", self.explain());
         self
     }
+
+    /// Asserts a hint below the cause that has `part`.
+    pub fn hints_at(self, part: &str) -> Call {
+        let err = self.stderr();
+        let mut hints = err.lines().filter(|line| line.starts_with("  hint: "));
+        assert!(hints.any(|hint| hint.contains(part)), "no hint has `{part}`\n{}", self.explain());
+        self
+    }
 }
 
 /// A call of the program in `folder`, without its output.

@@ -30,6 +30,52 @@ fn bytes(folder: &Path, file: &str) -> Vec<u8> {
 }
 
 #[test]
+fn what_a_run_is_made_of_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    let train = ["train", "--store", "mosi.h5", "--epochs", "1", "--device", "cpu"];
+    almt(folder, &[&train[..], &["--out", "run"]].concat()).ok();
+    let before = ["mosi.h5", "run/best.safetensors", "run/predictions.csv", "run/config.toml"]
+        .map(|name| (name, bytes(folder, name)));
+    let predict = ["predict", "--store", "mosi.h5", "--checkpoint", "run"];
+    for (args, outputs) in [
+        (&predict[..], &["mosi.h5", "run/best.safetensors", "./run/predictions.csv"][..]),
+        (&["report", "run"], &["run/best.safetensors", "run/config.toml"]),
+        (&["export-weights", "run", "--to", "released"], &["run/best.safetensors"]),
+    ] {
+        for output in outputs {
+            almt(folder, &[args, &["-o", output, "--overwrite"]].concat())
+                .fails_with(&["would replace the input"])
+                .hints_at("`-o`");
+        }
+    }
+    for (name, before) in before {
+        assert!(bytes(folder, name) == before, "{name}");
+    }
+    // What was stopped is not to be thrown away.
+    std::fs::remove_file(folder.join("run/result.json")).unwrap();
+    almt(folder, &[&train[..], &["--out", "run"]].concat())
+        .fails_with(&["run: holds a run that is not complete"])
+        .hints_at("`almt-data resume run`");
+    // Nor does one fold take the folder of another.
+    almt(folder, &["split", "mosi.h5", "--k-fold", "3", "--by", "segment", "-o", "cv.json"]).ok();
+    for fold in ["0", "1"] {
+        almt(folder, &[&train[..], &["--manifest", "cv.json", "--fold", fold]].concat()).ok();
+        assert!(folder.join(format!("runs/mosi-fold{fold}-seed1/result.json")).exists());
+    }
+    for (option, set) in [
+        ("--epochs=1", "epochs=2"),
+        ("--select=MAE", "select=Corr"),
+        ("--schedule=constant", "main.schedule=plateau"),
+        ("--residual=paper", "residual=released"),
+    ] {
+        let call = almt(folder, &["train", "--store", "mosi.h5", option, "--set", set]);
+        assert_eq!(call.code(), 2, "{}", call.explain());
+    }
+}
+
+#[test]
 fn a_run_fills_its_folder_repeats_to_the_byte_and_evaluates_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -18,7 +18,8 @@ pub struct ExportArgs {
     /// What to write
     #[arg(long)]
     to: Format,
-    /// Where it goes; the default is next to the store, with the ending of the format
+    /// Where it goes; the default is next to the store, with the ending of the format, such as
+    /// `.mmsa.pkl`
     #[arg(short, long)]
     output: Option<PathBuf>,
     /// Replace an existing output

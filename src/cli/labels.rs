@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::target::check_output;
 use super::{Failure, chart, output};
 use crate::export::{self, TableForm};
 use crate::store::Store;
@@ -51,6 +52,9 @@ impl FromStr for Target {
 
 /// Counts the labels of one store.
 pub fn labels(args: LabelsArgs) -> Result<ExitCode, Failure> {
+    if let Some(Target { path, .. }) = &args.output {
+        check_output(path, args.overwrite, [&args.store])?;
+    }
     let balance = Store::open(&args.store)?.balance()?;
     if let Some(Target { path, form }) = &args.output {
         export::save_balance(&balance, path, *form, args.overwrite)?;

@@ -28,6 +28,7 @@ mod schema;
 mod split;
 mod stats;
 mod synth;
+mod target;
 mod texts;
 #[cfg_attr(feature = "train", path = "train/enabled.rs")]
 #[cfg_attr(not(feature = "train"), path = "train/disabled.rs")]

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Failure;
+use super::target::check_output;
 use crate::publish::Draft;
 use crate::report::RunReport;
 
@@ -37,6 +38,8 @@ pub fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
     let output = &args.output;
     let runs: Vec<PathBuf> =
         args.runs.iter().map(|run| super::runs::folder(run)).collect::<Result<_, _>>()?;
+    let inputs = runs.iter().flat_map(|run| super::runs::inputs(run)).chain(args.store.clone());
+    check_output(output, args.overwrite, inputs)?;
     let draft =
         Draft::new(output, args.overwrite).map_err(|error| super::cannot_write(output, error))?;
     let report = RunReport::read(&runs, args.store.as_deref())?;

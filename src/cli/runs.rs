@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 #[cfg(feature = "train")]
-use crate::run::folder::{BEST, runs_in};
-use crate::run::folder::{CONFIG, is_run};
+use crate::run::folder::BEST;
+use crate::run::folder::{CONFIG, files, is_run, runs_in};
 #[cfg(feature = "train")]
 use crate::signature;
 
@@ -56,6 +56,17 @@ pub fn folder(path: &Path) -> Result<PathBuf, Failure> {
         )
         .hint("name the folder that `almt-data train` wrote")),
     }
+}
+
+/// What is read of a checkpoint, a run folder, or a folder of runs, and must not be replaced.
+pub fn inputs(path: &Path) -> Vec<PathBuf> {
+    let around = path.parent().filter(|around| path.is_file() && is_run(around));
+    let runs = match around {
+        Some(run) => vec![run.to_owned()],
+        None if is_run(path) => vec![path.to_owned()],
+        None => runs_in(path),
+    };
+    runs.iter().flat_map(|run| files(run)).chain([path.to_owned()]).collect()
 }
 
 /// As [`folder`], where it must be that of one run.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::target::check_output;
 use super::{Failure, progress};
 use crate::corpus::summary::{BlockSummary, QUANTILES};
 use crate::publish;
@@ -19,13 +20,19 @@ pub struct StatsArgs {
     /// Print one JSON document in place of text; `almt-data schema stats` describes it
     #[arg(long)]
     json: bool,
-    /// Draw the distributions of lengths into this file, replacing it
+    /// Draw the distributions of lengths into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Replace an existing output
+    #[arg(long, requires = "svg")]
+    overwrite: bool,
 }
 
 /// Describes one store.
 pub fn stats(args: StatsArgs) -> Result<ExitCode, Failure> {
+    if let Some(target) = &args.svg {
+        check_output(target, args.overwrite, [&args.store])?;
+    }
     let store = Store::open(&args.store)?;
     let summary = progress::shown(|bars| store.summary(bars))?;
     if let Some(target) = &args.svg {

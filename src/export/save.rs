@@ -38,7 +38,8 @@ impl ExportForm {
     /// The ending of file names, without its first dot.
     pub fn ending(&self) -> &'static str {
         match self {
-            ExportForm::MmsaPickle => "pkl",
+            // The pickle that a store was made from has its name, as a rule.
+            ExportForm::MmsaPickle => "mmsa.pkl",
             ExportForm::Parquet => "parquet",
             ExportForm::Csv => "csv",
             ExportForm::Npz => "npz",
@@ -79,6 +80,12 @@ pub enum SaveError {
     /// The output is the store that is read.
     #[error("{path}: the output would replace the input")]
     OutputIsInput {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The output is a file that the store was made from.
+    #[error("{path}: the output would replace a file that the store was made from")]
+    OutputIsSource {
         /// The output.
         path: PathBuf,
     },
@@ -137,7 +144,9 @@ impl Advise for SaveError {
             SaveError::Store(error) => return error.advice(),
             SaveError::Form { cause, .. } => return cause.advice(),
             SaveError::OutputIsInput { .. } | SaveError::Write { .. } => return Vec::new(),
-            SaveError::Foreign { .. } => StoreAdvice::OtherOutput,
+            SaveError::Foreign { .. } | SaveError::OutputIsSource { .. } => {
+                StoreAdvice::OtherOutput
+            }
             SaveError::Exists { .. } => StoreAdvice::Overwrite,
         };
         vec![advice.into()]
@@ -161,6 +170,11 @@ pub fn export(
     let store = Store::open(path).map_err(SaveError::Store)?;
     if same_file(path, output) {
         return Err(SaveError::OutputIsInput { path: output.into() });
+    }
+    let (name, size) = (output.file_name(), output.metadata().map_or(0, |found| found.len()));
+    let mut sources = store.manifest().sources.iter();
+    if sources.any(|it| Some(it.file_name.as_ref()) == name && it.size == size) {
+        return Err(SaveError::OutputIsSource { path: output.into() });
     }
     let is_folder = *form == ExportForm::Parquet;
     if overwrite && is_folder && output.is_dir() && !is_parquet_export(output) {

@@ -204,6 +204,7 @@ mod tests {
             ("main.rest.lr=nan", "main.rest.lr: expected a number of 0 or more, found NaN"),
             ("main.clip_norm=0.0", "main.clip_norm: expected a number above 0, found 0"),
             ("accumulate=0", "accumulate: expected a whole number above 0"),
+            ("patience=0", "patience: expected a whole number above 0, found 0"),
             (
                 "main.schedule={ kind = \"linear-warmup\", share = 2.0 }",
                 "main.schedule.share: expected a share below 1, found 2",

@@ -29,6 +29,16 @@ pub const STATE: &str = "state.safetensors";
 /// Where runs stand that are trained as one, in the folder that theirs lie in.
 pub const STATE_TOGETHER: &str = "together.safetensors";
 
+/// All files of a run but those for TensorBoard, in the order in which a new run removes those of one
+/// before: results must not stand beside a configuration that did not produce them, and a run with a
+/// result counts as complete.
+const FILES: [&str; 7] = [RESULT, STATE, BEST, METRICS, PREDICTIONS, ATTENTION, CONFIG];
+
+/// Where the files of a run lie.
+pub fn files(run: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+    FILES.iter().map(|name| run.join(name))
+}
+
 /// The folder of a run among those of several seeds.
 pub fn of_seed(out: &Path, seed: u64) -> PathBuf {
     out.join(format!("seed-{seed}"))
@@ -177,13 +187,14 @@ impl Log {
 pub fn prepare(out: &Path, overwrite: bool) -> Result<(), RunError> {
     let in_use = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
     if in_use && !overwrite {
-        return Err(RunError::Exists { path: out.into() });
+        return Err(match is_run(out) && !out.join(RESULT).exists() {
+            true => RunError::Incomplete { path: out.into() },
+            false => RunError::Exists { path: out.into() },
+        });
     }
     fs::create_dir_all(out).map_err(io(out))?;
-    // Results of the run before must not stand beside a configuration that did not produce them;
-    // the result goes first, since a run with it counts as complete.
-    for name in [RESULT, STATE, BEST, METRICS, PREDICTIONS, ATTENTION, CONFIG] {
-        match fs::remove_file(out.join(name)) {
+    for file in files(out) {
+        match fs::remove_file(file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(io(out)(error));
             }

@@ -26,7 +26,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use read::Run;
 
-use crate::advice::{Advice, Advise, StoreAdvice};
+use crate::advice::{Advice, Advise, StoreAdvice, TrainerAdvice};
 
 /// What can be wrong with the folder of a run.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,12 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// The run folder holds a run that was stopped.
+    #[error("{path}: holds a run that is not complete")]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The file system refused.
     #[error("{path}: cannot write")]
     Io {
@@ -88,6 +94,10 @@ impl Advise for RunError {
     fn advice(&self) -> Vec<Advice> {
         match self {
             RunError::Exists { .. } => vec![StoreAdvice::OverwriteRun.into()],
+            RunError::Incomplete { path } => vec![
+                TrainerAdvice::CompleteRun { run: path.clone() }.into(),
+                StoreAdvice::OverwriteRun.into(),
+            ],
             RunError::NoFolder { .. }
             | RunError::NoRun { .. }
             | RunError::NotARun { .. }

@@ -113,8 +113,16 @@ impl TryFrom<PresetFile> for Preset {
             None => vec![phase_of_older_version(&mut training)?],
         };
         let training: Training = training.try_into()?;
-        let problem = (training.accumulate == 0)
-            .then(|| "accumulate: expected a whole number above 0".to_owned())
+        let Training { epochs, batch_size, accumulate, patience, .. } = &training;
+        let counts = [
+            ("epochs", Some(epochs)),
+            ("batch_size", Some(batch_size)),
+            ("accumulate", Some(accumulate)),
+            ("patience", patience.as_ref()),
+        ];
+        let zero = counts.iter().find(|(_, count)| count.is_some_and(|count| *count == 0));
+        let problem = zero
+            .map(|(name, _)| format!("{name}: expected a whole number above 0, found 0"))
             .or_else(|| recipe::problem(&phases));
         match problem {
             Some(problem) => Err(toml::de::Error::custom(problem)),

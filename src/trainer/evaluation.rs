@@ -24,12 +24,12 @@ use crate::train::config::ModelConfig;
 use crate::train::corrupt::Corruptions;
 use crate::train::predict;
 
-/// WeightSource that are evaluated.
+/// Weights that are evaluated.
 #[derive(Debug, Clone)]
 pub enum WeightSource {
     /// A run's checkpoint, `best.safetensors`, which says of which model it is.
     Checkpoint(PathBuf),
-    /// WeightSource of the released PyTorch model.
+    /// Weights of the released PyTorch model.
     Released {
         /// A safetensors file.
         path: PathBuf,
@@ -41,7 +41,8 @@ pub enum WeightSource {
 }
 
 impl WeightSource {
-    fn path(&self) -> &Path {
+    /// The file.
+    pub fn path(&self) -> &Path {
         match self {
             WeightSource::Checkpoint(path) | WeightSource::Released { path, .. } => path,
         }

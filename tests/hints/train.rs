@@ -204,6 +204,15 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[]),
     },
     Row {
+        hint: "`almt-data resume run` completes it",
+        make: |folder| {
+            run(folder);
+            std::fs::remove_file(folder.join("run/result.json")).unwrap();
+        },
+        calls: &["train --store mosi.h5 --epochs 1 --out run"],
+        next: Walk(&[]),
+    },
+    Row {
         hint: "another `--out` keeps it; without that folder it is done again",
         make: |folder| {
             store(folder);

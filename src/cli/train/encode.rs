@@ -11,7 +11,8 @@ use indicatif::ProgressBar;
 use super::devices::ThreadsArgs;
 use super::show::say;
 use crate::cli::form::FormArgs;
-use crate::cli::{Failure, number, progress, same_file, size_on_disk, wrong_call};
+use crate::cli::target::check_output;
+use crate::cli::{Failure, number, progress, size_on_disk, wrong_call};
 use crate::pretrained::TextSource;
 use crate::store::{OutputOptions, Store};
 use crate::trainer::encode::{self, EncodeOptions, EncodeProgress, Encoded};
@@ -62,9 +63,7 @@ pub struct EncodeArgs {
 /// Encodes one store.
 pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
     let to: &Path = &args.output;
-    if same_file(&args.store, to) {
-        return Err(Failure::at(to, "the output would replace the input"));
-    }
+    check_output(to, args.overwrite, [&args.store])?;
     let source = Store::open(&args.store)?;
     let format = args.form.resolve::<EncodeArgs>(COMMAND, Some(to), source.format());
     let text_source = args.text_from.unwrap_or_else(|| encode::default_source(&source));

@@ -8,8 +8,7 @@ use clap::Args;
 use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
 use super::show::say;
-use crate::advice::StoreAdvice;
-use crate::cli::advice::hint;
+use crate::cli::target::check_output;
 use crate::cli::{Failure, number, runs};
 use crate::corpus::{Dataset, SplitName};
 use crate::model::Residual;
@@ -68,7 +67,7 @@ pub struct PredictArgs {
     /// Run folder, or its `best.safetensors`
     #[arg(long, required_unless_present = "weights")]
     checkpoint: Option<PathBuf>,
-    /// WeightSource of the released PyTorch model as a safetensors file
+    /// Weights of the released PyTorch model, as a safetensors file
     #[arg(long, value_name = "FILE", requires = "preset", conflicts_with = "checkpoint")]
     weights: Option<PathBuf>,
     /// Sizes of the model of `--weights`: mosi, mosei, sims or simsv2
@@ -140,10 +139,6 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
 
 /// Writes the predictions of one checkpoint.
 pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
-    if args.output.exists() && !args.overwrite {
-        let advice = hint(&StoreAdvice::Overwrite.into());
-        return Err(Failure::at(&args.output, "exists already").hint(advice));
-    }
     let checkpoint = |path: &PathBuf| runs::checkpoint(path);
     let weights = match (&args.checkpoint, &args.weights) {
         (Some(path), _) => WeightSource::Checkpoint(checkpoint(path)?),
@@ -156,6 +151,8 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
             return Err(Failure::new("neither `--checkpoint` nor `--weights` is given"));
         }
     };
+    let inputs = runs::inputs(weights.path()).into_iter().chain([args.store.clone()]);
+    check_output(&args.output, args.overwrite, inputs)?;
     let splits = if args.split.is_empty() { vec![SplitName::Test] } else { args.split };
     let store = Store::open(&args.store)?;
     let device = args.device.open()?;

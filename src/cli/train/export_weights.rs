@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use tch::Device;
 
+use crate::cli::target::check_output;
 use crate::cli::{Failure, runs};
 use crate::train::{TrainError, checkpoint};
 
@@ -36,9 +37,7 @@ pub fn export_weights(args: ExportWeightsArgs) -> Result<ExitCode, Failure> {
     let source = runs::checkpoint(&args.run)?;
     let Target::Released = args.to;
     let output = args.output.unwrap_or_else(|| source.with_file_name("released.safetensors"));
-    if output.exists() && !args.overwrite {
-        return Err(Failure::at(&output, "exists already").hint("`--overwrite` replaces it"));
-    }
+    check_output(&output, args.overwrite, runs::inputs(&source))?;
     let checkpoint = checkpoint::load(&source, Device::Cpu).map_err(TrainError::from)?;
     let blake3 = checkpoint::export(&output, &checkpoint.vars).map_err(TrainError::from)?;
     let n_tensors = checkpoint.vars.len();

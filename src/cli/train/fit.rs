@@ -40,8 +40,8 @@ pub struct TrainArgs {
     /// Model, one of those that `almt-data models` lists [default: almt]
     #[arg(long, value_name = "NAME", value_parser = model_name)]
     model: Option<String>,
-    /// Run folder; the default is `runs/STORE-seedSEED`, or `runs/STORE-MODEL-seedSEED` of another
-    /// model than almt
+    /// Run folder; the default is `runs/STORE-seedSEED`, with `-MODEL` in it for another model than almt
+    /// and `-foldFOLD` with `--manifest`
     #[arg(long, value_name = "RUN_FOLDER")]
     out: Option<PathBuf>,
     /// Replace the run in an existing folder
@@ -225,10 +225,25 @@ impl TrainArgs {
         if self.residual.is_some() && model != ModelSpec::NAMES[0] {
             wrong(&format!("`--residual` is of almt, not of {model}"));
         }
+        let named = [
+            ("epochs", self.epochs.is_some()),
+            ("batch_size", self.batch_size.is_some()),
+            ("select", self.select.is_some()),
+            ("patience", self.patience.is_some()),
+            ("residual", self.residual.is_some()),
+            ("schedule", self.schedule.is_some()),
+        ];
         let name = |assignment: &str| assignment.split('=').next().unwrap_or_default().to_owned();
         for (idx, assignment) in self.set.iter().enumerate() {
             if self.set.iter().take(idx).any(|earlier| name(earlier) == name(assignment)) {
                 wrong(&format!("`--set {}` is given twice", name(assignment)));
+            }
+            // A schedule is that of a phase: `main.schedule`.
+            let name = name(assignment);
+            let last = name.rsplit('.').next().unwrap_or_default();
+            if let Some((option, _)) = named.iter().find(|(of, given)| *given && *of == last) {
+                let option = option.replace('_', "-");
+                wrong(&format!("`--{option}` and `--set {name}` are given for the same"));
             }
         }
         let encoder = self.bert.as_ref().map(|folder| EncoderOptions {
@@ -288,6 +303,10 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     let settings = &session.settings;
     if settings.model() != ModelSpec::NAMES[0] {
         stem = format!("{stem}-{}", settings.model());
+    }
+    // And those of each fold beside each other.
+    if args.manifest.is_some() {
+        stem = format!("{stem}-fold{}", args.fold.unwrap_or(0));
     }
     let mut bar = Bar::default();
     let Some(Seeds(seeds)) = args.seeds else {

@@ -92,7 +92,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("signature", &["advice", "map"]),
-    ("split", &["advice", "chain", "corpus", "publish", "store"]),
+    ("split", &["advice", "chain", "corpus", "paths", "publish", "store"]),
     (
         "store",
         &[
