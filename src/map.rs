@@ -17,13 +17,24 @@ pub(crate) enum Bytes {
     Memory(Vec<u8>),
 }
 
+/// Opens a file that is no device and no pipe; to open a named pipe would be to wait for a writer.
+///
+/// # Errors
+/// There is no such file, it cannot be opened, or is not a regular one.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    match std::fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other("not a regular file")),
+    }
+}
+
 impl Bytes {
     /// Maps the file at `path` read-only.
     ///
     /// # Errors
     /// If the file cannot be opened, is not a regular file, or cannot be mapped.
     pub(crate) fn map(path: &Path) -> io::Result<Bytes> {
-        Bytes::of_file(&File::open(path)?)
+        Bytes::of_file(&open_regular(path)?)
     }
 
     /// Maps an open file read-only.

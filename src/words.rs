@@ -1,4 +1,26 @@
-//! Counts and sizes as sentences have them.
+//! Counts and sizes as sentences have them, and words as a shell takes them.
+
+use std::path::Path;
+
+/// A word of a command line, in quotes where a shell needs them.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./,:=@%+".contains(letter);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// The name of a file as [`quoted`] has it, and not as an option.
+pub fn quoted_name(name: &str) -> String {
+    let shown: String = name.chars().filter(|char| !char.is_control()).collect();
+    quoted(&if shown.starts_with('-') { format!("./{shown}") } else { shown })
+}
+
+/// A path as [`quoted_name`] has it.
+pub fn quoted_path(path: &Path) -> String {
+    quoted_name(&path.to_string_lossy())
+}
 
 /// A count with its noun.
 pub fn plural(n: usize, noun: &str) -> String {
@@ -34,6 +56,15 @@ pub fn human_bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_quoted_as_a_shell_needs_it() {
+        assert_eq!(
+            ["--lr=1e-3", "a b", "it's", "", "a/b-1.pkl", "数据.pkl"].map(quoted),
+            ["--lr=1e-3", "'a b'", r"'it'\''s'", "''", "a/b-1.pkl", "数据.pkl"]
+        );
+        assert_eq!(["-rf", "-r f", "a\tb"].map(quoted_name), ["./-rf", "'./-r f'", "ab"]);
+    }
 
     #[test]
     fn counts_are_readable() {

@@ -122,6 +122,7 @@ fn runs_are_read_whole_or_what_is_not_known_is_said() {
     assert_eq!(call.code(), 2, "{}", call.explain());
     assert!(call.stderr().contains("`--set fusion` is given twice"), "{}", call.explain());
     let call = almt(folder, &["train", "--store", "mosi.h5", "--set", "fussion=gru"]);
+    assert_eq!(call.code(), 2, "{}", call.explain());
     assert!(call.stderr().contains("is `fusion` meant?"), "{}", call.explain());
 }
 

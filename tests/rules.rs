@@ -180,6 +180,10 @@ fn beyond_baseline(findings: &[Finding]) -> BTreeSet<&'static str> {
 }
 
 fn check(rule: Rule, edit: impl FnOnce(&mut Editor)) {
+    check_all(&[rule], edit);
+}
+
+fn check_all(rules: &[Rule], edit: impl FnOnce(&mut Editor)) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("planted.h5");
     std::fs::copy(base(), &path).unwrap();
@@ -187,7 +191,8 @@ fn check(rule: Rule, edit: impl FnOnce(&mut Editor)) {
     edit(&mut editor);
     editor.seal();
     let findings = Store::open(&path).unwrap().verify(None, &|_| {}).unwrap().findings;
-    assert_eq!(beyond_baseline(&findings), BTreeSet::from([rule.id()]), "{findings:#?}");
+    let expected: BTreeSet<&str> = rules.iter().map(|rule| rule.id()).collect();
+    assert_eq!(beyond_baseline(&findings), expected, "{findings:#?}");
 }
 
 const TRAIN: SplitName = SplitName::Train;
@@ -263,7 +268,12 @@ fn defects_of_labels_are_found() {
 fn defects_of_ids_are_found() {
     check(Rule::DuplicateId, |store| store.id(TRAIN, 1, "synth_train_0000$_$0"));
     check(Rule::Leakage, |store| store.id(TEST, 0, "synth_train_0000$_$9"));
+    check_all(&[Rule::DuplicateId, Rule::IdForm], |store| {
+        store.id(TRAIN, 1, "synth_train_0000$_$0 ");
+    });
+    check_all(&[Rule::Leakage, Rule::IdForm], |store| store.id(TEST, 0, " synth_train_0000$_$9"));
     check(Rule::IdForm, |store| store.id(TRAIN, 0, "first"));
+    check(Rule::IdForm, |store| store.id(TRAIN, 0, "synth_train_0000$_$0\n"));
     check(Rule::IdForm, |store| store.id(TRAIN, 0, "synth_train_0000[0]"));
     check(Rule::FoldSplit, |store| store.id(TEST, 0, "03bSnISJMiM$_$1"));
 }

@@ -107,16 +107,36 @@ fn no_command_writes_over_the_store_or_the_plan_that_it_reads() {
     synthetic_store(folder.path(), "mosi", "8");
     let plan = ["split", "mosi.h5", "--ratio", "0.6,0.2,0.2", "--by", "segment", "-o", "cv.json"];
     almt(folder.path(), &plan).ok();
+    // A name without an ending, which says nothing of what is in it.
+    std::fs::rename(folder.path().join("mosi.h5"), folder.path().join("mosi")).unwrap();
     let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    let (store, plan) = (read("mosi.h5"), read("cv.json"));
+    let (store, plan) = (read("mosi"), read("cv.json"));
     for args in [
-        &["split", "mosi.h5", "--k-fold", "3", "-o", "./mosi.h5", "--overwrite"][..],
-        &["split", "mosi.h5", "--from-manifest", "cv.json", "-o", "cv.json", "--overwrite"],
-        &["stats", "mosi.h5", "--svg", "mosi.h5", "--overwrite"],
+        &["split", "mosi", "--k-fold", "3", "-o", "./mosi", "--overwrite"][..],
+        &["split", "mosi", "--from-manifest", "cv.json", "-o", "cv.json", "--overwrite"],
+        &["stats", "mosi", "--svg", "mosi", "--overwrite"],
     ] {
         almt(folder.path(), args).fails_with(&["would replace the input"]).hints_at("`-o`");
     }
-    assert!(read("mosi.h5") == store && read("cv.json") == plan);
+    assert!(read("mosi") == store && read("cv.json") == plan);
+}
+
+#[test]
+fn an_output_does_not_have_the_ending_of_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "8");
+    for (args, expected) in [
+        (&["convert", "mosi.pkl", "-o", "out.zip"][..], "a store ends in `.h5` or"),
+        (&["copy", "mosi.h5", "out.npz"], "a store ends in `.h5` or"),
+        (&["split", "mosi.h5", "--k-fold", "3", "-o", "out.csv"], "ends in `.json`"),
+        (&["stats", "mosi.h5", "--svg", "out.PNG"], "ends in `.svg`"),
+        (&["report", "run", "-o", "out.pdf"], "ends in `.html`"),
+    ] {
+        let call = almt(folder.path(), args);
+        assert_eq!(call.code(), 2, "{}", call.explain());
+        assert!(call.stderr().contains(expected), "{}", call.explain());
+    }
+    assert_eq!(files(folder.path()), ["mosi.h5", "mosi.pkl"]);
 }
 
 #[test]

@@ -131,6 +131,13 @@ fn everything_that_reads_a_store_reads_arrow() {
     let tree = almt(folder.path(), &["inspect", "mosi.arrow"]).ok().stdout();
     assert!(tree.contains("float32 [8, 50, 768]"), "{tree}");
     let valid = almt(folder.path(), &["validate", "--quick"]).ok().stdout();
+    for name in ["mosi.arrow", "mosi.h5"] {
+        assert!(
+            valid.contains(&format!("{name}: the structure is valid, no value was read")),
+            "{valid}"
+        );
+    }
+    let valid = almt(folder.path(), &["validate"]).ok().stdout();
     assert!(valid.contains("mosi.arrow: valid") && valid.contains("mosi.h5: valid"), "{valid}");
     for (store, output) in [("mosi.h5", "1.pkl"), ("mosi.arrow", "2.pkl")] {
         almt(folder.path(), &["export", store, "--to", "mmsa-pickle", "-o", output]).ok();

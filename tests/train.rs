@@ -40,8 +40,8 @@ fn what_a_run_is_made_of_is_not_written_over() {
         .map(|name| (name, bytes(folder, name)));
     let predict = ["predict", "--store", "mosi.h5", "--checkpoint", "run"];
     for (args, outputs) in [
-        (&predict[..], &["mosi.h5", "run/best.safetensors", "./run/predictions.csv"][..]),
-        (&["report", "run"], &["run/best.safetensors", "run/config.toml"]),
+        (&predict[..], &["./run/predictions.csv", "run/config.toml"][..]),
+        (&["report", "run"], &["run/config.toml", "run/metrics.jsonl"]),
         (&["export-weights", "run", "--to", "released"], &["run/best.safetensors"]),
     ] {
         for output in outputs {
@@ -49,6 +49,11 @@ fn what_a_run_is_made_of_is_not_written_over() {
                 .fails_with(&["would replace the input"])
                 .hints_at("`-o`");
         }
+    }
+    for output in ["mosi.h5", "run/best.safetensors"] {
+        let call = almt(folder, &[&predict[..], &["-o", output, "--overwrite"]].concat());
+        assert_eq!(call.code(), 2, "{}", call.explain());
+        assert!(call.stderr().contains("ends in `.csv` or `.parquet`"), "{}", call.explain());
     }
     for (name, before) in before {
         assert!(bytes(folder, name) == before, "{name}");
@@ -73,6 +78,46 @@ fn what_a_run_is_made_of_is_not_written_over() {
         let call = almt(folder, &["train", "--store", "mosi.h5", option, "--set", set]);
         assert_eq!(call.code(), 2, "{}", call.explain());
     }
+}
+
+#[test]
+fn a_store_that_another_program_wrote_to_is_trained_on_only_by_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = synthetic_store(folder.path(), "mosi", "8");
+    let file = hdf5::File::open_rw(&store).unwrap();
+    file.new_attr::<u8>().create("note").unwrap().write_scalar(&1_u8).unwrap();
+    file.close().unwrap();
+    let args = ["train", "--store", "mosi.h5", "--epochs", "1", "--device", "cpu"];
+    almt(folder.path(), &args)
+        .fails_with(&["AD001", "another program wrote to it"])
+        .hints_at("`almt-data copy`");
+    let forced = almt(folder.path(), &[&args[..], &["--force"]].concat()).ok();
+    assert!(forced.stderr().contains("AD001"), "{}", forced.explain());
+    almt(folder.path(), &["copy", "mosi.h5", "again.h5"]).ok();
+    let again = args.map(|arg| if arg == "mosi.h5" { "again.h5" } else { arg });
+    almt(folder.path(), &again).ok();
+}
+
+#[test]
+fn two_processes_do_not_train_in_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    let train = ["train", "--store", "mosi.h5", "--epochs", "1", "--device", "cpu", "--out", "run"];
+    almt(folder, &train).ok();
+    let complete = files(&folder.join("run"));
+    assert!(!complete.contains(&".lock".to_owned()));
+    let lock = std::fs::File::create(folder.join("run/.lock")).unwrap();
+    lock.lock().unwrap();
+    let again = [&train[..], &["--overwrite"]].concat();
+    almt(folder, &again).fails_with(&["run: another process is training in this folder"]);
+    assert!(files(&folder.join("run")).contains(&"result.json".to_owned()));
+    std::fs::remove_file(folder.join("run/result.json")).unwrap();
+    almt(folder, &["resume", "run"]).fails_with(&["another process is training"]);
+    // The lock of a process that is gone is none.
+    drop(lock);
+    almt(folder, &["resume", "run"]).ok();
+    assert_eq!(files(&folder.join("run")), complete);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::form::FormArgs;
 use super::limits::LimitsArgs;
 use super::packed::PackedArgs;
 use super::texts::TextArgs;
-use super::{Failure, output, progress, wrong_call};
+use super::{Failure, output, progress, target, wrong_call};
 use crate::chain::chain;
 use crate::convert::{self, ConvertError, ConvertOptions, Converted, Explained};
 use crate::corpus::spec::Candidate;
@@ -32,7 +32,7 @@ pub struct ConvertArgs {
     pickles: Vec<PathBuf>,
     /// Where the store goes; the default is next to the pickle or folder, with the ending of the
     /// format
-    #[arg(short, long, value_name = "STORE")]
+    #[arg(short, long, value_name = "STORE", value_parser = target::named(target::STORE))]
     output: Option<PathBuf>,
     /// Replace an existing output
     #[arg(long)]

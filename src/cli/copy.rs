@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::form::FormArgs;
-use super::{Failure, progress};
+use super::{Failure, progress, target};
 use crate::store::{self, Copied, Format, OutputOptions};
 use crate::words::human_bytes;
 
@@ -16,6 +16,7 @@ pub struct CopyArgs {
     /// Store to read
     from: PathBuf,
     /// Store to write
+    #[arg(value_parser = target::named(target::STORE))]
     to: PathBuf,
     /// Replace an existing output
     #[arg(long)]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Failure;
-use super::target::check_output;
+use super::target::{self, check_output};
 use crate::publish::Draft;
 use crate::report::RunReport;
 
@@ -22,7 +22,7 @@ pub struct ReportArgs {
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Where the page goes
-    #[arg(short, long, value_name = "HTML", default_value = "report.html")]
+    #[arg(short, long, value_name = "HTML", default_value = "report.html", value_parser = target::named(target::PAGE))]
     output: PathBuf,
     /// The store that the runs were trained on, for the texts of the worst predictions; by default
     /// the one that they name, if it is still there

@@ -8,6 +8,8 @@ use crate::run::folder::BEST;
 use crate::run::folder::{CONFIG, files, is_run, runs_in};
 #[cfg(feature = "train")]
 use crate::signature;
+#[cfg(feature = "train")]
+use crate::words::quoted_path;
 
 /// The checkpoint that is meant: of a run folder, that of the selected epoch.
 #[cfg(feature = "train")]
@@ -26,7 +28,7 @@ pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
     if is_run(path) {
         let problem = format!("the run has no `{BEST}`: it has not finished an epoch");
         return Err(Failure::at(path, problem)
-            .hint(format!("`almt-data resume {}` goes on with it", path.display())));
+            .hint(format!("`almt-data resume {}` goes on with it", quoted_path(path))));
     }
     Err(not_one(path, "checkpoint"))
 }

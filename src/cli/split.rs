@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
-use super::{Failure, wrong_call};
+use super::{Failure, target, wrong_call};
 use crate::corpus::spec::SplitBy;
 use crate::split::{self, DrawMethod, Drawn, SplitOptions, are_shares};
 
@@ -41,7 +41,7 @@ pub struct SplitArgs {
     #[arg(long, default_value_t = 1, conflicts_with = "from_manifest", value_parser = super::number::from::<u64>(0))]
     seed: u64,
     /// Where the split manifest goes
-    #[arg(short, long, value_name = "JSON")]
+    #[arg(short, long, value_name = "JSON", value_parser = target::named(target::SPLITS))]
     output: PathBuf,
     /// Replace an existing output
     #[arg(long)]

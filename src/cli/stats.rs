@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::target::check_output;
+use super::target::{self, check_output};
 use super::{Failure, progress};
 use crate::corpus::summary::{BlockSummary, QUANTILES};
 use crate::publish;
@@ -21,7 +21,7 @@ pub struct StatsArgs {
     #[arg(long)]
     json: bool,
     /// Draw the distributions of lengths into this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = target::named(target::PICTURE))]
     svg: Option<PathBuf>,
     /// Replace an existing output
     #[arg(long, requires = "svg")]

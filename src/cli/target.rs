@@ -1,6 +1,8 @@
 //! The file that a command writes: never one that it reads.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::Failure;
 use super::advice::hint;
@@ -22,4 +24,55 @@ pub fn check_output(
         return Err(Failure::at(output, "exists already").hint(advice));
     }
     Ok(())
+}
+
+/// What can be written, with the endings that name it.
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
+    what: &'static str,
+    endings: &'static [&'static str],
+}
+
+pub const STORE: Written = Written { what: "a store", endings: &["h5", "hdf5", "arrow"] };
+pub const PREDICTIONS: Written = Written { what: "a table", endings: &["csv", "parquet"] };
+pub const PAGE: Written = Written { what: "an HTML page", endings: &["html"] };
+pub const PICTURE: Written = Written { what: "an SVG picture", endings: &["svg"] };
+pub const SPLITS: Written = Written { what: "a split manifest", endings: &["json"] };
+
+/// Endings that make programs, and people, expect something.
+const KNOWN: [&str; 19] = [
+    "arrow",
+    "csv",
+    "gz",
+    "h5",
+    "hdf5",
+    "html",
+    "json",
+    "npy",
+    "npz",
+    "parquet",
+    "pdf",
+    "pickle",
+    "pkl",
+    "png",
+    "pt",
+    "safetensors",
+    "svg",
+    "tar",
+    "zip",
+];
+
+/// Parses the name of an output, which may not have the ending of something else.
+pub fn named(written: Written) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| {
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        let Written { what, endings } = written;
+        match !KNOWN.contains(&&*ending) || endings.contains(&&*ending) {
+            true => Ok(path),
+            false => {
+                let dotted: Vec<String> = endings.iter().map(|it| format!("`.{it}`")).collect();
+                Err(format!("{what} ends in {}", dotted.join(" or ")))
+            }
+        }
+    })
 }

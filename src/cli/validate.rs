@@ -69,7 +69,7 @@ pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
             report.failure = Some(Failure::from(error).message().to_owned());
         }
         if !args.json {
-            print(&report);
+            print(&report, args.quick);
         }
         reports.push(report);
     }
@@ -94,7 +94,7 @@ fn stores_here() -> Result<Vec<PathBuf>, Failure> {
     Ok(stores.into_iter().map(name).collect())
 }
 
-fn print(report: &Report) {
+fn print(report: &Report, is_quick: bool) {
     let path = report.path.display();
     if let Some(failure) = &report.failure {
         // The message names the file itself.
@@ -103,7 +103,11 @@ fn print(report: &Report) {
     }
     let n_errors = plural(report.count(Severity::Error), "error");
     let n_warnings = plural(report.count(Severity::Warning), "warning");
-    let verdict = if report.valid { "valid" } else { "NOT VALID" };
+    let verdict = match (report.valid, is_quick) {
+        (true, false) => "valid",
+        (true, true) => "the structure is valid, no value was read",
+        (false, _) => "NOT VALID",
+    };
     outln!(
         "{path}: {verdict} ({}, {} checked, {n_errors}, {n_warnings})",
         report.dataset.unwrap_or("unknown dataset"),

@@ -7,8 +7,8 @@ use crate::advice::{Advice, Advise, PackedAdvice};
 use crate::chain::tried;
 use crate::limit::Limit;
 use crate::signature::archive::{Entry, shown};
-use crate::signature::quoted;
 use crate::words::human_bytes;
+use crate::words::quoted_name;
 
 /// Entries that a message names.
 const NAMED: usize = 8;
@@ -183,7 +183,7 @@ impl Cause {
         if n_pickles > names.len() {
             names.push(format!("{} more", n_pickles.saturating_sub(names.len())));
         }
-        let first = pickles.first().map(|entry| quoted(&entry.name)).unwrap_or_default();
+        let first = pickles.first().map(|entry| quoted_name(&entry.name)).unwrap_or_default();
         let splits = ["train", "dev", "valid", "val", "test"];
         let is_split = |entry: &Entry| {
             let base = entry.name.rsplit('/').next().unwrap_or_default();
@@ -192,13 +192,13 @@ impl Cause {
         let advice = match pickles.iter().all(is_split) {
             // One split each: they belong together.
             true => {
-                let archive = quoted(archive);
+                let archive = quoted_name(archive);
                 let command = match id {
                     "zip" => format!("unzip {archive} -d unpacked"),
                     _ => format!("mkdir unpacked && tar -xf {archive} -C unpacked"),
                 };
                 let folder = match pickles.first().and_then(|entry| entry.name.rsplit_once('/')) {
-                    Some((folder, _)) => quoted(&format!("unpacked/{folder}")),
+                    Some((folder, _)) => quoted_name(&format!("unpacked/{folder}")),
                     None => "unpacked".into(),
                 };
                 PackedAdvice::UnpackSplits { command, folder }

@@ -18,8 +18,12 @@ impl Spelling {
     }
 }
 
-/// Spelling, video and clip; `None` of an id of any other form.
+/// Spelling, video and clip, without blanks around them; `None` of an id of any other form.
 fn parts(id: &str) -> Option<(Spelling, &str, &str)> {
+    split(id.trim()).map(|(spelling, video, clip)| (spelling, video.trim(), clip.trim()))
+}
+
+fn split(id: &str) -> Option<(Spelling, &str, &str)> {
     if let Some((video, clip)) = id.split_once("$_$") {
         return Some((Spelling::Dollars, video, clip));
     }
@@ -36,7 +40,7 @@ fn parts(id: &str) -> Option<(Spelling, &str, &str)> {
 
 /// The video that a segment id belongs to. An id of no known spelling is its own video.
 pub fn video_of(id: &str) -> &str {
-    parts(id).map_or(id, |(_, video, _)| video)
+    parts(id).map_or(id.trim(), |(_, video, _)| video)
 }
 
 /// The clip within the video; `None` of an id of no known spelling.
@@ -55,6 +59,16 @@ mod tests {
         assert_eq!(video_of("_dI--eQ6qVU_3"), "_dI--eQ6qVU");
         assert_eq!(video_of("video_0001$_$0001"), "video_0001");
         assert_eq!(video_of("_dI--eQ6qVU"), "_dI--eQ6qVU");
+    }
+
+    #[test]
+    fn blanks_make_no_other_video() {
+        for id in
+            [" 03bSnISJMiM$_$11", "03bSnISJMiM $_$ 11", "03bSnISJMiM[11]\t", "03bSnISJMiM_11\n"]
+        {
+            assert_eq!((video_of(id), clip_of(id)), ("03bSnISJMiM", Some("11")), "{id:?}");
+        }
+        assert_eq!(video_of(" plain "), "plain");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::paper;
 use crate::run::Run;
 use crate::run::metrics::{self, Better, Metric, Metrics};
 use crate::run::record::RunResult;
+use crate::words::quoted;
 
 /// Title and variant of a metric, with an arrow the way it is better; one of another version has no
 /// more than its name.
@@ -282,26 +283,4 @@ fn write_runs(html: &mut String, report: &RunReport) -> std::fmt::Result {
         )?;
     }
     Ok(())
-}
-
-/// A word of a command line, in quotes where a shell needs them.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./,:=@%+".contains(letter);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_as_a_shell_needs_it() {
-        assert_eq!(
-            ["--lr=1e-3", "a b", "it's", ""].map(quoted),
-            ["--lr=1e-3", "'a b'", r"'it'\''s'", "''"]
-        );
-    }
 }

@@ -39,6 +39,9 @@ impl Preset {
         }
         let value = match (&slot, value) {
             (Some(Value::Float(_)), Value::Integer(number)) => Value::Float(number as f64),
+            (Some(Value::Float(_)), Value::String(_)) => {
+                return Err(format!("`{name}`: expected a number, found `{text}`"));
+            }
             // A schedule by its name alone.
             (_, Value::String(word)) if path.last().is_some_and(|key| key == "schedule") => {
                 let schedule: Schedule =
@@ -199,7 +202,7 @@ mod tests {
             ("token_len=x", "`token_len`: expected a whole number above 0, found `x`"),
             ("token_len=-4", "`token_len`: expected a whole number above 0, found `-4`"),
             ("fusion=mean", "`fusion`: "),
-            ("main.rest.lr=fast", "`main.rest.lr`: "),
+            ("main.rest.lr=fast", "`main.rest.lr`: expected a number, found `fast`"),
             ("main.rest.lr=-1", "main.rest.lr: expected a number of 0 or more, found -1"),
             ("main.rest.lr=nan", "main.rest.lr: expected a number of 0 or more, found NaN"),
             ("main.clip_norm=0.0", "main.clip_norm: expected a number above 0, found 0"),

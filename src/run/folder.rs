@@ -1,6 +1,6 @@
 //! The folder of a run: what lies in it, and in which order it comes there.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,9 @@ pub const RESULT: &str = "result.json";
 pub const STATE: &str = "state.safetensors";
 /// Where runs stand that are trained as one, in the folder that theirs lie in.
 pub const STATE_TOGETHER: &str = "together.safetensors";
+
+/// What the process that trains a run holds locked, and removes as it ends.
+const LOCK: &str = ".lock";
 
 /// All files of a run but those for TensorBoard, in the order in which a new run removes those of one
 /// before: results must not stand beside a configuration that did not produce them, and a run with a
@@ -180,12 +183,46 @@ impl Log {
     }
 }
 
+/// Keeps other processes from training in a folder for as long as it lives.
+pub struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    /// Locks the folder of a run, which is made if it is not there. `None` where that cannot be done, as
+    /// on a file system without locks: whether the folder can be written to shows later.
+    ///
+    /// # Errors
+    /// Another process holds it.
+    pub fn of(out: &Path) -> Result<Option<Lock>, RunError> {
+        let path = out.join(LOCK);
+        let opened = fs::create_dir_all(out)
+            .and_then(|()| File::options().create(true).write(true).truncate(true).open(&path));
+        let Ok(file) = opened else { return Ok(None) };
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { path, _file: file })),
+            Err(TryLockError::WouldBlock) => Err(RunError::InUse { path: out.into() }),
+            Err(TryLockError::Error(_)) => Ok(None),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A lock file that is left over does no harm: it is free.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 /// Makes the folder of a new run; with `overwrite`, what is left of another one in it goes.
 ///
 /// # Errors
 /// The folder is in use, or cannot be written to.
 pub fn prepare(out: &Path, overwrite: bool) -> Result<(), RunError> {
-    let in_use = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+    let is_other =
+        |entry: std::io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() != LOCK);
+    let in_use = fs::read_dir(out).is_ok_and(|mut entries| entries.any(is_other));
     if in_use && !overwrite {
         return Err(match is_run(out) && !out.join(RESULT).exists() {
             true => RunError::Incomplete { path: out.into() },

@@ -74,6 +74,12 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// Another process trains in the folder.
+    #[error("{path}: another process is training in this folder")]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The file system refused.
     #[error("{path}: cannot write")]
     Io {
@@ -98,7 +104,8 @@ impl Advise for RunError {
                 TrainerAdvice::CompleteRun { run: path.clone() }.into(),
                 StoreAdvice::OverwriteRun.into(),
             ],
-            RunError::NoFolder { .. }
+            RunError::InUse { .. }
+            | RunError::NoFolder { .. }
             | RunError::NoRun { .. }
             | RunError::NotARun { .. }
             | RunError::Unreadable { .. }

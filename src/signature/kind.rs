@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::names::quoted;
 use crate::advice::Advice;
+use crate::words::quoted_name;
 
 /// What the program can do with a file of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +54,12 @@ impl<'a> Subject<'a> {
 
     /// The name as it is typed in a shell.
     pub(super) fn shown(&self) -> String {
-        quoted(self.name)
+        quoted_name(self.name)
     }
 
     /// The name without its last ending.
     pub(super) fn plain(&self) -> String {
         let stem = Path::new(self.name).file_stem().unwrap_or_default().to_string_lossy();
-        quoted(&stem)
+        quoted_name(&stem)
     }
 }

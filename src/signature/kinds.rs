@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::archive::{shown, zip_entries};
 use super::looks::{self, columns, finished_name, first_entry};
-use super::{Kind, Mark, PACKED_ENDINGS, Role, Subject, hdf5, quoted};
+use super::{Kind, Mark, PACKED_ENDINGS, Role, Subject, hdf5};
 use crate::advice::{Advice, KnownAdvice};
+use crate::words::quoted_name;
 
 const AGAIN: &str = "download or copy the file again";
 
@@ -233,7 +234,7 @@ static NAMES: [Kind; 2] = [
     kind("unfinished", "an unfinished download, by its name", Mark::Looks(never), |file| {
         format!(
             "let the program that downloads it finish, which then calls it {}",
-            quoted(finished_name(file.name))
+            quoted_name(finished_name(file.name))
         )
         .into()
     }),
@@ -377,8 +378,12 @@ fn zip(file: &Subject<'_>) -> Advice {
     match listing.pickles.first() {
         Some(entry) => {
             let base = entry.name.rsplit('/').next().unwrap_or_default();
-            format!("`unzip -p {shown_file} {} > {}` unpacks it", quoted(&entry.name), quoted(base))
-                .into()
+            format!(
+                "`unzip -p {shown_file} {} > {}` unpacks it",
+                quoted_name(&entry.name),
+                quoted_name(base)
+            )
+            .into()
         }
         None => format!("`unzip -l {shown_file}` lists it, `unzip {shown_file}` unpacks it").into(),
     }
@@ -395,7 +400,7 @@ fn parts_of_zip(file: &Subject<'_>) -> String {
     // `x.zip.001` is joined as it is; of `x.z01` and `x.zip`, the tool has to rewrite the end.
     match file.name.rsplit_once('.') {
         Some((whole, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let whole = quoted(whole);
+            let whole = quoted_name(whole);
             format!("put all parts into one folder, `cat {whole}.[0-9]* > {whole}` joins them")
         }
         _ => {

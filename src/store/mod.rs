@@ -89,6 +89,7 @@ use crate::chain::{Said, tried};
 use crate::corpus::column::ColumnId;
 use crate::corpus::{RowError, SplitName};
 use crate::signature::{self, Role};
+use crate::words::quoted_name;
 
 /// The version that this program writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
@@ -297,7 +298,7 @@ impl StoreError {
         let known = signature::of_path(path).filter(|known| known.kind.role != Role::Store)?;
         let name = path.display().to_string();
         let advice = match known.kind.role {
-            Role::Packed => KnownAdvice::ConvertPacked { file: signature::quoted(&name) }.into(),
+            Role::Packed => KnownAdvice::ConvertPacked { file: quoted_name(&name) }.into(),
             _ => known.advice,
         };
         // An HDF5 file of another program is still one.

@@ -72,7 +72,7 @@ impl Store {
     }
 
     /// Holds a store to the rules by all of it but its features, which take most of the time, and its
-    /// texts; nothing is compared with its digest. What is found here, [`Store::verify`] finds too.
+    /// texts; of the digests, only the seal is compared. What is found here, [`Store::verify`] finds too.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -89,7 +89,9 @@ impl Store {
             self.read_detail(split.name, &mut detail)?;
             evidence.details.insert(split.name, detail);
         }
-        Ok(check_with(self.manifest().dataset, &facts, &evidence))
+        let mut findings = self.unsealed()?;
+        findings.extend(check_with(self.manifest().dataset, &facts, &evidence));
+        Ok(findings)
     }
 
     fn split_facts(

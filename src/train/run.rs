@@ -26,7 +26,7 @@ use super::within::within;
 use super::{FitError, TrainError, device, state};
 use crate::model::form::Placement;
 use crate::model::{ENCODER, Form};
-use crate::run::folder::{self, CONFIG, STATE, io};
+use crate::run::folder::{self, CONFIG, Lock, STATE, io};
 use crate::run::metrics::{self, Metrics};
 use crate::run::preset::Preset;
 use crate::run::recipe::{self, Group, Phase};
@@ -96,6 +96,7 @@ pub fn train_together(
     if !names.contains(&&*settings.select) {
         return Err(FitError::Metric { name: settings.select.clone(), names }.into());
     }
+    let _locks = runs.iter().map(|(_, out)| Lock::of(out)).collect::<Result<Vec<_>, _>>()?;
     let begun = match start == Start::Resume {
         true => runs.iter().map(|(_, out)| out).find(|out| out.join(CONFIG).exists()),
         false => None,

@@ -1,6 +1,7 @@
 //! Hints about tables of labels.
 
 use crate::advice::TableAdvice;
+use crate::words::quoted;
 
 /// The hint that an advice about a table is.
 pub(super) fn hint(advice: &TableAdvice) -> String {
@@ -45,7 +46,8 @@ pub(super) fn hint(advice: &TableAdvice) -> String {
             );
         }
         TableAdvice::ChooseColumn { field, column } => {
-            return format!("say which it is, such as `--column {field}={column}`");
+            let choice = quoted(&format!("{field}={column}"));
+            return format!("say which it is, such as `--column {choice}`");
         }
         TableAdvice::FormOfColumn => {
             "the call is `--column FIELD=NAME`, where NAME is in the first line of the table or a \

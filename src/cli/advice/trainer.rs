@@ -1,6 +1,7 @@
 //! Hints of the trainer, and about encoders.
 
 use crate::advice::TrainerAdvice;
+use crate::words::quoted_path;
 
 /// The hint that an advice about training or encoding is.
 pub(super) fn hint(advice: &TrainerAdvice) -> String {
@@ -67,7 +68,7 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             "convert the aligned file of the dataset, such as `aligned_50.pkl`"
         }
         TrainerAdvice::MendStore { advice, store, can_be_forced } => {
-            let store = store.display();
+            let store = quoted_path(store);
             return match can_be_forced {
                 false => format!("{advice}; `almt-data validate {store}` shows all"),
                 true => format!(
@@ -79,7 +80,7 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             return format!(
                 "`--valid-fraction 0.1` draws one from the training split; `almt-data split {} --from \
                  train --ratio 0.9,0.1 -o splits.json` writes it to a file, for `train --manifest`",
-                store.display()
+                quoted_path(store)
             );
         }
         TrainerAdvice::DrawSplits { store } => {
@@ -87,7 +88,7 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
                 "convert the files of all splits together; `almt-data split {} --ratio 0.7,0.1,0.2 \
                  -o splits.json` draws all three from the segments that are there, for `train \
                  --manifest`",
-                store.display()
+                quoted_path(store)
             );
         }
         TrainerAdvice::AddText { chosen } => {
@@ -111,7 +112,7 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             "another `--out` keeps it; without that folder it is done again"
         }
         TrainerAdvice::CompleteRun { run } => {
-            return format!("`almt-data resume {}` completes it", run.display());
+            return format!("`almt-data resume {}` completes it", quoted_path(run));
         }
         TrainerAdvice::ResumeTogether => {
             "the call of `train --seeds` that began them goes on with all"

@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use super::devices::ThreadsArgs;
 use super::show::say;
 use crate::cli::form::FormArgs;
-use crate::cli::target::check_output;
+use crate::cli::target::{self, check_output};
 use crate::cli::{Failure, number, progress, size_on_disk, wrong_call};
 use crate::pretrained::TextSource;
 use crate::store::{OutputOptions, Store};
@@ -32,7 +32,7 @@ pub struct EncodeArgs {
     #[arg(long, value_name = "FOLDER")]
     bert: PathBuf,
     /// Store to write
-    #[arg(short, long, value_name = "STORE")]
+    #[arg(short, long, value_name = "STORE", value_parser = target::named(target::STORE))]
     output: PathBuf,
     /// What to encode: the tokens of the store, or its texts, by the tokenizer of the encoder; the
     /// tokens are then replaced, too [default: text_bert if the store has it]

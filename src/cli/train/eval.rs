@@ -8,7 +8,7 @@ use clap::Args;
 use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
 use super::show::say;
-use crate::cli::target::check_output;
+use crate::cli::target::{self, check_output};
 use crate::cli::{Failure, number, runs};
 use crate::corpus::{Dataset, SplitName};
 use crate::model::Residual;
@@ -85,7 +85,7 @@ pub struct PredictArgs {
     split: Vec<SplitName>,
     /// File to write, Parquet if it ends in .parquet, else CSV: id, split, label, prediction, and
     /// the class of both in every bin
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = target::named(target::PREDICTIONS))]
     output: PathBuf,
     /// Replace an existing output
     #[arg(long)]

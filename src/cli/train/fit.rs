@@ -22,7 +22,9 @@ use crate::run::settings::Precision;
 use crate::store::Store;
 use crate::train::run::{Apart, Start};
 use crate::trainer::sweep::Together;
-use crate::trainer::{EncoderOptions, FoldOptions, Session, TrainOptions, ValidOptions};
+use crate::trainer::{
+    EncoderOptions, FoldOptions, Session, TrainOptions, TrainerError, ValidOptions,
+};
 
 /// Where text comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -296,7 +298,12 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     let options = args.options()?;
     let store = Store::open(&args.store)?;
     let device = args.device.open()?;
-    let session = Session::new(store, device, &options, &mut say)?;
+    let session = Session::new(store, device, &options, &mut say).map_err(|error| match error {
+        TrainerError::Setting(problem) => {
+            wrong_call::<TrainArgs>(COMMAND, ErrorKind::InvalidValue, &problem)
+        }
+        error => error,
+    })?;
     let start = if args.overwrite { Start::Overwrite } else { Start::New };
     let mut stem = args.store.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     // Runs of other models go beside those of the default one.

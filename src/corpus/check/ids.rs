@@ -39,8 +39,11 @@ fn joined(names: &BTreeSet<SplitName>) -> String {
 
 fn check_form(context: &Context<'_>, findings: &mut Findings) {
     let mut spellings: BTreeMap<Spelling, &str> = BTreeMap::new();
-    let mut unknown = Vec::new();
+    let (mut unknown, mut blanks) = (Vec::new(), Vec::new());
     for id in context.splits.iter().flat_map(|split| &split.ids) {
+        if id.trim() != id {
+            blanks.push(format!("{id:?}"));
+        }
         match Spelling::of(id) {
             Some(spelling) => {
                 spellings.entry(spelling).or_insert(id);
@@ -51,6 +54,7 @@ fn check_form(context: &Context<'_>, findings: &mut Findings) {
     findings.add_all(Rule::IdForm, unknown, |n| {
         format!("{n} ids are none of VIDEO$_$CLIP, VIDEO[CLIP], VIDEO_CLIP")
     });
+    findings.add_all(Rule::IdForm, blanks, |n| format!("{n} ids begin or end with a blank"));
     if spellings.len() > 1 {
         let message = format!("ids are spelled in {} ways", spellings.len());
         let examples = spellings.values().map(ToString::to_string).collect();
@@ -63,7 +67,7 @@ fn check_unique(context: &Context<'_>, findings: &mut Findings) {
     let mut twice = Vec::new();
     for split in context.splits {
         for id in &split.ids {
-            if let Some(first) = seen.insert(id, split.name) {
+            if let Some(first) = seen.insert(id.trim(), split.name) {
                 twice.push(format!("{id} in {first} and {}", split.name));
             }
         }

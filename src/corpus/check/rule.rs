@@ -66,7 +66,8 @@ macro_rules! rules {
 rules! {
     Digest "AD001" Error "digest":
         "The content of a column differs from the digest in the manifest.",
-        "the file was changed or damaged: convert the source again";
+        "the file was changed or damaged: convert the source again; `almt-data copy` seals one of which \
+         only the seal is gone";
     Dims "AD002" Warning "dimensions":
         "Feature dimensions are those of no known build.",
         "compare with the publisher's description, or say the right `--dataset` at conversion";
@@ -76,7 +77,8 @@ rules! {
     MissingSplit "AD004" Warning "missing split":
         "A split is absent or empty.",
         "convert the files of all splits together; a validation split can also be drawn from the training \
-         split: `train --valid-fraction 0.1`, `almt-data split --from train --ratio 0.9,0.1`";
+         split: `train --valid-fraction 0.1`, `almt-data split STORE.h5 --from train --ratio 0.9,0.1 -o \
+         SPLITS.json`";
     LabelRange "AD005" Error "label range":
         "A label is outside the range of the dataset.",
         "compare with the published labels, or say the right `--dataset` at conversion";
@@ -105,7 +107,7 @@ rules! {
         "An annotation is not that of the sign of the regression label.",
         "train on `regression_labels`; annotations differ between public files";
     IdForm "AD014" Warning "id form":
-        "A segment id has no known form, or ids are spelled in several ways.",
+        "A segment id has no known form or blanks around it, or ids are spelled in several ways.",
         "spell ids `VIDEO$_$CLIP`, `VIDEO[CLIP]` or `VIDEO_CLIP`, or its video is not known";
     FoldSplit "AD015" Error "standard fold":
         "A video is in another split than the standard fold of the dataset says.",

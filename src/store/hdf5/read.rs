@@ -13,7 +13,7 @@ use super::{SEAL, SEAL_ATTRIBUTE, SEAL_LEN, unlocked};
 use crate::chain::Said;
 use crate::corpus::column::{Column, Dtype};
 use crate::corpus::manifest::Manifest;
-use crate::map::Bytes;
+use crate::map::{Bytes, open_regular};
 use crate::store::digest::Element;
 use crate::store::seal::digest_around;
 use crate::store::{StoreError, VERSION};
@@ -216,7 +216,7 @@ fn hdf5_error(path: &Path, place: &str, error: &::hdf5::Error) -> StoreError {
 
 fn check_signature(path: &Path) -> Result<(), StoreError> {
     let io = |action, cause| StoreError::Io { path: path.into(), action, cause };
-    let mut file = std::fs::File::open(path).map_err(|cause| io("open", cause))?;
+    let mut file = open_regular(path).map_err(|cause| io("open", cause))?;
     let mut start = [0; SIGNATURE.len()];
     match file.read_exact(&mut start) {
         Ok(()) if start == *SIGNATURE => Ok(()),

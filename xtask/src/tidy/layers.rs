@@ -56,7 +56,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "overflow",
         ],
     ),
-    ("report", &["advice", "corpus", "mean", "paper", "run", "store"]),
+    ("report", &["advice", "corpus", "mean", "paper", "run", "store", "words"]),
     (
         "reproduce",
         &[
@@ -91,7 +91,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "seed",
         ],
     ),
-    ("signature", &["advice", "map"]),
+    ("signature", &["advice", "map", "words"]),
     ("split", &["advice", "chain", "corpus", "paths", "publish", "store"]),
     (
         "store",
