@@ -117,8 +117,10 @@ fn an_existing_output_is_kept_unless_told() {
     assert_eq!(std::fs::read_to_string(&store).unwrap(), "mine");
     almt(folder.path(), &["convert", "mosi.pkl", "--overwrite"]).ok();
     almt(folder.path(), &["validate", "mosi.h5"]).ok();
-    almt(folder.path(), &["convert", "mosi.pkl", "-o", "mosi.pkl", "--overwrite"])
-        .fails_with(&["mosi.pkl", "would replace the input"]);
+    // A name that says nothing of what is in it.
+    std::fs::rename(folder.path().join("mosi.pkl"), folder.path().join("mosi")).unwrap();
+    almt(folder.path(), &["convert", "mosi", "-o", "./mosi", "--overwrite"])
+        .fails_with(&["mosi", "would replace the input"]);
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn wrong_calls_end_with_code_2() {
     for args in [
         &["convert"][..],
         &["convert", "a.pkl", "--dataset", "imdb"],
-        &["train"],
+        &["train", "--fold", "1"],
         &["nonsense"],
         &["synth", "--samples", "0"],
     ] {

@@ -99,6 +99,27 @@ fn a_store_that_another_program_wrote_to_is_trained_on_only_by_force() {
 }
 
 #[test]
+fn the_only_store_of_the_folder_needs_no_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let train = ["train", "--epochs", "1", "--device", "cpu", "--out", "run"];
+    almt(folder, &train).fails_with(&["no store"]).hints_at("`almt-data convert mosi.pkl`");
+    synthetic_store(folder, "mosi", "8");
+    almt(folder, &train).ok();
+    almt(folder, &["predict", "--checkpoint", "run", "-o", "test.csv"]).ok();
+    // Into a pipe goes what a file would have, and nothing else.
+    let piped = almt(folder, &["predict", "--checkpoint", "run"]).ok().stdout();
+    assert_eq!(piped.as_bytes(), bytes(folder, "test.csv"));
+    let eval = ["eval", "--checkpoint", "run"];
+    let named = almt(folder, &[&eval[..], &["--store", "mosi.h5"]].concat()).ok().stdout();
+    assert_eq!(almt(folder, &eval).ok().stdout(), named);
+    almt(folder, &["copy", "mosi.h5", "mosi.arrow"]).ok();
+    almt(folder, &eval)
+        .fails_with(&["several stores in the current folder: mosi.arrow, mosi.h5"])
+        .hints_at("`--store` says which");
+}
+
+#[test]
 fn two_processes_do_not_train_in_one_folder() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

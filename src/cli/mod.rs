@@ -27,6 +27,7 @@ mod scan;
 mod schema;
 mod split;
 mod stats;
+mod stores;
 mod synth;
 mod target;
 mod texts;

@@ -34,6 +34,7 @@ pub struct Written {
 }
 
 pub const STORE: Written = Written { what: "a store", endings: &["h5", "hdf5", "arrow"] };
+#[cfg(feature = "train")]
 pub const PREDICTIONS: Written = Written { what: "a table", endings: &["csv", "parquet"] };
 pub const PAGE: Written = Written { what: "an HTML page", endings: &["html"] };
 pub const PICTURE: Written = Written { what: "an SVG picture", endings: &["svg"] };

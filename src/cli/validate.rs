@@ -1,13 +1,12 @@
 //! `almt-data validate`: is the store what it says, and fit to train on?
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::Failure;
 use super::progress::Bars;
-use crate::chain::chain;
+use super::{Failure, stores};
 use crate::corpus::check::{Compared, Report, Severity};
 use crate::corpus::labels::{ColumnChoice, LabelTableError, TableOptions};
 use crate::encoding::Encoding;
@@ -47,7 +46,7 @@ pub struct ValidateArgs {
 
 /// Checks each store; exit code 1 when one of them is not valid.
 pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
-    let stores = if args.stores.is_empty() { stores_here()? } else { args.stores };
+    let stores = if args.stores.is_empty() { stores::here()? } else { args.stores };
     let options = ValidateOptions {
         labels: args.labels,
         table: TableOptions { columns: args.column, encoding: args.text_encoding },
@@ -78,20 +77,6 @@ pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
     }
     let valid = reports.iter().all(|report| report.valid);
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The stores of the current folder, by their names.
-fn stores_here() -> Result<Vec<PathBuf>, Failure> {
-    let here = Path::new(".");
-    let stores = validate::stores_in(here).map_err(|error| {
-        Failure::new(format!("cannot list the current folder: {}", chain(&error)))
-    })?;
-    if stores.is_empty() {
-        return Err(Failure::new("no store (`.h5`, `.arrow`) in the current folder")
-            .hint("`almt-data convert mosi.pkl` makes one"));
-    }
-    let name = |path: PathBuf| path.strip_prefix(here).map_or(path.clone(), Path::to_path_buf);
-    Ok(stores.into_iter().map(name).collect())
 }
 
 fn print(report: &Report, is_quick: bool) {

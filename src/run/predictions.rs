@@ -1,6 +1,7 @@
 //! Predictions beside labels, a row per segment.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -55,7 +56,16 @@ pub fn columns(scheme: BinScheme, is_cut: bool) -> Vec<String> {
 /// The folder cannot be written to.
 pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<()> {
     let draft = Draft::new(path, true)?;
-    let mut writer = csv::Writer::from_path(draft.path())?;
+    write_to(File::create(draft.path())?, scheme, rows)?;
+    draft.publish()
+}
+
+/// As [`write()`], wherever it goes.
+///
+/// # Errors
+/// It cannot be written there.
+pub fn write_to(out: impl io::Write, scheme: BinScheme, rows: &[Prediction]) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
     let any_cut = rows.iter().any(|row| row.is_cut);
     writer.write_record(columns(scheme, any_cut))?;
     for row in rows {
@@ -72,9 +82,7 @@ pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<
         record.extend(any_cut.then(|| u8::from(row.is_cut).to_string()));
         writer.write_record(&record)?;
     }
-    writer.flush()?;
-    drop(writer);
-    draft.publish()
+    writer.flush()
 }
 
 /// Writes the columns of [`write()`] as Parquet: texts, float32, and int8 for classes; null in place

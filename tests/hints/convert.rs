@@ -241,8 +241,11 @@ pub const ROWS: &[Row] = &[
     ),
     Row {
         hint: "`-o` chooses another place",
-        make: synthetic,
-        calls: &["convert mosi.pkl -o mosi.pkl"],
+        make: |folder| {
+            synthetic(folder);
+            std::fs::rename(folder.join("mosi.pkl"), folder.join("mosi")).unwrap();
+        },
+        calls: &["convert mosi -o mosi"],
         next: Walk(&[("-o", "mosi.h5")]),
     },
 ];

@@ -1,5 +1,6 @@
 //! `almt-data eval` and `almt-data predict`: what a checkpoint makes of a store.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,11 +9,13 @@ use clap::Args;
 use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
 use super::show::say;
+use crate::chain::chain;
 use crate::cli::target::{self, check_output};
-use crate::cli::{Failure, number, runs};
+use crate::cli::{Failure, number, runs, stores};
+use crate::corpus::label::BinScheme;
 use crate::corpus::{Dataset, SplitName};
 use crate::model::Residual;
-use crate::run::predictions;
+use crate::run::predictions::{self, Prediction};
 use crate::run::record::FittedLength;
 use crate::store::Store;
 use crate::train::corrupt::{Corruption, Corruptions};
@@ -23,9 +26,9 @@ use crate::trainer::evaluation::{
 /// Evaluate a checkpoint on one split of a store
 #[derive(Args)]
 pub struct EvalArgs {
-    /// Store made by `almt-data convert`
+    /// Store made by `almt-data convert` [default: the only one of the current folder]
     #[arg(long)]
-    store: PathBuf,
+    store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
     #[arg(long)]
     checkpoint: PathBuf,
@@ -61,9 +64,9 @@ pub struct EvalArgs {
 /// Write a checkpoint's predictions, a row per segment
 #[derive(Args)]
 pub struct PredictArgs {
-    /// Store made by `almt-data convert`
+    /// Store made by `almt-data convert` [default: the only one of the current folder]
     #[arg(long)]
-    store: PathBuf,
+    store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
     #[arg(long, required_unless_present = "weights")]
     checkpoint: Option<PathBuf>,
@@ -84,11 +87,11 @@ pub struct PredictArgs {
     #[arg(long, value_parser = SplitName::from_usual)]
     split: Vec<SplitName>,
     /// File to write, Parquet if it ends in .parquet, else CSV: id, split, label, prediction, and
-    /// the class of both in every bin
+    /// the class of both in every bin [default: a table on a terminal, CSV into a pipe]
     #[arg(short, long, value_parser = target::named(target::PREDICTIONS))]
-    output: PathBuf,
+    output: Option<PathBuf>,
     /// Replace an existing output
-    #[arg(long)]
+    #[arg(long, requires = "output")]
     overwrite: bool,
     /// Cut samples that are longer than what the model was trained on, at their end; they are counted
     #[arg(long)]
@@ -104,7 +107,7 @@ pub struct PredictArgs {
 /// Evaluates one checkpoint.
 pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     let path = runs::checkpoint(&args.checkpoint)?;
-    let store = Store::open(&args.store)?;
+    let store = Store::open(&stores::one(args.store)?)?;
     let device = args.device.open()?;
     let options = EvaluationOptions {
         encoder: args.bert,
@@ -151,10 +154,13 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
             return Err(Failure::new("neither `--checkpoint` nor `--weights` is given"));
         }
     };
-    let inputs = runs::inputs(weights.path()).into_iter().chain([args.store.clone()]);
-    check_output(&args.output, args.overwrite, inputs)?;
+    let store = stores::one(args.store)?;
+    if let Some(output) = &args.output {
+        let inputs = runs::inputs(weights.path()).into_iter().chain([store.clone()]);
+        check_output(output, args.overwrite, inputs)?;
+    }
     let splits = if args.split.is_empty() { vec![SplitName::Test] } else { args.split };
-    let store = Store::open(&args.store)?;
+    let store = Store::open(&store)?;
     let device = args.device.open()?;
     let options = EvaluationOptions {
         encoder: args.bert,
@@ -165,17 +171,49 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     };
     let found = evaluation::predict(store, &weights, &splits, device, &options, &mut say)?;
     let Predictions { dataset, rows, splits } = found;
-    let write = match args.output.extension().is_some_and(|ending| ending == "parquet") {
+    let scheme = dataset.bin_scheme();
+    let Some(output) = &args.output else {
+        return print_predictions(scheme, &rows, &splits);
+    };
+    let write = match output.extension().is_some_and(|ending| ending == "parquet") {
         true => predictions::write_parquet,
         false => predictions::write,
     };
-    write(&args.output, dataset.bin_scheme(), &rows)
-        .map_err(|error| Failure::io(&args.output, "write", &error))?;
-    outln!("{}  {} predictions", args.output.display(), rows.len());
+    write(output, scheme, &rows).map_err(|error| Failure::io(output, "write", &error))?;
+    outln!("{}  {} predictions", output.display(), rows.len());
     for PredictedSplit { split, lengths, degenerate } in splits {
         print_lengths(split, &lengths);
         if let Some(problem) = degenerate {
             outln!("  warning: {split}: {problem}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints predictions: to a terminal as a table, else as the CSV that a file would have, and what is to
+/// be said of them to standard error.
+fn print_predictions(
+    scheme: BinScheme,
+    rows: &[Prediction],
+    splits: &[PredictedSplit],
+) -> Result<ExitCode, Failure> {
+    if std::io::stdout().is_terminal() {
+        let width = rows.iter().map(|row| row.id.chars().count()).max().unwrap_or(0).max(2);
+        outln!("{:<width$}  {:<5}  {:>8}  {:>10}", "id", "split", "label", "prediction");
+        for Prediction { id, split, label, prediction, .. } in rows {
+            let label = label.map_or(String::new(), |label| format!("{label:.4}"));
+            outln!("{id:<width$}  {split:<5}  {label:>8}  {prediction:>10.4}");
+        }
+    } else {
+        let mut csv = Vec::new();
+        predictions::write_to(&mut csv, scheme, rows)
+            .map_err(|error| Failure::new(chain(&error)))?;
+        crate::cli::output::write(format_args!("{}", String::from_utf8_lossy(&csv)));
+    }
+    for PredictedSplit { split, lengths, degenerate } in splits {
+        lengths.iter().for_each(|length| eprintln!("{split}/{length}"));
+        if let Some(problem) = degenerate {
+            eprintln!("warning: {split}: {problem}");
         }
     }
     Ok(ExitCode::SUCCESS)

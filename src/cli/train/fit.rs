@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
 use super::show::{Bar, print_degenerate, print_result, print_spread, say};
-use crate::cli::{Failure, number, runs, wrong_call};
+use crate::cli::{Failure, number, runs, stores, wrong_call};
 use crate::corpus::Modality;
 use crate::corpus::spec::SplitBy;
 use crate::model::registry::ModelSpec;
@@ -36,9 +36,9 @@ enum Text {
 /// Train a model on a store
 #[derive(Args)]
 pub struct TrainArgs {
-    /// Store made by `almt-data convert`
+    /// Store made by `almt-data convert` [default: the only one of the current folder]
     #[arg(long)]
-    store: PathBuf,
+    store: Option<PathBuf>,
     /// Model, one of those that `almt-data models` lists [default: almt]
     #[arg(long, value_name = "NAME", value_parser = model_name)]
     model: Option<String>,
@@ -296,7 +296,8 @@ const COMMAND: &str = "almt-data train";
 /// Trains one model, or one per seed.
 pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     let options = args.options()?;
-    let store = Store::open(&args.store)?;
+    let path = stores::one(args.store)?;
+    let store = Store::open(&path)?;
     let device = args.device.open()?;
     let session = Session::new(store, device, &options, &mut say).map_err(|error| match error {
         TrainerError::Setting(problem) => {
@@ -305,7 +306,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
         error => error,
     })?;
     let start = if args.overwrite { Start::Overwrite } else { Start::New };
-    let mut stem = args.store.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     // Runs of other models go beside those of the default one.
     let settings = &session.settings;
     if settings.model() != ModelSpec::NAMES[0] {

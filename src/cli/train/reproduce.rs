@@ -1,5 +1,6 @@
 //! `almt-data reproduce`: the paper's experiments on a store.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use super::devices::{DeviceArgs, ThreadsArgs};
 use super::fit::{Seeds, fraction, seeds as seeds_of};
 use super::jobs::{self, Assignment};
 use super::show::{Bar, duration, say};
+use crate::chain::chain;
 use crate::cli::{Failure, number};
 use crate::corpus::spec::SplitBy;
 use crate::reproduce::ExperimentChoice;
@@ -20,6 +22,7 @@ use crate::train::TrainError;
 use crate::train::progress::TrainProgress;
 use crate::trainer::experiments::{Estimate, ExperimentResult, Reproduction, RowWork};
 use crate::trainer::{Note, ReproduceOptions, ReproduceProgress, ValidOptions};
+use crate::words::plural;
 
 /// Train the models of the paper's tables and figures on a store, and write their results beside the
 /// paper's
@@ -46,6 +49,9 @@ pub struct ReproduceArgs {
     /// model, and train nothing
     #[arg(long)]
     dry_run: bool,
+    /// Do not ask before runs that take over half an hour
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
     #[command(flatten)]
     threads: ThreadsArgs,
     /// Runs at the same time, each in a process of its own, with the same results to the byte.
@@ -113,11 +119,41 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
         print_estimate(&all.estimate(&experiments, &mut say)?, args.jobs);
         return Ok(ExitCode::SUCCESS);
     }
+    if !args.yes && std::io::stderr().is_terminal() {
+        let estimate = all.estimate(&experiments, &mut say)?;
+        if !may_begin(&estimate, args.jobs)? {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     if args.jobs > 1 {
         jobs::run_all(all.runs_left(&experiments)?, args.jobs.into())?;
     }
     all.run(&experiments, &mut Shown::default())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// From how many seconds on a person is asked.
+const LONG: f64 = 30.0 * 60.0;
+
+/// Says on a terminal how long it will take, and asks whether a long one may begin.
+fn may_begin(estimate: &Estimate, n_jobs: u8) -> Result<bool, Failure> {
+    let seconds = estimate.seconds() / f64::from(n_jobs);
+    eprintln!("{}", summary(estimate, n_jobs));
+    if seconds < LONG || !std::io::stdin().is_terminal() {
+        return Ok(true);
+    }
+    eprint!("What is done stays done, and a repeated call goes on. Begin? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::new(format!("cannot read the answer: {}", chain(&error))))?;
+    Ok(["y", "yes"].contains(&&*answer.trim().to_ascii_lowercase()))
+}
+
+fn summary(estimate: &Estimate, n_jobs: u8) -> String {
+    let seconds = estimate.seconds() / f64::from(n_jobs);
+    let n_runs = plural(estimate.n_left(), "run");
+    format!("{n_runs}, about {} on this machine", duration(seconds))
 }
 
 /// Shows the folder of each run with a bar, and the page of each experiment.
@@ -182,6 +218,5 @@ fn print_estimate(estimate: &Estimate, n_jobs: u8) {
             outln!("  {:<38} {work}", row.name);
         }
     }
-    let seconds = estimate.seconds() / f64::from(n_jobs);
-    outln!("{} runs, about {} on this machine", estimate.n_left(), duration(seconds));
+    outln!("{}", summary(estimate, n_jobs));
 }

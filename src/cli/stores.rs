@@ -1,0 +1,38 @@
+//! The stores of the current folder, where a call names none.
+
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::chain::chain;
+use crate::validate;
+
+/// The stores of the current folder, by their names; there is one at least.
+pub fn here() -> Result<Vec<PathBuf>, Failure> {
+    let here = Path::new(".");
+    let stores = validate::stores_in(here).map_err(|error| {
+        Failure::new(format!("cannot list the current folder: {}", chain(&error)))
+    })?;
+    if stores.is_empty() {
+        return Err(Failure::new("no store (`.h5`, `.arrow`) in the current folder")
+            .hint("`almt-data convert mosi.pkl` makes one"));
+    }
+    let name = |path: PathBuf| path.strip_prefix(here).map_or(path.clone(), Path::to_path_buf);
+    Ok(stores.into_iter().map(name).collect())
+}
+
+/// The store that is named, or the only one of the current folder.
+#[cfg(feature = "train")]
+pub fn one(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(path) = named {
+        return Ok(path);
+    }
+    match &*here()? {
+        [store] => Ok(store.clone()),
+        several => {
+            let names: Vec<String> =
+                several.iter().map(|path| path.display().to_string()).collect();
+            let problem = format!("several stores in the current folder: {}", names.join(", "));
+            Err(Failure::new(problem).hint("`--store` says which"))
+        }
+    }
+}
