@@ -390,12 +390,22 @@ fn drawn_batch(inputs: &Inputs, seed: u64, n_samples: i64) -> Batch {
     let features = inputs.0.iter().enumerate().map(|(idx, (modality, it))| {
         (*modality, draw(idx as u64, &[n_samples, it.seq_len, it.feat_dim]))
     });
+    // All that a model may need.
+    let lengths = inputs.0.iter().enumerate().map(|(idx, (modality, it))| {
+        let shares = draw(10 + idx as u64, &[n_samples]).abs();
+        (*modality, (shares * it.seq_len).clamp(1, it.seq_len).to_kind(Kind::Int64))
+    });
+    let labels = inputs
+        .0
+        .iter()
+        .enumerate()
+        .map(|(idx, (modality, _))| (*modality, draw(20 + idx as u64, &[n_samples, 1]) * 3.0));
     Batch {
         features: features.collect(),
         tokens: None,
-        lengths: BTreeMap::new(),
+        lengths: lengths.collect(),
         target: draw(9, &[n_samples, 1]) * 3.0,
-        unimodal_labels: BTreeMap::new(),
+        unimodal_labels: labels.collect(),
         samples: Tensor::arange(n_samples, (Kind::Int64, Device::Cpu)),
     }
 }
@@ -480,14 +490,15 @@ fn evaluation_does_not_depend_on_the_order_of_a_batch() {
             let pred = tch::no_grad(|| forward(&*network, &batch, false)).pred;
             let order = Tensor::from_slice(&[3_i64, 0, 4, 1, 2]);
             let pick = |tensor: &Tensor| tensor.index_select(0, &order);
-            let features =
-                batch.features.iter().map(|(modality, x)| (*modality, pick(x))).collect();
+            let pick_all = |of: &BTreeMap<Modality, Tensor>| -> BTreeMap<Modality, Tensor> {
+                of.iter().map(|(modality, x)| (*modality, pick(x))).collect()
+            };
             let mixed = Batch {
-                features,
+                features: pick_all(&batch.features),
                 tokens: None,
-                lengths: BTreeMap::new(),
+                lengths: pick_all(&batch.lengths),
                 target: pick(&batch.target),
-                unimodal_labels: BTreeMap::new(),
+                unimodal_labels: pick_all(&batch.unimodal_labels),
                 samples: pick(&batch.samples),
             };
             let mixed = tch::no_grad(|| forward(&*network, &mixed, false)).pred;

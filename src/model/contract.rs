@@ -34,7 +34,8 @@ pub struct Needs {
     pub vision: Need,
     /// Whether step t of each modality is that of the same word.
     pub aligned: bool,
-    /// Whether the number of steps of each sample before its padding is needed.
+    /// Whether the number of steps of each sample before its padding is needed. No store is refused for
+    /// lack of recorded ones: they are counted then.
     pub lengths: bool,
     /// Whether the labels of each modality alone are needed.
     pub unimodal_labels: bool,

@@ -1,6 +1,6 @@
-//! The small layers of ALMT: linear maps, layer norms, attention, feed-forward blocks.
+//! Layers that models share: linear maps, norms, attention, feed-forward blocks, LSTMs.
 //!
-//! Parameter names are those of the released PyTorch modules (Haoyu-ha/ALMT
+//! Parameter names are those of the released PyTorch modules (of ALMT, Haoyu-ha/ALMT
 //! `models/almt_layer.py`), so that weights are exchanged by name.
 
 mod attention;

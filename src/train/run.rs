@@ -96,7 +96,6 @@ pub fn train_together(
     if !names.contains(&&*settings.select) {
         return Err(FitError::Metric { name: settings.select.clone(), names }.into());
     }
-    let _locks = runs.iter().map(|(_, out)| Lock::of(out)).collect::<Result<Vec<_>, _>>()?;
     let begun = match start == Start::Resume {
         true => runs.iter().map(|(_, out)| out).find(|out| out.join(CONFIG).exists()),
         false => None,
@@ -111,6 +110,7 @@ pub fn train_together(
         (TrainSettings { form: Some(form), ..settings.clone() }, out.clone())
     };
     let runs: Vec<(TrainSettings, PathBuf)> = runs.iter().map(with_form).collect();
+    let _locks = runs.iter().map(|(_, out)| Lock::of(out)).collect::<Result<Vec<_>, _>>()?;
     for (settings, out) in &runs {
         if start != Start::Resume {
             folder::prepare(out, start == Start::Overwrite)?;
