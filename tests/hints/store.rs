@@ -30,6 +30,7 @@ fn other_version(folder: &Path) {
 }
 
 pub const ROWS: &[Row] = &[
+    elsewhere("`--store` says which", "the_only_store_of_the_folder_needs_no_name"),
     elsewhere(
         "build it with the cargo feature `parquet`",
         "a_build_without_parquet_says_how_to_get_it",

@@ -31,7 +31,6 @@ fn no_tokens(folder: &Path) {
 }
 
 pub const ROWS: &[Row] = &[
-    elsewhere("`--store` says which", "the_only_store_of_the_folder_needs_no_name"),
     elsewhere(
         "a model needs the features that it was trained on, by the same extractors",
         "a_checkpoint_meets_shorter_longer_and_other_samples",
