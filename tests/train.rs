@@ -120,6 +120,88 @@ fn the_only_store_of_the_folder_needs_no_name() {
 }
 
 #[test]
+fn a_call_that_cannot_be_trained_takes_no_run_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    let train = ["train", "--store", "mosi.h5", "--epochs", "1", "--device", "cpu"];
+    let lmf = [&train[..], &["--model", "lmf"]].concat();
+    almt(folder, &[&lmf[..], &["--out", "run"]].concat()).ok();
+    almt(folder, &[&train[..], &["--out", "almt"]].concat()).ok();
+    let run = folder.join("run");
+    let read =
+        || files(&run).into_iter().map(|name| (bytes(&run, &name), name)).collect::<Vec<_>>();
+    let before = read();
+    let again = [&lmf[..], &["--out", "run", "--overwrite"]].concat();
+    for (more, expected) in [
+        (&["--set", "untrained=nothere"][..], "no parameter begins with `nothere`"),
+        (&["--init-from", "almt"], "almt"),
+        (&["--init-from", "run"], "would replace the weights that it begins with"),
+        (&["--init-from", "run/best.safetensors"], "would replace the weights"),
+        (&["--set", "accumulate=99", "--set", "remainder=drop"], "no step in an epoch"),
+    ] {
+        almt(folder, &[&again[..], more].concat()).fails_with(&[expected]);
+        assert!(read() == before, "{more:?}");
+    }
+    // What was never begun leaves nothing that would have to be resumed.
+    let wrong = [&lmf[..], &["--out", "new", "--set", "untrained=nothere"]].concat();
+    almt(folder, &wrong).fails_with(&["nothere"]);
+    almt(folder, &[&lmf[..], &["--out", "new"]].concat()).ok();
+}
+
+#[test]
+fn what_depends_on_one_model_is_not_trained_as_several() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "8");
+    let train = ["train", "--store", "mosi.h5", "--epochs", "1", "--device", "cpu", "--seeds", "2"];
+    for set in ["main.clip_norm=0.05", "main.schedule=plateau"] {
+        let args = [&train[..], &["--together", "always", "--set", set]].concat();
+        let call = almt(folder.path(), &args);
+        assert_eq!(call.code(), 2, "{}", call.explain());
+        assert!(call.stderr().contains("are of one model"), "{}", call.explain());
+    }
+    let two_rates = ["train", "--store", "mosi.h5", "--lr", "1e-2", "--set", "main.rest.lr=1e-5"];
+    let call = almt(folder.path(), &two_rates);
+    assert_eq!(call.code(), 2, "{}", call.explain());
+    assert!(call.stderr().contains("two base learning rates"), "{}", call.explain());
+}
+
+#[test]
+fn a_repeated_run_is_compared_by_its_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    let train = ["train", "--store", "mosi.h5", "--epochs", "1", "--device", "cpu", "--out", "run"];
+    almt(folder, &train).ok();
+    let whole = bytes(folder, "run/best.safetensors");
+    let (_, header) = SafeTensors::read_metadata(&whole).unwrap();
+    let metadata = header.metadata().clone().unwrap();
+    // As a version of the program would have written it that knew less of a checkpoint.
+    let older: std::collections::HashMap<String, String> = metadata
+        .into_iter()
+        .map(|(key, text)| {
+            let mut info: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert!(info.as_object_mut().unwrap().remove("form").is_some());
+            (key, info.to_string())
+        })
+        .collect();
+    let tensors = SafeTensors::deserialize(&whole).unwrap();
+    let mut changed = safetensors::serialize(tensors.tensors(), Some(older)).unwrap();
+    for (is_same, code) in [(true, 0), (false, 1)] {
+        if !is_same {
+            *changed.last_mut().unwrap() ^= 1;
+        }
+        std::fs::write(folder.join("run/best.safetensors"), &changed).unwrap();
+        let mut result = json(folder, "run/result.json");
+        result["checkpoint_blake3"] = blake3::hash(&changed).to_hex().to_string().into();
+        std::fs::write(folder.join("run/result.json"), result.to_string()).unwrap();
+        let call = almt(folder, &["repeat", "run"]);
+        assert_eq!(call.code(), code, "{}", call.explain());
+        assert_eq!(call.stdout().contains("DIFFERENT"), !is_same, "{}", call.explain());
+    }
+}
+
+#[test]
 fn two_processes_do_not_train_in_one_folder() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -215,19 +215,30 @@ impl Drop for Lock {
     }
 }
 
+/// Whether a new run may have the folder without taking anything from it.
+///
+/// # Errors
+/// There is something in it.
+pub fn check_free(out: &Path) -> Result<(), RunError> {
+    let is_other =
+        |entry: std::io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() != LOCK);
+    let in_use = fs::read_dir(out).is_ok_and(|mut entries| entries.any(is_other));
+    if !in_use {
+        return Ok(());
+    }
+    Err(match is_run(out) && !out.join(RESULT).exists() {
+        true => RunError::Incomplete { path: out.into() },
+        false => RunError::Exists { path: out.into() },
+    })
+}
+
 /// Makes the folder of a new run; with `overwrite`, what is left of another one in it goes.
 ///
 /// # Errors
 /// The folder is in use, or cannot be written to.
 pub fn prepare(out: &Path, overwrite: bool) -> Result<(), RunError> {
-    let is_other =
-        |entry: std::io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() != LOCK);
-    let in_use = fs::read_dir(out).is_ok_and(|mut entries| entries.any(is_other));
-    if in_use && !overwrite {
-        return Err(match is_run(out) && !out.join(RESULT).exists() {
-            true => RunError::Incomplete { path: out.into() },
-            false => RunError::Exists { path: out.into() },
-        });
+    if !overwrite {
+        check_free(out)?;
     }
     fs::create_dir_all(out).map_err(io(out))?;
     for file in files(out) {

@@ -53,6 +53,18 @@ pub struct Training {
     pub untrained: Vec<String>,
 }
 
+impl Training {
+    /// Steps of an epoch over so many samples.
+    pub fn steps_per_epoch(&self, n_samples: usize) -> usize {
+        let n_batches = n_samples.div_ceil(self.batch_size.max(1));
+        let accumulate = self.accumulate.max(1);
+        match self.remainder {
+            Remainder::Step => n_batches.div_ceil(accumulate),
+            Remainder::Drop => n_batches / accumulate,
+        }
+    }
+}
+
 fn one() -> usize {
     1
 }
@@ -187,14 +199,20 @@ impl Preset {
 
     /// Base rate of the group that takes all parameters that no other one names: that of the last phase.
     pub fn lr(&self) -> f64 {
-        let group = self.phases.last().and_then(|phase| phase.groups.last());
-        group.map_or(f64::NAN, |group| group.lr)
+        self.base_lrs().last().copied().unwrap_or(f64::NAN)
+    }
+
+    /// Base rate of that group in each phase.
+    pub fn base_lrs(&self) -> Vec<f64> {
+        let group = |phase: &Phase| phase.groups.get(phase.base()).map(|group| group.lr);
+        self.phases.iter().filter_map(group).collect()
     }
 
     /// Sets that rate, in every phase.
     pub fn set_lr(&mut self, lr: f64) {
         for phase in &mut self.phases {
-            if let Some(group) = phase.groups.last_mut() {
+            let base = phase.base();
+            if let Some(group) = phase.groups.get_mut(base) {
                 group.lr = lr;
             }
         }

@@ -4,7 +4,7 @@
 //! its own. A phase has groups of parameters, told by what their names begin with, the first that fits;
 //! each has its rate and decay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -159,6 +159,20 @@ pub struct Phase {
     pub groups: Vec<Group>,
 }
 
+impl Phase {
+    /// Which of its groups has the base rate: the one that takes what the others leave, or the last.
+    pub fn base(&self) -> usize {
+        let rest = self.groups.iter().position(Group::takes_rest);
+        rest.unwrap_or(self.groups.len().saturating_sub(1))
+    }
+}
+
+/// The first name that stands twice.
+fn twice<'a>(names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
+}
+
 /// What no training can come of in some phases, in a sentence; `None` where there is nothing such.
 pub fn problem(phases: &[Phase]) -> Option<String> {
     let not = |is_right: bool, place: String, expected: &str, found: f64| {
@@ -207,9 +221,17 @@ pub fn problem(phases: &[Phase]) -> Option<String> {
             .or_else(|| positive("clip_value", phase.clip_value))
             .or_else(|| phase.groups.iter().find_map(of_group))
             .or_else(|| phase.groups.is_empty().then(|| format!("{}: no groups", phase.name)))
+            .or_else(|| {
+                let name = twice(phase.groups.iter().map(|group| &group.name))?;
+                Some(format!("{}: two groups are called `{name}`", phase.name))
+            })
     };
     let nothing = || phases.is_empty().then(|| "there is no phase".to_owned());
-    phases.iter().find_map(of_phase).or_else(nothing)
+    let same_name = || {
+        let name = twice(phases.iter().map(|phase| &phase.name))?;
+        Some(format!("two phases are called `{name}`"))
+    };
+    phases.iter().find_map(of_phase).or_else(nothing).or_else(same_name)
 }
 
 /// Why a recipe does not fit a model.
@@ -229,6 +251,12 @@ pub enum RecipeError {
         /// The prefix.
         prefix: String,
     },
+    /// A group has no parameter.
+    #[error("{place}: no parameter is left for this group")]
+    Empty {
+        /// The group.
+        place: String,
+    },
     /// A suffix is that of no parameter.
     #[error("{place}: no parameter ends with `{suffix}`")]
     NoEnd {
@@ -246,7 +274,7 @@ pub type NamesByGroup = Vec<Vec<Vec<String>>>;
 /// `untrained` names.
 ///
 /// # Errors
-/// A parameter is in no group of any phase, or a prefix matches nothing.
+/// A parameter is in no group of any phase, a group has none, or a prefix matches nothing.
 pub fn assign(
     phases: &[Phase],
     untrained: &[String],
@@ -282,6 +310,10 @@ pub fn assign(
                 groups[idx].push((*name).clone());
                 *n_phases += 1;
             }
+        }
+        let mut named = phase.groups.iter().zip(&groups);
+        if let Some((group, _)) = named.find(|(_, own)| own.is_empty()) {
+            return Err(RecipeError::Empty { place: format!("{}.{}", phase.name, group.name) });
         }
         all.push(groups);
     }
@@ -324,6 +356,19 @@ mod tests {
         let phases = [phase("main", vec![group("factors", &["audio_factor"]), group("rest", &[])])];
         let dealt = assign(&phases, &names(&["fusion_bias"]), &parameters).unwrap();
         assert_eq!(dealt, [[names(&["audio_factor"]), names(&["audio.weight"])]]);
+    }
+
+    #[test]
+    fn groups_without_parameters_and_names_that_stand_twice_are_refused() {
+        let parameters = names(&["audio.weight"]);
+        let idle = [phase("main", vec![group("rest", &[]), group("late", &["audio"])])];
+        let place = "main.late".to_owned();
+        assert_eq!(assign(&idle, &[], &parameters), Err(RecipeError::Empty { place }));
+        let twins = [phase("main", vec![group("rest", &["audio"]), group("rest", &[])])];
+        assert_eq!(problem(&twins).unwrap(), "main: two groups are called `rest`");
+        let phases = ["main", "main"].map(|name| phase(name, vec![group("rest", &[])]));
+        assert_eq!(problem(&phases).unwrap(), "two phases are called `main`");
+        assert_eq!(problem(&phases[..1]), None);
     }
 
     #[test]

@@ -85,10 +85,7 @@ impl Fit<'_> {
         let n_batches = n_samples.div_ceil(batch_size);
         let Preset { training, phases, .. } = &self.settings.hyper_parameters;
         let accumulate = training.accumulate.max(1);
-        let steps_per_epoch = match training.remainder {
-            Remainder::Step => n_batches.div_ceil(accumulate),
-            Remainder::Drop => n_batches / accumulate,
-        };
+        let steps_per_epoch = training.steps_per_epoch(n_samples);
         let mut ledger = Ledger::new(phases.len(), n_models, split.device());
         let trainable: Vec<Tensor> =
             self.models.parameters().into_values().filter(Tensor::requires_grad).collect();

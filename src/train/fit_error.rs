@@ -31,6 +31,14 @@ pub enum FitError {
         /// What there is.
         names: Vec<&'static str>,
     },
+    /// An epoch has fewer batches than are added up for a step.
+    #[error(
+        "no step in an epoch of {n_samples} samples: too few batches for `accumulate`, and `remainder` is `drop`"
+    )]
+    NoStep {
+        /// Samples of the training split.
+        n_samples: usize,
+    },
     /// No epoch had a validation error that is a number.
     #[error("no validation error in {epochs} epochs was a number")]
     NothingSelected {
@@ -43,7 +51,9 @@ impl Advise for FitError {
     fn advice(&self) -> Vec<Advice> {
         match self {
             FitError::Diverged { .. } => vec![TrainerAdvice::LowerRate.into()],
-            FitError::Metric { .. } | FitError::NothingSelected { .. } => Vec::new(),
+            FitError::Metric { .. }
+            | FitError::NoStep { .. }
+            | FitError::NothingSelected { .. } => Vec::new(),
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::run::metrics::{self, Metrics};
 use crate::run::preset::Preset;
 use crate::run::recipe::{self, Group, Phase};
 use crate::run::record::{EpochRecord, LOSS, RunResult};
-use crate::run::schedule::Moment;
+use crate::run::schedule::{Moment, Schedule};
 use crate::run::settings::{EncoderChoice, Precision, TrainSettings};
 
 /// The time between two states of a run is at least so many times that of writing one.
@@ -96,6 +96,10 @@ pub fn train_together(
     if !names.contains(&&*settings.select) {
         return Err(FitError::Metric { name: settings.select.clone(), names }.into());
     }
+    let n_samples = data.train.n_samples();
+    if settings.hyper_parameters.training.steps_per_epoch(n_samples) == 0 {
+        return Err(FitError::NoStep { n_samples }.into());
+    }
     let begun = match start == Start::Resume {
         true => runs.iter().map(|(_, out)| out).find(|out| out.join(CONFIG).exists()),
         false => None,
@@ -110,15 +114,8 @@ pub fn train_together(
         (TrainSettings { form: Some(form), ..settings.clone() }, out.clone())
     };
     let runs: Vec<(TrainSettings, PathBuf)> = runs.iter().map(with_form).collect();
-    let _locks = runs.iter().map(|(_, out)| Lock::of(out)).collect::<Result<Vec<_>, _>>()?;
-    for (settings, out) in &runs {
-        if start != Start::Resume {
-            folder::prepare(out, start == Start::Overwrite)?;
-        }
-        if start != Start::Resume || !out.join(CONFIG).exists() {
-            fs::create_dir_all(out).map_err(io(out))?;
-            folder::write_config(out, settings)?;
-        }
+    if start == Start::New {
+        runs.iter().try_for_each(|(_, out)| folder::check_free(out))?;
     }
     let mut settings = settings.clone();
     settings.hyper_parameters =
@@ -143,6 +140,17 @@ pub fn train_together(
     }
     let Preset { training, phases, .. } = &settings.hyper_parameters;
     let optimizers = optimizers(&settings.hyper_parameters, &models.parameters())?;
+    // Not before all of the call has proved good: what is there goes.
+    let _locks = runs.iter().map(|(_, out)| Lock::of(out)).collect::<Result<Vec<_>, _>>()?;
+    for (settings, out) in &runs {
+        if start != Start::Resume {
+            folder::prepare(out, start == Start::Overwrite)?;
+        }
+        if start != Start::Resume || !out.join(CONFIG).exists() {
+            fs::create_dir_all(out).map_err(io(out))?;
+            folder::write_config(out, settings)?;
+        }
+    }
     let changing = || Changing {
         parameters: models.parameters(),
         memory: models.memory(),
@@ -156,7 +164,6 @@ pub fn train_together(
         .iter()
         .map(|(settings, out)| Ongoing::open(settings, &config, out, n_done))
         .collect::<Result<Vec<_>, _>>()?;
-    let n_samples = data.train.n_samples();
     runs.iter().for_each(|(settings, _)| progress.begin(settings, n_samples));
     let replay = if data.graphs { Replay::on(device) } else { Replay::new(false) };
     let names = Default::default();
@@ -259,6 +266,8 @@ pub enum Apart {
     Patience,
     /// The form that is asked for computes one model.
     Form,
+    /// The recipe has steps that depend on all of a model: a norm that is bounded, a plateau.
+    Recipe,
     /// The model has no form for several seeds.
     Model,
 }
@@ -279,6 +288,12 @@ pub fn problem_together(
     }
     if settings.form.is_some_and(|form| form != Form::Batched) {
         return Ok(Some(Apart::Form));
+    }
+    let is_of_one = |phase: &Phase| {
+        phase.clip_norm.is_some() || matches!(phase.schedule, Schedule::Plateau { .. })
+    };
+    if settings.hyper_parameters.phases.iter().any(is_of_one) {
+        return Ok(Some(Apart::Recipe));
     }
     let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), None)?;
     let has_form = config.spec.forms(&config.inputs).contains(&Form::Batched);

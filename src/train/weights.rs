@@ -103,6 +103,21 @@ pub fn digest(path: &Path) -> Result<String, WeightsError> {
     TensorFile::read_bytes(path).map(|bytes| blake3::hash(&bytes).to_hex().to_string())
 }
 
+/// Whether two files hold the same tensors, to the byte; what else they say may differ.
+///
+/// # Errors
+/// A file cannot be read or is no safetensors file.
+pub fn same_tensors(one: &Path, other: &Path) -> Result<bool, WeightsError> {
+    let (one, other) = (TensorFile::open(one)?, TensorFile::open(other)?);
+    let (one, other) = (one.tensors()?, other.tensors()?);
+    let by_name = |file: &SafeTensors<'_>| -> BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> {
+        let tensors = file.tensors().into_iter();
+        let whole = |view: TensorView<'_>| (view.dtype(), view.shape().into(), view.data().into());
+        tensors.map(|(name, view)| (name, whole(view))).collect()
+    };
+    Ok(by_name(&one) == by_name(&other))
+}
+
 impl TensorFile {
     fn read_bytes(path: &Path) -> Result<Vec<u8>, WeightsError> {
         std::fs::read(path).map_err(|cause| {

@@ -216,8 +216,15 @@ fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, Tra
             return Err(TrainerError::Setting(format!("{model} has no residual to choose")));
         }
     }
+    let base = preset.base_lrs();
     for assignment in &options.set {
         preset.set(assignment).map_err(TrainerError::Setting)?;
+    }
+    if let Some(lr) = options.lr
+        && preset.base_lrs() != base
+    {
+        let problem = format!("two base learning rates: {lr}, and another one that is set by name");
+        return Err(TrainerError::Setting(problem));
     }
     Ok(preset)
 }

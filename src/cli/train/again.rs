@@ -1,6 +1,6 @@
 //! Runs that go on after a stop, and runs that are done again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -9,10 +9,10 @@ use super::cache::CacheArgs;
 use super::devices::LibtorchArgs;
 use super::show::{Bar, print_result, say};
 use crate::cli::{Failure, runs};
-use crate::run::folder;
-use crate::run::record::RunResult;
+use crate::run::folder::{self, BEST, of_seed};
 use crate::run::settings::TrainSettings;
 use crate::train::run::Start;
+use crate::train::weights::{self, WeightsError};
 use crate::trainer::{FileProblem, Session, TrainerError};
 
 /// Where what a run needs is now.
@@ -82,20 +82,26 @@ pub fn repeat(args: &RepeatArgs) -> Result<ExitCode, Failure> {
         return Err(TrainerError::file(folder, FileProblem::Incomplete).into());
     };
     let libtorch = settings.libtorch.clone();
+    let (is_alone, seed) = (settings.together_with.is_empty(), settings.seed);
     let session = args.place.open(settings)?;
     let scratch =
         tempfile::tempdir().map_err(|error| Failure::io(&std::env::temp_dir(), "write", &error))?;
     let found = session.repeat(folder, scratch.path(), &mut Bar::default())?;
-    let digests =
-        |result: &RunResult| [result.checkpoint_blake3.clone(), result.last_weights_blake3.clone()];
-    let what = ["weights of the selected epoch", "weights of the last epoch"];
-    let mut same = true;
-    for ((what, expected), found) in what.iter().zip(digests(&expected)).zip(digests(&found)) {
-        same &= expected == found;
-        let verdict = if expected == found { "same" } else { "DIFFERENT" };
-        outln!("{what:<30}  {verdict}  blake3 {found}");
+    let again = match is_alone {
+        true => scratch.path().to_owned(),
+        false => of_seed(scratch.path(), seed),
+    };
+    let best = (expected.checkpoint_blake3 == found.checkpoint_blake3)
+        || same_weights(&expected.checkpoint_blake3, &folder.join(BEST), &again.join(BEST))?;
+    let last = expected.last_weights_blake3 == found.last_weights_blake3;
+    for (what, same, digest) in [
+        ("weights of the selected epoch", best, &found.checkpoint_blake3),
+        ("weights of the last epoch", last, &found.last_weights_blake3),
+    ] {
+        let verdict = if same { "same" } else { "DIFFERENT" };
+        outln!("{what:<30}  {verdict}  blake3 {digest}");
     }
-    if same {
+    if best && last {
         return Ok(ExitCode::SUCCESS);
     }
     let now = crate::train::libtorch_version();
@@ -103,4 +109,10 @@ pub fn repeat(args: &RepeatArgs) -> Result<ExitCode, Failure> {
         eprintln!("note: the run was made with libtorch {libtorch}, this is {now}");
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// Whether the checkpoint of a run, which is still that of `digest`, has the weights of another one.
+/// What they say besides differs between versions of the program.
+fn same_weights(digest: &str, old: &Path, new: &Path) -> Result<bool, WeightsError> {
+    Ok(weights::digest(old)? == digest && weights::same_tensors(old, new)?)
 }

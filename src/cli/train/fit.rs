@@ -1,6 +1,6 @@
 //! `almt-data train`: its options, new runs, and several seeds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -14,7 +14,9 @@ use crate::corpus::Modality;
 use crate::corpus::spec::SplitBy;
 use crate::model::registry::ModelSpec;
 use crate::model::{Form, Residual};
+use crate::paths::same_file;
 use crate::pretrained::TextSource;
+use crate::run::folder::of_seed;
 use crate::run::metrics::MAE;
 use crate::run::schedule::Schedule;
 use crate::run::seeds::{SUMMARIES, spread};
@@ -316,16 +318,23 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     if args.manifest.is_some() {
         stem = format!("{stem}-fold{}", args.fold.unwrap_or(0));
     }
+    let initial = settings.init_from.as_ref().and_then(|initial| initial.path.parent());
+    let check_initial = |out: &Path| match initial.is_some_and(|initial| same_file(initial, out)) {
+        true => Err(Failure::at(out, "the run would replace the weights that it begins with")),
+        false => Ok(()),
+    };
     let mut bar = Bar::default();
     let Some(Seeds(seeds)) = args.seeds else {
         let default = || PathBuf::from("runs").join(format!("{stem}-seed{}", settings.seed));
         let out = args.out.unwrap_or_else(default);
+        check_initial(&out)?;
         let result = session.train(&out, start, &mut bar)?;
         drop(bar);
         print_result(&out, &result);
         return Ok(ExitCode::SUCCESS);
     };
     let out = args.out.unwrap_or_else(|| PathBuf::from("runs").join(format!("{stem}-seeds")));
+    seeds.iter().try_for_each(|seed| check_initial(&of_seed(&out, *seed)))?;
     if args.together == Together::Always
         && let Some(apart) = session.apart()?
     {
@@ -333,6 +342,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
             Apart::TextEncoder => "with `--text bert`, models are trained one at a time",
             Apart::Patience => "with `--patience`, runs end at different epochs",
             Apart::Form => "of the forms, only `batched` is for several models",
+            Apart::Recipe => "`clip_norm` and a `plateau` are of one model",
             Apart::Model => "this model has no form for several seeds",
         };
         let problem = format!("`--together always`: {problem}");
