@@ -14,7 +14,7 @@ use almt_data::model::{
     Almt, AlmtConfig, AlmtSizes, Form, Init, Input, Residual, Sequence, Trace, Variant,
 };
 use almt_data::run::metrics::evaluate;
-use almt_data::run::recipe::{ClipOver, Group, Moments, Phase, Rule};
+use almt_data::run::recipe::{ClipOver, Group, Moments, Phase, UpdateRule};
 use almt_data::run::schedule::{Moment, Schedule, Validation};
 use almt_data::train::device;
 use almt_data::train::optimizer::Optimizer;
@@ -416,7 +416,7 @@ pub fn adamw(
     });
     let phase = Phase {
         name: "main".into(),
-        optimizer: Rule::AdamW(Moments::default()),
+        optimizer: UpdateRule::AdamW(Moments::default()),
         clip_norm: None,
         clip_over: ClipOver::Phase,
         clip_value: None,

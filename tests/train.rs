@@ -61,7 +61,7 @@ fn what_a_run_is_made_of_is_not_written_over() {
     // What was stopped is not to be thrown away.
     std::fs::remove_file(folder.join("run/result.json")).unwrap();
     almt(folder, &[&train[..], &["--out", "run"]].concat())
-        .fails_with(&["run: holds a run that is not complete"])
+        .fails_with(&["run: holds an incomplete run"])
         .hints_at("`almt-data resume run`");
     // Nor does one fold take the folder of another.
     almt(folder, &["split", "mosi.h5", "--k-fold", "3", "--by", "segment", "-o", "cv.json"]).ok();
@@ -116,7 +116,7 @@ fn the_only_store_of_the_folder_needs_no_name() {
     almt(folder, &["copy", "mosi.h5", "mosi.arrow"]).ok();
     almt(folder, &eval)
         .fails_with(&["several stores in the current folder: mosi.arrow, mosi.h5"])
-        .hints_at("`--store` says which");
+        .hints_at("choose one with `--store`");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_run_fills_its_folder_repeats_to_the_byte_and_evaluates_the_same() {
     assert_eq!(eval["n_samples"], 12);
 
     let args = ["train", "--store", "mosi.h5", "--epochs", "1", "--out", "one"];
-    almt(folder, &args).fails_with(&["one", "exists already"]);
+    almt(folder, &args).fails_with(&["one", "already exists"]);
     assert_eq!(weights("one"), weights("two"));
 }
 
@@ -435,7 +435,7 @@ fn a_fold_of_a_split_manifest_is_trained_on_without_a_copy() {
     }
     almt(folder, &["repeat", "fold"]).ok();
     let past_the_end = ["train", "--store", "mosi.h5", "--manifest", "cv.json", "--fold", "4"];
-    almt(folder, &past_the_end).fails_with(&["cv.json", "fold 4 is not there"]);
+    almt(folder, &past_the_end).fails_with(&["cv.json", "fold 4 does not exist"]);
     synthetic_store(folder, "sims", "8");
     let other = ["train", "--store", "sims.h5", "--manifest", "cv.json"];
     almt(folder, &other).fails_with(&["cv.json", "belongs to another store"]);
@@ -474,7 +474,7 @@ fn several_seeds_are_single_runs_with_a_summary_and_go_on_where_they_were() {
     assert_eq!(bytes(folder, "all/seed-5/result.json"), before);
     let mut args = vec!["train", "--store", "mosi.h5", "--epochs", "2", "--seeds", "5,7"];
     args.extend(["--out", "all"]);
-    almt(folder, &args).fails_with(&["seed-5", "other settings"]);
+    almt(folder, &args).fails_with(&["seed-5", "different settings"]);
 }
 
 #[test]
@@ -496,7 +496,7 @@ fn selection_and_early_stopping_do_what_they_are_told() {
     assert_eq!(result["n_epochs"], 4);
     assert_eq!(result["selected"]["epoch"], 1);
     let args = ["train", "--store", "mosi.h5", "--select", "Mult_acc_2", "--out", "no"];
-    almt(folder, &args).fails_with(&["`Mult_acc_2` is none of the metrics", "Has0_acc_2"]);
+    almt(folder, &args).fails_with(&["`Mult_acc_2` is not a metric", "Has0_acc_2"]);
 }
 
 #[test]
@@ -519,7 +519,7 @@ fn a_constant_rate_is_the_base_rate_in_every_epoch_and_belongs_to_the_run() {
     almt(folder, &["repeat", "constant"]).ok();
     let wrong = almt(folder, &["train", "--store", "mosi.h5", "--schedule", "step"]);
     assert_eq!(wrong.code(), 2, "{}", wrong.explain());
-    assert!(wrong.stderr().contains("`step` is none of: warmup-cosine, constant"));
+    assert!(wrong.stderr().contains("`step` is not one of: warmup-cosine, constant"));
 }
 
 /// Of every epoch of a run.
@@ -624,7 +624,7 @@ fn predictions_are_those_of_the_run_and_weights_go_out_and_come_in() {
     check_table(folder, "run/predictions.csv", "p.parquet", &types);
     almt(folder, &["export-weights", "run", "--to", "released"]).ok();
     let again = ["export-weights", "run", "--to", "released"];
-    almt(folder, &again).fails_with(&["released.safetensors", "exists already"]);
+    almt(folder, &again).fails_with(&["released.safetensors", "already exists"]);
     let weights = ["--weights", "run/released.safetensors", "--preset", "mosi"];
     assert_eq!(predict(&weights), of_run);
     let paper = predict(&[&weights[..], &["--residual", "paper"]].concat());
@@ -794,6 +794,20 @@ fn an_encoder_is_trained_in_the_loop_kept_or_resumed() {
     assert_eq!(largest_change("frozen"), 0.0);
     assert!(largest_change("slow") > 0.0 && largest_change("slow") < 1e-4);
     assert!(largest_change("tuned") > 1e-4);
+    // Its group can be set as any other, and has what is set for the rest until it is.
+    let rest = ["--set", "main.rest.lr=1e-6", "--set", "main.rest.weight_decay=0"];
+    let without_lr = ["train", "--store", "mosi.h5", "--epochs", "3", "--out", "rest"];
+    almt(folder, &[&without_lr[..], &bert, &rest].concat()).ok();
+    assert!(largest_change("rest") > 0.0 && largest_change("rest") < 1e-4);
+    let own = ["--set", "main.encoder.lr=1e-6", "--set", "main.encoder.weight_decay=0"];
+    train(folder, "own", &[&bert[..], &own].concat());
+    assert!(largest_change("own") > 0.0 && largest_change("own") < 1e-4);
+    let config = std::fs::read_to_string(folder.join("own/config.toml")).unwrap();
+    assert!(config.contains("name = \"encoder\"") && config.contains("weight_decay = 0.0"));
+    almt(folder, &["repeat", "own"]).ok();
+    let mut call = vec!["train", "--store", "mosi.h5", "--bert-lr", "1e-5"];
+    call.extend([&bert[..], &own, &["--out", "two"]].concat());
+    assert_eq!(almt(folder, &call).code(), 2);
     // What a checkpoint predicts is what the run saw, the encoder included.
     let predict = ["predict", "--store", "mosi.h5", "--checkpoint", "tuned/best.safetensors"];
     let to = ["--split", "valid", "--split", "test", "-o", "p.csv"];
@@ -850,8 +864,8 @@ fn seeds_that_are_trained_as_one_come_near_those_trained_alone_and_go_on_after_a
         }
     }
     // Other companions, other bits: not the same run.
-    Call::of(call("4", "never", "one")).fails_with(&["one/seed-4", "other settings"]);
+    Call::of(call("4", "never", "one")).fails_with(&["one/seed-4", "different settings"]);
     let args = ["train", "--store", "mosi.h5", "--seeds", "2", "--patience", "1"];
     let wrong = almt(folder, &[&args[..], &["--together", "always"]].concat());
-    assert!(wrong.code() == 2 && wrong.stderr().contains("--patience"), "{}", wrong.explain());
+    assert!(wrong.code() == 2 && wrong.stderr().contains("`patience`"), "{}", wrong.explain());
 }

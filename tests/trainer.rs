@@ -27,9 +27,10 @@ use almt_data::trainer::experiments::{
 };
 use almt_data::trainer::samples::{Labels, Samples, Wanted};
 use almt_data::trainer::{
-    self, Note, ReproduceOptions, ReproduceProgress, StoreProblem, TrainOptions, TrainerError,
+    self, Device, Note, ReproduceOptions, ReproduceProgress, Start, StoreProblem, TrainOptions,
+    TrainerError,
 };
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::support::{almt, files, synthetic_store};
 
@@ -56,7 +57,7 @@ fn train(
 ) -> (Vec<Note>, Result<String, TrainerError>) {
     let (mut notes, store) = (Vec::new(), Store::open(store).unwrap());
     let mut note = |said| notes.push(said);
-    let done = trainer::train(store, Device::Cpu, options, out, &mut Silent, &mut note);
+    let done = trainer::train(store, Device::Cpu, options, out, Start::New, &mut Silent, &mut note);
     (notes, done.map(|result| result.last_weights_blake3))
 }
 
@@ -72,6 +73,16 @@ fn a_call_trains_what_the_command_trains() {
     let text = std::fs::read_to_string(folder.join("run/result.json")).unwrap();
     let result: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(result["last_weights_blake3"], found.unwrap());
+    // A folder in use is kept, unless another run is to take its place.
+    let (called, kept) = (folder.join("called"), files(&folder.join("called")));
+    assert!(train(&store, &short(), &called).1.is_err());
+    assert_eq!(files(&called), kept);
+    let (opened, other) = (Store::open(&store).unwrap(), TrainOptions { seed: Some(2), ..short() });
+    let (start, mut hears) = (Start::Overwrite, |_| {});
+    let anew = trainer::train(opened, Device::Cpu, &other, &called, start, &mut Silent, &mut hears);
+    assert_eq!(anew.unwrap().seed, 2);
+    std::fs::remove_dir_all(&called).unwrap();
+    train(&store, &short(), &called).1.unwrap();
     // And evaluates what it evaluates.
     let (best, split) = (folder.join("called/best.safetensors"), SplitName::Test);
     let options = EvaluationOptions { n_threads: Some(1), ..EvaluationOptions::default() };

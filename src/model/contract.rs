@@ -291,7 +291,7 @@ pub trait Model: fmt::Debug {
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A batch lacks something.
-    #[error("the model needs {what}, which the batch has not")]
+    #[error("the model needs {what}, which the batch lacks")]
     Absent {
         /// What.
         what: &'static str,

@@ -15,15 +15,21 @@ impl ModelSpec {
     /// Why no such model can be for some inputs, in a sentence.
     pub fn problem(&self, inputs: &Inputs) -> Option<String> {
         if let Some(rate) = self.rates().into_iter().find(|rate| !(0.0..1.0).contains(rate)) {
-            return Some(format!("a dropout of {rate} is not a share from 0 to below 1"));
+            let name = self.name_of(
+                |value| value.as_float().is_some_and(|it| it.to_bits() == rate.to_bits()),
+                "dropout",
+            );
+            return Some(format!("{name}: expected a share from 0 to below 1, found {rate}"));
         }
         let (sizes, depths) = self.sizes_and_depths();
         let extents = inputs.0.values().flat_map(|sequence| [sequence.seq_len, sequence.feat_dim]);
         if let Some(size) = sizes.into_iter().chain(extents).find(|n| !(1..=LARGEST).contains(n)) {
-            return Some(format!("a size of {size} is not within 1 and {LARGEST}"));
+            let name = self.name_of(|value| value.as_integer() == Some(size), "size of the input");
+            return Some(format!("{name}: expected 1 to {LARGEST}, found {size}"));
         }
         if let Some(depth) = depths.into_iter().find(|n| !(1..=DEEPEST).contains(n)) {
-            return Some(format!("{depth} layers are not within 1 and {DEEPEST}"));
+            let name = self.name_of(|value| value.as_integer() == Some(depth), "layers");
+            return Some(format!("{name}: expected 1 to {DEEPEST} layers, found {depth}"));
         }
         let needs = self.needs();
         let absent = |modality: &Modality| {
@@ -33,6 +39,13 @@ impl ModelSpec {
             return Some(format!("{} needs {modality}, which is absent", self.name()));
         }
         self.own_problem(inputs)
+    }
+
+    /// The first field of the model whose value is such; `otherwise` where none is.
+    fn name_of(&self, is_such: impl Fn(&toml::Value) -> bool, otherwise: &str) -> String {
+        let fields = toml::Table::try_from(self).unwrap_or_default();
+        let found = fields.iter().find(|(_, value)| is_such(value));
+        found.map_or(otherwise, |(name, _)| name).to_owned()
     }
 
     /// Counts the parameters by going through the constructors without allocating any; `None` where

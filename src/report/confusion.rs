@@ -1,11 +1,11 @@
-//! Confusion matrices, one per division of the label range.
+//! Confusion matrices, one per binning scheme.
 
 use std::fmt::Write;
 
 use super::html::{Text, count, minus};
 use super::{RunReport, tables};
-use crate::corpus::label::{BinScheme, Bins, EXCLUDED};
-use crate::run::predictions::Prediction;
+use crate::corpus::label::{BinScheme, Bins};
+use crate::run::confusion;
 
 /// The section of matrices.
 pub(super) fn section(report: &RunReport) -> String {
@@ -33,35 +33,10 @@ fn write_section(html: &mut String, report: &RunReport) -> std::fmt::Result {
     )?;
     let scheme = dataset.bin_scheme();
     for bins in scheme.bins() {
-        let matrix = matrix(scheme, *bins, predictions.iter().flatten().copied());
-        write_matrix(html, scheme, *bins, &matrix)?;
+        let pairs = predictions.iter().flatten().map(|row| (row.label_or_nan(), row.prediction));
+        write_matrix(html, scheme, *bins, &confusion::counts(scheme, *bins, pairs))?;
     }
     writeln!(html, "</div>")
-}
-
-/// Counts, `[n_classes, n_classes]`: of each class of labels, how many were predicted as which.
-fn matrix<'a>(
-    scheme: BinScheme,
-    bins: Bins,
-    rows: impl Iterator<Item = &'a Prediction>,
-) -> Vec<Vec<u64>> {
-    let n_classes = scheme.class_names(bins).len();
-    let mut matrix = vec![vec![0; n_classes]; n_classes];
-    for row in rows {
-        let label = scheme.class(bins, row.label_or_nan());
-        let prediction = match scheme.class(bins, row.prediction) {
-            // Only the label decides who takes part; a prediction of zero is not positive, as in
-            // the metric.
-            EXCLUDED if row.prediction == 0.0 => 0,
-            class => class,
-        };
-        let (Ok(label), Ok(prediction)) = (usize::try_from(label), usize::try_from(prediction))
-        else {
-            continue;
-        };
-        matrix[label][prediction] += 1;
-    }
-    matrix
 }
 
 fn write_matrix(
@@ -146,7 +121,6 @@ fn title(bins: Bins) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::SplitName;
 
     #[test]
     fn no_name_of_a_class_is_in_words() {
@@ -156,17 +130,5 @@ mod tests {
             }
         }
         assert_eq!(["-2 and below", "above 0", "+1"].map(short), ["≤ -2", "> 0", "+1"]);
-    }
-
-    #[test]
-    fn the_label_alone_excludes_and_a_prediction_of_zero_is_not_positive() {
-        let row = |label, prediction| {
-            let (id, split, label) = (String::new(), SplitName::Test, Some(label));
-            Prediction { id, split, label, prediction, is_cut: false }
-        };
-        let rows = [row(0.0, 1.0), row(1.0, 0.0), row(1.0, 2.0), row(-1.0, f32::NAN)];
-        let of = |bins| matrix(BinScheme::Cmu, bins, rows.iter());
-        assert_eq!(of(Bins::Acc2Non0), [[0, 0], [1, 1]]);
-        assert_eq!(of(Bins::Acc2Has0), [[0, 0], [0, 3]]);
     }
 }

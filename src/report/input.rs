@@ -199,7 +199,7 @@ fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
                 ));
             }
         },
-        (None, None) => return Ok(Texts::Absent("there is no run")),
+        (None, None) => return Ok(Texts::Absent("no runs")),
     };
     let mut texts = BTreeMap::new();
     for split in &store.manifest().splits {

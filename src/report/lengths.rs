@@ -53,7 +53,8 @@ fn panel(svg: &mut String, block: &BlockSummary, left: f64, top: f64) -> std::fm
     writeln!(svg, "<text x=\"{left}\" y=\"{:.1}\">{split} {modality}</text>", top - 8.0)?;
     writeln!(
         svg,
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#555\">{n_samples} samples</text>",
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#555\">{n_samples} \
+         samples</text>",
         left + width,
         top - 8.0
     )?;
@@ -63,7 +64,8 @@ fn panel(svg: &mut String, block: &BlockSummary, left: f64, top: f64) -> std::fm
         let extent = height * f64::from(*count) / f64::from(most);
         writeln!(
             svg,
-            "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{extent:.1}\" fill=\"#4878a8\"/>",
+            "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{extent:.1}\" \
+             fill=\"#4878a8\"/>",
             bottom - extent,
             // The last class may reach beyond the longest possible length.
             (step * 0.9).min(left + width - x)
@@ -84,6 +86,7 @@ fn panel(svg: &mut String, block: &BlockSummary, left: f64, top: f64) -> std::fm
     let (middle, source) = (left + width / 2.0, lengths.source.describe());
     writeln!(
         svg,
-        "<text x=\"{middle:.1}\" y=\"{below:.1}\" text-anchor=\"middle\" fill=\"#555\">{source}</text>"
+        "<text x=\"{middle:.1}\" y=\"{below:.1}\" text-anchor=\"middle\" \
+         fill=\"#555\">{source}</text>"
     )
 }

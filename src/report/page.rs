@@ -108,7 +108,8 @@ fn notices(html: &mut String, report: &RunReport) -> std::fmt::Result {
         if let Some(problem) = Degenerate::find(scheme, &predictions, &labels) {
             writeln!(
                 html,
-                "<p class=\"notice\">The predictions of <b>{}</b> hardly tell segments apart: {}.</p>",
+                "<p class=\"notice\">The predictions of <b>{}</b> barely distinguish segments: \
+                 {}.</p>",
                 Text(&run.name),
                 Text(problem)
             )?;
@@ -148,7 +149,8 @@ fn tiles(html: &mut String, report: &RunReport) -> std::fmt::Result {
             .map_or(String::new(), |paper| format!("<small>paper {}</small>", decimals(*paper, 3)));
         writeln!(
             html,
-            "<div><dt>{title} {variant}<small> {split}</small></dt><dd>{}{spread}{paper}</dd></div>",
+            "<div><dt>{title} {variant}<small> \
+             {split}</small></dt><dd>{}{spread}{paper}</dd></div>",
             decimals(mean, 3)
         )?;
     }

@@ -196,7 +196,8 @@ fn table(html: &mut String, first: &str, metrics: &[&str], rows: &[Row]) -> std:
     let with_epoch = rows.iter().any(|row| !row.epoch.is_empty());
     writeln!(
         html,
-        "<div class=\"scroll\" tabindex=\"0\"><table class=\"numbers\">\n<thead><tr><th>{first}</th>"
+        "<div class=\"scroll\" tabindex=\"0\"><table \
+         class=\"numbers\">\n<thead><tr><th>{first}</th>"
     )?;
     if with_epoch {
         writeln!(html, "<th>Epoch</th>")?;

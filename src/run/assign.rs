@@ -1,5 +1,7 @@
 //! Changes to hyper-parameters by assignments such as `fusion_depth=2` or `main.rest.lr=1e-3`.
 
+use std::collections::BTreeSet;
+
 use toml::{Table, Value};
 
 use super::preset::Preset;
@@ -13,8 +15,8 @@ type Place = (String, Vec<String>);
 const OPTIONAL: [&str; 5] = ["accumulate", "remainder", "select", "patience", "untrained"];
 
 impl Preset {
-    /// Changes one number or word. Names are those of `[model]` and `[training]`, and
-    /// `PHASE.GROUP.lr`, `PHASE.GROUP.weight_decay` and `PHASE.schedule` of the phases.
+    /// Changes one number, word or list. Names are those of `[model]` and `[training]`, and of the phases
+    /// `PHASE.KEY`, `PHASE.optimizer.KEY`, `PHASE.schedule.KEY` and `PHASE.GROUP.KEY`.
     ///
     /// # Errors
     /// There is no such name or no such value, in a sentence.
@@ -28,11 +30,13 @@ impl Preset {
             let names: Vec<&str> = places.iter().map(|(name, _)| &**name).collect();
             let meant = nearest(name, names.iter().copied());
             let meant = meant.map(|known| format!("; is `{known}` meant?")).unwrap_or_default();
-            return Err(format!("`{name}` is none of: {}{meant}", names.join(", ")));
+            return Err(format!("`{name}` is not one of: {}{meant}", names.join(", ")));
         };
         let value = value_of(text);
         let slot = slot(&root, path).ok_or_else(|| format!("`{name}` cannot be set"))?;
+        // Counts; of what is in a phase, a plateau's patience may be 0.
         if matches!(slot, Some(Value::Integer(_)))
+            && path.first().is_none_or(|table| table != "phase")
             && !matches!(value, Value::Integer(number) if number > 0)
         {
             return Err(format!("`{name}`: expected a whole number above 0, found `{text}`"));
@@ -42,11 +46,14 @@ impl Preset {
             (Some(Value::Float(_)), Value::String(_)) => {
                 return Err(format!("`{name}`: expected a number, found `{text}`"));
             }
-            // A schedule by its name alone.
+            // A schedule or an optimizer by its name alone.
             (_, Value::String(word)) if path.last().is_some_and(|key| key == "schedule") => {
                 let schedule: Schedule =
                     word.parse().map_err(|error| format!("`{name}`: {error}"))?;
                 Value::try_from(schedule).map_err(|error| error.to_string())?
+            }
+            (_, word @ Value::String(_)) if path.last().is_some_and(|key| key == "optimizer") => {
+                Value::Table([("kind".to_owned(), word)].into_iter().collect())
             }
             (_, value) => value,
         };
@@ -93,12 +100,26 @@ impl Preset {
         }
         for (phase_idx, phase) in self.phases.iter().enumerate() {
             let idx = phase_idx.to_string();
-            for key in ["clip_norm", "clip_value", "schedule"] {
+            for key in ["optimizer", "clip_norm", "clip_over", "clip_value", "schedule"] {
                 places.push((format!("{}.{key}", phase.name), path(&["phase", &idx, key])));
+            }
+            let table = root.get("phase").and_then(|phases| phases.get(phase_idx));
+            for key in ["optimizer", "schedule"] {
+                let table = table.and_then(|phase| phase.get(key)).and_then(Value::as_table);
+                let own = table.into_iter().flat_map(Table::keys).map(String::as_str);
+                // The metric is not written while it is the default.
+                let is_plateau = matches!(phase.schedule, Schedule::Plateau { .. });
+                let left_out = (key == "schedule" && is_plateau).then_some("metric");
+                let own: BTreeSet<&str> =
+                    own.chain(left_out).filter(|own| *own != "kind").collect();
+                for own in own {
+                    let name = format!("{}.{key}.{own}", phase.name);
+                    places.push((name, path(&["phase", &idx, key, own])));
+                }
             }
             for (group_idx, group) in phase.groups.iter().enumerate() {
                 let group_idx = group_idx.to_string();
-                for key in ["lr", "weight_decay"] {
+                for key in ["lr", "weight_decay", "prefixes", "suffixes", "except"] {
                     let name = format!("{}.{}.{key}", phase.name, group.name);
                     places.push((name, path(&["phase", &idx, "groups", &group_idx, key])));
                 }
@@ -162,6 +183,8 @@ fn put(root: &mut Table, path: &[String], value: Value) {
 mod tests {
     use super::*;
     use crate::corpus::Dataset;
+    use crate::run::recipe::UpdateRule;
+    use crate::run::schedule::Watched;
 
     fn changed(model: &str, assignment: &str) -> Result<Preset, String> {
         let mut preset = Preset::published(model, Dataset::Mosi).unwrap();
@@ -183,7 +206,18 @@ mod tests {
             ("almt", "main.clip_norm=0.8"),
             ("almt", "main.schedule=constant"),
             ("almt", "main.schedule={ kind = \"plateau\", patience = 3 }"),
+            ("almt", "main.schedule=plateau"),
+            ("almt", "main.optimizer=sgd"),
+            ("almt", "main.optimizer={ kind = \"rmsprop\", alpha = 0.9 }"),
+            ("almt", "main.optimizer.amsgrad=true"),
+            ("almt", "main.optimizer.betas=[0.8, 0.9]"),
+            ("almt", "main.optimizer.eps=1"),
+            ("almt", "main.clip_over=model"),
+            ("almt", "main.rest.prefixes=fusion"),
+            ("almt", "main.rest.suffixes=[\"bias\"]"),
+            ("almt", "main.rest.except=[\"text\", \"audio\"]"),
             ("lmf", "rank=5"),
+            ("lmf", "main.factors.prefixes=audio_factor"),
             ("lmf", "main.factors.lr=1e-2"),
             ("lmf", "untrained=[\"fusion_bias\"]"),
             ("tfn", "audio_dropout=0"),
@@ -192,6 +226,25 @@ mod tests {
             let found = changed(model, assignment).unwrap_or_else(|error| panic!("{error}"));
             assert_ne!(found, Preset::published(model, Dataset::Mosi).unwrap(), "{assignment}");
         }
+    }
+
+    #[test]
+    fn what_a_rule_has_can_be_set_after_the_rule() {
+        let mut preset = Preset::of(Dataset::Mosi);
+        for assignment in [
+            "main.optimizer=sgd",
+            "main.optimizer.momentum=0.9",
+            "main.schedule=plateau",
+            "main.schedule.metric=loss",
+            "main.schedule.patience=0",
+            "main.schedule.factor=0.5",
+        ] {
+            preset.set(assignment).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let phase = &preset.phases[0];
+        assert_eq!(phase.optimizer, UpdateRule::Sgd { momentum: 0.9 });
+        let (metric, factor, patience) = (Watched::Loss, 0.5, 0);
+        assert_eq!(phase.schedule, Schedule::Plateau { metric, factor, patience });
     }
 
     #[test]
@@ -208,6 +261,11 @@ mod tests {
             ("main.clip_norm=0.0", "main.clip_norm: expected a number above 0, found 0"),
             ("accumulate=0", "accumulate: expected a whole number above 0"),
             ("patience=0", "patience: expected a whole number above 0, found 0"),
+            ("main.optimizer=lion", "`main.optimizer`: unknown variant `lion`"),
+            ("main.optimizer.momentum=0.9", "`main.optimizer.momentum` is not one of: "),
+            ("main.optimizer.betas=[0.8, 2.0]", "main.optimizer.betas: expected shares below 1"),
+            ("main.clip_over=all", "`main.clip_over`: unknown variant `all`"),
+            ("main.schedule.share=0.2", "`main.schedule.share` is not one of: "),
             (
                 "main.schedule={ kind = \"linear-warmup\", share = 2.0 }",
                 "main.schedule.share: expected a share below 1, found 2",

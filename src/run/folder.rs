@@ -29,6 +29,11 @@ pub const STATE: &str = "state.safetensors";
 /// Where runs stand that are trained as one, in the folder that theirs lie in.
 pub const STATE_TOGETHER: &str = "together.safetensors";
 
+/// The table of several seeds, in the folder that theirs lie in.
+pub const SUMMARY_CSV: &str = "summary.csv";
+/// The same as Parquet.
+pub const SUMMARY_PARQUET: &str = "summary.parquet";
+
 /// What the process that trains a run holds locked, and removes as it ends.
 const LOCK: &str = ".lock";
 
@@ -42,9 +47,12 @@ pub fn files(run: &Path) -> impl Iterator<Item = PathBuf> + '_ {
     FILES.iter().map(|name| run.join(name))
 }
 
+/// What the name of a run's folder among those of several seeds begins with.
+const OF_SEED: &str = "seed-";
+
 /// The folder of a run among those of several seeds.
 pub fn of_seed(out: &Path, seed: u64) -> PathBuf {
-    out.join(format!("seed-{seed}"))
+    out.join(format!("{OF_SEED}{seed}"))
 }
 
 /// Whether a folder is that of a run.
@@ -197,15 +205,33 @@ impl Lock {
     /// Another process holds it.
     pub fn of(out: &Path) -> Result<Option<Lock>, RunError> {
         let path = out.join(LOCK);
-        let opened = fs::create_dir_all(out)
-            .and_then(|()| File::options().create(true).write(true).truncate(true).open(&path));
-        let Ok(file) = opened else { return Ok(None) };
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { path, _file: file })),
-            Err(TryLockError::WouldBlock) => Err(RunError::InUse { path: out.into() }),
-            Err(TryLockError::Error(_)) => Ok(None),
+        loop {
+            let opened = fs::create_dir_all(out)
+                .and_then(|()| File::options().create(true).write(true).truncate(true).open(&path));
+            let Ok(file) = opened else { return Ok(None) };
+            match file.try_lock() {
+                // Whoever held it may have removed it since: then it keeps nobody away.
+                Ok(()) if is_at(&file, &path) => return Ok(Some(Lock { path, _file: file })),
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(RunError::InUse { path: out.into() }),
+                Err(TryLockError::Error(_)) => return Ok(None),
+            }
         }
     }
+}
+
+/// Whether an open file is the one at a path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |data: fs::Metadata| (data.dev(), data.ino());
+    file.metadata().map(id).ok() == fs::metadata(path).map(id).ok()
+}
+
+// An open file cannot be removed there.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 impl Drop for Lock {
@@ -232,7 +258,8 @@ pub fn check_free(out: &Path) -> Result<(), RunError> {
     })
 }
 
-/// Makes the folder of a new run; with `overwrite`, what is left of another one in it goes.
+/// Makes the folder of a new run; with `overwrite`, what is left of another one in it goes, and the table
+/// that other one is in.
 ///
 /// # Errors
 /// The folder is in use, or cannot be written to.
@@ -241,7 +268,11 @@ pub fn prepare(out: &Path, overwrite: bool) -> Result<(), RunError> {
         check_free(out)?;
     }
     fs::create_dir_all(out).map_err(io(out))?;
-    for file in files(out) {
+    let is_of_seed = out.file_name().is_some_and(|it| it.to_string_lossy().starts_with(OF_SEED));
+    let sweep = out.parent().filter(|_| overwrite && is_of_seed);
+    let tables = [SUMMARY_CSV, SUMMARY_PARQUET];
+    let tables = sweep.into_iter().flat_map(|sweep| tables.map(|name| sweep.join(name)));
+    for file in tables.chain(files(out)) {
         match fs::remove_file(file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(io(out)(error));
@@ -278,6 +309,30 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_run_takes_the_table_of_the_one_before_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let (table, other) = (folder.path().join(SUMMARY_CSV), folder.path().join("notes.csv"));
+        for (run, is_left) in [("other", true), ("seed-1", false)] {
+            fs::write(&table, "").unwrap();
+            fs::write(&other, "").unwrap();
+            prepare(&folder.path().join(run), true).unwrap();
+            assert_eq!((table.exists(), other.exists()), (is_left, true), "{run}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_was_removed_keeps_nobody_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::of(folder.path()).unwrap().unwrap();
+        assert!(Lock::of(folder.path()).is_err());
+        let removed = File::open(folder.path().join(LOCK)).unwrap();
+        drop(lock);
+        removed.try_lock().unwrap();
+        assert!(Lock::of(folder.path()).unwrap().is_some());
+    }
 
     #[test]
     fn runs_within_a_folder_are_in_the_order_of_their_numbers() {

@@ -7,6 +7,7 @@
 mod assign;
 pub mod attention;
 pub mod compare;
+pub mod confusion;
 pub mod events;
 pub mod folder;
 mod keys;
@@ -32,13 +33,13 @@ use crate::advice::{Advice, Advise, StoreAdvice, TrainerAdvice};
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// There is no folder.
-    #[error("{path}: there is no such folder")]
+    #[error("{path}: no such folder")]
     NoFolder {
         /// The folder.
         path: PathBuf,
     },
     /// A folder in which no run lies.
-    #[error("{path}: is no run folder: no `{lacks}` lies in it")]
+    #[error("{path}: is not a run folder: `{lacks}` is missing")]
     NoRun {
         /// The folder.
         path: PathBuf,
@@ -46,7 +47,7 @@ pub enum RunError {
         lacks: &'static str,
     },
     /// A damaged run.
-    #[error("{path}: is no run of almt-data: {problem}")]
+    #[error("{path}: is not an almt-data run: {problem}")]
     NotARun {
         /// The file.
         path: PathBuf,
@@ -54,7 +55,7 @@ pub enum RunError {
         problem: String,
     },
     /// A file that every run has is absent, or cannot be read.
-    #[error("{path}: {}", if is_refused(cause) { "cannot read" } else { "is no run of almt-data" })]
+    #[error("{path}: {}", if is_refused(cause) { "cannot read" } else { "is not an almt-data run" })]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -63,13 +64,13 @@ pub enum RunError {
         cause: std::io::Error,
     },
     /// The run folder holds something already.
-    #[error("{path}: exists already and is not empty")]
+    #[error("{path}: already exists and is not empty")]
     Exists {
         /// The folder.
         path: PathBuf,
     },
     /// The run folder holds a run that was stopped.
-    #[error("{path}: holds a run that is not complete")]
+    #[error("{path}: holds an incomplete run")]
     Incomplete {
         /// The folder.
         path: PathBuf,

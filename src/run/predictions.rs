@@ -155,10 +155,7 @@ pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
         let split: Result<SplitName, _> = field(split).parse();
         let split = split.map_err(|error| malformed(format!("row {row_idx}: {error}")))?;
         if !seen.insert((field(id).to_owned(), split)) {
-            return Err(malformed(format!(
-                "row {row_idx}: segment `{}` is there twice",
-                field(id)
-            )));
+            return Err(malformed(format!("row {row_idx}: segment `{}` appears twice", field(id))));
         }
         rows.push(Prediction {
             id: field(id).to_owned(),

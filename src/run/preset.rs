@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::recipe::{self, ClipOver, Group, Moments, Phase, Rule};
+use super::recipe::{self, ClipOver, Group, Moments, Phase, UpdateRule};
 use super::record::LOSS;
 use super::schedule::Schedule;
 use crate::corpus::Dataset;
@@ -163,7 +163,7 @@ fn phase_of_older_version(training: &mut toml::Table) -> Result<Phase, toml::de:
     };
     Ok(Phase {
         name: "main".into(),
-        optimizer: Rule::AdamW(Moments::default()),
+        optimizer: UpdateRule::AdamW(Moments::default()),
         clip_norm: None,
         clip_over: ClipOver::Phase,
         clip_value: None,

@@ -29,7 +29,7 @@ pub struct Run {
     pub epochs: Vec<EpochRecord>,
     /// What the run came to; `None` as long as it is not complete.
     pub result: Option<RunResult>,
-    /// Predictions of the selected epoch, each with a label; empty as long as the run is not complete.
+    /// Predictions of the selected epoch, each with a label; empty as long as the run is incomplete.
     pub predictions: Vec<Prediction>,
     /// What language attends to at the selected epoch; `None` where the folder does not say it.
     pub attention: Option<AttentionRecord>,

@@ -14,7 +14,7 @@ use super::schedule::Schedule;
 /// A rule by which parameters move.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Rule {
+pub enum UpdateRule {
     /// Adam, with weight decay added to the gradient (L2).
     Adam(Moments),
     /// Adam, with weight decay apart from the gradient.
@@ -95,7 +95,8 @@ pub struct Group {
 }
 
 impl Group {
-    fn takes(&self, parameter: &str) -> bool {
+    /// Whether a parameter is one of the group, if no group before it takes it.
+    pub fn takes(&self, parameter: &str) -> bool {
         let begins = |prefix: &String| is_below(parameter, prefix);
         let ends = |suffix: &String| is_end(parameter, suffix);
         (self.prefixes.is_empty() || self.prefixes.iter().any(begins))
@@ -142,7 +143,7 @@ pub struct Phase {
     /// How the model and `--set` know it.
     pub name: String,
     /// How parameters move.
-    pub optimizer: Rule,
+    pub optimizer: UpdateRule,
     /// Largest norm of all gradients together; longer ones are scaled down to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
@@ -186,16 +187,17 @@ pub fn problem(phases: &[Phase]) -> Option<String> {
             not(value > 0.0 && value.is_finite(), place(what), "a number above 0", value)
         };
         let rule = match phase.optimizer {
-            Rule::Adam(Moments { betas, eps, .. }) | Rule::AdamW(Moments { betas, eps, .. }) => {
+            UpdateRule::Adam(Moments { betas, eps, .. })
+            | UpdateRule::AdamW(Moments { betas, eps, .. }) => {
                 let beta = betas.into_iter().find(|beta| !is_share(*beta));
                 beta.and_then(|beta| not(false, place("optimizer.betas"), "shares below 1", beta))
                     .or_else(|| positive("optimizer.eps", Some(eps)))
             }
-            Rule::RmsProp { alpha, eps } => {
+            UpdateRule::RmsProp { alpha, eps } => {
                 not(is_share(alpha), place("optimizer.alpha"), "a share below 1", alpha)
                     .or_else(|| positive("optimizer.eps", Some(eps)))
             }
-            Rule::Sgd { momentum } => {
+            UpdateRule::Sgd { momentum } => {
                 not(is_share(momentum), place("optimizer.momentum"), "a share below 1", momentum)
             }
         };
@@ -226,7 +228,7 @@ pub fn problem(phases: &[Phase]) -> Option<String> {
                 Some(format!("{}: two groups are called `{name}`", phase.name))
             })
     };
-    let nothing = || phases.is_empty().then(|| "there is no phase".to_owned());
+    let nothing = || phases.is_empty().then(|| "no phases".to_owned());
     let same_name = || {
         let name = twice(phases.iter().map(|phase| &phase.name))?;
         Some(format!("two phases are called `{name}`"))
@@ -334,7 +336,7 @@ mod tests {
     }
 
     fn phase(name: &str, groups: Vec<Group>) -> Phase {
-        let optimizer = Rule::Adam(Moments::default());
+        let optimizer = UpdateRule::Adam(Moments::default());
         Phase {
             name: name.into(),
             optimizer,
@@ -419,10 +421,10 @@ mod tests {
 
     #[test]
     fn rules_are_read_from_a_preset() {
-        let rule: Rule = toml::from_str("kind = \"adam\"\namsgrad = true").unwrap();
-        assert_eq!(rule, Rule::Adam(Moments { amsgrad: true, ..Moments::default() }));
-        assert!(toml::from_str::<Rule>("kind = \"adam\"\nmomentum = 0.9").is_err());
-        let rule: Rule = toml::from_str("kind = \"rmsprop\"").unwrap();
-        assert_eq!(rule, Rule::RmsProp { alpha: 0.99, eps: 1e-8 });
+        let rule: UpdateRule = toml::from_str("kind = \"adam\"\namsgrad = true").unwrap();
+        assert_eq!(rule, UpdateRule::Adam(Moments { amsgrad: true, ..Moments::default() }));
+        assert!(toml::from_str::<UpdateRule>("kind = \"adam\"\nmomentum = 0.9").is_err());
+        let rule: UpdateRule = toml::from_str("kind = \"rmsprop\"").unwrap();
+        assert_eq!(rule, UpdateRule::RmsProp { alpha: 0.99, eps: 1e-8 });
     }
 }

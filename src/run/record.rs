@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::confusion::Confusion;
 use super::metrics::{self, Metrics};
 use super::{number, some_number};
 use crate::corpus::degenerate::Degenerate;
@@ -209,6 +210,8 @@ pub struct Evaluation {
     pub lengths: Vec<FittedLength>,
     /// What it came to.
     pub metrics: Metrics,
+    /// One confusion matrix per binning scheme.
+    pub confusion: Vec<Confusion>,
     /// Present where the predictions are the same for almost every segment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub degenerate: Option<Degenerate>,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::folder;
 use super::record::RunResult;
 use crate::corpus::Dataset;
 use crate::export::{Table, Values, csv_of};
@@ -61,9 +62,9 @@ pub type Write = fn(&Path, &[Spread]) -> io::Result<()>;
 
 /// The files of a sweep's table, which hold the same.
 pub const SUMMARIES: &[(&str, Write)] = &[
-    ("summary.csv", write_csv),
+    (folder::SUMMARY_CSV, write_csv),
     #[cfg(feature = "parquet")]
-    ("summary.parquet", write_parquet),
+    (folder::SUMMARY_PARQUET, write_parquet),
 ];
 
 fn write_csv(path: &Path, spread: &[Spread]) -> io::Result<()> {

@@ -90,9 +90,8 @@ pub(super) fn digest(parameters: &Tensors) -> Result<String, tch::TchError> {
     for (name, tensor) in parameters {
         hasher.update(name.as_bytes());
         let values = Vec::<f32>::try_from(tensor.detach().to_device(Device::Cpu).flatten(0, -1))?;
-        values.iter().for_each(|value| {
-            hasher.update(&value.to_le_bytes());
-        });
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        hasher.update(&bytes);
     }
     Ok(hasher.finalize().to_hex().to_string())
 }

@@ -47,7 +47,7 @@ impl TryFrom<ModelConfigFile> for ModelConfig {
                 let spec = ModelSpec::Almt(almt::AlmtSpec { sizes, variant });
                 Ok(ModelConfig { spec, inputs: Inputs(inputs.collect()), bert })
             }
-            _ => Err("it says of no model, or of two, what it is"),
+            _ => Err("it describes no model, or two"),
         }
     }
 }

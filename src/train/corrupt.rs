@@ -327,8 +327,8 @@ mod tests {
     fn what_cannot_be_is_refused() {
         for (text, part) in [
             ("audio", "expected MODALITY:KIND=AMOUNT"),
-            ("smell:noise=1", "`smell` is none of"),
-            ("audio:fog=1", "`fog` is none of"),
+            ("smell:noise=1", "`smell` is not one of"),
+            ("audio:fog=1", "`fog` is not one of"),
             ("audio:drop=1.5", "expected 0 to 1"),
             ("audio:drop=NaN", "expected 0 to 1"),
             ("audio:noise=-1", "found -1"),

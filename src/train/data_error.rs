@@ -11,7 +11,7 @@ pub enum DataError {
     #[error("the text modality is absent, which every model reads")]
     NoText,
     /// There are no tokens for the text encoder.
-    #[error("there are no tokens for the text encoder: the store has no `text_bert`")]
+    #[error("no tokens for the text encoder: the store has no `text_bert`")]
     NoTokens,
     /// There are no texts for the tokenizer.
     #[error("{split}/raw_text: the store has no texts to make tokens of")]

@@ -199,7 +199,7 @@ pub fn open(choice: DeviceChoice, libtorch: Option<&Path>) -> Result<Chosen, NoC
             if index < n_gpus {
                 return chosen(Device::Cuda(index));
             }
-            let problem = format!("there is no cuda:{index}: {n_gpus} GPUs are there");
+            let problem = format!("no device cuda:{index}: {n_gpus} GPUs found");
             Err(NoCuda(vec![(candidate, Unfit::NoGpu { problem })]))
         }
     }

@@ -24,7 +24,7 @@ pub enum FitError {
         ids: Vec<String>,
     },
     /// Not a metric to select by.
-    #[error("`{name}` is none of the metrics of this dataset: {}", names.join(", "))]
+    #[error("`{name}` is not a metric of this dataset: {}", names.join(", "))]
     Metric {
         /// What was asked for.
         name: String,
@@ -33,7 +33,8 @@ pub enum FitError {
     },
     /// An epoch has fewer batches than are added up for a step.
     #[error(
-        "no step in an epoch of {n_samples} samples: too few batches for `accumulate`, and `remainder` is `drop`"
+        "no step in an epoch of {n_samples} samples: too few batches for `accumulate`, and \
+         `remainder` is `drop`"
     )]
     NoStep {
         /// Samples of the training split.
@@ -50,7 +51,8 @@ pub enum FitError {
 impl Advise for FitError {
     fn advice(&self) -> Vec<Advice> {
         match self {
-            FitError::Diverged { .. } => vec![TrainerAdvice::LowerRate.into()],
+            FitError::Diverged { epoch: 1, .. } => vec![TrainerAdvice::LowerRate.into()],
+            FitError::Diverged { .. } => vec![TrainerAdvice::LowerRateAfterBest.into()],
             FitError::Metric { .. }
             | FitError::NoStep { .. }
             | FitError::NothingSelected { .. } => Vec::new(),

@@ -9,6 +9,7 @@ pub mod corrupt;
 pub mod data;
 mod data_error;
 pub mod device;
+pub mod encoder;
 mod error;
 mod fit;
 mod fit_error;

@@ -6,7 +6,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::weights::Tensors;
 use crate::native::{self, AdamConstants, AdamState};
-use crate::run::recipe::{ClipOver, Group as GroupOfRecipe, Moments, Phase, Rule};
+use crate::run::recipe::{ClipOver, Group as GroupOfRecipe, Moments, Phase, UpdateRule};
 
 /// Parameters of one learning rate.
 #[derive(Debug)]
@@ -23,28 +23,28 @@ struct Group {
 struct Slot {
     name: String,
     parameter: Tensor,
-    /// Of the shape of the parameter, in the order of [`Rule`]'s [`names`].
+    /// Of the shape of the parameter, in the order of [`UpdateRule`]'s [`names`].
     memory: Vec<Tensor>,
     /// Number of steps taken, a scalar.
     steps: Tensor,
 }
 
 /// What a rule remembers per parameter.
-fn names(rule: &Rule) -> &'static [&'static str] {
+fn names(rule: &UpdateRule) -> &'static [&'static str] {
     match rule {
-        Rule::Adam(Moments { amsgrad: false, .. })
-        | Rule::AdamW(Moments { amsgrad: false, .. }) => &["exp_avg", "exp_avg_sq"],
-        Rule::Adam(_) | Rule::AdamW(_) => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
-        Rule::RmsProp { .. } => &["square_avg"],
-        Rule::Sgd { momentum: 0.0 } => &[],
-        Rule::Sgd { .. } => &["momentum_buffer"],
+        UpdateRule::Adam(Moments { amsgrad: false, .. })
+        | UpdateRule::AdamW(Moments { amsgrad: false, .. }) => &["exp_avg", "exp_avg_sq"],
+        UpdateRule::Adam(_) | UpdateRule::AdamW(_) => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
+        UpdateRule::RmsProp { .. } => &["square_avg"],
+        UpdateRule::Sgd { momentum: 0.0 } => &[],
+        UpdateRule::Sgd { .. } => &["momentum_buffer"],
     }
 }
 
 /// The optimizer of one phase. A parameter without a gradient keeps its value, weight decay included.
 #[derive(Debug)]
 pub struct Optimizer {
-    rule: Rule,
+    rule: UpdateRule,
     clip_norm: Option<f64>,
     /// Whose gradients that norm is of, where that is not the groups'.
     clipped: Option<Vec<Tensor>>,
@@ -105,7 +105,7 @@ impl Optimizer {
     /// Whether a step does the same operations every time, so that it can be recorded.
     pub fn can_be_recorded(&self) -> bool {
         // The others' learning rates are numbers that a recording would keep.
-        matches!(self.rule, Rule::Adam(_) | Rule::AdamW(_))
+        matches!(self.rule, UpdateRule::Adam(_) | UpdateRule::AdamW(_))
     }
 
     /// Bounds the entries of the gradients, as recipes that add up the gradients of several batches do
@@ -127,8 +127,8 @@ impl Optimizer {
         }
         for group in &self.groups {
             match self.rule {
-                Rule::Adam(moments) => adam_step(group, moments, false)?,
-                Rule::AdamW(moments) => adam_step(group, moments, true)?,
+                UpdateRule::Adam(moments) => adam_step(group, moments, false)?,
+                UpdateRule::AdamW(moments) => adam_step(group, moments, true)?,
                 rule => {
                     tch::no_grad(|| group.slots.iter().for_each(|slot| step(rule, group, slot)));
                     native::drop_gradients(&group.parameters());
@@ -202,7 +202,7 @@ fn adam_step(group: &Group, moments: Moments, is_decoupled: bool) -> Result<(), 
 }
 
 /// One step of one parameter by another rule than Adam's.
-fn step(rule: Rule, group: &Group, slot: &Slot) {
+fn step(rule: UpdateRule, group: &Group, slot: &Slot) {
     let gradient = slot.parameter.grad();
     if !gradient.defined() {
         return;
@@ -215,13 +215,13 @@ fn step(rule: Rule, group: &Group, slot: &Slot) {
         decay => gradient + &parameter * decay,
     };
     let change = match (rule, &*slot.memory) {
-        (Rule::RmsProp { alpha, eps }, [square]) => {
+        (UpdateRule::RmsProp { alpha, eps }, [square]) => {
             let mut square = square.shallow_clone();
             let _ = square.g_mul_scalar_(alpha);
             let _ = square.g_add_(&(&gradient * &gradient * (1.0 - alpha)));
             gradient / (square.sqrt() + eps)
         }
-        (Rule::Sgd { momentum }, [buffer]) => {
+        (UpdateRule::Sgd { momentum }, [buffer]) => {
             let mut buffer = buffer.shallow_clone();
             // The first step puts the gradient there as it is.
             let _ = buffer.g_mul_scalar_(momentum);

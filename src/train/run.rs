@@ -23,16 +23,16 @@ use super::replay::Replay;
 use super::state::Changing;
 use super::weights::Tensors;
 use super::within::within;
-use super::{FitError, TrainError, device, state};
+use super::{FitError, TrainError, device, encoder, state};
 use crate::model::form::Placement;
 use crate::model::{ENCODER, Form};
 use crate::run::folder::{self, CONFIG, Lock, STATE, io};
 use crate::run::metrics::{self, Metrics};
 use crate::run::preset::Preset;
-use crate::run::recipe::{self, Group, Phase};
+use crate::run::recipe::{self, Phase};
 use crate::run::record::{EpochRecord, LOSS, RunResult};
 use crate::run::schedule::{Moment, Schedule};
-use crate::run::settings::{EncoderChoice, Precision, TrainSettings};
+use crate::run::settings::{Precision, TrainSettings};
 
 /// The time between two states of a run is at least so many times that of writing one.
 const STATE_SHARE: u32 = 20;
@@ -118,8 +118,7 @@ pub fn train_together(
         runs.iter().try_for_each(|(_, out)| folder::check_free(out))?;
     }
     let mut settings = settings.clone();
-    settings.hyper_parameters =
-        recipe_of(&settings.hyper_parameters, settings.text_encoder.as_ref());
+    encoder::fit(&mut settings.hyper_parameters, settings.text_encoder.as_ref());
     let settings = &settings;
     let prepare = |vars: &VarStore| {
         if let Some(encoder) = &data.encoder {
@@ -316,34 +315,6 @@ fn form_of(
     config.form(asked, place).map_err(|forms| NetworkError::NoForm { asked, forms }.into())
 }
 
-/// The hyper-parameters of a run with its text encoder. Where that is trained, the groups for it have its
-/// rate; a phase that has none, and takes all the rest, gets one, with the decay of the rest. Where it is
-/// not, the groups for it go.
-fn recipe_of(recipe: &Preset, encoder: Option<&EncoderChoice>) -> Preset {
-    let mut recipe = recipe.clone();
-    let encoder = encoder.filter(|encoder| encoder.lr > 0.0);
-    let is_of_encoder = |group: &Group| {
-        let mut prefixes = group.prefixes.iter();
-        !group.prefixes.is_empty() && prefixes.all(|prefix| recipe::is_below(prefix, ENCODER))
-    };
-    for phase in &mut recipe.phases {
-        let Some(encoder) = encoder else {
-            phase.groups.retain(|group| !is_of_encoder(group));
-            continue;
-        };
-        let mut own = phase.groups.iter_mut().filter(|group| is_of_encoder(group)).peekable();
-        if own.peek().is_some() {
-            own.for_each(|group| group.lr = encoder.lr);
-        } else if let Some(rest) = phase.groups.iter().find(|group| group.takes_rest()) {
-            let (name, prefixes) = ("encoder".into(), vec![ENCODER.into()]);
-            let (lr, weight_decay) = (encoder.lr, rest.weight_decay);
-            let (suffixes, except) = (vec![], vec![]);
-            phase.groups.insert(0, Group { name, prefixes, suffixes, except, lr, weight_decay });
-        }
-    }
-    recipe
-}
-
 /// One optimizer per phase.
 pub(super) fn optimizers(
     recipe: &Preset,
@@ -375,8 +346,9 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
     let device = data.train.device();
     let form = form_of(&config, settings.form, settings, device, 1)?;
     let models = Models::new(&config, form, &seeds, device, |_| Ok(()))?;
-    let optimizers =
-        optimizers(&recipe_of(&settings.hyper_parameters, None), &models.parameters())?;
+    let mut recipe = settings.hyper_parameters.clone();
+    encoder::remove_groups(&mut recipe);
+    let optimizers = optimizers(&recipe, &models.parameters())?;
     let n_samples = data.train.n_samples();
     let n_batch = settings.hyper_parameters.training.batch_size.min(n_samples);
     let replay = Replay::new(false);

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::checkpoint;
 use super::optimizer::Optimizer;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ const KEY: &str = "almt_data_state";
 struct StateInfo {
     /// Last finished epoch, counted from 1.
     epoch: usize,
+    /// BLAKE3 of the tensors, as [`checkpoint::digest`] has it; files of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blake3: Option<String>,
 }
 
 /// All tensors that change in a run.
@@ -50,19 +54,34 @@ impl Changing<'_> {
 /// # Errors
 /// The folder cannot be written to.
 pub fn save(path: &Path, changing: Changing<'_>, epoch: usize) -> Result<(), WeightsError> {
-    let text = serde_json::to_string(&StateInfo { epoch }).map_err(|error| {
-        WeightsError::Malformed { path: path.into(), problem: error.to_string() }
+    let tensors = changing.all();
+    let info = StateInfo { epoch, blake3: Some(digest(path, &tensors)?) };
+    let text = serde_json::to_string(&info).map_err(|error| WeightsError::Malformed {
+        path: path.into(),
+        problem: error.to_string(),
     })?;
-    weights::write(path, &changing.all(), Some((KEY, text))).map(|_| ())
+    weights::write(path, &tensors, Some((KEY, text))).map(|_| ())
+}
+
+fn digest(path: &Path, tensors: &Tensors) -> Result<String, WeightsError> {
+    checkpoint::digest(tensors).map_err(|cause| WeightsError::Torch { path: path.into(), cause })
 }
 
 /// Puts weights and optimizer back, and returns the last finished epoch.
 ///
 /// # Errors
-/// The file cannot be read, or is not the state of such a model.
+/// The file cannot be read, is not the state of such a model, or its tensors are not those that were
+/// written.
 pub fn load(path: &Path, changing: Changing<'_>) -> Result<usize, WeightsError> {
     let file = TensorFile::open(path)?;
     let info: StateInfo = file.info(KEY, "a training state")?;
-    file.copy_into("", &mut changing.all())?;
-    Ok(info.epoch)
+    let mut tensors = changing.all();
+    file.copy_into("", &mut tensors)?;
+    match info.blake3 {
+        Some(written) if written != digest(path, &tensors)? => Err(file.malformed(
+            "its tensors are not those that were written: the file is damaged or was changed"
+                .into(),
+        )),
+        _ => Ok(info.epoch),
+    }
 }

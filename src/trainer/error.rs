@@ -214,7 +214,7 @@ pub enum StoreProblem {
         do_texts_suit: bool,
     },
     /// It is not the store that the run was made from.
-    #[error("is not the run's store: expected digest {expected}, found {found}")]
+    #[error("is not the store of this run: expected digest {expected}, found {found}")]
     OtherStore {
         /// Digest of the run's store.
         expected: String,
@@ -255,27 +255,27 @@ pub enum StoreProblem {
 #[derive(Debug, thiserror::Error)]
 pub enum FileProblem {
     /// It is another one than the run had.
-    #[error("was changed since the run")]
+    #[error("has changed since the run")]
     Changed,
     /// A split manifest that does not fit the store.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// A checkpoint whose tokenizer is not known.
     #[error(
-        "its text encoder reads `raw_text`, and no run folder around it says where the tokenizer is"
+        "its text encoder reads `raw_text`, and without its run folder the tokenizer is unknown"
     )]
     NoTokenizer,
-    /// A folder that holds a run of other settings.
-    #[error("holds a run of other settings")]
+    /// A folder that holds a run with different settings.
+    #[error("holds a run with different settings")]
     OtherSettings,
     /// A run that has not come to its end.
-    #[error("the run is not complete")]
+    #[error("the run is incomplete")]
     Incomplete,
     /// A run that goes on with others alone.
     #[error("the run is one of several that are trained as one")]
     OneOfSeveral,
     /// A run whose own seed is not among those that it says it was trained with.
-    #[error("its seed is none of those trained with it")]
+    #[error("its seed is not among those trained with it")]
     OtherSeed,
     /// A checkpoint of another dataset than the store's.
     #[error("was trained on {}, the store holds {}", trained_on.title(), found.title())]

@@ -13,6 +13,7 @@ use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::Residual;
 use crate::model::registry::{Inputs, ModelSpec};
+use crate::run::confusion;
 use crate::run::predictions::Prediction;
 use crate::run::preset::Preset;
 use crate::run::record::{Evaluation, FittedLength};
@@ -170,6 +171,8 @@ pub fn evaluate(
     let (metrics, rows) = predict::evaluate(&opened.checkpoint, &loaded.split)?;
     let info = &opened.checkpoint.info;
     let predicted: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
+    let pairs: Vec<(f32, f32)> =
+        rows.iter().map(|row| (row.label_or_nan(), row.prediction)).collect();
     let scheme = info.dataset.bin_scheme();
     let corruptions = &options.corruptions;
     Ok(Evaluation {
@@ -186,6 +189,7 @@ pub fn evaluate(
         corruptions: corruptions.list.iter().map(ToString::to_string).collect(),
         lengths: loaded.lengths,
         metrics,
+        confusion: confusion::all(scheme, &pairs),
         degenerate: Degenerate::find(scheme, &predicted, loaded.split.labels()),
     })
 }

@@ -30,29 +30,31 @@ pub use error::{FileProblem, StoreProblem, TrainerError};
 pub use experiments::{ReproduceOptions, ReproduceProgress, reproduce};
 pub use note::Note;
 pub use options::{EncoderOptions, FoldOptions, TrainOptions, ValidOptions};
-pub use ready::check_valid;
+pub use ready::{check_valid, needs_encoder};
 pub use session::{Session, VALID_SEED};
+pub use tch::Device;
 pub use tokens::TokenReader;
 
 use crate::run::record::RunResult;
 use crate::store::Store;
 use crate::train::progress::TrainProgress;
-use crate::train::run::Start;
+pub use crate::train::run::Start;
 
-/// Trains a model on a store in an empty folder `out`: settings, a line of metrics per epoch, the weights
-/// of the selected epoch and its predictions, and the result. What is worth saying on the way goes to
-/// `note`.
+/// Trains a model on a store in the folder `out`: settings, a line of metrics per epoch, the weights of the
+/// selected epoch and its predictions, and the result. The folder is new or empty unless `start` says
+/// otherwise. What is worth saying on the way goes to `note`.
 ///
 /// # Errors
 /// The store does not suit the model, a setting is none, the folder is in use or cannot be written to,
 /// the loss diverges, or libtorch fails.
 pub fn train(
     store: Store,
-    device: tch::Device,
+    device: Device,
     options: &TrainOptions,
     out: &Path,
+    start: Start,
     progress: &mut dyn TrainProgress,
     note: &mut dyn FnMut(Note),
 ) -> Result<RunResult, TrainerError> {
-    Session::new(store, device, options, note)?.train(out, Start::New, progress)
+    Session::new(store, device, options, note)?.train(out, start, progress)
 }

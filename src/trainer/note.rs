@@ -48,6 +48,8 @@ pub enum Note {
     },
     /// The test split has no labels to report on.
     TestUnlabelled,
+    /// Products are asked for as only GPUs compute them.
+    Tf32OnCpu,
     /// What an encoder's folder lacks or has twice.
     Encoder(String),
     /// Tokens or texts hardly belong to the vocabulary of the encoder.
@@ -99,6 +101,7 @@ impl fmt::Display for Note {
             Note::TestUnlabelled => {
                 f.write_str("test has no regression labels: the run has no figures of it")
             }
+            Note::Tf32OnCpu => f.write_str("tf32 is of GPUs: on the CPU, products are float32"),
             Note::NoTest { title } => write!(f, "{title}: left out: the store has no test split"),
             Note::Unsuited { store, encoder, problem } => {
                 write!(f, "{}: {}: {problem}", store.display(), encoder.display())

@@ -67,17 +67,28 @@ pub fn missing_split(store: &Store, split: SplitName) -> TrainerError {
 
 /// The refusal to train without text, which the store has or has not.
 fn without_text(store: &Store, chosen: &[Modality], has_text: bool) -> TrainerError {
-    let has_words = store.manifest().splits.iter().all(|split| {
-        [ColumnKind::RawText, ColumnKind::TextBert]
-            .into_iter()
-            .any(|column| store.manifest().column(&column.of(split.name)).is_some())
-    });
-    let cause = match (has_text, has_words) {
+    let cause = match (has_text, has_words(store)) {
         (true, _) => StoreProblem::TextLeftOut { chosen: chosen.into() },
         (false, true) => StoreProblem::Data(DataError::NoText),
         (false, false) => StoreProblem::NoTextAtAll,
     };
     TrainerError::unfit(store.path(), cause)
+}
+
+/// Whether all splits have texts or tokens.
+fn has_words(store: &Store) -> bool {
+    store.manifest().splits.iter().all(|split| {
+        [ColumnKind::RawText, ColumnKind::TextBert]
+            .into_iter()
+            .any(|column| store.manifest().column(&column.of(split.name)).is_some())
+    })
+}
+
+/// Whether a model can read the text of a store through an encoder alone.
+pub fn needs_encoder(store: &Store) -> bool {
+    let features = |split| ColumnKind::Features(Modality::Text).of(split);
+    let has_features = |split| store.manifest().column(&features(split)).is_some();
+    has_words(store) && !SplitName::ALL.into_iter().any(has_features)
 }
 
 /// The modalities that a model is to see: those that are `asked` for, or all that the store has and the

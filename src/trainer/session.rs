@@ -17,12 +17,15 @@ use crate::corpus::SplitName;
 use crate::model::registry::ModelSpec;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
 use crate::run::preset::Preset;
-use crate::run::settings::{EncoderChoice, InitialWeights, TokenChoice, TrainSettings, ValidDraw};
+use crate::run::settings::{
+    EncoderChoice, InitialWeights, Precision, TokenChoice, TrainSettings, ValidDraw,
+};
 use crate::store::Store;
 use crate::train::checkpoint;
 use crate::train::data::TrainingData;
 use crate::train::data::{Cache, TrainingSplit};
 use crate::train::device;
+use crate::train::encoder;
 use crate::train::weights;
 
 /// Seed of a validation split that is drawn for a run, the same for every seed of the run.
@@ -68,7 +71,7 @@ impl Session {
                 suits::check(&store, pretrained, encoder.source, options.force)?
                     .into_iter()
                     .for_each(&mut *note);
-                Some(encoder_choice(pretrained, encoder, hyper_parameters.lr())?)
+                Some(encoder_choice(pretrained, encoder, &hyper_parameters)?)
             }
             _ => None,
         };
@@ -123,6 +126,9 @@ impl Session {
             init_from,
             hyper_parameters,
         };
+        if options.precision == Precision::Tf32 && !device.is_cuda() {
+            note(Note::Tf32OnCpu);
+        }
         if let Some(initial) = &settings.init_from {
             fit_to_initial(&mut samples, initial, options.fit_lengths)?;
         }
@@ -198,7 +204,7 @@ impl Session {
 /// The preset of a model with everything that is asked for.
 fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, TrainerError> {
     let model = options.model.as_deref().unwrap_or(ModelSpec::NAMES[0]);
-    let unknown = || TrainerError::Setting(format!("there is no model `{model}`"));
+    let unknown = || TrainerError::Setting(format!("unknown model `{model}`"));
     let mut preset = Preset::published(model, store.manifest().dataset).ok_or_else(unknown)?;
     let training = &mut preset.training;
     training.epochs = options.epochs.unwrap_or(training.epochs);
@@ -216,24 +222,47 @@ fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, Tra
             return Err(TrainerError::Setting(format!("{model} has no residual to choose")));
         }
     }
+    let two_rates = |what: &str, lr: f64| {
+        let problem = format!("two {what}: {lr}, and another one that is set by name");
+        TrainerError::Setting(problem)
+    };
+    // A group that an encoder gets has what is set for the rest, until it is set itself.
+    let group = |assignment: &str| assignment.split(['.', '=']).nth(1).map(str::to_owned);
+    let is_late = |assignment: &&String| group(assignment).is_some_and(|it| it == encoder::GROUP);
+    let (late, early): (Vec<&String>, Vec<&String>) = options.set.iter().partition(is_late);
     let base = preset.base_lrs();
-    for assignment in &options.set {
+    for assignment in early {
         preset.set(assignment).map_err(TrainerError::Setting)?;
     }
     if let Some(lr) = options.lr
         && preset.base_lrs() != base
     {
-        let problem = format!("two base learning rates: {lr}, and another one that is set by name");
-        return Err(TrainerError::Setting(problem));
+        return Err(two_rates("base learning rates", lr));
     }
-    Ok(preset)
+    let trained = options.encoder.as_ref().filter(|encoder| !encoder.is_frozen);
+    match trained {
+        Some(_) => encoder::add_groups(&mut preset),
+        None => encoder::remove_groups(&mut preset),
+    }
+    let lr = trained.and_then(|encoder| encoder.lr);
+    if let Some(lr) = lr {
+        encoder::set_lr(&mut preset, lr);
+    }
+    let before = encoder::lrs(&preset);
+    for assignment in late {
+        preset.set(assignment).map_err(TrainerError::Setting)?;
+    }
+    match lr {
+        Some(lr) if encoder::lrs(&preset) != before => Err(two_rates("rates of the encoder", lr)),
+        _ => Ok(preset),
+    }
 }
 
 /// What a run says of its text encoder.
 fn encoder_choice(
     pretrained: &Pretrained,
     options: &EncoderOptions,
-    lr: f64,
+    recipe: &Preset,
 ) -> Result<EncoderChoice, TrainerError> {
     let tokens = match options.source {
         TextSource::TextBert => TokenChoice::TextBert,
@@ -246,7 +275,7 @@ fn encoder_choice(
     Ok(EncoderChoice {
         path: absolute(pretrained.folder()),
         sha256: pretrained.weight_digests().sha256.clone(),
-        lr: if options.is_frozen { 0.0 } else { options.lr.unwrap_or(lr) },
+        lr: encoder::lrs(recipe).into_iter().fold(0.0, f64::max),
         tokens,
     })
 }

@@ -8,6 +8,7 @@ use crate::run::folder::{self, of_seed};
 use crate::run::record::RunResult;
 use crate::run::settings::TrainSettings;
 use crate::train::data::TrainingData;
+use crate::train::encoder;
 use crate::train::progress::TrainProgress;
 use crate::train::run::{self, Apart, Start};
 
@@ -32,7 +33,9 @@ pub fn kept(
     if start == Start::Overwrite || !folder::is_run(folder) {
         return Ok(None);
     }
-    let found = folder::read_config(folder)?;
+    let mut found = folder::read_config(folder)?;
+    let encoder = found.text_encoder.clone();
+    encoder::fit(&mut found.hyper_parameters, encoder.as_ref());
     // The words of the call that began it have no part in the result, and what it did not ask for may be
     // whatever it was.
     let expected = TrainSettings {
@@ -53,7 +56,7 @@ pub fn kept(
 /// else of going on with it or of beginning it.
 ///
 /// # Errors
-/// The folder holds a run of other settings, or the run fails.
+/// The folder holds a run with different settings, or the run fails.
 pub fn train_or_keep(
     settings: &TrainSettings,
     data: &TrainingData,
@@ -124,7 +127,7 @@ impl Session {
     /// are kept, stopped ones go on.
     ///
     /// # Errors
-    /// A folder holds a run of other settings, a run fails, or the models cannot be trained
+    /// A folder holds a run with different settings, a run fails, or the models cannot be trained
     /// [`Together::Always`].
     pub fn train_seeds(
         &self,

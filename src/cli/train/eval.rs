@@ -15,6 +15,7 @@ use crate::cli::{Failure, number, runs, stores};
 use crate::corpus::label::BinScheme;
 use crate::corpus::{Dataset, SplitName};
 use crate::model::Residual;
+use crate::run::confusion::Confusion;
 use crate::run::predictions::{self, Prediction};
 use crate::run::record::FittedLength;
 use crate::store::Store;
@@ -26,31 +27,30 @@ use crate::trainer::evaluation::{
 /// Evaluate a checkpoint on one split of a store
 #[derive(Args)]
 pub struct EvalArgs {
-    /// Store made by `almt-data convert` [default: the only one of the current folder]
+    /// Store made by `almt-data convert` [default: the only store in the current folder]
     #[arg(long)]
     store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
     #[arg(long)]
     checkpoint: PathBuf,
-    /// Folder of the text encoder, where its tokenizer makes the tokens and the folder is not any
-    /// more where the run found it
+    /// Text-encoder folder, if it has moved since training
     #[arg(long, value_name = "FOLDER")]
     bert: Option<PathBuf>,
-    /// Split to evaluate on
+    /// Split to evaluate
     #[arg(long, default_value = "test", value_parser = SplitName::from_usual)]
     split: SplitName,
-    /// Print JSON in place of a table
+    /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
-    /// Make the inputs worse first; may be given several times. MODALITY:noise=S adds Gaussian noise
-    /// of S standard deviations of the sample, drop=P loses each frame with probability P,
-    /// missing=P the whole modality of a sample, text:mask=P hides each word
+    /// Corrupt the inputs first; repeatable. MODALITY:noise=S adds Gaussian noise of S standard
+    /// deviations of the sample, MODALITY:drop=P drops each frame with probability P,
+    /// MODALITY:missing=P drops the whole modality of a sample, text:mask=P hides each word
     #[arg(long, value_name = "audio:noise=0.5")]
     corrupt: Vec<Corruption>,
-    /// Seed of what `--corrupt` draws
+    /// Random seed for `--corrupt`
     #[arg(long, default_value_t = 1, requires = "corrupt", value_name = "SEED", value_parser = number::from::<u64>(0))]
     corrupt_seed: u64,
-    /// Cut samples that are longer than what the model was trained on, at their end; they are counted
+    /// Truncate samples that are longer than the model was trained on; the number is reported
     #[arg(long)]
     fit_lengths: bool,
     #[command(flatten)]
@@ -61,39 +61,39 @@ pub struct EvalArgs {
     device: DeviceArgs,
 }
 
-/// Write a checkpoint's predictions, a row per segment
+/// Write the predictions of a checkpoint, one row per segment
 #[derive(Args)]
 pub struct PredictArgs {
-    /// Store made by `almt-data convert` [default: the only one of the current folder]
+    /// Store made by `almt-data convert` [default: the only store in the current folder]
     #[arg(long)]
     store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
     #[arg(long, required_unless_present = "weights")]
     checkpoint: Option<PathBuf>,
-    /// Weights of the released PyTorch model, as a safetensors file
+    /// Weights of the released ALMT (PyTorch) as a safetensors file
     #[arg(long, value_name = "FILE", requires = "preset", conflicts_with = "checkpoint")]
     weights: Option<PathBuf>,
-    /// Sizes of the model of `--weights`: mosi, mosei, sims or simsv2
+    /// Model size for `--weights`: mosi, mosei, sims or simsv2
     #[arg(long, hide_possible_values = true)]
     preset: Option<Dataset>,
-    /// What an AHL layer of the model of `--weights` adds its shift to: released or paper
+    /// Residual for `--weights`, as in `almt-data train`: released or paper
     #[arg(long, default_value = "released")]
     residual: Residual,
-    /// Folder of the text encoder, where its tokenizer makes the tokens and the folder is not any
-    /// more where the run found it
+    /// Text-encoder folder, if it has moved since training
     #[arg(long, value_name = "FOLDER")]
     bert: Option<PathBuf>,
-    /// Split to predict; may be given several times [default: test]
+    /// Split to predict; repeatable [default: test]
     #[arg(long, value_parser = SplitName::from_usual)]
     split: Vec<SplitName>,
-    /// File to write, Parquet if it ends in .parquet, else CSV: id, split, label, prediction, and
-    /// the class of both in every bin [default: a table on a terminal, CSV into a pipe]
+    /// Output file, Parquet if it ends in .parquet, otherwise CSV, with columns id, split, label,
+    /// prediction, and the class of both for every binning scheme [default: a table on a terminal, CSV
+    /// to a pipe]
     #[arg(short, long, value_parser = target::named(target::PREDICTIONS))]
     output: Option<PathBuf>,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long, requires = "output")]
     overwrite: bool,
-    /// Cut samples that are longer than what the model was trained on, at their end; they are counted
+    /// Truncate samples that are longer than the model was trained on; the number is reported
     #[arg(long)]
     fit_lengths: bool,
     #[command(flatten)]
@@ -134,10 +134,29 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     }
     print_lengths(args.split, &found.lengths);
     crate::cli::output::write(format_args!("{}", found.metrics));
+    // The one with the most classes shows what the others add up.
+    if let Some(finest) = found.confusion.iter().max_by_key(|matrix| matrix.classes.len()) {
+        print_confusion(finest);
+    }
     if let Some(problem) = found.degenerate {
         outln!("warning: {problem}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a confusion matrix.
+fn print_confusion(Confusion { bins, classes, counts }: &Confusion) {
+    let first = classes.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+    let width = first.max(4);
+    outln!("\n{bins}: rows are labels, columns predictions");
+    let row = |name: &str, cells: &[String]| {
+        let cells: String = cells.iter().map(|cell| format!("  {cell:>width$}")).collect();
+        outln!("  {name:>first$}{cells}");
+    };
+    row("", classes);
+    for (name, counts) in classes.iter().zip(counts) {
+        row(name, &counts.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
 }
 
 /// Writes the predictions of one checkpoint.

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
 use super::show::{Bar, print_degenerate, print_result, print_spread, say};
-use crate::cli::{Failure, number, runs, stores, wrong_call};
+use crate::cli::{Failure, number, output, runs, stores, wrong_call};
 use crate::corpus::Modality;
 use crate::corpus::spec::SplitBy;
 use crate::model::registry::ModelSpec;
@@ -27,6 +27,7 @@ use crate::trainer::sweep::Together;
 use crate::trainer::{
     EncoderOptions, FoldOptions, Session, TrainOptions, TrainerError, ValidOptions,
 };
+use crate::words::quoted_path;
 
 /// Where text comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,132 +39,157 @@ enum Text {
 /// Train a model on a store
 #[derive(Args)]
 pub struct TrainArgs {
-    /// Store made by `almt-data convert` [default: the only one of the current folder]
-    #[arg(long)]
+    /// Store made by `almt-data convert` [default: the only store in the current folder]
+    #[arg(help_heading = "Data options", long)]
     store: Option<PathBuf>,
-    /// Model, one of those that `almt-data models` lists [default: almt]
-    #[arg(long, value_name = "NAME", value_parser = model_name)]
+    /// Model to train; `almt-data models` lists them [default: almt]
+    #[arg(help_heading = "Model options", long, value_name = "NAME", value_parser = model_name)]
     model: Option<String>,
-    /// Run folder; the default is `runs/STORE-seedSEED`, with `-MODEL` in it for another model than almt
-    /// and `-foldFOLD` with `--manifest`
-    #[arg(long, value_name = "RUN_FOLDER")]
-    out: Option<PathBuf>,
-    /// Replace the run in an existing folder
-    #[arg(long)]
-    overwrite: bool,
-    /// Seed of the initial weights and of the order of the samples [default: 1]
-    #[arg(long, value_parser = number::from::<u64>(0))]
+    /// Random seed for initial weights, dropout and sample order [default: 1]
+    #[arg(help_heading = "Optimization options", long, value_parser = number::from::<u64>(0))]
     seed: Option<u64>,
-    /// Several runs: a number of seeds, 1 to N, or the seeds themselves, such as 1111,1112,1113. A
-    /// run that is complete in the run folder is kept, a stopped one goes on
-    #[arg(long, value_name = "N or LIST", conflicts_with = "seed", value_parser = seeds, allow_hyphen_values = true)]
+    /// Train several runs: N for seeds 1 to N, or a list such as 1111,1112,1113. Complete runs are
+    /// kept, interrupted ones resumed
+    #[arg(help_heading = "Optimization options", long, value_name = "N or LIST", conflicts_with = "seed", value_parser = seeds, allow_hyphen_values = true)]
     seeds: Option<Seeds>,
-    /// Passes over the training split [default: the preset of model and dataset, 200 for almt]
-    #[arg(long, value_parser = number::from::<u32>(1))]
+    /// Passes over the training split [default: from the preset; 200 for almt]
+    #[arg(help_heading = "Optimization options", long, value_parser = number::from::<u32>(1))]
     epochs: Option<u32>,
-    /// Samples per batch [default: the preset of model and dataset, 64 for almt]
-    #[arg(long, value_parser = number::from::<u32>(1))]
+    /// Samples per batch [default: from the preset; 64 for almt]
+    #[arg(help_heading = "Optimization options", long, value_parser = number::from::<u32>(1))]
     batch_size: Option<u32>,
-    /// Base learning rate [default: the preset of model and dataset, 1e-4 for almt]
-    #[arg(long, value_parser = positive, allow_hyphen_values = true)]
+    /// Base learning rate [default: from the preset; 1e-4 for almt]
+    #[arg(help_heading = "Optimization options", long, value_parser = positive, allow_hyphen_values = true)]
     lr: Option<f64>,
-    /// How the learning rate moves: warmup-cosine, constant, linear-warmup or plateau [default: the
-    /// preset of the model, warmup-cosine for almt]
-    #[arg(long)]
+    /// Learning-rate schedule: warmup-cosine, constant, linear-warmup or plateau [default: from the
+    /// preset; warmup-cosine for almt]
+    #[arg(help_heading = "Optimization options", long)]
     schedule: Option<Schedule>,
-    /// Modalities that the model sees [default: all that the store has]
-    #[arg(long, value_delimiter = ',', value_name = "text,audio,vision")]
+    /// Modalities to train on [default: all in the store]
+    #[arg(
+        help_heading = "Data options",
+        long,
+        value_delimiter = ',',
+        value_name = "text,audio,vision"
+    )]
     modalities: Vec<Modality>,
-    /// Where text comes from: features, the store's own, or bert, an encoder that reads the store's
-    /// tokens or texts and is trained with the rest
-    #[arg(long, default_value = "features", hide_possible_values = true)]
+    /// Text input: features (from the store) or bert (an encoder, fine-tuned on the store's tokens or
+    /// texts)
+    #[arg(
+        help_heading = "Model options",
+        long,
+        default_value = "features",
+        hide_possible_values = true
+    )]
     text: Text,
-    /// Folder of the encoder, as Hugging Face has them: `config.json`, `model.safetensors` and, for
-    /// `--text-from raw_text`, `tokenizer.json` or `vocab.txt`
-    #[arg(long, value_name = "FOLDER", required_if_eq("text", "bert"))]
+    /// Encoder folder in Hugging Face format: `config.json`, `model.safetensors` and, for `--text-from
+    /// raw_text`, `tokenizer.json` or `vocab.txt`
+    #[arg(
+        help_heading = "Model options",
+        long,
+        value_name = "FOLDER",
+        required_if_eq("text", "bert")
+    )]
     bert: Option<PathBuf>,
-    /// What the encoder reads: the tokens of the store, or its texts, by the tokenizer of the
-    /// encoder [default: text_bert]
-    #[arg(long, requires = "bert", value_name = "text_bert|raw_text")]
+    /// Encoder input: the store's tokens (text_bert), or its texts, tokenized by the encoder's own
+    /// tokenizer (raw_text) [default: text_bert]
+    #[arg(
+        help_heading = "Model options",
+        long,
+        requires = "bert",
+        value_name = "text_bert|raw_text"
+    )]
     text_from: Option<TextSource>,
-    /// Tokens of a text, with `raw_text`: longer ones are cut, shorter ones padded [default: 50]
-    #[arg(long, requires = "text_from", value_name = "TOKENS", value_parser = number::from::<usize>(1))]
+    /// Sequence length for `raw_text`: longer texts are truncated, shorter ones padded [default: 50]
+    #[arg(help_heading = "Model options", long, requires = "text_from", value_name = "TOKENS", value_parser = number::from::<usize>(1))]
     max_len: Option<usize>,
-    /// Keep the encoder as it is, without dropout
-    #[arg(long, requires = "bert")]
+    /// Do not fine-tune the encoder, and disable its dropout
+    #[arg(help_heading = "Model options", long, requires = "bert")]
     freeze_bert: bool,
-    /// Base learning rate of the encoder [default: that of the rest]
-    #[arg(long, requires = "bert", conflicts_with = "freeze_bert", value_parser = positive, allow_hyphen_values = true)]
+    /// Base learning rate of the encoder [default: that of the other parameters]
+    #[arg(help_heading = "Model options", long, requires = "bert", conflicts_with = "freeze_bert", value_parser = positive, allow_hyphen_values = true)]
     bert_lr: Option<f64>,
-    /// What an AHL layer of almt adds its shift to: the normed hyper-modality, as the released code does,
-    /// or the hyper-modality itself, as Eq. 5 of the paper says: released or paper [default:
-    /// released]
-    #[arg(long)]
+    /// Tensor that almt's AHL layers add their output to: released (the normalized hyper-modality, as
+    /// in the authors' code) or paper (the hyper-modality, Eq. 5) [default: released]
+    #[arg(help_heading = "Model options", long)]
     residual: Option<Residual>,
-    /// Change the model or the recipe; may be given several times. Names are those of `[model]` and
-    /// `[training]` in `config.toml`, such as token_len, fusion_depth or accumulate, those of almt's
-    /// variants (embedding, hyper_modality, guides, fusion, fusion_query), and of its phases
-    /// PHASE.GROUP.lr, PHASE.GROUP.weight_decay, PHASE.clip_norm, PHASE.clip_value, PHASE.schedule; a
-    /// wrong name lists all
-    #[arg(long, value_name = "NAME=VALUE")]
+    /// Override one value of the model or the recipe; repeatable. Keys: those of `[model]` and
+    /// `[training]` in `config.toml` (token_len, fusion_depth, accumulate, ...), almt's variants
+    /// (embedding, hyper_modality, guides, fusion, fusion_query), and PHASE.optimizer, PHASE.schedule,
+    /// PHASE.clip_norm, PHASE.GROUP.lr, PHASE.GROUP.weight_decay and so on. An unknown key prints the
+    /// full list
+    #[arg(help_heading = "Model options", long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// Metric on the validation split that selects the epoch, or loss, which is what the model's task
-    /// minimises [default: that of the preset, MAE]
-    #[arg(long, value_name = "METRIC")]
+    /// Validation metric that selects the best epoch, or loss [default: from the preset; MAE]
+    #[arg(help_heading = "Optimization options", long, value_name = "METRIC")]
     select: Option<String>,
-    /// End the run after so many epochs without a better one [default: that of the preset, never for
-    /// almt]
-    #[arg(long, value_name = "EPOCHS", value_parser = number::from::<u32>(1))]
+    /// Stop after this many epochs without improvement [default: from the preset; never for almt]
+    #[arg(help_heading = "Optimization options", long, value_name = "EPOCHS", value_parser = number::from::<u32>(1))]
     patience: Option<u32>,
-    /// Splits from a file made by `almt-data split` in place of the store's own
-    #[arg(long, value_name = "SPLITS.json")]
+    /// Split manifest written by `almt-data split`, used instead of the store's own splits
+    #[arg(help_heading = "Data options", long, value_name = "SPLITS.json")]
     manifest: Option<PathBuf>,
-    /// Fold of that file, counted from 0 [default: 0]
-    #[arg(long, requires = "manifest", value_parser = number::from::<usize>(0))]
+    /// Fold of the manifest, counted from 0 [default: 0]
+    #[arg(help_heading = "Data options", long, requires = "manifest", value_parser = number::from::<usize>(0))]
     fold: Option<usize>,
-    /// For a store without a validation split: draw so much of its training split as one
-    #[arg(long, value_name = "SHARE", value_parser = fraction, conflicts_with = "manifest")]
+    /// Draw this share of the training split for validation, if the store has no validation split
+    #[arg(help_heading = "Data options", long, value_name = "SHARE", value_parser = fraction, conflicts_with = "manifest")]
     valid_fraction: Option<f64>,
-    /// What `--valid-fraction` keeps together: video or segment [default: video]
-    #[arg(long, requires = "valid_fraction", hide_possible_values = true)]
+    /// Unit that `--valid-fraction` keeps together: video or segment [default: video]
+    #[arg(
+        help_heading = "Data options",
+        long,
+        requires = "valid_fraction",
+        hide_possible_values = true
+    )]
     by: Option<SplitBy>,
-    /// Begin with the weights of another run, which its folder or its `best.safetensors` names, or of
-    /// a safetensors file such as that of the released PyTorch model
-    #[arg(long, value_name = "RUN or FILE")]
+    /// Start from the weights of another run (its folder or `best.safetensors`) or of a safetensors
+    /// file, such as the released model's
+    #[arg(help_heading = "Model options", long, value_name = "RUN or FILE")]
     init_from: Option<PathBuf>,
     #[command(flatten)]
     threads: ThreadsArgs,
     #[command(flatten)]
     cache: CacheArgs,
-    /// Whether the models of `--seeds` are trained as one, which a GPU does in little more time than
-    /// one of them: auto (on a GPU), always or never. Results are those of models trained alone but for
-    /// rounding
-    #[arg(long, value_name = "WHEN", requires = "seeds", default_value = "auto")]
+    /// Train the models of `--seeds` simultaneously, which takes a GPU little longer than training one:
+    /// auto (on a GPU), always or never. Results equal those of separate runs up to rounding
+    #[arg(
+        help_heading = "Hardware options",
+        long,
+        value_name = "WHEN",
+        requires = "seeds",
+        default_value = "auto"
+    )]
     together: Together,
-    /// How exact products are in training: float32, tf32 (on a GPU, 10 bits of mantissa) or bf16 (7 bits);
-    /// weights, sums and evaluation are float32 always [default: float32]
-    #[arg(long)]
+    /// Precision of matrix products during training: float32, tf32 (GPU only, 10-bit mantissa) or bf16
+    /// (7-bit mantissa). Weights, sums and evaluation always use float32 [default: float32]
+    #[arg(help_heading = "Hardware options", long)]
     precision: Option<Precision>,
-    /// The same as `--precision tf32`
-    #[arg(long, conflicts_with = "precision")]
+    /// Same as `--precision tf32`
+    #[arg(help_heading = "Hardware options", long, conflicts_with = "precision")]
     tf32: bool,
-    /// How the model is computed: reference (as the paper spells it), absorbed, batched or native, the same
-    /// function but for rounding. Almt has all, other models reference [default: the fastest]
-    #[arg(long)]
+    /// Implementation of the model: reference (as written in the paper), absorbed, batched or native;
+    /// they agree up to rounding. almt has all four, other models only reference [default: the fastest]
+    #[arg(help_heading = "Hardware options", long)]
     form: Option<Form>,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Give a GPU its work piece by piece in place of whole steps (CUDA graphs), to the same result
-    #[arg(long)]
+    /// Disable CUDA graphs. Results are identical
+    #[arg(help_heading = "Hardware options", long)]
     no_graph: bool,
-    /// With `--init-from`, cut samples that are longer than what its model was trained on, at their end;
-    /// they are counted
-    #[arg(long, requires = "init_from")]
+    /// With `--init-from`, truncate samples that are longer than the model was trained on; the number
+    /// is reported and recorded
+    #[arg(help_heading = "Data options", long, requires = "init_from")]
     fit_lengths: bool,
-    /// Train all the same on a store that is not valid, or whose texts hardly belong to the encoder's
-    /// vocabulary
-    #[arg(long)]
+    /// Train even if the store is invalid or its text does not match the encoder's vocabulary
+    #[arg(help_heading = "Data options", long)]
     force: bool,
+    /// Run folder [default: `runs/STORE-seedSEED`; other models and folds add `-MODEL` and `-foldN`]
+    #[arg(help_heading = "Output options", long, value_name = "RUN_FOLDER")]
+    out: Option<PathBuf>,
+    /// Replace an existing run in the folder
+    #[arg(help_heading = "Output options", long)]
+    overwrite: bool,
 }
 
 #[derive(Clone)]
@@ -178,7 +204,7 @@ pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
     let seeds: Vec<u64> = match *numbers {
         [n @ 1..=1000] => (1..=n).collect(),
         [n] => {
-            return Err(format!("{n} is no sensible number of seeds; one seed goes with `--seed`"));
+            return Err(format!("invalid number of seeds: {n}; for a single seed use `--seed`"));
         }
         _ => numbers,
     };
@@ -186,7 +212,7 @@ pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
     sorted.sort_unstable();
     sorted.dedup();
     if sorted.len() != seeds.len() {
-        return Err("a seed stands twice".into());
+        return Err("duplicate seed".into());
     }
     Ok(Seeds(seeds))
 }
@@ -331,6 +357,11 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
         let result = session.train(&out, start, &mut bar)?;
         drop(bar);
         print_result(&out, &result);
+        let run = quoted_path(&out);
+        output::next(&format!(
+            "`almt-data report {run}` for curves and confusion matrices, `almt-data predict --checkpoint \
+             {run}` for predictions"
+        ));
         return Ok(ExitCode::SUCCESS);
     };
     let out = args.out.unwrap_or_else(|| PathBuf::from("runs").join(format!("{stem}-seeds")));
@@ -340,7 +371,10 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     {
         let problem = match apart {
             Apart::TextEncoder => "with `--text bert`, models are trained one at a time",
-            Apart::Patience => "with `--patience`, runs end at different epochs",
+            Apart::Patience => {
+                "with `patience`, which the preset may have, runs end at \
+                different epochs"
+            }
             Apart::Form => "of the forms, only `batched` is for several models",
             Apart::Recipe => "`clip_norm` and a `plateau` are of one model",
             Apart::Model => "this model has no form for several seeds",
@@ -364,5 +398,6 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     }
     print_spread(&out, &spread, results.len());
     results.iter().for_each(print_degenerate);
+    output::next(&format!("`almt-data report {}` for all runs on one page", quoted_path(&out)));
     Ok(ExitCode::SUCCESS)
 }

@@ -10,15 +10,16 @@ use crate::corpus::Dataset;
 use crate::model::listing;
 use crate::model::registry::Inputs;
 use crate::store::Store;
+use crate::trainer::needs_encoder;
 use crate::trainer::samples::Samples;
 
-/// List the models that can be trained: their source, what they need, their size on a store
+/// List the available models: source, requirements, and size for a store
 #[derive(Args)]
 pub struct ModelsArgs {
-    /// Store whose features the models are sized for
+    /// Store to size the models for
     #[arg(long)]
     store: Option<PathBuf>,
-    /// Print JSON in place of a table; `almt-data schema models` describes it
+    /// Print JSON instead of a table, as described by `almt-data schema models`
     #[arg(long)]
     json: bool,
 }
@@ -27,6 +28,7 @@ pub struct ModelsArgs {
 pub fn models(args: ModelsArgs) -> Result<ExitCode, Failure> {
     let store = args.store.as_deref().map(Store::open).transpose()?;
     let dataset = store.as_ref().map_or(Dataset::Mosi, |store| store.manifest().dataset);
+    let needs_encoder = store.as_ref().is_some_and(needs_encoder);
     let inputs = store.map(|store| Inputs(Samples::of(store).sequences()));
     let lines = listing::models(dataset, inputs.as_ref());
     if args.json {
@@ -45,6 +47,12 @@ pub fn models(args: ModelsArgs) -> Result<ExitCode, Failure> {
             (None, Some(problem)) => outln!("      not on this store: {problem}"),
             (None, None) => {}
         }
+    }
+    if needs_encoder {
+        outln!(
+            "The store has no text features: `train --text bert` makes them of its tokens or \
+            texts."
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

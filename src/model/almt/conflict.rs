@@ -16,7 +16,7 @@ impl Variant {
                 return Some("guides are some of the scales, in order".into());
             }
             if let Some(scale) = guides.iter().find(|scale| !(1..=depth).contains(*scale)) {
-                return Some(format!("there is no scale {scale}: `ahl_depth` is {depth}"));
+                return Some(format!("scale {scale} does not exist: `ahl_depth` is {depth}"));
             }
         }
         let without = Variant { embedding: self.embedding, ..Variant::default() };

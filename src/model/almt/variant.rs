@@ -379,7 +379,7 @@ mod tests {
         let guides = |guides: &[i64]| Variant { guides: Some(guides.into()), ..Variant::default() };
         assert!(conflict(guides(&[])).contains("some of the scales"));
         assert!(conflict(guides(&[2, 1])).contains("in order"));
-        assert!(conflict(guides(&[4])).contains("no scale 4"));
+        assert!(conflict(guides(&[4])).contains("scale 4 does not exist"));
         let concatenated =
             Variant { hyper_modality: HyperModalityKind::Concatenated, ..guides(&[1]) };
         assert!(conflict(concatenated).contains("nothing can guide"));

@@ -78,7 +78,7 @@ impl BertConfig {
         }
         let (width, heads) = (self.hidden_size, self.num_attention_heads);
         if width % heads != 0 {
-            return Some(format!("`hidden_size` {width} is no multiple of the {heads} heads"));
+            return Some(format!("`hidden_size` {width} is not a multiple of the {heads} heads"));
         }
         if !(0..self.vocab_size).contains(&self.pad_token_id) {
             return Some(format!("`pad_token_id`: no token has the id {}", self.pad_token_id));

@@ -88,7 +88,7 @@ impl Reproduction {
     /// What experiments would take, from a step of each model, which is measured. Nothing is written.
     ///
     /// # Errors
-    /// A folder holds a run of other settings, or a step fails.
+    /// A folder holds a run with different settings, or a step fails.
     pub fn estimate(
         &mut self,
         experiments: &[&Experiment],

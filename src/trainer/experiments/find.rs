@@ -138,7 +138,7 @@ impl Reproduction {
         let gaps = of_seeds.iter().flat_map(Representations::gaps).collect();
         let map = match of_seeds.first() {
             Some(first) => first.map(DRAW_SEED),
-            None => Err("there is no model".into()),
+            None => Err("no models".into()),
         };
         Ok(RepresentationFindings { map, gaps, n_segments: order.len() })
     }

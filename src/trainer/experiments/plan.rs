@@ -98,7 +98,7 @@ impl Reproduction {
     /// The runs of some experiments that are not complete, each once.
     ///
     /// # Errors
-    /// A folder holds a run of other settings, or cannot be read.
+    /// A folder holds a run with different settings, or cannot be read.
     pub fn runs_left(&self, experiments: &[&Experiment]) -> Result<Vec<RunLeft>, TrainerError> {
         let mut left = BTreeMap::new();
         for row in experiments.iter().flat_map(|experiment| &experiment.rows) {

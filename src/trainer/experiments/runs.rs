@@ -23,7 +23,7 @@ impl Reproduction {
     /// asked for it, for the record.
     ///
     /// # Errors
-    /// No experiment has such a model, its folder holds a run of other settings, or the run fails.
+    /// No experiment has such a model, its folder holds a run with different settings, or the run fails.
     pub fn train(
         &mut self,
         model: &str,

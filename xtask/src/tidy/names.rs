@@ -63,6 +63,17 @@ mod tests {
     }
 
     #[test]
+    fn a_type_that_a_macro_declares_counts() {
+        let made = "macro_rules! made { ($It:ident) => { pub enum Rule {} pub struct $It; } }";
+        let files = [("src/a.rs", made), ("src/b.rs", "pub enum Rule {} pub struct It;")];
+        let findings = check(&Tree::parse(files.into_iter()).unwrap(), &[]);
+        assert_eq!(
+            findings,
+            [Finding::new("src/b.rs", 1, "`Rule` is also in src/a.rs:1: rename one")]
+        );
+    }
+
+    #[test]
     fn alternatives_in_one_file_are_one_type() {
         let text = "#[cfg(unix)] pub struct A; #[cfg(not(unix))] pub struct A;";
         assert!(check(&Tree::parse([("src/a.rs", text)].into_iter()).unwrap(), &[]).is_empty());

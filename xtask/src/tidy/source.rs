@@ -273,6 +273,25 @@ impl Reader<'_> {
         }
     }
 
+    /// The types that a macro of this file declares for others under a name of its own.
+    fn declare(&mut self, tokens: &TokenStream) {
+        let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+        for found in tokens.windows(3) {
+            if let [TokenTree::Ident(visibility), TokenTree::Ident(kind), TokenTree::Ident(name)] =
+                found
+                && visibility == "pub"
+                && ["enum", "struct", "trait", "type", "union"].iter().any(|it| kind == it)
+            {
+                self.define_type(name, &syn::Visibility::Public(syn::token::Pub::default()));
+            }
+        }
+        for token in &tokens {
+            if let TokenTree::Group(group) = token {
+                self.declare(&group.stream());
+            }
+        }
+    }
+
     fn import(&mut self, tree: &syn::UseTree, before: &[String], is_reexport: bool) {
         let joined = |ident: &syn::Ident| match ident.to_string() {
             // `a::{self}` is `a`.
@@ -350,7 +369,10 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             syn::Item::Const(item) => self.define(&item.ident),
             syn::Item::Fn(item) => self.define(&item.sig.ident),
             syn::Item::Static(item) => self.define(&item.ident),
-            syn::Item::Macro(item) => item.ident.iter().for_each(|ident| self.define(ident)),
+            syn::Item::Macro(item) => {
+                item.ident.iter().for_each(|ident| self.define(ident));
+                self.declare(&item.mac.tokens);
+            }
             _ => {}
         }
         visit::visit_item(self, item);

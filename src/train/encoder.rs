@@ -1,0 +1,81 @@
+//! The groups of parameters that a text encoder in front of a model has in a recipe.
+
+use crate::model::ENCODER;
+use crate::run::preset::Preset;
+use crate::run::recipe::{Group, is_below};
+use crate::run::settings::EncoderChoice;
+
+/// Name of the group that an encoder gets in a recipe that has none for it.
+pub const GROUP: &str = "encoder";
+
+fn is_of_encoder(group: &Group) -> bool {
+    !group.prefixes.is_empty() && group.prefixes.iter().all(|prefix| is_below(prefix, ENCODER))
+}
+
+/// Gives each phase a group for an encoder that is trained. A phase that has one keeps it; one that has
+/// none, and takes all the rest, gets one with the rate and decay of the rest.
+pub fn add_groups(recipe: &mut Preset) {
+    for phase in &mut recipe.phases {
+        if phase.groups.iter().any(is_of_encoder) {
+            continue;
+        }
+        if let Some(rest) = phase.groups.iter().find(|group| group.takes_rest()) {
+            let prefixes = vec![ENCODER.into()];
+            let own = Group { name: GROUP.into(), prefixes, except: vec![], ..rest.clone() };
+            phase.groups.insert(0, own);
+        }
+    }
+}
+
+/// Gives a recipe the groups that it needs with an encoder, or without. Runs of older versions have the
+/// rate of their encoder beside the recipe alone.
+pub fn fit(recipe: &mut Preset, choice: Option<&EncoderChoice>) {
+    match choice.filter(|choice| choice.lr > 0.0) {
+        None => remove_groups(recipe),
+        Some(_) if !lrs(recipe).is_empty() => {}
+        Some(choice) => {
+            add_groups(recipe);
+            set_lr(recipe, choice.lr);
+        }
+    }
+}
+
+/// Takes the groups for an encoder away: there is none, or it is not trained.
+pub fn remove_groups(recipe: &mut Preset) {
+    recipe.phases.iter_mut().for_each(|phase| phase.groups.retain(|group| !is_of_encoder(group)));
+}
+
+/// Base rates of the encoder's groups.
+pub fn lrs(recipe: &Preset) -> Vec<f64> {
+    let groups = recipe.phases.iter().flat_map(|phase| &phase.groups);
+    groups.filter(|group| is_of_encoder(group)).map(|group| group.lr).collect()
+}
+
+/// Sets them.
+pub fn set_lr(recipe: &mut Preset, lr: f64) {
+    let groups = recipe.phases.iter_mut().flat_map(|phase| &mut phase.groups);
+    groups.filter(|group| is_of_encoder(group)).for_each(|group| group.lr = lr);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Dataset;
+
+    #[test]
+    fn an_encoder_gets_a_group_of_its_own_once() {
+        let published = Preset::of(Dataset::Mosi);
+        let mut recipe = published.clone();
+        assert!(lrs(&recipe).is_empty());
+        add_groups(&mut recipe);
+        let rest = &published.phases[0].groups[0];
+        let own = &recipe.phases[0].groups[0];
+        assert_eq!((&*own.name, own.lr, own.weight_decay), (GROUP, rest.lr, rest.weight_decay));
+        assert!(own.takes("bertmodel.model.pooler.bias") && !own.takes("fusion.bias"));
+        set_lr(&mut recipe, 1e-6);
+        add_groups(&mut recipe);
+        assert_eq!((lrs(&recipe), recipe.lr()), (vec![1e-6], rest.lr));
+        remove_groups(&mut recipe);
+        assert_eq!(recipe, published);
+    }
+}
