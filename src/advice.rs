@@ -353,6 +353,8 @@ pub enum TrainerAdvice {
     DropUnlabelled,
     /// Smaller steps of learning.
     LowerRate,
+    /// The same, once a run has a checkpoint.
+    LowerRateAfterBest,
     /// Features stay on the disk.
     ReadFromDisk,
     /// Smaller batches, or features on the disk.

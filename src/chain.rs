@@ -1,7 +1,7 @@
 //! An error with its causes in one line, and what the answers of the operating system mean.
 //!
 //! An error says what it knows itself and links its cause, which this module puts behind it. So no
-//! text is said twice, and a file that is not there is called that by whoever looked for it.
+//! text is given twice, and a file that is not there is called that by whoever looked for it.
 
 use std::error::Error;
 use std::io;
@@ -45,11 +45,11 @@ fn io_words(error: &io::Error) -> String {
         }
     }
     let words = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file or folder",
-        io::ErrorKind::PermissionDenied => "there is no permission for it",
-        io::ErrorKind::AlreadyExists => "exists already",
+        io::ErrorKind::NotFound => "no such file or folder",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::AlreadyExists => "already exists",
         io::ErrorKind::IsADirectory => "it is a folder",
-        io::ErrorKind::NotADirectory => "a part of its path is no folder",
+        io::ErrorKind::NotADirectory => "a part of its path is not a folder",
         io::ErrorKind::DirectoryNotEmpty => "the folder is not empty",
         io::ErrorKind::StorageFull => "the disk is full",
         io::ErrorKind::QuotaExceeded => "no more of the disk may be used",
@@ -114,15 +114,15 @@ mod tests {
         let full = io::ErrorKind::StorageFull.into();
         let inner = Outer::Inner(Box::new(io(full)));
         assert_eq!(chain(&inner), "train/audio: x.h5: cannot open: the disk is full");
-        assert_eq!(chain(&io(absent())), "x.h5: there is no such file or folder");
-        assert_eq!(io(absent()).to_string(), "x.h5: there is no such file or folder");
-        assert_eq!(failed("read", &absent()), "there is no such file or folder");
-        assert_eq!(failed("write", &absent()), "cannot write: there is no such file or folder");
+        assert_eq!(chain(&io(absent())), "x.h5: no such file or folder");
+        assert_eq!(io(absent()).to_string(), "x.h5: no such file or folder");
+        assert_eq!(failed("read", &absent()), "no such file or folder");
+        assert_eq!(failed("write", &absent()), "cannot write: no such file or folder");
         let both = Outer::Both("x".parse::<u8>().unwrap_err());
         assert_eq!(chain(&both), "both: invalid digit found in string");
         // What is put into an error of the file system keeps its words, and has causes of its own.
         let put = io::Error::other(io(absent()));
-        assert_eq!(chain(&io(put)), "x.h5: cannot open: x.h5: there is no such file or folder");
+        assert_eq!(chain(&io(put)), "x.h5: cannot open: x.h5: no such file or folder");
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = tempfile::tempdir_in(folder.path().join("no")).unwrap_err();
         assert!(error.to_string().contains("os error"), "{error}");
-        assert_eq!(chain(&error), "there is no such file or folder");
+        assert_eq!(chain(&error), "no such file or folder");
     }
 
     #[test]

@@ -53,7 +53,7 @@ const PROPOSED: [&str; 20] = [
 
 /// A name of no known encoding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is no known encoding; the nearest names are: {}", .nearest.join(", "))]
+#[error("`{found}` is not a known encoding; similar names are: {}", .nearest.join(", "))]
 pub struct UnknownEncoding {
     /// What was given.
     pub found: String,

@@ -2,7 +2,7 @@
 
 /// A name that is none of the expected ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is none of: {}", .expected.join(", "))]
+#[error("`{found}` is not one of: {}", .expected.join(", "))]
 pub struct UnknownName {
     /// What was given.
     pub found: String,
@@ -53,7 +53,7 @@ mod tests {
         assert_eq!("valid".parse(), Ok(SplitName::Valid));
         assert_eq!(format!("{:<6}|", SplitName::Test), "test  |");
         let error = "dev".parse::<SplitName>().unwrap_err().to_string();
-        assert_eq!(error, "`dev` is none of: train, valid, test");
+        assert_eq!(error, "`dev` is not one of: train, valid, test");
     }
 
     #[test]

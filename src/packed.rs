@@ -44,7 +44,7 @@ pub struct Scanned {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A store, which is what a pickle is made into.
-    #[error("{path}: is a feature store already, not a pickle")]
+    #[error("{path}: is already a feature store, not a pickle")]
     Store {
         /// The store.
         path: PathBuf,

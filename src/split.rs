@@ -93,14 +93,14 @@ pub enum SplitError {
         /// The output.
         path: PathBuf,
     },
-    /// The output exists already.
-    #[error("{path}: exists already")]
+    /// The output already exists.
+    #[error("{path}: already exists")]
     Exists {
         /// The output.
         path: PathBuf,
     },
     /// Numbers that are no shares.
-    #[error("shares lie in 0 to 1, the first and the last above 0, and sum to 1")]
+    #[error("shares must be between 0 and 1, the first and last above 0, and sum to 1")]
     Shares,
     /// Fewer parts than splits.
     #[error("{found} parts are too few for train, valid and test")]

@@ -58,7 +58,7 @@ fn a_missing_file_is_named() {
         #[cfg(feature = "train")]
         &["eval", "--store", "absent.h5", "--checkpoint", "absent.safetensors"],
     ] {
-        almt(folder.path(), args).fails_with(&["absent.", ": there is no such file or folder"]);
+        almt(folder.path(), args).fails_with(&["absent.", ": no such file or folder"]);
     }
     assert!(files(folder.path()).is_empty());
 }

@@ -253,13 +253,13 @@ fn a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run() {
     eval("empty").fails_with(&["empty: is a folder without a run"]);
     std::fs::copy(folder.join("runs/seed-1/config.toml"), folder.join("empty/config.toml"))
         .unwrap();
-    let begun = eval("empty").fails_with(&["it has not finished an epoch"]);
+    let begun = eval("empty").fails_with(&["no epoch has finished"]);
     assert!(begun.stderr().contains("almt-data resume empty"), "{}", begun.explain());
     std::fs::copy(folder.join(both[1]), folder.join("alone.safetensors")).unwrap();
     eval("alone.safetensors").ok();
     for command in ["compare", "report"] {
         let args = [command, "alone.safetensors", "runs/seed-2"];
-        almt(folder, &args).fails_with(&["alone.safetensors: is a file outside a run folder"]);
+        almt(folder, &args).fails_with(&["alone.safetensors: is not in a run folder"]);
     }
 }
 
@@ -331,7 +331,7 @@ fn a_store_that_is_not_valid_is_trained_on_by_force_only() {
     });
     let refused = train(folder, "labels.h5", "run", &[])
         .fails_with(&["labels.h5: the store is not valid: error AD005: ", ", and 1 more error"]);
-    let hint = "`almt-data validate labels.h5` shows all, `--force` trains on it as it is";
+    let hint = "`almt-data validate labels.h5` shows all, `--force` trains on it anyway";
     assert!(refused.stderr().contains(hint), "{}", refused.explain());
     assert_eq!(almt(folder, &["validate", "labels.h5"]).code(), 1);
     assert!(!folder.join("run").exists());
@@ -377,7 +377,7 @@ fn predictions_that_tell_nothing_apart_are_flagged_everywhere() {
     almt(folder, &["report", "flat"]).ok();
     assert!(
         read(folder, "report.html")
-            .contains("hardly tell segments apart: 100.0% of the predictions")
+            .contains("barely distinguish segments: 100.0% of the predictions")
     );
     // One that has learned something.
     let args = ["train", "--store", "mosi.h5", "--epochs", "16", "--lr", "1e-3", "--out", "good"];

@@ -88,8 +88,8 @@ fn samples_are_cut_only_when_told_to() {
     let cut = ["convert", "misa", "--max-len", "audio=9", "--max-len", "vision=500"];
     let told = almt(folder, &[&cut[..], &["-o", "cut.h5"]].concat()).ok().stdout();
     assert!(told.contains("note     train/audio: "), "{told}");
-    assert!(told.contains("samples of up to 14 frames were cut at the back to 9 frames"), "{told}");
-    let cut = told.lines().filter(|line| line.contains(" were cut ")).count();
+    assert!(told.contains("samples of up to 14 frames were truncated to 9 frames"), "{told}");
+    let cut = told.lines().filter(|line| line.contains(" were truncated ")).count();
     assert_eq!(cut, 2, "no validation sample is longer: {told}");
     assert!(told.contains("audio [9, 74]  vision [14, 47]"), "{told}");
     // The first frames are there still, and no length is beyond them.
@@ -144,7 +144,7 @@ fn a_dict_of_columns_for_each_split_is_trained_on() {
     std::fs::rename(folder.join(pickles[2]), folder.join("hcf/last.pkl")).unwrap();
     let last = ["convert", "hcf/last.pkl", "--dataset", "mosei", "-o", "last.h5"];
     almt(folder, &last)
-        .fails_with(&["the file holds one split, and its name `last` does not say which"]);
+        .fails_with(&["the file contains one split, and its name `last` does not tell which"]);
     let told = almt(folder, &[&last[..], &["--split", "test"]].concat()).ok().stdout();
     let digest = |told: &str| told.split("blake3 ").nth(1).map(|rest| rest[..64].to_owned());
     assert!(digest(&told).is_some() && digest(&told) == digest(&named), "{told}");
@@ -242,7 +242,7 @@ fn a_store_without_a_validation_split_gets_one() {
     let again = ["split", "named.h5", "--from", "train", "--ratio", "0.8,0.2", "-o", "n.json"];
     almt(folder, &["convert", "named.pkl"]).ok();
     let call = almt(folder, &again);
-    call.fails_with(&["named.h5", "has a validation split of 5 segments already"]);
+    call.fails_with(&["named.h5", "has a validation split of 5 segments"]);
     to_the_end(folder, "named.h5");
 }
 

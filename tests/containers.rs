@@ -170,7 +170,7 @@ fn of_several_pickles_one_has_to_be_named() {
     let call = almt(folder, &["convert", "two.zip", "--entry", "notes.txt", "-o", "x.h5"]);
     call.fails_with(&["two.zip", "within it `notes.txt`"]);
     let call = almt(folder, &["convert", "mosi.pkl", "--entry", "a.pkl", "-o", "x.h5"]);
-    call.fails_with(&["mosi.pkl", "no archive", "`a.pkl`"]);
+    call.fails_with(&["mosi.pkl", "not an archive", "`a.pkl`"]);
     std::fs::write(folder.join("none.zip"), zip(&[("a.txt", b"x"), ("b.txt", b"x")])).unwrap();
     let call = almt(folder, &["convert", "none.zip"]);
     call.fails_with(&["none.zip", "a zip archive without a pickle", "a.txt, b.txt"]);

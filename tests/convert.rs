@@ -113,7 +113,7 @@ fn an_existing_output_is_kept_unless_told() {
     let folder = tempfile::tempdir().unwrap();
     let store = synthetic_store(folder.path(), "mosi", "4");
     std::fs::write(&store, "mine").unwrap();
-    almt(folder.path(), &["convert", "mosi.pkl"]).fails_with(&["mosi.h5", "exists already"]);
+    almt(folder.path(), &["convert", "mosi.pkl"]).fails_with(&["mosi.h5", "already exists"]);
     assert_eq!(std::fs::read_to_string(&store).unwrap(), "mine");
     almt(folder.path(), &["convert", "mosi.pkl", "--overwrite"]).ok();
     almt(folder.path(), &["validate", "mosi.h5"]).ok();

@@ -100,7 +100,7 @@ fn text_is_computed_and_everything_else_stays() {
         assert_eq!(open(folder, name).manifest().digest, new.manifest().digest, "{name}");
     }
     encode(folder, "new.h5", "new.h5", &["--overwrite"]).fails_with(&["would replace the input"]);
-    encode(folder, "mosi.h5", "new.h5", &[]).fails_with(&["exists already"]);
+    encode(folder, "mosi.h5", "new.h5", &[]).fails_with(&["already exists"]);
     let left: Vec<String> =
         files(folder).into_iter().filter(|name| name.ends_with(".part")).collect();
     assert_eq!(left, [""; 0]);
@@ -144,7 +144,10 @@ fn a_store_of_words_alone_gets_text() {
     assert!(
         open(folder, "mosi.arrow").features(SplitName::Valid, Modality::Text).unwrap().is_none()
     );
+    let models = |store: &str| almt(folder, &["models", "--store", store]).ok().stdout();
+    assert!(models("mosi.arrow").contains("`train --text bert` makes them"));
     almt(folder, &["encode", "mosi.arrow", "--bert", "tiny-bert", "-o", "new.h5"]).ok();
+    assert!(!models("new.h5").contains("no text features"));
     let text = open(folder, "new.h5").features(SplitName::Valid, Modality::Text).unwrap().unwrap();
     assert_eq!(text.dim(), (229, 50, 32));
 }
@@ -209,7 +212,7 @@ fn an_encoder_in_the_loop_reads_texts_as_encode_does() {
     std::fs::write(folder.join("stored/config.toml"), old).unwrap();
     almt(folder, &["repeat", "stored"]).ok();
     std::fs::write(folder.join("tiny-bert/vocab.txt"), vocabulary() + "\n[more]").unwrap();
-    let changed = ["vocab.txt", "was changed since the run"];
+    let changed = ["vocab.txt", "has changed since the run"];
     predict("made/best.safetensors", &[]).fails_with(&changed);
     almt(folder, &["repeat", "made"]).fails_with(&changed);
     let without_room = ["--store", "mosi.h5", "--text-from", "raw_text", "--max-len", "65"];
@@ -250,7 +253,7 @@ fn texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused() {
         "tokens are unknown to the vocabulary (100.0%)",
         "letters are of scripts that the vocabulary lacks (100.0%",
     ]);
-    assert!(refused.stderr().contains("of another language"), "{}", refused.explain());
+    assert!(refused.stderr().contains("in another language"), "{}", refused.explain());
     assert!(!folder.join("no.h5").exists());
     encode(folder, "all.h5", "no.h5", &["--force"]).ok();
     // The same of an encoder that is trained, which says so before it begins.
@@ -284,7 +287,7 @@ fn texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused() {
     train("turned.h5", &[])
         .fails_with(&["turned.h5: tiny-bert: the tokens of ", " segments are not"]);
     let turned = train("turned.h5", &[]);
-    assert!(turned.stderr().contains("`--text-from raw_text` makes them"), "{}", turned.explain());
+    assert!(turned.stderr().contains("`--text-from raw_text` tokenizes"), "{}", turned.explain());
 }
 
 /// Sets every value of a tensor of the tiny encoder.

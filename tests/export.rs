@@ -66,7 +66,7 @@ fn a_changed_store_is_not_exported() {
     assert_eq!(files(folder.path()), ["mosi.h5", "mosi.pkl"]);
     std::fs::write(folder.path().join("mosi.mmsa.pkl"), "").unwrap();
     almt(folder.path(), &["export", "mosi.h5", "--to", "mmsa-pickle"])
-        .fails_with(&["mosi.mmsa.pkl", "exists already"]);
+        .fails_with(&["mosi.mmsa.pkl", "already exists"]);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn check_tables(folder: &Path, store: &str, h5: &Path) {
             assert!(counts.iter().all(|count| *count == n_expected), "{format}: {counts:?}");
         }
         let again = almt(folder, &["export", store, "--to", format, "-o", name]);
-        again.fails_with(&[name, "exists already"]);
+        again.fails_with(&[name, "already exists"]);
         almt(folder, &["export", store, "--to", format, "-o", name, "--overwrite"]).ok();
     }
     for name in ["out.csv", "out.npz"] {

@@ -16,11 +16,16 @@ fn help_texts_are_the_reviewed_ones() {
     // A build without libtorch says so in the help of these.
     if cfg!(feature = "train") {
         commands.extend(["encode", "train", "resume", "repeat", "eval", "predict", "compare"]);
-        commands.extend(["export-weights", "reproduce", "models", "devices"]);
+        commands.extend(["export-weights", "reproduce", "models", "devices", ""]);
     }
     for command in commands {
-        let found = almt(&folder, &[command, "--help"]).ok().stdout();
-        let path = folder.join(format!("{command}.txt"));
+        // The help of the program itself goes by its name.
+        let (args, name) = match command {
+            "" => (vec!["--help"], "almt-data"),
+            command => (vec![command, "--help"], command),
+        };
+        let found = almt(&folder, &args).ok().stdout();
+        let path = folder.join(format!("{name}.txt"));
         if std::env::var_os("UPDATE_FIXTURES").is_some() {
             std::fs::write(&path, &found).unwrap();
         }

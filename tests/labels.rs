@@ -16,7 +16,7 @@ fn check_counts(folder: &Path, store: &str) -> Value {
         names.into_iter().filter(|name| cfg!(feature = "parquet") || !name.ends_with("parquet"))
     {
         almt(folder, &["labels", store, "-o", name, "--overwrite"]).ok();
-        almt(folder, &["labels", store, "-o", name]).fails_with(&[name, "exists already"]);
+        almt(folder, &["labels", store, "-o", name]).fails_with(&[name, "already exists"]);
         let args = [Path::new("labels"), &folder.join(store), &folder.join(name)];
         if let Some(n_rows) = python("exports.py", &args) {
             assert_ne!(n_rows.trim(), "[0]");

@@ -234,7 +234,7 @@ fn mmsa_fet_may_pad_at_the_start() {
     let second: Vec<i32> = tokens.iter().skip(15).take(10).copied().collect();
     assert_eq!(second, [101, 7, 102, 0, 0, 1, 1, 1, 0, 0]);
     has_note(&corpus, "text_bert: samples are padded at the front");
-    has_note(&corpus, "key `config` is no split");
+    has_note(&corpus, "key `config` is not a split");
     has_note(&corpus, "key `align` of the splits is not stored");
 }
 
@@ -263,7 +263,7 @@ fn a_fourth_split_is_named_and_left_out() {
     assert!(corpus.splits[0].raw_text.is_none());
     assert_eq!(corpus.splits[0].regression_labels.by_modality[&Modality::Audio], [0.0, -0.2, -0.4]);
     assert_eq!(firsts(&corpus.splits[0], Modality::Audio)[1], [200.0, 201.0, 0.0]);
-    has_note(&corpus, "split `train_mix` is none of");
+    has_note(&corpus, "split `train_mix` is not");
     assert!(!corpus.notes.iter().any(|note| note.contains("front")), "{:?}", corpus.notes);
 }
 
@@ -500,7 +500,7 @@ fn mmsa_fixture_becomes_a_corpus() {
             "regression_labels: float64 -> float32",
             "classification_labels: float64 -> int32",
             "key `mystery` of the splits is not stored",
-            "key `config` is no split and is not stored",
+            "key `config` is not a split and is not stored",
         ] {
             assert!(corpus.notes.iter().any(|found| found == note), "{note}: {:?}", corpus.notes);
         }

@@ -162,7 +162,7 @@ fn what_cannot_be_converted_is_a_typed_error_that_advises() {
     let absent = [folder.path().join("absent.pkl")];
     let (error, _) = call(&absent, &output, &default);
     assert!(matches!(error, ConvertError::Open(OpenError::Container { .. })));
-    assert!(chain(&error).ends_with("absent.pkl: there is no such file or folder"));
+    assert!(chain(&error).ends_with("absent.pkl: no such file or folder"));
 
     let evil = folder.path().join("evil.pkl");
     fs::write(&evil, b"cos\nsystem\n(S'true'\ntR.").unwrap();

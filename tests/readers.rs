@@ -37,7 +37,7 @@ fn split_manifests_are_used_whole_or_what_is_left_over_is_said() {
     let id = changed["folds"][0]["train"][0].clone();
     changed["folds"][0]["test"].as_array_mut().unwrap().push(id);
     write(&folder.join("twice.json"), &changed);
-    split("twice.json").fails_with(&["is more than once in fold 0"]);
+    split("twice.json").fails_with(&["appears more than once in fold 0"]);
     for (key, value, said) in [
         ("fold", Value::from(1), "unknown field `fold`, expected one of"),
         ("version", Value::from(9), "version 9 is not supported"),
@@ -48,9 +48,9 @@ fn split_manifests_are_used_whole_or_what_is_left_over_is_said() {
         write(&folder.join("changed.json"), &changed);
         split("changed.json").fails_with(&["changed.json", said]);
     }
-    split("mosi.h5").fails_with(&["mosi.h5: is no split manifest, which is a file of JSON"]);
+    split("mosi.h5").fails_with(&["mosi.h5: is not a split manifest (a JSON file)"]);
     std::fs::write(folder.join("t.csv"), "id,split\na_1,train\n").unwrap();
-    split("t.csv").fails_with(&["t.csv: is no split manifest"]);
+    split("t.csv").fails_with(&["t.csv: is not a split manifest"]);
 }
 
 /// A store whose manifest has a key of another version, sealed as that would.
@@ -104,7 +104,7 @@ fn runs_are_read_whole_or_what_is_not_known_is_said() {
     report().fails_with(&["predictions.csv", "expected 4 predictions on test", "found 3"]);
     let last = lines.last().unwrap();
     std::fs::write(&path, [&lines[..], &[last]].concat().join("\n")).unwrap();
-    compare().fails_with(&["predictions.csv", "is there twice"]);
+    compare().fails_with(&["predictions.csv", "appears twice"]);
     let wider: Vec<String> = lines
         .iter()
         .enumerate()
@@ -112,7 +112,7 @@ fn runs_are_read_whole_or_what_is_not_known_is_said() {
         .collect();
     std::fs::write(&path, wider.join("\n")).unwrap();
     let said = compare().ok().stderr();
-    assert!(said.contains("column `weight` is none that `train` writes"), "{said}");
+    assert!(said.contains("column `weight` is unknown and ignored"), "{said}");
     let config = folder.join("run/config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("epoch = 3\n{text}")).unwrap();

@@ -69,7 +69,7 @@ fn the_page_of_several_runs_has_every_part_and_the_same_bytes_each_time() {
     // A folder of runs stands for the runs in it.
     almt(folder, &["report", "runs", "-o", "again.html", "--store", "mosi.h5"]).ok();
     assert!(page == text(folder, "again.html"), "the same runs gave another page");
-    almt(folder, &["report", "runs"]).fails_with(&["report.html", "exists already"]);
+    almt(folder, &["report", "runs"]).fails_with(&["report.html", "already exists"]);
     almt(folder, &["report", "runs/seed-1", "--overwrite"]).ok();
     let one = text(folder, "report.html");
     assert!(one.contains("Run − paper") && !one.contains("Standard deviation <small>n"), "{one}");
@@ -115,8 +115,8 @@ fn what_cannot_stand_on_one_page_is_refused() {
     let folder = folder.path();
     two_runs(folder);
     let report = |args: &[&str]| almt(folder, &[&["report"], args].concat());
-    report(&["."]).fails_with(&["is no run folder: no `config.toml` lies in it"]);
-    report(&["nothing"]).fails_with(&["nothing: there is no such folder"]);
+    report(&["."]).fails_with(&["is not a run folder: `config.toml` is missing"]);
+    report(&["nothing"]).fails_with(&["nothing: no such folder"]);
     report(&["runs/seed-1", "runs/seed-1"]).fails_with(&["seed-1", "is given twice"]);
     copy_run(&folder.join("runs/seed-1"), &folder.join("other"), |_| true);
     let config = text(folder, "other/config.toml").replace("\"mosi\"", "\"mosei\"");
@@ -130,9 +130,9 @@ fn what_cannot_stand_on_one_page_is_refused() {
     report(&["runs"]).fails_with(&["predictions.csv", "label"]);
     copy_run(&folder.join("other"), &folder.join("blind"), |_| true);
     fs::write(folder.join("blind/attention.json"), "[]").unwrap();
-    report(&["blind"]).fails_with(&["attention.json", "is no run of almt-data"]);
+    report(&["blind"]).fails_with(&["attention.json", "is not an almt-data run"]);
     fs::write(folder.join("runs/seed-1/result.json"), "{").unwrap();
-    report(&["runs"]).fails_with(&["result.json", "is no run of almt-data"]);
+    report(&["runs"]).fails_with(&["result.json", "is not an almt-data run"]);
     assert!(!folder.join("report.html").exists());
 }
 

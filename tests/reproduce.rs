@@ -85,7 +85,7 @@ fn a_table_has_every_model_beside_the_papers_figures_and_is_completed_to_the_sam
     let args = [&["reproduce", "table3"], &ARGS[..], &["--cache", "disk"]].concat();
     almt(folder, &args).ok();
     let other = ["reproduce", "table3", "--store", "mosi.h5", "--out", "out", "--epochs", "3"];
-    almt(folder, &other).fails_with(&["almt/seed-1", "other settings"]);
+    almt(folder, &other).fails_with(&["almt/seed-1", "different settings"]);
 }
 
 #[test]

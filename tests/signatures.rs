@@ -287,7 +287,7 @@ fn a_pickle_in_place_of_a_store_and_a_store_in_place_of_a_pickle() {
         ("packed.pkl.gz", "it is gzip data"),
         ("misa", "it is a folder of pickles"),
     ] {
-        let call = format!("`almt-data convert {file}` makes a store of");
+        let call = format!("`almt-data convert {file}` converts");
         let mut commands = vec![
             vec!["validate", file],
             vec!["stats", file],
@@ -316,7 +316,7 @@ fn a_pickle_in_place_of_a_store_and_a_store_in_place_of_a_pickle() {
             let outcome = almt(folder, &[command, store]);
             assert_eq!(outcome.code(), 1, "{}", outcome.explain());
             let err = outcome.stderr();
-            assert!(err.contains("is a feature store already"), "{}", outcome.explain());
+            assert!(err.contains("is already a feature store"), "{}", outcome.explain());
             assert!(err.contains(&format!("`almt-data validate {store}`")), "{err}");
             assert!(err.contains(&format!("`almt-data train --store {store}`")), "{err}");
         }

@@ -50,7 +50,7 @@ fn folds_cover_the_store_by_video_and_repeat_from_their_seed() {
     }
     assert_eq!(tested.len(), 60 + 15 + 30, "every segment is tested on once");
     let last = plan.rows(5, store.manifest()).unwrap_err().to_string();
-    assert_eq!(last, "fold 5 is not there: the split manifest has folds 0 to 4");
+    assert_eq!(last, "fold 5 does not exist: the split manifest has folds 0 to 4");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn wrong_splits_and_damaged_split_manifests_are_refused() {
     let bad = folder.path().join("bad.json");
     std::fs::write(&bad, "{\"version\": 1}").unwrap();
     almt(folder.path(), &["split", "mosi.h5", "--from-manifest", "bad.json", "-o", "x.json"])
-        .fails_with(&["bad.json", "is no split manifest"]);
+        .fails_with(&["bad.json", "is not a split manifest"]);
     assert_eq!(files(folder.path()), ["bad.json", "mosi.h5", "mosi.pkl"]);
 }
 
@@ -149,7 +149,7 @@ fn a_store_is_described_as_text_json_and_picture() {
     assert_eq!((svg.matches("as recorded").count(), svg.ends_with("</svg>\n")), (6, true));
     let again = ["stats", "sims.h5", "--svg"];
     almt(folder.path(), &[&again[..], &["sims.svg"]].concat())
-        .fails_with(&["sims.svg", "exists already"]);
+        .fails_with(&["sims.svg", "already exists"]);
     almt(folder.path(), &[&again[..], &["sims.svg", "--overwrite"]].concat()).ok();
     let json = almt(folder.path(), &["stats", "sims.h5", "--json"]).ok().stdout();
     let summary: Value = serde_json::from_str(&json).unwrap();

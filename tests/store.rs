@@ -154,7 +154,7 @@ fn outputs_of_either_format_are_kept_unless_told() {
     for args in
         [&["convert", "mosi.pkl", "--format", "arrow"][..], &["copy", "mosi.h5", "mosi.arrow"]]
     {
-        almt(folder.path(), args).fails_with(&["mosi.arrow", "exists already"]);
+        almt(folder.path(), args).fails_with(&["mosi.arrow", "already exists"]);
         almt(folder.path(), &[args, &["--overwrite"]].concat()).ok();
     }
     almt(folder.path(), &["copy", "mosi.arrow", "mosi.arrow", "--overwrite"])

@@ -178,7 +178,7 @@ fn where_nothing_is_compared_nothing_is_valid_and_the_hint_leads_on() {
         (table("", &all, line), "the columns have no names", ""),
         (
             table("id,label,wert", &all, |s| format!("{}_{},,{}", s.video, s.clip, s.label)),
-            "nothing was compared: of 22 segments",
+            "nothing was compared: 22 segments are in both",
             "wert",
         ),
         (

@@ -19,7 +19,7 @@ const CASES: &[Case] = &[
         "cp1252",
         &["--text-encoding", "windows-1252"],
         &[
-            "raw_text: bytes of windows-1252, as `--text-encoding` says, -> text, once",
+            "raw_text: bytes of windows-1252 (`--text-encoding`) -> text, once",
             "raw_text: bytes of UTF-8 -> text, 11 times",
         ],
         &[
@@ -31,7 +31,7 @@ const CASES: &[Case] = &[
     (
         "gbk",
         &["--text-encoding", "gbk"],
-        &["raw_text: bytes of GBK, as `--text-encoding` says, -> text, 12 times"],
+        &["raw_text: bytes of GBK (`--text-encoding`) -> text, 12 times"],
         &[
             "`raw_text`: 12 of 12 texts (3 in test, 6 in train, 3 in valid)",
             "they look like GBK",
@@ -64,7 +64,7 @@ const CASES: &[Case] = &[
     (
         "surrogate",
         &["--text-errors", "replace"],
-        &["U+FFFD in place of what is no character, once in 1 text", "became one character"],
+        &["U+FFFD in place of invalid characters, once in 1 text", "became one character"],
         &[
             "`raw_text`: 2 of 12 texts (1 in test, 1 in train) are text with half a surrogate pair",
             "row 2, character 6, \\ud83d",
@@ -73,19 +73,19 @@ const CASES: &[Case] = &[
     (
         "surrogate_array",
         &["--text-errors", "replace"],
-        &["U+FFFD in place of what is no character, once in 1 text"],
+        &["U+FFFD in place of invalid characters, once in 1 text"],
         &["half a surrogate pair"],
     ),
     (
         "surrogate_protocol0",
         &["--text-errors", "replace"],
-        &["U+FFFD in place of what is no character, once in 1 text"],
+        &["U+FFFD in place of invalid characters, once in 1 text"],
         &["half a surrogate pair"],
     ),
     (
         "mixed",
         &["--text-encoding", "gbk", "--text-errors", "replace"],
-        &["U+FFFD in place of what is no character"],
+        &["U+FFFD in place of invalid characters"],
         &["no one encoding that is tried fits them all", "--text-errors replace"],
     ),
 ];
@@ -150,5 +150,5 @@ fn an_option_that_changes_nothing_says_so_and_names_are_proposed() {
     assert!(call.stdout().contains(said), "{}", call.explain());
     let call = almt(folder, &["convert", "mosi.pkl", "--text-encoding", "gkb"]);
     assert_eq!(call.code(), 2, "{}", call.explain());
-    assert!(call.stderr().contains("the nearest names are: gbk"), "{}", call.explain());
+    assert!(call.stderr().contains("similar names are: gbk"), "{}", call.explain());
 }

@@ -101,7 +101,7 @@ fn what_is_refused_is_counted_over_the_whole_file() {
         other.fails_with(&overflow);
     }
     let half = convert(folder, "float32.pkl", &["--on-nonfinite", "zero", "--dtype", "float16"]);
-    assert!(half.stderr().contains("hint: `--dtype float32` holds them"), "{}", half.explain());
+    assert!(half.stderr().contains("hint: `--dtype float32` stores them"), "{}", half.explain());
     half.fails_with(&[
         "`train/audio`: 2 finite values in 1 segment lie beyond float16 (largest -70000.25, first \
          in train1$_$3)",

@@ -55,9 +55,9 @@ fn pickles_one_after_another_are_the_splits_of_one_source() {
             folder,
             "columns-after-another.pkl",
             options,
-            &["holds 3 pickles one after another", "the keys raw_text, id"],
+            &["holds 3 consecutive pickles", "the keys raw_text, id"],
         );
-        has(&told, &["hint: dump them again from Python as one dict"]);
+        has(&told, &["hint: save them from Python as one dict"]);
     }
     // The last one is cut: that is no file of two splits.
     let mut bytes = std::fs::read(folder.join("dicts-after-another.pkl")).unwrap();
@@ -90,7 +90,7 @@ fn a_label_that_float32_cannot_hold_is_refused_under_its_own_name() {
     ] {
         for options in [&[][..], &["--on-overflow", "clip"], &["--on-nonfinite", "keep"]] {
             let told = refused(folder, source, options, &[cause]);
-            has(&told, &["hint: no other label is made of one"]);
+            has(&told, &["hint: labels are never replaced"]);
         }
         let told = convert(folder, source, &["--on-overflow", "drop-segment"]);
         has(&told, &["1 of ", "segments was left out for such values"]);
@@ -148,7 +148,7 @@ fn a_mean_is_of_frames_and_not_put_into_padding() {
     let validated = almt(folder, &["validate", "out.h5"]).ok().stdout();
     assert!(!validated.contains("AD010"), "{validated}");
     let told = convert(folder, "nan-feature.pkl", &["--on-nonfinite", "mean"]);
-    has(&told, &["audio: 0 stands for the mean of features without one finite value", "of: 2"]);
+    has(&told, &["audio: 0 is used as the mean of features without any finite value: 2"]);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_file_may_name_its_split_twice_but_not_in_two_ways() {
         folder,
         "mmsa.pkl",
         &["--split", "train"],
-        &["`--split train` is for a file of one split", "`train`, `valid`, `test`"],
+        &["`--split train` is for single-split files", "`train`, `valid`, `test`"],
     );
     convert(folder, "named-twice/test.pkl", &["--split", "test"]);
 }
@@ -207,7 +207,7 @@ fn the_entry_that_was_asked_for_is_taken_or_none() {
     for name in ["twice.zip", "twice.tar"] {
         for options in [&[][..], &["--entry", "a.pkl"]] {
             let call = almt(folder, &[&["inspect", name][..], options].concat());
-            has(&call.fails_with(&["holds `a.pkl` twice"]).stderr(), &["hint: one of the two"]);
+            has(&call.fails_with(&["holds `a.pkl` twice"]).stderr(), &["hint: unpack both"]);
         }
     }
 }
@@ -275,7 +275,7 @@ fn a_way_on_is_never_one_that_fails() {
     has(&told, &["AD033", "hint: convert files of one build together; `almt-data encode`"]);
     convert(folder, "no-words.pkl", &[]);
     let told = train(folder, &["--force"]).stderr();
-    has(&told, &["the text modality is absent", "the store has no text that could be encoded"]);
+    has(&told, &["the text modality is absent", "the store has no text to encode"]);
     convert(folder, "mmsa.pkl", &[]);
     let told = train(folder, &["--modalities", "audio,vision"]).fails_with(&["text"]).stderr();
     has(&told, &["hint: `--modalities text,audio,vision` has it"]);
@@ -308,8 +308,11 @@ fn texts_of_two_encodings_are_read_as_both() {
     let Some(folder) = made() else { return };
     let folder = folder.path();
     for (options, hint) in [
-        (&[][..], "hint: `--text-encoding utf-8,gbk` reads a text as UTF-8 where it is that"),
-        (&["--text-encoding", "gbk"], "hint: `--text-encoding utf-8,gbk` reads a text as UTF-8"),
+        (&[][..], "hint: `--text-encoding utf-8,gbk` decodes each text as UTF-8 if valid"),
+        (
+            &["--text-encoding", "gbk"],
+            "hint: `--text-encoding utf-8,gbk` decodes each text as UTF-8",
+        ),
         (&["--text-encoding", "utf-8"], "`--text-encoding"),
     ] {
         has(&refused(folder, "gbk-and-utf8.pkl", options, &["raw_text"]), &[hint]);
@@ -384,7 +387,7 @@ fn a_file_that_is_no_checkpoint_or_store_is_said_to_be_what_it_is() {
         ("run/predictions.csv", "a file of a run folder"),
     ] {
         let args = ["eval", "--store", "out.h5", "--checkpoint", checkpoint];
-        let told = almt(folder, &args).fails_with(&["is no checkpoint: it is", what]).stderr();
+        let told = almt(folder, &args).fails_with(&["is not a checkpoint: it is", what]).stderr();
         has(&told, &["hint: a run folder is meant, or the `best.safetensors` in it"]);
     }
     for (source, what) in [("run", "a run folder"), ("run/config.toml", "a file of a run folder")] {
@@ -434,7 +437,7 @@ fn tables_of_bars_are_read_and_a_column_can_be_left_out() {
     almt(folder, &validate).ok();
     put("id,text,mode\nsynth_train_0000$_$0,hello,0\n");
     let told = almt(folder, &validate).fails_with(&["t.csv"]).stderr();
-    has(&told, &["hint: ", "`--column split=` that none has"]);
+    has(&told, &["hint: ", "`--column split=` means no column"]);
     almt(folder, &[&validate[..], &["--column", "split="]].concat()).ok();
 }
 

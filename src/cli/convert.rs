@@ -20,48 +20,47 @@ use crate::ingest::{self, IngestError};
 use crate::name::UnknownName;
 use crate::signature::archive::shown;
 use crate::store::{FeatureDtype, Format, NonFinite, OnOverflow};
-use crate::words::human_bytes;
+use crate::words::{human_bytes, quoted_path};
 
-/// Convert feature pickles into a validated store, without running any code in them
+/// Convert feature pickles into a validated store, without executing any code in them
 #[derive(Args)]
 pub struct ConvertArgs {
-    /// Feature pickle in the layout of MMSA (or MMSA-FET), the CMU SDK (MulT, MultiBench), MISA
-    /// (BBFN, MMIM) or MAG-BERT. Where each split has a file of its own: all of them, or their
-    /// folder, whose file names say the splits, such as `train.pkl`, `dev.pkl` and `test.pkl`
+    /// Feature pickle in the layout of MMSA (MMSA-FET), the CMU SDK (MulT, MultiBench), MISA (BBFN,
+    /// MMIM) or MAG-BERT. If each split has its own file, pass all of them or their folder; splits are
+    /// recognized by file name, such as `train.pkl`, `dev.pkl` and `test.pkl`
     #[arg(required = true, value_name = "PICKLE")]
     pickles: Vec<PathBuf>,
-    /// Where the store goes; the default is next to the pickle or folder, with the ending of the
-    /// format
+    /// Output store [default: next to the pickle or folder, with the extension of the format]
     #[arg(short, long, value_name = "STORE", value_parser = target::named(target::STORE))]
     output: Option<PathBuf>,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
-    /// Write nothing; print which layouts were tried and why, what becomes of each key, on which
-    /// side the samples are padded, and which dataset it is
+    /// Write nothing; print which layouts were tried and why, how each key is used, the padding side
+    /// and the dataset
     #[arg(long)]
     explain: bool,
-    /// Dataset, where shapes and labels do not tell it: mosi, mosei, sims or simsv2
+    /// Dataset, if it cannot be inferred from shapes and labels: mosi, mosei, sims or simsv2
     #[arg(long, hide_possible_values = true)]
     dataset: Option<Dataset>,
-    /// Split of a file that holds only one, where its name does not tell it
+    /// Split of a single-split file, if its name does not tell
     #[arg(long, value_parser = SplitName::from_usual)]
     split: Option<SplitName>,
-    /// Layout of the pickle, where it should not be detected: mmsa, sdk, misa or mag-bert
+    /// Layout of the pickle, instead of detecting it: mmsa, sdk, misa or mag-bert
     #[arg(long, hide_possible_values = true)]
     layout: Option<Layout>,
-    /// Cut longer samples of a modality to N frames, at the back; may be given several times. How
-    /// many were cut is said in the notes
+    /// Truncate samples of a modality to N frames; repeatable. The number of truncated samples is
+    /// reported
     #[arg(long, value_name = "MODALITY=N", value_parser = max_len)]
     max_len: Vec<(Modality, usize)>,
-    /// Leave out segments without a label (None, NaN or infinite) of splits that have labels; how many is said
-    /// in the notes
+    /// Drop segments without a label (None, NaN or infinite) from splits that have labels; the number
+    /// is reported
     #[arg(long)]
     drop_unlabelled: bool,
-    /// What to do with values that are NaN, +inf or -inf in the pickle: `loaders` makes -inf 0 as
-    /// the published loaders do and refuses NaN and +inf; `zero` makes all of them 0, `mean` the
-    /// mean of the feature in the training split; `drop-segment` leaves the segments out; `keep`
-    /// copies all of them, `error` refuses all of them
+    /// How to handle NaN, +inf and -inf: `loaders` replaces -inf by 0, as the published data loaders
+    /// do, and rejects NaN and +inf; `zero` replaces all by 0, `mean` by the mean of the feature in the
+    /// training split; `drop-segment` drops the affected segments; `keep` copies the values; `error`
+    /// rejects them
     #[arg(
         long,
         default_value_t = NonFinite::Loaders,
@@ -69,10 +68,9 @@ pub struct ConvertArgs {
         hide_possible_values = true
     )]
     on_nonfinite: NonFinite,
-    /// What to do with values that are finite in the pickle and beyond the range of `--dtype`:
-    /// `error` refuses them; `clip` makes them the largest value of the type, with their sign, `zero`
-    /// makes them 0, `mean` the mean of the feature in the training split; `drop-segment` leaves
-    /// the segments out
+    /// How to handle finite values outside the range of `--dtype`: `error` rejects them; `clip`
+    /// replaces them by the largest value of that type, keeping the sign, `zero` by 0, `mean` by the
+    /// mean of the feature in the training split; `drop-segment` drops the affected segments
     #[arg(
         long,
         default_value_t = OnOverflow::Error,
@@ -80,12 +78,11 @@ pub struct ConvertArgs {
         hide_possible_values = true
     )]
     on_overflow: OnOverflow,
-    /// Do not wait until the disk has the store: faster, but it can be lost if the machine stops in
-    /// the seconds after
+    /// Do not flush the store to disk: faster, but it can be lost if the machine crashes within seconds
     #[arg(long)]
     no_sync: bool,
-    /// Element type of the features in the store: float32, or float16 for half the size, with 11
-    /// significant bits and values up to 65504. They are read as float32 either way
+    /// Element type of stored features: float32, or float16 for half the size (11 significant bits,
+    /// values up to 65504). Training reads both as float32
     #[arg(long, default_value_t = FeatureDtype::Float32, value_name = "float32|float16")]
     #[arg(hide_possible_values = true)]
     dtype: FeatureDtype,
@@ -179,7 +176,7 @@ fn failure(error: ConvertError) -> Failure {
         ),
         ConvertError::Ingest { path, cause: IngestError::SplitTold { told, holds } } => {
             let problem = format!(
-                "`--split {told}` is for a file of one split, and this one says that it holds \
+                "`--split {told}` is for single-split files, and this one contains \
                  {holds}"
             );
             Failure::at(path, problem).advised(&error)
@@ -220,6 +217,8 @@ fn print(output: &Path, converted: &Converted) {
     }
     outln!("  digest   blake3 {}", manifest.digest);
     outln!("  size     {}", human_bytes(converted.n_bytes));
+    let store = quoted_path(output);
+    output::next(&format!("`almt-data validate {store}`, `almt-data train --store {store}`"));
 }
 
 /// A modality and the number of frames beyond which its samples are cut.
@@ -250,7 +249,7 @@ fn max_lens(given: &[(Modality, usize)]) -> BTreeMap<Modality, usize> {
 fn explain_dataset(candidates: &[Candidate], recognised: Option<Dataset>, told: Option<Dataset>) {
     outln!("dataset");
     if let Some(dataset) = told {
-        outln!("  {}, as `--dataset` says", dataset.title());
+        outln!("  {}, from `--dataset`", dataset.title());
         return;
     }
     for Candidate { dataset, build, n_dims, n_sizes } in candidates {
@@ -262,6 +261,6 @@ fn explain_dataset(candidates: &[Candidate], recognised: Option<Dataset>, told: 
     }
     match recognised {
         Some(dataset) => outln!("  taken for {}", dataset.title()),
-        None => outln!("  not decided: `--dataset mosi|mosei|sims|simsv2` says it"),
+        None => outln!("  undecided: `--dataset mosi|mosei|sims|simsv2` sets it"),
     }
 }

@@ -10,19 +10,18 @@ use super::{Failure, progress, target};
 use crate::store::{self, Copied, Format, OutputOptions};
 use crate::words::human_bytes;
 
-/// Copy a store into another format or compression; values, digest and manifest stay the same
+/// Copy a store to another format or compression; values, digest and manifest do not change
 #[derive(Args)]
 pub struct CopyArgs {
-    /// Store to read
+    /// Input store
     from: PathBuf,
-    /// Store to write
+    /// Output store
     #[arg(value_parser = target::named(target::STORE))]
     to: PathBuf,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
-    /// Do not wait until the disk has the store: faster, but it can be lost if the machine stops in
-    /// the seconds after
+    /// Do not flush the store to disk: faster, but it can be lost if the machine crashes within seconds
     #[arg(long)]
     no_sync: bool,
     #[command(flatten)]

@@ -10,38 +10,37 @@ use super::{Failure, progress, wrong_call};
 use crate::export::{self, ExportForm};
 use crate::words::human_bytes;
 
-/// Write a store in the form that another program reads
+/// Export a store to a format that other programs read
 #[derive(Args)]
 pub struct ExportArgs {
     /// Store made by `almt-data convert`
     store: PathBuf,
-    /// What to write
+    /// Output format
     #[arg(long)]
     to: Format,
-    /// Where it goes; the default is next to the store, with the ending of the format, such as
-    /// `.mmsa.pkl`
+    /// Output path [default: next to the store, with the extension of the format, such as `.mmsa.pkl`]
     #[arg(short, long)]
     output: Option<PathBuf>,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
-    /// Licence that the Croissant metadata name, as a URL or a short name
+    /// Licence to declare in the Croissant metadata, as a URL or a short name
     #[arg(long, value_name = "LICENCE")]
     license: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The pickle that MMSA, Self-MM and ALMT load
+    /// Pickle for MMSA, Self-MM and ALMT
     MmsaPickle,
-    /// A folder of Parquet files, `split=train/part-0.parquet` and so on, for DuckDB, Spark,
-    /// Polars, pandas: everything, features as lists of float32
+    /// Folder of Parquet files, one per split (`split=train/part-0.parquet`), for DuckDB, Spark, Polars
+    /// and pandas: all columns, features as lists of float32
     Parquet,
-    /// One CSV file of ids, splits, texts, labels, lengths and bins: no features, no tokens
+    /// One CSV file of ids, splits, texts, labels, lengths and bins; no features or tokens
     Csv,
-    /// One NumPy archive with an array `SPLIT/COLUMN` for everything
+    /// One NumPy archive with an array `SPLIT/COLUMN` per column
     Npz,
-    /// Croissant 1.0 metadata: the files of the store with their SHA-256, and what is in them
+    /// Croissant 1.0 metadata: the files of the store with their SHA-256, and their contents
     Croissant,
 }
 

@@ -61,7 +61,7 @@ impl<E: Advise + 'static> From<E> for Failure {
 pub(super) fn cannot_write(output: &Path, error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::AlreadyExists => {
-            Failure::at(output, "exists already").hint(hint(&StoreAdvice::Overwrite.into()))
+            Failure::at(output, "already exists").hint(hint(&StoreAdvice::Overwrite.into()))
         }
         _ => Failure::io(output, "write", &error),
     }

@@ -10,12 +10,12 @@ use crate::store::{Compression, Format};
 
 #[derive(Args)]
 pub struct FormArgs {
-    /// Format of the store: hdf5 (one file) or arrow (a folder of Arrow IPC files). The default is
-    /// what the ending of the output says, `.h5` or `.arrow`
+    /// Store format: hdf5 (one file) or arrow (a folder of Arrow IPC files) [default: from the output's
+    /// extension, `.h5` or `.arrow`]
     #[arg(long, value_name = "hdf5|arrow", hide_possible_values = true)]
     pub format: Option<Format>,
-    /// Compress the values, without loss: gzip in hdf5, zstd or lz4 in arrow. What is compressed
-    /// cannot be memory-mapped
+    /// Lossless compression: gzip for hdf5, zstd or lz4 for arrow. Compressed stores cannot be
+    /// memory-mapped
     #[arg(long, default_value_t = Compression::None, value_name = "none|gzip|zstd|lz4")]
     #[arg(hide_possible_values = true)]
     pub compression: Compression,

@@ -10,10 +10,10 @@ use super::packed::PackedArgs;
 use super::{Failure, output, progress};
 use crate::inspect;
 
-/// Show what is in a pickle or a store: shapes, types, sizes, first ids
+/// Show the contents of a pickle or a store: shapes, types, sizes, first ids
 #[derive(Args)]
 pub struct InspectArgs {
-    /// A pickle or a store
+    /// Pickle or store
     path: PathBuf,
     #[command(flatten)]
     packed: PackedArgs,

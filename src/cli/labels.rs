@@ -11,22 +11,21 @@ use super::{Failure, chart, output};
 use crate::export::{self, TableForm};
 use crate::store::Store;
 
-/// Count the segments in each class of labels, per split: a table with bars, or a file for programs
+/// Count the segments of each label class per split, as a table with bars or as a file
 ///
-/// A class that takes no part in a division, such as zero in acc_2_non0, has the number -1. Shares
-/// are those of all segments of the split, and the longest bar of a division is its largest share.
+/// Classes that a binning scheme excludes, such as zero in acc_2_non0, have the number -1. Shares are
+/// relative to all segments of the split; the longest bar of a scheme is its largest share.
 #[derive(Args)]
 pub struct LabelsArgs {
-    /// The store
+    /// Input store
     store: PathBuf,
-    /// Print one JSON document in place of the table; `almt-data schema labels` describes it
+    /// Print JSON instead of a table, as described by `almt-data schema labels`
     #[arg(long)]
     json: bool,
-    /// Write the counts into this file too: a table if it ends in .csv or .parquet, the document of
-    /// `--json` if it ends in .json
+    /// Also write the counts to this file: .csv, .parquet or .json
     #[arg(short, long, value_name = "FILE")]
     output: Option<Target>,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
 }

@@ -9,43 +9,43 @@ use crate::pickle::limits as default;
 /// What one pickle may ask for, of every command that reads one.
 #[derive(Args)]
 pub struct LimitsArgs {
-    /// Levels of nesting
+    /// Nesting depth
     #[arg(long, value_name = "N", default_value_t = default::DEPTH, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_depth: u64,
-    /// Objects, and places for them in containers
+    /// Number of objects and container slots
     #[arg(long, value_name = "N", default_value_t = default::OBJECTS, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_objects: u64,
-    /// Bytes of memory for objects per byte of the file, beyond 20 MiB
+    /// Memory for objects in bytes per byte of the file, beyond 20 MiB
     #[arg(long, value_name = "N", default_value_t = default::MEMORY_PER_BYTE, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_memory_per_byte: u64,
-    /// Memo entries
+    /// Number of memo entries
     #[arg(long, value_name = "N", default_value_t = default::MEMO_ENTRIES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_memo: u64,
-    /// Values on the stack at one time
+    /// Number of values on the stack
     #[arg(long, value_name = "N", default_value_t = default::STACK_VALUES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_stack: u64,
-    /// Bytes decoded into memory from another form, such as escapes
+    /// Memory for decoded data, such as escaped strings, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = default::DECODED_BYTES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_decoded: u64,
-    /// Bytes of one text
+    /// Length of a string in bytes
     #[arg(long, value_name = "BYTES", default_value_t = default::STRING_BYTES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_string: u64,
-    /// Bytes, or decimal digits, of one integer
+    /// Length of an integer in bytes or decimal digits
     #[arg(long, value_name = "BYTES", default_value_t = default::INTEGER_BYTES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_integer: u64,
-    /// Axes of an array
+    /// Number of array axes
     #[arg(long, value_name = "N", default_value_t = default::AXES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_axes: u64,
-    /// Elements of an array
+    /// Number of array elements
     #[arg(long, value_name = "N", default_value_t = default::ELEMENTS, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_elements: u64,

@@ -16,10 +16,10 @@ use crate::publish;
 /// The shells that completions are written for.
 const SHELLS: [Shell; 4] = [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell];
 
-/// Write man pages, one per command, and completions for bash, zsh, fish and PowerShell
+/// Write man pages for all commands, and completions for bash, zsh, fish and PowerShell
 #[derive(Args)]
 pub struct ManualArgs {
-    /// Folder that they go to, below `man/man1` and `completions`; what is there of them is replaced
+    /// Output folder; files go to `man/man1` and `completions` in it, existing ones are overwritten
     folder: PathBuf,
 }
 

@@ -52,8 +52,8 @@ pub use trainer::Trainer;
 #[cfg(feature = "train")]
 use crate::paths::{same_file, size_on_disk};
 
-/// Convert, validate and inspect the feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS, and train
-/// ALMT on them.
+/// Convert, validate and inspect the feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS, and train and
+/// evaluate ALMT, TFN and LMF on them
 #[derive(Parser)]
 #[command(name = "almt-data", version, max_term_width = 100)]
 struct Cli {

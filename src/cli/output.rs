@@ -24,6 +24,11 @@ pub fn write(text: fmt::Arguments<'_>) {
     }
 }
 
+/// Suggests on standard error what to call after a command that took long.
+pub fn next(calls: &str) {
+    eprintln!("next: {calls}");
+}
+
 /// Writes one JSON document to standard output.
 pub fn json(document: &impl serde::Serialize) -> Result<(), super::Failure> {
     let text = serde_json::to_string_pretty(document)

@@ -10,12 +10,11 @@ use crate::pickle::Limits;
 /// What to take of a packed file.
 #[derive(Args)]
 pub struct PackedArgs {
-    /// Entry of a zip or tar archive to read, with its folders; without it, the only pickle in it.
-    /// Files compressed with gzip, bzip2, xz, LZMA or zstd are unpacked as they are read
+    /// Entry to read from a zip or tar archive, with its folder [default: the only pickle in it]. Files
+    /// compressed with gzip, bzip2, xz, LZMA or zstd are decompressed automatically
     #[arg(long, value_name = "NAME")]
     entry: Option<String>,
-    /// Bytes that a packed file may unpack to, in the folder that the environment variable TMPDIR
-    /// names
+    /// Size of the decompressed file in bytes; it is written to the folder named by TMPDIR
     #[arg(long, value_name = "BYTES", default_value_t = UNPACKED_BYTES)]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_unpacked: u64,

@@ -11,24 +11,24 @@ use super::target::{self, check_output};
 use crate::publish::Draft;
 use crate::report::RunReport;
 
-/// Write one HTML page about runs: metrics, curves, confusion matrices, errors
+/// Write an HTML report about runs: metrics, curves, confusion matrices, errors
 ///
-/// The page is a single file that fetches nothing and runs no script. A run that is not complete is
-/// said to be so and is in the curves only.
+/// The report is a single file without scripts or external resources. Incomplete runs are marked as
+/// such and appear only in the curves.
 #[derive(Args)]
 pub struct ReportArgs {
-    /// Run folders, or their `best.safetensors`, or folders of runs as `train --seeds` leaves them; all
-    /// of one dataset
+    /// Run folders, their `best.safetensors`, or folders of runs as written by `train --seeds`; all of
+    /// the same dataset
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Where the page goes
+    /// Output file
     #[arg(short, long, value_name = "HTML", default_value = "report.html", value_parser = target::named(target::PAGE))]
     output: PathBuf,
-    /// The store that the runs were trained on, for the texts of the worst predictions; by default
-    /// the one that they name, if it is still there
+    /// Store that the runs were trained on, for the texts of the worst predictions [default: the one
+    /// recorded in the run, if it still exists]
     #[arg(long)]
     store: Option<PathBuf>,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
 }

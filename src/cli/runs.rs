@@ -17,7 +17,7 @@ pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return match other_than_weights(path) {
             None => Ok(path.into()),
-            Some(what) => Err(Failure::at(path, format!("is no checkpoint: it is {what}"))
+            Some(what) => Err(Failure::at(path, format!("is not a checkpoint: it is {what}"))
                 .hint(format!("a run folder is meant, or the `{BEST}` in it"))),
         };
     }
@@ -26,9 +26,9 @@ pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
         return Ok(best);
     }
     if is_run(path) {
-        let problem = format!("the run has no `{BEST}`: it has not finished an epoch");
+        let problem = format!("the run has no `{BEST}`: no epoch has finished");
         return Err(Failure::at(path, problem)
-            .hint(format!("`almt-data resume {}` goes on with it", quoted_path(path))));
+            .hint(format!("`almt-data resume {}` resumes it", quoted_path(path))));
     }
     Err(not_one(path, "checkpoint"))
 }
@@ -52,11 +52,10 @@ pub fn folder(path: &Path) -> Result<PathBuf, Failure> {
     };
     match is_run(around) {
         true => Ok(around.into()),
-        false => Err(Failure::at(
-            path,
-            format!("is a file outside a run folder: no `{CONFIG}` lies beside it"),
-        )
-        .hint("name the folder that `almt-data train` wrote")),
+        false => {
+            Err(Failure::at(path, format!("is not in a run folder: no `{CONFIG}` next to it"))
+                .hint("name the folder that `almt-data train` wrote"))
+        }
     }
 }
 

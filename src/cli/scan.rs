@@ -15,14 +15,13 @@ use crate::pickle::{Scan, ScanLine};
 use crate::signature::archive::shown;
 use crate::words::human_bytes;
 
-/// Report what pickles would import and call, without loading them; exit code 1 if anything in
-/// them is refused
+/// Report what pickles would import and call, without loading them; exit code 1 if anything is unsafe
 #[derive(Args)]
 pub struct ScanArgs {
     /// Pickles of any kind
     #[arg(required = true, value_name = "PICKLE")]
     pickles: Vec<PathBuf>,
-    /// One JSON object per pickle and line, for programs; `almt-data schema scan` describes it
+    /// Print one JSON object per pickle and line, as described by `almt-data schema scan`
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::{Failure, output};
 
-/// Print a JSON Schema of the program's output, or what it knows of a dataset
+/// Print the JSON Schema of an output, or the specification of a dataset
 #[derive(Args)]
 pub struct SchemaArgs {
-    /// Which one; without it, the list of all
+    /// Schema or dataset; without it, list all
     name: Option<String>,
 }
 

@@ -11,39 +11,38 @@ use super::{Failure, target, wrong_call};
 use crate::corpus::spec::SplitBy;
 use crate::split::{self, DrawMethod, Drawn, SplitOptions, are_shares};
 
-/// Draw other splits of a store: k-fold or by shares, stratified by label, videos kept whole
+/// Draw new splits for a store: k-fold or by ratio, stratified by label, keeping videos whole
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("method").required(true))]
 pub struct SplitArgs {
-    /// The store
+    /// Input store
     store: PathBuf,
-    /// Cross-validation with so many folds: each part is tested on once, the next one is validated
-    /// on
+    /// K-fold cross-validation: each part is the test split once, the next part is the validation split
     #[arg(long, group = "method", value_name = "K")]
     #[arg(value_parser = super::number::within::<u16>(3, 1000))]
     k_fold: Option<u16>,
     /// One fold with these shares of train, valid and test, such as 0.7,0.1,0.2
     #[arg(long, group = "method", value_name = "TRAIN,VALID,TEST", allow_hyphen_values = true)]
     ratio: Option<Shares>,
-    /// Draw the validation split of a store that has none from its training split, by two shares:
-    /// `--from train --ratio 0.9,0.1`. The test split stays as it is
+    /// Draw only a missing validation split, from the training split: `--from train --ratio 0.9,0.1`.
+    /// The test split does not change
     #[arg(long, requires = "ratio", value_name = "train")]
     #[arg(conflicts_with_all = ["k_fold", "from_manifest"])]
     from: Option<DrawFrom>,
-    /// The folds of another split manifest, for a store of the same segments
+    /// Apply the folds of another split manifest to a store with the same segments
     #[arg(long, group = "method", value_name = "JSON")]
     from_manifest: Option<PathBuf>,
-    /// What stays together: video or segment
+    /// Unit that is kept together: video or segment
     #[arg(long, default_value_t = SplitBy::Video, conflicts_with = "from_manifest")]
     #[arg(hide_possible_values = true)]
     by: SplitBy,
-    /// Seed of what is left to chance
+    /// Random seed
     #[arg(long, default_value_t = 1, conflicts_with = "from_manifest", value_parser = super::number::from::<u64>(0))]
     seed: u64,
-    /// Where the split manifest goes
+    /// Output split manifest
     #[arg(short, long, value_name = "JSON", value_parser = target::named(target::SPLITS))]
     output: PathBuf,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
 }
@@ -65,7 +64,7 @@ impl FromStr for Shares {
     fn from_str(text: &str) -> Result<Shares, String> {
         let shares: Vec<f64> = text
             .split(',')
-            .map(|share| share.trim().parse().map_err(|_| format!("`{share}` is no number")))
+            .map(|share| share.trim().parse().map_err(|_| format!("`{share}` is not a number")))
             .collect::<Result<_, _>>()?;
         if ![2, 3].contains(&shares.len()) {
             let n_found = shares.len();
@@ -74,7 +73,9 @@ impl FromStr for Shares {
             ));
         }
         if !are_shares(&shares) {
-            return Err("shares lie in 0 to 1, the first and the last above 0, and sum to 1".into());
+            return Err(
+                "shares must be between 0 and 1, the first and last above 0, and sum to 1".into()
+            );
         }
         Ok(Shares(shares))
     }

@@ -12,18 +12,18 @@ use crate::publish;
 use crate::report::lengths;
 use crate::store::Store;
 
-/// Describe the features of a store: moments, zeros, and how long the samples are
+/// Describe the features of a store: moments, zeros, sample lengths
 #[derive(Args)]
 pub struct StatsArgs {
-    /// The store
+    /// Input store
     store: PathBuf,
-    /// Print one JSON document in place of text; `almt-data schema stats` describes it
+    /// Print JSON instead of text, as described by `almt-data schema stats`
     #[arg(long)]
     json: bool,
-    /// Draw the distributions of lengths into this file
+    /// Plot the length distributions to this file
     #[arg(long, value_name = "FILE", value_parser = target::named(target::PICTURE))]
     svg: Option<PathBuf>,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long, requires = "svg")]
     overwrite: bool,
 }

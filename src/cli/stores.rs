@@ -32,7 +32,7 @@ pub fn one(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
             let names: Vec<String> =
                 several.iter().map(|path| path.display().to_string()).collect();
             let problem = format!("several stores in the current folder: {}", names.join(", "));
-            Err(Failure::new(problem).hint("`--store` says which"))
+            Err(Failure::new(problem).hint("choose one with `--store`"))
         }
     }
 }

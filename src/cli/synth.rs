@@ -13,28 +13,28 @@ use crate::words::human_bytes;
 /// Write a synthetic pickle in the MMSA layout, learnable from all three modalities
 #[derive(Args)]
 pub struct SynthArgs {
-    /// Dataset whose shapes, types and label grid it has: mosi, mosei, sims or simsv2
+    /// Dataset to imitate (shapes, types and label grid): mosi, mosei, sims or simsv2
     #[arg(long, default_value = "mosi", hide_possible_values = true)]
     dataset: Dataset,
-    /// Each modality at its own rate, as the unaligned files of CMU-MOSI and CMU-MOSEI have them;
-    /// those of CH-SIMS always have
+    /// Give each modality its own length, as in the unaligned files of CMU-MOSI and CMU-MOSEI; always
+    /// so for CH-SIMS
     #[arg(long)]
     unaligned: bool,
-    /// Each modality carries a part of the label that the others lack: text half of its variance,
-    /// audio and vision a quarter each. Half of the features of audio and vision, and about half of
-    /// their frames, are distractors that carry none [default: each modality carries all of it]
+    /// Give each modality information that the others lack: text half of the label's variance, audio
+    /// and vision a quarter each. Half of the audio and vision features, and about half of their
+    /// frames, are distractors [default: each modality has all the information]
     #[arg(long)]
     complementary: bool,
-    /// Segments in the training split; validation has a quarter, test a half of it
+    /// Training segments; validation gets a quarter of that, test a half
     #[arg(long, default_value_t = 192, value_parser = super::number::within::<u32>(4, 100_000))]
     samples: u32,
-    /// Seed of all values
+    /// Random seed
     #[arg(long, default_value_t = 1, value_parser = super::number::from::<u64>(0))]
     seed: u64,
-    /// Where the pickle goes; the default is `DATASET.pkl` in the current folder
+    /// Output pickle [default: `DATASET.pkl` in the current folder]
     #[arg(short, long, value_name = "PICKLE")]
     output: Option<PathBuf>,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
 }

@@ -21,7 +21,7 @@ pub fn check_output(
     }
     if output.exists() && !overwrite {
         let advice = hint(&StoreAdvice::Overwrite.into());
-        return Err(Failure::at(output, "exists already").hint(advice));
+        return Err(Failure::at(output, "already exists").hint(advice));
     }
     Ok(())
 }

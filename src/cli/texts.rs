@@ -8,13 +8,13 @@ use crate::ingest::{TextErrors, TextPolicy};
 /// What the source does not say of its texts.
 #[derive(Args)]
 pub struct TextArgs {
-    /// Encoding of texts and ids that are bytes and not UTF-8, such as gbk, gb18030, windows-1252,
-    /// big5; recorded in the store. `utf-8,gbk` is for a file of both: a text that is UTF-8 is read
-    /// as that, any other as the second
+    /// Encoding of byte strings that are not UTF-8, such as gbk, gb18030, windows-1252 or big5;
+    /// recorded in the store. For files that mix encodings, `utf-8,gbk` decodes each text as UTF-8 if
+    /// valid, otherwise as the second
     #[arg(long, value_name = "NAME", value_parser = told)]
     text_encoding: Option<Told>,
-    /// What to do with bytes and halves of surrogate pairs that are no text: `refuse`, or `replace`
-    /// by U+FFFD, counted and recorded
+    /// How to handle invalid bytes and lone surrogates: `refuse`, or `replace` them by U+FFFD, counted
+    /// and recorded
     #[arg(long, default_value_t = TextErrors::Refuse, value_name = "refuse|replace")]
     #[arg(hide_possible_values = true)]
     text_errors: TextErrors,
@@ -44,7 +44,9 @@ fn told(text: &str) -> Result<Told, String> {
             Ok(Told { encoding: Some(read(second)?), utf8_first: true })
         }
         Some(_) => {
-            Err("of two encodings, the first is utf-8: it alone can be told from bytes".into())
+            Err("the first of two encodings must be utf-8, the only one that can be recognized \
+                reliably"
+                .into())
         }
     }
 }

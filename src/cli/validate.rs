@@ -16,30 +16,30 @@ use crate::words::{human_bytes, plural};
 /// Check stores: digests, dimensions, counts, labels, ids, folds, leakage, duplicates, tokens, values
 #[derive(Args)]
 pub struct ValidateArgs {
-    /// Stores to check; without any, every `.h5` file and `.arrow` folder in the current folder
+    /// Stores to check [default: every `.h5` file and `.arrow` folder in the current folder]
     stores: Vec<PathBuf>,
-    /// Published labels to compare with: a table of text, separated by commas, semicolons, tabs
-    /// or `|`, with a column for the id, or for video and clip, and any of label, label_T, label_A,
-    /// label_V, text and split. Their usual names are known, such as `video_id`, `FileName`,
-    /// `sentiment_score`, `mode`
+    /// Compare with published labels: a text table, separated by commas, semicolons, tabs or `|`, with
+    /// a column for the id, or for video and clip, and any of label, label_T, label_A, label_V, text
+    /// and split. Common column names such as `video_id`, `FileName`, `sentiment_score` and `mode` are
+    /// recognized
     #[arg(long, value_name = "CSV", conflicts_with = "quick")]
     labels: Option<PathBuf>,
-    /// Which column of the labels is which, where its name does not tell: FIELD is id, video, clip,
-    /// label, label_T, label_A, label_V, text or split, NAME is in the first line of the table or
-    /// the number of the column, from 1, or nothing where no column is it
+    /// Column of the label table that holds a field, if it is not recognized by name; repeatable. FIELD
+    /// is id, video, clip, label, label_T, label_A, label_V, text or split; NAME is a name in the first
+    /// line, a column number from 1, or empty for none
     #[arg(long, value_name = "FIELD=NAME", requires = "labels")]
     column: Vec<ColumnChoice>,
-    /// Encoding of the labels, where it is neither UTF-8 nor UTF-16 as Excel writes it, such as
-    /// gbk, gb18030, windows-1252
+    /// Encoding of the label table, if neither UTF-8 nor Excel's UTF-16, such as gbk, gb18030 or
+    /// windows-1252
     #[arg(long, value_name = "NAME", requires = "labels")]
     text_encoding: Option<Encoding>,
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
-    /// Print one JSON document in place of text; `almt-data schema validation` describes it
+    /// Print JSON instead of text, as described by `almt-data schema validation`
     #[arg(long)]
     json: bool,
-    /// Compare only the structure with the manifest; read no data
+    /// Compare only the structure with the manifest, without reading data
     #[arg(long)]
     quick: bool,
 }

@@ -47,7 +47,7 @@ pub enum Cause {
     },
     /// The folder for temporary files has less space than the content needs.
     #[error(
-        "cannot unpack into {}: it needs {}, of which {} are free",
+        "cannot unpack into {}: {} needed, {} free",
         .folder.display(),
         human_bytes(*.needed),
         human_bytes(*.free)
@@ -139,7 +139,7 @@ pub enum Cause {
         names: String,
     },
     /// An entry was asked for of what is no archive.
-    #[error("is no archive, and has no entry `{name}`")]
+    #[error("is not an archive, so it has no entry `{name}`")]
     NoArchive {
         /// What was asked for.
         name: String,

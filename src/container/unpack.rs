@@ -130,7 +130,7 @@ pub(super) fn unpack(
         Err(Stop::Write(error)) => return Err(temporary(error)),
         Err(Stop::Read(error)) => return Err(cause_of(codec, &error, n_bytes)),
         Err(Stop::Trailing(n_bytes)) => {
-            let problem = format!("{n_bytes} bytes after their end are no {}", codec.what());
+            let problem = format!("{n_bytes} bytes after their end are not {}", codec.what());
             return Err(Cause::Damaged { what: codec.what(), problem });
         }
     }
@@ -145,7 +145,7 @@ fn check_size(codec: Codec, packed: &Packed, found: u64) -> Result<(), Cause> {
     match packed.size {
         Some(size) if size != found => Err(Cause::Damaged {
             what: codec.what(),
-            problem: format!("the archive says {size} bytes, there are {found}"),
+            problem: format!("the archive declares {size} bytes, found {found}"),
         }),
         _ => Ok(()),
     }

@@ -13,13 +13,13 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
     /// No file was named.
-    #[error("no file was named that could be converted")]
+    #[error("no file to convert was given")]
     NoSource,
     /// A folder does not hold a file for each split.
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// The split was told of a source of several files, each of which has its own.
-    #[error("the split {split} was told of {n_files} files")]
+    #[error("{n_files} files were given for split {split}")]
     SplitOfSeveral {
         /// What was told.
         split: SplitName,
@@ -45,7 +45,7 @@ pub enum ConvertError {
         cause: IngestError,
     },
     /// Neither content nor name tells the dataset, and nobody said it.
-    #[error("{path}: shapes and labels do not tell which dataset this is")]
+    #[error("{path}: cannot infer the dataset from shapes and labels")]
     UnknownDataset {
         /// As in [`ConvertError::Ingest`].
         path: PathBuf,

@@ -82,6 +82,6 @@ pub(super) fn recognised(
         return (Some(dataset), None);
     }
     let dataset = recognise_by_name(corpus, files.iter().map(|file| &*file.stem));
-    let note = "dataset: shapes and labels leave it open, the name of the file tells it";
+    let note = "dataset: inferred from the file name, since shapes and labels are ambiguous";
     (dataset, dataset.map(|_| note))
 }

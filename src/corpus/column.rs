@@ -191,7 +191,7 @@ impl fmt::Display for ColumnId {
 
 /// A text that is the path of no column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no path of a column such as `/train/audio`")]
+#[error("`{0}` is not a column path such as `/train/audio`")]
 pub struct NoColumn(String);
 
 impl FromStr for ColumnId {

@@ -98,7 +98,7 @@ pub enum PlanError {
         cause: std::io::Error,
     },
     /// The file is no plan.
-    #[error("{path}: is no split manifest")]
+    #[error("{path}: is not a split manifest")]
     Json {
         /// The file.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum PlanError {
         cause: serde_json::Error,
     },
     /// The file is not text, and so no plan.
-    #[error("{path}: is no split manifest, which is a file of JSON: it is not text")]
+    #[error("{path}: is not a split manifest (a JSON file): it is not text")]
     Binary {
         /// The file.
         path: PathBuf,
@@ -137,7 +137,7 @@ pub enum PlanError {
         found: String,
     },
     /// There is no such fold.
-    #[error("fold {found} is not there: the split manifest has folds 0 to {last}")]
+    #[error("fold {found} does not exist: the split manifest has folds 0 to {last}")]
     Fold {
         /// The fold that was asked for.
         found: usize,
@@ -153,7 +153,7 @@ pub enum PlanError {
         place: &'static str,
     },
     /// A segment twice in a fold.
-    #[error("segment `{id}` is more than once in fold {fold}")]
+    #[error("segment `{id}` appears more than once in fold {fold}")]
     Twice {
         /// The segment.
         id: String,
@@ -161,7 +161,7 @@ pub enum PlanError {
         fold: usize,
     },
     /// A validation split that is there already.
-    #[error("the store has a validation split of {n_segments} segments already")]
+    #[error("the store already has a validation split of {n_segments} segments")]
     HasValid {
         /// Its segments.
         n_segments: usize,

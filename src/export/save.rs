@@ -95,8 +95,8 @@ pub enum SaveError {
         /// The output.
         path: PathBuf,
     },
-    /// The output exists already.
-    #[error("{path}: exists already")]
+    /// The output already exists.
+    #[error("{path}: already exists")]
     Exists {
         /// The output.
         path: PathBuf,

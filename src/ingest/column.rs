@@ -112,7 +112,8 @@ impl<'p> Column<'p> {
         let n_missing = (0..self.n_samples).filter(|row| self.is_missing_at(*row)).count();
         if n_missing > 0 {
             log.note(format!(
-                "{}: {n_missing} samples have None or NaN in place of text, stored as an empty text",
+                "{}: {n_missing} samples have None or NaN in place of text, stored as an empty \
+                 text",
                 place.path
             ));
         }

@@ -62,7 +62,7 @@ pub enum IngestError {
     },
     /// A file of several pickles that are not told apart by the names of splits.
     #[error(
-        "the file holds {} pickles one after another, and no names of splits tell what each is: {}",
+        "the file holds {} consecutive pickles, and nothing names their splits: {}",
         .found.len(),
         .found.join("; ")
     )]
@@ -71,7 +71,7 @@ pub enum IngestError {
         found: Vec<String>,
     },
     /// The split was told of a file that says itself which splits it holds.
-    #[error("is said to hold the split {told} alone, and says itself that it holds {holds}")]
+    #[error("was given as split {told} alone, but contains {holds}")]
     SplitTold {
         /// The split that was told.
         told: SplitName,
@@ -89,7 +89,7 @@ pub enum IngestError {
         key: String,
     },
     /// The file is one split and does not say which.
-    #[error("the file holds one split, and its name `{file_stem}` does not say which")]
+    #[error("the file contains one split, and its name `{file_stem}` does not tell which")]
     UnknownSplit {
         /// Name of the file without its extension.
         file_stem: String,
@@ -131,13 +131,13 @@ pub enum IngestError {
         reason: &'static str,
     },
     /// A modality that samples were to be cut of is in no split.
-    #[error("{modality} was to be cut, which the file has no features of")]
+    #[error("{modality} cannot be truncated: the file has no features of it")]
     NoModality {
         /// The modality.
         modality: Modality,
     },
     /// One split stands under two names.
-    #[error("{place}: the split is there twice")]
+    #[error("{place}: duplicate split")]
     DuplicateSplit {
         /// The second of the keys or files.
         place: Place,

@@ -141,8 +141,8 @@ fn cut(
     let n_longer = longer.count();
     if n_longer > 0 {
         log.note(format!(
-            "{}/{modality}: {n_longer} samples of up to {seq_len} frames were cut at the back to \
-             {most} frames, as `--max-len` says",
+            "{}/{modality}: {n_longer} samples of up to {seq_len} frames were truncated to \
+             {most} frames (`--max-len`)",
             split.name
         ));
     }

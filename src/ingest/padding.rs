@@ -149,8 +149,7 @@ pub(super) fn settle(
     }
     for (modality, _) in of_side(Side::Unclear) {
         log.note(format!(
-            "{modality}: all-zero frames stand on both sides of the samples, which were left as \
-             they are"
+            "{modality}: the samples have all-zero frames on both sides and were left unchanged"
         ));
     }
     let mut n_moved = BTreeMap::new();

@@ -32,7 +32,7 @@ impl RefusedLayout {
     }
 }
 
-const NO_IDS: &str = "it has no segment ids, so that samples cannot be told apart or checked";
+const NO_IDS: &str = "it has no segment ids, so samples cannot be distinguished or checked";
 
 const MMSA_ADVICE: &str =
     "take `aligned_50.pkl` or `unaligned_50.pkl` of the same dataset, as MMSA publishes them";

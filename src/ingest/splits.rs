@@ -166,13 +166,13 @@ fn note_others(file: &SourceFile<'_>, log: &mut Log) {
         let is_split = pickle.get(*value, "id").is_some();
         log.note(match is_split {
             true => {
-                format!("split `{key}` is none of `train`, `valid` and `test` and is not stored")
+                format!("split `{key}` is not `train`, `valid` or `test` and is not stored")
             }
-            false => format!("key `{key}` is no split and is not stored"),
+            false => format!("key `{key}` is not a split and is not stored"),
         });
     }
     if let Some(n_more @ 1..) = n_unknown.checked_sub(MOST_NAMED) {
-        log.note(format!("{n_more} more keys are no splits and are not stored"));
+        log.note(format!("{n_more} more keys are not splits and are not stored"));
     }
 }
 

@@ -332,7 +332,7 @@ impl Column {
                 name,
                 self.n_texts,
                 "text with half a surrogate pair",
-                "such a half is no character",
+                "a lone surrogate is not a character",
                 SourceAdvice::ReplaceHalves,
             ));
         }
@@ -353,7 +353,7 @@ impl Column {
                 ),
             };
             notes.push(format!(
-                "{name}: bytes of {encoding}, as `--text-encoding` says, -> text, {}{both}",
+                "{name}: bytes of {encoding} (`--text-encoding`) -> text, {}{both}",
                 times(self.n_decoded)
             ));
         }
@@ -371,8 +371,7 @@ impl Column {
         }
         if self.n_replaced > 0 {
             notes.push(format!(
-                "{name}: U+FFFD in place of what is no character, {} in {}, as `--text-errors \
-                 replace` says",
+                "{name}: U+FFFD in place of invalid characters, {} in {} (`--text-errors replace`)",
                 times(self.n_replacements),
                 texts(self.n_replaced)
             ));
@@ -518,7 +517,7 @@ mod tests {
         assert!(hint.contains("--text-errors replace"), "{hint}");
         let (texts, notes) = taken(REPLACE, &[quotes]);
         assert_eq!(texts, ["it\u{fffd}s \u{fffd}great\u{fffd}"]);
-        assert!(notes.unwrap()[0].contains("3 times in 1 text,"));
+        assert!(notes.unwrap()[0].contains("3 times in 1 text ("));
         let (_, notes) = taken(policy, &[RawText::Str("a".into())]);
         assert!(notes.unwrap()[0].contains("changed nothing"));
     }

@@ -29,7 +29,7 @@ impl Machine<'_> {
                 self.call_with(callable, &items)
             }
             Value::Tuple(_) => Err(self.forbidden("refused a call with too many arguments")),
-            _ => Err(self.damaged("a call whose arguments are no tuple")),
+            _ => Err(self.damaged("a call whose arguments are not a tuple")),
         }
     }
 
@@ -315,7 +315,7 @@ impl Machine<'_> {
         }
         let span = match self.value(text) {
             Value::Str(span) => *span,
-            _ => return Err(self.damaged("an encoding of what is no text")),
+            _ => return Err(self.damaged("an encoding of something that is not text")),
         };
         let bytes = self.span(span);
         let value = if bytes.is_ascii() {
@@ -396,7 +396,7 @@ impl Machine<'_> {
     /// The numbers of a tuple, none of them negative.
     pub(super) fn lens(&self, id: NodeId) -> Result<Vec<usize>, PickleError> {
         let Value::Tuple(items) = self.value(id) else {
-            return Err(self.array_error("a shape that is no tuple"));
+            return Err(self.array_error("a shape that is not a tuple"));
         };
         self.check(Limit::Axes, self.limits.axes, items.len() as u64)?;
         let len = |item: &NodeId| match self.value(*item) {

@@ -35,7 +35,8 @@ pub enum PickleError {
     },
     /// The file ends within an instruction, or before the pickle does.
     #[error(
-        "truncated pickle: `{opcode}` at byte {offset} needs {needed} more bytes, the file has {found}"
+        "truncated pickle: `{opcode}` at byte {offset} needs {needed} more bytes, the file has \
+         {found}"
     )]
     Truncated {
         /// Start of the instruction.
@@ -220,7 +221,8 @@ pub(super) fn global_advice(module: &str, attribute: &str) -> PickleAdvice {
 fn zeros_text(offset: u64, end: u64, len: u64) -> String {
     if end == len {
         format!(
-            "nothing but zeros from byte {offset} on, to the end at {len}: the download is incomplete"
+            "nothing but zeros from byte {offset} on, to the end at {len}: the download is \
+             incomplete"
         )
     } else {
         format!("nothing but zeros from byte {offset} to byte {end}: the download is incomplete")

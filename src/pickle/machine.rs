@@ -173,7 +173,7 @@ impl Machine<'_> {
             Op::FLOAT => {
                 let line = self.line()?;
                 let value = text::float(line);
-                let value = value.ok_or_else(|| self.damaged("a float that is no number"))?;
+                let value = value.ok_or_else(|| self.damaged("an invalid float"))?;
                 self.push(Value::Float(value))?;
             }
 
@@ -197,7 +197,7 @@ impl Machine<'_> {
             Op::UNICODE => {
                 let line = self.raw_line()?;
                 let text = text::raw_unicode(line)
-                    .ok_or_else(|| self.damaged("text with an escape that is no character"))?;
+                    .ok_or_else(|| self.damaged("text with an invalid escape"))?;
                 let span = self.decode(&text)?;
                 self.push(match std::str::from_utf8(&text) {
                     Ok(_) => Value::Str(span),

@@ -195,7 +195,7 @@ impl Array {
                 (shape, strides)
             }
             Order::Permuted(axes) => permute(&shape, &axes).ok_or_else(|| {
-                Misfit::Wrong(format!("{axes:?} is no order of the axes of shape {shape:?}"))
+                Misfit::Wrong(format!("{axes:?} is not an order of the axes of shape {shape:?}"))
             })?,
         };
         Ok(Array { dtype, shape, strides, n_elements, data, is_tensor: false })

@@ -183,7 +183,7 @@ impl<'a> Machine<'a> {
     pub(super) fn text_index(&mut self) -> Result<u64, PickleError> {
         let line = self.line()?;
         let index = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok());
-        index.ok_or_else(|| self.damaged("a memo index that is no number"))
+        index.ok_or_else(|| self.damaged("an invalid memo index"))
     }
 
     // Making values.
@@ -323,8 +323,7 @@ impl<'a> Machine<'a> {
         if matches!(line, [b'0', _, ..] | [b'-', b'0', ..] | [b'+', ..]) {
             return Err(self.damaged("an integer with leading zeros or a plus sign"));
         }
-        let bytes =
-            text::decimal(line).ok_or_else(|| self.damaged("an integer that is no number"))?;
+        let bytes = text::decimal(line).ok_or_else(|| self.damaged("an invalid integer"))?;
         let value = match text::small_integer(&bytes) {
             Some(value) => Value::Int(value),
             None => Value::BigInt(self.decode(&bytes)?),
@@ -350,7 +349,7 @@ impl<'a> Machine<'a> {
                 list.extend(items);
                 if is_first { self.charge(ALLOCATION_BYTES) } else { Ok(()) }
             }
-            _ => Err(self.damaged("items appended to what is no list")),
+            _ => Err(self.damaged("items appended to something that is not a list")),
         }
     }
 
@@ -362,7 +361,7 @@ impl<'a> Machine<'a> {
                 set.extend(items);
                 if is_first { self.charge(ALLOCATION_BYTES) } else { Ok(()) }
             }
-            _ => Err(self.damaged("elements added to what is no set")),
+            _ => Err(self.damaged("elements added to something that is not a set")),
         }
     }
 
@@ -378,7 +377,7 @@ impl<'a> Machine<'a> {
                 dict.extend(pairs.iter().map(|[key, value]| (*key, *value)));
                 if is_first { self.charge(ALLOCATION_BYTES) } else { Ok(()) }
             }
-            _ => Err(self.damaged("items set in what is no dict")),
+            _ => Err(self.damaged("items set in something that is not a dict")),
         }
     }
 

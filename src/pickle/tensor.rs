@@ -43,7 +43,7 @@ impl Machine<'_> {
             Value::Tuple(parts) => parts.iter().take(7).copied().collect(),
             _ => Vec::new(),
         };
-        let wrong = |machine: &Self| machine.damaged("a persistent id that is no storage");
+        let wrong = |machine: &Self| machine.damaged("a persistent id that is not a storage");
         let (tag, class, key, n_elements) = match parts.as_slice() {
             [tag, class, key, _, n_elements] => (tag, class, key, n_elements),
             [tag, class, key, _, n_elements, view] if matches!(self.value(*view), Value::None) => {
@@ -83,8 +83,7 @@ impl Machine<'_> {
                 if place.len() < n_bytes {
                     let found = place.len();
                     return Err(self.damaged(format!(
-                        "the storage `{key:.40}` of {n_bytes} bytes, of which the file holds \
-                         {found},"
+                        "the storage `{key:.40}` of {n_bytes} bytes, of which the file contains {found},"
                     )));
                 }
                 let span = Span { start: place.start, len: n_bytes, decoded: false };
@@ -180,7 +179,7 @@ impl Machine<'_> {
             Value::Int(offset) => usize::try_from(*offset).ok(),
             _ => None,
         };
-        let offset = offset.ok_or_else(|| self.array_error("an offset that is no number"))?;
+        let offset = offset.ok_or_else(|| self.array_error("an invalid offset"))?;
         let (shape, strides) = (self.lens(shape)?, self.lens(strides)?);
         if !storage.is_known {
             // Stands for it until the second run, which knows the place.
@@ -296,7 +295,7 @@ pub(super) fn old_file(
     }
     let key_ids = match keys.root_value() {
         Some(Value::List(ids)) => ids.as_slice(),
-        _ => return Err(damaged(unplaced.end, "keys of storages that are no list")),
+        _ => return Err(damaged(unplaced.end, "keys of storages that are not a list")),
     };
     let mut places = HashMap::new();
     let mut at = keys.end;
@@ -322,7 +321,7 @@ pub(super) fn old_file(
                     found: found as u64,
                 });
             }
-            _ => return Err(damaged(at, "a storage of another size than its tensors say")),
+            _ => return Err(damaged(at, "a storage whose size contradicts its tensors")),
         }
     }
     if let Some(missing) = unplaced.met.iter().find(|met| !places.contains_key(&met.key)) {

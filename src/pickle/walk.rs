@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
             return Err((offset, "the file ends before the pickle does".into()));
         };
         let opcode = Opcode::from_byte(byte)
-            .ok_or_else(|| (offset, format!("0x{byte:02x} is no instruction")))?;
+            .ok_or_else(|| (offset, format!("0x{byte:02x} is not an instruction")))?;
         let cut = || (offset, format!("the file ends within `{}`", opcode.name()));
         let (argument, end) = argument(self.file, offset, opcode).ok_or_else(cut)?;
         self.pos = end;

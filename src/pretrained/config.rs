@@ -91,9 +91,9 @@ impl Kind {
         };
         other("model_type", "bert", &self.model_type)
             .or(other("position_embedding_type", "absolute", &self.position_embedding_type))
-            .or((self.is_decoder == Some(true)).then(|| "`is_decoder`: is no encoder".into()))
+            .or((self.is_decoder == Some(true)).then(|| "`is_decoder`: is not an encoder".into()))
             .or((self.add_cross_attention == Some(true))
-                .then(|| "`add_cross_attention`: reads another encoder, and is none".into()))
+                .then(|| "`add_cross_attention`: needs another encoder".into()))
     }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn read(path: &Path) -> Result<Read, PretrainedError> {
 }
 
 fn parse(text: &str) -> Result<Read, String> {
-    let malformed = |error: serde_json::Error| format!("is no configuration of a BERT: {error}");
+    let malformed = |error: serde_json::Error| format!("is not a BERT configuration: {error}");
     if let Some(problem) = serde_json::from_str::<Kind>(text).map_err(malformed)?.problem() {
         return Err(problem);
     }
@@ -147,16 +147,16 @@ mod tests {
     fn other_models_and_impossible_sizes_are_refused() {
         let cases = [
             ("\"use_cache\": true", "\"model_type\": \"roberta\"", "found `roberta`"),
-            ("\"use_cache\": true", "\"is_decoder\": true", "no encoder"),
+            ("\"use_cache\": true", "\"is_decoder\": true", "not an encoder"),
             ("\"use_cache\": true", "\"add_cross_attention\": true", "another encoder"),
             ("\"use_cache\": true", "\"position_embedding_type\": \"relative_key\"", "absolute"),
             ("\"use_cache\": true", "\"pad_token_id\": 9", "no token has the id 9"),
             ("\"use_cache\": true", "\"hidden_dropout_prob\": 1.0", "hidden_dropout_prob"),
             ("\"use_cache\": true", "\"layer_norm_eps\": 0", "above 0"),
-            ("\"hidden_size\": 8", "\"hidden_size\": 9", "no multiple of the 2 heads"),
+            ("\"hidden_size\": 8", "\"hidden_size\": 9", "not a multiple of the 2 heads"),
             ("\"hidden_size\": 8", "\"hidden_size\": -8", "`hidden_size`"),
             ("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 0", "`num_hidden_layers`"),
-            ("\"vocab_size\": 9", "\"vocab_size\": 1e30", "no configuration"),
+            ("\"vocab_size\": 9", "\"vocab_size\": 1e30", "not a BERT configuration"),
             ("\"hidden_act\": \"gelu\"", "\"hidden_act\": \"mish\"", "mish"),
             ("\"hidden_act\": \"gelu\",", "", "hidden_act"),
         ];

@@ -141,7 +141,7 @@ fn what_is_wrong_with_a_folder_is_said() {
     std::fs::write(garbage.path().join("model.safetensors.index.json"), "").unwrap();
     assert!(problem(garbage.path()).contains("spread over several files"));
     std::fs::remove_file(garbage.path().join("config.json")).unwrap();
-    assert!(problem(garbage.path()).contains("config.json: there is no such file or folder"));
+    assert!(problem(garbage.path()).contains("config.json: no such file or folder"));
 }
 
 #[test]

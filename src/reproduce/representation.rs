@@ -268,7 +268,7 @@ pub fn representations_page(
         ),
     };
     if gaps.is_empty() {
-        text.push_str("\nThere are no two representations to compare.\n");
+        text.push_str("\nThere are not two representations to compare.\n");
         return text;
     }
     let _ = write!(

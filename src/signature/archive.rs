@@ -226,7 +226,7 @@ fn zip_entry(zip: &mut Zip<'_>, idx: usize, len: usize) -> Result<Option<Entry>,
     let place = start.zip(packed).and_then(|(start, len)| Some(start..start.checked_add(len)?));
     let place = place
         .filter(|place| place.end <= len)
-        .ok_or_else(|| format!("`{}` lies beyond the end of the file", shown(&name)))?;
+        .ok_or_else(|| format!("`{}` is beyond the end of the file", shown(&name)))?;
     Ok(Some(Entry { name, size: file.size(), method, place, crc32: Some(file.crc32()) }))
 }
 

@@ -15,7 +15,8 @@ const AGAIN: &str = "download or copy the file again";
 pub(super) static KINDS: &[Kind] = &[
     kind("empty", "an empty file", Mark::Looks(looks::is_empty), |_| Advice::CopyAgain),
     kind("lfs-pointer", "a Git LFS pointer", Mark::Start(&[b"version https://git-lfs"]), |_| {
-        "the real file was not fetched: run `git lfs pull` where it came from".into()
+        "the real file was not fetched: run `git lfs pull` in the repository that it came from"
+            .into()
     }),
     // Pickles and their relatives.
     Kind {
@@ -124,7 +125,7 @@ pub(super) static KINDS: &[Kind] = &[
         "an old processed HDF5 file of features or labels, without ids",
         Mark::Looks(looks::is_processed),
         |_| {
-            "without ids its samples cannot be told apart: take `mosi_data.pkl`, or \
+            "without ids, its samples cannot be identified: use `mosi_data.pkl`, or \
              `unaligned_50.pkl` of MMSA, of the same dataset"
                 .into()
         },
@@ -139,7 +140,7 @@ pub(super) static KINDS: &[Kind] = &[
                 .into()
         },
     ),
-    kind("hdf5", "an HDF5 file that is no feature store", Mark::Looks(looks::is_hdf5), |file| {
+    kind("hdf5", "an HDF5 file that is not a feature store", Mark::Looks(looks::is_hdf5), |file| {
         let names = hdf5::top_names(file.bytes);
         let names: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
         let holds = match names.is_empty() {
@@ -392,7 +393,7 @@ fn zip(file: &Subject<'_>) -> Advice {
 fn first_of_zip(file: &Subject<'_>) -> String {
     match first_entry(file.bytes) {
         Some(name) => format!("its first entry is `{}`", shown(&name)),
-        None => "its entries lie in other parts".into(),
+        None => "its entries are in other parts".into(),
     }
 }
 

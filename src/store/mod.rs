@@ -108,8 +108,8 @@ pub enum StoreError {
         #[source]
         cause: std::io::Error,
     },
-    /// The output exists already.
-    #[error("{path}: exists already")]
+    /// The output already exists.
+    #[error("{path}: already exists")]
     Exists {
         /// The output.
         path: PathBuf,

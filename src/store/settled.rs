@@ -88,8 +88,7 @@ impl Settling<'_> {
                 .collect();
             if !without.is_empty() {
                 notes.push(format!(
-                    "{modality}: 0 stands for the mean of features without one finite value to form \
-                     it of: {}",
+                    "{modality}: 0 is used as the mean of features without any finite value: {}",
                     without.join(", ")
                 ));
             }

@@ -78,8 +78,8 @@ pub enum SynthError {
         /// How many were asked for.
         found: usize,
     },
-    /// The output exists already.
-    #[error("{path}: exists already")]
+    /// The output already exists.
+    #[error("{path}: already exists")]
     Exists {
         /// The output.
         path: PathBuf,

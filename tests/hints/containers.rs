@@ -20,7 +20,7 @@ fn changed(at: usize, byte: u8) -> Vec<u8> {
 
 pub const ROWS: &[Row] = &[
     elsewhere(
-        "the environment variable `TMPDIR` names another folder for it, on a disk with more space",
+        "set the environment variable `TMPDIR` to a folder on a disk with more space",
         "the_folder_for_temporary_files_is_the_users",
     ),
     Row {
@@ -31,14 +31,14 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[("--max-unpacked", "4")]),
     },
     Row {
-        hint: "unpack it with the program that packed it, and give the file that comes out",
+        hint: "unpack it with the program that packed it, and pass the resulting file",
         // Its header asks for a window of 2 GiB.
         make: |folder| put(folder, "x.pkl.zst", b"\x28\xb5\x2f\xfd\0\xa8\x01\0\0"),
         calls: &["inspect x.pkl.zst"],
         next: Hands,
     },
     Row {
-        hint: "unpack it step by step, and give the file that comes out",
+        hint: "unpack it step by step, and pass the resulting file",
         make: |folder| {
             let nested = (0..6).fold(NONE.to_vec(), |inner, _| gzip(&inner));
             put(folder, "x.pkl.gz", &nested);
@@ -58,31 +58,31 @@ pub const ROWS: &[Row] = &[
         calls: &["inspect x.zip"],
         next: Walk(&[]),
     },
-    elsewhere("reads them as the splits of one dataset", "of_several_pickles_one_has_to_be_named"),
+    elsewhere(
+        "converts them as the splits of one dataset",
+        "of_several_pickles_one_has_to_be_named",
+    ),
     Row {
-        hint: "`--entry` takes the whole name, with its folders",
+        hint: "`--entry` needs the full name, with its folders",
         make: |folder| put(folder, "x.zip", &zip(&[("mosi/a.pkl", NONE), ("b.pkl", NONE)])),
         calls: &["inspect x.zip --entry a.pkl"],
         next: Walk(&[("--entry", "mosi/a.pkl")]),
     },
     Row {
-        hint: "leave `--entry` out",
+        hint: "omit `--entry`",
         make: |folder| put(folder, "x.pkl", NONE),
         calls: &["inspect x.pkl --entry a.pkl"],
         next: Walk(&[]),
     },
-    elsewhere(
-        "one of the two is meant: unpack them with `7z x`",
-        "the_entry_that_was_asked_for_is_taken_or_none",
-    ),
+    elsewhere("unpack both with `7z x`", "the_entry_that_was_asked_for_is_taken_or_none"),
     Row {
-        hint: "unpack it with its password, and give the file that comes out",
+        hint: "unpack it with its password, and pass the resulting file",
         make: |folder| put(folder, "x.zip", &changed(6, 1)),
         calls: &["inspect x.zip"],
         next: Hands,
     },
     Row {
-        hint: "unpack it with `7z x`, and give the file that comes out",
+        hint: "unpack it with `7z x`, and pass the resulting file",
         // PPMd.
         make: |folder| put(folder, "x.zip", &changed(8, 98)),
         calls: &["inspect x.zip"],

@@ -34,29 +34,28 @@ fn misa_folder(folder: &Path) {
 
 pub const ROWS: &[Row] = &[
     Row {
-        hint: "`--on-nonfinite zero` or `mean` replaces them, `drop-segment` leaves their segments \
-               out, `keep` copies them, which training refuses",
+        hint: "`--on-nonfinite zero` or `mean` replaces them, `drop-segment` drops their segments, `keep` copies them, but training refuses such a store",
         make: nan,
         calls: &["convert mosi.pkl"],
         next: Walk(&[]),
     },
     Row {
-        hint: "`--on-overflow clip` makes them the largest float32 of their sign, `zero` or `mean` \
-               replaces them, `drop-segment` leaves their segments out",
+        hint: "`--on-overflow clip` replaces them by the largest float32 value, `zero` by 0 and `mean` by the \
+               feature's mean; `drop-segment` drops their segments",
         make: beyond_float32,
         calls: &["convert mosi.pkl"],
         next: Walk(&[]),
     },
     Row {
-        hint: "`--dtype float32` holds them as they are",
+        hint: "`--dtype float32` stores them unchanged",
         make: beyond_float16,
         calls: &["convert mosi.pkl --dtype float16"],
         next: Walk(&[]),
     },
     // Beyond float32, too, so that another type is no way on.
     Row {
-        hint: "`--on-overflow clip` makes them the largest float16 of their sign, `zero` or `mean` \
-               replaces them, `drop-segment` leaves their segments out",
+        hint: "`--on-overflow clip` replaces them by the largest float16 value, `zero` by 0 and `mean` by the \
+               feature's mean; `drop-segment` drops their segments",
         make: beyond_float32,
         calls: &["convert mosi.pkl --dtype float16"],
         next: Walk(&[]),
@@ -68,8 +67,7 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[]),
     },
     Row {
-        hint: "`almt-data convert --explain` shows what each layout asks for, `almt-data inspect` \
-               what the file holds",
+        hint: "`almt-data convert --explain` shows what each layout requires, `almt-data inspect` what the file contains",
         make: |folder| fixture(folder, "plain-protocol4.pkl", "other.pkl"),
         calls: &["convert other.pkl"],
         next: Walk(&[
@@ -84,25 +82,25 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[("almt-data inspect", "inspect other.pkl")]),
     },
     Row {
-        hint: "without `--layout` the layout is told from the file",
+        hint: "without `--layout` the layout is detected",
         make: synthetic,
         calls: &["convert mosi.pkl --layout misa"],
         next: Walk(&[]),
     },
     Row {
-        hint: "say which with `--split train|valid|test`",
+        hint: "name it with `--split train|valid|test`",
         make: |folder| fixture(folder, "layouts/misa/dev.pkl", "some.pkl"),
         calls: &["convert some.pkl"],
         next: Walk(&[]),
     },
     Row {
-        hint: "shows the keys that are there",
+        hint: "shows the existing keys",
         make: |folder| put(folder, "no-ids.pkl", NO_IDS),
         calls: &["convert no-ids.pkl --layout mmsa"],
         next: Walk(&[("almt-data inspect", "inspect no-ids.pkl")]),
     },
     Row {
-        hint: "shows what the file holds there; dump it again from Python",
+        hint: "shows what the file contains there; save it from Python",
         make: |folder| put(folder, "text.pkl", WORDS_FOR_FEATURES),
         calls: &["convert text.pkl --layout mmsa"],
         next: Walk(&[("almt-data inspect", "inspect text.pkl")]),
@@ -114,7 +112,7 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
-        hint: "leave one of the two out: `valid` and `dev` are the same split",
+        hint: "omit one of the two: `valid` and `dev` are the same split",
         make: |folder| {
             misa_folder(folder);
             fixture(folder, "layouts/misa/dev.pkl", "valid.pkl");
@@ -132,13 +130,13 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
-        hint: "name the pickles themselves, one or one for each split",
+        hint: "name the pickles themselves, one in all or one per split",
         make: |folder| std::fs::create_dir(folder.join("misa")).unwrap(),
         calls: &["convert misa"],
         next: Hands,
     },
     Row {
-        hint: "`docs/own-data.md` shows how to make one pickle of them and a table of labels",
+        hint: "`docs/own-data.md` shows how to combine them and a label table into one pickle",
         make: |folder| {
             std::fs::create_dir(folder.join("features")).unwrap();
             put(&folder.join("features"), "audio.npy", b"");
@@ -147,13 +145,13 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
-        hint: "leave the modality out of `--max-len`; `almt-data inspect` shows what there is",
+        hint: "omit the modality from `--max-len`; `almt-data inspect` shows what the file contains",
         make: misa_folder,
         calls: &["convert misa --dataset mosi --max-len text=9"],
         next: Walk(&[("--max-len", "audio=9"), ("almt-data inspect", "inspect misa/dev.pkl")]),
     },
     Row {
-        hint: "take it out of the ids of the source",
+        hint: "remove it from the ids in the source",
         make: |folder| {
             synthetic(folder);
             let mut pickle = std::fs::read(folder.join("mosi.pkl")).unwrap();
@@ -166,36 +164,35 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
-        hint: "`--dataset mosi|mosei|sims|simsv2` says it",
+        hint: "`--dataset mosi|mosei|sims|simsv2` sets it",
         make: |folder| fixture(folder, "mmsa-numpy2-protocol4.pkl", "mosi.pkl"),
         calls: &["convert mosi.pkl"],
         next: Walk(&[]),
     },
     elsewhere(
-        "dump them again from Python as one dict",
+        "save them from Python as one dict",
         "pickles_one_after_another_are_the_splits_of_one_source",
     ),
     Row {
-        hint: "leave `--split` out: all of them are converted",
+        hint: "omit `--split` to convert all of them",
         make: synthetic,
         calls: &["convert mosi.pkl --split train"],
         next: Walk(&[]),
     },
     elsewhere(
-        "one of the two is wrong: rename the file or the key, whichever it is",
+        "one of the two is wrong: rename the file or the key",
         "a_file_may_name_its_split_twice_but_not_in_two_ways",
     ),
     elsewhere(
-        "no other label is made of one: correct it in the source, or `--on-overflow drop-segment` \
-         leaves the segment out",
+        "labels are never replaced: correct it in the source, or drop the segment with `--on-overflow drop-segment`",
         "a_label_that_float32_cannot_hold_is_refused_under_its_own_name",
     ),
     elsewhere(
-        "decodes them; look at the texts then",
+        "decodes them; check the texts afterwards",
         "every_text_is_that_of_python_or_refused_with_what_it_looks_like",
     ),
     elsewhere(
-        "say another `--text-encoding`, such as",
+        "try another `--text-encoding`, such as",
         "bytes_are_utf8_or_as_the_user_says_or_refused",
     ),
     elsewhere(
@@ -203,17 +200,12 @@ pub const ROWS: &[Row] = &[
         "bytes_are_utf8_or_as_the_user_says_or_refused",
     ),
     elsewhere(
-        "`--text-errors replace` makes characters of pairs",
+        "`--text-errors replace` joins surrogate pairs",
         "halves_are_refused_or_replaced_and_literals_are_kept",
     ),
+    Row { hint: "converts it", make: synthetic, calls: &["validate mosi.pkl"], next: Walk(&[]) },
     Row {
-        hint: "makes a store of it",
-        make: synthetic,
-        calls: &["validate mosi.pkl"],
-        next: Walk(&[]),
-    },
-    Row {
-        hint: "makes a store of the pickle in it",
+        hint: "converts the pickle in it",
         make: |folder| {
             synthetic(folder);
             let pickle = std::fs::read(folder.join("mosi.pkl")).unwrap();
@@ -222,25 +214,20 @@ pub const ROWS: &[Row] = &[
         calls: &["validate mosi.pkl.gz"],
         next: Walk(&[]),
     },
-    Row {
-        hint: "makes a store of them",
-        make: misa_folder,
-        calls: &["validate misa"],
-        next: Walk(&[]),
-    },
+    Row { hint: "converts them", make: misa_folder, calls: &["validate misa"], next: Walk(&[]) },
     // To train on a store takes its time.
     elsewhere("checks it, `almt-data train --store", KINDS),
     elsewhere("shows it; its `config.toml` names the store", KINDS),
-    elsewhere("`almt-data train` wrote it into the folder of a run", KINDS),
-    elsewhere("weights of a model go with `--checkpoint`", KINDS),
+    elsewhere("`almt-data train` wrote it into a run folder", KINDS),
+    elsewhere("pass model weights to `--checkpoint`", KINDS),
     elsewhere("its columns: ", KINDS),
     elsewhere("save its table as CSV", KINDS),
     elsewhere(
-        "reads a text as UTF-8 where it is that, and as",
+        "decodes each text as UTF-8 if valid, and otherwise as",
         "texts_of_two_encodings_are_read_as_both",
     ),
     Row {
-        hint: "`-o` chooses another place",
+        hint: "choose another path with `-o`",
         make: |folder| {
             synthetic(folder);
             std::fs::rename(folder.join("mosi.pkl"), folder.join("mosi")).unwrap();

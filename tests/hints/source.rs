@@ -197,7 +197,7 @@ fn every_hint_of_the_source_has_a_row() {
         ];
         // What only runs provoke of the hints about stores.
         let of_runs = [
-            "`almt-data split STORE --from-manifest` makes one for a store of the same segments",
+            "`almt-data split STORE --from-manifest` adapts it to a store with the same segments",
             "`--overwrite` replaces the run in it",
         ];
         let is_trainer = trainer.iter().any(|part| name.starts_with(part))

@@ -30,7 +30,7 @@ fn other_version(folder: &Path) {
 }
 
 pub const ROWS: &[Row] = &[
-    elsewhere("`--store` says which", "the_only_store_of_the_folder_needs_no_name"),
+    elsewhere("choose one with `--store`", "the_only_store_of_the_folder_needs_no_name"),
     elsewhere(
         "build it with the cargo feature `parquet`",
         "a_build_without_parquet_says_how_to_get_it",
@@ -63,7 +63,7 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[]),
     },
     Row {
-        hint: "`-o` chooses another place",
+        hint: "choose another path with `-o`",
         make: |folder| {
             store(folder);
             foreign(folder, "mosi.arrow");
@@ -72,7 +72,7 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[("-o", "other.arrow")]),
     },
     Row {
-        hint: "`-o` chooses another place",
+        hint: "choose another path with `-o`",
         make: |folder| {
             store(folder);
             foreign(folder, "mosi.parquet");
@@ -138,7 +138,7 @@ pub const ROWS: &[Row] = &[
         "a_file_that_is_no_checkpoint_or_store_is_said_to_be_what_it_is",
     ),
     elsewhere(
-        "`--by segment` draws segments, whatever video they are of",
+        "`--by segment` draws segments regardless of their video",
         "a_way_on_is_never_one_that_fails",
     ),
     // These need a trained run, but not the trainer.

@@ -36,20 +36,19 @@ pub const ROWS: &[Row] = &[
         "a_checkpoint_meets_shorter_longer_and_other_samples",
     ),
     elsewhere(
-        "convert files of one extraction together",
+        "convert files from the same feature extraction together",
         "what_does_not_suit_is_an_error_with_advice",
     ),
     elsewhere(
-        "`--modalities` names what the model is to see, this one too",
+        "include it in `--modalities`",
         "what_a_model_needs_is_asked_for_before_anything_is_read",
     ),
     elsewhere(
-        "`almt-data models` shows which models do without",
+        "`almt-data models` shows which models do not need it",
         "what_does_not_suit_is_an_error_with_advice",
     ),
     elsewhere(
-        "the texts are of another language than the encoder: one of theirs reads them; `--force` goes \
-         on as it is",
+        "the texts are in another language than the encoder: use an encoder for that language; `--force` continues anyway",
         "texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused",
     ),
     elsewhere(
@@ -66,7 +65,7 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[]),
     },
     Row {
-        hint: "`almt-data validate mosi.h5` shows all, `--force` trains on it as it is",
+        hint: "`almt-data validate mosi.h5` shows all, `--force` trains on it anyway",
         make: synthetic,
         // Its labels are beyond those of CH-SIMS.
         calls: &["convert mosi.pkl --dataset sims", "train --store mosi.h5 --epochs 1 --out run"],
@@ -94,7 +93,7 @@ pub const ROWS: &[Row] = &[
         ]),
     },
     elsewhere(
-        "`--fit-lengths` cuts their last steps, counts them and records it",
+        "`--fit-lengths` truncates them; the number is reported and recorded",
         "a_checkpoint_meets_shorter_longer_and_other_samples",
     ),
     elsewhere(
@@ -102,7 +101,7 @@ pub const ROWS: &[Row] = &[
         "a_store_without_a_validation_split_gets_one",
     ),
     elsewhere(
-        "-o splits.json` draws all three from the segments that are there, for `train --manifest`",
+        "-o splits.json` draws all three from the existing segments, for `train --manifest`",
         "what_is_called_valid_and_cannot_be_trained_is_said_to_be_so",
     ),
     Row {
@@ -111,10 +110,7 @@ pub const ROWS: &[Row] = &[
         calls: &["train --store mosi.h5 --modalities audio,vision --epochs 1 --out run"],
         next: Walk(&[]),
     },
-    elsewhere(
-        "the store has no text that could be encoded, either",
-        "a_way_on_is_never_one_that_fails",
-    ),
+    elsewhere("the store has no text to encode either", "a_way_on_is_never_one_that_fails"),
     Row {
         hint: "`almt-data encode` makes features of a store's tokens or texts",
         make: |folder| {
@@ -187,6 +183,17 @@ pub const ROWS: &[Row] = &[
         calls: &["train --store mosi.h5 --lr 1e6 --epochs 3 --batch-size 8 --out run"],
         next: Walk(&[("--lr", "1e-4")]),
     },
+    Row {
+        hint: "a lower `--lr` often helps",
+        make: |folder| {
+            almt(folder, &["synth", "--samples", "40"]).ok();
+            almt(folder, &["convert", "mosi.pkl"]).ok();
+        },
+        calls: &[
+            "train --store mosi.h5 --lr 1e30 --epochs 1 --batch-size 8 --schedule constant --out run",
+        ],
+        next: Walk(&[("--lr", "1e-4")]),
+    },
     elsewhere(
         "`--cache disk` reads each batch from the store",
         "too_little_memory_is_said_and_leaves_a_run_that_goes_on",
@@ -213,7 +220,7 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[]),
     },
     Row {
-        hint: "another `--out` keeps it; without that folder it is done again",
+        hint: "choose another `--out` to keep it, or remove the folder to train again",
         make: |folder| {
             store(folder);
             let seeds = ["train", "--store", "mosi.h5", "--epochs", "1", "--seeds", "1"];
@@ -223,7 +230,7 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[("--out", "others")]),
     },
     elsewhere(
-        "of {n_runs} runs are complete and kept; the same call goes on from there",
+        "of {n_runs} runs are complete and kept; repeat the call to continue",
         "a_killed_worker_is_said_and_the_other_run_is_kept",
     ),
     elsewhere(
@@ -248,9 +255,13 @@ pub const ROWS: &[Row] = &[
         calls: &["export-weights run --to released -o w.safetensors"],
         next: Walk(&[]),
     },
-    elsewhere("`--bert` says where", "an_encoder_in_the_loop_reads_texts_as_encode_does"),
+    elsewhere(
+        "the tokens belong to another vocabulary",
+        "texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused",
+    ),
+    elsewhere("`--bert` names its new path", "an_encoder_in_the_loop_reads_texts_as_encode_does"),
     Row {
-        hint: "`--store` says where the run's store is now",
+        hint: "`--store` names the store's current path",
         make: |folder| {
             run(folder);
             std::fs::rename(folder.join("mosi.h5"), folder.join("moved.h5")).unwrap();
@@ -261,7 +272,7 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[("--store", "moved.h5")]),
     },
     elsewhere(
-        "the call of `train --seeds` that began them goes on with all",
+        "the `train --seeds` call that started them resumes all of them",
         "seeds_that_are_trained_as_one_come_near_those_trained_alone_and_go_on_after_a_stop",
     ),
     Row {
@@ -274,7 +285,7 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[]),
     },
     Row {
-        hint: "`almt-data split STORE --from-manifest` makes one for a store of the same segments",
+        hint: "`almt-data split STORE --from-manifest` adapts it to a store with the same segments",
         make: |folder| {
             store(folder);
             crate::support::almt(folder, &["split", "mosi.h5", "--k-fold", "3", "-o", "cv.json"])

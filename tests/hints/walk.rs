@@ -102,7 +102,7 @@ fn steps(hint: &str, road: &Road, given: &[(&str, &str)]) -> Vec<Road> {
             continue;
         }
         // Whether it is taken away is said by the word before it.
-        let is_without = [format!("without `{option}`"), format!("leave `{option}` out")]
+        let is_without = [format!("without `{option}`"), format!("omit `{option}`")]
             .iter()
             .any(|words| hint.contains(words));
         let values: Vec<Option<String>> = match (value, &known) {

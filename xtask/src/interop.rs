@@ -120,5 +120,5 @@ fn predictions(path: &Path) -> Result<Vec<f32>, String> {
 }
 
 fn numbers<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<f32>, String> {
-    texts.map(|text| text.parse().map_err(|_| format!("`{text}` is no number"))).collect()
+    texts.map(|text| text.parse().map_err(|_| format!("`{text}` is not a number"))).collect()
 }

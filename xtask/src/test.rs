@@ -8,7 +8,10 @@ pub fn test(args: &[String]) -> Result<(), String> {
     setup()?;
     python_packages()?;
     // With this variable set, a test that needs Python fails where it would be skipped.
-    run(cargo().args(["test", "--workspace"]).args(args).env("ALMT_DATA_TEST_PYTHON", "1"))
+    run(cargo()
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(args)
+        .env("ALMT_DATA_TEST_PYTHON", "1"))
 }
 
 /// Tests compare with what Python itself reads: these folders hold the packages for that.

@@ -6,21 +6,23 @@ use crate::advice::{Origin, PackedAdvice, PickleAdvice};
 pub(super) fn hint(advice: PickleAdvice) -> &'static str {
     match advice {
         PickleAdvice::KnownNumbers => {
-            "numbers of up to 64 bits, texts and bytes are read; `.astype(numpy.float32)` in \
-             Python makes such an array"
+            "numbers of up to 64 bits, strings and bytes are supported; convert the array in \
+             Python with `.astype(numpy.float32)`"
         }
         PickleAdvice::PlainValues => {
-            "a kind of value that is not read; save numbers, texts, lists and arrays from Python"
+            "this type is not supported; save numbers, strings, lists and arrays from Python"
         }
         PickleAdvice::PlainObjects(origin) => origin_hint(origin),
         PickleAdvice::NeverLoad => {
-            "feature files never need this name; `pickle.load` could run code: do not load it"
+            "feature files never need this name, and `pickle.load` could execute code: do not \
+             load the file"
         }
         PickleAdvice::DataOnly => {
-            "only arrays, text, numbers and plain containers are read; nothing is ever executed"
+            "only arrays, strings, numbers and plain containers are supported; nothing is ever \
+             executed"
         }
         PickleAdvice::OpenInEditor => {
-            "open it in an editor: it may be a note or an error message under a wrong name"
+            "open it in an editor: it may be a note or an error message saved under the wrong name"
         }
     }
 }
@@ -29,13 +31,20 @@ pub(super) fn hint(advice: PickleAdvice) -> &'static str {
 fn origin_hint(origin: Origin) -> &'static str {
     match origin {
         Origin::Torch => {
-            "a kind of tensor or object of PyTorch that is not read; save plain arrays from Python, \
+            "this PyTorch object is not supported; save plain arrays from Python with \
              `tensor.detach().cpu().to_dense().float().numpy()`"
         }
-        Origin::Pandas => "the file holds pandas objects; save their values from Python as arrays",
-        Origin::Scipy => "the file holds SciPy matrices; save them from Python with `.toarray()`",
+        Origin::Pandas => {
+            "the file contains pandas objects; save their values from Python as \
+            arrays"
+        }
+        Origin::Scipy => {
+            "the file contains SciPy matrices; save them from Python with \
+            `.toarray()`"
+        }
         Origin::Numpy => {
-            "a kind of array that is not read; save plain arrays from Python with `numpy.asarray`"
+            "this kind of array is not supported; save plain arrays from Python with \
+             `numpy.asarray`"
         }
         Origin::Joblib => {
             "written by joblib: load it in Python with `joblib.load` and save the object with \
@@ -51,33 +60,31 @@ fn origin_hint(origin: Origin) -> &'static str {
 pub(super) fn packed_hint(advice: &PackedAdvice) -> String {
     let words = match advice {
         PackedAdvice::OtherTemporaryFolder => {
-            "the environment variable `TMPDIR` names another folder for it, on a disk with more \
-             space"
+            "set the environment variable `TMPDIR` to a folder on a disk with more space"
         }
         PackedAdvice::UnpackWithPacker => {
-            "unpack it with the program that packed it, and give the file that comes out"
+            "unpack it with the program that packed it, and pass the resulting file"
         }
-        PackedAdvice::UnpackStepwise => "unpack it step by step, and give the file that comes out",
+        PackedAdvice::UnpackStepwise => "unpack it step by step, and pass the resulting file",
         PackedAdvice::UnpackWithPassword => {
-            "unpack it with its password, and give the file that comes out"
+            "unpack it with its password, and pass the resulting file"
         }
-        PackedAdvice::UnpackWithOther => "unpack it with `7z x`, and give the file that comes out",
+        PackedAdvice::UnpackWithOther => "unpack it with `7z x`, and pass the resulting file",
         PackedAdvice::UnpackTwins => {
-            "one of the two is meant: unpack them with `7z x`, which asks for another name, and \
-             give the file that is"
+            "unpack both with `7z x`, which asks for another name, and pass the one that you need"
         }
         PackedAdvice::UnpackSplits { command, folder } => {
             return format!(
-                "`{command}`, then `almt-data convert {folder}`, reads them as the splits of one \
-                 dataset"
+                "`{command}`, then `almt-data convert {folder}`, converts them as the splits of \
+                 one dataset"
             );
         }
         PackedAdvice::TakeEntry { name } => return format!("`--entry {name}` takes one of them"),
         PackedAdvice::NameEntry => {
             "feature files end in `.pkl`; `--entry NAME` takes a file of another name"
         }
-        PackedAdvice::WholeNameOfEntry => "`--entry` takes the whole name, with its folders",
-        PackedAdvice::NoEntry => "leave `--entry` out",
+        PackedAdvice::WholeNameOfEntry => "`--entry` needs the full name, with its folders",
+        PackedAdvice::NoEntry => "omit `--entry`",
     };
     words.into()
 }

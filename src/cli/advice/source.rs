@@ -6,70 +6,66 @@ use crate::advice::{KnownAdvice, SourceAdvice};
 pub(super) fn hint(advice: &SourceAdvice) -> String {
     let words = match advice {
         SourceAdvice::ExplainLayouts => {
-            "`almt-data convert --explain` shows what each layout asks for, `almt-data inspect` \
-             what the file holds"
+            "`almt-data convert --explain` shows what each layout requires, `almt-data inspect` \
+             what the file contains"
         }
-        SourceAdvice::GuessLayout => "without `--layout` the layout is told from the file",
+        SourceAdvice::GuessLayout => "without `--layout` the layout is detected",
         SourceAdvice::DumpOnce => {
-            "dump them again from Python as one dict, `{'train': …, 'valid': …, 'test': …}`, or as \
-             a file for each split"
+            "save them from Python as one dict, `{'train': …, 'valid': …, 'test': …}`, or as one \
+             file per split"
         }
-        SourceAdvice::LeaveSplitOut => "leave `--split` out: all of them are converted",
-        SourceAdvice::RenameSplit => {
-            "one of the two is wrong: rename the file or the key, whichever it is"
-        }
-        SourceAdvice::SaySplit => "say which with `--split train|valid|test`",
+        SourceAdvice::LeaveSplitOut => "omit `--split` to convert all of them",
+        SourceAdvice::RenameSplit => "one of the two is wrong: rename the file or the key",
+        SourceAdvice::SaySplit => "name it with `--split train|valid|test`",
         SourceAdvice::ShowKeys => {
-            "`almt-data inspect` shows the keys that are there: one of another name can be renamed \
-             in Python"
+            "`almt-data inspect` shows the existing keys; rename one in Python if only its name \
+             differs"
         }
         SourceAdvice::NumbersOfObjects => {
-            "NumPy keeps Python objects there; `numpy.stack` or `.astype(numpy.float32)` in Python \
-             makes numbers of them"
+            "the array holds Python objects; convert them to numbers in Python with \
+             `numpy.stack` or `.astype(numpy.float32)`"
         }
         SourceAdvice::ShowAndDump => {
-            "`almt-data inspect` shows what the file holds there; dump it again from Python in the \
-             form that is expected"
+            "`almt-data inspect` shows what the file contains there; save it from Python in the \
+             expected form"
         }
         SourceAdvice::LeaveModalityOut => {
-            "leave the modality out of `--max-len`; `almt-data inspect` shows what there is"
+            "omit the modality from `--max-len`; `almt-data inspect` shows what the file contains"
         }
-        SourceAdvice::OneOfTwoSplits => {
-            "leave one of the two out: `valid` and `dev` are the same split"
-        }
+        SourceAdvice::OneOfTwoSplits => "omit one of the two: `valid` and `dev` are the same split",
         SourceAdvice::Decode { encoding } => {
             return format!(
-                "`--text-encoding {encoding}` decodes them; look at the texts then, since what \
-                 bytes look like is a guess"
+                "`--text-encoding {encoding}` decodes them; check the texts afterwards, since \
+                 the encoding is a guess"
             );
         }
         SourceAdvice::DecodeBoth { encoding, other } => {
             return format!(
-                "`--text-encoding utf-8,{encoding}` reads a text as UTF-8 where it is that, and as \
-                 {other} where it is not"
+                "`--text-encoding utf-8,{encoding}` decodes each text as UTF-8 if valid, and \
+                 otherwise as {other}"
             );
         }
         SourceAdvice::DecodeOtherwise { encoding } => {
             return format!(
-                "say another `--text-encoding`, such as {encoding}, or add `--text-errors replace` \
+                "try another `--text-encoding`, such as {encoding}, or add `--text-errors replace` \
                  to put U+FFFD in their place"
             );
         }
         SourceAdvice::ReplaceBytes => {
-            "`--text-encoding NAME --text-errors replace` decodes what it can, and puts U+FFFD in \
-             place of the rest"
+            "`--text-encoding NAME --text-errors replace` decodes what it can and replaces the \
+             rest by U+FFFD"
         }
         SourceAdvice::ReplaceHalves => {
-            "`--text-errors replace` makes characters of pairs and puts U+FFFD in place of single \
-             halves, and records it"
+            "`--text-errors replace` joins surrogate pairs and replaces lone ones by U+FFFD; the \
+             number is recorded"
         }
-        SourceAdvice::MendIds => "take it out of the ids of the source",
-        SourceAdvice::SayDataset => "`--dataset mosi|mosei|sims|simsv2` says it",
+        SourceAdvice::MendIds => "remove it from the ids in the source",
+        SourceAdvice::SayDataset => "`--dataset mosi|mosei|sims|simsv2` sets it",
         SourceAdvice::NameOneByOne => "name the pickles one by one",
         SourceAdvice::MakeOnePickle => {
-            "`docs/own-data.md` shows how to make one pickle of them and a table of labels"
+            "`docs/own-data.md` shows how to combine them and a label table into one pickle"
         }
-        SourceAdvice::NamePickles => "name the pickles themselves, one or one for each split",
+        SourceAdvice::NamePickles => "name the pickles themselves, one in all or one per split",
     };
     words.into()
 }
@@ -77,12 +73,12 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
 /// The hint that an advice about a file of a known kind is.
 pub(super) fn known_hint(advice: &KnownAdvice) -> String {
     match advice {
-        KnownAdvice::Convert { file } => format!("`almt-data convert {file}` makes a store of it"),
+        KnownAdvice::Convert { file } => format!("`almt-data convert {file}` converts it"),
         KnownAdvice::ConvertPacked { file } => {
-            format!("`almt-data convert {file}` makes a store of the pickle in it")
+            format!("`almt-data convert {file}` converts the pickle in it")
         }
         KnownAdvice::ConvertFolder { file } => {
-            format!("`almt-data convert {file}` makes a store of them")
+            format!("`almt-data convert {file}` converts them")
         }
         KnownAdvice::UseStore { file } => format!(
             "`almt-data validate {file}` checks it, `almt-data train --store {file}` trains on it"
@@ -90,11 +86,11 @@ pub(super) fn known_hint(advice: &KnownAdvice) -> String {
         KnownAdvice::UseRun { file } => {
             format!("`almt-data report {file}` shows it; its `config.toml` names the store")
         }
-        KnownAdvice::PartOfRun => "`almt-data train` wrote it into the folder of a run, which \
-                                   `almt-data report` shows; its `config.toml` names the store"
+        KnownAdvice::PartOfRun => "`almt-data train` wrote it into a run folder, which \
+            `almt-data report` shows; its `config.toml` names the store"
             .into(),
         KnownAdvice::UseWeights => {
-            "weights of a model go with `--checkpoint`; features come from a pickle".into()
+            "pass model weights to `--checkpoint`; stores are made from feature pickles".into()
         }
         KnownAdvice::CompareTable { file, columns } => format!(
             "its columns: {}; `almt-data validate STORE --labels {file}` compares labels",

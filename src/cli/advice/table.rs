@@ -7,25 +7,28 @@ use crate::words::quoted;
 pub(super) fn hint(advice: &TableAdvice) -> String {
     let words = match advice {
         TableAdvice::NameTable => {
-            "name the table itself; those of all known datasets have a few MB"
+            "name the label table itself, which has a few MB for all known datasets"
         }
         TableAdvice::StoreIsNoTable => {
-            "stores to check are named without `--labels`; a table of labels is text, such as \
+            "pass stores without `--labels`; a label table is a text file, such as \
              `label.csv`"
         }
         TableAdvice::DecodeTable { encoding } => {
-            return format!("`--text-encoding {encoding}` reads the table so");
+            return format!("`--text-encoding {encoding}` decodes the table");
         }
         TableAdvice::MendTable => {
-            "mend that line, or save the table as UTF-8; `--text-encoding NAME` says an encoding"
+            "fix that line, or save the table as UTF-8; `--text-encoding NAME` sets the encoding"
         }
-        TableAdvice::TableKnowsEncoding => "without `--text-encoding` the table is read as it says",
-        TableAdvice::SaveTable => "save the table again; nothing was compared",
+        TableAdvice::TableKnowsEncoding => {
+            "without `--text-encoding` the table is read in the \
+            encoding that it declares"
+        }
+        TableAdvice::SaveTable => "save the table again",
         TableAdvice::CloseQuotes => {
-            "close the quotes, or write each quote within a text twice, as CSV asks"
+            "close the quotes, or double each quote inside a text, as CSV requires"
         }
         TableAdvice::QuoteField => {
-            "a text or number that has the separator in it stands in quotes; columns are separated \
+            "a field that contains the separator must be quoted; columns are separated \
              by `,`, `;` or tabs"
         }
         TableAdvice::SayColumns(columns) => {
@@ -34,40 +37,40 @@ pub(super) fn hint(advice: &TableAdvice) -> String {
                 .map(|(field, number)| format!("--column {field}={number}"))
                 .collect();
             return format!(
-                "say which column is which, counted from 1, such as `{}`",
+                "assign the columns by number, from 1, such as `{}`",
                 options.join(" ")
             );
         }
         TableAdvice::SayColumn { field, fields } => {
             return format!(
-                "`--column {field}=NAME` says which it is; NAME may also be the number of the \
-                 column, from 1; what a column can be: {}",
+                "`--column {field}=NAME` assigns it; NAME may also be a column number, from 1; \
+                 fields: {}",
                 fields.join(", ")
             );
         }
         TableAdvice::ChooseColumn { field, column } => {
             let choice = quoted(&format!("{field}={column}"));
-            return format!("say which it is, such as `--column {choice}`");
+            return format!("choose one, such as `--column {choice}`");
         }
         TableAdvice::FormOfColumn => {
-            "the call is `--column FIELD=NAME`, where NAME is in the first line of the table or a \
-             number from 1"
+            "the form is `--column FIELD=NAME`, where NAME is in the first line of the table or \
+             a number from 1"
         }
         TableAdvice::OtherColumnOrNone { field, what } => {
             return format!(
-                "`--column {field}=NAME` says which column has the {what}, `--column {field}=` \
-                 that none has"
+                "`--column {field}=NAME` names the column with the {what}, `--column {field}=` \
+                 means no column"
             );
         }
         TableAdvice::OtherColumn { field, columns } => {
-            return format!("{columns}; `--column {field}=NAME` says another");
+            return format!("{columns}; `--column {field}=NAME` names another");
         }
-        TableAdvice::WriteAlike => "write all numbers of the column alike",
+        TableAdvice::WriteAlike => "write all numbers of the column in the same notation",
         TableAdvice::ImportAsText => {
-            "a spreadsheet took an id that begins with `-` or `=` for a formula: import the \
+            "a spreadsheet interpreted an id starting with `-` or `=` as a formula: import the \
              original table with that column as text"
         }
-        TableAdvice::RemoveRow => "a table has one row for each segment: remove one of the two",
+        TableAdvice::RemoveRow => "a table has one row per segment: remove one of the two",
     };
     words.into()
 }

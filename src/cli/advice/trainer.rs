@@ -21,7 +21,8 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             "`almt-data convert --drop-unlabelled` leaves them out; `almt-data predict` needs no \
              labels"
         }
-        TrainerAdvice::LowerRate => {
+        TrainerAdvice::LowerRate => "a lower `--lr` often helps",
+        TrainerAdvice::LowerRateAfterBest => {
             "the checkpoint of the best epoch before it is kept; a lower `--lr` often helps"
         }
         TrainerAdvice::ReadFromDisk => "`--cache disk` reads each batch from the store",
@@ -56,14 +57,12 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             "`almt-data inspect` shows what a store holds; a model needs the features that it was \
              trained on, by the same extractors"
         }
-        TrainerAdvice::ConvertTogether => "convert files of one extraction together",
+        TrainerAdvice::ConvertTogether => "convert files from the same feature extraction together",
         TrainerAdvice::FitLengths => {
-            "`--fit-lengths` cuts their last steps, counts them and records it"
+            "`--fit-lengths` truncates them; the number is reported and recorded"
         }
-        TrainerAdvice::NameModality => {
-            "`--modalities` names what the model is to see, this one too"
-        }
-        TrainerAdvice::OtherModels => "`almt-data models` shows which models do without",
+        TrainerAdvice::NameModality => "include it in `--modalities`",
+        TrainerAdvice::OtherModels => "`almt-data models` shows which models do not need it",
         TrainerAdvice::AlignedFile => {
             "convert the aligned file of the dataset, such as `aligned_50.pkl`"
         }
@@ -72,7 +71,8 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             return match can_be_forced {
                 false => format!("{advice}; `almt-data validate {store}` shows all"),
                 true => format!(
-                    "{advice}; `almt-data validate {store}` shows all, `--force` trains on it as it is"
+                    "{advice}; `almt-data validate {store}` shows all, `--force` trains on it \
+                     anyway"
                 ),
             };
         }
@@ -86,7 +86,7 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
         TrainerAdvice::DrawSplits { store } => {
             return format!(
                 "convert the files of all splits together; `almt-data split {} --ratio 0.7,0.1,0.2 \
-                 -o splits.json` draws all three from the segments that are there, for `train \
+                 -o splits.json` draws all three from the existing segments, for `train \
                  --manifest`",
                 quoted_path(store)
             );
@@ -95,33 +95,32 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             return format!("`--modalities text,{}` has it", chosen.join(","));
         }
         TrainerAdvice::ConvertText => {
-            "the store has no text that could be encoded, either: convert a file that has text \
-             features, tokens or transcripts"
+            "the store has no text to encode either: convert a file with text features, tokens \
+             or transcripts"
         }
         TrainerAdvice::OtherVocabulary => {
-            "the tokens are of another vocabulary: `--text-from raw_text` makes them of the texts by \
-             this one; `--force` goes on as it is"
+            "the tokens belong to another vocabulary: `--text-from raw_text` tokenizes the texts \
+             with this one; `--force` continues anyway"
         }
         TrainerAdvice::OtherLanguage => {
-            "the texts are of another language than the encoder: one of theirs reads them; `--force` \
-             goes on as it is"
+            "the texts are in another language than the encoder: use an encoder for that \
+             language; `--force` continues anyway"
         }
-        TrainerAdvice::NameEncoder => "`--bert` says where",
-        TrainerAdvice::NameStore => "`--store` says where the run's store is now",
+        TrainerAdvice::NameEncoder => "`--bert` names its new path",
+        TrainerAdvice::NameStore => "`--store` names the store's current path",
         TrainerAdvice::OtherFolder => {
-            "another `--out` keeps it; without that folder it is done again"
+            "choose another `--out` to keep it, or remove the folder to train again"
         }
         TrainerAdvice::CompleteRun { run } => {
             return format!("`almt-data resume {}` completes it", quoted_path(run));
         }
         TrainerAdvice::ResumeTogether => {
-            "the call of `train --seeds` that began them goes on with all"
+            "the `train --seeds` call that started them resumes all of them"
         }
         TrainerAdvice::CudaLibrary { library, version } => {
             return format!(
                 "{library} of version {version} is needed: it comes with `pip install \
-                 torch=={version}`, and with `cargo xtask setup --cuda`; `--libtorch` names its \
-                 folder"
+                 torch=={version}`, and with `cargo xtask setup --cuda`; `--libtorch` names its folder"
             );
         }
     };

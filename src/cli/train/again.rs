@@ -18,7 +18,7 @@ use crate::trainer::{FileProblem, Session, TrainerError};
 /// Where what a run needs is now.
 #[derive(Args)]
 struct Place {
-    /// The store, where it is not any more where the run found it
+    /// The store, if it has moved since training
     #[arg(long)]
     store: Option<PathBuf>,
     #[command(flatten)]
@@ -27,20 +27,20 @@ struct Place {
     libtorch: LibtorchArgs,
 }
 
-/// Go on with a run that was stopped, to the same result as without the stop
+/// Resume an interrupted run; the result is bit-identical to an uninterrupted one
 #[derive(Args)]
 pub struct ResumeArgs {
-    /// Folder of the run
+    /// Run folder
     #[arg(value_name = "RUN_FOLDER")]
     run: PathBuf,
     #[command(flatten)]
     place: Place,
 }
 
-/// Do a run again and compare every digest; exit code 1 if one differs
+/// Re-run a finished run and compare all digests; exit code 1 if any differs
 #[derive(Args)]
 pub struct RepeatArgs {
-    /// Folder of the run
+    /// Run folder
     #[arg(value_name = "RUN_FOLDER")]
     run: PathBuf,
     #[command(flatten)]

@@ -8,12 +8,12 @@ use crate::trainer::cache::{CacheOptions, CachePlace};
 /// Where features lie while they are used.
 #[derive(Args)]
 pub struct CacheArgs {
-    /// Where the features lie during the run: auto (in the device's memory where they take at
-    /// most half of what is free), memory, or disk (each batch is read from the store ahead of its step)
-    #[arg(long, default_value = "auto")]
+    /// Where features are kept: auto (in device memory if they fill at most half of what is free,
+    /// otherwise on disk), memory, or disk (batches are read ahead from the store)
+    #[arg(help_heading = "Hardware options", long, default_value = "auto")]
     cache: CachePlace,
-    /// Threads that read batches with `--cache disk`; the result does not depend on it
-    #[arg(long, default_value_t = 1, value_parser = number::within::<u8>(1, 64), value_name = "N")]
+    /// Threads that read batches with `--cache disk`; does not affect results
+    #[arg(help_heading = "Hardware options", long, default_value_t = 1, value_parser = number::within::<u8>(1, 64), value_name = "N")]
     loader_threads: u8,
 }
 

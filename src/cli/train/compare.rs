@@ -18,18 +18,18 @@ use crate::run::predictions::{self, Prediction};
 pub struct CompareArgs {
     /// Run folder, or its `best.safetensors`
     run_a: PathBuf,
-    /// Run folder that is compared with it
+    /// Run folder to compare it with
     run_b: PathBuf,
     /// Split whose predictions are compared
     #[arg(long, default_value = "test", value_parser = SplitName::from_usual)]
     split: SplitName,
-    /// Rounds of the bootstrap and of the permutation test
+    /// Resamples of the bootstrap and of the permutation test
     #[arg(long, default_value_t = 10_000, value_parser = number::from::<u32>(100))]
     resamples: u32,
-    /// Seed of both
+    /// Random seed for both
     #[arg(long, default_value_t = 1, value_parser = number::from::<u64>(0))]
     seed: u64,
-    /// Print JSON in place of a table
+    /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
@@ -115,7 +115,7 @@ fn read(folder: &Path, split: SplitName) -> Result<Vec<Prediction>, Failure> {
     })?;
     for name in predictions::unknown_columns(&path).unwrap_or_default() {
         let path = path.display();
-        eprintln!("warning: {path}: column `{name}` is none that `train` writes, and is not used");
+        eprintln!("warning: {path}: column `{name}` is unknown and ignored");
     }
     rows.retain(|row| row.split == split);
     if rows.is_empty() {

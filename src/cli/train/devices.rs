@@ -12,9 +12,8 @@ use crate::train::device::{self, Chosen, DeviceChoice};
 /// Which device a command works on.
 #[derive(Args, Clone)]
 pub struct DeviceArgs {
-    /// Where to compute: auto (the first GPU that can be used, else the CPU), cpu, cuda or cuda:N
-    /// [default: auto]
-    #[arg(long, value_name = "DEVICE")]
+    /// Device: auto (the first usable GPU, otherwise the CPU), cpu, cuda or cuda:N [default: auto]
+    #[arg(help_heading = "Hardware options", long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
     #[command(flatten)]
     pub libtorch: LibtorchArgs,
@@ -23,18 +22,18 @@ pub struct DeviceArgs {
 /// Where libtorch's CUDA part is.
 #[derive(Args, Clone)]
 pub struct LibtorchArgs {
-    /// Folder of a libtorch, or of an installed PyTorch, whose CUDA part serves GPUs [default: the
-    /// first that serves of LIBTORCH, the set-up's, and the PyTorch of python3]
-    #[arg(long, value_name = "FOLDER")]
+    /// libtorch or PyTorch folder that provides the CUDA libraries [default: the first usable one of
+    /// LIBTORCH, the folder made by the set-up, and the PyTorch of python3]
+    #[arg(help_heading = "Hardware options", long, value_name = "FOLDER")]
     libtorch: Option<PathBuf>,
 }
 
 /// How many threads libtorch uses.
 #[derive(Args, Clone)]
 pub struct ThreadsArgs {
-    /// Threads of libtorch; with another number, results differ in their last bits [default: as
-    /// many as there are processors]
-    #[arg(long, value_name = "N", value_parser = number::from::<u16>(1))]
+    /// CPU threads. Results differ in their last bits between thread counts [default: one per
+    /// processor]
+    #[arg(help_heading = "Hardware options", long, value_name = "N", value_parser = number::from::<u16>(1))]
     pub threads: Option<u16>,
 }
 
@@ -56,7 +55,7 @@ impl LibtorchArgs {
     }
 }
 
-/// List the devices that training can use, and why not those that it cannot
+/// List the devices available for training, and why others are not
 #[derive(Args)]
 pub struct DevicesArgs {
     #[command(flatten)]

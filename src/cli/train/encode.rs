@@ -12,46 +12,46 @@ use super::devices::ThreadsArgs;
 use super::show::say;
 use crate::cli::form::FormArgs;
 use crate::cli::target::{self, check_output};
-use crate::cli::{Failure, number, progress, size_on_disk, wrong_call};
+use crate::cli::{Failure, number, output, progress, size_on_disk, wrong_call};
 use crate::pretrained::TextSource;
 use crate::store::{OutputOptions, Store};
 use crate::trainer::encode::{self, EncodeOptions, EncodeProgress, Encoded};
-use crate::words::human_bytes;
+use crate::words::{human_bytes, quoted_path};
 
-/// Compute the text features of a store with a BERT; everything else stays as it is
+/// Compute text features with BERT and add them to a store
 ///
-/// The encoder is a folder as Hugging Face has them: `config.json`, `model.safetensors` and, for
-/// `--text-from raw_text`, `tokenizer.json` or `vocab.txt`. Nothing is fetched. Features are its
-/// last hidden states of all positions, padding too, as the released ALMT reads them. The manifest
-/// names the encoder and the digests of its weights.
+/// The encoder is a local folder in Hugging Face format: `config.json`, `model.safetensors` and, for
+/// `--text-from raw_text`, `tokenizer.json` or `vocab.txt`. Nothing is downloaded. The features are
+/// the last hidden states at all positions, padding included, as the released ALMT reads them. The
+/// manifest records the encoder and the digests of its weights. All other columns are copied
+/// unchanged.
 #[derive(Args)]
 pub struct EncodeArgs {
-    /// Store to read
+    /// Input store
     store: PathBuf,
-    /// Folder of the encoder
+    /// Encoder folder
     #[arg(long, value_name = "FOLDER")]
     bert: PathBuf,
-    /// Store to write
+    /// Output store
     #[arg(short, long, value_name = "STORE", value_parser = target::named(target::STORE))]
     output: PathBuf,
-    /// What to encode: the tokens of the store, or its texts, by the tokenizer of the encoder; the
-    /// tokens are then replaced, too [default: text_bert if the store has it]
+    /// What to encode: the store's tokens (text_bert), or its texts, tokenized by the encoder's own
+    /// tokenizer (raw_text), which also replaces the tokens [default: text_bert if present]
     #[arg(long, value_name = "text_bert|raw_text")]
     text_from: Option<TextSource>,
-    /// Tokens of a text, with `raw_text`: longer ones are cut, shorter ones padded [default: 50]
+    /// Sequence length for `raw_text`: longer texts are truncated, shorter ones padded [default: 50]
     #[arg(long, value_name = "TOKENS", value_parser = number::from::<usize>(1))]
     max_len: Option<usize>,
-    /// Texts that are encoded at a time
+    /// Texts per batch
     #[arg(long, default_value_t = 64, value_parser = number::from::<u32>(1))]
     batch_size: u32,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
-    /// Do not wait until the disk has the store: faster, but it can be lost if the machine stops in
-    /// the seconds after
+    /// Do not flush the store to disk: faster, but it can be lost if the machine crashes within seconds
     #[arg(long)]
     no_sync: bool,
-    /// Encode all the same what hardly belongs to the encoder's vocabulary
+    /// Encode even if the text does not match the encoder's vocabulary
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -96,6 +96,8 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
     }
     outln!("  digest   blake3 {}", manifest.digest);
     outln!("  size     {}", human_bytes(size_on_disk(to)));
+    let store = quoted_path(to);
+    output::next(&format!("`almt-data validate {store}`, `almt-data train --store {store}`"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,18 +10,18 @@ use crate::cli::target::check_output;
 use crate::cli::{Failure, runs};
 use crate::train::{TrainError, checkpoint};
 
-/// Write a run's weights for another program
+/// Export the weights of a run for another program
 #[derive(Args)]
 pub struct ExportWeightsArgs {
-    /// Run folder, or a `best.safetensors`
+    /// Run folder, or its `best.safetensors`
     run: PathBuf,
-    /// What they are for
+    /// Target program
     #[arg(long)]
     to: Target,
-    /// Where they go; the default is beside the checkpoint, with the name of the target
+    /// Output file [default: next to the checkpoint, named after the target]
     #[arg(short, long)]
     output: Option<PathBuf>,
-    /// Replace an existing output
+    /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
 }

@@ -116,7 +116,7 @@ pub fn run_all(runs: Vec<RunLeft>, n_jobs: usize) -> Result<(), Failure> {
     match queue.failed {
         None => Ok(()),
         Some(failure) => Err(failure.hint(format!(
-            "{} of {n_runs} runs are complete and kept; the same call goes on from there",
+            "{} of {n_runs} runs are complete and kept; repeat the call to continue",
             queue.n_done
         ))),
     }

@@ -24,50 +24,48 @@ use crate::trainer::experiments::{Estimate, ExperimentResult, Reproduction, RowW
 use crate::trainer::{Note, ReproduceOptions, ReproduceProgress, ValidOptions};
 use crate::words::plural;
 
-/// Train the models of the paper's tables and figures on a store, and write their results beside the
-/// paper's
+/// Train the models behind the paper's tables and figures, and print the results next to the paper's
 #[derive(Args)]
 pub struct ReproduceArgs {
-    /// Which: table1 to table8, fig4 to fig10, robustness (the published model on inputs made worse),
-    /// or all of those that the store's dataset has
+    /// table1 to table8, fig4 to fig10, robustness (the published model on corrupted inputs), or all
+    /// that the paper has for the store's dataset
     #[arg(hide_possible_values = true)]
     what: ExperimentChoice,
     /// Store made by `almt-data convert`
     #[arg(long)]
     store: PathBuf,
-    /// Folder of the results; runs that are complete in it are kept, a stopped one goes on [default:
-    /// reproduced/STORE]
+    /// Output folder; complete runs in it are kept, interrupted ones resumed [default:
+    /// `reproduced/STORE`]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Runs per model: a number of seeds, 1 to N, or the seeds themselves, such as 1111,1112,1113
+    /// Runs per model: N for seeds 1 to N, or a list such as 1111,1112,1113
     #[arg(long, value_name = "N or LIST", default_value = "3", value_parser = seeds_of, allow_hyphen_values = true)]
     seeds: Seeds,
-    /// Passes over the training split [default: the dataset's preset, 200]
+    /// Passes over the training split [default: from the preset, 200]
     #[arg(long, value_parser = number::from::<u32>(1))]
     epochs: Option<u32>,
-    /// Print which runs there would be and how long they would take, from a measured step of each
-    /// model, and train nothing
+    /// List the runs and their estimated duration, measured on one step of each model, without training
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask before runs that take over half an hour
+    /// Do not ask for confirmation before runs of over half an hour
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
     #[command(flatten)]
     threads: ThreadsArgs,
-    /// Runs at the same time, each in a process of its own, with the same results to the byte.
-    /// Without `--threads`, each run has the processors divided by N, at least one, as its threads
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::within::<u8>(1, 64))]
+    /// Number of runs to train in parallel, each in its own process; results are identical. Without
+    /// `--threads`, the processors are divided among them
+    #[arg(help_heading = "Hardware options", long, value_name = "N", default_value_t = 1, value_parser = number::within::<u8>(1, 64))]
     jobs: u8,
     /// Does one run, which standard input names, for a call with `--jobs`
     #[arg(long, hide = true)]
     worker: bool,
-    /// For a store without a validation split: draw so much of its training split as one
+    /// Draw this share of the training split for validation, if the store has no validation split
     #[arg(long, value_name = "SHARE", value_parser = fraction)]
     valid_fraction: Option<f64>,
-    /// What `--valid-fraction` keeps together: video or segment [default: video]
+    /// Unit that `--valid-fraction` keeps together: video or segment [default: video]
     #[arg(long, requires = "valid_fraction", hide_possible_values = true)]
     by: Option<SplitBy>,
-    /// Train on a store that is not valid all the same
+    /// Train even if the store is invalid
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -142,7 +140,7 @@ fn may_begin(estimate: &Estimate, n_jobs: u8) -> Result<bool, Failure> {
     if seconds < LONG || !std::io::stdin().is_terminal() {
         return Ok(true);
     }
-    eprint!("What is done stays done, and a repeated call goes on. Begin? [y/N] ");
+    eprint!("Complete runs are kept, and repeating the call continues. Start? [y/N] ");
     let mut answer = String::new();
     std::io::stdin()
         .read_line(&mut answer)

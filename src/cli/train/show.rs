@@ -176,7 +176,7 @@ impl TrainProgress for Bar {
     }
 
     fn piecewise(&mut self, cause: &TrainError) {
-        self.line(&format!("warning: steps are done piece by piece: {}", chain(cause)));
+        self.line(&format!("warning: CUDA graphs are disabled: {}", chain(cause)));
     }
 }
 

@@ -125,8 +125,7 @@ impl Compared {
         let columns = columns.join(", ");
         if self.n_segments_found > 0 {
             let problem = format!(
-                "{table}: nothing was compared: of {} segments in the table and in the store, \
-                 there is no value on both sides",
+                "{table}: nothing was compared: {} segments are in both the table and the store, but no value is",
                 count(self.n_segments_found)
             );
             let field = Field::Label.name();

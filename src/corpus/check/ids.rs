@@ -52,7 +52,7 @@ fn check_form(context: &Context<'_>, findings: &mut Findings) {
         }
     }
     findings.add_all(Rule::IdForm, unknown, |n| {
-        format!("{n} ids are none of VIDEO$_$CLIP, VIDEO[CLIP], VIDEO_CLIP")
+        format!("{n} ids are not of the form VIDEO$_$CLIP, VIDEO[CLIP] or VIDEO_CLIP")
     });
     findings.add_all(Rule::IdForm, blanks, |n| format!("{n} ids begin or end with a blank"));
     if spellings.len() > 1 {
@@ -91,7 +91,7 @@ fn check_folds(
         }
     }
     findings.add_all(Rule::FoldSplit, elsewhere, |n| {
-        format!("{n} of {} videos are in another split than the standard folds say", homes.len())
+        format!("{n} of {} videos are in a different split than in the standard folds", homes.len())
     });
     findings.add_all(Rule::NoFold, unknown, |n| {
         format!("{n} of {} videos are in no standard fold", homes.len())

@@ -68,7 +68,7 @@ fn check_values(
         let parts: Vec<String> = spec.label_denominators.iter().map(u8::to_string).collect();
         let parts = parts.join(", ");
         format!(
-            "{}/{name} has {n} labels that are no multiple of 1/n for any n of {parts}",
+            "{}/{name} has {n} labels that are not a multiple of 1/n for any n of {parts}",
             split.name
         )
     });
@@ -86,7 +86,7 @@ fn check_emotions(split: &SplitFacts, findings: &mut Findings) {
     });
     findings.add_all(Rule::OtherLabel, wrong.collect(), |n| {
         format!(
-            "{}/emotion_labels: {n} of {} samples have one that is no number in [0, 3]",
+            "{}/emotion_labels: {n} of {} samples have a value outside [0, 3]",
             split.name,
             split.ids.len()
         )

@@ -66,14 +66,14 @@ macro_rules! rules {
 rules! {
     Digest "AD001" Error "digest":
         "The content of a column differs from the digest in the manifest.",
-        "the file was changed or damaged: convert the source again; `almt-data copy` seals one of which \
-         only the seal is gone";
+        "the file was changed or damaged: convert the source again; `almt-data copy` reseals a \
+         file that has only lost its seal";
     Dims "AD002" Warning "dimensions":
         "Feature dimensions are those of no known build.",
-        "compare with the publisher's description, or say the right `--dataset` at conversion";
+        "compare with the publisher's description, or set the right `--dataset` when converting";
     Counts "AD003" Warning "split size":
         "A split has another number of samples than every known build.",
-        "results are not comparable with published ones; `--labels` tells which samples differ";
+        "results are not comparable with published ones; `--labels` lists the samples that differ";
     MissingSplit "AD004" Warning "missing split":
         "A split is absent or empty.",
         "convert the files of all splits together; a validation split can also be drawn from the training \
@@ -81,7 +81,7 @@ rules! {
          SPLITS.json`";
     LabelRange "AD005" Error "label range":
         "A label is outside the range of the dataset.",
-        "compare with the published labels, or say the right `--dataset` at conversion";
+        "compare with the published labels, or set the right `--dataset` when converting";
     DuplicateId "AD006" Error "duplicate id":
         "A segment id appears twice.",
         "remove one of the two, the one in the training split first";
@@ -110,7 +110,7 @@ rules! {
         "A segment id has no known form or blanks around it, or ids are spelled in several ways.",
         "spell ids `VIDEO$_$CLIP`, `VIDEO[CLIP]` or `VIDEO_CLIP`, or its video is not known";
     FoldSplit "AD015" Error "standard fold":
-        "A video is in another split than the standard fold of the dataset says.",
+        "A video is in a different split than in the dataset's standard fold.",
         "results are not comparable with published ones; split again by the standard folds";
     NoFold "AD016" Warning "no fold":
         "A video is in no standard fold of the dataset.",
@@ -137,8 +137,8 @@ rules! {
         "A transcript has other words than the label table, punctuation and case aside.",
         "check that features and labels belong to the same segment";
     SplitDiffers "AD024" Error "split differs":
-        "A sample is in another split than the label table says.",
-        "split again as the table says, or results are not comparable";
+        "A sample is in a different split than in the label table.",
+        "re-split according to the table; otherwise results are not comparable";
     ConstantFeature "AD025" Warning "constant feature":
         "A feature has one value in every frame of a split, padding aside.",
         "it carries no information; standardisation must not divide by its deviation of zero";
@@ -155,7 +155,7 @@ rules! {
         "A recorded text length is not the number of ones in the mask.",
         "trust the mask, and make the lengths again";
     LabelGrid "AD030" Warning "label grid":
-        "A label is no average that the dataset's annotators can give.",
+        "A label is not an average that the dataset's annotators can produce.",
         "check that labels were not rescaled or rounded";
     BinsDiffer "AD031" Error "bins differ":
         "The stored bins of the labels are not those that the labels give.",
@@ -164,8 +164,10 @@ rules! {
         "A feature value is larger than 10000 in magnitude.",
         "look at the extraction of the sample; standardise or clip the feature";
     Untrainable "AD033" Error "cannot be trained":
-        "The splits have not the same features, or there is nothing that a text feature can come from.",
-        "convert files of one build together, or train on what all splits have: `train --modalities`";
+        "The splits have not the same features, or there is nothing that a text feature can come \
+         from.",
+        "convert files of one build together, or train on what all splits have: `train \
+         --modalities`";
     NoText "AD034" Warning "no text features":
         "There are texts or tokens but no text features, which every model needs.",
         "`almt-data encode` computes them with a text encoder; so does `train --text bert`";
@@ -175,10 +177,11 @@ rules! {
          those of what they read: convert a file that has them";
     MissingLabel "AD036" Error "missing label":
         "A sample of a split that has labels has none: NaN or infinity in its place.",
-        "`convert --drop-unlabelled` leaves such segments out; a split of its own can be predicted on";
+        "`convert --drop-unlabelled` leaves such segments out; a split of its own can be \
+         predicted on";
     OtherLabel "AD037" Warning "other label":
-        "A label that nothing is trained on, of one modality or of an emotion, is no number in its range.",
-        "training does not read it; correct it in the source where it is to be used";
+        "An auxiliary label (of one modality or of an emotion) is not a number in its range.",
+        "training does not use it; correct it in the source if you do";
 }
 
 impl Rule {

@@ -30,7 +30,7 @@ impl FromStr for ColumnChoice {
         let field = found.ok_or_else(|| {
             let meant = nearest(field, names()).map(|name| format!("; is `{name}` meant?"));
             let all: Vec<&str> = names().collect();
-            format!("`{field}` is none of: {}{}", all.join(", "), meant.unwrap_or_default())
+            format!("`{field}` is not one of: {}{}", all.join(", "), meant.unwrap_or_default())
         })?;
         Ok(ColumnChoice { field, name: name.trim().to_owned() })
     }
@@ -140,7 +140,7 @@ impl Columns {
                 return Err(wrong(format!("column {} is the {other} already", self.name(place))));
             }
             if self.places.insert(choice.field, place).is_some() {
-                return Err(wrong(format!("the {} is said twice", choice.field)));
+                return Err(wrong(format!("the {} is given twice", choice.field)));
             }
         }
         Ok(())
@@ -276,7 +276,7 @@ fn chosen(first: &csv::StringRecord, name: &str, has_header: bool) -> Result<usi
                 let numbers: Vec<String> =
                     found.iter().map(|place| place.saturating_add(1).to_string()).collect();
                 return Err(format!(
-                    "columns number {} have this name; say the number",
+                    "columns number {} have this name; use the number",
                     numbers.join(" and ")
                 ));
             }
@@ -294,7 +294,7 @@ fn chosen(first: &csv::StringRecord, name: &str, has_header: bool) -> Result<usi
                 first.iter().map(|name| format!("`{}`", shortened(name))).collect();
             let meant = nearest(name, first.iter().map(str::trim));
             let meant = meant.map(|name| format!("; is `{name}` meant?")).unwrap_or_default();
-            Err(format!("there is no such column, found {}{meant}", names.join(", ")))
+            Err(format!("no such column, found {}{meant}", names.join(", ")))
         }
     }
 }

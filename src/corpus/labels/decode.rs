@@ -55,7 +55,9 @@ const OTHER_KINDS: [(&[u8], &str, Advice); 11] = [
     (
         b"version https://git-lfs",
         "a Git LFS pointer",
-        outside("the real file was not fetched: run `git lfs pull` where it came from"),
+        outside(
+            "the real file was not fetched: run `git lfs pull` in the repository that it came from",
+        ),
     ),
     (
         b"<",

@@ -88,7 +88,7 @@ fn what_can_be_two_things_is_refused_until_it_is_said() {
         error.to_string(),
         "label.csv: columns `label` and `sentiment` can each be the label"
     );
-    assert_eq!(hint(&error).unwrap(), "say which it is, such as `--column label=label`");
+    assert_eq!(hint(&error).unwrap(), "choose one, such as `--column label=label`");
     let table = read_as(text.as_bytes(), &["label=sentiment"], None).unwrap();
     assert_eq!(rows(&table)[0].1, Some(2.4));
     assert_eq!(table.unused_columns(), ["`label`"]);
@@ -143,7 +143,7 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
         message("id;label\na_1;1,5\nb_1;1.5\n").contains("line 3, column `label`: expected dec")
     );
     let found = read_as(b"id,label\na_1,1\n", &["label=lable"], None).unwrap_err().to_string();
-    assert!(found.contains("column `label=lable`: there is no such column"), "{found}");
+    assert!(found.contains("column `label=lable`: no such column"), "{found}");
     assert!(found.ends_with("is `label` meant?"), "{found}");
     assert!("lable=x".parse::<ColumnChoice>().unwrap_err().ends_with("is `label` meant?"));
 }
@@ -176,7 +176,7 @@ fn encodings_are_told_by_the_file_or_refused_with_line_and_option() {
     let error = read_as(gbk, &[], None).unwrap_err();
     let expected = "label.csv: line 3: bytes that are not UTF-8: they look like GBK";
     assert_eq!(error.to_string(), expected);
-    assert_eq!(hint(&error).unwrap(), "`--text-encoding gbk` reads the table so");
+    assert_eq!(hint(&error).unwrap(), "`--text-encoding gbk` decodes the table");
     assert_eq!(texts(read_as(gbk, &[], Some("gbk")).unwrap()), ["ok", "我不太喜欢"]);
     let error = read_as(b"id,label\na_1,1\nb\xff_1,2\n", &[], Some("gbk")).unwrap_err().to_string();
     assert!(error.starts_with("label.csv: line 3: bytes that are not GBK"), "{error}");

@@ -300,7 +300,7 @@ impl SplitFile {
         for place in offsets_and_end.windows(2) {
             let [start, end] = [place[0], place[1]].map(|offset| usize::try_from(offset).ok());
             let text = start.zip(end).and_then(|(start, end)| bytes.get(start..end));
-            let text = text.ok_or("a text lies outside its buffer")?;
+            let text = text.ok_or("a text is outside its buffer")?;
             texts.push(String::from_utf8(text.to_vec()).map_err(|_| "a text is not UTF-8")?);
         }
         Ok(())

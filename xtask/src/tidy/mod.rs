@@ -4,6 +4,7 @@
 //! reads files and builds nothing, so it runs before libtorch and CMake are there.
 
 mod cycles;
+mod glossary;
 mod layers;
 mod names;
 mod source;
@@ -40,7 +41,12 @@ pub fn tidy() -> Result<(), String> {
     findings.extend(cycles::check(&tree, cycles::KNOWN));
     findings.extend(layers::check(&tree, layers::LAYERS));
     findings.extend(names::check(&tree, names::KNOWN));
-    findings.extend(speech::check(sources, speech::KNOWN)?);
+    findings.extend(speech::check(sources.clone(), speech::KNOWN)?);
+    let help = help()?;
+    let texts = help.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    let glossary = files.iter().find(|(path, _)| path == glossary::FILE);
+    let glossary = glossary.map_or("", |(_, text)| text);
+    findings.extend(glossary::check(glossary, sources, texts)?);
     findings.sort();
     for Finding { file, line, problem } in &findings {
         println!("{file}:{line}: {problem}");
@@ -50,6 +56,19 @@ pub fn tidy() -> Result<(), String> {
         1 => Err("1 finding".to_owned()),
         n => Err(format!("{n} findings")),
     }
+}
+
+/// Path and text of every help text.
+fn help() -> Result<Vec<(String, String)>, String> {
+    let folder = "fixtures/help";
+    let unread = |error| format!("{folder}: {error}");
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        texts.push((format!("{folder}/{name}"), fs::read_to_string(&path).map_err(unread)?));
+    }
+    Ok(texts)
 }
 
 /// Path, with `/`, and text of every file that people read or write; `fixtures` is data.

@@ -30,15 +30,28 @@ pub fn check<'a>(
         if !is_library || file.ends_with("/tests.rs") {
             continue;
         }
-        let syntax = syn::parse_file(text)
-            .map_err(|error| format!("{file}:{}: {error}", line(error.span())))?;
-        let mut listener = Listener { file, findings: Vec::new(), has_words: false };
-        listener.visit_file(&syntax);
-        if listener.has_words && known.contains(&file) {
-            needed.push(file);
-            listener.findings.retain(|finding| !finding.problem.starts_with("a text"));
+        let Listener { texts, calls } = Listener::of(file, text)?;
+        let mut has_words = false;
+        for (line, text) in texts {
+            for (word, what) in WORDS.iter().filter(|(word, _)| text.contains(word)) {
+                has_words = true;
+                if !known.contains(&file) {
+                    let problem = format!(
+                        "a text has `{word}`, {what}: return it as an `Advice`, or word it in \
+                         `src/cli`"
+                    );
+                    findings.push(Finding::new(file, line, problem));
+                }
+            }
         }
-        findings.extend(listener.findings);
+        if has_words && known.contains(&file) {
+            needed.push(file);
+        }
+        for (line, name) in calls.iter().filter(|(_, name)| PRINTING.contains(&&**name)) {
+            let problem =
+                format!("`{name}!` prints: return what it says, and print it in `src/cli`");
+            findings.push(Finding::new(file, *line, problem));
+        }
     }
     for file in known.iter().filter(|file| !needed.contains(file)) {
         let problem = format!("`{file}` has no text with an option any more: remove it here");
@@ -50,31 +63,38 @@ pub fn check<'a>(
     Ok(findings)
 }
 
-/// Collects what one file says.
-struct Listener<'a> {
-    file: &'a str,
-    findings: Vec<Finding>,
-    has_words: bool,
+/// Collects what one file says, without its tests, each with its line.
+#[derive(Default)]
+pub struct Listener {
+    /// Texts.
+    pub texts: Vec<(usize, String)>,
+    /// Macros that are called.
+    calls: Vec<(usize, String)>,
 }
 
-impl Listener<'_> {
+impl Listener {
+    /// Listens to the file at a path.
+    pub fn of(file: &str, text: &str) -> Result<Listener, String> {
+        let syntax = syn::parse_file(text)
+            .map_err(|error| format!("{file}:{}: {error}", line(error.span())))?;
+        let mut listener = Listener::default();
+        listener.visit_file(&syntax);
+        Ok(listener)
+    }
+
     fn text(&mut self, literal: &syn::LitStr) {
-        let text = literal.value();
-        for (word, what) in WORDS.iter().filter(|(word, _)| text.contains(word)) {
-            self.has_words = true;
-            let problem = format!(
-                "a text has `{word}`, {what}: return it as an `Advice`, or word it in `src/cli`"
-            );
-            self.findings.push(Finding::new(self.file, line(literal.span()), problem));
-        }
+        self.texts.push((line(literal.span()), literal.value()));
     }
 
     /// The texts in what a macro or an attribute is given, and the macros that it calls.
     fn tokens(&mut self, tokens: &TokenStream) {
         let mut before: Option<proc_macro2::Ident> = None;
+        let mut is_doc = false;
         for token in tokens.clone() {
             match &token {
                 TokenTree::Group(group) => self.tokens(&group.stream()),
+                // A comment, as macros see it.
+                TokenTree::Literal(_) if is_doc => {}
                 TokenTree::Literal(literal) => {
                     if let Ok(literal) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
                         let span = token.span();
@@ -88,6 +108,12 @@ impl Listener<'_> {
                 }
                 TokenTree::Ident(_) | TokenTree::Punct(_) => {}
             }
+            is_doc = match &token {
+                TokenTree::Punct(mark) => {
+                    mark.as_char() == '=' && before.as_ref().is_some_and(|it| it == "doc")
+                }
+                _ => false,
+            };
             before = match token {
                 TokenTree::Ident(name) => Some(name),
                 _ => None,
@@ -96,15 +122,11 @@ impl Listener<'_> {
     }
 
     fn call(&mut self, name: &proc_macro2::Ident) {
-        if PRINTING.iter().any(|printing| name == printing) {
-            let problem =
-                format!("`{name}!` prints: return what it says, and print it in `src/cli`");
-            self.findings.push(Finding::new(self.file, line(name.span()), problem));
-        }
+        self.calls.push((line(name.span()), name.to_string()));
     }
 }
 
-impl<'ast> Visit<'ast> for Listener<'_> {
+impl<'ast> Visit<'ast> for Listener {
     fn visit_item(&mut self, item: &'ast syn::Item) {
         if !is_test(attributes(item)) {
             visit::visit_item(self, item);
@@ -163,6 +185,7 @@ mod tests {
         for text in [
             "/// Whether `--x` is given; hint: no.\nfn f() {}",
             "fn f() -> &'static str { \"a -- b\" }",
+            "made! { /// With `--x`.\n f }",
             "#[cfg(test)] mod tests { fn f() { g(\"`--x`\") } }",
         ] {
             assert_eq!(n_findings("src/a.rs", text, &[]), 0, "{text}");
