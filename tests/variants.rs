@@ -318,7 +318,7 @@ fn texts_of_two_encodings_are_read_as_both() {
         has(&refused(folder, "gbk-and-utf8.pkl", options, &["raw_text"]), &[hint]);
     }
     let told = convert(folder, "gbk-and-utf8.pkl", &["--text-encoding", "utf-8,gbk"]);
-    has(&told, &["bytes of UTF-8 -> text, 12 times", "bytes of GBK, as `--text-encoding` says"]);
+    has(&told, &["bytes of UTF-8 -> text, 12 times", "bytes of GBK (`--text-encoding`)"]);
     let store = Store::open(&folder.join("out.h5")).unwrap();
     let texts = store.strings(&"/train/raw_text".parse().unwrap()).unwrap().unwrap();
     let is_text = |(row, text): (usize, &String)| {
