@@ -28,6 +28,11 @@ pub fn plural(n: usize, noun: &str) -> String {
     format!("{} {noun}{s}", count(n))
 }
 
+/// A count with what is counted, in words for one and for several.
+pub fn counted(n: usize, one: &str, several: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { several })
+}
+
 /// A count with a comma between thousands.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();

@@ -245,10 +245,9 @@ fn a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run() {
     let eval = |checkpoint: &str| {
         almt(folder, &["eval", "--store", "mosi.h5", "--checkpoint", checkpoint])
     };
-    let several =
-        eval("runs").fails_with(&["runs: holds 2 runs, and here one checkpoint is needed"]);
-    assert!(several.stderr().contains("hint: such as runs/seed-1"), "{}", several.explain());
-    almt(folder, &["compare", "runs", "runs"]).fails_with(&["runs: holds 2 runs", "one run"]);
+    let several = eval("runs").fails_with(&["runs: contains 2 runs, but one checkpoint is needed"]);
+    assert!(several.stderr().contains("hint: for example `runs/seed-1`"), "{}", several.explain());
+    almt(folder, &["compare", "runs", "runs"]).fails_with(&["runs: contains 2 runs", "one run"]);
     std::fs::create_dir(folder.join("empty")).unwrap();
     eval("empty").fails_with(&["empty: is a folder without a run"]);
     std::fs::copy(folder.join("runs/seed-1/config.toml"), folder.join("empty/config.toml"))
@@ -277,8 +276,8 @@ fn numbers_out_of_range_are_told_the_range() {
         ("train --store a --batch-size 0", "from 1 to 4294967295"),
         ("train --store a --patience -1", "from 1 to 4294967295"),
         ("train --store a --seed -1", "expected a whole number, 0 or more"),
-        ("train --store a --seeds -3", "expected a number of seeds"),
-        ("train --store a --seeds -3,-4", "expected a number of seeds"),
+        ("train --store a --seeds -3", "expected a number, such as 5"),
+        ("train --store a --seeds -3,-4", "expected a number, such as 5"),
         ("train --store a --threads 0", "from 1 to 65535"),
         ("train --store a --loader-threads -2", "from 1 to 64"),
         ("train --store a --manifest m --fold -1", "expected a whole number, 0 or more"),

@@ -330,8 +330,8 @@ fn an_explanation_says_what_was_tried_and_what_was_read() {
         "train/id                      S14 [3, 3]                    -> id",
         "audio      front    12 all-zero steps lead and 0 trail in 6 samples",
         "train  3 segments",
-        "CMU-MOSI, build «MMSA and MulT",
-        "taken for CMU-MOSI",
+        "CMU-MOSI, build `MMSA and MulT",
+        "inferred: CMU-MOSI",
     ] {
         assert!(text.contains(part), "{part}\n{}", call.explain());
     }
@@ -403,9 +403,9 @@ fn labels_that_contradict_each_other_are_told() {
     let validated = almt(folder.path(), &["validate", "a.h5"]).stdout();
     assert!(validated.contains("1 error") && validated.contains("AD018"), "{validated}");
     for part in [
-        "warning AD012: train/classification_labels has 1 classes",
-        "(such as vtrain$_$2: 1 at label 1.5)",
-        "warning AD013: train/annotations has 1 words",
+        "warning AD012: train/classification_labels: 1 class contradicts",
+        "(such as vtrain$_$2: class 1 at label 1.5)",
+        "warning AD013: train/annotations: 1 word contradicts",
         "(such as vtrain$_$0: Neutral at label -0.5)",
     ] {
         assert!(converted.contains(part), "{part}: {converted}");

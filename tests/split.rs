@@ -126,8 +126,8 @@ fn an_output_does_not_have_the_ending_of_something_else() {
     let folder = tempfile::tempdir().unwrap();
     synthetic_store(folder.path(), "mosi", "8");
     for (args, expected) in [
-        (&["convert", "mosi.pkl", "-o", "out.zip"][..], "a store ends in `.h5` or"),
-        (&["copy", "mosi.h5", "out.npz"], "a store ends in `.h5` or"),
+        (&["convert", "mosi.pkl", "-o", "out.zip"][..], "the name of a store ends in `.h5` or"),
+        (&["copy", "mosi.h5", "out.npz"], "the name of a store ends in `.h5` or"),
         (&["split", "mosi.h5", "--k-fold", "3", "-o", "out.csv"], "ends in `.json`"),
         (&["stats", "mosi.h5", "--svg", "out.PNG"], "ends in `.svg`"),
         (&["report", "run", "-o", "out.pdf"], "ends in `.html`"),

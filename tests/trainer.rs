@@ -67,7 +67,7 @@ fn a_call_trains_what_the_command_trains() {
     let folder = folder.path();
     let store = synthetic_store(folder, "mosi", "24");
     let (notes, found) = train(&store, &short(), &folder.join("called"));
-    assert_eq!(notes, []);
+    assert_eq!(notes, [Note::IdleEpoch { n_epochs: 2 }]);
     let args = ["train", "--store", "mosi.h5", "--epochs", "2", "--threads", "1", "--out", "run"];
     almt(folder, &[&args[..], &["--device", "cpu"]].concat()).ok();
     let text = std::fs::read_to_string(folder.join("run/result.json")).unwrap();

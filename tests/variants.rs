@@ -388,7 +388,7 @@ fn a_file_that_is_no_checkpoint_or_store_is_said_to_be_what_it_is() {
     ] {
         let args = ["eval", "--store", "out.h5", "--checkpoint", checkpoint];
         let told = almt(folder, &args).fails_with(&["is not a checkpoint: it is", what]).stderr();
-        has(&told, &["hint: a run folder is meant, or the `best.safetensors` in it"]);
+        has(&told, &["hint: pass a run folder or its `best.safetensors`"]);
     }
     for (source, what) in [("run", "a run folder"), ("run/config.toml", "a file of a run folder")] {
         let told = almt(folder, &["validate", source]);

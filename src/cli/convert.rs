@@ -14,6 +14,7 @@ use super::texts::TextArgs;
 use super::{Failure, output, progress, target, wrong_call};
 use crate::chain::chain;
 use crate::convert::{self, ConvertError, ConvertOptions, Converted, Explained};
+use crate::corpus::check::Severity;
 use crate::corpus::spec::Candidate;
 use crate::corpus::{Dataset, Layout, Modality, SplitName};
 use crate::ingest::{self, IngestError};
@@ -218,7 +219,10 @@ fn print(output: &Path, converted: &Converted) {
     outln!("  digest   blake3 {}", manifest.digest);
     outln!("  size     {}", human_bytes(converted.n_bytes));
     let store = quoted_path(output);
-    output::next(&format!("`almt-data validate {store}`, `almt-data train --store {store}`"));
+    let is_valid = !converted.findings.iter().any(|it| it.severity == Severity::Error);
+    let train =
+        if is_valid { format!(", `almt-data train --store {store}`") } else { String::new() };
+    output::next(&format!("`almt-data validate {store}`{train}"));
 }
 
 /// A modality and the number of frames beyond which its samples are cut.
@@ -254,13 +258,13 @@ fn explain_dataset(candidates: &[Candidate], recognised: Option<Dataset>, told: 
     }
     for Candidate { dataset, build, n_dims, n_sizes } in candidates {
         outln!(
-            "  {}, build «{}»: {n_dims} feature dimensions and {n_sizes} split sizes agree",
+            "  {}, build `{}`: {n_dims} feature dimensions and {n_sizes} split sizes match",
             dataset.title(),
             build.name
         );
     }
     match recognised {
-        Some(dataset) => outln!("  taken for {}", dataset.title()),
+        Some(dataset) => outln!("  inferred: {}", dataset.title()),
         None => outln!("  undecided: `--dataset mosi|mosei|sims|simsv2` sets it"),
     }
 }

@@ -6,7 +6,6 @@ use super::Failure;
 #[cfg(feature = "train")]
 use crate::run::folder::BEST;
 use crate::run::folder::{CONFIG, files, is_run, runs_in};
-#[cfg(feature = "train")]
 use crate::signature;
 #[cfg(feature = "train")]
 use crate::words::quoted_path;
@@ -18,7 +17,7 @@ pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
         return match other_than_weights(path) {
             None => Ok(path.into()),
             Some(what) => Err(Failure::at(path, format!("is not a checkpoint: it is {what}"))
-                .hint(format!("a run folder is meant, or the `{BEST}` in it"))),
+                .hint(format!("pass a run folder or its `{BEST}`"))),
         };
     }
     let best = path.join(BEST);
@@ -53,8 +52,12 @@ pub fn folder(path: &Path) -> Result<PathBuf, Failure> {
     match is_run(around) {
         true => Ok(around.into()),
         false => {
-            Err(Failure::at(path, format!("is not in a run folder: no `{CONFIG}` next to it"))
-                .hint("name the folder that `almt-data train` wrote"))
+            let known = signature::of_path(path).map(|known| known.kind);
+            let problem = match known.filter(|kind| kind.id != "safetensors") {
+                Some(kind) => format!("is {}, not a run folder", kind.what),
+                None => format!("is not in a run folder: no `{CONFIG}` next to it"),
+            };
+            Err(Failure::at(path, problem).hint("name the folder that `almt-data train` wrote"))
         }
     }
 }
@@ -90,8 +93,8 @@ fn not_one(path: &Path, wanted: &str) -> Failure {
         Some(first) => {
             let runs =
                 if runs.len() == 1 { "1 run".into() } else { format!("{} runs", runs.len()) };
-            Failure::at(path, format!("holds {runs}, and here one {wanted} is needed"))
-                .hint(format!("such as {}", first.display()))
+            Failure::at(path, format!("contains {runs}, but one {wanted} is needed"))
+                .hint(format!("for example `{}`", first.display()))
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::split::{self, DrawMethod, Drawn, SplitOptions, are_shares};
 pub struct SplitArgs {
     /// Input store
     store: PathBuf,
-    /// K-fold cross-validation: each part is the test split once, the next part is the validation split
+    /// K-fold cross-validation, K of 3 or more: each part is the test split once, the next part is the validation split
     #[arg(long, group = "method", value_name = "K")]
     #[arg(value_parser = super::number::within::<u16>(3, 1000))]
     k_fold: Option<u16>,

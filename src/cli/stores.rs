@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::chain::chain;
+#[cfg(feature = "train")]
+use crate::run::folder;
 use crate::validate;
 
 /// The stores of the current folder, by their names; there is one at least.
@@ -18,6 +20,21 @@ pub fn here() -> Result<Vec<PathBuf>, Failure> {
     }
     let name = |path: PathBuf| path.strip_prefix(here).map_or(path.clone(), Path::to_path_buf);
     Ok(stores.into_iter().map(name).collect())
+}
+
+/// The store that is named, or the one that the run of a checkpoint was trained on, if it is still there,
+/// or the only one of the current folder.
+#[cfg(feature = "train")]
+pub fn of_run(named: Option<PathBuf>, checkpoint: &Path) -> Result<PathBuf, Failure> {
+    let run = || folder::read_config(checkpoint.parent()?).ok();
+    let trained_on = || run().map(|settings| settings.store).filter(|store| store.exists());
+    match named.is_none().then(trained_on).flatten() {
+        Some(store) => {
+            eprintln!("store: {}", store.display());
+            Ok(store)
+        }
+        None => one(named),
+    }
 }
 
 /// The store that is named, or the only one of the current folder.

@@ -41,9 +41,12 @@ pub const PICTURE: Written = Written { what: "an SVG picture", endings: &["svg"]
 pub const SPLITS: Written = Written { what: "a split manifest", endings: &["json"] };
 
 /// Endings that make programs, and people, expect something.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 26] = [
     "arrow",
     "csv",
+    "doc",
+    "docx",
+    "feather",
     "gz",
     "h5",
     "hdf5",
@@ -57,9 +60,13 @@ const KNOWN: [&str; 19] = [
     "pkl",
     "png",
     "pt",
+    "pth",
     "safetensors",
     "svg",
     "tar",
+    "tsv",
+    "xls",
+    "xlsx",
     "zip",
 ];
 
@@ -72,7 +79,7 @@ pub fn named(written: Written) -> impl TypedValueParser<Value = PathBuf> {
             true => Ok(path),
             false => {
                 let dotted: Vec<String> = endings.iter().map(|it| format!("`.{it}`")).collect();
-                Err(format!("{what} ends in {}", dotted.join(" or ")))
+                Err(format!("the name of {what} ends in {}", dotted.join(" or ")))
             }
         }
     })

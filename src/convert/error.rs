@@ -119,7 +119,7 @@ pub enum FolderError {
         first: PathBuf,
     },
     /// A folder that is known for something else.
-    #[error("{path}: is {what}, not one of pickles")]
+    #[error("{path}: is {what}, not a folder of pickles")]
     Other {
         /// The folder.
         path: PathBuf,

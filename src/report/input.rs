@@ -78,9 +78,12 @@ pub(super) enum Texts {
 impl RunReport {
     /// The model of all runs; empty where they are of several.
     pub fn model(&self) -> &'static str {
-        let mut models = self.runs.iter().map(|run| run.config.model());
-        let first = models.next().unwrap_or_default();
-        if models.all(|model| model == first) { first } else { "" }
+        common(self.runs.iter().map(|run| run.config.model()))
+    }
+
+    /// That model, where the paper's figures are of the same inputs; empty otherwise.
+    pub(super) fn model_of_paper(&self) -> &'static str {
+        common(self.runs.iter().map(|run| run.config.model_of_paper()))
     }
 
     /// Reads run folders, in this order; a folder that is no run but has runs in it stands for
@@ -211,4 +214,9 @@ fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
         true => Texts::Absent("the store has no transcripts"),
         false => Texts::Known(texts),
     })
+}
+/// What all have in common; empty where they differ.
+fn common(mut names: impl Iterator<Item = &'static str>) -> &'static str {
+    let first = names.next().unwrap_or_default();
+    if names.all(|name| name == first) { first } else { "" }
 }

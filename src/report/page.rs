@@ -144,7 +144,7 @@ fn tiles(html: &mut String, report: &RunReport) -> std::fmt::Result {
             0 | 1 => String::new(),
             n => format!("<small>± {} over {n} runs</small>", decimals(std, 3)),
         };
-        let paper = paper::of(report.model(), dataset).get(metric.id);
+        let paper = paper::of(report.model_of_paper(), dataset).get(metric.id);
         let paper = paper
             .map_or(String::new(), |paper| format!("<small>paper {}</small>", decimals(*paper, 3)));
         writeln!(

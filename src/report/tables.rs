@@ -97,7 +97,7 @@ fn selected_table(html: &mut String, report: &RunReport, split: SplitName) -> st
     let means = |metric: &&str| mean_std(of_runs.iter().map(|(.., values)| values.get(metric)));
     add_means(&mut rows, &metrics, means);
     if split == SplitName::Test {
-        add_paper(&mut rows, &metrics, paper::of(report.model(), first.dataset()), means);
+        add_paper(&mut rows, &metrics, paper::of(report.model_of_paper(), first.dataset()), means);
     }
     table(html, "Run", &metrics, &rows)
 }
@@ -112,8 +112,9 @@ fn released_table(html: &mut String, report: &RunReport) -> std::fmt::Result {
         html,
         "<h3>Released protocol: best epoch on the test split, metric by metric</h3>\n\
          <p>The released training script of ALMT reports, for each metric, the best epoch on the \
-         test split. Such figures are chosen on the data that they are reported on; they stand here \
-         to be compared with published ones that were chosen so. The epoch is in brackets.</p>"
+         test split. Such figures are selected on the data that they are reported on; they are shown \
+         only for comparison with published results selected in the same way. The epoch is in \
+         brackets.</p>"
     )?;
     let metrics = metrics(of_runs.iter().filter_map(|(_, result)| result.selected.test.as_ref()));
     let value = |result: &RunResult, metric: &str| {
@@ -137,7 +138,7 @@ fn released_table(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let mut rows: Vec<Row> = rows.collect();
     let means = |metric: &&str| mean_std(of_runs.iter().map(|(_, result)| value(result, metric)));
     add_means(&mut rows, &metrics, means);
-    add_paper(&mut rows, &metrics, paper::of(report.model(), first.dataset()), means);
+    add_paper(&mut rows, &metrics, paper::of(report.model_of_paper(), first.dataset()), means);
     table(html, "Run", &metrics, &rows)
 }
 

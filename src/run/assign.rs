@@ -24,13 +24,17 @@ impl Preset {
         let Some((name, text)) = assignment.split_once('=') else {
             return Err(format!("expected NAME=VALUE, found `{assignment}`"));
         };
+        let (name, text) = (name.trim(), text.trim());
         let root = Table::try_from(&*self).map_err(|error| error.to_string())?;
         let places = self.places(&root);
         let Some((_, path)) = places.iter().find(|(known, _)| known == name) else {
             let names: Vec<&str> = places.iter().map(|(name, _)| &**name).collect();
-            let meant = nearest(name, names.iter().copied());
-            let meant = meant.map(|known| format!("; is `{known}` meant?")).unwrap_or_default();
-            return Err(format!("`{name}` is not one of: {}{meant}", names.join(", ")));
+            // A key of a group by itself, else one that is spelled alike.
+            let of_group = names.iter().copied().find(|it| it.rsplit('.').next() == Some(name));
+            let meant = of_group.or_else(|| nearest(name, names.iter().copied()));
+            let meant = meant.map(|known| format!(": is `{known}` meant?"));
+            let meant = meant.unwrap_or_else(|| ".".into());
+            return Err(format!("unknown key `{name}`{meant} Known keys: {}", names.join(", ")));
         };
         let value = value_of(text);
         let slot = slot(&root, path).ok_or_else(|| format!("`{name}` cannot be set"))?;
@@ -262,10 +266,11 @@ mod tests {
             ("accumulate=0", "accumulate: expected a whole number above 0"),
             ("patience=0", "patience: expected a whole number above 0, found 0"),
             ("main.optimizer=lion", "`main.optimizer`: unknown variant `lion`"),
-            ("main.optimizer.momentum=0.9", "`main.optimizer.momentum` is not one of: "),
+            ("main.optimizer.momentum=0.9", "unknown key `main.optimizer.momentum`"),
             ("main.optimizer.betas=[0.8, 2.0]", "main.optimizer.betas: expected shares below 1"),
             ("main.clip_over=all", "`main.clip_over`: unknown variant `all`"),
-            ("main.schedule.share=0.2", "`main.schedule.share` is not one of: "),
+            ("main.schedule.share=0.2", "unknown key `main.schedule.share`"),
+            ("lr=1", "unknown key `lr`: is `main.rest.lr` meant?"),
             (
                 "main.schedule={ kind = \"linear-warmup\", share = 2.0 }",
                 "main.schedule.share: expected a share below 1, found 2",

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::metrics::{self, Metrics};
+use super::metrics::{self, CORR, Metrics};
 use crate::corpus::SplitName;
 use crate::corpus::label::BinScheme;
 use crate::mean::percentile;
@@ -59,7 +59,8 @@ pub struct Difference {
     #[schemars(with = "[Option<f64>; 2]")]
     pub interval: [f64; 2],
     /// Share of random exchanges of the two predictions of each segment that make a difference at
-    /// least as large, the observed one included (Phipson and Smyth, 2010).
+    /// least as large, the observed one included (Phipson and Smyth, 2010). For the correlation, the
+    /// predictions of each run are standardized first.
     pub p_value: f64,
 }
 
@@ -96,14 +97,22 @@ pub fn compare(
         let pick = |of: &[f32]| sample.iter().map(|idx| of[*idx]).collect::<Vec<f32>>();
         differences(&pick(labels), &pick(a), &pick(b))
     });
+    let truth = metrics::clipped(scheme, labels);
+    let [level_a, level_b] = [a, b].map(|pred| standardized(&metrics::clipped(scheme, pred)));
+    let corr_idx = metrics::names(scheme).iter().position(|name| *name == CORR.id);
     let permuted = rounds("permutation", &|rng| {
-        let (mut one, mut other) = (a.to_vec(), b.to_vec());
-        for (one, other) in one.iter_mut().zip(&mut other) {
-            if rng.random::<bool>() {
-                std::mem::swap(one, other);
-            }
+        let is_exchanged: Vec<bool> = (0..n).map(|_| rng.random()).collect();
+        let exchanged = |a: &[f32], b: &[f32]| -> (Vec<f32>, Vec<f32>) {
+            let pairs = a.iter().zip(b).zip(&is_exchanged);
+            pairs.map(|((a, b), swap)| if *swap { (*b, *a) } else { (*a, *b) }).unzip()
+        };
+        let (one, other) = exchanged(a, b);
+        let mut differences = differences(labels, &one, &other);
+        if let Some(corr) = corr_idx.and_then(|idx| differences.get_mut(idx)) {
+            let (one, other) = exchanged(&level_a, &level_b);
+            *corr = metrics::pearson(&other, &truth) - metrics::pearson(&one, &truth);
         }
-        differences(labels, &one, &other)
+        differences
     });
     let (of_a, of_b) = (metrics::evaluate(scheme, a, labels), metrics::evaluate(scheme, b, labels));
     metrics::names(scheme)
@@ -127,6 +136,15 @@ pub fn compare(
             Difference { metric, a, b, difference, interval, p_value }
         })
         .collect()
+}
+
+/// Predictions with mean 0 and deviation 1, which correlate as before. Two runs differ in both, so that
+/// a mixture of their raw predictions would correlate less for that alone.
+fn standardized(pred: &[f32]) -> Vec<f32> {
+    let n = pred.len().max(1) as f64;
+    let mean = pred.iter().map(|value| f64::from(*value)).sum::<f64>() / n;
+    let square = pred.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / n;
+    pred.iter().map(|value| ((f64::from(*value) - mean) / square.sqrt()) as f32).collect()
 }
 
 #[cfg(test)]
@@ -165,6 +183,21 @@ mod tests {
         assert!(mae.interval[1] < -0.6 && mae.p_value == 0.001, "{mae:?}");
         let again = compare(BinScheme::Cmu, &labels, &a, &b, 999, 1);
         assert_eq!(find(&again, "Corr").interval, find(&found, "Corr").interval);
+    }
+
+    /// A run whose predictions are all small correlates as well as one whose are not.
+    #[test]
+    fn the_scale_of_a_run_has_no_part_in_the_test_of_its_correlation() {
+        let labels = labels();
+        let noise = |i: usize, salt: usize| ((i * 7919 + salt) % 101) as f32 / 50.0 - 1.0;
+        let a = shifted(&labels, |i| 2.0 * noise(i, 13));
+        let b: Vec<f32> = shifted(&labels, |i| 0.3 * noise(i, 57));
+        let small: Vec<f32> = b.iter().map(|value| 0.02 * value + 0.3).collect();
+        for b in [&b, &small] {
+            let found = compare(BinScheme::Cmu, &labels, &a, b, 999, 1);
+            let corr = find(&found, "Corr");
+            assert!(corr.interval[0] > 0.0 && corr.p_value == 0.001, "{corr:?}");
+        }
     }
 
     #[test]

@@ -67,6 +67,14 @@ pub struct TrainSettings {
 }
 
 impl TrainSettings {
+    /// The model, where the paper's figures are of the same inputs, which are all modalities; else nothing.
+    pub fn model_of_paper(&self) -> &'static str {
+        match Modality::ALL.iter().all(|modality| self.modalities.contains(modality)) {
+            true => self.model(),
+            false => "",
+        }
+    }
+
     /// Name of the model, as `train --model` has it.
     pub fn model(&self) -> &'static str {
         self.hyper_parameters.model.name()

@@ -104,8 +104,8 @@ impl Action {
         let became = match self {
             Action::Refuse => return if n == 1 { "was refused" } else { "were refused" }.into(),
             Action::Keep => return if n == 1 { "was kept" } else { "were kept" }.into(),
-            Action::Drop if n == 1 => return "was left out with it".into(),
-            Action::Drop => return "were left out with them".into(),
+            Action::Drop if n == 1 => return "was dropped with its segment".into(),
+            Action::Drop => return "were dropped with their segments".into(),
             Action::Zero => "0".into(),
             Action::Mean => "the mean of the feature".into(),
             Action::Clip => format!("the largest {dtype} of the same sign"),

@@ -95,7 +95,7 @@ impl Settling<'_> {
             let has_train = self.corpus.splits.iter().any(|split| split.name == SplitName::Train);
             let of = if has_train { "the training split" } else { "all splits, none being train" };
             notes.push(format!(
-                "{modality}: the mean of {} is over the frames of {of}; the manifest has it",
+                "{modality}: the mean of {} is computed over the frames of {of} and recorded in the manifest",
                 counted(features.len() as u64, "feature"),
             ));
         }

@@ -286,7 +286,7 @@ pub enum FileProblem {
         found: Dataset,
     },
     /// Inputs are to be made worse that the model does not see.
-    #[error("`{corruption}`: the model does not see {modality}")]
+    #[error("`{corruption}`: the model was trained without {modality}")]
     Unseen {
         /// As it was asked for.
         corruption: String,

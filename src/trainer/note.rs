@@ -48,6 +48,11 @@ pub enum Note {
     },
     /// The test split has no labels to report on.
     TestUnlabelled,
+    /// The schedule trains the first epoch at a rate of 0, and there are few.
+    IdleEpoch {
+        /// Epochs of the run.
+        n_epochs: usize,
+    },
     /// Products are asked for as only GPUs compute them.
     Tf32OnCpu,
     /// What an encoder's folder lacks or has twice.
@@ -78,7 +83,11 @@ pub enum Note {
 impl Note {
     /// Whether it is a warning: the result may not be what was meant.
     pub fn is_warning(&self) -> bool {
-        matches!(self, Note::Encoder(_) | Note::Unsuited { .. } | Note::Invalid { .. })
+        match self {
+            Note::Encoder(_) | Note::Unsuited { .. } | Note::Invalid { .. } => true,
+            Note::IdleEpoch { n_epochs } => *n_epochs == 1,
+            _ => false,
+        }
     }
 }
 
@@ -101,6 +110,15 @@ impl fmt::Display for Note {
             Note::TestUnlabelled => {
                 f.write_str("test has no regression labels: the run has no figures of it")
             }
+            Note::IdleEpoch { n_epochs: 1 } => f.write_str(
+                "the schedule warmup-cosine has a rate of 0 in the first epoch: the weights do not change",
+            ),
+            Note::IdleEpoch { n_epochs } => write!(
+                f,
+                "the schedule warmup-cosine has a rate of 0 in the first epoch, as the released code has: {} \
+                 of {n_epochs} epochs train; a constant schedule suits short runs better",
+                n_epochs - 1
+            ),
             Note::Tf32OnCpu => f.write_str("tf32 is of GPUs: on the CPU, products are float32"),
             Note::NoTest { title } => write!(f, "{title}: left out: the store has no test split"),
             Note::Unsuited { store, encoder, problem } => {

@@ -17,6 +17,8 @@ use crate::corpus::SplitName;
 use crate::model::registry::ModelSpec;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
 use crate::run::preset::Preset;
+use crate::run::recipe::Phase;
+use crate::run::schedule::Schedule;
 use crate::run::settings::{
     EncoderChoice, InitialWeights, Precision, TokenChoice, TrainSettings, ValidDraw,
 };
@@ -30,6 +32,9 @@ use crate::train::weights;
 
 /// Seed of a validation split that is drawn for a run, the same for every seed of the run.
 pub const VALID_SEED: u64 = 1;
+
+/// Up to how many epochs one without a step matters.
+const SHORT: usize = 10;
 
 /// A run that is ready to begin, to go on or to be done again.
 pub struct Session {
@@ -126,6 +131,12 @@ impl Session {
             init_from,
             hyper_parameters,
         };
+        let phases = &settings.hyper_parameters.phases;
+        let n_epochs = settings.hyper_parameters.training.epochs;
+        let is_idle = |phase: &Phase| phase.schedule == Schedule::WarmupCosine {};
+        if n_epochs <= SHORT && phases.iter().any(is_idle) {
+            note(Note::IdleEpoch { n_epochs });
+        }
         if options.precision == Precision::Tf32 && !device.is_cuda() {
             note(Note::Tf32OnCpu);
         }
@@ -223,7 +234,7 @@ fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, Tra
         }
     }
     let two_rates = |what: &str, lr: f64| {
-        let problem = format!("two {what}: {lr}, and another one that is set by name");
+        let problem = format!("two {what}: {lr}, and another one by `--set`; give only one");
         TrainerError::Setting(problem)
     };
     // A group that an encoder gets has what is set for the rest, until it is set itself.

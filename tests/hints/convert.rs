@@ -112,7 +112,7 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
-        hint: "omit one of the two: `valid` and `dev` are the same split",
+        hint: "pass one file per split; `dev` and `val` are names of `valid`",
         make: |folder| {
             misa_folder(folder);
             fixture(folder, "layouts/misa/dev.pkl", "valid.pkl");

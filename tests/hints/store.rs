@@ -151,10 +151,13 @@ pub const ROWS: &[Row] = &[
         "a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run",
     ),
     elsewhere(
-        "a run folder is meant, or the `{BEST}` in it",
+        "pass a run folder or its `{BEST}`",
         "a_file_that_is_no_checkpoint_or_store_is_said_to_be_what_it_is",
     ),
-    elsewhere("such as {}", "a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run"),
+    elsewhere(
+        "for example `{}`",
+        "a_run_folder_stands_for_its_checkpoint_and_a_checkpoint_for_its_run",
+    ),
     // The advice of every other finding is done by hand; `rules` plants what leads to each.
     Row {
         hint: "convert again with `--on-nonfinite zero`, `mean` or `drop-segment`",

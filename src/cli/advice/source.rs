@@ -32,7 +32,9 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
         SourceAdvice::LeaveModalityOut => {
             "omit the modality from `--max-len`; `almt-data inspect` shows what the file contains"
         }
-        SourceAdvice::OneOfTwoSplits => "omit one of the two: `valid` and `dev` are the same split",
+        SourceAdvice::OneOfTwoSplits => {
+            "pass one file per split; `dev` and `val` are names of `valid`"
+        }
         SourceAdvice::Decode { encoding } => {
             return format!(
                 "`--text-encoding {encoding}` decodes them; check the texts afterwards, since \

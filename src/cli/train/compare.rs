@@ -9,11 +9,17 @@ use clap::Args;
 use crate::chain::chain;
 use crate::cli::{Failure, number, runs, same_file};
 use crate::corpus::SplitName;
+use crate::corpus::degenerate::Degenerate;
 use crate::run::compare::{Comparison, compare as compare_predictions};
 use crate::run::folder;
 use crate::run::predictions::{self, Prediction};
+use crate::words::quoted_path;
 
 /// Compare the predictions of two runs: bootstrap interval and permutation test
+///
+/// For each metric: its value for A and B, the difference B - A with a 95% bootstrap interval over the
+/// segments, and p, the share of random exchanges of the two predictions of each segment that give a
+/// difference at least as large. Predictions are standardized per run for the p-value of Corr.
 #[derive(Args)]
 pub struct CompareArgs {
     /// Run folder, or its `best.safetensors`
@@ -75,6 +81,14 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     let scheme = config_a.dataset.bin_scheme();
     let found =
         compare_predictions(scheme, &labels, &pred_a, &pred_b, args.resamples as usize, args.seed);
+    if config_a.store_digest != config_b.store_digest {
+        eprintln!("warning: the runs were trained on different stores");
+    }
+    for (run, pred) in [(a, &pred_a), (b, &pred_b)] {
+        if let Some(problem) = Degenerate::find(scheme, pred, &labels) {
+            eprintln!("warning: {}: {problem}", run.display());
+        }
+    }
     if args.json {
         let comparison = Comparison {
             run_a: a.clone(),
@@ -104,12 +118,19 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
             each.p_value
         );
     }
-    outln!("  one test per line: with several, correct for their number before you report one");
+    outln!("  each line is a separate test: correct for multiple testing before you report one");
+    outln!(
+        "  the interval covers the choice of segments, not of seeds: compare several runs of each"
+    );
     Ok(ExitCode::SUCCESS)
 }
 
 fn read(folder: &Path, split: SplitName) -> Result<Vec<Prediction>, Failure> {
     let path = folder.join(folder::PREDICTIONS);
+    if !path.exists() && folder::is_run(folder) && !folder.join(folder::RESULT).exists() {
+        return Err(Failure::at(folder, "the run is incomplete")
+            .hint(format!("`almt-data resume {}` completes it", quoted_path(folder))));
+    }
     let mut rows = predictions::read(&path).map_err(|error| {
         Failure::at(&path, format!("cannot read predictions: {}", chain(&error)))
     })?;
@@ -119,7 +140,8 @@ fn read(folder: &Path, split: SplitName) -> Result<Vec<Prediction>, Failure> {
     }
     rows.retain(|row| row.split == split);
     if rows.is_empty() {
-        return Err(Failure::at(&path, format!("no predictions on {split}")));
+        let problem = format!("no predictions on {split}: a run has those on valid and test");
+        return Err(Failure::at(&path, problem));
     }
     Ok(rows)
 }

@@ -27,12 +27,16 @@ use crate::trainer::evaluation::{
 /// Evaluate a checkpoint on one split of a store
 #[derive(Args)]
 pub struct EvalArgs {
-    /// Store made by `almt-data convert` [default: the only store in the current folder]
+    /// The same as `--checkpoint`
+    #[arg(value_name = "RUN", conflicts_with = "checkpoint")]
+    run: Option<PathBuf>,
+    /// Store made by `almt-data convert` [default: the one that the run was trained on, or the only one in
+    /// the current folder]
     #[arg(long)]
     store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
-    #[arg(long)]
-    checkpoint: PathBuf,
+    #[arg(long, required_unless_present = "run")]
+    checkpoint: Option<PathBuf>,
     /// Text-encoder folder, if it has moved since training
     #[arg(long, value_name = "FOLDER")]
     bert: Option<PathBuf>,
@@ -64,11 +68,15 @@ pub struct EvalArgs {
 /// Write the predictions of a checkpoint, one row per segment
 #[derive(Args)]
 pub struct PredictArgs {
-    /// Store made by `almt-data convert` [default: the only store in the current folder]
+    /// The same as `--checkpoint`
+    #[arg(value_name = "RUN", conflicts_with_all = ["checkpoint", "weights"])]
+    run: Option<PathBuf>,
+    /// Store made by `almt-data convert` [default: the one that the run was trained on, or the only one in
+    /// the current folder]
     #[arg(long)]
     store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
-    #[arg(long, required_unless_present = "weights")]
+    #[arg(long, required_unless_present_any = ["weights", "run"])]
     checkpoint: Option<PathBuf>,
     /// Weights of the released ALMT (PyTorch) as a safetensors file
     #[arg(long, value_name = "FILE", requires = "preset", conflicts_with = "checkpoint")]
@@ -106,8 +114,11 @@ pub struct PredictArgs {
 
 /// Evaluates one checkpoint.
 pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
-    let path = runs::checkpoint(&args.checkpoint)?;
-    let store = Store::open(&stores::one(args.store)?)?;
+    let Some(path) = args.checkpoint.or(args.run) else {
+        return Err(Failure::new("no `--checkpoint` is given"));
+    };
+    let path = runs::checkpoint(&path)?;
+    let store = Store::open(&stores::of_run(args.store, &path)?)?;
     let device = args.device.open()?;
     let options = EvaluationOptions {
         encoder: args.bert,
@@ -162,7 +173,7 @@ fn print_confusion(Confusion { bins, classes, counts }: &Confusion) {
 /// Writes the predictions of one checkpoint.
 pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     let checkpoint = |path: &PathBuf| runs::checkpoint(path);
-    let weights = match (&args.checkpoint, &args.weights) {
+    let weights = match (args.checkpoint.as_ref().or(args.run.as_ref()), &args.weights) {
         (Some(path), _) => WeightSource::Checkpoint(checkpoint(path)?),
         (None, Some(path)) => WeightSource::Released {
             path: checkpoint(path)?,
@@ -173,7 +184,7 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
             return Err(Failure::new("neither `--checkpoint` nor `--weights` is given"));
         }
     };
-    let store = stores::one(args.store)?;
+    let store = stores::of_run(args.store, weights.path())?;
     if let Some(output) = &args.output {
         let inputs = runs::inputs(weights.path()).into_iter().chain([store.clone()]);
         check_output(output, args.overwrite, inputs)?;

@@ -39,6 +39,9 @@ enum Text {
 /// Train a model on a store
 #[derive(Args)]
 pub struct TrainArgs {
+    /// The same as `--store`
+    #[arg(value_name = "STORE", conflicts_with = "store")]
+    only: Option<PathBuf>,
     /// Store made by `almt-data convert` [default: the only store in the current folder]
     #[arg(help_heading = "Data options", long)]
     store: Option<PathBuf>,
@@ -109,7 +112,7 @@ pub struct TrainArgs {
     /// Base learning rate of the encoder [default: that of the other parameters]
     #[arg(help_heading = "Model options", long, requires = "bert", conflicts_with = "freeze_bert", value_parser = positive, allow_hyphen_values = true)]
     bert_lr: Option<f64>,
-    /// Tensor that almt's AHL layers add their output to: released (the normalized hyper-modality, as
+    /// Residual connection of almt's AHL layers: released (the normalized hyper-modality, as
     /// in the authors' code) or paper (the hyper-modality, Eq. 5) [default: released]
     #[arg(help_heading = "Model options", long)]
     residual: Option<Residual>,
@@ -135,7 +138,8 @@ pub struct TrainArgs {
     /// Draw this share of the training split for validation, if the store has no validation split
     #[arg(help_heading = "Data options", long, value_name = "SHARE", value_parser = fraction, conflicts_with = "manifest")]
     valid_fraction: Option<f64>,
-    /// Unit that `--valid-fraction` keeps together: video or segment [default: video]
+    /// Draw `--valid-fraction` by whole videos or by single segments: video or segment [default:
+    /// video]
     #[arg(
         help_heading = "Data options",
         long,
@@ -181,7 +185,8 @@ pub struct TrainArgs {
     /// is reported and recorded
     #[arg(help_heading = "Data options", long, requires = "init_from")]
     fit_lengths: bool,
-    /// Train even if the store is invalid or its text does not match the encoder's vocabulary
+    /// Train despite errors in labels, tokens, lengths or bins, or text that does not match the
+    /// encoder's vocabulary. NaN and infinite features are always refused
     #[arg(help_heading = "Data options", long)]
     force: bool,
     /// Run folder [default: `runs/STORE-seedSEED`; other models and folds add `-MODEL` and `-foldN`]
@@ -196,11 +201,10 @@ pub struct TrainArgs {
 pub(super) struct Seeds(pub(super) Vec<u64>);
 
 pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
-    let numbers: Vec<u64> = text
-        .split(',')
-        .map(|number| number.trim().parse())
-        .collect::<Result<_, _>>()
-        .map_err(|_| "expected a number of seeds, or seeds between commas")?;
+    let numbers: Vec<u64> =
+        text.split(',').map(|number| number.trim().parse()).collect::<Result<_, _>>().map_err(
+            |_| "expected a number, such as 5 for seeds 1 to 5, or a list such as 1,2,3",
+        )?;
     let seeds: Vec<u64> = match *numbers {
         [n @ 1..=1000] => (1..=n).collect(),
         [n] => {
@@ -273,7 +277,9 @@ impl TrainArgs {
             let last = name.rsplit('.').next().unwrap_or_default();
             if let Some((option, _)) = named.iter().find(|(of, given)| *given && *of == last) {
                 let option = option.replace('_', "-");
-                wrong(&format!("`--{option}` and `--set {name}` are given for the same"));
+                wrong(&format!(
+                    "`--{option}` and `--set {name}` set the same value: give only one"
+                ));
             }
         }
         let encoder = self.bert.as_ref().map(|folder| EncoderOptions {
@@ -324,7 +330,7 @@ const COMMAND: &str = "almt-data train";
 /// Trains one model, or one per seed.
 pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     let options = args.options()?;
-    let path = stores::one(args.store)?;
+    let path = stores::one(args.store.or(args.only))?;
     let store = Store::open(&path)?;
     let device = args.device.open()?;
     let session = Session::new(store, device, &options, &mut say).map_err(|error| match error {
@@ -359,8 +365,8 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
         print_result(&out, &result);
         let run = quoted_path(&out);
         output::next(&format!(
-            "`almt-data report {run}` for curves and confusion matrices, `almt-data predict --checkpoint \
-             {run}` for predictions"
+            "`almt-data report {run}` for curves and confusion matrices, `almt-data predict {run}` for \
+             predictions"
         ));
         return Ok(ExitCode::SUCCESS);
     };
@@ -391,7 +397,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
             eprintln!("seed {seed}: epoch {epoch}, test MAE {mae:.4}, {:.1} s", result.seconds);
         }
     }
-    let spread = spread(settings.model(), settings.dataset, &results);
+    let spread = spread(settings.model_of_paper(), settings.dataset, &results);
     for (name, write) in SUMMARIES {
         let path = out.join(name);
         write(&path, &spread).map_err(|error| Failure::io(&path, "write", &error))?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::chain::chain;
+use crate::corpus::Modality;
 use crate::run::metrics::MAE;
 use crate::run::record::{EpochRecord, RunResult};
 use crate::run::seeds::Spread;
@@ -120,8 +121,13 @@ impl TrainProgress for Bar {
         let TrainSettings { device, n_threads, seed, form, .. } = settings;
         let form = form.map_or(String::new(), |form| format!(", {form} form"));
         let threads = if *n_threads == 1 { "thread" } else { "threads" };
+        let names: Vec<&str> = settings.modalities.iter().map(|modality| modality.name()).collect();
+        let on = match settings.modalities.len() == Modality::ALL.len() {
+            true => String::new(),
+            false => format!(" on {}", names.join(" and ")),
+        };
         let model = settings.model();
-        self.line(&format!("{model}, seed {seed}: {device}, {n_threads} {threads}{form}"));
+        self.line(&format!("{model}{on}, seed {seed}: {device}, {n_threads} {threads}{form}"));
         let training = &settings.hyper_parameters.training;
         let n_phases = settings.hyper_parameters.phases.len();
         self.steps_per_epoch = n_phases * n_samples.div_ceil(training.batch_size.max(1));

@@ -2,6 +2,7 @@
 
 use super::super::Modality;
 use super::{BlockDetail, BlockFacts, Context, EXTREME, Findings, Rule, SplitFacts};
+use crate::words::plural;
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for split in context.splits {
@@ -49,7 +50,14 @@ fn check_counts(
     }
     let n_zero = stats.n_zero_samples;
     if n_zero > 0 {
-        let message = format!("{place} has {n_zero} samples that are all zero");
+        let message = format!(
+            "{place} has {} all zero",
+            if n_zero == 1 {
+                "1 sample that is".into()
+            } else {
+                format!("{n_zero} samples that are")
+            }
+        );
         findings.add(Rule::ZeroSample, message, n_zero, ids(|detail| &detail.zero_rows));
     }
 }
@@ -70,7 +78,11 @@ fn check_lengths(
         .map(|(length, id)| format!("{id}: {length}"))
         .collect();
     findings.add_all(Rule::LengthRange, outside, |n| {
-        format!("{}/{modality}_lengths has {n} lengths outside [0, {seq_len}]", split.name)
+        format!(
+            "{}/{modality}_lengths has {} outside [0, {seq_len}]",
+            split.name,
+            plural(n, "length")
+        )
     });
 }
 
@@ -83,7 +95,10 @@ fn check_values(
     let place = format!("{}/{modality}", split.name);
     let n_extreme = detail.n_extreme;
     if n_extreme > 0 {
-        let message = format!("{place} has {n_extreme} values beyond {EXTREME} in magnitude");
+        let message = format!(
+            "{place} has {n_extreme} value{} beyond {EXTREME} in magnitude",
+            if n_extreme == 1 { "" } else { "s" }
+        );
         findings.add(Rule::Extreme, message, n_extreme, ids_of(split, &detail.extreme_rows));
     }
     // One frame has one value of everything.
@@ -96,7 +111,10 @@ fn check_values(
             .collect();
         findings.add_all(Rule::ConstantFeature, constant, |n| {
             let n_features = detail.ranges.len();
-            format!("{place}: {n} of {n_features} features have the same value in every frame")
+            format!(
+                "{place}: {n} of {n_features} features {} constant",
+                if n == 1 { "is" } else { "are" }
+            )
         });
     }
 }

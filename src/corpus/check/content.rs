@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::super::{Modality, SplitName};
 use super::facts::RowDigest;
 use super::{Context, Findings, Rule, SplitDetail, SplitFacts};
+use crate::words::counted;
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     let whole = check_segments(context, findings);
@@ -56,11 +57,17 @@ fn check_segments(context: &Context<'_>, findings: &mut Findings) -> HashSet<Pla
     }
     for (name, places) in within {
         findings.add_all(Rule::SameSegment, places, |n| {
-            format!("{name}: {n} segments are the same as another one, in all modalities")
+            format!(
+                "{name}: {} to another one in all modalities",
+                counted(n, "segment is identical", "segments are identical")
+            )
         });
     }
     findings.add_all(Rule::SameSegmentAcross, across, |n| {
-        format!("{n} segments are the same as one of another split, in all modalities")
+        format!(
+            "{} to one of another split in all modalities",
+            counted(n, "segment is identical", "segments are identical")
+        )
     });
     whole
 }
@@ -89,6 +96,6 @@ fn check_blocks(
         }
     }
     findings.add_all(Rule::SameBlock, places, |n| {
-        format!("{modality} of {n} segments is that of another one, {n_across} of another split")
+        format!("{} the same {modality} features as another segment ({n_across} of these in another split)", counted(n, "segment has", "segments have"))
     });
 }

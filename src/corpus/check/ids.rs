@@ -7,6 +7,7 @@ use super::super::folds::Folds;
 use super::super::segment::{Spelling, video_of};
 use super::super::spec::SplitBy;
 use super::{Context, Findings, Rule};
+use crate::words::counted;
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     check_form(context, findings);
@@ -24,7 +25,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             .map(|(video, names)| format!("{video} in {}", joined(names)))
             .collect();
         findings.add_all(Rule::Leakage, leaks, |n| {
-            format!("{n} videos have segments in more than one split")
+            format!("{} segments in more than one split", counted(n, "video has", "videos have"))
         });
     }
     if let Some(folds) = Folds::of(context.dataset) {
@@ -52,9 +53,14 @@ fn check_form(context: &Context<'_>, findings: &mut Findings) {
         }
     }
     findings.add_all(Rule::IdForm, unknown, |n| {
-        format!("{n} ids are not of the form VIDEO$_$CLIP, VIDEO[CLIP] or VIDEO_CLIP")
+        format!(
+            "{} not of the form VIDEO$_$CLIP, VIDEO[CLIP] or VIDEO_CLIP",
+            counted(n, "id is", "ids are")
+        )
     });
-    findings.add_all(Rule::IdForm, blanks, |n| format!("{n} ids begin or end with a blank"));
+    findings.add_all(Rule::IdForm, blanks, |n| {
+        format!("{} with a blank", counted(n, "id begins or ends", "ids begin or end"))
+    });
     if spellings.len() > 1 {
         let message = format!("ids are spelled in {} ways", spellings.len());
         let examples = spellings.values().map(ToString::to_string).collect();
@@ -68,11 +74,16 @@ fn check_unique(context: &Context<'_>, findings: &mut Findings) {
     for split in context.splits {
         for id in &split.ids {
             if let Some(first) = seen.insert(id.trim(), split.name) {
-                twice.push(format!("{id} in {first} and {}", split.name));
+                twice.push(match first == split.name {
+                    true => format!("{id} twice in {first}"),
+                    false => format!("{id} in {first} and {}", split.name),
+                });
             }
         }
     }
-    findings.add_all(Rule::DuplicateId, twice, |n| format!("{n} ids appear more than once"));
+    findings.add_all(Rule::DuplicateId, twice, |n| {
+        format!("{} more than once", counted(n, "id appears", "ids appear"))
+    });
 }
 
 fn check_folds(

@@ -3,6 +3,7 @@
 use super::super::SplitName;
 use super::super::label::Bins;
 use super::{Context, Findings, Rule, SplitDetail, SplitFacts};
+use crate::words::{counted, plural};
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for split in context.splits {
@@ -58,7 +59,7 @@ fn check_values(
     let outside = rows().filter(|(label, _)| !spec.contains(**label)).map(shown).collect();
     let [low, high] = spec.label_range;
     findings.add_all(Rule::LabelRange, outside, |n| {
-        format!("{}/{name} has {n} labels outside [{low}, {high}]", split.name)
+        format!("{}/{name} has {} outside [{low}, {high}]", split.name, plural(n, "label"))
     });
     let off_grid = rows()
         .filter(|(label, _)| spec.contains(**label) && !spec.is_average(**label))
@@ -68,8 +69,9 @@ fn check_values(
         let parts: Vec<String> = spec.label_denominators.iter().map(u8::to_string).collect();
         let parts = parts.join(", ");
         format!(
-            "{}/{name} has {n} labels that are not a multiple of 1/n for any n of {parts}",
-            split.name
+            "{}/{name}: {} not a multiple of 1/n for any n of {parts}",
+            split.name,
+            counted(n, "label is", "labels are")
         )
     });
 }
@@ -101,12 +103,13 @@ fn check_classes(split: &SplitFacts, findings: &mut Findings) {
         .zip(split.classes.iter().flatten())
         // Without a label there is nothing to contradict.
         .filter(|((_, label), class)| sign_class(**label).is_some_and(|sign| sign != **class))
-        .map(|((id, label), class)| format!("{id}: {class} at label {label}"))
+        .map(|((id, label), class)| format!("{id}: class {class} at label {label}"))
         .collect();
     findings.add_all(Rule::ClassLabel, unlike, |n| {
         format!(
-            "{}/classification_labels has {n} classes that are not the label's sign plus 1",
-            split.name
+            "{}/classification_labels: {} the sign of the regression label",
+            split.name,
+            counted(n, "class contradicts", "classes contradict")
         )
     });
     let unlike = rows()
@@ -118,7 +121,11 @@ fn check_classes(split: &SplitFacts, findings: &mut Findings) {
         .map(|((id, label), word)| format!("{id}: {word} at label {label}"))
         .collect();
     findings.add_all(Rule::Annotation, unlike, |n| {
-        format!("{}/annotations has {n} words that contradict the sign of the label", split.name)
+        format!(
+            "{}/annotations: {} the sign of the regression label",
+            split.name,
+            counted(n, "word contradicts", "words contradict")
+        )
     });
 }
 
@@ -153,7 +160,11 @@ fn check_bins(
             .map(|((id, label), class)| format!("{id}: {class} at label {label}"))
             .collect();
         findings.add_all(Rule::BinsDiffer, unlike, |n| {
-            format!("{}/bins/{name} has {n} classes that are not those of the labels", split.name)
+            format!(
+                "{}/bins/{name}: {} the labels",
+                split.name,
+                counted(n, "class contradicts", "classes contradict")
+            )
         });
     }
 }

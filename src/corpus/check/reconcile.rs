@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::super::SplitName;
 use super::super::labels::{LabelRow, LabelTable, SegmentKey};
 use super::{Compared, Context, Evidence, Findings, Rule, SplitDetail, SplitFacts};
+use crate::words::counted;
 
 /// Labels are printed with fewer digits than they have.
 const TOLERANCE: f32 = 1e-3;
@@ -145,17 +146,20 @@ impl Unlike {
 
     fn report(self, name: SplitName, findings: &mut Findings) {
         findings.add_all(Rule::LabelDiffers, self.labels, |n| {
-            format!("{name}: {n} labels differ from the label table")
+            format!("{name}: {} from the label table", counted(n, "label differs", "labels differ"))
         });
         let n_shortened = self.n_shortened;
         findings.add_all(Rule::TextDiffers, self.texts, |n| {
             format!(
-                "{name}/raw_text: {n} transcripts differ from the label table, {n_shortened} of \
-                 them only in lacking words"
+                "{name}/raw_text: {} from the label table ({n_shortened} of them only lack words)",
+                counted(n, "transcript differs", "transcripts differ")
             )
         });
         findings.add_all(Rule::SplitDiffers, self.splits, |n| {
-            format!("{name}: {n} samples are in another split of the label table")
+            format!(
+                "{name}: {} in another split of the label table",
+                counted(n, "sample is", "samples are")
+            )
         });
     }
 }

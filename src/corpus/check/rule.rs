@@ -84,7 +84,8 @@ rules! {
         "compare with the published labels, or set the right `--dataset` when converting";
     DuplicateId "AD006" Error "duplicate id":
         "A segment id appears twice.",
-        "remove one of the two, the one in the training split first";
+        "if both are the same segment, remove one from the source (from the training split, if they are in \
+         two splits); otherwise correct the id: `--labels` shows which";
     Leakage "AD007" Error "video in two splits":
         "A video has segments in two splits of a dataset that is split by video.",
         "move all segments of the video to one split";
@@ -102,10 +103,12 @@ rules! {
         "report the number with results; a model sees no information there";
     ClassLabel "AD012" Warning "class label":
         "A class label is not that of the sign of the regression label.",
-        "train on `regression_labels`; class labels are deprecated by their publisher";
+        "one of the two is wrong, and training uses `regression_labels`: `--labels` compares with the \
+         published labels";
     Annotation "AD013" Warning "annotation":
         "An annotation is not that of the sign of the regression label.",
-        "train on `regression_labels`; annotations differ between public files";
+        "training uses `regression_labels`; public files differ here, and `--labels` compares with the \
+         published labels";
     IdForm "AD014" Warning "id form":
         "A segment id has no known form or blanks around it, or ids are spelled in several ways.",
         "spell ids `VIDEO$_$CLIP`, `VIDEO[CLIP]` or `VIDEO_CLIP`, or its video is not known";

@@ -3,6 +3,7 @@
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use super::{Context, Findings, Rule};
+use crate::words::counted;
 
 /// `[CLS]` and `[SEP]` of the vocabularies of BERT, English and Chinese.
 const CLS: i32 = 101;
@@ -32,13 +33,19 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
         }
         let place = format!("{}/text_bert", split.name);
         findings.add_all(Rule::TokenMask, masks, |n| {
-            format!("{place}: {n} masks are not ones and then zeros")
+            format!("{place}: {} not ones followed by zeros", counted(n, "mask is", "masks are"))
         });
         findings.add_all(Rule::TokenPadding, padding, |n| {
-            format!("{place}: {n} rows have token ids where the mask is zero")
+            format!(
+                "{place}: {} token ids where the mask is zero",
+                counted(n, "row has", "rows have")
+            )
         });
         findings.add_all(Rule::TokenEnds, ends, |n| {
-            format!("{place}: {n} rows do not begin with {CLS} ([CLS]) and end with {SEP} ([SEP])")
+            format!(
+                "{place}: {} not begin with {CLS} ([CLS]) and end with {SEP} ([SEP])",
+                counted(n, "row does", "rows do")
+            )
         });
         let unlike = rows()
             .zip(detail.text_lengths.iter().flatten())
@@ -49,7 +56,11 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             })
             .collect();
         findings.add_all(Rule::TokenLength, unlike, |n| {
-            format!("{}/text_lengths: {n} lengths are not those of the masks", split.name)
+            format!(
+                "{}/text_lengths: {} the masks",
+                split.name,
+                counted(n, "length contradicts", "lengths contradict")
+            )
         });
     }
 }

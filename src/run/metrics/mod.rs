@@ -23,6 +23,8 @@ pub use table::{
     Better, CMU, CORR, MAE, Metric, SIMS, coarsest_accuracy, find, finest_accuracy, of,
 };
 
+pub use corr::pearson;
+
 use crate::corpus::label::{BinScheme, Bins};
 
 /// Metrics of one split by name, in the order in which papers list them.
@@ -144,10 +146,17 @@ fn cmu(pred: &[f32], label: &[f32]) -> Metrics {
     Metrics::new(&CMU, values)
 }
 
+/// Labels or predictions as MAE and correlation take them: those of CH-SIMS clipped to [-1, 1].
+pub fn clipped(scheme: BinScheme, values: &[f32]) -> Cow<'_, [f32]> {
+    match scheme {
+        BinScheme::Cmu => values.into(),
+        BinScheme::Sims => values.iter().map(|value| value.clamp(-1.0, 1.0)).collect(),
+    }
+}
+
 /// The values of [`SIMS`].
 fn sims(pred: &[f32], label: &[f32]) -> Metrics {
-    let clip = |values: &[f32]| values.iter().map(|v| v.clamp(-1.0, 1.0)).collect::<Vec<f32>>();
-    let (pred, label) = (clip(pred), clip(label));
+    let [pred, label] = [pred, label].map(|values| clipped(BinScheme::Sims, values));
     let of = |bins, values: &[f32]| classes(BinScheme::Sims, bins, values);
     let acc = |bins| acc::accuracy(&of(bins, &pred), &of(bins, &label));
     let two = (of(Bins::Acc2, &pred), of(Bins::Acc2, &label));
