@@ -5,7 +5,6 @@
 //! two threads or float32 and float64 there, and well below the effect of a typical mistake.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use almt_data::corpus::label::{BinScheme, Bins};
@@ -22,26 +21,16 @@ use serde_json::Value;
 use tch::nn;
 use tch::{Device, Kind, Tensor};
 
+use crate::recorded::{Worst, formula_on_cpu, json, max_abs, on_cpu};
+
 pub const FORWARD: f64 = 1e-5;
 pub const GRADIENT: f64 = 2e-5;
 const ZERO_GRADIENT: f64 = 1e-6;
 pub const TRAJECTORY: f64 = 1e-4;
 pub const TRAJECTORY_PARAMETERS: f64 = 5e-5;
 
-pub fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden").join(name)
-}
-
-pub fn json(name: &str) -> Value {
-    let path = golden(&format!("{name}.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_str(&text).unwrap()
-}
-
 pub fn tensors(name: &str) -> BTreeMap<String, Tensor> {
-    let path = golden(&format!("{name}.safetensors"));
-    let tensors = Tensor::read_safetensors(path).unwrap().into_iter();
-    tensors.map(|(name, tensor)| (name, tensor.to_device(device()))).collect()
+    on_cpu(name).into_iter().map(|(name, tensor)| (name, tensor.to_device(device()))).collect()
 }
 
 /// Where models are computed: on the CPU, or on the device that `ALMT_DATA_TEST_DEVICE` names.
@@ -122,40 +111,6 @@ fn input(values: &BTreeMap<String, Tensor>, folder: &str) -> Input {
 
 pub fn loss(pred: &Tensor, label: &Tensor) -> Tensor {
     pred.mse_loss(&label.view_as(pred), tch::Reduction::Mean)
-}
-
-pub fn max_abs(x: &Tensor) -> f64 {
-    x.abs().max().double_value(&[])
-}
-
-/// The largest difference seen per quantity, printed at the end of a test.
-pub struct Worst {
-    case: String,
-    seen: BTreeMap<&'static str, f64>,
-}
-
-impl Worst {
-    pub fn new(case: &str) -> Worst {
-        Worst { case: case.to_owned(), seen: BTreeMap::new() }
-    }
-
-    pub fn check(&mut self, quantity: &'static str, place: &str, difference: f64, tolerance: f64) {
-        assert!(
-            difference <= tolerance,
-            "{}: {place}: {quantity} differs by {difference:e}, allowed are {tolerance:e}",
-            self.case
-        );
-        let worst = self.seen.entry(quantity).or_insert(0.0);
-        *worst = worst.max(difference);
-    }
-}
-
-impl Drop for Worst {
-    fn drop(&mut self) {
-        for (quantity, difference) in &self.seen {
-            println!("{}: largest difference of {quantity}: {difference:.2e}", self.case);
-        }
-    }
 }
 
 fn check_forward(
@@ -245,23 +200,7 @@ fn check_gradient(worst: &mut Worst, name: &str, found: &Tensor, expected: &Tens
 
 /// The recording's formula for parameters, inputs and probe vectors.
 pub fn formula(seed: u64, index: u64, shape: &[i64], offset: f64, scale: f64) -> Tensor {
-    fn mix(mut z: u64) -> u64 {
-        z ^= z >> 30;
-        z = z.wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z ^= z >> 27;
-        z = z.wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-    let key = mix(seed * 65536 + index);
-    let n = shape.iter().product::<i64>() as u64;
-    let values: Vec<f32> = (1..=n)
-        .map(|i| {
-            let z = mix(key.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
-            let u = (z >> 11) as f64 * 2.0_f64.powi(-53);
-            (offset + scale * (2.0 * u - 1.0)) as f32
-        })
-        .collect();
-    Tensor::from_slice(&values).view(shape).to_device(device())
+    formula_on_cpu(seed, index, shape, offset, scale).to_device(device())
 }
 
 fn formula_of(entry: &Value, seed: u64, shape: &[i64]) -> Tensor {
@@ -420,6 +359,7 @@ pub fn adamw(
         clip_norm: None,
         clip_over: ClipOver::Phase,
         clip_value: None,
+        share: 1.0,
         schedule: Schedule::Constant {},
         groups: groups.collect(),
     };

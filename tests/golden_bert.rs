@@ -21,9 +21,10 @@ use tch::nn;
 use tch::{Kind, Tensor};
 
 use crate::golden::{
-    FORWARD, GRADIENT, TRAJECTORY, TRAJECTORY_PARAMETERS, Worst, adamw, config, device, forms,
-    golden, json, loss, max_abs, tensors,
+    FORWARD, GRADIENT, TRAJECTORY, TRAJECTORY_PARAMETERS, adamw, config, device, forms, loss,
+    tensors,
 };
+use crate::recorded::{Worst, golden, json, max_abs};
 
 const HIDDEN_STATES: f64 = 1e-5;
 /// Attention can be computed in more than one order, which six layers make visible.
@@ -177,6 +178,7 @@ fn batch_of(values: &BTreeMap<String, Tensor>) -> Batch {
     Batch {
         features: [(Modality::Audio, input("audio")), (Modality::Vision, input("visual"))].into(),
         tokens: Some(input("text")),
+        pooled: None,
         lengths: BTreeMap::new(),
         samples: Tensor::arange(target.size()[0], (Kind::Int64, device())),
         target,

@@ -23,6 +23,7 @@
 //! `models`: every model of the registry, held to recorded values and to the contract.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `readers`: files that the program reads back, with keys and columns that it does not know.
+//! `recorded`: values that were recorded from published code.
 //! `report`: the page about runs, its content and what a browser makes of it.
 //! `reproduce`: the paper's experiments.
 //! `rows`: sources that fail in the middle.
@@ -68,6 +69,8 @@ mod manual;
 mod models;
 mod pickles;
 mod readers;
+#[cfg(feature = "train")]
+mod recorded;
 #[cfg(feature = "train")]
 mod report;
 #[cfg(feature = "train")]

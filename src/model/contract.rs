@@ -39,6 +39,8 @@ pub struct Needs {
     pub lengths: bool,
     /// Whether the labels of each modality alone are needed.
     pub unimodal_labels: bool,
+    /// Whether a text encoder with its pooler has to be in front: features of a store do not do.
+    pub pooler: bool,
 }
 
 impl Needs {
@@ -50,6 +52,7 @@ impl Needs {
         aligned: false,
         lengths: false,
         unimodal_labels: false,
+        pooler: false,
     };
 
     /// A model of features of any alignment that does without no modality.
@@ -72,6 +75,9 @@ pub struct Batch {
     pub features: BTreeMap<Modality, Tensor>,
     /// Token ids, mask and segment ids, int64 `[batch, 3, seq_len]`, where text comes as tokens.
     pub tokens: Option<Tensor>,
+    /// What the pooler of the text encoder makes of the first token, `[batch, d_l]`, where the model
+    /// needs it.
+    pub pooled: Option<Tensor>,
     /// Steps of each sample before its padding, int64 `[batch]`, where the model needs them.
     pub lengths: BTreeMap<Modality, Tensor>,
     /// Labels, `[batch, 1]`; NaN where there are none.
@@ -90,6 +96,14 @@ impl Batch {
     /// The batch has none.
     pub fn features(&self, modality: Modality) -> Result<&Tensor, ModelError> {
         self.features.get(&modality).ok_or(ModelError::Absent { what: modality.name() })
+    }
+
+    /// Steps of each sample of a modality before its padding, int64 `[batch]`.
+    ///
+    /// # Errors
+    /// The batch has none.
+    pub fn lengths(&self, modality: Modality) -> Result<&Tensor, ModelError> {
+        self.lengths.get(&modality).ok_or(ModelError::Absent { what: "lengths" })
     }
 }
 
@@ -263,6 +277,20 @@ pub trait Model: fmt::Debug {
     /// # Errors
     /// The batch lacks what the model needs.
     fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError>;
+
+    /// What the layers of the text encoder begin with, from what its embedding gives, `[batch, seq_len,
+    /// d_l]`. `batch` has no text features yet.
+    ///
+    /// # Errors
+    /// The batch lacks what the model needs.
+    fn adapt(
+        &self,
+        embedded: Tensor,
+        _batch: &Batch,
+        _pass: &mut Pass<'_>,
+    ) -> Result<Tensor, ModelError> {
+        Ok(embedded)
+    }
 
     /// What is minimised in a phase of the recipe.
     fn loss(&self, at: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses;

@@ -61,6 +61,11 @@ impl Dropout {
     /// # Panics
     /// If libtorch fails, as `tch`'s operations do.
     pub fn noise(self, place: &str, x: &Tensor) -> Tensor {
+        #[cfg(test)]
+        if let Some(given) = GIVEN.with_borrow_mut(|all| all.remove(&(self.step, place.to_owned())))
+        {
+            return given;
+        }
         match x.device() {
             Device::Cpu => {
                 let mut rng = stream(self.seed, &format!("noise/{}/{place}", self.step));
@@ -86,6 +91,21 @@ impl Dropout {
     fn key(self, place: &str) -> u64 {
         stream(self.seed, &format!("dropout/{}/{place}", self.step)).next_u64()
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static GIVEN: std::cell::RefCell<Noises> = const { std::cell::RefCell::new(Noises::new()) };
+}
+
+/// Noise by step and place.
+#[cfg(test)]
+type Noises = std::collections::BTreeMap<(u64, String), Tensor>;
+
+/// Has some noise of this thread be that which was recorded.
+#[cfg(test)]
+pub fn given_noise(noise: Noises) {
+    GIVEN.set(noise);
 }
 
 #[cfg(test)]

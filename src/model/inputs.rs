@@ -12,6 +12,16 @@ use crate::corpus::Modality;
 #[serde(transparent)]
 pub struct Inputs(pub BTreeMap<Modality, Sequence>);
 
+/// What published code calls a modality in the names of its parameters.
+#[cfg(feature = "train")]
+pub fn letter(modality: Modality) -> &'static str {
+    match modality {
+        Modality::Text => "l",
+        Modality::Audio => "a",
+        Modality::Vision => "v",
+    }
+}
+
 impl Inputs {
     /// Extents of a modality.
     pub fn sequence(&self, modality: Modality) -> Option<Sequence> {

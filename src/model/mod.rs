@@ -26,10 +26,22 @@ pub mod listing;
 #[cfg(feature = "train")]
 mod lmf;
 #[cfg(feature = "train")]
+mod mag_bert;
+#[cfg(feature = "train")]
+mod mfm;
+#[cfg(feature = "train")]
+mod misa;
+#[cfg(feature = "train")]
+mod mmim;
+#[cfg(feature = "train")]
+mod mult;
+#[cfg(feature = "train")]
 mod possible;
 #[cfg(all(test, feature = "train"))]
 mod probe;
 pub mod registry;
+#[cfg(feature = "train")]
+mod self_mm;
 #[cfg(feature = "train")]
 mod tfn;
 #[cfg(feature = "train")]
@@ -46,6 +58,8 @@ pub use bert::{Activation, BertConfig, ENCODER, TokenError};
 pub use bert::{Bert, Tokens};
 #[cfg(feature = "train")]
 pub use dropout::Dropout;
+#[cfg(all(test, feature = "train"))]
+pub use dropout::given_noise;
 pub use form::Form;
 #[cfg(feature = "train")]
 pub use layers::Init;

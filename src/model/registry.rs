@@ -153,6 +153,12 @@ models! {
     "almt" => Almt(almt::AlmtSpec), verified;
     "tfn" => Tfn(tfn::TfnSpec), verified;
     "lmf" => Lmf(lmf::LmfSpec), verified;
+    "mfm" => Mfm(mfm::MfmSpec), verified;
+    "mult" => Mult(mult::MultSpec), verified;
+    "misa" => Misa(misa::MisaSpec), verified;
+    "mag_bert" => MagBert(mag_bert::MagBertSpec), verified;
+    "self_mm" => SelfMm(self_mm::SelfMmSpec), verified;
+    "mmim" => Mmim(mmim::MmimSpec), verified;
     for tests:
     "probe" => Probe(probe::ProbeSpec), unverified;
 }

@@ -26,7 +26,7 @@ impl Trace {
         self.values.unwrap_or_default()
     }
 
-    pub(super) fn record(&mut self, name: &str, value: &Tensor) {
+    pub(crate) fn record(&mut self, name: &str, value: &Tensor) {
         if let Some(values) = &mut self.values {
             values.insert(name.to_owned(), value.shallow_clone());
         }

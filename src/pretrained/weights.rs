@@ -114,13 +114,19 @@ impl Weights {
         let torch = |cause| PretrainedError::Torch { path: self.path.clone(), cause };
         let tensors = self.tensors()?;
         let mut variables = vars.variables();
-        for (name, shape) in config.parameters() {
+        let has_variable =
+            |(name, _): &(String, _)| variables.contains_key(&format!("{prefix}{name}"));
+        let pooler: Vec<_> = config.pooler().into_iter().filter(has_variable).collect();
+        for (name, shape) in config.parameters().chain(pooler) {
             let absent =
                 || PretrainedError::Missing { path: self.path.clone(), name: name.clone() };
-            let spelling = self.names.get(&name).ok_or_else(absent)?;
+            let known = self.names.get(&name).cloned();
+            let in_file = |spelling: &String| tensors.tensor(spelling).is_ok();
+            let spelling =
+                known.or_else(|| spellings(&name).into_iter().find(in_file)).ok_or_else(absent)?;
             // Looked at anew, since the file is not ours alone.
-            let view = tensors.tensor(spelling).map_err(|_| absent())?;
-            let kind = self.check(spelling, &view, &shape)?;
+            let view = tensors.tensor(&spelling).map_err(|_| absent())?;
+            let kind = self.check(&spelling, &view, &shape)?;
             let variable = variables.get_mut(&format!("{prefix}{name}")).ok_or_else(absent)?;
             let values = Tensor::f_from_data_size(view.data(), &shape, kind).map_err(torch)?;
             tch::no_grad(|| variable.f_copy_(&values)).map_err(torch)?;

@@ -12,7 +12,8 @@ use crate::name::nearest;
 type Place = (String, Vec<String>);
 
 /// What is absent from a preset that says nothing of it.
-const OPTIONAL: [&str; 5] = ["accumulate", "remainder", "select", "patience", "untrained"];
+const OPTIONAL: [&str; 7] =
+    ["accumulate", "shuffle", "remainder", "select", "loss_decimals", "patience", "untrained"];
 
 impl Preset {
     /// Changes one number, word or list. Names are those of `[model]` and `[training]`, and of the phases
@@ -104,7 +105,7 @@ impl Preset {
         }
         for (phase_idx, phase) in self.phases.iter().enumerate() {
             let idx = phase_idx.to_string();
-            for key in ["optimizer", "clip_norm", "clip_over", "clip_value", "schedule"] {
+            for key in ["optimizer", "clip_norm", "clip_over", "clip_value", "share", "schedule"] {
                 places.push((format!("{}.{key}", phase.name), path(&["phase", &idx, key])));
             }
             let table = root.get("phase").and_then(|phases| phases.get(phase_idx));

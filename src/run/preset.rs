@@ -39,12 +39,19 @@ pub struct Training {
     /// Batches whose gradients are added up for a step.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub accumulate: usize,
+    /// Whether each epoch passes over the samples in an order of its own, drawn from the seed, and not in
+    /// that of the split.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub shuffle: bool,
     /// What becomes of batches that are left over at the end of an epoch.
     #[serde(default, skip_serializing_if = "Remainder::is_default")]
     pub remainder: Remainder,
     /// The metric of the validation split that chooses the epoch, or `loss`.
     #[serde(default = "mae", skip_serializing_if = "is_mae")]
     pub select: String,
+    /// Decimals that the loss on the validation split is rounded to before anything goes by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_decimals: Option<u32>,
     /// Epochs without a better one after which a run ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
@@ -63,6 +70,24 @@ impl Training {
             Remainder::Drop => n_batches / accumulate,
         }
     }
+
+    /// The loss on the validation split, as whatever goes by it gets it.
+    pub fn rounded(&self, loss: f64) -> f64 {
+        match self.loss_decimals.and_then(|decimals| i32::try_from(decimals).ok()) {
+            Some(decimals) => {
+                (loss * 10.0_f64.powi(decimals)).round_ties_even() / 10.0_f64.powi(decimals)
+            }
+            None => loss,
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(it: &bool) -> bool {
+    *it
 }
 
 fn one() -> usize {
@@ -167,6 +192,7 @@ fn phase_of_older_version(training: &mut toml::Table) -> Result<Phase, toml::de:
         clip_norm: None,
         clip_over: ClipOver::Phase,
         clip_value: None,
+        share: 1.0,
         schedule,
         groups: vec![Group {
             name: "rest".into(),

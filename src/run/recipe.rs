@@ -153,6 +153,9 @@ pub struct Phase {
     /// Largest size of each entry of a gradient, after the pass of each batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_value: Option<f64>,
+    /// Share of the batches of an epoch that the phase passes over, the first ones of its order.
+    #[serde(default = "all", skip_serializing_if = "is_all")]
+    pub share: f64,
     /// How the rates of all groups move.
     #[serde(default)]
     pub schedule: Schedule,
@@ -160,7 +163,22 @@ pub struct Phase {
     pub groups: Vec<Group>,
 }
 
+fn all() -> f64 {
+    1.0
+}
+
+fn is_all(share: &f64) -> bool {
+    *share == 1.0
+}
+
 impl Phase {
+    /// Samples of an epoch that it passes over, of so many, which come in batches of a size.
+    pub fn n_samples(&self, n_samples: usize, batch_size: usize) -> usize {
+        let n_batches = n_samples.div_ceil(batch_size.max(1));
+        let n_own = (n_batches as f64 * self.share).ceil() as usize;
+        n_samples.min(n_own.saturating_mul(batch_size.max(1)))
+    }
+
     /// Which of its groups has the base rate: the one that takes what the others leave, or the last.
     pub fn base(&self) -> usize {
         let rest = self.groups.iter().position(Group::takes_rest);
@@ -218,7 +236,12 @@ pub fn problem(phases: &[Phase]) -> Option<String> {
                 },
             )
         };
+        let share = || {
+            let is_right = phase.share > 0.0 && phase.share <= 1.0;
+            not(is_right, place("share"), "a share above 0, up to 1", phase.share)
+        };
         rule.or(schedule)
+            .or_else(share)
             .or_else(|| positive("clip_norm", phase.clip_norm))
             .or_else(|| positive("clip_value", phase.clip_value))
             .or_else(|| phase.groups.iter().find_map(of_group))
@@ -343,6 +366,7 @@ mod tests {
             clip_norm: None,
             clip_over: ClipOver::Phase,
             clip_value: None,
+            share: 1.0,
             schedule: Schedule::Constant {},
             groups,
         }

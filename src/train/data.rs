@@ -333,6 +333,7 @@ impl TrainingSplit {
         Batch {
             features,
             tokens,
+            pooled: None,
             lengths: pick(&self.lengths),
             target,
             unimodal_labels: pick(&self.unimodal_labels),

@@ -23,7 +23,7 @@ use crate::model::{Dropout, Trace};
 use crate::native;
 use crate::native::modes::{Autocast, Tf32};
 use crate::run::preset::{Preset, Remainder, Training};
-use crate::run::recipe::Group;
+use crate::run::recipe::{Group, Phase};
 use crate::run::schedule::{Moment, Validation};
 use crate::run::settings::{Precision, TrainSettings};
 use crate::seed::stream;
@@ -82,10 +82,9 @@ impl Fit<'_> {
     ) -> Result<Ledger, TrainError> {
         let (batch_size, trains_encoder) = (self.batch_size(), self.trains_encoder());
         let (n_models, n_samples) = (self.seeds.len(), split.n_samples());
-        let n_batches = n_samples.div_ceil(batch_size);
+        let n_most = n_samples.div_ceil(batch_size);
         let Preset { training, phases, .. } = &self.settings.hyper_parameters;
         let accumulate = training.accumulate.max(1);
-        let steps_per_epoch = training.steps_per_epoch(n_samples);
         let mut ledger = Ledger::new(phases.len(), n_models, split.device());
         let trainable: Vec<Tensor> =
             self.models.parameters().into_values().filter(Tensor::requires_grad).collect();
@@ -96,8 +95,13 @@ impl Fit<'_> {
             && optimizers.iter().all(Optimizer::can_be_recorded)
             && !phases.iter().any(|phase| phase.schedule.is_per_step());
         for (phase_idx, (phase, optimizer)) in phases.iter().zip(optimizers).enumerate() {
+            let at = (epoch, phase_idx);
             let orders: Vec<Vec<usize>> =
-                seeds.iter().map(|seed| order(*seed, epoch, phase_idx, n_samples)).collect();
+                seeds.iter().map(|seed| order(*seed, at, (training, phase), n_samples)).collect();
+            let n_own = phase.n_samples(n_samples, batch_size);
+            let (n_batches, steps_per_epoch) =
+                (n_own.div_ceil(batch_size), training.steps_per_epoch(n_own));
+            let n_before = ledger.n_steps();
             let rates = |n_steps: usize| -> Vec<f64> {
                 let n_epochs = training.epochs;
                 let n_steps = (epoch - 1) * steps_per_epoch + n_steps;
@@ -135,12 +139,12 @@ impl Fit<'_> {
             let order = interleaved(&orders, batch_size);
             split.each_chunk(&order, batch_size * n_models, |chunk| {
                 let n_batch = chunk.indices.size()[0] as usize / n_models;
-                let place = step_of_run(epoch, phases.len() * n_batches, ledger.n_steps());
+                let place = step_of_run(epoch, phases.len() * n_most, ledger.n_steps());
                 let at = At {
                     phase: &phase.name,
                     epoch,
                     n_epochs: training.epochs,
-                    step: ledger.n_steps() - phase_idx * n_batches,
+                    step: ledger.n_steps() - n_before,
                     n_steps: n_batches,
                 };
                 let dropout = Dropout::new(seeds[0], place);
@@ -229,13 +233,14 @@ impl Fit<'_> {
         values: &[f32],
         split: &TrainingSplit,
     ) -> Result<Vec<Losses>, TrainError> {
-        let n_batches = split.n_samples().div_ceil(self.batch_size()).max(1);
-        let samples_of = |step: usize, model: usize| {
-            let order = order(self.seeds[model], epoch, step / n_batches, split.n_samples());
-            let batch = order.chunks(self.batch_size()).nth(step % n_batches);
+        let Preset { training, phases, .. } = &self.settings.hyper_parameters;
+        let samples_of = |phase_idx: usize, step: usize, model: usize| {
+            let Some(phase) = phases.get(phase_idx) else { return Vec::new() };
+            let at = (epoch, phase_idx);
+            let order = order(self.seeds[model], at, (training, phase), split.n_samples());
+            let batch = order.chunks(self.batch_size()).nth(step);
             batch.unwrap_or_default().to_vec()
         };
-        let phases = &self.settings.hyper_parameters.phases;
         ledger.losses((epoch, phases), values, split, samples_of)
     }
 
@@ -276,12 +281,20 @@ impl Fit<'_> {
     }
 }
 
-/// The order of the training samples of a model in a phase of an epoch. Each has a random stream of its own: an
-/// order depends on no other one, so that a run can go on anywhere.
-pub(super) fn order(seed: u64, epoch: usize, phase_idx: usize, n_samples: usize) -> Vec<usize> {
+/// The training samples of a model that a phase of an epoch passes over, in order. Each phase has a random
+/// stream of its own: an order depends on no other one, so that a run can go on anywhere.
+pub(super) fn order(
+    seed: u64,
+    (epoch, phase_idx): (usize, usize),
+    (training, phase): (&Training, &Phase),
+    n_samples: usize,
+) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n_samples).collect();
-    let phase = if phase_idx == 0 { String::new() } else { format!("/{phase_idx}") };
-    order.shuffle(&mut stream(seed, &format!("shuffle/{epoch}{phase}")));
+    if training.shuffle {
+        let of_phase = if phase_idx == 0 { String::new() } else { format!("/{phase_idx}") };
+        order.shuffle(&mut stream(seed, &format!("shuffle/{epoch}{of_phase}")));
+    }
+    order.truncate(phase.n_samples(n_samples, training.batch_size));
     order
 }
 

@@ -114,6 +114,20 @@ impl Ledger {
         (mean(&self.loss_sum), mean(&self.absolute_sum))
     }
 
+    /// The total of each step, from what [`values`](Ledger::values) returned of a single model.
+    #[cfg(test)]
+    pub(super) fn totals(&self, values: &[f32]) -> Vec<f32> {
+        let mut rows = values.iter();
+        let mut total = |step: &Step| {
+            let total = *rows.next().unwrap();
+            if step.names.len() > 1 {
+                let _ = rows.nth(step.names.len() - 1);
+            }
+            total
+        };
+        self.steps.iter().map(&mut total).collect()
+    }
+
     /// All that [`losses`](Ledger::losses) are made of, `[n_rows, n_models]`.
     pub(super) fn values(&self) -> Tensor {
         let sums = [&self.loss_sum, &self.absolute_sum];
@@ -121,8 +135,8 @@ impl Ledger {
         Tensor::stack(&rows, 0)
     }
 
-    /// The errors of each model over the epoch, from what [`values`](Ledger::values) returned. `order`
-    /// gives the samples of a step of a model.
+    /// The errors of each model over the epoch, from what [`values`](Ledger::values) returned. `samples_of`
+    /// gives the samples of a step of a phase of a model.
     ///
     /// # Errors
     /// A step had no finite loss.
@@ -131,22 +145,23 @@ impl Ledger {
         at: (usize, &[Phase]),
         values: &[f32],
         split: &TrainingSplit,
-        samples_of: impl Fn(usize, usize) -> Vec<usize>,
+        samples_of: impl Fn(usize, usize, usize) -> Vec<usize>,
     ) -> Result<Vec<Losses>, TrainError> {
         let (epoch, phases) = at;
         let n_models = self.loss_sum.size()[0] as usize;
         let (steps, sums) = values.split_at(values.len().saturating_sub(2 * n_models));
         let mut rows = steps.chunks(n_models);
         let (loss, absolute) = sums.split_at(n_models);
-        let n_samples = split.n_samples() as f64;
-        let mean = |sum: &f32| f64::from(*sum) / n_samples;
+        let mean = |sum: &f32| f64::from(*sum) / self.n_done.max(1) as f64;
         let of_model = |(loss, absolute)| Losses {
             loss: mean(loss),
             absolute: mean(absolute),
             terms: Vec::new(),
         };
         let mut losses: Vec<Losses> = loss.iter().zip(absolute).map(of_model).collect();
+        let own = |phase_idx: usize| self.steps.iter().filter(move |it| it.phase_idx == phase_idx);
         for (step, Step { phase_idx, n_samples: n_batch, names }) in self.steps.iter().enumerate() {
+            let n_samples = own(*phase_idx).map(|it| it.n_samples).sum::<usize>() as f64;
             let total = rows.next().unwrap_or_default();
             let terms: Vec<&[f32]> = match names.len() {
                 0 | 1 => vec![total],
@@ -160,7 +175,10 @@ impl Ledger {
                     .zip(&terms)
                     .find(is_it)
                     .filter(|_| names.len() > 1 || phases.len() > 1);
-                let ids = samples_of(step, idx).into_iter().map(|idx| split.ids()[idx].clone());
+                let n_before =
+                    self.steps[..step].iter().filter(|it| it.phase_idx < *phase_idx).count();
+                let samples = samples_of(*phase_idx, step - n_before, idx);
+                let ids = samples.into_iter().map(|idx| split.ids()[idx].clone());
                 return Err(FitError::Diverged {
                     epoch,
                     step: step + 1,

@@ -22,6 +22,8 @@ mod ongoing;
 pub mod optimizer;
 pub mod predict;
 pub mod progress;
+#[cfg(test)]
+mod published;
 mod replay;
 pub mod run;
 pub mod state;

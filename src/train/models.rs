@@ -173,6 +173,7 @@ fn map(batch: &Batch, each: impl Fn(&Tensor) -> Tensor) -> Batch {
     Batch {
         features: all(&batch.features),
         tokens: batch.tokens.as_ref().map(&each),
+        pooled: batch.pooled.as_ref().map(&each),
         lengths: all(&batch.lengths),
         target: each(&batch.target),
         unimodal_labels: all(&batch.unimodal_labels),

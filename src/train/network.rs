@@ -37,7 +37,10 @@ impl Network {
     /// A model whose parameters come from `init`.
     pub fn build(init: &Init<'_>, config: &ModelConfig, form: Form) -> Network {
         Network {
-            encoder: config.bert.as_ref().map(|bert| Bert::new(&init.sub(ENCODER), bert)),
+            encoder: config.bert.as_ref().map(|bert| match config.spec.needs().pooler {
+                true => Bert::with_pooler(&init.sub(ENCODER), bert),
+                false => Bert::new(&init.sub(ENCODER), bert),
+            }),
             model: config.spec.build(init, &config.inputs, form),
         }
     }
@@ -61,7 +64,12 @@ impl Network {
         let Some(encoder) = &self.encoder else { return Ok(self.model.forward(batch, pass)?) };
         let tokens = batch.tokens.as_ref().ok_or(DataError::NoTokens)?;
         let dropout = pass.dropout.filter(|_| trains_encoder);
-        let text = encoder.forward(&Tokens::of_text_bert(tokens), dropout, pass.trace);
+        let read = Tokens::of_text_bert(tokens);
+        let embedded = encoder.embed(&read, dropout);
+        pass.trace.record("embeddings", &embedded);
+        let embedded = self.model.adapt(embedded, batch, pass)?;
+        let text = encoder.encode(&embedded, &read.mask, dropout, pass.trace);
+        let pooled = encoder.pool(&text);
         let copied = |all: &BTreeMap<Modality, Tensor>| -> BTreeMap<Modality, Tensor> {
             all.iter().map(|(modality, tensor)| (*modality, tensor.shallow_clone())).collect()
         };
@@ -70,6 +78,7 @@ impl Network {
         let batch = Batch {
             features,
             tokens: Some(tokens.shallow_clone()),
+            pooled,
             lengths: copied(&batch.lengths),
             target: batch.target.shallow_clone(),
             unimodal_labels: copied(&batch.unimodal_labels),

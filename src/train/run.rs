@@ -97,7 +97,10 @@ pub fn train_together(
         return Err(FitError::Metric { name: settings.select.clone(), names }.into());
     }
     let n_samples = data.train.n_samples();
-    if settings.hyper_parameters.training.steps_per_epoch(n_samples) == 0 {
+    let Preset { training, phases, .. } = &settings.hyper_parameters;
+    let of_phase =
+        |phase: &Phase| training.steps_per_epoch(phase.n_samples(n_samples, training.batch_size));
+    if phases.iter().any(|phase| of_phase(phase) == 0) {
         return Err(FitError::NoStep { n_samples }.into());
     }
     let begun = match start == Start::Resume {
@@ -208,8 +211,12 @@ pub fn train_together(
         };
         let valid = evaluate(&on_host[1], &data.valid);
         let labels = data.valid.labels();
-        let valid_losses: Option<Vec<f64>> = watches_loss
-            .then(|| on_host[1].chunks(labels.len()).map(|pred| task.mean(pred, labels)).collect());
+        let valid_losses: Option<Vec<f64>> = watches_loss.then(|| {
+            on_host[1]
+                .chunks(labels.len())
+                .map(|pred| training.rounded(task.mean(pred, labels)))
+                .collect()
+        });
         let test =
             data.test.as_ref().zip(on_host.get(2)).map(|(split, pred)| evaluate(pred, split));
         let seconds = epoch_start.elapsed().as_secs_f64();
@@ -345,7 +352,10 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
     let seeds = [settings.seed];
     let device = data.train.device();
     let form = form_of(&config, settings.form, settings, device, 1)?;
-    let models = Models::new(&config, form, &seeds, device, |_| Ok(()))?;
+    let mut models = Models::new(&config, form, &seeds, device, |_| Ok(()))?;
+    if let Some(network) = models.only() {
+        tch::no_grad(|| network.model_mut().begin(data.train.targets()));
+    }
     let mut recipe = settings.hyper_parameters.clone();
     encoder::remove_groups(&mut recipe);
     let optimizers = optimizers(&recipe, &models.parameters())?;

@@ -147,7 +147,7 @@ fn recipe(changes: &[&str]) -> Preset {
     recipe
 }
 
-fn settings(recipe: Preset) -> TrainSettings {
+pub(super) fn settings(recipe: Preset) -> TrainSettings {
     TrainSettings {
         dataset: Dataset::Mosi,
         store: "mosi.h5".into(),
@@ -463,7 +463,8 @@ fn gradients_are_bounded_after_they_are_added_up() {
 
     // The same by hand.
     let mut by_hand = fit(&settings, &[5], &train);
-    let order = super::fit::order(5, 1, 1, 17);
+    let Preset { training, phases, .. } = &settings.hyper_parameters;
+    let order = super::fit::order(5, (1, 1), (training, &phases[1]), 17);
     let parameters = by_hand.models.parameters();
     let (mut step, mut n_bounded) = (0, 0);
     train

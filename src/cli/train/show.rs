@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::chain::chain;
 use crate::corpus::Modality;
 use crate::run::metrics::MAE;
+use crate::run::recipe::Phase;
 use crate::run::record::{EpochRecord, RunResult};
 use crate::run::seeds::Spread;
 use crate::run::settings::TrainSettings;
@@ -129,8 +130,10 @@ impl TrainProgress for Bar {
         let model = settings.model();
         self.line(&format!("{model}{on}, seed {seed}: {device}, {n_threads} {threads}{form}"));
         let training = &settings.hyper_parameters.training;
-        let n_phases = settings.hyper_parameters.phases.len();
-        self.steps_per_epoch = n_phases * n_samples.div_ceil(training.batch_size.max(1));
+        let batch_size = training.batch_size.max(1);
+        let phases = settings.hyper_parameters.phases.iter();
+        let n_steps = |phase: &Phase| phase.n_samples(n_samples, batch_size).div_ceil(batch_size);
+        self.steps_per_epoch = phases.map(n_steps).sum();
         let bar = ProgressBar::new((self.steps_per_epoch * training.epochs) as u64);
         // A template of ours cannot be wrong at run time; indicatif's own style would serve too.
         if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {percent}% {eta}") {

@@ -38,7 +38,7 @@ impl Fusion {
                 Fusion::Concatenation(Linear::new(&init.sub("joint"), 2 * dim, dim, true))
             }
             FusionKind::Addition => Fusion::Addition,
-            FusionKind::Gru => Fusion::Gru(init.sub("gru").recurrent(3, dim, dim)),
+            FusionKind::Gru => Fusion::Gru(init.sub("gru").recurrent("_l0", 3, dim, dim)),
             FusionKind::Tensor => {
                 let n_products = (dim + 1) * (dim + 1);
                 Fusion::Tensor(Linear::new(&init.sub("joint"), n_products, dim, true))

@@ -132,6 +132,15 @@ impl BertConfig {
         embeddings.chain(layers)
     }
 
+    /// Name and shape of the parameters of a pooler, which few models need.
+    pub fn pooler(&self) -> [(String, Vec<i64>); 2] {
+        let width = self.hidden_size;
+        [
+            ("pooler.dense.weight".to_owned(), vec![width, width]),
+            ("pooler.dense.bias".to_owned(), vec![width]),
+        ]
+    }
+
     /// Number of parameters; `None` where a size is impossible or the number does not fit, so that
     /// sizes from a file can be compared with the file before anything is allocated.
     pub fn n_parameters(&self) -> Option<i64> {

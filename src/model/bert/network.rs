@@ -2,8 +2,8 @@
 //!
 //! Devlin et al., «BERT: Pre-training of Deep Bidirectional Transformers for Language
 //! Understanding», NAACL 2019, as the `BertModel` of Hugging Face spells it; parameter names are
-//! the same. Its pooler is left out: ALMT reads the hidden states. Read from top to bottom:
-//! input, embeddings, layers, the whole.
+//! the same. Most models read the hidden states, so its pooler is there for those alone that ask for
+//! it. Read from top to bottom: input, embeddings, layers, the whole.
 
 use tch::{Kind, Tensor};
 
@@ -157,6 +157,7 @@ pub struct Bert {
     config: BertConfig,
     embeddings: Embeddings,
     layers: Vec<Layer>,
+    pooler: Option<Linear>,
 }
 
 impl Bert {
@@ -168,7 +169,15 @@ impl Bert {
             config: config.clone(),
             embeddings: Embeddings::new(&init.sub("embeddings"), config),
             layers: (0..config.num_hidden_layers).map(layer).collect(),
+            pooler: None,
         }
+    }
+
+    /// As [`new`](Bert::new), with a pooler.
+    pub fn with_pooler(init: &Init<'_>, config: &BertConfig) -> Bert {
+        let width = config.hidden_size;
+        let pooler = Linear::zeros(&init.sub("pooler.dense"), width, width);
+        Bert { pooler: Some(pooler), ..Bert::new(init, config) }
     }
 
     /// All sizes.
@@ -185,6 +194,12 @@ impl Bert {
         let embedded = self.embed(tokens, dropout);
         trace.record("embeddings", &embedded);
         self.encode(&embedded, &tokens.mask, dropout, trace)
+    }
+
+    /// What the pooler makes of the first token of the last hidden states `[batch, seq_len, d_l]`: `[batch,
+    /// d_l]`; `None` without one.
+    pub fn pool(&self, hidden: &Tensor) -> Option<Tensor> {
+        Some(self.pooler.as_ref()?.forward(&hidden.select(1, 0)).tanh())
     }
 
     /// The first half of [`forward`](Bert::forward): what the layers begin with.

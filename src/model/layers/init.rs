@@ -138,14 +138,17 @@ impl<'a> Init<'a> {
     }
 
     /// The four parameters of a recurrent layer of so many gates (3 of a GRU, 4 of an LSTM), initialised
-    /// as PyTorch does.
-    pub fn recurrent(&self, n_gates: i64, n_in: i64, n_out: i64) -> [Tensor; 4] {
+    /// as PyTorch does. Their names end with `suffix`: `_l0` in a layer, nothing in a cell.
+    pub fn recurrent(&self, suffix: &str, n_gates: i64, n_in: i64, n_out: i64) -> [Tensor; 4] {
         let bound = 1.0 / (n_out as f32).sqrt();
+        let n_gates = n_gates * n_out;
+        let uniform =
+            |name: &str, dims: &[i64]| self.uniform(&format!("{name}{suffix}"), dims, bound);
         [
-            self.uniform("weight_ih_l0", &[n_gates * n_out, n_in], bound),
-            self.uniform("weight_hh_l0", &[n_gates * n_out, n_out], bound),
-            self.uniform("bias_ih_l0", &[n_gates * n_out], bound),
-            self.uniform("bias_hh_l0", &[n_gates * n_out], bound),
+            uniform("weight_ih", &[n_gates, n_in]),
+            uniform("weight_hh", &[n_gates, n_out]),
+            uniform("bias_ih", &[n_gates]),
+            uniform("bias_hh", &[n_gates]),
         ]
     }
 }

@@ -21,6 +21,15 @@ impl Linear {
         }
     }
 
+    /// A linear map that begins by Xavier's rule, with a bias of zeros.
+    pub fn xavier(init: &Init<'_>, n_in: i64, n_out: i64) -> Linear {
+        let bound = (6.0 / (n_in + n_out) as f32).sqrt();
+        Linear {
+            weight: init.uniform("weight", &[n_out, n_in], bound),
+            bias: Some(init.constant("bias", &[n_out], 0.0)),
+        }
+    }
+
     /// `[n_out, n_in]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight

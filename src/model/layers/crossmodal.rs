@@ -1,0 +1,156 @@
+//! The crossmodal transformer of MulT (Tsai et al., «Multimodal Transformer for Unaligned Multimodal Language
+//! Sequences», ACL 2019), as thuiar/MMSA `models/subNets/transformers_encoder/transformer.py` has it;
+//! parameter names are the same.
+
+use tch::{Kind, Tensor};
+
+use super::{Init, LayerNorm, Linear, MultiheadAttention};
+use crate::model::contract::Pass;
+
+/// Sizes of an encoder, and the shares that it drops in training.
+#[derive(Debug, Clone, Copy)]
+pub struct CrossmodalSizes {
+    /// Features.
+    pub dim: i64,
+    /// Heads of attention.
+    pub heads: i64,
+    /// Layers.
+    pub layers: i64,
+    /// Of attention weights.
+    pub attention_dropout: f64,
+    /// Of the hidden features of each feed-forward block.
+    pub relu_dropout: f64,
+    /// Of what each block adds.
+    pub residual_dropout: f64,
+    /// Of what the first layer gets.
+    pub embed_dropout: f64,
+    /// Whether no step sees later ones.
+    pub is_masked: bool,
+    /// Whether steps get an embedding of their position, which the paper has and MMSA has not.
+    pub has_positions: bool,
+}
+
+#[derive(Debug)]
+struct CrossmodalLayer {
+    attention: MultiheadAttention,
+    expand: Linear,
+    reduce: Linear,
+    norms: [LayerNorm; 2],
+}
+
+/// Layers of pre-norm attention from one sequence to another, or to itself, and a norm at the end.
+#[derive(Debug)]
+pub struct CrossmodalEncoder {
+    place: String,
+    sizes: CrossmodalSizes,
+    layers: Vec<CrossmodalLayer>,
+    norm: LayerNorm,
+}
+
+/// PyTorch's default.
+const EPS: f64 = 1e-5;
+
+impl CrossmodalEncoder {
+    /// An encoder below `place`.
+    pub fn new(init: &Init<'_>, place: &str, sizes: CrossmodalSizes) -> CrossmodalEncoder {
+        let init = init.sub(place);
+        let layer = |idx| {
+            let init = init.sub(&format!("layers.{idx}"));
+            let (dim, xavier) = (sizes.dim, Linear::xavier);
+            let norm = |idx| LayerNorm::new(&init.sub(&format!("layer_norms.{idx}")), dim, EPS);
+            let own = init.sub("self_attn");
+            CrossmodalLayer {
+                attention: MultiheadAttention::new(
+                    &own,
+                    dim,
+                    sizes.heads,
+                    xavier(&own.sub("out_proj"), dim, dim),
+                ),
+                expand: xavier(&init.sub("fc1"), dim, 4 * dim),
+                reduce: xavier(&init.sub("fc2"), 4 * dim, dim),
+                norms: [norm(0), norm(1)],
+            }
+        };
+        CrossmodalEncoder {
+            place: place.into(),
+            layers: (0..sizes.layers).map(layer).collect(),
+            norm: LayerNorm::new(&init.sub("layer_norm"), sizes.dim, EPS),
+            sizes,
+        }
+    }
+
+    /// Attention from `target` `[batch, n_targets, dim]` to `source` `[batch, n_sources, dim]`, or to itself
+    /// where there is none: the shape of `target`.
+    pub fn forward(&self, target: &Tensor, source: Option<&Tensor>, pass: &Pass<'_>) -> Tensor {
+        let sizes = self.sizes;
+        let place = |name: &str| format!("{}/{name}", self.place);
+        let embed = |x: &Tensor, name: &str| {
+            let scaled = x * (sizes.dim as f64).sqrt();
+            let placed = match sizes.has_positions {
+                true => scaled + positions(x),
+                false => scaled,
+            };
+            pass.dropout(&place(name), &placed, sizes.embed_dropout)
+        };
+        let mut x = embed(target, "embed");
+        let source = source.map(|source| {
+            let keys = embed(source, "embed_keys");
+            // Without masks of their own, they are the same.
+            let is_same = !pass.is_training() || sizes.embed_dropout == 0.0;
+            let values = if is_same { keys.shallow_clone() } else { embed(source, "embed_values") };
+            (keys, values, is_same)
+        });
+        let n_sources = source.as_ref().map_or(target.size()[1], |(keys, ..)| keys.size()[1]);
+        let mask = sizes.is_masked.then(|| later(&x, n_sources));
+        for (idx, layer) in self.layers.iter().enumerate() {
+            let drop = |name: &str, x: &Tensor, rate| {
+                pass.dropout(&place(&format!("{idx}/{name}")), x, rate)
+            };
+            let on_weights = |weights: Tensor| drop("weights", &weights, sizes.attention_dropout);
+            let norm = &layer.norms[0];
+            let normed = norm.forward(&x);
+            let attend = |keys: &Tensor, values: &Tensor| {
+                layer.attention.forward(&normed, keys, values, mask.as_ref(), &on_weights)
+            };
+            let attended = match &source {
+                Some((keys, _, true)) => {
+                    let keys = norm.forward(keys);
+                    attend(&keys, &keys)
+                }
+                Some((keys, values, false)) => attend(&norm.forward(keys), &norm.forward(values)),
+                None => attend(&normed, &normed),
+            };
+            x = drop("attention", &attended, sizes.residual_dropout) + x;
+            let hidden = layer.expand.forward(&layer.norms[1].forward(&x)).relu();
+            let hidden = drop("relu", &hidden, sizes.relu_dropout);
+            x = drop("feed_forward", &layer.reduce.forward(&hidden), sizes.residual_dropout) + x;
+        }
+        self.norm.forward(&x)
+    }
+}
+
+/// What hides later steps, `[n_targets, n_sources]`: source step j from target step i where j - i is above the
+/// difference of the lengths.
+fn later(x: &Tensor, n_sources: i64) -> Tensor {
+    let n_targets = x.size()[1];
+    let all = Tensor::full([n_targets, n_sources], f64::NEG_INFINITY, (x.kind(), x.device()));
+    all.triu(1 + (n_sources - n_targets).abs())
+}
+
+/// Sines and cosines of the position of each step, counted from 1, `[batch, seq_len, dim]` of `x`; zeros where
+/// the first feature of a step is exactly 0, which is taken for padding.
+fn positions(x: &Tensor) -> Tensor {
+    let (_, seq_len, dim) = x.size3().expect("sequences have three axes");
+    let half = dim / 2;
+    let options = (Kind::Float, x.device());
+    let rate = (10000.0_f64).ln() / ((half - 1).max(1)) as f64;
+    let frequencies = (Tensor::arange(half, options) * -rate).exp();
+    let places = Tensor::arange_start(1, seq_len + 1, options).unsqueeze(1);
+    let angles = places * frequencies.unsqueeze(0);
+    let mut all = Tensor::cat(&[angles.sin(), angles.cos()], 1);
+    if dim % 2 == 1 {
+        all = all.constant_pad_nd([0, 1]);
+    }
+    let is_real = x.detach().select(2, 0).not_equal(0.0).unsqueeze(2);
+    all.unsqueeze(0) * is_real.to_kind(Kind::Float)
+}

@@ -1,0 +1,131 @@
+//! MAG-BERT, a Multimodal Adaptation Gate inside BERT.
+//!
+//! Rahman et al., «Integrating Multimodal Information in Large Pretrained Transformers», ACL 2020, as
+//! thuiar/MMSA `models/singleTask/BERT_MAG.py` has it; parameter names are the same.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::configuration::Configuration;
+use super::contract::{At, Batch, Losses, Model, ModelError, Need, Needs, Outputs, Pass, Task};
+use super::form::Form;
+use super::layers::{Init, LayerNorm, Linear, pool_to};
+use super::registry::Inputs;
+use crate::corpus::Modality;
+
+/// What does not depend on the input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MagBertSpec {
+    /// How far audio and vision may move a word, as a share of its length.
+    pub beta_shift: f64,
+    /// Share of the shifted words that dropout drops.
+    pub dropout: f64,
+    /// Share of the pooled text that it drops before the output.
+    pub classifier_dropout: f64,
+}
+
+impl Configuration for MagBertSpec {
+    const SOURCE: &str = "Rahman et al., ACL 2020; code thuiar/MMSA (MIT)";
+    const NEEDS: Needs =
+        Needs { audio: Need::Used, vision: Need::Used, pooler: true, ..Needs::TEXT };
+    const TASK: Task = Task::L1;
+
+    fn sizes(&self) -> Vec<i64> {
+        Vec::new()
+    }
+
+    fn rates(&self) -> Vec<f64> {
+        vec![self.dropout, self.classifier_dropout]
+    }
+
+    fn build(&self, init: &Init<'_>, inputs: &Inputs, _: Form) -> Box<dyn Model> {
+        let width = inputs.feat_dim(Modality::Text);
+        // BERT's own rule.
+        let linear = |name: &str, n_in, n_out| {
+            let init = init.sub(name);
+            Linear {
+                weight: init.scaled_normal("weight", &[n_out, n_in], 0.02),
+                bias: Some(init.constant("bias", &[n_out], 0.0)),
+            }
+        };
+        let shift = |(modality, letter): (Modality, &str)| {
+            let dim = inputs.sequence(modality)?.feat_dim;
+            Some(Shift {
+                modality,
+                gate: linear(&format!("model.bert.MAG.W_h{letter}"), dim + width, width),
+                map: linear(&format!("model.bert.MAG.W_{letter}"), dim, width),
+            })
+        };
+        let shifts = [(Modality::Vision, "v"), (Modality::Audio, "a")];
+        Box::new(MagBert {
+            shifts: shifts.into_iter().filter_map(shift).collect(),
+            norm: LayerNorm::new(&init.sub("model.bert.MAG.LayerNorm"), width, 1e-5),
+            classifier: linear("model.classifier", width, 1),
+            spec: self.clone(),
+        })
+    }
+}
+
+/// How one modality moves words.
+#[derive(Debug)]
+struct Shift {
+    modality: Modality,
+    gate: Linear,
+    map: Linear,
+}
+
+#[derive(Debug)]
+struct MagBert {
+    shifts: Vec<Shift>,
+    norm: LayerNorm,
+    classifier: Linear,
+    spec: MagBertSpec,
+}
+
+impl MagBert {
+    /// Words `[batch, seq_len, d_l]`, moved by what was seen and heard with them; `features` are `[batch,
+    /// seq_len, feat_dim]` of each of [`shifts`](MagBert::shifts).
+    fn shifted(&self, words: &Tensor, features: &[Tensor]) -> Tensor {
+        let shift = |(shift, x): (&Shift, &Tensor)| {
+            let gate = shift.gate.forward(&Tensor::cat(&[x, words], 2)).relu();
+            gate * shift.map.forward(x)
+        };
+        let all = self.shifts.iter().zip(features).map(shift).reduce(|sum, shift| sum + shift);
+        let Some(shift) = all else { return self.norm.forward(words) };
+        // Where it is 0 there is no direction to go on, and PyTorch's norm has this gradient as well.
+        let length = |x: &Tensor| x.norm_scalaropt_dim(2, [2_i64].as_slice(), true);
+        let of_shift = length(&shift);
+        let of_shift = of_shift.where_self(&of_shift.not_equal(0.0), &of_shift.ones_like());
+        let share = length(words) / (of_shift + 1e-6) * self.spec.beta_shift;
+        self.norm.forward(&(share.clamp_max(1.0) * shift + words))
+    }
+}
+
+impl Model for MagBert {
+    fn adapt(
+        &self,
+        embedded: Tensor,
+        batch: &Batch,
+        pass: &mut Pass<'_>,
+    ) -> Result<Tensor, ModelError> {
+        let seq_len = embedded.size()[1];
+        let mut features = Vec::new();
+        for shift in &self.shifts {
+            features.push(pool_to(batch.features(shift.modality)?, seq_len));
+        }
+        let shifted = self.shifted(&embedded, &features);
+        Ok(pass.dropout("mag", &shifted, self.spec.dropout))
+    }
+
+    fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
+        let pooled = batch.pooled.as_ref();
+        let pooled = pooled.ok_or(ModelError::Absent { what: "a text encoder with a pooler" })?;
+        let dropped = pass.dropout("classifier", pooled, self.spec.classifier_dropout);
+        Ok(Outputs::of(self.classifier.forward(&dropped)))
+    }
+
+    fn loss(&self, _: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses {
+        Losses::l1(outputs, batch)
+    }
+}

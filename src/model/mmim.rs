@@ -1,0 +1,269 @@
+//! MMIM, MultiModal InfoMax.
+//!
+//! Han et al., «Improving Multimodal Fusion with Hierarchical Mutual Information Maximization for Multimodal
+//! Sentiment Analysis», EMNLP 2021, as thuiar/MMSA `models/singleTask/MMIM.py` and
+//! `trains/singleTask/MMIM.py` have it; parameter names are the same.
+
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use super::configuration::Configuration;
+use super::contract::{At, Batch, Losses, Model, ModelError, Needs, Outputs, Pass, Task};
+use super::form::Form;
+use super::layers::{BiLstm, Init, Linear};
+use super::registry::Inputs;
+use crate::corpus::Modality;
+
+/// The phase that trains the estimates of mutual information.
+const ESTIMATES: &str = "mi";
+
+/// Sizes that do not depend on the input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MmimSpec {
+    /// Width of each direction of the LSTM over audio.
+    pub audio_hidden: i64,
+    /// Of that over vision.
+    pub vision_hidden: i64,
+    /// What is made of audio.
+    pub audio_out: i64,
+    /// What is made of vision.
+    pub vision_out: i64,
+    /// Width of the fusion.
+    pub fusion_hidden: i64,
+    /// Weight of the contrast between the fusion and each modality.
+    pub alpha: f64,
+    /// Weight of the mutual information of text with audio and vision.
+    pub beta: f64,
+    /// Share that dropout drops before the fusion.
+    pub fusion_dropout: f64,
+}
+
+impl Configuration for MmimSpec {
+    const SOURCE: &str = "Han et al., EMNLP 2021; code thuiar/MMSA (MIT)";
+    const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
+    const TASK: Task = Task::L1;
+
+    fn sizes(&self) -> Vec<i64> {
+        let MmimSpec { audio_hidden, vision_hidden, audio_out, vision_out, fusion_hidden, .. } =
+            self;
+        vec![*audio_hidden, *vision_hidden, audio_out / 4, vision_out / 4, *fusion_hidden]
+    }
+
+    fn rates(&self) -> Vec<f64> {
+        vec![self.fusion_dropout]
+    }
+
+    fn build(&self, init: &Init<'_>, inputs: &Inputs, _: Form) -> Box<dyn Model> {
+        // The released trainer draws all matrices anew by Xavier's rule for the normal distribution.
+        let linear = |name: &str, n_in: i64, n_out: i64| {
+            let init = init.sub(name);
+            let std = (2.0 / (n_in + n_out) as f32).sqrt();
+            Linear {
+                weight: init.scaled_normal("weight", &[n_out, n_in], std),
+                bias: Some(init.uniform("bias", &[n_out], 1.0 / (n_in as f32).sqrt())),
+            }
+        };
+        let text = inputs.feat_dim(Modality::Text);
+        let of_frames = |modality, name: &str, hidden, n_out| FrameEncoder {
+            modality,
+            rnn: BiLstm::xavier(
+                &init.sub(&format!("{name}.rnn")),
+                inputs.feat_dim(modality),
+                hidden,
+            ),
+            linear: linear(&format!("{name}.linear_1"), 2 * hidden, n_out),
+        };
+        let estimate = |name: &str, positive, negative, width: i64| {
+            let pair = |part: &str| {
+                [
+                    linear(&format!("{name}.{part}.0"), text, width),
+                    linear(&format!("{name}.{part}.2"), width, width),
+                ]
+            };
+            Estimate {
+                mean: pair("mlp_mu"),
+                log_variance: pair("mlp_logvar"),
+                project: linear(&format!("{name}.entropy_prj.0"), width, width / 4),
+                names: [positive, negative],
+                before: None,
+            }
+        };
+        let n_fused = text + self.audio_out + self.vision_out;
+        let contrast =
+            |name: &str, width| linear(&format!("{name}.net"), self.fusion_hidden, width);
+        Box::new(Mmim {
+            vision: of_frames(Modality::Vision, "visual_enc", self.vision_hidden, self.vision_out),
+            audio: of_frames(Modality::Audio, "acoustic_enc", self.audio_hidden, self.audio_out),
+            of_vision: estimate("mi_tv", "tv_pos", "tv_neg", self.vision_out),
+            of_audio: estimate("mi_ta", "ta_pos", "ta_neg", self.audio_out),
+            fusion: [
+                linear("fusion_prj.linear_1", n_fused, self.fusion_hidden),
+                linear("fusion_prj.linear_2", self.fusion_hidden, self.fusion_hidden),
+                linear("fusion_prj.linear_3", self.fusion_hidden, 1),
+            ],
+            contrasts: [
+                contrast("cpc_zt", text),
+                contrast("cpc_zv", self.vision_out),
+                contrast("cpc_za", self.audio_out),
+            ],
+            spec: self.clone(),
+        })
+    }
+}
+
+/// An LSTM in both directions over audio or vision.
+#[derive(Debug)]
+struct FrameEncoder {
+    modality: Modality,
+    rnn: BiLstm,
+    linear: Linear,
+}
+
+impl FrameEncoder {
+    /// `[batch, n_out]`.
+    fn forward(&self, batch: &Batch) -> Result<Tensor, ModelError> {
+        let lengths = batch.lengths(self.modality)?;
+        let (_, last) = self.rnn.run(batch.features(self.modality)?, lengths);
+        Ok(self.linear.forward(&Tensor::cat(&last, 1)))
+    }
+}
+
+/// What is estimated of the mutual information of text and another modality.
+#[derive(Debug)]
+struct Estimate {
+    mean: [Linear; 2],
+    log_variance: [Linear; 2],
+    project: Linear,
+    /// Names of the projections of positive and negative samples in the outputs.
+    names: [&'static str; 2],
+    /// Those of the batch before, in this epoch.
+    before: Option<[Tensor; 2]>,
+}
+
+impl Estimate {
+    /// The log-likelihood of `other` `[batch, width]` given `text` `[batch, d_l]`, a scalar but for a constant;
+    /// as released, without the variance that its normalisation has.
+    fn log_likelihood(&self, text: &Tensor, other: &Tensor) -> Tensor {
+        let map = |[first, second]: &[Linear; 2]| second.forward(&first.forward(text).relu());
+        let (mean, log_variance) = (map(&self.mean), map(&self.log_variance));
+        let exponent: Tensor = (mean - other).square() / (2.0 * log_variance.exp());
+        -exponent.sum_dim_intlist([1_i64].as_slice(), false, Kind::Float).mean(Kind::Float)
+    }
+
+    /// Projections of the positive and of the negative samples of `other` `[batch, width]`.
+    fn sides(&self, other: &Tensor, target: &Tensor) -> [Tensor; 2] {
+        let projected = self.project.forward(other).tanh();
+        let target = target.view([-1]);
+        [target.gt(0.0), target.lt(0.0)]
+            .map(|is_of_side| projected.index_select(0, &is_of_side.nonzero().view([-1])))
+    }
+
+    /// The entropy of the projections, of this batch and the one before; `None` where there are too few for a
+    /// covariance with a determinant, of which the released code has NaN.
+    fn entropy(&self, outputs: &Outputs) -> Option<Tensor> {
+        let mut sum: Option<Tensor> = None;
+        for (idx, name) in self.names.into_iter().enumerate() {
+            let own = &outputs.parts[name];
+            let all = match &self.before {
+                Some(before) => Tensor::cat(&[&before[idx], own], 0),
+                None => own.shallow_clone(),
+            };
+            let (n_samples, width) = all.size2().ok()?;
+            if n_samples <= width {
+                return None;
+            }
+            let centred = &all - all.mean_dim(0, true, Kind::Float);
+            let covariance = centred.tr().matmul(&centred) / n_samples as f64;
+            let term: Tensor = 0.25 * covariance.logdet();
+            sum = Some(sum.map_or_else(|| term.shallow_clone(), |sum| sum + &term));
+        }
+        sum
+    }
+}
+
+/// How well `fused` `[batch, fusion_hidden]` tells the samples of a modality apart, `[batch, width]`: its
+/// contrastive predictive coding (Oord et al., 2018), a scalar.
+fn contrast(net: &Linear, own: &Tensor, fused: &Tensor) -> Tensor {
+    let unit = |x: &Tensor| x / x.norm_scalaropt_dim(2, [1_i64].as_slice(), true);
+    let (own, predicted) = (unit(own), unit(&net.forward(fused)));
+    let positive = (&own * &predicted).sum_dim_intlist([1_i64].as_slice(), false, Kind::Float);
+    let all = own.matmul(&predicted.tr()).logsumexp([1_i64].as_slice(), false);
+    -(positive - all).mean(Kind::Float)
+}
+
+#[derive(Debug)]
+struct Mmim {
+    vision: FrameEncoder,
+    audio: FrameEncoder,
+    of_vision: Estimate,
+    of_audio: Estimate,
+    fusion: [Linear; 3],
+    /// Of text, vision and audio.
+    contrasts: [Linear; 3],
+    spec: MmimSpec,
+}
+
+impl Model for Mmim {
+    fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
+        // The token [CLS].
+        let text = batch.features(Modality::Text)?.select(1, 0);
+        let (audio, vision) = (self.audio.forward(batch)?, self.vision.forward(batch)?);
+        let joined = Tensor::cat(&[&text, &audio, &vision], 1);
+        let joined = pass.dropout("fusion", &joined, self.spec.fusion_dropout);
+        let [first, second, third] = &self.fusion;
+        let fused = second.forward(&first.forward(&joined).tanh()).tanh();
+        let outputs = Outputs::of(third.forward(&fused));
+        let Some(at) = pass.at else { return Ok(outputs) };
+        let likelihood = self.of_vision.log_likelihood(&text, &vision)
+            + self.of_audio.log_likelihood(&text, &audio);
+        let outputs = outputs.with("lld", likelihood);
+        if at.phase == ESTIMATES {
+            return Ok(outputs);
+        }
+        let [of_text, of_vision, of_audio] = &self.contrasts;
+        let nce = contrast(of_text, &text, &fused)
+            + contrast(of_vision, &vision, &fused)
+            + contrast(of_audio, &audio, &fused);
+        let mut outputs = outputs.with("nce", nce);
+        for (estimate, other) in [(&self.of_vision, &vision), (&self.of_audio, &audio)] {
+            for (name, side) in estimate.names.into_iter().zip(estimate.sides(other, &batch.target))
+            {
+                outputs = outputs.with(name, side);
+            }
+        }
+        Ok(outputs
+            .with("text", text)
+            .with("audio", audio)
+            .with("vision", vision)
+            .with("fusion", fused))
+    }
+
+    fn loss(&self, at: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses {
+        let part = |name: &str| &outputs.parts[name];
+        if at.phase == ESTIMATES {
+            return Losses::of("lld", -part("lld"));
+        }
+        let losses = Losses::l1(outputs, batch)
+            .with("nce", self.spec.alpha * part("nce"))
+            .with("lld", -self.spec.beta * part("lld"));
+        // As released: two batches of memory are waited for, although one is remembered.
+        let entropies = (at.step > 1)
+            .then(|| [&self.of_vision, &self.of_audio].map(|estimate| estimate.entropy(outputs)));
+        match entropies {
+            Some([Some(vision), Some(audio)]) => {
+                losses.with("entropy", -self.spec.beta * (vision + audio))
+            }
+            _ => losses,
+        }
+    }
+
+    fn after_step(&mut self, outputs: &Outputs, _: &Batch, at: At<'_>) {
+        for estimate in [&mut self.of_vision, &mut self.of_audio] {
+            // The memory begins anew in each epoch, so that none is left between two.
+            let is_last = at.step + 1 == at.n_steps;
+            let sides = || estimate.names.map(|name| outputs.parts[name].detach());
+            estimate.before = (at.phase != ESTIMATES && !is_last).then(sides);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! MulT, the Multimodal Transformer.
+//!
+//! Tsai et al., «Multimodal Transformer for Unaligned Multimodal Language Sequences», ACL 2019, as
+//! thuiar/MMSA `models/singleTask/MULT.py` has it; parameter names are the same.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::configuration::Configuration;
+use super::contract::{At, Batch, Losses, Model, ModelError, Needs, Outputs, Pass, Task};
+use super::form::Form;
+use super::inputs::letter;
+use super::layers::{Conv, CrossmodalEncoder, CrossmodalSizes, Init, Linear};
+use super::registry::Inputs;
+use crate::corpus::Modality;
+
+/// Sizes that do not depend on the input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MultSpec {
+    /// Features that each modality is brought to.
+    pub dim: i64,
+    /// Heads of attention.
+    pub heads: i64,
+    /// Layers between two modalities; those that follow are at least three.
+    pub layers: i64,
+    /// Steps that the convolution over text sees at once; likewise of audio and vision.
+    pub text_kernel: i64,
+    /// See `text_kernel`.
+    pub audio_kernel: i64,
+    /// See `text_kernel`.
+    pub vision_kernel: i64,
+    /// Whether no step sees later ones.
+    pub attention_mask: bool,
+    /// Whether steps get an embedding of their position, as in the paper and its authors' code.
+    pub position_embedding: bool,
+    /// Shares that dropout drops: of text features.
+    pub text_dropout: f64,
+    /// Of attention weights.
+    pub attention_dropout: f64,
+    /// Of attention weights towards audio.
+    pub audio_attention_dropout: f64,
+    /// Of attention weights towards vision.
+    pub vision_attention_dropout: f64,
+    /// Of hidden features of feed-forward blocks.
+    pub relu_dropout: f64,
+    /// Of what each block adds.
+    pub residual_dropout: f64,
+    /// Of what encoders begin with.
+    pub embed_dropout: f64,
+    /// Before the output.
+    pub output_dropout: f64,
+}
+
+impl MultSpec {
+    fn kernel(&self, modality: Modality) -> i64 {
+        match modality {
+            Modality::Text => self.text_kernel,
+            Modality::Audio => self.audio_kernel,
+            Modality::Vision => self.vision_kernel,
+        }
+    }
+}
+
+impl Configuration for MultSpec {
+    const SOURCE: &str = "Tsai et al., ACL 2019; code thuiar/MMSA (MIT)";
+    const NEEDS: Needs = Needs::ALL;
+    const TASK: Task = Task::L1;
+
+    fn sizes(&self) -> Vec<i64> {
+        vec![self.dim, self.heads, self.text_kernel, self.audio_kernel, self.vision_kernel]
+    }
+
+    fn depths(&self) -> Vec<i64> {
+        vec![self.layers]
+    }
+
+    fn rates(&self) -> Vec<f64> {
+        vec![
+            self.text_dropout,
+            self.attention_dropout,
+            self.audio_attention_dropout,
+            self.vision_attention_dropout,
+            self.relu_dropout,
+            self.residual_dropout,
+            self.embed_dropout,
+            self.output_dropout,
+        ]
+    }
+
+    fn problem(&self, inputs: &Inputs) -> Option<String> {
+        if self.dim % self.heads != 0 {
+            return Some(format!(
+                "dim: {} is not a multiple of the {} heads",
+                self.dim, self.heads
+            ));
+        }
+        Modality::ALL.into_iter().find_map(|modality| {
+            let kernel = self.kernel(modality);
+            let seq_len = inputs.sequence(modality)?.seq_len;
+            (kernel > seq_len).then(|| {
+                format!("{modality}_kernel: a convolution over {kernel} steps, of which there are {seq_len}")
+            })
+        })
+    }
+
+    fn build(&self, init: &Init<'_>, inputs: &Inputs, _: Form) -> Box<dyn Model> {
+        let encoder = |place: &str, dim, layers, attention_dropout| {
+            let sizes = CrossmodalSizes {
+                dim,
+                heads: self.heads,
+                layers,
+                attention_dropout,
+                relu_dropout: self.relu_dropout,
+                residual_dropout: self.residual_dropout,
+                embed_dropout: self.embed_dropout,
+                is_masked: self.attention_mask,
+                has_positions: self.position_embedding,
+            };
+            CrossmodalEncoder::new(init, place, sizes)
+        };
+        let branch = |target: Modality| {
+            let n_in = inputs.feat_dim(target);
+            let own = letter(target);
+            let sources = sources(target).map(|source| {
+                let rate = match (target, source) {
+                    (Modality::Text, Modality::Audio) | (Modality::Vision, Modality::Audio) => {
+                        self.audio_attention_dropout
+                    }
+                    (Modality::Text, Modality::Vision) | (Modality::Audio, Modality::Vision) => {
+                        self.vision_attention_dropout
+                    }
+                    _ => self.attention_dropout,
+                };
+                let place = format!("trans_{own}_with_{}", letter(source));
+                (source, encoder(&place, self.dim, self.layers, rate))
+            });
+            let conv = init.sub(&format!("proj_{own}"));
+            let conv = Conv::new(&conv, n_in, self.dim, self.kernel(target));
+            Branch {
+                modality: target,
+                // As released: what has its width already is left as it is, and the convolution is idle.
+                conv: (n_in != self.dim).then_some(conv),
+                sources,
+                memory: encoder(
+                    &format!("trans_{own}_mem"),
+                    2 * self.dim,
+                    self.layers.max(3),
+                    self.attention_dropout,
+                ),
+            }
+        };
+        let width = 6 * self.dim;
+        let linear = |name: &str, n_out| Linear::new(&init.sub(name), width, n_out, true);
+        Box::new(Mult {
+            branches: Modality::ALL.map(branch),
+            residual: [linear("proj1", width), linear("proj2", width)],
+            out: linear("out_layer", 1),
+            text_dropout: self.text_dropout,
+            output_dropout: self.output_dropout,
+        })
+    }
+}
+
+/// Which modalities another one attends to, in the order in which what comes of it is joined.
+fn sources(target: Modality) -> [Modality; 2] {
+    match target {
+        Modality::Text => [Modality::Audio, Modality::Vision],
+        Modality::Audio => [Modality::Text, Modality::Vision],
+        Modality::Vision => [Modality::Text, Modality::Audio],
+    }
+}
+
+/// One modality, and what it gathers from the others.
+#[derive(Debug)]
+struct Branch {
+    modality: Modality,
+    conv: Option<Conv>,
+    sources: [(Modality, CrossmodalEncoder); 2],
+    memory: CrossmodalEncoder,
+}
+
+#[derive(Debug)]
+struct Mult {
+    branches: [Branch; 3],
+    residual: [Linear; 2],
+    out: Linear,
+    text_dropout: f64,
+    output_dropout: f64,
+}
+
+impl Model for Mult {
+    fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
+        let mut projected = Vec::new();
+        for branch in &self.branches {
+            let features = batch.features(branch.modality)?;
+            let features = match branch.modality {
+                Modality::Text => pass.dropout("text", features, self.text_dropout),
+                _ => features.shallow_clone(),
+            };
+            let conv = branch.conv.as_ref();
+            let x = conv.map_or_else(|| features.shallow_clone(), |conv| conv.forward(&features));
+            projected.push((branch.modality, x));
+        }
+        let of = |modality: Modality| {
+            let own = projected.iter().find(|(it, _)| *it == modality);
+            own.map(|(_, x)| x).expect("every modality has a branch")
+        };
+        let last = self.branches.each_ref().map(|branch| {
+            let gathered: Vec<Tensor> = branch
+                .sources
+                .iter()
+                .map(|(source, encoder)| {
+                    encoder.forward(of(branch.modality), Some(of(*source)), pass)
+                })
+                .collect();
+            let all = branch.memory.forward(&Tensor::cat(&gathered, 2), None, pass);
+            all.select(1, -1)
+        });
+        let joined = Tensor::cat(&last, 1);
+        let [first, second] = &self.residual;
+        let hidden = pass.dropout("output", &first.forward(&joined).relu(), self.output_dropout);
+        let pred = self.out.forward(&(second.forward(&hidden) + &joined));
+        let [text, audio, vision] = last;
+        Ok(Outputs::of(pred)
+            .with("text", text)
+            .with("audio", audio)
+            .with("vision", vision)
+            .with("fusion", joined))
+    }
+
+    fn loss(&self, _: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses {
+        Losses::l1(outputs, batch)
+    }
+}

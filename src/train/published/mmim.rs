@@ -1,0 +1,92 @@
+//! MMIM.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{Outputs, PhaseOfTiny, Published, at, check_count, check_run, check_tiny};
+use crate::corpus::Dataset;
+use crate::model::contract::At;
+
+static MMIM: Published = Published {
+    model: "mmim",
+    config: |sizes, _| {
+        json!({
+            "audio_hidden": sizes["d_ah"],
+            "vision_hidden": sizes["d_vh"],
+            "audio_out": sizes["d_aout"],
+            "vision_out": sizes["d_vout"],
+            "fusion_hidden": sizes["d_prjh"],
+            "alpha": sizes["alpha"],
+            "beta": sizes["beta"],
+            "fusion_dropout": sizes["dropout_prj"],
+        })
+    },
+    recipe: |sizes| {
+        let mut changes = vec![format!("main.schedule.patience={}", sizes["when"])];
+        for (group, key) in [("mi.mi", "mmilb"), ("main.encoder", "bert"), ("main.rest", "main")] {
+            changes.push(format!("{group}.lr={}", sizes[format!("lr_{key}")]));
+            let decay = &sizes[format!("weight_decay_{key}")];
+            changes.push(format!("{group}.weight_decay={decay}"));
+        }
+        for phase in ["mi", "main"] {
+            changes.push(format!("{phase}.clip_norm={}", sizes["grad_clip"]));
+        }
+        changes
+    },
+    encoder: Some("bertmodel.model"),
+    absent: &["bertmodel.model.pooler"],
+    terms: |sizes| {
+        let weight = |key: &str| sizes[key].as_f64().unwrap();
+        vec![
+            ("mi", "lld", "loss/lld", -1.0),
+            ("main", "l1", "loss/task", 1.0),
+            ("main", "nce", "loss/nce", weight("alpha")),
+            ("main", "lld", "loss/lld", -weight("beta")),
+            ("main", "entropy", "loss/H", -weight("beta")),
+        ]
+    },
+    phases: &[
+        PhaseOfTiny {
+            name: "mi",
+            step: 0,
+            total: "loss/stage1_total",
+            gradients: "grad_stage1",
+            inputs: "grad_input_stage1",
+        },
+        PhaseOfTiny {
+            name: "main",
+            step: 2,
+            total: "loss/stage2_total",
+            gradients: "grad_stage2",
+            inputs: "grad_input_stage2",
+        },
+    ],
+    // What the batch before left.
+    remember: |model, values, batch| {
+        let parts: BTreeMap<&'static str, tch::Tensor> = ["tv_pos", "tv_neg", "ta_pos", "ta_neg"]
+            .map(|name| (name, values[&format!("memory/{name}")].shallow_clone()))
+            .into();
+        let outputs = Outputs { pred: batch.target.shallow_clone(), parts };
+        model.after_step(&outputs, batch, At { n_steps: 3, ..at("main", 1) });
+    },
+    gradient: 1e-4,
+    ..Published::PLAIN
+};
+
+#[test]
+fn every_output_loss_and_gradient_agrees() {
+    check_tiny(&MMIM, "tiny");
+}
+
+#[test]
+fn a_run_follows_that_of_the_published_trainer() {
+    check_run(&MMIM, "train", &[]);
+}
+
+#[test]
+fn parameters_are_as_many_as_published() {
+    check_count(&MMIM, Dataset::Mosi, 281_673);
+    check_count(&MMIM, Dataset::Mosei, 292_425);
+    check_count(&MMIM, Dataset::Sims, 373_449);
+}

@@ -1,0 +1,86 @@
+//! MulT.
+
+use serde_json::json;
+
+use super::{Published, check_count, check_formula, check_run, check_tiny};
+use crate::corpus::Dataset;
+
+const FEATURES_ALONE: Published = Published {
+    model: "mult",
+    config: |sizes, _| {
+        json!({
+            "dim": sizes["dst_feature_dim_nheads"][0],
+            "heads": sizes["dst_feature_dim_nheads"][1],
+            "layers": sizes["nlevels"],
+            "text_kernel": sizes["conv1d_kernel_size_l"],
+            "audio_kernel": sizes["conv1d_kernel_size_a"],
+            "vision_kernel": sizes["conv1d_kernel_size_v"],
+            "attention_mask": sizes["attn_mask"],
+            "position_embedding": false,
+            "text_dropout": sizes["text_dropout"],
+            "attention_dropout": sizes["attn_dropout"],
+            "audio_attention_dropout": sizes["attn_dropout_a"],
+            "vision_attention_dropout": sizes["attn_dropout_v"],
+            "relu_dropout": sizes["relu_dropout"],
+            "residual_dropout": sizes["res_dropout"],
+            "embed_dropout": sizes["embed_dropout"],
+            "output_dropout": sizes["output_dropout"],
+        })
+    },
+    recipe: |sizes| {
+        vec![
+            format!("main.rest.lr={}", sizes["learning_rate"]),
+            format!("main.clip_value={}", sizes["grad_clip"]),
+            format!("main.schedule.patience={}", sizes["patience"]),
+            format!("accumulate={}", sizes["update_epochs"]),
+        ]
+    },
+    parts: &[
+        ("text", "output/Feature_t"),
+        ("audio", "output/Feature_a"),
+        ("vision", "output/Feature_v"),
+        ("fusion", "output/Feature_f"),
+    ],
+    ..Published::PLAIN
+};
+
+static MULT: Published = FEATURES_ALONE;
+
+/// As the paper and its authors have it.
+static WITH_POSITIONS: Published = Published {
+    config: |sizes, recorded| {
+        let mut config = (FEATURES_ALONE.config)(sizes, recorded);
+        config["position_embedding"] = true.into();
+        config
+    },
+    ..FEATURES_ALONE
+};
+
+#[test]
+fn every_output_loss_and_gradient_agrees() {
+    check_tiny(&MULT, "tiny");
+    check_tiny(&MULT, "tiny_skip");
+}
+
+#[test]
+fn embeddings_of_positions_are_those_of_the_authors() {
+    check_tiny(&WITH_POSITIONS, "tiny_positional");
+}
+
+#[test]
+fn published_configurations_agree() {
+    check_formula(&MULT, "mosi");
+    check_formula(&MULT, "sims");
+}
+
+#[test]
+fn a_run_follows_that_of_the_published_trainer() {
+    check_run(&MULT, "train", &[]);
+}
+
+#[test]
+fn parameters_are_as_many_as_published() {
+    check_count(&MULT, Dataset::Mosi, 2_571_551);
+    check_count(&MULT, Dataset::Mosei, 982_951);
+    check_count(&MULT, Dataset::Sims, 1_870_701);
+}
