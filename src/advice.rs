@@ -345,6 +345,8 @@ pub enum TrainerAdvice {
     EncodeText,
     /// Tokens of texts, where the store has none.
     MakeTokens,
+    /// A text encoder in front of the model.
+    TrainWithEncoder,
     /// Tokens of texts, in place of those of another encoder.
     MakeTokensAnew,
     /// A store without values that are not finite.

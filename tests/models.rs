@@ -4,34 +4,76 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use almt_data::corpus::{Dataset, Modality};
-use almt_data::model::contract::{At, Batch, Model, Outputs, Pass};
+use almt_data::model::contract::{At, Batch, Outputs, Pass};
 use almt_data::model::form::Placement;
 use almt_data::model::registry::{Inputs, ModelSpec};
 use almt_data::model::{Form, Sequence, Trace};
 use almt_data::run::preset::Preset;
 use almt_data::run::recipe;
-use serde_json::Value;
-use tch::{Device, Kind, Tensor};
+use almt_data::train::config::ModelConfig;
+use almt_data::train::encoder;
+use almt_data::train::network::Network;
+use serde_json::{Value, json};
+use tch::{Device, Kind, Tensor, nn};
 
 use crate::recorded::{formula_on_cpu as formula, max_abs};
 use crate::support::{almt, files, program, synthetic_store};
-use crate::train::{stop_after_an_epoch, timeless};
+use crate::train::{small_bert, stop_after_an_epoch, timeless};
 
 const TEXT_AUDIO_VISION: [Modality; 3] = [Modality::Text, Modality::Audio, Modality::Vision];
-
-fn forward(model: &dyn Model, batch: &Batch, is_training: bool) -> Outputs {
-    let at = is_training.then(|| at("main"));
-    let pass = &mut Pass { at, dropout: None, trace: &mut Trace::default() };
-    model.forward(batch, pass).unwrap()
-}
 
 /// The first step of a phase.
 fn at(phase: &str) -> At<'_> {
     At { phase, epoch: 1, n_epochs: 1, step: 0, n_steps: 1 }
 }
 
-/// A batch of inputs of some extents, drawn from a seed.
-fn drawn_batch(inputs: &Inputs, seed: u64, n_samples: i64) -> Batch {
+/// A model for some inputs, in front of which there is a tiny text encoder where it needs one.
+struct Built {
+    config: ModelConfig,
+    vars: nn::VarStore,
+    network: Network,
+}
+
+impl Built {
+    fn new(spec: &ModelSpec, inputs: &Inputs, form: Form, seed: u64) -> Built {
+        let text = inputs.sequence(Modality::Text).unwrap();
+        let bert = spec.needs().pooler.then(|| {
+            serde_json::from_value(json!({
+                "vocab_size": VOCABULARY, "hidden_size": text.feat_dim, "num_hidden_layers": 1,
+                "num_attention_heads": 2, "intermediate_size": 8,
+                "max_position_embeddings": text.seq_len, "type_vocab_size": 1, "hidden_act": "gelu",
+            }))
+            .unwrap()
+        });
+        let config = ModelConfig { spec: spec.clone(), inputs: inputs.clone(), bert };
+        assert_eq!(config.problem(), None, "{}", spec.name());
+        let vars = nn::VarStore::new(Device::Cpu);
+        let network = Network::new(&vars, &config, form, seed);
+        // What begins at zero would hide a parameter that does nothing.
+        for (idx, mut variable) in vars.trainable_variables().into_iter().enumerate() {
+            let noise = formula(5, idx as u64, &variable.size(), 0.0, 0.2);
+            tch::no_grad(|| variable.set_data(&(variable.data() + noise)));
+        }
+        Built { config, vars, network }
+    }
+
+    fn forward(&self, batch: &Batch, is_training: bool) -> Outputs {
+        let at = is_training.then(|| at("main"));
+        self.in_phase(batch, at)
+    }
+
+    fn in_phase(&self, batch: &Batch, at: Option<At<'_>>) -> Outputs {
+        let pass = &mut Pass { at, dropout: None, trace: &mut Trace::default() };
+        self.network.forward(batch, true, pass).unwrap()
+    }
+}
+
+const VOCABULARY: i64 = 30;
+
+/// A batch of inputs of some extents, drawn from a seed; with tokens in the place of text features where the model
+/// has an encoder.
+fn drawn_batch(config: &ModelConfig, seed: u64, n_samples: i64) -> Batch {
+    let inputs = &config.inputs;
     let draw = |place: u64, shape: &[i64]| formula(seed, place, shape, 0.0, 1.0);
     let features = inputs.0.iter().enumerate().map(|(idx, (modality, it))| {
         (*modality, draw(idx as u64, &[n_samples, it.seq_len, it.feat_dim]))
@@ -46,9 +88,16 @@ fn drawn_batch(inputs: &Inputs, seed: u64, n_samples: i64) -> Batch {
         .iter()
         .enumerate()
         .map(|(idx, (modality, _))| (*modality, draw(20 + idx as u64, &[n_samples, 1]) * 3.0));
+    let mut features: BTreeMap<Modality, Tensor> = features.collect();
+    let tokens = config.bert.as_ref().and_then(|_| {
+        let size = features.remove(&Modality::Text)?.size();
+        let ids = draw(8, &size[..2]).abs() * (VOCABULARY - 1);
+        let ids = ids.to_kind(Kind::Int64);
+        Some(Tensor::stack(&[&ids, &ids.ones_like(), &ids.zeros_like()], 1))
+    });
     Batch {
-        features: features.collect(),
-        tokens: None,
+        features,
+        tokens,
         pooled: None,
         lengths: lengths.collect(),
         target: draw(9, &[n_samples, 1]) * 3.0,
@@ -72,31 +121,37 @@ fn presets() -> Vec<Preset> {
 #[test]
 fn every_model_has_its_shapes_its_count_and_a_gradient_for_each_parameter() {
     let inputs = small_inputs();
-    for preset in presets() {
+    for mut preset in presets() {
+        if !preset.model.needs().pooler {
+            encoder::remove_groups(&mut preset);
+        }
         let (spec, name) = (&preset.model, preset.model.name());
         assert_eq!(spec.problem(&inputs), None, "{name}");
         let form = Form::fastest(spec.forms(&inputs), Placement::of_one(true)).unwrap();
-        let (vars, network) = spec.begin(&inputs, form, Device::Cpu, 1);
+        let mut built = Built::new(spec, &inputs, form, 1);
+        let vars = &built.vars;
         let count = |tensors: Vec<Tensor>| tensors.iter().map(|t| t.numel() as i64).sum::<i64>();
-        let size = spec.size(&inputs).unwrap();
+        let size = built.config.size().unwrap();
         assert_eq!(size.trainable, count(vars.trainable_variables()), "{name}");
         assert_eq!(size.all, count(vars.variables().into_values().collect()), "{name}");
-        // What begins at zero would hide a parameter that does nothing.
-        for (idx, mut variable) in vars.trainable_variables().into_iter().enumerate() {
-            let noise = formula(5, idx as u64, &variable.size(), 0.0, 0.2);
-            tch::no_grad(|| variable.set_data(&(variable.data() + noise)));
-        }
         let trainable = vars.variables().into_iter().filter(|(_, tensor)| tensor.requires_grad());
         let names: Vec<String> = trainable.map(|(name, _)| name).collect();
         let dealt = recipe::assign(&preset.phases, &preset.training.untrained, &names).unwrap();
         assert_eq!(dealt.len(), preset.phases.len(), "{name}");
         // An odd number: the signs of as many errors of either side would add up to no gradient.
-        let batch = drawn_batch(&inputs, 3, 7);
+        let batch = drawn_batch(&built.config, 3, 7);
+        tch::no_grad(|| built.network.model_mut().begin(&batch.target));
+        // What is remembered begins as what it is compared with.
+        for (idx, memory) in built.network.model().memory().into_values().enumerate() {
+            let noise = formula(6, idx as u64, &memory.size(), 0.0, 0.5);
+            let _ = tch::no_grad(|| memory.shallow_clone().g_add_(&noise));
+        }
+        let vars = &built.vars;
         let mut with_gradient = BTreeSet::new();
         for phase in &preset.phases {
-            let outputs = forward(&*network, &batch, true);
+            let outputs = built.in_phase(&batch, Some(at(&phase.name)));
             assert_eq!(outputs.pred.size(), [7, 1], "{name}");
-            let losses = network.loss(at(&phase.name), &outputs, &batch);
+            let losses = built.network.loss(at(&phase.name), &outputs, &batch);
             losses.total().backward();
             // The task's own term comes first, and is what the validation loss is of.
             if phase == preset.phases.last().unwrap() {
@@ -120,7 +175,12 @@ fn every_model_has_its_shapes_its_count_and_a_gradient_for_each_parameter() {
         let is_idle = |parameter: &String| !with_gradient.contains(parameter);
         let idle: Vec<String> = names.into_iter().filter(is_idle).collect();
         let published_idle = |parameter: &str| {
-            name == "almt" && (parameter.contains(".norm4.") || parameter.ends_with("norm_k.bias"))
+            let of_almt = parameter.contains(".norm4.") || parameter.ends_with("norm_k.bias");
+            let of_encoder = parameter.ends_with("attention.self.key.bias");
+            let untrained = &preset.training.untrained;
+            (name == "almt" && of_almt)
+                || of_encoder
+                || untrained.iter().any(|prefix| recipe::is_below(parameter, prefix))
         };
         assert!(idle.iter().all(|parameter| published_idle(parameter)), "{name}: {idle:?}");
     }
@@ -132,9 +192,9 @@ fn evaluation_does_not_depend_on_the_order_of_a_batch() {
     for preset in presets() {
         let forms = preset.model.forms(&inputs);
         for form in forms {
-            let (_vars, network) = preset.model.begin(&inputs, *form, Device::Cpu, 2);
-            let batch = drawn_batch(&inputs, 4, 5);
-            let pred = tch::no_grad(|| forward(&*network, &batch, false)).pred;
+            let built = Built::new(&preset.model, &inputs, *form, 2);
+            let batch = drawn_batch(&built.config, 4, 5);
+            let pred = tch::no_grad(|| built.forward(&batch, false)).pred;
             let order = Tensor::from_slice(&[3_i64, 0, 4, 1, 2]);
             let pick = |tensor: &Tensor| tensor.index_select(0, &order);
             let pick_all = |of: &BTreeMap<Modality, Tensor>| -> BTreeMap<Modality, Tensor> {
@@ -142,17 +202,26 @@ fn evaluation_does_not_depend_on_the_order_of_a_batch() {
             };
             let mixed = Batch {
                 features: pick_all(&batch.features),
-                tokens: None,
+                tokens: batch.tokens.as_ref().map(pick),
                 pooled: None,
                 lengths: pick_all(&batch.lengths),
                 target: pick(&batch.target),
                 unimodal_labels: pick_all(&batch.unimodal_labels),
                 samples: pick(&batch.samples),
             };
-            let mixed = tch::no_grad(|| forward(&*network, &mixed, false)).pred;
+            let mixed = tch::no_grad(|| built.forward(&mixed, false)).pred;
             let difference = max_abs(&(mixed - pick(&pred)));
             assert!(difference < 1e-5, "{}, {form}: {difference}", preset.model.name());
         }
+    }
+}
+
+/// What a call of `train` needs besides for a model that works inside a text encoder, which [`small_bert`] makes.
+fn with_encoder(model: &str) -> &'static [&'static str] {
+    let preset = Preset::published(model, Dataset::Mosi).unwrap();
+    match preset.model.needs().pooler {
+        true => &["--text", "bert", "--bert", "bert"],
+        false => &[],
     }
 }
 
@@ -162,11 +231,14 @@ fn every_model_that_was_killed_goes_on_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     synthetic_store(folder, "mosi", "24");
+    small_bert(folder, 8);
     for model in ModelSpec::NAMES {
         let call = |out: &str| -> Vec<String> {
             let args = ["train", "--store", "mosi.h5", "--model", model, "--epochs", "3"];
             let recipe = ["--batch-size", "5", "--lr", "1e-3", "--threads", "1", "--out", out];
-            args.into_iter().chain(recipe).map(String::from).collect()
+            let often = ["--set", "accumulate=2"];
+            let encoder = with_encoder(model).iter().copied();
+            args.into_iter().chain(recipe).chain(often).chain(encoder).map(String::from).collect()
         };
         let [whole, stopped] = ["whole", "stopped"].map(|end| format!("{model}-{end}"));
         fn borrowed(args: &[String]) -> Vec<&str> {
@@ -220,6 +292,9 @@ fn what_a_model_needs_is_asked_for_before_anything_is_read() {
     let misspelt = train(&["--model", "lmf", "--set", "rnak=2"]);
     assert_eq!(misspelt.code(), 2, "{}", misspelt.explain());
     assert!(misspelt.stderr().contains("is `rank` meant?"), "{}", misspelt.explain());
+    let no_encoder = train(&["--model", "mag_bert"])
+        .fails_with(&["mosi.h5: mag_bert works inside a text encoder, and there is none"]);
+    assert!(no_encoder.stderr().contains("`--text bert` puts one in front"));
     let unknown = train(&["--model", "mlp"]);
     assert_eq!(unknown.code(), 2, "{}", unknown.explain());
     let names = ModelSpec::NAMES.join(", ");
@@ -246,16 +321,39 @@ fn a_model_is_not_compared_with_the_figures_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     synthetic_store(folder, "mosi", "12");
+    small_bert(folder, 8);
     for model in ModelSpec::NAMES {
-        let args = ["train", "--store", "mosi.h5", "--epochs", "1", "--seeds", "2"];
-        almt(folder, &[&args[..], &["--model", model, "--out", model]].concat()).ok();
+        let args = [
+            "train",
+            "--store",
+            "mosi.h5",
+            "--epochs",
+            "1",
+            "--seeds",
+            "2",
+            "--set",
+            "accumulate=1",
+        ];
+        let own = ["--model", model, "--out", model];
+        almt(folder, &[&args[..], &own, with_encoder(model)].concat()).ok();
         let summary = std::fs::read_to_string(folder.join(model).join("summary.csv")).unwrap();
         let mae = summary.lines().find(|line| line.starts_with("MAE,")).unwrap();
         assert_eq!(mae.ends_with(",0.683"), *model == "almt", "{model}: {mae}");
     }
     // Nor does a run of one stand where that of another does.
     for model in ModelSpec::NAMES {
-        almt(folder, &["train", "--store", "mosi.h5", "--epochs", "1", "--model", model]).ok();
+        let args = [
+            "train",
+            "--store",
+            "mosi.h5",
+            "--epochs",
+            "1",
+            "--set",
+            "accumulate=1",
+            "--model",
+            model,
+        ];
+        almt(folder, &[&args[..], with_encoder(model)].concat()).ok();
     }
     let run = |model: &&str| match *model {
         "almt" => "mosi-seed1".to_owned(),
@@ -311,6 +409,13 @@ fn sizes_that_no_model_can_have_are_refused_before_anything_is_made() {
         ("lmf", "text_hidden=1"),
         ("lmf", "rank=99999999"),
         ("lmf", "vision_dropout=-0.5"),
+        ("mfm", "memory=99999999"),
+        ("mult", "heads=7"),
+        ("mult", "text_kernel=8"),
+        ("misa", "heads=3"),
+        ("self_mm", "largest_label=-1"),
+        ("mmim", "audio_out=3"),
+        ("mag_bert", "dropout=1.0"),
         ("almt", "fusion_depth=5000"),
         ("almt", "token_dim=99999999"),
     ] {

@@ -18,6 +18,12 @@ pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwne
     const NEEDS: Needs;
     /// What the task itself minimises, which is the first term of the last phase's loss.
     const TASK: Task;
+    /// What published checkpoints put before the names of all parameters.
+    const PREFIX: &str = "Model.";
+    /// What they call the text encoder after that, where the model was published with one.
+    const ENCODER_NAME: Option<&str> = None;
+    /// Numbers that they hold besides and nothing moves, by name.
+    const CONSTANTS: &[(&str, f32)] = &[];
     /// Short names of what lies deeper in the table, with their dotted paths.
     const NESTED: &[(&str, &str)] = &[];
 

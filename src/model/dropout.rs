@@ -64,7 +64,7 @@ impl Dropout {
         #[cfg(test)]
         if let Some(given) = GIVEN.with_borrow_mut(|all| all.remove(&(self.step, place.to_owned())))
         {
-            return given;
+            return given.view_as(x);
         }
         match x.device() {
             Device::Cpu => {

@@ -65,6 +65,7 @@ fn in_words(needs: &Needs) -> String {
         (needs.aligned, "aligned"),
         (needs.lengths, "lengths"),
         (needs.unimodal_labels, "labels of each modality"),
+        (needs.pooler, "a text encoder"),
     ] {
         if is_needed {
             words += &format!("; {what}");

@@ -24,6 +24,9 @@ pub struct LmfSpec {
     pub vision_hidden: i64,
     /// Rank of the fusion.
     pub rank: i64,
+    /// Whether audio and vision are averaged over the steps before their padding, or over all, as released.
+    #[serde(default)]
+    pub over_lengths: bool,
     /// Share of the normed audio features that is dropped in training.
     pub audio_dropout: f64,
     /// Share of the normed visual features that is dropped in training.
@@ -32,7 +35,7 @@ pub struct LmfSpec {
 
 impl Configuration for LmfSpec {
     const SOURCE: &str = "Liu et al., ACL 2018; code thuiar/MMSA";
-    const NEEDS: Needs = Needs::ALL;
+    const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
     const TASK: Task = Task::L1;
 
     fn sizes(&self) -> Vec<i64> {
@@ -71,6 +74,7 @@ impl Configuration for LmfSpec {
                     text_out,
                     audio: (self.audio_hidden, self.audio_dropout),
                     vision: (self.vision_hidden, self.vision_dropout),
+                    over_lengths: self.over_lengths,
                 },
             ),
         })

@@ -30,6 +30,7 @@ impl Configuration for MagBertSpec {
     const NEEDS: Needs =
         Needs { audio: Need::Used, vision: Need::Used, pooler: true, ..Needs::TEXT };
     const TASK: Task = Task::L1;
+    const ENCODER_NAME: Option<&str> = Some("model.bert");
 
     fn sizes(&self) -> Vec<i64> {
         Vec::new()

@@ -33,6 +33,8 @@ pub struct MisaSpec {
     pub diff_weight: f64,
     /// Weight of the reconstructions.
     pub recon_weight: f64,
+    /// Whether audio and vision are cut to the number of tokens, as released, or read to their own end.
+    pub cut_to_text: bool,
     /// Share that dropout drops before the output.
     pub dropout: f64,
     /// Share that it drops in the attention among representations.
@@ -43,6 +45,7 @@ impl Configuration for MisaSpec {
     const SOURCE: &str = "Hazarika et al., ACM MM 2020; code thuiar/MMSA (MIT)";
     const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
     const TASK: Task = Task::Mse;
+    const ENCODER_NAME: Option<&str> = Some("bertmodel.model");
 
     fn sizes(&self) -> Vec<i64> {
         vec![self.hidden, self.heads, self.feed_forward]
@@ -192,8 +195,10 @@ impl Model for Misa {
                 None => mean_of(text, lengths),
                 Some(recurrent) => {
                     let x = batch.features(modality)?;
-                    // As released: audio and vision are cut to the number of tokens.
-                    let lengths = lengths.clamp_max(x.size()[1]);
+                    let lengths = match self.spec.cut_to_text {
+                        true => lengths.clamp_max(x.size()[1]),
+                        false => batch.lengths(modality)?.shallow_clone(),
+                    };
                     recurrent.forward(x, &lengths)
                 }
             };

@@ -43,6 +43,7 @@ impl Configuration for MmimSpec {
     const SOURCE: &str = "Han et al., EMNLP 2021; code thuiar/MMSA (MIT)";
     const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
     const TASK: Task = Task::L1;
+    const ENCODER_NAME: Option<&str> = Some("bertmodel.model");
 
     fn sizes(&self) -> Vec<i64> {
         let MmimSpec { audio_hidden, vision_hidden, audio_out, vision_out, fusion_hidden, .. } =

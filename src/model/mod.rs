@@ -20,7 +20,7 @@ mod dropout;
 pub mod form;
 mod inputs;
 #[cfg(feature = "train")]
-mod layers;
+pub(crate) mod layers;
 #[cfg(feature = "train")]
 pub mod listing;
 #[cfg(feature = "train")]

@@ -60,6 +60,7 @@ impl Configuration for SelfMmSpec {
     const NEEDS: Needs =
         Needs { audio: Need::Used, vision: Need::Used, lengths: true, ..Needs::TEXT };
     const TASK: Task = Task::L1;
+    const ENCODER_NAME: Option<&str> = Some("text_model.model");
 
     fn sizes(&self) -> Vec<i64> {
         vec![

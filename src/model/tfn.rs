@@ -26,6 +26,9 @@ pub struct TfnSpec {
     pub vision_hidden: i64,
     /// Width of the two layers after the fusion.
     pub post_fusion_dim: i64,
+    /// Whether audio and vision are averaged over the steps before their padding, or over all, as released.
+    #[serde(default)]
+    pub over_lengths: bool,
     /// Share of the normed audio features that is dropped in training.
     pub audio_dropout: f64,
     /// Share of the normed visual features that is dropped in training.
@@ -36,8 +39,9 @@ pub struct TfnSpec {
 
 impl Configuration for TfnSpec {
     const SOURCE: &str = "Zadeh et al., EMNLP 2017; code thuiar/MMSA";
-    const NEEDS: Needs = Needs::ALL;
+    const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
     const TASK: Task = Task::L1;
+    const CONSTANTS: &[(&str, f32)] = &[("output_range", 6.0), ("output_shift", -3.0)];
 
     fn sizes(&self) -> Vec<i64> {
         let TfnSpec { text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim, .. } =
@@ -65,6 +69,7 @@ impl Configuration for TfnSpec {
                     text_out: self.text_out,
                     audio: (self.audio_hidden, self.audio_dropout),
                     vision: (self.vision_hidden, self.vision_dropout),
+                    over_lengths: self.over_lengths,
                 },
             ),
             post_fusion: [layer(1, fused, width), layer(2, width, width), layer(3, width, 1)],

@@ -8,9 +8,11 @@ use tch::{Device, nn};
 
 use super::config::ModelConfig;
 use super::network::Network;
+use super::released::ReleasedNames;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
 use crate::corpus::Dataset;
 use crate::model::form::Placement;
+use crate::model::registry::ModelSpec;
 use crate::model::{Almt, Form};
 use crate::run::settings::TokenChoice;
 
@@ -162,12 +164,17 @@ fn build(
     Ok(Checkpoint { info, network, form, vars })
 }
 
-/// Replaces the parameters of a model by those of a file.
+/// Replaces the parameters of a model by those of a checkpoint, or of a file with the names of its published
+/// code.
 ///
 /// # Errors
 /// As [`load_as`].
-pub fn load_into(path: &Path, vars: &nn::VarStore) -> Result<(), WeightsError> {
-    TensorFile::open(path)?.copy_into("", &mut parameters(vars))
+pub fn load_into(path: &Path, spec: &ModelSpec, vars: &nn::VarStore) -> Result<(), WeightsError> {
+    let (file, mut parameters) = (TensorFile::open(path)?, parameters(vars));
+    match file.has_info(INFO_KEY) {
+        true => file.copy_into("", &mut parameters),
+        false => ReleasedNames::of(spec).copy_into(&file, &mut parameters),
+    }
 }
 
 /// Writes the parameters of a checkpoint alone, under the names of the released PyTorch model,
@@ -175,15 +182,16 @@ pub fn load_into(path: &Path, vars: &nn::VarStore) -> Result<(), WeightsError> {
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn export(path: &Path, vars: &nn::VarStore) -> Result<String, WeightsError> {
-    weights::write(path, &parameters(vars), None)
+pub fn export(path: &Path, checkpoint: &Checkpoint) -> Result<String, WeightsError> {
+    let names = ReleasedNames::of(&checkpoint.info.config.spec);
+    weights::write(path, &names.rename(&parameters(&checkpoint.vars)), None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::corpus::Modality;
-    use crate::model::registry::{Inputs, ModelSpec};
+    use crate::model::registry::Inputs;
     use crate::model::{AlmtSizes, Sequence};
     use crate::run::preset::Preset;
 

@@ -24,6 +24,7 @@ pub mod predict;
 pub mod progress;
 #[cfg(test)]
 mod published;
+mod released;
 mod replay;
 pub mod run;
 pub mod state;

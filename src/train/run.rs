@@ -131,7 +131,7 @@ pub fn train_together(
             freeze_encoder(vars);
         }
         if let Some(initial) = &settings.init_from {
-            load_into(&initial.path, vars)?;
+            load_into(&initial.path, &config.spec, vars)?;
         }
         Ok(())
     };

@@ -140,6 +140,11 @@ impl TensorFile {
         Ok(TensorFile { path: path.into(), bytes, metadata })
     }
 
+    /// Whether the metadata has an entry.
+    pub(super) fn has_info(&self, key: &str) -> bool {
+        self.metadata.contains_key(key)
+    }
+
     /// One entry of the metadata, which is JSON.
     ///
     /// # Errors
@@ -197,20 +202,36 @@ impl TensorFile {
         prefix: &str,
         targets: &mut Tensors,
     ) -> Result<(), WeightsError> {
+        let is_elsewhere = |name: &str| !name.starts_with(prefix);
+        self.copy_renamed(targets, |own| format!("{prefix}{own}"), is_elsewhere)
+    }
+
+    /// Copies the tensors that `name_of` names into those that are called so here. All others of the file have
+    /// to be `idle`.
+    ///
+    /// # Errors
+    /// A tensor is absent, surplus, of another shape or not of floating point.
+    pub(super) fn copy_renamed(
+        &self,
+        targets: &mut Tensors,
+        name_of: impl Fn(&str) -> String,
+        is_idle: impl Fn(&str) -> bool,
+    ) -> Result<(), WeightsError> {
         let tensors = self.tensors()?;
+        let names: BTreeMap<String, String> =
+            targets.keys().map(|own| (name_of(own), own.clone())).collect();
         for name in tensors.names() {
-            if let Some(name) = name.strip_prefix(prefix)
-                && !targets.contains_key(name)
-            {
+            if !names.contains_key(name) && !is_idle(name) {
                 return Err(self.malformed(format!("tensor `{name}` is not one of the model")));
             }
         }
-        for (name, target) in targets {
+        for (name, own) in names {
             let view = tensors
-                .tensor(&format!("{prefix}{name}"))
+                .tensor(&name)
                 .map_err(|_| self.malformed(format!("tensor `{name}` of the model is absent")))?;
             let shape: Vec<i64> = view.shape().iter().map(|extent| *extent as i64).collect();
             let numbers = numbers(&view);
+            let Some(target) = targets.get(&own) else { continue };
             let Some(numbers) = numbers.filter(|_| shape == target.size()) else {
                 return Err(self.malformed(format!(
                     "tensor `{name}`: expected float32 {:?}, found {:?} {shape:?}",
@@ -222,6 +243,14 @@ impl TensorFile {
             tch::no_grad(|| target.detach().copy_(&values));
         }
         Ok(())
+    }
+
+    /// Names of all tensors.
+    ///
+    /// # Errors
+    /// The header contradicts the file.
+    pub(super) fn names(&self) -> Result<Vec<String>, WeightsError> {
+        Ok(self.tensors()?.names().into_iter().map(str::to_owned).collect())
     }
 
     pub(super) fn malformed(&self, problem: String) -> WeightsError {

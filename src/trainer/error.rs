@@ -161,6 +161,12 @@ pub enum StoreProblem {
         /// Whether the store has it.
         is_there: bool,
     },
+    /// The model is part of a text encoder.
+    #[error("{model} works inside a text encoder, and there is none")]
+    NoEncoder {
+        /// The model.
+        model: String,
+    },
     /// The model needs aligned features.
     #[error("{model} needs aligned features, and those of the store are not")]
     Unaligned {
@@ -373,6 +379,7 @@ impl StoreProblem {
             StoreProblem::Needed { is_there: true, .. } => TrainerAdvice::NameModality,
             StoreProblem::Needed { is_there: false, .. } => TrainerAdvice::OtherModels,
             StoreProblem::Unaligned { .. } => TrainerAdvice::AlignedFile,
+            StoreProblem::NoEncoder { .. } => TrainerAdvice::TrainWithEncoder,
             StoreProblem::Invalid { advice, can_be_forced, .. } => TrainerAdvice::MendStore {
                 advice: advice.clone(),
                 store,

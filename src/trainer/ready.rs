@@ -129,7 +129,8 @@ pub fn chosen_modalities(
     Ok(chosen)
 }
 
-/// Compares the needs of a model with a store, of which `modalities` are to be used.
+/// Compares the needs of a model with a store, of which `modalities` are to be used, with a text encoder in front
+/// or without.
 ///
 /// # Errors
 /// The store lacks something.
@@ -138,6 +139,7 @@ pub fn check_needs(
     model: &str,
     needs: &Needs,
     modalities: &[Modality],
+    has_encoder: bool,
 ) -> Result<(), TrainerError> {
     let unfit = |cause| Err(TrainerError::unfit(store.path(), cause));
     let model = model.to_owned();
@@ -149,6 +151,9 @@ pub fn check_needs(
             store.manifest().column(&ColumnKind::Features(modality).of(split)).is_some()
         });
         return unfit(StoreProblem::Needed { model, modality, is_there });
+    }
+    if needs.pooler && !has_encoder {
+        return unfit(StoreProblem::NoEncoder { model });
     }
     if !is_aligned_enough(needs, store.manifest().alignment) {
         return unfit(StoreProblem::Unaligned { model });

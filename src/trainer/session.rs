@@ -84,7 +84,7 @@ impl Session {
         let needs = hyper_parameters.model.needs();
         let has_encoder = pretrained.is_some();
         let modalities = chosen_modalities(&store, &options.modalities, has_encoder, &needs)?;
-        check_needs(&store, model, &needs, &modalities)?;
+        check_needs(&store, model, &needs, &modalities, has_encoder)?;
         let manifest = store.manifest();
         let (dataset, store_digest) = (manifest.dataset, manifest.digest.clone());
         let store_path = absolute(store.path());

@@ -44,6 +44,10 @@ pub const ROWS: &[Row] = &[
         "what_a_model_needs_is_asked_for_before_anything_is_read",
     ),
     elsewhere(
+        "`--text bert` puts one in front, whose folder `--bert` names",
+        "what_a_model_needs_is_asked_for_before_anything_is_read",
+    ),
+    elsewhere(
         "`almt-data models` shows which models do not need it",
         "what_does_not_suit_is_an_error_with_advice",
     ),

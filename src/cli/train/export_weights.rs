@@ -39,7 +39,7 @@ pub fn export_weights(args: ExportWeightsArgs) -> Result<ExitCode, Failure> {
     let output = args.output.unwrap_or_else(|| source.with_file_name("released.safetensors"));
     check_output(&output, args.overwrite, runs::inputs(&source))?;
     let checkpoint = checkpoint::load(&source, Device::Cpu).map_err(TrainError::from)?;
-    let blake3 = checkpoint::export(&output, &checkpoint.vars).map_err(TrainError::from)?;
+    let blake3 = checkpoint::export(&output, &checkpoint).map_err(TrainError::from)?;
     let n_tensors = checkpoint.vars.len();
     outln!("{}  {n_tensors} tensors, blake3 {blake3}", output.display());
     Ok(ExitCode::SUCCESS)

@@ -109,7 +109,8 @@ pub struct TrainArgs {
     /// Do not fine-tune the encoder, and disable its dropout
     #[arg(help_heading = "Model options", long, requires = "bert")]
     freeze_bert: bool,
-    /// Base learning rate of the encoder [default: that of the other parameters]
+    /// Base learning rate of the encoder [default: that of the preset, or of the other
+    /// parameters]
     #[arg(help_heading = "Model options", long, requires = "bert", conflicts_with = "freeze_bert", value_parser = positive, allow_hyphen_values = true)]
     bert_lr: Option<f64>,
     /// Residual connection of almt's AHL layers: released (the normalized hyper-modality, as

@@ -40,11 +40,11 @@ pub fn models(args: ModelsArgs) -> Result<ExitCode, Failure> {
             true => "verified against values of that code",
             false => "unverified",
         };
-        outln!("{:<6}{}", line.name, line.source);
-        outln!("      needs {}; {verified}", line.needs);
+        outln!("{:<10}{}", line.name, line.source);
+        outln!("          needs {}; {verified}", line.needs);
         match (line.n_parameters, &line.problem) {
-            (Some(n), _) => outln!("      {n} trainable parameters on this store"),
-            (None, Some(problem)) => outln!("      not on this store: {problem}"),
+            (Some(n), _) => outln!("          {n} trainable parameters on this store"),
+            (None, Some(problem)) => outln!("          not on this store: {problem}"),
             (None, None) => {}
         }
     }

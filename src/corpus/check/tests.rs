@@ -44,7 +44,8 @@ fn classes_and_annotations_are_compared_with_the_sign_of_the_label() {
     let findings = check(Dataset::Mosi, std::slice::from_ref(&facts));
     let findings = findings.iter().filter(|f| ["AD012", "AD013"].contains(&f.rule));
     let found: Vec<_> = findings.map(|f| (f.rule, f.count, &*f.examples[0])).collect();
-    let expected = [("AD012", 1, "c: 0 at label 2"), ("AD013", 1, "a: Neutral at label -0.5")];
+    let expected =
+        [("AD012", 1, "c: class 0 at label 2"), ("AD013", 1, "a: Neutral at label -0.5")];
     assert_eq!(found, expected);
 }
 

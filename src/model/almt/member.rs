@@ -14,6 +14,7 @@ impl Configuration for AlmtSpec {
     const SOURCE: &str = "Zhang et al., EMNLP 2023; code Haoyu-ha/ALMT";
     const NEEDS: Needs = Needs::TEXT;
     const TASK: Task = Task::Mse;
+    const PREFIX: &str = "";
     const NESTED: &[(&str, &str)] = &[
         ("embedding", "variant.embedding"),
         ("hyper_modality", "variant.hyper_modality"),

@@ -3,12 +3,12 @@
 
 use tch::Tensor;
 
-use super::{BatchNorm, Init, Linear, Lstm};
+use super::{BatchNorm, Init, Linear, Lstm, mean_of};
 use crate::corpus::Modality;
 use crate::model::contract::{Batch, ModelError, Pass};
 use crate::model::registry::Inputs;
 
-/// Audio or vision, averaged over all steps of the file, padding included: batch norm, dropout, three
+/// Audio or vision, averaged over all steps of the file, padding included where nothing else is said: batch norm, dropout, three
 /// linear maps with a ReLU each.
 #[derive(Debug)]
 struct Subnet {
@@ -35,9 +35,12 @@ impl Subnet {
         }
     }
 
-    /// `[batch, seq_len, n_in]` to `[batch, hidden]`.
-    fn forward(&self, frames: &Tensor, pass: &Pass<'_>) -> Tensor {
-        let mean = frames.mean_dim(1, false, frames.kind());
+    /// `[batch, seq_len, n_in]` to `[batch, hidden]`; with `lengths`, over the steps before the padding.
+    fn forward(&self, frames: &Tensor, lengths: Option<&Tensor>, pass: &Pass<'_>) -> Tensor {
+        let mean = match lengths {
+            Some(lengths) => mean_of(frames, lengths),
+            None => frames.mean_dim(1, false, frames.kind()),
+        };
         let normed = self.norm.forward(&mean, pass.is_training());
         let x = pass.dropout(self.place, &normed, self.dropout);
         self.layers.iter().fold(x, |x, layer| layer.forward(&x).relu())
@@ -79,6 +82,8 @@ pub struct SubnetSizes {
     pub audio: (i64, f64),
     /// The same of vision.
     pub vision: (i64, f64),
+    /// Whether they are averaged over the steps before the padding.
+    pub over_lengths: bool,
 }
 
 /// The subnets of all modalities.
@@ -87,12 +92,13 @@ pub struct Subnets {
     audio: Subnet,
     vision: Subnet,
     text: TextSubnet,
+    over_lengths: bool,
 }
 
 impl Subnets {
     /// Subnets `audio_subnet`, `video_subnet` and `text_subnet` for some inputs.
     pub fn new(init: &Init<'_>, inputs: &Inputs, sizes: SubnetSizes) -> Subnets {
-        let SubnetSizes { text_hidden, text_out, audio, vision } = sizes;
+        let SubnetSizes { text_hidden, text_out, audio, vision, over_lengths } = sizes;
         let subnet = |place, modality, (hidden, dropout)| {
             Subnet::new(init, place, inputs.feat_dim(modality), hidden, dropout)
         };
@@ -100,6 +106,7 @@ impl Subnets {
             audio: subnet("audio_subnet", Modality::Audio, audio),
             vision: subnet("video_subnet", Modality::Vision, vision),
             text: TextSubnet::new(init, inputs.feat_dim(Modality::Text), text_hidden, text_out),
+            over_lengths,
         }
     }
 
@@ -108,9 +115,13 @@ impl Subnets {
     /// # Errors
     /// The batch lacks one of them.
     pub fn forward(&self, batch: &Batch, pass: &Pass<'_>) -> Result<[Tensor; 3], ModelError> {
+        let of_frames = |subnet: &Subnet, modality| {
+            let lengths = self.over_lengths.then(|| batch.lengths(modality)).transpose()?;
+            Ok(subnet.forward(batch.features(modality)?, lengths, pass))
+        };
         Ok([
-            self.audio.forward(batch.features(Modality::Audio)?, pass),
-            self.vision.forward(batch.features(Modality::Vision)?, pass),
+            of_frames(&self.audio, Modality::Audio)?,
+            of_frames(&self.vision, Modality::Vision)?,
             self.text.forward(batch.features(Modality::Text)?),
         ])
     }

@@ -19,6 +19,7 @@ static MISA: Published = Published {
             "sim_weight": sizes["sim_weight"],
             "diff_weight": sizes["diff_weight"],
             "recon_weight": sizes["recon_weight"],
+            "cut_to_text": true,
             "dropout": sizes["dropout"],
             "transformer_dropout": 0.0,
         })

@@ -14,23 +14,26 @@ mod recorded;
 mod self_mm;
 mod tfn_and_lmf;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::Array3;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use self::recorded::{Worst, formula_on_cpu as formula, json, max_abs, on_cpu};
+use super::checkpoint::load_into;
 use super::config::ModelConfig;
 use super::data::{Cache, FeatureRows, TrainingSplit};
 use super::fit::{Fit, to_host};
 use super::models::Models;
+use super::released::ReleasedNames;
 use super::replay::Replay;
 use super::run::optimizers;
-use super::weights::Tensors;
+use super::weights::{self, Tensors};
 use crate::corpus::{Dataset, Modality, RowError, SplitName};
 use crate::model::configuration::Size;
 use crate::model::contract::{At, Batch, Model, Outputs, Pass};
+use crate::model::layers::pool_to;
 use crate::model::registry::{Inputs, ModelSpec};
 use crate::model::{BertConfig, Dropout, ENCODER, Form, Sequence, Trace, given_noise};
 use crate::native;
@@ -324,6 +327,7 @@ fn check_tiny(of: &'static Published, name: &str) {
         let is_there = ours.iter().any(|own| own == name);
         assert_eq!(is_there, !case.is_absent(name), "{}: {name}", case.name);
     }
+    check_names(&case, &config, &parameters);
     // Before the training pass, which moves the running statistics.
     let pred = tch::no_grad(|| case.forward(&models, &batch, None, Tensors::new())).pred;
     worst.check("evaluation", "pred", max_abs(&(pred - &values["eval/pred"])), OUTPUT);
@@ -373,6 +377,40 @@ fn check_tiny(of: &'static Published, name: &str) {
             }
         }
         check_gradients(&mut worst, &found, &expected, of.gradient);
+    }
+}
+
+/// Published checkpoints have the names that exported weights have, which can be read again.
+fn check_names(case: &Case, config: &ModelConfig, parameters: &Tensors) {
+    let names = ReleasedNames::of(&case.spec);
+    let exported = names.rename(parameters);
+    let published = case.recorded["state_dict_order"].as_array().unwrap();
+    let published = published.iter().map(|name| name.as_str().unwrap());
+    let published = published.filter(|name| !case.is_absent(name));
+    let published: BTreeSet<String> = published.map(|name| format!("Model.{name}")).collect();
+    // The list is of parameters alone.
+    let is_buffer = |name: &&String| name.contains(".running_") || name.ends_with("_tracked");
+    let ours = exported.keys().filter(|name| !is_buffer(name)).cloned();
+    assert_eq!(ours.collect::<BTreeSet<String>>(), published, "{}", case.name);
+    let folder = tempfile::tempdir().unwrap();
+    // With what stands before all names, and without, and with a pooler that has no use.
+    for prefix in ["Model.", ""] {
+        let path = folder.path().join("released.safetensors");
+        let strip = |(name, tensor): (&String, &Tensor)| {
+            (format!("{prefix}{}", name.trim_start_matches("Model.")), tensor.shallow_clone())
+        };
+        let mut saved: Tensors = exported.iter().map(strip).collect();
+        for name in case.of.absent {
+            let zero = Tensor::zeros([1], (Kind::Float, Device::Cpu));
+            saved.insert(format!("{prefix}{name}.dense.bias"), zero);
+        }
+        weights::write(&path, &saved, None).unwrap();
+        let other = Models::new(config, Form::Reference, &[9], Device::Cpu, |vars| {
+            Ok(load_into(&path, &case.spec, vars)?)
+        });
+        for (name, loaded) in other.unwrap().parameters() {
+            assert_eq!(loaded, parameters[&name], "{}: {name}", case.name);
+        }
     }
 }
 
@@ -692,6 +730,21 @@ fn check_rates(
         let recorded = recorded[epoch - 1][*idx].as_f64().unwrap();
         assert!((found - recorded).abs() < 1e-12, "{}: {found} {recorded}", case.name);
     }
+}
+
+#[test]
+fn steps_are_averaged_as_published() {
+    let values = on_cpu("align_avg_pool");
+    let mut n_compared = 0;
+    for (name, input) in &values {
+        let Some((case, modality)) = name.split_once("/input/") else { continue };
+        let seq_len = values[&format!("{case}/input/text")].size()[1];
+        let expected = &values[&format!("{case}/output/{modality}")];
+        let difference = max_abs(&(pool_to(input, seq_len) - expected));
+        assert!(difference < 1e-6, "{name}: {difference}");
+        n_compared += 1;
+    }
+    assert!(n_compared > 10, "{n_compared}");
 }
 
 /// The number of trainable parameters for a dataset as `fixtures/README.md` has it: with the sizes of the

@@ -1,0 +1,73 @@
+//! Names that parameters have in published checkpoints, in which models are inside another module, and call the
+//! text encoder as their authors did.
+
+use tch::{Device, Kind, Tensor};
+
+use super::weights::{TensorFile, Tensors, WeightsError};
+use crate::model::ENCODER;
+use crate::model::registry::ModelSpec;
+
+/// The names of one model.
+pub(super) struct ReleasedNames {
+    prefix: &'static str,
+    encoder: Option<&'static str>,
+    constants: &'static [(&'static str, f32)],
+}
+
+/// What batch norms of PyTorch count, and nothing reads.
+const COUNTER: &str = "num_batches_tracked";
+
+impl ReleasedNames {
+    pub(super) fn of(spec: &ModelSpec) -> ReleasedNames {
+        let (prefix, encoder) = spec.published_names();
+        ReleasedNames { prefix, encoder, constants: spec.constants() }
+    }
+
+    /// The published name of a parameter, behind what is before all names.
+    fn name(&self, own: &str) -> String {
+        let of_encoder = own.strip_prefix(ENCODER).and_then(|rest| rest.strip_prefix('.'));
+        match (of_encoder, self.encoder) {
+            (Some(rest), Some(encoder)) => format!("{encoder}.{rest}"),
+            _ => own.to_owned(),
+        }
+    }
+
+    /// Parameters and buffers under their published names, with the constants that are saved beside them.
+    pub(super) fn rename(&self, tensors: &Tensors) -> Tensors {
+        let mut renamed = Tensors::new();
+        let at = |name: &str| format!("{}{name}", self.prefix);
+        for (own, tensor) in tensors {
+            renamed.insert(at(&self.name(own)), tensor.shallow_clone());
+            if let Some(norm) = own.strip_suffix("running_var") {
+                let zero = Tensor::zeros([], (Kind::Float, Device::Cpu));
+                renamed.insert(at(&format!("{norm}{COUNTER}")), zero);
+            }
+        }
+        for (name, value) in self.constants {
+            renamed.insert(at(name), Tensor::from_slice(&[*value]));
+        }
+        renamed
+    }
+
+    /// Copies the tensors of a published checkpoint into those of a model.
+    ///
+    /// # Errors
+    /// A tensor is absent, surplus, of another shape or not of floating point.
+    pub(super) fn copy_into(
+        &self,
+        file: &TensorFile,
+        targets: &mut Tensors,
+    ) -> Result<(), WeightsError> {
+        let has_prefix = file.names()?.iter().any(|name| name.starts_with(self.prefix));
+        let prefix = if has_prefix { self.prefix } else { "" };
+        let is_constant = |name: &str| self.constants.iter().any(|(constant, _)| *constant == name);
+        // A pooler is there in every published encoder, and has a use in few models.
+        let is_idle =
+            |name: &str| is_constant(name) || name.ends_with(COUNTER) || name.contains(".pooler.");
+        file.copy_renamed(
+            targets,
+            |own| format!("{prefix}{}", self.name(own)),
+            |name| name.strip_prefix(prefix).is_some_and(is_idle),
+        )
+    }
+}
