@@ -89,7 +89,7 @@ fn splits_of_other_lengths_train_as_if_they_were_padded() {
     let split = ["split", "short.h5", "--k-fold", "3", "--by", "segment", "-o", "cv.json"];
     almt(folder, &split).ok();
     train(folder, "short.h5", "fold", &["--manifest", "cv.json", "--fold", "1"]).ok();
-    let args = ["reproduce", "table1", "--store", "short.h5", "--epochs", "1", "--seeds", "1"];
+    let args = ["reproduce", "fig7", "--store", "short.h5", "--epochs", "1", "--seeds", "1"];
     almt(folder, &args).ok();
     // Other features are no matter of padding.
     edited(folder, "mosi.h5", "wide.h5", |store| {
@@ -338,7 +338,7 @@ fn a_store_that_is_not_valid_is_trained_on_by_force_only() {
     let warning = "warning: labels.h5: the store is not valid: error AD005: ";
     assert!(forced.stderr().contains(warning), "{}", forced.explain());
     almt(folder, &["repeat", "run"]).ok();
-    let args = ["reproduce", "table1", "--store", "labels.h5", "--epochs", "1", "--seeds", "1"];
+    let args = ["reproduce", "fig7", "--store", "labels.h5", "--epochs", "1", "--seeds", "1"];
     almt(folder, &args).fails_with(&["labels.h5: the store is not valid"]);
     almt(folder, &[&args[..], &["--force"]].concat()).ok();
     // Of splits it is a warning, and of a store's own no word where others are trained on.

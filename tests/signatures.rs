@@ -299,7 +299,7 @@ fn a_pickle_in_place_of_a_store_and_a_store_in_place_of_a_pickle() {
         #[cfg(feature = "train")]
         commands.extend([
             vec!["train", "--store", file],
-            vec!["reproduce", "table1", "--store", file, "--epochs", "1", "--out", "r"],
+            vec!["reproduce", "fig7", "--store", file, "--epochs", "1", "--out", "r"],
         ]);
         commands.truncate(if cfg!(feature = "train") { 8 } else { 6 });
         for args in &commands {

@@ -788,6 +788,8 @@ fn an_encoder_is_trained_in_the_loop_kept_or_resumed() {
         before
             .tensors()
             .into_iter()
+            // Of no use to this model.
+            .filter(|(name, _)| !name.starts_with("pooler."))
             .flat_map(|(name, view)| {
                 let after = after.tensor(&format!("bertmodel.model.{name}")).unwrap();
                 numbers(view).into_iter().zip(numbers(after)).map(|(a, b)| (a - b).abs())

@@ -45,6 +45,8 @@ impl Dropout {
         if rate <= 0.0 {
             return x.shallow_clone();
         }
+        #[cfg(test)]
+        SITES.with_borrow_mut(|sites| sites.push((rate, x.numel())));
         let mask = match x.device() {
             Device::Cpu => self.mask(place, x, rate),
             device => {
@@ -95,12 +97,20 @@ impl Dropout {
 
 #[cfg(test)]
 thread_local! {
+    /// Rate and number of values of each dropout of this thread.
+    static SITES: std::cell::RefCell<Vec<(f64, usize)>> = const { std::cell::RefCell::new(Vec::new()) };
     static GIVEN: std::cell::RefCell<Noises> = const { std::cell::RefCell::new(Noises::new()) };
 }
 
 /// Noise by step and place.
 #[cfg(test)]
 type Noises = std::collections::BTreeMap<(u64, String), Tensor>;
+
+/// What was dropped in this thread since this was asked before: rates and numbers of values.
+#[cfg(test)]
+pub fn take_sites() -> Vec<(f64, usize)> {
+    SITES.take()
+}
 
 /// Has some noise of this thread be that which was recorded.
 #[cfg(test)]

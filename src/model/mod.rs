@@ -59,7 +59,7 @@ pub use bert::{Bert, Tokens};
 #[cfg(feature = "train")]
 pub use dropout::Dropout;
 #[cfg(all(test, feature = "train"))]
-pub use dropout::given_noise;
+pub use dropout::{given_noise, take_sites};
 pub use form::Form;
 #[cfg(feature = "train")]
 pub use layers::Init;

@@ -12,9 +12,18 @@ use crate::report::figure::{Figure, Mark};
 use crate::run::metrics::MAE;
 use crate::run::record::EpochRecord;
 
-/// Epochs of several seeds.
+/// Epochs of several models.
 #[derive(Debug, Clone)]
 pub struct Convergence {
+    /// ALMT first.
+    pub models: Vec<ModelEpochs>,
+}
+
+/// Epochs of a model over several seeds.
+#[derive(Debug, Clone)]
+pub struct ModelEpochs {
+    /// As the paper calls it.
+    pub name: String,
     /// One list per seed.
     pub runs: Vec<Vec<EpochRecord>>,
 }
@@ -22,6 +31,8 @@ pub struct Convergence {
 /// The error on one split after, or of training during, one epoch.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConvergenceLine {
+    /// The model.
+    pub model: String,
     /// The split.
     pub split: SplitName,
     /// Counted from 1.
@@ -42,19 +53,35 @@ const CURVES: [Curve; 2] = [
     (SplitName::Valid, "valid", "(b) validation split", |epoch| epoch.valid.get(MAE.id)),
 ];
 
-impl Convergence {
-    /// A line per split and epoch.
-    pub fn lines(&self) -> Vec<ConvergenceLine> {
+/// Classes of the lines of other models, in order.
+const OTHERS: [&str; 3] = ["other-1", "other-2", "other-3"];
+
+impl ModelEpochs {
+    fn lines(&self) -> Vec<ConvergenceLine> {
         let n_epochs = self.runs.iter().map(Vec::len).max().unwrap_or(0);
         let mut lines = Vec::new();
         for (split, _, _, value) in CURVES {
             for idx in 0..n_epochs {
                 let values = self.runs.iter().filter_map(|run| run.get(idx)).map(value);
                 let (n_runs, mean, std) = mean_std(values);
-                lines.push(ConvergenceLine { split, epoch: idx + 1, n_runs, mean, std });
+                lines.push(ConvergenceLine {
+                    model: self.name.clone(),
+                    split,
+                    epoch: idx + 1,
+                    n_runs,
+                    mean,
+                    std,
+                });
             }
         }
         lines
+    }
+}
+
+impl Convergence {
+    /// A line per model, split and epoch.
+    pub fn lines(&self) -> Vec<ConvergenceLine> {
+        self.models.iter().flat_map(ModelEpochs::lines).collect()
     }
 
     /// A page: where the curves end and where they are lowest.
@@ -63,11 +90,12 @@ impl Convergence {
             "# {title}\n\n{about} The error on the training split is that of each step before it, over \
              the epoch. The paper's own curves are not printed in its text.\n\n\
              ![error over the epochs](fig7.svg)\n\n\
-             | split | first epoch | last epoch | lowest | in epoch |\n|---|---|---|---|---|\n"
+             | model | split | first epoch | last epoch | lowest | in epoch |\n|---|---|---|---|---|---|\n"
         );
-        for (split, _, _, value) in CURVES {
+        let curves = self.models.iter().flat_map(|model| CURVES.map(|curve| (model, curve)));
+        for (ModelEpochs { name, runs }, (split, _, _, value)) in curves {
             let errors = |run: &Vec<EpochRecord>| run.iter().map(value).collect::<Vec<f64>>();
-            let runs: Vec<Vec<f64>> = self.runs.iter().map(errors).collect();
+            let runs: Vec<Vec<f64>> = runs.iter().map(errors).collect();
             let over_seeds = |of_run: &dyn Fn(&Vec<f64>) -> f64| {
                 let (_, mean, std) = mean_std(runs.iter().map(of_run));
                 (mean, std)
@@ -84,17 +112,26 @@ impl Convergence {
                 found.map_or(f64::NAN, |idx| idx as f64 + 1.0)
             });
             let lowest = cell(&lowest);
-            let _ = writeln!(text, "| {split} | {first} | {last} | {lowest} | {epoch:.0} |");
+            let _ =
+                writeln!(text, "| {name} | {split} | {first} | {last} | {lowest} | {epoch:.0} |");
         }
         text
     }
 
-    /// The curves as a picture.
+    /// The curves as a picture: the model of the paper in the colours of the splits, with its deviation and each
+    /// of its seeds, the others as lines of their own.
     pub fn svg(&self, title: &str, dataset: &str) -> String {
         let lines = self.lines();
         let panels = CURVES.map(|(split, class, heading, value)| {
             let of_split = || lines.iter().filter(|line| line.split == split);
-            let band: Vec<(f64, f64, f64)> = of_split()
+            let of_model = |name: &str| {
+                let own = of_split().filter(|line| line.model == name);
+                own.cloned().collect::<Vec<ConvergenceLine>>()
+            };
+            let first = self.models.first();
+            let own = first.map(|model| of_model(&model.name)).unwrap_or_default();
+            let band: Vec<(f64, f64, f64)> = own
+                .iter()
                 .filter(|line| !line.std.is_nan())
                 .map(|line| {
                     let (epoch, low) = (line.epoch as f64, (line.mean - line.std).max(0.0));
@@ -106,17 +143,22 @@ impl Convergence {
             let x = Axis::counting("epoch", of_split().map(|line| line.epoch as f64));
             let mut chart = Chart::new(x, y);
             chart.band(class, &band);
-            if self.runs.len() > 1 {
-                for run in &self.runs {
-                    let points = run.iter().map(|epoch| (epoch.epoch as f64, value(epoch)));
-                    chart.line(&format!("{class} thin"), &points.collect::<Vec<_>>(), "one seed");
-                }
+            for run in
+                first.map(|model| &model.runs).filter(|runs| runs.len() > 1).into_iter().flatten()
+            {
+                let points = run.iter().map(|epoch| (epoch.epoch as f64, value(epoch)));
+                chart.line(&format!("{class} thin"), &points.collect::<Vec<_>>(), "one seed");
             }
-            let mean = of_split().map(|line| (line.epoch as f64, line.mean));
-            chart.line(&format!("{class} mean"), &mean.collect::<Vec<_>>(), "mean");
+            let mean = |lines: &[ConvergenceLine]| -> Vec<(f64, f64)> {
+                lines.iter().map(|line| (line.epoch as f64, line.mean)).collect()
+            };
+            for (model, other) in self.models.iter().skip(1).zip(OTHERS) {
+                chart.line(&format!("{other} mean"), &mean(&of_model(&model.name)), &model.name);
+            }
+            chart.line(&format!("{class} mean"), &mean(&own), "mean");
             (heading.to_owned(), chart.finish(heading))
         });
-        let n_runs = self.runs.len();
+        let n_runs = self.models.first().map_or(0, |model| model.runs.len());
         let about = match n_runs {
             1 => format!("{dataset}: one seed."),
             _ => format!(
@@ -124,11 +166,15 @@ impl Convergence {
                  deviation (n − 1) to each side, thin lines are single seeds."
             ),
         };
-        let legend = [("train", "training split"), ("valid", "validation split")];
+        let name = self.models.first().map_or("", |model| &model.name);
+        let own = [("train", "training split"), ("valid", "validation split")];
+        let own = own.map(|(class, split)| (Mark::Line, class, format!("{name}, {split}")));
+        let others = self.models.iter().skip(1).zip(OTHERS);
+        let others = others.map(|(model, class)| (Mark::Line, class, model.name.clone()));
         let figure = Figure {
             title: title.into(),
             about,
-            legend: legend.map(|(class, name)| (Mark::Line, class, name.into())).into(),
+            legend: own.into_iter().chain(others).collect(),
             panels: panels.into(),
             n_columns: 2,
         };

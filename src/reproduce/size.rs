@@ -26,9 +26,12 @@ const MODULES: [(&str, &str); 8] = [
 pub struct ModelSize {
     /// The model.
     pub name: String,
-    /// Parameters by module.
+    /// Parameters by module, where it is ALMT; all of them, where it is not.
     pub modules: BTreeMap<&'static str, usize>,
 }
+
+/// What stands for all modules of another model.
+const ALL: &str = "all";
 
 /// Parameters of one module of one model.
 #[derive(Debug, Clone, Serialize)]
@@ -54,6 +57,12 @@ impl ModelSize {
             }
         }
         ModelSize { name: name.into(), modules }
+    }
+
+    /// Another model, of which the whole number is known.
+    pub fn whole(name: &str, n_parameters: i64) -> ModelSize {
+        let modules = [(ALL, usize::try_from(n_parameters).unwrap_or(0))];
+        ModelSize { name: name.into(), modules: modules.into() }
     }
 
     /// Parameters of the whole model.

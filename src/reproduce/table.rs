@@ -1,5 +1,6 @@
 //! A table of results beside the paper's: for people as Markdown, for programs with typed columns.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{headline, shown};
@@ -7,6 +8,7 @@ use crate::corpus::Dataset;
 use crate::export::{self, Values};
 use crate::report::chart::{Axis, Chart};
 use crate::report::figure::{Figure, Mark};
+use crate::run::metrics;
 use crate::run::seeds::{self, Spread};
 
 /// The results of one experiment.
@@ -16,6 +18,8 @@ pub struct ExperimentTable {
     pub experiment: String,
     /// What it is about.
     pub title: String,
+    /// Whether its page has all metrics, and not those of the paper's ablations alone.
+    pub all_metrics: bool,
     /// What its rows differ in, where they make a picture.
     pub axis: Option<String>,
     /// How the figures came about, a sentence or two.
@@ -31,6 +35,8 @@ pub struct TableRow {
     pub name: String,
     /// What it came to.
     pub outcome: RowOutcome,
+    /// What the paper reports of a model that there is no result of.
+    pub paper: BTreeMap<String, f64>,
 }
 
 /// What a model came to.
@@ -57,7 +63,7 @@ impl ExperimentTable {
     /// fields of [`Spread`].
     pub fn for_programs(&self) -> export::Table {
         let (mut rows, mut all) = (Vec::new(), Vec::new());
-        for TableRow { name, outcome } in &self.rows {
+        for TableRow { name, outcome, .. } in &self.rows {
             all.extend_from_slice(outcome.metrics());
             rows.resize(all.len(), Some(name.clone()));
         }
@@ -90,13 +96,21 @@ impl ExperimentTable {
                 }
             }
             rows => {
-                let metrics = headline(dataset);
-                let [one, other] = metrics;
-                let _ = writeln!(text, "| model | {one} | paper | {other} | paper |");
-                text.push_str("|---|---|---|---|---|\n");
-                for TableRow { name: row, outcome } in rows {
+                let metrics: Vec<&str> = match self.all_metrics {
+                    true => metrics::names(dataset.bin_scheme()),
+                    false => headline(dataset).into(),
+                };
+                let heads: Vec<String> =
+                    metrics.iter().map(|name| format!(" {name} | paper |")).collect();
+                let _ = writeln!(text, "| model |{}", heads.concat());
+                let _ = writeln!(text, "|---{}|", "|---".repeat(2 * metrics.len()));
+                for TableRow { name: row, outcome, paper } in rows {
                     let cells = match outcome {
-                        RowOutcome::LeftOut(reason) => format!("{reason} | | | "),
+                        RowOutcome::LeftOut(reason) => {
+                            let papers =
+                                metrics.iter().map(|name| figure(paper.get(*name).copied()));
+                            format!("{reason} | {}", papers.collect::<Vec<_>>().join(" | | "))
+                        }
                         RowOutcome::Measured(of_row) => {
                             let cell = |name: &str| match of_row.iter().find(|m| m.metric == name) {
                                 Some(metric) => {
@@ -104,7 +118,7 @@ impl ExperimentTable {
                                 }
                                 None => "no test split | ".into(),
                             };
-                            metrics.map(cell).join(" | ")
+                            metrics.iter().map(|name| cell(name)).collect::<Vec<_>>().join(" | ")
                         }
                     };
                     let _ = writeln!(text, "| {row} | {cells} |");

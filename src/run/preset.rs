@@ -217,6 +217,13 @@ impl Preset {
         Preset::published(ModelSpec::NAMES[0], dataset).expect("the default model has a preset")
     }
 
+    /// Whether every phase has a step in an epoch over so many samples.
+    pub fn has_steps(&self, n_samples: usize) -> bool {
+        let batch_size = self.training.batch_size;
+        let n_own = |phase: &Phase| phase.n_samples(n_samples, batch_size);
+        self.phases.iter().all(|phase| self.training.steps_per_epoch(n_own(phase)) > 0)
+    }
+
     /// Whether the loss on the validation split decides on anything, with `select` as what chooses the
     /// epoch.
     pub fn watches_loss(&self, select: &str) -> bool {

@@ -97,10 +97,7 @@ pub fn train_together(
         return Err(FitError::Metric { name: settings.select.clone(), names }.into());
     }
     let n_samples = data.train.n_samples();
-    let Preset { training, phases, .. } = &settings.hyper_parameters;
-    let of_phase =
-        |phase: &Phase| training.steps_per_epoch(phase.n_samples(n_samples, training.batch_size));
-    if phases.iter().any(|phase| of_phase(phase) == 0) {
+    if !settings.hyper_parameters.has_steps(n_samples) {
         return Err(FitError::NoStep { n_samples }.into());
     }
     let begun = match start == Start::Resume {

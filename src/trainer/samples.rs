@@ -197,6 +197,11 @@ impl Samples {
         self.rows.get(&split).is_some_and(|rows| !rows.is_empty())
     }
 
+    /// Samples of a split.
+    pub fn n_samples(&self, split: SplitName) -> usize {
+        self.rows.get(&split).map_or(0, Vec::len)
+    }
+
     /// Whether the samples of a split have labels.
     pub fn is_labelled(&self, split: SplitName) -> bool {
         let has_labels = |of: SplitName| {

@@ -31,6 +31,11 @@ pub fn mmsa_package() -> Result<(), String> {
     packages_with(".python-mmsa", "mmsa", &["MMSA"], "1 MB", &["--no-deps"])
 }
 
+/// What MMSA's MAG-BERT is built of, beside PyTorch.
+pub fn transformers_package() -> Result<(), String> {
+    packages(".python-transformers", "transformers", &["transformers"], "220 MB")
+}
+
 fn packages(folder: &str, requirements: &str, names: &[&str], size: &str) -> Result<(), String> {
     packages_with(folder, requirements, names, size, &[])
 }

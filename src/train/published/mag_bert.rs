@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Published, check_count, check_run, check_tiny};
+use super::{Published, check_count, check_dropout, check_run, check_tiny};
 use crate::corpus::Dataset;
 
 static MAG_BERT: Published = Published {
@@ -39,4 +39,9 @@ fn parameters_are_as_many_as_published() {
     check_count(&MAG_BERT, Dataset::Mosi, 1_223_425);
     check_count(&MAG_BERT, Dataset::Mosei, 1_352_449);
     check_count(&MAG_BERT, Dataset::Sims, 2_324_737);
+}
+
+#[test]
+fn dropout_is_where_the_published_code_has_it() {
+    check_dropout(&MAG_BERT);
 }

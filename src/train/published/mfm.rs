@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Published, check_count, check_formula, check_run, check_tiny};
+use super::{Published, check_count, check_dropout, check_formula, check_run, check_tiny};
 use crate::corpus::Dataset;
 
 static MFM: Published = Published {
@@ -64,4 +64,9 @@ fn parameters_are_as_many_as_published() {
     check_count(&MFM, Dataset::Mosi, 1_416_123);
     check_count(&MFM, Dataset::Mosei, 5_996_541);
     check_count(&MFM, Dataset::Sims, 3_478_888);
+}
+
+#[test]
+fn dropout_is_where_the_published_code_has_it() {
+    check_dropout(&MFM);
 }

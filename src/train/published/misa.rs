@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Published, check_count, check_formula, check_run, check_tiny};
+use super::{Published, check_count, check_dropout, check_formula, check_run, check_tiny};
 use crate::corpus::Dataset;
 
 static MISA: Published = Published {
@@ -80,4 +80,9 @@ fn parameters_are_as_many_as_published() {
     check_count(&MISA, Dataset::Mosi, 1_138_033);
     check_count(&MISA, Dataset::Mosei, 1_435_105);
     check_count(&MISA, Dataset::Sims, 21_664_749);
+}
+
+#[test]
+fn dropout_is_where_the_published_code_has_it() {
+    check_dropout(&MISA);
 }

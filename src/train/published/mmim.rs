@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{Outputs, PhaseOfTiny, Published, at, check_count, check_run, check_tiny};
+use super::{
+    Outputs, PhaseOfTiny, Published, at, check_count, check_dropout, check_run, check_tiny,
+};
 use crate::corpus::Dataset;
 use crate::model::contract::At;
 
@@ -89,4 +91,9 @@ fn parameters_are_as_many_as_published() {
     check_count(&MMIM, Dataset::Mosi, 281_673);
     check_count(&MMIM, Dataset::Mosei, 292_425);
     check_count(&MMIM, Dataset::Sims, 373_449);
+}
+
+#[test]
+fn dropout_is_where_the_published_code_has_it() {
+    check_dropout(&MMIM);
 }

@@ -35,7 +35,7 @@ use crate::model::configuration::Size;
 use crate::model::contract::{At, Batch, Model, Outputs, Pass};
 use crate::model::layers::pool_to;
 use crate::model::registry::{Inputs, ModelSpec};
-use crate::model::{BertConfig, Dropout, ENCODER, Form, Sequence, Trace, given_noise};
+use crate::model::{BertConfig, Dropout, ENCODER, Form, Sequence, Trace, given_noise, take_sites};
 use crate::native;
 use crate::run::preset::Preset;
 use crate::run::recipe;
@@ -731,6 +731,73 @@ fn check_rates(
         assert!((found - recorded).abs() < 1e-12, "{}: {found} {recorded}", case.name);
     }
 }
+
+/// Places, rates and shapes of dropout in a training pass are those of the published code.
+fn check_dropout(of: &'static Published) {
+    let sites = json("dropout_sites");
+    let calls = sites["models"][of.model]["calls_in_order"].as_array().unwrap();
+    let mut case = of.case("tiny");
+    let mut sizes = case.hyper_parameters().clone();
+    let mut expected: Vec<(u64, usize)> = Vec::new();
+    let in_ppm = |rate: f64| (rate * 1e6).round() as u64;
+    for call in calls {
+        let (key, rate) = (call["key"].as_str().unwrap(), &call["probability"]);
+        // `dropouts[0] (audio)`, `NN1Config.drop`, or a key by itself.
+        if let Some(idx) = key.strip_prefix("dropouts[") {
+            let idx: usize = idx[..1].parse().unwrap();
+            sizes["dropouts"][idx] = rate.clone();
+        } else if let Some((table, key)) = key.split_once('.') {
+            if sizes[table].is_object() {
+                sizes[table][key] = rate.clone();
+            }
+        } else {
+            sizes[key] = rate.clone();
+        }
+        // What is dropped there is never used.
+        if key == "outConfig.drop" {
+            continue;
+        }
+        let shape = call["shape"].as_array().unwrap();
+        let n_values: Option<usize> = shape.iter().map(|n| Some(n.as_u64()? as usize)).product();
+        let n_times = call["times"].as_u64().unwrap_or(1) as usize;
+        let n_values = n_values.unwrap_or(N_ANY);
+        expected.extend(vec![(in_ppm(rate.as_f64().unwrap()), n_values); n_times]);
+    }
+    let mut config = (of.config)(&sizes, &case.recorded);
+    config["kind"] = of.model.into();
+    if of.model == "misa" {
+        config["transformer_dropout"] = 0.1.into();
+    }
+    case.spec = serde_json::from_value(config).unwrap();
+    let values = on_cpu(&case.name);
+    let batch = batch_of(&folder(&values, "input"));
+    let models = case
+        .build(&case.config(&batch), |_, shape| Tensor::ones(shape, (Kind::Float, Device::Cpu)));
+    take_sites();
+    case.forward(&models, &batch, Some(at("main", 0)), case.noise(&values, None));
+    let mut found: Vec<(u64, usize)> =
+        take_sites().into_iter().map(|(rate, n_values)| (in_ppm(rate), n_values)).collect();
+    // One of attention weights whose shape is not recorded stands for any.
+    for (rate, n_values) in &mut expected {
+        if *n_values == N_ANY {
+            let own = found.iter().find(|site| {
+                site.0 == *rate
+                    && !calls.iter().any(|call| {
+                        let shape = call["shape"].as_array().unwrap().iter();
+                        shape.map(|n| Some(n.as_u64()? as usize)).product::<Option<usize>>()
+                            == Some(site.1)
+                    })
+            });
+            *n_values = own.unwrap().1;
+        }
+    }
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, expected, "{}", of.model);
+}
+
+/// Of a shape that is not recorded.
+const N_ANY: usize = usize::MAX;
 
 #[test]
 fn steps_are_averaged_as_published() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Published, check_count, check_formula, check_run, check_tiny};
+use super::{Published, check_count, check_dropout, check_formula, check_run, check_tiny};
 use crate::corpus::Dataset;
 
 const FEATURES_ALONE: Published = Published {
@@ -83,4 +83,9 @@ fn parameters_are_as_many_as_published() {
     check_count(&MULT, Dataset::Mosi, 2_571_551);
     check_count(&MULT, Dataset::Mosei, 982_951);
     check_count(&MULT, Dataset::Sims, 1_870_701);
+}
+
+#[test]
+fn dropout_is_where_the_published_code_has_it() {
+    check_dropout(&MULT);
 }

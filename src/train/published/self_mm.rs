@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Published, check_count, check_formula, check_run, check_tiny, max_abs};
+use super::{Published, check_count, check_dropout, check_formula, check_run, check_tiny, max_abs};
 use crate::corpus::Dataset;
 
 static SELF_MM: Published = Published {
@@ -108,4 +108,9 @@ fn parameters_are_as_many_as_published() {
     check_count(&SELF_MM, Dataset::Mosi, 159_332);
     check_count(&SELF_MM, Dataset::Mosei, 165_668);
     check_count(&SELF_MM, Dataset::Sims, 381_380);
+}
+
+#[test]
+fn dropout_is_where_the_published_code_has_it() {
+    check_dropout(&SELF_MM);
 }

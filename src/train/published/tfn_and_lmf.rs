@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Published, check_count, check_formula, check_run, check_tiny};
+use super::{Published, check_count, check_dropout, check_formula, check_run, check_tiny};
 use crate::corpus::Dataset;
 
 static TFN: Published = Published {
@@ -95,4 +95,10 @@ fn parameters_are_as_many_as_published() {
     check_count(&LMF, Dataset::Mosi, 505_071);
     check_count(&LMF, Dataset::Mosei, 508_475);
     check_count(&LMF, Dataset::Sims, 272_381);
+}
+
+#[test]
+fn dropout_is_where_the_published_code_has_it() {
+    check_dropout(&TFN);
+    check_dropout(&LMF);
 }

@@ -10,8 +10,8 @@ use super::result::{Findings, NoiseFindings, RepresentationFindings};
 use crate::corpus::SplitName;
 use crate::reproduce::noise;
 use crate::reproduce::{
-    AverageAttention, Convergence, Experiment, ExperimentKind, ExperimentTable, ModelSize,
-    Representations, RobustnessPoint, RowOutcome, TableRow, draw_segments,
+    AverageAttention, Convergence, Experiment, ExperimentKind, ExperimentTable, ModelEpochs,
+    ModelSize, Representations, RobustnessPoint, Row, RowOutcome, TableRow, draw_segments,
 };
 use crate::run::RunError;
 use crate::run::folder::{BEST, read_epochs};
@@ -49,7 +49,8 @@ impl Reproduction {
         let mut rows = Vec::new();
         for row in &experiment.rows {
             let outcome = self.measure(row, progress)?;
-            rows.push(TableRow { name: row.name.clone(), outcome });
+            let paper = row.paper.get(&self.dataset).cloned().unwrap_or_default();
+            rows.push(TableRow { name: row.name.clone(), outcome, paper });
         }
         // Without its only model there is nothing to look into.
         if let (Some(model), [TableRow { outcome: RowOutcome::LeftOut(reason), .. }]) =
@@ -63,6 +64,7 @@ impl Reproduction {
             ExperimentKind::Metrics => Findings::Metrics(ExperimentTable {
                 experiment: experiment.name.clone(),
                 title: experiment.title.clone(),
+                all_metrics: experiment.all_metrics,
                 axis: experiment.axis.clone(),
                 about: self.about_metrics(),
                 rows,
@@ -74,10 +76,17 @@ impl Reproduction {
                 Findings::Representations(self.representations(experiment)?)
             }
             ExperimentKind::Convergence => {
-                let runs = self.run_folders(experiment)?;
-                let runs = runs.iter().map(|run| read_epochs(run));
-                let runs = runs.collect::<Result<_, RunError>>()?;
-                Findings::Convergence(Convergence { runs })
+                let mut models = Vec::new();
+                for (row, found) in experiment.rows.iter().zip(&rows) {
+                    let runs = match &found.outcome {
+                        RowOutcome::Measured(_) => self.run_folders(row)?,
+                        RowOutcome::LeftOut(_) => continue,
+                    };
+                    let runs = runs.iter().map(|run| read_epochs(run));
+                    let runs = runs.collect::<Result<_, RunError>>()?;
+                    models.push(ModelEpochs { name: row.name.clone(), runs });
+                }
+                Findings::Convergence(Convergence { models })
             }
             ExperimentKind::Robustness => Findings::Robustness(self.robustness(experiment)?),
         })
@@ -87,6 +96,17 @@ impl Reproduction {
     fn sizes(&self) -> Result<Vec<ModelSize>, TrainerError> {
         let mut sizes: Vec<ModelSize> = Vec::new();
         for row in Experiment::all().iter().flat_map(|experiment| &experiment.rows) {
+            if row.model.is_some() {
+                let base = row.base(&self.preset, self.dataset, None);
+                let model = base.map_err(TrainerError::Setting)?.model;
+                let size = model.size(&self.inputs(&self.modalities));
+                if let Some(size) = size
+                    && !sizes.iter().any(|other| other.name == row.name)
+                {
+                    sizes.push(ModelSize::whole(&row.name, size.trainable));
+                }
+                continue;
+            }
             let RowPlan::Trained(runs) = self.plan(row)? else { continue };
             let name = match &*runs.model {
                 "almt" => "ALMT",
@@ -171,16 +191,16 @@ impl Reproduction {
         Ok(points)
     }
 
-    /// Run folders of an experiment's only model, one per seed.
-    fn run_folders(&self, experiment: &Experiment) -> Result<Vec<PathBuf>, TrainerError> {
-        let Some(model) = experiment.only_model() else { return Ok(Vec::new()) };
-        let model = self.model(model)?;
+    /// Run folders of a model, one per seed.
+    fn run_folders(&self, row: &Row) -> Result<Vec<PathBuf>, TrainerError> {
+        let model = self.model(row)?;
         Ok(self.options.seeds.iter().map(|seed| self.run_folder(&model, *seed)).collect())
     }
 
-    /// What training that model came to, one per seed.
+    /// What training an experiment's only model came to, one per seed.
     fn checkpoints(&self, experiment: &Experiment) -> Result<Vec<Checkpoint>, TrainerError> {
-        let runs = self.run_folders(experiment)?;
+        let Some(model) = experiment.only_model() else { return Ok(Vec::new()) };
+        let runs = self.run_folders(model)?;
         runs.iter().map(|run| Ok(checkpoint::load(&run.join(BEST), self.device)?)).collect()
     }
 

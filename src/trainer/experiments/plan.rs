@@ -9,8 +9,8 @@ use crate::model::registry::Inputs;
 use crate::reproduce::{Experiment, ExperimentChoice, Row};
 use crate::run::metrics::MAE;
 use crate::run::settings::{Precision, TrainSettings};
-use crate::train::device;
 use crate::train::run::Start;
+use crate::train::{FitError, device};
 use crate::trainer::error::{StoreProblem, TrainerError};
 use crate::trainer::note::Note;
 use crate::trainer::samples::absolute;
@@ -22,7 +22,7 @@ pub enum LeftOutReason {
     /// A modality that the model is to do without is absent anyway.
     #[error("the store has no {0}")]
     NoModality(Modality),
-    /// There is no such model of the modalities that the store has.
+    /// There is no such model of the modalities that the store has, or of these runs.
     #[error("{0}")]
     NoModel(String),
 }
@@ -125,11 +125,25 @@ impl Reproduction {
 
     /// What becomes of a model.
     pub(super) fn plan(&self, row: &Row) -> Result<RowPlan, TrainerError> {
+        if let Some(reason) = &row.missing {
+            return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason.clone())));
+        }
         let absent = row.without.iter().find(|modality| !self.modalities.contains(modality));
         if let Some(absent) = absent {
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModality(*absent)));
         }
-        let hyper_parameters = row.hyper_parameters(&self.preset).map_err(TrainerError::Setting)?;
+        let base = row.base(&self.preset, self.dataset, self.options.epochs);
+        let hyper_parameters =
+            base.and_then(|base| row.hyper_parameters(&base)).map_err(TrainerError::Setting)?;
+        if hyper_parameters.model.needs().pooler {
+            let reason = "it works inside a text encoder, and these runs read text features";
+            return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason.into())));
+        }
+        let n_samples = self.samples.n_samples(SplitName::Train);
+        if !hyper_parameters.has_steps(n_samples) {
+            let reason = FitError::NoStep { n_samples }.to_string();
+            return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason)));
+        }
         let is_seen = |modality: &Modality| !row.without.contains(modality);
         let modalities: Vec<Modality> = self.modalities.iter().copied().filter(is_seen).collect();
         if let Some(reason) = hyper_parameters.model.problem(&self.inputs(&modalities)) {
@@ -142,8 +156,11 @@ impl Reproduction {
             store_digest: store.manifest().digest.clone(),
             modalities,
             seed: 0,
-            select: MAE.id.into(),
-            patience: None,
+            select: match row.model {
+                Some(_) => hyper_parameters.training.select.clone(),
+                None => MAE.id.into(),
+            },
+            patience: hyper_parameters.training.patience.filter(|_| row.model.is_some()),
             device: device::name(self.device),
             precision: Precision::default(),
             form: None,

@@ -6,6 +6,7 @@ use tch::Device;
 
 use super::options::ReproduceOptions;
 use crate::corpus::{Dataset, Modality};
+use crate::model::contract::Needs;
 use crate::run::folder::of_seed;
 use crate::run::preset::Preset;
 use crate::run::settings::ValidDraw;
@@ -36,7 +37,7 @@ pub struct Reproduction {
     /// Modalities that the store has.
     pub(super) modalities: Vec<Modality>,
     /// The data of the last run, which are those of most.
-    pub(super) loaded: Option<(Vec<Modality>, TrainingData)>,
+    pub(super) loaded: Option<((Vec<Modality>, Needs), TrainingData)>,
 }
 
 impl std::fmt::Debug for Reproduction {

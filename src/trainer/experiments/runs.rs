@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::plan::{ModelRuns, RowPlan};
 use super::progress::ReproduceProgress;
 use super::reproduction::Reproduction;
+use crate::corpus::Modality;
+use crate::model::contract::Needs;
 use crate::paper;
 use crate::reproduce::{Experiment, Row, RowOutcome};
 use crate::run::record::RunResult;
@@ -104,20 +106,21 @@ impl Reproduction {
         Ok(results)
     }
 
-    /// The data of a run, which stay until a run sees other modalities.
+    /// The data of a run, which stay until a run needs others.
     pub(super) fn data(
         &mut self,
         settings: &TrainSettings,
         note: &mut dyn FnMut(Note),
     ) -> Result<&TrainingData, TrainerError> {
         let modalities = &settings.modalities;
-        let stays = |(of, _): &(Vec<_>, TrainingData)| of == modalities;
+        let wanted = (modalities.clone(), settings.hyper_parameters.model.needs());
+        let stays = |(of, _): &((Vec<Modality>, Needs), TrainingData)| *of == wanted;
         let loaded = match self.loaded.take().filter(stays) {
             Some(loaded) => loaded,
             None => {
                 let cache = self.samples.cache(&self.options.cache, modalities, self.device);
                 let data = load(&mut self.samples, settings, None, cache, self.device, note)?;
-                (modalities.clone(), data)
+                (wanted, data)
             }
         };
         Ok(&self.loaded.insert(loaded).1)
