@@ -350,6 +350,7 @@ pub fn adamw(
         prefixes: vec![],
         suffixes: vec![],
         except: vec![],
+        optional: false,
         lr: 0.0,
         weight_decay,
     });

@@ -293,7 +293,7 @@ fn what_a_model_needs_is_asked_for_before_anything_is_read() {
     assert_eq!(misspelt.code(), 2, "{}", misspelt.explain());
     assert!(misspelt.stderr().contains("is `rank` meant?"), "{}", misspelt.explain());
     let no_encoder = train(&["--model", "mag_bert"])
-        .fails_with(&["mosi.h5: mag_bert works inside a text encoder, and there is none"]);
+        .fails_with(&["mosi.h5: mag_bert works inside a text encoder, which this run lacks"]);
     assert!(no_encoder.stderr().contains("`--text bert` puts one in front"));
     let unknown = train(&["--model", "mlp"]);
     assert_eq!(unknown.code(), 2, "{}", unknown.explain());
@@ -362,6 +362,20 @@ fn a_model_is_not_compared_with_the_figures_of_another() {
     let mut expected: Vec<String> = ModelSpec::NAMES.iter().map(run).collect();
     expected.sort();
     assert_eq!(files(&folder.join("runs")), expected);
+}
+
+#[test]
+fn models_do_without_what_is_optional() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "12");
+    small_bert(folder, 8);
+    for model in ["almt", "self_mm", "mag_bert"] {
+        let args = ["train", "--store", "mosi.h5", "--epochs", "2", "--set", "accumulate=1"];
+        let own = ["--model", model, "--modalities", "text", "--out", model];
+        almt(folder, &[&args[..], &own, with_encoder(model)].concat()).ok();
+        almt(folder, &["repeat", model]).ok();
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub struct LmfSpec {
 }
 
 impl Configuration for LmfSpec {
-    const SOURCE: &str = "Liu et al., ACL 2018; code thuiar/MMSA";
+    const SOURCE: &str = "Liu et al., ACL 2018; code thuiar/MMSA (MIT)";
     const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
     const TASK: Task = Task::L1;
 

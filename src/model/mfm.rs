@@ -193,9 +193,10 @@ impl MemoryFusion {
             Tensor::cat(&cells, 1)
         };
         let mut before = cells(&states);
-        let n_steps = gates.iter().map(Vec::len).min().unwrap_or(0);
-        for step in 0..n_steps {
-            states = [0, 1, 2].map(|idx| self.cells[idx].step(&gates[idx][step], &states[idx]));
+        let [text, audio, vision] = &gates;
+        for (step, ((text, audio), vision)) in text.iter().zip(audio).zip(vision).enumerate() {
+            let gates = [text, audio, vision];
+            states = [0, 1, 2].map(|idx| self.cells[idx].step(gates[idx], &states[idx]));
             let map = |name: &str, [first, second]: &[Linear; 2], x: &Tensor, rate| {
                 let hidden = first.forward(x).relu();
                 second.forward(&pass.dropout(&format!("mfn/{step}/{name}"), &hidden, rate))

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use self::labels::{FUSION, Memory, Task as OwnTask};
+use self::labels::{FUSION, Memory, OwnTask};
 use super::configuration::Configuration;
 use super::contract::{At, Batch, Losses, Model, ModelError, Need, Needs, Outputs, Pass, Task};
 use super::form::Form;

@@ -38,7 +38,7 @@ pub struct TfnSpec {
 }
 
 impl Configuration for TfnSpec {
-    const SOURCE: &str = "Zadeh et al., EMNLP 2017; code thuiar/MMSA";
+    const SOURCE: &str = "Zadeh et al., EMNLP 2017; code thuiar/MMSA (MIT)";
     const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
     const TASK: Task = Task::L1;
     const CONSTANTS: &[(&str, f32)] = &[("output_range", 6.0), ("output_shift", -3.0)];

@@ -124,7 +124,7 @@ impl Preset {
             }
             for (group_idx, group) in phase.groups.iter().enumerate() {
                 let group_idx = group_idx.to_string();
-                for key in ["lr", "weight_decay", "prefixes", "suffixes", "except"] {
+                for key in ["lr", "weight_decay", "prefixes", "suffixes", "except", "optional"] {
                     let name = format!("{}.{}.{key}", phase.name, group.name);
                     places.push((name, path(&["phase", &idx, "groups", &group_idx, key])));
                 }

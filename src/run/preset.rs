@@ -199,6 +199,7 @@ fn phase_of_older_version(training: &mut toml::Table) -> Result<Phase, toml::de:
             prefixes: vec![],
             suffixes: vec![],
             except: vec![],
+            optional: false,
             lr,
             weight_decay,
         }],

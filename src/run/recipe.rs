@@ -87,11 +87,18 @@ pub struct Group {
     /// What their names do not begin with: parameters that another phase moves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<String>,
+    /// Whether the group may be without parameters, as that of a modality that a model can do without.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub optional: bool,
     /// Base learning rate.
     pub lr: f64,
     /// Weight decay.
     #[serde(default)]
     pub weight_decay: f64,
+}
+
+fn is_no(it: &bool) -> bool {
+    !*it
 }
 
 impl Group {
@@ -318,7 +325,7 @@ pub fn assign(
         parameters.iter().filter(is_trained).map(|name| (name, 0)).collect();
     let mut all = Vec::new();
     for phase in phases {
-        for group in &phase.groups {
+        for group in phase.groups.iter().filter(|group| !group.optional) {
             let place = format!("{}.{}", phase.name, group.name);
             let mut prefixes = group.prefixes.iter().chain(&group.except);
             if let Some(prefix) = prefixes.find(|prefix| !is_known(prefix)) {
@@ -337,7 +344,7 @@ pub fn assign(
             }
         }
         let mut named = phase.groups.iter().zip(&groups);
-        if let Some((group, _)) = named.find(|(_, own)| own.is_empty()) {
+        if let Some((group, _)) = named.find(|(group, own)| own.is_empty() && !group.optional) {
             return Err(RecipeError::Empty { place: format!("{}.{}", phase.name, group.name) });
         }
         all.push(groups);
@@ -355,7 +362,8 @@ mod tests {
     fn group(name: &str, prefixes: &[&str]) -> Group {
         let prefixes = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
         let (suffixes, except) = (vec![], vec![]);
-        Group { name: name.into(), prefixes, suffixes, except, lr: 1e-3, weight_decay: 0.0 }
+        let (name, optional) = (name.into(), false);
+        Group { name, prefixes, suffixes, except, optional, lr: 1e-3, weight_decay: 0.0 }
     }
 
     fn phase(name: &str, groups: Vec<Group>) -> Phase {
@@ -395,6 +403,15 @@ mod tests {
         let phases = ["main", "main"].map(|name| phase(name, vec![group("rest", &[])]));
         assert_eq!(problem(&phases).unwrap(), "two phases are called `main`");
         assert_eq!(problem(&phases[..1]), None);
+    }
+
+    #[test]
+    fn an_optional_group_may_be_without_parameters() {
+        let parameters = names(&["text.weight"]);
+        let optional = Group { optional: true, ..group("audio", &["audio"]) };
+        let phases = [phase("main", vec![optional, group("rest", &[])])];
+        let dealt = assign(&phases, &[], &parameters).unwrap();
+        assert_eq!(dealt, [[names(&[]), parameters]]);
     }
 
     #[test]

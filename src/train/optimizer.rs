@@ -125,7 +125,7 @@ impl Optimizer {
         if let Some(most) = self.clip_norm {
             self.clip_norms(most);
         }
-        for group in &self.groups {
+        for group in self.groups.iter().filter(|group| !group.slots.is_empty()) {
             match self.rule {
                 UpdateRule::Adam(moments) => adam_step(group, moments, false)?,
                 UpdateRule::AdamW(moments) => adam_step(group, moments, true)?,

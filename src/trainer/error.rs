@@ -162,7 +162,7 @@ pub enum StoreProblem {
         is_there: bool,
     },
     /// The model is part of a text encoder.
-    #[error("{model} works inside a text encoder, and there is none")]
+    #[error("{model} works inside a text encoder, which this run lacks")]
     NoEncoder {
         /// The model.
         model: String,

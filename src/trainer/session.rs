@@ -234,7 +234,7 @@ fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, Tra
         }
     }
     let two_rates = |what: &str, lr: f64| {
-        let problem = format!("two {what}: {lr}, and another one by `--set`; give only one");
+        let problem = format!("two {what}: {lr}, and another one set by name; give only one");
         TrainerError::Setting(problem)
     };
     // A group that an encoder gets has what is set for the rest, until it is set itself.

@@ -11,7 +11,7 @@ use crate::model::form::Form;
 use crate::model::registry::Inputs;
 
 impl Configuration for AlmtSpec {
-    const SOURCE: &str = "Zhang et al., EMNLP 2023; code Haoyu-ha/ALMT";
+    const SOURCE: &str = "Zhang et al., EMNLP 2023; code Haoyu-ha/ALMT (MIT)";
     const NEEDS: Needs = Needs::TEXT;
     const TASK: Task = Task::Mse;
     const PREFIX: &str = "";

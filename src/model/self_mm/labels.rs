@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 
 /// What a head is trained for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Task {
+pub struct OwnTask {
     /// Its prediction in the outputs, its term of the loss, and its dropout.
     pub name: &'static str,
     /// Its features in the outputs.
@@ -18,18 +18,20 @@ pub struct Task {
 }
 
 /// All modalities together.
-pub const FUSION: Task = Task { name: "fusion", features: "features_fusion", released: "fusion" };
+pub const FUSION: OwnTask =
+    OwnTask { name: "fusion", features: "features_fusion", released: "fusion" };
 /// Text alone.
-pub const TEXT: Task = Task { name: "text", features: "features_text", released: "text" };
+pub const TEXT: OwnTask = OwnTask { name: "text", features: "features_text", released: "text" };
 /// Audio alone.
-pub const AUDIO: Task = Task { name: "audio", features: "features_audio", released: "audio" };
+pub const AUDIO: OwnTask = OwnTask { name: "audio", features: "features_audio", released: "audio" };
 /// Vision alone.
-pub const VISION: Task = Task { name: "vision", features: "features_vision", released: "video" };
+pub const VISION: OwnTask =
+    OwnTask { name: "vision", features: "features_vision", released: "video" };
 
 /// What is remembered of one task.
 #[derive(Debug)]
 struct OfTask {
-    task: Task,
+    task: OwnTask,
     width: i64,
     /// Of each training sample, `[n_samples, 1]`.
     labels: Tensor,
@@ -52,7 +54,7 @@ const EPS: f64 = 1e-8;
 
 impl Memory {
     /// An empty memory of tasks with so many features each.
-    pub fn new(widths: Vec<(Task, i64)>, largest_label: f64) -> Memory {
+    pub fn new(widths: Vec<(OwnTask, i64)>, largest_label: f64) -> Memory {
         let empty = || Tensor::zeros([0], (Kind::Float, tch::Device::Cpu));
         let of_task = |(task, width)| OfTask {
             task,
@@ -75,7 +77,7 @@ impl Memory {
     }
 
     /// Labels of some samples, `[batch, 1]`.
-    pub fn labels_of(&self, task: Task, samples: &Tensor) -> Tensor {
+    pub fn labels_of(&self, task: OwnTask, samples: &Tensor) -> Tensor {
         let own = self.tasks.iter().find(|own| own.task == task);
         own.expect("every head has a memory").labels.index_select(0, samples)
     }
@@ -83,7 +85,7 @@ impl Memory {
     /// Moves the labels of some samples, by the centres as they are and the features of this step.
     pub fn update_labels(
         &self,
-        features: &dyn Fn(Task) -> Tensor,
+        features: &dyn Fn(OwnTask) -> Tensor,
         samples: &Tensor,
         targets: &Tensor,
         epoch: usize,
@@ -112,7 +114,7 @@ impl Memory {
     }
 
     /// Remembers the features of some samples, and takes the centres anew.
-    pub fn update_features(&self, features: &dyn Fn(Task) -> Tensor, samples: &Tensor) {
+    pub fn update_features(&self, features: &dyn Fn(OwnTask) -> Tensor, samples: &Tensor) {
         for own in &self.tasks {
             let _ = own.features.shallow_clone().index_copy_(0, samples, &features(own.task));
             for (side, is_of_side) in [(0, own.labels.gt(0.0)), (1, own.labels.lt(0.0))] {

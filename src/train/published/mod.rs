@@ -68,6 +68,9 @@ const MAIN: PhaseOfTiny = PhaseOfTiny {
     inputs: "grad_input",
 };
 
+/// A phase, a term of its loss, the tensor that it is recorded as, and what that is multiplied by.
+type RecordedTerm = (&'static str, &'static str, &'static str, f64);
+
 /// How the recordings of a model are read.
 struct Published {
     /// The model in the registry, and its folder below `fixtures/golden`.
@@ -82,8 +85,8 @@ struct Published {
     absent: &'static [&'static str],
     /// Parts of the outputs, and the tensors that they are recorded as.
     parts: &'static [(&'static str, &'static str)],
-    /// Terms of the loss by phase, the tensors that they are recorded as, and what those are multiplied by.
-    terms: fn(&Value) -> Vec<(&'static str, &'static str, &'static str, f64)>,
+    /// Terms of the loss, from the hyper-parameters of a recording.
+    terms: fn(&Value) -> Vec<RecordedTerm>,
     /// Places where noise is drawn, and the tensors that it is recorded as.
     noise: &'static [(&'static str, &'static str)],
     phases: &'static [PhaseOfTiny],
@@ -503,13 +506,28 @@ fn check_formula(of: &'static Published, dataset: &str) {
     assert!(n_compared > 20, "{}: {n_compared}", case.name);
 }
 
-/// Recorded features, in memory.
-struct Recorded(BTreeMap<Modality, Tensor>);
+/// Recorded features, in memory: extents of a sample, and the values of all.
+struct Recorded(BTreeMap<Modality, (Sequence, Vec<f32>)>);
+
+impl Recorded {
+    fn of(features: &BTreeMap<Modality, Tensor>) -> Recorded {
+        let own = |(modality, x): (&Modality, &Tensor)| {
+            let extents = Sequence { seq_len: x.size()[1], feat_dim: x.size()[2] };
+            let values = Vec::<f32>::try_from(x.contiguous().view([-1])).unwrap();
+            (*modality, (extents, values))
+        };
+        Recorded(features.iter().map(own).collect())
+    }
+
+    fn samples(&self, modality: Modality) -> std::slice::Chunks<'_, f32> {
+        let (Sequence { seq_len, feat_dim }, values) = &self.0[&modality];
+        values.chunks((seq_len * feat_dim) as usize)
+    }
+}
 
 impl FeatureRows for Recorded {
     fn sequences(&self) -> BTreeMap<Modality, Sequence> {
-        let extents = |x: &Tensor| Sequence { seq_len: x.size()[1], feat_dim: x.size()[2] };
-        self.0.iter().map(|(modality, x)| (*modality, extents(x))).collect()
+        self.0.iter().map(|(modality, (extents, _))| (*modality, *extents)).collect()
     }
 
     fn is_half(&self, _: Modality) -> bool {
@@ -521,23 +539,15 @@ impl FeatureRows for Recorded {
         modality: Modality,
         take: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), RowError> {
-        let all = &self.0[&modality];
-        for idx in 0..all.size()[0] {
-            take(idx as usize, &Vec::try_from(all.get(idx).contiguous().view([-1])).unwrap());
-        }
+        self.samples(modality).enumerate().for_each(|(idx, values)| take(idx, values));
         Ok(())
     }
 
     fn read(&self, modality: Modality, idx: usize, out: &mut [f32]) -> Result<(), RowError> {
-        let row = self.0[&modality].get(idx as i64).contiguous().view([-1]);
-        out.copy_from_slice(&Vec::<f32>::try_from(row).unwrap());
+        out.copy_from_slice(self.samples(modality).nth(idx).unwrap());
         Ok(())
     }
 }
-
-// Tensors that nothing writes to can be read from any thread.
-#[allow(unsafe_code)]
-unsafe impl Sync for Recorded {}
 
 /// The samples of a run, with all that a model may ask for.
 fn split_of(name: SplitName, batch: Batch) -> TrainingSplit {
@@ -549,7 +559,7 @@ fn split_of(name: SplitName, batch: Batch) -> TrainingSplit {
         let values = values.into_iter().map(|token| token as i32).collect();
         Array3::from_shape_vec((size[0], size[1], size[2]), values).unwrap()
     });
-    let rows = Box::new(Recorded(batch.features));
+    let rows = Box::new(Recorded::of(&batch.features));
     let mut split =
         TrainingSplit::new(name, ids, Some(labels), rows, tokens, Cache::Device, Device::Cpu)
             .unwrap();
@@ -777,19 +787,16 @@ fn check_dropout(of: &'static Published) {
     case.forward(&models, &batch, Some(at("main", 0)), case.noise(&values, None));
     let mut found: Vec<(u64, usize)> =
         take_sites().into_iter().map(|(rate, n_values)| (in_ppm(rate), n_values)).collect();
-    // One of attention weights whose shape is not recorded stands for any.
-    for (rate, n_values) in &mut expected {
-        if *n_values == N_ANY {
-            let own = found.iter().find(|site| {
-                site.0 == *rate
-                    && !calls.iter().any(|call| {
-                        let shape = call["shape"].as_array().unwrap().iter();
-                        shape.map(|n| Some(n.as_u64()? as usize)).product::<Option<usize>>()
-                            == Some(site.1)
-                    })
-            });
-            *n_values = own.unwrap().1;
+    // A site whose shape is not recorded is one that no other stands for.
+    let mut rest = found.clone();
+    for site in expected.iter().filter(|(_, n_values)| *n_values != N_ANY) {
+        if let Some(idx) = rest.iter().position(|other| other == site) {
+            rest.swap_remove(idx);
         }
+    }
+    for (rate, n_values) in expected.iter_mut().filter(|(_, n_values)| *n_values == N_ANY) {
+        let own = rest.iter().position(|(other, _)| other == rate);
+        *n_values = rest.swap_remove(own.expect("a site of this rate")).1;
     }
     expected.sort_unstable();
     found.sort_unstable();
