@@ -22,8 +22,6 @@ pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwne
     const PREFIX: &str = "Model.";
     /// What they call the text encoder after that, where the model was published with one.
     const ENCODER_NAME: Option<&str> = None;
-    /// Numbers that they hold besides and nothing moves, by name.
-    const CONSTANTS: &[(&str, f32)] = &[];
     /// Short names of what lies deeper in the table, with their dotted paths.
     const NESTED: &[(&str, &str)] = &[];
 

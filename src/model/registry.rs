@@ -124,12 +124,6 @@ macro_rules! specs {
                 match self { $($(#[$only])* ModelSpec::$Kind(config) => of(config)),* }
             }
 
-            /// Numbers that published checkpoints hold besides, by name.
-            pub fn constants(&self) -> &'static [(&'static str, f32)] {
-                fn of<C: Configuration>(_: &C) -> &'static [(&'static str, f32)] { C::CONSTANTS }
-                match self { $($(#[$only])* ModelSpec::$Kind(config) => of(config)),* }
-            }
-
             /// Short names of what lies deeper in the table.
             pub fn nested(&self) -> &'static [(&'static str, &'static str)] {
                 fn of<C: Configuration>(_: &C) -> &'static [(&'static str, &'static str)] {

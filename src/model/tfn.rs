@@ -41,7 +41,6 @@ impl Configuration for TfnSpec {
     const SOURCE: &str = "Zadeh et al., EMNLP 2017; code thuiar/MMSA (MIT)";
     const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
     const TASK: Task = Task::L1;
-    const CONSTANTS: &[(&str, f32)] = &[("output_range", 6.0), ("output_shift", -3.0)];
 
     fn sizes(&self) -> Vec<i64> {
         let TfnSpec { text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim, .. } =

@@ -11,7 +11,6 @@ use crate::model::registry::ModelSpec;
 pub(super) struct ReleasedNames {
     prefix: &'static str,
     encoder: Option<&'static str>,
-    constants: &'static [(&'static str, f32)],
 }
 
 /// What batch norms of PyTorch count, and nothing reads.
@@ -20,7 +19,7 @@ const COUNTER: &str = "num_batches_tracked";
 impl ReleasedNames {
     pub(super) fn of(spec: &ModelSpec) -> ReleasedNames {
         let (prefix, encoder) = spec.published_names();
-        ReleasedNames { prefix, encoder, constants: spec.constants() }
+        ReleasedNames { prefix, encoder }
     }
 
     /// The published name of a parameter, behind what is before all names.
@@ -32,7 +31,7 @@ impl ReleasedNames {
         }
     }
 
-    /// Parameters and buffers under their published names, with the constants that are saved beside them.
+    /// Parameters and buffers under their published names, with the counters that are saved beside them.
     pub(super) fn rename(&self, tensors: &Tensors) -> Tensors {
         let mut renamed = Tensors::new();
         let at = |name: &str| format!("{}{name}", self.prefix);
@@ -42,9 +41,6 @@ impl ReleasedNames {
                 let zero = Tensor::zeros([], (Kind::Float, Device::Cpu));
                 renamed.insert(at(&format!("{norm}{COUNTER}")), zero);
             }
-        }
-        for (name, value) in self.constants {
-            renamed.insert(at(name), Tensor::from_slice(&[*value]));
         }
         renamed
     }
@@ -60,10 +56,8 @@ impl ReleasedNames {
     ) -> Result<(), WeightsError> {
         let has_prefix = file.names()?.iter().any(|name| name.starts_with(self.prefix));
         let prefix = if has_prefix { self.prefix } else { "" };
-        let is_constant = |name: &str| self.constants.iter().any(|(constant, _)| *constant == name);
         // A pooler is there in every published encoder, and has a use in few models.
-        let is_idle =
-            |name: &str| is_constant(name) || name.ends_with(COUNTER) || name.contains(".pooler.");
+        let is_idle = |name: &str| name.ends_with(COUNTER) || name.contains(".pooler.");
         file.copy_renamed(
             targets,
             |own| format!("{prefix}{}", self.name(own)),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Published, check_count, check_dropout, check_run, check_tiny};
+use super::{Published, check_count, check_dropout, check_mistakes, check_run, check_tiny};
 use crate::corpus::Dataset;
 
 static MAG_BERT: Published = Published {
@@ -44,4 +44,19 @@ fn parameters_are_as_many_as_published() {
 #[test]
 fn dropout_is_where_the_published_code_has_it() {
     check_dropout(&MAG_BERT);
+}
+
+#[test]
+fn mistakes_in_a_recipe_are_found() {
+    check_mistakes(
+        &MAG_BERT,
+        &[
+            &[
+                "main.optimizer=adamw",
+                "main.encoder.weight_decay=0.01",
+                "main.rest.weight_decay=0.01",
+            ],
+            &["main.optimizer.eps=1e-6"],
+        ],
+    );
 }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{Published, check_count, check_dropout, check_formula, check_run, check_tiny};
+use super::{
+    Published, check_count, check_dropout, check_formula, check_mistakes, check_run, check_tiny,
+};
 use crate::corpus::Dataset;
 
 static MFM: Published = Published {
@@ -69,4 +71,12 @@ fn parameters_are_as_many_as_published() {
 #[test]
 fn dropout_is_where_the_published_code_has_it() {
     check_dropout(&MFM);
+}
+
+#[test]
+fn mistakes_in_a_recipe_are_found() {
+    check_mistakes(
+        &MFM,
+        &[&["main.rest.lr=0.02"], &["main.rest.weight_decay=0"], &["main.optimizer=adamw"]],
+    );
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{
-    Outputs, PhaseOfTiny, Published, at, check_count, check_dropout, check_run, check_tiny,
+    Outputs, PhaseOfTiny, Published, at, check_count, check_dropout, check_mistakes, check_run,
+    check_tiny,
 };
 use crate::corpus::Dataset;
 use crate::model::contract::At;
@@ -96,4 +97,18 @@ fn parameters_are_as_many_as_published() {
 #[test]
 fn dropout_is_where_the_published_code_has_it() {
     check_dropout(&MMIM);
+}
+
+#[test]
+fn mistakes_in_a_recipe_are_found() {
+    check_mistakes(
+        &MMIM,
+        &[
+            &["mi.clip_over=phase", "main.clip_over=phase"],
+            &["mi.clip_norm=1e9", "main.clip_norm=1e9"],
+            &["mi.optimizer=adamw", "main.optimizer=adamw"],
+            &["main.schedule=constant"],
+            &["mi.share=0.5"],
+        ],
+    );
 }

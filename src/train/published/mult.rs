@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{Published, check_count, check_dropout, check_formula, check_run, check_tiny};
+use super::{
+    Published, check_count, check_dropout, check_formula, check_mistakes, check_run, check_tiny,
+};
 use crate::corpus::Dataset;
 
 const FEATURES_ALONE: Published = Published {
@@ -88,4 +90,19 @@ fn parameters_are_as_many_as_published() {
 #[test]
 fn dropout_is_where_the_published_code_has_it() {
     check_dropout(&MULT);
+}
+
+#[test]
+fn mistakes_in_a_recipe_are_found() {
+    check_mistakes(
+        &MULT,
+        &[
+            &["accumulate=1"],
+            &["remainder=step"],
+            &["main.clip_value=1e9"],
+            &["main.clip_value=1e9", "main.clip_norm=0.2"],
+            &["main.schedule=constant"],
+            &["main.rest.weight_decay=0.005"],
+        ],
+    );
 }

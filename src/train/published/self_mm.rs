@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{Published, check_count, check_dropout, check_formula, check_run, check_tiny, max_abs};
+use super::{
+    Published, check_count, check_dropout, check_formula, check_mistakes, check_run, check_tiny,
+    max_abs,
+};
 use crate::corpus::Dataset;
 
 static SELF_MM: Published = Published {
@@ -113,4 +116,23 @@ fn parameters_are_as_many_as_published() {
 #[test]
 fn dropout_is_where_the_published_code_has_it() {
     check_dropout(&SELF_MM);
+}
+
+#[test]
+fn mistakes_in_a_recipe_are_found() {
+    check_mistakes(
+        &SELF_MM,
+        &[
+            &["accumulate=1"],
+            &["remainder=step"],
+            &["main.encoder_plain.weight_decay=0.01"],
+            &["main.optimizer=adamw"],
+            &[
+                "main.encoder_plain.lr=0.001",
+                "main.encoder.lr=0.001",
+                "main.audio.lr=0.001",
+                "main.vision.lr=0.001",
+            ],
+        ],
+    );
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Published, check_count, check_dropout, check_formula, check_run, check_tiny};
+use super::{
+    Published, check_count, check_dropout, check_formula, check_mistakes, check_run, check_tiny,
+};
 use crate::corpus::Dataset;
 
 static TFN: Published = Published {
@@ -101,4 +103,19 @@ fn parameters_are_as_many_as_published() {
 fn dropout_is_where_the_published_code_has_it() {
     check_dropout(&TFN);
     check_dropout(&LMF);
+}
+
+#[test]
+fn mistakes_in_a_recipe_are_found() {
+    check_mistakes(&TFN, &[&["main.optimizer.eps=1e-7"]]);
+    check_mistakes(
+        &LMF,
+        &[
+            &["untrained=[]"],
+            &["main.factors.lr=0.01"],
+            &["main.factors.weight_decay=0", "main.rest.weight_decay=0"],
+            &["main.optimizer=adamw"],
+            &["main.optimizer.eps=1e-7"],
+        ],
+    );
 }
