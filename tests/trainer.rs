@@ -395,7 +395,7 @@ fn experiments_are_planned_and_estimated_as_data() {
     let estimate = all.estimate(&table, &mut |_| {}).unwrap();
     let done = &estimate.experiments[0].rows[1].work;
     assert_eq!(*done, RowWork::Runs { n_left: 0, n_runs: 1, seconds: 0.0 });
-    let unknown = all.train("tfn", 1, &[], &mut (), &mut |_| {}).unwrap_err();
+    let unknown = all.train("transformer", 1, &[], &mut (), &mut |_| {}).unwrap_err();
     assert!(matches!(unknown, TrainerError::Setting(_)), "{unknown:?}");
     // What is about other data, and a folder of other runs.
     let other = all.choose(choice("table2"), &mut |_| {}).unwrap_err();

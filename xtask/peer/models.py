@@ -11,7 +11,6 @@ no model needs is left out.
 import importlib
 import json
 import math
-import os
 import pickle
 import struct
 import sys
@@ -81,10 +80,10 @@ def module(name, **attributes):
 def mmsa(folder, name):
     """Model and trainer of MMSA. The `__init__` of its packages would import all models and much that
     they do not need, so packages of the same paths without one take their place."""
-    for package in ["", ".models", ".models.singleTask", ".models.multiTask"]:
-        module("MMSA" + package, __path__=[f"{folder}/MMSA{package.replace('.', '/')}"])
-    for package in [".trains", ".trains.singleTask", ".trains.multiTask"]:
-        module("MMSA" + package, __path__=[f"{folder}/MMSA{package.replace('.', '/')}"])
+    module("MMSA", __path__=[f"{folder}/MMSA"])
+    for kind in ["models", "trains"]:
+        for place in [kind, f"{kind}/singleTask", f"{kind}/multiTask"]:
+            module(f"MMSA.{place.replace('/', '.')}", __path__=[f"{folder}/MMSA/{place}"])
     module("MMSA.utils", MetricsTop=NoMetrics, dict_to_str=str)
     module("MMSA.models.subNets.BertTextEncoder", BertTextEncoder=GivenText)
     if name != "mag_bert":
@@ -225,12 +224,13 @@ def batches(args):
     samples = loader.MMDataset(args, mode="train")
     args["train_samples"] = len(samples)
     args["seq_lens"] = samples.get_seq_len()
-    with open(args.featurePath, "rb") as file:
-        features = torch.from_numpy(pickle.load(file)["train"]["text"])
-    found = Batches()
-    for batch in loader.DataLoader(samples, batch_size=args.batch_size, shuffle=True):
-        with_features(batch["text"], features[batch["index"]])
-        found.append(batch)
+    found = Batches(loader.DataLoader(samples, batch_size=args.batch_size, shuffle=True))
+    if args.get("use_bert"):
+        with open(args.featurePath, "rb") as file:
+            features = torch.from_numpy(pickle.load(file)["train"]["text"])
+        for batch in found:
+            with_features(batch["text"], features[batch["index"]])
+        found.start = None
     return found
 
 
@@ -265,5 +265,4 @@ def step(folder, name, path, batch_size, n_epochs, n_threads, bert_folder=None):
 
 
 if __name__ == "__main__":
-    os.environ["TQDM_DISABLE"] = "1"
     {"check": check, "bert": bert, "step": step}[sys.argv[1]](*sys.argv[2:])

@@ -28,6 +28,8 @@ Tasks:
   bench open      Compare a batch out of an Arrow store with `pickle.load`
   bench packed    Compare conversion of compressed pickles with `zcat` and `pickle.load`
   bench train     Compare a training step with eager PyTorch (fetches PyTorch, 4 GB)
+  bench models [NAMES]
+                  Compare a training step of MMSA's models with its own code (fetches PyTorch, 4 GB)
   bench gpu       Compare training on a GPU with PyTorch, eager and compiled (fetches PyTorch, 4 GB)
   interop --mmsa  Have MMSA's own data loader read an exported pickle (fetches PyTorch, 4 GB)
   interop --torch Have PyTorch predict with exported weights, and compare (fetches PyTorch, 4 GB)

@@ -5,6 +5,7 @@
 mod convert;
 mod gpu;
 mod measure;
+mod models;
 mod open;
 mod packed;
 mod train;
@@ -16,7 +17,8 @@ pub fn bench(args: &[String]) -> Result<(), String> {
         Some((what, rest)) if what == "open" => open::open(rest),
         Some((what, rest)) if what == "packed" => packed::packed(rest),
         Some((what, rest)) if what == "train" => train::train(rest),
+        Some((what, rest)) if what == "models" => models::models(rest),
         Some((what, rest)) if what == "gpu" => gpu::gpu(rest),
-        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open`, `packed`, `train` or `gpu`".into()),
+        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open`, `packed`, `train`, `models` or `gpu`".into()),
     }
 }

@@ -97,7 +97,7 @@ fn ours(folder: &Path, dataset: &str, form: &str) -> Result<(f64, u64), String> 
 }
 
 /// The number after `"train_seconds":` in a line of JSON, which this program wrote.
-fn train_seconds(line: &str) -> Option<f64> {
+pub fn train_seconds(line: &str) -> Option<f64> {
     let (_, rest) = line.split_once("\"train_seconds\":")?;
     rest.split([',', '}']).next()?.parse().ok()
 }

@@ -1,0 +1,91 @@
+"""Puts typical mistakes into the models, one after another, and sees whether a test of recorded values fails.
+
+    python3 xtask/peer/mistakes.py FOLDER [MODEL..]
+
+FOLDER is a clone of this repository that may be changed, with `cargo xtask setup` done. A build has a mistake of each
+model, since the tests of a model look at that model alone. `mistakes.toml` has them, with what they replace; `--check`
+only looks whether that is there.
+"""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+# What several models read: a mistake there is alone in its build.
+SHARED = {"src/model/layers/multihead.rs", "src/model/bert/network.rs"}
+
+
+def module(mistake):
+    """The tests that are to find it."""
+    return "tfn_and_lmf" if mistake["model"] in ("tfn", "lmf") else mistake["model"]
+
+
+def rounds(mistakes):
+    """Mistakes that can be in one build: one for each module of tests."""
+    waiting = list(mistakes)
+    while waiting:
+        taken = {}
+        for mistake in waiting:
+            is_shared = mistake["file"] in SHARED
+            if module(mistake) in taken or (is_shared and taken):
+                continue
+            if any(other["file"] in SHARED for other in taken.values()):
+                break
+            if any(other["file"] == mistake["file"] for other in taken.values()):
+                continue
+            taken[module(mistake)] = mistake
+        yield list(taken.values())
+        waiting = [mistake for mistake in waiting if mistake not in taken.values()]
+
+
+def apply(root, mistake):
+    path = root / mistake["file"]
+    text = path.read_text()
+    n_found = text.count(mistake["from"])
+    if n_found != 1:
+        sys.exit(f"{mistake['model']}: {mistake['title']}: found {n_found} times in {mistake['file']}")
+    path.write_text(text.replace(mistake["from"], mistake["to"]))
+    return path, text
+
+
+def failed_tests(root):
+    """Names of the failed tests of recorded values, or `None` where nothing could be built."""
+    command = ["cargo", "test", "--lib", "--quiet", "published"]
+    call = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    if "error: could not compile" in call.stderr:
+        sys.exit(call.stderr[-4000:])
+    lines = call.stdout.splitlines()
+    return {line.strip() for line in lines if line.strip().startswith("train::published::")}
+
+
+def main():
+    arguments = [argument for argument in sys.argv[1:] if argument != "--check"]
+    root, models = Path(arguments[0]).resolve(), arguments[1:]
+    mistakes = tomllib.loads((HERE / "mistakes.toml").read_text())["mistake"]
+    if models:
+        mistakes = [mistake for mistake in mistakes if mistake["model"] in models]
+    if "--check" in sys.argv:
+        for mistake in mistakes:
+            path, text = apply(root, mistake)
+            path.write_text(text)
+        print(f"{len(mistakes)} mistakes, {len(list(rounds(mistakes)))} builds")
+        return
+    n_missed = 0
+    for taken in rounds(mistakes):
+        before = [apply(root, mistake) for mistake in taken]
+        failed = failed_tests(root)
+        for path, text in reversed(before):
+            path.write_text(text)
+        for mistake in taken:
+            found = [name for name in failed if f"::{module(mistake)}::" in name]
+            n_missed += not found
+            verdict = f"found by {len(found)}" if found else "NOT FOUND"
+            print(f"{mistake['model']:<9} {mistake['title']}: {verdict}", flush=True)
+    sys.exit(n_missed)
+
+
+main()
