@@ -15,12 +15,13 @@ mod self_mm;
 mod tfn_and_lmf;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use ndarray::Array3;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-use self::recorded::{Worst, formula_on_cpu as formula, json, max_abs, on_cpu};
+use self::recorded::{Worst, formula_on_cpu, json, max_abs, on_cpu};
 use super::checkpoint::load_into;
 use super::config::ModelConfig;
 use super::data::{Cache, FeatureRows, TrainingSplit};
@@ -48,6 +49,24 @@ const GRADIENT: f64 = 5e-5;
 const TRAJECTORY: f64 = 1e-4;
 
 const TEXT_AUDIO_VISION: [Modality; 3] = [Modality::Text, Modality::Audio, Modality::Vision];
+
+/// Where models are computed: on the CPU, or on the device that `ALMT_DATA_TEST_DEVICE` names.
+fn device() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    *DEVICE.get_or_init(|| {
+        let name = std::env::var("ALMT_DATA_TEST_DEVICE").unwrap_or_else(|_| "cpu".into());
+        super::device::open(name.parse().unwrap(), None).unwrap().device
+    })
+}
+
+/// The tensors of a case, on the device.
+fn tensors(name: &str) -> Tensors {
+    on_cpu(name).into_iter().map(|(name, tensor)| (name, tensor.to_device(device()))).collect()
+}
+
+fn formula(seed: u64, index: u64, shape: &[i64], offset: f64, scale: f64) -> Tensor {
+    formula_on_cpu(seed, index, shape, offset, scale).to_device(device())
+}
 
 /// A phase whose loss and gradients a `tiny` case has.
 struct PhaseOfTiny {
@@ -181,7 +200,7 @@ fn batch_of(samples: &Tensors) -> Batch {
         lengths,
         target,
         unimodal_labels: BTreeMap::new(),
-        samples: Tensor::arange(n_samples, (Kind::Int64, Device::Cpu)),
+        samples: Tensor::arange(n_samples, (Kind::Int64, device())),
     }
 }
 
@@ -222,7 +241,7 @@ impl Case {
     /// The model with the values that `value` makes for each parameter and buffer by its recorded name.
     fn build(&self, config: &ModelConfig, value: impl Fn(&str, &[i64]) -> Tensor) -> Models {
         assert_eq!(config.problem(), None, "{}", self.name);
-        Models::new(config, Form::Reference, &[0], Device::Cpu, |vars| {
+        Models::new(config, Form::Reference, &[0], device(), |vars| {
             for (name, mut variable) in vars.variables() {
                 let value = value(&self.recorded_name(&name), &variable.size());
                 tch::no_grad(|| variable.copy_(&value));
@@ -311,7 +330,7 @@ fn check_gradients(
 /// Outputs, terms of the loss and gradients of a case that has all of them.
 fn check_tiny(of: &'static Published, name: &str) {
     let case = of.case(name);
-    let values = on_cpu(&case.name);
+    let values = tensors(&case.name);
     let mut worst = Worst::new(&case.name);
     let batch = batch_of(&folder(&values, "input"));
     let config = case.config(&batch);
@@ -404,11 +423,11 @@ fn check_names(case: &Case, config: &ModelConfig, parameters: &Tensors) {
         };
         let mut saved: Tensors = exported.iter().map(strip).collect();
         for name in case.of.absent {
-            let zero = Tensor::zeros([1], (Kind::Float, Device::Cpu));
+            let zero = Tensor::zeros([1], (Kind::Float, device()));
             saved.insert(format!("{prefix}{name}.dense.bias"), zero);
         }
         weights::write(&path, &saved, None).unwrap();
-        let other = Models::new(config, Form::Reference, &[9], Device::Cpu, |vars| {
+        let other = Models::new(config, Form::Reference, &[9], device(), |vars| {
             Ok(load_into(&path, &case.spec, vars)?)
         });
         for (name, loaded) in other.unwrap().parameters() {
@@ -438,7 +457,7 @@ fn check_terms(
 /// Output, loss and gradients of a published configuration, whose values come from a formula.
 fn check_formula(of: &'static Published, dataset: &str) {
     let case = of.case(dataset);
-    let mut values = on_cpu(&case.name);
+    let mut values = tensors(&case.name);
     let mut worst = Worst::new(&case.name);
     let seed = case.recorded["formula_seed"].as_u64().unwrap();
     let of_formula = |entry: &Value, shape: &[i64]| {
@@ -466,10 +485,8 @@ fn check_formula(of: &'static Published, dataset: &str) {
         match case.recorded["formula_parameters"].get(name) {
             Some(entry) => of_formula(entry, shape),
             // Running statistics begin at 0 and 1.
-            None if name.ends_with("running_var") => {
-                Tensor::ones(shape, (Kind::Float, Device::Cpu))
-            }
-            None => Tensor::zeros(shape, (Kind::Float, Device::Cpu)),
+            None if name.ends_with("running_var") => Tensor::ones(shape, (Kind::Float, device())),
+            None => Tensor::zeros(shape, (Kind::Float, device())),
         }
     });
     let network = models.only().unwrap();
@@ -513,7 +530,8 @@ impl Recorded {
     fn of(features: &BTreeMap<Modality, Tensor>) -> Recorded {
         let own = |(modality, x): (&Modality, &Tensor)| {
             let extents = Sequence { seq_len: x.size()[1], feat_dim: x.size()[2] };
-            let values = Vec::<f32>::try_from(x.contiguous().view([-1])).unwrap();
+            let values = x.to_device(Device::Cpu).contiguous().view([-1]);
+            let values = Vec::<f32>::try_from(values).unwrap();
             (*modality, (extents, values))
         };
         Recorded(features.iter().map(own).collect())
@@ -551,20 +569,20 @@ impl FeatureRows for Recorded {
 
 /// The samples of a run, with all that a model may ask for.
 fn split_of(name: SplitName, batch: Batch) -> TrainingSplit {
-    let labels = Vec::<f32>::try_from(batch.target.view([-1])).unwrap();
+    let labels = Vec::<f32>::try_from(batch.target.to_device(Device::Cpu).view([-1])).unwrap();
     let ids = (0..labels.len()).map(|idx| format!("{name}-{idx}")).collect();
     let tokens = batch.tokens.map(|tokens| {
         let size: Vec<usize> = tokens.size().iter().map(|extent| *extent as usize).collect();
-        let values = Vec::<i64>::try_from(tokens.contiguous().view([-1])).unwrap();
+        let values =
+            Vec::<i64>::try_from(tokens.to_device(Device::Cpu).contiguous().view([-1])).unwrap();
         let values = values.into_iter().map(|token| token as i32).collect();
         Array3::from_shape_vec((size[0], size[1], size[2]), values).unwrap()
     });
     let rows = Box::new(Recorded::of(&batch.features));
     let mut split =
-        TrainingSplit::new(name, ids, Some(labels), rows, tokens, Cache::Device, Device::Cpu)
-            .unwrap();
+        TrainingSplit::new(name, ids, Some(labels), rows, tokens, Cache::Device, device()).unwrap();
     for (modality, lengths) in &batch.lengths {
-        let lengths = Vec::<i64>::try_from(lengths).unwrap();
+        let lengths = Vec::<i64>::try_from(lengths.to_device(Device::Cpu)).unwrap();
         let lengths: Vec<i32> = lengths.into_iter().map(|length| length as i32).collect();
         split.set_lengths(*modality, &lengths).unwrap();
     }
@@ -587,11 +605,11 @@ fn check_mistakes(of: &'static Published, mistakes: &[&[&str]]) {
 /// As [`check_run`], of a recipe that the published trainer has, or has not.
 fn follow(of: &'static Published, name: &str, changes: &[&str], is_published: bool) {
     let case = of.case(name);
-    let expected = on_cpu(&case.name);
+    let expected = tensors(&case.name);
     // Some runs begin as another one does.
     let start = match expected.contains_key("data/label") {
-        true => on_cpu(&case.name),
-        false => on_cpu(&format!("{}/train", of.model)),
+        true => tensors(&case.name),
+        false => tensors(&format!("{}/train", of.model)),
     };
     let mut worst = Worst::new(&case.name);
     let training = &case.recorded["training"];
@@ -614,8 +632,8 @@ fn follow(of: &'static Published, name: &str, changes: &[&str], is_published: bo
     let batch = batch_of(&folder(&start, "data"));
     let config = case.config(&batch);
     let zeros = |name: &str, shape: &[i64]| match name.ends_with("running_var") {
-        true => Tensor::ones(shape, (Kind::Float, Device::Cpu)),
-        false => Tensor::zeros(shape, (Kind::Float, Device::Cpu)),
+        true => Tensor::ones(shape, (Kind::Float, device())),
+        false => Tensor::zeros(shape, (Kind::Float, device())),
     };
     let mut models = case.build(&config, |name, shape| {
         let place = |folder: &str| start.get(&format!("{folder}/{name}"));
@@ -794,10 +812,10 @@ fn check_dropout(of: &'static Published) {
         config["transformer_dropout"] = 0.1.into();
     }
     case.spec = serde_json::from_value(config).unwrap();
-    let values = on_cpu(&case.name);
+    let values = tensors(&case.name);
     let batch = batch_of(&folder(&values, "input"));
-    let models = case
-        .build(&case.config(&batch), |_, shape| Tensor::ones(shape, (Kind::Float, Device::Cpu)));
+    let models =
+        case.build(&case.config(&batch), |_, shape| Tensor::ones(shape, (Kind::Float, device())));
     take_sites();
     case.forward(&models, &batch, Some(at("main", 0)), case.noise(&values, None));
     let mut found: Vec<(u64, usize)> =
@@ -823,7 +841,7 @@ const N_ANY: usize = usize::MAX;
 
 #[test]
 fn steps_are_averaged_as_published() {
-    let values = on_cpu("align_avg_pool");
+    let values = tensors("align_avg_pool");
     let mut n_compared = 0;
     for (name, input) in &values {
         let Some((case, modality)) = name.split_once("/input/") else { continue };
