@@ -224,14 +224,13 @@ def batches(args):
     samples = loader.MMDataset(args, mode="train")
     args["train_samples"] = len(samples)
     args["seq_lens"] = samples.get_seq_len()
-    found = Batches(loader.DataLoader(samples, batch_size=args.batch_size, shuffle=True))
+    found = list(loader.DataLoader(samples, batch_size=args.batch_size, shuffle=True))
     if args.get("use_bert"):
         with open(args.featurePath, "rb") as file:
             features = torch.from_numpy(pickle.load(file)["train"]["text"])
         for batch in found:
             with_features(batch["text"], features[batch["index"]])
-        found.start = None
-    return found
+    return Batches(found)
 
 
 def step(folder, name, path, batch_size, n_epochs, n_threads, bert_folder=None):
