@@ -1,4 +1,4 @@
-//! Compiles the shim over libtorch, and lets the binary and the tests find libtorch without an
+//! Compiles the shim over libtorch, and makes the binary and the tests find libtorch without an
 //! environment variable.
 
 fn main() {
@@ -25,7 +25,7 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_TRAIN").is_none() {
         return;
     }
-    // torch-sys links against the same folder; `DEP_TCH_LIBTORCH_LIB` is what it found there.
+    // torch-sys links against the same folder, which `DEP_TCH_LIBTORCH_LIB` names.
     if let Some(folder) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
         #[cfg(feature = "train")]
@@ -38,14 +38,14 @@ fn main() {
     }
 }
 
-/// Set where a warning of the C++ compiler is to fail the build.
+/// If set, warnings of the C++ compiler fail the build.
 const STRICT: &str = "ALMT_DATA_STRICT";
 
-/// Set where the C++ is to be checked as it runs, by AddressSanitizer and UndefinedBehaviorSanitizer. Their
-/// libraries have to be loaded first, by `LD_PRELOAD`.
+/// If set, AddressSanitizer and UndefinedBehaviorSanitizer check the C++ at run time. Their libraries
+/// have to be preloaded, by `LD_PRELOAD`.
 const SANITIZE: &str = "ALMT_DATA_SANITIZE";
 
-/// What all of the C++ is compiled with.
+/// Compiler flags for all C++.
 #[cfg(feature = "train")]
 fn checked(build: &mut cc::Build) {
     if std::env::var_os(STRICT).is_some() {
@@ -53,20 +53,20 @@ fn checked(build: &mut cc::Build) {
     }
     if std::env::var_os(SANITIZE).is_some() {
         build.flags(["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]);
-        // libtorch has no type information for its vptrs to be compared with.
+        // libtorch lacks the type information to check its vptrs.
         build.flag("-fno-sanitize=vptr");
         println!("cargo:rustc-link-arg=-lasan");
         println!("cargo:rustc-link-arg=-lubsan");
     }
 }
 
-/// The loops of the shim, once for any processor and once for most of those there are.
+/// The shim's loops, compiled once for any processor and once for most current ones.
 #[cfg(feature = "train")]
 fn compile_kernels() {
     let kernels = |name: &str, flags: &[&str]| {
         let mut build = cc::Build::new();
         build.cpp(true).std("c++17").opt_level(3).file("src/native/kernels.cpp");
-        // Fused multiply-adds where the processor has them; the loops call no other function.
+        // Fused multiply-adds if the processor has them; the loops call no other function.
         build.flags(["-ffp-contract=fast", "-fno-math-errno", "-Wno-psabi"]).flags(flags);
         checked(&mut build);
         build.define("KERNELS", name).compile(&format!("almt_{name}"));
@@ -77,31 +77,30 @@ fn compile_kernels() {
     }
 }
 
-/// `libtorch` is its folder of libraries, beside which its headers lie.
+/// `libtorch` is its library folder; its headers are next to it.
 #[cfg(feature = "train")]
 fn compile_shim(libtorch: &std::path::Path) {
     let mut build = cpp(libtorch);
-    // The threads of libtorch, whose runtime library must be the one in the process.
+    // libtorch's threads, whose runtime library must be the one in the process.
     if libtorch.join(OPENMP).exists() {
         build.flag("-fopenmp");
         println!("cargo:rustc-link-search=native={}", libtorch.display());
         println!("cargo:rustc-link-lib=dylib:+verbatim={OPENMP}");
     }
-    // For headers that name what libtorch does not bring.
+    // For headers of libraries that libtorch does not ship.
     build.flag("-idirafter").flag("src/native/absent");
     let sources = ["shim", "frame_attention", "token_attention", "batched", "count"]
         .map(|name| format!("src/native/{name}.cpp"));
     build.files(sources).compile("almt_shim");
 }
 
-/// A library of its own, since it needs libtorch's CUDA part, which is loaded when it is asked for.
-/// It finds everything there when it is loaded, and is linked to nothing. Where CUDA's headers are
-/// absent, it is empty.
+/// A separate library, since it needs libtorch's CUDA part, which is loaded on demand. It resolves
+/// everything at load time and is linked to nothing. Without CUDA's headers it is empty.
 #[cfg(feature = "train")]
 fn compile_cuda_shim(libtorch: &std::path::Path) {
     let Some(out) = std::env::var_os("OUT_DIR") else { return };
     let library = std::path::Path::new(&out).join("libalmt_cuda.so");
-    // Where the set-up puts them, and where PyTorch's own packages do.
+    // The folders used by the set-up, and by PyTorch's own packages.
     let places = [
         libtorch.with_file_name("include").join("cuda"),
         libtorch.join("../../nvidia/cu13/include"),
@@ -118,19 +117,19 @@ fn compile_cuda_shim(libtorch: &std::path::Path) {
     }
 }
 
-/// A compiler of C++ over libtorch.
+/// A C++ compiler for code that uses libtorch.
 #[cfg(feature = "train")]
 fn cpp(libtorch: &std::path::Path) -> cc::Build {
     let mut build = cc::Build::new();
     build
         .cpp(true)
         .std("c++17")
-        // Also without optimised Rust: its loops are a training step's.
+        // Also without optimised Rust: its loops dominate a training step.
         .opt_level(3)
         .flag("-isystem")
         .flag(libtorch.with_file_name("include"))
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
-        // As libtorch is built, whose classes are smaller without assertions.
+        // libtorch is built this way, and its classes are smaller without assertions.
         .define("NDEBUG", None);
     checked(&mut build);
     build

@@ -1,9 +1,9 @@
-//! What the fuzz targets share.
+//! Shared by the fuzz targets.
 
 use almt_data::pickle::Limits;
 
 /// Limits under which no input of a few kilobytes needs much memory or time, so that one that does
-/// shows a place where a limit is not kept.
+/// reveals a violated limit.
 pub fn limits() -> Limits {
     Limits {
         depth: 50,

@@ -1,7 +1,7 @@
-//! What the owner of a file can do about an error, as data.
+//! Possible fixes for an error, as data.
 //!
-//! An error says what is wrong; [`Advise`] says which remedy there is. How a remedy is spelled, with
-//! which option of which command, is for whoever talks to the user: this module knows no option.
+//! An error states the problem; [`Advise`] lists its fixes. Wording them, with options and commands, is
+//! up to the user interface: this module knows no option.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -9,315 +9,315 @@ use std::path::PathBuf;
 
 use crate::limit::Limit;
 
-/// An error that knows what can be done about it.
+/// An error with possible fixes.
 pub trait Advise: Error {
-    /// The remedies, the best one first; those of a cause are handed on.
+    /// The fixes, best first, including those of its cause.
     fn advice(&self) -> Vec<Advice> {
         Vec::new()
     }
 }
 
-/// A remedy, with the values that it needs. Names of files and encodings are as they are typed.
+/// A fix, with the values that it needs. Names of files and encodings are in the form typed by users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advice {
-    /// What is done with other programs, in words: none of them is an option of this one.
+    /// Something to do with other programs, in words that mention no option of this one.
     Outside(Cow<'static, str>),
-    /// What was wrong in transport is gone in another copy.
+    /// Make another copy of a file that was damaged in transfer.
     CopyAgain,
-    /// Another copy, in which line ends stay.
+    /// Make another copy, without converting line ends.
     CopyAsBinary,
-    /// The limit is for files of strangers; some can be raised.
+    /// Raise the limit, if possible and the file is trusted.
     Raise(Limit),
-    /// About pickles.
+    /// A fix for a pickle.
     Pickle(PickleAdvice),
-    /// About compressed files and archives.
+    /// A fix for a compressed file or an archive.
     Packed(PackedAdvice),
-    /// What helps with the content of a packed file, once it is unpacked.
+    /// A fix for the content of a packed file, after unpacking it.
     OnceUnpacked(Box<Advice>),
-    /// About files of a known kind.
+    /// A fix for a file of a known kind.
     Known(KnownAdvice),
-    /// About sources of a conversion.
+    /// A fix for the source of a conversion.
     Source(SourceAdvice),
-    /// About tables of labels.
+    /// A fix for a label table.
     Table(TableAdvice),
-    /// About stores, and what is made of them.
+    /// A fix for a store, or something made from one.
     Store(StoreAdvice),
-    /// About training and encoding.
+    /// A fix for training or encoding.
     Trainer(TrainerAdvice),
 }
 
-/// A remedy that is about a pickle.
+/// A fix for a pickle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PickleAdvice {
-    /// Which numbers are read, and how others become such.
+    /// Convert the numbers to a supported type.
     KnownNumbers,
-    /// A kind of value that is not read.
+    /// Use plain values instead of an unsupported type.
     PlainValues,
-    /// What becomes of objects of a library.
+    /// Convert a library's objects to plain ones.
     PlainObjects(Origin),
-    /// A name that runs code.
+    /// Never load the file: a name in it runs code.
     NeverLoad,
-    /// Nothing but data is read.
+    /// Use data only.
     DataOnly,
-    /// It may be prose.
+    /// Open the file in an editor: it may be prose.
     OpenInEditor,
 }
 
-/// A remedy that is about a compressed file or an archive.
+/// A fix for a compressed file or an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PackedAdvice {
-    /// Another place for what is unpacked.
+    /// Use another folder for unpacked files.
     OtherTemporaryFolder,
-    /// The tools that it was packed with.
+    /// Unpack the file with the tools that packed it.
     UnpackWithPacker,
-    /// One level after another.
+    /// Unpack one level after another.
     UnpackStepwise,
-    /// With the password.
+    /// Unpack the file with its password.
     UnpackWithPassword,
-    /// With a tool that knows more ways of packing.
+    /// Unpack the file with a tool that supports more methods.
     UnpackWithOther,
-    /// Two entries of one name, by a tool that asks for another one.
+    /// Unpack two entries of the same name with a tool that asks for another name.
     UnpackTwins,
-    /// Splits that belong together: the command that unpacks them, and their folder then.
+    /// Unpack splits that belong together, and convert their folder.
     UnpackSplits {
         /// The command that unpacks them.
         command: String,
         /// The folder.
         folder: String,
     },
-    /// This entry of several.
+    /// Choose this entry.
     TakeEntry {
         /// Its name.
         name: String,
     },
-    /// An entry that does not end as pickles do.
+    /// Name an entry whose extension is not a pickle's.
     NameEntry,
-    /// The name of an entry has its folders.
+    /// Give the full name of an entry, with its folders.
     WholeNameOfEntry,
-    /// No entry can be asked for.
+    /// Do not choose an entry: the file has none.
     NoEntry,
 }
 
-/// A remedy for a file of a known kind that is in the wrong place.
+/// A fix for a file of a known kind that is used in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KnownAdvice {
-    /// `convert` makes a store of the file.
+    /// Convert the file into a store.
     Convert {
         /// The file.
         file: String,
     },
-    /// `convert` makes a store of the pickle in the file.
+    /// Convert the pickle inside the file into a store.
     ConvertPacked {
         /// The file.
         file: String,
     },
-    /// `convert` makes a store of the pickles in the folder.
+    /// Convert the pickles in the folder into a store.
     ConvertFolder {
-        /// The file.
+        /// The folder.
         file: String,
     },
-    /// What a store is good for.
+    /// Use the store with other commands.
     UseStore {
         /// The file.
         file: String,
     },
-    /// What a run is good for.
+    /// Use the run with other commands.
     UseRun {
         /// The file.
         file: String,
     },
-    /// What a file of a run is.
+    /// Use the run that the file belongs to.
     PartOfRun,
-    /// What weights are good for.
+    /// Use the weights with other commands.
     UseWeights,
-    /// A table that can be compared with a store, and its columns.
+    /// Compare the table with a store.
     CompareTable {
         /// The file.
         file: String,
         /// Its columns.
         columns: Vec<String>,
     },
-    /// A document that is such a table once it is saved as text: its name without the ending.
+    /// Save the document as text and compare it with a store.
     SaveAndCompare {
-        /// Its name without the ending.
+        /// Its name without the extension.
         stem: String,
     },
 }
 
-/// A remedy that is about the source of a conversion.
+/// A fix for the source of a conversion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceAdvice {
-    /// What each layout asks for.
+    /// List the requirements of each layout.
     ExplainLayouts,
-    /// The layout is told from the file.
+    /// Let the layout be detected.
     GuessLayout,
-    /// One pickle for all splits, or one for each.
+    /// Write one pickle for all splits, or one per split.
     DumpOnce,
-    /// The split is in the file.
+    /// Omit the split: the file names it.
     LeaveSplitOut,
-    /// The name or the key is wrong.
+    /// Rename the file or the key.
     RenameSplit,
-    /// The split is not in the file.
+    /// Give the split, which the file does not name.
     SaySplit,
-    /// The keys that are there.
+    /// Show the file's keys.
     ShowKeys,
-    /// Objects that could be numbers.
+    /// Convert objects to numbers.
     NumbersOfObjects,
-    /// What is there, to be dumped in another form.
+    /// Show the file's content and write it in another form.
     ShowAndDump,
-    /// A modality without features cannot be cut.
+    /// Do not cut a modality without features.
     LeaveModalityOut,
-    /// Two names of one split.
+    /// Remove one of two names for the same split.
     OneOfTwoSplits,
-    /// The encoding that bytes look like.
+    /// Decode bytes in the encoding that they resemble.
     Decode {
         /// The encoding.
         encoding: String,
     },
-    /// Both encodings; `other` is the second one in words.
+    /// Decode bytes in two encodings.
     DecodeBoth {
         /// The encoding.
         encoding: String,
         /// The second encoding, in words.
         other: String,
     },
-    /// Another encoding than the one that was told.
+    /// Decode bytes in another encoding than the given one.
     DecodeOtherwise {
         /// The encoding.
         encoding: String,
     },
-    /// What no encoding fits.
+    /// Replace bytes that no encoding fits.
     ReplaceBytes,
-    /// Halves of surrogate pairs.
+    /// Replace halves of surrogate pairs.
     ReplaceHalves,
-    /// A character that no id may have.
+    /// Remove a character that ids must not contain.
     MendIds,
-    /// Which dataset it is.
+    /// Give the dataset.
     SayDataset,
-    /// The pickles of a folder that has two of one split.
+    /// Pass the pickles of a folder individually: it has two for one split.
     NameOneByOne,
-    /// One pickle of arrays, and a table of labels.
+    /// Write the arrays into one pickle, or use a label table.
     MakeOnePickle,
-    /// The pickles of a folder, one or one for each split.
+    /// Pass pickles of the folder: one, or one per split.
     NamePickles,
 }
 
-/// A remedy that is about a table of labels.
+/// A fix for a label table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TableAdvice {
-    /// A file that is too large for a table.
+    /// Give the right table: the file is too large to be one.
     NameTable,
-    /// A store where a table is meant.
+    /// Give a table instead of a store.
     StoreIsNoTable,
-    /// The encoding that a table looks like.
+    /// Decode the table in the encoding that it resembles.
     DecodeTable {
         /// The encoding.
         encoding: String,
     },
-    /// A table that no encoding fits.
+    /// Fix a table that no encoding fits.
     MendTable,
-    /// The table says its encoding.
+    /// Omit the encoding: the table states it.
     TableKnowsEncoding,
-    /// A table without rows.
+    /// Save a table that has rows.
     SaveTable,
-    /// Quotes that do not end.
+    /// Close a quote.
     CloseQuotes,
-    /// A separator in a field.
+    /// Quote a field that contains the separator.
     QuoteField,
-    /// What the columns may be: pairs of a field and the column, by number.
+    /// Name the columns; likely pairs of field and column number.
     SayColumns(Vec<(&'static str, usize)>),
-    /// Which column is the field; `fields` are all that there are.
+    /// Name the field's column; `fields` lists all fields.
     SayColumn {
-        /// What a column can be.
+        /// The field.
         field: &'static str,
-        /// All that a column can be.
+        /// All fields.
         fields: Vec<&'static str>,
     },
-    /// Which of several columns is the field.
+    /// Choose one of several columns for the field.
     ChooseColumn {
-        /// What a column can be.
+        /// The field.
         field: String,
         /// The column.
         column: String,
     },
-    /// How a column is told.
+    /// Use the correct form to name a column.
     FormOfColumn,
-    /// Another column has the field, or none; `what` it has, in words.
+    /// Use another column for the field, or none.
     OtherColumnOrNone {
-        /// What a column can be.
+        /// The field.
         field: &'static str,
-        /// What it has, in words.
+        /// Description of its content.
         what: &'static str,
     },
-    /// The columns that were compared, and that another one could be `field`.
+    /// Use another column for `field`; `columns` were compared.
     OtherColumn {
-        /// What a column can be.
+        /// The field.
         field: &'static str,
-        /// Its columns.
+        /// The compared columns.
         columns: String,
     },
-    /// Numbers with a comma beside numbers with a point.
+    /// Use either decimal commas or decimal points.
     WriteAlike,
-    /// Ids that a spreadsheet took for formulas.
+    /// Import ids as text, so that a spreadsheet does not treat them as formulas.
     ImportAsText,
-    /// A segment that has two rows.
+    /// Remove one of a segment's two rows.
     RemoveRow,
 }
 
-/// A remedy that is about a store, or what is made of one.
+/// A fix for a store, or something made from one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreAdvice {
-    /// A plan of splits.
+    /// Create a split plan.
     MakePlan,
-    /// The plan of another store.
+    /// Convert the plan of another store.
     TranslatePlan,
-    /// All three splits, where the store has a validation split already.
+    /// Draw all three splits: the store already has a validation split.
     DrawAllSplits,
-    /// Segments, where there are too few videos.
+    /// Draw segments: there are too few videos.
     DrawSegments,
-    /// What is there may be replaced.
+    /// Overwrite the output.
     Overwrite,
-    /// Another output.
+    /// Choose another output.
     OtherOutput,
-    /// The store is not whole.
+    /// Copy or convert again: the store is incomplete.
     CopyOrConvert,
-    /// The store is of another version.
+    /// Convert again or use the old program: the store has another version.
     ConvertOrOldProgram,
-    /// A store without labels.
+    /// Predict only: the store has no labels.
     PredictOnly,
-    /// Replacing values keeps their segments.
+    /// Replace values instead of dropping their segments.
     KeepSegments(UnfitValues),
-    /// What values that are not finite can become.
+    /// Replace values that are not finite.
     ReplaceNonFinite,
-    /// What values beyond a type can become; `dtype` is the type.
+    /// Replace values beyond a type.
     ReplaceOverflow {
         /// The type.
         dtype: String,
     },
-    /// A type that holds the values.
+    /// Store a type that holds the values.
     StoreAsFloat32,
-    /// A store of a type that holds what an encoder computes.
+    /// Encode a store whose type holds the encoder's output.
     EncodeAsFloat32,
-    /// A label that cannot be stored.
+    /// Correct a label that cannot be stored.
     CorrectLabel,
-    /// A build that writes Parquet.
+    /// Use a build with Parquet.
     BuildWithParquet,
-    /// One report for each dataset.
+    /// Write one report per dataset.
     OneReportEach,
-    /// The run in the folder may be replaced.
+    /// Overwrite the run in the folder.
     OverwriteRun,
 }
 
-/// Values that a policy of a conversion is about.
+/// Values that a conversion policy applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnfitValues {
     /// NaN and infinities.
     NonFinite,
-    /// Finite ones beyond the type of the store.
+    /// Finite values beyond the store's type.
     Overflow,
 }
 
-/// Whose objects are in a pickle, or who wrote it.
+/// The library or program that a pickle comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// PyTorch.
@@ -330,110 +330,110 @@ pub enum Origin {
     Numpy,
     /// joblib.
     Joblib,
-    /// Somebody's extension registry.
+    /// An extension registry.
     Registry,
-    /// A program that keeps parts elsewhere.
+    /// A program that stores parts elsewhere.
     Elsewhere,
     /// Python, with buffers outside the file.
     Buffers,
 }
 
-/// A remedy that is about training or encoding.
+/// A fix for training or encoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrainerAdvice {
-    /// Features of tokens or texts.
+    /// Encode tokens or texts to features.
     EncodeText,
-    /// Tokens of texts, where the store has none.
+    /// Make tokens from texts: the store has none.
     MakeTokens,
-    /// A text encoder in front of the model.
+    /// Train with a text encoder.
     TrainWithEncoder,
-    /// Tokens of texts, in place of those of another encoder.
+    /// Make tokens from texts, replacing those of another encoder.
     MakeTokensAnew,
-    /// A store without values that are not finite.
+    /// Convert again, without non-finite values.
     ConvertFinite,
-    /// A store without segments that have no label.
+    /// Convert again, without unlabelled segments.
     DropUnlabelled,
-    /// Smaller steps of learning.
+    /// Use a lower learning rate.
     LowerRate,
-    /// The same, once a run has a checkpoint.
+    /// The same, starting from the run's checkpoint.
     LowerRateAfterBest,
-    /// Features stay on the disk.
+    /// Read features from disk.
     ReadFromDisk,
-    /// Smaller batches, or features on the disk.
+    /// Use smaller batches, or read features from disk.
     SmallerStep,
-    /// Smaller batches.
+    /// Use smaller batches.
     SmallerBatch,
-    /// More memory.
+    /// Use a machine with more memory.
     MoreMemory,
-    /// What the folder of an encoder holds.
+    /// Use a complete encoder folder.
     FolderOfEncoder,
-    /// Weights in a form that is opened; the folder is as Python is told it.
+    /// Save weights in a supported format; the folder is quoted for Python.
     SaveSafetensors {
         /// The folder.
         folder: String,
     },
-    /// Weights in one file.
+    /// Save weights in one file.
     SaveOneFile,
-    /// Weights that compute no numbers.
+    /// Get the weights again: their output is not finite.
     WeightsDamaged,
-    /// The encoder reads texts in place of tokens.
+    /// Let the encoder read texts instead of tokens.
     TextsInPlaceOfTokens,
-    /// Features of the kind that the model was trained on.
+    /// Use features of the kind that the model was trained on.
     FeaturesOfModel,
-    /// Files of one extraction.
+    /// Convert files of one extraction.
     ConvertTogether,
-    /// Samples are cut to what the model takes.
+    /// Cut samples to the model's length.
     FitLengths,
-    /// The modality is among those that the model is to see.
+    /// Add the modality to those that the model sees.
     NameModality,
-    /// Another model.
+    /// Use another model.
     OtherModels,
-    /// The file of the dataset whose features are aligned.
+    /// Use the dataset's file with aligned features.
     AlignedFile,
-    /// What the first finding about a store advises.
+    /// Follow the advice of the first finding about a store.
     MendStore {
-        /// That.
+        /// The advice.
         advice: String,
         /// The store.
         store: PathBuf,
-        /// Whether it can be trained on all the same.
+        /// Whether training can be forced.
         can_be_forced: bool,
     },
-    /// A validation split is drawn from the training split of a store.
+    /// Draw a validation split from a store's training split.
     DrawValid {
         /// The store.
         store: PathBuf,
     },
-    /// All splits are drawn anew from a store.
+    /// Draw all splits of a store.
     DrawSplits {
         /// The store.
         store: PathBuf,
     },
-    /// Text is among what the model is to see.
+    /// Add text to the chosen modalities.
     AddText {
-        /// What it is to see now.
+        /// The chosen modalities.
         chosen: Vec<&'static str>,
     },
-    /// A source that has text.
+    /// Convert a source that has text.
     ConvertText,
-    /// Tokens by the vocabulary of the encoder.
+    /// Make tokens with the encoder's vocabulary.
     OtherVocabulary,
-    /// An encoder of the language of the texts.
+    /// Use an encoder for the language of the texts.
     OtherLanguage,
-    /// The place of the encoder.
+    /// Give the encoder's folder.
     NameEncoder,
-    /// The place of the run's store.
+    /// Give the path of the run's store.
     NameStore,
-    /// Another folder for the run.
+    /// Use another folder for the run.
     OtherFolder,
-    /// The run is completed first.
+    /// Complete the run first.
     CompleteRun {
         /// Its folder.
         run: PathBuf,
     },
-    /// All runs that are trained as one go on together.
+    /// Resume all runs that are trained as one.
     ResumeTogether,
-    /// The CUDA part of libtorch: the library and its version.
+    /// Get libtorch's CUDA library in this version.
     CudaLibrary {
         /// The library.
         library: &'static str,
@@ -462,7 +462,7 @@ areas!(
     Trainer(TrainerAdvice)
 );
 
-/// Words are about other programs.
+/// The text must be about other programs.
 impl From<&'static str> for Advice {
     fn from(words: &'static str) -> Advice {
         Advice::Outside(words.into())

@@ -1,5 +1,5 @@
-//! Failures of libtorch as values. Where a call of libtorch fails, most functions of `tch` panic;
-//! for lack of memory that can be any call.
+//! Turns libtorch's panics into values. When a libtorch call fails, most functions of `tch` panic;
+//! running out of memory can affect any call.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -9,19 +9,19 @@ use std::sync::Once;
 use tch::TchError;
 
 thread_local! {
-    /// Calls of [`caught`] that this thread is in.
+    /// Nested [`caught`] calls of this thread.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Does `work`, and returns what libtorch said where it failed in that; any other panic goes on.
+/// Does `work`, and returns libtorch's message if it failed there; any other panic is passed on.
 ///
-/// What `work` had changed until then stays as it is: it is to be dropped, not used.
+/// State that `work` changed before is inconsistent: drop it instead of using it.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, TchError> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            // What is caught becomes an error, which is shown once, by whoever gets it.
+            // A caught panic becomes an error, which the caller shows once.
             if DEPTH.get() == 0 || words_of_libtorch(info.payload()).is_none() {
                 usual(info);
             }
@@ -36,11 +36,11 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, TchError> {
     })
 }
 
-/// The first line of what libtorch said, out of the panic of an `unwrap` or `expect` on it.
+/// The first line of libtorch's message, from the panic of an `unwrap` or `expect`.
 fn words_of_libtorch(payload: &(dyn Any + Send)) -> Option<String> {
     let (_, words) = payload.downcast_ref::<String>()?.split_once(": Torch(\"")?;
-    // The error is shown as `Debug` does, with line breaks as `\n`; later lines say where in
-    // libtorch it happened.
+    // The error is in `Debug` form, with line breaks as `\n`; later lines give its location in
+    // libtorch.
     let words = words.split("\\n").next()?.trim_end_matches("\")");
     Some(words.replace("\\\"", "\"").replace("\\'", "'"))
 }

@@ -1,14 +1,14 @@
-//! An error with its causes in one line, and what the answers of the operating system mean.
+//! Formats an error with its causes on one line, and explains operating system errors.
 //!
-//! An error says what it knows itself and links its cause, which this module puts behind it. So no
-//! text is given twice, and a file that is not there is called that by whoever looked for it.
+//! An error states only what it knows itself and links its cause, which this module appends. So no text
+//! is repeated, and whoever looked for a missing file names it.
 
 use std::error::Error;
 use std::io;
 
 /// An error and its causes, joined by `: `.
 ///
-/// Errors of other libraries may both print and link their cause: that is said once.
+/// Errors of other libraries may both print and link their cause: it is shown once.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = said(error);
     let mut cause = error.source();
@@ -29,13 +29,13 @@ fn said(error: &(dyn Error + 'static)) -> String {
     error.downcast_ref::<io::Error>().map_or_else(|| error.to_string(), io_words)
 }
 
-/// What the operating system's answer means, to stand behind what was tried.
+/// Explains an operating system error, to follow a description of the attempted action.
 ///
-/// An answer that has no sentence here is told as the system tells it.
+/// Errors without an explanation here keep the system's text.
 fn io_words(error: &io::Error) -> String {
     if let Some(put) = error.get_ref() {
         let text = put.to_string();
-        // Libraries put names of files around an answer, some of them of files that no user knows.
+        // Libraries add file names to an error, some of which no user knows.
         if !text.contains("(os error ") {
             return text;
         }
@@ -67,13 +67,13 @@ fn io_words(error: &io::Error) -> String {
     words.into()
 }
 
-/// What a library says that is not written in Rust, as the last link of a chain.
+/// The message of a library not written in Rust, as the last link of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Said(pub String);
 
-/// What was tried, to stand behind a path: `cannot write`. Of a file that was to be read and is not
-/// there, that says all, and the chain does not say it again.
+/// The attempted action, to follow a path: `cannot write`. For a file that does not exist, it says so,
+/// and the chain does not repeat it.
 pub fn tried(action: &str, cause: &io::Error) -> String {
     match (action, cause.kind()) {
         ("open" | "be opened" | "read" | "list", io::ErrorKind::NotFound) => chain(cause),
@@ -81,7 +81,7 @@ pub fn tried(action: &str, cause: &io::Error) -> String {
     }
 }
 
-/// What was tried, and what the system answered.
+/// The attempted action with the system's error.
 pub fn failed(action: &str, cause: &io::Error) -> String {
     let (tried, answer) = (tried(action, cause), chain(cause));
     if tried == answer { answer } else { format!("{tried}: {answer}") }
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(failed("write", &absent()), "cannot write: no such file or folder");
         let both = Outer::Both("x".parse::<u8>().unwrap_err());
         assert_eq!(chain(&both), "both: invalid digit found in string");
-        // What is put into an error of the file system keeps its words, and has causes of its own.
+        // An error wrapped in a file system error keeps its text, and has its own causes.
         let put = io::Error::other(io(absent()));
         assert_eq!(chain(&io(put)), "x.h5: cannot open: x.h5: no such file or folder");
     }

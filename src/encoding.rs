@@ -1,7 +1,6 @@
-//! Encodings of text other than UTF-8: by name, and what bytes look like.
+//! Text encodings other than UTF-8: by name, and detected from bytes.
 //!
-//! Nothing here decides to decode: whoever reads bytes is told what they look like, and says the
-//! encoding.
+//! Nothing here decides to decode: callers learn which encoding bytes resemble, and choose one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +11,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoding(&'static encoding_rs::Encoding);
 
-/// Names of Python that the Encoding Standard lacks.
+/// Python's names that the Encoding Standard lacks.
 const PYTHON_NAMES: [(&str, &str); 11] = [
     ("latin-1", "windows-1252"),
     ("cp932", "shift_jis"),
@@ -27,7 +26,7 @@ const PYTHON_NAMES: [(&str, &str); 11] = [
     ("mac-roman", "macintosh"),
 ];
 
-/// The names that are proposed in place of an unknown one.
+/// Names suggested for an unknown one.
 const PROPOSED: [&str; 20] = [
     "utf-8",
     "gbk",
@@ -51,13 +50,13 @@ const PROPOSED: [&str; 20] = [
     "macintosh",
 ];
 
-/// A name of no known encoding.
+/// A name of an unknown encoding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not a known encoding; similar names are: {}", .nearest.join(", "))]
 pub struct UnknownEncoding {
-    /// What was given.
+    /// The given name.
     pub found: String,
-    /// Names that are spelled most like it.
+    /// Names with the most similar spelling.
     pub nearest: Vec<&'static str>,
 }
 
@@ -74,15 +73,15 @@ impl Encoding {
         self.0.name()
     }
 
-    /// The name as it is typed on the command line.
+    /// The name for the command line.
     pub fn label(self) -> String {
         self.name().to_ascii_lowercase()
     }
 
-    /// The text that bytes are.
+    /// Decodes bytes to text.
     ///
     /// # Errors
-    /// Some of them are no character; the first of those is the error.
+    /// Some of them are invalid; the error is the offset of the first.
     pub fn decode(self, bytes: &[u8]) -> Result<String, usize> {
         let mut decoder = self.0.new_decoder_without_bom_handling();
         let capacity =
@@ -101,7 +100,7 @@ impl Encoding {
         }
     }
 
-    /// As [`Encoding::decode`], with U+FFFD for what is no character, and how often.
+    /// Like [`Encoding::decode`], with U+FFFD for invalid bytes, and their number.
     pub fn decode_lossy(self, bytes: &[u8]) -> (String, usize) {
         if let Ok(text) = self.decode(bytes) {
             return (text, 0);
@@ -116,14 +115,13 @@ impl Encoding {
         (text, n_replaced)
     }
 
-    /// The first byte that the Encoding Standard takes for a control character where the code page
-    /// has nothing, as Python's decoders say.
+    /// The first byte that the Encoding Standard decodes to a control character because the code page
+    /// leaves it unassigned, as reported by Python's decoders.
     fn first_control(self, text: &str) -> Option<usize> {
         self.0.is_single_byte().then(|| text.chars().position(is_c1)).flatten()
     }
 
-    /// UTF-16, told from its byte order mark, or from the zeros beside letters that are mostly
-    /// English.
+    /// UTF-16, detected by its byte order mark, or by the zeros next to mostly English letters.
     pub fn of_utf16(bytes: &[u8]) -> Option<Encoding> {
         const FEWEST_PAIRS: usize = 2;
         match bytes {
@@ -144,10 +142,10 @@ impl Encoding {
         mostly(|[zero, letter]| *letter != 0 && *zero == 0).then_some(Encoding::UTF_16BE)
     }
 
-    /// What these bytes look like: UTF-8 where all of them are, and else a guess, since short texts
-    /// do not tell much.
+    /// The encoding that these bytes resemble: UTF-8 if all are valid, otherwise a guess, since short
+    /// texts contain little evidence.
     pub fn guess<'a>(texts: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>) -> Encoding {
-        // More bytes would take long and tell no more.
+        // More bytes would take long without adding evidence.
         const MOST_BYTES: usize = 1 << 20;
         let texts = texts.into_iter();
         if texts.clone().all(|text| std::str::from_utf8(text).is_ok()) {
@@ -169,7 +167,7 @@ impl Encoding {
     }
 }
 
-/// Control characters that no text has, in what code pages leave unassigned.
+/// Control characters that texts never contain, at positions that code pages leave unassigned.
 fn is_c1(c: char) -> bool {
     ('\u{80}'..='\u{9f}').contains(&c)
 }

@@ -1,4 +1,4 @@
-//! What is in a pickle or a store, as a tree for a person to look at, in one call.
+//! Shows the contents of a pickle or store as a tree, in one call.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::signature::{self, Role};
 use crate::store::{Store, StoreError};
 use crate::tree::Tree;
 
-/// Why there is nothing to see.
+/// Why nothing can be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     /// The store cannot be read.
@@ -34,14 +34,14 @@ impl Advise for InspectError {
 /// The tree of what is in a file or folder: names, shapes, types, sizes, first ids.
 ///
 /// # Errors
-/// It is neither a store nor a pickle, or one that cannot be read.
+/// It is neither a store nor a pickle, or it cannot be read.
 pub fn inspect(
     path: &Path,
     options: &OpenOptions,
     progress: &dyn Progress,
 ) -> Result<Tree, InspectError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    // An HDF5 file that does not look like a store may be one of the first versions.
+    // Stores of the first versions look like other HDF5 files.
     let store = match signature::of_path(path) {
         Some(known) if known.kind.role == Role::Store => Some(Store::open(path)?),
         _ if path.is_dir() => Some(Store::open(path)?),

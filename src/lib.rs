@@ -1,11 +1,11 @@
 //! `almt-data` turns the feature pickles of multimodal sentiment analysis (CMU-MOSI, CMU-MOSEI,
 //! CH-SIMS) into a validated feature store, and trains and evaluates ALMT from that store.
 //!
-//! ALMT is the Adaptive Language-guided Multimodal Transformer of Zhang et al., «Learning
-//! Language-guided Adaptive Hyper-modality Representation for Multimodal Sentiment Analysis»,
+//! ALMT is the Adaptive Language-guided Multimodal Transformer of Zhang et al., "Learning
+//! Language-guided Adaptive Hyper-modality Representation for Multimodal Sentiment Analysis",
 //! EMNLP 2023.
 //!
-//! # The way of the data
+//! # Data flow
 //!
 //! ```text
 //! pickle bytes (memory-mapped, or unpacked by container:: into a file without a name)
@@ -23,14 +23,13 @@
 //!
 //! # The calls
 //!
-//! Whatever the program does with data is one call here, with options that have a default, a
-//! [`progress`] that may be nobody, and an error that is typed: [`convert()`](convert::convert()),
+//! Every data command of the program is one call here, with options that have defaults, an optional
+//! [`progress`] observer and a typed error: [`convert()`](convert::convert()),
 //! [`explain`](convert::explain()), [`validate()`](validate::validate()), [`synth()`](synth::synth()),
 //! [`split()`](split::split()), [`inspect()`](inspect::inspect()), [`scan`](packed::scan()),
-//! [`copy_file`](store::copy_file()), [`export()`](export::export()), and of an open
-//! [`Store`](store::Store) `summary` and `balance`. With the feature `train` there is `trainer::` besides:
-//! `train`, `Session` with its sweeps over seeds, `evaluate`, `predict`, `encode`, and `reproduce` for the
-//! paper's experiments.
+//! [`copy_file`](store::copy_file()), [`export()`](export::export()), and `summary` and `balance` of an
+//! open [`Store`](store::Store). The feature `train` adds `trainer::`: `train`, `Session` with its
+//! sweeps over seeds, `evaluate`, `predict`, `encode`, and `reproduce` for the paper's experiments.
 //!
 //! ```
 //! use almt_data::corpus::{Modality, SplitName};
@@ -47,21 +46,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! An error says what is wrong and links its cause ([`chain`]); what can be done is data ([`advice`]),
-//! which only [`cli`] words.
+//! An error states the problem and links its cause ([`chain`]); possible fixes are data ([`advice`]),
+//! which only [`cli`] turns into words.
 //!
-//! Beside it, [`synth`] makes a pickle to try things with, [`packed`] opens one whatever it is packed
-//! into, [`signature`] says what a file is that is none of these, `reproduce::` says which models the
-//! paper's experiments compare and looks into what they learned (`trainer::experiments` does them on a
-//! store), and `pretrained::` reads the text encoders that others trained, and computes the text features
-//! of a store with one.
+//! In addition, [`synth`] writes synthetic pickles, [`packed`] opens a pickle inside any container,
+//! [`signature`] identifies files of other kinds, `reproduce::` defines which models the paper's
+//! experiments compare and analyses what they learned (`trainer::experiments` runs them on a store),
+//! and `pretrained::` loads pretrained text encoders and computes a store's text features.
 //!
-//! Each arrow points one way: [`pickle`] knows nothing of datasets, [`corpus`] nothing of files,
-//! [`store`] nothing of pickles, [`model`] nothing of stores, [`run`] nothing of how a model computes. [`cli`] is the only module that sees
-//! them all.
+//! Dependencies point one way: [`pickle`] knows nothing of datasets, [`corpus`] nothing of files,
+//! [`store`] nothing of pickles, [`model`] nothing of stores, [`run`] nothing of how a model computes.
+//! Only [`cli`] sees them all.
 //!
-//! The cargo feature `train` (on by default) adds the tensors of `model`, `pretrained`, `train` and
-//! libtorch; without it the rest, which reads and shows runs too, builds and runs anywhere.
+//! The cargo feature `train` (on by default) adds libtorch and the tensors of `model`, `pretrained` and
+//! `train`; without it the rest, including reading and reporting runs, builds and runs anywhere.
 
 pub mod advice;
 #[cfg(feature = "train")]

@@ -1,19 +1,19 @@
-//! What a file may ask for, by name.
+//! Limits on a file, by name.
 
 use std::fmt;
 
-/// A limit on what one file may ask for.
+/// A limit on one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// Levels of nesting of a pickle.
+    /// Nesting levels of a pickle.
     Depth,
-    /// Objects of a pickle, and places for them in containers.
+    /// Objects of a pickle, and container elements.
     Objects,
     /// Bytes of memory for the objects of a pickle.
     Memory,
     /// Memo entries.
     Memo,
-    /// Memo entries, of which a file has no more than bytes.
+    /// Memo entries, relative to the file's size in bytes.
     MemoOfSmallFile,
     /// Values on the stack.
     Stack,
@@ -33,7 +33,7 @@ pub enum Limit {
     Elements,
     /// Pickles in one file.
     Pickles,
-    /// Bytes that a compressed file unpacks to.
+    /// Unpacked size of a compressed file in bytes.
     Unpacked,
 }
 
@@ -59,7 +59,7 @@ impl Limit {
 }
 
 impl fmt::Display for Limit {
-    /// What there can be too many of, with its unit.
+    /// The limited quantity, with its unit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Limit::Depth => "levels of nesting",

@@ -1,5 +1,5 @@
-//! Where the bytes of a file lie: in a map of it or in memory. The only `unsafe` of the data half
-//! is here; outside of this file and the trainer's `native` the compiler refuses it.
+//! The bytes of a file, mapped or in memory. The only `unsafe` of the data half is here; outside of
+//! this file and the trainer's `native` the compiler rejects it.
 
 #![allow(unsafe_code)]
 
@@ -10,17 +10,17 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-/// All bytes of a file, or a stretch of them.
+/// All bytes of a file, or a range of them.
 pub(crate) enum Bytes {
     Map(Mmap),
     Part(Mmap, Range<usize>),
     Memory(Vec<u8>),
 }
 
-/// Opens a file that is no device and no pipe; to open a named pipe would be to wait for a writer.
+/// Opens a file that is not a device or pipe; opening a named pipe would block until it has a writer.
 ///
 /// # Errors
-/// There is no such file, it cannot be opened, or is not a regular one.
+/// The file does not exist, cannot be opened, or is not a regular file.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     match std::fs::metadata(path)?.is_file() {
         true => File::open(path),
@@ -40,7 +40,7 @@ impl Bytes {
     /// Maps an open file read-only.
     ///
     /// # Errors
-    /// As [`Bytes::map`].
+    /// Same as [`Bytes::map`].
     pub(crate) fn of_file(file: &File) -> io::Result<Bytes> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -68,7 +68,7 @@ impl Bytes {
         Ok(Bytes::Map(map))
     }
 
-    /// A stretch of the bytes, without a copy; empty where there is none.
+    /// A range of the bytes, without a copy; empty if out of range.
     pub(crate) fn part(self, part: Range<usize>) -> Bytes {
         match self {
             Bytes::Map(map) => Bytes::Part(map, part),

@@ -1,7 +1,7 @@
-//! Mean, deviation and percentiles of figures.
+//! Mean, standard deviation and percentiles.
 
-/// Number, mean and sample standard deviation (with n - 1) of the values that are numbers; the
-/// deviation of a single value, and both of none, are NaN.
+/// Number, mean and sample standard deviation (with n - 1) of the values that are not NaN; the
+/// deviation of a single value, and both of no values, are NaN.
 pub(crate) fn mean_std(values: impl IntoIterator<Item = f64>) -> (usize, f64, f64) {
     let values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
     let n = values.len() as f64;
@@ -10,7 +10,7 @@ pub(crate) fn mean_std(values: impl IntoIterator<Item = f64>) -> (usize, f64, f6
     (values.len(), mean, (square / (n - 1.0)).sqrt())
 }
 
-/// The value of sorted ones below which lies a share of them, with linear interpolation; NaN of none.
+/// The percentile of sorted values for a share, with linear interpolation; NaN for no values.
 pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = share * last as f64;

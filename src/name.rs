@@ -1,12 +1,12 @@
-//! Enumerations whose values have a name on the command line and in files.
+//! Enumerations whose values have names on the command line and in files.
 
-/// A name that is none of the expected ones.
+/// A name that is not among the expected ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not one of: {}", .expected.join(", "))]
 pub struct UnknownName {
-    /// What was given.
+    /// The given name.
     pub found: String,
-    /// All names that would do.
+    /// All valid names.
     pub expected: Vec<&'static str>,
 }
 
@@ -34,7 +34,7 @@ macro_rules! named {
 
 pub(crate) use named;
 
-/// The name that `found` was likely meant to be: one that differs in case, or in a few letters.
+/// The name that `found` probably means: it differs only in case, or in a few letters.
 pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let found = found.to_lowercase();
     let most = found.chars().count().div_ceil(3);

@@ -1,41 +1,41 @@
-//! Finite numbers that became infinite when they were narrowed.
+//! Finite numbers that became infinite by narrowing.
 //!
-//! Narrowing hides them: -4.2e40 is -inf as float32. Whoever narrows says which they were, so that
-//! everything after it can tell them from values that were infinite before.
+//! Narrowing hides them: -4.2e40 is -inf as float32. Code that narrows returns them, so that later code
+//! can distinguish them from values that were infinite before.
 
-/// The finite values of one sample that became infinite as float32: where each stands, and what it
-/// is in the source. Of nearly every sample there are none, which costs nothing.
+/// One sample's finite values that became infinite as float32: index and source value. Nearly every
+/// sample has none, which costs nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overflows(Vec<(usize, f64)>);
 
 impl Overflows {
-    /// Adds the value at `idx`, which comes after those before it.
+    /// Adds the value at `idx`; values must be added in order.
     pub fn push(&mut self, idx: usize, source: f64) {
         self.0.push((idx, source));
     }
 
-    /// Adds those of a part of the sample that begins at `start`.
+    /// Adds those of a part of the sample that starts at `start`.
     pub fn append(&mut self, start: usize, part: Overflows) {
         self.0.extend(part.0.into_iter().map(|(idx, wide)| (start.saturating_add(idx), wide)));
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// Number of values.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The source's value at `idx`, where that is one of them.
+    /// The source's value at `idx`, if it is among them.
     pub fn get(&self, idx: usize) -> Option<f64> {
         let found = self.0.binary_search_by_key(&idx, |(idx, _)| *idx).ok()?;
         self.0.get(found).map(|(_, wide)| *wide)
     }
 
-    /// Those of a sample of `len` values that was rotated to the left by `shift`.
+    /// The overflows of a sample of `len` values after rotating it left by `shift`.
     #[must_use]
     pub fn rotated_left(mut self, shift: usize, len: usize) -> Overflows {
         if let (false, Some(shift)) = (self.0.is_empty(), shift.checked_rem(len)) {
@@ -50,7 +50,7 @@ impl Overflows {
         self
     }
 
-    /// Those among the first `len` values.
+    /// The overflows among the first `len` values.
     #[must_use]
     pub fn within(mut self, len: usize) -> Overflows {
         self.0.retain(|(idx, _)| *idx < len);

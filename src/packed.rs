@@ -1,7 +1,7 @@
-//! A pickle as it lies on the disk: as it is, compressed, or in an archive.
+//! A pickle on disk: plain, compressed, or in an archive.
 //!
-//! Every call that reads a pickle opens it here, so that the same file is taken, and refused, alike
-//! by all of them. This module must not know what is in a pickle.
+//! Every call that reads a pickle opens it here, so that all accept and refuse the same files. This
+//! module must not know a pickle's content.
 
 use std::path::{Path, PathBuf};
 
@@ -13,42 +13,42 @@ use crate::progress::Progress;
 use crate::signature::archive::shown;
 use crate::signature::{self, Role};
 
-/// How a pickle is opened.
+/// Options for opening a pickle.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
-    /// What to take of a packed file, and how much of it.
+    /// Which entry of a packed file to read, and its maximum size.
     pub container: container::UnpackOptions,
-    /// What the pickle may ask for.
+    /// Limits for the pickle.
     pub limits: Limits,
 }
 
-/// A pickle, and where it came from.
+/// A pickle and its file.
 pub struct PickleFile {
-    /// The file that was given.
+    /// The given file.
     pub path: PathBuf,
-    /// What it holds.
+    /// Its pickle.
     pub pickle: Pickle,
-    /// The file around the pickle, where it was packed.
+    /// The file around the pickle, if packed.
     pub outer: Option<Outer>,
 }
 
-/// What a pickle would do, and where it came from.
+/// A security report on a pickle, and its file.
 pub struct Scanned {
-    /// What it would do.
+    /// The report.
     pub scan: Scan,
-    /// The name of what was taken out of the file, where it was packed.
+    /// Name of the entry, if the file is packed.
     pub entry: Option<String>,
 }
 
 /// Why a file was not opened as a pickle.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A store, which is what a pickle is made into.
+    /// The file is already a store, not a pickle.
     #[error("{path}: is already a feature store, not a pickle")]
     Store {
         /// The store.
         path: PathBuf,
-        /// What it is good for.
+        /// Its proper use.
         advice: Box<Advice>,
     },
     /// The file cannot be opened or unpacked.
@@ -56,27 +56,27 @@ pub enum OpenError {
     Container {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         cause: Box<ContainerError>,
     },
-    /// The file is no pickle that can be read.
+    /// The file is not a readable pickle.
     #[error("{path}")]
     Pickle {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         cause: Box<PickleError>,
     },
-    /// What is packed into the file is no pickle that can be read.
+    /// The packed content is not a readable pickle.
     #[error("{path}: within it `{entry}`")]
     Entry {
         /// The file.
         path: PathBuf,
-        /// The name of what is packed into it, as it is shown.
+        /// Name of the content, as displayed.
         entry: String,
-        /// Why not.
+        /// The reason.
         #[source]
         cause: Box<PickleError>,
     },
@@ -89,7 +89,7 @@ impl Advise for OpenError {
             OpenError::Store { advice, .. } => vec![(**advice).clone()],
             OpenError::Container { cause, .. } => cause.advice(),
             OpenError::Pickle { cause, .. } => cause.advice(),
-            // What is to be done with something else is to be done with the content.
+            // Advice about another kind of file applies to the content.
             OpenError::Entry { cause, .. } if matches!(**cause, PickleError::NotAPickle { .. }) => {
                 cause.advice().into_iter().map(unpacked).collect()
             }
@@ -99,11 +99,11 @@ impl Advise for OpenError {
 }
 
 impl PickleFile {
-    /// Opens a pickle, packed or not. What is packed is unpacked into a file without a name.
+    /// Opens a pickle, packed or not. Packed content is unpacked into an unnamed file.
     ///
     /// # Errors
-    /// The file is a store, cannot be opened or unpacked, or what it holds is no pickle, is damaged,
-    /// exceeds a limit, or asks for anything but plain values and arrays.
+    /// The file is a store, cannot be opened or unpacked, or its content is not a pickle, is damaged,
+    /// exceeds a limit, or requests anything but plain values and arrays.
     pub fn open(
         path: &Path,
         options: &OpenOptions,
@@ -116,7 +116,7 @@ impl PickleFile {
         }
     }
 
-    /// The name of the pickle without folder and ending, which may tell its split.
+    /// The pickle's name without folder and extension, which may name its split.
     pub fn stem(&self) -> String {
         let name = match &self.outer {
             Some(outer) => Path::new(outer.entry()),
@@ -129,8 +129,8 @@ impl PickleFile {
 /// Reports what a pickle, packed or not, would do when it is loaded, without loading it.
 ///
 /// # Errors
-/// The file is a store, cannot be opened or unpacked, or what it holds is no pickle at all. A pickle
-/// that would be refused is no error.
+/// The file is a store, cannot be opened or unpacked, or its content is not a pickle at all. A pickle
+/// that would be refused is not an error.
 pub fn scan(
     path: &Path,
     options: &OpenOptions,
@@ -143,7 +143,7 @@ pub fn scan(
     }
 }
 
-/// Refuses a store where a pickle is meant.
+/// Refuses a store in place of a pickle.
 pub(crate) fn refuse_store(path: &Path) -> Result<(), OpenError> {
     match signature::of_path(path) {
         Some(known) if known.kind.role == Role::Store => {
@@ -153,7 +153,7 @@ pub(crate) fn refuse_store(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// The bytes of a pickle, its name, and where in them it lies.
+/// The bytes of a pickle, its name, and its place in them.
 struct Found {
     bytes: Bytes,
     name: String,
@@ -165,7 +165,7 @@ fn find(path: &Path, options: &OpenOptions, progress: &dyn Progress) -> Result<F
     refuse_store(path)?;
     let failed = |cause| OpenError::Container { path: path.into(), cause: Box::new(cause) };
     let opened = container::open(path, &options.container, progress).map_err(failed)?;
-    // Commands in hints have the file as it was given.
+    // Commands in hints use the file name as given.
     let name = match opened.is_packed() {
         true => opened.name().to_owned(),
         false => path.display().to_string(),

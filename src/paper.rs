@@ -1,4 +1,4 @@
-//! What the paper reports of ALMT: Zhang et al., EMNLP 2023.
+//! The paper's results for ALMT: Zhang et al., EMNLP 2023.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ pub(crate) fn almt(dataset: Dataset) -> &'static BTreeMap<String, f64> {
     PAPER.get(dataset.name()).unwrap_or(&NOTHING)
 }
 
-/// What the paper reports of a model: nothing but of ALMT.
+/// The paper's results for a model; only ALMT has any.
 pub(crate) fn of(model: &str, dataset: Dataset) -> &'static BTreeMap<String, f64> {
     static NOTHING: BTreeMap<String, f64> = BTreeMap::new();
     if model == "almt" { almt(dataset) } else { &NOTHING }

@@ -1,4 +1,4 @@
-//! What calls ask of the files and folders that they were given.
+//! Queries about paths.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Bytes of a file, or of all files in a folder and those within.
+/// Size of a file, or of all files in a folder and its subfolders, in bytes.
 pub(crate) fn size_on_disk(path: &Path) -> u64 {
     let Ok(entries) = path.read_dir() else {
         return path.metadata().map_or(0, |meta| meta.len());

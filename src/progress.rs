@@ -1,37 +1,37 @@
-//! What a call is busy with, told to whoever wants to show it.
+//! Progress of a call, for display.
 
 use std::path::Path;
 
-/// A part of a call that takes long.
+/// A long part of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// A compressed file, or an entry of an archive, is unpacked.
+    /// Unpacks a compressed file or an archive's entry.
     Unpacking,
-    /// Features become those of a store.
+    /// Converts features to a store.
     Converting,
-    /// A store is read and compared with its digests.
+    /// Reads a store and compares its digests.
     Validating,
-    /// A store is written in another form.
+    /// Writes a store in another form.
     Copying,
-    /// A store is written for another program.
+    /// Exports a store for another program.
     Exporting,
-    /// The features of a store are read.
+    /// Reads a store's features.
     Reading,
 }
 
-/// Told of each stage and of each stretch of bytes that is done. Several threads may tell at a time.
+/// Observer of stages and of every stretch of bytes done. Several threads may report at the same time.
 pub trait Progress: Sync {
-    /// A stage of `total` bytes begins; the one before it is over.
+    /// A stage of `total` bytes begins; the previous one is over.
     fn begin(&self, stage: Stage, total: u64);
 
-    /// So many more of them are done.
+    /// Another `n_bytes` of the stage are done.
     fn advance(&self, n_bytes: u64);
 
-    /// A pickle in a folder of splits is not read, since its name is not just that of a split.
+    /// A pickle in a folder of splits is skipped, because its name is not just a split's.
     fn skip(&self, _pickle: &Path) {}
 }
 
-/// For those who do not want to know.
+/// Ignores all progress.
 impl Progress for () {
     fn begin(&self, _: Stage, _: u64) {}
     fn advance(&self, _: u64) {}

@@ -1,11 +1,11 @@
 //! Whole output or no output: written under a temporary name, synced, renamed.
 //!
-//! A [`Draft`] of `NAME` is made in a hidden folder `.NAME.XXXXXX.part` beside it. The folder holds
-//! a file that its writer keeps locked: the lock ends with the process, however that ends, so that
-//! the next writer of `NAME` can tell litter from another's work and clears it away at once.
+//! A [`Draft`] of `NAME` is created in a hidden folder `.NAME.XXXXXX.part` next to it. The folder holds
+//! a file that its writer keeps locked: the lock ends with the process, however that ends, so the next
+//! writer of `NAME` can distinguish leftovers from running writers and removes them at once.
 //!
-//! A folder that replaces another changes places with it in one step where the system can do that
-//! (Linux). Elsewhere the old one is moved into the draft first; after a kill between the two steps
+//! A folder that replaces another is exchanged with it atomically if the system supports that (Linux).
+//! Elsewhere the old one is moved into the draft first; if the process is killed between the two steps,
 //! the next writer moves it back.
 
 use std::fs::{self, File};
@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use tempfile::{TempDir, TempPath};
 
-/// An output that appears under its name only when [`Draft::publish`] succeeds, and vanishes when
+/// An output that appears under its name only when [`Draft::publish`] succeeds, and is removed if
 /// dropped before.
 #[derive(Debug)]
 pub struct Draft {
-    /// Locked; before `scratch`, so that it is closed before the folder is removed.
+    /// Locked; declared before `scratch`, so that it is closed before the folder is removed.
     _lock: File,
     scratch: TempDir,
     target: PathBuf,
@@ -28,8 +28,8 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Reserves a place for a file beside `target`, with an empty file in it, and clears away what
-    /// killed runs left there.
+    /// Reserves a place for a file next to `target`, with an empty file in it, and removes what killed
+    /// runs left there.
     ///
     /// # Errors
     /// `target` exists and `overwrite` is off ([`io::ErrorKind::AlreadyExists`]), or its folder
@@ -40,10 +40,10 @@ impl Draft {
         Ok(draft)
     }
 
-    /// As [`Draft::new`], for a folder with files in it.
+    /// Like [`Draft::new`], for a folder of files.
     ///
     /// # Errors
-    /// As [`Draft::new`].
+    /// Same as [`Draft::new`].
     pub fn folder(target: &Path, overwrite: bool) -> io::Result<Draft> {
         let draft = Draft::reserve(target, overwrite)?;
         fs::create_dir(draft.path())?;
@@ -60,7 +60,7 @@ impl Draft {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let prefix = prefix(target);
-        // Another writer may clear the folder away in the moment before it is locked.
+        // Another writer may remove the folder before it is locked.
         const TRIES: usize = 16;
         for _ in 0..TRIES {
             let scratch =
@@ -74,12 +74,12 @@ impl Draft {
         Err(io::Error::other("the temporary folder cannot be locked"))
     }
 
-    /// Where to write.
+    /// The path to write to.
     pub fn path(&self) -> PathBuf {
         self.scratch.path().join(CONTENT)
     }
 
-    /// Syncs what was written and moves it to its name.
+    /// Syncs the written data and moves it to its name.
     ///
     /// # Errors
     /// The disk is full, or another program created the target meanwhile.
@@ -89,8 +89,8 @@ impl Draft {
         self.publish_unsynced()
     }
 
-    /// Moves what was written to its name without waiting for the disk: whole or absent whatever
-    /// becomes of this program, but not if the machine stops in the seconds after.
+    /// Moves the written data to its name without waiting for the disk: complete or absent even if this
+    /// program is killed, but not if the machine stops within seconds.
     ///
     /// # Errors
     /// Another program created the target meanwhile.
@@ -119,21 +119,21 @@ fn sync(path: &Path) -> io::Result<()> {
             sync(&entry?.path())?;
         }
     }
-    // Only on Unix can a folder be opened, and synced with the names in it.
+    // Only Unix can open a folder, and sync the names in it.
     if cfg!(unix) || path.is_file() {
         File::open(path)?.sync_all()?;
     }
     Ok(())
 }
 
-/// Puts `new` in the place of `target`, and `target` out of the way, into the draft.
+/// Moves `new` to `target`, and the old `target` aside, into the draft.
 fn exchange(new: &Path, target: &Path, aside: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         use rustix::io::Errno;
         match renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE) {
-            // Some file systems do not know how.
+            // Some file systems do not support it.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             done => return Ok(done?),
         }
@@ -145,12 +145,12 @@ fn exchange(new: &Path, target: &Path, aside: &Path) -> io::Result<()> {
     })
 }
 
-/// Syncs files' data again and again while others write to them, until `done` is set and this
-/// thread unparked: the sync at the end, for which everybody waits, then finds little left.
+/// Syncs files repeatedly while others write to them, until `done` is set and this thread unparked: the
+/// final sync, which everyone waits for, then has little left to do.
 ///
 /// # Errors
-/// The disk is full or broken. What was reported here may not be reported again, so nothing is
-/// to be published then.
+/// The disk is full or broken. Errors reported here may not be reported again, so nothing must be
+/// published then.
 pub fn sync_until(files: &[File], done: &AtomicBool) -> io::Result<()> {
     const PAUSE: Duration = Duration::from_millis(50);
     while !done.load(Ordering::Acquire) {
@@ -160,7 +160,7 @@ pub fn sync_until(files: &[File], done: &AtomicBool) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a small file whole or not at all, replacing what was there.
+/// Writes a small file atomically, replacing any old one.
 ///
 /// # Errors
 /// The folder cannot be written to, or the disk is full.
@@ -175,10 +175,10 @@ const SUFFIX: &str = ".part";
 /// The file in a draft's folder that its writer keeps locked.
 const LOCK: &str = "lock";
 
-/// What is to be published.
+/// The content to publish.
 const CONTENT: &str = "content";
 
-/// What it replaces, in the moment between two renames.
+/// The content it replaces, between two renames.
 const OLD: &str = "old";
 
 fn prefix(target: &Path) -> String {
@@ -186,18 +186,19 @@ fn prefix(target: &Path) -> String {
     format!(".{name}.")
 }
 
-/// Removes what killed runs left behind, and moves back what one of them had moved aside.
+/// Removes what killed runs left behind, and restores what one of them had moved aside.
 fn clear_litter(folder: &Path, target: &Path) {
     let prefix = prefix(target);
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        // `.a.h5.` begins the drafts of `a.h5` and those of `a.h5.b`: six characters tell them.
+        // `.a.h5.` is the prefix of drafts of both `a.h5` and `a.h5.b`: the six characters distinguish
+        // them.
         let middle = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(SUFFIX));
         if middle.is_none_or(|middle| middle.len() != 6 || middle.contains('.')) {
             continue;
         }
         let scratch = entry.path();
-        // A leftover that cannot be removed harms nothing but disk space.
+        // A leftover that cannot be removed only costs disk space.
         match File::open(scratch.join(LOCK)) {
             Ok(lock) if lock.try_lock().is_ok() => {
                 let old = scratch.join(OLD);
@@ -206,22 +207,22 @@ fn clear_litter(folder: &Path, target: &Path) {
                 }
                 let _ = fs::remove_dir_all(&scratch);
             }
-            // Its writer lives.
+            // Its writer is alive.
             Ok(_) => {}
             Err(_) => remove_without_lock(&scratch),
         }
     }
 }
 
-/// Removes a draft that has no lock: its writer was killed before it made one, or while it removed
-/// the draft, or is about to make one.
+/// Removes a draft without a lock: its writer was killed before creating one, or while removing the
+/// draft, or is about to create one.
 fn remove_without_lock(scratch: &Path) {
-    // A writer whose folder is gone when it makes the lock begins anew.
+    // A writer whose folder is gone when it creates the lock starts over.
     if fs::remove_dir(scratch).is_ok() {
         return;
     }
-    // The lock is the first file in a draft. If there are others without it, the draft was on its
-    // way out already.
+    // The lock is a draft's first file. If there are others without it, the draft was already being
+    // removed.
     if !scratch.join(LOCK).exists() {
         let _ = fs::remove_dir_all(scratch);
     }

@@ -1,10 +1,10 @@
-//! Random numbers: one seed, several independent streams of random numbers, all on the CPU: a run on a GPU starts
-//! from the same weights and sees the same order as one on the CPU.
+//! Independent random streams derived from one seed, all on the CPU: a run on a GPU starts from the
+//! same weights and sees the same order as one on the CPU.
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// The stream of `seed` for one purpose, such as `shuffle`. A stream never depends on how much
+/// The stream of `seed` for one purpose, such as `shuffle`. A stream never depends on how much of
 /// another one was used.
 pub fn stream(seed: u64, purpose: &str) -> ChaCha12Rng {
     let mut hasher = blake3::Hasher::new_derive_key("almt-data 1 random stream");

@@ -1,7 +1,7 @@
-//! Other splits of a store than its own, drawn and written beside it, in one call.
+//! Draws new splits for a store and writes them to a separate file, in one call.
 //!
-//! How segments are dealt out is [`corpus::draw`](crate::corpus::draw), what the file holds is
-//! [`corpus::plan`](crate::corpus::plan); here they meet a store.
+//! [`corpus::draw`](crate::corpus::draw) deals out segments, [`corpus::plan`](crate::corpus::plan)
+//! defines the file; this module applies both to a store.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 /// How splits are drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DrawMethod {
-    /// Cross-validation: each of `k` parts, 3 or more, is tested on once.
+    /// Cross-validation: each of `k` parts, 3 or more, is the test split once.
     KFold {
         /// Number of parts, and of folds.
         k: usize,
@@ -34,23 +34,23 @@ pub enum DrawMethod {
         /// Shares of train and valid, see [`are_shares`].
         shares: [f64; 2],
     },
-    /// The folds of the plan in a file, of a store of the same segments. Nothing is drawn.
+    /// The folds in a plan file for a store with the same segments. Nothing is drawn.
     FromPlan {
         /// The file.
         path: PathBuf,
     },
 }
 
-/// How splits are drawn and written.
+/// Options for drawing and writing splits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SplitOptions {
-    /// How they are drawn.
+    /// The method.
     pub method: DrawMethod,
-    /// What stays together.
+    /// Unit that is kept together.
     pub by: SplitBy,
-    /// Seed of what is left to chance.
+    /// Random seed.
     pub seed: u64,
-    /// Whether an existing output is replaced.
+    /// Whether to replace an existing output.
     pub overwrite: bool,
 }
 
@@ -65,11 +65,11 @@ impl Default for SplitOptions {
 /// The splits that were drawn.
 #[derive(Debug)]
 pub struct Drawn {
-    /// What was written.
+    /// The written plan.
     pub plan: SplitPlan,
-    /// What each fold is like.
+    /// Summary of each fold.
     pub folds: Vec<Vec<DrawnSplit>>,
-    /// Segments of the plan that was read which the store does not have.
+    /// Number of segments in the input plan that the store lacks.
     pub n_unused: usize,
 }
 
@@ -78,7 +78,7 @@ pub struct Drawn {
 pub struct DrawnSplit {
     /// Its name.
     pub name: SplitName,
-    /// How many segments it has.
+    /// Number of segments.
     pub n_segments: usize,
     /// Mean of their labels; 0 without segments.
     pub mean_label: f32,
@@ -87,7 +87,7 @@ pub struct DrawnSplit {
 /// Why no splits were written.
 #[derive(Debug, thiserror::Error)]
 pub enum SplitError {
-    /// The output is the store, or the plan that is followed.
+    /// The output is the store, or the input plan.
     #[error("{path}: the output would replace the input")]
     OutputIsInput {
         /// The output.
@@ -99,27 +99,27 @@ pub enum SplitError {
         /// The output.
         path: PathBuf,
     },
-    /// Numbers that are no shares.
+    /// Invalid shares.
     #[error("shares must be between 0 and 1, the first and last above 0, and sum to 1")]
     Shares,
     /// Fewer parts than splits.
     #[error("{found} parts are too few for train, valid and test")]
     Parts {
-        /// How many were asked for.
+        /// The requested number.
         found: usize,
     },
     /// The store cannot be read, or has no labels.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The plan that was to be followed cannot be read.
+    /// The input plan cannot be read.
     #[error(transparent)]
     Plan(PlanError),
-    /// The segments of the store cannot be split so.
+    /// The store's segments cannot be split this way.
     #[error("{path}")]
     Draw {
         /// The store.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         cause: PlanError,
     },
@@ -128,7 +128,7 @@ pub enum SplitError {
     Write {
         /// The output.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: std::io::Error,
     },
@@ -149,8 +149,8 @@ impl Advise for SplitError {
     }
 }
 
-/// Whether these can be the shares of train, valid and test, or of train and valid: none is
-/// negative, the first and the last are above zero, and they sum to 1.
+/// Whether these are valid shares of train, valid and test, or of train and valid: all non-negative,
+/// the first and the last positive, and their sum 1.
 pub fn are_shares(shares: &[f64]) -> bool {
     let is_share = |share: &f64| (0.0..=1.0).contains(share);
     let mut ends = [shares.first(), shares.last()].into_iter();
@@ -159,11 +159,11 @@ pub fn are_shares(shares: &[f64]) -> bool {
         && (shares.iter().sum::<f64>() - 1.0).abs() <= 1e-6
 }
 
-/// Draws other splits of the store at `store`, and writes them to `output` as a split manifest.
+/// Draws new splits for the store at `store`, and writes them to `output` as a split manifest.
 ///
 /// # Errors
-/// The output is an input, exists and may not be replaced or cannot be written, the store or the plan to
-/// follow cannot be read, or the segments cannot be split so.
+/// The output is an input, exists and may not be replaced or cannot be written, the store or the input
+/// plan cannot be read, or the segments cannot be split this way.
 pub fn split(store: &Path, output: &Path, options: &SplitOptions) -> Result<Drawn, SplitError> {
     let is_plan = match &options.method {
         DrawMethod::FromPlan { path } => same_file(path, output),

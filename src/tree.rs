@@ -1,15 +1,15 @@
-//! The tree that `inspect` prints, of a pickle or of a store.
+//! The tree printed by `inspect`, for a pickle or a store.
 
 use std::fmt;
 
-/// One named thing and what it holds.
+/// A named item and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
     /// Key, index or file name.
     pub name: String,
     /// Type, shape, size or first values, on one line; may be empty.
     pub detail: String,
-    /// What lies inside, in order.
+    /// Children in order.
     pub children: Vec<Tree>,
 }
 

@@ -1,8 +1,7 @@
-//! Stores are held to what they say of themselves, to the rules of their dataset and to published
-//! labels, in one call.
+//! Validates stores against their manifest, their dataset's rules and published labels, in one call.
 //!
-//! The checks are those of [`Store::verify`] and [`corpus::check`](crate::corpus::check); here they
-//! become one [`Report`] for each store, also of what is no store at all.
+//! [`Store::verify`] and [`corpus::check`](crate::corpus::check) implement the checks; this module
+//! combines them into one [`Report`] per store, also for files that are not a store.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,26 +13,26 @@ use crate::corpus::labels::{LabelTable, LabelTableError, TableOptions};
 use crate::progress::{Progress, Stage};
 use crate::store::{Format, Store, StoreError, Verification};
 
-/// How stores are validated. The default reads everything and takes warnings for warnings.
+/// Options for validating stores. By default everything is read and warnings are not errors.
 #[derive(Debug, Clone, Default)]
 pub struct ValidateOptions {
-    /// A table of published labels that each store is compared with.
+    /// A table of published labels to compare each store with.
     pub labels: Option<PathBuf>,
-    /// How that table is read, where it does not say so itself.
+    /// Options for reading that table.
     pub table: TableOptions,
     /// Whether warnings are errors.
     pub strict: bool,
-    /// Whether only the structure is compared with the manifest: no data are read, and nothing is
-    /// compared with a table.
+    /// Whether to check only the structure against the manifest: no data are read, and no table is
+    /// compared.
     pub quick: bool,
 }
 
-/// What there is to say of one store.
+/// Result of validating one store.
 #[derive(Debug)]
 pub struct Validated {
-    /// The result, with the store's name. Its `failure` is the text of `error`.
+    /// The report, with the store's name. Its `failure` is the text of `error`.
     pub report: Report,
-    /// Why the store could not be read, or was not compared with anything.
+    /// Why the store could not be read or compared.
     pub error: Option<ValidateError>,
 }
 
@@ -43,12 +42,12 @@ pub enum ValidateError {
     /// It cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Of the published labels, nothing was compared with it.
+    /// None of the published labels could be compared with it.
     #[error("{problem}")]
     NothingCompared {
-        /// What table and store lack in common.
+        /// Why table and store have nothing in common.
         problem: String,
-        /// What to do.
+        /// Possible fix.
         advice: Box<Advice>,
     },
 }
@@ -62,11 +61,11 @@ impl Advise for ValidateError {
     }
 }
 
-/// Validates stores one after another: each when the iterator is asked for it.
+/// Validates stores one after another, as the iterator advances.
 ///
 /// # Errors
-/// The table of labels cannot be read. What is wrong with a store, or that it is none, is said in
-/// what the iterator gives.
+/// The label table cannot be read. Problems of a store, also that it is not a store, are in the
+/// iterator's items.
 pub fn validate(
     stores: Vec<PathBuf>,
     options: &ValidateOptions,
@@ -77,7 +76,7 @@ pub fn validate(
     Ok(stores.into_iter().map(move |path| check(path, options, labels.as_ref(), progress)))
 }
 
-/// The files and folders of a folder that are named like stores, in order.
+/// The files and folders in a folder that are named like stores, in order.
 ///
 /// # Errors
 /// The folder cannot be listed.

@@ -1,8 +1,8 @@
-//! Counts and sizes as sentences have them, and words as a shell takes them.
+//! Formats counts and sizes for sentences, and words for a shell.
 
 use std::path::Path;
 
-/// A word of a command line, in quotes where a shell needs them.
+/// A word of a command line, quoted if a shell requires it.
 pub fn quoted(word: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "-_./,:=@%+".contains(letter);
     match !word.is_empty() && word.chars().all(is_plain) {
@@ -11,13 +11,13 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// The name of a file as [`quoted`] has it, and not as an option.
+/// A file name quoted by [`quoted`], so that it is not mistaken for an option.
 pub fn quoted_name(name: &str) -> String {
     let shown: String = name.chars().filter(|char| !char.is_control()).collect();
     quoted(&if shown.starts_with('-') { format!("./{shown}") } else { shown })
 }
 
-/// A path as [`quoted_name`] has it.
+/// A path quoted by [`quoted_name`].
 pub fn quoted_path(path: &Path) -> String {
     quoted_name(&path.to_string_lossy())
 }
@@ -28,12 +28,12 @@ pub fn plural(n: usize, noun: &str) -> String {
     format!("{} {noun}{s}", count(n))
 }
 
-/// A count with what is counted, in words for one and for several.
+/// A count with its noun in singular or plural.
 pub fn counted(n: usize, one: &str, several: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { several })
 }
 
-/// A count with a comma between thousands.
+/// A count with commas as thousands separators.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -46,7 +46,7 @@ pub fn count(n: usize) -> String {
     out
 }
 
-/// Bytes as a person reads them, with binary units.
+/// A readable size with binary units.
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = bytes as f64;

@@ -1,4 +1,4 @@
-//! Bad input: a one-line cause with the file and the place, exit code 1, no file left behind.
+//! Bad input: a one-line cause with file and place, exit code 1, and no file left behind.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What calls are forgiven, warned of and refused.
+//! Calls that are tolerated, warned about or refused.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! Files of other layouts than the program was made for, from conversion to the end of their road:
-//! a trained model, predictions, or the one right refusal. `cases.py` makes them and says where
-//! they come from.
+//! Files of other layouts than the program was made for, from conversion to the final outcome: a
+//! trained model, predictions, or the correct refusal. `cases.py` creates them and documents their
+//! origin.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Pickles in compressed files and archives are read through, or said to be what keeps them from it.
+//! Pickles in compressed files and archives are unpacked, or the reason against it is reported.
 
 use std::io::Write;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Pickles to stores, and what others read from them.
+//! Converts pickles to stores, and reads these with other programs.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! How the program comes to a GPU, as far as that is seen without one.
+//! Loading of GPU support, as far as testable without a GPU.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Stores in the forms of other programs, read by those.
+//! Exports of stores, read by the programs they are for.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Faults: killed runs, folders that cannot be written to, full disks, and stores damaged in one bit
-//! or cut short. What was there stays, what is broken is said, and nothing ever panics.
+//! Faults: killed runs, folders that are not writable, full disks, and stores truncated or damaged in
+//! one bit. Existing files stay, damage is reported, and nothing ever panics.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};

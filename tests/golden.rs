@@ -1,8 +1,8 @@
-//! Parity with the released PyTorch implementation, number by number.
+//! Numerical parity with the released PyTorch implementation.
 //!
-//! `fixtures/golden` holds values that were recorded from it (see `fixtures/README.md`). The
-//! tolerances are those that the recording suggests: several times the difference between one and
-//! two threads or float32 and float64 there, and well below the effect of a typical mistake.
+//! `fixtures/golden` holds values recorded from it (see `fixtures/README.md`). The tolerances follow
+//! from the recording: several times the difference between one and two threads or float32 and float64
+//! there, and well below the effect of a typical mistake.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

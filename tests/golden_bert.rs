@@ -1,7 +1,7 @@
-//! Parity of the text encoder with the released PyTorch implementation, as `golden` is of the rest.
+//! Parity of the text encoder with the released PyTorch implementation, as `golden` tests the rest.
 //!
-//! The weights of the six-layer encoder are not part of the project. Where `ALMT_DATA_MINILM` names
-//! their folder, or `.bert/minilm` holds them (`cargo xtask minilm`), they are compared too.
+//! The weights of the six-layer encoder are not part of the project. If `ALMT_DATA_MINILM` names their
+//! folder, or `.bert/minilm` contains them (`cargo xtask minilm`), they are compared too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What the guides show: their commands exist, and their Python snippets run.
+//! Commands in the guides exist, and their Python snippets run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Help texts are reviewed: each is compared with `fixtures/help/COMMAND.txt`.
 //!
-//! `UPDATE_FIXTURES=1 cargo test` writes them anew after a change that is meant.
+//! `UPDATE_FIXTURES=1 cargo test` rewrites them after an intended change.
 
 use std::path::Path;
 

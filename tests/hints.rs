@@ -1,12 +1,12 @@
 //! Every hint of the program, with the input and the call that lead to it.
 //!
-//! A hint names the cause and what to do. So each is provoked here, and what it says is done: its
-//! options are added to the call, its calls are made, as [`walk`] has it, and each has to lead on:
-//! to success or to a refusal of something else, and never back to where the road came from.
+//! A hint names the cause and the fix. So each is provoked here and then followed: its options are
+//! added to the call, its calls are made by [`walk`], and each has to lead to success or to a different
+//! refusal, never back to an earlier one.
 //!
-//! The rows stand in one file per area, in `tests/hints/`. A hint in the source without a row, and a
-//! row without its hint in the source, fail [`source`]'s test. A new hint needs a [`Row`]; how it is
-//! written is best seen in `tests/hints/convert.rs`.
+//! The rows are in one file per area, in `tests/hints/`. A hint in the source without a row, and a row
+//! without its hint in the source, fail [`source`]'s test. A new hint needs a [`Row`]; see
+//! `tests/hints/convert.rs` for examples.
 
 mod containers;
 mod convert;

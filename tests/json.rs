@@ -1,4 +1,4 @@
-//! Every JSON document that the program writes, held to its schema by a validator of others.
+//! Every JSON document that the program writes, checked against its schema by an independent validator.
 
 use std::path::{Path, PathBuf};
 

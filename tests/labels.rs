@@ -1,4 +1,4 @@
-//! Counts of label classes, as people and programs read them.
+//! Counts of label classes, as text and for programs.
 
 use std::path::Path;
 

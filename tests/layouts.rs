@@ -1,7 +1,7 @@
 //! Every family of feature files becomes a corpus, or is refused by name and with advice.
 //!
-//! The fixtures are written by `fixtures/pickles/make.py`. A value of theirs tells where it stood:
-//! dimension 1 of frame 3 of sample 1 is 203.1.
+//! `fixtures/pickles/make.py` writes the fixtures. Their values encode their original place: dimension
+//! 1 of frame 3 of sample 1 is 203.1.
 
 use std::path::{Path, PathBuf};
 

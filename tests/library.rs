@@ -1,4 +1,4 @@
-//! The library as a program calls it: the public API alone, without the command line.
+//! The library's public API, without the command line.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,43 +1,43 @@
 //! The integration tests, in one binary because native libraries are slow to link.
 //!
-//! `bad_input`: what is wrong with a file is said in one line, and nothing is left behind.
-//! `calls`: what calls are forgiven, warned of and refused: run folders, numbers, lengths, stores that
-//! are not valid, predictions that say nothing.
-//! `cases`: files that users of neighbouring projects have, to the end of their road.
+//! `bad_input`: problems of a file are reported on one line, and nothing is left behind.
+//! `calls`: calls that are tolerated, warned about or refused: run folders, numbers, lengths, invalid
+//! stores, meaningless predictions.
+//! `cases`: files of related projects, up to the final outcome.
 //! `containers`: pickles in compressed files and archives.
-//! `convert`: pickles to stores and what Python reads from them, on real data where there is any.
-//! `devices`: libtorch's CUDA part, found and loaded or not.
-//! `encode`: text features that the program computes.
-//! `export`: stores in the forms of other programs, read by those.
+//! `convert`: pickles to stores and reading these in Python, on real data if available.
+//! `devices`: finding and loading libtorch's CUDA part.
+//! `encode`: text features computed by the program.
+//! `export`: exports of stores, read by the programs they are for.
 //! `faults`: killed runs, full disks, damaged stores.
 //! `golden`: parity of model, training, metrics and schedule with recorded values.
-//! `golden_bert`: the same of the text encoder, its tokenizer and the model with it.
-//! `guides`: what the README and the guides show.
-//! `help`: the help texts, as reviewed.
-//! `hints`: every hint, the input that leads to it, and where it leads.
+//! `golden_bert`: the same for the text encoder, its tokenizer and the model with it.
+//! `guides`: commands and snippets in the README and the guides.
+//! `help`: the reviewed help texts.
+//! `hints`: every hint, the input that leads to it, and its outcome.
 //! `json`: every JSON document against its schema.
 //! `labels`: counts of label classes.
 //! `layouts`: every family of feature files becomes a corpus, or is refused by name.
-//! `library`: the calls of the library, without the command line.
+//! `library`: the library's calls, without the command line.
 //! `manual`: man pages and shell completions.
-//! `models`: every model of the registry, held to recorded values and to the contract.
+//! `models`: every model of the registry, tested against recorded values and the contract.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
-//! `readers`: files that the program reads back, with keys and columns that it does not know.
-//! `recorded`: values that were recorded from published code.
-//! `report`: the page about runs, its content and what a browser makes of it.
+//! `readers`: files that the program reads back, with unknown keys and columns.
+//! `recorded`: values recorded from published code.
+//! `report`: the page about runs: its content, and how a browser shows it.
 //! `reproduce`: the paper's experiments.
 //! `rows`: sources that fail in the middle.
 //! `rules`: a planted defect for each rule of `validate`.
-//! `runs`: what a run folder holds, and runs of an earlier version.
-//! `signatures`: every kind of file that is known, by its bytes.
-//! `split`: other splits than those of the store; what a store is described as.
+//! `runs`: contents of run folders, and runs of an earlier version.
+//! `signatures`: every known kind of file, by its bytes.
+//! `split`: new splits for a store; the description of a store.
 //! `store`: one content in every form of a store.
-//! `tables`: tables of labels as people have them, and what of a store they are compared with.
-//! `texts`: texts that are no plain `str`, against Python.
-//! `train`: the trainer as a user calls it.
+//! `tables`: label tables found in practice, and comparisons of stores with them.
+//! `texts`: texts that are not a plain `str`, compared with Python.
+//! `train`: the trainer's commands.
 //! `trainer`: the trainer as a library.
 //! `values`: values that are not finite or beyond the stored type.
-//! `variants`: files that differ in one respect: nothing of them is lost or changed without a word.
+//! `variants`: files that differ in one respect: nothing of them is silently lost or changed.
 
 mod bad_input;
 #[cfg(feature = "train")]

@@ -64,10 +64,7 @@ fn every_command_has_a_man_page_and_completions() {
     for (name, shell) in shells {
         let script = scripts.join(name);
         let text = std::fs::read_to_string(&script).unwrap();
-        for command in &commands {
-            assert!(text.contains(command.as_str()), "{name} has no `{command}`");
-        }
-        assert!(text.contains("on-nonfinite"), "{name}");
+        assert!(text.contains("ALMT_DATA_COMPLETE"), "{name} does not ask the program");
         if shell != "pwsh" {
             judged(shell, &["-n"], &script);
         }
@@ -76,4 +73,59 @@ fn every_command_has_a_man_page_and_completions() {
     // What is there of them is replaced.
     let again = almt(folder, &["manual", "share"]).ok().stdout();
     assert!(again.contains("share/completions: 4 files"), "{again}");
+}
+
+/// The words that bash offers for a line when its user presses the tab key; of options only those that
+/// a dash asks for.
+fn offered(folder: &Path, line: &str) -> Vec<String> {
+    let ask = r#"
+        source share/completions/almt-data.bash
+        read -ra COMP_WORDS <<< "$1"
+        [[ "$1" == *' ' ]] && COMP_WORDS+=('')
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_TYPE=9
+        _clap_complete_almt_data almt-data "${COMP_WORDS[COMP_CWORD]}"
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let programs = Path::new(env!("CARGO_BIN_EXE_almt-data")).parent().unwrap();
+    let path = std::env::join_paths(
+        std::iter::once(programs.to_owned())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let output = Command::new("bash")
+        .args(["-c", ask, "bash", line])
+        .current_dir(folder)
+        .env("PATH", path.unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{line}: {said}");
+    let words = String::from_utf8(output.stdout).unwrap();
+    let is_asked_for = |word: &&str| !word.starts_with('-') || !line.ends_with(' ');
+    words.lines().filter(is_asked_for).map(String::from).collect()
+}
+
+#[test]
+fn a_shell_is_offered_what_fits() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    almt(folder, &["manual", "share"]).ok();
+    for path in ["mosi.h5", "sims.arrow/a", "mosi.pkl", "run/config.toml", "more/of it/config.toml"]
+    {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    assert_eq!(offered(folder, "almt-data conv"), ["convert"]);
+    assert_eq!(offered(folder, "almt-data convert --on-n"), ["--on-nonfinite"]);
+    // Stores first, then the folders in which there may be some.
+    let stores = ["mosi.h5", "sims.arrow/", "more/", "run/", "share/"];
+    assert_eq!(offered(folder, "almt-data validate "), stores);
+    assert_eq!(offered(folder, "almt-data convert mo"), ["mosi.pkl", "more/"]);
+    if cfg!(feature = "train") {
+        assert_eq!(offered(folder, "almt-data train --store mo"), ["mosi.h5", "more/"]);
+        let runs = ["run/", "more/", "share/", "sims.arrow/"];
+        assert_eq!(offered(folder, "almt-data eval "), runs);
+        assert_eq!(offered(folder, "almt-data compare run/ more/"), ["more/of it/"]);
+        assert_eq!(offered(folder, "almt-data train --model mi"), ["misa"]);
+    }
 }

@@ -1,5 +1,5 @@
-//! Every model of the registry, and what the contract promises. Parity with recorded values is in
-//! `src/train/published`.
+//! Tests every model of the registry against its contract. `src/train/published` tests parity with
+//! recorded values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -303,6 +303,9 @@ fn what_a_model_needs_is_asked_for_before_anything_is_read() {
         "{}",
         unknown.explain()
     );
+    for (written, name) in [("Self-MM", "self_mm"), ("MAG-BERT", "mag_bert"), ("MulT", "mult")] {
+        assert_eq!(ModelSpec::known_as(written), Some(name));
+    }
     let listed = almt(folder, &["models", "--store", "mosi.h5"]).ok().stdout();
     for name in ModelSpec::NAMES {
         assert!(listed.contains(&format!("\n{name} ")) || listed.starts_with(name), "{listed}");

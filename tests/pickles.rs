@@ -1,14 +1,13 @@
-//! The pickle reader against files of real Python, files made to hurt, damaged files, and other
-//! readers.
+//! The pickle reader against files from Python, hostile files, damaged files, and other readers.
 //!
-//! `bombs`: files that ask for too much, with the memory and time of the program.
+//! `bombs`: files that request too much, with the program's memory and time.
 //! `differential`: our reader, Python and `serde-pickle` on the same generated files.
-//! `dump`: values as JSON, to compare them.
-//! `foreign`: files that are something else, or no longer whole.
+//! `dump`: values as JSON, for comparison.
+//! `foreign`: files of other kinds, or incomplete ones.
 //! `hostile`: files that would run code or contradict themselves.
-//! `mutation`: damaged fixtures by the hundred thousand.
+//! `mutation`: hundreds of thousands of damaged fixtures.
 //! `scan`: the security report.
-//! `tensors`: tensors of PyTorch beside what PyTorch reads.
+//! `tensors`: PyTorch tensors, compared with PyTorch.
 
 mod bombs;
 mod differential;

@@ -1,4 +1,4 @@
-//! Files that the program reads back: what is not known in them is said, and how much was used.
+//! Files that the program reads back: unknown content is reported, with how much was used.
 
 use std::path::Path;
 

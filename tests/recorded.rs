@@ -1,5 +1,5 @@
-//! Values that were recorded from published PyTorch code (`fixtures/README.md`), and differences from them.
-//! The unit tests of the trainer use this file too.
+//! Values recorded from published PyTorch code (`fixtures/README.md`), and differences from them. The
+//! trainer's unit tests also use this file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

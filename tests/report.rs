@@ -1,4 +1,4 @@
-//! The page about runs: what is in it, what is refused, and what a browser makes of it.
+//! The page about runs: its content, its errors, and how a browser shows it.
 
 use std::fs;
 use std::path::Path;

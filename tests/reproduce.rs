@@ -1,4 +1,4 @@
-//! The paper's experiments as a user runs them.
+//! The paper's experiments, run from the command line.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What a run folder holds: the page about it, and runs that an earlier version wrote.
+//! Contents of run folders: the page about them, and runs written by an earlier version.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

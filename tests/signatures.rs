@@ -1,4 +1,4 @@
-//! Every kind of file that is known: one fixture for each line of the table.
+//! Every known kind of file: one fixture per entry of the table.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};

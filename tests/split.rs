@@ -1,4 +1,4 @@
-//! Other splits than those of the store, and the description of a store.
+//! New splits for a store, and the description of a store.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Runs the program as a user does, and says everything when something is off.
+//! Runs the program like a user, and reports everything on a mismatch.
 
 #[cfg(target_os = "linux")]
 use std::ffi::OsString;

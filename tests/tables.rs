@@ -1,5 +1,5 @@
-//! Tables of labels as people have them: what of a store is compared, and what is said where
-//! nothing can be.
+//! Label tables found in practice: which parts of a store are compared, and what is reported if none
+//! can be.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Texts that are no plain `str`: decoded as the user says, or refused with what they look like;
-//! every text of a store is the one that Python reads.
+//! Texts that are not a plain `str`: decoded as the user chose, or refused with a description; every
+//! text of a store equals Python's.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The trainer as a user calls it.
+//! The trainer, run from the command line.
 
 use std::path::Path;
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! The trainer as a library: what a program of one's own calls.
+//! The trainer as a library, as called by other programs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! Values that a store cannot hold as they are: not finite, or finite and beyond its type.
+//! Values that a store cannot hold unchanged: not finite, or finite and beyond its type.
 //!
-//! `tests/values.py` makes the pickles and has its own reading of what each policy gives.
+//! `tests/values.py` creates the pickles and computes the result of each policy independently.
 
 use std::path::Path;
 

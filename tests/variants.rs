@@ -1,5 +1,5 @@
-//! Files that differ in one respect from those that converters write: nothing of them is lost or
-//! changed without a word. `variants.py` makes them.
+//! Files that differ in one respect from those that converters write: nothing of them is silently lost
+//! or changed. `variants.py` creates them.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Any bytes under a name that the first byte chooses: what they are is told, what they are packed in
-//! is taken off, and the parts of a file of `torch.save` are read, each within its limits.
+//! Any bytes, under a name chosen by the first byte: identifies them, unpacks them, and reads the parts
+//! of a `torch.save` file, each within its limits.
 
 #![no_main]
 
@@ -12,10 +12,10 @@ use libfuzzer_sys::fuzz_target;
 const NAMES: [&str; 8] =
     ["a.pkl", "a.pkl.gz", "a.zip", "a.tar", "a.zip.001", "a.z01", "a.pkl.crdownload", "-x 'y.csv"];
 
-/// Bytes that an input may unpack to.
+/// Maximum unpacked size of an input in bytes.
 const UNPACKED_BYTES: u64 = 1 << 20;
 
-/// Whether the words that an advice takes from a file are on one short line.
+/// Whether the text that an advice takes from a file is one short line.
 fn is_short(advice: &Advice) -> bool {
     let words = format!("{advice:?}");
     !words.contains('\n') && words.len() < 1 << 12

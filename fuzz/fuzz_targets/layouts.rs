@@ -1,5 +1,5 @@
-//! Any pickle, read in the layout that the first byte chooses, gives a corpus whose rows can be
-//! read, or an error.
+//! Any pickle, read in the layout chosen by the first byte, gives a corpus with readable rows, or an
+//! error.
 
 #![no_main]
 

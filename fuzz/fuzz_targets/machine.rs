@@ -1,4 +1,4 @@
-//! Any bytes, read as a pickle and described, end in text or an error that says where.
+//! Any bytes, read as a pickle and described, give text or an error with its place.
 
 #![no_main]
 

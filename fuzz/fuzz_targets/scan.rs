@@ -1,5 +1,5 @@
-//! Any bytes can be scanned, and the walk agrees with the machine: what the machine reads has no
-//! name that is refused, and a name that it refuses is in the list.
+//! Any bytes can be scanned, and the walk agrees with the machine: pickles that the machine reads have
+//! no refused name, and a name that it refuses is in the list.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     match Pickle::from_bytes(bytes.to_vec(), &limits) {
         Ok(_) => {
             assert!(scan.opcodes.contains_key("STOP"), "{scan:?}");
-            // Further pickles may hold anything, and names may be computed.
+            // Later pickles may contain anything, and names may be computed.
             if scan.n_pickles == 1 {
                 let refused = scan.globals.iter().find(|global| !global.allowed);
                 assert!(refused.is_none_or(|global| global.name.is_none()), "{scan:?}");

@@ -1,5 +1,5 @@
-//! Any bytes, read as a table of labels in the encoding and with the columns that the first byte
-//! chooses, end in rows whose segments are found again, or in an error of one line.
+//! Any bytes, read as a label table in the encoding and with the columns chosen by the first byte, give
+//! rows whose segments are found again, or an error of one line.
 
 #![no_main]
 

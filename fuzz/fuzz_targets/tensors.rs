@@ -1,5 +1,5 @@
-//! Any bytes as the storage of a tensor, with an offset, shape and strides out of the first bytes:
-//! either an error, or an array all of whose elements can be read.
+//! Any bytes as the storage of a tensor, with an offset, shape and strides from the first bytes: either
+//! an error, or an array whose elements are all readable.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! The part of the program that is linked to libtorch: `almt-data` hands `encode`,
-//! `train` and `eval` to it.
+//! The part of the program that is linked to libtorch: `almt-data` passes `encode`, `train` and `eval`
+//! on to it.
 
 use std::process::ExitCode;
 

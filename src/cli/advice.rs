@@ -1,7 +1,7 @@
-//! How a remedy is spelled: with which option of which command.
+//! Words fixes as hints, with options and commands.
 //!
-//! Errors of the library know what can be done, and no command line. Here each of their remedies
-//! gets its words, one line that stands behind `hint: `.
+//! Errors of the library know possible fixes but no command line. This module words each of them as one
+//! line after `hint: `.
 
 mod pickle;
 mod source;
@@ -12,7 +12,7 @@ mod trainer;
 use crate::advice::Advice;
 use crate::limit::Limit;
 
-/// The hint that an advice is.
+/// The hint for an advice.
 pub fn hint(advice: &Advice) -> String {
     match advice {
         Advice::Outside(words) => words.clone().into_owned(),
@@ -28,7 +28,7 @@ pub fn hint(advice: &Advice) -> String {
         Advice::Pickle(advice) => pickle::hint(*advice).into(),
         Advice::Packed(advice) => pickle::packed_hint(advice),
         Advice::OnceUnpacked(advice) => match hint(advice) {
-            // A command in it would be given the file around the content.
+            // A command in it would need the packed file instead of the content.
             hint if hint.contains('`') => format!("once it is unpacked: {hint}"),
             hint => hint,
         },
@@ -40,7 +40,7 @@ pub fn hint(advice: &Advice) -> String {
     }
 }
 
-/// The option that raises a limit; `None` where there is none.
+/// The option that raises a limit; `None` if there is none.
 fn option(limit: Limit) -> Option<&'static str> {
     match limit {
         Limit::Depth => Some("--max-depth"),

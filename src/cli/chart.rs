@@ -5,10 +5,10 @@ use std::fmt::Write;
 use crate::corpus::SplitName;
 use crate::corpus::balance::{Balance, ClassCount};
 
-/// Columns of what is no terminal, and the most that are used of one.
+/// Width of non-terminals, and maximum width of terminals, in columns.
 const WIDTHS: [usize; 2] = [80, 132];
 
-/// Bars shorter than this tell little: splits then stand below one another.
+/// Minimum useful length of a bar: with less space, splits are stacked.
 const SHORTEST_BAR: usize = 5;
 
 /// Columns of a count and a share: `  1284  43.0% `.
@@ -21,7 +21,7 @@ pub(super) fn width() -> usize {
     terminal.map_or(otherwise, |(terminal_size::Width(columns), _)| usize::from(columns).min(most))
 }
 
-/// Draws all divisions within `width` columns, or as few more as the numbers need.
+/// Draws all binning schemes within `width` columns, or slightly more if the numbers need it.
 pub(super) fn draw(balance: &Balance, width: usize) -> String {
     let mut splits: Vec<(SplitName, u64)> = Vec::new();
     let mut divisions: Vec<&'static str> = Vec::new();
@@ -105,7 +105,7 @@ impl Layout {
     }
 }
 
-/// A bar of eighths of a column: nothing for zero or without room, an eighth at least for all else.
+/// A bar in eighths of a column: empty for zero or without space, otherwise at least an eighth.
 fn bar(share: f64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let n_eighths = (share * 8.0 * width as f64).round() as usize;

@@ -1,5 +1,5 @@
-//! Closed sets of the library as clap knows them: shells complete their names, and a wrong one is
-//! told all of them.
+//! Lets clap parse closed sets of the library: shells complete their names, and errors list all of
+//! them.
 
 use std::ffi::OsStr;
 use std::marker::PhantomData;
@@ -15,14 +15,14 @@ use crate::name::UnknownName;
 use crate::reproduce::ExperimentChoice;
 use crate::store::{Compression, FeatureDtype, Format, NonFinite, OnOverflow};
 
-/// Values that are told by their names.
+/// Values that are identified by name.
 pub trait ClosedSet: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static {
     /// All names.
     fn names() -> Vec<&'static str>;
 }
 
-/// A parser of the names of a closed set. An unknown one is refused in the words of the library,
-/// which are those of files with such a name in them: clap's own for a `ValueEnum` are not.
+/// A parser for the names of a closed set. Errors about unknown names are the library's, as for names
+/// in files; a clap `ValueEnum` would word them differently.
 #[derive(Debug, Clone)]
 pub struct Closed<T>(PhantomData<T>);
 
@@ -57,7 +57,7 @@ macro_rules! closed {
 
 macro_rules! parsed {
     ($set:ty) => {
-        /// For every option of this type, whichever command has it.
+        /// For every option of this type, in any command.
         impl ValueParserFactory for $set {
             type Parser = Closed<$set>;
 
@@ -68,7 +68,7 @@ macro_rules! parsed {
     };
 }
 
-/// Those of a table that is read, of the paper's experiments.
+/// The experiments come from a table.
 #[cfg(feature = "train")]
 impl ClosedSet for ExperimentChoice {
     fn names() -> Vec<&'static str> {

@@ -1,4 +1,4 @@
-//! `almt-data convert`: a pickle becomes a store.
+//! `almt-data convert`: converts a pickle into a store.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ pub struct ConvertArgs {
     limits: LimitsArgs,
 }
 
-/// How this command is called.
+/// Name of this command.
 const CALL: &str = "almt-data convert";
 
 /// Converts the files of one source.
@@ -142,7 +142,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Says what would be converted, and why.
+/// Explains what would be converted, and why.
 fn explain(
     pickles: &[PathBuf],
     output: Option<&Path>,
@@ -157,7 +157,7 @@ fn explain(
             explain_dataset(&candidates, dataset, options.dataset);
             Ok(ExitCode::SUCCESS)
         }
-        // The explanation is what its hint would send to.
+        // The explanation is what its hint recommends.
         Err(error @ IngestError::UnknownLayout { .. }) => {
             Err(Failure::at(&path, chain(&error))
                 .hint("`almt-data inspect` shows what the file holds"))
@@ -166,8 +166,7 @@ fn explain(
     }
 }
 
-/// The failure to convert, with the options that had a part in it. Ends the program where the call
-/// was wrong.
+/// The failure of a conversion, naming the options involved. Exits if the call was invalid.
 fn failure(error: ConvertError) -> Failure {
     match &error {
         ConvertError::SplitOfSeveral { .. } => wrong_call::<ConvertArgs>(
@@ -225,7 +224,7 @@ fn print(output: &Path, converted: &Converted) {
     output::next(&format!("`almt-data validate {store}`{train}"));
 }
 
-/// A modality and the number of frames beyond which its samples are cut.
+/// A modality and its maximum number of frames.
 fn max_len(text: &str) -> Result<(Modality, usize), String> {
     let expected = || format!("expected MODALITY=N such as audio=500, found `{text}`");
     let (modality, most) = text.split_once('=').ok_or_else(expected)?;
@@ -237,7 +236,7 @@ fn max_len(text: &str) -> Result<(Modality, usize), String> {
     }
 }
 
-/// The lengths by modality; a modality that is named twice ends the program.
+/// The lengths by modality; exits if a modality is given twice.
 fn max_lens(given: &[(Modality, usize)]) -> BTreeMap<Modality, usize> {
     let mut lens = BTreeMap::new();
     for (modality, most) in given {
@@ -249,7 +248,7 @@ fn max_lens(given: &[(Modality, usize)]) -> BTreeMap<Modality, usize> {
     lens
 }
 
-/// Which dataset it is, and why: as is `told`, or else `recognised`.
+/// Explains which dataset it is: the one `told`, or else `recognised`.
 fn explain_dataset(candidates: &[Candidate], recognised: Option<Dataset>, told: Option<Dataset>) {
     outln!("dataset");
     if let Some(dataset) = told {

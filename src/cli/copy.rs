@@ -1,4 +1,4 @@
-//! `almt-data copy`: a store in another form, with the same values.
+//! `almt-data copy`: copies a store to another form, with the same values.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `almt-data export`: a store in the form of another program.
+//! `almt-data export`: exports a store for other programs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Why a command failed or was called wrongly, in words for the user.
+//! Failures of commands and invalid calls, worded for users.
 
 use std::io;
 use std::path::Path;
@@ -10,9 +10,9 @@ use super::advice::hint;
 use crate::advice::{Advise, StoreAdvice};
 use crate::chain::{chain, failed};
 
-/// A run that failed, in words for the user.
+/// A command's failure, worded for users.
 ///
-/// The first line is the cause with file and place, further lines are hints.
+/// The first line is the cause with file and place, all others are hints.
 #[derive(Debug)]
 pub struct Failure {
     message: String,
@@ -28,18 +28,18 @@ impl Failure {
         Failure { message: message.into() }
     }
 
-    /// A file that the system keeps; `action` is what was tried.
+    /// A file that the system denies; `action` was attempted.
     pub(super) fn io(path: &Path, action: &str, error: &io::Error) -> Failure {
         Failure::at(path, failed(action, error))
     }
 
-    /// Adds advice on a line of its own.
+    /// Adds a hint on a separate line.
     pub(super) fn hint(mut self, hint: impl std::fmt::Display) -> Failure {
         self.message.push_str(&format!("\n  hint: {hint}"));
         self
     }
 
-    /// Adds what an error advises.
+    /// Adds the hints for an error's advice.
     pub(super) fn advised(self, error: &impl Advise) -> Failure {
         error.advice().iter().fold(self, |failure, advice| failure.hint(hint(advice)))
     }
@@ -57,7 +57,7 @@ impl<E: Advise + 'static> From<E> for Failure {
     }
 }
 
-/// The failure to write an output.
+/// The failure to write an output file.
 pub(super) fn cannot_write(output: &Path, error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::AlreadyExists => {
@@ -67,7 +67,7 @@ pub(super) fn cannot_write(output: &Path, error: io::Error) -> Failure {
     }
 }
 
-/// Ends the program as clap does after a call that it cannot make sense of.
+/// Exits like clap after an invalid call.
 pub(super) fn wrong_call<A: Args>(command: &'static str, kind: ErrorKind, problem: &str) -> ! {
     A::augment_args(clap::Command::new(command)).error(kind, problem).exit()
 }

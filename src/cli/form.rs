@@ -1,4 +1,4 @@
-//! In which form `convert` and `copy` write a store.
+//! Store format options of `convert` and `copy`.
 
 use std::path::Path;
 
@@ -22,8 +22,8 @@ pub struct FormArgs {
 }
 
 impl FormArgs {
-    /// The format of the store at `output`, or of `otherwise` where nothing says it. Ends the
-    /// program if what was asked for contradicts itself.
+    /// The format of the store at `output`; `otherwise` if nothing determines it. Exits if the options
+    /// contradict each other.
     pub fn resolve<A: Args>(
         &self,
         command: &'static str,

@@ -1,4 +1,4 @@
-//! `almt-data inspect`: the tree of a pickle or a store.
+//! `almt-data inspect`: shows a pickle or store as a tree.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `almt-data labels`: how many segments are in each class of labels.
+//! `almt-data labels`: counts the segments in each label class.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +30,7 @@ pub struct LabelsArgs {
     overwrite: bool,
 }
 
-/// A file whose ending says what it is.
+/// An output file whose extension determines its format.
 #[derive(Debug, Clone)]
 struct Target {
     path: PathBuf,

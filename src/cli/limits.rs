@@ -1,4 +1,4 @@
-//! The options that raise or lower what a pickle may ask for.
+//! Options that change the limits for pickles.
 
 use clap::Args;
 

@@ -1,5 +1,5 @@
-//! `almt-data manual`: man pages and shell completions, made of the same description of the commands
-//! that reads the command line.
+//! `almt-data manual`: man pages, made of the same description of the commands that reads the command
+//! line, and the scripts of shell completion.
 
 use std::io;
 use std::iter;
@@ -7,14 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Command};
-use clap_complete::{Generator, Shell};
 use clap_mangen::Man;
 
-use super::{Failure, cannot_write};
+use super::{Failure, cannot_write, complete};
 use crate::publish;
-
-/// The shells that completions are written for.
-const SHELLS: [Shell; 4] = [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell];
 
 /// Write man pages for all commands, and completions for bash, zsh, fish and PowerShell
 #[derive(Args)]
@@ -25,8 +21,10 @@ pub struct ManualArgs {
 
 /// Writes all pages and completions of a command.
 pub fn manual(args: ManualArgs, command: Command) -> Result<ExitCode, Failure> {
-    let pages = pages(command.clone()).map_err(|error| cannot_write(&args.folder, error))?;
-    for (folder, files) in [("man/man1", pages), ("completions", completions(command))] {
+    let failed = |error| cannot_write(&args.folder, error);
+    let scripts = complete::scripts(command.get_name()).map_err(failed)?;
+    let pages = pages(command).map_err(failed)?;
+    for (folder, files) in [("man/man1", pages), ("completions", scripts)] {
         let folder = args.folder.join(folder);
         std::fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, error))?;
         let n_files = files.len();
@@ -51,15 +49,4 @@ fn pages(command: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
         Ok((page.get_filename(), bytes))
     };
     iter::once(&command).chain(command.get_subcommands()).map(page).collect()
-}
-
-/// Names and content of the completions.
-fn completions(mut command: Command) -> Vec<(String, Vec<u8>)> {
-    let name = command.get_name().to_owned();
-    let completion = |shell: Shell| {
-        let mut bytes = Vec::new();
-        clap_complete::generate(shell, &mut command, &name, &mut bytes);
-        (shell.file_name(&name), bytes)
-    };
-    SHELLS.map(completion).into()
 }

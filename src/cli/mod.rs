@@ -9,6 +9,7 @@ mod output;
 mod advice;
 mod chart;
 mod closed;
+mod complete;
 mod convert;
 mod copy;
 mod export;
@@ -53,7 +54,7 @@ pub use trainer::Trainer;
 use crate::paths::{same_file, size_on_disk};
 
 /// Convert, validate and inspect the feature files of CMU-MOSI, CMU-MOSEI and CH-SIMS, and train and
-/// evaluate ALMT, TFN and LMF on them
+/// evaluate ALMT and eight other models on them
 #[derive(Parser)]
 #[command(name = "almt-data", version, max_term_width = 100)]
 struct Cli {
@@ -89,6 +90,7 @@ fn parse() -> Cli {
 
 /// Runs the program on the process's arguments, in the executable that `trainer` belongs to.
 pub fn main(trainer: Trainer) -> ExitCode {
+    complete::answer(Cli::command);
     let outcome = match parse().command {
         Command::Convert(args) => convert::convert(args),
         Command::Copy(args) => copy::copy(args),

@@ -1,10 +1,10 @@
-//! Numbers on the command line: whatever is no such number is told the range.
+//! Parses numbers on the command line; errors state the valid range.
 
 use clap::Command;
 
 /// A type of whole numbers.
 pub trait Whole: TryFrom<u64> + Clone + Send + Sync + 'static {
-    /// Its largest.
+    /// Largest value.
     const MOST: u64;
 }
 
@@ -28,7 +28,7 @@ impl Whole for usize {
     const MOST: u64 = usize::MAX as u64;
 }
 
-/// A parser of whole numbers from `least` to `most`.
+/// A parser for whole numbers from `least` to `most`.
 pub fn within<T: Whole>(
     least: u64,
     most: u64,
@@ -42,15 +42,15 @@ pub fn within<T: Whole>(
     }
 }
 
-/// A parser of whole numbers from `least` on.
+/// A parser for whole numbers from `least` on.
 pub fn from<T: Whole>(
     least: u64,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
     within(least, T::MOST)
 }
 
-/// Has every option take what looks like a negative number as its value, so that its parser can tell
-/// the range, and not as an option that there is not.
+/// Makes every option accept negative-looking values, so that its parser can state the range instead of
+/// clap reporting an unknown option.
 pub fn take_negative(command: Command) -> Command {
     command
         .mut_args(|arg| match arg.get_action().takes_values() && !arg.is_positional() {

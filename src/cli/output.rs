@@ -10,8 +10,7 @@ macro_rules! outln {
     ($($arg:tt)*) => { $crate::cli::output::write(format_args!("{}\n", format_args!($($arg)*))) };
 }
 
-/// Writes to standard output. When its reader has gone there is nobody left to tell, so the
-/// program ends as if done.
+/// Writes to standard output. If its reader is gone, the program exits as if done.
 pub fn write(text: fmt::Arguments<'_>) {
     let mut stdout = io::stdout().lock();
     match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
@@ -24,7 +23,7 @@ pub fn write(text: fmt::Arguments<'_>) {
     }
 }
 
-/// Suggests on standard error what to call after a command that took long.
+/// Suggests follow-up commands on standard error after a long command.
 pub fn next(calls: &str) {
     eprintln!("next: {calls}");
 }

@@ -1,4 +1,4 @@
-//! The options of every command that reads a pickle: what to take of a packed file.
+//! Options of every command that reads a pickle: which entry of a packed file to read.
 
 use clap::Args;
 
@@ -21,7 +21,7 @@ pub struct PackedArgs {
 }
 
 impl PackedArgs {
-    /// How a pickle is opened, within these limits.
+    /// Options for opening a pickle within these limits.
     pub fn opening(self, limits: &LimitsArgs) -> OpenOptions {
         OpenOptions {
             container: container::UnpackOptions {

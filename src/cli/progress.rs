@@ -1,4 +1,4 @@
-//! Progress bars on standard error: only on a terminal, only for what takes longer than a second.
+//! Progress bars on standard error: only on a terminal, and only after a second.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,12 +8,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::progress::{Progress, Stage};
 
-/// The bar of the stage that a call is at.
+/// The bar of a call's current stage.
 #[derive(Default)]
 pub struct Bars(Mutex<Option<ProgressBar>>);
 
 impl Bars {
-    /// Takes the bar away, before something else is printed.
+    /// Removes the bar before something else is printed.
     pub fn clear(&self) {
         if let Some(bar) = self.current().take() {
             bar.finish_and_clear();
@@ -51,7 +51,7 @@ impl Progress for Bars {
     }
 }
 
-/// Makes a call with bars, which are gone when it returns.
+/// Makes a call with bars, which are removed when it returns.
 pub fn shown<T>(call: impl FnOnce(&Bars) -> T) -> T {
     let bars = Bars::default();
     let outcome = call(&bars);
@@ -59,12 +59,12 @@ pub fn shown<T>(call: impl FnOnce(&Bars) -> T) -> T {
     outcome
 }
 
-/// A bar over a known number of bytes.
+/// A progress bar for a known number of bytes.
 pub fn bytes(what: &'static str, total: u64) -> ProgressBar {
     bar(what, total, "{msg} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}")
 }
 
-/// A bar over a known number of samples.
+/// A progress bar for a known number of samples.
 #[cfg(feature = "train")]
 pub fn count(what: &'static str, total: u64) -> ProgressBar {
     bar(what, total, "{msg} [{bar:30}] {pos}/{len} {per_sec} {eta}")
@@ -72,7 +72,7 @@ pub fn count(what: &'static str, total: u64) -> ProgressBar {
 
 fn bar(what: &'static str, total: u64, style: &str) -> ProgressBar {
     let bar = ProgressBar::new(total).with_message(what);
-    // A template of ours cannot be wrong at run time; indicatif's own style would serve as well.
+    // Our constant template is valid; indicatif's default style would do as well.
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style.progress_chars("=> "));
     }

@@ -1,4 +1,4 @@
-//! `almt-data report`: one page about one or several runs.
+//! `almt-data report`: writes one page about one or several runs.
 
 use std::fs;
 use std::path::PathBuf;

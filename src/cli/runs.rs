@@ -1,4 +1,4 @@
-//! Run folders where a checkpoint is meant, and checkpoints where a run folder is meant.
+//! Accepts run folders in place of checkpoints, and checkpoints in place of run folders.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::signature;
 #[cfg(feature = "train")]
 use crate::words::quoted_path;
 
-/// The checkpoint that is meant: of a run folder, that of the selected epoch.
+/// The checkpoint that a path means: in a run folder, that of the selected epoch.
 #[cfg(feature = "train")]
 pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
@@ -32,15 +32,15 @@ pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
     Err(not_one(path, "checkpoint"))
 }
 
-/// What a file is, if it is known to be something else than weights.
+/// Describes a file that is known not to be weights.
 #[cfg(feature = "train")]
 fn other_than_weights(path: &Path) -> Option<&'static str> {
     let known = signature::of_path(path)?;
     (known.kind.id != "safetensors").then_some(known.kind.what)
 }
 
-/// The run folder that is meant: of a file, the one that it lies in. A folder of several runs is left
-/// as it is.
+/// The run folder that a path means: for a file, its folder. A folder of several runs is returned
+/// unchanged.
 pub fn folder(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_file() {
         return Ok(path.into());
@@ -62,7 +62,7 @@ pub fn folder(path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// What is read of a checkpoint, a run folder, or a folder of runs, and must not be replaced.
+/// The files read from a checkpoint, a run folder, or a folder of runs, which must not be replaced.
 pub fn inputs(path: &Path) -> Vec<PathBuf> {
     let around = path.parent().filter(|around| path.is_file() && is_run(around));
     let runs = match around {
@@ -73,7 +73,7 @@ pub fn inputs(path: &Path) -> Vec<PathBuf> {
     runs.iter().flat_map(|run| files(run)).chain([path.to_owned()]).collect()
 }
 
-/// As [`folder`], where it must be that of one run.
+/// Like [`folder`], for exactly one run.
 #[cfg(feature = "train")]
 pub fn one(path: &Path) -> Result<PathBuf, Failure> {
     let found = folder(path)?;
@@ -83,7 +83,7 @@ pub fn one(path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// A folder that is not that of one run.
+/// The failure for a folder that is not one run's.
 #[cfg(feature = "train")]
 fn not_one(path: &Path, wanted: &str) -> Failure {
     let runs = runs_in(path);

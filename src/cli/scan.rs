@@ -1,4 +1,4 @@
-//! `almt-data scan`: what a pickle would do when it is loaded.
+//! `almt-data scan`: reports what a pickle would do when loaded.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ pub fn scan(args: ScanArgs) -> ExitCode {
                 all_allowed &= scan.allowed;
                 if args.json {
                     let line = ScanLine { file: path.display().to_string(), entry, scan: &scan };
-                    // Text and numbers always have a JSON form.
+                    // Text and numbers always have a JSON representation.
                     outln!("{}", serde_json::to_string(&line).unwrap_or_default());
                 } else {
                     output::write(format_args!("{}", report(path, entry.as_deref(), &scan)));
@@ -112,9 +112,9 @@ fn report(path: &Path, entry: Option<&str>, scan: &Scan) -> String {
     text
 }
 
-/// A line for each name, refused ones first, with its first place.
+/// One line per name, refused ones first, with its first place.
 fn global_lines(scan: &Scan) -> Vec<String> {
-    // A file that floods its reader with names is not worth more of a screen.
+    // Files may contain a flood of names; only the first are shown.
     const SHOWN: usize = 40;
     let mut names: BTreeMap<(bool, &str), (u64, u64)> = BTreeMap::new();
     for global in &scan.globals {

@@ -1,4 +1,4 @@
-//! `almt-data schema`: what the program's files look like, and what it expects of data.
+//! `almt-data schema`: prints the formats of the program's files, and its expectations of data.
 
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ pub struct SchemaArgs {
     name: Option<String>,
 }
 
-/// What can be printed: name, what it is, text.
+/// The printable texts: name, description, text.
 const TEXTS: [(&str, &str, &str); 20] = [
     (
         "validation",
@@ -77,7 +77,7 @@ const TEXTS: [(&str, &str, &str); 20] = [
     ("releases", "digests of official releases", include_str!("../../schemas/releases.toml")),
 ];
 
-/// Prints one text, or the list of them.
+/// Prints one text, or lists all.
 pub fn schema(args: SchemaArgs) -> Result<ExitCode, Failure> {
     let Some(wanted) = args.name else {
         for (name, what, _) in TEXTS {

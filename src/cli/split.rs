@@ -1,4 +1,4 @@
-//! `almt-data split`: other splits of a store than its own, as a file beside it.
+//! `almt-data split`: draws new splits for a store, written to a separate file.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,8 +53,8 @@ enum DrawFrom {
     Train,
 }
 
-/// Shares of train, valid and test, or of the first two: none negative, the first and the last
-/// above zero.
+/// Shares of train, valid and test, or of the first two: all non-negative, the first and the last
+/// positive.
 #[derive(Debug, Clone)]
 struct Shares(Vec<f64>);
 
@@ -81,7 +81,7 @@ impl FromStr for Shares {
     }
 }
 
-/// How this command is called.
+/// Name of this command.
 const CALL: &str = "almt-data split";
 
 /// Writes one split manifest.
@@ -102,7 +102,7 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
 }
 
 impl SplitArgs {
-    /// How the splits are drawn. Ends the program if there are too few shares, or too many.
+    /// How the splits are drawn. Exits if the number of shares is wrong.
     fn method(&self) -> DrawMethod {
         if let Some(path) = &self.from_manifest {
             return DrawMethod::FromPlan { path: path.clone() };

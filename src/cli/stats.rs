@@ -1,4 +1,4 @@
-//! `almt-data stats`: what the features of a store look like, as text, JSON or picture.
+//! `almt-data stats`: describes a store's features as text, JSON or picture.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,13 +85,13 @@ fn print(block: &BlockSummary) {
     outln!("         {}", quantiles.join("  "));
 }
 
-/// A number with three decimals, and without the sign of a zero.
+/// A number with three decimals; zero has no sign.
 fn digits(value: f64) -> String {
     let text = format!("{value:.3}");
     if text == "-0.000" { "0.000".into() } else { text }
 }
 
-/// A histogram in one line: nothing for an empty class, an eighth of a block at least for others.
+/// A histogram on one line: empty classes are blank, others at least an eighth of a block high.
 fn bars(counts: &[u32]) -> String {
     const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = counts.iter().copied().max().unwrap_or(0).max(1);

@@ -1,4 +1,4 @@
-//! The stores of the current folder, where a call names none.
+//! Finds stores in the current folder for calls that name none.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::chain::chain;
 use crate::run::folder;
 use crate::validate;
 
-/// The stores of the current folder, by their names; there is one at least.
+/// The stores in the current folder, by name; at least one.
 pub fn here() -> Result<Vec<PathBuf>, Failure> {
     let here = Path::new(".");
     let stores = validate::stores_in(here).map_err(|error| {
@@ -22,8 +22,8 @@ pub fn here() -> Result<Vec<PathBuf>, Failure> {
     Ok(stores.into_iter().map(name).collect())
 }
 
-/// The store that is named, or the one that the run of a checkpoint was trained on, if it is still there,
-/// or the only one of the current folder.
+/// The given store, or the one that a checkpoint's run was trained on, if it still exists, or the only
+/// one in the current folder.
 #[cfg(feature = "train")]
 pub fn of_run(named: Option<PathBuf>, checkpoint: &Path) -> Result<PathBuf, Failure> {
     let run = || folder::read_config(checkpoint.parent()?).ok();
@@ -37,7 +37,7 @@ pub fn of_run(named: Option<PathBuf>, checkpoint: &Path) -> Result<PathBuf, Fail
     }
 }
 
-/// The store that is named, or the only one of the current folder.
+/// The given store, or the only one in the current folder.
 #[cfg(feature = "train")]
 pub fn one(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
     if let Some(path) = named {

@@ -1,4 +1,4 @@
-//! `almt-data synth`: a small pickle in the MMSA layout, with something to learn in it.
+//! `almt-data synth`: writes a small, learnable pickle in the MMSA layout.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

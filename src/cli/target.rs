@@ -1,4 +1,4 @@
-//! The file that a command writes: never one that it reads.
+//! Checks a command's output file: it must not be an input.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,8 @@ use super::advice::hint;
 use crate::advice::StoreAdvice;
 use crate::paths::same_file;
 
-/// Refuses an output that is one of the inputs, whatever may be replaced; or that exists and may not be.
+/// Refuses an output that is one of the inputs, even with overwriting; or that exists and may not be
+/// replaced.
 pub fn check_output(
     output: &Path,
     overwrite: bool,
@@ -26,7 +27,7 @@ pub fn check_output(
     Ok(())
 }
 
-/// What can be written, with the endings that name it.
+/// Kinds of output, with their extensions.
 #[derive(Debug, Clone, Copy)]
 pub struct Written {
     what: &'static str,
@@ -40,7 +41,7 @@ pub const PAGE: Written = Written { what: "an HTML page", endings: &["html"] };
 pub const PICTURE: Written = Written { what: "an SVG picture", endings: &["svg"] };
 pub const SPLITS: Written = Written { what: "a split manifest", endings: &["json"] };
 
-/// Endings that make programs, and people, expect something.
+/// Extensions with an established meaning.
 const KNOWN: [&str; 26] = [
     "arrow",
     "csv",
@@ -70,7 +71,7 @@ const KNOWN: [&str; 26] = [
     "zip",
 ];
 
-/// Parses the name of an output, which may not have the ending of something else.
+/// Parses an output's name, which must not have the extension of another kind.
 pub fn named(written: Written) -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(move |path| {
         let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();

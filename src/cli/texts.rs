@@ -1,4 +1,4 @@
-//! How texts are read that are no plain `str`, of every command that reads a pickle into a corpus.
+//! Options for texts that are not a plain `str`, of every command that reads a pickle into a corpus.
 
 use clap::Args;
 
@@ -21,21 +21,21 @@ pub struct TextArgs {
 }
 
 impl TextArgs {
-    /// The same for the reader.
+    /// The policy for the reader.
     pub fn policy(&self) -> TextPolicy {
         let Told { encoding, utf8_first } = self.text_encoding.unwrap_or_default();
         TextPolicy { encoding, utf8_first, errors: self.text_errors }
     }
 }
 
-/// What is told of the encoding.
+/// The chosen encoding.
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
     encoding: Option<Encoding>,
     utf8_first: bool,
 }
 
-/// The name of an encoding, or UTF-8 and another one.
+/// Parses the name of an encoding, or UTF-8 and another one.
 fn told(text: &str) -> Result<Told, String> {
     let read = |name: &str| name.parse::<Encoding>().map_err(|error| error.to_string());
     match text.split_once(',') {

@@ -1,4 +1,4 @@
-//! `almt-data validate`: is the store what it says, and fit to train on?
+//! `almt-data validate`: checks whether stores are intact and fit to train on.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::progress::Bars;
 use super::{Failure, stores};
-use crate::corpus::check::{Compared, Report, Severity};
+use crate::corpus::check::{Compared, Finding, Report, Rule, Severity};
 use crate::corpus::labels::{ColumnChoice, LabelTableError, TableOptions};
 use crate::encoding::Encoding;
 use crate::validate::{self, ValidateOptions, Validated};
@@ -44,7 +44,7 @@ pub struct ValidateArgs {
     quick: bool,
 }
 
-/// Checks each store; exit code 1 when one of them is not valid.
+/// Checks each store; exit code 1 if any is not valid.
 pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
     let stores = if args.stores.is_empty() { stores::here()? } else { args.stores };
     let options = ValidateOptions {
@@ -55,7 +55,7 @@ pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
     };
     let bars = Bars::default();
     let validated = validate::validate(stores, &options, &bars).map_err(|error| match &error {
-        // The choice is the user's, as it was typed.
+        // The user's choice, as typed.
         LabelTableError::Choice { path, choice, problem } => {
             Failure::at(path, format!("`--column {choice}`: {problem}")).advised(&error)
         }
@@ -79,6 +79,9 @@ pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Rules that compare a store with a label table.
+const DIFFERENCES: [Rule; 3] = [Rule::LabelDiffers, Rule::TextDiffers, Rule::SplitDiffers];
+
 fn print(report: &Report, is_quick: bool) {
     let path = report.path.display();
     if let Some(failure) = &report.failure {
@@ -101,9 +104,17 @@ fn print(report: &Report, is_quick: bool) {
     for line in report.compared.iter().flat_map(Compared::lines) {
         outln!("  {line}");
     }
-    for finding in &report.findings {
-        outln!("  {finding}");
-        outln!("    hint: {}", finding.advice);
+    let differs =
+        |finding: &Finding| DIFFERENCES.iter().any(|difference| difference.id() == finding.rule);
+    if report.compared.is_some() && !report.findings.iter().any(differs) {
+        outln!("  no differences");
+    }
+    // Once per group of consecutive findings of a rule, such as one per split.
+    for findings in report.findings.chunk_by(|one, next| one.advice == next.advice) {
+        for finding in findings {
+            outln!("  {finding}");
+        }
+        outln!("    hint: {}", findings[0].advice);
     }
     for note in &report.notes {
         outln!("  note: {note}");

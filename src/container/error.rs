@@ -1,4 +1,4 @@
-//! Why a file could not be unpacked, and what its owner can do about it.
+//! Why a file could not be unpacked, and possible fixes.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,42 +10,42 @@ use crate::signature::archive::{Entry, shown};
 use crate::words::human_bytes;
 use crate::words::quoted_name;
 
-/// Entries that a message names.
+/// Maximum number of entries in a message.
 const NAMED: usize = 8;
 
 /// Why a file could not be opened or unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerError {
-    /// It happened in the file itself.
+    /// The problem is in the file itself.
     #[error(transparent)]
     Itself(Cause),
-    /// It happened in the content of this name.
+    /// The problem is in the content with this name.
     #[error("within it `{name}`")]
     Inside {
-        /// The content.
+        /// Name of the content.
         name: String,
-        /// What happened.
+        /// The problem.
         #[source]
         cause: Cause,
     },
 }
 
-/// What happened.
+/// The problem.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// The file cannot be opened or mapped.
     #[error("{}", tried("be opened", .0))]
     Open(#[source] io::Error),
-    /// The folder for temporary files did not take the content.
+    /// Writing the content to the temporary folder failed.
     #[error("cannot unpack into {}", .folder.display())]
     Temporary {
         /// The folder.
         folder: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: io::Error,
     },
-    /// The folder for temporary files has less space than the content needs.
+    /// The temporary folder has less space than the content needs.
     #[error(
         "cannot unpack into {}: {} needed, {} free",
         .folder.display(),
@@ -57,7 +57,7 @@ pub enum Cause {
         folder: PathBuf,
         /// Bytes of the content.
         needed: u64,
-        /// Bytes that are free.
+        /// Free bytes.
         free: u64,
     },
     /// The content is larger than the limit.
@@ -68,10 +68,10 @@ pub enum Cause {
     TooLarge {
         /// The limit.
         limit: u64,
-        /// The size, where it is known.
+        /// The size, if known.
         found: Option<u64>,
     },
-    /// A decoder would need more memory than it may have.
+    /// A decoder would exceed its memory limit.
     #[error("{what} that take more than {} of memory to unpack", human_bytes(*.limit))]
     Memory {
         /// The kind of data.
@@ -79,48 +79,48 @@ pub enum Cause {
         /// The limit.
         limit: u64,
     },
-    /// The data end before they should.
+    /// The data are truncated.
     #[error("{what} that end too early, after {n_bytes} bytes unpacked: the file was cut short")]
     Cut {
         /// The kind of data.
         what: &'static str,
-        /// What could be unpacked.
+        /// Bytes unpacked until then.
         n_bytes: u64,
     },
-    /// The data contradict themselves.
+    /// The data are inconsistent.
     #[error("{what}, damaged: {problem}")]
     Damaged {
         /// The kind of data.
         what: &'static str,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// More levels of files in files than any file has.
+    /// Files are nested deeper than in any real file.
     #[error("too many files packed into each other")]
     Nested,
-    /// Several pickles, of which none was asked for.
+    /// Several pickles, none of which was chosen.
     #[error("{what} that holds {n_pickles} pickles: {names}")]
     Several {
         /// The kind of archive.
         what: &'static str,
-        /// How many.
+        /// Number of pickles.
         n_pickles: usize,
         /// Their names and sizes.
         names: String,
-        /// What to do.
+        /// Possible fix.
         advice: PackedAdvice,
     },
-    /// An archive of other things.
+    /// An archive without pickles.
     #[error("{what} without a pickle: {}", held(.names, *.n_files))]
     NoPickle {
         /// The kind of archive.
         what: &'static str,
         /// Names of its first files.
         names: String,
-        /// How many files it has.
+        /// Number of files.
         n_files: usize,
     },
-    /// Two entries have the name of the one that is read.
+    /// The entry's name is not unique.
     #[error("{what} that holds `{name}` twice")]
     Twice {
         /// The kind of archive.
@@ -128,20 +128,20 @@ pub enum Cause {
         /// The name.
         name: String,
     },
-    /// The entry that was asked for is absent.
+    /// The chosen entry is absent.
     #[error("{what} without an entry `{name}`; it holds {names}")]
     NoEntry {
         /// The kind of archive.
         what: &'static str,
-        /// What was asked for.
+        /// Name of the chosen entry.
         name: String,
         /// Names of its first files.
         names: String,
     },
-    /// An entry was asked for of what is no archive.
+    /// An entry was chosen for a file that is not an archive.
     #[error("is not an archive, so it has no entry `{name}`")]
     NoArchive {
-        /// What was asked for.
+        /// Name of the chosen entry.
         name: String,
     },
     /// The entry is encrypted.
@@ -150,7 +150,7 @@ pub enum Cause {
         /// The entry.
         name: String,
     },
-    /// The entry is packed in a way that is not read.
+    /// The entry's packing method is not supported.
     #[error("{what} whose entry `{name}` is packed in a way that is not read")]
     Method {
         /// The kind of archive.
@@ -168,7 +168,7 @@ fn held(names: &str, n_files: usize) -> String {
 }
 
 impl Cause {
-    /// The refusal to choose among several pickles.
+    /// The error for several pickles without a choice.
     pub(super) fn several(
         what: &'static str,
         pickles: Vec<Entry>,
@@ -190,7 +190,7 @@ impl Cause {
             base.split_once('.').is_some_and(|(stem, _)| splits.contains(&stem))
         };
         let advice = match pickles.iter().all(is_split) {
-            // One split each: they belong together.
+            // One per split: they belong together.
             true => {
                 let archive = quoted_name(archive);
                 let command = match id {

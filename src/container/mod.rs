@@ -1,12 +1,11 @@
-//! How a pickle is got out of the file that it was packed into: compressed, or within an archive.
+//! Extracts a pickle from a compressed file or archive.
 //!
-//! [`open`] maps a file. What is not packed stays where it is; so does what lies in an archive as
-//! it is, of which only a range is lent. Everything else is unpacked into a file without a name in
-//! the folder for temporary files (`TMPDIR`), and that file is mapped: memory is what it is for a
-//! plain pickle, however large the content. Its size has a limit, its check sum is compared where
-//! the format has one, and a file that was cut says so.
+//! [`open`] maps a file. Content that is not packed is used in place, also as a range within an
+//! archive. Everything else is unpacked into an unnamed file in the temporary folder (`TMPDIR`), which
+//! is mapped: memory use is that of a plain pickle, however large the content. The unpacked size is
+//! limited, checksums are compared if the format has them, and truncated files are reported.
 //!
-//! This module knows compressions and archives. It must not know what is in the files that it
+//! This module knows compressions and archives. It must not know the content of the files that it
 //! unpacks.
 
 mod error;
@@ -28,15 +27,16 @@ use crate::signature::archive::{
 use crate::signature::{self, PACKED_ENDINGS, is_pickle_name};
 use unpack::{Codec, Packed};
 
-/// Files within files: `x.pkl.gz` in a `.tar.gz` has three. One more is for a zip around it.
+/// Maximum nesting of files: `x.pkl.gz` in a `.tar.gz` has three levels. One more is for a surrounding
+/// zip.
 const NESTING: usize = 4;
 
-/// What the caller wants of a file.
+/// Options for unpacking a file.
 #[derive(Debug, Clone)]
 pub struct UnpackOptions {
-    /// The entry to take of an archive; without it, the only pickle.
+    /// The entry to read from an archive; `None` for the only pickle.
     pub entry: Option<String>,
-    /// The most bytes that are unpacked; see [`UNPACKED_BYTES`].
+    /// Maximum number of unpacked bytes; see [`UNPACKED_BYTES`].
     pub unpacked_bytes: u64,
 }
 
@@ -46,23 +46,23 @@ impl Default for UnpackOptions {
     }
 }
 
-/// A file, and what was found in it.
+/// A file and its content.
 pub struct Opened {
     pub(crate) content: Bytes,
-    /// The file as it is on the disk, where its content was taken out of it.
+    /// The file on disk, if its content was extracted.
     outer: Option<Bytes>,
     name: String,
     is_entry: bool,
 }
 
 impl Opened {
-    /// The content: the file itself, or what was packed into it.
+    /// The content: the file itself, or what was extracted from it.
     pub fn bytes(&self) -> &[u8] {
         self.content.bytes()
     }
 
-    /// The name of the content: that of the file without the endings of what was taken off, or of
-    /// the entry with its folders.
+    /// The content's name: that of the file without the extensions removed, or of the entry with its
+    /// folders.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -72,12 +72,12 @@ impl Opened {
         self.outer.is_some()
     }
 
-    /// Whether the content is an entry of an archive, which has a name of its own.
+    /// Whether the content is a named entry of an archive.
     pub fn is_entry(&self) -> bool {
         self.is_entry
     }
 
-    /// Gives the content away; what is left is the file around it, if there is one.
+    /// The content, and the file around it, if any.
     pub(crate) fn into_parts(self) -> (Bytes, Option<Outer>) {
         let Opened { content, outer, name, .. } = self;
         (content, outer.map(|bytes| Outer { bytes, name }))
@@ -102,14 +102,13 @@ impl Outer {
     }
 }
 
-/// Opens the file at `path`, and takes out what is packed into it.
+/// Opens the file at `path`, and extracts its content.
 ///
-/// A file of an unknown kind is opened as it is: who reads it says what is wrong with it.
+/// A file of an unknown kind is opened unchanged: its reader reports any problem.
 ///
 /// # Errors
-/// If the file cannot be opened; what is packed is cut, damaged or larger than the limit; the
-/// folder for temporary files is full; an archive has several pickles and none was asked for, or
-/// none at all.
+/// If the file cannot be opened; packed data are truncated, damaged or larger than the limit; the
+/// temporary folder is full; an archive has several pickles and none was chosen, or none at all.
 pub fn open(
     path: &Path,
     options: &UnpackOptions,
@@ -120,10 +119,10 @@ pub fn open(
     open_source(source, options, progress)
 }
 
-/// As [`open`], of a file that lies in memory.
+/// Like [`open`], for a file in memory.
 ///
 /// # Errors
-/// As [`open`].
+/// Same as [`open`].
 pub fn from_bytes(
     bytes: &[u8],
     name: &str,
@@ -134,10 +133,10 @@ pub fn from_bytes(
     open_source(source, options, &())
 }
 
-/// A file that is opened.
+/// A file being opened.
 struct Source<'a> {
     name: String,
-    /// The name as it was given, for the commands in hints.
+    /// The name as given, for commands in hints.
     given: String,
     map: &'a dyn Fn() -> io::Result<Bytes>,
 }
@@ -157,7 +156,7 @@ fn open_source(
             0 => ContainerError::Itself(cause),
             _ => ContainerError::Inside { name: shown(&opened.name), cause },
         };
-        // Commands in hints have the file as it was given.
+        // Commands in hints use the file name as given.
         let shown = if level == 0 { given.clone() } else { opened.name.clone() };
         let step = step(opened.bytes(), &opened.name, &shown, &mut wanted);
         let step = step.map_err(&fail)?;
@@ -173,7 +172,7 @@ fn open_source(
             None => (before.part(packed.place), None),
         };
         opened.content = content;
-        // The first one is the user's file; those between are of no use any more.
+        // The first one is the user's file; intermediate ones are no longer needed.
         if opened.outer.is_none() {
             opened.outer = Some(match before {
                 Some(before) => before,
@@ -189,14 +188,14 @@ fn open_source(
     Ok(opened)
 }
 
-/// What has to be unpacked next.
+/// The next unpacking step.
 struct Step {
     packed: Packed,
     name: String,
     is_entry: bool,
 }
 
-/// What `bytes` are packed in; `None` if they are not.
+/// How `bytes` are packed; `None` if they are not.
 fn step(
     bytes: &[u8],
     name: &str,
@@ -221,7 +220,7 @@ fn step(
                 return Err(Cause::Twice { what, name: self::shown(&entry.name) });
             }
             if !is_asked {
-                // It may be in an archive within this one.
+                // The entry may be in an archive within this one.
                 *wanted = asked;
             }
             return entry_step(entry, what).map(Some);
@@ -232,7 +231,7 @@ fn step(
     Ok(Some(Step { packed, name: unpacked_name(name), is_entry: false }))
 }
 
-/// The entry that was asked for, or the only one there is; and whether it was asked for.
+/// The chosen entry, or the only one; and whether it was chosen.
 fn choose(
     mut listing: Listing,
     asked: Option<&str>,
@@ -245,7 +244,7 @@ fn choose(
         return Ok((entry, true));
     }
     if let Some(name) = asked {
-        // The only file may be an archive that has the entry.
+        // The only file may be an archive with the entry.
         let names = listing.some_names();
         let only = listing.pickles.pop().filter(|only| n_pickles == 1 && only.size > 0);
         let only = only.filter(|only| !is_pickle_name(&only.name));
@@ -284,7 +283,7 @@ fn entry_step(entry: Entry, what: &'static str) -> Result<Step, Cause> {
     Ok(Step { packed, name: entry.name, is_entry: true })
 }
 
-/// Where the parts of a file of `torch.save` lie: its pickle, and its storages by their names.
+/// Places of the parts of a `torch.save` file: its pickle, and its storages by name.
 pub struct TorchParts {
     /// The pickle of the object.
     pub pickle: Range<usize>,
@@ -292,10 +291,10 @@ pub struct TorchParts {
     pub storages: HashMap<String, Range<usize>>,
 }
 
-/// The parts of `bytes`, if they are a zip archive as `torch.save` writes it.
+/// The parts of `bytes`, if they are a zip archive in the form of `torch.save`.
 ///
 /// # Errors
-/// If the archive is cut or damaged, or a part of it is packed, as `torch.save` never does.
+/// If the archive is truncated or damaged, or a part of it is packed, as `torch.save` never does.
 pub fn torch_parts(bytes: &[u8], name: &str) -> Result<Option<TorchParts>, ContainerError> {
     let Some(known) = signature::identify(bytes, name).filter(|known| known.kind.id == "torch")
     else {
@@ -316,7 +315,7 @@ pub fn torch_parts(bytes: &[u8], name: &str) -> Result<Option<TorchParts>, Conta
                 None => continue,
             },
         };
-        // The pickle comes first, and its folder is that of all others.
+        // The pickle comes first; all others are in its folder.
         if *folder.get_or_insert(top) != top {
             continue;
         }
@@ -341,7 +340,7 @@ pub fn torch_parts(bytes: &[u8], name: &str) -> Result<Option<TorchParts>, Conta
     Ok(Some(parts))
 }
 
-/// The name of what was compressed.
+/// The name of the compressed content.
 pub fn unpacked_name(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     let without = |ending: &str| name.get(..name.len().saturating_sub(ending.len()));

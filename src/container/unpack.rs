@@ -1,4 +1,4 @@
-//! Unpacking into a file without a name.
+//! Unpacks into an unnamed file.
 
 use std::fs::File;
 use std::io::{self, BufRead, ErrorKind, Read, Write};
@@ -12,15 +12,15 @@ use crate::map::Bytes;
 use crate::progress::{Progress, Stage};
 use crate::signature::archive::shown;
 
-/// Bytes that one file may unpack to: five times the largest published file of features. A file of
-/// a few kilobytes can be made that unpacks to many terabytes.
+/// Maximum unpacked size of one file: five times the largest published feature file. A file of a few
+/// kilobytes can unpack to many terabytes.
 pub const UNPACKED_BYTES: u64 = 64 << 30;
 
-/// Bytes of memory that a decoder may ask for. The highest level of `xz` asks for 65 MiB, that of
-/// `zstd` without `--long` for 128 MiB.
+/// Maximum memory of a decoder. The highest level of `xz` needs 65 MiB, that of `zstd` without `--long`
+/// 128 MiB.
 const DECODER_BYTES: u64 = 160 << 20;
 
-/// The largest window of zstd, as a power of two: what `zstd` itself takes without `--long`.
+/// The largest zstd window, as a power of two: the default limit of `zstd` without `--long`.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// How bytes are packed.
@@ -53,18 +53,18 @@ impl Codec {
 pub(super) struct Packed {
     pub(super) codec: Codec,
     pub(super) place: Range<usize>,
-    /// Size of the content, where it is known before.
+    /// Size of the content, if known in advance.
     pub(super) size: Option<u64>,
     pub(super) crc32: Option<u32>,
 }
 
-/// The packed bytes, of which a decoder takes one stretch after another.
+/// The packed bytes, read by a decoder in stretches.
 struct Input<'a> {
     rest: &'a [u8],
     progress: &'a dyn Progress,
 }
 
-/// Bytes that are lent at a time, so that the progress is told now and then.
+/// Bytes per stretch, so that progress is reported regularly.
 const STRETCH: usize = 1 << 16;
 
 impl Read for Input<'_> {
@@ -86,7 +86,7 @@ impl BufRead for Input<'_> {
     }
 }
 
-/// Unpacks a stretch of `file`; `None` where it lies there as it is.
+/// Unpacks a stretch of `file`; `None` if it is stored unpacked.
 pub(super) fn unpack(
     file: &[u8],
     packed: &Packed,
@@ -159,7 +159,7 @@ fn check_crc(codec: Codec, expected: u32, found: u32) -> Result<(), Cause> {
     Err(Cause::Damaged { what: codec.what(), problem })
 }
 
-/// Why unpacking ended early.
+/// Why unpacking stopped early.
 enum Stop {
     Read(io::Error),
     Write(io::Error),
@@ -167,7 +167,7 @@ enum Stop {
     Trailing(usize),
 }
 
-/// What is unpacked, on its way to the file.
+/// Unpacked data on the way to the file.
 struct Output<'a> {
     file: &'a File,
     hasher: Hasher,
@@ -176,7 +176,7 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
-    /// Takes everything that a decoder gives.
+    /// Writes a decoder's whole output.
     fn take(&mut self, mut decoder: impl Read, buffer: &mut [u8]) -> Result<(), Stop> {
         loop {
             let n_read = match decoder.read(buffer) {
@@ -205,7 +205,7 @@ fn decode(codec: Codec, mut input: Input<'_>, output: &mut Output<'_>) -> Result
         Codec::Stored | Codec::Deflate => {
             output.take(flate2::bufread::DeflateDecoder::new(input), &mut buffer)
         }
-        // Writers may append one stream to another, and pad the last with zeros.
+        // Writers may concatenate streams and pad the last one with zeros.
         Codec::Gzip => loop {
             let mut decoder = flate2::bufread::GzDecoder::new(input);
             output.take(&mut decoder, &mut buffer)?;
@@ -246,7 +246,7 @@ fn no_trailing(input: &Input<'_>) -> Result<(), Stop> {
     Err(Stop::Trailing(input.rest.len()))
 }
 
-/// What a decoder's failure means for the owner of the file.
+/// Translates a decoder's error for the owner of the file.
 fn cause_of(codec: Codec, error: &io::Error, n_bytes: u64) -> Cause {
     let what = codec.what();
     let text = error.to_string();
@@ -264,7 +264,7 @@ fn cause_of(codec: Codec, error: &io::Error, n_bytes: u64) -> Cause {
     }
 }
 
-/// The size that a stream says itself, where that is to be relied on.
+/// The size stated by a stream, if reliable.
 fn stated_size(codec: Codec, bytes: &[u8]) -> Option<u64> {
     match codec {
         Codec::Zstd => zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten(),
@@ -272,7 +272,7 @@ fn stated_size(codec: Codec, bytes: &[u8]) -> Option<u64> {
     }
 }
 
-/// Free bytes of the file system that a folder is on.
+/// Free bytes in the file system of a folder.
 #[cfg(target_os = "linux")]
 fn free_bytes(folder: &std::path::Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(folder).ok()?;

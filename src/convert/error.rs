@@ -1,4 +1,4 @@
-//! Why a source was not converted, and what its owner can do about it.
+//! Why a source was not converted, and possible fixes.
 
 use std::path::PathBuf;
 
@@ -15,47 +15,47 @@ pub enum ConvertError {
     /// No file was named.
     #[error("no file to convert was given")]
     NoSource,
-    /// A folder does not hold a file for each split.
+    /// A folder does not contain a file for each split.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The split was told of a source of several files, each of which has its own.
+    /// The split option was given for a source of several files, each of which has its own split.
     #[error("{n_files} files were given for split {split}")]
     SplitOfSeveral {
-        /// What was told.
+        /// The given split.
         split: SplitName,
-        /// How many files there are.
+        /// Number of files.
         n_files: usize,
     },
     /// A file was not opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The output is one of the files that are read.
+    /// The output is one of the source files.
     #[error("{output}: the output would replace the input")]
     OutputIsInput {
         /// The output.
         output: PathBuf,
     },
-    /// What the files hold is no corpus.
+    /// The files do not contain a corpus.
     #[error("{path}")]
     Ingest {
         /// The file, or the folder, or the first of several files.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         cause: IngestError,
     },
-    /// Neither content nor name tells the dataset, and nobody said it.
+    /// Neither content nor name identifies the dataset, and no option names it.
     #[error("{path}: cannot infer the dataset from shapes and labels")]
     UnknownDataset {
-        /// As in [`ConvertError::Ingest`].
+        /// Same as [`ConvertError::Ingest`].
         path: PathBuf,
     },
-    /// The source has values that no store is made of as the options are.
+    /// The source has values that the options do not allow in a store.
     #[error("{path}")]
     Content {
-        /// As in [`ConvertError::Ingest`].
+        /// Same as [`ConvertError::Ingest`].
         path: PathBuf,
-        /// Which values.
+        /// The values.
         #[source]
         cause: Box<StoreError>,
     },
@@ -65,10 +65,10 @@ pub enum ConvertError {
 }
 
 impl ConvertError {
-    /// The failure to write the store of the source at `path`.
+    /// The error for failing to write the store of the source at `path`.
     pub(super) fn of_store(path: PathBuf, cause: StoreError) -> ConvertError {
         match cause {
-            // Its place is in the source, which is what the user has to look at.
+            // Refused values lie in the source, which is where the user has to look.
             StoreError::Refused(_)
             | StoreError::RefusedLabels(_)
             | StoreError::NothingLeft { .. }
@@ -106,7 +106,7 @@ pub enum FolderError {
     Io {
         /// The folder.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: std::io::Error,
     },
@@ -118,14 +118,14 @@ pub enum FolderError {
         /// The first of them.
         first: PathBuf,
     },
-    /// A folder that is known for something else.
+    /// A folder of a known other kind.
     #[error("{path}: is {what}, not a folder of pickles")]
     Other {
         /// The folder.
         path: PathBuf,
-        /// What it is.
+        /// Description of the folder.
         what: &'static str,
-        /// What it is good for.
+        /// Its proper use.
         advice: Box<Advice>,
     },
     /// A folder of arrays.
@@ -133,7 +133,7 @@ pub enum FolderError {
     Arrays {
         /// The folder.
         path: PathBuf,
-        /// How many it holds.
+        /// Number of arrays in it.
         n_arrays: usize,
     },
     /// No pickle is named after a split.
@@ -148,7 +148,7 @@ pub enum FolderError {
     NoSplits {
         /// The folder.
         path: PathBuf,
-        /// How many pickles it holds.
+        /// Number of pickles in it.
         n_pickles: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! What a conversion would do, without doing it.
+//! Explains what a conversion would do, without doing it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,23 +10,23 @@ use crate::corpus::spec::{Candidate, candidates};
 use crate::ingest::{self, Explanation};
 use crate::progress::Progress;
 
-/// Why a source is read as it is, and which dataset it is.
+/// Why a source is read the way it is, and which dataset it is.
 pub struct Explained {
     /// The file, or the folder, or the first of several files.
     pub path: PathBuf,
-    /// The layouts that were tried, what becomes of each key, and the corpus or why there is none.
+    /// The layouts that were tried, the use of each key, and the corpus or the error.
     pub explanation: Explanation,
-    /// The builds of datasets that agree with the corpus in something, best first.
+    /// The dataset builds that match the corpus in some respect, best first.
     pub candidates: Vec<Candidate>,
-    /// The dataset that content or name tells; `None` where neither does.
+    /// The dataset inferred from content or name; `None` if neither identifies it.
     pub dataset: Option<Dataset>,
 }
 
-/// Reads a source as [`convert`](super::convert()) does, and says why it is read so. Nothing is
-/// written; `output` is where the store would go, where that is known.
+/// Reads a source like [`convert`](super::convert()) and explains the interpretation. Nothing is
+/// written; `output` is the store's path, if known.
 ///
 /// # Errors
-/// A file cannot be opened, or is the output. Files that are no corpus are explained.
+/// A file cannot be opened, or is the output. Files that are not a corpus are explained.
 pub fn explain(
     sources: &[PathBuf],
     output: Option<&Path>,

@@ -1,4 +1,4 @@
-//! Which files of a folder are the splits of one source.
+//! Finds the split files of a source in its folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,18 +12,17 @@ use crate::signature;
 
 /// The pickles of a folder.
 pub(super) struct SplitFiles {
-    /// One for each split, in their order.
+    /// One per split, in split order.
     pub(super) splits: Vec<PathBuf>,
-    /// The others, whose name is not just that of a split.
+    /// The others, whose name is not just a split's.
     pub(super) others: Vec<PathBuf>,
 }
 
-/// The pickles of a folder that hold one split each: those named `train`, `dev`, `valid`, `val` or
-/// `test`, as MISA and MMIM have them, or else those whose name has such a word. They may be
-/// compressed.
+/// A folder's pickles with one split each: those named `train`, `dev`, `valid`, `val` or `test`, as in
+/// MISA and MMIM, or else those whose name contains such a word. They may be compressed.
 ///
 /// # Errors
-/// The folder is a store, cannot be listed or has no such file, or two of one split.
+/// The folder is a store, cannot be listed, contains no such file, or contains two for one split.
 pub(super) fn split_files(folder: &Path) -> Result<SplitFiles, FolderError> {
     refuse_store(folder)?;
     let unlisted = |cause| FolderError::Io { path: folder.into(), cause };
@@ -33,7 +32,7 @@ pub(super) fn split_files(folder: &Path) -> Result<SplitFiles, FolderError> {
     let is_pickle = |path: &&PathBuf| path.is_file() && has_ending(path, &["pkl", "pickle", "p"]);
     let named = |path: &PathBuf| Some((split_of(&stem(path))?, path.clone()));
     let all: Vec<(SplitName, PathBuf)> = paths.iter().filter(is_pickle).filter_map(named).collect();
-    // Beside `train.pkl`, a `mosi_train_old.pkl` is something else.
+    // Next to `train.pkl`, a `mosi_train_old.pkl` is something else.
     let is_plain = |path: &Path| stem(path).chars().all(char::is_alphanumeric);
     let has_plain = all.iter().any(|(_, path)| is_plain(path));
     let mut splits: BTreeMap<SplitName, PathBuf> = BTreeMap::new();
@@ -60,7 +59,7 @@ pub(super) fn split_files(folder: &Path) -> Result<SplitFiles, FolderError> {
     Err(FolderError::NoSplits { path, n_pickles: paths.iter().filter(is_pickle).count() })
 }
 
-/// The name without the ending of a compressed file.
+/// The name without the extension of a compressed file.
 fn plain(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     PathBuf::from(unpacked_name(&name))

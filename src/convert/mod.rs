@@ -1,15 +1,15 @@
-//! Feature pickles become a validated store, in one call.
+//! Converts feature pickles into a validated store, in one call.
 //!
 //! ```text
-//! options     how: dataset, layout, policies, form of the store
-//! folder      which files of a folder are the splits of one source
+//! options     dataset, layout, policies, form of the store
+//! folder      finds the split files of a source in its folder
 //! sources     the files, opened, packed or not
-//! explained   what would be done, and why
+//! explained   explains a conversion without doing it
 //! error       why nothing was done
 //! ```
 //!
 //! This module joins [`packed`](crate::packed), [`ingest`], [`corpus`](crate::corpus) and [`store`],
-//! each of which can be called alone. Whatever a user is told comes back as data.
+//! each of which can be called alone. All user-visible information is returned as data.
 
 mod error;
 mod explained;
@@ -34,23 +34,23 @@ use crate::progress::{Progress, Stage};
 use crate::store::{self, Format};
 use sources::{Sources, recognised};
 
-/// What was converted.
+/// Result of a conversion.
 #[derive(Debug)]
 pub struct Converted {
-    /// Which dataset it is.
+    /// The dataset.
     pub dataset: Dataset,
     /// The layout of the source.
     pub layout: Layout,
-    /// What became of each split, in order.
+    /// The new splits, in order.
     pub splits: Vec<ConvertedSplit>,
-    /// The manifest of the store: sources, digests, and in its notes every change of a value and
-    /// everything left out.
+    /// The store's manifest: sources, digests, and notes with every changed value and everything left
+    /// out.
     pub manifest: Manifest,
-    /// What the checks found in the data, errors first.
+    /// Findings of the data checks, errors first.
     pub findings: Vec<Finding>,
-    /// Bytes of the store on the disk.
+    /// Size of the store on disk, in bytes.
     pub n_bytes: u64,
-    /// Pickles of the folder that were not read, since their name is not just that of a split.
+    /// Pickles of the folder that were not read, because their name is not just a split's.
     pub skipped: Vec<PathBuf>,
 }
 
@@ -59,19 +59,19 @@ pub struct Converted {
 pub struct ConvertedSplit {
     /// Its name.
     pub name: SplitName,
-    /// Segments that are in the store.
+    /// Number of segments in the store.
     pub n_segments: usize,
     /// `[seq_len, feat_dim]` of each modality.
     pub shapes: BTreeMap<Modality, [usize; 2]>,
 }
 
-/// Converts `sources` into a store at `output`: one pickle of all splits, one for each split, or the
-/// folder of those. They may be compressed or lie in archives. The store appears when it is whole.
+/// Converts `sources` into a store at `output`: one pickle with all splits, one per split, or the
+/// folder of those. They may be compressed or lie in archives. The store appears only when complete.
 ///
 /// # Errors
-/// A file cannot be opened or unpacked, is no pickle, or has no known layout; the dataset is not
-/// told; a value is not finite, or too large for the store, and the options do not say what becomes
-/// of it; the output exists or is a source, or the disk is full. Nothing is left behind then.
+/// A file cannot be opened or unpacked, is not a pickle, or has no known layout; the dataset is
+/// unknown; a value is not finite, or too large for the store, and the options set no policy for it;
+/// the output exists or is a source, or the disk is full. Nothing is left behind then.
 pub fn convert(
     sources: &[PathBuf],
     output: &Path,
@@ -108,14 +108,13 @@ pub fn convert(
     })
 }
 
-/// `NAME.h5` or `NAME.arrow` next to the pickle or the folder of that name, where a store goes that
-/// nobody named.
+/// Default path of a store: `NAME.h5` or `NAME.arrow` next to the pickle or folder of that name.
 pub fn default_output(source: &Path, format: Format) -> PathBuf {
     if !source.is_dir() {
         let name = source.file_name().unwrap_or_default().to_string_lossy();
         return source.with_file_name(unpacked_name(&name)).with_extension(format.ending());
     }
-    // A folder may be given as `.`, which has no name; and its name may have dots.
+    // A folder may be given as `.`, which has no name; and folder names may contain dots.
     let folder = match source.file_name() {
         Some(_) => source.to_path_buf(),
         None => source.canonicalize().unwrap_or_else(|_| source.to_path_buf()),
@@ -124,7 +123,7 @@ pub fn default_output(source: &Path, format: Format) -> PathBuf {
     folder.with_file_name(format!("{name}.{}", format.ending()))
 }
 
-/// The segments without a label of splits that have labels, which a note names.
+/// The unlabelled segments of splits that have labels; a note names them.
 fn unlabelled(corpus: &mut Corpus) -> BTreeMap<SplitName, BTreeSet<usize>> {
     let unlabelled = corpus.unlabelled();
     for (split, rows) in &unlabelled {

@@ -1,4 +1,4 @@
-//! How a source is converted.
+//! Options of a conversion.
 
 use std::path::Path;
 
@@ -9,31 +9,31 @@ use crate::store::{
     Compression, FeatureDtype, Format, NonFinite, OnOverflow, OutputOptions, WriteOptions,
 };
 
-/// How a source is converted. The default is what the published loaders do, and refuses whatever
-/// they pass on that no model can be trained on.
+/// Options of a conversion. The defaults behave like the published loaders, but refuse values that
+/// those pass on although no model can be trained on them.
 #[derive(Debug, Clone)]
 pub struct ConvertOptions {
-    /// Which dataset it is; `None` where shapes, labels or the name of the file tell it.
+    /// The dataset; `None` to infer it from shapes, labels or the file name.
     pub dataset: Option<Dataset>,
-    /// What the files do not say themselves: layout, split, encoding of texts, lengths to cut to.
+    /// What the files leave open: layout, split, text encoding, lengths to cut to.
     pub source: ingest::IngestOptions,
-    /// What to take of a packed file, and what a pickle may ask for.
+    /// Which entry of a packed file to read, and the limits for pickles.
     pub opening: OpenOptions,
-    /// Whether segments without a label, of splits that have labels, are left out.
+    /// Whether to leave out unlabelled segments of splits that have labels.
     pub drop_unlabelled: bool,
-    /// What to do with values that are NaN or infinite.
+    /// Policy for values that are NaN or infinite.
     pub on_nonfinite: NonFinite,
-    /// What to do with finite values beyond the range of `dtype`.
+    /// Policy for finite values beyond the range of `dtype`.
     pub on_overflow: OnOverflow,
     /// Element type of the features in the store.
     pub dtype: FeatureDtype,
-    /// HDF5 or Arrow; `None` for what the ending of the output says, and HDF5 where it says nothing.
+    /// HDF5 or Arrow; `None` for the format of the output's extension, or HDF5 if it implies none.
     pub format: Option<Format>,
-    /// Whether and how the values are compressed, which is one of the format's ways.
+    /// Compression of the values; the format must support it.
     pub compression: Compression,
-    /// Whether an existing output is replaced.
+    /// Whether to replace an existing output.
     pub overwrite: bool,
-    /// Whether to wait until the disk has everything.
+    /// Whether to wait until everything is on disk.
     pub sync: bool,
 }
 
@@ -56,7 +56,7 @@ impl Default for ConvertOptions {
 }
 
 impl ConvertOptions {
-    /// How the store of `dataset` is written to `output`.
+    /// Options for writing the store of `dataset` to `output`.
     pub(super) fn writing(&self, dataset: Dataset, output: &Path) -> WriteOptions {
         let format = self.format.or(Format::of_name(output)).unwrap_or(Format::Hdf5);
         WriteOptions {

@@ -1,4 +1,4 @@
-//! The files of one source: which they are, opened, and which dataset they hold.
+//! Opens the files of one source and identifies their dataset.
 
 use std::path::{Path, PathBuf};
 
@@ -15,15 +15,15 @@ use crate::store::{EntryInfo, SourceInfo};
 
 /// The files of one source.
 pub(super) struct Sources {
-    /// The whole source in messages: the one file, or the folder, or the first of several.
+    /// The source's name in messages: its only file, the folder, or the first of several files.
     pub(super) path: PathBuf,
     pub(super) files: Vec<PickleFile>,
-    /// Pickles of the folder that are no split.
+    /// Pickles of the folder that are not a split.
     pub(super) skipped: Vec<PathBuf>,
 }
 
 impl Sources {
-    /// Opens the files, or those of the folder, that are to become `output`, where that is known.
+    /// Opens the files, or those of the folder, to be converted to `output`, if known.
     pub(super) fn open(
         sources: &[PathBuf],
         output: Option<&Path>,
@@ -39,7 +39,7 @@ impl Sources {
         if let Some(split) = options.source.split.filter(|_| paths.len() > 1) {
             return Err(ConvertError::SplitOfSeveral { split, n_files: paths.len() });
         }
-        // A store has the name that its own store would get: what it is comes first.
+        // Checked first: a store's default output has the store's own name.
         paths.iter().try_for_each(|path| refuse_store(path))?;
         let open = |path: &PathBuf| PickleFile::open(path, &options.opening, progress);
         if let Some(output) = output
@@ -52,12 +52,12 @@ impl Sources {
         Ok(Sources { path: first.clone(), files, skipped })
     }
 
-    /// The files as a layout reads them.
+    /// The files as input of a layout.
     pub(super) fn to_read(&self) -> Vec<SourceFile<'_>> {
         self.files.iter().map(|file| SourceFile::new(&file.pickle, file.stem())).collect()
     }
 
-    /// The files as the manifest of a store names them.
+    /// The files as sources in a store's manifest.
     pub(super) fn to_record(&self) -> Vec<SourceInfo<'_>> {
         self.files.iter().map(info).collect()
     }
@@ -73,7 +73,7 @@ fn info(file: &PickleFile) -> SourceInfo<'_> {
     SourceInfo { file_name, bytes, entry }
 }
 
-/// The dataset that a corpus is, with a note where only the name of a file tells it.
+/// The dataset of a corpus, with a note if only a file name identifies it.
 pub(super) fn recognised(
     corpus: &Corpus,
     files: &[SourceFile<'_>],

@@ -1,4 +1,4 @@
-//! How many segments of each split are in each class of labels.
+//! Number of segments per split and label class.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,9 +47,9 @@ pub struct ClassCount {
     pub share: f64,
 }
 
-/// Counts one division in one split, whose classes are `classes`, `[n_samples]`. Every class has an
-/// entry, and so has what is excluded where the division excludes a label or there is such a
-/// segment.
+/// Counts one binning scheme in one split, whose classes are `classes`, `[n_samples]`. Every class has
+/// an entry, and so has the excluded one if the binning scheme excludes a label or such a segment
+/// exists.
 pub fn count(split: SplitName, scheme: BinScheme, bins: Bins, classes: &[i8]) -> Vec<ClassCount> {
     let names = scheme.class_names(bins);
     let mut counts: BTreeMap<i8, u64> = (0..).take(names.len()).map(|class| (class, 0)).collect();
@@ -59,14 +59,14 @@ pub fn count(split: SplitName, scheme: BinScheme, bins: Bins, classes: &[i8]) ->
     for class in classes {
         *counts.entry(*class).or_default() += 1;
     }
-    // The excluded come last.
+    // The excluded class comes last.
     let excluded = counts.remove_entry(&EXCLUDED);
     let entry = |(class, count): (i8, u64)| {
         let name = usize::try_from(class).ok().and_then(|class| names.get(class));
         let labels = match (class, name) {
             (EXCLUDED, _) => "excluded",
             (_, Some(name)) => name,
-            // `validate` has a rule for what a store of another program may hold.
+            // Stores of other programs may hold unknown classes; `validate` has a rule for them.
             (_, None) => "unknown",
         };
         let share = count as f64 / (classes.len() as f64).max(1.0);

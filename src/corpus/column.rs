@@ -1,9 +1,8 @@
-//! A column of a store: of which split, what it holds, and of which type its values are.
+//! A column of a store: its split, content and value type.
 //!
-//! In files a column is named by its path and its type by a word. Both are read here once, so that
-//! nothing else compares or takes apart texts: a type that is not known is refused, and a column that
-//! is not known is [`ColumnKind::Other`], which is kept and compared with its digest, and means
-//! nothing.
+//! Files name a column by its path and its type by a word. Only this module parses both: an unknown
+//! type is refused; an unknown column is [`ColumnKind::Other`], which is kept and compared with its
+//! digest but not interpreted.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,13 +14,13 @@ use super::label::Bins;
 use super::{Modality, SplitName};
 use crate::name::named;
 
-/// Type of the values of a column.
+/// Type of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
     /// IEEE 754, 32 bits.
     Float32,
-    /// IEEE 754, 16 bits; of features only.
+    /// IEEE 754, 16 bits; only for features.
     Float16,
     /// Signed integers of 32 bits.
     Int32,
@@ -36,7 +35,7 @@ impl Dtype {
     pub const ALL: [Dtype; 5] =
         [Dtype::Float32, Dtype::Float16, Dtype::Int32, Dtype::Int8, Dtype::String];
 
-    /// The name in manifests, which is numpy's but for texts.
+    /// The name in manifests, which is numpy's except for texts.
     pub fn name(self) -> &'static str {
         match self {
             Dtype::Float32 => "float32",
@@ -47,7 +46,7 @@ impl Dtype {
         }
     }
 
-    /// Bytes of one value; of a text, whose length is its own, those of the place where it begins.
+    /// Bytes of one value; for texts, whose lengths vary, those of one offset.
     pub fn n_bytes(self) -> usize {
         match self {
             Dtype::Int8 => 1,
@@ -59,7 +58,7 @@ impl Dtype {
 
 named!(Dtype);
 
-/// What a column holds, of each sample of its split.
+/// Content of a column, per sample of its split.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ColumnKind {
     /// Segment ids.
@@ -74,25 +73,25 @@ pub enum ColumnKind {
     TextBert,
     /// Word indices into a vocabulary outside the source, `[n_samples, seq_len]`.
     Words,
-    /// Numbers of real frames of a modality.
+    /// Numbers of real frames in a modality.
     Lengths(Modality),
     /// Overall regression labels.
     RegressionLabels,
-    /// Regression labels of one modality alone.
+    /// Unimodal regression labels.
     RegressionLabelsOf(Modality),
     /// Class labels of the source.
     ClassificationLabels,
     /// Strengths of six emotions, `[n_samples, 6]`.
     EmotionLabels,
-    /// Classes of the overall labels in one division.
+    /// Classes of the overall labels in one binning scheme.
     Bins(Bins),
-    /// Something that this program does not know, by its name; only [`FromStr`] makes one.
+    /// Something unknown to this program, by name; only [`FromStr`] creates one.
     #[non_exhaustive]
     Other(String),
 }
 
 impl ColumnKind {
-    /// All kinds that are known.
+    /// All known kinds.
     pub fn known() -> impl Iterator<Item = ColumnKind> {
         let single = [
             ColumnKind::Id,
@@ -143,7 +142,7 @@ impl ColumnKind {
         }
     }
 
-    /// The modality whose features it holds; `None` of any other column.
+    /// The modality whose features it holds; `None` for other columns.
     pub fn modality(&self) -> Option<Modality> {
         match self {
             ColumnKind::Features(modality) => Some(*modality),
@@ -172,14 +171,14 @@ impl FromStr for ColumnKind {
     }
 }
 
-/// Which column: its split, and what it holds. Its text is its path in the store, such as
+/// Identifies a column by split and content. Its text form is its path in the store, such as
 /// `/train/audio`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ColumnId {
-    /// Of which split.
+    /// The split.
     pub split: SplitName,
-    /// What it holds.
+    /// The content.
     pub kind: ColumnKind,
 }
 
@@ -189,7 +188,7 @@ impl fmt::Display for ColumnId {
     }
 }
 
-/// A text that is the path of no column.
+/// A text that is not a column's path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a column path such as `/train/audio`")]
 pub struct NoColumn(String);
@@ -245,12 +244,12 @@ impl Column {
         self.id.kind.name()
     }
 
-    /// The modality whose features it holds; `None` of any other column.
+    /// The modality whose features it holds; `None` for other columns.
     pub fn modality(&self) -> Option<Modality> {
         self.id.kind.modality()
     }
 
-    /// Number of samples; 0 of a column without axes.
+    /// Number of samples; 0 for a column without axes.
     pub fn n_samples(&self) -> usize {
         self.shape.first().copied().unwrap_or(0)
     }
@@ -260,7 +259,7 @@ impl Column {
         self.shape.get(1..).unwrap_or_default()
     }
 
-    /// Values of one sample; `None` where they are too many to count.
+    /// Values per sample; `None` if the product overflows.
     pub fn sample_len(&self) -> Option<usize> {
         self.sample_shape().iter().try_fold(1_usize, |all, extent| all.checked_mul(*extent))
     }

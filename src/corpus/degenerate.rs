@@ -1,4 +1,4 @@
-//! Predictions that say the same of almost every segment.
+//! Detects predictions that are nearly constant.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::label::{BinScheme, EXCLUDED};
 
-/// A share of predictions in one class above which they tell segments no longer apart.
+/// Share of predictions in one class above which they no longer distinguish segments.
 const MOST_IN_ONE_CLASS: f64 = 0.99;
 
-/// A standard deviation, as a share of the largest label, below which predictions are all but equal.
+/// Standard deviation, relative to the largest label, below which predictions are nearly equal.
 const LEAST_DEVIATION: f64 = 0.01;
 
 /// Predictions of fewer segments may be in one class by chance.
@@ -49,8 +49,8 @@ impl fmt::Display for Degenerate {
 }
 
 impl Degenerate {
-    /// Looks whether predictions tell segments apart. `labels` are those of the same segments; those
-    /// that are no number are left out.
+    /// Checks whether predictions distinguish segments. `labels` are those of the same segments; NaNs
+    /// are ignored.
     pub fn find(scheme: BinScheme, predictions: &[f32], labels: &[f32]) -> Option<Degenerate> {
         if predictions.len() < FEWEST {
             return None;
@@ -80,7 +80,7 @@ impl Degenerate {
             })
         });
         let all: Vec<Degenerate> = most.collect();
-        // Where the labels are all in one class, so may the predictions be.
+        // If all labels are in one class, the predictions may be, too.
         let in_one_class = all.iter().find(|it| {
             let labels_are_not = it.share_of_labels.is_none_or(|share| share <= MOST_IN_ONE_CLASS);
             it.share > MOST_IN_ONE_CLASS && labels_are_not
@@ -113,13 +113,13 @@ mod tests {
         let found = find(&positive).unwrap();
         assert_eq!((&*found.bins, &*found.class, found.share), ("acc_2_has0", "0 and above", 1.0));
         assert!(found.share_of_labels.unwrap() < 0.6);
-        // One that differs is no way out, two of a hundred are.
+        // One differing prediction does not matter, two of a hundred do.
         let mut nearly = positive.clone();
         nearly[0] = -1.0;
         assert!(find(&nearly).is_some());
         nearly[1..5].fill(-1.0);
         assert_eq!(find(&nearly), None);
-        // Two values are not one; two that are all but equal are, on both sides of a limit.
+        // Two values are not constant; two nearly equal ones on both sides of a limit are.
         let two: Vec<f32> = (0..200).map(|idx| if idx % 2 == 0 { 0.6 } else { -0.6 }).collect();
         assert_eq!(find(&two), None);
         let flat: Vec<f32> = (0..200).map(|idx| if idx % 2 == 0 { 1e-3 } else { -1e-3 }).collect();

@@ -1,5 +1,5 @@
-//! Drawing splits: groups of segments are dealt out to parts, the largest first, each to the part
-//! that then is nearest to its share of every label class.
+//! Draws splits: deals out groups of segments, the largest first, each to the part that it brings
+//! nearest to its share of every label class.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,7 +13,7 @@ use super::segment::video_of;
 use super::spec::SplitBy;
 use crate::seed::stream;
 
-/// A segment as far as splitting goes.
+/// A segment, as needed for splitting.
 #[derive(Debug, Clone)]
 pub struct Drawable {
     /// Its id.
@@ -22,8 +22,8 @@ pub struct Drawable {
     pub label: f32,
 }
 
-/// Draws `k` folds, `k` being at least 3: each part is tested on once, the next one is validated
-/// on. The same `seed` gives the same folds.
+/// Draws `k` folds, `k` being at least 3: each part is the test split once, and the next one is the
+/// validation split. The same `seed` gives the same folds.
 ///
 /// # Errors
 /// There are fewer groups than parts.
@@ -39,8 +39,8 @@ pub fn k_fold(
     Ok(plan(manifest, Method::KFold { k, by }, folds, seed))
 }
 
-/// Draws one fold by the shares of train, valid and test, none of which is negative. The same
-/// `seed` gives the same fold.
+/// Draws one fold with the given shares of train, valid and test, all non-negative. The same `seed`
+/// gives the same fold.
 ///
 /// # Errors
 /// There are fewer groups than parts.
@@ -56,9 +56,8 @@ pub fn ratio(
     Ok(plan(manifest, Method::Ratio { shares, by }, vec![fold], seed))
 }
 
-/// Draws a validation split from the training split, whose segments are `train`, by the shares of
-/// the two, neither of which is zero; the test split stays the store's own. The same `seed` gives
-/// the same fold.
+/// Draws a validation split from the training split, whose segments are `train`, with the given shares
+/// of the two, both nonzero; the test split stays the store's own. The same `seed` gives the same fold.
 ///
 /// # Errors
 /// The store has a validation split already, or there are fewer groups than parts.
@@ -106,13 +105,13 @@ fn cross(parts: &[Vec<String>], test: usize) -> Fold {
     fold
 }
 
-/// Segments that stay together, and how many of each class they are.
+/// Segments that stay together, and their number per class.
 struct Group<'a> {
     ids: Vec<&'a str>,
     counts: [f64; N_CLASSES],
 }
 
-/// Classes of the finest division, and one for labels that are in none.
+/// Classes of the finest binning scheme, plus one for labels outside of them.
 const N_CLASSES: usize = 8;
 
 fn class(scheme: BinScheme, label: f32) -> usize {
@@ -124,7 +123,7 @@ fn class(scheme: BinScheme, label: f32) -> usize {
     usize::try_from(class - EXCLUDED).unwrap_or(0).min(N_CLASSES - 1)
 }
 
-/// Deals segments out to parts of the given shares; ids keep the order of the store.
+/// Deals segments out to parts with the given shares; ids keep the store's order.
 fn deal(
     segments: &[Drawable],
     by: SplitBy,
@@ -134,7 +133,7 @@ fn deal(
 ) -> Result<Vec<Vec<String>>, PlanError> {
     let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
     let mut seen = HashSet::new();
-    // An id that stands twice stays in one part with its double.
+    // A duplicate id stays in one part with its duplicate.
     for segment in segments.iter().filter(|segment| seen.insert(&segment.id)) {
         let key = match by {
             SplitBy::Video => video_of(&segment.id),
@@ -151,7 +150,7 @@ fn deal(
     if groups.len() < n_parts {
         return Err(PlanError::TooFew { by, n_groups: groups.len(), n_parts });
     }
-    // The shuffle decides between groups of the same size; the sort is stable.
+    // The shuffle decides between groups of equal size; the sort is stable.
     groups.shuffle(&mut stream(seed, "split"));
     groups.sort_by_key(|group| std::cmp::Reverse(group.ids.len()));
     let mut totals = [0.0; N_CLASSES];
@@ -163,7 +162,7 @@ fn deal(
         shares.iter().map(|share| Part::new(share / sum, &totals)).collect();
     let mut n_left = groups.len();
     for group in groups {
-        // The last groups go to parts that would stay empty otherwise.
+        // The last groups go to parts that would otherwise stay empty.
         let n_empty = parts.iter().filter(|part| part.is_wanting()).count();
         let must_fill = n_empty >= n_left;
         let possible =
@@ -183,7 +182,7 @@ fn deal(
     Ok(parts.into_iter().map(order).collect())
 }
 
-/// A part while it fills.
+/// A part being filled.
 struct Part<'a> {
     share: f64,
     ids: Vec<&'a str>,
@@ -201,8 +200,8 @@ impl<'a> Part<'a> {
         self.share > 0.0 && self.ids.is_empty()
     }
 
-    /// By how much the part comes nearer to its targets, or farther from them, with the group: the
-    /// change of the squared distance in each class and in size, relative to the target.
+    /// Change of the part's distance from its targets when the group is added: the squared distance in
+    /// each class and in size, relative to the target.
     fn cost_of(&self, group: &Group<'_>) -> f64 {
         let change = |count: f64, more: f64, target: f64| {
             let squares = (count + more - target).powi(2) - (count - target).powi(2);

@@ -1,5 +1,5 @@
-//! The standard folds of CMU-MOSI and CMU-MOSEI: which video belongs to which split, from
-//! CMU-MultimodalSDK `standard_datasets/*/cmu_*_std_folds.py` (`schemas/folds/*.json`).
+//! The standard folds of CMU-MOSI and CMU-MOSEI: the split of each video, from CMU-MultimodalSDK
+//! `standard_datasets/*/cmu_*_std_folds.py` (`schemas/folds/*.json`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Dataset, SplitName};
 
-/// The split of every video of one dataset.
+/// The split of every video in one dataset.
 #[derive(Debug)]
 pub struct Folds {
     splits: HashMap<String, SplitName>,
@@ -21,7 +21,7 @@ struct FoldsFile {
 }
 
 impl Folds {
-    /// The standard folds of a dataset; `None` of one that has none by video.
+    /// A dataset's standard folds; `None` if it has none by video.
     pub fn of(dataset: Dataset) -> Option<&'static Folds> {
         static FOLDS: LazyLock<[Folds; 2]> = LazyLock::new(|| {
             [
@@ -45,7 +45,7 @@ impl Folds {
         }
     }
 
-    /// The split that a video belongs to; `None` of a video in no fold.
+    /// A video's split; `None` if it is in no fold.
     pub fn split_of(&self, video: &str) -> Option<SplitName> {
         self.splits.get(video).copied()
     }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How the labels of a dataset are put into classes.
+/// Division of a dataset's label range into classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BinScheme {
@@ -15,12 +15,12 @@ pub enum BinScheme {
     Sims,
 }
 
-/// One division of the label range into classes.
+/// One binning scheme of the label range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bins {
     /// CMU: negative (0) or non-negative (1), over all samples.
     Acc2Has0,
-    /// CMU: negative (0) or positive (1); a label of zero is in neither.
+    /// CMU: negative (0) or positive (1); zero labels are excluded.
     Acc2Non0,
     /// CH-SIMS: `[-1, 0]`, `(0, 1]`. Zero counts as negative, unlike for CMU.
     Acc2,
@@ -32,11 +32,11 @@ pub enum Bins {
     Acc7,
 }
 
-/// The class of a label that takes no part in a division.
+/// The class of a label that a binning scheme excludes.
 pub const EXCLUDED: i8 = -1;
 
 impl BinScheme {
-    /// The divisions that are defined for the scheme.
+    /// The binning schemes defined for these labels.
     pub fn bins(self) -> &'static [Bins] {
         match self {
             BinScheme::Cmu => &[Bins::Acc2Has0, Bins::Acc2Non0, Bins::Acc3, Bins::Acc5, Bins::Acc7],
@@ -44,8 +44,8 @@ impl BinScheme {
         }
     }
 
-    /// The class of `value` in `bins`, counted from 0 at the negative end; [`EXCLUDED`] for a
-    /// zero label in [`Bins::Acc2Non0`], for NaN, and for a division that the scheme lacks.
+    /// The class of `value` in `bins`, counted from 0 at the negative end; [`EXCLUDED`] for a zero
+    /// label in [`Bins::Acc2Non0`], for NaN, and for binning schemes not defined here.
     pub fn class(self, bins: Bins, value: f32) -> i8 {
         if value.is_nan() {
             return EXCLUDED;
@@ -64,8 +64,8 @@ impl BinScheme {
         }
     }
 
-    /// The labels of each class in `bins`, in words or as an interval, from class 0 on; none for a
-    /// division that the scheme lacks.
+    /// The labels of each class in `bins`, in words or as an interval, from class 0 on; empty for
+    /// binning schemes not defined here.
     pub fn class_names(self, bins: Bins) -> &'static [&'static str] {
         match (self, bins) {
             (BinScheme::Cmu, Bins::Acc2Has0) => &["below 0", "0 and above"],
@@ -84,7 +84,7 @@ impl BinScheme {
 }
 
 impl Bins {
-    /// All divisions, of any scheme.
+    /// All binning schemes.
     pub const ALL: [Bins; 6] =
         [Bins::Acc2Has0, Bins::Acc2Non0, Bins::Acc2, Bins::Acc3, Bins::Acc5, Bins::Acc7];
 
@@ -106,7 +106,7 @@ fn rounded(value: f32, limit: i8) -> i8 {
     value.clamp(-limit_f32, limit_f32).round_ties_even() as i8 + limit
 }
 
-/// Number of limits that lie below `value`: the index of its left-open, right-closed interval.
+/// Number of limits below `value`: the index of its left-open, right-closed interval.
 fn interval(value: f32, limits: &[f32]) -> i8 {
     limits.iter().filter(|limit| value > **limit).count() as i8
 }

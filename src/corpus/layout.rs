@@ -1,21 +1,21 @@
-//! The families of feature files that a corpus can come from, by name: what they look like and how
-//! they are read is known to `ingest` alone.
+//! The families of feature files that a corpus can come from, by name; only `ingest` knows their
+//! structure.
 
 use crate::name::named;
 
 /// A family of feature files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// `{split: {key: array or list}}`, as MMSA publishes CMU-MOSI, CMU-MOSEI and CH-SIMS, and as
-    /// MMSA-FET writes it.
+    /// `{split: {key: array or list}}`, as published by MMSA for CMU-MOSI, CMU-MOSEI and CH-SIMS, and
+    /// as written by MMSA-FET.
     Mmsa,
-    /// `{split: {vision, audio, text, labels, id}}`, as MulT, MMIM and MultiBench use it.
+    /// `{split: {vision, audio, text, labels, id}}`, as used by MulT, MMIM and MultiBench.
     Sdk,
     /// Lists of `((words, visual, acoustic, actual words), label, segment)`: usually one split per
-    /// file, as MISA, BBFN and MMIM write it.
+    /// file, as written by MISA, BBFN and MMIM.
     Misa,
     /// Lists of `((words, visual, acoustic), label, segment)`: usually as the splits of one dict, as
-    /// MAG-BERT publishes it.
+    /// published by MAG-BERT.
     MagBert,
 }
 
@@ -33,7 +33,7 @@ impl Layout {
         }
     }
 
-    /// Whose files have it.
+    /// The projects whose files have it.
     pub fn title(self) -> &'static str {
         match self {
             Layout::Mmsa => "MMSA, MMSA-FET, Self-MM: a dict of columns per split",

@@ -1,4 +1,4 @@
-//! The manifest of a store: where it came from, what is in it, and the digests to prove it.
+//! A store's manifest: its origin, its content, and the digests of both.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,7 @@ pub struct ValueRecord {
 }
 
 impl ValueRecord {
-    /// The record without what it says of one modality; `None` where nothing is left.
+    /// The record without one modality; `None` if nothing is left.
     pub fn without(&self, modality: Modality) -> Option<ValueRecord> {
         let mut record = self.clone();
         record.counts.retain(|count| count.column.kind != ColumnKind::Features(modality));
@@ -200,7 +200,7 @@ impl Manifest {
     }
 }
 
-/// The store digest of a set of columns.
+/// The store digest of some columns.
 pub fn store_digest(columns: &[Column]) -> String {
     let mut lines: Vec<String> = columns
         .iter()

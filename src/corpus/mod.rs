@@ -1,8 +1,7 @@
-//! The canonical corpus: what every layout is turned into and every store is made of.
+//! The canonical corpus: every layout is converted to it, and every store is made from it.
 //!
 //! This module knows splits, segments, features, labels and bins. It must not know any format of
-//! feature files: where rows come from is hidden behind [`Rows`], so that a 13 GB source is never
-//! in memory at once.
+//! feature files: [`Rows`] hides the source of rows, so that a 13 GB file is never in memory at once.
 
 pub mod balance;
 pub mod check;
@@ -64,7 +63,7 @@ impl Modality {
         }
     }
 
-    /// The letter of its own labels, as in `regression_labels_T`.
+    /// The letter of its unimodal labels, as in `regression_labels_T`.
     pub fn letter(self) -> char {
         match self {
             Modality::Text => 'T',
@@ -101,10 +100,10 @@ impl SplitName {
         }
     }
 
-    /// The split that a usual word stands for, such as `dev` or `Validation`, in any case of letters.
+    /// The split with a common name such as `dev` or `Validation`, ignoring case.
     ///
     /// # Errors
-    /// It stands for none.
+    /// The word does not name a split.
     pub fn from_usual(word: &str) -> Result<SplitName, UnknownName> {
         match &*word.to_lowercase() {
             "train" | "training" => Ok(SplitName::Train),
@@ -155,7 +154,7 @@ impl Dataset {
         }
     }
 
-    /// How labels are put into classes.
+    /// Classes of the dataset's labels.
     pub fn bin_scheme(self) -> label::BinScheme {
         match self {
             Dataset::Mosi | Dataset::Mosei => label::BinScheme::Cmu,
@@ -166,27 +165,27 @@ impl Dataset {
 
 named!(Modality, SplitName, Dataset);
 
-/// The samples of one feature block, read one at a time from wherever they lie.
+/// Random access to the samples of one feature block, wherever they are stored.
 pub trait Rows: Send + Sync {
-    /// Copies sample `sample_idx` into `out`, `[seq_len, feat_dim]` row by row, as float32, zero
-    /// where the sample is shorter than `seq_len`.
+    /// Copies sample `sample_idx` into `out`, `[seq_len, feat_dim]` in row-major order, as float32,
+    /// padded with zeros if the sample is shorter than `seq_len`.
     ///
-    /// Returns the finite source values that lie beyond the range of float32 and became infinite:
-    /// only the source tells them from values that were infinite before.
+    /// Returns the finite source values beyond the range of float32, which became infinite: only the
+    /// source distinguishes them from values that were infinite before.
     ///
     /// # Errors
-    /// There is no such sample, or it cannot be read or computed; what is in `out` then means
-    /// nothing.
+    /// The sample does not exist, or cannot be read or computed; the content of `out` is then
+    /// undefined.
     fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError>;
 }
 
-/// The error that a block has no such sample.
+/// The error that a block lacks this sample.
 pub(crate) fn absent(sample_idx: usize) -> RowError {
     format!("sample {sample_idx} is absent").into()
 }
 
-/// Features of one modality in one split, still lying in their source, which they keep at hand. A
-/// clone shares them.
+/// Features of one modality in one split, still in their source, which they keep open. Clones share
+/// them.
 #[derive(Clone)]
 pub struct FeatureBlock {
     /// `[n_samples, seq_len, feat_dim]`.
@@ -198,26 +197,26 @@ pub struct FeatureBlock {
 /// Regression labels: the overall one, and for CH-SIMS one per modality.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RegressionLabels {
-    /// `[n_samples]`, in [-3, 3] (CMU) or [-1, 1] (CH-SIMS); `None` of segments to predict on.
+    /// `[n_samples]`, in [-3, 3] (CMU) or [-1, 1] (CH-SIMS); `None` for segments to predict.
     pub overall: Option<Vec<f32>>,
     /// `[n_samples]` each: labels of text (`_T`), audio (`_A`) and vision (`_V`) alone.
     pub by_modality: BTreeMap<Modality, Vec<f32>>,
 }
 
-/// A label of the source that is another one as float32: beyond its range, or so near 0 that it
-/// became 0 and lost its sign.
+/// A source label that changes when converted to float32: it is beyond the range, or so close to 0 that
+/// it became 0 and lost its sign.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NarrowedLabel {
     /// Name of the column, such as `regression_labels`.
     pub column: String,
     /// The sample.
     pub row: usize,
-    /// What the source has.
+    /// The label in the source.
     pub source: f64,
 }
 
 impl NarrowedLabel {
-    /// The label of a sample, if `narrow` is not what the source has but for its last digits.
+    /// The label of a sample, if `narrow` differs from the source's label by more than its last digits.
     pub fn of(column: &str, row: usize, source: f64, narrow: f32) -> Option<NarrowedLabel> {
         let is_changed =
             source.is_finite() && narrow.is_infinite() || source != 0.0 && narrow == 0.0;
@@ -227,9 +226,9 @@ impl NarrowedLabel {
 
 /// One split of a corpus. Every column has `ids.len()` entries.
 pub struct CorpusSplit {
-    /// Which split.
+    /// The split.
     pub name: SplitName,
-    /// Segment ids as the source spells them.
+    /// Segment ids as spelled in the source.
     pub ids: Vec<String>,
     /// Transcripts.
     pub raw_text: Option<Vec<String>>,
@@ -241,26 +240,25 @@ pub struct CorpusSplit {
     pub text_bert: Option<Array3<i32>>,
     /// Word indices into a vocabulary outside the source, `[n_samples, seq_len]`, zero-padded.
     pub words: Option<Array2<i32>>,
-    /// Number of real frames per sample, for the modalities for which the source records it.
+    /// Number of real frames per sample, for modalities with recorded lengths.
     pub lengths: BTreeMap<Modality, Vec<i32>>,
     /// Regression labels.
     pub regression_labels: RegressionLabels,
     /// Class labels of the source: 0 negative, 1 neutral, 2 positive.
     pub classification_labels: Option<Vec<i32>>,
-    /// Strength of happiness, sadness, anger, surprise, disgust and fear, `[n_samples, 6]` in
-    /// [0, 3], as CMU-MOSEI has them.
+    /// Strength of happiness, sadness, anger, surprise, disgust and fear, `[n_samples, 6]` in [0, 3],
+    /// as in CMU-MOSEI.
     pub emotion_labels: Option<Array2<f32>>,
-    /// Labels that are others as float32 than in the source. No store is written with them.
+    /// Labels that change when converted to float32. A store is never written with them.
     pub narrowed_labels: Vec<NarrowedLabel>,
 }
 
-/// A dataset as its source files gave it.
+/// A dataset as read from its source files.
 pub struct Corpus {
     /// The layout of the source files.
     pub layout: Layout,
     /// The splits that the source holds, in the order train, valid, test.
     pub splits: Vec<CorpusSplit>,
-    /// Every change of a value, and everything left out, on the way from the source; one
-    /// sentence each.
+    /// Every changed value and everything left out since the source, one sentence each.
     pub notes: Vec<String>,
 }

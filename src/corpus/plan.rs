@@ -1,5 +1,5 @@
-//! Split plans: which segments of a store are trained, selected and reported on, other than as the
-//! store has them. A plan names the digest of its store and is refused on any other.
+//! Split plans: which of a store's segments are used for training, validation and testing, instead of
+//! the store's own splits. A plan contains the digest of its store and is refused for any other.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::{Dataset, SplitName};
 use crate::advice::{Advice, Advise, StoreAdvice};
 use crate::chain::tried;
 
-/// The version of the form of plans, and the only one that is read.
+/// The version of the plan format, and the only one that is read.
 pub const PLAN_VERSION: u32 = 1;
 
 /// How a plan was made.
@@ -85,7 +85,7 @@ pub struct StoreRow {
     pub row_idx: usize,
 }
 
-/// Why a plan was not made or not read.
+/// Why a plan was not created or not read.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The file system refused.
@@ -93,20 +93,20 @@ pub enum PlanError {
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: std::io::Error,
     },
-    /// The file is no plan.
+    /// The file is not a plan.
     #[error("{path}: is not a split manifest")]
     Json {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with line and column.
+        /// The problem, with line and column.
         #[source]
         cause: serde_json::Error,
     },
-    /// The file is not text, and so no plan.
+    /// The file is not text, and therefore not a plan.
     #[error("{path}: is not a split manifest (a JSON file): it is not text")]
     Binary {
         /// The file.
@@ -136,10 +136,10 @@ pub enum PlanError {
         /// Digest in the plan.
         found: String,
     },
-    /// There is no such fold.
+    /// The fold does not exist.
     #[error("fold {found} does not exist: the split manifest has folds 0 to {last}")]
     Fold {
-        /// The fold that was asked for.
+        /// The requested fold.
         found: usize,
         /// The last fold.
         last: usize,
@@ -149,10 +149,10 @@ pub enum PlanError {
     UnknownSegment {
         /// The segment.
         id: String,
-        /// Where it was looked for.
+        /// Where it was expected.
         place: &'static str,
     },
-    /// A segment twice in a fold.
+    /// A duplicate segment in a fold.
     #[error("segment `{id}` appears more than once in fold {fold}")]
     Twice {
         /// The segment.
@@ -160,7 +160,7 @@ pub enum PlanError {
         /// The fold.
         fold: usize,
     },
-    /// A validation split that is there already.
+    /// The store already has a validation split.
     #[error("the store already has a validation split of {n_segments} segments")]
     HasValid {
         /// Its segments.
@@ -174,9 +174,9 @@ pub enum PlanError {
     TooFew {
         /// What is kept together.
         by: SplitBy,
-        /// Videos or segments.
+        /// Number of videos or segments.
         n_groups: usize,
-        /// Parts that none may be empty of.
+        /// Number of parts, none of which may be empty.
         n_parts: usize,
     },
 }
@@ -201,10 +201,10 @@ impl Advise for PlanError {
 }
 
 impl SplitPlan {
-    /// Reads a plan and compares it with the digest of the store that it is to be used on.
+    /// Reads a plan and compares its digest with that of the store to use it on.
     ///
     /// # Errors
-    /// The file cannot be read, is no plan, is of another version, or belongs to another store.
+    /// The file cannot be read, is not a plan, is of another version, or belongs to another store.
     pub fn load_for(path: &Path, store_digest: &str) -> Result<SplitPlan, PlanError> {
         let plan = SplitPlan::load(path)?;
         if plan.store_digest == store_digest {
@@ -214,10 +214,10 @@ impl SplitPlan {
         Err(PlanError::OtherStore { path: path.into(), expected, found })
     }
 
-    /// Reads a plan of whatever store.
+    /// Reads a plan for any store.
     ///
     /// # Errors
-    /// The file cannot be read, is no plan, or is of another version.
+    /// The file cannot be read, is not a plan, or is of another version.
     pub fn load(path: &Path) -> Result<SplitPlan, PlanError> {
         let bytes =
             std::fs::read(path).map_err(|cause| PlanError::Io { path: path.into(), cause })?;
@@ -225,7 +225,7 @@ impl SplitPlan {
             return Err(PlanError::Binary { path: path.into() });
         }
         let json = |cause| PlanError::Json { path: path.into(), cause };
-        // The version first: what else there is may be different in another one.
+        // The version first: everything else may differ in another version.
         let Version { version } = serde_json::from_slice(&bytes).map_err(json)?;
         if let Some(found) = version.filter(|found| *found != PLAN_VERSION) {
             return Err(PlanError::Version { path: path.into(), found });
@@ -237,7 +237,7 @@ impl SplitPlan {
         }
     }
 
-    /// How many segments of the store are in no split of a fold.
+    /// Number of the store's segments that are in no split of a fold.
     pub fn n_left_out(&self, fold_idx: usize, manifest: &Manifest) -> usize {
         let fold = self.folds.get(fold_idx).into_iter().flat_map(BTreeMap::values).flatten();
         let named: HashSet<&str> = fold.map(String::as_str).collect();
@@ -245,7 +245,7 @@ impl SplitPlan {
         ids.filter(|id| !named.contains(id.as_str())).count()
     }
 
-    /// How many segments of the plan a store does not have, however their ids are spelled.
+    /// Number of the plan's segments that a store lacks, in any spelling of their ids.
     pub fn n_unused(&self, manifest: &Manifest) -> usize {
         let ids = manifest.splits.iter().flat_map(|split| &split.ids);
         let there: HashSet<SegmentKey> = ids.map(|id| SegmentKey::of(id)).collect();
@@ -254,10 +254,10 @@ impl SplitPlan {
         named.difference(&there).count()
     }
 
-    /// The rows of the store for each split of a fold, counted from 0; all three splits are there.
+    /// The store's rows for each split of a fold, counted from 0; all three splits are present.
     ///
     /// # Errors
-    /// There is no such fold, it names a segment that the store lacks, or one twice.
+    /// The fold does not exist, names a segment that the store lacks, or contains one twice.
     pub fn rows(
         &self,
         fold_idx: usize,
@@ -288,11 +288,10 @@ impl SplitPlan {
         Ok(rows)
     }
 
-    /// The folds of `other` for a store of the same segments, however their ids are spelled.
+    /// The folds of `other` for a store with the same segments, in any spelling of their ids.
     ///
     /// # Errors
-    /// A segment of the store is in no split of a fold of the other plan, or one of the plan is in
-    /// two.
+    /// A segment of the store is in no split of a fold of the other plan, or one of the plan is in two.
     pub fn from_other(other: &SplitPlan, manifest: &Manifest) -> Result<SplitPlan, PlanError> {
         let ids: Vec<&String> = manifest.splits.iter().flat_map(|split| &split.ids).collect();
         let translate = |(fold_idx, fold): (usize, &Fold)| -> Result<Fold, PlanError> {

@@ -1,4 +1,4 @@
-//! Official releases of feature files, told by their SHA-256 (`schemas/releases.toml`).
+//! Official releases of feature files, identified by SHA-256 (`schemas/releases.toml`).
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -11,11 +11,11 @@ use super::Dataset;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// Which dataset it is of.
+    /// Its dataset.
     pub dataset: Dataset,
-    /// Its name without the ending, such as `unaligned_50`.
+    /// Its name without the extension, such as `unaligned_50`.
     pub name: String,
-    /// Who publishes it and the digest.
+    /// The publisher of file and digest.
     pub publisher: String,
     /// SHA-256 of the whole file, lower-case hexadecimal.
     pub sha256: String,

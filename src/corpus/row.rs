@@ -1,11 +1,11 @@
-//! Why a sample could not be read, whatever it lies in.
+//! Why a sample could not be read, from any source.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::advice::{Advice, Advise};
 
-/// Why a sample could not be read: any error, and what it advises.
+/// Why a sample could not be read: any error, with its advice.
 #[derive(Debug)]
 pub struct RowError {
     cause: Box<dyn Error + Send + Sync>,
@@ -13,7 +13,7 @@ pub struct RowError {
 }
 
 impl RowError {
-    /// What can be done about it.
+    /// Possible fixes.
     pub fn advice(&self) -> Vec<Advice> {
         self.advice.clone()
     }

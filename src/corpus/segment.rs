@@ -1,24 +1,24 @@
 //! Segment ids: a video and a clip within it.
 
-/// How a segment id is spelled.
+/// Spelling of a segment id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Spelling {
-    /// `VIDEO$_$CLIP`, as MMSA has it.
+    /// `VIDEO$_$CLIP`, as in MMSA.
     Dollars,
-    /// `VIDEO[CLIP]`, as the CMU SDK and MISA have it.
+    /// `VIDEO[CLIP]`, as in the CMU SDK and MISA.
     Brackets,
-    /// `VIDEO_CLIP` with a number as the clip, as MMIM has it.
+    /// `VIDEO_CLIP` with a number as the clip, as in MMIM.
     Underscore,
 }
 
 impl Spelling {
-    /// The spelling of an id; `None` of any other form.
+    /// The spelling of an id; `None` if unknown.
     pub fn of(id: &str) -> Option<Spelling> {
         parts(id).map(|(spelling, _, _)| spelling)
     }
 }
 
-/// Spelling, video and clip, without blanks around them; `None` of an id of any other form.
+/// Spelling, video and clip, without surrounding blanks; `None` for an unknown spelling.
 fn parts(id: &str) -> Option<(Spelling, &str, &str)> {
     split(id.trim()).map(|(spelling, video, clip)| (spelling, video.trim(), clip.trim()))
 }
@@ -38,12 +38,12 @@ fn split(id: &str) -> Option<(Spelling, &str, &str)> {
     }
 }
 
-/// The video that a segment id belongs to. An id of no known spelling is its own video.
+/// The video of a segment id. An id in an unknown spelling is its own video.
 pub fn video_of(id: &str) -> &str {
     parts(id).map_or(id.trim(), |(_, video, _)| video)
 }
 
-/// The clip within the video; `None` of an id of no known spelling.
+/// The clip within the video; `None` for an unknown spelling.
 pub fn clip_of(id: &str) -> Option<&str> {
     parts(id).map(|(_, _, clip)| clip)
 }

@@ -1,5 +1,5 @@
-//! What each dataset must look like, read from `schemas/datasets/*.toml`, and which dataset a
-//! corpus is.
+//! Expected properties of each dataset, read from `schemas/datasets/*.toml`, and recognition of a
+//! corpus's dataset.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,32 +10,31 @@ use serde::{Deserialize, Serialize};
 use super::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
 use crate::name::named;
 
-/// The expectations for one dataset.
+/// Expected properties of one dataset.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetSpec {
     /// Smallest and largest label.
     pub label_range: [f32; 2],
-    /// A label is an average of at most so many annotators: it is a multiple of 1/n for one n of
-    /// these.
+    /// A label is an average over one of these numbers of annotators: a multiple of 1/n for one such n.
     pub label_denominators: Vec<u8>,
-    /// What must not appear in two splits.
+    /// Units that must not appear in two splits.
     pub split_by: SplitBy,
-    /// Where the dataset was published.
+    /// Publication of the dataset.
     pub publication: Publication,
     /// The known builds of the feature files.
     pub builds: Vec<Build>,
 }
 
-/// Where a dataset was published.
+/// Publication of a dataset.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Publication {
     /// The paper to cite.
     pub cite_as: String,
-    /// The paper on the web.
+    /// Web page of the paper.
     pub url: String,
-    /// Who made the dataset.
+    /// Creator of the dataset.
     pub creator: String,
     /// Year of the paper.
     pub year: u16,
@@ -66,11 +65,11 @@ impl SplitBy {
 
 named!(SplitBy);
 
-/// One public build of the features of a dataset.
+/// One public build of a dataset's features.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Build {
-    /// Who publishes it, and with which features.
+    /// Its publisher and features.
     pub name: String,
     /// Samples per split.
     pub counts: BTreeMap<SplitName, usize>,
@@ -89,8 +88,8 @@ impl Build {
         }
     }
 
-    /// Whether the given feature dimensions are those of this build. Text dimensions depend on the
-    /// encoder and are not compared.
+    /// Whether the given feature dimensions match this build. Text dimensions depend on the encoder and
+    /// are not compared.
     pub fn matches(&self, feat_dims: &BTreeMap<Modality, usize>) -> bool {
         feat_dims.iter().all(|(modality, dim)| self.feat_dim(*modality).is_none_or(|d| d == *dim))
     }
@@ -119,7 +118,7 @@ impl DatasetSpec {
         (self.label_range[0]..=self.label_range[1]).contains(&label)
     }
 
-    /// Whether a label is an average that the dataset's annotators can give.
+    /// Whether the dataset's annotators can give a label as an average.
     pub fn is_average(&self, label: f32) -> bool {
         // Tables print averages with as few as two digits.
         const TOLERANCE: f32 = 0.004;
@@ -136,33 +135,33 @@ fn feat_dims(splits: &[CorpusSplit]) -> BTreeMap<Modality, usize> {
     blocks.map(|(modality, block)| (*modality, block.shape[2])).collect()
 }
 
-/// How well a corpus agrees with a known build of a dataset.
+/// How well a corpus matches a known build of a dataset.
 #[derive(Debug)]
 pub struct Candidate {
     /// The dataset.
     pub dataset: Dataset,
-    /// Its build that agrees best.
+    /// Its best-matching build.
     pub build: &'static Build,
-    /// Feature dimensions that agree; none of them contradicts.
+    /// Number of matching feature dimensions; none contradicts.
     pub n_dims: usize,
-    /// Splits whose size is within 2% of the build's.
+    /// Number of splits whose size is within 2% of the build's.
     pub n_sizes: usize,
 }
 
 impl Candidate {
-    /// A dimension weighs more than all sizes.
+    /// A dimension counts more than all sizes.
     fn score(&self) -> usize {
         10 * self.n_dims + self.n_sizes
     }
 }
 
-/// The datasets that a corpus can be, by label range and feature dimensions, best first.
+/// The possible datasets of a corpus, by label range and feature dimensions, best first.
 pub fn candidates(corpus: &Corpus) -> Vec<Candidate> {
     let dims = feat_dims(&corpus.splits);
     let splits = corpus.splits.iter();
     let all = splits.filter_map(|split| split.regression_labels.overall.as_ref()).flatten();
     let labels: Vec<f32> = all.copied().filter(|label| label.is_finite()).collect();
-    // Without labels, feature dimensions alone tell the dataset.
+    // Without labels, only feature dimensions identify the dataset.
     let narrow = (!labels.is_empty()).then(|| labels.iter().all(|label| label.abs() <= 1.0));
     let mut candidates: Vec<Candidate> = Dataset::ALL
         .into_iter()
@@ -179,8 +178,8 @@ pub fn candidates(corpus: &Corpus) -> Vec<Candidate> {
     candidates
 }
 
-/// The dataset that a corpus is, from its feature dimensions, label range and sample counts, or
-/// else from what annotators' averages its labels can be; `None` where that does not decide it.
+/// The dataset of a corpus, from its feature dimensions, label range and sample counts, or else from
+/// the possible averages of annotators; `None` if these do not decide.
 pub fn recognise(corpus: &Corpus) -> Option<Dataset> {
     match best(corpus)[..] {
         [only] => Some(only),
@@ -188,7 +187,7 @@ pub fn recognise(corpus: &Corpus) -> Option<Dataset> {
     }
 }
 
-/// As [`recognise`]; where several datasets agree equally well, the one that a file name has as a
+/// Like [`recognise`]; if several datasets match equally well, the one that a file name contains as a
 /// word, such as `mosei_senti_train`.
 pub fn recognise_by_name<'a>(
     corpus: &Corpus,
@@ -205,7 +204,7 @@ pub fn recognise_by_name<'a>(
     possible.iter().copied().find(has_word)
 }
 
-/// The datasets that agree best with a corpus; none where nothing agrees.
+/// The datasets that match a corpus best; empty if nothing matches.
 fn best(corpus: &Corpus) -> Vec<Dataset> {
     let candidates = candidates(corpus);
     let Some(highest) = candidates.first().map(Candidate::score).filter(|score| *score > 0) else {

@@ -48,8 +48,8 @@ impl Default for BlockStats {
 }
 
 impl BlockStats {
-    /// Statistics of one sample, `[seq_len, feat_dim]` row by row. `length` is the recorded number
-    /// of frames, or `None` where the source records none.
+    /// Statistics of one sample, `[seq_len, feat_dim]` in row-major order. `length` is the recorded
+    /// number of frames, if any.
     pub fn of_sample(values: &[f32], feat_dim: usize, length: Option<i32>) -> BlockStats {
         let mut stats = match moments_of_finite(values) {
             Some(stats) => stats,
@@ -69,8 +69,7 @@ impl BlockStats {
         stats
     }
 
-    /// Adds the statistics of further samples. Merged in the same order, the result is the same to
-    /// the last bit.
+    /// Adds the statistics of further samples. Merging in the same order gives bit-identical results.
     pub fn merge(&mut self, other: &BlockStats) {
         if other.n_finite > 0 {
             let (n_self, n_other) = (self.n_finite as f64, other.n_finite as f64);
@@ -101,21 +100,22 @@ impl BlockStats {
     }
 }
 
-/// Values that one step of [`moments_of_finite`] takes side by side: enough for the compiler to
-/// make vector instructions of it. The sums are formed in this order on every machine.
+/// Number of values that [`moments_of_finite`] processes per step: enough for the compiler to
+/// vectorise. Sums use this order on every machine.
 const LANES: usize = 16;
 
-/// Extremes and moments of values that are all finite; `None` if one is not.
+/// Extremes and moments of finite values; `None` if one is not finite.
 fn moments_of_finite(values: &[f32]) -> Option<BlockStats> {
     let Some(first) = values.first() else { return Some(BlockStats::default()) };
-    // Deviations from the first value: a mean that is large beside the deviation costs no digits.
+    // Deviations from the first value: a mean that is large relative to the deviation then costs no
+    // digits.
     let shift = f64::from(*first);
     let (mut min, mut max) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
     let (mut sum, mut squares) = ([0.0_f64; LANES], [0.0_f64; LANES]);
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut tail = [*first; LANES];
     tail[..rest.len()].copy_from_slice(rest);
-    // The tail is filled up with the first value, which changes no extreme and adds zero.
+    // The tail is padded with the first value, which changes no extreme and adds zero.
     for chunk in chunks.iter().chain([&tail]) {
         for lane in 0..LANES {
             let value = chunk[lane];
@@ -128,7 +128,7 @@ fn moments_of_finite(values: &[f32]) -> Option<BlockStats> {
     }
     let n = values.len() as f64;
     let (sum, squares): (f64, f64) = (sum.iter().sum(), squares.iter().sum());
-    // Sums of finite float32 values, and of their squares, are finite as float64; others are not.
+    // Sums of finite float32 values, and of their squares, are finite in float64; other sums are not.
     if !squares.is_finite() {
         return None;
     }
@@ -142,7 +142,7 @@ fn moments_of_finite(values: &[f32]) -> Option<BlockStats> {
     })
 }
 
-/// As [`moments_of_finite`], of values among which some are not finite; those are counted.
+/// Like [`moments_of_finite`], for values of which some are not finite; those are counted.
 fn moments(values: &[f32]) -> BlockStats {
     let finite: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
     let mut stats = moments_of_finite(&finite).unwrap_or_default();
@@ -154,7 +154,7 @@ fn moments(values: &[f32]) -> BlockStats {
 }
 
 fn is_zero(frame: &[f32]) -> bool {
-    // All bits but the sign, of all values at once: no branch per value.
+    // All bits except the sign, of all values at once: branch-free.
     frame.iter().fold(0, |bits, value| bits | value.to_bits() << 1) == 0
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::overflow::Overflows;
 
 impl Corpus {
-    /// The segments without a label in splits that have labels, by their places.
+    /// The unlabelled segments of splits that have labels, by index.
     pub fn unlabelled(&self) -> BTreeMap<SplitName, BTreeSet<usize>> {
         let of_split = |split: &CorpusSplit| {
             let labels = split.regression_labels.overall.iter().flatten().enumerate();
@@ -22,7 +22,7 @@ impl Corpus {
         self.splits.iter().map(of_split).filter(|(_, places)| !places.is_empty()).collect()
     }
 
-    /// The same corpus without the segments of `left_out`, which has their places in each split.
+    /// The same corpus without the segments in `left_out`, given by split and index.
     pub fn without(&self, left_out: &BTreeMap<SplitName, BTreeSet<usize>>) -> Corpus {
         let none = BTreeSet::new();
         let split = |split| of_split(split, left_out.get(&split.name).unwrap_or(&none));

@@ -1,4 +1,4 @@
-//! What a feature block looks like: moments, zeros, and how long its samples are.
+//! Summary of a feature block: moments, zeros, and sample lengths.
 
 use std::path::PathBuf;
 
@@ -92,11 +92,11 @@ pub struct LengthSummary {
     pub histogram: Vec<u32>,
 }
 
-/// What [`LengthSummary::quantiles`] are the quantiles of.
+/// The probabilities of [`LengthSummary::quantiles`].
 pub const QUANTILES: [f64; 7] = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0];
 
-/// Most classes of a histogram of lengths. All take in equally many lengths, or the picture would
-/// have teeth.
+/// Maximum number of classes in a histogram of lengths. All have equal width; otherwise the histogram
+/// would look jagged.
 const MOST_CLASSES: usize = 40;
 
 impl LengthSummary {
@@ -121,8 +121,7 @@ impl LengthSummary {
 }
 
 impl BlockSummary {
-    /// Summarises a block of which everything was read. `lengths` are those that the store has in
-    /// one form or another.
+    /// Summarises a block that was read completely. `lengths` are the store's, in one form or another.
     pub fn new(
         split: SplitName,
         modality: Modality,

@@ -1,5 +1,5 @@
-//! Values of a source that a store cannot hold as they are: those that are not finite, and finite
-//! ones beyond the range of the stored type.
+//! Source values that a store cannot hold unchanged: those that are not finite, and finite ones beyond
+//! the range of the stored type.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,9 +40,9 @@ impl ValueKind {
         }
     }
 
-    /// What is unusual about a float32 value, with what stands for it in the source; `None` of an
-    /// ordinary one. Magnitudes from `limit` on are beyond the stored type; `overflow` is asked for
-    /// the source's value where that is finite and became infinite.
+    /// Classifies a float32 value, with the corresponding source value; `None` for an ordinary one.
+    /// Magnitudes from `limit` on are beyond the stored type; `overflow` returns the source's value if
+    /// that is finite and became infinite.
     pub fn of(
         value: f32,
         limit: f32,

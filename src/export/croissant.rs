@@ -1,8 +1,8 @@
-//! Croissant 1.0 metadata (JSON-LD) of a store, which search engines and loaders of datasets read.
+//! Croissant 1.0 metadata (JSON-LD) of a store, for search engines and dataset loaders.
 //!
-//! A record set per split, a field per column. Files are named relative to the metadata, which
-//! belongs beside the store. Croissant 1.0 knows no arrays: what a field's axes are is said in its
-//! description.
+//! One record set per split, one field per column. File names are relative to the metadata, which
+//! belong next to the store. Croissant 1.0 does not support arrays: a field's description explains its
+//! axes.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -18,11 +18,11 @@ use crate::corpus::label::{BinScheme, Bins};
 use crate::corpus::spec::DatasetSpec;
 use crate::store::{Format, Store};
 
-/// What the metadata say of the licence where nobody said anything.
+/// Licence in the metadata if none is given.
 const NO_LICENSE: &str = "not stated by the source files";
 
-/// Writes the metadata, after every column was compared with its digest. `license` is a URL or the
-/// name of a licence. `advance` is told of every stretch of bytes done.
+/// Writes the metadata, after comparing every column with its digest. `license` is a URL or the name of
+/// a licence. `advance` receives the bytes of every stretch done.
 ///
 /// # Errors
 /// The store cannot be read or differs from its digests, or `out` cannot be written to.
@@ -43,7 +43,7 @@ pub fn croissant<W: Write>(
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": manifest.dataset.name(),
         "description": description(store),
-        // That of the store's layout: content has no versions but its digest.
+        // The version of the store's layout: content has no version except its digest.
         "version": format!("{}.0.0", manifest.store_version),
         "identifier": format!("blake3:{}", manifest.digest),
         "license": license.unwrap_or(NO_LICENSE),
@@ -59,7 +59,7 @@ pub fn croissant<W: Write>(
     Ok(writeln!(out)?)
 }
 
-/// What the short names of the other properties stand for.
+/// Short names of the other properties.
 fn context() -> Value {
     let mut context = json!({
         "@language": "en",
@@ -124,7 +124,7 @@ fn description(store: &Store) -> String {
     )
 }
 
-/// The name of a file of the store, relative to the folder in which the store is.
+/// A store file's name, relative to the folder of the store.
 fn file_id(store: &Store, file: &Path) -> String {
     let folder = store.path().parent().unwrap_or(Path::new(""));
     let relative = file.strip_prefix(folder).unwrap_or(file);
@@ -182,7 +182,7 @@ fn field(store: &Store, column: &Column) -> Value {
     let (split, name) = (column.id.split, column.name());
     let id = format!("{split}/{name}");
     let file = store.file_of(split).map(|file| file_id(store, &file));
-    // In a file of one split, columns are named without it.
+    // In a split's own file, column names omit the split.
     let within = if store.format() == Format::Arrow { name } else { &id };
     let data_type = match column.dtype {
         Dtype::String => "sc:Text",
@@ -216,7 +216,7 @@ fn axes(column: &Column) -> String {
     format!("{} [{}]", column.dtype, extents.join(", "))
 }
 
-/// What a column is, in words.
+/// Describes a column.
 fn meaning(store: &Store, column: &Column) -> String {
     let dataset = store.manifest().dataset;
     let [lowest, highest] = DatasetSpec::of(dataset).label_range;
@@ -246,7 +246,7 @@ fn meaning(store: &Store, column: &Column) -> String {
     }
 }
 
-/// What the classes of a division stand for.
+/// Describes the classes of a binning scheme.
 fn classes(scheme: BinScheme, bins: Bins) -> String {
     let names = scheme.class_names(bins).iter().enumerate();
     let classes: Vec<String> =

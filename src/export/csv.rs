@@ -1,4 +1,4 @@
-//! One CSV file (RFC 4180) with a line per segment: everything but features, tokens and words.
+//! One CSV file (RFC 4180) with one line per segment: everything except features, tokens and words.
 
 use std::io::Write;
 
@@ -7,10 +7,10 @@ use ::csv::{Error, ErrorKind, QuoteStyle, Terminator, WriterBuilder};
 use super::ExportError;
 use crate::store::{Content, Store};
 
-/// Writes all splits, one after the other; a column that a split lacks is empty there.
+/// Writes all splits in order; columns that a split lacks are empty.
 ///
-/// Numbers are the shortest that read as the same float32. Texts that are no numbers are in quotes,
-/// so that an empty one differs from one that is absent.
+/// Numbers are the shortest that parse to the same float32. Texts that are not numbers are quoted, so
+/// that an empty text differs from an absent one.
 ///
 /// # Errors
 /// The store cannot be read or differs from its digests, or `out` cannot be written to.
@@ -26,7 +26,7 @@ pub fn csv<W: Write>(store: &Store, out: W) -> Result<(), ExportError> {
         .terminator(Terminator::CRLF)
         .quote_style(QuoteStyle::NonNumeric)
         .from_writer(out);
-    // The split stands beside the id, which is the first column of every split.
+    // The split follows the id, the first column of every split.
     let (first, rest) = names.split_at(names.len().min(1));
     let header = first.iter().copied().chain(["split"]).chain(rest.iter().copied());
     writer.write_record(header).map_err(io_error)?;

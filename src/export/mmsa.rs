@@ -1,8 +1,8 @@
 //! The pickle that MMSA, Self-MM and ALMT load: `{split: {key: array or list}}`.
 //!
-//! Keys, shapes and containers are those of the published files (thuiar/MMSA `README.md`), types
-//! those of the store: features and regression labels float32, tokens and classes int64, lengths
-//! lists of integers, texts lists.
+//! Keys, shapes and containers are those of the published files (thuiar/MMSA `README.md`), types those
+//! of the store: float32 features and regression labels, int64 tokens and classes, lists of integers
+//! for lengths, lists of texts.
 
 use std::io::Write;
 
@@ -12,8 +12,8 @@ use crate::corpus::{Modality, SplitName};
 use crate::pickle::{ArrayDtype, Writer};
 use crate::store::Store;
 
-/// Writes the whole store as one pickle, a few samples at a time. `advance` is told of every
-/// stretch of bytes done.
+/// Writes the whole store as one pickle, a few samples at a time. `advance` receives the bytes of every
+/// stretch done.
 ///
 /// # Errors
 /// The store cannot be read or differs from its digests, or `out` cannot be written to.
@@ -52,7 +52,7 @@ impl<W: Write> Export<'_, W> {
         for modality in Modality::ALL {
             self.features(split, modality)?;
         }
-        // `words` is an addition of the store's for sources of the MISA layout.
+        // `words` is the store's addition for sources in the MISA layout.
         for kind in [ColumnKind::TextBert, ColumnKind::Words, ColumnKind::ClassificationLabels] {
             let id = kind.of(split);
             if let Some(values) = self.store.numbers::<i32>(&id)? {

@@ -1,9 +1,9 @@
-//! A store in the forms that other programs read.
+//! Exports a store to formats that other programs read.
 //!
-//! [`export()`] is the one call; the functions that it makes, one for each format, can be called alone.
+//! [`export()`] exports in one call; the functions for single formats can be called alone.
 //!
-//! This module knows stores and the formats of others. Whatever it writes is compared with the
-//! store's digests while it is read; what a format cannot hold is an error, never left out.
+//! This module knows stores and other programs' formats. It compares everything with the store's
+//! digests while reading; content that a format cannot hold is an error, never left out.
 
 mod croissant;
 mod csv;
@@ -41,18 +41,18 @@ pub enum ExportError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The build has no Parquet.
+    /// The build lacks Parquet.
     #[error("this build writes no Parquet")]
     NoParquet,
     /// The output cannot be written.
     #[error("cannot write")]
     Write(#[from] std::io::Error),
-    /// The format has no place for a column.
+    /// The format cannot hold a column.
     #[error("{place}: {problem}")]
     Unfit {
         /// The column.
         place: String,
-        /// What the format lacks.
+        /// The limitation.
         problem: &'static str,
     },
 }
@@ -76,11 +76,11 @@ impl From<ExportError> for std::io::Error {
     }
 }
 
-/// Names in the folders that Parquet goes to.
+/// Prefix of the folders in a Parquet export.
 const PARQUET_FOLDER: &str = "split=";
 const PARQUET_FILE: &str = "part-0.parquet";
 
-/// Whether a folder holds nothing but what an export to Parquet puts there, and may be replaced.
+/// Whether a folder contains only a Parquet export, and so may be replaced.
 pub fn is_parquet_export(folder: &Path) -> bool {
     let names = |folder: &Path| -> Option<Vec<String>> {
         let entries = std::fs::read_dir(folder).ok()?;
@@ -94,7 +94,7 @@ pub fn is_parquet_export(folder: &Path) -> bool {
     names(folder).is_some_and(|folders| folders.into_iter().all(is_ours))
 }
 
-/// A store as Parquet, which this build does not write.
+/// Exports to Parquet, which this build does not support.
 ///
 /// # Errors
 /// Always.

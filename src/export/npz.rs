@@ -10,11 +10,11 @@ use super::ExportError;
 use crate::corpus::column::Column;
 use crate::store::{Content, Element, Store, le_bytes};
 
-/// Beyond this many bytes a member is written with 64-bit sizes: 4 GiB, less what a header takes.
+/// Members above this size are written with 64-bit sizes: 4 GiB, minus the size of a header.
 const LARGE_MEMBER: u64 = u32::MAX as u64 - (1 << 16);
 
 /// Writes the whole store, a few samples at a time, without compression. Texts are arrays of
-/// fixed-width strings, as wide as the longest. `advance` is told of every stretch of bytes done.
+/// fixed-width strings, as wide as the longest. `advance` receives the bytes of every stretch done.
 ///
 /// # Errors
 /// The store cannot be read or differs from its digests, or `out` cannot be written to.
@@ -47,7 +47,7 @@ struct Archive<W: Write + Seek> {
 }
 
 impl<W: Write + Seek> Archive<W> {
-    /// Begins an array of elements of so many bytes each.
+    /// Begins an array whose elements have the given size in bytes.
     fn begin(
         &mut self,
         column: &Column,
@@ -84,7 +84,7 @@ impl<W: Write + Seek> Archive<W> {
         match content {
             Content::Texts(texts) => {
                 let longest = texts.iter().map(|text| text.chars().count()).max();
-                // NumPy has no strings of no characters.
+                // NumPy has no zero-width strings.
                 let width = longest.unwrap_or_default().max(1);
                 self.begin(column, &format!("<U{width}"), 4 * width as u64)?;
                 for text in texts {

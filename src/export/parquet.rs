@@ -1,4 +1,4 @@
-//! A folder of Parquet files, partitioned by split in the manner of Hive.
+//! A folder of Parquet files, partitioned by split in Hive style.
 //!
 //! ```text
 //! NAME.parquet/
@@ -7,9 +7,9 @@
 //!   split=test/part-0.parquet
 //! ```
 //!
-//! A row is a segment, a column is named like that of the store. A column of several axes is a list
-//! of its values in order; its extents per segment are in each file's metadata under
-//! `almt_data.shapes`, beside `almt_data.dataset` and the store's `almt_data.digest`.
+//! A row is a segment; columns have the names of the store's. A column of several axes is a list of its
+//! values in order; its extents per segment are in each file's metadata under `almt_data.shapes`, next
+//! to `almt_data.dataset` and the store's `almt_data.digest`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -27,11 +27,11 @@ use crate::corpus::SplitName;
 use crate::corpus::column::Column as StoreColumn;
 use crate::store::{Content, FeatureReader, Store};
 
-/// Bytes of the values of a row group. A few times as much is in memory while one is written.
+/// Bytes of a row group's values. Writing one takes a few times as much memory.
 const GROUP_BYTES: usize = 32 << 20;
 
-/// Writes the whole store into an empty folder, a row group at a time. `advance` is told of every
-/// stretch of bytes done.
+/// Writes the whole store into an empty folder, a row group at a time. `advance` receives the bytes of
+/// every stretch done.
 ///
 /// # Errors
 /// The store cannot be read or differs from its digests, the folder cannot be written to, or a
@@ -47,7 +47,7 @@ pub fn parquet(store: &Store, folder: &Path, advance: &dyn Fn(u64)) -> Result<()
     Ok(())
 }
 
-/// Where the values of a column come from.
+/// Source of a column's values.
 enum Source {
     Whole(Content),
     Features(Box<FeatureReader>),
@@ -105,10 +105,10 @@ fn write_split<W: Write>(
     Ok(())
 }
 
-/// The bytes of a Parquet file of a table, which fits in memory.
+/// A small table as the bytes of a Parquet file.
 ///
 /// # Errors
-/// None that a table can lead to.
+/// Never for a valid table.
 pub fn table_parquet(table: &Table) -> Result<Vec<u8>, ExportError> {
     let column = |(name, values): &(String, Values)| {
         let name = name.as_str().into();
@@ -139,13 +139,13 @@ impl From<PolarsError> for ExportError {
     }
 }
 
-/// A Parquet file of which a row group can be written at a time, with entries of its metadata.
+/// Begins a Parquet file that is written by row groups, with metadata entries.
 fn begin<W: Write>(
     out: W,
     schema: &Schema,
     entries: Vec<(String, String)>,
 ) -> PolarsResult<BatchedWriter<W>> {
-    // Unless told, Polars names its texts string views, which much of pyarrow cannot compare.
+    // By default, Polars names its texts string views, which much of pyarrow cannot compare.
     let arrow = schema_to_metadata_key(&schema.to_arrow(CompatLevel::oldest()));
     let entries = entries.into_iter().map(|(key, value)| KeyValue { key, value: Some(value) });
     let metadata = KeyValueMetadata::Static([arrow].into_iter().chain(entries).collect());
@@ -170,12 +170,12 @@ fn dtype(column: &StoreColumn, values: &Source) -> Result<DataType, ExportError>
     Ok(DataType::Array(Box::new(value), width))
 }
 
-/// Values of one sample.
+/// Values per sample.
 fn width(column: &StoreColumn) -> usize {
     column.sample_len().unwrap_or(usize::MAX)
 }
 
-/// Bytes of one sample, of texts on average.
+/// Bytes per sample, with the average size of texts.
 fn sample_bytes(column: &StoreColumn, values: &Source) -> usize {
     match values {
         Source::Whole(Content::Texts(texts)) => {
@@ -186,7 +186,7 @@ fn sample_bytes(column: &StoreColumn, values: &Source) -> usize {
     }
 }
 
-/// Entries of a file's metadata: what the store is, and the extents of its columns of several axes.
+/// A file's metadata: description of the store, and the extents of multi-dimensional columns.
 fn metadata(store: &Store, split: SplitName) -> Vec<(String, String)> {
     let manifest = store.manifest();
     let shapes: BTreeMap<&str, &[usize]> = manifest

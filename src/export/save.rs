@@ -1,4 +1,4 @@
-//! A store, or a table about it, written to a file for another program, in one call.
+//! Exports a store, or a table about it, to a file, in one call.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -16,29 +16,29 @@ use crate::progress::{Progress, Stage};
 use crate::publish::Draft;
 use crate::store::{Store, StoreError};
 
-/// What a store is written as.
+/// Export format of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExportForm {
     /// The pickle that MMSA, Self-MM and ALMT load.
     MmsaPickle,
     /// A folder of Parquet files.
     Parquet,
-    /// One CSV file of everything that is one value for each segment.
+    /// One CSV file with all columns that have one value per segment.
     Csv,
     /// One NumPy archive.
     Npz,
     /// Croissant metadata.
     Croissant {
-        /// The licence that they name, as a URL or a short name.
+        /// The declared licence, as a URL or a short name.
         license: Option<String>,
     },
 }
 
 impl ExportForm {
-    /// The ending of file names, without its first dot.
+    /// File name extension, without its first dot.
     pub fn ending(&self) -> &'static str {
         match self {
-            // The pickle that a store was made from has its name, as a rule.
+            // The pickle that a store was made from usually has its name.
             ExportForm::MmsaPickle => "mmsa.pkl",
             ExportForm::Parquet => "parquet",
             ExportForm::Csv => "csv",
@@ -48,19 +48,19 @@ impl ExportForm {
     }
 }
 
-/// What a table is written as.
+/// Format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableForm {
     /// CSV.
     Csv,
     /// Parquet.
     Parquet,
-    /// One JSON document, of which the rows are a part.
+    /// One JSON document that contains the rows.
     Json,
 }
 
 impl TableForm {
-    /// The form that the ending of a file name says, if it says one.
+    /// The format that a file name's extension implies, if any.
     pub fn of_name(path: &Path) -> Option<TableForm> {
         match path.extension()?.to_str()? {
             "csv" => Some(TableForm::Csv),
@@ -71,25 +71,25 @@ impl TableForm {
     }
 }
 
-/// Why nothing was written to a file.
+/// Why a file was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(StoreError),
-    /// The output is the store that is read.
+    /// The output is the store being read.
     #[error("{path}: the output would replace the input")]
     OutputIsInput {
         /// The output.
         path: PathBuf,
     },
-    /// The output is a file that the store was made from.
+    /// The output is a source file of the store.
     #[error("{path}: the output would replace a file that the store was made from")]
     OutputIsSource {
         /// The output.
         path: PathBuf,
     },
-    /// The output is a folder in which lies something else than an export.
+    /// The output is a folder that contains something other than an export.
     #[error("{path}: is a folder that holds more than an export")]
     Foreign {
         /// The output.
@@ -106,16 +106,16 @@ pub enum SaveError {
     Write {
         /// The output.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: io::Error,
     },
-    /// The form cannot hold the store, or is none that this build writes.
+    /// The format cannot hold the store, or this build does not write it.
     #[error("{path}")]
     Form {
         /// The output.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         cause: Box<ExportError>,
     },
@@ -153,11 +153,11 @@ impl Advise for SaveError {
     }
 }
 
-/// Writes the store at `store` to `output` in the form of another program, and returns the bytes of
-/// the output. It appears when it is whole.
+/// Exports the store at `store` to `output`, and returns the output's size in bytes. The output appears
+/// only when complete.
 ///
 /// # Errors
-/// The store cannot be read or differs from its digests, the form cannot hold it, or the output is
+/// The store cannot be read or differs from its digests, the format cannot hold it, or the output is
 /// the store, exists and may not be replaced, or cannot be written.
 pub fn export(
     store: &Path,
@@ -190,11 +190,11 @@ pub fn export(
     Ok(size_on_disk(output))
 }
 
-/// Writes the counts of classes to `output`.
+/// Writes class counts to `output`.
 ///
 /// # Errors
-/// The output exists and may not be replaced, cannot be written, or is to be Parquet, which this
-/// build does not write.
+/// The output exists and may not be replaced, cannot be written, or is to be Parquet, which this build
+/// does not write.
 pub fn save_balance(
     balance: &Balance,
     output: &Path,
@@ -217,7 +217,7 @@ pub fn save_balance(
     })
 }
 
-/// Has a draft of `output` written, and publishes it.
+/// Writes a draft of `output` by `write`, and publishes it.
 fn put(
     output: &Path,
     draft: io::Result<Draft>,

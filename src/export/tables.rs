@@ -1,4 +1,4 @@
-//! Small tables, such as results over runs: columns with types, written as CSV and as Parquet.
+//! Small tables, such as results over runs: typed columns, written as CSV and as Parquet.
 
 use std::io;
 
@@ -8,22 +8,22 @@ use serde::Serialize;
 use super::ExportError;
 use crate::corpus::balance::ClassCount;
 
-/// The values of a column, a row each.
+/// A column's values, one per row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// Texts; null where there is none.
+    /// Texts; null if absent.
     Text(Vec<Option<String>>),
-    /// Truths.
+    /// Booleans.
     Bool(Vec<bool>),
-    /// Classes; null where there is none.
+    /// Classes; null if absent.
     Int8(Vec<Option<i8>>),
-    /// Whole numbers; null where there is none.
+    /// Whole numbers; null if absent.
     Int64(Vec<Option<i64>>),
     /// Counts.
     Uint64(Vec<u64>),
-    /// Numbers of features, labels and predictions; null where there is none.
+    /// Numbers of features, labels and predictions; null if absent.
     Float32(Vec<Option<f32>>),
-    /// Metrics and measures; null where there is none.
+    /// Metrics and measures; null if absent.
     Float64(Vec<Option<f64>>),
 }
 
@@ -40,7 +40,7 @@ impl Values {
         }
     }
 
-    /// A value as CSV has it, from which it comes back to the bit; nothing of null.
+    /// A value in CSV, exact to the bit; empty for null.
     fn shown(&self, row: usize) -> String {
         fn number<T: std::fmt::Debug>(value: Option<T>) -> String {
             value.map_or(String::new(), |value| format!("{value:?}"))
@@ -56,7 +56,7 @@ impl Values {
         }
     }
 
-    /// The values of a column of CSV: of the first type that all of them have.
+    /// Parses a CSV column as the first type that fits all its values.
     fn of_csv(texts: Vec<String>) -> Values {
         fn all<T: std::str::FromStr>(texts: &[String]) -> Option<Vec<Option<T>>> {
             let value = |text: &String| match text.as_str() {
@@ -86,7 +86,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Adds a column, as long as those before it.
+    /// Adds a column, which must have as many rows as those before it.
     pub fn push(&mut self, name: &str, values: Values) {
         debug_assert!(self.columns.is_empty() || values.len() == self.n_rows());
         self.columns.push((name.into(), values));
@@ -112,7 +112,7 @@ impl Table {
     /// The table as CSV.
     ///
     /// # Errors
-    /// None that a table can lead to.
+    /// Never for a valid table.
     pub fn csv(&self) -> io::Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(self.columns.iter().map(|(name, _)| name))?;
@@ -122,10 +122,10 @@ impl Table {
         writer.into_inner().map_err(csv::IntoInnerError::into_error)
     }
 
-    /// The table of a CSV file, with the types that its values have.
+    /// Parses a CSV file, inferring the types of its columns.
     ///
     /// # Errors
-    /// It is no CSV.
+    /// The file is not CSV.
     pub fn from_csv(csv: &[u8]) -> io::Result<Table> {
         let mut reader = csv::Reader::from_reader(csv);
         let names: Vec<String> = reader.headers()?.iter().map(String::from).collect();
@@ -140,17 +140,17 @@ impl Table {
     }
 }
 
-/// Rows as CSV with the names of their fields on top.
+/// Rows as CSV, with a header of their field names.
 ///
 /// # Errors
-/// A row is no list of simple values.
+/// A row is not a list of simple values.
 pub fn csv_of<R: Serialize>(rows: &[R]) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     rows.iter().try_for_each(|row| writer.serialize(row))?;
     writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
-/// The counts as a table, a row each, with the fields of [`ClassCount`] as columns.
+/// The counts as a table, one row each, with the fields of [`ClassCount`] as columns.
 pub fn class_table(classes: &[ClassCount]) -> Table {
     fn column<T>(classes: &[ClassCount], value: fn(&ClassCount) -> T) -> Vec<T> {
         classes.iter().map(value).collect()
@@ -167,10 +167,10 @@ pub fn class_table(classes: &[ClassCount]) -> Table {
 /// Whether this build writes Parquet.
 pub const HAS_PARQUET: bool = cfg!(feature = "parquet");
 
-/// The bytes of a Parquet file of a table.
+/// A table as the bytes of a Parquet file.
 ///
 /// # Errors
-/// This build writes no Parquet.
+/// This build does not write Parquet.
 #[cfg(not(feature = "parquet"))]
 pub fn table_parquet(_: &Table) -> Result<Vec<u8>, ExportError> {
     Err(ExportError::NoParquet)

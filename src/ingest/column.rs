@@ -1,4 +1,4 @@
-//! Columns with one value per sample, whether they come as an array or a list.
+//! Columns with one value per sample, from an array or a list.
 
 use crate::pickle::{ArrayView, NodeId, Number, Pickle, RawText, Value};
 
@@ -9,7 +9,7 @@ use super::table::{described, kind_of, shown};
 use super::texts::{TextPlace, Texts};
 use super::{IngestError, Place, samples};
 
-/// What stands for a class that the source does not have, as in bins.
+/// Marks a missing class, as in bins.
 pub(super) const NO_CLASS: i32 = -1;
 
 /// One value per sample.
@@ -30,8 +30,8 @@ impl<'p> Column<'p> {
     /// A column of `[n_samples]`, `[n_samples, 1]` or the like; `n_samples` is checked if given.
     ///
     /// # Errors
-    /// If the value is neither an array nor a list, an array has more than one element per
-    /// sample, or the number of samples is another.
+    /// If the value is neither an array nor a list, an array has more than one element per sample, or
+    /// the number of samples differs.
     pub(super) fn new(
         pickle: &'p Pickle,
         id: NodeId,
@@ -56,12 +56,12 @@ impl<'p> Column<'p> {
         Ok(Column { pickle, source, n_samples: found })
     }
 
-    /// Whether the value of every sample is None or NaN: the source has the column in name only.
+    /// Whether every sample's value is None or NaN: the column exists in name only.
     pub(super) fn is_missing(&self) -> bool {
         self.n_samples > 0 && (0..self.n_samples).all(|row| self.is_missing_at(row))
     }
 
-    /// Whether the value of a sample is None or NaN.
+    /// Whether a sample's value is None or NaN.
     fn is_missing_at(&self, row: usize) -> bool {
         let value = match self.source {
             Source::Array(array) => array.object(row),
@@ -71,7 +71,7 @@ impl<'p> Column<'p> {
             || matches!(self.number(row), Some(Number::Float(value)) if value.is_nan())
     }
 
-    /// Element type of an array of numbers; a list or an array of objects has none.
+    /// Element type of a numeric array; `None` for a list or an array of objects.
     pub(super) fn dtype(&self) -> Option<SourceDtype> {
         match self.source {
             Source::Array(array) if array.dtype().is_numeric() => {
@@ -81,7 +81,7 @@ impl<'p> Column<'p> {
         }
     }
 
-    /// The column as ids, which some sources number.
+    /// The column as ids, which are integers in some sources.
     ///
     /// # Errors
     /// If a value is neither text nor an integer.
@@ -99,10 +99,10 @@ impl<'p> Column<'p> {
         self.texts(place, &[], &mut log.texts)
     }
 
-    /// As [`Column::texts`], where a sample may have none.
+    /// Like [`Column::texts`], but samples may lack a text.
     ///
     /// # Errors
-    /// As [`Column::texts`].
+    /// Same as [`Column::texts`].
     pub(super) fn texts_or_none(
         &self,
         place: &Place,
@@ -120,11 +120,11 @@ impl<'p> Column<'p> {
         self.texts(place, ids, &mut log.texts)
     }
 
-    /// The column as text; `ids` are those of its samples, where they are known. Texts that are
-    /// refused are so once all are read.
+    /// The column as text; `ids` are the sample ids, if known. Bad texts are refused only after all are
+    /// read.
     ///
     /// # Errors
-    /// If a value is no text.
+    /// If a value is not a text.
     pub(super) fn texts(
         &self,
         place: &Place,
@@ -134,7 +134,7 @@ impl<'p> Column<'p> {
         let mut budget = TextBudget::new(self.pickle);
         let mut texts = Vec::new();
         for row in 0..self.n_samples {
-            // Ids have no such sample: one without an id is named by nothing.
+            // Ids have to be complete: a sample without one cannot be named.
             if !ids.is_empty() && self.is_missing_at(row) {
                 texts.push(String::new());
                 continue;
@@ -151,7 +151,7 @@ impl<'p> Column<'p> {
     /// The column as numbers.
     ///
     /// # Errors
-    /// If a value is no number.
+    /// If a value is not a number.
     pub(super) fn floats(&self, place: &Place) -> Result<Vec<f64>, IngestError> {
         self.collect(place, "a number", |column, row| column.number(row).map(Number::to_f64))
     }
@@ -164,7 +164,7 @@ impl<'p> Column<'p> {
         self.collect(place, "a 32-bit integer", |column, row| column.number(row)?.to_i32())
     }
 
-    /// The column as class labels, and how many samples have none.
+    /// The column as class labels, and the number of samples without one.
     ///
     /// # Errors
     /// If a value is neither a 32-bit integer nor None or NaN.
@@ -234,7 +234,7 @@ impl<'p> Column<'p> {
     }
 }
 
-/// A text, or the only one of an array or list, as some sources wrap ids.
+/// A text, or the single text of an array or list, as some sources wrap ids.
 pub(super) fn text_of(pickle: &Pickle, id: NodeId) -> Option<RawText<'_>> {
     match (pickle.array(id), pickle.items(id)) {
         (Some(array), _) if array.len() == 1 => array.raw_text(0),
@@ -243,7 +243,7 @@ pub(super) fn text_of(pickle: &Pickle, id: NodeId) -> Option<RawText<'_>> {
     }
 }
 
-/// A number, or the only one of an array or list, as some sources wrap labels.
+/// A number, or the single number of an array or list, as some sources wrap labels.
 pub(super) fn number_of(pickle: &Pickle, id: NodeId) -> Option<Number> {
     match (pickle.array(id), pickle.items(id)) {
         (Some(array), _) if array.len() == 1 => array.number(0),
@@ -252,15 +252,15 @@ pub(super) fn number_of(pickle: &Pickle, id: NodeId) -> Option<Number> {
     }
 }
 
-/// How much text may still be taken from a source.
+/// Amount of text that may still be read from a source.
 ///
-/// A pickle can mention one long text a million times; spelled out, that would fill any memory.
+/// A pickle can mention one long text a million times; expanding it would exhaust memory.
 pub(super) struct TextBudget {
     n_bytes_left: u64,
 }
 
 impl TextBudget {
-    /// The budget of one column: real ones mention label words often, but nothing long.
+    /// The budget of one column: real columns repeat label words often, but nothing long.
     pub(super) fn new(pickle: &Pickle) -> TextBudget {
         // Bytes of repeated short texts; 22,856 label words take under 200 kB.
         const REPEATED: u64 = 64 << 20;

@@ -1,7 +1,7 @@
-//! Which layout a source has, told from its structure.
+//! Detects a source's layout from its structure.
 //!
-//! A layout is a list of requirements, each met or not and with what was found. The same list
-//! decides, explains and words the error, so that these cannot contradict each other.
+//! A layout is a list of requirements, each met or not, with the evidence. The same list decides,
+//! explains and words the error, so these cannot contradict each other.
 
 use std::fmt;
 
@@ -18,11 +18,11 @@ use super::{IngestError, SourceFile};
 /// One requirement of a layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What the layout asks for.
+    /// The layout's requirement.
     pub expected: String,
-    /// What is there.
+    /// What the source has.
     pub found: String,
-    /// Whether that is enough.
+    /// Whether the requirement is met.
     pub met: bool,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Check {
 pub struct Attempt {
     /// The layout.
     pub layout: Layout,
-    /// Its requirements, up to the first unmet one that the others depend on.
+    /// Its requirements, up to the first unmet one that later ones depend on.
     pub checks: Vec<Check>,
 }
 
@@ -48,26 +48,26 @@ impl Attempt {
         self.checks.iter().all(|check| check.met)
     }
 
-    /// What is missing, one text for each unmet requirement.
+    /// One text per unmet requirement.
     pub fn lacks(&self) -> Vec<String> {
         let unmet = self.checks.iter().filter(|check| !check.met);
         unmet.map(|check| format!("expected {}, found {}", check.expected, check.found)).collect()
     }
 }
 
-/// What was tried on a source, and the outcome.
+/// The layouts tried on a source, and the outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detection {
-    /// Each layout that was tried.
+    /// Each layout tried.
     pub attempts: Vec<Attempt>,
-    /// The kind of file that cannot be converted, if it is one.
+    /// The kind of file that cannot be converted, if recognised.
     pub refusal: Option<&'static RefusedLayout>,
-    /// Whether the user said the layout.
+    /// Whether the user chose the layout.
     pub forced: bool,
 }
 
 impl Detection {
-    /// The layout to read the source as.
+    /// The source's layout.
     ///
     /// # Errors
     /// If the source is of a kind that cannot be converted, or no layout fits.
@@ -85,7 +85,7 @@ impl Detection {
     }
 }
 
-/// What each layout lacks; layouts that lack the same are named together.
+/// What each layout lacks; layouts with the same gaps are grouped.
 fn lacks_of(attempts: &[Attempt]) -> Vec<String> {
     let mut groups: Vec<(Vec<&str>, String)> = Vec::new();
     for attempt in attempts {
@@ -98,7 +98,7 @@ fn lacks_of(attempts: &[Attempt]) -> Vec<String> {
     groups.iter().map(|(layouts, lacks)| format!("{}: {lacks}", layouts.join(", "))).collect()
 }
 
-/// Tries all layouts, or only the one that the user said.
+/// Tries all layouts, or only the one that the user chose.
 pub(super) fn detect(files: &[SourceFile<'_>], forced: Option<Layout>) -> Detection {
     let layouts = forced.map_or(Layout::ALL.to_vec(), |layout| vec![layout]);
     let attempts: Vec<Attempt> = layouts
@@ -107,7 +107,7 @@ pub(super) fn detect(files: &[SourceFile<'_>], forced: Option<Layout>) -> Detect
         .collect();
     let refusal = match forced {
         None => files.iter().find_map(|file| refuse::recognise(file.pickle)),
-        // Who says the layout is told what it lacks.
+        // Users who choose a layout are shown what it lacks.
         Some(_) => None,
     };
     Detection { attempts, refusal, forced: forced.is_some() }
@@ -127,14 +127,13 @@ fn requirements(layout: Layout, files: &[SourceFile<'_>]) -> Vec<Check> {
 struct Checks(Vec<Check>);
 
 impl Checks {
-    /// Adds a requirement; `None` ends the list where later ones depend on it.
+    /// Adds a requirement; `None` ends the list if later ones depend on it.
     fn need(&mut self, expected: impl Into<String>, found: String, met: bool) -> Option<()> {
         self.0.push(Check { expected: expected.into(), found, met });
         met.then_some(())
     }
 
-    /// The first split of a dict of splits, or of each file that is one split; and what it is
-    /// called.
+    /// The first split of a dict of splits, or of each file that is one split; and its name.
     fn first_splits<'p>(
         &mut self,
         files: &[SourceFile<'p>],
@@ -148,7 +147,8 @@ impl Checks {
         let mut first = Vec::with_capacity(files.len());
         for file in files {
             let pickle = file.pickle;
-            // What is empty tells nothing, and is left out; a source of nothing else is told so.
+            // Empty splits carry no evidence and are skipped; a source of only empty splits is reported
+            // as such.
             let is_empty = |split: &NodeId| is_nothing(pickle, *split);
             if has_splits(file) {
                 let held: Vec<_> = split_entries(file).collect();
@@ -166,14 +166,14 @@ impl Checks {
         (!first.is_empty()).then_some(first)
     }
 
-    /// A column that a split must have; says the keys that it has.
+    /// A column that a split must have; reports the split's keys.
     fn column(&mut self, pickle: &Pickle, split: NodeId, key: &str, name: &str) -> Option<()> {
         let value = pickle.get(split, name);
         let found = value.map_or_else(|| keys(pickle, split), |value| kind_of(pickle, value));
         self.need(format!("`{key}/{name}`"), found, value.is_some())
     }
 
-    /// A list of samples `(features, label, segment)`, whose features have the given form.
+    /// A list of samples `(features, label, segment)` whose features have the given form.
     fn samples(&mut self, pickle: &Pickle, list: NodeId, form: SampleForm) -> Option<()> {
         let samples = &*per_sample(pickle, list)?;
         self.need("at least one sample", kind_of(pickle, list), !samples.is_empty())?;
@@ -197,7 +197,7 @@ fn is_list(pickle: &Pickle, id: NodeId) -> bool {
 }
 
 fn mmsa(files: &[SourceFile<'_>], checks: &mut Checks) -> Option<()> {
-    // Without labels, which are those of a file to predict on, features tell enough.
+    // Files for prediction have no labels; their features suffice.
     const LABELS: [&str; 2] = ["regression_labels", "classification_labels"];
     const FEATURES: [&str; 5] = ["text_bert", "raw_text", "text", "audio", "vision"];
     for (pickle, split, key) in

@@ -1,21 +1,21 @@
-//! Of which type values are in their source, and whether a store has them so.
+//! Element types of source values, and whether a store keeps them.
 
 use std::fmt;
 
 use crate::corpus::column::Dtype;
 use crate::pickle::{NumpyDtype, ScalarKind};
 
-/// Type of the values of a column in its source.
+/// Type of a column's values in its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SourceDtype {
-    /// That of an array.
+    /// An array's dtype.
     Array(NumpyDtype),
-    /// Numbers of a list, which have no width.
+    /// Numbers in a list, which have no width.
     Python,
 }
 
 impl SourceDtype {
-    /// Whether a column of a store holds such values as they are.
+    /// Whether a store's column holds such values unchanged.
     pub(super) fn is(self, stored: Dtype) -> bool {
         let SourceDtype::Array(NumpyDtype { kind, item_size, big_endian: false }) = self else {
             return false;
@@ -30,7 +30,7 @@ impl SourceDtype {
     }
 }
 
-/// Types of one column in words.
+/// Describes the types of one column.
 pub(super) fn in_words(dtypes: &[SourceDtype]) -> String {
     dtypes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }

@@ -1,9 +1,9 @@
-//! Why the contents of a pickle are no corpus.
+//! Why a pickle's contents are not a corpus.
 
 use crate::advice::{Advice, Advise, SourceAdvice};
 use crate::corpus::{Layout, Modality, SplitName};
 
-/// Where in a source a problem lies, such as `train/vision` or `train/text_bert, row 12`.
+/// Location of a problem in a source, such as `train/vision` or `train/text_bert, row 12`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Split, key and further keys, joined by `/`; empty for the whole file.
@@ -33,110 +33,110 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// Why a corpus could not be made. The variants after the first four name the place at fault.
+/// Why a source is not a corpus. The variants after the first four name the place at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IngestError {
     /// No known layout fits.
     #[error("no known layout: {}", .tried.join("; "))]
     UnknownLayout {
-        /// Each layout with what it lacked.
+        /// Each layout with its unmet requirements.
         tried: Vec<String>,
     },
-    /// The file is of a known kind that no corpus can be made of.
+    /// The file is of a known kind that cannot become a corpus.
     #[error("{what}, which cannot be converted: {reason}")]
     Refused {
         /// The kind of file.
         what: &'static str,
-        /// What it lacks.
+        /// Why it cannot be converted.
         reason: &'static str,
         /// Where to get a file that can be converted.
         advice: &'static str,
     },
-    /// The layout that was asked for does not fit.
+    /// The requested layout does not fit.
     #[error("not of the layout `{layout}`: {}", .lacks.join("; "))]
     WrongLayout {
-        /// The layout that was asked for.
+        /// The requested layout.
         layout: Layout,
-        /// What it lacked.
+        /// Its unmet requirements.
         lacks: Vec<String>,
     },
-    /// A file of several pickles that are not told apart by the names of splits.
+    /// A file of several pickles that split names do not distinguish.
     #[error(
         "the file holds {} consecutive pickles, and nothing names their splits: {}",
         .found.len(),
         .found.join("; ")
     )]
     SeveralPickles {
-        /// What each of them is.
+        /// Description of each pickle.
         found: Vec<String>,
     },
-    /// The split was told of a file that says itself which splits it holds.
+    /// The split option was given for a file that itself names its splits.
     #[error("was given as split {told} alone, but contains {holds}")]
     SplitTold {
-        /// The split that was told.
+        /// The given split.
         told: SplitName,
         /// The splits of the file.
         holds: String,
     },
-    /// A file is named after another split than the one that it holds.
+    /// A file's name mentions another split than the file contains.
     #[error("`{file_stem}` is named after the split {named} and holds `{key}`")]
     SplitNamed {
-        /// Name of the file without its extension.
+        /// File name without its extension.
         file_stem: String,
-        /// The split that the name says.
+        /// The split in the name.
         named: SplitName,
         /// The key in the file.
         key: String,
     },
-    /// The file is one split and does not say which.
+    /// The file is one split and does not name it.
     #[error("the file contains one split, and its name `{file_stem}` does not tell which")]
     UnknownSplit {
-        /// Name of the file without its extension.
+        /// File name without its extension.
         file_stem: String,
     },
-    /// The source has something else than was expected.
+    /// The source has something other than expected.
     #[error("{place}: expected {expected}, found {found}")]
     Unexpected {
         /// Where.
         place: Place,
-        /// What the layout asks for.
+        /// The layout's requirement.
         expected: String,
-        /// What is there.
+        /// What the source has.
         found: String,
     },
-    /// Texts that are none, or bytes whose encoding is not known.
+    /// Values that are not texts, or bytes of unknown encoding.
     #[error("`{column}`: {problem}")]
     Text {
         /// The column, of all splits.
         column: String,
-        /// How many there are, which, and what they look like.
+        /// How many, which ones, and what they look like.
         problem: String,
-        /// What to do.
+        /// Possible fixes.
         advice: SourceAdvice,
     },
     /// A sample cannot be read.
     #[error("{place}: {problem}")]
     Unreadable {
-        /// Which sample of which modality.
+        /// The modality and sample.
         place: Place,
-        /// What its source said.
+        /// The source's error.
         problem: String,
     },
     /// A key that the layout needs is absent.
     #[error("{place}: missing; {reason}")]
     Missing {
-        /// Which key of which split.
+        /// The split and key.
         place: Place,
-        /// What it is needed for.
+        /// What needs it.
         reason: &'static str,
     },
-    /// A modality that samples were to be cut of is in no split.
+    /// No split has a modality whose samples were to be cut.
     #[error("{modality} cannot be truncated: the file has no features of it")]
     NoModality {
         /// The modality.
         modality: Modality,
     },
-    /// One split stands under two names.
+    /// A split occurs under two names.
     #[error("{place}: duplicate split")]
     DuplicateSplit {
         /// The second of the keys or files.

@@ -1,8 +1,8 @@
-//! What a column says of the side on which its samples are padded.
+//! Evidence for the side on which a column's samples are padded.
 
 use std::fmt;
 
-/// Where the padding stands.
+/// Side of the padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// Samples neither start nor end with all-zero frames.
@@ -11,13 +11,13 @@ pub enum Side {
     Front,
     /// After the frames.
     Back,
-    /// The counts do not decide it.
+    /// The counts do not decide.
     Unclear,
 }
 
 impl Side {
-    /// The side that has most of the all-zero frames. The margin keeps frames that are zero for
-    /// another reason, such as those of `[CLS]` and `[SEP]`, from deciding.
+    /// The side with most of the all-zero frames. The margin keeps frames that are zero for another
+    /// reason, such as those of `[CLS]` and `[SEP]`, from deciding.
     pub(super) fn of(n_leading: u64, n_trailing: u64) -> Side {
         const MARGIN: u64 = 2;
         match (n_leading, n_trailing) {
@@ -38,18 +38,18 @@ impl Side {
     }
 }
 
-/// The side of one column and what it was told from.
+/// The side of one column and its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaddingEvidence {
     /// A modality, or `text_bert`.
     pub column: &'static str,
     /// The conclusion.
     pub side: Side,
-    /// Samples that were looked at.
+    /// Number of samples examined.
     pub n_samples: u64,
-    /// All-zero frames before the first other one, over these samples.
+    /// All-zero frames before the first nonzero one, over these samples.
     pub n_leading: u64,
-    /// All-zero frames after the last other one, over these samples.
+    /// All-zero frames after the last nonzero one, over these samples.
     pub n_trailing: u64,
 }
 

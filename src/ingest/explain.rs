@@ -1,4 +1,4 @@
-//! Why a source is read as it is, in words.
+//! Explains how a source is interpreted.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use super::log::{Log, Mapped};
 use super::splits::parts;
 use super::{IngestError, IngestOptions, SourceFile, read_as};
 
-/// What was tried, what was read, and what came of it.
+/// The attempted layouts, the columns read and the result.
 pub struct Explanation {
     /// The layouts and their requirements.
     pub detection: Detection,
-    /// Which values of the source became which columns; as far as reading got.
+    /// Source values and the columns that they became, as far as reading got.
     pub mapped: Vec<Mapped>,
-    /// On which side each column is padded.
+    /// The side on which each column is padded.
     pub padding: Vec<PaddingEvidence>,
-    /// The corpus, or why there is none.
+    /// The corpus, or the error.
     pub outcome: Result<Corpus, IngestError>,
 }
 
-/// Reads a source like [`read`](super::read), and keeps all that was seen on the way.
+/// Reads a source like [`read`](super::read), recording all intermediate findings.
 pub fn explain(files: &[SourceFile<'_>], options: &IngestOptions) -> Explanation {
     let (files, parts) = match parts(files) {
         Ok(files) => (files, Ok(())),

@@ -1,9 +1,9 @@
-//! One length per modality over all splits of a corpus.
+//! Gives each modality one length over all splits of a corpus.
 //!
-//! Layouts of samples pad each file to its own longest sample, so that `train`, `dev` and `test`
-//! come with different numbers of steps; a model has one. Shorter splits are padded with zeros at
-//! the back, and with [`IngestOptions::max_len`](super::IngestOptions::max_len) longer samples are cut. Both
-//! happen after the padding was moved to the back, so that a cut takes the last frames.
+//! Layouts of samples pad each file to its own longest sample, so `train`, `dev` and `test` have
+//! different numbers of steps; a model needs one. Shorter splits are padded with zeros at the back, and
+//! [`IngestOptions::max_len`](super::IngestOptions::max_len) cuts longer samples. Both happen after the
+//! padding was moved to the back, so that a cut removes the last frames.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::overflow::Overflows;
 use super::log::Log;
 use super::{IngestError, features};
 
-/// The samples of another block, cut or padded with zeros to another number of frames.
+/// Another block's samples, cut or zero-padded to another number of frames.
 struct Fitted {
     rows: Arc<dyn Rows>,
-    /// Values of one sample in `rows`.
+    /// Values per sample in `rows`.
     n_values: usize,
 }
 
@@ -41,11 +41,11 @@ impl Rows for Fitted {
     }
 }
 
-/// Gives every modality, the tokens and the words of all splits one length each. `max_len` are the
-/// lengths beyond which samples are cut.
+/// Gives every modality, the tokens and the words one length each over all splits. Samples beyond the
+/// lengths in `max_len` are cut.
 ///
 /// # Errors
-/// If a modality of `max_len` is in no split, or a sample cannot be read.
+/// If no split has a modality of `max_len`, or a sample cannot be read.
 pub(super) fn settle(
     splits: &mut [CorpusSplit],
     max_len: &BTreeMap<Modality, usize>,
@@ -96,7 +96,7 @@ pub(super) fn settle(
     Ok(())
 }
 
-/// The longest of the extents, if they are not all the same.
+/// The longest extent, if they differ.
 fn differing(extents: &[(SplitName, usize)]) -> Option<usize> {
     let lens: BTreeSet<usize> = extents.iter().map(|(_, len)| *len).collect();
     (lens.len() > 1).then(|| lens.last().copied()).flatten()
@@ -111,7 +111,7 @@ fn padded(column: &str, longest: usize, extents: &[(SplitName, usize)]) -> Strin
     )
 }
 
-/// Gives one split's block another number of frames.
+/// Changes the number of frames of one split's block.
 fn fit(split: &mut CorpusSplit, modality: Modality, seq_len: usize) {
     let Some(block) = split.features.remove(&modality) else { return };
     let FeatureBlock { shape: [n_samples, own_len, feat_dim], rows } = block;
@@ -123,7 +123,7 @@ fn fit(split: &mut CorpusSplit, modality: Modality, seq_len: usize) {
     split.features.insert(modality, FeatureBlock { shape, rows });
 }
 
-/// Cuts the samples of one split that are longer than `most`, and shortens their lengths.
+/// Cuts one split's samples that are longer than `most`, and shortens their lengths.
 fn cut(
     split: &mut CorpusSplit,
     modality: Modality,
@@ -135,7 +135,7 @@ fn cut(
     if seq_len <= most {
         return Ok(());
     }
-    // What is lost is told from the frames: public files have some beyond the recorded length.
+    // Decided from the frames: public files have some beyond the recorded length.
     let longer =
         last_frames(split, modality, block)?.into_iter().filter(|n_frames| *n_frames > most);
     let n_longer = longer.count();
@@ -163,7 +163,7 @@ fn record_lengths(split: &mut CorpusSplit, modality: Modality) -> Result<(), Ing
     Ok(())
 }
 
-/// Frames of each sample up to the last one that is not all zero.
+/// Number of frames per sample up to the last nonzero one.
 fn last_frames(
     split: &CorpusSplit,
     modality: Modality,
@@ -185,7 +185,7 @@ fn last_frames(
         .collect()
 }
 
-/// Pads a column of integers of all splits to its longest.
+/// Pads an integer column of all splits to its longest.
 fn settle_column<D: Dimension + RemoveAxis>(
     splits: &mut [CorpusSplit],
     column: &str,

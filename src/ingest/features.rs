@@ -25,10 +25,10 @@ impl Rows for Stacked {
     }
 }
 
-/// One table per sample, `[seq_len, feat_dim]` of its own length.
+/// One table per sample, `[seq_len, feat_dim]`, each of its own length.
 struct Ragged {
     pickle: Pickle,
-    /// The samples, each of which is a table whose structure was read.
+    /// The samples, each a table whose structure was validated.
     ids: Vec<NodeId>,
     feat_dim: usize,
 }
@@ -54,13 +54,13 @@ impl Rows for Ragged {
 /// A feature column.
 pub(super) struct Features {
     pub(super) block: FeatureBlock,
-    /// Types of its numbers, each once.
+    /// Distinct types of its numbers.
     pub(super) dtypes: Vec<SourceDtype>,
-    /// Frames of each sample, where the samples have lengths of their own.
+    /// Frames per sample, if the samples differ in length.
     pub(super) lengths: Option<Vec<i32>>,
 }
 
-/// One sample of a modality of a split, read into `out`, `[seq_len, feat_dim]`.
+/// Reads one sample of a split's modality into `out`, `[seq_len, feat_dim]`.
 ///
 /// # Errors
 /// It cannot be read.
@@ -78,11 +78,11 @@ pub(super) fn sample(
     })
 }
 
-/// A block over one array of all samples, or over one table per sample.
+/// A block over one array with all samples, or over one table per sample.
 ///
 /// # Errors
-/// If the value is neither, has another number of samples, or its samples differ in their number
-/// of features or in dtype.
+/// If the value is neither, the number of samples differs, or its samples differ in their number of
+/// features or in dtype.
 pub(super) fn read(
     pickle: &Pickle,
     id: NodeId,
@@ -109,7 +109,7 @@ pub(super) fn read(
         return Err(unexpected(place, samples(n_samples), samples(ids.len())));
     }
     let mut features = ragged(pickle, &ids, place)?;
-    // Samples of one length were padded already: how many frames are real is not said by it.
+    // Samples of equal length were padded before: their real lengths are unknown.
     features.lengths = features.lengths.filter(|lengths| {
         lengths.iter().any(|length| usize::try_from(*length) != Ok(features.block.shape[1]))
     });
@@ -119,7 +119,7 @@ pub(super) fn read(
 /// A block over one table per sample, with the length of each.
 ///
 /// # Errors
-/// If a value is no table, or the samples differ in their number of features or in dtype.
+/// If a value is not a table, or the samples differ in their number of features or in dtype.
 pub(super) fn ragged(
     pickle: &Pickle,
     ids: &[NodeId],
@@ -128,7 +128,7 @@ pub(super) fn ragged(
     let mut budget = TableBudget::new(pickle);
     let mut lengths = Vec::with_capacity(ids.len());
     let mut common: Option<usize> = None;
-    // Each sample is read as what it is.
+    // Each sample is read in its own type.
     let mut dtypes = Vec::new();
     for (row, id) in ids.iter().enumerate() {
         let place = place.at(row);
@@ -164,7 +164,7 @@ pub(super) fn ragged(
 /// The length of the longest sample, to which all are padded.
 ///
 /// # Errors
-/// If padding would make far more frames than a dataset has, or far more numbers than the samples
+/// If padding would create far more frames than a dataset has, or far more numbers than the samples
 /// have: one very long sample among many empty ones.
 pub(super) fn padded_len(
     lengths: &[usize],
@@ -173,7 +173,7 @@ pub(super) fn padded_len(
 ) -> Result<usize, IngestError> {
     // The largest known file, the training split of CMU-MOSEI, has under five million.
     const MOST_FRAMES: usize = 1 << 25;
-    // Samples of known files have a tenth of the longest one's frames on average.
+    // Samples of known files average a tenth of the longest one's frames.
     const MOST_PER_NUMBER: usize = 256;
     const ALWAYS_ALLOWED: usize = 1 << 24;
     let longest = lengths.iter().copied().max().unwrap_or(0);

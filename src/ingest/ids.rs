@@ -1,4 +1,4 @@
-//! Segment ids that a source spells as a name with the segment's start and end.
+//! Segment ids that a source spells as a name plus the segment's start and end.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use super::table::{described, kind_of, per_sample};
 use super::texts::{TextPlace, Texts};
 use super::{IngestError, Place};
 
-/// An id as the source has it.
+/// An id as spelled in the source.
 pub(super) struct RawId {
     name: String,
     /// Start and end in seconds, as text.
@@ -25,12 +25,12 @@ impl RawId {
         RawId { name, interval: None }
     }
 
-    /// The name, with which a sample is called before all ids are known.
+    /// The name, which identifies a sample until all ids are known.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Takes the id's texts from a budget.
+    /// Charges the id's texts to a budget.
     ///
     /// # Errors
     /// If the budget is spent.
@@ -141,7 +141,7 @@ fn spelled(pickle: &Pickle, id: NodeId, place: &Place, log: &mut Texts) -> Optio
 fn digits(number: Number) -> String {
     match number {
         Number::Int(value) => value.to_string(),
-        // The shortest form that is still seen to be a float: `0.0`.
+        // The shortest form that still shows a float: `0.0`.
         Number::Float(value) => format!("{value:?}"),
     }
 }
@@ -157,8 +157,8 @@ fn budgeted(
     Ok(id)
 }
 
-/// Segment ids of all splits: the names where each has a clip number and none appears twice;
-/// otherwise `VIDEO[START,END]`, which is unique where a video has many segments.
+/// Segment ids of all splits: the names if each has a clip number and all are unique; otherwise
+/// `VIDEO[START,END]`, which stays unique when a video has many segments.
 pub(super) fn settle(splits: Vec<Vec<RawId>>, log: &mut Log) -> Vec<Vec<String>> {
     let all = || splits.iter().flatten();
     let have_intervals = all().any(|id| id.interval.is_some());
@@ -193,7 +193,7 @@ pub(super) fn settle(splits: Vec<Vec<RawId>>, log: &mut Log) -> Vec<Vec<String>>
     ids
 }
 
-/// `0` as `0.0`: sources of the same segments differ in it.
+/// Spells `0` as `0.0`: sources of the same segments differ here.
 fn decimal(time: String, n_whole: &mut u64) -> String {
     if time.is_empty() || !time.bytes().all(|byte| byte.is_ascii_digit()) {
         return time;

@@ -1,13 +1,12 @@
-//! Splits that are lists of `(features, label, segment)`, in either form of their features:
+//! Splits that are lists of `(features, label, segment)`, with features in one of two forms:
 //!
-//! - `(words, visual, acoustic)` with words as text, as MAG-BERT has them
+//! - `(words, visual, acoustic)` with words as text, as in MAG-BERT
 //!   (WasifurRahman/BERT_multimodal_transformer:multimodal_driver.py),
-//! - `(word indices, visual, acoustic, actual words)`, as declare-lab/MISA:src/create_dataset.py
-//!   and BBFN cache them, with two lengths more in
+//! - `(word indices, visual, acoustic, actual words)`, as cached by
+//!   declare-lab/MISA:src/create_dataset.py and BBFN, and with two lengths more by
 //!   declare-lab/Multimodal-Infomax:src/create_dataset.py.
 //!
-//! Descendants of both append parts of their own, such as those of Say2L/CENet; they are noted and
-//! not stored.
+//! Derivatives of both append parts of their own, such as Say2L/CENet; these are noted and not stored.
 
 use crate::corpus::{Corpus, Layout};
 use crate::pickle::{NodeId, Pickle};
@@ -19,7 +18,7 @@ use super::table::{is_texts, kind_of, numeric_array, per_sample};
 use super::tuples::{Item, read_split};
 use super::{IngestError, IngestOptions, Place, SourceFile, ids};
 
-/// What the features of a sample are.
+/// Features of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SampleForm {
     /// `(words, visual, acoustic)`.
@@ -36,7 +35,7 @@ impl SampleForm {
         }
     }
 
-    /// The form of a list of samples, told from the first one that has words; `None` of anything
+    /// The form of a list of samples, detected from the first one that has words; `None` for anything
     /// else.
     pub(super) fn of(pickle: &Pickle, samples: &[NodeId]) -> Option<SampleForm> {
         let mut n_parts = 0;
@@ -52,7 +51,7 @@ impl SampleForm {
                 (Some(true), _) => return Some(SampleForm::MagBert),
                 (_, Some(Some(true))) => return Some(SampleForm::Misa),
                 (Some(false), None | Some(Some(false))) => return None,
-                // MMIM has no indices, and a segment may have no words: the next one tells.
+                // MMIM has no indices, and a segment may have no words: the next sample decides.
                 _ => {}
             }
         }
@@ -64,7 +63,7 @@ impl SampleForm {
     }
 }
 
-/// Whether a value can be the frames of one sample.
+/// Whether a value can be one sample's frames.
 fn is_frames(pickle: &Pickle, id: NodeId) -> bool {
     numeric_array(pickle, id).is_some() || pickle.items(id).is_some()
 }
@@ -72,7 +71,7 @@ fn is_frames(pickle: &Pickle, id: NodeId) -> bool {
 /// Reads all splits, whose samples have the features of `form`.
 ///
 /// # Errors
-/// As [`super::read`].
+/// Same as [`super::read`].
 pub(super) fn read(
     files: &[SourceFile<'_>],
     form: SampleForm,
@@ -121,7 +120,7 @@ fn items(split: &Split<'_>, form: SampleForm, log: &mut Log) -> Result<Vec<Item>
                 Item { vision, audio, words, indices: None, lengths: None, label, segment }
             }
             (SampleForm::Misa, Some([indices, vision, audio, words, rest @ ..])) => {
-                // Numbers of frames of vision and audio, where MMIM's loader wrote the file.
+                // Numbers of vision and audio frames, in files written by MMIM's loader.
                 let (lengths, rest) = match rest {
                     [n_visual, n_acoustic, rest @ ..]
                         if [n_visual, n_acoustic]

@@ -1,4 +1,4 @@
-//! What is done on the way from a source to the corpus, as it is done.
+//! Records the steps from a source to the corpus as they happen.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use super::evidence::PaddingEvidence;
 use super::texts::Texts;
 use crate::corpus::column::Dtype;
 
-/// One value of the source that became a column of the corpus.
+/// A source value that became a column of the corpus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapped {
-    /// Where it lies, such as `train/acoustic`.
+    /// Its location, such as `train/acoustic`.
     pub source: String,
-    /// What was found there: type and shape.
+    /// Its type and shape.
     pub found: String,
     /// The column that it became.
     pub column: String,
@@ -25,22 +25,22 @@ impl fmt::Display for Mapped {
     }
 }
 
-/// The record of one reading: readers write it while they work, so that it cannot say anything
-/// else than what they did.
+/// Record of reading one source: readers write it while they work, so it cannot contradict what they
+/// did.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// Changes and omissions, each once.
+    /// Changes and omissions, without duplicates.
     pub(super) notes: Vec<String>,
-    /// Which values became which columns.
+    /// Source values and the columns that they became.
     pub(super) mapped: Vec<Mapped>,
-    /// On which side each modality is padded, and how that was told.
+    /// The side on which each modality is padded, with the evidence.
     pub(super) padding: Vec<PaddingEvidence>,
-    /// What was done to texts.
+    /// Changes to texts.
     pub(super) texts: Texts,
 }
 
 impl Log {
-    /// Adds a note, unless another split brought it already.
+    /// Adds a note, unless another split added it already.
     pub(super) fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         if !self.notes.contains(&note) {
@@ -55,7 +55,7 @@ impl Log {
         }
     }
 
-    /// As [`note_type`](Log::note_type), of a column whose samples need not be of one type.
+    /// Like [`note_type`](Log::note_type), for a column whose samples may differ in type.
     pub(super) fn note_types(&mut self, column: &str, found: &[SourceDtype], stored: Dtype) {
         if !found.iter().all(|found| found.is(stored)) {
             self.note(format!("{column}: {} -> {stored}", in_words(found)));

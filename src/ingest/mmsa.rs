@@ -1,6 +1,6 @@
-//! The MMSA layout, `{split: {key: array or list}}`: CMU-MOSI, CMU-MOSEI and CH-SIMS as
-//! thuiar/MMSA:README.md publishes them, the output of thuiar/MMSA-FET:src/MSA_FET/dataset.py, and
-//! home-made files of thuiar/Self-MM:data/DataPre.py, which have lists in place of arrays.
+//! The MMSA layout, `{split: {key: array or list}}`: CMU-MOSI, CMU-MOSEI and CH-SIMS as published by
+//! thuiar/MMSA:README.md, the output of thuiar/MMSA-FET:src/MSA_FET/dataset.py, and custom files of
+//! thuiar/Self-MM:data/DataPre.py, which have lists instead of arrays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use super::splits::{note_left_out, splits};
 use super::table::kind_of;
 use super::{IngestError, IngestOptions, Place, SourceFile, features, padding, sentiment, tokens};
 
-/// Keys that become something in the corpus, besides those of `LABEL_KEYS`.
+/// Keys that are used in the corpus, besides those of `LABEL_KEYS`.
 const KNOWN_KEYS: [&str; 12] = [
     "id",
     "raw_text",
@@ -33,7 +33,7 @@ const KNOWN_KEYS: [&str; 12] = [
     "classification_labels",
 ];
 
-/// Labels of one modality alone, as CH-SIMS has them.
+/// Labels of single modalities, as in CH-SIMS.
 const LABEL_KEYS: [(Modality, &str); 3] = [
     (Modality::Text, "regression_labels_T"),
     (Modality::Audio, "regression_labels_A"),
@@ -43,7 +43,7 @@ const LABEL_KEYS: [(Modality, &str); 3] = [
 /// Reads all splits.
 ///
 /// # Errors
-/// As [`super::read`].
+/// Same as [`super::read`].
 pub(super) fn read(
     files: &[SourceFile<'_>],
     options: &IngestOptions,
@@ -71,9 +71,9 @@ struct SplitReader<'p, 'n> {
     split: NodeId,
     /// The split's name in the file.
     key: &'n str,
-    /// Modalities whose samples are not padded in the file.
+    /// Modalities whose samples are unpadded in the file.
     ragged: &'n mut BTreeSet<Modality>,
-    /// Labels that are others as float32.
+    /// Labels that change when converted to float32.
     narrowed: Vec<NarrowedLabel>,
     log: &'n mut Log,
 }
@@ -150,8 +150,7 @@ impl<'p> SplitReader<'p, '_> {
         })
     }
 
-    /// The recorded lengths, which are never recomputed, or else those of samples that came
-    /// without padding.
+    /// The recorded lengths, which are never recomputed, or else those of unpadded samples.
     fn lengths(
         &mut self,
         modality: Modality,
@@ -196,7 +195,7 @@ impl<'p> SplitReader<'p, '_> {
         Ok(Some((column, place)))
     }
 
-    /// A column as float32, with a note where that is not the source's type.
+    /// A column as float32, with a note if the source has another type.
     fn floats(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<f32>>, IngestError> {
         let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
         let dtype = column.dtype().unwrap_or(SourceDtype::Python);
@@ -210,7 +209,7 @@ impl<'p> SplitReader<'p, '_> {
         Ok(Some(narrow))
     }
 
-    /// A column as int32, with a note where that is not the source's type.
+    /// A column as int32, with a note if the source has another type.
     fn integers(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<i32>>, IngestError> {
         let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
         // A Python integer has no width that could change.
@@ -220,7 +219,7 @@ impl<'p> SplitReader<'p, '_> {
         column.integers(&place).map(Some)
     }
 
-    /// The labels, where they are the sentiment and emotions, as in the CMU SDK.
+    /// The labels, if they are the sentiment and emotions, as in the CMU SDK.
     fn labels_with_emotions(
         &mut self,
         n_samples: usize,
@@ -236,7 +235,7 @@ impl<'p> SplitReader<'p, '_> {
         sentiment::column(self.pickle, id, &place, n_samples, self.log).map(Some)
     }
 
-    /// Class labels. A segment without one, as those without a regression label are, has -1.
+    /// Class labels; -1 for segments without one, such as those without a regression label.
     fn classes(&mut self, n_samples: usize) -> Result<Option<Vec<i32>>, IngestError> {
         let key = "classification_labels";
         let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };

@@ -1,23 +1,23 @@
-//! One layout per family of feature files, each turned into the canonical corpus.
+//! Turns each layout of feature files into the canonical corpus.
 //!
-//! A layout is recognised by structure, since file names do not identify it. Features stay in the
-//! file and are read row by row. Whatever is changed or left out on the way is named in
-//! [`Corpus::notes`]; nothing is repaired here.
+//! A layout is recognised by structure, since file names do not identify it. Features stay in the file
+//! and are read row by row. [`Corpus::notes`] lists everything changed or left out; nothing is repaired
+//! here.
 //!
 //! ```text
-//! detect     requirements of each layout; refuse knows files that cannot be converted
+//! detect     requirements of each layout; refuse recognises files that cannot be converted
 //! mmsa sdk   a dict of columns per split      columns: column, features, tokens, sentiment, ids
 //! items      a list of samples per split (MISA, MAG-BERT), through tuples
 //! splits     the entries of one dict, or a file each
-//! texts      what bytes mean that are texts: nothing is guessed
-//! padding    which side is padded, told from the data; everything ends up padded at the back
-//! evidence   what a column says of its padded side
+//! texts      decodes texts that are bytes, without guessing
+//! padding    detects the padded side from the data and moves all padding to the back
+//! evidence   evidence for a column's padded side
 //! extent     one length per modality over all splits
-//! explain    all of that in words
+//! explain    describes all of that
 //! ```
 //!
-//! This module knows layouts of pickles. It must not know stores, nor judge contents: whether
-//! labels are in range or ids are unique is for the checks on the corpus.
+//! This module knows layouts of pickles. It must not know stores, nor judge contents: whether labels
+//! are in range or ids are unique is up to the corpus checks.
 
 mod column;
 mod detect;
@@ -56,12 +56,12 @@ pub use source::{IngestOptions, SourceFile};
 pub use splits::split_of;
 pub use texts::{TextErrors, TextPolicy};
 
-/// Turns the files of one source into a corpus whose features still lie in them: one file of all
-/// splits, or one for each split, in any order.
+/// Turns the files of one source into a corpus whose features still lie in them: one file with all
+/// splits, or one per split, in any order.
 ///
 /// # Errors
-/// If the layout is unknown or of a kind that cannot be converted, a column lacks samples, a shape
-/// or type is not the layout's, or a number is not what its column holds.
+/// If the layout is unknown or of a kind that cannot be converted, a column lacks samples, a shape or
+/// type does not match the layout, or a number does not fit its column.
 pub fn read(files: &[SourceFile<'_>], options: &IngestOptions) -> Result<Corpus, IngestError> {
     let files = splits::parts(files)?;
     let layout = detect::detect(&files, options.layout).layout()?;

@@ -1,13 +1,13 @@
-//! On which side the samples of a source are padded, and moving them to the front.
+//! Detects the side on which a source's samples are padded, and moves them to the front.
 //!
 //! MMSA pads at the back, MulT, the CMU SDK and MultiBench at the front
 //! (yaohungt/Multimodal-Transformer#3), MMSA-FET at either side
-//! (thuiar/MMSA-FET:src/MSA_FET/dataset.py). A reader that takes the wrong side for granted sees
-//! only zeros, so the side is told from the data: all-zero frames at the start and at the end of
-//! the samples are counted.
+//! (thuiar/MMSA-FET:src/MSA_FET/dataset.py). A reader that assumes the wrong side sees only zeros, so
+//! the side is detected from the data by counting all-zero frames at the start and at the end of
+//! samples.
 //!
-//! A sample is moved by rotating its frames: whatever stands before the first counted frame comes
-//! after the last one, so that no value can be lost.
+//! A sample is moved by rotating its frames: everything before its first frame comes after the last
+//! one, so that no value can be lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::evidence::{PaddingEvidence, Side};
 use super::log::Log;
 use super::{IngestError, features};
 
-/// All-zero frames at both ends of one sample, `None` for a sample that has no other frame.
+/// All-zero frames at both ends of one sample; `None` if all of its frames are zero.
 fn ends(values: &[f32], feat_dim: usize) -> Option<(usize, usize)> {
     let is_filled = |value: &f32| *value != 0.0;
     let first = values.iter().position(is_filled)?;
@@ -44,8 +44,8 @@ fn ends_of(
     Ok(ends(buffer, feat_dim))
 }
 
-/// Counts the all-zero frames at both ends of samples spread over the splits. Whether a file pads
-/// at the front shows in a few samples, and reading all would double the work on a large file.
+/// Counts the all-zero frames at both ends of samples spread over the splits. A few samples reveal
+/// padding at the front, and reading all would double the work on a large file.
 fn evidence(splits: &[CorpusSplit], modality: Modality) -> Result<PaddingEvidence, IngestError> {
     const MOST_PER_SPLIT: usize = 64;
     let mut found = PaddingEvidence {
@@ -75,7 +75,7 @@ fn evidence(splits: &[CorpusSplit], modality: Modality) -> Result<PaddingEvidenc
     Ok(found)
 }
 
-/// All-zero frames before the first other one, per sample; all of them for a sample of zeros.
+/// All-zero frames before the first nonzero one, per sample; all frames for a sample of zeros.
 fn leading(
     split: &CorpusSplit,
     modality: Modality,
@@ -91,7 +91,7 @@ fn leading(
         .collect()
 }
 
-/// The samples of another block, each rotated by its number of frames to the front.
+/// Another block's samples, each rotated to the front by its number of frames.
 struct Rotated {
     rows: Arc<dyn Rows>,
     feat_dim: usize,
@@ -115,8 +115,8 @@ fn rotate(split: &mut CorpusSplit, modality: Modality, shifts: Vec<usize>) {
     }
 }
 
-/// Moves the samples of every column that is padded at the front, and records their lengths where
-/// the source does not. `ragged` names the modalities whose samples came without padding.
+/// Moves the samples of every column that is padded at the front, and records lengths that the source
+/// lacks. `ragged` names the modalities with unpadded samples.
 ///
 /// # Errors
 /// If a sample cannot be read.
@@ -136,7 +136,7 @@ pub(super) fn settle(
     }
     let of_side = |wanted: Side| sides.iter().filter(move |(_, side)| **side == wanted);
     let names = |wanted: Side| of_side(wanted).map(|(modality, _)| modality.name());
-    // Where some are padded at the back already, steps of one number do not belong together.
+    // If some are already padded at the back, equal step numbers do not belong together.
     let is_mixed = names(Side::Front).next().is_some() && names(Side::Back).next().is_some();
     let have_a_step_per_word = splits.iter().all(|split| is_aligned(split, &sides));
     if is_mixed && have_a_step_per_word {
@@ -177,8 +177,8 @@ pub(super) fn settle(
     Ok(())
 }
 
-/// Whether every modality has a step per word, as far as the shapes say it: language is there, all
-/// have the same number of steps, and no lengths of their own.
+/// Whether every modality has one step per word, judging by shapes: language is present, all have the
+/// same number of steps, and none has its own lengths.
 fn is_aligned(split: &CorpusSplit, sides: &BTreeMap<Modality, Side>) -> bool {
     let seq_lens: BTreeSet<usize> = split.features.values().map(|block| block.shape[1]).collect();
     sides.contains_key(&Modality::Text)
@@ -199,7 +199,7 @@ fn settle_split(
         *n_moved.entry(modality).or_default() += shifts.iter().filter(|shift| **shift > 0).count();
     };
     let is_front = |modality: &Modality| sides.get(modality) == Some(&Side::Front);
-    // Recorded lengths are right by definition: that many last frames are the sample.
+    // Recorded lengths are right by definition: the sample is that many last frames.
     let recorded: Vec<Modality> = split.lengths.keys().copied().filter(is_front).collect();
     for modality in recorded {
         let Some(block) = split.features.get(&modality) else { continue };
@@ -224,8 +224,8 @@ fn settle_split(
         let Some(block) = split.features.get(modality) else { continue };
         let shifts = match &token_shifts {
             Some(shifts) if follows_tokens(block) => shifts.clone(),
-            // Steps of aligned modalities belong together, so that a sample moves by the same
-            // number of frames in each of them: by that of the one that starts first.
+            // Steps of aligned modalities belong together, so a sample moves by the same number of
+            // frames in each: that of the modality that starts first.
             _ if all_move => least(&leads),
             _ => own.clone(),
         };
@@ -246,7 +246,7 @@ fn settle_split(
     Ok(())
 }
 
-/// The smallest number of each sample over all modalities.
+/// Each sample's minimum over all modalities.
 fn least(leads: &BTreeMap<Modality, Vec<usize>>) -> Vec<usize> {
     let mut all = leads.values();
     let mut least = all.next().cloned().unwrap_or_default();
@@ -256,13 +256,13 @@ fn least(leads: &BTreeMap<Modality, Vec<usize>>) -> Vec<usize> {
     least
 }
 
-/// Steps of the padding of a sample of the given length.
+/// Padding steps of a sample of the given length.
 fn unfilled(seq_len: usize, length: i32) -> usize {
     usize::try_from(length).ok().and_then(|length| seq_len.checked_sub(length)).unwrap_or(0)
 }
 
-/// Moves the tokens of all splits if their masks start with padding. Returns by how many steps
-/// each sample was moved.
+/// Moves the tokens of all splits if their masks start with padding. Returns the number of steps by
+/// which each sample was moved.
 fn settle_tokens(splits: &mut [CorpusSplit], log: &mut Log) -> Vec<Option<Vec<usize>>> {
     let mut found = PaddingEvidence {
         column: "text_bert",

@@ -1,5 +1,5 @@
-//! Files that researchers have and take for feature files, but that no corpus can be made of:
-//! each is known by its structure, so that its owner is told what it is and what to get instead.
+//! Files that resemble feature files but cannot become a corpus: recognised by structure, so that the
+//! user learns what they are and what to get instead.
 
 use crate::corpus::SplitName;
 use crate::pickle::{NodeId, Pickle};
@@ -9,11 +9,11 @@ use super::IngestError;
 /// A kind of file that cannot be converted.
 #[derive(Debug)]
 pub struct RefusedLayout {
-    /// What the file is.
+    /// Description of the file.
     pub what: &'static str,
-    /// What it lacks.
+    /// Why it cannot be converted.
     pub reason: &'static str,
-    /// What to do instead.
+    /// Alternative.
     pub advice: &'static str,
     fits: fn(&Pickle) -> bool,
 }
@@ -130,12 +130,12 @@ static REFUSALS: [RefusedLayout; 11] = [
     },
 ];
 
-/// The kind of the file, if it is one that cannot be converted.
+/// The kind of the file, if it cannot be converted.
 pub(super) fn recognise(pickle: &Pickle) -> Option<&'static RefusedLayout> {
     REFUSALS.iter().find(|refusal| (refusal.fits)(pickle))
 }
 
-/// The value at a key that may be `bytes`, as keys of Python 2 files become.
+/// The value at a key that may be `bytes`, as Python 2 keys become.
 fn get(pickle: &Pickle, dict: NodeId, key: &str) -> Option<NodeId> {
     let is_key = |id: NodeId| pickle.text(id).is_some_and(|text| text == key);
     pickle.entries(dict)?.iter().find(|(id, _)| is_key(*id)).map(|(_, value)| *value)
@@ -149,7 +149,7 @@ fn root_has(pickle: &Pickle, keys: &[&str]) -> bool {
     has(pickle, pickle.root(), keys)
 }
 
-/// The first split at the top of a dict.
+/// The first split in a top-level dict.
 fn first_split(pickle: &Pickle, dict: NodeId) -> Option<NodeId> {
     let is_split =
         |id: NodeId| pickle.text(id).is_some_and(|key| SplitName::from_usual(&key).is_ok());
@@ -183,7 +183,7 @@ fn first_value(pickle: &Pickle, dict: NodeId) -> Option<NodeId> {
     pickle.entries(dict)?.first().map(|(_, value)| *value)
 }
 
-/// `(ids, speakers, labels, text, …, training dialogues, test dialogues)`, the first of them dicts.
+/// `(ids, speakers, labels, text, …, training dialogues, test dialogues)`, starting with dicts.
 fn is_conversations(pickle: &Pickle) -> bool {
     let is_dict = |id: &NodeId| pickle.entries(*id).is_some();
     matches!(pickle.items(pickle.root()), Some([ids, speakers, labels, text, _, _, ..])

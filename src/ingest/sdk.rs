@@ -1,5 +1,5 @@
-//! The «processed» layout of the CMU SDK, `{split: {vision, audio, text, labels, id}}`:
-//! `mosi_data.pkl`, `mosei_senti_data.pkl` and their `_noalign` variants
+//! The CMU SDK's "processed" layout, `{split: {vision, audio, text, labels, id}}`: `mosi_data.pkl`,
+//! `mosei_senti_data.pkl` and their `_noalign` variants
 //! (yaohungt/Multimodal-Transformer:src/dataset.py), and the files of
 //! pliang279/MultiBench:datasets/affect/get_data.py.
 
@@ -20,7 +20,7 @@ const KNOWN_KEYS: [&str; 5] = ["vision", "audio", "text", "labels", "id"];
 /// Reads all splits.
 ///
 /// # Errors
-/// As [`super::read`].
+/// Same as [`super::read`].
 pub(super) fn read(
     files: &[SourceFile<'_>],
     options: &IngestOptions,
@@ -41,7 +41,7 @@ pub(super) fn read(
     Ok(Corpus { layout: Layout::Sdk, splits: read, notes: Vec::new() })
 }
 
-/// Reads one split. Its ids are spelled when all splits are known.
+/// Reads one split. Its ids are spelled once all splits are known.
 fn read_split(
     split: &Split<'_>,
     ragged: &mut BTreeSet<Modality>,

@@ -1,4 +1,4 @@
-//! Labels as the CMU SDK gives them: the sentiment, six emotions, or both.
+//! Labels of the CMU SDK: the sentiment, six emotions, or both.
 
 use ndarray::Array2;
 
@@ -26,18 +26,18 @@ pub(super) struct Labels {
     pub(super) sentiment: Option<Vec<f32>>,
     /// `[n_samples, 6]`.
     pub(super) emotions: Option<Array2<f32>>,
-    /// Those that are others as float32.
+    /// Labels that change when converted to float32.
     pub(super) narrowed: Vec<NarrowedLabel>,
 }
 
-/// The labels of one sample: one, six or seven numbers; none where the source has None.
+/// The labels of one sample: one, six or seven numbers; empty if the source has None.
 pub(super) struct One(Vec<f64>);
 
-/// Labels of a split from an array `[n_samples, 1, n_labels]` or the like, or from a list of the
-/// labels of each sample.
+/// Labels of a split from an array `[n_samples, 1, n_labels]` or similar, or from a list with each
+/// sample's labels.
 ///
 /// # Errors
-/// If the value is neither, has another number of samples, or one has another number of labels.
+/// If the value is neither, or the number of samples or a sample's number of labels differs.
 pub(super) fn column(
     pickle: &Pickle,
     id: NodeId,
@@ -84,7 +84,7 @@ pub(super) fn column(
     settle((0..n_samples).map(row).collect::<Result<_, _>>()?, place, log)
 }
 
-/// The labels of one sample: a number, or one, six or seven of them; or None.
+/// The labels of one sample: a number, one, six or seven numbers, or None.
 ///
 /// # Errors
 /// If the value is anything else.
@@ -109,7 +109,7 @@ pub(super) fn one(
         let numbers = (0..array.len()).map(|idx| array.number(idx).map(Number::to_f64));
         return numbers.collect::<Option<_>>().map(One).ok_or_else(wrong);
     }
-    // A list may be nested as the array is.
+    // A list may be nested like the array.
     let items = match pickle.items(id) {
         Some([only]) => pickle.items(*only).or(pickle.items(id)),
         other => other,
@@ -122,7 +122,7 @@ pub(super) fn one(
     }
 }
 
-/// The columns of a split. A sentiment that no sample has is no column.
+/// The columns of a split. A sentiment that no sample has is not a column.
 ///
 /// # Errors
 /// If samples differ in their number of labels.
@@ -197,8 +197,7 @@ pub(super) fn settle(
     Ok(Labels { sentiment: (!is_missing).then_some(sentiment), emotions, narrowed })
 }
 
-/// Whether the axes of one sample are those of one, six or seven labels, and not, say, 4 emotions
-/// of 2 classes.
+/// Whether one sample's axes can hold one, six or seven labels, and not, say, 4 emotions of 2 classes.
 fn is_known(axes: Option<&[usize]>, n_labels: usize) -> bool {
     const SENTIMENT_AND_EMOTIONS: usize = N_EMOTIONS + 1;
     let mut wide = axes.unwrap_or(&[]).iter().filter(|len| **len != 1);

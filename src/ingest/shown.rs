@@ -1,4 +1,4 @@
-//! What a file holds, in the words of explanations, notes and messages.
+//! Describes a file's contents for explanations, notes and messages.
 
 use crate::pickle::{NodeId, Pickle};
 
@@ -16,7 +16,7 @@ pub(super) fn parts_of(pickle: &Pickle, features: NodeId) -> String {
     format!("({})", kinds.join(", "))
 }
 
-/// What a value is, in an explanation: the keys of a dict.
+/// Describes a value in an explanation: the keys of a dict.
 pub(super) fn found_in(pickle: &Pickle, id: NodeId) -> String {
     match pickle.entries(id) {
         Some(_) => keys(pickle, id),
@@ -39,7 +39,7 @@ pub(super) fn keys(pickle: &Pickle, dict: NodeId) -> String {
     }
 }
 
-/// A key as a note or a message shows it: short, and never what is not text.
+/// A key for a note or message: short, and text in any case.
 pub(super) fn key_text(pickle: &Pickle, key: NodeId) -> String {
     const MOST_CHARS: usize = 60;
     match pickle.raw_text(key).map(|text| text.shown()) {

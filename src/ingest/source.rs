@@ -1,4 +1,4 @@
-//! What is read, and the choices that the files do not make themselves.
+//! The files to read, and the choices that they leave open.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::pickle::{NodeId, Pickle};
 /// One file of a source.
 #[derive(Clone)]
 pub struct SourceFile<'p> {
-    /// What it holds.
+    /// Its contents.
     pub pickle: &'p Pickle,
-    /// The value in it that is read.
+    /// The value to read.
     pub(super) root: NodeId,
-    /// Its name without the extension; some layouts tell the split by it alone.
+    /// Its name without the extension; some layouts identify the split only by it.
     pub stem: String,
 }
 
@@ -24,20 +24,20 @@ impl<'p> SourceFile<'p> {
     }
 }
 
-/// What the files do not say themselves.
+/// Choices that the files leave open.
 #[derive(Debug, Clone, Default)]
 pub struct IngestOptions {
-    /// The split that a single file of one split holds, whatever its name.
+    /// The split in a single file of one split, whatever its name.
     pub split: Option<SplitName>,
     /// The layout to read the files as, without trying others.
     pub layout: Option<Layout>,
     /// Numbers of frames beyond which samples are cut at the back.
     pub max_len: BTreeMap<Modality, usize>,
-    /// How texts are read that are no plain `str`.
+    /// How to read texts that are not a plain `str`.
     pub texts: TextPolicy,
 }
 
-/// How many samples a column has, in words.
+/// Describes a column's number of samples.
 pub(super) fn samples(n_samples: usize) -> String {
     format!("{n_samples} samples")
 }

@@ -1,4 +1,4 @@
-//! The splits of a source: the entries of one dict, or files of one split each.
+//! A source's splits: the entries of one dict, or files of one split each.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ use super::{IngestError, IngestOptions, Place, SourceFile};
 /// One split of a source.
 pub(super) struct Split<'p> {
     pub(super) name: SplitName,
-    /// Its name in the source: the key of a dict, or that of the split for a file of its own.
+    /// Its name in the source: a dict key, or the split's name for a separate file.
     pub(super) key: String,
     pub(super) pickle: &'p Pickle,
     pub(super) value: NodeId,
 }
 
-/// How many keys that are not stored are named: far more than any file has, and a list of millions
+/// Maximum number of unused keys to list: far more than any real file has, while a list of millions
 /// would help nobody.
 const MOST_NAMED: usize = 100;
 
-/// The split that a file name mentions as a word of its own, such as `mosi_valid_misa` does.
+/// The split that a file name contains as a separate word, such as `mosi_valid_misa`.
 pub fn split_of(file_stem: &str) -> Option<SplitName> {
     let mut names = file_stem
         .split(|char: char| !char.is_alphanumeric())
@@ -33,10 +33,10 @@ pub fn split_of(file_stem: &str) -> Option<SplitName> {
     names.all(|name| name == first).then_some(first)
 }
 
-/// The files, each pickle of a file that holds several of them by itself.
+/// The files, with each pickle of a multi-pickle file separately.
 ///
 /// # Errors
-/// If such a file does not tell the splits apart by their names.
+/// If split names do not distinguish the pickles of such a file.
 pub(super) fn parts<'p>(files: &[SourceFile<'p>]) -> Result<Vec<SourceFile<'p>>, IngestError> {
     let mut parts = Vec::with_capacity(files.len());
     for file in files {
@@ -53,15 +53,15 @@ pub(super) fn parts<'p>(files: &[SourceFile<'p>]) -> Result<Vec<SourceFile<'p>>,
     Ok(parts)
 }
 
-/// How many pickles of one file are named.
+/// Maximum number of pickles to list.
 const MOST_PICKLES_NAMED: usize = 8;
 
-/// Whether a file is a dict that has splits as entries.
+/// Whether a file is a dict with splits as entries.
 pub(super) fn has_splits(file: &SourceFile<'_>) -> bool {
     split_entries(file).next().is_some()
 }
 
-/// The entries of a file that are splits: name, key and value.
+/// The split entries of a file: name, key and value.
 pub(super) fn split_entries<'p>(
     file: &SourceFile<'p>,
 ) -> impl Iterator<Item = (SplitName, String, NodeId)> + use<'p> {
@@ -73,7 +73,7 @@ pub(super) fn split_entries<'p>(
     })
 }
 
-/// Whether the value of a split has nothing in it, as where a loader found no sample.
+/// Whether a split's value is empty, as when a loader found no samples.
 pub(super) fn is_nothing(pickle: &Pickle, split: NodeId) -> bool {
     match pickle.value(split) {
         Some(Value::None) => true,
@@ -83,11 +83,11 @@ pub(super) fn is_nothing(pickle: &Pickle, split: NodeId) -> bool {
     }
 }
 
-/// The splits of a source, in order. One with nothing in it is noted, as if it were absent.
+/// The source's splits, in order. Empty splits are noted and treated as absent.
 ///
 /// # Errors
-/// If one split is there twice, neither the options nor a file's name say which split it is, or the
-/// name says another than the file.
+/// If a split occurs twice, neither the options nor a file's name identify the split, or the name
+/// contradicts the file.
 pub(super) fn splits<'p>(
     files: &[SourceFile<'p>],
     options: &IngestOptions,
@@ -117,7 +117,7 @@ pub(super) fn splits<'p>(
             }
             continue;
         }
-        // One name cannot be that of several files.
+        // One option cannot name the splits of several files.
         let told = options.split.filter(|_| files.len() == 1);
         let name = told
             .or_else(|| split_of(&file.stem))
@@ -128,7 +128,7 @@ pub(super) fn splits<'p>(
     Ok(splits.into_values().collect())
 }
 
-/// Compares the splits that a file holds with what else says which they are.
+/// Checks a file's splits against the options and the file name.
 fn check_names(file: &SourceFile<'_>, options: &IngestOptions) -> Result<(), IngestError> {
     let held: Vec<(SplitName, String, NodeId)> = split_entries(file).collect();
     if let Some(told) = options.split
@@ -137,7 +137,7 @@ fn check_names(file: &SourceFile<'_>, options: &IngestOptions) -> Result<(), Ing
         let keys: Vec<String> = held.into_iter().map(|(_, key, _)| format!("`{key}`")).collect();
         return Err(IngestError::SplitTold { told, holds: keys.join(", ") });
     }
-    // A file of one split that is named after it, and says it once more.
+    // A file of one split that is named after it and also has its key.
     match (&*held, split_of(&file.stem), file.pickle.roots()) {
         ([(name, key, _)], Some(named), [_]) if named != *name => {
             Err(IngestError::SplitNamed { file_stem: file.stem.clone(), named, key: key.clone() })
@@ -146,7 +146,7 @@ fn check_names(file: &SourceFile<'_>, options: &IngestOptions) -> Result<(), Ing
     }
 }
 
-/// Notes the keys beside the splits of a file.
+/// Notes a file's keys that are not splits.
 fn note_others(file: &SourceFile<'_>, log: &mut Log) {
     let pickle = file.pickle;
     let mut n_unknown = 0_usize;
@@ -176,10 +176,10 @@ fn note_others(file: &SourceFile<'_>, log: &mut Log) {
     }
 }
 
-/// Notes the keys of a split that become nothing.
+/// Notes a split's unused keys.
 ///
 /// # Errors
-/// If the split is no dict.
+/// If the split is not a dict.
 pub(super) fn note_left_out(
     pickle: &Pickle,
     split: NodeId,

@@ -1,4 +1,4 @@
-//! One sample as a table of numbers, whether it comes as an array or as nested lists.
+//! One sample as a table of numbers, from an array or nested lists.
 
 use crate::overflow::Overflows;
 use crate::pickle::{ArrayView, NodeId, Number, Pickle, Value};
@@ -16,11 +16,11 @@ pub(super) enum Table<'p> {
     Lists { pickle: &'p Pickle, rows: &'p [NodeId], n_cols: usize },
 }
 
-/// What is to be found at one sample, in error messages.
+/// The expected value of one sample, for error messages.
 const EXPECTED: &str = "a numeric array [seq_len, feat_dim] or a list of such rows";
 
 impl<'p> Table<'p> {
-    /// Reads the structure; each row is looked at once, so that reading numbers cannot fail.
+    /// Reads the structure, checking each row once, so that reading numbers cannot fail.
     ///
     /// # Errors
     /// If the value is something else, or its rows differ in length.
@@ -32,7 +32,7 @@ impl<'p> Table<'p> {
     ) -> Result<Table<'p>, IngestError> {
         if let Some(array) = numeric_array(pickle, id) {
             return match array.shape() {
-                // Loaders write an empty segment as an array of one axis.
+                // Loaders write an empty segment as a one-dimensional array.
                 [0] | [_, _] => budget.take(array.len(), place).map(|()| Table::Array(array)),
                 _ => Err(unexpected(place, EXPECTED, kind_of(pickle, id))),
             };
@@ -52,7 +52,7 @@ impl<'p> Table<'p> {
         Ok(Table::Lists { pickle, rows, n_cols: n_cols.unwrap_or(0) })
     }
 
-    /// A table whose structure was read before, with so many numbers per row.
+    /// A table whose structure was read before, with this many numbers per row.
     pub(super) fn again(pickle: &'p Pickle, id: NodeId, n_cols: usize) -> Table<'p> {
         match numeric_array(pickle, id) {
             Some(array) => Table::Array(array),
@@ -67,7 +67,7 @@ impl<'p> Table<'p> {
         }
     }
 
-    /// Numbers per row; `None` of a table that has no axis for it, or no rows to tell it.
+    /// Numbers per row; `None` if the table has no axis or no rows to infer it from.
     pub(super) fn n_cols(&self) -> Option<usize> {
         match self {
             Table::Array(array) => array.shape().get(1).copied(),
@@ -100,8 +100,8 @@ impl<'p> Table<'p> {
         }
     }
 
-    /// Copies one row as float32; what `out` has beyond it becomes zero. Returns the finite values
-    /// that became infinite.
+    /// Copies one row as float32; the rest of `out` becomes zero. Returns the finite values that became
+    /// infinite.
     pub(super) fn read_f32(&self, row: usize, out: &mut [f32]) -> Overflows {
         if let Table::Array(array) = self {
             return array.read_f32(row, out);
@@ -141,21 +141,21 @@ fn row_len(
     }
 }
 
-/// How many numbers the samples of one column may have together.
+/// Total number of values that one column's samples may have.
 ///
-/// A pickle can mention one long array a million times; copied out, that would fill any disk.
+/// A pickle can mention one long array a million times; copying it out would fill any disk.
 pub(super) struct TableBudget {
     n_left: u64,
 }
 
 impl TableBudget {
-    /// The budget of one column: every number has at least one byte of the file, but short arrays,
-    /// such as the zeros of a lost face, are often shared.
+    /// The budget of one column: every number takes at least one byte of the file, but short arrays,
+    /// such as the zeros of an undetected face, are often shared.
     pub(super) fn new(pickle: &Pickle) -> TableBudget {
         TableBudget { n_left: (pickle.len() as u64).saturating_mul(4).saturating_add(1 << 24) }
     }
 
-    /// Takes the numbers of one array or row, and the row itself.
+    /// Charges the numbers of one array or row, and the row itself.
     fn take(&mut self, n_numbers: usize, place: &Place) -> Result<(), IngestError> {
         let left = self.n_left.checked_sub((n_numbers as u64).saturating_add(1));
         self.n_left = left.ok_or_else(|| {
@@ -165,7 +165,7 @@ impl TableBudget {
     }
 }
 
-/// The value of each sample, of a list, a tuple or an array of objects of one axis.
+/// Each sample's value, from a list, a tuple or a one-dimensional array of objects.
 pub(super) fn per_sample(pickle: &Pickle, id: NodeId) -> Option<Vec<NodeId>> {
     if let Some(items) = pickle.items(id) {
         return Some(items.to_vec());
@@ -174,7 +174,7 @@ pub(super) fn per_sample(pickle: &Pickle, id: NodeId) -> Option<Vec<NodeId>> {
     (0..array.len()).map(|idx| array.object(idx)).collect()
 }
 
-/// Whether a value is text, or a list or array of texts; `None` of an empty one.
+/// Whether a value is text, or a list or array of texts; `None` if it is empty.
 pub(super) fn is_texts(pickle: &Pickle, id: NodeId) -> Option<bool> {
     if let Some(array) = pickle.array(id) {
         let is_text = || match array.object(0) {
@@ -206,7 +206,7 @@ pub(super) fn numeric_array(pickle: &Pickle, id: NodeId) -> Option<ArrayView<'_>
     pickle.array(id).filter(|array| array.dtype().is_numeric())
 }
 
-/// What a value is, in an error message: an array with dtype and shape, a container with its size.
+/// Describes a value in an error message: an array by dtype and shape, a container by size.
 pub(super) fn kind_of(pickle: &Pickle, id: NodeId) -> String {
     if let Some(array) = pickle.array(id) {
         return described(array);
@@ -224,12 +224,12 @@ pub(super) fn kind_of(pickle: &Pickle, id: NodeId) -> String {
     }
 }
 
-/// Dtype and shape in an error message.
+/// Dtype and shape for an error message.
 pub(super) fn described(array: ArrayView<'_>) -> String {
     format!("{} {:?}", array.dtype(), array.shape())
 }
 
-/// A number in an error message.
+/// A number for an error message.
 pub(super) fn shown(number: Number) -> String {
     match number {
         Number::Int(value) => value.to_string(),

@@ -1,7 +1,7 @@
-//! What the bytes of a text mean: nothing is guessed.
+//! Decodes texts that are bytes, without guessing.
 //!
-//! A `str` is text. Bytes are text where they are UTF-8, which is noted, or in the encoding that
-//! the user says. All else is refused with how many there are, where, and what they look like.
+//! A `str` is text. Bytes are text if they are UTF-8, which is noted, or in the encoding that the user
+//! chose. Everything else is refused, with its count, places and appearance.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,19 @@ use crate::pickle::{Part, RawText, parts};
 
 use super::{IngestError, Place};
 
-/// What becomes of what is no text.
+/// Treatment of values that are not texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TextErrors {
-    /// It is refused.
+    /// Refuse them.
     #[default]
     Refuse,
-    /// U+FFFD stands in its place, counted in the notes; halves of surrogate pairs that stand side
-    /// by side become the character that they make.
+    /// Substitute U+FFFD, counted in the notes; adjacent halves of a surrogate pair become the
+    /// character that they form.
     Replace,
 }
 
 impl TextErrors {
-    /// Both.
+    /// All treatments.
     pub const ALL: [TextErrors; 2] = [TextErrors::Refuse, TextErrors::Replace];
 
     /// The name on the command line.
@@ -39,71 +39,71 @@ impl TextErrors {
 
 named!(TextErrors);
 
-/// How texts are read.
+/// How to read texts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TextPolicy {
-    /// The encoding of texts that are bytes, where it is not UTF-8.
+    /// Encoding of texts that are bytes but not UTF-8.
     pub encoding: Option<Encoding>,
-    /// Whether bytes that are UTF-8 are read as that all the same, as where a file was put together
-    /// from several.
+    /// Whether to read bytes that are valid UTF-8 as UTF-8 anyway, for files merged from several
+    /// sources.
     pub utf8_first: bool,
-    /// What becomes of what is no text.
+    /// Treatment of values that are not texts.
     pub errors: TextErrors,
 }
 
-/// The texts of one source as they are read: what was done to them, and what is wrong with them.
+/// Counts over all texts of one source: conversions and problems.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     policy: TextPolicy,
     columns: BTreeMap<String, Column>,
 }
 
-/// What was seen in one column of all splits.
+/// Counts of one column over all splits.
 #[derive(Debug, Default)]
 struct Column {
     n_texts: usize,
-    /// Bytes that are UTF-8 and were taken for it.
+    /// Bytes that are UTF-8 and were read as UTF-8.
     n_utf8: usize,
-    /// Bytes that were decoded as the user says.
+    /// Bytes decoded with the chosen encoding.
     n_decoded: usize,
-    /// Those of them that are UTF-8 too, and more than ASCII.
+    /// The ones that are also UTF-8 and not just ASCII.
     n_both: usize,
-    /// Texts that are spelled like bytes in Python, and the first of them.
+    /// Texts spelled like Python bytes, and the first of them.
     n_literal: usize,
     literal: String,
-    /// Texts with a replacement, and replacements in them.
+    /// Texts with replacements, and the number of replacements.
     n_replaced: usize,
     n_replacements: usize,
-    /// Those bytes of UTF-8 that are more than ASCII.
+    /// UTF-8 bytes that are not just ASCII.
     n_utf8_wide: usize,
     /// Texts that began with a byte order mark.
     n_marked: usize,
-    /// Pairs of halves that became a character.
+    /// Joined surrogate pairs.
     n_joined: usize,
     bytes: Problem,
     halves: Problem,
 }
 
-/// Texts that are refused for one reason.
+/// Texts refused for one reason.
 #[derive(Debug, Default)]
 struct Problem {
     n_texts: usize,
-    /// By split, or what stands for it in the source.
+    /// Counts by split, or by its equivalent in the source.
     by_split: BTreeMap<String, usize>,
     /// The first few, with their places.
     examples: Vec<String>,
-    /// The first of them, to tell what they look like.
+    /// The first of them, to show what they look like.
     sample: Vec<u8>,
-    /// Those that are UTF-16, and which.
+    /// Number of UTF-16 texts, and the variant.
     n_utf16: usize,
     utf16: Option<Encoding>,
 }
 
-/// Where a text stands, in words that a message can use.
+/// Location of a text, worded for messages.
 pub(super) struct TextPlace<'a> {
     /// The place of its row.
     pub(super) place: &'a Place,
-    /// The segment that it is of, where that is known.
+    /// The text's segment, if known.
     pub(super) id: Option<&'a str>,
 }
 
@@ -114,9 +114,9 @@ impl<'a> TextPlace<'a> {
     }
 }
 
-/// How many texts are named.
+/// Number of texts to list.
 const MOST_NAMED: usize = 3;
-/// Bytes that are looked at to tell an encoding.
+/// Bytes examined to detect an encoding.
 const MOST_SAMPLE: usize = 1 << 20;
 
 impl Texts {
@@ -124,7 +124,7 @@ impl Texts {
         Texts { policy, columns: BTreeMap::new() }
     }
 
-    /// A text; of one that is refused, whatever can be shown of it until all are counted.
+    /// Decodes a text; for a refused one, returns a printable form until all are counted.
     pub(super) fn take(&mut self, raw: RawText<'_>, at: &TextPlace<'_>) -> String {
         let TextPolicy { encoding, errors, utf8_first } = self.policy;
         let (split, name) = at.place.path.rsplit_once('/').unwrap_or(("", &at.place.path));
@@ -139,7 +139,7 @@ impl Texts {
                 return column.unmarked(text.into_owned());
             }
             RawText::Halves(bytes) => return column.halves(&bytes, errors, split, at),
-            // ASCII is what Python 2 wrote for every plain `str`.
+            // Python 2 wrote every plain `str` as bytes; ASCII needs no decoding.
             RawText::ByteStr(bytes) if bytes.is_ascii() && encoding.is_none() => {
                 let text = String::from_utf8_lossy(bytes).into_owned();
                 column.note_literal(&text);
@@ -150,7 +150,7 @@ impl Texts {
         let is_utf8 = || std::str::from_utf8(bytes).is_ok();
         let encoding = encoding.filter(|_| !(utf8_first && is_utf8()));
         let used = encoding.unwrap_or(Encoding::UTF_8);
-        // It can be read as other encodings as well, with zeros among its letters.
+        // Other encodings can decode it as well, with zeros among its letters.
         let utf16 = Encoding::of_utf16(bytes).filter(|utf16| *utf16 != used);
         let decoded = if utf16.is_some() { Err(0) } else { used.decode(bytes) };
         match decoded {
@@ -183,7 +183,7 @@ impl Texts {
         }
     }
 
-    /// What was done, a sentence each.
+    /// The conversions, one sentence each.
     ///
     /// # Errors
     /// Some texts are refused.
@@ -208,7 +208,7 @@ impl Texts {
 }
 
 impl Column {
-    /// A text without the mark that says how it was encoded.
+    /// A text without its byte order mark.
     fn unmarked(&mut self, text: String) -> String {
         match text.strip_prefix('\u{feff}') {
             None => text,
@@ -271,7 +271,7 @@ impl Column {
         text
     }
 
-    /// `str(text)` of bytes in Python 3 is `b'…'`, which is text now and stays it.
+    /// `str(text)` of bytes in Python 3 is `b'…'`, which is now text and stays text.
     fn note_literal(&mut self, text: &str) {
         let quoted = ["b'", "b\""].iter().any(|start| {
             let rest = text.strip_prefix(start);
@@ -303,7 +303,7 @@ impl Column {
             let label = || likely.label().to_owned();
             let looks_like = format!("they look like {likely}");
             let (looks, advice) = match (fits, encoding) {
-                // Some of the rows are of one, some of the other.
+                // Some of the rows have one encoding, some the other.
                 (true, Some(told)) if likely == Encoding::UTF_8 => (
                     format!("they are {likely}"),
                     SourceAdvice::DecodeBoth {
@@ -430,11 +430,11 @@ impl Problem {
     }
 }
 
-/// Refuses ids with NUL characters, which HDF5 would cut there: an id is what everything is joined
-/// by, and must not change.
+/// Refuses ids with NUL characters, which HDF5 would truncate: everything is joined by id, so ids must
+/// not change.
 ///
 /// # Errors
-/// An id has one.
+/// An id contains one.
 pub(super) fn check_ids(corpus: &Corpus) -> Result<(), IngestError> {
     let all = corpus
         .splits
@@ -453,12 +453,12 @@ pub(super) fn check_ids(corpus: &Corpus) -> Result<(), IngestError> {
     })
 }
 
-/// How often, in words.
+/// Formats a number of occurrences.
 fn times(n: usize) -> String {
     if n == 1 { "once".into() } else { format!("{n} times") }
 }
 
-/// How many texts, in words.
+/// Formats a number of texts.
 fn texts(n: usize) -> String {
     if n == 1 { "1 text".into() } else { format!("{n} texts") }
 }

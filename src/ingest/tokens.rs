@@ -1,4 +1,4 @@
-//! BERT input: token ids, mask and segment ids, in either order of its axes.
+//! BERT input (token ids, mask and segment ids), with its axes in either order.
 
 use ndarray::Array3;
 
@@ -14,7 +14,7 @@ use super::{IngestError, Place, samples};
 /// Token ids, mask, segment ids.
 const N_PARTS: usize = 3;
 
-/// The tokens of a split, before it is known which axis is which.
+/// The tokens of a split, before the axis order is known.
 enum Tokens<'p> {
     Stacked(ArrayView<'p>),
     Tables(Vec<Table<'p>>),
@@ -28,7 +28,7 @@ impl Tokens<'_> {
         }
     }
 
-    /// Extents of the last two axes of one sample.
+    /// The last two extents of one sample.
     fn extents(&self, row: usize) -> [usize; 2] {
         match self {
             Tokens::Stacked(array) => match *array.shape() {
@@ -68,12 +68,12 @@ impl Tokens<'_> {
     }
 }
 
-/// Which axis of a sample the three parts lie on.
+/// The axis of a sample that holds the three parts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Axis {
-    /// `[3, seq_len]`, as MMSA publishes it.
+    /// `[3, seq_len]`, as published by MMSA.
     First,
-    /// `[seq_len, 3]`, as thuiar/Self-MM:data/DataPre.py writes it.
+    /// `[seq_len, 3]`, as written by thuiar/Self-MM:data/DataPre.py.
     Last,
 }
 
@@ -94,11 +94,10 @@ impl Axis {
     }
 }
 
-/// Reads tokens as `[n_samples, 3, seq_len]`, zero-padded at the back where samples differ in
-/// length.
+/// Reads tokens as `[n_samples, 3, seq_len]`, zero-padded at the back if samples differ in length.
 ///
 /// # Errors
-/// If the value is no array or list of that many samples, neither axis of a sample has the three
+/// If the value is not an array or list of that many samples, neither axis of a sample has the three
 /// parts, or a number is not a 32-bit integer.
 pub(super) fn read(
     pickle: &Pickle,
@@ -122,7 +121,7 @@ pub(super) fn read(
         (true, false) => Axis::First,
         (false, true) => Axis::Last,
         (false, false) => return Err(unexpected(place, expected, kind_of(pickle, id))),
-        // Three steps of three parts: only one reading has masks of 0 and 1.
+        // Three steps of three parts: only one interpretation has masks of 0 and 1.
         (true, true) if !tokens.fits(Axis::First) && tokens.fits(Axis::Last) => Axis::Last,
         (true, true) => Axis::First,
     };

@@ -24,19 +24,19 @@ pub(super) struct Item {
     pub(super) audio: NodeId,
     /// Words as text.
     pub(super) words: NodeId,
-    /// Words as indices, where the layout has them.
+    /// Words as indices, if the layout has them.
     pub(super) indices: Option<NodeId>,
-    /// Recorded numbers of frames (vision, audio), where the layout has them.
+    /// Recorded numbers of frames (vision, audio), if the layout has them.
     pub(super) lengths: Option<[NodeId; 2]>,
     pub(super) label: NodeId,
     pub(super) segment: NodeId,
 }
 
-/// The split `name`, whose samples are listed at `place`; its ids are spelled when all splits are
+/// Reads the split `name`, whose samples are listed at `place`; its ids are spelled once all splits are
 /// known.
 ///
 /// # Errors
-/// If a sample has something else than its layout says.
+/// If a sample does not match its layout.
 pub(super) fn read_split(
     pickle: &Pickle,
     name: SplitName,
@@ -140,7 +140,7 @@ fn recorded(
     Ok(lengths)
 }
 
-/// Ids as the samples have them. A sample without one is called `SPLIT#ROW`, and that is noted.
+/// The samples' ids. A sample without one is called `SPLIT#ROW`, which is noted.
 fn raw_ids(
     pickle: &Pickle,
     name: SplitName,
@@ -167,7 +167,7 @@ fn raw_ids(
     Ok(raw_ids)
 }
 
-/// Word indices, `[n_samples, seq_len]`, zero-padded at the back; `None` where no sample has any.
+/// Word indices, `[n_samples, seq_len]`, zero-padded at the back; `None` if no sample has any.
 ///
 /// # Errors
 /// If a sample's indices are neither an integer array nor an empty list.
@@ -180,7 +180,7 @@ fn words(
     let mut rows = Vec::with_capacity(items.len());
     for (row, item) in items.iter().enumerate() {
         let place = place.at(row);
-        // MMIM leaves an empty list where MISA has indices.
+        // MMIM leaves an empty list in place of MISA's indices.
         let id = item.indices.filter(|id| pickle.items(*id) != Some(&[]));
         let Some(id) = id else {
             rows.push(None);

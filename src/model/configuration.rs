@@ -1,4 +1,4 @@
-//! What every model says of itself.
+//! Static description of every model.
 
 use std::fmt::Debug;
 
@@ -10,35 +10,35 @@ use super::form::Form;
 use super::inputs::Inputs;
 use super::layers::Init;
 
-/// What a model is besides its inputs: the table `[model]` of a preset.
+/// Configuration of a model besides its inputs: the table `[model]` of a preset.
 pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
-    /// Who published it, and whose code it follows.
+    /// Publication and reference code.
     const SOURCE: &str;
-    /// What it needs of the data.
+    /// Its needs of the data.
     const NEEDS: Needs;
-    /// What the task itself minimises, which is the first term of the last phase's loss.
+    /// The task loss, which is the first term of the last phase's loss.
     const TASK: Task;
-    /// What published checkpoints put before the names of all parameters.
+    /// Prefix of all parameter names in published checkpoints.
     const PREFIX: &str = "Model.";
-    /// What they call the text encoder after that, where the model was published with one.
+    /// Name of the text encoder after that prefix, if the model was published with one.
     const ENCODER_NAME: Option<&str> = None;
-    /// Short names of what lies deeper in the table, with their dotted paths.
+    /// Short names of nested settings, with their dotted paths.
     const NESTED: &[(&str, &str)] = &[];
 
-    /// All widths and counts, each of which has to be at least 1 and at most [`LARGEST`].
+    /// All widths and counts, each between 1 and [`LARGEST`].
     fn sizes(&self) -> Vec<i64>;
 
-    /// Shares that dropout drops, each of which has to be at least 0 and below 1.
+    /// Dropout rates, each at least 0 and below 1.
     fn rates(&self) -> Vec<f64> {
         Vec::new()
     }
 
-    /// Numbers of layers, each of which has to be at least 1 and at most [`DEEPEST`].
+    /// Numbers of layers, each between 1 and [`DEEPEST`].
     fn depths(&self) -> Vec<i64> {
         Vec::new()
     }
 
-    /// Why no such model can be for some inputs, in a sentence.
+    /// Why the model is impossible for some inputs, in a sentence.
     fn problem(&self, _inputs: &Inputs) -> Option<String> {
         None
     }
@@ -48,18 +48,18 @@ pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwne
         &[Form::Reference]
     }
 
-    /// Adds the parameters below `init`, and puts the model together in one of its forms. Sizes were
+    /// Adds the parameters below `init`, and builds the model in one of its forms. Sizes have been
     /// checked.
     fn build(&self, init: &Init<'_>, inputs: &Inputs, form: Form) -> Box<dyn Model>;
 }
 
-/// No size of a real model comes near this; below it, no product of three sizes leaves 128 bits.
+/// Real models are far below this; within it, no product of three sizes overflows 128 bits.
 pub const LARGEST: i64 = 1 << 24;
 
-/// No real model has as many layers.
+/// More layers than any real model.
 pub const DEEPEST: i64 = 1 << 10;
 
-/// Numbers that a model consists of.
+/// Number of values in a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
     /// Trainable parameters.
@@ -69,8 +69,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// Counts what a constructor asks for, without allocating any of it; `None` of a number beyond 64
-    /// bits.
+    /// Counts the values that a constructor requests, without allocating them; `None` beyond 64 bits.
     pub fn of(build: impl FnOnce(&Init<'_>)) -> Option<Size> {
         let tally = Default::default();
         build(&Init::counted(&tally));

@@ -1,8 +1,8 @@
-//! What the trainer and a model agree on: what a model needs of the data, what it gets of a batch,
-//! what it answers, and what of it is kept besides its parameters.
+//! The contract between the trainer and a model: the model's needs of the data, its inputs per batch,
+//! its outputs, and its state besides parameters.
 //!
 //! A model is a file below `src/model/` and a line of [`registry`](super::registry). It knows no store,
-//! no optimizer and no schedule: how it is trained is a recipe in `schemas/presets/MODEL/`.
+//! no optimizer and no schedule: recipes in `schemas/presets/MODEL/` define its training.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,36 +15,36 @@ use crate::corpus::Modality;
 /// Whether a model reads a modality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// There is no such model without it.
+    /// The model is impossible without it.
     Required,
-    /// The model is built with what there is.
+    /// The model uses it if present.
     Used,
-    /// The model has no use for it.
+    /// The model does not use it.
     Ignored,
 }
 
-/// What a model needs of the data. It is compared with the store before anything is built.
+/// A model's needs of the data, checked against the store before anything is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
-    /// Text features, of the store or of an encoder in front of the model.
+    /// Text features, from the store or from an encoder in front of the model.
     pub text: Need,
     /// Audio features.
     pub audio: Need,
     /// Visual features.
     pub vision: Need,
-    /// Whether step t of each modality is that of the same word.
+    /// Whether step t of all modalities must belong to the same word.
     pub aligned: bool,
-    /// Whether the number of steps of each sample before its padding is needed. No store is refused for
-    /// lack of recorded ones: they are counted then.
+    /// Whether each sample's number of steps before its padding is needed. Stores without recorded
+    /// lengths are accepted: the steps are then counted.
     pub lengths: bool,
-    /// Whether the labels of each modality alone are needed.
+    /// Whether unimodal labels are needed.
     pub unimodal_labels: bool,
-    /// Whether a text encoder with its pooler has to be in front: features of a store do not do.
+    /// Whether a text encoder with a pooler is required: a store's features do not suffice.
     pub pooler: bool,
 }
 
 impl Needs {
-    /// A model of features of any alignment that does without audio and without vision.
+    /// A model for features of any alignment that requires only text.
     pub const TEXT: Needs = Needs {
         text: Need::Required,
         audio: Need::Used,
@@ -55,10 +55,10 @@ impl Needs {
         pooler: false,
     };
 
-    /// A model of features of any alignment that does without no modality.
+    /// A model for features of any alignment that requires all modalities.
     pub const ALL: Needs = Needs { audio: Need::Required, vision: Need::Required, ..Needs::TEXT };
 
-    /// What is needed of one modality.
+    /// Need of one modality.
     pub fn of(&self, modality: Modality) -> Need {
         match modality {
             Modality::Text => self.text,
@@ -68,24 +68,23 @@ impl Needs {
     }
 }
 
-/// The samples of a step.
+/// Samples of a step.
 #[derive(Debug)]
 pub struct Batch {
     /// Features `[batch, seq_len, feat_dim]` of each modality that comes as features.
     pub features: BTreeMap<Modality, Tensor>,
-    /// Token ids, mask and segment ids, int64 `[batch, 3, seq_len]`, where text comes as tokens.
+    /// Token ids, mask and segment ids, int64 `[batch, 3, seq_len]`, if text comes as tokens.
     pub tokens: Option<Tensor>,
-    /// What the pooler of the text encoder makes of the first token, `[batch, d_l]`, where the model
-    /// needs it.
+    /// The text encoder's pooled output for the first token, `[batch, d_l]`, if the model needs it.
     pub pooled: Option<Tensor>,
-    /// Steps of each sample before its padding, int64 `[batch]`, where the model needs them.
+    /// Each sample's steps before its padding, int64 `[batch]`, if the model needs them.
     pub lengths: BTreeMap<Modality, Tensor>,
-    /// Labels, `[batch, 1]`; NaN where there are none.
+    /// Labels, `[batch, 1]`; NaN if absent.
     pub target: Tensor,
-    /// Labels of each modality alone, `[batch, 1]`, where the model needs them.
+    /// Unimodal labels, `[batch, 1]`, if the model needs them.
     pub unimodal_labels: BTreeMap<Modality, Tensor>,
-    /// Placement of each sample in its split, int64 `[batch]`: what a memory of the training samples is
-    /// indexed by.
+    /// Index of each sample in its split, int64 `[batch]`: the index into a memory of the training
+    /// samples.
     pub samples: Tensor,
 }
 
@@ -93,31 +92,31 @@ impl Batch {
     /// Features of a modality, `[batch, seq_len, feat_dim]`.
     ///
     /// # Errors
-    /// The batch has none.
+    /// The batch lacks them.
     pub fn features(&self, modality: Modality) -> Result<&Tensor, ModelError> {
         self.features.get(&modality).ok_or(ModelError::Absent { what: modality.name() })
     }
 
-    /// Steps of each sample of a modality before its padding, int64 `[batch]`.
+    /// Each sample's steps of a modality before its padding, int64 `[batch]`.
     ///
     /// # Errors
-    /// The batch has none.
+    /// The batch lacks them.
     pub fn lengths(&self, modality: Modality) -> Result<&Tensor, ModelError> {
         self.lengths.get(&modality).ok_or(ModelError::Absent { what: "lengths" })
     }
 }
 
-/// What a model makes of a batch.
+/// A model's outputs for a batch.
 #[derive(Debug)]
 pub struct Outputs {
     /// Predicted sentiment, `[batch, 1]`.
     pub pred: Tensor,
-    /// What its loss and its memory are made of besides, by name.
+    /// Other inputs of its loss and its memory, by name.
     pub parts: BTreeMap<&'static str, Tensor>,
 }
 
 impl Outputs {
-    /// A prediction and nothing besides.
+    /// A prediction alone.
     pub fn of(pred: Tensor) -> Outputs {
         Outputs { pred, parts: BTreeMap::new() }
     }
@@ -130,30 +129,29 @@ impl Outputs {
     }
 }
 
-/// Where in its run a batch of training is.
+/// Position of a training batch within its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At<'a> {
-    /// The phase, as the recipe calls it.
+    /// Name of the phase in the recipe.
     pub phase: &'a str,
     /// Counted from 1.
     pub epoch: usize,
-    /// Epochs of the run, at most.
+    /// Maximum number of epochs of the run.
     pub n_epochs: usize,
-    /// The batch, counted from 0 in each phase of each epoch.
+    /// Index of the batch, counted from 0 in each phase of each epoch.
     pub step: usize,
-    /// Batches of the phase in an epoch.
+    /// Batches per epoch in this phase.
     pub n_steps: usize,
 }
 
-/// What surrounds a forward pass.
+/// Context of a forward pass.
 #[derive(Debug)]
 pub struct Pass<'a> {
-    /// Where in training this is: batch statistics are used and taken into account. `None` in
-    /// evaluation.
+    /// Position in training; batch statistics are then used and updated. `None` in evaluation.
     pub at: Option<At<'a>>,
-    /// What is drawn in a step of training, where anything is; `None` in evaluation.
+    /// Random masks and noise of a training step, if used; `None` in evaluation.
     pub dropout: Option<Dropout>,
-    /// What is kept of the values on the way.
+    /// Recorded intermediate values.
     pub trace: &'a mut Trace,
 }
 
@@ -169,7 +167,7 @@ impl<'a> Pass<'a> {
     }
 
     /// `x` with the share `rate` of its values dropped in training. `place` names the place in the
-    /// model, each of which has masks of its own.
+    /// model; each has its own masks.
     pub fn dropout(&self, place: &str, x: &Tensor, rate: f64) -> Tensor {
         match self.dropout {
             Some(dropout) if self.is_training() => dropout.apply(place, x, rate),
@@ -177,8 +175,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Standard normal noise of the shape of `x`, drawn anew in each step of training; zeros where
-    /// nothing is drawn. `place` is as for [`dropout`](Pass::dropout).
+    /// Standard normal noise of the shape of `x`, drawn anew in each training step; zeros if nothing is
+    /// drawn. `place` is as for [`dropout`](Pass::dropout).
     pub fn noise(&self, place: &str, x: &Tensor) -> Tensor {
         match self.dropout {
             Some(dropout) if self.is_training() => dropout.noise(place, x),
@@ -187,7 +185,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// What the task itself minimises. On the validation split, this is «the validation loss».
+/// The task loss. Its value on the validation split is the validation loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     /// Mean absolute error.
@@ -197,7 +195,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// The name of its term.
+    /// Name of the term.
     pub fn name(self) -> &'static str {
         match self {
             Task::L1 => "l1",
@@ -205,7 +203,7 @@ impl Task {
         }
     }
 
-    /// Its mean over the samples of a split, `[n_samples]` each.
+    /// Mean over a split's samples, `[n_samples]` each.
     pub fn mean(self, pred: &[f32], labels: &[f32]) -> f64 {
         let error = |(pred, label): (&f32, &f32)| {
             let error = f64::from(*pred) - f64::from(*label);
@@ -218,10 +216,10 @@ impl Task {
     }
 }
 
-/// Named terms whose sum is minimised. Where a term has a weight, it comes with it.
+/// Named terms whose sum is minimised. A term's weight is already applied.
 #[derive(Debug)]
 pub struct Losses {
-    /// Name and value, a scalar, of each.
+    /// Each term's name and value, a scalar.
     pub terms: Vec<(&'static str, Tensor)>,
 }
 
@@ -231,7 +229,7 @@ impl Losses {
         Losses { terms: vec![(name, value)] }
     }
 
-    /// Mean absolute error of the prediction, «L1».
+    /// Mean absolute error of the prediction (L1).
     pub fn l1(outputs: &Outputs, batch: &Batch) -> Losses {
         let value = outputs.pred.l1_loss(&batch.target, Reduction::Mean);
         Losses::of(Task::L1.name(), value)
@@ -243,7 +241,7 @@ impl Losses {
         Losses::of(Task::Mse.name(), value)
     }
 
-    /// The terms with one more. A term may be absent from some steps, and counts as 0 there.
+    /// Adds a term. A term may be absent from some steps, and counts as 0 there.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Tensor) -> Losses {
         self.terms.push((name, value));
@@ -260,13 +258,13 @@ impl Losses {
     }
 }
 
-/// What of the trainer's shortcuts a model allows.
+/// The trainer's shortcuts that a model allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Can {
-    /// A step may be recorded as a CUDA graph: it does the same operations every time, whatever its
-    /// [`At`] is, and nothing [after it](Model::after_step).
+    /// A step may be recorded as a CUDA graph: it runs the same operations every time, whatever its
+    /// [`At`] is, and none [after it](Model::after_step).
     pub be_recorded: bool,
-    /// Parameters may carry an axis of models in front, and features too.
+    /// Parameters and features may have a leading axis of models.
     pub be_stacked: bool,
 }
 
@@ -275,14 +273,14 @@ pub trait Model: fmt::Debug {
     /// Predicted sentiment of a batch.
     ///
     /// # Errors
-    /// The batch lacks what the model needs.
+    /// The batch lacks an input of the model.
     fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError>;
 
-    /// What the layers of the text encoder begin with, from what its embedding gives, `[batch, seq_len,
-    /// d_l]`. `batch` has no text features yet.
+    /// Input of the text encoder's layers, from the output of its embedding, `[batch, seq_len, d_l]`.
+    /// `batch` has no text features yet.
     ///
     /// # Errors
-    /// The batch lacks what the model needs.
+    /// The batch lacks an input of the model.
     fn adapt(
         &self,
         embedded: Tensor,
@@ -292,24 +290,24 @@ pub trait Model: fmt::Debug {
         Ok(embedded)
     }
 
-    /// What is minimised in a phase of the recipe.
+    /// The loss of a recipe's phase.
     fn loss(&self, at: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses;
 
-    /// Called once before a run begins or goes on, with the labels of the training samples in the order
-    /// of the split, `[n_samples, 1]`: whatever is remembered of each sample gets its size here.
+    /// Called once before a run starts or resumes, with the training labels in split order,
+    /// `[n_samples, 1]`: allocates any memory of the samples.
     fn begin(&mut self, _targets: &Tensor) {}
 
-    /// What changes after each batch besides the parameters, when gradients were added up and a step of
-    /// the optimizer was taken if it was due. No gradient is recorded.
+    /// Updates state other than parameters after each batch, once gradients are accumulated and any due
+    /// optimizer step is taken. No gradient is recorded.
     fn after_step(&mut self, _outputs: &Outputs, _batch: &Batch, _at: At<'_>) {}
 
-    /// Tensors that are neither parameters nor buffers, but part of where a run stands: they are saved
-    /// and resumed. Writing to them changes the model, so a model changes them in place. All are float32.
+    /// Tensors that are neither parameters nor buffers, but part of the run's state: they are saved and
+    /// restored by writing to them, so a model must update them in place. All are float32.
     fn memory(&self) -> BTreeMap<String, Tensor> {
         BTreeMap::new()
     }
 
-    /// What the trainer may do.
+    /// The trainer's shortcuts that it allows.
     fn can(&self) -> Can {
         Can::default()
     }
@@ -318,10 +316,10 @@ pub trait Model: fmt::Debug {
 /// Why a model could not be built or computed.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// A batch lacks something.
+    /// A batch lacks an input.
     #[error("the model needs {what}, which the batch lacks")]
     Absent {
-        /// What.
+        /// The input.
         what: &'static str,
     },
 }

@@ -1,9 +1,9 @@
-//! Dropout whose masks a run that goes on from a checkpoint draws as it would have drawn them.
+//! Dropout with reproducible masks: a resumed run draws the same ones as an uninterrupted run.
 //!
-//! On the CPU a mask depends on the run's seed, the step and the place in the model, and on nothing
-//! else: it comes from a counter-based generator, in parallel. On a GPU it comes from the GPU's own
-//! generator, which begins each step from the run's seed and the step, so that a step that is recorded
-//! as a CUDA graph draws anew whenever it is replayed. The two draw different masks.
+//! On the CPU a mask depends only on the run's seed, the step and the place in the model: it comes from
+//! a counter-based generator, in parallel. On a GPU it comes from the GPU's own generator, reseeded in
+//! each step from the run's seed and the step, so that a step recorded as a CUDA graph draws anew on
+//! every replay. CPU and GPU masks differ.
 
 use rand_chacha::rand_core::Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -20,7 +20,7 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// The masks of step `step` (counted over the whole run) of the run of `seed`.
+    /// The masks of step `step` (counted over the whole run) in the run with random seed `seed`.
     pub fn new(seed: u64, step: u64) -> Dropout {
         Dropout { seed, step }
     }
@@ -36,11 +36,11 @@ impl Dropout {
         }
     }
 
-    /// `x` with the share `rate` of its values set to 0 and the others scaled up, so that the mean
-    /// stays. `place` names the place in the model: each has its own mask.
+    /// `x` with the share `rate` of its values set to 0 and the others scaled up to preserve the mean.
+    /// `place` names the place in the model: each has its own mask.
     ///
     /// # Panics
-    /// If libtorch fails, as `tch`'s operations do.
+    /// If libtorch fails, like `tch`'s operations.
     pub fn apply(self, place: &str, x: &Tensor, rate: f64) -> Tensor {
         if rate <= 0.0 {
             return x.shallow_clone();
@@ -61,7 +61,7 @@ impl Dropout {
     /// Standard normal values of the shape of `x`. `place` is as for [`apply`](Dropout::apply).
     ///
     /// # Panics
-    /// If libtorch fails, as `tch`'s operations do.
+    /// If libtorch fails, like `tch`'s operations.
     pub fn noise(self, place: &str, x: &Tensor) -> Tensor {
         #[cfg(test)]
         if let Some(given) = GIVEN.with_borrow_mut(|all| all.remove(&(self.step, place.to_owned())))
@@ -79,10 +79,9 @@ impl Dropout {
         }
     }
 
-    /// What to multiply the values at `place` by, `[shape of x]`: 0, or the inverse of the share that is
-    /// kept.
+    /// Factors for the values at `place`, `[shape of x]`: 0, or the inverse of the share kept.
     fn mask(self, place: &str, x: &Tensor, rate: f64) -> Tensor {
-        // 16 bits decide on a value, which brings any rate to within 1e-5.
+        // 16 bits per value approximate any rate to within 1e-5.
         const N_DRAWS: f64 = 65536.0;
         let n_dropped = (rate * N_DRAWS).round().clamp(0.0, N_DRAWS - 1.0);
         let kept = (N_DRAWS / (N_DRAWS - n_dropped)) as f32;
@@ -97,7 +96,7 @@ impl Dropout {
 
 #[cfg(test)]
 thread_local! {
-    /// Rate and number of values of each dropout of this thread.
+    /// Rate and number of values of each dropout in this thread.
     static SITES: std::cell::RefCell<Vec<(f64, usize)>> = const { std::cell::RefCell::new(Vec::new()) };
     static GIVEN: std::cell::RefCell<Noises> = const { std::cell::RefCell::new(Noises::new()) };
 }
@@ -106,13 +105,13 @@ thread_local! {
 #[cfg(test)]
 type Noises = std::collections::BTreeMap<(u64, String), Tensor>;
 
-/// What was dropped in this thread since this was asked before: rates and numbers of values.
+/// Dropouts in this thread since the last call: rates and numbers of values.
 #[cfg(test)]
 pub fn take_sites() -> Vec<(f64, usize)> {
     SITES.take()
 }
 
-/// Has some noise of this thread be that which was recorded.
+/// Makes this thread use recorded noise.
 #[cfg(test)]
 pub fn given_noise(noise: Noises) {
     GIVEN.set(noise);
@@ -185,7 +184,7 @@ mod tests {
         let pi = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
         let answer = [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1];
         assert_eq!(philox(pi, [0xa409_3822, 0x299f_31d0]), answer);
-        // No multiple of what a loop does at a time.
+        // Not a multiple of the loop's block size.
         const N_VALUES: i64 = 200_003;
         let (key, n_dropped) = (0x0123_4567_89ab_cdef_u64, 20_000);
         let mut expected = vec![0.0; N_VALUES as usize];

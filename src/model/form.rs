@@ -25,7 +25,7 @@ impl Form {
     /// All of them.
     pub const ALL: [Form; 4] = [Form::Reference, Form::Absorbed, Form::Batched, Form::Native];
 
-    /// The fastest first, wherever several are possible.
+    /// All forms, fastest first.
     const FASTEST_FIRST: [Form; 4] = [Form::Native, Form::Batched, Form::Absorbed, Form::Reference];
 
     /// The name on the command line and in configurations.
@@ -38,7 +38,7 @@ impl Form {
         }
     }
 
-    /// Whether it can be computed at a place.
+    /// Whether it can be computed at a placement.
     fn suits(self, place: Placement) -> bool {
         match self {
             Form::Batched => true,
@@ -47,18 +47,17 @@ impl Form {
         }
     }
 
-    /// The fastest of some forms at a place; `None` where none of them can be computed there.
+    /// The fastest of some forms at a placement; `None` if none can be computed there.
     pub fn fastest(of: &[Form], place: Placement) -> Option<Form> {
         Form::FASTEST_FIRST.into_iter().find(|form| of.contains(form) && form.suits(place))
     }
 
-    /// The form, if it is one of some and can be computed at a place.
+    /// The form, if it is among `of` and can be computed at a placement.
     pub fn checked(self, of: &[Form], place: Placement) -> Option<Form> {
         (of.contains(&self) && self.suits(place)).then_some(self)
     }
 
-    /// The form that comes nearest and shows the values on its way: the batched form has none of some of
-    /// them.
+    /// The closest form that records intermediate values: the batched form lacks some of them.
     #[must_use]
     pub fn traced(self) -> Form {
         match self {
@@ -70,19 +69,19 @@ impl Form {
 
 named!(Form);
 
-/// Where a model is computed, as far as its form depends on it.
+/// Properties of the model's device that its form depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
     /// Whether tensors are on the CPU.
     pub is_cpu: bool,
-    /// Whether all products of a training step are of float32.
+    /// Whether all products of a training step are float32.
     pub is_float32: bool,
-    /// Models that are computed at a time.
+    /// Number of models computed at a time.
     pub n_models: usize,
 }
 
 impl Placement {
-    /// One model of float32.
+    /// One float32 model.
     pub fn of_one(is_cpu: bool) -> Placement {
         Placement { is_cpu, is_float32: true, n_models: 1 }
     }

@@ -1,4 +1,4 @@
-//! What a model is fed.
+//! A model's inputs.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::Sequence;
 use crate::corpus::Modality;
 
-/// Features that a model is built for, by modality; text as an encoder in front of it gives it.
+/// Features that a model is built for, by modality; for text, the encoder's output if there is an
+/// encoder.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Inputs(pub BTreeMap<Modality, Sequence>);
 
-/// What published code calls a modality in the names of its parameters.
+/// A modality's letter in the parameter names of published code.
 #[cfg(feature = "train")]
 pub fn letter(modality: Modality) -> &'static str {
     match modality {
@@ -28,7 +29,7 @@ impl Inputs {
         self.0.get(&modality).copied()
     }
 
-    /// Features per step; none of a modality that is absent.
+    /// Features per step; 0 for an absent modality.
     pub fn feat_dim(&self, modality: Modality) -> i64 {
         self.sequence(modality).map_or(0, |sequence| sequence.feat_dim)
     }

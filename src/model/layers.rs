@@ -1,7 +1,7 @@
 //! Layers that models share: linear maps, norms, attention, feed-forward blocks, LSTMs.
 //!
 //! Parameter names are those of the released PyTorch modules (of ALMT, Haoyu-ha/ALMT
-//! `models/almt_layer.py`), so that weights are exchanged by name.
+//! `models/almt_layer.py`), so that weights can be exchanged by name.
 
 mod attention;
 mod batch_norm;

@@ -1,4 +1,4 @@
-//! What there is to train, as data.
+//! The list of models, as data.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -34,7 +34,7 @@ impl ModelLine {
     }
 }
 
-/// All models with their presets for a dataset, sized for some inputs if there are any.
+/// All models with their presets for a dataset, with their sizes if inputs are given.
 pub fn models(dataset: Dataset, inputs: Option<&Inputs>) -> Vec<ModelLine> {
     let line = |name: &&'static str| {
         let spec = Preset::published(name, dataset)?.model;
@@ -50,7 +50,7 @@ pub fn models(dataset: Dataset, inputs: Option<&Inputs>) -> Vec<ModelLine> {
     ModelSpec::NAMES.iter().filter_map(line).collect()
 }
 
-/// What a model needs, such as «text; audio and vision where there are any».
+/// Describes a model's needs, such as "text; audio and vision where there are any".
 fn in_words(needs: &Needs) -> String {
     let of = |need: Need| -> Vec<&'static str> {
         let is_it = |modality: &Modality| needs.of(*modality) == need;

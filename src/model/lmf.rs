@@ -1,7 +1,7 @@
 //! LMF, Low-rank Multimodal Fusion.
 //!
-//! Liu et al., «Efficient Low-rank Multimodal Fusion with Modality-Specific Factors», ACL 2018, as
-//! thuiar/MMSA `models/singleTask/LMF.py` has it; parameter names are the same.
+//! Liu et al., "Efficient Low-rank Multimodal Fusion with Modality-Specific Factors", ACL 2018, as in
+//! thuiar/MMSA `models/singleTask/LMF.py`; parameter names are the same.
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -16,7 +16,7 @@ use super::registry::Inputs;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LmfSpec {
-    /// Width of the LSTM over text, and twice that of what is fused of it.
+    /// Width of the LSTM over text; the fused text vector has twice this width.
     pub text_hidden: i64,
     /// Width of audio.
     pub audio_hidden: i64,
@@ -24,12 +24,13 @@ pub struct LmfSpec {
     pub vision_hidden: i64,
     /// Rank of the fusion.
     pub rank: i64,
-    /// Whether audio and vision are averaged over the steps before their padding, or over all, as released.
+    /// Whether to average audio and vision only over the steps before their padding, or over all, as
+    /// released.
     #[serde(default)]
     pub over_lengths: bool,
-    /// Share of the normed audio features that is dropped in training.
+    /// Dropout rate of the normed audio features.
     pub audio_dropout: f64,
-    /// Share of the normed visual features that is dropped in training.
+    /// Dropout rate of the normed visual features.
     pub vision_dropout: f64,
 }
 
@@ -49,7 +50,7 @@ impl Configuration for LmfSpec {
 
     fn build(&self, init: &Init<'_>, inputs: &Inputs, _: Form) -> Box<dyn Model> {
         let text_out = self.text_hidden / 2;
-        // Xavier's rule counts the rank as a part of both fans.
+        // Xavier's rule includes the rank in both fans.
         let factor = |name, width: i64| {
             let std = (2.0 / ((1 + width + self.rank) as f32)).sqrt();
             init.scaled_normal(name, &[self.rank, 1 + width, 1], std)
@@ -83,7 +84,7 @@ impl Configuration for LmfSpec {
 
 #[derive(Debug)]
 struct Lmf {
-    /// Of audio, vision and text, `[rank, 1 + width, 1]`.
+    /// For audio, vision and text, `[rank, 1 + width, 1]`.
     factors: [Tensor; 3],
     /// `[1, rank]`.
     weights: Tensor,
@@ -93,8 +94,8 @@ struct Lmf {
 }
 
 impl Model for Lmf {
-    /// Each (1, h) times its factor, the product over the modalities, and a weighted sum over the
-    /// rank.
+    /// Multiplies each (1, h) by its factor, then takes the product over the modalities and a weighted
+    /// sum over the rank.
     fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
         let [audio, vision, text] = self.subnets.forward(batch, pass)?;
         let [a, v, t] = &self.factors;

@@ -1,7 +1,7 @@
 //! MAG-BERT, a Multimodal Adaptation Gate inside BERT.
 //!
-//! Rahman et al., «Integrating Multimodal Information in Large Pretrained Transformers», ACL 2020, as
-//! thuiar/MMSA `models/singleTask/BERT_MAG.py` has it; parameter names are the same.
+//! Rahman et al., "Integrating Multimodal Information in Large Pretrained Transformers", ACL 2020, as
+//! in thuiar/MMSA `models/singleTask/BERT_MAG.py`; parameter names are the same.
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -13,15 +13,15 @@ use super::layers::{Init, LayerNorm, Linear, pool_to};
 use super::registry::Inputs;
 use crate::corpus::Modality;
 
-/// What does not depend on the input.
+/// Settings that do not depend on the input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MagBertSpec {
-    /// How far audio and vision may move a word, as a share of its length.
+    /// Maximum shift of a word by audio and vision, relative to its length.
     pub beta_shift: f64,
-    /// Share of the shifted words that dropout drops.
+    /// Dropout rate of the shifted words.
     pub dropout: f64,
-    /// Share of the pooled text that it drops before the output.
+    /// Dropout rate of the pooled text before the output.
     pub classifier_dropout: f64,
 }
 
@@ -42,7 +42,7 @@ impl Configuration for MagBertSpec {
 
     fn build(&self, init: &Init<'_>, inputs: &Inputs, _: Form) -> Box<dyn Model> {
         let width = inputs.feat_dim(Modality::Text);
-        // BERT's own rule.
+        // BERT's initialisation.
         let linear = |name: &str, n_in, n_out| {
             let init = init.sub(name);
             Linear {
@@ -68,7 +68,7 @@ impl Configuration for MagBertSpec {
     }
 }
 
-/// How one modality moves words.
+/// Shift of words by one modality.
 #[derive(Debug)]
 struct Shift {
     modality: Modality,
@@ -85,8 +85,8 @@ struct MagBert {
 }
 
 impl MagBert {
-    /// Words `[batch, seq_len, d_l]`, moved by what was seen and heard with them; `features` are `[batch,
-    /// seq_len, feat_dim]` of each of [`shifts`](MagBert::shifts).
+    /// Words `[batch, seq_len, d_l]`, shifted by the accompanying audio and vision; `features` are
+    /// `[batch, seq_len, feat_dim]` for each of [`shifts`](MagBert::shifts).
     fn shifted(&self, words: &Tensor, features: &[Tensor]) -> Tensor {
         let shift = |(shift, x): (&Shift, &Tensor)| {
             let gate = shift.gate.forward(&Tensor::cat(&[x, words], 2)).relu();
@@ -94,7 +94,7 @@ impl MagBert {
         };
         let all = self.shifts.iter().zip(features).map(shift).reduce(|sum, shift| sum + shift);
         let Some(shift) = all else { return self.norm.forward(words) };
-        // Where it is 0 there is no direction to go on, and PyTorch's norm has this gradient as well.
+        // At 0 there is no direction; PyTorch's norm has a zero gradient there as well.
         let length = |x: &Tensor| x.norm_scalaropt_dim(2, [2_i64].as_slice(), true);
         let of_shift = length(&shift);
         let of_shift = of_shift.where_self(&of_shift.not_equal(0.0), &of_shift.ones_like());

@@ -1,8 +1,8 @@
 //! MFM, the Multimodal Factorization Model.
 //!
-//! Tsai et al., «Learning Factorized Multimodal Representations», ICLR 2019, as thuiar/MMSA
-//! `models/singleTask/MFM.py` has it; parameter names are the same. Read from top to bottom: sizes,
-//! the memory fusion network that reads all modalities, an encoder and a decoder of one, the whole.
+//! Tsai et al., "Learning Factorized Multimodal Representations", ICLR 2019, as in thuiar/MMSA
+//! `models/singleTask/MFM.py`; parameter names are the same. Read from top to bottom: sizes, the memory
+//! fusion network that reads all modalities, an encoder and a decoder for one, the whole.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
@@ -15,15 +15,15 @@ use super::layers::{Init, Linear, Lstm, lstm_step, maximum_mean_discrepancy, poo
 use super::registry::Inputs;
 use crate::corpus::Modality;
 
-/// A size, or a weight, of each modality.
+/// A size, or a weight, per modality.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EachModality<T> {
-    /// Of text.
+    /// For text.
     pub text: T,
-    /// Of audio.
+    /// For audio.
     pub audio: T,
-    /// Of vision.
+    /// For vision.
     pub vision: T,
 }
 
@@ -45,37 +45,37 @@ impl<T: Copy> EachModality<T> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MfmSpec {
-    /// Widths of the LSTMs of the memory fusion network.
+    /// LSTM widths of the memory fusion network.
     pub hidden: EachModality<i64>,
     /// Width of its memory.
     pub memory: i64,
-    /// Hidden widths of its attention, of what attention makes of the cells, and of its two gates.
+    /// Hidden widths of its attention, of the map after it, and of its two gates.
     pub attention_hidden: [i64; 2],
     /// See `attention_hidden`.
     pub gate_hidden: [i64; 2],
-    /// Hidden width of a head that is never used.
+    /// Hidden width of an unused head.
     pub unused_hidden: i64,
-    /// Width of the factor of all modalities, before and after its map.
+    /// Width of the multimodal factor, before and after its map.
     pub zy: i64,
     /// See `zy`.
     pub fy: i64,
-    /// Widths of the factors of a modality, before their maps.
+    /// Widths of the unimodal factors, before their maps.
     pub z: EachModality<i64>,
-    /// After them.
+    /// Their widths after the maps.
     pub f: EachModality<i64>,
     /// Weight of the discrepancy between factors and normal noise.
     pub mmd_weight: f64,
-    /// Weights of the reconstructions.
+    /// Weights of the reconstruction losses.
     pub reconstruction_weights: EachModality<f64>,
-    /// Shares that dropout drops in the maps of the factors of a modality.
+    /// Dropout rates in the maps of the unimodal factors.
     pub z_dropout: EachModality<f64>,
-    /// In the map of the factor of all.
+    /// Dropout rate in the map of the multimodal factor.
     pub zy_dropout: f64,
-    /// In the head.
+    /// Dropout rate in the head.
     pub fy_dropout: f64,
-    /// In the attention of the memory fusion network.
+    /// Dropout rates in the attention of the memory fusion network.
     pub attention_dropout: [f64; 2],
-    /// In its gates.
+    /// Dropout rates in its gates.
     pub gate_dropout: [f64; 2],
 }
 
@@ -136,8 +136,8 @@ impl Configuration for MfmSpec {
     }
 }
 
-/// The memory fusion network (Zadeh et al., AAAI 2018): an LSTM per modality, and a memory that attends to
-/// what their cells were and are.
+/// The memory fusion network (Zadeh et al., AAAI 2018): an LSTM per modality, and a memory that attends
+/// to their previous and current cells.
 #[derive(Debug)]
 struct MemoryFusion {
     cells: [Lstm; 3],
@@ -166,7 +166,7 @@ impl MemoryFusion {
         let (n_cells, memory) = (2 * n_hidden, spec.memory);
         let [of_attention, of_proposal] = spec.attention_hidden;
         let [of_keep, of_update] = spec.gate_hidden;
-        // The released code has this head too, and no use for it.
+        // The released code also has this unused head.
         let _unused = pair("out", n_hidden + memory, spec.unused_hidden, 1);
         MemoryFusion {
             cells: Modality::ALL.map(cell),
@@ -180,8 +180,8 @@ impl MemoryFusion {
         }
     }
 
-    /// `[batch, seq_len, feat_dim]` of each modality to the last hidden states and the memory, `[batch, sum of
-    /// widths]`.
+    /// `[batch, seq_len, feat_dim]` of each modality to the last hidden states and the memory, `[batch,
+    /// sum of widths]`.
     fn forward(&self, features: &[Tensor; 3], pass: &Pass<'_>) -> Tensor {
         let batch = features[0].size()[0];
         let mut states = [0, 1, 2].map(|idx| self.cells[idx].start(&features[idx], batch));
@@ -219,7 +219,7 @@ impl MemoryFusion {
     }
 }
 
-/// What is made of one modality, and the modality of that again.
+/// Encoder and decoder of one modality.
 #[derive(Debug)]
 struct OfModality {
     encoder: Lstm,
@@ -232,16 +232,16 @@ struct OfModality {
 }
 
 impl OfModality {
-    /// The factor of the modality before its map, `[batch, z]`, of `[batch, seq_len, feat_dim]`.
+    /// The modality's factor before its map, `[batch, z]`, from `[batch, seq_len, feat_dim]`.
     fn encode(&self, features: &Tensor) -> Tensor {
         self.to_z.forward(&self.encoder.last(features))
     }
 
-    /// `seq_len` steps from both factors `[batch, fy + f]`, `[batch, seq_len, feat_dim]`.
+    /// Decodes both factors `[batch, fy + f]` to `seq_len` steps, `[batch, seq_len, feat_dim]`.
     fn decode(&self, factors: &Tensor, seq_len: i64) -> Tensor {
         let start = self.decoder.start(factors, factors.size()[0]);
         let mut state = self.decoder.step(&self.decoder.gates(factors), &start);
-        // Every further step reads the hidden state twice: as its input and as its state.
+        // Every later step reads the hidden state twice: as its input and as its state.
         let [weight_ih, weight_hh, bias_ih, bias_hh] = self.decoder.weights();
         let (weight, bias) = (weight_ih + weight_hh, bias_ih + bias_hh);
         let mut all = vec![state.0.shallow_clone()];
@@ -263,7 +263,7 @@ struct Mfm {
     spec: MfmSpec,
 }
 
-/// Names of the parts of the outputs, by modality: factor, noise, features and their reconstruction.
+/// Names of the outputs' parts, by modality: factor, noise, features and their reconstruction.
 const FACTORS: [&str; 4] = ["zl", "za", "zv", "zy"];
 const NOISES: [&str; 4] = ["noise_zl", "noise_za", "noise_zv", "noise_zy"];
 const FEATURES: [&str; 3] = ["x_l", "x_a", "x_v"];
@@ -286,7 +286,7 @@ impl Model for Mfm {
         let hidden = self.head[0].forward(&fy).relu();
         let hidden = pass.dropout("fy_to_y", &hidden, self.spec.fy_dropout);
         let mut outputs = Outputs::of(self.head[1].forward(&hidden));
-        // What follows is part of the loss alone.
+        // The rest only affects the loss.
         if !pass.is_training() {
             return Ok(outputs);
         }

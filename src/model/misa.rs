@@ -1,7 +1,7 @@
 //! MISA, Modality-Invariant and -Specific Representations.
 //!
-//! Hazarika et al., «MISA: Modality-Invariant and -Specific Representations for Multimodal Sentiment
-//! Analysis», ACM Multimedia 2020, as thuiar/MMSA `models/singleTask/MISA.py` has it; parameter names are
+//! Hazarika et al., "MISA: Modality-Invariant and -Specific Representations for Multimodal Sentiment
+//! Analysis", ACM Multimedia 2020, as in thuiar/MMSA `models/singleTask/MISA.py`; parameter names are
 //! the same.
 
 use serde::{Deserialize, Serialize};
@@ -23,21 +23,22 @@ use crate::corpus::Modality;
 pub struct MisaSpec {
     /// Width of all representations.
     pub hidden: i64,
-    /// Heads of attention among the representations.
+    /// Attention heads among the representations.
     pub heads: i64,
-    /// Hidden width of the feed-forward block after it.
+    /// Hidden width of the following feed-forward block.
     pub feed_forward: i64,
-    /// Weight of the similarity of what modalities share.
+    /// Weight of the similarity loss of the shared representations.
     pub sim_weight: f64,
-    /// Weight of the difference between what they share and what each has alone.
+    /// Weight of the difference loss between shared and private representations.
     pub diff_weight: f64,
-    /// Weight of the reconstructions.
+    /// Weight of the reconstruction loss.
     pub recon_weight: f64,
-    /// Whether audio and vision are cut to the number of tokens, as released, or read to their own end.
+    /// Whether to truncate audio and vision to the number of tokens, as released, or to read them to
+    /// their own end.
     pub cut_to_text: bool,
-    /// Share that dropout drops before the output.
+    /// Dropout rate before the output.
     pub dropout: f64,
-    /// Share that it drops in the attention among representations.
+    /// Dropout rate in the attention among representations.
     pub transformer_dropout: f64,
 }
 
@@ -66,7 +67,7 @@ impl Configuration for MisaSpec {
         let linear = |name: &str, n_in, n_out| Linear::new(&init.sub(name), n_in, n_out, true);
         let norm = |name: &str, dim| LayerNorm::new(&init.sub(name), dim, EPS);
         let text_dim = inputs.feat_dim(Modality::Text);
-        // The released code has these too, and no use for them.
+        // The released code also has these unused maps.
         let _unused = (
             norm("tlayer_norm", 2 * text_dim),
             linear("sp_discriminator.sp_discriminator_layer_1", hidden, 4),
@@ -122,7 +123,7 @@ const ORDER: [Modality; 3] = [Modality::Text, Modality::Vision, Modality::Audio]
 /// PyTorch's default.
 const EPS: f64 = 1e-5;
 
-/// Moments that are compared of what modalities share.
+/// Number of moments that compare the shared representations.
 const N_MOMENTS: i64 = 5;
 
 /// Two layers of LSTM over audio or vision.
@@ -134,7 +135,7 @@ struct Recurrent {
 }
 
 impl Recurrent {
-    /// The last states of both layers, `[batch, 4 feat_dim]`, of `[batch, seq_len, feat_dim]`.
+    /// The last states of both layers, `[batch, 4 feat_dim]`, from `[batch, seq_len, feat_dim]`.
     fn forward(&self, x: &Tensor, lengths: &Tensor) -> Tensor {
         let (all, first) = self.first.run(x, lengths);
         let (_, second) = self.second.run(&self.norm.forward(&all), lengths);
@@ -163,7 +164,7 @@ struct Misa {
     spec: MisaSpec,
 }
 
-/// Names of the parts of the outputs, in [`ORDER`].
+/// Names of the outputs' parts, in [`ORDER`].
 const ORIGINALS: [&str; 3] = ["t_orig", "v_orig", "a_orig"];
 const PRIVATE: [&str; 3] = ["private_t", "private_v", "private_a"];
 const SHARED: [&str; 3] = ["shared_t", "shared_v", "shared_a"];

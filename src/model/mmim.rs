@@ -1,8 +1,8 @@
 //! MMIM, MultiModal InfoMax.
 //!
-//! Han et al., «Improving Multimodal Fusion with Hierarchical Mutual Information Maximization for Multimodal
-//! Sentiment Analysis», EMNLP 2021, as thuiar/MMSA `models/singleTask/MMIM.py` and
-//! `trains/singleTask/MMIM.py` have it; parameter names are the same.
+//! Han et al., "Improving Multimodal Fusion with Hierarchical Mutual Information Maximization for
+//! Multimodal Sentiment Analysis", EMNLP 2021, as in thuiar/MMSA `models/singleTask/MMIM.py` and
+//! `trains/singleTask/MMIM.py`; parameter names are the same.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -21,21 +21,21 @@ const ESTIMATES: &str = "mi";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MmimSpec {
-    /// Width of each direction of the LSTM over audio.
+    /// Width per direction of the LSTM over audio.
     pub audio_hidden: i64,
-    /// Of that over vision.
+    /// Width per direction of the LSTM over vision.
     pub vision_hidden: i64,
-    /// What is made of audio.
+    /// Output width for audio.
     pub audio_out: i64,
-    /// What is made of vision.
+    /// Output width for vision.
     pub vision_out: i64,
     /// Width of the fusion.
     pub fusion_hidden: i64,
-    /// Weight of the contrast between the fusion and each modality.
+    /// Weight of the contrastive loss between the fusion and each modality.
     pub alpha: f64,
-    /// Weight of the mutual information of text with audio and vision.
+    /// Weight of the mutual information between text and audio or vision.
     pub beta: f64,
-    /// Share that dropout drops before the fusion.
+    /// Dropout rate before the fusion.
     pub fusion_dropout: f64,
 }
 
@@ -56,7 +56,7 @@ impl Configuration for MmimSpec {
     }
 
     fn build(&self, init: &Init<'_>, inputs: &Inputs, _: Form) -> Box<dyn Model> {
-        // The released trainer draws all matrices anew by Xavier's rule for the normal distribution.
+        // The released trainer reinitialises all matrices by Xavier's rule for the normal distribution.
         let linear = |name: &str, n_in: i64, n_out: i64| {
             let init = init.sub(name);
             let std = (2.0 / (n_in + n_out) as f32).sqrt();
@@ -130,21 +130,21 @@ impl FrameEncoder {
     }
 }
 
-/// What is estimated of the mutual information of text and another modality.
+/// Estimates the mutual information of text and another modality.
 #[derive(Debug)]
 struct Estimate {
     mean: [Linear; 2],
     log_variance: [Linear; 2],
     project: Linear,
-    /// Names of the projections of positive and negative samples in the outputs.
+    /// Names in the outputs of the projections of positive and negative samples.
     names: [&'static str; 2],
-    /// Those of the batch before, in this epoch.
+    /// The previous batch's projections, in this epoch.
     before: Option<[Tensor; 2]>,
 }
 
 impl Estimate {
-    /// The log-likelihood of `other` `[batch, width]` given `text` `[batch, d_l]`, a scalar but for a constant;
-    /// as released, without the variance that its normalisation has.
+    /// The log-likelihood of `other` `[batch, width]` given `text` `[batch, d_l]`, a scalar up to a
+    /// constant; as released, without the variance in its normalisation.
     fn log_likelihood(&self, text: &Tensor, other: &Tensor) -> Tensor {
         let map = |[first, second]: &[Linear; 2]| second.forward(&first.forward(text).relu());
         let (mean, log_variance) = (map(&self.mean), map(&self.log_variance));
@@ -152,7 +152,7 @@ impl Estimate {
         -exponent.sum_dim_intlist([1_i64].as_slice(), false, Kind::Float).mean(Kind::Float)
     }
 
-    /// Projections of the positive and of the negative samples of `other` `[batch, width]`.
+    /// Projections of the positive and the negative samples of `other` `[batch, width]`.
     fn sides(&self, other: &Tensor, target: &Tensor) -> [Tensor; 2] {
         let projected = self.project.forward(other).tanh();
         let target = target.view([-1]);
@@ -160,8 +160,8 @@ impl Estimate {
             .map(|is_of_side| projected.index_select(0, &is_of_side.nonzero().view([-1])))
     }
 
-    /// The entropy of the projections, of this batch and the one before; `None` where there are too few for a
-    /// covariance with a determinant, of which the released code has NaN.
+    /// The entropy of the projections in this batch and the previous one; `None` if there are too few
+    /// for a covariance with a determinant, for which the released code returns NaN.
     fn entropy(&self, outputs: &Outputs) -> Option<Tensor> {
         let mut sum: Option<Tensor> = None;
         for (idx, name) in self.names.into_iter().enumerate() {
@@ -183,7 +183,7 @@ impl Estimate {
     }
 }
 
-/// How well `fused` `[batch, fusion_hidden]` tells the samples of a modality apart, `[batch, width]`: its
+/// How well `fused` `[batch, fusion_hidden]` distinguishes a modality's samples, `[batch, width]`: its
 /// contrastive predictive coding (Oord et al., 2018), a scalar.
 fn contrast(net: &Linear, own: &Tensor, fused: &Tensor) -> Tensor {
     let unit = |x: &Tensor| x / x.norm_scalaropt_dim(2, [1_i64].as_slice(), true);
@@ -200,7 +200,7 @@ struct Mmim {
     of_vision: Estimate,
     of_audio: Estimate,
     fusion: [Linear; 3],
-    /// Of text, vision and audio.
+    /// For text, vision and audio.
     contrasts: [Linear; 3],
     spec: MmimSpec,
 }
@@ -248,7 +248,7 @@ impl Model for Mmim {
         let losses = Losses::l1(outputs, batch)
             .with("nce", self.spec.alpha * part("nce"))
             .with("lld", -self.spec.beta * part("lld"));
-        // As released: two batches of memory are waited for, although one is remembered.
+        // As released: waits for two batches of memory, although only one is stored.
         let entropies = (at.step > 1)
             .then(|| [&self.of_vision, &self.of_audio].map(|estimate| estimate.entropy(outputs)));
         match entropies {
@@ -261,7 +261,7 @@ impl Model for Mmim {
 
     fn after_step(&mut self, outputs: &Outputs, _: &Batch, at: At<'_>) {
         for estimate in [&mut self.of_vision, &mut self.of_audio] {
-            // The memory begins anew in each epoch, so that none is left between two.
+            // The memory restarts in each epoch, so none is left between two.
             let is_last = at.step + 1 == at.n_steps;
             let sides = || estimate.names.map(|name| outputs.parts[name].detach());
             estimate.before = (at.phase != ESTIMATES && !is_last).then(sides);

@@ -1,12 +1,12 @@
-//! Models and their text encoder, and nothing of where their inputs come from: this module knows no
-//! store and no files. The feature `train` adds the tensors and libtorch.
+//! Models and their text encoder, independent of stores and files. The feature `train` adds the tensors
+//! and libtorch.
 //!
 //! To add a model, write `src/model/NAME.rs`: a type such as `TfnSpec` (the table `[model]` of its
 //! presets) that implements [`configuration::Configuration`], and the network, which implements
 //! [`contract::Model`].
 //! Add `mod NAME;` below and a line to [`registry`], and presets `schemas/presets/NAME/mosi.toml`,
-//! `mosei.toml` and `sims.toml`. `tests/models.rs` goes over the registry. Layers that several models
-//! share are in `layers/`; `tfn.rs` is an example to read. `docs/models.md` has each step at length:
+//! `mosei.toml` and `sims.toml`. `tests/models.rs` covers the whole registry. Layers shared by several
+//! models are in `layers/`; `tfn.rs` is a good example. `docs/models.md` explains each step in detail:
 //! phases, terms of the loss, memory.
 
 pub mod almt;
@@ -66,7 +66,7 @@ pub use layers::Init;
 #[cfg(feature = "train")]
 pub use trace::Trace;
 
-/// Normal values of a stream, `shape`: libtorch's own generator is shared with tests that run meanwhile.
+/// Random normal values of shape `shape`: concurrent tests share libtorch's own generator.
 #[cfg(all(test, feature = "train"))]
 fn drawn(rng: &mut rand_chacha::ChaCha12Rng, shape: &[i64]) -> tch::Tensor {
     use rand_distr::{Distribution, StandardNormal};

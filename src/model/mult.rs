@@ -1,7 +1,7 @@
 //! MulT, the Multimodal Transformer.
 //!
-//! Tsai et al., «Multimodal Transformer for Unaligned Multimodal Language Sequences», ACL 2019, as
-//! thuiar/MMSA `models/singleTask/MULT.py` has it; parameter names are the same.
+//! Tsai et al., "Multimodal Transformer for Unaligned Multimodal Language Sequences", ACL 2019, as in
+//! thuiar/MMSA `models/singleTask/MULT.py`; parameter names are the same.
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -18,37 +18,37 @@ use crate::corpus::Modality;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MultSpec {
-    /// Features that each modality is brought to.
+    /// Features that each modality is projected to.
     pub dim: i64,
-    /// Heads of attention.
+    /// Attention heads.
     pub heads: i64,
-    /// Layers between two modalities; those that follow are at least three.
+    /// Layers between two modalities; the encoders after them have at least three.
     pub layers: i64,
-    /// Steps that the convolution over text sees at once; likewise of audio and vision.
+    /// Kernel size of the convolution over text; likewise for audio and vision.
     pub text_kernel: i64,
     /// See `text_kernel`.
     pub audio_kernel: i64,
     /// See `text_kernel`.
     pub vision_kernel: i64,
-    /// Whether no step sees later ones.
+    /// Whether steps cannot attend to later ones.
     pub attention_mask: bool,
-    /// Whether steps get an embedding of their position, as in the paper and its authors' code.
+    /// Whether steps have position embeddings, as in the paper and its authors' code.
     pub position_embedding: bool,
-    /// Shares that dropout drops: of text features.
+    /// Dropout rate of text features.
     pub text_dropout: f64,
-    /// Of attention weights.
+    /// Dropout rate of attention weights.
     pub attention_dropout: f64,
-    /// Of attention weights towards audio.
+    /// Dropout rate of attention weights towards audio.
     pub audio_attention_dropout: f64,
-    /// Of attention weights towards vision.
+    /// Dropout rate of attention weights towards vision.
     pub vision_attention_dropout: f64,
-    /// Of hidden features of feed-forward blocks.
+    /// Dropout rate of hidden features in feed-forward blocks.
     pub relu_dropout: f64,
-    /// Of what each block adds.
+    /// Dropout rate of each block's output, before it is added.
     pub residual_dropout: f64,
-    /// Of what encoders begin with.
+    /// Dropout rate of the encoders' input.
     pub embed_dropout: f64,
-    /// Before the output.
+    /// Dropout rate before the output.
     pub output_dropout: f64,
 }
 
@@ -139,7 +139,8 @@ impl Configuration for MultSpec {
             let conv = Conv::new(&conv, n_in, self.dim, self.kernel(target));
             Branch {
                 modality: target,
-                // As released: what has its width already is left as it is, and the convolution is idle.
+                // As released: features that already have this width stay unchanged, and the
+                // convolution is unused.
                 conv: (n_in != self.dim).then_some(conv),
                 sources,
                 memory: encoder(
@@ -162,7 +163,7 @@ impl Configuration for MultSpec {
     }
 }
 
-/// Which modalities another one attends to, in the order in which what comes of it is joined.
+/// The modalities that another one attends to, in the order in which the results are concatenated.
 fn sources(target: Modality) -> [Modality; 2] {
     match target {
         Modality::Text => [Modality::Audio, Modality::Vision],
@@ -171,7 +172,7 @@ fn sources(target: Modality) -> [Modality; 2] {
     }
 }
 
-/// One modality, and what it gathers from the others.
+/// One modality, and its attention to the others.
 #[derive(Debug)]
 struct Branch {
     modality: Modality,

@@ -1,4 +1,4 @@
-//! Whether a model can be, how large it is, and how it begins.
+//! Feasibility, size and initial values of a model.
 
 use tch::Device;
 use tch::nn::VarStore;
@@ -12,7 +12,7 @@ use super::registry::ModelSpec;
 use crate::corpus::Modality;
 
 impl ModelSpec {
-    /// Why no such model can be for some inputs, in a sentence.
+    /// Why the model is impossible for some inputs, in a sentence.
     pub fn problem(&self, inputs: &Inputs) -> Option<String> {
         if let Some(rate) = self.rates().into_iter().find(|rate| !(0.0..1.0).contains(rate)) {
             let name = self.name_of(
@@ -41,15 +41,15 @@ impl ModelSpec {
         self.own_problem(inputs)
     }
 
-    /// The first field of the model whose value is such; `otherwise` where none is.
+    /// The model's first field whose value satisfies `is_such`, else `otherwise`.
     fn name_of(&self, is_such: impl Fn(&toml::Value) -> bool, otherwise: &str) -> String {
         let fields = toml::Table::try_from(self).unwrap_or_default();
         let found = fields.iter().find(|(_, value)| is_such(value));
         found.map_or(otherwise, |(name, _)| name).to_owned()
     }
 
-    /// Counts the parameters by going through the constructors without allocating any; `None` where
-    /// no such model can be.
+    /// Counts the parameters by running the constructors without allocating any; `None` if the model is
+    /// impossible.
     pub fn size(&self, inputs: &Inputs) -> Option<Size> {
         if self.problem(inputs).is_some() {
             return None;
@@ -59,7 +59,7 @@ impl ModelSpec {
         })
     }
 
-    /// A model in one of its forms with the initial values of `seed`, and its parameters and buffers.
+    /// A model in one of its forms, initialised from `seed`, with its parameters and buffers.
     pub fn begin(
         &self,
         inputs: &Inputs,

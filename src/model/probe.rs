@@ -1,6 +1,6 @@
-//! A model for tests alone, which asks of the contract all that a model may ask: two phases with losses of
-//! their own, several terms, a memory of each sample, dropout and noise, lengths, and labels of a
-//! modality. What it predicts is of no interest.
+//! A model for tests only that uses the whole contract: two phases with their own losses, several
+//! terms, a memory of each sample, dropout and noise, lengths, and unimodal labels. Its predictions are
+//! irrelevant.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,11 @@ pub const HELPER: &str = "helper";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeSpec {
-    /// Width of what is made of each modality.
+    /// Width of each modality's representation.
     pub width: i64,
-    /// Share of it that is dropped in training.
+    /// Dropout rate of the representation.
     pub dropout: f64,
-    /// How much noise there is in one of the terms.
+    /// Scale of the noise in one of the terms.
     pub noise: f64,
 }
 
@@ -73,9 +73,9 @@ struct Probe {
     audio: Linear,
     head: Linear,
     helper: Linear,
-    /// Of each training sample the label at first, and then a mean of what was predicted, `[n, 1]`.
+    /// For each training sample, initially its label, later a mean of predictions, `[n, 1]`.
     remembered: Tensor,
-    /// Steps that followed each other, by phase, `[2]`.
+    /// Number of successive steps, by phase, `[2]`.
     n_steps: Tensor,
 }
 

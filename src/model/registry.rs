@@ -30,6 +30,12 @@ macro_rules! models {
             /// Names of all models, the default first.
             pub const NAMES: &[&str] = &[$($name),*];
 
+            /// The name of a model as a paper may write it: `Self-MM` is `self_mm`.
+            pub fn known_as(text: &str) -> Option<&'static str> {
+                let text = text.replace('-', "_");
+                Self::NAMES.iter().copied().find(|name| name.eq_ignore_ascii_case(&text))
+            }
+
             /// The preset of a model for a dataset, as TOML; CH-SIMS v2 takes that of CH-SIMS. `None` of
             /// an unknown model.
             pub fn preset(name: &str, dataset: Dataset) -> Option<&'static str> {

@@ -1,8 +1,8 @@
 //! Self-MM, Self-supervised Multi-task Multimodal sentiment analysis.
 //!
-//! Yu et al., «Learning Modality-Specific Representations with Self-Supervised Multi-Task Learning for
-//! Multimodal Sentiment Analysis», AAAI 2021, as thuiar/MMSA `models/multiTask/SELF_MM.py` and
-//! `trains/multiTask/SELF_MM.py` have it; parameter names are the same.
+//! Yu et al., "Learning Modality-Specific Representations with Self-Supervised Multi-Task Learning for
+//! Multimodal Sentiment Analysis", AAAI 2021, as in thuiar/MMSA `models/multiTask/SELF_MM.py` and
+//! `trains/multiTask/SELF_MM.py`; parameter names are the same.
 
 mod labels;
 
@@ -27,31 +27,31 @@ pub struct SelfMmSpec {
     pub audio_hidden: i64,
     /// Width of the LSTM over vision.
     pub vision_hidden: i64,
-    /// What is made of audio.
+    /// Output width for audio.
     pub audio_out: i64,
-    /// What is made of vision.
+    /// Output width for vision.
     pub vision_out: i64,
-    /// Widths of the heads: of all modalities together.
+    /// Width of the multimodal head.
     pub post_fusion: i64,
-    /// Of text.
+    /// Width of the text head.
     pub post_text: i64,
-    /// Of audio.
+    /// Width of the audio head.
     pub post_audio: i64,
-    /// Of vision.
+    /// Width of the vision head.
     pub post_vision: i64,
-    /// The largest label of either sign.
+    /// The largest label magnitude.
     pub largest_label: f64,
-    /// Shares that dropout drops: of the last state of the LSTM over audio.
+    /// Dropout rate of the last state of the LSTM over audio.
     pub audio_dropout: f64,
-    /// Of that over vision.
+    /// Dropout rate of the last state of the LSTM over vision.
     pub vision_dropout: f64,
-    /// Before the heads: of all modalities together.
+    /// Dropout rate before the multimodal head.
     pub post_fusion_dropout: f64,
-    /// Of text.
+    /// Dropout rate before the text head.
     pub post_text_dropout: f64,
-    /// Of audio.
+    /// Dropout rate before the audio head.
     pub post_audio_dropout: f64,
-    /// Of vision.
+    /// Dropout rate before the vision head.
     pub post_vision_dropout: f64,
 }
 
@@ -162,7 +162,7 @@ struct FrameEncoder {
     dropout: f64,
 }
 
-/// Three linear maps, two of them with a ReLU, to a prediction.
+/// Three linear maps, the first two with a ReLU, to a prediction.
 #[derive(Debug)]
 struct Head {
     task: OwnTask,
@@ -176,7 +176,7 @@ impl Head {
         self.layers[0].weight().size()[0]
     }
 
-    /// The features that are remembered, `[batch, width]`, and the prediction, `[batch, 1]`.
+    /// The features to remember, `[batch, width]`, and the prediction, `[batch, 1]`.
     fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> (Tensor, Tensor) {
         let [first, second, third] = &self.layers;
         let dropped = pass.dropout(self.task.name, x, self.dropout);
@@ -189,14 +189,14 @@ impl Head {
 #[derive(Debug)]
 struct SelfMm {
     encoders: Vec<FrameEncoder>,
-    /// That of all modalities together first.
+    /// The multimodal head first.
     heads: Vec<Head>,
     memory: Memory,
 }
 
 impl Model for SelfMm {
     fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
-        // The token [CLS], of which nothing else is made here.
+        // The token [CLS]; the others are not used here.
         let mut vectors = vec![batch.features(Modality::Text)?.select(1, 0)];
         for encoder in &self.encoders {
             let lengths = batch.lengths(encoder.modality)?;
@@ -220,7 +220,7 @@ impl Model for SelfMm {
         let mut losses = Losses::l1(outputs, batch);
         for head in self.heads.iter().skip(1) {
             let own = self.memory.labels_of(head.task, &batch.samples);
-            // What all modalities have in common with the label is learned from the other head already.
+            // The other head already learns what all modalities share with the label.
             let weights = (&own - &batch.target).abs().tanh();
             let error = (&outputs.parts[head.task.name] - own).abs();
             losses = losses.with(head.task.name, (weights * error).mean(Kind::Float));

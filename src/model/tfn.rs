@@ -1,7 +1,7 @@
 //! TFN, the Tensor Fusion Network.
 //!
-//! Zadeh et al., «Tensor Fusion Network for Multimodal Sentiment Analysis», EMNLP 2017, as
-//! thuiar/MMSA `models/singleTask/TFN.py` has it; parameter names are the same.
+//! Zadeh et al., "Tensor Fusion Network for Multimodal Sentiment Analysis", EMNLP 2017, as in
+//! thuiar/MMSA `models/singleTask/TFN.py`; parameter names are the same.
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -18,7 +18,7 @@ use super::registry::Inputs;
 pub struct TfnSpec {
     /// Width of the LSTM over text.
     pub text_hidden: i64,
-    /// Width of what the other modalities get of text.
+    /// Width of the text vector in the fusion.
     pub text_out: i64,
     /// Width of audio.
     pub audio_hidden: i64,
@@ -26,14 +26,15 @@ pub struct TfnSpec {
     pub vision_hidden: i64,
     /// Width of the two layers after the fusion.
     pub post_fusion_dim: i64,
-    /// Whether audio and vision are averaged over the steps before their padding, or over all, as released.
+    /// Whether to average audio and vision only over the steps before their padding, or over all, as
+    /// released.
     #[serde(default)]
     pub over_lengths: bool,
-    /// Share of the normed audio features that is dropped in training.
+    /// Dropout rate of the normed audio features.
     pub audio_dropout: f64,
-    /// Share of the normed visual features that is dropped in training.
+    /// Dropout rate of the normed visual features.
     pub vision_dropout: f64,
-    /// Share of the fusion tensor that is dropped in training.
+    /// Dropout rate of the fusion tensor.
     pub post_fusion_dropout: f64,
 }
 
@@ -80,7 +81,8 @@ impl Configuration for TfnSpec {
 }
 
 impl TfnSpec {
-    /// Values of the fusion tensor; sizes from a file may be beyond any product.
+    /// Number of values in the fusion tensor; saturates, because sizes from a file may overflow any
+    /// product.
     fn fused(&self) -> i64 {
         let widths = [self.text_out, self.audio_hidden, self.vision_hidden];
         widths.into_iter().fold(1, |all: i64, width| all.saturating_mul(width.saturating_add(1)))
@@ -97,8 +99,8 @@ struct Tfn {
 }
 
 impl Model for Tfn {
-    /// The outer product of (1, audio), (1, vision) and (1, text), three layers, and a sigmoid that is
-    /// stretched to [-3, 3], whatever the range of the labels.
+    /// The outer product of (1, audio), (1, vision) and (1, text), three layers, and a sigmoid scaled
+    /// to [-3, 3], whatever the range of the labels.
     fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
         let [audio, vision, text] = self.subnets.forward(batch, pass)?;
         let [a, v, t] = [&audio, &vision, &text].map(with_one_before);

@@ -1,4 +1,4 @@
-//! What a model computes on its way to a prediction, for whoever looks inside.
+//! Intermediate values of a model's computation, for inspection.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,17 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A trace that keeps everything; [`Trace::default`] keeps nothing and costs nothing.
+    /// A trace that records everything; [`Trace::default`] records nothing and costs nothing.
     pub fn keep() -> Trace {
         Trace { values: Some(BTreeMap::new()) }
     }
 
-    /// Whether anything is kept.
+    /// Whether values are recorded.
     pub(super) fn is_kept(&self) -> bool {
         self.values.is_some()
     }
 
-    /// The kept values.
+    /// The recorded values.
     pub fn into_values(self) -> BTreeMap<String, Tensor> {
         self.values.unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! libtorch's CUDA part, which is loaded when a GPU is asked for and not before, so that one program
-//! serves machines with and without one; and what a GPU needs beyond `tch`.
+//! Loads libtorch's CUDA part only if a GPU is requested, so that one program serves machines with and
+//! without one; and GPU functions that `tch` lacks.
 
 use std::error::Error;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -12,10 +12,10 @@ use tch::TchError;
 
 use super::answer;
 
-/// `cuda.cpp` as a library; empty where CUDA's headers were absent when this was built.
+/// `cuda.cpp` as a library; empty if CUDA's headers were absent at build time.
 const SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libalmt_cuda.so"));
 
-/// The calls of [`SHIM`].
+/// Functions of [`SHIM`].
 struct Shim {
     own_stream: unsafe extern "C" fn(c_int) -> *mut c_char,
     begin: unsafe extern "C" fn(*mut *mut c_void) -> *mut c_char,
@@ -28,16 +28,16 @@ struct Shim {
 
 static LOADED: OnceLock<Shim> = OnceLock::new();
 
-/// Why a library could not be loaded, in the words of the system's loader, which name what is missing.
+/// Why a library could not be loaded, in the system loader's words, which name what is missing.
 #[derive(Debug)]
 pub enum LoadError {
-    /// It is not loaded.
+    /// Loading the library failed.
     Library(String),
-    /// It is loaded, and is not what the shim needs.
+    /// The library was loaded but does not satisfy the shim.
     Shim(String),
 }
 
-/// Loads `libtorch_cuda.so` and all that it needs into this process, for good, and then the shim.
+/// Loads `libtorch_cuda.so` with its dependencies into this process, permanently, and then the shim.
 ///
 /// # Errors
 /// The library, or the shim over it, cannot be loaded.
@@ -57,7 +57,7 @@ pub fn load(library: &Path) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// What is said at the bottom of an error.
+/// The innermost cause of an error.
 fn cause(error: &(dyn Error + 'static)) -> String {
     match error.source() {
         Some(source) => cause(source),
@@ -94,7 +94,7 @@ fn loaded() -> Result<&'static Shim, TchError> {
 /// Number of GPUs.
 ///
 /// # Errors
-/// There is none, and why.
+/// There is none; with the reason.
 pub fn count() -> Result<usize, TchError> {
     let Ok(shim) = loaded() else {
         return match tch::Cuda::device_count() {
@@ -122,8 +122,8 @@ pub fn describe(index: usize) -> Result<(String, usize), TchError> {
     Ok((name, memory))
 }
 
-/// Lets this thread's work on a GPU go to a stream of its own, from now on: what goes to the default
-/// one cannot be recorded.
+/// Moves this thread's GPU work to its own stream from now on: work on the default stream cannot be
+/// recorded.
 ///
 /// # Errors
 /// CUDA fails, or this build has no shim.
@@ -132,19 +132,19 @@ pub fn use_own_stream(index: usize) -> Result<(), TchError> {
     answer(unsafe { (loaded()?.own_stream)(index as c_int) })
 }
 
-/// Work on a GPU, recorded once to be done again as a whole (a CUDA graph). It reads and writes the
-/// memory that it did when it was recorded.
+/// Recorded GPU work that can be replayed as a whole (a CUDA graph). It reads and writes the same
+/// memory as during recording.
 #[derive(Debug)]
 pub struct Graph {
     graph: *mut c_void,
 }
 
 impl Graph {
-    /// Records what `work` gives the GPU to do, of which nothing is done by that. What `work` returns
-    /// gets its values by [`replay`](Graph::replay).
+    /// Records the GPU work of `work` without running it. [`replay`](Graph::replay) then computes the
+    /// values of what `work` returns.
     ///
     /// # Errors
-    /// `work` fails, or does what cannot be recorded.
+    /// `work` fails, or does something that cannot be recorded.
     pub fn record<T, E: From<TchError>>(
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<(Graph, T), E> {
@@ -160,7 +160,7 @@ impl Graph {
         Ok((graph, output))
     }
 
-    /// Does what was recorded.
+    /// Replays the recorded work.
     ///
     /// # Errors
     /// CUDA fails.

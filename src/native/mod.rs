@@ -1,7 +1,7 @@
-//! Calls of libtorch that `tch` does not offer, through the C++ files beside this one.
+//! libtorch functions that `tch` lacks, called through the neighbouring C++ files.
 //!
-//! Foreign calls are `unsafe`; each has its reason. But for the graphs of [`cuda`], nothing here keeps
-//! a pointer beyond the call.
+//! Foreign calls are `unsafe`; each gives its reason. Except for the graphs of [`cuda`], nothing here
+//! keeps a pointer beyond the call.
 
 #![allow(unsafe_code)]
 
@@ -80,11 +80,11 @@ fn answer(message: *mut c_char) -> Result<(), tch::TchError> {
         almt_free_message(message);
         text
     };
-    // The rest is where in libtorch it happened.
+    // The other lines give the location in libtorch.
     Err(tch::TchError::Torch(text.lines().next().unwrap_or_default().to_owned()))
 }
 
-/// What some work of this thread comes to with the loops for any processor.
+/// The result of some work of this thread with the loops for any processor.
 #[cfg(test)]
 pub(crate) fn with_portable_loops<T>(work: impl FnOnce() -> T) -> T {
     // SAFETY: sets a flag of this thread.
@@ -95,9 +95,9 @@ pub(crate) fn with_portable_loops<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Parameters with what Adam remembers of each, all of one length.
+/// Parameters with Adam's state, all lists of the same length.
 pub struct AdamState<'a> {
-    /// Changed where they have a gradient.
+    /// Updated if they have a gradient.
     pub parameters: &'a [Tensor],
     /// First moments, of the parameters' shapes.
     pub averages: &'a [Tensor],
@@ -109,21 +109,21 @@ pub struct AdamState<'a> {
     pub steps: &'a [Tensor],
 }
 
-/// The constants of Adam.
+/// Constants of Adam.
 #[derive(Debug, Clone, Copy)]
 pub struct AdamConstants {
     /// Decay of the first and of the second moment.
     pub betas: [f64; 2],
     /// Weight decay.
     pub weight_decay: f64,
-    /// Whether the decay takes no part in the moments, which makes it AdamW.
+    /// Whether the decay is separate from the moments, as in AdamW.
     pub is_decoupled: bool,
     /// Added to the root of the second moment.
     pub eps: f64,
 }
 
-/// One step of Adam by ATen's fused kernel, which then drops all gradients. `lr` is a scalar, float64
-/// on the CPU, or float32 on the GPU where the parameters are.
+/// One step of Adam by ATen's fused kernel, which then clears all gradients. `lr` is a scalar: float64
+/// on the CPU, or float32 on the GPU of the parameters.
 ///
 /// # Errors
 /// libtorch fails.
@@ -168,7 +168,7 @@ pub fn adam_step(
     answer(message)
 }
 
-/// Drops the gradients of tensors.
+/// Clears the gradients of tensors.
 pub fn drop_gradients(parameters: &[Tensor]) {
     let pointers = pointers(parameters);
     // SAFETY: as many pointers as are said, to tensors that live until the end of this call.
@@ -179,30 +179,30 @@ fn pointers(tensors: &[Tensor]) -> Vec<*mut C_tensor> {
     tensors.iter().map(|tensor| tensor.as_ptr().cast_mut()).collect()
 }
 
-/// What [`frame_attention`] works on: float32 tensors on the CPU.
+/// Input of [`frame_attention`]: float32 tensors on the CPU.
 #[derive(Debug)]
 pub struct FrameAttention<'a> {
-    /// What a score has of a token or of a frame's place, `[n_queries, heads, n_tokens + n_frames]`.
+    /// A score's term from a token or a frame's position, `[n_queries, heads, n_tokens + n_frames]`.
     pub scores: &'a Tensor,
-    /// What a score takes from a frame's features, `[n_queries, heads, feat_dim]`.
+    /// A score's term from a frame's features, `[n_queries, heads, feat_dim]`.
     pub feature_queries: &'a Tensor,
-    /// Of the variance of a frame, `[feat_dim, feat_dim]`.
+    /// Term of a frame's variance, `[feat_dim, feat_dim]`.
     pub gram: &'a Tensor,
-    /// Of the variance of a frame, `[n_frames, feat_dim]`.
+    /// Term of a frame's variance, `[n_frames, feat_dim]`.
     pub cross: &'a Tensor,
-    /// Of the variance of a frame, `[n_frames]`.
+    /// Term of a frame's variance, `[n_frames]`.
     pub rest: &'a Tensor,
     /// Added to a variance.
     pub eps: f64,
     /// `[batch, n_frames, feat_dim]`; gets no gradient.
     pub frames: &'a Tensor,
-    /// The values of tokens, and what a value has of a frame's place, `[heads, n_tokens + n_frames,
+    /// The values of tokens, and a value's term from a frame's position, `[heads, n_tokens + n_frames,
     /// dim_head]`.
     pub values: &'a Tensor,
 }
 
-/// Attention of queries that are the same for all samples, in one pass forward and one backward
-/// which keep their intermediate values in the cache.
+/// Attention of sample-independent queries, in one forward and one backward pass that keep their
+/// intermediate values in the cache.
 ///
 /// A frame `f` has the scale `1 / sqrt(max(f (gram f + cross) + rest, 0) + eps)`, a token 1. With
 /// the weights `p` that softmax makes of `scores * scale`, where a frame adds `feature_queries f` to
@@ -210,7 +210,7 @@ pub struct FrameAttention<'a> {
 /// and the features `(p * scale) frames`, `[batch, heads, n_queries, feat_dim]`.
 ///
 /// # Errors
-/// libtorch fails, as it does where shapes do not fit.
+/// libtorch fails, also if shapes do not fit.
 pub fn frame_attention(input: &FrameAttention<'_>) -> Result<(Tensor, Tensor), tch::TchError> {
     let inputs = [
         input.scores,
@@ -236,7 +236,7 @@ pub fn frame_attention(input: &FrameAttention<'_>) -> Result<(Tensor, Tensor), t
 /// `dim_head` is a multiple of 8.
 ///
 /// # Errors
-/// libtorch fails, as it does where shapes do not fit.
+/// libtorch fails, also if shapes do not fit.
 pub fn token_attention(
     q: &Tensor,
     k: &Tensor,
@@ -254,7 +254,7 @@ pub fn token_attention(
 /// n_out, n_in]`, b `[groups, n_out]` to `[groups, n_rows, n_out]`.
 ///
 /// # Errors
-/// libtorch fails, as it does where shapes do not fit.
+/// libtorch fails, also if shapes do not fit.
 pub fn grouped_linear(
     x: &Tensor,
     weight: &Tensor,
@@ -269,12 +269,12 @@ pub fn grouped_linear(
     })
 }
 
-/// What queries gather of the rows of every sample, which are keys and values at once: `P^T x` with `P
+/// Values that queries gather from each sample's rows, which are both keys and values: `P^T x` with `P
 /// = softmax(x Q^T)` over the rows, of one type on any device: x `[groups, batch, n_rows, dim]`, Q
 /// `[groups, n_queries, dim]` to `[groups, batch, n_queries, dim]`.
 ///
 /// # Errors
-/// libtorch fails, as it does where shapes do not fit.
+/// libtorch fails, also if shapes do not fit.
 pub fn gather_rows(x: &Tensor, queries: &Tensor) -> Result<Tensor, tch::TchError> {
     new_tensor(|output| {
         // SAFETY: the shim reads two pointers, to tensors that live until the end of this call, and
@@ -283,8 +283,9 @@ pub fn gather_rows(x: &Tensor, queries: &Tensor) -> Result<Tensor, tch::TchError
     })
 }
 
-/// A float32 tensor of the shape of `like`, on the CPU: 0 where 16 bits of the counter-based generator
-/// Philox4x32-10 with this key are below `n_dropped`, else `kept`. The same for any number of threads.
+/// A float32 mask of the shape of `like`, on the CPU: 0 where 16 bits of the counter-based generator
+/// Philox4x32-10 with this key are below `n_dropped`, else `kept`. It does not depend on the number of
+/// threads.
 ///
 /// # Errors
 /// libtorch fails.
@@ -296,17 +297,16 @@ pub fn mask(like: &Tensor, key: u64, n_dropped: u32, kept: f32) -> Result<Tensor
     })
 }
 
-/// Has the generator of a GPU go on from a seed. Work that was recorded draws from there, too.
+/// Sets the random seed of a GPU's generator, which recorded work also draws from.
 ///
 /// # Errors
-/// There is no such GPU, or something is being recorded.
+/// The GPU does not exist, or something is being recorded.
 pub fn seed_gpu(index: usize, seed: u64) -> Result<(), tch::TchError> {
     // SAFETY: sets the state of a generator of libtorch.
     answer(unsafe { almt_seed_gpu(index as c_int, seed) })
 }
 
-/// The tensor that a call of the shim writes a pointer of, which is then the caller's, unless it
-/// returns a message.
+/// The tensor whose pointer a call of the shim writes, unless it returns a message; the caller owns it.
 fn new_tensor(
     call: impl FnOnce(*mut *mut C_tensor) -> *mut c_char,
 ) -> Result<Tensor, tch::TchError> {
@@ -316,7 +316,7 @@ fn new_tensor(
     Ok(unsafe { Tensor::from_ptr(output) })
 }
 
-/// Makes operations that have no deterministic form fail, for the whole process.
+/// Makes operations without a deterministic form fail, in the whole process.
 ///
 /// # Errors
 /// libtorch fails.
@@ -325,7 +325,7 @@ pub fn use_deterministic_algorithms() -> Result<(), tch::TchError> {
     answer(unsafe { almt_use_deterministic_algorithms() })
 }
 
-/// Lets the allocator keep what is freed, for the whole process: for a program that trains.
+/// Lets the allocator keep freed memory, in the whole process: for a program that trains.
 pub fn keep_freed_memory() {
     // SAFETY: a call without arguments that sets two parameters of the C library's allocator.
     unsafe { almt_keep_freed_memory() }

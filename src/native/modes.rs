@@ -1,4 +1,4 @@
-//! Modes of libtorch that change what a thread's operations do, each for as long as a guard lives.
+//! Modes of libtorch that affect a thread's operations during a guard's lifetime.
 
 use std::ffi::c_char;
 use std::marker::PhantomData;
@@ -17,8 +17,8 @@ unsafe extern "C" {
     fn almt_count_end() -> usize;
 }
 
-/// Has float32 products and recurrent layers on a GPU computed in float32, which is not libtorch's own
-/// choice for all of them.
+/// Makes float32 products and recurrent layers on a GPU use float32, which is not libtorch's default
+/// for all of them.
 ///
 /// # Errors
 /// libtorch fails.
@@ -27,13 +27,13 @@ pub fn forbid_tf32() -> Result<(), TchError> {
     answer(unsafe { almt_allow_tf32(false) })
 }
 
-/// While it lives, float32 products and recurrent layers on a GPU may be made of TF32, in the whole
-/// process: the threads of a backward pass, too.
+/// During its lifetime, float32 products and recurrent layers on a GPU may use TF32, in the whole
+/// process: also in the threads of a backward pass.
 #[derive(Debug)]
 pub struct Tf32(());
 
 impl Tf32 {
-    /// Begins.
+    /// Enters the mode.
     ///
     /// # Errors
     /// libtorch fails.
@@ -51,17 +51,17 @@ impl Drop for Tf32 {
     }
 }
 
-/// While it lives, this thread's operations on one device choose bfloat16 where that is safe
+/// During its lifetime, this thread's operations on one device use bfloat16 where that is safe
 /// (PyTorch's autocast).
 #[derive(Debug)]
 pub struct Autocast {
     on_gpu: bool,
-    /// Not for another thread.
+    /// Must stay on its thread.
     _here: PhantomData<*const ()>,
 }
 
 impl Autocast {
-    /// Begins.
+    /// Enters the mode.
     ///
     /// # Errors
     /// libtorch fails.
@@ -72,7 +72,7 @@ impl Autocast {
         Ok(Autocast { on_gpu, _here: PhantomData })
     }
 
-    /// Whether this thread's operations choose bfloat16.
+    /// Whether this thread's operations use bfloat16.
     pub fn is_on() -> bool {
         // SAFETY: reads flags of this thread.
         unsafe { almt_is_autocast_enabled() }
@@ -86,7 +86,7 @@ impl Drop for Autocast {
     }
 }
 
-/// A tensor as autocast would have the operands of a product, for functions that it does not know.
+/// A tensor in autocast's precision for the operands of a product, for functions unknown to autocast.
 pub fn lowered(x: &Tensor) -> Tensor {
     match Autocast::is_on() {
         true => x.to_kind(Kind::BFloat16),
@@ -94,8 +94,8 @@ pub fn lowered(x: &Tensor) -> Tensor {
     }
 }
 
-/// How many operations some work of this thread is: of those that give a device something to do, and
-/// not of what they are made of.
+/// Number of operations in some work of this thread: those that give a device work, without nested
+/// ones.
 #[cfg(test)]
 pub(crate) fn operations(work: impl FnOnce()) -> usize {
     // SAFETY: adds an observer of this thread's operations.

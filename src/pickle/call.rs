@@ -1,4 +1,4 @@
-//! What the allowed names mean: REDUCE and its relatives make a value from arguments, BUILD fills
+//! Semantics of the allowed names: REDUCE and its relatives create a value from arguments, BUILD fills
 //! an array or completes a dtype. Nothing else can be called or filled.
 
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use super::value::{Callable, Value};
 use super::view::decode_number;
 use crate::limit::Limit;
 
-/// The dtypes that NumPy gives arrays made without one.
+/// The default dtypes of NumPy arrays created without one.
 const INT8: NumpyDtype = NumpyDtype { kind: ScalarKind::Int, item_size: 1, big_endian: false };
 const FLOAT64: NumpyDtype = NumpyDtype { kind: ScalarKind::Float, item_size: 8, big_endian: false };
 
 impl Machine<'_> {
     /// Calls `callable` with the arguments in the tuple `args`.
     pub(super) fn call(&mut self, callable: NodeId, args: NodeId) -> Result<NodeId, PickleError> {
-        // No known call has more; so that the copy below is small.
+        // No known call has more, so the copy below is small.
         const MOST_ARGUMENTS: usize = 8;
         match self.value(args) {
             Value::Tuple(items) if items.len() <= MOST_ARGUMENTS => {
@@ -33,8 +33,8 @@ impl Machine<'_> {
         }
     }
 
-    /// Makes an object of the class `callable` as `__new__` does, to which the arguments of the
-    /// classes that can change mean nothing: `list.__new__(list, items)` is empty.
+    /// Creates an object of the class `callable` like `__new__`, which ignores the arguments for
+    /// mutable classes: `list.__new__(list, items)` is empty.
     pub(super) fn create(&mut self, callable: NodeId, args: NodeId) -> Result<NodeId, PickleError> {
         use Callable as Name;
         let has_args = !matches!(self.value(args), Value::Tuple(items) if items.is_empty());
@@ -129,14 +129,14 @@ impl Machine<'_> {
                 Value::Dict(self.pairs(name, args)?)
             }
             (Name::DefaultDict, []) => Value::Dict(Vec::new()),
-            // The factory makes values for missing keys; a finished dict never asks for one.
+            // The factory would create values for missing keys, which a finished dict never needs.
             (Name::DefaultDict, [factory]) if self.is_factory(*factory) => Value::Dict(Vec::new()),
             _ => return Err(self.unknown_form(name)),
         };
         self.make(value)
     }
 
-    /// Gives `target` its state.
+    /// Sets the state of `target`.
     pub(super) fn build(&mut self, target: NodeId, state: NodeId) -> Result<(), PickleError> {
         let parts: Vec<NodeId> = match self.value(state) {
             Value::Tuple(items) => items.iter().take(16).copied().collect(),
@@ -186,7 +186,7 @@ impl Machine<'_> {
             Some(">") => true,
             _ => return Err(self.array_error("a dtype with an unknown byte order")),
         };
-        // Only dtypes of free width state it; -1 stands for the dtype's own.
+        // Only dtypes of free width state it; -1 means the dtype's own width.
         let free_width = matches!(dtype.kind, ScalarKind::Bytes | ScalarKind::Unicode);
         let item_size = match self.value(size) {
             Value::Int(-1) => dtype.item_size,
@@ -207,7 +207,7 @@ impl Machine<'_> {
         data: NodeId,
     ) -> Result<Value, PickleError> {
         let shape = self.lens(shape)?;
-        // Shape and strides, which the array had for fewer axes until now.
+        // Shape and strides; the array had fewer axes until now.
         self.charge(shape.len().saturating_mul(2 * size_of::<usize>()) as u64)?;
         let dtype = self.dtype(dtype)?;
         let order = match self.value(fortran) {
@@ -261,8 +261,8 @@ impl Machine<'_> {
         }
     }
 
-    /// An array for BUILD to fill. What elements it would have until then is undefined in NumPy,
-    /// so that it must have none.
+    /// An array for BUILD to fill. NumPy leaves its elements undefined until then, so it must have
+    /// none.
     fn unfilled(&self, dtype: NumpyDtype, shape: NodeId) -> Result<Value, PickleError> {
         let shape = self.lens(shape)?;
         self.check(Limit::Axes, self.limits.axes, shape.len() as u64)?;
@@ -293,7 +293,7 @@ impl Machine<'_> {
                 Some(Number::Float(value)) => Some(Value::Float(value)),
                 Some(Number::Int(value)) => Some(match i64::try_from(value) {
                     Ok(value) => Value::Int(value),
-                    // Only unsigned 64-bit integers end here, so that 9 bytes hold them.
+                    // Only unsigned 64-bit integers reach this, so 9 bytes suffice.
                     Err(_) => {
                         let bytes = value.to_le_bytes();
                         Value::BigInt(self.decode(bytes.get(..9).unwrap_or(&bytes))?)
@@ -305,7 +305,7 @@ impl Machine<'_> {
         value.ok_or_else(|| self.array_error(format!("a scalar of dtype {dtype}")))
     }
 
-    /// `_codecs.encode(text, "latin1")`, which also is what `bytearray(text, "latin-1")` does.
+    /// `_codecs.encode(text, "latin1")`, which `bytearray(text, "latin-1")` equals.
     fn encode(&mut self, text: NodeId, codec: NodeId) -> Result<NodeId, PickleError> {
         if !matches!(self.text(codec), Some("latin1" | "latin-1")) {
             return Err(self.forbidden("refused an encoding other than latin-1"));
@@ -328,20 +328,20 @@ impl Machine<'_> {
             Value::Bytes(self.decode(&encoded)?)
         };
         let id = self.make(value)?;
-        // An entry of the table, at its usual load.
+        // A table entry, at the table's usual load.
         self.charge(24)?;
         self.encoded.insert(text, id);
         Ok(id)
     }
 
-    /// The elements of the only argument, or none without one.
+    /// The elements of the only argument; empty without one.
     fn copied(&mut self, name: Callable, args: &[NodeId]) -> Result<Vec<NodeId>, PickleError> {
         let items = match args {
             [] => return Ok(Vec::new()),
             [items] => match self.value(*items) {
                 Value::List(items) | Value::Tuple(items) => items.len(),
-                // Equal elements are taken out of sets only when all is read, which is too late
-                // for a list; and the order would be Python's own.
+                // Duplicates are removed from sets only after reading, which is too late for a list;
+                // and the order would be Python's own.
                 Value::Set(items) | Value::FrozenSet(items)
                     if matches!(name, Callable::Set | Callable::FrozenSet) =>
                 {
@@ -351,7 +351,7 @@ impl Machine<'_> {
             },
             _ => return Err(self.unknown_form(name)),
         };
-        // Counted before the copy, so that copying over and over meets the limit in time.
+        // Counted before the copy, so that repeated copying meets the limit in time.
         self.count(items as u64)?;
         match args.first().map(|items| self.value(*items)) {
             Some(
@@ -364,7 +364,7 @@ impl Machine<'_> {
         }
     }
 
-    /// The pairs of the only argument, which is a dict or a list of pairs, or none without one.
+    /// The pairs of the only argument, a dict or a list of pairs; empty without one.
     fn pairs(
         &mut self,
         name: Callable,
@@ -393,7 +393,7 @@ impl Machine<'_> {
         pairs.ok_or_else(|| self.unknown_form(name))
     }
 
-    /// The numbers of a tuple, none of them negative.
+    /// The numbers of a tuple, all non-negative.
     pub(super) fn lens(&self, id: NodeId) -> Result<Vec<usize>, PickleError> {
         let Value::Tuple(items) = self.value(id) else {
             return Err(self.array_error("a shape that is not a tuple"));

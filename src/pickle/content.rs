@@ -1,4 +1,4 @@
-//! The values of one pickle, and the file that they lie in.
+//! The values of one pickle and the file that contains them.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,28 +15,27 @@ use super::value::{Node, Value};
 use super::{foreign, graph, machine, state, tensor};
 use crate::map::Bytes;
 
-/// What a file is called that has no name.
+/// Stands for the name of an unnamed file.
 pub(super) const UNNAMED: &str = "FILE";
 
-/// The values of one pickle, and the file that they lie in. This is a handle: a clone shares both,
-/// and they are kept for as long as there is one.
+/// The values of one pickle and the file that contains them. This is a handle: clones share both, which
+/// live as long as any clone.
 #[derive(Clone)]
 pub struct Pickle(Arc<PickleInner>);
 
-/// What the handles of a pickle share.
+/// State that a pickle's handles share.
 struct PickleInner {
     source: Bytes,
-    /// Bytes that the file holds only in another form.
+    /// Bytes that the file holds only in encoded form.
     decoded: Vec<u8>,
     nodes: Vec<Node>,
-    /// The value of each pickle in the file, of which there is one in nearly all.
+    /// The value of each pickle in the file; nearly all files have one.
     roots: Vec<NodeId>,
     protocol: u8,
     n_trailing_bytes: usize,
 }
 
-/// Where in a file a pickle lies that shares it with the storages of its tensors, as `torch.save`
-/// writes them.
+/// Place of a pickle in a file that also contains its tensors' storages, as written by `torch.save`.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     /// The pickle.
@@ -49,25 +48,25 @@ impl Pickle {
     /// Maps the file at `path` and reads its structure. Array elements are not touched.
     ///
     /// # Errors
-    /// If the file cannot be mapped, is no pickle, is truncated or damaged, exceeds a limit, or
-    /// asks for anything but plain values and NumPy arrays.
+    /// If the file cannot be mapped, is not a pickle, is truncated or damaged, exceeds a limit, or
+    /// requests anything but plain values and NumPy arrays.
     pub fn open(path: &Path, limits: &Limits) -> Result<Pickle, PickleError> {
         let name = path.display().to_string();
         Pickle::new(Bytes::map(path).map_err(PickleError::Open)?, &name, None, limits)
     }
 
-    /// Reads a pickle that lies in memory.
+    /// Reads a pickle from memory.
     ///
     /// # Errors
-    /// As [`Pickle::open`].
+    /// Same as [`Pickle::open`].
     pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Pickle, PickleError> {
         Pickle::new(Bytes::Memory(bytes), UNNAMED, None, limits)
     }
 
-    /// Reads a pickle that shares its bytes with the storages of its tensors.
+    /// Reads a pickle that shares its bytes with its tensors' storages.
     ///
     /// # Errors
-    /// As [`Pickle::open`].
+    /// Same as [`Pickle::open`].
     pub fn from_places(
         bytes: Vec<u8>,
         places: &Places,
@@ -76,7 +75,7 @@ impl Pickle {
         Pickle::new(Bytes::Memory(bytes), UNNAMED, Some(places), limits)
     }
 
-    /// Reads the pickle in a file of this name; all of the file, or where the places say.
+    /// Reads the pickle in a file of this name: the whole file, or the given places.
     pub(crate) fn new(
         source: Bytes,
         name: &str,
@@ -105,20 +104,20 @@ impl Pickle {
         let mut parts = run.map_err(|error| foreign::explain(file, name, error))?;
         graph::settle(&mut parts, file, limits)?;
         let machine::Parts { decoded, nodes, root, further, protocol, end, .. } = parts;
-        // Behind the pickles of an old file of `torch.save` lie the elements of its tensors.
+        // In an old `torch.save` file, tensor elements follow the pickles.
         let n_trailing_bytes = if is_old_torch { 0 } else { whole.end.saturating_sub(end) };
         let roots = [root].into_iter().chain(further).collect();
         let inner = PickleInner { source, decoded, nodes, roots, protocol, n_trailing_bytes };
         Ok(Pickle(Arc::new(inner)))
     }
 
-    /// The value that the pickle is of; the first one, where several follow each other.
+    /// The pickle's value; the first one if several pickles follow each other.
     pub fn root(&self) -> NodeId {
         self.0.roots.first().copied().unwrap_or(state::NONE)
     }
 
-    /// The values of all pickles in the file, in order: `pickle.dump` may be called several times
-    /// on one file, and `pickle.load` then gives the first of them.
+    /// The values of all pickles in the file, in order: `pickle.dump` can be called several times on
+    /// one file, and `pickle.load` returns the first.
     pub fn roots(&self) -> &[NodeId] {
         &self.0.roots
     }
@@ -133,7 +132,7 @@ impl Pickle {
         self.bytes().len()
     }
 
-    /// Whether the file has no bytes; never true of a pickle that could be read.
+    /// Whether the file is empty; always false for a pickle that was read.
     pub fn is_empty(&self) -> bool {
         self.bytes().is_empty()
     }
@@ -143,7 +142,7 @@ impl Pickle {
         self.0.protocol
     }
 
-    /// Bytes after the end of the last pickle, which Python ignores too.
+    /// Bytes after the last pickle, which Python ignores too.
     pub fn n_trailing_bytes(&self) -> usize {
         self.0.n_trailing_bytes
     }
@@ -153,13 +152,13 @@ impl Pickle {
         self.0.nodes.get(id.index())
     }
 
-    /// A value; `None` where the pickle has none with this id. An id belongs to the pickle that gave
-    /// it: in another one it is that of no value, or of an unrelated one.
+    /// A value; `None` if the pickle has none with this id. An id belongs to the pickle that returned
+    /// it: in another one it refers to nothing, or to an unrelated value.
     pub fn value(&self, id: NodeId) -> Option<&Value> {
         self.node(id).map(|node| &node.value)
     }
 
-    /// The byte of the file at which a value was begun; `None` as of [`value`](Pickle::value).
+    /// Byte offset at which a value begins; `None` as for [`value`](Pickle::value).
     pub fn offset(&self, id: NodeId) -> Option<u64> {
         self.node(id).map(|node| node.offset)
     }
@@ -169,7 +168,7 @@ impl Pickle {
         span.get(self.bytes(), &self.0.decoded)
     }
 
-    /// A `str` in either Python's sense, as text.
+    /// A `str` of Python 2 or 3, as text.
     pub fn str(&self, id: NodeId) -> Option<std::borrow::Cow<'_, str>> {
         match self.value(id) {
             Some(Value::Str(span)) => std::str::from_utf8(self.span(*span)).ok().map(Into::into),
@@ -215,8 +214,8 @@ impl Pickle {
         }
     }
 
-    /// The value of a dict at a text key, or at the same one as `bytes`, which
-    /// `pickle.load(encoding="bytes")` makes of the keys of Python 2.
+    /// The value of a dict at a text key, or at the same key as `bytes`, which
+    /// `pickle.load(encoding="bytes")` makes of Python 2 keys.
     pub fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
         let entries = self.entries(id)?;
         let is_str = |(id, _): &&(NodeId, NodeId)| self.str(*id).is_some_and(|name| name == key);
@@ -228,7 +227,7 @@ impl Pickle {
         found.map(|(_, value)| *value)
     }
 
-    /// A text in whatever form the file has it.
+    /// A text in the form that the file has.
     pub fn raw_text(&self, id: NodeId) -> Option<RawText<'_>> {
         Some(match self.value(id) {
             Some(Value::Str(span) | Value::HalfStr(span)) => of_bytes(self.span(*span).into()),

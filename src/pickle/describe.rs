@@ -1,4 +1,4 @@
-//! What a pickle holds, as a tree of bounded size for a person to read.
+//! Describes a pickle as a readable tree of bounded size.
 
 use crate::tree::Tree;
 use crate::words::human_bytes;
@@ -9,24 +9,24 @@ use super::raw::RawText;
 use super::value::Value;
 use super::view::ArrayView;
 
-/// Levels that are shown; the layouts of feature files have their arrays on the third.
+/// Levels to show; feature files have their arrays on the third.
 const SHOWN_LEVELS: usize = 6;
-/// Children that are shown of one container.
+/// Children to show per container.
 const SHOWN_CHILDREN: usize = 40;
-/// Lines that are shown of a file, however its containers are nested.
+/// Lines to show per file, however deeply its containers are nested.
 const SHOWN_LINES: usize = 1000;
-/// Elements that are shown of a list or array of text.
+/// Elements to show of a list or array of text.
 const SHOWN_ITEMS: usize = 3;
-/// Characters that are shown of a text.
+/// Characters to show of a text.
 const SHOWN_CHARS: usize = 24;
 
-/// What stands for a value that the pickle does not have, as no pickle mentions one.
+/// Stands for a value that the pickle does not have, which never happens.
 const UNKNOWN: &str = "unknown value";
 
-/// The tree of a pickle, whose root is called `name`.
+/// The tree of a pickle, with the root `name`.
 ///
-/// Dicts have their entries as children. Lists and tuples are described by their first elements,
-/// since those of a dataset are alike.
+/// The children of a dict are its entries. Lists and tuples are described by their first elements,
+/// because the elements of a dataset are alike.
 pub fn describe(pickle: &Pickle, name: &str) -> Tree {
     let mut lines_left = SHOWN_LINES;
     let describer = Describer { pickle };
@@ -105,11 +105,11 @@ impl Describer<'_> {
         }
     }
 
-    /// As `list of 1284 str: 'a', 'b', 'c', ...`.
+    /// Formats a sequence as `list of 1284 str: 'a', 'b', 'c', ...`.
     fn sequence(&self, kind: &str, items: &[NodeId]) -> String {
         let Some(first) = items.first() else { return format!("empty {kind}") };
         let first_type = self.type_name(*first);
-        // A look at the first thousand tells lists of one type from others well enough here.
+        // The first thousand elements are enough to recognise lists of one type.
         let alike = |item: &NodeId| self.type_name(*item) == first_type;
         let uniform = items.iter().take(1000).all(alike);
         let head = match uniform {
@@ -167,7 +167,7 @@ impl Describer<'_> {
     }
 }
 
-/// As `float32 [1284, 50, 768] 188.1 MiB`, with the first elements of an array of text.
+/// Formats `float32 [1284, 50, 768] 188.1 MiB`, with the first elements of a text array.
 fn array_detail(array: ArrayView<'_>) -> String {
     let mut detail =
         format!("{} {:?} {}", array.dtype(), array.shape(), human_bytes(array.n_bytes()));
@@ -189,7 +189,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", shortened(text))
 }
 
-/// The beginning of a text, without control characters that could confuse a terminal.
+/// The beginning of a text, without control characters that could affect a terminal.
 fn shortened(text: &str) -> String {
     let mut chars = text.chars();
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! Why a file was refused, and what its owner can do about it.
+//! Why a file was refused, and possible fixes.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use crate::advice::{Advice, Advise, Origin, PickleAdvice};
 use crate::chain::tried;
 use crate::limit::Limit;
 
-/// Why a pickle could not be read. Every variant but [`Open`](PickleError::Open) carries the byte
-/// offset of the instruction or value at fault.
+/// Why a pickle could not be read. Every variant except [`Open`](PickleError::Open) has the byte offset
+/// of the faulty instruction or value.
 #[derive(Debug, thiserror::Error)]
 pub enum PickleError {
     /// The file cannot be opened or mapped.
@@ -16,21 +16,21 @@ pub enum PickleError {
     /// The file is something else.
     #[error("not a pickle: {what} (byte {offset})")]
     NotAPickle {
-        /// Where the evidence lies.
+        /// Offset of the evidence.
         offset: u64,
         /// What the file looks like.
         what: &'static str,
-        /// What to do.
+        /// Possible fix.
         advice: Box<Advice>,
     },
-    /// A damaged file whose name says that it is not whole.
+    /// A damaged file whose name marks it as incomplete.
     #[error("{cause} ({what})")]
     Unfinished {
-        /// What is damaged.
+        /// The damage.
         cause: Box<PickleError>,
-        /// What the name says.
+        /// What the name implies.
         what: &'static str,
-        /// What to do.
+        /// Possible fix.
         advice: Box<Advice>,
     },
     /// The file ends within an instruction, or before the pickle does.
@@ -43,72 +43,72 @@ pub enum PickleError {
         offset: u64,
         /// Its name.
         opcode: &'static str,
-        /// Bytes that it needs from where it was cut.
+        /// Bytes that it needs from the cut on.
         needed: u64,
         /// Bytes that are left.
         found: u64,
     },
-    /// A byte that is no instruction.
+    /// A byte that is not an instruction.
     #[error("unknown opcode 0x{byte:02x} at byte {offset}")]
     UnknownOpcode {
-        /// Where.
+        /// Its offset.
         offset: u64,
         /// The byte.
         byte: u8,
     },
-    /// A protocol from the future.
+    /// An unknown later protocol.
     #[error("pickle protocol {version} at byte {offset}, expected 0 to 5")]
     Protocol {
-        /// Where.
+        /// Its offset.
         offset: u64,
-        /// The protocol that the file claims.
+        /// The protocol that the file states.
         version: u8,
     },
-    /// An instruction for something that lies outside the file.
+    /// An instruction that refers to something outside the file.
     #[error("`{opcode}` at byte {offset} asks for {what}, which is refused")]
     ForbiddenOpcode {
-        /// Where.
+        /// Its offset.
         offset: u64,
         /// The instruction.
         opcode: &'static str,
-        /// What it asks for.
+        /// What it refers to.
         what: &'static str,
-        /// Who writes such a file.
+        /// Programs that write such files.
         origin: Origin,
     },
     /// A name outside the allow-list.
     #[error("refused to import `{name}` at byte {offset}")]
     ForbiddenGlobal {
-        /// Where.
+        /// Its offset.
         offset: u64,
         /// `module.name`.
         name: String,
-        /// What to do.
+        /// Possible fix.
         advice: PickleAdvice,
     },
-    /// A call or state for something that takes none, or of another form than is known.
+    /// A call or state for something that takes none, or in an unknown form.
     #[error("{what} at byte {offset}")]
     ForbiddenCall {
-        /// Where.
+        /// Its offset.
         offset: u64,
-        /// What was asked for.
+        /// What the file requested.
         what: String,
     },
-    /// Instructions that contradict each other or are badly spelled.
+    /// Contradictory or malformed instructions.
     #[error("damaged pickle: {what} at byte {offset}")]
     Damaged {
-        /// Where.
+        /// Their offset.
         offset: u64,
-        /// What is wrong.
+        /// The problem.
         what: String,
     },
     /// Line ends were changed in transport.
     #[error("damaged pickle: a line that ends in CR LF at byte {offset}")]
     LineEnds {
-        /// Where.
+        /// Offset of the first one.
         offset: u64,
     },
-    /// A part of the file never arrived.
+    /// Part of the file was never written.
     #[error("{}", zeros_text(*.offset, *.end, *.len))]
     Zeros {
         /// First of the zeros.
@@ -118,36 +118,36 @@ pub enum PickleError {
         /// Size of the file.
         len: u64,
     },
-    /// An array whose parts contradict each other, or of a kind that is not read.
+    /// An array with contradictory parts, or of an unsupported kind.
     #[error("array at byte {offset}: {what}")]
     Array {
-        /// Where.
+        /// Its offset.
         offset: u64,
-        /// What is wrong.
+        /// The problem.
         what: String,
     },
-    /// A cap was met.
+    /// A limit was exceeded.
     #[error("too many {what} at byte {offset}: {found}, the limit is {limit}")]
     Limit {
-        /// Where.
+        /// Offset at which it was exceeded.
         offset: u64,
-        /// What there are too many of, with its unit.
+        /// The limited quantity, with its unit.
         what: Limit,
-        /// The cap.
+        /// The limit.
         limit: u64,
-        /// How many there would have been, at least.
+        /// A lower bound of the actual number.
         found: u64,
     },
-    /// A container that holds itself.
+    /// A container that contains itself.
     #[error("the container begun at byte {offset} contains itself")]
     Cycle {
-        /// Where it was begun.
+        /// Where it begins.
         offset: u64,
     },
 }
 
 impl PickleError {
-    /// The byte at fault; `None` if the file could not be opened.
+    /// Offset of the faulty byte; `None` if the file could not be opened.
     pub fn offset(&self) -> Option<u64> {
         match self {
             PickleError::Open(_) => None,
@@ -196,10 +196,10 @@ impl Advise for PickleError {
     }
 }
 
-/// How the problem of an array begins whose elements are of no type that is read.
+/// Start of the message about an array with an unsupported element type.
 pub(super) const UNKNOWN_DTYPE: &str = "unknown dtype";
 
-/// What to do about a name that is not on the allow-list.
+/// Advice for a name that is not on the allow-list.
 pub(super) fn global_advice(module: &str, attribute: &str) -> PickleAdvice {
     if matches!(module, "builtins" | "__builtin__")
         && matches!(attribute, "complex" | "range" | "xrange" | "slice" | "object" | "Ellipsis")

@@ -1,11 +1,11 @@
-//! Files that are no pickle, or no longer one: recognised by their own signature, or by what the
-//! machine failed on, so that the owner is told what to do instead of what an opcode lacks.
+//! Recognises files that are not, or no longer, a pickle, by their signature or the machine's failure,
+//! so that the owner gets advice instead of a missing opcode argument.
 
 use super::error::PickleError;
 use crate::advice::PickleAdvice;
 use crate::signature::{self, Role};
 
-/// Recognises files that are something else.
+/// Recognises other kinds of files.
 pub(super) fn detect(bytes: &[u8], name: &str) -> Option<PickleError> {
     let known = signature::identify(bytes, name)?;
     (known.kind.role != Role::Pickle).then(|| PickleError::NotAPickle {
@@ -15,7 +15,7 @@ pub(super) fn detect(bytes: &[u8], name: &str) -> Option<PickleError> {
     })
 }
 
-/// Gives the failure of the machine its real cause, where the file shows one.
+/// Replaces the machine's failure with its actual cause, if the file shows one.
 pub(super) fn explain(bytes: &[u8], name: &str, error: PickleError) -> PickleError {
     let error = explain_text(bytes, error);
     let is_damage = matches!(
@@ -45,13 +45,13 @@ pub(super) fn explain(bytes: &[u8], name: &str, error: PickleError) -> PickleErr
     }
 }
 
-/// Turns the failure of a file that reads like prose into a statement that it is no pickle.
+/// Replaces the failure on a file that reads like prose with the error that it is not a pickle.
 ///
 /// Protocols 0 and 1 have no magic bytes and almost any letter is an opcode, so text can only be
-/// told from a pickle after the machine has failed on its first few instructions.
+/// distinguished from a pickle after the machine has failed on its first few instructions.
 fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
     const EARLY: u64 = 16;
-    // `i` and `c` begin an import, whose name is the text up to the second line end.
+    // `i` and `c` begin an import, whose name extends to the second line end.
     let no_name =
         |name: &str| !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b));
     let unclear = matches!(&error, PickleError::ForbiddenGlobal { name, .. } if no_name(name))
@@ -60,7 +60,8 @@ fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
             PickleError::Truncated { .. }
             | PickleError::UnknownOpcode { .. }
             | PickleError::Damaged { .. }
-            // A persistent id as the very first value: no writer does that, words with P do.
+            // A persistent id as the very first value: no writer produces it, but words starting with P
+            // do.
             | PickleError::ForbiddenOpcode { offset: 0, .. }
         );
     let head = bytes.get(..bytes.len().min(256)).unwrap_or(bytes);
@@ -76,10 +77,9 @@ fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
     error
 }
 
-/// The first CR LF of a file in which every LF is one: bytes that were copied as text.
+/// The first CR LF of a file in which every LF follows a CR: bytes that were copied as text.
 ///
-/// Arrays and the newer protocols hold LF anywhere, and a CR before each of them by chance once in
-/// 256 times.
+/// Arrays and the newer protocols contain LF anywhere, each preceded by CR with probability 1/256.
 fn changed_line_ends(bytes: &[u8]) -> Option<u64> {
     const LOOKED_AT: usize = 1 << 20;
     const FEWEST: usize = 3;
@@ -91,14 +91,14 @@ fn changed_line_ends(bytes: &[u8]) -> Option<u64> {
         .flatten()
 }
 
-/// The zeros that the machine failed on, or that the file ends in.
+/// The zeros on which the machine failed, or in which the file ends.
 ///
-/// A download manager sets aside the whole file and fills it part by part: what never arrived is
-/// zeros. Within the elements of an array nobody can tell them from zeros that were meant.
+/// Download managers reserve the whole file and fill it in parts, so missing parts are zeros. Within
+/// array elements they cannot be distinguished from genuine zeros.
 fn zeros(bytes: &[u8], error: &PickleError) -> Option<PickleError> {
-    // Fewer may be an argument or a number.
+    // Fewer zeros may be an argument or a number.
     const FEWEST_MET: usize = 16;
-    // A whole block of a disk: nothing that ends where a pickle ends has so many.
+    // A whole disk block: no complete pickle ends in so many.
     const FEWEST_LAST: usize = 512;
     let is_zero = |byte: &u8| *byte == 0;
     let n_before = |at: usize| {
@@ -118,7 +118,7 @@ fn zeros(bytes: &[u8], error: &PickleError) -> Option<PickleError> {
             });
         }
     }
-    // A payload that is cut off may well end in zeros; that it is cut off says enough.
+    // A truncated payload may well end in zeros; the truncation explains the failure.
     let is_cut = matches!(error, PickleError::Truncated { .. });
     (!is_cut && n_last >= FEWEST_LAST).then(|| PickleError::Zeros {
         offset: bytes.len().saturating_sub(n_last) as u64,

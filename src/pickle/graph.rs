@@ -1,5 +1,5 @@
-//! What can only be checked of a finished pickle: that no container holds itself, that nesting is
-//! bounded, and that keys are unique as in Python.
+//! Checks that need the finished pickle: no container contains itself, nesting is bounded, and keys are
+//! unique as in Python.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,17 +12,16 @@ use super::place::{NodeId, Span};
 use super::value::{Node, Value};
 use crate::limit::Limit;
 
-/// Height of a value that is not finished yet: on the way from the root, so that to meet it again
-/// is a cycle.
+/// Height of an unfinished value: it is on the path from the root, so meeting it again means a cycle.
 const OPEN: u32 = u32::MAX;
 
-/// Checks everything that the roots reach, and makes dict keys and set elements unique.
+/// Checks everything reachable from the roots, and makes dict keys and set elements unique.
 ///
 /// # Errors
-/// If a container holds itself, nesting exceeds the limit, or a key cannot be one.
+/// If a container contains itself, nesting exceeds the limit, or a key is not hashable.
 pub(super) fn settle(parts: &mut Parts, file: &[u8], limits: &Limits) -> Result<(), PickleError> {
     let mut known = HashMap::new();
-    // 0 for what was not met; otherwise the number of levels from the value downwards.
+    // 0 for unvisited values; otherwise the number of levels below and including the value.
     let mut heights = vec![0_u32; parts.nodes.len()];
     let mut path: Vec<(NodeId, usize, u32)> = Vec::new();
     let mut roots = parts.further.clone();
@@ -118,7 +117,7 @@ fn unique(
     Ok(())
 }
 
-/// Removes the elements whose places are the second of each pair, in rising order.
+/// Removes the elements at the second index of each pair, in ascending order.
 fn remove<T>(items: &mut Vec<T>, pairs: &[(u32, u32)]) {
     let mut gone = pairs.iter().map(|(_, again)| *again).peekable();
     let mut idx = 0_u32;
@@ -129,27 +128,26 @@ fn remove<T>(items: &mut Vec<T>, pairs: &[(u32, u32)]) {
     });
 }
 
-/// What stands for a key: equal for the keys that Python takes for equal, and of one small size,
-/// so that neither long keys nor many equal ones take much memory or time.
+/// Represents a key: equal for keys that Python treats as equal, and of one small size, so that neither
+/// long keys nor many equal ones take much memory or time.
 type Digest = [u8; 16];
 
 struct Keys<'a> {
     nodes: &'a [Node],
     file: &'a [u8],
     decoded: &'a [u8],
-    /// Digests of long texts and of tuples, since one of them can be a key a million times.
+    /// Digests of long texts and of tuples, because one of them can be a key a million times.
     known: &'a mut HashMap<NodeId, Digest>,
 }
 
 impl Keys<'_> {
-    /// Pairs of places, the first and a later one, at which equal keys stand; in rising order of
-    /// the later one.
+    /// Index pairs of equal keys, the first and a later one, in ascending order of the later one.
     fn repeated(
         &mut self,
         keys: impl Iterator<Item = NodeId>,
     ) -> Result<Vec<(u32, u32)>, PickleError> {
         let mut digests = Vec::with_capacity(keys.size_hint().0);
-        // There are fewer places than 2^32, as each takes a byte of memory that is counted.
+        // There are fewer than 2^32 indices, as each takes a counted byte of memory.
         for (idx, key) in (0_u32..=u32::MAX).zip(keys) {
             digests.push((self.digest(key, 0)?, idx));
         }
@@ -167,9 +165,9 @@ impl Keys<'_> {
     }
 
     fn digest(&mut self, id: NodeId, level: usize) -> Result<Digest, PickleError> {
-        // Tuples in tuples are read by recursion. Keys of feature files are flat.
+        // Nested tuples are read recursively. Keys of feature files are flat.
         const MOST_LEVELS: usize = 8;
-        // Shorter texts are hashed faster than they are looked up.
+        // Hashing a shorter text is faster than looking it up.
         const LONG: usize = 64;
         let nodes = self.nodes;
         let Some(node) = nodes.get(id.index()) else { return Ok(Digest::default()) };
@@ -181,7 +179,7 @@ impl Keys<'_> {
             Value::Float(value) if *value as i64 as f64 == *value && value.abs() < 9e15 => {
                 (b'i', (*value as i64).to_le_bytes().to_vec().into())
             }
-            // A NaN equals only itself, which is the object.
+            // A NaN equals only itself, by identity.
             Value::Float(value) if value.is_nan() => (b'm', id.0.to_le_bytes().to_vec().into()),
             Value::Float(value) => (b'f', value.to_le_bytes().to_vec().into()),
             Value::BigInt(span) => (b'l', text(span).into()),
@@ -221,7 +219,7 @@ impl Keys<'_> {
     }
 }
 
-/// Latin-1 bytes as UTF-8, without a copy where both are the same.
+/// Latin-1 bytes as UTF-8, without a copy if both are the same.
 fn as_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
     if bytes.is_ascii() { bytes.into() } else { super::raw::latin1(bytes).into_bytes().into() }
 }

@@ -1,37 +1,35 @@
-//! Caps on what one pickle may ask for. Real feature files stay far below each of them; a file
-//! that was made to exhaust memory or time meets one within its first bytes.
+//! Limits for one pickle. Real feature files stay far below each of them; a file crafted to exhaust
+//! memory or time exceeds one within its first bytes.
 
 /// Nesting of containers. The deepest published layout has seven levels.
 pub const DEPTH: u64 = 100;
 
-/// Memo entries. Python memoises every string and container once; the largest known file
-/// (22,856 segments with word alignments) has under three million. Besides, no index exceeds the
-/// length of the file, since writers number entries one by one.
+/// Memo entries. Python memoises every string and container once; the largest known file (22,856
+/// segments with word alignments) has under three million. In addition, no index exceeds the file's
+/// length, since writers number entries consecutively.
 pub const MEMO_ENTRIES: u64 = 8_000_000;
 
-/// Values on the stack at one time. Python writes containers in batches of a thousand, other
-/// writers put one whole list of segments there.
+/// Values on the stack at one time. Python writes containers in batches of a thousand, other writers
+/// push a whole list of segments.
 pub const STACK_VALUES: u64 = 4_000_000;
 
-/// Objects, plus the places that containers have for them. The largest known file has seven
-/// million.
+/// Objects, plus the elements of containers. The largest known file has seven million.
 pub const OBJECTS: u64 = 12_000_000;
 
 /// Bytes of memory for objects per byte of the file, beyond [`FREE_MEMORY`]. Lists of short words,
 /// the densest thing in feature files, need five; a flood of empty containers needs fifty.
 pub const MEMORY_PER_BYTE: u64 = 8;
 
-/// Bytes of memory for objects that every file may have, however small it is.
+/// Bytes of memory for objects allowed for every file, however small.
 pub const FREE_MEMORY: u64 = 20 << 20;
 
-/// Bytes that had to be decoded into memory, because the file holds them only in another form
-/// (Python 2 escapes, bytes spelled as text). Besides, they never exceed [`DECODED_PER_BYTE`]
-/// times the file.
+/// Bytes decoded into memory because the file holds them only in encoded form (Python 2 escapes, bytes
+/// spelled as text). In addition, they never exceed [`DECODED_PER_BYTE`] times the file.
 pub const DECODED_BYTES: u64 = 1 << 30;
 
-/// Decoded bytes per byte of the file: protocol 0 spells bytes as latin-1 text, of which a
-/// character becomes two bytes of UTF-8, then one byte again, then at most one of a NumPy text. More
-/// can only come from decoding one thing over and over.
+/// Decoded bytes per byte of the file: protocol 0 spells bytes as latin-1 text, whose characters become
+/// two bytes of UTF-8, then one byte again, then at most one of a NumPy text. Only repeated decoding of
+/// the same bytes exceeds this.
 pub const DECODED_PER_BYTE: u64 = 4;
 
 /// Bytes of one text string. Protocol 2 spells whole arrays as text, so this is not small.
@@ -41,13 +39,13 @@ pub const STRING_BYTES: u64 = 1 << 30;
 /// decimal integers of over 4300 digits.
 pub const INTEGER_BYTES: u64 = 1024;
 
-/// Axes of an array: the most that NumPy 1.x can make.
+/// Axes of an array: the maximum of NumPy 1.x.
 pub const AXES: u64 = 32;
 
 /// Elements of an array, counted without axes of length zero: 256 times the largest known one.
 pub const ELEMENTS: u64 = 1 << 37;
 
-/// The caps that a [`Pickle`](super::Pickle) is opened with.
+/// The limits for opening a [`Pickle`](super::Pickle).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Nesting of containers; see [`DEPTH`].
@@ -56,7 +54,7 @@ pub struct Limits {
     pub memo_entries: u64,
     /// Values on the stack; see [`STACK_VALUES`].
     pub stack_values: u64,
-    /// Objects and the places for them; see [`OBJECTS`].
+    /// Objects and container elements; see [`OBJECTS`].
     pub objects: u64,
     /// Bytes of memory for objects per byte of the file; see [`MEMORY_PER_BYTE`].
     pub memory_per_byte: u64,

@@ -1,5 +1,5 @@
-//! The stack machine: what each instruction does. It calls nothing; what a call or a state means
-//! stands in `call.rs`.
+//! The stack machine: executes each instruction. It calls nothing; `call.rs` defines what a call or a
+//! state means.
 
 use std::ops::Range;
 
@@ -14,16 +14,16 @@ use super::value::{Node, Value};
 use crate::advice::Origin;
 use crate::limit::Limit;
 
-/// What a finished run leaves.
+/// Result of a finished run.
 pub(super) struct Parts {
     pub(super) decoded: Vec<u8>,
     pub(super) nodes: Vec<Node>,
     pub(super) root: NodeId,
-    /// The values of further pickles that follow the first one.
+    /// The values of further pickles after the first one.
     pub(super) further: Vec<NodeId>,
     pub(super) protocol: u8,
     pub(super) end: usize,
-    /// Storages of tensors that were met before it is known where they lie.
+    /// Tensor storages referenced before their place is known.
     pub(super) met: Vec<Met>,
 }
 
@@ -36,7 +36,7 @@ impl Parts {
         self.value(self.root)
     }
 
-    /// A `str` of the file that was read.
+    /// A `str` of the file.
     pub(super) fn text<'a>(&'a self, id: NodeId, file: &'a [u8]) -> Option<&'a str> {
         match self.value(id)? {
             Value::Str(span) => std::str::from_utf8(span.get(file, &self.decoded)).ok(),
@@ -45,11 +45,11 @@ impl Parts {
     }
 }
 
-/// Runs the pickle that begins and ends within a range of `file`.
+/// Runs the pickle that spans a range of `file`.
 ///
 /// # Errors
-/// As [`Pickle::open`](super::content::Pickle::open), but for containers that hold themselves, nesting and
-/// keys, which `graph.rs` checks.
+/// Same as [`Pickle::open`](super::content::Pickle::open), except for containers that contain
+/// themselves, nesting and keys, which `graph.rs` checks.
 pub(super) fn run(
     file: &[u8],
     range: Range<usize>,
@@ -63,18 +63,18 @@ pub(super) fn run(
     Ok(machine.parts(root, Vec::new(), end))
 }
 
-/// Runs the pickle at the start of `file`, and those that follow it, as `pickle.dump` writes them
-/// that is called several times. The limits are for all of them together.
+/// Runs the pickle at the start of `file` and those that follow it, as written by repeated calls of
+/// `pickle.dump`. The limits apply to all of them together.
 ///
 /// # Errors
-/// As [`run`]; and if there are too many.
+/// Same as [`run`]; and if there are too many pickles.
 pub(super) fn run_all(file: &[u8], limits: &Limits) -> Result<Parts, PickleError> {
     let mut machine = Machine::new(file, 0..file.len(), limits, Persistent::Refused, false);
     let root = machine.read_to_end()?;
     let mut further = Vec::new();
     let mut end = machine.pos;
     loop {
-        // The older protocols have no mark at their beginning: what can be read as a pickle is one.
+        // The older protocols have no magic bytes: anything readable as a pickle counts as one.
         let is_marked = matches!(file.get(end..), Some([0x80, 0..=5, ..]));
         let may_be = end < file.len() && machine.protocol == 0;
         if !is_marked && !may_be {
@@ -97,8 +97,8 @@ pub(super) fn run_all(file: &[u8], limits: &Limits) -> Result<Parts, PickleError
     Ok(machine.parts(root, further, end))
 }
 
-/// Pickles in one file: a dataset has one for each split at most, and a file of one for each sample
-/// is no dataset.
+/// Pickles in one file: a dataset has at most one per split, and a file with one per sample is not a
+/// dataset.
 const MOST_FURTHER: usize = 64;
 
 impl Machine<'_> {
@@ -116,7 +116,7 @@ impl Machine<'_> {
         Parts { decoded, nodes, root, further, protocol, end, met }
     }
 
-    /// Runs one instruction; gives the result after the last.
+    /// Runs one instruction; returns the result after the last.
     fn step(&mut self) -> Result<Option<NodeId>, PickleError> {
         self.at = self.pos as u64;
         self.opcode = Opcode::STOP;
@@ -133,7 +133,7 @@ impl Machine<'_> {
                 self.protocol = version;
             }
             Op::FRAME => {
-                // Frames only group reads; the length shows early whether the file is complete.
+                // Frames only group reads; their length reveals early whether the file is complete.
                 let len = self.size8()?;
                 self.require(len)?;
             }
@@ -283,7 +283,7 @@ impl Machine<'_> {
                 self.check_stack()?;
             }
             Op::POP => {
-                // As in Python: where no value lies above the mark, the mark itself goes.
+                // As in Python: without a value above the mark, the mark itself is removed.
                 if self.marks.last() == Some(&self.stack.len()) {
                     self.marks.pop();
                 } else {

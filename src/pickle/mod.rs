@@ -1,16 +1,15 @@
 //! A pickle reader that cannot execute anything, and a writer of plain pickles.
 //!
-//! [`Pickle::open`] maps a file and runs a stack machine over its instructions. The result is a
-//! table of values; arrays and long strings stay byte ranges of the map, so that a file of any
-//! size needs little memory. Every opcode of protocols 0 to 5 is known. Names are looked up in the
-//! fixed list [`Callable`] (NumPy's reconstruction functions, `_codecs.encode`, builtin
-//! containers, `OrderedDict`, `defaultdict`, `Counter`, PyTorch's tensors), each with a meaning of
-//! its own; any other name is an error that says where it stands. Out-of-band buffers and extension
-//! codes are refused, and so are persistent ids but for the storages of tensors that lie in the
-//! same file.
+//! [`Pickle::open`] maps a file and runs a stack machine over its instructions. The result is a table
+//! of values; arrays and long strings stay byte ranges of the map, so that a file of any size needs
+//! little memory. Every opcode of protocols 0 to 5 is known. Names are looked up in the fixed list
+//! [`Callable`] (NumPy's reconstruction functions, `_codecs.encode`, builtin containers, `OrderedDict`,
+//! `defaultdict`, `Counter`, PyTorch's tensors), each implemented here; any other name is an error that
+//! reports its offset. Out-of-band buffers and extension codes are refused, and so are persistent ids
+//! except for tensor storages in the same file.
 //!
-//! This module must not know any dataset: what keys or shapes mean is none of its business. Nor
-//! does it know compressions and archives: it is told where in the file the pickle lies.
+//! This module must not know any dataset: the meaning of keys and shapes is not its concern. Nor does
+//! it know compressions and archives: callers pass the pickle's place in the file.
 
 mod call;
 mod content;

@@ -1,4 +1,4 @@
-//! One number, of whatever type.
+//! One number of any type.
 
 /// One number of an array.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,7 +10,7 @@ pub enum Number {
 }
 
 impl Number {
-    /// The number as an `i32`, if it is exactly one.
+    /// The number as an `i32`, if exactly representable.
     pub fn to_i32(self) -> Option<i32> {
         match self {
             Number::Int(value) => i32::try_from(value).ok(),
@@ -39,7 +39,7 @@ impl Number {
     pub fn overflow_of(self, narrow: f32) -> Option<f64> {
         match self {
             Number::Float(wide) => (wide.is_finite() && narrow.is_infinite()).then_some(wide),
-            // The largest integer of 64 bits is far within the range of float32.
+            // The largest 64-bit integer is far within the range of float32.
             Number::Int(_) => None,
         }
     }

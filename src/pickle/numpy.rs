@@ -1,4 +1,4 @@
-//! NumPy arrays: element types, shapes and strides, checked when an array is built so that reading
+//! NumPy arrays: element types, shapes and strides, checked when an array is created so that reading
 //! its elements (`view.rs`) cannot fail.
 
 use std::fmt;
@@ -7,7 +7,7 @@ use super::limits::Limits;
 use super::place::{NodeId, Span};
 use crate::limit::Limit;
 
-/// What the elements of an array are.
+/// Kind of an array's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScalarKind {
     /// `bool`, one byte.
@@ -18,7 +18,7 @@ pub enum ScalarKind {
     UInt,
     /// IEEE 754 floats of 2, 4 or 8 bytes.
     Float,
-    /// The upper half of a float32, as PyTorch has it.
+    /// The upper half of a float32, PyTorch's bfloat16.
     BFloat,
     /// `S`: bytes of fixed width, padded with NUL.
     Bytes,
@@ -31,7 +31,7 @@ pub enum ScalarKind {
 /// An element type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumpyDtype {
-    /// What the elements are.
+    /// Kind of the elements.
     pub kind: ScalarKind,
     /// Bytes per element; 8 for objects, as in NumPy.
     pub item_size: usize,
@@ -40,8 +40,8 @@ pub struct NumpyDtype {
 }
 
 impl NumpyDtype {
-    /// The dtype that `numpy.dtype(code)` makes, for the codes that NumPy writes into pickles:
-    /// `f4`, `<i8`, `S14`, `O8`.
+    /// The dtype created by `numpy.dtype(code)`, for the codes that NumPy writes into pickles: `f4`,
+    /// `<i8`, `S14`, `O8`.
     pub fn parse(code: &str) -> Option<NumpyDtype> {
         let (big_endian, code) = match code.split_at_checked(1) {
             Some(("<" | "|" | "=", rest)) => (false, rest),
@@ -95,10 +95,10 @@ impl fmt::Display for NumpyDtype {
     }
 }
 
-/// Where the elements of an array lie.
+/// Place of an array's elements.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Data {
-    /// Bytes, in the order of the strides.
+    /// Bytes, in stride order.
     Raw(Span),
     /// Values, in C order.
     Objects(Vec<NodeId>),
@@ -116,7 +116,7 @@ pub enum Order {
     Permuted(Vec<usize>),
 }
 
-/// An array whose parts agree with each other.
+/// An array with consistent parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
     pub(super) dtype: NumpyDtype,
@@ -125,27 +125,27 @@ pub struct Array {
     pub(super) strides: Vec<usize>,
     pub(super) n_elements: usize,
     pub(super) data: Data,
-    /// Whether PyTorch wrote it, whose tensors take no state.
+    /// Whether PyTorch wrote it; its tensors take no state.
     pub(super) is_tensor: bool,
 }
 
-/// Why parts do not make an array.
+/// Why parts do not form an array.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Misfit {
     /// They contradict each other.
     Wrong(String),
-    /// A cap was met: what, the limit, found.
+    /// A limit was exceeded: quantity, limit, actual number.
     Limit(Limit, u64, u64),
 }
 
 impl Array {
-    /// Puts an array together.
+    /// Assembles an array.
     ///
     /// `shape` is that of the data, before [`Order::Permuted`] permutes it.
     ///
     /// # Errors
-    /// If there are too many axes or elements, if the product of the shape overflows, if `axes` is
-    /// no permutation, or if the data have another size than shape and dtype say.
+    /// If there are too many axes or elements, if the product of the shape overflows, if `axes` is not
+    /// a permutation, or if the size of the data does not match shape and dtype.
     pub(super) fn new(
         dtype: NumpyDtype,
         shape: Vec<usize>,
@@ -159,7 +159,7 @@ impl Array {
         if dtype.item_size == 0 {
             return Err(Misfit::Wrong(format!("elements of dtype {dtype} have no size")));
         }
-        // Axes of length zero are left out, so that the other axes cannot be absurd beside them.
+        // Axes of length zero are left out, so that they cannot hide absurd lengths of the others.
         let nominal = product(shape.iter().copied().filter(|len| *len != 0))
             .and_then(|n| n.checked_mul(dtype.item_size).map(|_| n))
             .ok_or_else(|| Misfit::Wrong(format!("the size of shape {shape:?} overflows")))?;
@@ -179,7 +179,7 @@ impl Array {
                 "shape {shape:?} of {dtype} needs {expected} {unit}, found {found}"
             )));
         }
-        // NumPy writes objects in C order even when the array itself is in Fortran order.
+        // NumPy writes objects in C order even if the array itself is in Fortran order.
         let order = match data {
             Data::Objects(_) if order == Order::Fortran => Order::C,
             _ => order,
@@ -201,7 +201,7 @@ impl Array {
         Ok(Array { dtype, shape, strides, n_elements, data, is_tensor: false })
     }
 
-    /// A tensor: elements of a storage at any strides, which may leave some out or repeat them.
+    /// A tensor: elements of a storage at any strides, which may skip or repeat some.
     ///
     /// # Errors
     /// If there are too many axes or elements, or an element lies beyond the data.
@@ -223,7 +223,7 @@ impl Array {
             return Err(Misfit::Limit(Limit::Elements, limits.elements, nominal as u64));
         }
         let n_elements = if shape.contains(&0) { 0 } else { nominal };
-        // The stride of an axis of length 1 is never gone and may be anything.
+        // The stride of an axis of length 1 is never used and may be anything.
         for ((stride, len), plain) in strides.iter_mut().zip(&shape).zip(c_strides(&shape)) {
             if *len <= 1 {
                 *stride = plain;
@@ -240,7 +240,7 @@ impl Array {
         Ok(Array { dtype, shape, strides, n_elements, data, is_tensor: true })
     }
 
-    /// An array without elements, such as NumPy's constructors make for BUILD to fill.
+    /// An array without elements, such as NumPy's constructors create for BUILD to fill.
     pub(super) fn empty(dtype: NumpyDtype, shape: Vec<usize>) -> Array {
         let strides = c_strides(&shape);
         let data = match dtype.kind {
@@ -250,7 +250,7 @@ impl Array {
         Array { dtype, shape, strides, n_elements: 0, data, is_tensor: false }
     }
 
-    /// Whether the elements lie in the order in which they are counted.
+    /// Whether the elements are stored in C order.
     pub(super) fn is_c_order(&self) -> bool {
         self.strides == c_strides(&self.shape)
     }
@@ -260,8 +260,8 @@ fn product(lens: impl IntoIterator<Item = usize>) -> Option<usize> {
     lens.into_iter().try_fold(1_usize, |product, len| product.checked_mul(len))
 }
 
-/// Strides of a C-ordered array. Saturates where an axis of length zero stands beside long ones;
-/// then there is no element to reach.
+/// Strides of a C-ordered array. Saturates if an axis of length zero accompanies long ones; then there
+/// is no element to reach.
 fn c_strides(shape: &[usize]) -> Vec<usize> {
     let mut strides: Vec<usize> = shape
         .iter()

@@ -1,18 +1,18 @@
-//! The opcodes of pickle protocols 0 to 5, with their names as Python's `pickletools` spells them.
+//! The opcodes of pickle protocols 0 to 5, with the names that Python's `pickletools` uses.
 
 macro_rules! opcodes {
     ($($name:ident = $byte:literal,)*) => {
         /// One instruction of a pickle stream.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
-        // Names as `pickletools` has them; its documentation is theirs.
+        // Names as in `pickletools`, which also documents them.
         #[allow(missing_docs, non_camel_case_types, clippy::upper_case_acronyms)]
         pub enum Opcode {
             $($name = $byte,)*
         }
 
         impl Opcode {
-            /// The opcode that `byte` stands for, if any does.
+            /// The opcode of `byte`, if any.
             pub fn from_byte(byte: u8) -> Option<Opcode> {
                 match byte {
                     $($byte => Some(Opcode::$name),)*
@@ -98,7 +98,7 @@ opcodes! {
     OBJ = b'o',
     NEWOBJ = 0x81,
     NEWOBJ_EX = 0x92,
-    // Things that lie outside the file; always refused.
+    // References to things outside the file; always refused.
     EXT1 = 0x82,
     EXT2 = 0x83,
     EXT4 = 0x84,

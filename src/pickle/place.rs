@@ -1,4 +1,4 @@
-//! How values of a pickle refer to each other, by index, and to the file, by byte range.
+//! References between a pickle's values, by index, and into the file, by byte range.
 
 /// A value of a pickle: an index into its table of values. Shared objects have one id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ impl NodeId {
 pub struct Span {
     pub(super) start: usize,
     pub(super) len: usize,
-    /// Whether the range lies in the pickle's table of decoded bytes instead of the file.
+    /// Whether the range refers to the pickle's decoded bytes instead of the file.
     pub(super) decoded: bool,
 }
 
@@ -30,8 +30,8 @@ impl Span {
         self.len == 0
     }
 
-    /// The bytes, looked up in the file or in what was decoded; empty if out of range, which the
-    /// machine never makes.
+    /// The bytes, from the file or the decoded bytes; empty if out of range, which the machine never
+    /// produces.
     pub(super) fn get<'a>(&self, file: &'a [u8], decoded: &'a [u8]) -> &'a [u8] {
         let table = if self.decoded { decoded } else { file };
         self.start.checked_add(self.len).and_then(|end| table.get(self.start..end)).unwrap_or(&[])

@@ -1,4 +1,4 @@
-//! Texts as a file has them, before anybody decides what their bytes mean.
+//! Texts as stored in a file, before decoding.
 
 use std::borrow::Cow;
 
@@ -7,17 +7,17 @@ use std::borrow::Cow;
 pub enum RawText<'p> {
     /// A `str`.
     Str(Cow<'p, str>),
-    /// A `str` of Python 2, which is bytes.
+    /// A Python 2 `str`, which is bytes.
     ByteStr(&'p [u8]),
-    /// `bytes`, or an element of a NumPy array of them without the NULs that pad it.
+    /// `bytes`, or an element of a NumPy bytes array without its NUL padding.
     Bytes(&'p [u8]),
-    /// A `str` with halves of surrogate pairs, which are no characters: UTF-8 but for those, which
-    /// have three bytes each, as Python's `surrogatepass` writes them.
+    /// A `str` with halves of surrogate pairs, which are not characters: otherwise UTF-8, with three
+    /// bytes per half, as written by Python's `surrogatepass`.
     Halves(Cow<'p, [u8]>),
 }
 
 impl RawText<'_> {
-    /// The beginning of the text for a message, with escapes for what is none.
+    /// The beginning of the text for a message, escaped where it is not text.
     pub fn shown(&self) -> String {
         // Far more than any message has; a text may be a gigabyte.
         const MOST_BYTES: usize = 1 << 10;
@@ -45,7 +45,7 @@ impl RawText<'_> {
     }
 }
 
-/// A piece of a text with halves of surrogate pairs.
+/// A part of a text with halves of surrogate pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part<'a> {
     /// Characters.
@@ -54,8 +54,8 @@ pub enum Part<'a> {
     Half(u16),
 }
 
-/// The pieces of a text with halves of surrogate pairs; ends early at bytes that are not of such a
-/// text, which the machine never makes.
+/// The parts of a text with halves of surrogate pairs; ends early at bytes of another encoding, which
+/// the machine never produces.
 pub fn parts(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -73,7 +73,7 @@ pub fn parts(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// Whether bytes are UTF-8 but for halves of surrogate pairs.
+/// Whether bytes are UTF-8 except for halves of surrogate pairs.
 pub(super) fn is_with_halves(bytes: &[u8]) -> bool {
     let n_bytes = parts(bytes).fold(0_usize, |sum, part| {
         sum.saturating_add(match part {
@@ -84,7 +84,7 @@ pub(super) fn is_with_halves(bytes: &[u8]) -> bool {
     n_bytes == bytes.len()
 }
 
-/// The half at the beginning of bytes, and what follows it.
+/// The half at the start of `bytes`, and the rest.
 fn half(bytes: &[u8]) -> Option<(u16, &[u8])> {
     match bytes {
         [0xed, second @ 0xa0..=0xbf, third @ 0x80..=0xbf, rest @ ..] => {
@@ -95,7 +95,7 @@ fn half(bytes: &[u8]) -> Option<(u16, &[u8])> {
     }
 }
 
-/// Adds a code point, which may be half of a surrogate pair, to a text; `None` beyond all of them.
+/// Adds a code point, which may be half of a surrogate pair, to a text; `None` beyond the last one.
 pub(super) fn push(code: u32, out: &mut Vec<u8>) -> Option<()> {
     match (char::from_u32(code), code) {
         (Some(char), _) => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
@@ -112,7 +112,7 @@ pub(super) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// A text that may have halves.
+/// A text that may contain halves.
 pub(super) fn of_bytes(bytes: Cow<'_, [u8]>) -> RawText<'_> {
     match bytes {
         Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
@@ -126,7 +126,7 @@ pub(super) fn of_bytes(bytes: Cow<'_, [u8]>) -> RawText<'_> {
     }
 }
 
-/// UCS-4 text without the NULs that pad it, as UTF-8 but for halves.
+/// UCS-4 text without its NUL padding, as UTF-8 except for halves.
 pub(super) fn ucs4(bytes: &[u8], big_endian: bool) -> Option<Vec<u8>> {
     let chars = bytes.chunks_exact(4);
     let last = chars.clone().rposition(|chunk| chunk.iter().any(|byte| *byte != 0));

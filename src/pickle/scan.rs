@@ -1,9 +1,9 @@
-//! What a pickle would do, told without doing it: a walk over its instructions that runs none of
-//! them, finds every name that the file would import, and asks the reader for its verdict.
+//! Reports what a pickle would do without running it: walks over its instructions, finds every name
+//! that the file would import, and asks the reader for its verdict.
 //!
-//! The machine stops at the first thing it refuses. The walk goes on, so that one look shows
-//! everything. It keeps no values; of the stack and the memo it knows only which places hold text
-//! that lies in the file, because the newer protocols take names from there.
+//! The machine stops at the first thing it refuses. The walk continues, so that one scan shows
+//! everything. It keeps no values; of the stack and the memo it tracks only which places hold text from
+//! the file, because the newer protocols take names from there.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,8 @@ use crate::advice::{Advice, Advise};
 use crate::chain::chain;
 use crate::map::Bytes;
 
-/// Names that are listed one by one. Python remembers a name after its first import, so that real
-/// files have under ten.
+/// Maximum number of listed names. Python memoises a name on its first import, so real files have under
+/// ten.
 pub const LISTED_GLOBALS: usize = 10_000;
 
 /// A security report on one file. Its JSON form has these fields under these names.
@@ -119,22 +119,22 @@ impl Scan {
     /// Scans the file at `path`.
     ///
     /// # Errors
-    /// If the file cannot be opened or is no pickle at all. A pickle that would be refused is not
-    /// an error but a report.
+    /// If the file cannot be opened or is not a pickle at all. A pickle that the reader refuses is
+    /// reported, not an error.
     pub fn open(path: &std::path::Path, limits: &Limits) -> Result<Scan, PickleError> {
         let name = path.display().to_string();
         Scan::new(Bytes::map(path).map_err(PickleError::Open)?, &name, None, limits)
     }
 
-    /// Scans a pickle that lies in memory.
+    /// Scans a pickle in memory.
     ///
     /// # Errors
-    /// As [`Scan::open`].
+    /// Same as [`Scan::open`].
     pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Scan, PickleError> {
         Scan::new(Bytes::Memory(bytes), UNNAMED, None, limits)
     }
 
-    /// Scans the pickle in a file of this name, as [`Pickle::new`] reads it.
+    /// Scans the pickle in a file of this name, like [`Pickle::new`].
     pub(crate) fn new(
         source: Bytes,
         name: &str,
@@ -163,7 +163,7 @@ impl Scan {
                 });
             }
         }
-        // A name that nobody can tell from the file alone is refused here all the same.
+        // A name that the file alone does not reveal is refused here anyway.
         if scan.refusal.is_none() && scan.n_forbidden_globals > 0 {
             let first = scan.globals.iter().find(|global| !global.allowed);
             let name = first.and_then(|global| global.name.as_deref()).unwrap_or("a computed name");
@@ -179,7 +179,7 @@ impl Scan {
     }
 }
 
-/// Pickles at the beginning of an old file of `torch.save`; the elements of tensors follow.
+/// Pickles at the start of an old `torch.save` file; tensor elements follow.
 const PICKLES_OF_TORCH: u64 = 5;
 
 fn walk(file: &[u8], range: std::ops::Range<usize>) -> Scan {
@@ -235,8 +235,8 @@ fn walk(file: &[u8], range: std::ops::Range<usize>) -> Scan {
                 }
             }
             Op::STOP => {
-                // Nothing marks where a pickle of the older protocols begins, and bytes after the
-                // end may be anything; but those who load an old file of torch load all of its pickles.
+                // The older protocols do not mark a pickle's start, and bytes after the end may be
+                // anything; but loading an old torch file loads all of its pickles.
                 let rest = walk.rest();
                 let goes_on = match is_old_torch {
                     true => scan.n_pickles < PICKLES_OF_TORCH && !rest.is_empty(),

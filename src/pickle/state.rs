@@ -1,5 +1,5 @@
-//! The state of the stack machine, and the steps that several instructions share: reading
-//! arguments, making values within the limits, the stack, the memo, and names.
+//! State of the stack machine, and steps that several instructions share: reading arguments, creating
+//! values within the limits, the stack, the memo, and names.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,33 +16,33 @@ use super::value::{Callable, Node, Value};
 use crate::advice::Origin;
 use crate::limit::Limit;
 
-/// The ids of the constants that are shared by all who mention them.
+/// Ids of the shared constants.
 pub(super) const NONE: NodeId = NodeId(0);
 pub(super) const FALSE: NodeId = NodeId(1);
 pub(super) const TRUE: NodeId = NodeId(2);
-/// The empty tuple, which cannot change and therefore is one object, as in Python.
+/// The empty tuple, which is immutable and therefore one object, as in Python.
 const EMPTY_TUPLE: NodeId = NodeId(3);
 
-/// Memory of an object: its node, its place on the stack, and its place in the later checks.
+/// Memory of an object: its node, its stack entry, and its entry in later checks.
 const OBJECT_BYTES: u64 = (size_of::<Node>() + 2 * size_of::<NodeId>()) as u64;
-/// Memory of a place in a container.
+/// Memory of a container element.
 const PLACE_BYTES: u64 = size_of::<NodeId>() as u64;
-/// Memory of the smallest allocation, which a container makes with its first element.
+/// Memory of the smallest allocation, which a container makes for its first element.
 const ALLOCATION_BYTES: u64 = 32;
 
-/// An unused place of the memo.
+/// An unused memo entry.
 const UNSET: NodeId = NodeId(u32::MAX);
 
 pub(super) struct Machine<'a> {
     file: &'a [u8],
-    /// Where the bytes end that may be read as instructions.
+    /// End of the bytes that may be read as instructions.
     end: usize,
     pub(super) limits: &'a Limits,
     pub(super) persistent: Persistent<'a>,
-    /// Whether this reads the storage of a tensor in another pickle.
+    /// Whether this reads a tensor's storage inside another pickle.
     pub(super) is_nested: bool,
     pub(super) met: Vec<Met>,
-    /// The storages that streams were read as, by their place.
+    /// The storages that streams were read as, by place.
     pub(super) storages: HashMap<(usize, usize, bool), NodeId>,
     pub(super) pos: usize,
     /// Start of the current instruction.
@@ -50,25 +50,25 @@ pub(super) struct Machine<'a> {
     pub(super) opcode: Opcode,
     pub(super) protocol: u8,
     pub(super) stack: Vec<NodeId>,
-    /// Heights of the stack at which the open marks were set.
+    /// Stack heights at which the open marks were set.
     pub(super) marks: Vec<usize>,
     memo: Vec<NodeId>,
     pub(super) n_memo: u64,
     pub(super) nodes: Vec<Node>,
-    /// Objects made so far, plus the places in containers.
+    /// Objects created so far, plus container elements.
     n_objects: u64,
-    /// Memory that they take, in bytes.
+    /// Their memory, in bytes.
     memory: u64,
-    /// The objects of the integers below 65,536, which take no memory after their first mention:
-    /// token ids are among them.
+    /// Objects of the integers below 65,536, which take no memory after their first use: token ids are
+    /// among them.
     small_integers: Vec<NodeId>,
     pub(super) decoded: Vec<u8>,
-    /// What `_codecs.encode` gave for a text, so that each text is encoded once.
+    /// Results of `_codecs.encode` by text, so that each text is encoded once.
     pub(super) encoded: HashMap<NodeId, NodeId>,
 }
 
 impl<'a> Machine<'a> {
-    /// A machine for the pickle that begins and ends within a range of `file`.
+    /// A machine for the pickle that spans a range of `file`.
     pub(super) fn new(
         file: &'a [u8],
         range: Range<usize>,
@@ -105,8 +105,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Forgets what one pickle cannot have from another that precedes it. What was made stays, and
-    /// counts.
+    /// Clears the state that a pickle cannot share with the previous one. Created values stay and
+    /// count.
     pub(super) fn begin_again(&mut self) {
         self.stack.clear();
         self.marks.clear();
@@ -155,7 +155,7 @@ impl<'a> Machine<'a> {
     pub(super) fn raw_line(&mut self) -> Result<&'a [u8], PickleError> {
         let file = self.file;
         let rest = file.get(self.pos..self.end).unwrap_or(&[]);
-        // A line is text, so that a file without line ends is not searched beyond the cap.
+        // A line is text, so a file without line ends is not searched beyond the limit.
         let cap = usize::try_from(self.limits.string_bytes).unwrap_or(usize::MAX);
         let head = rest.get(..rest.len().min(cap.saturating_add(1))).unwrap_or(rest);
         let Some(len) = head.iter().position(|byte| *byte == b'\n') else {
@@ -171,7 +171,7 @@ impl<'a> Machine<'a> {
         Ok(head.get(..len).unwrap_or(&[]))
     }
 
-    /// As [`raw_line`](Self::raw_line), of an opcode whose argument never ends in CR.
+    /// Like [`raw_line`](Self::raw_line), for an opcode whose argument never ends in CR.
     pub(super) fn line(&mut self) -> Result<&'a [u8], PickleError> {
         let line = self.raw_line()?;
         if line.last() == Some(&b'\r') {
@@ -186,9 +186,9 @@ impl<'a> Machine<'a> {
         index.ok_or_else(|| self.damaged("an invalid memo index"))
     }
 
-    // Making values.
+    // Creating values.
 
-    /// Counts `n` more places in containers.
+    /// Counts `n` more container elements.
     pub(super) fn count(&mut self, n: u64) -> Result<(), PickleError> {
         self.n_objects = self.n_objects.saturating_add(n);
         self.check(Limit::Objects, self.limits.objects, self.n_objects)?;
@@ -220,7 +220,7 @@ impl<'a> Machine<'a> {
             }
             Value::Dict(entries) if !entries.is_empty() => ALLOCATION_BYTES,
             Value::Storage(_) => (size_of::<Storage>() as u64).saturating_add(ALLOCATION_BYTES),
-            // The array itself with the number of its owners, then its shape and strides.
+            // The array with its reference counts, then its shape and strides.
             Value::Array(array) => {
                 let axes = array.shape.len().saturating_mul(2 * size_of::<usize>()) as u64;
                 let own = (size_of::<Array>() + 2 * size_of::<usize>()) as u64;
@@ -240,7 +240,7 @@ impl<'a> Machine<'a> {
         self.push_id(id)
     }
 
-    /// Pushes an integer that has an object of its own.
+    /// Pushes an integer that has a shared object.
     pub(super) fn push_small_integer(&mut self, value: u16) -> Result<(), PickleError> {
         let place = usize::from(value);
         let known = self.small_integers.get(place).copied().unwrap_or(UNSET);
@@ -289,7 +289,7 @@ impl<'a> Machine<'a> {
         let bytes = self.span(span);
         match std::str::from_utf8(bytes) {
             Ok(_) => self.push(Value::Str(span)),
-            // Python reads the halves of a surrogate pair, and writes them so.
+            // Python reads and writes halves of surrogate pairs in this encoding.
             Err(_) if raw::is_with_halves(bytes) => self.push(Value::HalfStr(span)),
             Err(_) => Err(self.damaged("text that is not UTF-8")),
         }
@@ -318,8 +318,8 @@ impl<'a> Machine<'a> {
             Opcode::LONG => line.strip_suffix(b"L").unwrap_or(line),
             _ => line,
         };
-        // Python's two readers differ on leading zeros (octal) and on `-0` (False): no writer makes
-        // any of them.
+        // Python's two readers differ on leading zeros (octal) and on `-0` (False); no writer produces
+        // either.
         if matches!(line, [b'0', _, ..] | [b'-', b'0', ..] | [b'+', ..]) {
             return Err(self.damaged("an integer with leading zeros or a plus sign"));
         }
@@ -331,7 +331,7 @@ impl<'a> Machine<'a> {
         self.push(value)
     }
 
-    /// Keeps bytes that the file holds only in another form.
+    /// Stores bytes that the file holds only in encoded form.
     pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<Span, PickleError> {
         let start = self.decoded.len();
         let found = (start as u64).saturating_add(bytes.len() as u64);
@@ -441,14 +441,14 @@ impl<'a> Machine<'a> {
         let id = self.top()?;
         let n_entries = index.saturating_add(1);
         self.check(Limit::Memo, self.limits.memo_entries, n_entries)?;
-        // Writers number entries one by one.
+        // Writers number entries consecutively.
         self.check(Limit::MemoOfSmallFile, self.file.len() as u64, n_entries)?;
         let index = usize::try_from(index).map_err(|_| self.damaged("a memo index"))?;
         if index >= self.memo.len() {
             self.memo.resize(index.saturating_add(1), UNSET);
         }
         if let Some(place) = self.memo.get_mut(index) {
-            // `MEMOIZE` numbers by entries, not by the highest index.
+            // `MEMOIZE` numbers by count, not by the highest index.
             self.n_memo = self.n_memo.saturating_add(u64::from(*place == UNSET));
             *place = id;
         }

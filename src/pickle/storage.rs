@@ -1,4 +1,4 @@
-//! Where the elements of PyTorch tensors lie.
+//! Places of PyTorch tensors' elements.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,23 +10,23 @@ use super::place::Span;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Storage {
     pub(super) dtype: NumpyDtype,
-    /// The elements; empty as long as it is not known where they lie.
+    /// The elements; empty until their place is known.
     pub(super) span: Span,
     pub(super) is_known: bool,
 }
 
-/// What a persistent id means.
+/// Meaning of a persistent id.
 #[derive(Clone, Copy)]
 pub(super) enum Persistent<'a> {
     /// Nothing: it is refused.
     Refused,
-    /// A storage whose place is not known yet.
+    /// A storage whose place is still unknown.
     Unknown,
-    /// A storage that lies in this range of the file.
+    /// A storage in one of these ranges of the file.
     At(&'a HashMap<String, Range<usize>>),
 }
 
-/// A storage that was met before its place is known.
+/// A storage referenced before its place is known.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Met {
     pub(super) key: String,

@@ -1,15 +1,15 @@
-//! PyTorch tensors: arrays over a storage that the file holds as well.
+//! PyTorch tensors: arrays over a storage in the same file.
 //!
 //! `pickle.dump` of a tensor writes a call of `torch._utils._rebuild_tensor_v2` with a storage, an
 //! offset, a shape and strides; the storage is a call of `torch.storage._load_from_bytes` with the
-//! bytes of a small file of `torch.save` in its old format. That format is a row of pickles
-//! (a magic number, its version, what the machine was, the object, the keys of the storages) and
-//! then the elements of each storage. Where they were, on the CPU or a GPU, is only a word in it.
-//! `torch.save` itself writes the same pickle of an object, with the storages beside it: behind the
-//! pickles in the old format, as entries of a zip archive in the new one.
+//! bytes of a small `torch.save` file in the old format. That format is a sequence of pickles (a magic
+//! number, its version, a machine description, the object, the keys of the storages), followed by the
+//! elements of each storage. It mentions the device, CPU or GPU, only by name. `torch.save` itself
+//! writes the same pickle of an object next to the storages: after the pickles in the old format, as
+//! entries of a zip archive in the new one.
 //!
-//! All of that is read by the same machine. A storage becomes a byte range, a tensor an array of
-//! it; nothing of PyTorch is there to be called, and every size is compared.
+//! The same machine reads all of this. A storage becomes a byte range, a tensor an array over it; no
+//! PyTorch code can be called, and every size is checked.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,21 +23,21 @@ use super::state::Machine;
 use super::storage::{Met, Persistent, Storage};
 use super::value::{Callable, Value};
 
-/// The pickle of a number that every old file of `torch.save` begins with.
+/// Pickle of the number that begins every old `torch.save` file.
 pub(super) const MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 
-/// The version of the old format, the only one there is.
+/// The only version of the old format.
 const VERSION: i64 = 1001;
 
-/// Bytes of the pickles in front of the elements of one storage; real ones have about 400.
+/// Bytes of the pickles before the elements of one storage; real ones have about 400.
 const HEADER_BYTES: usize = 4096;
 
-/// Bytes of a repeated tensor beyond those of the file, for small masks and constants.
+/// Bytes that repeated tensors may have beyond those of the file, for small masks and constants.
 const FREE_REPEATED: u64 = 1 << 20;
 
 impl Machine<'_> {
-    /// The storage with a persistent id, `("storage", type, key, location, n_elements)`, in the old
-    /// format with a sixth part that is `None`.
+    /// The storage with a persistent id, `("storage", type, key, location, n_elements)`; the old format
+    /// appends `None`.
     pub(super) fn persistent(&mut self, id: NodeId) -> Result<Value, PickleError> {
         let parts: Vec<NodeId> = match self.value(id) {
             Value::Tuple(parts) => parts.iter().take(7).copied().collect(),
@@ -79,7 +79,7 @@ impl Machine<'_> {
                 let place = places.get(&key).ok_or_else(|| {
                     self.damaged(format!("the storage `{key:.40}`, which the file does not hold,"))
                 })?;
-                // A writer may round the size of an entry up.
+                // A writer may round up an entry's size.
                 if place.len() < n_bytes {
                     let found = place.len();
                     return Err(self.damaged(format!(
@@ -93,12 +93,12 @@ impl Machine<'_> {
         Ok(Value::Storage(Box::new(storage)))
     }
 
-    /// The storage that the bytes of a file of `torch.save` hold.
+    /// The storage in the bytes of a `torch.save` file.
     pub(super) fn load_from_bytes(&mut self, bytes: Span) -> Result<NodeId, PickleError> {
         if self.is_nested {
             return Err(self.forbidden("refused a storage within a storage"));
         }
-        // One stream is read once, however often it is mentioned.
+        // Each stream is read once, however often it is referenced.
         let known = (bytes.start, bytes.len, bytes.decoded);
         if let Some(id) = self.storages.get(&known) {
             return Ok(*id);
@@ -120,13 +120,13 @@ impl Machine<'_> {
         let start = bytes.start.saturating_add(storage.span.start);
         let span = Span { start, len: storage.span.len, decoded: bytes.decoded };
         let id = self.make(Value::Storage(Box::new(Storage { span, ..storage })))?;
-        // An entry of the table, at its usual load.
+        // A table entry, at the table's usual load.
         self.charge(48)?;
         self.storages.insert(known, id);
         Ok(id)
     }
 
-    /// The array that a tensor is.
+    /// The array that a tensor represents.
     pub(super) fn rebuild_tensor(
         &self,
         name: Callable,
@@ -182,7 +182,7 @@ impl Machine<'_> {
         let offset = offset.ok_or_else(|| self.array_error("an invalid offset"))?;
         let (shape, strides) = (self.lens(shape)?, self.lens(strides)?);
         if !storage.is_known {
-            // Stands for it until the second run, which knows the place.
+            // Placeholder until the second run, which knows the place.
             let mut array = Array::empty(dtype, vec![0]);
             array.is_tensor = true;
             return Ok(Value::Array(Arc::new(array)));
@@ -199,7 +199,7 @@ impl Machine<'_> {
     }
 }
 
-/// Which elements of a storage a tensor has.
+/// The elements of a storage that a tensor uses.
 struct View {
     dtype: NumpyDtype,
     shape: Vec<usize>,
@@ -236,7 +236,7 @@ impl View {
         let span = Span { start: start_of_span, len, decoded: storage.decoded };
         let array = Array::strided(dtype, shape, strides, span, limits)?;
         let n_bytes = (array.n_elements as u64).saturating_mul(dtype.item_size as u64);
-        // An expanded tensor repeats its elements without having them.
+        // An expanded tensor repeats elements that the file has once.
         if n_bytes > (len as u64).max(most_bytes) {
             return Err(Misfit::Wrong(format!(
                 "shape {:?} repeats {len} bytes to {n_bytes}; save it with `.contiguous()`",
@@ -247,10 +247,10 @@ impl View {
     }
 }
 
-/// Reads a file of `torch.save` in its old format, whose pickles end within `header_bytes`.
+/// Reads a `torch.save` file in the old format, whose pickles end within `header_bytes`.
 ///
 /// # Errors
-/// As [`machine::run`], and if the parts of the file contradict each other.
+/// Same as [`machine::run`], and if the parts of the file contradict each other.
 pub(super) fn old_file(
     file: &[u8],
     header_bytes: usize,
@@ -336,7 +336,7 @@ const fn dtype(kind: ScalarKind, item_size: usize) -> NumpyDtype {
     NumpyDtype { kind, item_size, big_endian: false }
 }
 
-/// The elements of a storage of a class.
+/// Element type of a storage class.
 fn storage_dtype(class: Callable) -> Option<NumpyDtype> {
     use Callable as Name;
     Some(match class {
@@ -354,7 +354,7 @@ fn storage_dtype(class: Callable) -> Option<NumpyDtype> {
     })
 }
 
-/// The element types that have no class of storage.
+/// The element types without a storage class.
 fn torch_dtype(name: Callable) -> Option<NumpyDtype> {
     match name {
         Callable::TorchUInt16 => Some(dtype(ScalarKind::UInt, 2)),

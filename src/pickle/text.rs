@@ -1,9 +1,9 @@
-//! The spellings of protocol 0: quoted strings, escaped text, decimal integers; and two's
-//! complement integers of any size.
+//! The text forms of protocol 0: quoted strings, escaped text, decimal integers; and two's complement
+//! integers of any size.
 
 use super::raw;
 
-/// The bytes that a Python 2 string literal with its quotes stands for.
+/// The bytes of a quoted Python 2 string literal.
 pub(super) fn unquote(line: &[u8]) -> Option<Vec<u8>> {
     let (quote, rest) = line.split_first()?;
     let (last, inner) = rest.split_last()?;
@@ -43,7 +43,7 @@ pub(super) fn unquote(line: &[u8]) -> Option<Vec<u8>> {
                 // Three octal digits can exceed a byte; Python keeps the low eight bits.
                 out.push((code & 0xff) as u8);
             }
-            // Python keeps the backslash of an escape that it does not know.
+            // Python keeps the backslash of an unknown escape.
             other => out.extend([b'\\', other]),
         }
     }
@@ -54,10 +54,10 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
-/// The text that a line in Python's `raw-unicode-escape` encoding stands for: latin-1, with
-/// `\uXXXX` and `\UXXXXXXXX` where an odd number of backslashes stands before the letter.
+/// The text of a line in Python's `raw-unicode-escape` encoding: latin-1, with `\uXXXX` and
+/// `\UXXXXXXXX` if an odd number of backslashes precedes the letter.
 ///
-/// Half of a surrogate pair, which Python reads too, becomes three bytes, so that the text is not
+/// Half of a surrogate pair, which Python accepts too, becomes three bytes, so the text is then not
 /// UTF-8.
 pub(super) fn raw_unicode(line: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(line.len());
@@ -77,7 +77,7 @@ pub(super) fn raw_unicode(line: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Reads one escape from its letter on, joining the two halves of a surrogate pair, which narrow
+/// Reads one escape, starting at its letter, and joins the two halves of a surrogate pair, which narrow
 /// builds of Python 2 wrote.
 fn push_escape<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let (code, rest) = escape_code(bytes)?;
@@ -89,7 +89,7 @@ fn push_escape<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     Some(rest)
 }
 
-/// The lower half of a surrogate pair as an escape, counted from the first of them.
+/// The escaped lower half of a surrogate pair, as an offset from the first lower half.
 fn low_half(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (code, rest) = escape_code(bytes.strip_prefix(b"\\")?)?;
     let low = code.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
@@ -105,15 +105,14 @@ fn escape_code(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((digits.iter().try_fold(0, digit)?, rest))
 }
 
-/// The number that a line spells, if it is one and not beyond all floats, as in Python.
+/// The number on a line, unless malformed or beyond all floats, as in Python.
 pub(super) fn float(line: &[u8]) -> Option<f64> {
     let value: f64 = std::str::from_utf8(line).ok()?.parse().ok()?;
     let is_digits = line.iter().any(u8::is_ascii_digit);
     Some(value).filter(|value| value.is_finite() || !is_digits)
 }
 
-/// The two's complement bytes, least significant first and as few as possible, of a decimal
-/// integer with an optional sign.
+/// The shortest little-endian two's complement bytes of a decimal integer with an optional sign.
 pub(super) fn decimal(line: &[u8]) -> Option<Vec<u8>> {
     let (negative, digits) = match line.split_first()? {
         (b'-', digits) => (true, digits),
@@ -123,7 +122,7 @@ pub(super) fn decimal(line: &[u8]) -> Option<Vec<u8>> {
     if digits.is_empty() {
         return None;
     }
-    // In limbs of 32 bits and groups of nine digits, so that long numbers take no noticeable time.
+    // Uses 32-bit limbs and groups of nine digits, so that long numbers take no noticeable time.
     let mut limbs: Vec<u32> = Vec::new();
     for group in digits.chunks(9) {
         let (mut factor, mut carry) = (1_u64, 0_u64);
@@ -153,7 +152,7 @@ pub(super) fn decimal(line: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Takes off most significant bytes that only repeat the sign.
+/// Removes most significant bytes that only repeat the sign.
 pub(super) fn trim_sign(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., next, last] = bytes {
         let sign = if next & 0x80 == 0 { 0 } else { 0xff };
@@ -165,7 +164,7 @@ pub(super) fn trim_sign(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The integer whose two's complement bytes these are, if it fits.
+/// The integer with these two's complement bytes, if it fits.
 pub(super) fn small_integer(bytes: &[u8]) -> Option<i64> {
     let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
     let mut wide = if negative { [0xff; 8] } else { [0; 8] };

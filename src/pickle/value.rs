@@ -1,4 +1,4 @@
-//! What a pickle holds: values that refer to each other by index, and to the file by byte range.
+//! The values of a pickle, which refer to each other by index and to the file by byte range.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ pub enum Value {
     Float(f64),
     /// Text, in UTF-8.
     Str(Span),
-    /// Text with halves of surrogate pairs, which no other program can print: UTF-8 but for those,
-    /// as Python's `surrogatepass` writes them.
+    /// Text with halves of surrogate pairs, which no other program can print: otherwise UTF-8, as
+    /// written by Python's `surrogatepass`.
     HalfStr(Span),
-    /// A Python 2 `str`: bytes that readers take for latin-1 text.
+    /// A Python 2 `str`: bytes that readers decode as latin-1.
     ByteStr(Span),
     /// `bytes` or `bytearray`.
     Bytes(Span),
@@ -32,15 +32,15 @@ pub enum Value {
     List(Vec<NodeId>),
     /// A tuple.
     Tuple(Vec<NodeId>),
-    /// A set, in the order in which it was written, each element once.
+    /// A set, in written order, without duplicates.
     Set(Vec<NodeId>),
-    /// A frozen set, in the order in which it was written, each element once.
+    /// A frozen set, in written order, without duplicates.
     FrozenSet(Vec<NodeId>),
-    /// A dict, `OrderedDict`, `defaultdict` or `Counter`, in insertion order, each key once.
+    /// A dict, `OrderedDict`, `defaultdict` or `Counter`, in insertion order, with unique keys.
     Dict(Vec<(NodeId, NodeId)>),
     /// A NumPy array or a PyTorch tensor.
     Array(Arc<Array>),
-    /// The elements of a PyTorch tensor, which are no array by themselves.
+    /// The elements of a PyTorch tensor, which alone are not an array.
     Storage(Box<Storage>),
     /// A NumPy dtype.
     Dtype(NumpyDtype),
@@ -49,7 +49,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What the value is, in one or two words.
+    /// The type in one or two words.
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::None => "None",
@@ -71,7 +71,7 @@ impl Value {
     }
 }
 
-/// A value and where in the file it was begun.
+/// A value and its offset in the file.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) value: Value,
@@ -80,8 +80,8 @@ pub(super) struct Node {
 
 macro_rules! callables {
     ($($(#[$doc:meta])* $name:ident: $($module:literal)|+, $attribute:literal $(| $also:literal)*;)*) => {
-        /// A name that a pickle may mention. The machine has its own meaning for each; no Python
-        /// code exists that it could run.
+        /// A name that a pickle may mention. The machine implements each of them; it cannot run any
+        /// Python code.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Callable {
             $($(#[$doc])* $name,)*
@@ -133,13 +133,13 @@ callables! {
     FrozenSet: "builtins" | "__builtin__", "frozenset";
     /// `dict`.
     Dict: "builtins" | "__builtin__", "dict";
-    /// `bool`, which like the next three is the factory of a `defaultdict` and never called.
+    /// `bool`, which like the next three is a `defaultdict` factory and never called.
     Bool: "builtins" | "__builtin__", "bool";
-    /// `int`, or `long` as protocols 0 to 2 call it.
+    /// `int`, called `long` in protocols 0 to 2.
     Int: "builtins" | "__builtin__", "int" | "long";
     /// `float`.
     Float: "builtins" | "__builtin__", "float";
-    /// `str`, or `unicode` as protocols 0 to 2 call it.
+    /// `str`, called `unicode` in protocols 0 to 2.
     Str: "builtins" | "__builtin__", "str" | "unicode";
     /// `collections.Counter`.
     Counter: "collections", "Counter";
@@ -147,19 +147,19 @@ callables! {
     OrderedDict: "collections", "OrderedDict";
     /// `collections.defaultdict`.
     DefaultDict: "collections", "defaultdict";
-    /// `torch._utils._rebuild_tensor`: an array of a storage.
+    /// `torch._utils._rebuild_tensor`: an array over a storage.
     RebuildTensor: "torch._utils", "_rebuild_tensor";
-    /// `torch._utils._rebuild_tensor_v2`: the same with what gradients need.
+    /// `torch._utils._rebuild_tensor_v2`: the same plus what gradients need.
     RebuildTensorV2: "torch._utils", "_rebuild_tensor_v2";
-    /// `torch._utils._rebuild_tensor_v3`: the same with an element type.
+    /// `torch._utils._rebuild_tensor_v3`: the same plus an element type.
     RebuildTensorV3: "torch._utils", "_rebuild_tensor_v3";
     /// `torch._utils._rebuild_parameter`: a tensor that was a parameter.
     RebuildParameter: "torch._utils", "_rebuild_parameter";
-    /// `torch.storage._load_from_bytes`: the storage that lies in a small file of `torch.save`.
+    /// `torch.storage._load_from_bytes`: the storage in a small `torch.save` file.
     LoadFromBytes: "torch.storage", "_load_from_bytes";
     /// `torch.Size`: a tuple.
     TorchSize: "torch", "Size";
-    /// The class of bytes, which like the next ones names the elements of a storage.
+    /// The class of untyped bytes, which like the next ones names a storage's element type.
     UntypedStorage: "torch" | "torch.storage", "UntypedStorage";
     /// float64.
     DoubleStorage: "torch", "DoubleStorage";
@@ -181,7 +181,7 @@ callables! {
     ByteStorage: "torch", "ByteStorage";
     /// Booleans of one byte.
     BoolStorage: "torch", "BoolStorage";
-    /// The element type uint16, which like the next two has no class of storage.
+    /// The element type uint16, which like the next two has no storage class.
     TorchUInt16: "torch", "uint16";
     /// uint32.
     TorchUInt32: "torch", "uint32";

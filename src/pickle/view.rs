@@ -1,4 +1,4 @@
-//! Reading the elements of an array, row by row, in whatever type and order they lie.
+//! Reads the elements of an array, row by row, in any type and order.
 
 use std::sync::Arc;
 
@@ -19,8 +19,7 @@ pub struct ArrayView<'p> {
     pub(super) array: &'p Arc<Array>,
 }
 
-/// An array that keeps the file in which its elements lie: what [`ArrayView`] is as long as the
-/// pickle is at hand. A clone shares both.
+/// An array that keeps its file open: an owned [`ArrayView`]. Clones share both.
 #[derive(Clone)]
 pub struct SharedArray {
     pickle: Pickle,
@@ -28,7 +27,7 @@ pub struct SharedArray {
 }
 
 impl SharedArray {
-    /// The array, to be read.
+    /// A view of the array.
     pub fn view(&self) -> ArrayView<'_> {
         ArrayView { pickle: &self.pickle, array: &self.array }
     }
@@ -45,7 +44,7 @@ impl Pickle {
 }
 
 impl<'p> ArrayView<'p> {
-    /// The same array, to be kept when the pickle is no longer at hand.
+    /// The same array, usable after the pickle is dropped.
     pub fn share(&self) -> SharedArray {
         SharedArray { pickle: self.pickle.clone(), array: Arc::clone(self.array) }
     }
@@ -80,13 +79,13 @@ impl<'p> ArrayView<'p> {
         self.array.n_elements.checked_div(self.n_rows()).unwrap_or(0)
     }
 
-    /// Bytes that the elements take in the file; for objects, in NumPy's memory.
+    /// Size of the elements in the file, in bytes; for objects, in NumPy's memory.
     pub fn n_bytes(&self) -> u64 {
         (self.array.n_elements as u64).saturating_mul(self.array.dtype.item_size as u64)
     }
 
     /// The text at `idx`, counted in C order, of an array of text, bytes or objects that are text or
-    /// bytes, without the NULs that pad it. `None` out of range, and for other elements.
+    /// bytes, without its NUL padding. `None` if out of range, and for other elements.
     pub fn raw_text(&self, idx: usize) -> Option<RawText<'p>> {
         match (&self.array.data, self.array.dtype.kind) {
             (Data::Objects(_), _) => self.pickle.raw_text(self.object(idx)?),
@@ -104,11 +103,11 @@ impl<'p> ArrayView<'p> {
         }
     }
 
-    /// Copies the elements at `row_idx` of the first axis into `out`, in C order, as float32,
-    /// rounded to nearest. Returns the finite values that became infinite by that.
+    /// Copies the elements at `row_idx` of the first axis into `out`, in C order, as float32, rounded
+    /// to nearest. Returns the finite values that this made infinite.
     ///
-    /// Elements beyond the end of `out` are left out; what has no source (a row out of range, an
-    /// array that is not numeric) becomes zero.
+    /// Elements beyond the end of `out` are ignored; values without a source (a row out of range, an
+    /// array that is not numeric) become zero.
     pub fn read_f32(&self, row_idx: usize, out: &mut [f32]) -> Overflows {
         let dtype = self.array.dtype;
         let (taken, rest) = out.split_at_mut(self.row_len().min(out.len()));
@@ -139,15 +138,15 @@ impl<'p> ArrayView<'p> {
         overflows
     }
 
-    /// The number at `idx`, counted in C order; `None` out of range or if not numeric.
+    /// The number at `idx`, counted in C order; `None` if out of range or not numeric.
     pub fn number(&self, idx: usize) -> Option<Number> {
         decode_number(self.array.dtype, self.element(idx)?)
     }
 
-    /// The text at `idx`, counted in C order, of an array of text, bytes or objects that are text
-    /// or bytes. Padding NULs are taken off as NumPy does.
+    /// The text at `idx`, counted in C order, of an array of text, bytes or objects that are text or
+    /// bytes. Padding NULs are removed as in NumPy.
     ///
-    /// `None` out of range, for other elements, and for what is no Unicode text or not UTF-8.
+    /// `None` if out of range, for other elements, and for invalid Unicode or UTF-8.
     pub fn text(&self, idx: usize) -> Option<String> {
         match self.raw_text(idx)? {
             RawText::Str(text) => Some(text.into_owned()),
@@ -178,7 +177,7 @@ impl<'p> ArrayView<'p> {
         self.raw().get(start..start.checked_add(size)?)
     }
 
-    /// Where the element that is `idx`-th in C order lies in the data, in elements.
+    /// Index in the data of the element that is `idx`-th in C order.
     fn position(&self, idx: usize) -> Option<usize> {
         if idx >= self.array.n_elements {
             return None;
@@ -193,7 +192,7 @@ impl<'p> ArrayView<'p> {
     }
 }
 
-/// The number that the bytes of one element are.
+/// The number encoded in the bytes of one element.
 pub(super) fn decode_number(dtype: NumpyDtype, bytes: &[u8]) -> Option<Number> {
     let mut wide = [0_u8; 8];
     let target = wide.get_mut(..bytes.len())?;

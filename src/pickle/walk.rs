@@ -1,5 +1,5 @@
-//! A disassembler that never fails before the bytes do: it knows how long each instruction is and
-//! what it does to the height of the stack, and follows which places hold text of the file.
+//! A disassembler that fails only when the bytes do: it knows each instruction's length and effect on
+//! the stack height, and tracks which places hold text from the file.
 
 use std::borrow::Cow;
 
@@ -7,25 +7,25 @@ use super::opcode::Opcode;
 use super::raw::latin1;
 use super::text;
 
-/// A place on the stack or in the memo: where the instruction lies that put text there.
+/// A place on the stack or in the memo: offset of the instruction that put text there.
 type Place = u64;
-/// A place that holds anything else.
+/// A place that holds something else.
 const OTHER: Place = u64::MAX;
 
-/// Places that are followed, of the stack and of the memo. Names stand near the beginning of a
-/// real file, so that nothing is lost beyond; a name that is taken from there counts as computed.
+/// Places to track, on the stack and in the memo. Real files have their names near the start, so
+/// nothing is lost beyond; a name taken from there counts as computed.
 const FOLLOWED: usize = 2_000_000;
 
-/// Bytes of a text that may be a name; the longest that is allowed has 22.
+/// Maximum bytes of a text that may be a name; the longest allowed one has 22.
 const NAME_BYTES: usize = 256;
 
 /// One instruction.
 pub(super) struct Step<'a> {
     pub(super) offset: usize,
     pub(super) opcode: Opcode,
-    /// Its argument, without the size that may stand before it.
+    /// Its argument, without the preceding size.
     pub(super) argument: &'a [u8],
-    /// Module and name of an import, if they stand in the file.
+    /// Module and name of an import, if the file contains them.
     pub(super) name: Option<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
@@ -33,15 +33,15 @@ pub(super) struct Walk<'a> {
     file: &'a [u8],
     pos: usize,
     stack: Vec<Place>,
-    /// Places above those that are followed.
+    /// Places above the tracked ones.
     n_lost: usize,
     marks: Vec<usize>,
     memo: Vec<Place>,
-    /// Entries of the memo, as MEMOIZE numbers them.
+    /// Number of memo entries, as MEMOIZE counts them.
     n_memo: usize,
 }
 
-/// Where and why the walk ends.
+/// Offset and reason of the walk's end.
 type End = (usize, String);
 
 impl<'a> Walk<'a> {
@@ -58,12 +58,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The bytes that were not walked yet.
+    /// The bytes not walked yet.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.file.get(self.pos..).unwrap_or(&[])
     }
 
-    /// Forgets stack and memo, as a reader does between two pickles.
+    /// Clears stack and memo, like a reader between two pickles.
     pub(super) fn forget(&mut self) {
         self.stack.clear();
         self.n_lost = 0;
@@ -75,7 +75,7 @@ impl<'a> Walk<'a> {
     /// The next instruction.
     ///
     /// # Errors
-    /// If the file ends, or has a byte that is no instruction; with the place and the reason.
+    /// If the file ends, or a byte is not an instruction; with the offset and the reason.
     pub(super) fn step(&mut self) -> Result<Step<'a>, End> {
         let offset = self.pos;
         let Some(byte) = self.file.get(offset).copied() else {
@@ -90,7 +90,7 @@ impl<'a> Walk<'a> {
         Ok(Step { offset, opcode, argument, name })
     }
 
-    /// Moves the places as the instruction would; gives the name that it imports.
+    /// Updates the places like the instruction would; returns the name that it imports.
     fn follow(
         &mut self,
         offset: usize,
@@ -188,13 +188,13 @@ impl<'a> Walk<'a> {
     }
 
     fn pop_to_mark(&mut self) {
-        // Without a mark nothing is known of the stack any more.
+        // Without a mark, the stack is unknown.
         let height = self.marks.pop().unwrap_or(0);
         let found = self.stack.len().saturating_add(self.n_lost);
         self.pop(found.saturating_sub(height));
     }
 
-    /// The place that is `depth` below the topmost.
+    /// The place `depth` below the top.
     fn top(&self, depth: usize) -> Place {
         if self.n_lost > depth {
             return OTHER;
@@ -208,7 +208,7 @@ impl<'a> Walk<'a> {
             self.n_memo = self.n_memo.saturating_add(1);
             return;
         }
-        // Entries between are empty, and hold no text.
+        // Entries between are empty and hold no text.
         if index >= self.memo.len() {
             self.memo.resize(index.saturating_add(1), EMPTY);
         }
@@ -235,10 +235,10 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// An entry of the memo that was not set.
+/// An unset memo entry.
 const EMPTY: Place = u64::MAX - 1;
 
-/// The argument of the instruction at `offset`, and where the next begins; `None` if the file ends
+/// The argument of the instruction at `offset`, and the offset of the next one; `None` if the file ends
 /// before.
 fn argument(file: &[u8], offset: usize, opcode: Opcode) -> Option<(&[u8], usize)> {
     use Opcode as Op;

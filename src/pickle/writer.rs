@@ -1,9 +1,9 @@
 //! Writes pickles of dicts, lists, text, numbers and arrays, in protocol 4.
 //!
-//! Arrays are spelled as a call of `numpy.ndarray` whose result is then given its state. Those two
-//! names (`numpy ndarray`, `numpy dtype`) are the same in NumPy 1 and 2, while the functions that
-//! NumPy itself writes moved from `numpy.core` to `numpy._core`: this file loads in both without
-//! a warning. Nothing is held in memory: the caller writes the elements of an array as it has them.
+//! Arrays are written as a call of `numpy.ndarray` followed by the result's state. Its two names
+//! (`numpy ndarray`, `numpy dtype`) are the same in NumPy 1 and 2, while the functions that NumPy
+//! itself writes moved from `numpy.core` to `numpy._core`: these files load in both without a warning.
+//! Nothing is kept in memory: the caller writes array elements as they become available.
 
 use std::io::{self, Write};
 
@@ -46,7 +46,7 @@ impl ArrayDtype {
 /// [`end_dict`](Writer::end_dict); and [`finish`](Writer::finish) at the end.
 pub struct Writer<W: Write> {
     inner: W,
-    /// Bytes that the array begun last still needs.
+    /// Bytes that the most recent array still needs.
     n_pending: u64,
     n_open_dicts: usize,
 }
@@ -78,7 +78,7 @@ impl<W: Write> Writer<W> {
         self.str(key)
     }
 
-    /// Ends the dict begun last.
+    /// Ends the innermost dict.
     ///
     /// # Errors
     /// If the output cannot be written to, an array is not complete, or no dict is open.
@@ -131,7 +131,7 @@ impl<W: Write> Writer<W> {
     /// Writes a list of texts.
     ///
     /// # Errors
-    /// As [`str`](Writer::str).
+    /// Same as [`str`](Writer::str).
     pub fn str_list<S: AsRef<str>>(
         &mut self,
         items: impl IntoIterator<Item = S>,
@@ -146,7 +146,7 @@ impl<W: Write> Writer<W> {
     /// Writes a list of integers.
     ///
     /// # Errors
-    /// As [`int`](Writer::int).
+    /// Same as [`int`](Writer::int).
     pub fn int_list(&mut self, items: impl IntoIterator<Item = i64>) -> io::Result<()> {
         self.ops(&[Op::EMPTY_LIST, Op::MARK])?;
         for item in items {
@@ -155,7 +155,7 @@ impl<W: Write> Writer<W> {
         self.ops(&[Op::APPENDS])
     }
 
-    /// Begins a C-ordered array. Its elements follow through [`elements`](Writer::elements).
+    /// Begins a C-ordered array. Write its elements with [`elements`](Writer::elements).
     ///
     /// # Errors
     /// If the output cannot be written to, an array is not complete, or the size overflows.
@@ -166,7 +166,7 @@ impl<W: Write> Writer<W> {
             .and_then(|n_bytes| u64::try_from(n_bytes).ok())
             .filter(|n_bytes| i64::try_from(*n_bytes).is_ok())
             .ok_or_else(|| misuse("the size of an array overflows"))?;
-        // numpy.ndarray((0,)), an array for BUILD to fill.
+        // `numpy.ndarray((0,))`, an array for BUILD to fill.
         self.global("numpy", "ndarray")?;
         self.int(0)?;
         self.ops(&[Op::TUPLE1, Op::TUPLE1, Op::REDUCE])?;
@@ -185,10 +185,10 @@ impl<W: Write> Writer<W> {
         self.end_array_if_complete()
     }
 
-    /// Writes the next elements of the array begun last, little-endian.
+    /// Writes the next elements of the current array, little-endian.
     ///
     /// # Errors
-    /// If the output cannot be written to, or there are more bytes than the array has.
+    /// If the output cannot be written to, or there are more bytes than the array needs.
     pub fn elements(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -201,10 +201,10 @@ impl<W: Write> Writer<W> {
         self.end_array_if_complete()
     }
 
-    /// Writes the next elements of the `float32` array begun last.
+    /// Writes the next elements of the current `float32` array.
     ///
     /// # Errors
-    /// As [`elements`](Writer::elements).
+    /// Same as [`elements`](Writer::elements).
     pub fn elements_f32(&mut self, values: &[f32]) -> io::Result<()> {
         if cfg!(target_endian = "little") {
             return self.elements(bytemuck::cast_slice(values));
@@ -215,7 +215,7 @@ impl<W: Write> Writer<W> {
     /// Writes a whole `float32` array.
     ///
     /// # Errors
-    /// As [`begin_array`](Writer::begin_array) and [`elements`](Writer::elements); also if the
+    /// Same as [`begin_array`](Writer::begin_array) and [`elements`](Writer::elements); also if the
     /// array is not complete.
     pub fn array_f32(&mut self, shape: &[usize], values: &[f32]) -> io::Result<()> {
         self.begin_array(ArrayDtype::F32, shape)?;
@@ -226,13 +226,13 @@ impl<W: Write> Writer<W> {
     /// Writes a whole `int64` array.
     ///
     /// # Errors
-    /// As [`array_f32`](Writer::array_f32).
+    /// Same as [`array_f32`](Writer::array_f32).
     pub fn array_i64(&mut self, shape: &[usize], values: &[i64]) -> io::Result<()> {
         self.begin_array(ArrayDtype::I64, shape)?;
         self.chunks(values, |value| value.to_le_bytes())
     }
 
-    /// Ends the pickle, flushes the output and gives it back.
+    /// Ends the pickle, flushes the output and returns it.
     ///
     /// # Errors
     /// If the output cannot be written to, an array is not complete, or a dict is open.

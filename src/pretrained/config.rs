@@ -1,4 +1,4 @@
-//! `config.json`: which model it is, and its sizes.
+//! `config.json`: an encoder's type and sizes.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::{PretrainedError, read_text};
 use crate::model::BertConfig;
 use crate::name::nearest;
 
-/// Keys that are read.
+/// Keys in use.
 const READ: [&str; 15] = [
     "vocab_size",
     "hidden_size",
@@ -27,8 +27,8 @@ const READ: [&str; 15] = [
     "is_decoder",
 ];
 
-/// Keys of transformers that change nothing of what an encoder computes: names, heads, training,
-/// how weights are stored.
+/// Keys of transformers that do not affect the computation of an encoder: names, heads, training,
+/// storage of weights.
 const WITHOUT_MEANING: [&str; 38] = [
     "_name_or_path",
     "add_cross_attention",
@@ -70,10 +70,10 @@ const WITHOUT_MEANING: [&str; 38] = [
     "use_cache",
 ];
 
-/// A configuration, and a sentence for each of its keys that is not known.
+/// A configuration, and a sentence for each unknown key.
 pub(super) type Read = (BertConfig, Vec<String>);
 
-/// What tells a BERT from the models whose configuration has the same sizes.
+/// Distinguishes BERT from models with the same configuration keys.
 #[derive(Deserialize)]
 struct Kind {
     model_type: Option<String>,
@@ -97,7 +97,7 @@ impl Kind {
     }
 }
 
-/// Reads a configuration whose sizes an encoder can have.
+/// Reads a configuration with valid sizes.
 pub(super) fn read(path: &Path) -> Result<Read, PretrainedError> {
     parse(&read_text(path)?)
         .map_err(|problem| PretrainedError::Config { path: path.into(), problem })

@@ -1,4 +1,4 @@
-//! Hidden states of many texts, computed a batch at a time when somebody reads them.
+//! Hidden states of many texts, computed lazily in batches.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,9 +13,9 @@ use crate::corpus::{RowError, Rows, absent};
 use crate::model::{Bert, Init, TokenError, Tokens, Trace};
 use crate::overflow::Overflows;
 
-/// An encoder whose weights stay as they are.
+/// An encoder with frozen weights.
 pub struct FrozenEncoder {
-    /// Behind a lock: libtorch puts all threads to work on one batch.
+    /// Locked: libtorch uses all threads for one batch.
     bert: Mutex<Bert>,
     width: usize,
 }
@@ -23,10 +23,10 @@ pub struct FrozenEncoder {
 /// Why texts could not be encoded.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
-    /// The tokens are not the encoder's.
+    /// The tokens do not suit the encoder.
     #[error(transparent)]
     Tokens(#[from] TokenError),
-    /// A hidden state is no number.
+    /// A hidden state is not finite.
     #[error("the hidden states of sample {sample_idx} are not finite")]
     NonFinite {
         /// The sample, counted from 0.
@@ -48,7 +48,7 @@ impl Advise for EncodeError {
 }
 
 impl FrozenEncoder {
-    /// Builds the encoder on the CPU and reads its weights.
+    /// Builds the encoder on the CPU and loads its weights.
     ///
     /// # Errors
     /// The weights cannot be read.
@@ -66,12 +66,12 @@ impl FrozenEncoder {
         self.width
     }
 
-    /// The hidden states of `text_bert`, `[n_samples, 3, seq_len]`, as rows that are computed
-    /// `batch_size` at a time from the first sample on, whoever asks for which. `advance` is told
-    /// of samples done.
+    /// The hidden states of `text_bert`, `[n_samples, 3, seq_len]`, as rows that are computed on demand
+    /// in batches of `batch_size`, aligned to the first sample. `advance` receives the number of
+    /// samples done.
     ///
     /// # Errors
-    /// The tokens are not the encoder's.
+    /// The tokens do not suit the encoder.
     pub fn rows(
         self: &Arc<Self>,
         text_bert: Array3<i32>,
@@ -95,14 +95,14 @@ struct EncodedRows {
     text_bert: Array3<i32>,
     batch_size: usize,
     advance: Arc<dyn Fn(u64) + Send + Sync>,
-    /// The batches that were computed last, each with its number.
+    /// The most recently computed batches, each with its number.
     recent: Mutex<VecDeque<(usize, Vec<f32>)>>,
 }
 
 impl Rows for EncodedRows {
     fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
         let batch_idx = sample_idx / self.batch_size;
-        // Each thread may be in a batch of its own, and about to enter the next.
+        // Each thread may read a batch of its own, and be about to enter the next.
         let n_recent = rayon::current_num_threads() + 2;
         let mut recent = lock(&self.recent);
         if !recent.iter().any(|(idx, _)| *idx == batch_idx) {
@@ -117,7 +117,7 @@ impl Rows for EncodedRows {
         if out.iter().any(|value| !value.is_finite()) {
             return Err(EncodeError::NonFinite { sample_idx }.into());
         }
-        // They are computed as float32.
+        // They are computed in float32.
         Ok(Overflows::default())
     }
 }

@@ -1,4 +1,4 @@
-//! Why a folder of a pretrained encoder cannot be used.
+//! Why a pretrained encoder's folder cannot be used.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::advice::{Advice, Advise, TrainerAdvice};
 use crate::chain::tried;
 
-/// Why a folder cannot be used.
+/// Why a pretrained encoder's folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PretrainedError {
     /// The file system refused.
@@ -14,19 +14,19 @@ pub enum PretrainedError {
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: io::Error,
     },
-    /// The configuration is not one of a BERT that this program can build.
+    /// The configuration is not a BERT that this program supports.
     #[error("{path}: {problem}")]
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// Only a pickle holds the weights.
+    /// Only a pickle contains the weights.
     #[error("{path}: is a pickle, which is not opened: it could run code")]
     Pickle {
         /// The file.
@@ -34,7 +34,7 @@ pub enum PretrainedError {
         /// Its folder.
         folder: String,
     },
-    /// The weights are spread over several files.
+    /// The weights are split over several files.
     #[error("{path}: the weights are spread over several files, which is not supported")]
     Sharded {
         /// The index of the files.
@@ -45,10 +45,10 @@ pub enum PretrainedError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// A parameter of the configuration is not in the file.
+    /// A parameter of the configuration is absent from the file.
     #[error("{path}: tensor `{name}` is absent, which the configuration asks for")]
     Missing {
         /// The file.
@@ -56,19 +56,19 @@ pub enum PretrainedError {
         /// The parameter.
         name: String,
     },
-    /// A tensor is not what the configuration asks for.
+    /// A tensor does not match the configuration.
     #[error("{path}: tensor `{name}`: expected {expected}, found {found}")]
     Tensor {
         /// The file.
         path: PathBuf,
         /// The tensor.
         name: String,
-        /// Shape or types that would do.
+        /// Valid shape or types.
         expected: String,
-        /// What the file has.
+        /// Actual shape or type.
         found: String,
     },
-    /// No vocabulary.
+    /// There is no vocabulary.
     #[error("{folder}: holds neither `tokenizer.json` nor `vocab.txt`, which raw text needs")]
     NoVocabulary {
         /// The folder.
@@ -79,19 +79,19 @@ pub enum PretrainedError {
     Tokenizer {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// A number of tokens that no text can be brought to.
+    /// An invalid length of tokenized texts.
     #[error("{max_len} tokens for a text: the encoder in {folder} reads {least} to {most}")]
     Length {
         /// The folder.
         folder: PathBuf,
-        /// What was asked for.
+        /// The requested length.
         max_len: usize,
-        /// The special tokens and one more.
+        /// The number of special tokens plus one.
         least: usize,
-        /// The encoder's positions.
+        /// Number of positions of the encoder.
         most: i64,
     },
     /// libtorch failed.
@@ -99,7 +99,7 @@ pub enum PretrainedError {
     Torch {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// libtorch's error.
         #[source]
         cause: tch::TchError,
     },

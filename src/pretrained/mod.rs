@@ -1,9 +1,8 @@
-//! A BERT as Hugging Face stores it: a folder with `config.json`, `model.safetensors` and a
-//! vocabulary.
+//! A BERT in Hugging Face format: a folder with `config.json`, `model.safetensors` and a vocabulary.
 //!
-//! This module knows these files and the encoder that they are for. It must not know stores or the
-//! command line. Nothing is fetched: the folder is the user's own. What a file says of its sizes is
-//! compared with what it holds before anything is built, and a pickle is never opened.
+//! This module knows these files and their encoder. It must not know stores or the command line.
+//! Nothing is downloaded: the user provides the folder. The sizes that a file states are checked
+//! against its content before anything is built, and a pickle is never opened.
 
 mod config;
 mod encode;
@@ -31,21 +30,21 @@ use weights::Weights;
 
 use crate::model::BertConfig;
 
-/// A folder whose configuration and weights belong together.
+/// A folder with matching configuration and weights.
 pub struct Pretrained {
     folder: PathBuf,
     config: BertConfig,
-    /// What of `config.json` is not known.
+    /// Notes about unknown keys in `config.json`.
     notes: Vec<String>,
     weights: Weights,
 }
 
 impl Pretrained {
-    /// Opens a folder and compares its weights with its configuration; the values are not read.
+    /// Opens a folder and checks its weights against its configuration; the values are not read.
     ///
     /// # Errors
-    /// A file is absent, cannot be read or is malformed; the configuration is not that of a BERT;
-    /// the weights are pickled, or one of them is absent or of another shape.
+    /// A file is absent, cannot be read or is malformed; the configuration is not a BERT's; the weights
+    /// are pickled, or one of them is absent or of another shape.
     pub fn open(folder: &Path) -> Result<Pretrained, PretrainedError> {
         let path = folder.join("config.json");
         let (config, unknown) = config::read(&path)?;
@@ -60,7 +59,7 @@ impl Pretrained {
         folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -70,21 +69,21 @@ impl Pretrained {
         &self.config
     }
 
-    /// What of its configuration is not known and was not used, a sentence each.
+    /// Unknown and unused keys of its configuration, one sentence each.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Names of tensors that the encoder does not use, such as those of a pooler or of a head.
+    /// Names of tensors that the encoder does not use, such as those of a pooler or head.
     pub fn ignored(&self) -> &[String] {
         self.weights.ignored()
     }
 
-    /// Copies the weights, as float32, into the parameters of `vars` whose names begin with
-    /// `prefix`: all those of an encoder of [`Pretrained::config`].
+    /// Copies the weights, as float32, into the parameters of `vars` whose names begin with `prefix`:
+    /// all those of an encoder with this [`Pretrained::config`].
     ///
     /// # Errors
-    /// `vars` has no such parameter for a weight, or one of another shape; the file changed.
+    /// `vars` lacks a weight's parameter, or has it in another shape; the file changed.
     pub fn copy_into(&self, vars: &nn::VarStore, prefix: &str) -> Result<(), PretrainedError> {
         self.weights.copy_into(&self.config, vars, prefix)
     }
@@ -94,16 +93,16 @@ impl Pretrained {
         self.weights.digests()
     }
 
-    /// Whether the folder has a vocabulary, without which it reads tokens but no texts.
+    /// Whether the folder has a vocabulary; without one it can read tokens but not texts.
     pub fn has_vocabulary(&self) -> bool {
         ["tokenizer.json", "vocab.txt"].iter().any(|name| self.folder.join(name).exists())
     }
 
-    /// The tokenizer, which cuts texts at `max_len` tokens.
+    /// The tokenizer, which truncates texts to `max_len` tokens.
     ///
     /// # Errors
-    /// There is no vocabulary, it is malformed, or `max_len` is more than the encoder reads or less
-    /// than the special tokens take.
+    /// There is no vocabulary, it is malformed, or `max_len` exceeds the encoder's maximum or leaves no
+    /// space besides the special tokens.
     pub fn tokenizer(&self, max_len: usize) -> Result<TextTokenizer, PretrainedError> {
         TextTokenizer::open(&self.folder, &self.config, max_len)
     }

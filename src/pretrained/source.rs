@@ -1,18 +1,18 @@
-//! What an encoder reads of a store.
+//! An encoder's input from a store.
 
 use crate::name::named;
 
 /// The column that an encoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextSource {
-    /// Tokens as they are.
+    /// The store's tokens.
     TextBert,
-    /// Texts, of which a tokenizer makes tokens.
+    /// Texts, to be tokenized.
     RawText,
 }
 
-/// Tokens that a text is brought to where nobody says how many: the number of steps in MMSA's files
-/// of CMU-MOSI and CMU-MOSEI.
+/// Default length of tokenized texts, in tokens: the number of steps in MMSA's files of CMU-MOSI and
+/// CMU-MOSEI.
 pub const DEFAULT_MAX_LEN: usize = 50;
 
 impl TextSource {

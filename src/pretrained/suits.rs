@@ -1,5 +1,5 @@
-//! Whether tokens and texts belong to a vocabulary. An encoder reads any numbers that it has rows for;
-//! those of another vocabulary, or of another language, give features that mean nothing.
+//! Checks whether tokens and texts belong to a vocabulary. An encoder reads any ids that it has
+//! embeddings for; those of another vocabulary, or of another language, give meaningless features.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,23 +7,23 @@ use ndarray::ArrayView3;
 
 use super::TextTokenizer;
 
-/// A share above which something is worth a word.
+/// Share above which something is reported.
 const WARN: f64 = 0.2;
 
-/// A share above which the two do not belong together.
+/// Share above which text and vocabulary do not belong together.
 const REFUSE: f64 = 0.6;
 
-/// A share of a vocabulary's words that a script must have to be one of its scripts. English and Chinese
-/// vocabularies have some hundred single letters of others.
+/// Minimum share of a vocabulary's words in a script for it to count as one of its scripts. English and
+/// Chinese vocabularies contain some hundred single letters of others.
 const OF_VOCABULARY: f64 = 0.03;
 
-/// Of fewer tokens, letters or segments, shares say nothing.
+/// Shares of fewer tokens, letters or segments are not meaningful.
 const FEWEST: usize = 10;
 
-/// Tokens that stand for no word.
+/// Tokens that do not represent words.
 const MARKS: [&str; 4] = ["[CLS]", "[SEP]", "[PAD]", "[MASK]"];
 
-/// What was counted of tokens and texts.
+/// Counts over tokens and texts.
 #[derive(Debug, Default, PartialEq)]
 pub struct Suits {
     n_tokens: usize,
@@ -35,7 +35,7 @@ pub struct Suits {
     n_other: usize,
 }
 
-/// A vocabulary that tokens and texts are held to.
+/// A vocabulary that tokens and texts are tested against.
 pub struct Judge {
     marks: HashSet<i32>,
     unknown: HashSet<i32>,
@@ -57,7 +57,7 @@ impl Judge {
         };
         let mut counts: BTreeMap<Script, usize> = BTreeMap::new();
         for (token, number) in &vocabulary {
-            // Places that no word was given.
+            // Unused entries.
             if token == "[UNK]" || token.starts_with("[unused") {
                 judge.unknown.insert(id(*number));
             } else if let Some(script) = token.chars().find_map(Script::of) {
@@ -79,12 +79,12 @@ impl Judge {
 }
 
 impl Suits {
-    /// The vocabulary of a tokenizer.
+    /// A tokenizer's vocabulary.
     pub fn judge(tokenizer: &TextTokenizer) -> Judge {
         Judge::new(tokenizer)
     }
 
-    /// Counts in texts.
+    /// Counts texts.
     pub fn take_texts(&mut self, judge: &Judge, texts: &[String]) {
         for script in texts.iter().flat_map(|text| text.chars()).filter_map(Script::of) {
             self.n_letters += 1;
@@ -95,8 +95,8 @@ impl Suits {
         }
     }
 
-    /// Counts in tokens, `[n_samples, 3, seq_len]`, and compares them with `expected`, those of their
-    /// texts, where there are any.
+    /// Counts tokens, `[n_samples, 3, seq_len]`, and compares them with `expected`, the tokens of their
+    /// texts, if given.
     pub fn take_tokens(
         &mut self,
         judge: &Judge,
@@ -118,7 +118,7 @@ impl Suits {
                 }
                 _ => false,
             });
-            // Half of the shorter: one may be cut, and punctuation and case may differ.
+            // Half of the shorter one: either may be truncated, and punctuation and case may differ.
             self.n_rows += 1;
             self.n_other += usize::from(2 * shared.count() < words.len().min(its.len()));
         }
@@ -129,7 +129,8 @@ impl Suits {
         self.n_foreign as f64 <= WARN * self.n_letters as f64
     }
 
-    /// What is worth a word, each as a sentence, and whether the two do not belong together.
+    /// Problems worth reporting, one sentence each, and whether text and vocabulary do not belong
+    /// together.
     pub fn verdict(&self) -> (Vec<String>, bool) {
         let share = |n: usize, of: usize| if of < FEWEST { 0.0 } else { n as f64 / of as f64 };
         let percent = |share: f64| format!("{:.1}%", share * 100.0);
@@ -170,7 +171,7 @@ impl Suits {
     }
 }
 
-/// A writing, as far as vocabularies differ by it.
+/// Scripts that distinguish vocabularies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Script {
     Latin,
@@ -187,7 +188,7 @@ enum Script {
 }
 
 impl Script {
-    /// The script of a letter; `None` for what is none.
+    /// The script of a letter; `None` for other characters.
     fn of(letter: char) -> Option<Script> {
         if !letter.is_alphabetic() {
             return None;
@@ -258,7 +259,7 @@ mod tests {
         assert_eq!(words, ["3 of 12 tokens are unknown to the vocabulary (25.0%)"]);
         assert!(!refused);
         assert!(verdict(&[[100, 100, 100, 8]; 3]).1);
-        // Too few to say.
+        // Too few to decide.
         assert_eq!(verdict(&[[100, 100, 100, 8]]), (vec![], false));
         assert_eq!(verdict(&[]), (vec![], false));
     }
@@ -272,7 +273,7 @@ mod tests {
         assert!(refused);
         let mut suits = Suits::default();
         let own = tokens(&[[5, 6, 7, 8]; 12]);
-        // The same in another order, with one other word, with three.
+        // The same in another order, with one other word, and with three.
         let its = [[8, 7, 6, 5], [5, 6, 7, 9], [5, 11, 12, 13]];
         let expected = tokens(&(0..12).map(|idx| its[idx % 3]).collect::<Vec<_>>());
         suits.take_tokens(&judge(), own.view(), Some(expected.view()));

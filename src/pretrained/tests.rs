@@ -1,4 +1,4 @@
-//! Folders that hold what an encoder needs in other ways, and folders that do not.
+//! Encoder folders in unusual but valid forms, and invalid ones.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden").join(name)
 }
 
-/// A folder with the tiny encoder, after `change` of its tensors.
+/// A folder with the tiny encoder, after `change` modified its tensors.
 fn folder(change: impl FnOnce(&mut Tensors)) -> tempfile::TempDir {
     let bytes = std::fs::read(golden("bert_tiny_weights.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -38,7 +38,7 @@ fn folder(change: impl FnOnce(&mut Tensors)) -> tempfile::TempDir {
     folder
 }
 
-/// All parameters in the order of their names.
+/// All parameters, sorted by name.
 fn values(folder: &Path) -> Vec<f32> {
     let pretrained = Pretrained::open(folder).unwrap();
     let vars = nn::VarStore::new(Device::Cpu);
@@ -119,7 +119,7 @@ fn what_is_wrong_with_a_folder_is_said() {
         tensors.insert(NAME.into(), (Dtype::I64, vec![32], vec![0; 256]));
     });
     assert!(problem(integers.path()).contains("expected F32, F16 or BF16, found I64"));
-    // More than could ever be held is refused at the first tensor that is not there.
+    // Sizes beyond any memory are refused at the first absent tensor.
     let large = folder(|_| {});
     let config = large.path().join("config.json");
     let text = std::fs::read_to_string(&config).unwrap();
@@ -163,7 +163,7 @@ fn texts_are_cut_and_padded_and_vocabularies_checked() {
         [[2, 3, 0, 0, 0], [1, 1, 0, 0, 0], [0; 5]],
     ];
     assert_eq!((text_bert, n_cut), (ndarray::arr3(&rows), 1));
-    // With case kept, `Was` is unknown.
+    // If case is preserved, `Was` is unknown.
     let settings = folder.path().join("tokenizer_config.json");
     std::fs::write(&settings, "{\"do_lower_case\": false}").unwrap();
     let cased = open(5).unwrap().encode(&texts).unwrap().text_bert;

@@ -1,4 +1,4 @@
-//! From text to token ids, by the vocabulary of an encoder.
+//! Converts text to token ids with an encoder's vocabulary.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tokenizers::{AddedToken, PostProcessor, Tokenizer, TruncationParams};
 use super::{PretrainedError, read_text};
 use crate::model::BertConfig;
 
-/// Brings texts to token ids of one length.
+/// Converts texts to token ids of one length.
 pub struct TextTokenizer {
     path: PathBuf,
     tokenizer: Tokenizer,
@@ -23,21 +23,21 @@ pub struct TextTokenizer {
     pad_id: i32,
 }
 
-/// What texts became.
+/// Tokenized texts.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tokenized {
     /// Token ids, mask and segment ids, `[n_samples, 3, max_len]`.
     pub text_bert: Array3<i32>,
-    /// Texts that had more tokens than there is room for.
+    /// Number of truncated texts.
     pub n_cut: usize,
 }
 
 impl TextTokenizer {
-    /// Opens the tokenizer in the folder of an encoder; it cuts texts at `max_len` tokens.
+    /// Opens the tokenizer in an encoder's folder; it truncates texts to `max_len` tokens.
     ///
     /// # Errors
-    /// There is no vocabulary, it is malformed, or `max_len` is more than the encoder reads or less
-    /// than the special tokens take.
+    /// There is no vocabulary, it is malformed, or `max_len` exceeds the encoder's maximum or leaves no
+    /// space besides the special tokens.
     pub fn open(
         folder: &Path,
         config: &BertConfig,
@@ -85,7 +85,7 @@ impl TextTokenizer {
         &self.path
     }
 
-    /// BLAKE3 of all that it was read from: with the same one, texts become the same tokens.
+    /// BLAKE3 of everything it was read from: equal digests mean equal tokens.
     pub fn blake3(&self) -> &str {
         &self.blake3
     }
@@ -95,11 +95,11 @@ impl TextTokenizer {
         self.tokenizer.get_vocab(true).into_iter().collect()
     }
 
-    /// Token ids, mask and segment ids of each text: special tokens around it, cut at the back
-    /// where it is too long, padded at the back where it is short.
+    /// Token ids, mask and segment ids of each text: enclosed in special tokens, truncated at the back
+    /// if too long, padded at the back if short.
     ///
     /// # Errors
-    /// The vocabulary has no token for what it does not know.
+    /// The vocabulary has no token for unknown words.
     pub fn encode(&self, texts: &[String]) -> Result<Tokenized, PretrainedError> {
         let unusable =
             |problem: String| PretrainedError::Tokenizer { path: self.path.clone(), problem };
@@ -128,7 +128,7 @@ impl TextTokenizer {
     }
 }
 
-/// What `tokenizer_config.json` says beyond the vocabulary.
+/// Settings in `tokenizer_config.json` beyond the vocabulary.
 #[derive(Deserialize)]
 #[serde(default)]
 struct Settings {
@@ -140,7 +140,7 @@ struct Settings {
 }
 
 impl Default for Settings {
-    /// As BERT's own tokenizer, of which the uncased models have no such file.
+    /// Defaults of BERT's own tokenizer; the uncased models lack this file.
     fn default() -> Settings {
         Settings {
             do_lower_case: true,
@@ -169,7 +169,7 @@ impl Settings {
         }
     }
 
-    /// What makes other tokens of a vocabulary than BERT does.
+    /// Settings that make other tokens than BERT's.
     fn problem(&self) -> Option<String> {
         const CLASSES: [&str; 3] =
             ["BertTokenizer", "BertTokenizerFast", "PreTrainedTokenizerFast"];
@@ -185,7 +185,7 @@ impl Settings {
     }
 }
 
-/// BERT's tokenizer of a vocabulary with a token on each line.
+/// BERT's tokenizer for a vocabulary with one token per line.
 fn of_vocabulary(text: &str, settings: &Settings) -> Result<Tokenizer, String> {
     let vocabulary = WordPiece::read_bytes(text.as_bytes()).map_err(|error| error.to_string())?;
     let id = |token: &str| {

@@ -12,11 +12,11 @@ use super::PretrainedError;
 use crate::map::Bytes;
 use crate::model::BertConfig;
 
-/// A mapped file that holds every parameter of a configuration.
+/// A mapped file with every parameter of a configuration.
 pub(super) struct Weights {
     path: PathBuf,
     bytes: Bytes,
-    /// The file's name of each parameter.
+    /// Each parameter's name in the file.
     names: BTreeMap<String, String>,
     ignored: Vec<String>,
 }
@@ -31,7 +31,7 @@ pub struct WeightDigests {
 }
 
 impl Weights {
-    /// Maps the file and compares its header with the configuration.
+    /// Maps the file and checks its header against the configuration.
     pub(super) fn open(folder: &Path, config: &BertConfig) -> Result<Weights, PretrainedError> {
         let path = folder.join("model.safetensors");
         let bytes = match Bytes::map(&path) {
@@ -124,7 +124,7 @@ impl Weights {
             let in_file = |spelling: &String| tensors.tensor(spelling).is_ok();
             let spelling =
                 known.or_else(|| spellings(&name).into_iter().find(in_file)).ok_or_else(absent)?;
-            // Looked at anew, since the file is not ours alone.
+            // Parsed again, since other processes can change the file.
             let view = tensors.tensor(&spelling).map_err(|_| absent())?;
             let kind = self.check(&spelling, &view, &shape)?;
             let variable = variables.get_mut(&format!("{prefix}{name}")).ok_or_else(absent)?;
@@ -144,7 +144,7 @@ impl Weights {
     }
 }
 
-/// What a folder has in the place of `model.safetensors`.
+/// Alternatives to `model.safetensors` in a folder.
 fn instead(folder: &Path) -> Option<PretrainedError> {
     let existing = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
     if let Some(path) = existing("model.safetensors.index.json") {
@@ -154,8 +154,8 @@ fn instead(folder: &Path) -> Option<PretrainedError> {
     existing("pytorch_model.bin").map(|path| PretrainedError::Pickle { path, folder })
 }
 
-/// The names that a parameter goes by: with the prefix that it has in models with a head, and with
-/// the older names of a norm's scale and shift, which `bert-base-uncased` has to this day.
+/// Possible names of a parameter: with the prefix used in models with a head, and with the older names
+/// of a norm's scale and shift, still used by `bert-base-uncased`.
 fn spellings(name: &str) -> Vec<String> {
     let older = name
         .replace("LayerNorm.weight", "LayerNorm.gamma")

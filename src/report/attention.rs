@@ -1,4 +1,4 @@
-//! What language attends to in the last AHL layer, on average (Figure 4 of the paper).
+//! Mean attention of language in the last AHL layer (Figure 4 of the paper).
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::corpus::Modality;
 use crate::mean::mean_std;
 use crate::run::attention::{AttentionMap, AttentionRecord};
 
-/// The section of attention maps; empty where no run has any.
+/// The section of attention maps; empty if no run has any.
 pub(super) fn section(report: &RunReport) -> String {
     let recorded: Vec<&AttentionRecord> =
         report.complete().filter_map(|(run, _)| run.attention.as_ref()).collect();
@@ -25,7 +25,7 @@ pub(super) fn section(report: &RunReport) -> String {
     html
 }
 
-/// The mean over runs of one modality.
+/// The mean over runs for one modality.
 struct Mean {
     modality: Modality,
     n_runs: usize,
@@ -33,7 +33,7 @@ struct Mean {
     shift: f64,
 }
 
-/// The mean over the runs whose maps have the form of the first one.
+/// The mean over the runs whose maps have the shape of the first one.
 fn mean(recorded: &[&AttentionRecord], modality: Modality) -> Option<Mean> {
     let form = |map: &AttentionMap| map.weights.iter().map(Vec::len).collect::<Vec<usize>>();
     let maps = recorded.iter().flat_map(|each| &each.maps).filter(|map| map.modality == modality);

@@ -1,34 +1,34 @@
-//! Charts as SVG. Colours, widths and letters are left to a style sheet, `chart.css`, by class, so
-//! that a chart is readable on light and on dark ground, on a page as in a file of its own.
+//! Charts as SVG. The style sheet `chart.css` sets colours, line widths and fonts by class, so that a
+//! chart is readable in light and dark mode, on a page or as a separate file.
 
 use std::fmt::Write;
 
 use super::html::{self, Text};
 
-/// Extents of a chart in units of its view box; the page scales it.
+/// Size of a chart in units of its view box; the page scales it.
 pub(super) const WIDTH: f64 = 520.0;
 pub(super) const HEIGHT: f64 = 320.0;
-/// Space for tick labels and titles, which are larger on a small screen.
+/// Space for tick labels and titles, which are larger on small screens.
 const LEFT: f64 = 88.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 54.0;
 
-/// Beyond it nothing is drawn: sums of such values are no numbers any more.
+/// Larger values are not drawn: their sums may overflow.
 const LARGEST: f64 = 1e100;
 
-/// Classes, colours and letters of charts.
+/// Styles of the charts' classes.
 pub(super) const STYLE: &str = include_str!("chart.css");
 
-/// One axis: its title, its range, and where it has ticks.
+/// An axis: its title, range and ticks.
 pub(crate) struct Axis {
     title: String,
     low: f64,
     high: f64,
     ticks: Vec<(f64, String)>,
-    /// Class of the tick labels: names of classes are longer than numbers.
+    /// Class of the tick labels: class names are longer than numbers.
     tick_class: &'static str,
-    /// Whether lines go through the chart at its ticks; cells have edges of their own.
+    /// Whether grid lines are drawn at its ticks; cells have edges of their own.
     has_grid: bool,
 }
 
@@ -37,7 +37,8 @@ impl Axis {
         Axis { title: title.into(), low, high, ticks, tick_class: "tick", has_grid: true }
     }
 
-    /// From the least to the greatest of some values, and a little beyond, but not across zero.
+    /// From slightly below the minimum of some values to slightly above the maximum, but not across
+    /// zero.
     pub(crate) fn around(title: &str, values: impl IntoIterator<Item = f64>) -> Axis {
         let (low, high) = range(values);
         let step = nice_step(high - low, 6);
@@ -47,14 +48,14 @@ impl Axis {
         Axis::new(title, [low, high], ticks(low, high, step))
     }
 
-    /// From the least to the greatest of some values, which are whole numbers.
+    /// From the minimum to the maximum of some whole numbers.
     pub(crate) fn counting(title: &str, values: impl IntoIterator<Item = f64>) -> Axis {
         let (low, high) = range(values);
         let step = nice_step(high - low, 8).max(1.0);
         Axis::new(title, [low, high], ticks(low, high, step))
     }
 
-    /// A place for each class, class `i` at `i`.
+    /// One position per class, class `i` at `i`.
     pub(crate) fn classes(title: &str, names: &[&str]) -> Axis {
         let ticks = names.iter().enumerate().map(|(idx, name)| (idx as f64, html::minus(name)));
         let high = names.len() as f64 - 0.5;
@@ -62,8 +63,7 @@ impl Axis {
         Axis { tick_class: "tick class", ..axis }
     }
 
-    /// A place for each of `n` tokens, numbered from 1, token `i` at `i`: as many numbers as are
-    /// readable.
+    /// One position per token, numbered from 1, token `i` at `i`, with as many labels as are readable.
     pub(super) fn tokens(title: &str, n: usize) -> Axis {
         let step = nice_step(n as f64, 16).max(1.0) as usize;
         let ticks = (0..n).filter(|idx| n <= 16 || (idx + 1) % step == 0);
@@ -72,18 +72,18 @@ impl Axis {
         Axis { has_grid: false, ..Axis::new(title, [-0.5, high], ticks) }
     }
 
-    /// The same axis from its other end.
+    /// The same axis, reversed.
     pub(super) fn reversed(self) -> Axis {
         Axis { low: self.high, high: self.low, ..self }
     }
 
-    /// Where a value lies between the ends of the axis, 0 to 1.
+    /// Relative position of a value between the ends of the axis, 0 to 1.
     fn share(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
 }
 
-/// The range of the values that can be drawn, never empty.
+/// The range of the drawable values, never empty.
 fn range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     let drawable = values.into_iter().filter(|value| value.abs() < LARGEST);
     let (low, high) = drawable.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
@@ -115,7 +115,7 @@ fn ticks(low: f64, high: f64, step: f64) -> Vec<(f64, String)> {
         .collect()
 }
 
-/// As many digits as tell two ticks apart; powers of ten where those would be many.
+/// As many digits as distinguish neighbouring ticks; powers of ten if those would be too many.
 fn tick_label(value: f64, step: f64, largest: f64) -> String {
     let place = |value: f64| (value.abs().log10() + 1e-9).floor() as i32;
     if value.abs() < 1e-9 * step {
@@ -134,7 +134,7 @@ fn tick_label(value: f64, step: f64, largest: f64) -> String {
     html::minus(&format!("{digits}e{power}"))
 }
 
-/// A chart that is being drawn. Classes name what a mark stands for, such as `valid`.
+/// A chart under construction. Classes name the meaning of a mark, such as `valid`.
 pub(crate) struct Chart {
     x: Axis,
     y: Axis,
@@ -160,7 +160,7 @@ impl Chart {
         let _ = self.marks.write_fmt(mark);
     }
 
-    /// A line through points, broken where one cannot be drawn; `name` shows under the pointer.
+    /// A line through points, interrupted at undrawable ones; `name` is its tooltip.
     pub(crate) fn line(&mut self, class: &str, points: &[(f64, f64)], name: &str) {
         let mut path = String::new();
         let mut pen_is_down = false;
@@ -193,7 +193,7 @@ impl Chart {
         }
     }
 
-    /// Small dots, as the round ends of lines without length, which takes the fewest bytes.
+    /// Small dots, drawn as round ends of lines without length, which takes the fewest bytes.
     pub(super) fn dots(&mut self, class: &str, points: impl IntoIterator<Item = (f64, f64)>) {
         let mut path = String::new();
         for (x, y) in points.into_iter().filter_map(|(x, y)| self.place(x, y)) {
@@ -204,7 +204,7 @@ impl Chart {
         }
     }
 
-    /// A ring around one point; `name` shows under the pointer.
+    /// A ring around one point; `name` is its tooltip.
     pub(crate) fn ring(&mut self, class: &str, (x, y): (f64, f64), name: &str) {
         if let Some((x, y)) = self.place(x, y) {
             let name = Text(name);
@@ -215,8 +215,7 @@ impl Chart {
         }
     }
 
-    /// A bar from zero to `y` between two places of the horizontal axis; `name` shows under the
-    /// pointer.
+    /// A bar from zero to `y` between two positions on the horizontal axis; `name` is its tooltip.
     pub(super) fn bar(&mut self, class: &str, [from, to]: [f64; 2], y: f64, name: &str) {
         let corners = (self.place(from, y), self.place(to, 0.0));
         if let (Some((left, top)), Some((right, bottom))) = corners {
@@ -228,8 +227,7 @@ impl Chart {
         }
     }
 
-    /// The cell of a matrix around a point, its shade the fuller the greater `share`, from 0 to 1; `name` shows
-    /// under the pointer.
+    /// The cell of a matrix around a point, shaded by `share`, from 0 to 1; `name` is its tooltip.
     pub(super) fn cell(&mut self, (x, y): (f64, f64), share: f64, name: &str) {
         let corners = (self.place(x - 0.5, y - 0.5), self.place(x + 0.5, y + 0.5));
         if let (Some((left, top)), Some((right, bottom))) = corners {
@@ -242,7 +240,7 @@ impl Chart {
         }
     }
 
-    /// A number in the middle of a cell.
+    /// A number in the centre of a cell.
     pub(super) fn number(&mut self, (x, y): (f64, f64), text: &str) {
         if let Some((x, y)) = self.place(x, y) {
             let (y, text) = (y + 4.0, Text(text));
@@ -264,13 +262,13 @@ impl Chart {
         }
     }
 
-    /// A vertical line over the whole height.
+    /// A vertical line over the full height.
     pub(super) fn upright(&mut self, class: &str, x: f64, name: &str) {
         let ends = [(x, self.y.low), (x, self.y.high)];
         self.line(class, &ends, name);
     }
 
-    /// The drawing; `what` tells those who cannot see it what it is.
+    /// The drawing; `what` describes it to screen readers.
     pub(crate) fn finish(self, what: &str) -> String {
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
         let mut svg = format!(

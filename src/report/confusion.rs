@@ -88,7 +88,7 @@ fn write_matrix(
     )
 }
 
-/// The name of a class with signs for words, so that columns stay narrow.
+/// A class name with symbols in place of words, so that columns stay narrow.
 fn short(name: &str) -> String {
     if let Some(limit) = name.strip_suffix(" and below") {
         format!("≤ {limit}")

@@ -1,4 +1,4 @@
-//! Curves over epochs: a thin line per run, and with several runs their mean and its band.
+//! Curves over epochs: a thin line per run, and for several runs their mean with a band.
 
 use std::fmt::Write;
 
@@ -11,13 +11,13 @@ use crate::run::Run;
 use crate::run::metrics::{CORR, MAE};
 use crate::run::record::EpochRecord;
 
-/// One kind of values over epochs.
+/// One quantity over epochs.
 struct Curve {
-    /// Class of the marks, and with it the colour.
+    /// Class of the marks, which sets the colour.
     class: &'static str,
     /// Name in the legend.
     name: &'static str,
-    /// The value of an epoch; NaN where there is none.
+    /// An epoch's value; NaN if absent.
     value: fn(&EpochRecord) -> f64,
 }
 
@@ -25,7 +25,7 @@ struct Curve {
 struct Panel {
     title: &'static str,
     axis: &'static str,
-    /// Values outside of which there are none: the band ends there.
+    /// Limits of possible values: the band ends there.
     limits: [f64; 2],
     curves: &'static [Curve],
 }
@@ -106,7 +106,7 @@ fn write_section(html: &mut String, report: &RunReport) -> std::fmt::Result {
     writeln!(html, "</div>")
 }
 
-/// The runs whose mean is drawn: the complete ones, or all where none is complete.
+/// The runs whose mean is drawn: the complete ones, or all if none is complete.
 fn averaged<'a>(runs: &[&'a Run]) -> Vec<&'a Run> {
     let complete: Vec<&Run> = runs.iter().copied().filter(|run| run.result.is_some()).collect();
     if complete.is_empty() { runs.to_vec() } else { complete }
@@ -172,7 +172,7 @@ fn write_panel(html: &mut String, panel: &Panel, runs: &[&Run]) -> std::fmt::Res
     writeln!(html, "</figure>")
 }
 
-/// Mean and standard deviation over the runs at each epoch that all of them have.
+/// Mean and standard deviation over the runs, for each epoch that all of them have.
 fn mean_curve(curve: &Curve, runs: &[&Run]) -> Vec<(f64, f64, f64)> {
     let n_epochs = runs.iter().map(|run| run.epochs.len()).min().unwrap_or(0);
     let at = |idx: usize| runs.iter().map(move |run| &run.epochs[idx]);
@@ -184,7 +184,7 @@ fn mean_curve(curve: &Curve, runs: &[&Run]) -> Vec<(f64, f64, f64)> {
         .collect()
 }
 
-/// What the colours of a chart mean.
+/// Legend of a chart's colours.
 pub(super) fn write_legend(html: &mut String, entries: &[(&str, &str)]) -> std::fmt::Result {
     writeln!(html, "<ul class=\"legend\">")?;
     for (class, name) in entries {

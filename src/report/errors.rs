@@ -1,4 +1,4 @@
-//! How predictions differ from labels: point by point, class by class, and the worst of them.
+//! Differences between predictions and labels: by point, by class, and the worst segments.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,10 +14,10 @@ use crate::mean::mean_std;
 use crate::run::metrics::{self, MAE};
 use crate::run::predictions::Prediction;
 
-/// Segments in the table of the worst.
+/// Number of segments in the table of the worst.
 const N_WORST: usize = 10;
 
-/// Bars of the distribution of errors, about.
+/// Approximate number of bars in the error distribution.
 const N_BARS: usize = 32;
 
 /// The section of charts.
@@ -64,7 +64,7 @@ fn write_section(html: &mut String, report: &RunReport) -> std::fmt::Result {
     writeln!(html, "</div>")
 }
 
-/// The finest division of the label range, and its name.
+/// The dataset's finest binning scheme.
 fn finest(dataset: Dataset) -> (BinScheme, Bins, &'static str) {
     let scheme = dataset.bin_scheme();
     let bins = match scheme {
@@ -84,7 +84,7 @@ fn scatter(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::fm
         Chart::new(Axis::around("label", values()), Axis::around("prediction", values()));
     chart.line("guide", &[(low, low), (high, high)], "prediction = label");
     let points = rows.iter().map(|row| (f64::from(row.label_or_nan()), f64::from(row.prediction)));
-    // Many points over one another are to be seen as such, few are to be seen at all.
+    // Many overlapping points should look dense, and few should be visible at all.
     let class = if rows.len() > 1500 { "test many" } else { "test" };
     chart.dots(class, points);
     writeln!(html, "<figure>\n<h3>Predictions against labels</h3>")?;
@@ -106,7 +106,7 @@ fn distribution(html: &mut String, rows: &[&Prediction]) -> std::fmt::Result {
     let width = nice_step(2.0 * largest, N_BARS);
     let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
     for error in &errors {
-        // A bar is as wide as a step, with one that is centred on zero.
+        // Bars are one step wide, and one is centred on zero.
         *counts.entry((error / width).round() as i64).or_default() += 1;
     }
     let most = counts.values().copied().max().unwrap_or(0) as f64;
@@ -143,7 +143,7 @@ fn distribution(html: &mut String, rows: &[&Prediction]) -> std::fmt::Result {
     )
 }
 
-/// Rows of each class of labels.
+/// Rows by label class.
 fn by_label<'a>(
     (scheme, bins, _): (BinScheme, Bins, &str),
     rows: &[&'a Prediction],
@@ -164,7 +164,7 @@ fn by_class(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::f
     let classes = by_label(finest, rows);
     let mae = |rows: &[&Prediction]| mean_std(rows.iter().map(|row| row.error().abs())).1;
     let heights: Vec<f64> = classes.iter().map(|rows| mae(rows)).collect();
-    // Room for the numbers above the bars.
+    // Space for the numbers above the bars.
     let largest = heights.iter().copied().fold(0.0, f64::max);
     let y = Axis::around(&MAE.axis(), [0.0, 1.06 * largest]);
     let mut chart =
@@ -256,7 +256,7 @@ fn write_worst(html: &mut String, report: &RunReport) -> std::fmt::Result {
         return writeln!(html, "<p>No run is complete yet.</p>");
     }
     let mut worst: Vec<Segment> = segments.into_values().collect();
-    // A NaN is worse than anything; the order of ids decides between equals.
+    // A NaN is worse than any error; ties are ordered by id.
     worst.sort_by(|a, b| b.mae().total_cmp(&a.mae()).then_with(|| a.id.cmp(b.id)));
     worst.truncate(N_WORST);
     let several = predictions.len() > 1;

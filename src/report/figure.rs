@@ -1,14 +1,14 @@
-//! Drawings as an SVG file of their own: a title, what there is to know, a legend, panels.
+//! Drawings as separate SVG files: title, explanation, legend, panels.
 //!
-//! The file brings its style along, for light and dark ground. It is that of the page, with every
-//! variable written out, because programs other than browsers do not know variables.
+//! The file contains its style, for light and dark mode: that of the page, with every variable
+//! substituted, because programs other than browsers do not support variables.
 
 use std::fmt::Write;
 
 use super::chart::{HEIGHT, STYLE, WIDTH};
 use super::html::Text;
 
-/// What only files have.
+/// Styles used only in files.
 const FILE_STYLE: &str = "
 .chart .ground { fill: var(--panel); }
 .chart .muted { fill: var(--muted); }
@@ -16,34 +16,34 @@ const FILE_STYLE: &str = "
 .chart .name { font-size: 17px; font-weight: 600; }
 ";
 
-/// Space around the whole, between panels, and for what stands above them.
+/// Space around the figure, between panels, and for their headings.
 const MARGIN: f64 = 24.0;
 const GAP: f64 = 28.0;
 const LINE: f64 = 19.0;
 const HEADING: f64 = 26.0;
 
-/// How a colour shows in a drawing, and so in its legend.
+/// Appearance of a colour in a drawing and its legend.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mark {
-    /// As a line.
+    /// A line.
     Line,
-    /// As dots.
+    /// Dots.
     Dots,
-    /// As rings.
+    /// A ring.
     Ring,
 }
 
-/// A file that is being put together.
+/// A file under construction.
 pub(crate) struct Figure {
-    /// What it is about.
+    /// Its title.
     pub title: String,
-    /// What must be known to read it.
+    /// Explanation for readers.
     pub about: String,
-    /// Marks with the class of each and what it stands for.
+    /// Legend entries: mark, class and meaning.
     pub legend: Vec<(Mark, &'static str, String)>,
-    /// Drawings of [`EXTENTS`] with their headings.
+    /// Drawings of size [`EXTENTS`] with their headings.
     pub panels: Vec<(String, String)>,
-    /// How many stand side by side.
+    /// Number of panels per row.
     pub n_columns: usize,
 }
 
@@ -63,7 +63,7 @@ impl Figure {
             "<text class=\"name\" x=\"{MARGIN}\" y=\"{y}\">{}</text>",
             Text(&self.title)
         );
-        // Letters of 13 pixels are less than 7 wide on average.
+        // Characters at 13 pixels are less than 7 wide on average.
         for line in wrapped(&self.about, ((width - 2.0 * MARGIN) / 6.8) as usize) {
             y += LINE;
             let _ = writeln!(
@@ -134,7 +134,7 @@ impl Figure {
     }
 }
 
-/// Lines of at most so many letters, broken between words.
+/// Wraps text at word boundaries into lines of at most `n_letters` characters.
 fn wrapped(text: &str, n_letters: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -156,9 +156,9 @@ fn palette(block: &str) -> Vec<(&str, &str)> {
     pairs.collect()
 }
 
-/// The style with all variables written out: for light ground, then what differs on dark ground.
+/// The style with all variables substituted: for light mode, then the differences in dark mode.
 fn style() -> String {
-    // A palette, the one for dark ground within its condition, then rules.
+    // A palette, the dark one in its media query, then rules.
     let mut parts = STYLE.splitn(4, '}');
     let mut next = || parts.next().unwrap_or_default();
     let (light, dark, _) = (palette(next()), palette(next()), next());
@@ -171,7 +171,7 @@ fn style() -> String {
             (selector.trim(), declarations.collect())
         })
         .collect();
-    // Classes that stand for a colour, `.train { --c: var(--train); }`.
+    // Classes that represent a colour, `.train { --c: var(--train); }`.
     let colours: Vec<(&str, &str)> = rules
         .iter()
         .filter_map(|(class, body)| Some((*class, body.first()?.strip_prefix("--c: ")?)))
@@ -199,7 +199,7 @@ fn style() -> String {
                         .collect(),
                 };
                 for (selector, declaration) in written {
-                    // Only colours differ on dark ground.
+                    // Only colours differ in dark mode.
                     if !is_dark || declaration.contains("var(") {
                         let declaration = write_out(&declaration, palette);
                         text.push_str(&format!("{selector} {{ {declaration}; }}\n"));

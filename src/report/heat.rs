@@ -1,16 +1,15 @@
-//! Matrices of attention weights as charts: the fuller the shade of a cell, the greater its weight.
+//! Attention weights as heat maps: darker cells have larger weights.
 
 use super::chart::{Axis, Chart};
 use super::html::decimals;
 
-/// More tokens than this on a side are no picture any more.
+/// Maps with more tokens per side are not drawn.
 pub(crate) const MOST_TOKENS: usize = 64;
 
-/// Up to so many on a side, every cell has its number in it.
+/// Maximum number of tokens per side for numbers in the cells.
 const MOST_NUMBERS: usize = 10;
 
-/// The least and the greatest of all weights, which charts that are compared share as ends of their
-/// shades.
+/// The minimum and maximum of all weights, which compared charts share as ends of their colour scale.
 pub(crate) fn range<'a>(maps: impl IntoIterator<Item = &'a Vec<Vec<f64>>>) -> [f64; 2] {
     let weights = maps.into_iter().flatten().flatten().filter(|weight| weight.is_finite());
     weights.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], weight| {
@@ -18,7 +17,7 @@ pub(crate) fn range<'a>(maps: impl IntoIterator<Item = &'a Vec<Vec<f64>>>) -> [f
     })
 }
 
-/// Weights `[n_queries, n_keys]`, the first query on top; `keys` names what is attended to.
+/// Weights `[n_queries, n_keys]`, the first query on top; `keys` names the keys.
 pub(crate) fn heat_map(keys: &str, weights: &[Vec<f64>], [low, high]: [f64; 2]) -> Chart {
     let n_keys = weights.iter().map(Vec::len).max().unwrap_or(0);
     let has_numbers = weights.len().max(n_keys) <= MOST_NUMBERS;
@@ -27,7 +26,7 @@ pub(crate) fn heat_map(keys: &str, weights: &[Vec<f64>], [low, high]: [f64; 2]) 
     for (query, row) in weights.iter().enumerate() {
         for (key, weight) in row.iter().enumerate() {
             let place = (key as f64, query as f64);
-            // Weights that are all the same have no shades.
+            // Equal weights have no shades.
             let share = if high > low { (weight - low) / (high - low) } else { 0.5 };
             let name = format!("{} to {}: {weight:.4}", query + 1, key + 1);
             chart.cell(place, share.clamp(0.0, 1.0), &name);

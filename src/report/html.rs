@@ -1,8 +1,8 @@
-//! Text and numbers on the page.
+//! Formats text and numbers for the page.
 
 use std::fmt::{self, Display, Write};
 
-/// Text of any origin, escaped for content and for attributes in quotes.
+/// Text of any origin, escaped for content and quoted attributes.
 pub(super) struct Text<T>(pub T);
 
 impl<T: Display> Display for Text<T> {
@@ -29,13 +29,13 @@ impl Write for Escape<'_, '_> {
     }
 }
 
-/// A number with so many decimals, a proper minus, and a dash where it is none.
+/// A number with `n_decimals` decimals and a proper minus; a dash for NaN.
 pub(super) fn decimals(value: f64, n_decimals: usize) -> String {
     if value.is_nan() {
         return "–".into();
     }
     let text = format!("{value:.n_decimals$}");
-    // What rounds to zero has no sign.
+    // Numbers that round to zero have no sign.
     match text.strip_prefix('-') {
         Some(zero) if zero.chars().all(|digit| "0.".contains(digit)) => zero.into(),
         Some(digits) => format!("−{digits}"),
@@ -43,7 +43,7 @@ pub(super) fn decimals(value: f64, n_decimals: usize) -> String {
     }
 }
 
-/// As [`decimals`], with a plus before what is above zero.
+/// Like [`decimals`], with a plus sign for positive numbers.
 pub(super) fn signed(value: f64, n_decimals: usize) -> String {
     let text = decimals(value, n_decimals);
     if text.starts_with(|first: char| first.is_ascii_digit()) && value > 0.0 {
@@ -52,12 +52,12 @@ pub(super) fn signed(value: f64, n_decimals: usize) -> String {
     text
 }
 
-/// A text of a number with a proper minus.
+/// A number's text with a proper minus.
 pub(super) fn minus(text: &str) -> String {
     text.replace('-', "−")
 }
 
-/// A number of things, with its noun.
+/// A count with its noun.
 pub(super) fn count(n: usize, one: &str, more: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { more })
 }

@@ -11,36 +11,36 @@ use crate::run::record::RunResult;
 use crate::run::{Run, RunError, folder};
 use crate::store::{Store, StoreError};
 
-/// Why there is no page.
+/// Why a report cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// Not a run folder, or a damaged one.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// A folder that stands twice: its run would count twice in the means.
+    /// A folder given twice: its run would count twice in the means.
     #[error("{path}: is given twice")]
     Twice {
         /// The folder.
         path: PathBuf,
     },
-    /// Runs whose metrics cannot stand in one table.
+    /// Runs whose metrics do not fit into one table.
     #[error("{path}: was trained on {found}, the runs before it on {expected}")]
     Datasets {
         /// The folder.
         path: PathBuf,
         /// Dataset of the first run.
         expected: &'static str,
-        /// Dataset of this one.
+        /// Dataset of this run.
         found: &'static str,
     },
-    /// A store on which none of the runs was trained.
+    /// A store that none of the runs was trained on.
     #[error("{path}: none of the runs was trained on this store: its digest is {found}, theirs {}", .expected.join(", "))]
     OtherStore {
         /// The store.
         path: PathBuf,
         /// Its digest.
         found: String,
-        /// Digests that the runs name.
+        /// Digests of the runs' stores.
         expected: Vec<String>,
     },
     /// The store cannot be read.
@@ -59,39 +59,39 @@ impl Advise for ReportError {
     }
 }
 
-/// Runs of one dataset, and what their segments say.
+/// Runs of one dataset, and the texts of their segments.
 #[derive(Debug)]
 pub struct RunReport {
     pub(super) runs: Vec<Run>,
     pub(super) texts: Texts,
 }
 
-/// What is said in the segments.
+/// Transcripts of the segments.
 #[derive(Debug)]
 pub(super) enum Texts {
     /// By id.
     Known(BTreeMap<String, String>),
-    /// Why there are none.
+    /// Why they are absent.
     Absent(&'static str),
 }
 
 impl RunReport {
-    /// The model of all runs; empty where they are of several.
+    /// The model of all runs; empty if they differ.
     pub fn model(&self) -> &'static str {
         common(self.runs.iter().map(|run| run.config.model()))
     }
 
-    /// That model, where the paper's figures are of the same inputs; empty otherwise.
+    /// That model, if the paper's figures use the same inputs; otherwise empty.
     pub(super) fn model_of_paper(&self) -> &'static str {
         common(self.runs.iter().map(|run| run.config.model_of_paper()))
     }
 
-    /// Reads run folders, in this order; a folder that is no run but has runs in it stands for
-    /// those, as `train --seeds` leaves them. Texts come from `store`, or else from the store that
-    /// the first run names if it is still the same.
+    /// Reads run folders, in this order; a folder that contains runs, as left by `train --seeds`, is
+    /// replaced by them. Texts come from `store`, or else from the first run's store if it is
+    /// unchanged.
     ///
     /// # Errors
-    /// A folder is no run, stands twice, or is of another dataset than the first; `store` cannot be
+    /// A folder is not a run, occurs twice, or has another dataset than the first; `store` cannot be
     /// read, or no run was trained on it.
     pub fn read(folders: &[PathBuf], store: Option<&Path>) -> Result<RunReport, ReportError> {
         let folders: Vec<PathBuf> = folders.iter().flat_map(|folder| within(folder)).collect();
@@ -126,13 +126,12 @@ impl RunReport {
         self.runs.first().map(Run::dataset)
     }
 
-    /// Runs that are complete.
+    /// The complete runs.
     pub(super) fn complete(&self) -> impl Iterator<Item = (&Run, &RunResult)> {
         self.runs.iter().filter_map(|run| Some((run, run.result.as_ref()?)))
     }
 
-    /// The split that the page judges: the test split, or where no run has one, the validation
-    /// split.
+    /// The split that the page evaluates: the test split, or the validation split if no run has one.
     pub(super) fn split(&self) -> SplitName {
         let mut rows = self.runs.iter().flat_map(|run| &run.predictions);
         match rows.any(|row| row.split == SplitName::Test) {
@@ -150,13 +149,13 @@ impl RunReport {
     }
 }
 
-/// A folder itself, or where it is no run, the runs in it.
+/// The folder itself, or if it is not a run, the runs in it.
 fn within(folder: &Path) -> Vec<PathBuf> {
     let runs = if folder::is_run(folder) { Vec::new() } else { folder::runs_in(folder) };
     if runs.is_empty() { vec![folder.to_owned()] } else { runs }
 }
 
-/// Names the runs by their folders' names where those tell them apart.
+/// Names the runs by their folder names if these are unique.
 fn name_apart(runs: &mut [Run], folders: &[PathBuf]) {
     let names: Vec<Option<String>> = folders
         .iter()
@@ -174,7 +173,7 @@ fn name_apart(runs: &mut [Run], folders: &[PathBuf]) {
     }
 }
 
-/// Reads the texts of all segments: those of a fold may lie in any split of the store.
+/// Reads the texts of all segments: those of a fold may be in any split of the store.
 fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
     let digests: BTreeSet<&str> = runs.iter().map(|run| &*run.config.store_digest).collect();
     let store = match (given, runs.first()) {
@@ -215,7 +214,7 @@ fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
         false => Texts::Known(texts),
     })
 }
-/// What all have in common; empty where they differ.
+/// The common name; empty if they differ.
 fn common(mut names: impl Iterator<Item = &'static str>) -> &'static str {
     let first = names.next().unwrap_or_default();
     if names.all(|name| name == first) { first } else { "" }

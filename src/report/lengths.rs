@@ -5,13 +5,13 @@ use std::fmt::Write;
 use crate::corpus::summary::{BlockSummary, Summary};
 use crate::corpus::{Modality, SplitName};
 
-/// Extents of one panel and the space around it, in pixels.
+/// Size of one panel and the space around it, in pixels.
 const PANEL: [f64; 2] = [260.0, 130.0];
 const GAP: [f64; 2] = [40.0, 62.0];
 const LEFT: f64 = 50.0;
 const TOP: f64 = 60.0;
 
-/// Draws the distributions of lengths of all blocks of a store.
+/// Draws the length distributions of all blocks of a store.
 pub fn draw(summary: &Summary) -> String {
     let Summary { dataset, blocks, .. } = summary;
     let has = |modality| blocks.iter().any(|block| block.modality == modality);
@@ -67,7 +67,7 @@ fn panel(svg: &mut String, block: &BlockSummary, left: f64, top: f64) -> std::fm
             "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{extent:.1}\" \
              fill=\"#4878a8\"/>",
             bottom - extent,
-            // The last class may reach beyond the longest possible length.
+            // The last class may extend beyond the longest possible length.
             (step * 0.9).min(left + width - x)
         )?;
     }

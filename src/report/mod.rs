@@ -1,15 +1,15 @@
 //! One HTML page about one or several runs: metrics, curves, confusion matrices, errors.
 //!
-//! This module shows runs as [`Run`](crate::run::Run) reads them and, if given, the store for the texts of
-//! segments. It must not know pickles, models, the trainer or the command line.
+//! This module presents runs as read by [`Run`](crate::run::Run) and, if given, the store for the texts
+//! of segments. It must not know pickles, models, the trainer or the command line.
 //!
-//! The page is a single file without scripts and without anything to fetch, which its content
-//! security policy forbids besides. It holds no time of day: the same folders give the same bytes.
+//! The page is a single file without scripts or external resources; its content security policy forbids
+//! both. It contains no time stamp: the same folders give the same bytes.
 //!
-//! `chart` draws with SVG and `heat` matrices with it, `html` escapes and shows
-//! numbers; each of `page`, `tables`, `curves`, `confusion`, `attention` and `errors` writes a part
-//! of the page. `figure` and `space` put such drawings into files of their own, for `reproduce`;
-//! `lengths` draws what a store's samples are like.
+//! `chart` draws SVG charts and `heat` matrices, `html` escapes text and formats numbers; `page`,
+//! `tables`, `curves`, `confusion`, `attention` and `errors` each write a part of the page. `figure`
+//! and `space` write such drawings into separate files, for `reproduce`; `lengths` draws the lengths of
+//! a store's samples.
 
 mod attention;
 pub(crate) mod chart;
@@ -48,7 +48,7 @@ mod tests {
 
     const MARKUP: &str = "<script>alert(1)</script>";
 
-    /// A run folder with markup wherever a text can stand.
+    /// A run folder with markup in every possible text.
     fn write_run(folder: &Path) {
         let metrics = r#"{"MAE": 1.5, "Corr": null, "<b>": 0.5}"#;
         let model = toml::to_string(&Preset::of(Dataset::Mosi).model).unwrap();
@@ -93,7 +93,7 @@ mod tests {
         assert!(page.contains("said &lt;script&gt;alert(1)&lt;/script&gt;"));
         assert!(page.contains("<th title=\"&lt;b&gt;\">&lt;b&gt;"), "{page}");
         assert!(page.matches("&lt;script&gt;").count() > 8);
-        // First, selected and last epoch are one.
+        // First, selected and last epoch are the same.
         let row = "<td>main</td><td>l1</td><td>1.2500</td><td>1.2500</td><td>1.2500</td>";
         assert!(page.contains(row), "{page}");
     }

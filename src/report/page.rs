@@ -1,4 +1,4 @@
-//! The page as a whole: head, summary, and the sections in order.
+//! The complete page: head, summary, and the sections in order.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use crate::run::record::RunResult;
 
 const STYLE: &str = include_str!("style.css");
 
-/// Nothing is fetched and nothing is run; the empty icon keeps browsers from asking for one.
+/// Forbids loading and running anything; the empty icon keeps browsers from requesting one.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// Writes the page.
@@ -65,7 +65,7 @@ fn header(report: &RunReport, title: &str) -> String {
     html
 }
 
-/// What a reader must know before any figure.
+/// Notices that a reader must see before any figure.
 fn notices(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let runs = report.runs();
     let unfinished: Vec<String> = runs
@@ -125,7 +125,7 @@ fn notices(html: &mut String, report: &RunReport) -> std::fmt::Result {
     Ok(())
 }
 
-/// The figures that are looked for first.
+/// The most important figures.
 fn tiles(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let Some(dataset) = report.dataset() else { return Ok(()) };
     let scheme = dataset.bin_scheme();
@@ -157,7 +157,7 @@ fn tiles(html: &mut String, report: &RunReport) -> std::fmt::Result {
     writeln!(html, "</dl>")
 }
 
-/// What all runs have in common, or what each of them has.
+/// Properties common to all runs, or those of each run.
 fn facts(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let runs = report.runs();
     let distinct = |values: &mut dyn Iterator<Item = String>| {
@@ -214,7 +214,7 @@ fn facts(html: &mut String, report: &RunReport) -> std::fmt::Result {
     writeln!(html, "</dl>")
 }
 
-/// A number with a thin space between groups of three digits.
+/// A number with thin spaces as thousands separators.
 fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let groups: Vec<&str> = digits

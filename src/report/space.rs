@@ -1,22 +1,22 @@
-//! Points in three dimensions, drawn as seen from one side.
+//! Three-dimensional point clouds in orthographic projection.
 
 use std::fmt::Write;
 
 use super::figure::EXTENTS;
 use super::html::{Text, decimals};
 
-/// Where the eye is: turned about the third axis, then raised, in radians.
+/// Viewing direction: rotation about the third axis, then elevation, in radians.
 const TURN: f64 = 0.61;
 const RISE: f64 = 0.42;
 
-/// What half an edge of the cube takes, in units of the picture.
+/// Half an edge of the cube, in units of the picture.
 const SCALE: f64 = 94.0;
 
-/// Dots are drawn in so many layers, the farthest first and faintest.
+/// Number of layers that dots are drawn in, the farthest first and faintest.
 const N_LAYERS: usize = 5;
 
-/// Groups of points with the class of each, within the cube around all of them; `axis` names the
-/// axes, each with its number.
+/// Groups of points with the class of each, within their common bounding cube; `axis` names the axes,
+/// followed by a number.
 pub(crate) fn scatter(groups: &[(&str, &[[f64; 3]])], axis: &str, what: &str) -> String {
     let [width, height] = EXTENTS;
     let points = groups.iter().flat_map(|(_, points)| points.iter()).flatten();
@@ -58,7 +58,7 @@ pub(crate) fn scatter(groups: &[(&str, &[[f64; 3]])], axis: &str, what: &str) ->
     svg
 }
 
-/// Where a point of the cube from -1 to 1 is in the picture, and how near it is.
+/// Position in the picture of a point in the cube from -1 to 1, and its depth.
 fn seen([x, y, z]: [f64; 3]) -> [f64; 3] {
     let [width, height] = EXTENTS;
     let (sin, cos) = TURN.sin_cos();
@@ -68,11 +68,11 @@ fn seen([x, y, z]: [f64; 3]) -> [f64; 3] {
     [width / 2.0 + SCALE * across, height / 2.0 - SCALE * up, near]
 }
 
-/// An edge of the cube that is an axis, with nothing in front of it and room for words beside it.
+/// A visible edge of the cube used as an axis, with space for labels next to it.
 struct Edge {
     from: [f64; 3],
     to: [f64; 3],
-    /// From a place of the edge to the words about it.
+    /// Offset of the labels from the edge.
     shift: [f64; 2],
     anchor: &'static str,
 }

@@ -1,4 +1,4 @@
-//! Tables: metrics per run beside those of the paper, the released protocol, the runs themselves.
+//! Tables: metrics per run next to the paper's, the released protocol, the runs themselves.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,8 +13,8 @@ use crate::run::metrics::{self, Better, Metric, Metrics};
 use crate::run::record::RunResult;
 use crate::words::quoted;
 
-/// Title and variant of a metric, with an arrow the way it is better; one of another version has no
-/// more than its name.
+/// Title and variant of a metric, with an arrow in its better direction; just the name for a metric of
+/// another version.
 fn heading(id: &str) -> (Text<&str>, &'static str, &'static str) {
     match metrics::find(id) {
         None => (Text(id), "", "↑"),
@@ -24,7 +24,7 @@ fn heading(id: &str) -> (Text<&str>, &'static str, &'static str) {
     }
 }
 
-/// A split in a sentence.
+/// A split's name within a sentence.
 pub(super) fn split_words(split: SplitName) -> &'static str {
     match split {
         SplitName::Train => "training",
@@ -40,7 +40,7 @@ fn of_split(result: &RunResult, split: SplitName) -> Option<&Metrics> {
     }
 }
 
-/// Metrics of the complete runs at their selected epochs, on the split that the page judges.
+/// Metrics of the complete runs at their selected epochs, on the split that the page evaluates.
 pub(super) fn selected(report: &RunReport) -> impl Iterator<Item = &Metrics> {
     let split = report.split();
     report.complete().filter_map(move |(_, result)| of_split(result, split))
@@ -192,7 +192,7 @@ fn add_paper(
     rows.push(Row { name, epoch: String::new(), cells, class: "difference" });
 }
 
-/// A table of metrics; the best value of several runs is bold.
+/// A table of metrics; among several runs, the best value is bold.
 fn table(html: &mut String, first: &str, metrics: &[&str], rows: &[Row]) -> std::fmt::Result {
     let with_epoch = rows.iter().any(|row| !row.epoch.is_empty());
     writeln!(
@@ -234,7 +234,7 @@ fn table(html: &mut String, first: &str, metrics: &[&str], rows: &[Row]) -> std:
     writeln!(html, "</tbody></table></div>")
 }
 
-/// The section of the runs: what each of them is, and all that it was made from.
+/// The section of the runs: the properties and full settings of each.
 pub(super) fn runs(report: &RunReport) -> String {
     let mut html = String::from("<section id=\"runs\">\n<h2>Runs</h2>\n");
     // Writing to a string does not fail.

@@ -1,4 +1,4 @@
-//! The terms of the losses of runs whose models have several: how each went over the epochs.
+//! Loss terms over the epochs, for runs of models with several terms.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use super::html::{Text, decimals};
 use crate::run::Run;
 use crate::run::record::EpochRecord;
 
-/// A table of all terms; nothing where every loss has one.
+/// A table of all terms; empty if every loss has one.
 pub(super) fn table(report: &RunReport) -> String {
     let mut html = String::new();
     let has_terms = |run: &&Run| run.epochs.iter().any(|epoch| !epoch.train_terms.is_empty());

@@ -1,4 +1,4 @@
-//! Figure 4: what language attends to in the last AHL layer, on average.
+//! Figure 4: mean attention of language in the last AHL layer.
 
 use std::fmt::Write;
 
@@ -21,19 +21,19 @@ pub struct AverageAttention {
 /// One weight of one map.
 #[derive(Debug, Clone, Serialize)]
 pub struct AttentionLine {
-    /// The modality that is attended to.
+    /// The attended modality.
     pub modality: Modality,
     /// The layer, counted from 1.
     pub layer: usize,
-    /// Token of language, counted from 1.
+    /// Language token, counted from 1.
     pub query: usize,
     /// Token of the modality, counted from 1.
     pub key: usize,
     /// Number of seeds.
     pub n_runs: usize,
-    /// Mean over seeds; of one run, that of its samples and heads.
+    /// Mean over seeds; for one run, over its samples and heads.
     pub mean: f64,
-    /// Sample standard deviation over seeds; NaN of one.
+    /// Sample standard deviation over seeds; NaN for one seed.
     pub std: f64,
 }
 
@@ -82,7 +82,7 @@ impl AverageAttention {
         rows.map(|row| row.iter().map(|line| line.mean).collect()).collect()
     }
 
-    /// A page: what the maps come to, and the maps.
+    /// A page: summary of the maps, and the maps.
     pub fn markdown(&self, title: &str, about: &str) -> String {
         let mut text = format!("# {title}\n\n{about}\n\n");
         let lines = self.lines();
@@ -125,7 +125,7 @@ impl AverageAttention {
         text
     }
 
-    /// The maps as a picture; `None` where there are none.
+    /// The maps as a picture; `None` without maps.
     pub fn svg(&self, title: &str, dataset: &str) -> Option<String> {
         let lines = self.lines();
         let first = self.records.first().filter(|_| !lines.is_empty())?;
@@ -158,17 +158,17 @@ impl AverageAttention {
     }
 }
 
-/// What is said where no modality is guided.
+/// Text for models without a guided modality.
 pub const NOTHING: &str =
     "The store has neither audio nor vision: there is nothing that language could attend to.\n";
 
-/// The largest weight of a row, on average over rows.
+/// The largest weight of a row, averaged over rows.
 fn largest(map: &AttentionMap) -> f64 {
     let largest = map.weights.iter().map(|row| row.iter().copied().fold(f64::NAN, f64::max));
     mean_std(largest).1
 }
 
-/// Entropy of a row as a share of that of even weights, on average over rows.
+/// Entropy of a row relative to uniform weights, averaged over rows.
 fn entropy(map: &AttentionMap) -> f64 {
     let of_row = |row: &Vec<f64>| {
         let sum: f64 = row.iter().filter(|weight| **weight > 0.0).map(|w| -w * w.ln()).sum();

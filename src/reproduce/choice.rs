@@ -1,4 +1,4 @@
-//! Which experiments are meant, by name.
+//! Selects experiments by name.
 
 use std::str::FromStr;
 
@@ -6,15 +6,15 @@ use super::Experiment;
 use crate::corpus::Dataset;
 use crate::name::UnknownName;
 
-/// What stands for all experiments.
+/// Name for all experiments.
 const ALL: &str = "all";
 
-/// One experiment, or all that are about a dataset.
+/// One experiment, or all for a dataset.
 #[derive(Debug, Clone, Copy)]
 pub enum ExperimentChoice {
-    /// All that are about the dataset of the store.
+    /// All for the dataset of the store.
     All,
-    /// One of them.
+    /// One experiment.
     One(&'static Experiment),
 }
 
@@ -24,8 +24,8 @@ impl ExperimentChoice {
         Experiment::all().iter().map(|experiment| &*experiment.name).chain([ALL]).collect()
     }
 
-    /// The experiments, of which those that train nothing come first. One that was asked for by its name
-    /// is among them whatever it is about.
+    /// The selected experiments, those without training first. One selected by name is included
+    /// whatever its datasets.
     pub fn experiments(self, dataset: Dataset) -> Vec<&'static Experiment> {
         match self {
             ExperimentChoice::One(experiment) => vec![experiment],

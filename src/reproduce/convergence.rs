@@ -1,4 +1,4 @@
-//! Figure 7: the error on training and validation split over the epochs.
+//! Figure 7: the error on the training and validation splits over the epochs.
 
 use std::fmt::Write;
 
@@ -22,13 +22,13 @@ pub struct Convergence {
 /// Epochs of a model over several seeds.
 #[derive(Debug, Clone)]
 pub struct ModelEpochs {
-    /// As the paper calls it.
+    /// The paper's name for it.
     pub name: String,
     /// One list per seed.
     pub runs: Vec<Vec<EpochRecord>>,
 }
 
-/// The error on one split after, or of training during, one epoch.
+/// The error on one split after an epoch, or during it for training.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConvergenceLine {
     /// The model.
@@ -41,11 +41,11 @@ pub struct ConvergenceLine {
     pub n_runs: usize,
     /// Mean absolute error, the mean over seeds.
     pub mean: f64,
-    /// Sample standard deviation over seeds; NaN of one.
+    /// Sample standard deviation over seeds; NaN for one seed.
     pub std: f64,
 }
 
-/// The curves: split, class of the marks, heading, error of an epoch.
+/// The curves: split, class of the marks, heading, an epoch's error.
 type Curve = (SplitName, &'static str, &'static str, fn(&EpochRecord) -> f64);
 
 const CURVES: [Curve; 2] = [
@@ -53,7 +53,7 @@ const CURVES: [Curve; 2] = [
     (SplitName::Valid, "valid", "(b) validation split", |epoch| epoch.valid.get(MAE.id)),
 ];
 
-/// Classes of the lines of other models, in order.
+/// Line classes of other models, in order.
 const OTHERS: [&str; 3] = ["other-1", "other-2", "other-3"];
 
 impl ModelEpochs {
@@ -79,12 +79,12 @@ impl ModelEpochs {
 }
 
 impl Convergence {
-    /// A line per model, split and epoch.
+    /// One line per model, split and epoch.
     pub fn lines(&self) -> Vec<ConvergenceLine> {
         self.models.iter().flat_map(ModelEpochs::lines).collect()
     }
 
-    /// A page: where the curves end and where they are lowest.
+    /// A page: the final and the lowest errors of the curves.
     pub fn markdown(&self, title: &str, about: &str) -> String {
         let mut text = format!(
             "# {title}\n\n{about} The error on the training split is that of each step before it, over \
@@ -118,8 +118,8 @@ impl Convergence {
         text
     }
 
-    /// The curves as a picture: the model of the paper in the colours of the splits, with its deviation and each
-    /// of its seeds, the others as lines of their own.
+    /// The curves as a picture: the paper's model in the splits' colours, with its deviation and each
+    /// seed, the others as separate lines.
     pub fn svg(&self, title: &str, dataset: &str) -> String {
         let lines = self.lines();
         let panels = CURVES.map(|(split, class, heading, value)| {

@@ -1,9 +1,8 @@
-//! How far apart groups of points are: of representations, whether one can tell which modality each
-//! is of.
+//! Distances between groups of points: for representations, whether modalities can be told apart.
 
 use ndarray::Array2;
 
-/// Euclidean distances between all points, `[n_points, n_points]`.
+/// Euclidean distances between all pairs of points, `[n_points, n_points]`.
 pub fn distances(points: &[Vec<f32>]) -> Array2<f64> {
     let mut distances = Array2::zeros((points.len(), points.len()));
     for (i, one) in points.iter().enumerate() {
@@ -16,12 +15,12 @@ pub fn distances(points: &[Vec<f32>]) -> Array2<f64> {
     distances
 }
 
-/// Mean silhouette of the points of several groups (Rousseeuw, 1987): 1 where groups are far apart
-/// and each in one place, 0 where they overlap, below 0 where points are nearer to another group
-/// than to their own. A point that is its whole group counts as 0.
+/// Mean silhouette of the points of several groups (Rousseeuw, 1987): 1 for compact groups far apart, 0
+/// for overlapping groups, below 0 if points are nearer to another group than to their own. A point
+/// that is its whole group counts as 0.
 ///
-/// `distances` is `[n_points, n_points]`, `groups` the number of each point's group. NaN of fewer
-/// than two groups.
+/// `distances` is `[n_points, n_points]`, `groups` has each point's group number. NaN for fewer than
+/// two groups.
 pub fn silhouette(distances: &Array2<f64>, groups: &[usize]) -> f64 {
     let n_groups = groups.iter().max().map_or(0, |most| most + 1);
     let mut sizes = vec![0; n_groups];
@@ -47,13 +46,13 @@ pub fn silhouette(distances: &Array2<f64>, groups: &[usize]) -> f64 {
     groups.iter().enumerate().map(of_point).sum::<f64>() / groups.len() as f64
 }
 
-/// Squared maximum mean discrepancy of two groups (Gretton et al., JMLR 2012, Eq. 3, without bias,
-/// and so a little below 0 at times): 0 where both come from one distribution. The kernel is
-/// `exp(-d^2 / (2 s^2))` with `s` the median distance between different points of either group. Of
-/// more groups, the mean over their pairs.
+/// Squared maximum mean discrepancy of two groups (Gretton et al., JMLR 2012, Eq. 3, unbiased, so
+/// occasionally slightly below 0): 0 if both come from one distribution. The kernel is `exp(-d^2 / (2
+/// s^2))` with `s` the median distance between different points of either group. For more groups, the
+/// mean over their pairs.
 ///
-/// `distances` is `[n_points, n_points]`, `groups` the number of each point's group. NaN where a
-/// group has a single point, where all points are in one place, and of fewer than two groups.
+/// `distances` is `[n_points, n_points]`, `groups` has each point's group number. NaN if a group has a
+/// single point, if all points coincide, or for fewer than two groups.
 pub fn mmd_squared(distances: &Array2<f64>, groups: &[usize]) -> f64 {
     let n_groups = groups.iter().max().map_or(0, |most| most + 1);
     let members = |of: usize| -> Vec<usize> {
@@ -86,7 +85,7 @@ fn of_pair(distances: &Array2<f64>, one: &[usize], other: &[usize]) -> f64 {
     within(one) + within(other) - 2.0 * across / (one.len() * other.len()) as f64
 }
 
-/// The middle value, or the mean of the middle two; NaN of none.
+/// The middle value, or the mean of the middle two; NaN for no values.
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -115,14 +114,14 @@ mod tests {
 
     #[test]
     fn the_silhouette_of_a_small_example_is_that_by_hand() {
-        // Inside 1 each; outside 4.5 and 3.5 of the first group, 3.5 and 4.5 of the second.
+        // Inner points 1 each; outer points 4.5 and 3.5 in the first group, 3.5 and 4.5 in the second.
         let expected = (2.0 * (3.5 / 4.5) + 2.0 * (2.5 / 3.5)) / 4.0;
         let found = silhouette(&line(&[0.0, 1.0, 4.0, 5.0]), &[0, 0, 1, 1]);
         assert!((found - expected).abs() < 1e-12, "{found}");
-        // A point alone counts as zero, and the nearer of two other groups counts.
+        // A single point counts as zero, and only the nearer of two other groups counts.
         let found = silhouette(&line(&[0.0, 1.0, 4.0, 100.0]), &[0, 0, 1, 2]);
         assert!((found - (3.0 / 4.0 + 2.0 / 3.0) / 4.0).abs() < 1e-12, "{found}");
-        // In the other's place.
+        // Swapped groups.
         assert!(silhouette(&line(&[0.0, 10.0, 0.0, 10.0]), &[0, 0, 1, 1]) < 0.0);
         assert_eq!(silhouette(&line(&[1.0; 4]), &[0, 0, 1, 1]), 0.0);
         assert!(silhouette(&line(&[0.0, 1.0]), &[0, 0]).is_nan());
@@ -132,12 +131,12 @@ mod tests {
     #[test]
     fn the_discrepancy_of_a_small_example_is_that_by_hand() {
         let distances = line(&[0.0, 1.0, 2.0, 4.0]);
-        // Of 1, 2, 4, 1, 3, 2 the median is 2: the kernel is exp(-d^2 / 8).
+        // The median of 1, 2, 4, 1, 3, 2 is 2: the kernel is exp(-d^2 / 8).
         let k = |d: f64| (-d * d / 8.0).exp();
         let expected = k(1.0) + k(2.0) - 2.0 * (k(2.0) + k(4.0) + k(1.0) + k(3.0)) / 4.0;
         let found = mmd_squared(&distances, &[0, 0, 1, 1]);
         assert!((found - expected).abs() < 1e-12, "{found}");
-        // Of three groups, the mean over pairs.
+        // For three groups, the mean over pairs.
         let points = line(&[0.0, 1.0, 2.0, 4.0, 7.0, 9.0]);
         let all = mmd_squared(&points, &[0, 0, 1, 1, 2, 2]);
         let pair = |one: usize, other: usize| {

@@ -1,10 +1,10 @@
-//! The paper's experiments: which models each compares, and what they come to beside the paper's own
-//! figures. This module knows neither stores nor the command line; it says what to train, looks into
-//! what was trained, and makes tables and pictures of the results.
+//! The paper's experiments: the models that each compares, and their results next to the paper's
+//! figures. This module knows neither stores nor the command line; it defines what to train, analyses
+//! the trained models, and writes tables and pictures of the results.
 //!
 //! `attention`, `noise`, `representation` and `convergence` are Figures 4 to 7, with `distance` and
-//! `tsne` as their tools; `table` is all that trains several models, `size` Table 8. `choice` says by name
-//! which of them are meant.
+//! `tsne` as their tools; `table` covers all experiments that train several models, `size` Table 8.
+//! `choice` selects experiments by name.
 
 mod attention;
 mod choice;
@@ -43,48 +43,48 @@ use crate::train::encoder;
 pub struct Experiment {
     /// The name on the command line.
     pub name: String,
-    /// What it is about.
+    /// Its title.
     pub title: String,
-    /// What comes of its models.
+    /// Kind of result.
     #[serde(default)]
     pub kind: ExperimentKind,
-    /// The datasets that it is about; empty means all.
+    /// Its datasets; empty means all.
     #[serde(default)]
     pub datasets: Vec<Dataset>,
-    /// Whether its table has all metrics, and not those of the paper's ablations alone.
+    /// Whether its table has all metrics, instead of only those of the paper's ablations.
     #[serde(default)]
     pub all_metrics: bool,
-    /// What its models differ in, where that is a number: the axis of a picture.
+    /// The numeric setting that its models differ in, if any: the axis of a picture.
     #[serde(default)]
     pub axis: Option<String>,
-    /// The models; none where it trains nothing.
+    /// The models; empty if it trains none.
     #[serde(rename = "row", default)]
     pub rows: Vec<Row>,
 }
 
-/// What comes of the models of an experiment.
+/// Kind of an experiment's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExperimentKind {
-    /// A table of their metrics.
+    /// A table of metrics.
     #[default]
     Metrics,
-    /// Numbers of parameters, of the models of all experiments.
+    /// Parameter counts of all experiments' models.
     Sizes,
-    /// What language attends to, on average over the test split.
+    /// Mean attention of language over the test split.
     Attention,
-    /// How much of that is left when noise is added.
+    /// Attention that remains when noise is added.
     Noise,
-    /// What the model makes of segments on the way, and how far apart that is.
+    /// Representations of segments within the model, and their distances.
     Representations,
     /// The error over the epochs.
     Convergence,
-    /// The error on inputs made worse.
+    /// The error on corrupted inputs.
     Robustness,
 }
 
 impl ExperimentKind {
-    /// Whether it looks at the test split, beyond the metrics that a run has of it.
+    /// Whether it needs the test split, beyond a run's metrics.
     pub fn needs_test(self) -> bool {
         match self {
             ExperimentKind::Attention
@@ -95,7 +95,7 @@ impl ExperimentKind {
         }
     }
 
-    /// Whether it looks into the runs of one model.
+    /// Whether it analyses the runs of one model.
     fn is_about_one_model(self) -> bool {
         match self {
             ExperimentKind::Metrics | ExperimentKind::Sizes | ExperimentKind::Convergence => false,
@@ -111,26 +111,26 @@ impl ExperimentKind {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// As the paper calls it.
+    /// The paper's name for it.
     pub name: String,
-    /// The model, by its name in the registry, where it is not ALMT.
+    /// The model's name in the registry, if it is not ALMT.
     #[serde(default)]
     pub model: Option<String>,
-    /// Why there is no such model here.
+    /// Why the model is unavailable here.
     #[serde(default)]
     pub missing: Option<String>,
-    /// Changes to the published model, as [`Preset::set`] takes them.
+    /// Changes to the published model, for [`Preset::set`].
     #[serde(default)]
     pub set: Vec<String>,
-    /// Modalities that it does not see.
+    /// Modalities that are left out.
     #[serde(default)]
     pub without: Vec<Modality>,
-    /// What the paper reports of it, per dataset and metric.
+    /// The paper's results, per dataset and metric.
     #[serde(default)]
     pub paper: BTreeMap<Dataset, BTreeMap<String, f64>>,
 }
 
-/// The metrics that the paper's ablations report: the finest accuracy of the dataset, and the error.
+/// The metrics of the paper's ablations: the dataset's finest accuracy, and the error.
 pub fn headline(dataset: Dataset) -> [&'static str; 2] {
     [metrics::finest_accuracy(dataset.bin_scheme()).id, metrics::MAE.id]
 }
@@ -149,23 +149,23 @@ impl Experiment {
         &ALL
     }
 
-    /// Its model, where it looks into the runs of one; `None` of a table.
+    /// Its model, if it analyses one model's runs; `None` for a table.
     pub fn only_model(&self) -> Option<&Row> {
         self.rows.first().filter(|_| self.kind.is_about_one_model())
     }
 
-    /// Whether it is about a dataset.
+    /// Whether it includes a dataset.
     pub fn is_about(&self, dataset: Dataset) -> bool {
         self.datasets.is_empty() || self.datasets.contains(&dataset)
     }
 }
 
 impl Row {
-    /// The published recipe that the row changes, for runs on text features: that of ALMT is `preset`, which
-    /// the others have the number of epochs of where that is `n_epochs`.
+    /// The published recipe that the row changes, for runs on text features: `preset` for ALMT; other
+    /// models use their own, with `n_epochs` if given.
     ///
     /// # Errors
-    /// There is no such model.
+    /// The model does not exist.
     pub fn base(
         &self,
         preset: &Preset,
@@ -180,25 +180,25 @@ impl Row {
         Ok(own)
     }
 
-    /// A recipe with the row's changes.
+    /// A recipe with the row's changes applied.
     ///
     /// # Errors
-    /// There is no such change.
+    /// A change is invalid.
     pub fn hyper_parameters(&self, base: &Preset) -> Result<Preset, String> {
         let mut changed = base.clone();
         self.set.iter().try_for_each(|assignment| changed.set(assignment))?;
         Ok(changed)
     }
 
-    /// A name for its folder. Rows of the same model have the same, whatever their experiment, so
-    /// that it is trained once.
+    /// Folder name for the row's runs. Rows with the same model share it, across experiments, so that
+    /// it is trained only once.
     pub fn folder(&self, preset: &Preset) -> Result<String, String> {
         if let Some(model) = &self.model {
             return Ok(model.clone());
         }
         let mut parts: Vec<String> =
             self.without.iter().map(|modality| format!("without-{modality}")).collect();
-        // What changes nothing is the published model under another name.
+        // Changes without effect give the published model under another name.
         for assignment in &self.set {
             let mut changed = preset.clone();
             changed.set(assignment)?;
@@ -210,7 +210,7 @@ impl Row {
     }
 }
 
-/// A mean over seeds with its deviation, if there is one.
+/// A mean over seeds with its deviation, if available.
 fn shown(mean: f64, std: f64) -> String {
     match std.is_nan() {
         true => format!("{mean:.4}"),
@@ -233,7 +233,7 @@ mod tests {
                     let base = row.base(&Preset::of(dataset), dataset, None).unwrap();
                     row.hyper_parameters(&base).unwrap();
                 }
-                // What is trained is ALMT, or changed in no way.
+                // Trained rows use ALMT, or an unchanged model.
                 assert!(row.model.is_none() || (row.set.is_empty() && row.without.is_empty()));
                 for (dataset, figures) in &row.paper {
                     let known = metrics::names(dataset.bin_scheme());

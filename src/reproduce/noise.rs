@@ -1,12 +1,12 @@
-//! Figure 5: how much attention a token or a frame keeps when noise is added to it.
+//! Figure 5: attention that a token or frame keeps when noise is added to it.
 //!
-//! The paper adds noise to «a peak frame of `H_v^1`» and shows the weights `β` of the last AHL layer
-//! before and after. `H_v^1` has tokens and not frames any more, so that its frame is read as a token:
-//! the one with the largest weight, the mean over heads and over tokens of language. Frames proper
-//! are attended to in the modality embedding, which is measured beside it.
+//! The paper adds noise to "a peak frame of `H_v^1`" and shows the weights `β` of the last AHL layer
+//! before and after. `H_v^1` consists of tokens, not frames, so the paper's frame is interpreted as a
+//! token: the one with the largest weight, averaged over heads and language tokens. Actual frames are
+//! attended to in the modality embedding, which is measured as well.
 //!
-//! What was largest before is on average less after any change, whatever the model. So the same is
-//! done to another token or frame of the same segment, drawn at random.
+//! Any change lowers the largest weight on average, whatever the model. So the same noise is added to
+//! another token or frame of the same segment, drawn at random.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -30,16 +30,16 @@ use crate::train::checkpoint::Checkpoint;
 use crate::train::corrupt::deviation_of_frames;
 use crate::train::data::TrainingSplit;
 
-/// Amounts of noise, in standard deviations of the sample's own values.
+/// Amounts of noise, relative to the standard deviation of the sample's values.
 pub const AMOUNTS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 
-/// The amount that the picture of one sample shows.
+/// The amount in the picture of one sample.
 pub const SHOWN_AMOUNT: f64 = 1.0;
 
-/// Rounds of the bootstrap over segments.
+/// Number of bootstrap rounds over segments.
 const N_RESAMPLES: usize = 1000;
 
-/// What noise is added to.
+/// Where noise is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoisePlace {
@@ -49,7 +49,7 @@ pub enum NoisePlace {
     Frame,
 }
 
-/// Which token or frame of a sample.
+/// Choice of a sample's token or frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Which {
@@ -67,11 +67,11 @@ pub type Weights = [f64; 1 + AMOUNTS.len()];
 pub struct NoiseCurve {
     /// The modality.
     pub modality: Modality,
-    /// What noise is added to.
+    /// Where noise is added.
     pub place: NoisePlace,
-    /// Which of them.
+    /// The choice of token or frame.
     pub which: Which,
-    /// One per sample; `None` of a sample that has no such token or frame.
+    /// One per sample; `None` if the sample lacks the token or frame.
     pub samples: Vec<Option<Weights>>,
 }
 
@@ -80,17 +80,17 @@ pub struct NoiseCurve {
 pub struct NoiseLine {
     /// The modality.
     pub modality: Modality,
-    /// What noise is added to.
+    /// Where noise is added.
     pub place: NoisePlace,
-    /// Which of them.
+    /// The choice of token or frame.
     pub which: Which,
-    /// Noise, in standard deviations of the sample's own values.
+    /// Noise, relative to the standard deviation of the sample's values.
     pub noise: f64,
-    /// Samples that have such a token or frame.
+    /// Samples that have the token or frame.
     pub n_samples: usize,
     /// Mean weight.
     pub weight: f64,
-    /// The same by that without noise.
+    /// Mean weight relative to that without noise.
     pub relative: f64,
     /// Lower end of its 95% interval: percentiles over resampled segments.
     pub low: f64,
@@ -98,16 +98,16 @@ pub struct NoiseLine {
     pub high: f64,
 }
 
-/// One sample of one modality: weights of the last AHL layer, the mean over heads.
+/// One modality of one sample: weights of the last AHL layer, averaged over heads.
 #[derive(Debug, Clone)]
 pub struct NoisySample {
     /// The modality.
     pub modality: Modality,
-    /// The token that noise is added to, counted from 0.
+    /// The token with added noise, counted from 0.
     pub peak: usize,
     /// `[n_queries, n_keys]` without noise.
     pub before: Vec<Vec<f64>>,
-    /// The same with it.
+    /// The same with noise.
     pub after: Vec<Vec<f64>>,
 }
 
@@ -116,7 +116,7 @@ pub struct NoisySample {
 pub struct NoisySampleLine {
     /// The modality.
     pub modality: Modality,
-    /// Token of language, counted from 1.
+    /// Language token, counted from 1.
     pub query: usize,
     /// Token of the modality, counted from 1.
     pub key: usize,
@@ -124,16 +124,16 @@ pub struct NoisySampleLine {
     pub is_peak: bool,
     /// Its weight without noise.
     pub before: f64,
-    /// Its weight with it.
+    /// Its weight with noise.
     pub after: f64,
 }
 
-/// The sample of the picture: drawn from a seed, as the paper draws one at random.
+/// The sample in the picture: drawn from a random seed, as the paper draws one at random.
 pub fn draw_sample(n_samples: usize, seed: u64) -> usize {
     stream(seed, "fig5/sample").random_range(0..n_samples.max(1))
 }
 
-/// One batch of tokens or frames, and how they are attended to.
+/// One batch of tokens or frames, and the attention to them.
 struct Batch<'a> {
     ids: &'a [String],
     /// `[batch, n_places, width]`.
@@ -141,20 +141,20 @@ struct Batch<'a> {
     modality: Modality,
     place: NoisePlace,
     seed: u64,
-    /// Weights of all places, `[batch, n_places]`, for values as above; `None` where the model has no
+    /// Weights of all places, `[batch, n_places]`, for values of that shape; `None` if the model has no
     /// such weights.
     attend: &'a dyn Fn(&Tensor) -> Option<Tensor>,
 }
 
-/// Where noise is added, one place per sample, and the noise of each.
+/// Places of added noise, one per sample, and each sample's noise.
 struct Disturbance {
     places: Vec<Option<usize>>,
-    /// `[batch, 1, width]`, of one standard deviation of each sample's own values.
+    /// `[batch, 1, width]`, scaled to the standard deviation of each sample's values.
     noise: Tensor,
 }
 
 impl Batch<'_> {
-    /// Weights of the peak and of another place of every sample.
+    /// Weights of the peak and of another place in every sample.
     fn measure(&self) -> Result<[Vec<Option<Weights>>; 2], TrainError> {
         let Some(before) = self.weights_of(self.values)? else {
             return Ok([vec![None; self.ids.len()], vec![None; self.ids.len()]]);
@@ -163,7 +163,7 @@ impl Batch<'_> {
         Ok([self.weights(&before, &peaks)?, self.weights(&before, &others)?])
     }
 
-    /// Weights of all places, one row per sample; `None` of a model that has no such weights.
+    /// Weights of all places, one row per sample; `None` if the model has no such weights.
     fn weights_of(&self, values: &Tensor) -> Result<Option<Vec<Vec<f64>>>, TrainError> {
         (self.attend)(values).map(|weights| rows(&weights)).transpose()
     }
@@ -195,9 +195,9 @@ impl Batch<'_> {
         Ok(places().map(of_sample).collect())
     }
 
-    /// The values with noise at one place of each sample.
+    /// The values with noise at one place in each sample.
     fn disturbed(&self, disturbance: &Disturbance, amount: f64) -> Tensor {
-        // Where a sample has no such place its noise is zero.
+        // Samples without the place have zero noise.
         let places: Vec<i64> =
             disturbance.places.iter().map(|place| place.unwrap_or(0) as i64).collect();
         let here = Tensor::from_slice(&places).one_hot(self.values.size()[1]);
@@ -205,8 +205,8 @@ impl Batch<'_> {
         self.values + here * &disturbance.noise * amount
     }
 
-    /// The peak of each sample and another of its places, both with the same noise. Frames that are
-    /// all zero are padding, and none of these places.
+    /// Each sample's peak and another place, with the same noise. All-zero frames are padding and never
+    /// chosen.
     fn disturbances(&self, before: &[Vec<f64>]) -> Result<[Disturbance; 2], TrainError> {
         let (_, n_places, width) = self.values.size3()?;
         let (n_places, width) = (n_places as usize, width as usize);
@@ -221,7 +221,7 @@ impl Batch<'_> {
                 .map(|(place, _)| place)
                 .collect();
             let peak = real.iter().copied().max_by(|one, other| {
-                // Of two that are equal, the first.
+                // The first of equal weights.
                 weights[*one].total_cmp(&weights[*other]).then(other.cmp(one))
             });
             let rest: Vec<usize> =
@@ -244,12 +244,12 @@ impl Batch<'_> {
     }
 }
 
-/// Mean over heads of the last AHL layer's weights, `[batch, n_queries, n_keys]`.
+/// The last AHL layer's weights, averaged over heads, `[batch, n_queries, n_keys]`.
 fn token_weights(almt: &Almt, modality: Modality, h_l: &Tensor, tokens: &Tensor) -> Option<Tensor> {
     Some(almt.guided_attention(modality, h_l, tokens)?.mean_dim(1, false, Kind::Double))
 }
 
-/// Tokens of a modality, `H_m^1`, among the values of a trace.
+/// A modality's tokens, `H_m^1`, among traced values.
 fn tokens_of(values: &BTreeMap<String, Tensor>, modality: Modality) -> Option<&Tensor> {
     values.get(match modality {
         Modality::Text => "h_l",
@@ -258,11 +258,11 @@ fn tokens_of(values: &BTreeMap<String, Tensor>, modality: Modality) -> Option<&T
     })
 }
 
-/// Curves of one model over all samples of a split: of each modality, of tokens and of frames, of
-/// the peak and of another one. None of a model in which language guides nothing.
+/// Curves of one model over all samples of a split: per modality, for tokens and frames, for the peak
+/// and another one. Empty for a model without language guidance.
 ///
 /// # Errors
-/// As [`each_trace`].
+/// Same as [`each_trace`].
 pub fn curves(
     checkpoint: &Checkpoint,
     split: &TrainingSplit,
@@ -314,11 +314,11 @@ pub fn curves(
     Ok(curves)
 }
 
-/// The last AHL layer's weights of one sample without noise and with [`SHOWN_AMOUNT`] of it, of each
+/// The last AHL layer's weights for one sample, without noise and with [`SHOWN_AMOUNT`] of it, per
 /// modality.
 ///
 /// # Errors
-/// As [`each_trace`].
+/// Same as [`each_trace`].
 pub fn sample(
     checkpoint: &Checkpoint,
     split: &TrainingSplit,
@@ -355,7 +355,7 @@ pub fn sample(
     Ok(samples)
 }
 
-/// Curves of several seeds as those of one: the mean weight of each sample.
+/// Merges the curves of several seeds: the mean weight of each sample.
 pub fn mean_curves(of_seeds: &[Vec<NoiseCurve>]) -> Vec<NoiseCurve> {
     let Some(first) = of_seeds.first() else { return Vec::new() };
     let mean = |curve_idx: usize, sample_idx: usize| -> Option<Weights> {
@@ -375,7 +375,7 @@ pub fn mean_curves(of_seeds: &[Vec<NoiseCurve>]) -> Vec<NoiseCurve> {
 }
 
 impl NoiseCurve {
-    /// A line per amount of noise, none included, with bootstrap intervals over the samples.
+    /// One line per amount of noise, including none, with bootstrap intervals over the samples.
     pub fn lines(&self, seed: u64) -> Vec<NoiseLine> {
         let samples: Vec<Weights> = self.samples.iter().flatten().copied().collect();
         let n_samples = samples.len();
@@ -414,7 +414,7 @@ impl NoiseCurve {
 }
 
 impl NoisySample {
-    /// A line per weight.
+    /// One line per weight.
     pub fn lines(samples: &[NoisySample]) -> Vec<NoisySampleLine> {
         let mut lines = Vec::new();
         for NoisySample { modality, peak, before, after } in samples {
@@ -441,7 +441,7 @@ impl NoisySample {
         })
     }
 
-    /// The weights of one sample as a picture; `None` where there are none.
+    /// The weights of one sample as a picture; `None` without weights.
     pub fn svg(samples: &[NoisySample], title: &str, about: &str) -> Option<String> {
         let [low, high] = range(samples.iter().flat_map(|sample| [&sample.before, &sample.after]));
         let mut panels = Vec::new();
@@ -478,7 +478,7 @@ const PLACES: [(NoisePlace, &str); 2] = [
 ];
 
 impl NoiseLine {
-    /// Curves as a picture, a panel for each modality and place.
+    /// Curves as a picture, with one panel per modality and place.
     pub fn svg(lines: &[NoiseLine], title: &str, about: &str) -> String {
         let mut panels = Vec::new();
         for (place, words) in PLACES {
@@ -593,12 +593,12 @@ mod tests {
         (0..n).map(|idx| format!("segment-{idx}")).collect()
     }
 
-    /// Weights that grow with the first feature of a frame, as softmax.
+    /// Weights that grow with a frame's first feature, by softmax.
     fn by_first(values: &Tensor) -> Option<Tensor> {
         Some(values.select(2, 0).softmax(-1, Kind::Double))
     }
 
-    /// Two samples of four frames of two features; the last frame of the first is padding, and so are
+    /// Two samples of four frames with two features; the last frame of the first is padding, and so is
     /// all of the second.
     fn values() -> Tensor {
         let first = [0.5_f32, 1.0, 3.0, -1.0, 1.0, 0.0, 0.0, 0.0];
@@ -627,7 +627,7 @@ mod tests {
         assert!(of_peak[1].is_none() && of_other[1].is_none());
         let weights = of_peak[0].unwrap();
         assert_eq!(weights[0], before[0][1]);
-        // The noise is drawn once, and more of it is the same direction.
+        // The noise is drawn once; larger amounts have the same direction.
         let noise = f64::try_from(peaks.noise.get(0).get(0).get(0)).unwrap();
         for (amount, weight) in AMOUNTS.into_iter().zip(&weights[1..]) {
             let all: f64 = [0.5, 1.0, 0.0].iter().map(|x: &f64| x.exp()).sum();
@@ -658,12 +658,12 @@ mod tests {
         let lines = curve.lines(1);
         assert_eq!((lines.len(), lines[0].n_samples), (6, 29));
         for (line, expected) in lines.iter().zip([1.0, 0.9, 0.8, 0.7, 0.6, 0.5]) {
-            // All samples lose the same share, and so all resamples do.
+            // All samples lose the same share, and so do all resamples.
             for value in [line.relative, line.low, line.high] {
                 assert!((value - expected).abs() < 1e-12, "{line:?}");
             }
         }
-        // Of two seeds the mean, where both have it.
+        // The mean of two seeds, where both have a value.
         let other = NoiseCurve { samples: vec![weights(3.0); 30], ..curve.clone() };
         let mean = mean_curves(&[vec![curve], vec![other]]);
         assert_eq!(mean[0].samples[0].unwrap()[0], 2.0);

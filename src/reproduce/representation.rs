@@ -1,10 +1,9 @@
-//! Figure 6: what the model makes of each modality, as a map, and how far apart that is.
+//! Figure 6: representations of each modality as a map, and the distances between them.
 //!
-//! A representation of a segment is the mean over its tokens. The paper shows `H_hyper^3`, `H_v^1` and
-//! `H_a^1`. Whether audio and vision come together in AHL is not to be seen from these, since the
-//! hyper-modality is one and they are two; so the measures also compare what an AHL layer adds to
-//! the hyper-modality from audio (`alpha V_a` of Eq. 5, through the layer's output map) with what it
-//! adds from vision.
+//! A segment's representation is the mean over its tokens. The paper shows `H_hyper^3`, `H_v^1` and
+//! `H_a^1`. These cannot show whether audio and vision come together in AHL, because there is one
+//! hyper-modality for both; so the measures also compare an AHL layer's contributions to the
+//! hyper-modality from audio (`alpha V_a` of Eq. 5, through the layer's output map) and from vision.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -25,30 +24,30 @@ use crate::train::attention::each_trace;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::data::TrainingSplit;
 
-/// Segments of a map at most: beyond that, t-SNE takes long and dots cover each other.
+/// Maximum number of segments in a map: beyond that, t-SNE takes long and dots overlap.
 const MOST_SEGMENTS: usize = 600;
 
-/// Representations of some segments by one model.
+/// One model's representations of some segments.
 #[derive(Debug, Clone)]
 pub struct Representations {
-    /// Seed of the model.
+    /// Random seed of the model.
     pub seed: u64,
     /// The segments.
     pub ids: Vec<String>,
-    /// AHL layers.
+    /// Number of AHL layers.
     depth: usize,
-    /// `[n_segments, d]` by name, as a trace names them.
+    /// `[n_segments, d]` by name in a trace.
     values: BTreeMap<String, Vec<Vec<f32>>>,
 }
 
-/// How far apart some representations of one model are.
+/// Distance between some representations of one model.
 #[derive(Debug, Clone, Serialize)]
 pub struct GapLine {
-    /// Seed of the model.
+    /// Random seed of the model.
     pub seed: u64,
-    /// What is compared.
+    /// The compared representations.
     pub compared: String,
-    /// Mean silhouette of all points with the representation as group.
+    /// Mean silhouette of all points, grouped by representation.
     pub silhouette: f64,
     /// Squared maximum mean discrepancy.
     pub mmd_squared: f64,
@@ -61,7 +60,7 @@ pub struct MapPoint {
     pub id: String,
     /// The representation.
     pub representation: String,
-    /// First coordinate; none has a unit.
+    /// First coordinate, without unit.
     pub x: f64,
     /// Second coordinate.
     pub y: f64,
@@ -69,7 +68,7 @@ pub struct MapPoint {
     pub z: f64,
 }
 
-/// Which segments are looked at: all, or as many as a map holds, drawn from a seed; in order.
+/// The segments to use: all, or a random sample that fits a map; in order.
 pub fn draw_segments(n_segments: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n_segments).collect();
     order.shuffle(&mut stream(seed, "fig6/segments"));
@@ -92,10 +91,10 @@ fn title(name: &str) -> String {
 }
 
 impl Representations {
-    /// What a model makes of the segments at the indices `order`.
+    /// A model's representations of the segments at the indices `order`.
     ///
     /// # Errors
-    /// As [`each_trace`].
+    /// Same as [`each_trace`].
     pub fn of(
         checkpoint: &Checkpoint,
         split: &TrainingSplit,
@@ -123,17 +122,17 @@ impl Representations {
         Ok(Representations { seed: checkpoint.info.seed, ids, depth, values })
     }
 
-    /// The representations that there are of these.
+    /// The available ones of these representations.
     fn known(&self, names: &[String]) -> Vec<String> {
         names.iter().filter(|name| self.values.contains_key(*name)).cloned().collect()
     }
 
-    /// Those that the paper maps.
+    /// The ones that the paper maps.
     fn mapped(&self) -> Vec<String> {
         self.known(&["h_a".into(), "h_v".into(), format!("h_hyper_{}", self.depth)])
     }
 
-    /// Points of some representations one after another, and the number of each one's group.
+    /// Points of some representations, concatenated, and each point's group number.
     fn points(&self, names: &[String]) -> (Vec<Vec<f32>>, Vec<usize>) {
         let points = names.iter().filter_map(|name| self.values.get(name));
         let points = points
@@ -142,7 +141,7 @@ impl Representations {
         points.unzip()
     }
 
-    /// What is compared: words, and the representations.
+    /// The comparisons: description, and the representations.
     fn comparisons(&self) -> Vec<(String, Vec<String>)> {
         let layers = 1..=self.depth;
         let mut comparisons = vec![("H_a^1, H_v^1".to_owned(), vec!["h_a".into(), "h_v".into()])];
@@ -165,7 +164,7 @@ impl Representations {
         comparisons
     }
 
-    /// A line per comparison.
+    /// One line per comparison.
     pub fn gaps(&self) -> Vec<GapLine> {
         let lines = self.comparisons().into_iter().map(|(compared, names)| {
             let (points, groups) = self.points(&names);
@@ -180,7 +179,7 @@ impl Representations {
         lines.collect()
     }
 
-    /// The map, by representation; or why there is none, in a sentence.
+    /// The map, by representation; or why it is impossible, in a sentence.
     pub fn map(&self, seed: u64) -> Result<Vec<MapPoint>, String> {
         let names = self.mapped();
         let (points, groups) = self.points(&names);

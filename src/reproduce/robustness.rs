@@ -1,4 +1,4 @@
-//! How a model's error grows as its inputs get worse.
+//! Growth of a model's error as its inputs are corrupted.
 
 use std::fmt::Write;
 
@@ -12,12 +12,12 @@ use crate::report::figure::{Figure, Mark};
 use crate::run::metrics::{MAE, Metrics};
 use crate::train::corrupt::{Corruption, CorruptionKind};
 
-/// One model on inputs made worse in one way.
+/// One model on inputs with one corruption.
 #[derive(Debug, Clone)]
 pub struct RobustnessPoint {
-    /// What was done; `None` for the inputs as they are.
+    /// The corruption; `None` for unchanged inputs.
     pub corruption: Option<Corruption>,
-    /// Seed of the model.
+    /// Random seed of the model.
     pub seed: u64,
     /// Metrics on the test split.
     pub metrics: Metrics,
@@ -26,13 +26,13 @@ pub struct RobustnessPoint {
 /// One metric of a point.
 #[derive(Debug, Clone, Serialize)]
 pub struct RobustnessLine {
-    /// The modality; empty for the inputs as they are.
+    /// The modality; empty for unchanged inputs.
     pub modality: String,
-    /// What was done to it; empty for the inputs as they are.
+    /// The kind of corruption; empty for unchanged inputs.
     pub kind: String,
-    /// How much of it.
+    /// Its amount.
     pub amount: f32,
-    /// Seed of the model.
+    /// Random seed of the model.
     pub seed: u64,
     /// Name of the metric.
     pub metric: String,
@@ -41,7 +41,7 @@ pub struct RobustnessLine {
 }
 
 impl RobustnessPoint {
-    /// A point.
+    /// Creates a point.
     pub fn new(corruption: Option<Corruption>, seed: u64, metrics: Metrics) -> RobustnessPoint {
         RobustnessPoint { corruption, seed, metrics }
     }
@@ -61,7 +61,7 @@ impl RobustnessPoint {
         lines.collect()
     }
 
-    /// A table of the error and of how much it grew, each the mean over seeds.
+    /// A table of the error and its growth, each averaged over seeds.
     pub fn markdown(points: &[RobustnessPoint], about: &str) -> String {
         let mut text = format!(
             "# Robustness: inputs made worse\n\n{about} MAE with its standard deviation over seeds; \
@@ -85,7 +85,7 @@ impl RobustnessPoint {
         text
     }
 
-    /// The error against the amount of each kind of corruption, a panel per modality.
+    /// The error against the amount of each kind of corruption, with one panel per modality.
     pub fn svg(points: &[RobustnessPoint], dataset: &str) -> String {
         let mut panels = Vec::new();
         let seeds: std::collections::BTreeSet<u64> = points.iter().map(|it| it.seed).collect();
@@ -145,7 +145,7 @@ const KINDS: [(CorruptionKind, &str, &str); 3] = [
 /// Amount, mean error, and its deviation over seeds.
 type Point = (f64, f64, f64);
 
-/// The error of one kind of corruption, from the inputs as they are.
+/// The error for one kind of corruption, starting with unchanged inputs.
 fn curve(points: &[RobustnessPoint], modality: Modality, kind: CorruptionKind) -> Vec<Point> {
     let of_curve = points.chunk_by(|one, next| one.corruption == next.corruption);
     let of_curve = of_curve.filter_map(|of_one| {

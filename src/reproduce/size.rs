@@ -1,4 +1,4 @@
-//! Numbers of parameters of models, module by module (Table 8).
+//! Parameter counts of models, by module (Table 8).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,8 +8,7 @@ use tch::{Device, nn};
 
 use crate::model::{Almt, AlmtConfig, Form, Init};
 
-/// The modules of the model in the order of the data, by the names of the released code, and what
-/// they are.
+/// The model's modules in data order, by their names in the released code, with descriptions.
 const MODULES: [(&str, &str); 8] = [
     ("proj_l", "language embedding"),
     ("proj_a", "audio embedding"),
@@ -21,31 +20,31 @@ const MODULES: [(&str, &str); 8] = [
     ("regression_layer", "regression"),
 ];
 
-/// Parameters of one model.
+/// Parameter counts of one model.
 #[derive(Debug, Clone)]
 pub struct ModelSize {
     /// The model.
     pub name: String,
-    /// Parameters by module, where it is ALMT; all of them, where it is not.
+    /// Parameter counts by module for ALMT; the total for other models.
     pub modules: BTreeMap<&'static str, usize>,
 }
 
-/// What stands for all modules of another model.
+/// Stands for all modules of another model.
 const ALL: &str = "all";
 
-/// Parameters of one module of one model.
+/// Parameter count of one module of one model.
 #[derive(Debug, Clone, Serialize)]
 pub struct SizeLine {
     /// The model.
     pub model: String,
-    /// The module, by the released code's name.
+    /// The module's name in the released code.
     pub module: &'static str,
-    /// Its parameters.
+    /// Its parameter count.
     pub n_parameters: usize,
 }
 
 impl ModelSize {
-    /// Counts the parameters of a model that is built for it.
+    /// Counts the parameters of a model, which is built for this.
     pub fn of(name: &str, config: &AlmtConfig) -> ModelSize {
         let vars = nn::VarStore::new(Device::Cpu);
         Almt::new(&Init::new(vars.root(), 0), config, Form::Reference);
@@ -59,18 +58,18 @@ impl ModelSize {
         ModelSize { name: name.into(), modules }
     }
 
-    /// Another model, of which the whole number is known.
+    /// Another model with a known total.
     pub fn whole(name: &str, n_parameters: i64) -> ModelSize {
         let modules = [(ALL, usize::try_from(n_parameters).unwrap_or(0))];
         ModelSize { name: name.into(), modules: modules.into() }
     }
 
-    /// Parameters of the whole model.
+    /// Parameter count of the whole model.
     pub fn total(&self) -> usize {
         self.modules.values().sum()
     }
 
-    /// A table of models, a column per module.
+    /// A table of models, with one column per module.
     pub fn markdown(models: &[ModelSize]) -> String {
         let mut text = String::from("| model | all |");
         MODULES.iter().for_each(|(_, meaning)| text.push_str(&format!(" {meaning} |")));

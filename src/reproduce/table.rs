@@ -1,4 +1,4 @@
-//! A table of results beside the paper's: for people as Markdown, for programs with typed columns.
+//! A table of results next to the paper's: Markdown for people, typed columns for programs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,13 +16,13 @@ use crate::run::seeds::{self, Spread};
 pub struct ExperimentTable {
     /// Name of the experiment.
     pub experiment: String,
-    /// What it is about.
+    /// Its title.
     pub title: String,
-    /// Whether its page has all metrics, and not those of the paper's ablations alone.
+    /// Whether its page has all metrics, instead of only those of the paper's ablations.
     pub all_metrics: bool,
-    /// What its rows differ in, where they make a picture.
+    /// The setting that its rows differ in, if they form a picture.
     pub axis: Option<String>,
-    /// How the figures came about, a sentence or two.
+    /// Origin of the figures, in a sentence or two.
     pub about: String,
     /// The models.
     pub rows: Vec<TableRow>,
@@ -31,25 +31,25 @@ pub struct ExperimentTable {
 /// One model of an experiment.
 #[derive(Debug, Clone)]
 pub struct TableRow {
-    /// As the paper calls it.
+    /// The paper's name for it.
     pub name: String,
-    /// What it came to.
+    /// Its result.
     pub outcome: RowOutcome,
-    /// What the paper reports of a model that there is no result of.
+    /// The paper's results for a model without results here.
     pub paper: BTreeMap<String, f64>,
 }
 
-/// What a model came to.
+/// Result of a model.
 #[derive(Debug, Clone)]
 pub enum RowOutcome {
-    /// Metrics over its runs; none without a test split.
+    /// Metrics over its runs; empty without a test split.
     Measured(Vec<Spread>),
-    /// There is no such model of these data, for this reason.
+    /// The model is impossible for these data, for this reason.
     LeftOut(String),
 }
 
 impl RowOutcome {
-    /// Its metrics, which are none where there are none.
+    /// Its metrics; empty without results.
     pub fn metrics(&self) -> &[Spread] {
         match self {
             RowOutcome::Measured(metrics) => metrics,
@@ -59,7 +59,7 @@ impl RowOutcome {
 }
 
 impl ExperimentTable {
-    /// The table for programs, a row per model and metric: the experiment, the model, and the
+    /// The table for programs, with one row per model and metric: the experiment, the model, and the
     /// fields of [`Spread`].
     pub fn for_programs(&self) -> export::Table {
         let (mut rows, mut all) = (Vec::new(), Vec::new());
@@ -77,8 +77,8 @@ impl ExperimentTable {
         table
     }
 
-    /// The table as Markdown: the metrics of the paper's ablations of several models, or all metrics
-    /// of a single one, each with its mean and deviation beside the paper's figure.
+    /// The table as Markdown: the metrics of the paper's ablations for several models, or all metrics
+    /// of a single one, each with its mean and deviation next to the paper's figure.
     pub fn markdown(&self, dataset: Dataset) -> String {
         let mut text = format!("# {}\n\n{}\n\n", self.title, self.about);
         if self.has_picture() {
@@ -128,13 +128,13 @@ impl ExperimentTable {
         text
     }
 
-    /// Whether its rows differ in a number, and any of them has a result.
+    /// Whether its rows differ in a number, and at least one has results.
     fn has_picture(&self) -> bool {
         self.axis.is_some() && self.rows.iter().any(|row| !row.outcome.metrics().is_empty())
     }
 
-    /// The metrics of the paper's ablations against what the rows differ in, with the paper's own
-    /// figures where it has any; `None` of a table that makes no picture.
+    /// The metrics of the paper's ablations against the setting that the rows differ in, with the
+    /// paper's own figures if available; `None` for a table without such a setting.
     pub fn svg(&self, dataset: Dataset) -> Option<String> {
         let axis = self.axis.as_deref().filter(|_| self.has_picture())?;
         let names: Vec<&str> = self.rows.iter().map(|row| &*row.name).collect();

@@ -1,9 +1,9 @@
-//! Maps of points to three dimensions that keep neighbours together: t-SNE (van der Maaten and
-//! Hinton, JMLR 2008), by the Barnes-Hut form of the crate `bhtsne`.
+//! Maps points to three dimensions while preserving neighbourhoods: t-SNE (van der Maaten and Hinton,
+//! JMLR 2008), in the Barnes-Hut variant of the crate `bhtsne`.
 //!
-//! The crate draws its start and the tree that it searches neighbours with, and adds up in as many
-//! parts as there are threads. Here it is given both start and neighbours, and one thread, so that the
-//! same points give the same map to the bit.
+//! The crate draws its initial positions and its neighbour search tree at random, and sums in as many
+//! parts as there are threads. Here it gets both initial positions and neighbours, and runs on one
+//! thread, so that the same points give a bit-identical map.
 
 use bhtsne::{Neighbor, tSNE};
 use ndarray::Array2;
@@ -11,23 +11,23 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::seed::stream;
 
-/// Neighbours that count, in effect; a third of the points where that is fewer.
+/// Effective number of neighbours; at most a third of the points.
 const PERPLEXITY: usize = 30;
 
-/// Fewer points than this have no neighbourhoods to keep.
+/// Fewer points have no neighbourhoods to preserve.
 const FEWEST: usize = 7;
 
 /// Accuracy of the approximation, as in scikit-learn.
 const THETA: f64 = 0.5;
 
-/// Deviation of the start.
+/// Standard deviation of the initial positions.
 const START: f64 = 1e-4;
 
-/// Maps points with the given `distances` `[n_points, n_points]`; with the default 1000 steps of the
-/// crate.
+/// Maps points with the given `distances` `[n_points, n_points]`, with the crate's default of 1000
+/// steps.
 ///
 /// # Errors
-/// There are too few points, or the system gives no thread; in a sentence.
+/// There are too few points, or the system cannot create a thread; in a sentence.
 pub fn tsne(distances: &Array2<f64>, seed: u64) -> Result<Vec<[f64; 3]>, String> {
     let n_points = distances.nrows();
     if n_points < FEWEST {
@@ -40,7 +40,7 @@ pub fn tsne(distances: &Array2<f64>, seed: u64) -> Result<Vec<[f64; 3]>, String>
             let mut row: Vec<Neighbor<f64>> = others
                 .map(|index| Neighbor { index, distance: distances[[point, index]] })
                 .collect();
-            // Stable: of points in one place the first comes first.
+            // Stable: of coinciding points, the first comes first.
             row.sort_by(|one, other| one.distance.total_cmp(&other.distance));
             row.truncate(3 * perplexity);
             row
@@ -55,7 +55,7 @@ pub fn tsne(distances: &Array2<f64>, seed: u64) -> Result<Vec<[f64; 3]>, String>
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let pool = pool.map_err(|error| format!("t-SNE has no thread: {error}"))?;
     Ok(pool.install(|| {
-        // The neighbours say all of the points that counts.
+        // The neighbours contain everything needed about the points.
         let points = vec![(); n_points];
         let mut tsne: tSNE<'_, f64, (), 3> = tSNE::new(&points);
         tsne.perplexity(perplexity as f64).initial_embedding(start);
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::reproduce::distance::{distances, silhouette};
 
-    /// Two clouds in ten dimensions, far from each other.
+    /// Two distant clouds in ten dimensions.
     fn clouds(n_each: usize) -> (Array2<f64>, Vec<usize>) {
         let mut rng = stream(2, "clouds");
         let groups: Vec<usize> = (0..2 * n_each).map(|idx| idx / n_each).collect();

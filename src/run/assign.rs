@@ -8,19 +8,19 @@ use super::preset::Preset;
 use super::schedule::Schedule;
 use crate::name::nearest;
 
-/// A name that can be assigned to, and where that is in the tables of a preset.
+/// An assignable name, and its place in a preset's tables.
 type Place = (String, Vec<String>);
 
-/// What is absent from a preset that says nothing of it.
+/// Settings that a preset may omit.
 const OPTIONAL: [&str; 7] =
     ["accumulate", "shuffle", "remainder", "select", "loss_decimals", "patience", "untrained"];
 
 impl Preset {
-    /// Changes one number, word or list. Names are those of `[model]` and `[training]`, and of the phases
+    /// Changes one number, word or list. Names are those of `[model]` and `[training]`, and for phases
     /// `PHASE.KEY`, `PHASE.optimizer.KEY`, `PHASE.schedule.KEY` and `PHASE.GROUP.KEY`.
     ///
     /// # Errors
-    /// There is no such name or no such value, in a sentence.
+    /// The name or the value is invalid, in a sentence.
     pub fn set(&mut self, assignment: &str) -> Result<(), String> {
         let Some((name, text)) = assignment.split_once('=') else {
             return Err(format!("expected NAME=VALUE, found `{assignment}`"));
@@ -30,7 +30,7 @@ impl Preset {
         let places = self.places(&root);
         let Some((_, path)) = places.iter().find(|(known, _)| known == name) else {
             let names: Vec<&str> = places.iter().map(|(name, _)| &**name).collect();
-            // A key of a group by itself, else one that is spelled alike.
+            // A key of a group alone, else a similarly spelled one.
             let of_group = names.iter().copied().find(|it| it.rsplit('.').next() == Some(name));
             let meant = of_group.or_else(|| nearest(name, names.iter().copied()));
             let meant = meant.map(|known| format!(": is `{known}` meant?"));
@@ -39,7 +39,7 @@ impl Preset {
         };
         let value = value_of(text);
         let slot = slot(&root, path).ok_or_else(|| format!("`{name}` cannot be set"))?;
-        // Counts; of what is in a phase, a plateau's patience may be 0.
+        // Counts; within phases, only a plateau's patience may be 0.
         if matches!(slot, Some(Value::Integer(_)))
             && path.first().is_none_or(|table| table != "phase")
             && !matches!(value, Value::Integer(number) if number > 0)
@@ -51,7 +51,7 @@ impl Preset {
             (Some(Value::Float(_)), Value::String(_)) => {
                 return Err(format!("`{name}`: expected a number, found `{text}`"));
             }
-            // A schedule or an optimizer by its name alone.
+            // A schedule or an optimizer by name.
             (_, Value::String(word)) if path.last().is_some_and(|key| key == "schedule") => {
                 let schedule: Schedule =
                     word.parse().map_err(|error| format!("`{name}`: {error}"))?;
@@ -67,13 +67,13 @@ impl Preset {
             put(&mut root, path, value);
             root.try_into()
         };
-        // Parsers of TOML answer with an excerpt over several lines.
+        // TOML parse errors contain a multi-line excerpt.
         let one_line = |error: toml::de::Error| error.message().trim().replace('\n', " ");
-        // One of a list may stand alone.
+        // A list of one element may be given as the element.
         *self = with(value.clone())
             .or_else(|error| with(Value::Array(vec![value])).map_err(|_| error))
             .map_err(one_line)
-            // What is wrong with a recipe as a whole names its place itself.
+            // Errors about a whole recipe name their place themselves.
             .map_err(|error| match error.starts_with(name) {
                 true => error,
                 false => format!("`{name}`: {error}"),
@@ -112,7 +112,7 @@ impl Preset {
             for key in ["optimizer", "schedule"] {
                 let table = table.and_then(|phase| phase.get(key)).and_then(Value::as_table);
                 let own = table.into_iter().flat_map(Table::keys).map(String::as_str);
-                // The metric is not written while it is the default.
+                // The metric is not written if it is the default.
                 let is_plateau = matches!(phase.schedule, Schedule::Plateau { .. });
                 let left_out = (key == "schedule" && is_plateau).then_some("metric");
                 let own: BTreeSet<&str> =
@@ -134,7 +134,7 @@ impl Preset {
     }
 }
 
-/// A value as TOML has it, whole numbers with a plus between them, or a word.
+/// A TOML value, whole numbers joined by plus signs, or a word.
 fn value_of(text: &str) -> Value {
     let numbers: Option<Vec<Value>> =
         text.split('+').map(|number| Some(Value::Integer(number.parse().ok()?))).collect();
@@ -147,7 +147,7 @@ fn value_of(text: &str) -> Value {
     parsed.unwrap_or_else(|| Value::String(text.into()))
 }
 
-/// What is at a path now; `None` where there can be nothing.
+/// The current value at a path; `None` for an impossible path.
 fn slot<'a>(root: &'a Table, path: &[String]) -> Option<Option<&'a Value>> {
     let (last, before) = path.split_last()?;
     let mut table: Option<&Table> = Some(root);
@@ -158,7 +158,7 @@ fn slot<'a>(root: &'a Table, path: &[String]) -> Option<Option<&'a Value>> {
             (None, Some(list)) => list.get(part.parse::<usize>().ok()?),
             (None, None) => return Some(None),
         };
-        // A table that is left out, as all in it is as published.
+        // A table is omitted if everything in it is as published.
         let Some(next) = next else { return Some(None) };
         (table, list) = (next.as_table(), next.as_array());
     }

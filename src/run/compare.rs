@@ -1,4 +1,4 @@
-//! Whether two runs differ by more than chance, on the segments that both predict.
+//! Tests whether two runs differ significantly on the segments that both predict.
 //!
 //! Both tests are paired: a segment that is hard for one model is hard for the other as well.
 
@@ -64,11 +64,11 @@ pub struct Difference {
     pub p_value: f64,
 }
 
-/// Compares predictions `a` and `b` of the same segments, `[n_segments]` each, by a paired
-/// bootstrap and a paired permutation test of `n_resamples` rounds each.
+/// Compares predictions `a` and `b` of the same segments, `[n_segments]` each, by a paired bootstrap
+/// and a paired permutation test with `n_resamples` rounds each.
 ///
 /// # Panics
-/// The lists differ in length, which is a mistake of the caller.
+/// The lists differ in length, which is a caller's error.
 pub fn compare(
     scheme: BinScheme,
     labels: &[f32],
@@ -84,7 +84,7 @@ pub fn compare(
         let (a, b) = (metrics::evaluate(scheme, a, labels), metrics::evaluate(scheme, b, labels));
         values(b).iter().zip(values(a)).map(|(b, a)| b - a).collect()
     };
-    // A stream per round, so that the result does not depend on how threads share the rounds.
+    // A random stream per round, so that the result does not depend on threading.
     let rounds =
         |test: &str, round: &(dyn Fn(&mut rand_chacha::ChaCha12Rng) -> Vec<f64> + Sync)| {
             (0..n_resamples)
@@ -138,8 +138,8 @@ pub fn compare(
         .collect()
 }
 
-/// Predictions with mean 0 and deviation 1, which correlate as before. Two runs differ in both, so that
-/// a mixture of their raw predictions would correlate less for that alone.
+/// Predictions standardised to mean 0 and deviation 1, with the same correlations. Two runs differ in
+/// both, which alone would lower the correlation of a mixture of their raw predictions.
 fn standardized(pred: &[f32]) -> Vec<f32> {
     let n = pred.len().max(1) as f64;
     let mean = pred.iter().map(|value| f64::from(*value)).sum::<f64>() / n;
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(find(&again, "Corr").interval, find(&found, "Corr").interval);
     }
 
-    /// A run whose predictions are all small correlates as well as one whose are not.
+    /// A run with small predictions can correlate as well as one with large ones.
     #[test]
     fn the_scale_of_a_run_has_no_part_in_the_test_of_its_correlation() {
         let labels = labels();

@@ -26,8 +26,8 @@ pub fn all(scheme: BinScheme, pairs: &[(f32, f32)]) -> Vec<Confusion> {
     scheme.bins().iter().map(of).collect()
 }
 
-/// The counts of one matrix, `[n_classes, n_classes]`. Only the label decides which segments are excluded;
-/// a prediction of zero is not positive, as in the metric.
+/// The counts of one matrix, `[n_classes, n_classes]`. Only the label decides which segments are
+/// excluded; a prediction of zero is not positive, as in the metric.
 pub fn counts(
     scheme: BinScheme,
     bins: Bins,

@@ -1,7 +1,7 @@
-//! A run's curves as an event file, which TensorBoard reads: `tensorboard --logdir RUN_FOLDER`.
+//! A run's curves as an event file for TensorBoard: `tensorboard --logdir RUN_FOLDER`.
 //!
-//! The form is TensorFlow's: records of `tensorflow/core/lib/io/record_writer.cc`, each an `Event`
-//! of `tensorflow/core/util/event.proto`.
+//! The format is TensorFlow's: records of `tensorflow/core/lib/io/record_writer.cc`, each an `Event` of
+//! `tensorflow/core/util/event.proto`.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,16 +13,15 @@ use super::record::{EpochRecord, TermMean};
 /// TensorBoard looks for `tfevents` in the name.
 pub const EVENTS: &str = "events.out.tfevents.almt-data";
 
-/// What an event says: fields of the message, each with its number.
+/// Content of an event: message fields with their numbers.
 enum Content {
-    /// `file_version`, of the first one: 3.
+    /// `file_version`, field 3, of the first event.
     Version(&'static str),
     /// `step`, 2, and `summary`, 5, which has a `value`, 1, for each `tag`, 1, with a `simple_value`, 2.
     Scalars(usize, Vec<(String, f32)>),
 }
 
-/// The `Event` message in the wire format of Protocol Buffers. As `proto3` has it, what is zero is left
-/// out.
+/// The `Event` message in the wire format of Protocol Buffers. As in `proto3`, zeros are omitted.
 fn encode(wall_time: f64, content: &Content) -> Vec<u8> {
     let mut event = Vec::new();
     key(&mut event, 1, Wire::Fixed64);
@@ -48,7 +47,7 @@ fn encode(wall_time: f64, content: &Content) -> Vec<u8> {
     event
 }
 
-/// How the bytes of a field are counted.
+/// Wire types.
 #[derive(Clone, Copy)]
 enum Wire {
     Varint = 0,
@@ -57,7 +56,7 @@ enum Wire {
     Fixed32 = 5,
 }
 
-/// Says which field follows.
+/// Writes a field's key.
 fn key(out: &mut Vec<u8>, field: usize, wire: Wire) {
     varint(out, field << 3 | wire as usize);
 }
@@ -68,7 +67,7 @@ fn bytes(out: &mut Vec<u8>, field: usize, content: &[u8]) {
     out.extend(content);
 }
 
-/// Seven bits in each byte, the lowest first; all but the last byte have their top bit set.
+/// Seven bits per byte, lowest first; all but the last byte have their top bit set.
 fn varint(out: &mut Vec<u8>, mut value: usize) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -83,7 +82,7 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Begins the event file of a run folder anew.
+    /// Creates a run folder's event file, replacing any old one.
     ///
     /// # Errors
     /// The folder cannot be written to.
@@ -93,7 +92,7 @@ impl EventFile {
         Ok(events)
     }
 
-    /// Adds the figures of an epoch; those that are NaN are left out.
+    /// Adds an epoch's figures; NaNs are omitted.
     ///
     /// # Errors
     /// The disk is full.
@@ -125,7 +124,7 @@ impl EventFile {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let data = encode(now.as_secs_f64(), content);
         let length = (data.len() as u64).to_le_bytes();
-        // One write per record, so that a reader never sees half of one for long.
+        // One write per record, so that readers rarely see a partial one.
         let record = [
             &length[..],
             &masked_crc(&length).to_le_bytes(),
@@ -137,12 +136,12 @@ impl EventFile {
     }
 }
 
-/// CRC-32C, rotated and shifted by a constant, as the records have it.
+/// CRC-32C, rotated and shifted by a constant, as in the records.
 fn masked_crc(bytes: &[u8]) -> u32 {
     crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Castagnoli's polynomial, bit by bit: an epoch has about a thousand bytes.
+/// Castagnoli's polynomial, bit by bit: an epoch has only about a thousand bytes.
 fn crc32c(bytes: &[u8]) -> u32 {
     const POLYNOMIAL: u32 = 0x82f6_3b78;
     let bit = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ POLYNOMIAL } else { crc >> 1 };
@@ -153,7 +152,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// Bytes that a library for Protocol Buffers made.
+    /// Bytes from a Protocol Buffers library.
     #[test]
     fn events_have_the_wire_format() {
         let scalars = vec![("lr".to_owned(), 0.0), ("a".repeat(130), 1.5)];

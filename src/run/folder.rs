@@ -1,4 +1,4 @@
-//! The folder of a run: what lies in it, and in which order it comes there.
+//! A run's folder: its files, and the order in which they are written.
 
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
@@ -20,42 +20,42 @@ pub const METRICS: &str = "metrics.jsonl";
 pub const BEST: &str = "best.safetensors";
 /// Predictions of the selected epoch on the validation and the test split.
 pub const PREDICTIONS: &str = "predictions.csv";
-/// What language attends to at the selected epoch.
+/// Attention of language at the selected epoch.
 pub const ATTENTION: &str = "attention.json";
-/// What the run came to. Written last: a run with it is complete.
+/// The run's result. Written last: a run with this file is complete.
 pub const RESULT: &str = "result.json";
-/// Where an unfinished run stands.
+/// State of an unfinished run.
 pub const STATE: &str = "state.safetensors";
-/// Where runs stand that are trained as one, in the folder that theirs lie in.
+/// State of runs trained as one, in their parent folder.
 pub const STATE_TOGETHER: &str = "together.safetensors";
 
-/// The table of several seeds, in the folder that theirs lie in.
+/// The table of several seeds, in their parent folder.
 pub const SUMMARY_CSV: &str = "summary.csv";
 /// The same as Parquet.
 pub const SUMMARY_PARQUET: &str = "summary.parquet";
 
-/// What the process that trains a run holds locked, and removes as it ends.
+/// Locked by the process that trains a run, and removed when it ends.
 const LOCK: &str = ".lock";
 
-/// All files of a run but those for TensorBoard, in the order in which a new run removes those of one
-/// before: results must not stand beside a configuration that did not produce them, and a run with a
+/// All files of a run except those for TensorBoard, in the order in which a new run removes an old
+/// one's: results must never accompany a configuration that did not produce them, and a run with a
 /// result counts as complete.
 const FILES: [&str; 7] = [RESULT, STATE, BEST, METRICS, PREDICTIONS, ATTENTION, CONFIG];
 
-/// Where the files of a run lie.
+/// Paths of a run's files.
 pub fn files(run: &Path) -> impl Iterator<Item = PathBuf> + '_ {
     FILES.iter().map(|name| run.join(name))
 }
 
-/// What the name of a run's folder among those of several seeds begins with.
+/// Prefix of the run folders of several seeds.
 const OF_SEED: &str = "seed-";
 
-/// The folder of a run among those of several seeds.
+/// The run folder of one of several seeds.
 pub fn of_seed(out: &Path, seed: u64) -> PathBuf {
     out.join(format!("{OF_SEED}{seed}"))
 }
 
-/// Whether a folder is that of a run.
+/// Whether a folder is a run folder.
 pub fn is_run(folder: &Path) -> bool {
     folder.join(CONFIG).exists()
 }
@@ -75,12 +75,12 @@ pub fn runs_in(folder: &Path) -> Vec<PathBuf> {
     runs
 }
 
-/// What becomes of an error of the file system at a path of a run.
+/// Converts a file system error at a path of a run.
 pub fn io(path: &Path) -> impl Fn(std::io::Error) -> RunError + '_ {
     |cause| RunError::Io { path: path.to_owned(), cause }
 }
 
-/// What it means that a file of a run cannot be read.
+/// Converts the error that a file of a run cannot be read.
 pub(super) fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> RunError + '_ {
     |cause| {
         let folder = path.parent().filter(|_| path.ends_with(CONFIG));
@@ -98,16 +98,16 @@ pub(super) fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> RunError + '
 /// The settings of the run in a folder.
 ///
 /// # Errors
-/// The folder holds none.
+/// The folder contains none.
 pub fn read_config(folder: &Path) -> Result<TrainSettings, RunError> {
     let path = folder.join(CONFIG);
     let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
-    // Parsers of TOML answer with an excerpt over several lines.
+    // TOML parse errors contain a multi-line excerpt.
     let one_line = |error: toml::de::Error| error.to_string().trim().replace('\n', " ");
     toml::from_str(&text).map_err(|error| RunError::NotARun { path, problem: one_line(error) })
 }
 
-/// The result of the run in a folder; `None` where it is not complete.
+/// The result of the run in a folder; `None` if it is not complete.
 ///
 /// # Errors
 /// The result cannot be read.
@@ -150,7 +150,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log of a run whose first `n_done` epochs stand; what it has of later ones goes.
+    /// Opens the log of a run with `n_done` completed epochs; later epochs are removed.
     ///
     /// # Errors
     /// The folder has fewer epochs, or cannot be written to.
@@ -176,13 +176,13 @@ impl Log {
         Ok(Log { path, file, events, records })
     }
 
-    /// Takes the next epoch.
+    /// Appends the next epoch.
     ///
     /// # Errors
     /// The folder cannot be written to.
     pub fn add(&mut self, record: &EpochRecord) -> Result<(), RunError> {
         let line = serde_json::to_string(record).map_err(std::io::Error::other);
-        // In one write: what reads along sees whole lines.
+        // In one write, so that concurrent readers see whole lines.
         let written = line.and_then(|line| self.file.write_all(format!("{line}\n").as_bytes()));
         written.map_err(io(&self.path))?;
         self.events.add(record).map_err(io(&self.path))?;
@@ -191,21 +191,21 @@ impl Log {
     }
 }
 
-/// How often a lock is tried for whose file was removed meanwhile.
+/// Maximum number of attempts to lock a file that is removed meanwhile.
 const N_LOCK_TRIES: usize = 16;
 
-/// Keeps other processes from training in a folder for as long as it lives.
+/// Prevents other processes from training in a folder during its lifetime.
 pub struct Lock {
     path: PathBuf,
     _file: File,
 }
 
 impl Lock {
-    /// Locks the folder of a run, which is made if it is not there. `None` where that cannot be done, as
-    /// on a file system without locks: whether the folder can be written to shows later.
+    /// Locks a run's folder, which is created if absent. `None` if locking is not supported, as on some
+    /// file systems: later writes show whether the folder is writable.
     ///
     /// # Errors
-    /// Another process holds it.
+    /// Another process holds the lock.
     pub fn of(out: &Path) -> Result<Option<Lock>, RunError> {
         let path = out.join(LOCK);
         for _ in 0..N_LOCK_TRIES {
@@ -213,14 +213,14 @@ impl Lock {
                 .and_then(|()| File::options().create(true).write(true).truncate(true).open(&path));
             let Ok(file) = opened else { return Ok(None) };
             match file.try_lock() {
-                // Whoever held it may have removed it since: then it keeps nobody away.
+                // The previous holder may have removed the file since: then it does not lock anything.
                 Ok(()) if is_at(&file, &path) => return Ok(Some(Lock { path, _file: file })),
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(RunError::InUse { path: out.into() }),
                 Err(TryLockError::Error(_)) => return Ok(None),
             }
         }
-        // A file system on which an open file is never the one at its path.
+        // A file system on which an open file never equals the one at its path.
         Ok(None)
     }
 }
@@ -233,7 +233,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     file.metadata().map(id).ok() == fs::metadata(path).map(id).ok()
 }
 
-// An open file cannot be removed there.
+// An open file cannot be removed on this platform.
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &Path) -> bool {
     true
@@ -241,15 +241,15 @@ fn is_at(_: &File, _: &Path) -> bool {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A lock file that is left over does no harm: it is free.
+        // A leftover lock file is harmless: it is not locked.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Whether a new run may have the folder without taking anything from it.
+/// Whether a new run can use the folder without overwriting anything.
 ///
 /// # Errors
-/// There is something in it.
+/// The folder is not empty.
 pub fn check_free(out: &Path) -> Result<(), RunError> {
     let is_other =
         |entry: std::io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() != LOCK);
@@ -263,8 +263,8 @@ pub fn check_free(out: &Path) -> Result<(), RunError> {
     })
 }
 
-/// Makes the folder of a new run; with `overwrite`, what is left of another one in it goes, and the table
-/// that other one is in.
+/// Creates the folder of a new run; with `overwrite`, an old run's files are removed, and the sweep
+/// table that includes it.
 ///
 /// # Errors
 /// The folder is in use, or cannot be written to.
@@ -300,7 +300,7 @@ pub fn write_config(out: &Path, settings: &TrainSettings) -> Result<(), RunError
         .map_err(io(&path))
 }
 
-/// Writes a document of a run, whole or not at all.
+/// Writes a document of a run atomically.
 ///
 /// # Errors
 /// The folder cannot be written to.

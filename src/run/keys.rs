@@ -1,5 +1,5 @@
-//! Keys of a run's documents that the program does not write, told by the schemas that it prints:
-//! another version may have written them.
+//! Finds unknown keys in a run's documents, which another version may have written, using the schemas
+//! that the program prints.
 
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ impl Document {
         }
     }
 
-    /// Takes the keys away that are not known, and returns a sentence for each.
+    /// Removes unknown keys, and returns a sentence for each.
     pub(super) fn drop_unknown_keys(self, value: &mut Value) -> Vec<String> {
         let Ok(schema) = serde_json::from_str::<Value>(self.schema()) else { return Vec::new() };
         let mut found = Vec::new();
@@ -42,7 +42,7 @@ fn walk(root: &Value, schema: &Value, value: &mut Value, found: &mut Vec<String>
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
         return walk(root, &root["$defs"][name], value, found);
     }
-    // What may be absent is one of two, itself or null; what is one of several has a tag.
+    // An optional value is one of two, itself or null; one of several alternatives has a tag.
     for alternatives in ["anyOf", "oneOf"].iter().filter_map(|key| schema[*key].as_array()) {
         for schema in alternatives {
             if !value.is_null() && schema["type"] != "null" && has_tags(schema, value) {
@@ -73,7 +73,7 @@ fn walk(root: &Value, schema: &Value, value: &mut Value, found: &mut Vec<String>
     });
 }
 
-/// Whether a value has what a schema says of it word for word.
+/// Whether a value has the constants that a schema requires.
 fn has_tags(schema: &Value, value: &Value) -> bool {
     let mut properties = schema["properties"].as_object().into_iter().flatten();
     properties.all(|(key, schema)| schema.get("const").is_none_or(|tag| value[key] == *tag))

@@ -1,7 +1,7 @@
-//! A run and its folder: settings, epochs, result, predictions, attention, metrics. Everyone reads and
+//! A run and its folder: settings, epochs, result, predictions, attention, metrics. All code reads and
 //! writes runs through this module.
 //!
-//! It needs no libtorch, and knows neither how a model computes nor how a run is shown.
+//! It needs no libtorch, and knows neither how a model computes nor how runs are presented.
 
 #[cfg(feature = "train")]
 mod assign;
@@ -29,16 +29,16 @@ pub use read::Run;
 
 use crate::advice::{Advice, Advise, StoreAdvice, TrainerAdvice};
 
-/// What can be wrong with the folder of a run.
+/// What is wrong with a run folder.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// There is no folder.
+    /// The folder does not exist.
     #[error("{path}: no such folder")]
     NoFolder {
         /// The folder.
         path: PathBuf,
     },
-    /// A folder in which no run lies.
+    /// The folder does not contain a run.
     #[error("{path}: is not a run folder: `{lacks}` is missing")]
     NoRun {
         /// The folder.
@@ -51,31 +51,31 @@ pub enum RunError {
     NotARun {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// A file that every run has is absent, or cannot be read.
+    /// A file that every run has is absent or cannot be read.
     #[error("{path}: {}", if is_refused(cause) { "cannot read" } else { "is not an almt-data run" })]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The system's answer, or what the file lacks.
+        /// The operating system's error, or what the file lacks.
         #[source]
         cause: std::io::Error,
     },
-    /// The run folder holds something already.
+    /// The run folder is not empty.
     #[error("{path}: already exists and is not empty")]
     Exists {
         /// The folder.
         path: PathBuf,
     },
-    /// The run folder holds a run that was stopped.
+    /// The run folder contains an interrupted run.
     #[error("{path}: holds an incomplete run")]
     Incomplete {
         /// The folder.
         path: PathBuf,
     },
-    /// Another process trains in the folder.
+    /// Another process is training in the folder.
     #[error("{path}: another process is training in this folder")]
     InUse {
         /// The folder.
@@ -86,13 +86,13 @@ pub enum RunError {
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: std::io::Error,
     },
 }
 
-/// Whether the file is there, and the system keeps it.
+/// Whether the file exists and the system denies access.
 fn is_refused(cause: &std::io::Error) -> bool {
     cause.get_ref().is_none() && cause.kind() != std::io::ErrorKind::NotFound
 }
@@ -115,12 +115,12 @@ impl Advise for RunError {
     }
 }
 
-/// As [`number`], where it may be absent.
+/// Like [`number`], for a value that may be absent.
 fn some_number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
     number(value).map(Some)
 }
 
-/// A number, or NaN for `null`, which stands for it in JSON.
+/// A number, or NaN for `null`, its representation in JSON.
 fn number<'de, D: Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(value)?.unwrap_or(f64::NAN))
 }

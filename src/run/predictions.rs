@@ -1,4 +1,4 @@
-//! Predictions beside labels, a row per segment.
+//! Predictions next to labels, one row per segment.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -17,28 +17,28 @@ pub struct Prediction {
     pub id: String,
     /// Its split.
     pub split: SplitName,
-    /// The annotators' mean, where there is one.
+    /// The annotators' mean, if labelled.
     pub label: Option<f32>,
-    /// The model's.
+    /// The model's prediction.
     pub prediction: f32,
-    /// Whether the model saw less than the whole segment, which was longer than it takes.
+    /// Whether the segment was truncated to the model's length.
     pub is_cut: bool,
 }
 
 impl Prediction {
-    /// The label; NaN where there is none.
+    /// The label; NaN if absent.
     pub fn label_or_nan(&self) -> f32 {
         self.label.unwrap_or(f32::NAN)
     }
 
-    /// Prediction minus label; NaN where there is none.
+    /// Prediction minus label; NaN without a label.
     pub fn error(&self) -> f64 {
         f64::from(self.prediction) - f64::from(self.label_or_nan())
     }
 }
 
-/// The columns of a file of predictions: what each segment is and, for every scheme of bins, the class of
-/// each number; with `is_cut` where segments were cut.
+/// The columns of a prediction file: the segment and, for every bin scheme, the classes of label and
+/// prediction; with `is_cut` if segments were truncated.
 pub fn columns(scheme: BinScheme, is_cut: bool) -> Vec<String> {
     let mut columns: Vec<String> = ["id", "split", "label", "prediction"].map(String::from).into();
     for bins in scheme.bins() {
@@ -48,9 +48,9 @@ pub fn columns(scheme: BinScheme, is_cut: bool) -> Vec<String> {
     columns
 }
 
-/// Writes `id,split,label,prediction` and, for every scheme of bins, the class of each, as CSV; the
-/// numbers come back to the bit when read as float32. The fields of a label that a segment has not are
-/// empty. A column `is_cut` comes last where segments were cut, 1 for those.
+/// Writes `id,split,label,prediction` and, for every bin scheme, the class of each, as CSV; numbers
+/// round-trip exactly as float32. Fields of absent labels are empty. If segments were truncated, the
+/// last column is `is_cut`, 1 for those.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -60,10 +60,10 @@ pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<
     draft.publish()
 }
 
-/// As [`write()`], wherever it goes.
+/// Like [`write()`], to any writer.
 ///
 /// # Errors
-/// It cannot be written there.
+/// `out` cannot be written to.
 pub fn write_to(out: impl io::Write, scheme: BinScheme, rows: &[Prediction]) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     let any_cut = rows.iter().any(|row| row.is_cut);
@@ -85,8 +85,8 @@ pub fn write_to(out: impl io::Write, scheme: BinScheme, rows: &[Prediction]) -> 
     writer.flush()
 }
 
-/// Writes the columns of [`write()`] as Parquet: texts, float32, and int8 for classes; null in place
-/// of empty fields.
+/// Writes the columns of [`write()`] as Parquet: texts, float32, and int8 for classes; null instead of
+/// empty fields.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -115,7 +115,7 @@ pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io:
     publish::write(path, &table_parquet(&table)?)
 }
 
-/// The columns of a file that [`write()`] does not write.
+/// The columns of a file other than those of [`write()`].
 ///
 /// # Errors
 /// The file cannot be read.
@@ -127,11 +127,10 @@ pub fn unknown_columns(path: &Path) -> io::Result<Vec<String>> {
     Ok(header.iter().filter(|name| !is_known(name)).map(str::to_owned).collect())
 }
 
-/// Reads what [`write()`] wrote; further columns are left alone, and [`unknown_columns`] names
-/// them.
+/// Reads the output of [`write()`]; other columns are ignored, and [`unknown_columns`] names them.
 ///
 /// # Errors
-/// The file cannot be read, a column or a number is missing, or a segment is there twice.
+/// The file cannot be read, a column or a number is missing, or a segment occurs twice.
 pub fn read(path: &Path) -> io::Result<Vec<Prediction>> {
     let mut reader = csv::Reader::from_path(path)?;
     let malformed = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);

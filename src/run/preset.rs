@@ -1,5 +1,5 @@
-//! Hyper-parameters per model and dataset, from `schemas/presets/MODEL/DATASET.toml`: what the model is,
-//! and how it is trained.
+//! Hyper-parameters per model and dataset, from `schemas/presets/MODEL/DATASET.toml`: the model and its
+//! training.
 
 use schemars::JsonSchema;
 use serde::de::Error as _;
@@ -61,7 +61,7 @@ pub struct Training {
 }
 
 impl Training {
-    /// Steps of an epoch over so many samples.
+    /// Number of steps in an epoch over `n_samples` samples.
     pub fn steps_per_epoch(&self, n_samples: usize) -> usize {
         let n_batches = n_samples.div_ceil(self.batch_size.max(1));
         let accumulate = self.accumulate.max(1);
@@ -71,7 +71,7 @@ impl Training {
         }
     }
 
-    /// The loss on the validation split, as whatever goes by it gets it.
+    /// The validation loss, rounded for all decisions based on it.
     pub fn rounded(&self, loss: f64) -> f64 {
         match self.loss_decimals.and_then(|decimals| i32::try_from(decimals).ok()) {
             Some(decimals) => {
@@ -119,8 +119,8 @@ pub struct Preset {
     pub phases: Vec<Phase>,
 }
 
-/// A preset as files have it. Those of older versions are of ALMT alone, with its rate under
-/// `[training]` and its variant beside the model.
+/// A preset as stored in files. Those of older versions are always for ALMT, with its rate under
+/// `[training]` and its variant next to the model.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PresetFile {
@@ -168,7 +168,7 @@ impl TryFrom<PresetFile> for Preset {
     }
 }
 
-/// The only phase of ALMT, from a table that older versions wrote.
+/// ALMT's only phase, from an older version's table.
 fn phase_of_older_version(training: &mut toml::Table) -> Result<Phase, toml::de::Error> {
     #[derive(Deserialize)]
     struct Rates {
@@ -207,31 +207,30 @@ fn phase_of_older_version(training: &mut toml::Table) -> Result<Phase, toml::de:
 }
 
 impl Preset {
-    /// The published hyper-parameters of a model for a dataset; `None` of an unknown model.
+    /// A model's published hyper-parameters for a dataset; `None` for an unknown model.
     pub fn published(model: &str, dataset: Dataset) -> Option<Preset> {
         let text = ModelSpec::preset(model, dataset)?;
         Some(toml::from_str(text).expect("the embedded presets are tested"))
     }
 
-    /// The published hyper-parameters of ALMT.
+    /// ALMT's published hyper-parameters.
     pub fn of(dataset: Dataset) -> Preset {
         Preset::published(ModelSpec::NAMES[0], dataset).expect("the default model has a preset")
     }
 
-    /// Whether every phase has a step in an epoch over so many samples.
+    /// Whether every phase takes a step in an epoch over `n_samples` samples.
     pub fn has_steps(&self, n_samples: usize) -> bool {
         let batch_size = self.training.batch_size;
         let n_own = |phase: &Phase| phase.n_samples(n_samples, batch_size);
         self.phases.iter().all(|phase| self.training.steps_per_epoch(n_own(phase)) > 0)
     }
 
-    /// Whether the loss on the validation split decides on anything, with `select` as what chooses the
-    /// epoch.
+    /// Whether the validation loss affects anything, if `select` chooses the epoch.
     pub fn watches_loss(&self, select: &str) -> bool {
         select == LOSS || self.phases.iter().any(|phase| phase.schedule.watches_loss())
     }
 
-    /// Base rate of the group that takes all parameters that no other one names: that of the last phase.
+    /// Base rate of the group with all remaining parameters, in the last phase.
     pub fn lr(&self) -> f64 {
         self.base_lrs().last().copied().unwrap_or(f64::NAN)
     }
@@ -242,7 +241,7 @@ impl Preset {
         self.phases.iter().filter_map(group).collect()
     }
 
-    /// Sets that rate, in every phase.
+    /// Sets that rate in every phase.
     pub fn set_lr(&mut self, lr: f64) {
         for phase in &mut self.phases {
             let base = phase.base();

@@ -1,5 +1,5 @@
-//! A run as its folder holds it, whole or half-written, of this version or another: for whoever shows
-//! runs. What goes on with a run reads its files by `folder`, which takes nothing that it does not know.
+//! Reads a run folder, complete or not, of any version, for reports. Resuming a run reads its files by
+//! `folder`, which rejects anything unknown.
 
 use std::fmt::Display;
 use std::fs;
@@ -19,21 +19,21 @@ use crate::corpus::{Dataset, SplitName};
 /// One run.
 #[derive(Debug)]
 pub struct Run {
-    /// Path of the folder; whoever shows several runs may find a shorter name.
+    /// Path of the folder; callers that show several runs may shorten it.
     pub name: String,
-    /// What `config.toml` says.
+    /// Content of `config.toml`.
     pub config: TrainSettings,
-    /// All of `config.toml`.
+    /// Text of `config.toml`.
     pub config_text: String,
     /// The epochs so far.
     pub epochs: Vec<EpochRecord>,
-    /// What the run came to; `None` as long as it is not complete.
+    /// The run's result; `None` if it is incomplete.
     pub result: Option<RunResult>,
-    /// Predictions of the selected epoch, each with a label; empty as long as the run is incomplete.
+    /// Labelled predictions of the selected epoch; empty if the run is incomplete.
     pub predictions: Vec<Prediction>,
-    /// What language attends to at the selected epoch; `None` where the folder does not say it.
+    /// Attention of language at the selected epoch; `None` if not recorded.
     pub attention: Option<AttentionRecord>,
-    /// What of the files is not known and not used, a sentence each.
+    /// Unknown and unused content of the files, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ impl Run {
     /// Reads a run folder.
     ///
     /// # Errors
-    /// A file that every run has is absent, or one does not hold what it should.
+    /// A file that every run has is absent, or a file is malformed.
     pub fn read(folder: &Path) -> Result<Run, RunError> {
         let path = folder.join(CONFIG);
         let config_text = fs::read_to_string(&path).map_err(unreadable(&path))?;
@@ -77,21 +77,21 @@ impl Run {
 
 fn not_a_run<E: Display>(path: &Path) -> impl Fn(E) -> RunError + '_ {
     |problem| {
-        // Parsers of TOML answer with an excerpt over several lines.
+        // TOML parse errors contain a multi-line excerpt.
         let problem = problem.to_string().trim().replace('\n', " ");
         RunError::NotARun { path: path.into(), problem }
     }
 }
 
-/// Reads `config.toml`, and notes its keys that are not known.
+/// Reads `config.toml`, and notes its unknown keys.
 fn settings(text: &str, path: &Path, notes: &mut Vec<String>) -> Result<TrainSettings, RunError> {
-    // Of its own text the parser says in which line something is wrong.
+    // For the file's own text, the parser reports the line of an error.
     let error = match toml::from_str(text) {
         Ok(settings) => return Ok(settings),
         Err(error) => not_a_run(path)(error),
     };
     let Ok(mut value) = toml::from_str::<serde_json::Value>(text) else { return Err(error) };
-    // The schema is of the form with phases alone; an older one is read by rules of its own.
+    // The schema only covers the format with phases; older ones are read by other rules.
     let is_older = value["hyper_parameters"]["phase"].is_null();
     let older = is_older.then(|| value["hyper_parameters"].take());
     let unknown = Document::Config.drop_unknown_keys(&mut value);
@@ -105,7 +105,7 @@ fn settings(text: &str, path: &Path, notes: &mut Vec<String>) -> Result<TrainSet
     serde_json::from_value(value).map_err(not_a_run(path))
 }
 
-/// The lines of `metrics.jsonl`. A run that goes on may have written half of the last one.
+/// The lines of `metrics.jsonl`. A running process may have written only half of the last one.
 fn epochs(
     path: &Path,
     complete: bool,
@@ -131,7 +131,7 @@ fn epochs(
     read.collect()
 }
 
-/// Reads a document, and notes each of its keys that the program does not write, once.
+/// Reads a document, and notes each unknown key once.
 fn known<T: DeserializeOwned>(
     json: &[u8],
     document: Document,
@@ -148,7 +148,7 @@ fn known<T: DeserializeOwned>(
     serde_json::from_value(value).map_err(not_a_run(path))
 }
 
-/// A complete run has a line for each epoch and a prediction for each segment.
+/// A complete run has one line per epoch and one prediction per segment.
 fn check_counts(
     folder: &Path,
     result: &RunResult,
@@ -173,7 +173,7 @@ fn check_counts(
     Ok(())
 }
 
-/// A run is trained and judged on segments with labels alone.
+/// A run is trained and evaluated only on labelled segments.
 fn predictions(path: &Path) -> Result<Vec<Prediction>, RunError> {
     let rows = predictions::read(path).map_err(unreadable(path))?;
     match rows.iter().find(|row| row.label.is_none()) {
@@ -182,7 +182,7 @@ fn predictions(path: &Path) -> Result<Vec<Prediction>, RunError> {
     }
 }
 
-/// Runs of models without guidance have no such file, nor have those of earlier versions.
+/// Runs of models without guidance lack this file, like those of earlier versions.
 fn attention(path: &Path, notes: &mut Vec<String>) -> Result<Option<AttentionRecord>, RunError> {
     match fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -197,7 +197,7 @@ fn attention(path: &Path, notes: &mut Vec<String>) -> Result<Option<AttentionRec
 mod tests {
     use super::*;
 
-    /// `config.toml` of `fixtures/runs`, which an older version wrote, and the same of this version.
+    /// `config.toml` of `fixtures/runs`, as written by an older version, and the same in this version.
     fn configs() -> [String; 2] {
         let older = include_str!("../../fixtures/runs/small/config.toml");
         let settings: TrainSettings = toml::from_str(older).unwrap();

@@ -1,8 +1,8 @@
-//! How a model is trained: the tables `[training]` and `[[phase]]` of a preset.
+//! A model's training: the tables `[training]` and `[[phase]]` of a preset.
 //!
-//! In every epoch the phases come in order, each with a pass over the training split and an optimizer of
-//! its own. A phase has groups of parameters, told by what their names begin with, the first that fits;
-//! each has its rate and decay.
+//! In every epoch the phases run in order, each with a pass over the training split and its own
+//! optimizer. A phase has groups of parameters; a parameter belongs to the first group with a matching
+//! name prefix. Each group has its own rate and decay.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ impl Default for Moments {
     }
 }
 
-// The defaults of PyTorch.
+// PyTorch's defaults.
 fn betas() -> [f64; 2] {
     [0.9, 0.999]
 }
@@ -102,7 +102,7 @@ fn is_no(it: &bool) -> bool {
 }
 
 impl Group {
-    /// Whether a parameter is one of the group, if no group before it takes it.
+    /// Whether a parameter belongs to the group, unless an earlier group has it.
     pub fn takes(&self, parameter: &str) -> bool {
         let begins = |prefix: &String| is_below(parameter, prefix);
         let ends = |suffix: &String| is_end(parameter, suffix);
@@ -111,13 +111,13 @@ impl Group {
             && !self.except.iter().any(begins)
     }
 
-    /// Whether it takes what none before it took, whatever that is.
+    /// Whether it takes all parameters that earlier groups left.
     pub fn takes_rest(&self) -> bool {
         self.prefixes.is_empty() && self.suffixes.is_empty()
     }
 }
 
-/// Whether a parameter is the one of a name, or below it.
+/// Whether a parameter has this name or is below it.
 pub fn is_below(parameter: &str, prefix: &str) -> bool {
     parameter.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -179,27 +179,28 @@ fn is_all(share: &f64) -> bool {
 }
 
 impl Phase {
-    /// Samples of an epoch that it passes over, of so many, which come in batches of a size.
+    /// Number of samples per epoch that it passes over, out of `n_samples` in batches of the given
+    /// size.
     pub fn n_samples(&self, n_samples: usize, batch_size: usize) -> usize {
         let n_batches = n_samples.div_ceil(batch_size.max(1));
         let n_own = (n_batches as f64 * self.share).ceil() as usize;
         n_samples.min(n_own.saturating_mul(batch_size.max(1)))
     }
 
-    /// Which of its groups has the base rate: the one that takes what the others leave, or the last.
+    /// The group with the base rate: the one that takes all remaining parameters, or the last.
     pub fn base(&self) -> usize {
         let rest = self.groups.iter().position(Group::takes_rest);
         rest.unwrap_or(self.groups.len().saturating_sub(1))
     }
 }
 
-/// The first name that stands twice.
+/// The first duplicate name.
 fn twice<'a>(names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
     let mut seen = BTreeSet::new();
     names.into_iter().find(|name| !seen.insert(*name))
 }
 
-/// What no training can come of in some phases, in a sentence; `None` where there is nothing such.
+/// Why phases cannot be trained, in a sentence; `None` if they can.
 pub fn problem(phases: &[Phase]) -> Option<String> {
     let not = |is_right: bool, place: String, expected: &str, found: f64| {
         (!is_right).then(|| format!("{place}: expected {expected}, found {found}"))
@@ -275,7 +276,7 @@ pub enum RecipeError {
         /// The parameter.
         parameter: String,
     },
-    /// A prefix is that of no parameter.
+    /// A prefix matches no parameter.
     #[error("{place}: no parameter begins with `{prefix}`")]
     NoParameter {
         /// The group.
@@ -289,7 +290,7 @@ pub enum RecipeError {
         /// The group.
         place: String,
     },
-    /// A suffix is that of no parameter.
+    /// A suffix matches no parameter.
     #[error("{place}: no parameter ends with `{suffix}`")]
     NoEnd {
         /// The group.
@@ -302,8 +303,7 @@ pub enum RecipeError {
 /// For each phase, the names of the parameters of each group.
 pub type NamesByGroup = Vec<Vec<Vec<String>>>;
 
-/// Deals the trainable parameters of a model out to the groups of each phase, but for those that
-/// `untrained` names.
+/// Assigns a model's trainable parameters to the groups of each phase, except for those in `untrained`.
 ///
 /// # Errors
 /// A parameter is in no group of any phase, a group has none, or a prefix matches nothing.
@@ -446,7 +446,7 @@ mod tests {
             ],
         ];
         assert_eq!(dealt, expected);
-        // What a phase leaves to another one, another one has to take.
+        // Parameters that a phase excludes have to be in another one.
         let error = assign(&[main], &[], &parameters).unwrap_err();
         assert_eq!(error, RecipeError::NoGroup { parameter: "mi.bias".into() });
         let slips = [

@@ -1,4 +1,4 @@
-//! What a run writes down: `metrics.jsonl`, `result.json`, and which epoch they speak for.
+//! A run's records, `metrics.jsonl` and `result.json`, and the selection of an epoch.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,7 +59,7 @@ pub struct TermMean {
     pub mean: f64,
 }
 
-/// Name of the validation loss where a metric is asked for.
+/// Name of the validation loss, where a metric is expected.
 pub const LOSS: &str = "loss";
 
 /// A metric's best value and when it was reached.
@@ -128,7 +128,7 @@ pub struct RunResult {
 }
 
 impl EpochRecord {
-    /// A metric on the validation split, or the [`LOSS`]; NaN where there is none.
+    /// A validation metric, or the [`LOSS`]; NaN if absent.
     pub fn valid(&self, metric: &str) -> f64 {
         match metric {
             LOSS => self.valid_loss.unwrap_or(f64::NAN),
@@ -224,11 +224,11 @@ impl Evaluation {
     }
 }
 
-/// What the epochs so far came to.
+/// The best results of the epochs so far.
 pub struct History<'a> {
-    /// The metric that chooses.
+    /// The metric for selection.
     pub select: &'a str,
-    /// The chosen epoch, as soon as there is one.
+    /// The selected epoch, if any.
     pub selected: Option<Selected>,
     /// For each metric, the best epoch on the test split.
     pub best_on_test: BTreeMap<String, Best>,
@@ -239,13 +239,13 @@ pub struct History<'a> {
 }
 
 impl History<'_> {
-    /// Before the first epoch.
+    /// The history before the first epoch.
     pub fn new(select: &str) -> History<'_> {
         let (selected, best_on_test) = (None, BTreeMap::new());
         History { select, selected, best_on_test, n_worse: 0, best: None }
     }
 
-    /// Takes the next epoch, and returns whether it is the one to select so far.
+    /// Adds the next epoch, and returns whether it is the best so far.
     pub fn take(&mut self, record: &EpochRecord) -> bool {
         for (name, value) in record.test.iter().flat_map(Metrics::iter) {
             let best = self.best_on_test.get(name).map(|best| best.value);

@@ -1,4 +1,4 @@
-//! How learning rates move over a run.
+//! Learning rate schedules.
 
 use std::f64::consts::PI;
 
@@ -56,12 +56,12 @@ impl Watched {
     }
 }
 
-/// What the validation split said of each epoch before.
+/// Validation errors of all previous epochs.
 #[derive(Debug, Clone, Default)]
 pub struct Validation {
     /// Mean absolute errors.
     pub mae: Vec<f64>,
-    /// Losses of the task; NaN where no part of the recipe goes by them.
+    /// Task losses; NaN if the recipe does not use them.
     pub loss: Vec<f64>,
 }
 
@@ -74,7 +74,7 @@ impl Validation {
     }
 }
 
-// Without fields: serde lets a tagged variant of no form have any further key.
+// Without fields: serde accepts any further key in a unit variant with a tag.
 impl Default for Schedule {
     fn default() -> Schedule {
         Schedule::Constant {}
@@ -89,21 +89,21 @@ fn ten() -> usize {
     10
 }
 
-/// Where a step is in its run.
+/// Position of a step within its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// Counted from 1.
     pub epoch: usize,
     /// Epochs of the run.
     pub n_epochs: usize,
-    /// Steps of the optimizer that were taken so far.
+    /// Optimizer steps taken so far.
     pub n_steps: usize,
-    /// Steps of the optimizer in an epoch.
+    /// Optimizer steps per epoch.
     pub steps_per_epoch: usize,
 }
 
 impl Schedule {
-    /// Names on the command line, each with the schedule that it stands for.
+    /// Names on the command line, with their schedules.
     pub const NAMED: [(&str, Schedule); 4] = [
         ("warmup-cosine", Schedule::WarmupCosine {}),
         ("constant", Schedule::Constant {}),
@@ -116,7 +116,7 @@ impl Schedule {
         matches!(self, Schedule::LinearWarmup { .. })
     }
 
-    /// Whether it goes by the loss on the validation split.
+    /// Whether it depends on the validation loss.
     pub fn watches_loss(&self) -> bool {
         matches!(self, Schedule::Plateau { metric: Watched::Loss, .. })
     }
@@ -153,10 +153,10 @@ impl std::str::FromStr for Schedule {
     }
 }
 
-/// Changes smaller than this are not made.
+/// Smaller changes are skipped.
 const SMALLEST_CHANGE: f64 = 1e-8;
 
-/// The rate after epochs whose validation errors were `valid`.
+/// The rate after epochs with the validation errors `valid`.
 fn plateau(base: f64, factor: f64, patience: usize, valid: &[f64]) -> f64 {
     let (mut lr, mut best, mut n_worse) = (base, f64::INFINITY, 0);
     for error in valid {
@@ -178,10 +178,9 @@ fn plateau(base: f64, factor: f64, patience: usize, valid: &[f64]) -> f64 {
 
 /// Learning rate during `epoch` (counted from 1) of `n_epochs`.
 ///
-/// The warm-up lasts the first tenth: the first epoch runs with a rate of exactly 0, in which
-/// only the optimizer's moments advance. At the hand-over the released code reads the cosine
-/// scheduler without stepping it, so that the base rate is used twice and the cosine lags by one
-/// epoch; it never reaches 0.
+/// The warm-up lasts the first tenth: the first epoch runs with a rate of exactly 0, in which only the
+/// optimizer's moments advance. At the transition the released code reads the cosine scheduler without
+/// stepping it, so the base rate is used twice and the cosine lags by one epoch; it never reaches 0.
 fn warm_up_and_cosine(base: f64, epoch: usize, n_epochs: usize) -> f64 {
     let warm_up = 0.1 * n_epochs as f64;
     let cosine = 0.9 * n_epochs as f64;
@@ -221,15 +220,15 @@ mod tests {
             schedule.learning_rate(1.0, at(0), &valid)
         };
         assert_eq!(rate(&[1.0, 0.5]), 1.0);
-        // A better one by less than a share of 1e-4 counts as none.
+        // An improvement by less than a share of 1e-4 does not count.
         assert_eq!(rate(&[1.0, 0.99999]), 1.0);
         assert_eq!(rate(&[1.0, 0.99999, 0.99998]), 0.1);
         assert!((rate(&[1.0, 1.0, 1.0, 1.0, 1.0]) - 0.01).abs() < 1e-12);
         assert_eq!(rate(&[1.0, f64::NAN, 0.9]), 1.0);
     }
 
-    /// Rates after each epoch of `torch.optim.lr_scheduler.ReduceLROnPlateau` of PyTorch 2.11 (`mode` and
-    /// `threshold_mode` as they are by default) on these errors.
+    /// Rates after each epoch of PyTorch 2.11's `torch.optim.lr_scheduler.ReduceLROnPlateau` (`mode`
+    /// and `threshold_mode` at their defaults) for these errors.
     #[test]
     fn plateaus_are_those_of_pytorch() {
         const NAN: f64 = f64::NAN;
@@ -243,7 +242,7 @@ mod tests {
                 &[1.0, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8],
                 &[1e-3, 1e-3, 1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-5, 1e-5],
             ),
-            // Just more and just less than the threshold.
+            // Just above and just below the threshold.
             (
                 0.5,
                 1,
@@ -260,7 +259,7 @@ mod tests {
             ),
             // The last change would be smaller than 1e-8.
             (0.1, 0, 1e-6, &[1.0, 1.0, 1.0, 1.0, 1.0], &[1e-6, 1e-7, 1e-8, 1e-8, 1e-8]),
-            // Below zero, an error that stands is a better one.
+            // Below zero, an unchanged error counts as better.
             (0.5, 1, 1.0, &[-1.0, -1.00005, -1.0002, -1.1, -1.1, -1.1], &[1.0; 6]),
             (
                 0.3,
@@ -271,7 +270,7 @@ mod tests {
             ),
         ];
         for (factor, patience, base, errors, expected) in cases {
-            // Whatever the other error does.
+            // Independent of the other error.
             let other: Vec<f64> = errors.iter().map(|error| 100.0 - error).collect();
             for metric in [Watched::Mae, Watched::Loss] {
                 let schedule = Schedule::Plateau { metric, factor, patience };
@@ -293,7 +292,7 @@ mod tests {
         let schedule: Schedule = toml::from_str("kind = \"plateau\"\npatience = 3").unwrap();
         let metric = Watched::Mae;
         assert_eq!(schedule, Schedule::Plateau { metric, factor: 0.1, patience: 3 });
-        // As versions wrote it that knew no other.
+        // As written by versions that knew no other.
         assert!(!toml::to_string(&schedule).unwrap().contains("metric"));
         let loss = "kind = \"plateau\"\nmetric = \"loss\"";
         assert!(toml::from_str::<Schedule>(loss).unwrap().watches_loss());

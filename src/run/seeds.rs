@@ -1,4 +1,4 @@
-//! Several runs that differ in their seed, and what they come to together.
+//! Summarises several runs that differ in their seed.
 
 use std::io;
 use std::path::Path;
@@ -12,26 +12,26 @@ use crate::export::{Table, Values, csv_of};
 use crate::mean::mean_std;
 use crate::{paper, publish};
 
-/// One metric over several runs, each at the epoch that its validation split chose.
+/// One metric over several runs, each at its selected epoch.
 #[derive(Debug, Clone, Serialize)]
 pub struct Spread {
     /// Name of the metric.
     pub metric: String,
-    /// Runs that have it as a number.
+    /// Number of runs in which it is a number.
     pub n_runs: usize,
     /// Mean on the test split.
     pub mean: f64,
-    /// Sample standard deviation (with n - 1); NaN of a single run.
+    /// Sample standard deviation (with n - 1); NaN for a single run.
     pub std: f64,
     /// Smallest value.
     pub min: f64,
     /// Largest value.
     pub max: f64,
-    /// What the paper reports, where the model is ALMT and it reports this metric.
+    /// The paper's value, if the model is ALMT and the paper reports this metric.
     pub paper: Option<f64>,
 }
 
-/// Summarises the test metrics of runs of a model; empty where there is no test split.
+/// Summarises the test metrics of a model's runs; empty without a test split.
 pub fn spread(model: &str, dataset: Dataset, results: &[RunResult]) -> Vec<Spread> {
     let paper = paper::of(model, dataset);
     let first = results.first().and_then(|result| result.selected.test.as_ref());
@@ -57,10 +57,10 @@ pub fn spread(model: &str, dataset: Dataset, results: &[RunResult]) -> Vec<Sprea
         .collect()
 }
 
-/// Writes a table of [`Spread`] whole or not at all.
+/// Writes a table of [`Spread`] atomically.
 pub type Write = fn(&Path, &[Spread]) -> io::Result<()>;
 
-/// The files of a sweep's table, which hold the same.
+/// The files of a sweep's table, with the same content.
 pub const SUMMARIES: &[(&str, Write)] = &[
     (folder::SUMMARY_CSV, write_csv),
     #[cfg(feature = "parquet")]
@@ -76,7 +76,7 @@ fn write_parquet(path: &Path, spread: &[Spread]) -> io::Result<()> {
     publish::write(path, &crate::export::table_parquet(&table(spread))?)
 }
 
-/// A table with a row for each and the fields of [`Spread`] as columns.
+/// A table with one row per metric and the fields of [`Spread`] as columns.
 pub fn table(spread: &[Spread]) -> Table {
     type Number = fn(&Spread) -> Option<f64>;
     const NUMBERS: [(&str, Number); 5] = [
@@ -107,7 +107,7 @@ mod tests {
             (Dataset::Mosi, 8),
             (Dataset::Mosei, 8),
             (Dataset::Sims, 6),
-            // The paper does not report on it.
+            // The paper does not include it.
             (Dataset::Simsv2, 0),
         ] {
             let known = crate::run::metrics::names(dataset.bin_scheme());

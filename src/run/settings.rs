@@ -1,4 +1,4 @@
-//! Everything that determines a run besides the data: `config.toml` of its folder.
+//! Everything that determines a run besides the data: its folder's `config.toml`.
 
 use std::path::PathBuf;
 
@@ -67,7 +67,8 @@ pub struct TrainSettings {
 }
 
 impl TrainSettings {
-    /// The model, where the paper's figures are of the same inputs, which are all modalities; else nothing.
+    /// The model, if the paper's figures use the same inputs, which are all modalities; otherwise
+    /// empty.
     pub fn model_of_paper(&self) -> &'static str {
         match Modality::ALL.iter().all(|modality| self.modalities.contains(modality)) {
             true => self.model(),
@@ -75,12 +76,12 @@ impl TrainSettings {
         }
     }
 
-    /// Name of the model, as `train --model` has it.
+    /// Name of the model, as for `train --model`.
     pub fn model(&self) -> &'static str {
         self.hyper_parameters.model.name()
     }
 
-    /// Epochs that the run is meant to have.
+    /// The planned number of epochs.
     pub fn n_epochs(&self) -> usize {
         self.hyper_parameters.training.epochs
     }

@@ -1,4 +1,4 @@
-//! The entries of zip and tar files: names, sizes and where they lie. Nothing is unpacked.
+//! The entries of zip and tar files: names, sizes and places. Nothing is unpacked.
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -6,16 +6,16 @@ use std::ops::Range;
 
 use super::is_pickle_name;
 
-/// Pickles of one archive that are listed; no public one comes near it.
+/// Maximum number of listed pickles in one archive; no public one comes near it.
 const MOST_PICKLES: usize = 1000;
 
-/// Other entries that are named.
+/// Maximum number of other entries to name.
 const OTHERS_NAMED: usize = 5;
 
-/// How the bytes of an entry are packed.
+/// Packing method of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PackingMethod {
-    /// Not at all.
+    /// Not packed.
     Stored,
     /// Deflate.
     Deflate,
@@ -27,43 +27,43 @@ pub enum PackingMethod {
     Xz,
     /// Encrypted.
     Encrypted,
-    /// In pieces, with holes between them.
+    /// In chunks, with holes between them.
     Sparse,
-    /// In a way that is not read.
+    /// An unsupported method.
     Other,
 }
 
-/// A file within an archive.
+/// A file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its name with its folders.
     pub name: String,
-    /// Size when unpacked, as the archive says.
+    /// Unpacked size according to the archive.
     pub size: u64,
-    /// How it is packed.
+    /// Its packing method.
     pub method: PackingMethod,
-    /// Where its packed bytes lie in the archive.
+    /// Place of its packed bytes in the archive.
     pub place: Range<usize>,
-    /// CRC-32 of the unpacked bytes, where the archive has it.
+    /// CRC-32 of the unpacked bytes, if the archive has it.
     pub crc32: Option<u32>,
 }
 
-/// What an archive holds.
+/// Contents of an archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Entries with the names of pickles; in an archive of one file, that file.
+    /// Entries with a pickle's name; in an archive of one file, that file.
     pub pickles: Vec<Entry>,
-    /// Names of the first others.
+    /// Names of the first other entries.
     pub others: Vec<String>,
     /// Number of all files.
     pub n_files: usize,
-    /// The entry that was asked for.
+    /// The requested entry.
     pub wanted: Option<Entry>,
-    /// Pickles beyond those that are listed.
+    /// Number of pickles not listed.
     pub n_more_pickles: usize,
-    /// Names that several entries have.
+    /// Names that several entries share.
     pub twice: BTreeSet<String>,
-    /// Names of entries that are links to other files, of which an archive has nothing else.
+    /// Names of entries that are links to other files, if an archive contains only links.
     pub links: Vec<String>,
     seen: BTreeSet<String>,
     only: Option<Entry>,
@@ -73,14 +73,14 @@ impl Listing {
     fn add(&mut self, entry: Entry, wanted: Option<&str>) {
         self.n_files = self.n_files.saturating_add(1);
         if !self.seen.insert(entry.name.clone()) {
-            // The last one is what most programs unpack; which is meant, nobody can tell.
+            // Most programs unpack the last one; which is meant is unknown.
             self.twice.insert(entry.name.clone());
             self.pickles.retain(|known| known.name != entry.name);
         }
         if wanted == Some(&entry.name) {
             self.wanted = Some(entry.clone());
         }
-        // What a Mac adds beside each file has the same ending.
+        // Macs add a metadata file with the same extension to each file.
         let base = entry.name.rsplit('/').next().unwrap_or_default();
         let is_hidden = base.starts_with('.') || entry.name.starts_with("__MACOSX/");
         if is_pickle_name(&entry.name) && !is_hidden {
@@ -109,7 +109,7 @@ impl Listing {
         self
     }
 
-    /// The first files, for a message.
+    /// The first file names, for a message.
     pub fn some_names(&self) -> String {
         let pickles = self.pickles.iter().map(|entry| entry.name.clone());
         if self.n_files == 0 && !self.links.is_empty() {
@@ -124,7 +124,7 @@ impl Listing {
     }
 }
 
-/// A name of an entry in a message: short and printable.
+/// An entry's name for a message: short and printable.
 pub fn shown(name: &str) -> String {
     const MOST_CHARS: usize = 120;
     let mut out = String::new();
@@ -141,7 +141,7 @@ fn open_zip(bytes: &[u8]) -> Result<Zip<'_>, String> {
     zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| shown(&error.to_string()))
 }
 
-/// The files of a zip archive, and the one that is `wanted`.
+/// The files of a zip archive, and the `wanted` one.
 ///
 /// # Errors
 /// If the directory at its end is absent or damaged; with the reason.
@@ -159,7 +159,7 @@ pub fn zip_entries(bytes: &[u8], wanted: Option<&str>) -> Result<Listing, String
 /// All files of a zip archive.
 ///
 /// # Errors
-/// As [`zip_entries`].
+/// Same as [`zip_entries`].
 pub fn all_zip_entries(bytes: &[u8]) -> Result<Vec<Entry>, String> {
     let mut zip = open_zip(bytes)?;
     let entries = (0..zip.len()).map(|idx| zip_entry(&mut zip, idx, bytes.len()));
@@ -173,7 +173,7 @@ pub(super) fn zip_names(bytes: &[u8]) -> Vec<String> {
     names.collect()
 }
 
-/// The names that several entries of a zip archive have, of which the library keeps the last.
+/// The duplicate names in a zip archive, of which the library keeps the last.
 fn zip_names_twice(zip: &Zip<'_>, bytes: &[u8]) -> BTreeSet<String> {
     if !zip.has_duplicate_names() {
         return BTreeSet::new();
@@ -230,7 +230,7 @@ fn zip_entry(zip: &mut Zip<'_>, idx: usize, len: usize) -> Result<Option<Entry>,
     Ok(Some(Entry { name, size: file.size(), method, place, crc32: Some(file.crc32()) }))
 }
 
-/// The files of a tar archive, and the one that is `wanted`.
+/// The files of a tar archive, and the `wanted` one.
 ///
 /// # Errors
 /// If a header is damaged, or the archive ends within an entry; with the reason.
@@ -250,7 +250,7 @@ pub fn tar_entries(bytes: &[u8], wanted: Option<&str>) -> Result<Listing, String
             _ if kind.is_file() || kind.is_contiguous() => PackingMethod::Stored,
             _ => continue,
         };
-        // The old format says so of folders by their name alone.
+        // The old format marks folders only by name.
         if name.ends_with('/') {
             continue;
         }

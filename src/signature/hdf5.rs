@@ -1,28 +1,27 @@
-//! The names at the top of an HDF5 file, found without the library, which need not be told apart
-//! from its own errors and does not read hostile files well.
+//! The top-level names in an HDF5 file, found without the library, so that its errors need no
+//! interpretation and hostile files do not reach it.
 
-/// The bytes that every HDF5 file has at offset 0, or at 512 and its doublings behind a block of
-/// the user's.
+/// The bytes that every HDF5 file has at offset 0, or at 512 and its doublings after a user block.
 pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// Bytes of the beginning and the end that are looked at: h5py has the top group first, a store
-/// its attributes last.
+/// Bytes examined at the start and the end: h5py writes the top group first, a store its attributes
+/// last.
 const LOOKED_AT: usize = 1 << 16;
 
-/// Whether it is an HDF5 file.
+/// Whether the bytes are an HDF5 file.
 pub(super) fn is_hdf5(bytes: &[u8]) -> bool {
     start(bytes).is_some()
 }
 
-/// Where the file begins, behind a block of the user's.
+/// Start of the HDF5 file, after any user block.
 fn start(bytes: &[u8]) -> Option<usize> {
     let blocks = std::iter::successors(Some(512_usize), |at| at.checked_mul(2)).take(8);
     let mut starts = std::iter::once(0).chain(blocks);
     starts.find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(SIGNATURE)))
 }
 
-/// Names of the groups and datasets at the top, as far as they stand in the first heap of names,
-/// which is the top group's.
+/// Names of the top-level groups and datasets, as far as they are in the first name heap, which is the
+/// top group's.
 pub(super) fn top_names(bytes: &[u8]) -> Vec<String> {
     names(bytes).unwrap_or_default()
 }
@@ -32,11 +31,11 @@ fn names(bytes: &[u8]) -> Option<Vec<String>> {
     const SIZE: usize = 8;
     const FREE: usize = 16;
     const ADDRESS: usize = 24;
-    /// Free stretches that are followed; files of few names have one.
+    /// Maximum number of free blocks to follow; files with few names have one.
     const MOST_FREE: usize = 64;
-    /// In place of a place, that there is no further one.
+    /// Marks the end of the list of free blocks.
     const NO_FREE: usize = 1;
-    // Addresses count from where the file begins.
+    // Addresses are relative to the start of the file.
     let bytes = bytes.get(start(bytes)?..)?;
     let head = bytes.get(..bytes.len().min(LOOKED_AT))?;
     let at = head.windows(HEAP.len()).position(|window| window == HEAP)?;
@@ -47,7 +46,7 @@ fn names(bytes: &[u8]) -> Option<Vec<String>> {
     };
     let (len, place) = (number(SIZE)?.min(LOOKED_AT), number(ADDRESS)?);
     let mut heap = bytes.get(place..place.checked_add(len)?.min(bytes.len()))?.to_vec();
-    // A free stretch begins with the place of the next one and its own length.
+    // A free block begins with the place of the next one and its own length.
     let mut free = number(FREE)?;
     for _ in 0..MOST_FREE {
         if free == NO_FREE {
@@ -69,7 +68,7 @@ fn names(bytes: &[u8]) -> Option<Vec<String>> {
     Some(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }
 
-/// Whether a word stands near the beginning or the end, as names of groups and attributes do.
+/// Whether a word occurs near the start or the end, like names of groups and attributes.
 pub(super) fn mentions(bytes: &[u8], word: &[u8]) -> bool {
     let head = bytes.get(..bytes.len().min(LOOKED_AT)).unwrap_or(bytes);
     let tail = bytes.get(bytes.len().saturating_sub(LOOKED_AT)..).unwrap_or(bytes);

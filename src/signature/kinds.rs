@@ -1,5 +1,5 @@
-//! The table of kinds of files. The first line that fits counts, so that narrow ones stand before
-//! wide ones; what zeros mean is the last thing that is asked.
+//! The table of kinds of files. The first match counts, so specific entries come before general ones;
+//! files of zeros are tested last.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::words::quoted_name;
 
 const AGAIN: &str = "download or copy the file again";
 
-/// Kinds that are told by their bytes, in the order in which they are tried.
+/// Kinds recognised by their bytes, in test order.
 pub(super) static KINDS: &[Kind] = &[
     kind("empty", "an empty file", Mark::Looks(looks::is_empty), |_| Advice::CopyAgain),
     kind("lfs-pointer", "a Git LFS pointer", Mark::Start(&[b"version https://git-lfs"]), |_| {
@@ -160,7 +160,7 @@ pub(super) static KINDS: &[Kind] = &[
             "load it in Python with `numpy.load({:?}{})` and save a dict of arrays with \
              `pickle.dump`",
             file.name,
-            // Objects are a pickle of their own, which may run anything.
+            // Objects are a pickle within the file, which may run any code.
             if looks::has_objects(file) { ", allow_pickle=True" } else { "" }
         )
         .into()
@@ -224,13 +224,13 @@ pub(super) static KINDS: &[Kind] = &[
         Mark::Start(&[b"\xef\xbb\xbf"]),
         |_| Advice::CopyAsBinary,
     ),
-    // After all else.
+    // After everything else.
     kind("zeros", "a file that begins with zeros only", Mark::Looks(looks::is_zeros), |_| {
         Advice::CopyAgain
     }),
 ];
 
-/// Kinds of which only the name tells.
+/// Kinds recognised only by name.
 static NAMES: [Kind; 2] = [
     kind("unfinished", "an unfinished download, by its name", Mark::Looks(never), |file| {
         format!(
@@ -271,7 +271,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Kind> {
     KINDS.iter().chain(&NAMES).chain(&FOLDERS)
 }
 
-/// The kind that a name tells.
+/// The kind with this name.
 pub(super) fn of_name(name: &str) -> Option<&'static Kind> {
     let [unfinished, part] = &NAMES;
     if looks::is_unfinished_name(name) {
@@ -306,7 +306,7 @@ const fn kind(
     Kind { id, what, role: Role::Other, mark, way }
 }
 
-/// A line of what `convert` reads through.
+/// An entry for files that `convert` unpacks.
 const fn packed(
     id: &'static str,
     what: &'static str,
@@ -316,7 +316,7 @@ const fn packed(
     Kind { id, what, role: Role::Packed, mark, way }
 }
 
-// Ways to the data.
+// Advice to get at the data.
 
 fn convert(file: &Subject<'_>) -> Advice {
     KnownAdvice::Convert { file: file.shown() }.into()
@@ -352,7 +352,7 @@ fn python(file: &Subject<'_>, call: &str) -> String {
     )
 }
 
-/// The name without an ending that is not a pickle's.
+/// The name without an extension that is not a pickle's.
 fn plain_pickle(file: &Subject<'_>) -> String {
     let plain = file.plain();
     if super::is_pickle_name(&plain) { plain } else { format!("{plain}.pkl") }
@@ -360,7 +360,7 @@ fn plain_pickle(file: &Subject<'_>) -> String {
 
 fn unpack(command: &str, file: &Subject<'_>) -> Advice {
     let (shown, plain) = (file.shown(), file.plain());
-    // A file whose name says nothing of its compression.
+    // A file whose name does not reveal its compression.
     let plain = if plain == shown || super::is_pickle_name(file.name) {
         format!("unpacked-{plain}.pkl").replace("'", "")
     } else {
@@ -398,7 +398,8 @@ fn first_of_zip(file: &Subject<'_>) -> String {
 }
 
 fn parts_of_zip(file: &Subject<'_>) -> String {
-    // `x.zip.001` is joined as it is; of `x.z01` and `x.zip`, the tool has to rewrite the end.
+    // `x.zip.001` can be concatenated directly; for `x.z01` and `x.zip`, the tool has to rewrite the
+    // end.
     match file.name.rsplit_once('.') {
         Some((whole, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
             let whole = quoted_name(whole);

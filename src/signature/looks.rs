@@ -1,29 +1,29 @@
-//! Evidence of a kind of file that is more than a few fixed bytes at its beginning.
+//! Tests for kinds of files that need more than a few fixed bytes at the start.
 
 use super::archive::zip_names;
 use super::{Subject, hdf5};
 
-/// The bytes of a local header, with which most zip archives begin.
+/// Signature of a local header, with which most zip archives begin.
 const LOCAL: &[u8] = b"PK\x03\x04";
 
-/// What text is looked at.
+/// Bytes examined for text.
 const TEXT_HEAD: usize = 4096;
 
 pub(super) fn is_empty(file: &Subject<'_>) -> bool {
     file.bytes.is_empty()
 }
 
-/// Zeros only, as far as a header could reach.
+/// Only zeros, as far as a header could reach.
 pub(super) fn is_zeros(file: &Subject<'_>) -> bool {
     file.head(512).iter().all(|byte| *byte == 0)
 }
 
 // Archives.
 
-/// The end of the central directory, with the number of the disk that it is on.
+/// Disk number in the end record of the central directory.
 fn zip_end(bytes: &[u8]) -> Option<u16> {
     const END: &[u8] = b"PK\x05\x06";
-    /// The directory's end without the comment, and the longest comment.
+    /// Size of the end record without its comment, and the longest comment.
     const LEN: usize = 22;
     const COMMENT: usize = 0xffff;
     let start = bytes.len().saturating_sub(LEN + COMMENT);
@@ -33,7 +33,7 @@ fn zip_end(bytes: &[u8]) -> Option<u16> {
     Some(u16::from_le_bytes(disk.try_into().ok()?))
 }
 
-/// The name of the first entry of a zip archive, from its local header.
+/// Name of a zip archive's first entry, from its local header.
 pub(super) fn first_entry(bytes: &[u8]) -> Option<String> {
     const NAME_LEN: usize = 26;
     const NAME: usize = 30;
@@ -45,12 +45,12 @@ pub(super) fn first_entry(bytes: &[u8]) -> Option<String> {
 }
 
 fn is_zip(file: &Subject<'_>) -> bool {
-    // Behind the stub of a program that unpacks itself, or after what a mail put before it.
+    // After a self-extractor's stub, or after what a mail program prepended.
     let has_stub = || file.bytes.starts_with(b"MZ") || file.bytes.starts_with(b"#!");
     file.bytes.starts_with(LOCAL) || (has_stub() && zip_end(file.bytes).is_some())
 }
 
-/// Whether the name is that of a part, such as `x.zip.001` or `x.z01`.
+/// Whether the name is a part's, such as `x.zip.001` or `x.z01`.
 pub(super) fn is_part_name(name: &str) -> bool {
     let Some((stem, ending)) = name.rsplit_once('.') else { return false };
     let digits = |text: &str| text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -82,7 +82,7 @@ pub(super) fn is_whole_zip(file: &Subject<'_>) -> bool {
     is_zip(file)
 }
 
-/// Names of the entries; of a cut archive, only the first.
+/// Names of the entries; for a truncated archive, only the first.
 fn names(file: &Subject<'_>) -> Vec<String> {
     if !file.bytes.starts_with(LOCAL) {
         return Vec::new();
@@ -91,8 +91,8 @@ fn names(file: &Subject<'_>) -> Vec<String> {
     if names.is_empty() { first_entry(file.bytes).into_iter().collect() } else { names }
 }
 
-/// Exactly `FOLDER/data.pkl`, which `torch.save` writes first: a name that only ends alike is
-/// someone's data.
+/// Exactly `FOLDER/data.pkl`, which `torch.save` writes first: other names with the same ending are
+/// user data.
 fn has_torch_entry(file: &Subject<'_>, entry: &str) -> bool {
     names(file).iter().any(|name| name.split_once('/').is_some_and(|(_, rest)| rest == entry))
 }
@@ -114,7 +114,7 @@ pub(super) fn is_office(file: &Subject<'_>) -> bool {
     names(file).iter().any(|name| name == "[Content_Types].xml" || name == "content.xml")
 }
 
-/// A tar header: its checksum is the sum of its bytes, with spaces in its own place.
+/// A tar header: its checksum is the sum of its bytes, with spaces in the checksum field.
 pub(super) fn is_tar(file: &Subject<'_>) -> bool {
     const PLACE: std::ops::Range<usize> = 148..156;
     let Some(header) = file.bytes.get(..512) else { return false };
@@ -141,8 +141,8 @@ pub(super) fn is_tar(file: &Subject<'_>) -> bool {
     is_name && stated.is_some_and(|stated| stated == sum(false) || stated == sum(true))
 }
 
-/// LZMA without a container: its properties as every writer sets them, a size of the dictionary
-/// that one can have, and the size of the content, if known.
+/// LZMA without a container: the properties that all writers use, a valid dictionary size, and the size
+/// of the content, if known.
 pub(super) fn is_lzma(file: &Subject<'_>) -> bool {
     let Some(header) = file.bytes.get(..13) else { return false };
     let dictionary = header.get(1..5).and_then(|bytes| bytes.try_into().ok());
@@ -156,7 +156,7 @@ pub(super) fn is_lzma(file: &Subject<'_>) -> bool {
         && (size == u64::MAX || size < 1 << 48)
 }
 
-/// Zstandard, also with a skippable frame in front, as parallel writers put it.
+/// Zstandard, possibly after a skippable frame, as parallel writers produce.
 pub(super) fn is_zstd(file: &Subject<'_>) -> bool {
     file.bytes.starts_with(b"\x28\xb5\x2f\xfd")
         || matches!(file.bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
@@ -168,7 +168,7 @@ pub(super) fn is_bzip2(file: &Subject<'_>) -> bool {
             || rest.len() < 6)
 }
 
-/// zlib with the four levels that writers use, and the check that its two bytes make.
+/// zlib with the four levels in use, and a valid header checksum.
 pub(super) fn is_zlib(file: &Subject<'_>) -> bool {
     matches!(file.bytes, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..])
 }
@@ -196,13 +196,13 @@ pub(super) fn is_hdf5(file: &Subject<'_>) -> bool {
 }
 
 pub(super) fn is_store(file: &Subject<'_>) -> bool {
-    // The line that seals it, or, of the first versions, the name of its attribute.
+    // The line that seals it or, in the first versions, the name of its attribute.
     is_hdf5(file)
         && (hdf5::mentions(file.bytes, b"\nalmt-data seal, blake3 ")
             || hdf5::mentions(file.bytes, b"store_version"))
 }
 
-/// One group at the top, which has the name of the sequence, with `data` and `metadata` in it.
+/// One top-level group, named after the sequence, with `data` and `metadata` in it.
 pub(super) fn is_csd(file: &Subject<'_>) -> bool {
     is_hdf5(file)
         && !has_name(file, "data")
@@ -210,7 +210,7 @@ pub(super) fn is_csd(file: &Subject<'_>) -> bool {
         && hdf5::mentions(file.bytes, b"data\0")
 }
 
-/// `data` in the files of features and `d1` in those of labels.
+/// `data` in feature files and `d1` in label files.
 pub(super) fn is_processed(file: &Subject<'_>) -> bool {
     let names = hdf5::top_names(file.bytes);
     is_hdf5(file) && matches!(&*names, [only] if only == "d1" || only == "data")
@@ -223,7 +223,7 @@ pub(super) fn is_safetensors(file: &Subject<'_>) -> bool {
         && file.bytes.get(8..10) == Some(b"{\"")
 }
 
-/// A stream of Arrow: the mark of a message, the length of its metadata, then a flatbuffer.
+/// An Arrow stream: the marker of a message, the length of its metadata, then a flatbuffer.
 pub(super) fn is_arrow_stream(file: &Subject<'_>) -> bool {
     let Some([0xff, 0xff, 0xff, 0xff, len @ ..]) = file.bytes.first_chunk::<8>() else {
         return false;
@@ -252,12 +252,12 @@ pub(super) fn is_media(file: &Subject<'_>) -> bool {
 
 // Text.
 
-/// The beginning as text, if it is that, without the spaces before it.
+/// The start of the file as text without leading spaces, if it is text.
 fn text<'a>(file: &Subject<'a>) -> Option<&'a str> {
     let head = file.head(TEXT_HEAD);
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
-        // The head may end within a character.
+        // The cut may split a character.
         Err(error) if error.valid_up_to().saturating_add(4) > head.len() => {
             std::str::from_utf8(head.get(..error.valid_up_to())?).ok()?
         }
@@ -277,7 +277,7 @@ pub(super) fn is_html(file: &Subject<'_>) -> bool {
         .any(|known| tag.starts_with(known))
 }
 
-/// An object or a list whose first element is one that JSON has.
+/// An object or a list whose first element is valid JSON.
 pub(super) fn is_json(file: &Subject<'_>) -> bool {
     let Some(text) = text(file) else { return false };
     let rest = match text.strip_prefix('{') {
@@ -288,7 +288,7 @@ pub(super) fn is_json(file: &Subject<'_>) -> bool {
     first.is_some_and(|first| first.is_ascii_digit() || "{[\"-]tfn".contains(first))
 }
 
-/// Whether a NumPy file is of objects.
+/// Whether a NumPy file contains objects.
 pub(super) fn has_objects(file: &Subject<'_>) -> bool {
     file.head(256).windows(5).any(|window| window == b"'|O'," || window == b"'|O8'")
 }
@@ -303,7 +303,7 @@ pub(super) fn is_run_file(file: &Subject<'_>) -> bool {
             && head(60).trim_start_matches(['{', ' ', '\n']).starts_with("\"selected\"")
 }
 
-/// JSON in which a server says why there is no file.
+/// JSON in which a server explains why there is no file.
 pub(super) fn is_json_error(file: &Subject<'_>) -> bool {
     const SHORT: usize = 4096;
     let says = ["\"error\"", "\"errors\"", "\"errno\"", "\"message\"", "\"error_msg\""];
@@ -324,12 +324,12 @@ pub(super) fn is_python(file: &Subject<'_>) -> bool {
     text.lines().take(60).any(is_line)
 }
 
-/// A table of text: the same number of separators in the first two lines.
+/// A text table: the same number of separators in the first two lines.
 pub(super) fn is_table(file: &Subject<'_>) -> bool {
     columns(file).is_some()
 }
 
-/// The names in the first line of a table.
+/// The column names in a table's first line.
 pub(super) fn columns(file: &Subject<'_>) -> Option<Vec<String>> {
     let text = text(file)?;
     let mut lines = text.lines();
@@ -337,7 +337,7 @@ pub(super) fn columns(file: &Subject<'_>) -> Option<Vec<String>> {
     let separator = [',', ';', '\t'].into_iter().find(|separator| {
         let n_separators = |line: &str| line.matches(*separator).count();
         let n_first = n_separators(first);
-        // A text in quotes may hold more of them.
+        // A quoted text may contain more separators.
         n_first > 0
             && (n_separators(second) == n_first
                 || (n_separators(second) > n_first && second.contains('"')))
@@ -346,19 +346,19 @@ pub(super) fn columns(file: &Subject<'_>) -> Option<Vec<String>> {
     Some(first.split(separator).map(name).collect())
 }
 
-/// UTF-16 with its mark, as Excel and Windows save text.
+/// UTF-16 with a byte order mark, as saved by Excel and Windows.
 pub(super) fn is_utf16(file: &Subject<'_>) -> bool {
     matches!(file.bytes, [0xff, 0xfe, low, 0, ..] | [0xfe, 0xff, 0, low, ..] if *low != 0)
 }
 
-/// A pickle as base64 text: protocols 2 to 5, with a frame or without.
+/// A pickle as base64 text: protocols 2 to 5, with or without a frame.
 pub(super) fn is_base64(file: &Subject<'_>) -> bool {
     let head = file.head(64).trim_ascii();
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(byte);
     head.len() >= 16 && matches!(head, [b'g', b'A', b'I'..=b'V', ..]) && head.iter().all(is_letter)
 }
 
-/// What programs call files that they have not finished.
+/// Extensions of unfinished files.
 const UNFINISHED: [&str; 9] = [
     ".baiduyun.p.downloading",
     ".downloading",
@@ -376,20 +376,20 @@ pub(super) fn is_unfinished_name(name: &str) -> bool {
     UNFINISHED.iter().any(|ending| lower.ends_with(ending))
 }
 
-/// The name that a file has when its download is finished.
+/// The file's name once its download is finished.
 pub(super) fn finished_name(name: &str) -> &str {
     let lower = name.to_ascii_lowercase();
     let ending = UNFINISHED.iter().find(|ending| lower.ends_with(**ending));
     ending.and_then(|ending| name.get(..name.len().saturating_sub(ending.len()))).unwrap_or(name)
 }
 
-/// A pickle of protocols 2 to 5, which state themselves.
+/// A pickle of protocols 2 to 5, which state their version.
 pub(super) fn is_pickle(file: &Subject<'_>) -> bool {
     matches!(file.bytes, [0x80, 0..=5, ..])
 }
 
-/// A pickle of protocols 0 and 1: how Python begins containers and arrays there, in a file that
-/// ends as they do.
+/// A pickle of protocols 0 and 1: starts with a container or array as written by Python, and ends like
+/// a pickle.
 pub(super) fn is_old_pickle(file: &Subject<'_>) -> bool {
     const STARTS: [&[u8]; 9] =
         [b"(dp", b"(lp", b"(tp", b"(d.", b"(l.", b"}q\0", b"]q\0", b"cnumpy", b"ccollections"];

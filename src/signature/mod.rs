@@ -1,20 +1,19 @@
-//! What kind of file a file is, told by its own bytes, and how to get at the data in it.
+//! Identifies the kind of a file from its bytes, and how to get at its data.
 //!
-//! `KINDS` in `kinds.rs` is the one table: a line for each kind of file that people have in place of a
-//! pickle or a store. Whoever refuses a file asks here what it is, so that the same file is called
-//! the same everywhere.
+//! `KINDS` in `kinds.rs` is the only table: one entry per kind of file that users may have instead of a
+//! pickle or a store. Whoever refuses a file identifies it here, so that messages are consistent.
 //!
 //! ```text
-//! kind       what a line of the table says
+//! kind       an entry in the table
 //! kinds      the table
-//! looks      evidence that is more than a few fixed bytes
-//! names      names of pickles, and any name as a shell takes it
+//! looks      tests that need more than a few fixed bytes
+//! names      names of pickles, and quoting of names for a shell
 //! archive    the entries of zip and tar files
-//! hdf5       the names at the top of an HDF5 file, without the library
+//! hdf5       the top-level names in an HDF5 file, without the library
 //! ```
 //!
-//! This module looks at bytes and file names. It must not know what a pickle or a store holds, and
-//! it unpacks nothing.
+//! This module examines bytes and file names. It must not know the content of pickles or stores, and
+//! unpacks nothing.
 
 pub mod archive;
 mod hdf5;
@@ -33,12 +32,12 @@ use crate::advice::Advice;
 use crate::map::Bytes;
 use kind::Mark;
 
-/// What a file is and what to do with it.
+/// Identification of a file, with advice.
 #[derive(Clone)]
 pub struct Known {
-    /// The line of the table.
+    /// The entry of the table.
     pub kind: &'static Kind,
-    /// What gets at the data.
+    /// How to get at the data.
     pub advice: Advice,
 }
 
@@ -48,7 +47,7 @@ impl std::fmt::Debug for Known {
     }
 }
 
-/// What a file with these bytes and this name is, if it is of a known kind.
+/// Identifies a file with these bytes and this name, if its kind is known.
 pub fn identify(bytes: &[u8], name: &str) -> Option<Known> {
     let subject = Subject { bytes, name };
     let kind = kinds::KINDS.iter().find(|kind| match kind.mark {
@@ -59,7 +58,7 @@ pub fn identify(bytes: &[u8], name: &str) -> Option<Known> {
     Some(Known { kind, advice: (kind.way)(&subject) })
 }
 
-/// What the file or folder at `path` is; `None` also where it cannot be read.
+/// Identifies the file or folder at `path`; `None` also if it cannot be read.
 pub fn of_path(path: &Path) -> Option<Known> {
     let name = path.display().to_string();
     if path.is_dir() {
@@ -71,15 +70,15 @@ pub fn of_path(path: &Path) -> Option<Known> {
     identify(file.bytes(), &name)
 }
 
-/// What a file is of which only the name tells that it is not whole: a part of an archive, or what
-/// a program left that had not finished its download.
+/// Identifies a file that only its name marks as incomplete: a part of an archive, or an unfinished
+/// download.
 pub fn by_name(name: &str) -> Option<Known> {
     let subject = Subject { bytes: &[], name };
     let kind = kinds::of_name(name)?;
     Some(Known { kind, advice: (kind.way)(&subject) })
 }
 
-/// The ids of all kinds, in the order in which they are tried.
+/// The ids of all kinds, in test order.
 pub fn ids() -> Vec<&'static str> {
     kinds::all().map(|kind| kind.id).collect()
 }

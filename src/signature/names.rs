@@ -1,9 +1,9 @@
 //! Names of pickles.
 
-/// The endings of compressed files, which may follow that of a pickle.
+/// Extensions of compressed files, which may follow a pickle's.
 pub const PACKED_ENDINGS: [&str; 7] = [".gz", ".bz2", ".xz", ".zst", ".zstd", ".lzma", ".gzip"];
 
-/// Whether a name is one that pickles have, compressed or not.
+/// Whether a name is a pickle's, compressed or not.
 pub fn is_pickle_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let packed = PACKED_ENDINGS.iter().find_map(|ending| lower.strip_suffix(ending));

@@ -1,11 +1,11 @@
-//! How many segments of a store are in each class of labels.
+//! Number of a store's segments per label class.
 
 use super::{Store, StoreError};
 use crate::corpus::balance::{Balance, ClassCount, count};
 use crate::corpus::column::ColumnKind;
 
 impl Store {
-    /// The segments in each class of labels, per split. A division that the store lacks is left out.
+    /// The segments per label class and split. A binning scheme that the store lacks is left out.
     ///
     /// # Errors
     /// The store has no labels, or they cannot be read.
@@ -19,11 +19,11 @@ impl Store {
         })
     }
 
-    /// Reads the bins of each split.
+    /// Reads each split's bins.
     fn classes(&self) -> Result<Vec<ClassCount>, StoreError> {
         let manifest = self.manifest();
         let has_labels = |split| manifest.column(&ColumnKind::RegressionLabels.of(split)).is_some();
-        // Counts of no labels would look like counts of none.
+        // Without labels, counts would all read as zero.
         if let Some(first) = manifest.splits.first()
             && !manifest.splits.iter().any(|split| has_labels(split.name))
         {

@@ -1,8 +1,8 @@
-//! A pass over all features that counts the values which a store cannot hold as they are and forms
-//! the mean of the others, which may replace them.
+//! A pass over all features that counts the values which a store cannot hold unchanged and averages the
+//! others; their means may replace them.
 //!
-//! It reads a few samples at a time: before they are written, where a policy asks for it, or after
-//! one was refused, so that the message tells all of it.
+//! It reads a few samples at a time: before writing if a policy requires it, or after a refusal, so
+//! that the message covers everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::corpus::values::ValueKind;
 use crate::corpus::{Corpus, FeatureBlock, Modality, SplitName};
 use crate::overflow::Overflows;
 
-/// Samples whose findings are in memory before they are added up.
+/// Number of samples whose findings are in memory before they are summed.
 const ROUND_ROWS: usize = 512;
 
 /// One feature block of many.
@@ -52,25 +52,25 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    /// The mean; 0 where there is no value to form it of.
+    /// The mean; 0 if there are no values.
     pub(super) fn value(self) -> f32 {
         if self.n_values == 0 { 0.0 } else { (self.sum / self.n_values as f64) as f32 }
     }
 }
 
-/// What a store cannot hold as it is, of all columns.
+/// The values in all columns that a store cannot hold unchanged.
 #[derive(Default)]
 pub(super) struct Census {
     pub(super) columns: BTreeMap<(SplitName, Modality), Seen>,
-    /// Of each feature of a modality, over the training split, or over all splits where there is
-    /// none: the mean of the ordinary values in frames within the recorded length or, where none is
+    /// Mean of each feature of a modality over the training split, or over all splits if there is no
+    /// training split: of the ordinary values in frames within the recorded length or, if no length is
     /// recorded, in frames that are not all zero.
     pub(super) means: BTreeMap<Modality, Vec<Mean>>,
 }
 
 impl Census {
-    /// Goes over all features. Magnitudes from `limit` on are beyond the stored type; means are
-    /// formed where `with_means` says so. `advance` is told of every stretch of bytes done.
+    /// Reads all features. Magnitudes from `limit` on are beyond the stored type; means are computed if
+    /// `with_means`. `advance` receives the bytes of every stretch done.
     ///
     /// # Errors
     /// A sample cannot be read.
@@ -122,7 +122,7 @@ impl Census {
         Ok(census)
     }
 
-    /// Samples of each split in which a value is treated so.
+    /// Samples of each split with a value that `policies` treat with this action.
     pub(super) fn rows(
         &self,
         policies: Policies,
@@ -139,7 +139,7 @@ impl Census {
 }
 
 impl BlockOf<'_> {
-    /// What is unusual in one sample, and the sums of the rest if they are wanted.
+    /// The unusual values of one sample, and the sums of the rest if wanted.
     fn row(
         &self,
         sample_idx: usize,
@@ -174,7 +174,7 @@ impl BlockOf<'_> {
 }
 
 fn unusual_in(values: &[f32], limit: f32, overflows: &Overflows) -> Option<Unusual> {
-    // Without a branch per value: most samples end here.
+    // Branch-free: most samples end here.
     if values.iter().fold(true, |all, value| all & (value.abs() < limit)) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! What goes into a store, column by column, whatever it comes from and whichever format it gets.
+//! The columns of a store, independent of their source and of the store's format.
 
 use std::borrow::Cow;
 
@@ -9,22 +9,22 @@ use super::digest::{self, Element};
 use crate::corpus::column::{Column, ColumnId, ColumnKind, Dtype};
 use crate::corpus::{Corpus, CorpusSplit, Dataset, FeatureBlock, Modality, SplitName};
 
-/// The columns of one split, in the order in which they are written.
+/// One split's columns, in writing order.
 pub(super) struct SplitColumns<'a> {
     pub(super) name: SplitName,
     pub(super) ids: Cow<'a, [String]>,
     pub(super) columns: Vec<NewColumn<'a>>,
 }
 
-/// A column that is about to be written.
+/// A column to be written.
 pub(super) struct NewColumn<'a> {
     pub(super) kind: ColumnKind,
-    /// Extents, the number of samples first.
+    /// Extents, starting with the number of samples.
     pub(super) shape: Vec<usize>,
     pub(super) data: Data<'a>,
 }
 
-/// Content of a column: all of it in memory, but for features.
+/// Content of a column: in memory, except for features.
 pub(super) enum Data<'a> {
     Strings(Cow<'a, [String]>),
     F32(Cow<'a, [f32]>),
@@ -50,8 +50,8 @@ impl From<Content> for Data<'_> {
 }
 
 impl NewColumn<'_> {
-    /// The manifest's entry of a column that is in memory; `None` of features, whose digest is
-    /// known only after they were written.
+    /// Manifest entry of a column that is in memory; `None` for features, whose digest is known only
+    /// after writing.
     pub(super) fn entry(&self, split: SplitName) -> Option<Column> {
         let (dtype, blake3) = match &self.data {
             Data::Strings(texts) => (Dtype::String, digest::of_strings(texts)),
@@ -63,14 +63,14 @@ impl NewColumn<'_> {
         Some(Column { blake3, ..self.unwritten(split, dtype) })
     }
 
-    /// The manifest's entry without the digest.
+    /// The manifest entry without its digest.
     pub(super) fn unwritten(&self, split: SplitName, dtype: Dtype) -> Column {
         let id = self.kind.clone().of(split);
         Column { id, dtype, shape: self.shape.clone(), blake3: String::new() }
     }
 }
 
-/// The columns of a corpus; `changes` gets a sentence for each change of a text.
+/// The columns of a corpus; `changes` gets a sentence for each changed text.
 pub(super) fn of_corpus<'a>(
     corpus: &'a Corpus,
     dataset: Dataset,
@@ -140,7 +140,7 @@ fn of_split<'a>(
     SplitColumns { name: split.name, ids, columns }
 }
 
-/// The values in the order of the axes, copied only where they do not lie so.
+/// The values in the order of the axes, copied only if stored in another order.
 fn in_order<T: Clone, D: Dimension>(values: &Array<T, D>) -> Cow<'_, [T]> {
     match values.as_slice() {
         Some(values) => Cow::Borrowed(values),
@@ -148,8 +148,8 @@ fn in_order<T: Clone, D: Dimension>(values: &Array<T, D>) -> Cow<'_, [T]> {
     }
 }
 
-/// HDF5's strings end at the first NUL; one inside a text becomes a space, in every format, and is
-/// said so in the notes.
+/// HDF5 strings end at the first NUL; one inside a text becomes a space in every format, and the notes
+/// record it.
 fn without_nul<'a>(
     column: &ColumnId,
     texts: &'a [String],

@@ -1,4 +1,4 @@
-//! The values of a column that is in memory as a whole, of whatever type it is.
+//! All values of a column in memory, of any type.
 
 use super::{Store, StoreError, digest};
 use crate::corpus::column::{Column, Dtype};
@@ -39,11 +39,11 @@ impl Store {
         Ok(content)
     }
 
-    /// All values of a column, which are not compared with its digest.
+    /// All values of a column, without comparing its digest.
     pub(super) fn unchecked_content(&self, column: &Column) -> Result<Content, StoreError> {
         Ok(match column.dtype {
             Dtype::String => Content::Texts(self.raw_strings(column)?),
-            // Of features alone, which are never in memory as a whole: refused with its name.
+            // Features only, which are never in memory as a whole: refused, naming the column.
             Dtype::Float32 | Dtype::Float16 => Content::F32(self.values(column)?),
             Dtype::Int32 => Content::I32(self.values(column)?),
             Dtype::Int8 => Content::I8(self.values(column)?),

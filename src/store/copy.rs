@@ -1,9 +1,9 @@
 //! The one pass over the features of a source: read, check, summarise, digest, write.
 //!
-//! Rows go through in pieces that stay in the processor's cache. A round of pieces is read, checked
-//! and summarised by all threads while one of them digests and writes the round before it: a
-//! digest needs its bytes in order, and a file takes one write at a time. What is in memory at one
-//! time depends neither on the source nor on the number of processors.
+//! Rows pass through in chunks that stay in the processor's cache. All threads read, check and
+//! summarise a round of chunks while one of them digests and writes the previous round: a digest needs
+//! its bytes in order, and a file takes one write at a time. Memory use depends neither on the source
+//! nor on the number of processors.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,19 +19,19 @@ use crate::corpus::values::ValueKind;
 use crate::corpus::{FeatureBlock, RowError};
 use crate::overflow::Overflows;
 
-/// Values of one piece: 256 KiB of float32.
+/// Values of one chunk: 256 KiB of float32.
 const PIECE_VALUES: usize = 1 << 16;
 
-/// Pieces of one round; two rounds are in memory at a time.
+/// Chunks of one round; two rounds are in memory at a time.
 const ROUND_PIECES: usize = 16;
 
-/// What became of a block.
+/// Result of copying a block.
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) stats: BlockStats,
-    /// Values of the source that the stored type cannot hold as they are.
+    /// Source values that the stored type cannot hold unchanged.
     pub(super) seen: Seen,
-    /// Features of which a value became the mean.
+    /// Features with a value that became the mean.
     pub(super) mean_features: BTreeSet<usize>,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum CopyError {
     Write(io::Error),
     /// A sample could not be read.
     Read(Unread),
-    /// A sample has values that the policies do not allow; all of its unusual ones.
+    /// A sample has values that the policies do not allow; all its unusual values.
     Refused(Seen),
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Unread {
 }
 
 impl Tally {
-    /// Adds samples in order, the first of which is `start`.
+    /// Adds consecutive samples from `start` on.
     pub(super) fn add<'a>(
         &mut self,
         start: usize,
@@ -74,15 +74,15 @@ impl Tally {
     }
 }
 
-/// How values are made such that the stored type can hold them.
+/// How values are changed to fit the stored type.
 #[derive(Clone, Copy)]
 pub(super) struct Repair<'a> {
     pub(super) policies: Policies,
-    /// The mean of each feature, `[feat_dim]`; empty where no policy asks for it.
+    /// The mean of each feature, `[feat_dim]`; empty if no policy needs it.
     pub(super) means: &'a [f32],
 }
 
-/// A block `[n_samples, seq_len, feat_dim]` on its way into a store, where its values are `T`.
+/// A block `[n_samples, seq_len, feat_dim]` being copied into a store as `T`.
 pub(super) struct Pass<'a, T> {
     pub(super) block: &'a FeatureBlock,
     /// Recorded numbers of frames, `[n_samples]`.
@@ -91,8 +91,8 @@ pub(super) struct Pass<'a, T> {
     pub(super) stored: PhantomData<T>,
 }
 
-/// Copies a block to `put`, round by round in order, and returns the digest of what was put.
-/// `advance` is told of every stretch of float32 bytes done.
+/// Copies a block to `put`, round by round in order, and returns the digest of everything written.
+/// `advance` receives the float32 bytes of every stretch done.
 pub(super) fn copy_block<T: Feature>(
     pass: &Pass<'_, T>,
     put: &mut (dyn FnMut(&[T]) -> io::Result<()> + Send),
@@ -130,12 +130,12 @@ pub(super) fn copy_block<T: Feature>(
     Ok((digest::finish(&sink.hasher), tally))
 }
 
-/// Pieces in their order, or the first failure in this order, whichever thread came to which first.
+/// Chunks in order, or the first failure in this order, whichever thread found it first.
 fn in_order(pieces: Vec<Result<Vec<Row>, Unread>>) -> Result<Vec<Vec<Row>>, Unread> {
     pieces.into_iter().collect()
 }
 
-/// Where finished rounds go, in order.
+/// Destination of finished rounds, in order.
 struct Sink<'a, T> {
     hasher: blake3::Hasher,
     put: &'a mut (dyn FnMut(&[T]) -> io::Result<()> + Send),
@@ -161,14 +161,14 @@ impl<T: Feature> Sink<'_, T> {
     }
 }
 
-/// What became of one sample.
+/// Result of one sample.
 pub(super) struct Row {
     stats: BlockStats,
-    /// Of nearly every sample there is nothing to settle.
+    /// `None` for nearly every sample: nothing had to change.
     settled: Option<Box<Settled>>,
 }
 
-/// What became of the values of one sample that the stored type cannot hold as they are.
+/// Changes to the values of one sample that the stored type cannot hold unchanged.
 #[derive(Default)]
 struct Settled {
     unusual: Unusual,
@@ -177,7 +177,7 @@ struct Settled {
 }
 
 impl<T: Feature> Pass<'_, T> {
-    /// Values of one sample.
+    /// Number of values in one sample.
     pub(super) fn row_len(&self) -> usize {
         let [_, seq_len, feat_dim] = self.block.shape;
         seq_len * feat_dim
@@ -215,7 +215,7 @@ impl<T: Feature> Pass<'_, T> {
         Ok(Row { stats, settled })
     }
 
-    /// Goes through the values of a sample that has some that the stored type cannot hold.
+    /// Applies the policies to a sample with values that the stored type cannot hold.
     fn settle(&self, values: &mut [f32], length: Option<i32>, overflows: &Overflows) -> Settled {
         let feat_dim = self.block.shape[2].max(1);
         // Padding is 0, which no mean changes.
@@ -227,7 +227,7 @@ impl<T: Feature> Pass<'_, T> {
             let is_padding = idx / feat_dim >= n_frames;
             settled.unusual.add(kind, source, is_padding);
             match self.repair.policies.action(kind) {
-                // A segment that is to be left out is not here any more.
+                // Segments to be dropped are already gone here.
                 Action::Refuse | Action::Drop => settled.is_refused = true,
                 Action::Keep => {}
                 Action::Zero => *value = 0.0,

@@ -1,4 +1,4 @@
-//! Features of a store in order, as many samples at a time as their reader asks for.
+//! Reads features in order, in steps of any number of samples.
 
 use half::f16;
 
@@ -7,7 +7,7 @@ use super::{FeatureDtype, Store, StoreError};
 use crate::corpus::column::{Column, ColumnKind};
 use crate::corpus::{Modality, SplitName};
 
-/// A feature block on its way out of a store, for formats that take all blocks side by side.
+/// Sequential reader of a feature block, for formats that take all blocks side by side.
 pub struct FeatureReader {
     store: Store,
     column: Column,
@@ -15,12 +15,12 @@ pub struct FeatureReader {
     hasher: blake3::Hasher,
     /// Samples read from the store.
     n_read: usize,
-    /// Values of those of them that were not asked for yet.
+    /// Values read but not yet requested.
     ahead: Vec<f32>,
 }
 
 impl Store {
-    /// Reads the features of one modality in steps of the caller's choice.
+    /// Reads the features of one modality in steps chosen by the caller.
     ///
     /// # Errors
     /// The store has no such features.
@@ -43,10 +43,10 @@ impl Store {
 }
 
 impl FeatureReader {
-    /// The next samples, `[n_samples, seq_len, feat_dim]` row by row; fewer at the end.
+    /// The next samples, `[n_samples, seq_len, feat_dim]` in row-major order; fewer at the end.
     ///
     /// # Errors
-    /// The features cannot be read, or, known only with the last of them, differ from their digest.
+    /// The features cannot be read, or, detected only with the last of them, differ from their digest.
     pub fn next(&mut self, n_samples: usize) -> Result<Vec<f32>, StoreError> {
         let n_all = self.column.n_samples();
         let wanted = n_samples.min(n_all).saturating_mul(self.row_len);

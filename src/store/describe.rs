@@ -1,4 +1,4 @@
-//! A store as a tree, for a person to look at.
+//! A store as a readable tree.
 
 use super::read::{Store, column_bytes};
 use super::{StoreError, VERSION};
@@ -7,7 +7,7 @@ use crate::tree::Tree;
 use crate::words::human_bytes;
 
 impl Store {
-    /// The store's tree, for a person to look at. Only ids and labels are read.
+    /// The store's tree for display. Only ids and labels are read.
     ///
     /// # Errors
     /// A column cannot be read.

@@ -7,7 +7,7 @@ use half::f16;
 
 use crate::corpus::column::Dtype;
 
-/// Element types of a store's numeric datasets. Every pattern of bits is a value.
+/// Element types of a store's numeric datasets. Every bit pattern is a valid value.
 pub trait Element: hdf5::H5Type + bytemuck::Pod + Send + Sync {
     /// The type in the manifest.
     const DTYPE: Dtype;
@@ -35,18 +35,18 @@ element!(
     i8, i8::swap_bytes => Int8
 );
 
-/// Element types of feature blocks, all of which are float32 outside the store.
+/// Element types of feature blocks, which are always float32 outside the store.
 pub trait Feature: Element {
     /// The largest finite value.
     const LARGEST: f32;
 
-    /// The smallest magnitude that is infinite in the type.
+    /// The smallest magnitude that becomes infinite in the type.
     const LIMIT: f32;
 
-    /// Rounds values to those that the type has.
+    /// Rounds values to the type's precision.
     fn round(values: &mut [f32]);
 
-    /// Rounded values in the type.
+    /// The values rounded and converted to the type.
     fn narrow(values: &[f32]) -> Cow<'_, [Self]>;
 
     /// The same values as float32.
@@ -70,7 +70,7 @@ impl Feature for f32 {
 
 impl Feature for f16 {
     const LARGEST: f32 = 65_504.0;
-    // Halfway to what would be the next value, and rounded away from the odd one.
+    // Halfway to the next larger value, where rounding goes to the even neighbour, infinity.
     const LIMIT: f32 = 65_520.0;
 
     fn round(values: &mut [f32]) {
@@ -97,7 +97,7 @@ pub fn le_bytes<T: Element>(values: &[T]) -> Cow<'_, [u8]> {
     Cow::Owned(bytemuck::cast_slice(&swapped).to_vec())
 }
 
-/// Appends the little-endian bytes of `values` to the hash.
+/// Adds the little-endian bytes of `values` to the hash.
 pub fn update<T: Element>(hasher: &mut Hasher, values: &[T]) {
     hasher.update(&le_bytes(values));
 }
@@ -109,7 +109,7 @@ pub fn of_values<T: Element>(values: &[T]) -> String {
     finish(&hasher)
 }
 
-/// Digest of a column of strings: each preceded by its length, so that no two lists share bytes.
+/// Digest of a string column: each string is preceded by its length, so that no two lists share bytes.
 pub fn of_strings<S: AsRef<str>>(values: &[S]) -> String {
     let mut hasher = Hasher::new();
     for value in values {

@@ -1,11 +1,11 @@
-//! The segments of a store as far as drawing splits goes.
+//! A store's segments, as needed to draw splits.
 
 use super::{Store, StoreError};
 use crate::corpus::SplitName;
 use crate::corpus::draw::Drawable;
 
 impl Store {
-    /// The segments of some splits, in order, with their overall labels.
+    /// Segments of the given splits, in order, with their overall labels.
     ///
     /// # Errors
     /// The labels are absent or cannot be read.

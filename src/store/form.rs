@@ -1,4 +1,4 @@
-//! In which forms a store can lie on the disk; its content and digest are the same in all of them.
+//! The on-disk forms of a store; content and digest are the same in all of them.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ impl Format {
         }
     }
 
-    /// The ending of file names, without its dot.
+    /// File name extension, without its dot.
     pub fn ending(self) -> &'static str {
         match self {
             Format::Hdf5 => "h5",
@@ -34,13 +34,13 @@ impl Format {
         }
     }
 
-    /// The format that a file name says, if it says one.
+    /// The format that a file name's extension implies, if any.
     pub fn of_name(path: &Path) -> Option<Format> {
         let ending = path.extension()?;
         Format::ALL.into_iter().find(|format| ending == format.ending())
     }
 
-    /// The compressions that readers of the format bring with them.
+    /// The compressions that the format's readers support.
     pub fn compressions(self) -> &'static [Compression] {
         match self {
             Format::Hdf5 => &[Compression::None, Compression::Gzip],
@@ -56,7 +56,7 @@ pub enum Compression {
     None,
     /// Zstandard.
     Zstd,
-    /// Deflate, after the bytes of the values were put together by their significance.
+    /// Deflate, after shuffling the values' bytes by significance.
     Gzip,
     /// LZ4 in its frame format.
     Lz4,
@@ -78,10 +78,10 @@ impl Compression {
     }
 }
 
-/// Element type of feature blocks on the disk. They are float32 wherever they are read.
+/// Element type of feature blocks on disk. Readers always get float32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeatureDtype {
-    /// As they are.
+    /// Unchanged.
     Float32,
     /// Rounded to half the size: 11 significant bits, up to 65504.
     Float16,
@@ -96,7 +96,7 @@ impl FeatureDtype {
         self.dtype().name()
     }
 
-    /// The type of columns of such features.
+    /// The type of such feature columns.
     pub fn dtype(self) -> Dtype {
         match self {
             FeatureDtype::Float32 => Dtype::Float32,
@@ -104,7 +104,7 @@ impl FeatureDtype {
         }
     }
 
-    /// What the manifest says of it.
+    /// Note for the manifest.
     pub(super) fn note(self) -> Option<String> {
         match self {
             FeatureDtype::Float32 => None,

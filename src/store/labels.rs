@@ -1,5 +1,5 @@
-//! Labels that float32 cannot hold: no policy makes another label of one, so that its segment is left
-//! out or nothing is written.
+//! Labels that float32 cannot hold: no policy changes a label, so its segment is left out or nothing is
+//! written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,7 +19,7 @@ struct Column {
     rows: Vec<usize>,
     largest: f64,
     ids: Vec<String>,
-    /// Whether they are too near 0, and not beyond the range.
+    /// Whether they are too close to 0 instead of beyond the range.
     is_tiny: bool,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for RefusedLabels {
     }
 }
 
-/// What is left out for its labels.
+/// Segments left out because of their labels.
 #[derive(Default)]
 pub(super) struct LeftOutLabels {
     pub(super) rows: BTreeMap<SplitName, BTreeSet<usize>>,
@@ -67,10 +67,10 @@ pub(super) struct LeftOutLabels {
     pub(super) notes: Vec<String>,
 }
 
-/// The segments to leave out since float32 cannot hold a label of theirs.
+/// The segments to leave out because float32 cannot hold one of their labels.
 ///
 /// # Errors
-/// There are such, and the policy is another one.
+/// There are such labels, and the policy is not to leave segments out.
 pub(super) fn settle(
     corpus: &Corpus,
     on_overflow: OnOverflow,

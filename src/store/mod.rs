@@ -1,8 +1,8 @@
-//! The feature store: one HDF5 file, or one folder of Arrow files, that Python opens as it is;
-//! complete or absent.
+//! The feature store: one HDF5 file, or one folder of Arrow files, that Python opens directly; complete
+//! or absent.
 //!
-//! This module knows the store's layout, versions and digests. It must not know pickles, models or
-//! the command line. The write side is [`write()`], [`copy()`] and [`with_text()`], the read side [`Store`];
+//! This module knows the store's layout, versions and digests. It must not know pickles, models or the
+//! command line. [`write()`], [`copy()`] and [`with_text()`] write stores, [`Store`] reads them;
 //! `validate` is [`Store::verify`].
 //!
 //! # Layout, version 1
@@ -19,28 +19,27 @@
 //!   bins/NAME                      int8 [n_samples], -1 = excluded
 //! ```
 //!
-//! A `Manifest` says where the content comes from and has the BLAKE3 of every column, and with them
-//! the digest of the store, which is the same in every form of it.
+//! A `Manifest` records the content's source, the BLAKE3 of every column and, computed from these, the
+//! store's digest, which is the same in every form.
 //!
 //! # Forms
 //!
-//! | form | where the values are | who reads it |
+//! | form | where the values are | readers |
 //! |---|---|---|
 //! | HDF5 | contiguous | every HDF5 library; can be memory-mapped |
-//! | HDF5, gzip | chunks of samples, shuffled, deflated | every HDF5 library with zlib, as h5py has it |
+//! | HDF5, gzip | chunks of samples, shuffled, deflated | every HDF5 library with zlib, such as h5py's |
 //! | Arrow | batches of a few MiB | every Arrow library; memory-mapped without a copy |
-//! | Arrow, zstd or lz4 | buffers of batches, each compressed | Arrow libraries with that codec, as pyarrow has both |
+//! | Arrow, zstd or lz4 | compressed buffers of batches | Arrow libraries with that codec, such as pyarrow |
 //!
 //! HDF5: the root's attributes name the version, the dataset and the source; `manifest` holds the
-//! [`Manifest`](crate::corpus::manifest::Manifest) as JSON; every dataset carries its BLAKE3.
-//! Behind the end of the file as HDF5 has it stands a
-//! line with the BLAKE3 of all bytes that no dataset's digest is formed of, so that `validate` finds
-//! a change of any byte.
-//! Arrow: the manifest is in `manifest.json`, with the digest of what else there is in each file; a column is named like its dataset without the split,
-//! and columns of several axes are of the extension type `arrow.fixed_shape_tensor`.
+//! [`Manifest`](crate::corpus::manifest::Manifest) as JSON; every dataset carries its BLAKE3. After
+//! HDF5's end of file comes a line with the BLAKE3 of all bytes that no dataset digest covers, so that
+//! `validate` detects a change of any byte. Arrow: `manifest.json` holds the manifest and a digest of
+//! all other content of each file; a column is named like its dataset without the split, and columns of
+//! several axes have the extension type `arrow.fixed_shape_tensor`.
 //!
-//! Features can be stored as float16 ([`FeatureDtype`]): the digest is over what is stored, and
-//! everything that reads gives float32.
+//! Features can be stored as float16 ([`FeatureDtype`]): the digest covers the stored values, and all
+//! readers return float32.
 
 mod arrow;
 mod balance;
@@ -91,7 +90,7 @@ use crate::corpus::{RowError, SplitName};
 use crate::signature::{self, Role};
 use crate::words::quoted_name;
 
-/// The version that this program writes, and the only one that it reads.
+/// The version that this program writes, and the only one it reads.
 pub const VERSION: u32 = 1;
 
 /// Why a store could not be written or read.
@@ -102,9 +101,9 @@ pub enum StoreError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// What was attempted.
         action: &'static str,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: std::io::Error,
     },
@@ -114,36 +113,36 @@ pub enum StoreError {
         /// The output.
         path: PathBuf,
     },
-    /// The output is a folder in which lies something else than a store.
+    /// The output is a folder that contains something other than a store.
     #[error("{path}: is a folder that holds more than a store")]
     Foreign {
         /// The output.
         path: PathBuf,
     },
-    /// The output is the store that is read.
+    /// The output is the store being read.
     #[error("{path}: the output would replace the input")]
     OutputIsInput {
         /// The output.
         path: PathBuf,
     },
-    /// The format has no such compression.
+    /// The format does not support the compression.
     #[error("{path}: {format} has no compression `{compression}`")]
     Compression {
         /// The output.
         path: PathBuf,
         /// Its format.
         format: Format,
-        /// What was asked for.
+        /// The requested compression.
         compression: Compression,
     },
-    /// No store, but something that is known.
+    /// Not a store, but a file of a known other kind.
     #[error("{path}: is not a feature store: it is {what}")]
     OtherFile {
         /// The file or folder.
         path: PathBuf,
-        /// What it is.
+        /// Description of the file.
         what: &'static str,
-        /// What to do with it.
+        /// Possible fix.
         advice: Box<Advice>,
     },
     /// A folder, but not an Arrow store.
@@ -152,18 +151,18 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
-    /// The file is no HDF5 file.
+    /// The file is not an HDF5 file.
     #[error("{path}: is not an HDF5 file: offset 0 does not hold the HDF5 signature")]
     NotHdf5 {
         /// The file.
         path: PathBuf,
     },
-    /// The HDF5 library does not open the file.
+    /// The HDF5 library fails to open the file.
     #[error("{path}: is damaged, so that it cannot be opened")]
     Unopened {
         /// The file.
         path: PathBuf,
-        /// What the library said.
+        /// The library's message.
         #[source]
         cause: Said,
     },
@@ -174,23 +173,23 @@ pub enum StoreError {
         path: PathBuf,
         /// The dataset or attribute.
         place: String,
-        /// Whether it was to be written, and not read.
+        /// Whether writing failed, rather than reading.
         is_written: bool,
-        /// What the library said.
+        /// The library's message.
         #[source]
         cause: Said,
     },
-    /// The file ends before its end.
+    /// The file is truncated.
     #[error("{path}: is cut: {found} of {expected} bytes are there")]
     Cut {
         /// The file.
         path: PathBuf,
-        /// Bytes that are there.
+        /// Actual size in bytes.
         found: u64,
-        /// Bytes that its header says.
+        /// Size in bytes according to the header.
         expected: u64,
     },
-    /// An HDF5 file, but not written by this program.
+    /// An HDF5 file that this program did not write.
     #[error(
         "{path}: is an HDF5 file but not a feature store: it lacks the attribute `store_version`"
     )]
@@ -227,16 +226,16 @@ pub enum StoreError {
         /// The split.
         split: SplitName,
     },
-    /// A sample of what was to be written could not be read or computed.
+    /// A sample to be written could not be read or computed.
     #[error("{column}: sample {sample_idx} (`{id}`) cannot be read")]
     Unreadable {
         /// The column that it belongs to.
         column: ColumnId,
-        /// Its place in the split, counted from 0.
+        /// Its index in the split, from 0.
         sample_idx: usize,
         /// Its id.
         id: String,
-        /// What its source said.
+        /// The source's error.
         #[source]
         cause: RowError,
     },
@@ -246,14 +245,14 @@ pub enum StoreError {
     /// Labels that float32 cannot hold.
     #[error("{0}")]
     RefusedLabels(Box<RefusedLabels>),
-    /// A split of which the chosen policies would leave nothing.
+    /// A split that the chosen policies would leave empty.
     #[error("`{split}`: none of its {n_segments} segments would be left")]
     NothingLeft {
-        /// Which split.
+        /// The split.
         split: SplitName,
-        /// How many it has.
+        /// Number of segments in it.
         n_segments: usize,
-        /// The values whose policy it was.
+        /// The values whose policy removes them.
         values: UnfitValues,
     },
 }
@@ -286,14 +285,14 @@ impl Advise for StoreError {
 }
 
 impl StoreError {
-    /// The error that a sample of `column`, whose samples have `ids`, could not be read.
+    /// The error for an unreadable sample of `column`, whose samples have `ids`.
     fn unreadable(column: ColumnId, unread: copy::Unread, ids: &[String]) -> StoreError {
         let copy::Unread { sample_idx, cause } = unread;
         let id = ids.get(sample_idx).cloned().unwrap_or_default();
         StoreError::Unreadable { column, sample_idx, id, cause }
     }
 
-    /// What is at `path`, which is no store; `None` if that is not known.
+    /// Identifies a file at `path` that is not a store; `None` if unknown.
     fn of_other(path: &std::path::Path) -> Option<StoreError> {
         let known = signature::of_path(path).filter(|known| known.kind.role != Role::Store)?;
         let name = path.display().to_string();
@@ -301,7 +300,7 @@ impl StoreError {
             Role::Packed => KnownAdvice::ConvertPacked { file: quoted_name(&name) }.into(),
             _ => known.advice,
         };
-        // An HDF5 file of another program is still one.
+        // An HDF5 file of another program is still an HDF5 file.
         (known.kind.id != "hdf5").then(|| StoreError::OtherFile {
             path: path.into(),
             what: known.kind.what,

@@ -1,5 +1,4 @@
-//! What the writers of the formats share: what they are told, what they tell, and the words of their
-//! failures.
+//! Shared by the writers of both formats: their inputs, their results and their error messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,11 +15,11 @@ use crate::corpus::column::{Column, ColumnKind};
 use crate::corpus::manifest::Manifest;
 use crate::corpus::stats::BlockStats;
 use crate::corpus::{Modality, SplitName};
-/// What the writers of the formats have to know.
+/// Input of the format writers.
 pub(super) struct Job<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) policies: Policies,
-    /// The mean of each feature of the modalities, where a policy asks for it.
+    /// The mean of each feature per modality, if a policy needs it.
     pub(super) means: &'a BTreeMap<Modality, Vec<f32>>,
     pub(super) dtype: FeatureDtype,
     pub(super) compression: Compression,
@@ -28,13 +27,13 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// How values of a modality are made such that the stored type can hold them.
+    /// How a modality's values are changed to fit the stored type.
     pub(super) fn repair(&self, modality: Modality) -> Repair<'_> {
         let means = self.means.get(&modality).map_or(&[][..], Vec::as_slice);
         Repair { policies: self.policies, means }
     }
 
-    /// The failure to copy the features of one modality of a split.
+    /// The error for failing to copy a split's features of one modality.
     pub(super) fn copy_error(
         &self,
         error: CopyError,
@@ -55,8 +54,8 @@ impl Job<'_> {
         }
     }
 
-    /// Where values were refused, the same with totals over all columns, for which everything is
-    /// read once more.
+    /// For refused values, the same error with totals over all columns, which takes another pass over
+    /// the features.
     pub(super) fn with_totals(&self, error: StoreError, splits: &[SplitColumns<'_>]) -> StoreError {
         if !matches!(error, StoreError::Refused(_)) {
             return error;
@@ -72,7 +71,7 @@ impl Job<'_> {
                 }
             }
         }
-        // Where they cannot be read once more, what was found first is all that can be said.
+        // If that pass fails, the first finding is all there is to report.
         let Ok(census) = Census::of(&blocks, self.dtype.limit(), false, &|_| ()) else {
             return error;
         };
@@ -90,7 +89,7 @@ pub(super) trait Output {
     /// The files that grow during [`Output::split`].
     fn files(&self) -> io::Result<Vec<std::fs::File>>;
 
-    /// Writes one split and adds to `written` what is in it.
+    /// Writes one split and records its content in `written`.
     fn split(
         &mut self,
         split: &SplitColumns<'_>,
@@ -98,17 +97,17 @@ pub(super) trait Output {
         written: &mut Written,
     ) -> Result<(), StoreError>;
 
-    /// Writes the manifest, last of all.
+    /// Writes the manifest, as the last step.
     fn finish(self: Box<Self>, manifest: &Manifest, job: &Job<'_>) -> Result<(), StoreError>;
 }
 
-/// What the manifest has to say of an output that is complete but for it.
+/// The manifest's content for an output that is otherwise complete.
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) columns: Vec<Column>,
-    /// Values that the stored type cannot hold as they are in the source.
+    /// Source values that the stored type cannot hold unchanged.
     pub(super) seen: BTreeMap<(SplitName, Modality), Seen>,
-    /// Features of which a value became the mean.
+    /// Features with a value that became the mean.
     pub(super) mean_features: BTreeMap<Modality, BTreeSet<usize>>,
     pub(super) stats: BTreeMap<(SplitName, Modality), BlockStats>,
 }
@@ -129,7 +128,7 @@ impl Written {
     }
 }
 
-/// Names the target in errors: the user never sees the temporary file.
+/// Names the target in errors: users never see the temporary file.
 pub(super) struct Context<'a> {
     pub(super) target: &'a Path,
 }

@@ -1,21 +1,21 @@
-//! What becomes of values that a store cannot hold as they are.
+//! Policies for values that a store cannot hold unchanged.
 
 use super::FeatureDtype;
 use super::digest::Feature;
 use crate::corpus::values::ValueKind;
 use crate::name::named;
 
-/// What to do with values that are not finite in the source.
+/// Policy for source values that are not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NonFinite {
-    /// -inf becomes 0, as in the loaders of MMSA and ALMT, and is counted; NaN and +inf, which
-    /// those loaders pass on to the model, are errors.
+    /// -inf becomes 0, as in the loaders of MMSA and ALMT, and is counted; NaN and +inf, which those
+    /// loaders pass on to the model, are errors.
     Loaders,
     /// Each becomes 0.
     Zero,
     /// Each becomes the mean of its feature in the training split.
     Mean,
-    /// The segments that have one are left out of all columns.
+    /// Segments that contain one are left out of all columns.
     DropSegment,
     /// Each is kept.
     Keep,
@@ -47,8 +47,8 @@ impl NonFinite {
     }
 }
 
-/// What to do with values that are finite in the source and beyond the range of the stored type.
-/// None of the ways makes infinity of them.
+/// Policy for finite source values beyond the range of the stored type. No policy turns them into
+/// infinity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnOverflow {
     /// Each is an error.
@@ -59,7 +59,7 @@ pub enum OnOverflow {
     Zero,
     /// Each becomes the mean of its feature in the training split.
     Mean,
-    /// The segments that have one are left out of all columns.
+    /// Segments that contain one are left out of all columns.
     DropSegment,
 }
 
@@ -87,7 +87,7 @@ impl OnOverflow {
 
 named!(NonFinite, OnOverflow);
 
-/// What is done with one kind of value.
+/// Treatment of one kind of value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Refuse,
@@ -99,7 +99,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// What became of `n` such values and their segments, for notes.
+    /// Describes the treatment of `n` such values and their segments, for notes.
     pub(super) fn words(self, n: u64, dtype: FeatureDtype) -> String {
         let became = match self {
             Action::Refuse => return if n == 1 { "was refused" } else { "were refused" }.into(),
@@ -134,7 +134,7 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    /// Those of a copy, which changes nothing: what is not finite was accepted before.
+    /// Policies of a copy, which changes nothing: non-finite values were accepted before.
     pub(super) const COPY: Policies =
         Policies { on_nonfinite: NonFinite::Keep, on_overflow: OnOverflow::Error };
 
@@ -158,19 +158,19 @@ impl Policies {
         }
     }
 
-    /// Whether one kind of value is treated so.
+    /// Whether any kind of value gets this treatment.
     pub(super) fn has(self, action: Action) -> bool {
         ValueKind::ALL.into_iter().any(|kind| self.action(kind) == action)
     }
 
-    /// Whether all features have to be looked at before the first one is written.
+    /// Whether all features must be read before the first one is written.
     pub(super) fn look_ahead(self) -> bool {
         self.has(Action::Mean) || self.has(Action::Drop)
     }
 }
 
 impl FeatureDtype {
-    /// The smallest magnitude that is infinite in the type.
+    /// The smallest magnitude that becomes infinite in the type.
     pub(super) fn limit(self) -> f32 {
         match self {
             FeatureDtype::Float32 => <f32 as Feature>::LIMIT,

@@ -1,4 +1,4 @@
-//! Reading a store. Nothing in the file is believed before it is compared.
+//! Reads a store. Nothing in the file is trusted before it is verified.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -16,30 +16,30 @@ use crate::corpus::column::{Column, ColumnId, ColumnKind, Dtype};
 use crate::corpus::manifest::{Manifest, store_digest};
 use crate::corpus::{Modality, SplitName};
 
-/// An open store. This is a handle: a clone shares the files, which are kept open for as long as there
-/// is one.
+/// An open store. This is a handle: clones share the files, which stay open as long as any clone
+/// exists.
 #[derive(Clone)]
 pub struct Store(Arc<StoreInner>);
 
-/// What the handles of a store share.
+/// State that a store's handles share.
 struct StoreInner {
     path: PathBuf,
     reader: Reader,
     manifest: Manifest,
 }
 
-/// What reads the file or files.
+/// The reader of the store's format.
 pub(super) enum Reader {
     Hdf5(Hdf5Reader),
     Arrow(ArrowReader),
 }
 
 impl Store {
-    /// Opens a store of either format and compares its structure with its manifest; the data are
-    /// not read.
+    /// Opens a store of either format and checks its structure against its manifest; the data are not
+    /// read.
     ///
     /// # Errors
-    /// The file is absent, no HDF5 file and no folder, no store, of another version, or its
+    /// The file is absent, neither an HDF5 file nor a folder, not a store, of another version, or its
     /// structure contradicts its manifest.
     pub fn open(path: &Path) -> Result<Store, StoreError> {
         let (reader, manifest) = if path.is_dir() {
@@ -54,7 +54,7 @@ impl Store {
         Ok(store)
     }
 
-    /// What reads the file or files.
+    /// The reader of the store's format.
     pub(super) fn reader(&self) -> &Reader {
         &self.0.reader
     }
@@ -67,7 +67,7 @@ impl Store {
         }
     }
 
-    /// Bytes of the file, or of all files of the folder but the manifest.
+    /// Size of the file, or of all files of the folder except the manifest, in bytes.
     pub fn size(&self) -> u64 {
         match &self.0.reader {
             Reader::Hdf5(file) => file.size(),
@@ -80,7 +80,7 @@ impl Store {
         &self.0.path
     }
 
-    /// The files that the store consists of.
+    /// The store's files.
     pub fn files(&self) -> Vec<PathBuf> {
         match &self.0.reader {
             Reader::Hdf5(_) => vec![self.0.path.clone()],
@@ -88,7 +88,7 @@ impl Store {
         }
     }
 
-    /// The file that a split lies in; `None` where the split is absent.
+    /// The file that contains a split; `None` if the split is absent.
     pub fn file_of(&self, split: SplitName) -> Option<PathBuf> {
         self.0.manifest.split(split)?;
         match &self.0.reader {
@@ -102,12 +102,12 @@ impl Store {
         &self.0.manifest
     }
 
-    /// Segment ids of a split in order; empty where the split is absent.
+    /// Segment ids of a split in order; empty if the split is absent.
     pub fn ids(&self, split: SplitName) -> &[String] {
         self.0.manifest.split(split).map_or(&[], |entry| &entry.ids)
     }
 
-    /// Overall regression labels, `[n_samples]`; `None` where the split has none.
+    /// Overall regression labels, `[n_samples]`; `None` if the split has none.
     ///
     /// # Errors
     /// The labels cannot be read, or differ from their digest.
@@ -116,17 +116,16 @@ impl Store {
         column.map(|column| self.checked_values::<f32>(column)).transpose()
     }
 
-    /// As [`Store::labels`], of a split that must have some.
+    /// Like [`Store::labels`], for a split that must have labels.
     ///
     /// # Errors
-    /// The split has none, or as of [`Store::labels`].
+    /// The split has no labels; also the errors of [`Store::labels`].
     pub fn needed_labels(&self, split: SplitName) -> Result<Vec<f32>, StoreError> {
         let unlabelled = || StoreError::NoLabels { path: self.path().into(), split };
         self.labels(split)?.ok_or_else(unlabelled)
     }
 
-    /// Features of one modality, `[n_samples, seq_len, feat_dim]`; `None` where the store has
-    /// none.
+    /// Features of one modality, `[n_samples, seq_len, feat_dim]`; `None` if the store has none.
     ///
     /// # Errors
     /// The features cannot be read, or differ from their digest.
@@ -150,12 +149,12 @@ impl Store {
             .map_err(|error| self.damaged(&column.id, error.to_string()))
     }
 
-    /// Features of one modality a few samples at a time, in order, for what need not have all of
-    /// them in memory; the values are `[n_samples, seq_len, feat_dim]` row by row.
+    /// Features of one modality in order, a few samples at a time, for uses that need not hold all of
+    /// them in memory; the values are `[n_samples, seq_len, feat_dim]` in row-major order.
     ///
     /// # Errors
-    /// Whatever `take` fails with; the store has no such features, they cannot be read, or, known
-    /// only after the last call, they differ from their digest.
+    /// Any error of `take`; the store has no such features, they cannot be read, or, detected only
+    /// after the last call, they differ from their digest.
     pub fn feature_pieces<E: From<StoreError>>(
         &self,
         split: SplitName,
@@ -167,11 +166,11 @@ impl Store {
         Ok(self.compare_digest(column, &digest)?)
     }
 
-    /// Features of one sample, `[seq_len, feat_dim]`, without a look at the others and so without
-    /// comparing digests: for features that [`Store::feature_pieces`] went over before.
+    /// Features of one sample, `[seq_len, feat_dim]`, read alone and therefore without comparing
+    /// digests: for features that [`Store::feature_pieces`] has read before.
     ///
     /// # Errors
-    /// The store has no such features or no such sample, or they cannot be read.
+    /// The store lacks these features or this sample, or they cannot be read.
     pub fn sample(
         &self,
         split: SplitName,
@@ -182,7 +181,7 @@ impl Store {
         self.sample_of_column(self.column(&ColumnKind::Features(modality).of(split))?, row_idx, out)
     }
 
-    /// As [`Store::sample`], of a column that is known to be there.
+    /// Like [`Store::sample`], for a column that is known to exist.
     pub(super) fn sample_of_column(
         &self,
         column: &Column,
@@ -212,7 +211,7 @@ impl Store {
         Ok(())
     }
 
-    /// A column of numbers such as `/train/text_bert`; `None` where the store has none.
+    /// A numeric column such as `/train/text_bert`; `None` if the store has none.
     ///
     /// # Errors
     /// The column is of another type, cannot be read, or differs from its digest.
@@ -223,7 +222,7 @@ impl Store {
             .map_err(|error| self.damaged(id, error.to_string()))
     }
 
-    /// Recorded numbers of frames, `[n_samples]`; `None` where the store has none.
+    /// Recorded numbers of frames, `[n_samples]`; `None` if the store has none.
     ///
     /// # Errors
     /// The column cannot be read, or differs from its digest.
@@ -236,7 +235,7 @@ impl Store {
         column.map(|column| self.checked_values::<i32>(column)).transpose()
     }
 
-    /// Strings of one column such as `/train/raw_text`; `None` where the store has none.
+    /// A string column such as `/train/raw_text`; `None` if the store has none.
     ///
     /// # Errors
     /// The column is of another type, cannot be read, or differs from its digest.
@@ -263,7 +262,7 @@ impl Store {
         Err(self.damaged(self.place(column), CHANGED.into()))
     }
 
-    /// A column's path, and where its bytes lie.
+    /// A column's path, and the file that contains it.
     pub(super) fn place(&self, column: &Column) -> String {
         match &self.0.reader {
             Reader::Hdf5(file) => match file.offset(column) {
@@ -279,8 +278,8 @@ impl Store {
         }
     }
 
-    /// Reads a feature block a few samples at a time: `take` gets the index of the first and the
-    /// values of all of them. Returns the digest of the whole.
+    /// Reads a feature block a few samples at a time: `take` gets the index of the first sample and the
+    /// values of all of them. Returns the digest of the block.
     pub(super) fn pieces<E: From<StoreError>>(
         &self,
         column: &Column,
@@ -305,8 +304,8 @@ impl Store {
         Ok(digest::finish(&hasher))
     }
 
-    /// Goes through the values of a column in order, in pieces of whole samples: `take` gets the
-    /// index of the first sample of each.
+    /// Visits a column's values in order, in chunks of whole samples: `take` gets the index of each
+    /// chunk's first sample.
     fn each_piece<T: Element, E: From<StoreError>>(
         &self,
         column: &Column,
@@ -323,7 +322,7 @@ impl Store {
         Ok(())
     }
 
-    /// Values of whole samples from `start` on, as many as are at hand: at least one.
+    /// Values of whole samples from `start` on, as many as are available: at least one.
     pub(super) fn piece<T: Element>(
         &self,
         column: &Column,
@@ -340,8 +339,8 @@ impl Store {
         Ok(values)
     }
 
-    /// Features of whole samples from `start` on, as many as are at hand: at least one. For
-    /// [`copy`](super::copy()), whose digests tell whether they are right.
+    /// Features of whole samples from `start` on, as many as are available: at least one. For
+    /// [`copy`](super::copy()), which compares the digests itself.
     pub(super) fn feature_piece(
         &self,
         column: &Column,
@@ -353,7 +352,7 @@ impl Store {
         })
     }
 
-    /// Compares every column with its digest.
+    /// Checks every column against its digest.
     ///
     /// # Errors
     /// A column cannot be read, or differs from its digest.
@@ -383,7 +382,7 @@ impl Store {
                 }
             };
             let most = if compressed { size.saturating_mul(LARGEST_RATIO) } else { size };
-            // A size that the file cannot hold must never reach an allocation.
+            // Sizes that the file cannot hold must never reach an allocation.
             if checked_bytes(column)
                 .is_none_or(|bytes| column.dtype != Dtype::String && bytes > most)
             {
@@ -443,7 +442,7 @@ impl Store {
         Ok(values)
     }
 
-    /// Room for all values of a column.
+    /// An empty vector with capacity for all values of a column.
     fn reserve<T>(&self, column: &Column) -> Result<Vec<T>, StoreError> {
         let mut values = Vec::new();
         let n_values = column.shape.iter().product();
@@ -453,7 +452,7 @@ impl Store {
         Ok(values)
     }
 
-    /// The texts of a column, which are not compared with their digest.
+    /// The texts of a column, without comparing their digest.
     pub(super) fn raw_strings(&self, column: &Column) -> Result<Vec<String>, StoreError> {
         self.expect(column, Dtype::String)?;
         match &self.0.reader {
@@ -468,7 +467,7 @@ impl Store {
         })
     }
 
-    /// The error that what is read of `place` is not what the manifest says.
+    /// The error that the content of `place` contradicts the manifest.
     pub(super) fn differs(&self, place: impl Display) -> StoreError {
         self.damaged(place, CHANGED.into())
     }
@@ -480,12 +479,12 @@ impl Store {
 
 pub(super) const CHANGED: &str = "differs from its recorded BLAKE3: the file was changed";
 
-/// Bytes that one byte of a compressed file can hold at most: deflate's limit, which the others do
-/// not reach with values that are not all the same. Larger shapes are taken for damage.
+/// Bytes that one byte of a compressed file can expand to: the limit of deflate, which the other codecs
+/// do not reach unless all values are equal. Larger shapes are treated as damage.
 const LARGEST_RATIO: u64 = 1 << 12;
 
-/// Bytes of a column's values; `None` where a product of extents would overflow, also beside an
-/// extent of zero, so that later ones need no check.
+/// Bytes of a column's values; `None` if a product of extents would overflow, even when another extent
+/// is zero, so that later products need no check.
 fn checked_bytes(column: &Column) -> Option<u64> {
     let nonzero = column.shape.iter().filter(|extent| **extent != 0);
     let size = column.dtype.n_bytes();
@@ -493,7 +492,7 @@ fn checked_bytes(column: &Column) -> Option<u64> {
     if nonzero.count() == column.shape.len() { u64::try_from(product).ok() } else { Some(0) }
 }
 
-/// Bytes of a column's values in the file, uncompressed; 0 where it cannot have as many.
+/// Uncompressed bytes of a column's values in the file; 0 if the size is impossible.
 pub fn column_bytes(column: &Column) -> u64 {
     checked_bytes(column).unwrap_or(0)
 }

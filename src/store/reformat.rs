@@ -1,4 +1,4 @@
-//! A store in another form, with the same values.
+//! Copies a store to another form, with the same values.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -17,19 +17,19 @@ use crate::overflow::Overflows;
 use crate::paths::{same_file, size_on_disk};
 use crate::progress::{Progress, Stage};
 
-/// A store that was copied.
+/// Result of a copy.
 #[derive(Debug)]
 pub struct Copied {
-    /// The manifest of the copy, with the digest of what was copied.
+    /// The copy's manifest, with the digest of the copied content.
     pub manifest: Manifest,
-    /// Bytes of the copy on the disk.
+    /// Size of the copy on disk, in bytes.
     pub n_bytes: u64,
 }
 
-/// Writes the content of the store at `from` to `to`, as [`copy`] does.
+/// Writes the content of the store at `from` to `to`, like [`copy`].
 ///
 /// # Errors
-/// There is no store at `from`, or it lies at `to`; and as of [`copy`].
+/// There is no store at `from`, or `to` is the same store; also the errors of [`copy`].
 pub fn copy_file(
     from: &Path,
     to: &Path,
@@ -45,8 +45,8 @@ pub fn copy_file(
     Ok(Copied { manifest, n_bytes: size_on_disk(to) })
 }
 
-/// Writes the content of `source` to `target`. The new store is read back before it gets its name,
-/// and has the digest of the old one. `advance` is told of every stretch of bytes done.
+/// Writes the content of `source` to `target`. Before the new store gets its name, it is read back and
+/// must have the digest of the old one. `advance` receives the bytes of every stretch done.
 ///
 /// # Errors
 /// The source cannot be read or differs from its digests, the target exists and may not be
@@ -76,13 +76,13 @@ pub fn copy(
     write(source, &splits, target, options, describe, advance)
 }
 
-/// Whether `source` has this very column.
+/// Whether `source` has exactly this column.
 pub(super) fn is_of(source: &Store, column: &Column) -> bool {
     source.manifest().column(&column.id) == Some(column)
 }
 
-/// Writes `splits`, whose features have the type of those of `source`, to `target`, and publishes
-/// them with the manifest that `describe` makes of the columns that were written.
+/// Writes `splits`, whose features have the type of those of `source`, to `target`, and publishes them
+/// with the manifest that `describe` creates from the written columns.
 pub(super) fn write(
     source: &Store,
     splits: &[SplitColumns<'_>],
@@ -107,7 +107,7 @@ pub(super) fn write(
     };
     let mut started = Started::new(splits, &job, options)?;
     let (written, _) = started.write(splits, &[], &job).map_err(|error| match error {
-        // What lies in a store fits it: only an encoder's values can be too large.
+        // A store's own values fit it: only an encoder's can be too large.
         StoreError::Refused(mut refused) => {
             refused.by_encoder = true;
             StoreError::Refused(refused)
@@ -125,7 +125,7 @@ pub(super) fn write(
     Ok(manifest)
 }
 
-/// All columns of one split as they lie in `source`.
+/// All columns of one split, as in `source`.
 pub(super) fn columns<'a>(
     source: &'a Store,
     split: &'a SplitManifest,
@@ -156,20 +156,20 @@ fn features(
     Ok(Data::Features { modality, block, lengths })
 }
 
-/// Pieces of a block that are kept: those at which all threads are at work at one time.
+/// Number of cached chunks of a block: as many as threads work on at a time.
 const N_RECENT: usize = 4;
 
-/// The samples of a feature block, read in the pieces in which they lie in the store.
+/// The samples of a feature block, read in the store's own chunks.
 struct StoreRows {
     source: Store,
     column: Column,
-    /// The pieces that were read last, each with its first sample.
+    /// The most recently read chunks, each with its first sample.
     recent: Mutex<VecDeque<(usize, Vec<f32>)>>,
 }
 
 impl Rows for StoreRows {
     fn read(&self, sample_idx: usize, out: &mut [f32]) -> Result<Overflows, RowError> {
-        // What is in a store was narrowed when it was written.
+        // A store's values were narrowed when it was written.
         let none = Ok(Overflows::default());
         if out.is_empty() {
             return none;
@@ -182,7 +182,7 @@ impl Rows for StoreRows {
         };
         if !recent.iter().any(|piece| place(piece).is_some()) {
             let Ok(values) = self.source.feature_piece(&self.column, sample_idx) else {
-                // The fault may lie in another sample of the piece.
+                // Another sample of the chunk may be the faulty one.
                 self.source.sample_of_column(&self.column, sample_idx, out)?;
                 return none;
             };

@@ -1,4 +1,4 @@
-//! Values that the policies do not allow, with totals over all columns and the ways on.
+//! Values that the policies do not allow, with totals over all columns and possible fixes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,25 +10,25 @@ use crate::advice::{Advice, StoreAdvice};
 use crate::corpus::values::ValueKind;
 use crate::corpus::{Modality, SplitName};
 
-/// How many segments a message names.
+/// How many segments a message lists.
 const N_SHOWN: usize = 3;
 
 /// Values that the policies do not allow.
 #[derive(Debug, Clone)]
 pub struct RefusedValues {
-    /// One sentence for each column and group of kinds.
+    /// One sentence per column and group of kinds.
     problems: Vec<String>,
     /// Whether some are not finite.
     any_nonfinite: bool,
-    /// The largest of the finite ones, where there are any.
+    /// The largest finite value, if any.
     largest: Option<f64>,
     dtype: FeatureDtype,
-    /// Whether an encoder computed them, and not a source file had them.
+    /// Whether an encoder computed them, rather than a source file containing them.
     pub(super) by_encoder: bool,
 }
 
 impl RefusedValues {
-    /// What is refused of `columns`, which have the ids of their samples.
+    /// The refused values of `columns`, which have the ids of their samples.
     pub(super) fn of<'a>(
         columns: impl Iterator<Item = (SplitName, Modality, &'a Seen, &'a [String])>,
         policies: Policies,
@@ -76,7 +76,7 @@ impl RefusedValues {
         refused
     }
 
-    /// The ways on.
+    /// Possible fixes.
     pub(super) fn advice(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if self.any_nonfinite {
@@ -101,7 +101,7 @@ impl fmt::Display for RefusedValues {
     }
 }
 
-/// How many finite values of a column are beyond its type, and which.
+/// Describes a column's finite values beyond its type: how many, and which.
 fn beyond(seen: &KindSeen, dtype: FeatureDtype, ids: &[String]) -> String {
     format!(
         "{} in {} {} beyond {dtype} (largest {}, first in {})",
@@ -113,12 +113,12 @@ fn beyond(seen: &KindSeen, dtype: FeatureDtype, ids: &[String]) -> String {
     )
 }
 
-/// A number of things, in words.
+/// A count with its noun.
 pub(super) fn counted(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A value as short as it can be.
+/// Shortest text of a value.
 pub(super) fn shown(value: f64) -> String {
     let narrow = value as f32;
     match f64::from(narrow) == value {
@@ -128,12 +128,12 @@ pub(super) fn shown(value: f64) -> String {
     }
 }
 
-/// The first ids of some samples.
+/// The first ids of the given samples.
 pub(super) fn first(rows: &[usize], ids: &[String]) -> String {
     first_ids(rows, ids).join(", ")
 }
 
-/// The first ids of some samples.
+/// The first ids of the given samples.
 pub(super) fn first_ids(rows: &[usize], ids: &[String]) -> Vec<String> {
     rows.iter().take(N_SHOWN).filter_map(|row| ids.get(*row)).cloned().collect()
 }

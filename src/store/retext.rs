@@ -1,4 +1,4 @@
-//! A store with other text features, and everything else as it was.
+//! A copy of a store with other text features and everything else unchanged.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,23 +13,23 @@ use crate::corpus::column::{Column, ColumnKind};
 use crate::corpus::manifest::{Manifest, TextEncoder, store_digest};
 use crate::corpus::{FeatureBlock, Modality, SplitName};
 
-/// The text of one split.
+/// New text features of one split.
 pub struct NewText {
     /// Features, `[n_samples, seq_len, feat_dim]`.
     pub features: FeatureBlock,
-    /// The tokens that they were computed from, `[n_samples, 3, seq_len]`; without them the split
-    /// keeps those that it has.
+    /// The tokens that they were computed from, `[n_samples, 3, seq_len]`; if `None`, the split keeps
+    /// its own.
     pub tokens: Option<Array3<i32>>,
-    /// What the manifest is to say of it, one sentence each.
+    /// Notes for the manifest, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// Writes the content of `source` to `target` with the text features of `text`, which has all of
-/// its splits and was computed by `encoder`. Columns that are kept have the digests that they had;
-/// the new store is read back before it gets its name.
+/// Writes the content of `source` to `target` with the text features of `text`, which has all of its
+/// splits and was computed by `encoder`. Other columns keep their digests; the new store is read back
+/// before it gets its name.
 ///
 /// # Errors
-/// A split has no text, or one that cannot be computed; the source cannot be read or differs from
+/// A split has no text, or its features cannot be computed; the source cannot be read or differs from
 /// its digests, the target exists and may not be overwritten, or the disk is full. Nothing is left
 /// behind then.
 pub fn with_text(
@@ -80,7 +80,7 @@ pub fn with_text(
 /// The column with the recorded numbers of steps.
 const TEXT_LENGTHS: ColumnKind = ColumnKind::Lengths(Modality::Text);
 
-/// Puts new text in the place of the old, in the order in which a store is written.
+/// Replaces the old text, keeping the order in which a store is written.
 fn replace(split: &mut SplitColumns<'_>, text: NewText) {
     let has_tokens = text.tokens.is_some();
     let kind = ColumnKind::Features(Modality::Text);

@@ -1,5 +1,5 @@
-//! The seal of a file: one digest of all bytes that no column's digest is formed of, so that a
-//! change of any byte at all is found.
+//! A file's seal: one digest of all bytes that no column digest covers, so that a change of any byte is
+//! detected.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ use blake3::Hasher;
 
 use super::digest;
 
-/// Digest of what lies before, between and behind the stretches of values in `bytes`. Stretches
-/// may be in any order, and what of them lies outside `bytes` is left out.
+/// Digest of the bytes before, between and after the stretches of values in `bytes`. Stretches may be
+/// in any order; parts of them outside `bytes` are ignored.
 pub(super) fn digest_around(bytes: &[u8], mut values: Vec<Range<usize>>) -> String {
     values.sort_by_key(|stretch| stretch.start);
     let mut hasher = Hasher::new();

@@ -1,11 +1,11 @@
-//! The values of a sample or a column that a store cannot hold as they are: how many, and where.
+//! Counts and places of values that a store cannot hold unchanged, per sample or column.
 
 use std::collections::BTreeMap;
 
 use super::policy::{Action, Policies};
 use crate::corpus::values::ValueKind;
 
-/// What of one sample a store cannot hold as it is.
+/// Values of one sample that a store cannot hold unchanged.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unusual {
     kinds: BTreeMap<ValueKind, KindOfSample>,
@@ -27,7 +27,7 @@ impl Unusual {
     }
 }
 
-/// The one of larger magnitude, the first where they are alike.
+/// The value of larger magnitude; the first if equal.
 fn larger(one: f64, other: f64) -> f64 {
     if other.abs() > one.abs() { other } else { one }
 }
@@ -36,20 +36,20 @@ fn larger(one: f64, other: f64) -> f64 {
 #[derive(Debug, Clone, Default)]
 pub(super) struct KindSeen {
     pub(super) n_values: u64,
-    /// Those of them that lie beyond the recorded length.
+    /// Number of them beyond the recorded length.
     pub(super) n_padding: u64,
-    /// Samples that have one, in order.
+    /// Samples that contain one, in order.
     pub(super) rows: Vec<usize>,
     /// The source's value of largest magnitude, with its sign.
     pub(super) largest: f64,
 }
 
-/// What of one column a store cannot hold as it is, by kind.
+/// Values of one column that a store cannot hold unchanged, by kind.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen(pub(super) BTreeMap<ValueKind, KindSeen>);
 
 impl Seen {
-    /// Adds a sample, which comes after those before it.
+    /// Adds a sample; samples must be added in order.
     pub(super) fn add(&mut self, sample_idx: usize, unusual: &Unusual) {
         for (kind, of_sample) in &unusual.kinds {
             let seen = self.0.entry(*kind).or_default();
@@ -60,7 +60,7 @@ impl Seen {
         }
     }
 
-    /// Only those kinds that `policies` treat so.
+    /// Only the kinds that get this treatment under `policies`.
     pub(super) fn treated(&self, policies: Policies, action: Action) -> Seen {
         let wanted = self.0.iter().filter(|(kind, _)| policies.action(**kind) == action);
         Seen(wanted.map(|(kind, seen)| (*kind, seen.clone())).collect())

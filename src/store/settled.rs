@@ -1,4 +1,4 @@
-//! What the manifest says of values that a store could not hold as they were.
+//! The manifest's record of values that a store could not hold unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,25 +13,25 @@ use crate::corpus::manifest::{FeatureMean, LeftOut, ValueCount, ValueRecord};
 use crate::corpus::values::ValueKind;
 use crate::corpus::{Corpus, Modality, SplitName};
 
-/// The record of one writing.
+/// Record of one write.
 pub(super) struct Settling<'a> {
     pub(super) policies: Policies,
     pub(super) dtype: FeatureDtype,
     /// The corpus with all of its segments.
     pub(super) corpus: &'a Corpus,
-    /// What was seen of it, where it was looked at before.
+    /// Findings of the pass before writing, if there was one.
     pub(super) census: Option<&'a Census>,
-    /// The means that stand in the place of values.
+    /// The means that replace values.
     pub(super) means: &'a BTreeMap<Modality, Vec<Mean>>,
     /// Segments that were left out.
     pub(super) left_out: &'a BTreeMap<SplitName, BTreeSet<usize>>,
-    /// Of those, the ones that were left out for a label.
+    /// The ones left out because of a label.
     pub(super) labels: LeftOutLabels,
 }
 
 impl Settling<'_> {
-    /// The manifest's entry and its sentences, from what was seen in `written` columns, whose
-    /// samples have `ids`, and the features of which values became the mean.
+    /// The manifest's entry and its sentences, from the findings in `written` columns, whose samples
+    /// have `ids`, and the features with values that became the mean.
     pub(super) fn record<'b>(
         &self,
         written: &BTreeMap<(SplitName, Modality), Seen>,

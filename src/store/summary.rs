@@ -1,4 +1,4 @@
-//! What the features of a store look like.
+//! Summary statistics of a store's features.
 
 use super::{Store, StoreError};
 use crate::corpus::check::BlockReading;
@@ -8,8 +8,7 @@ use crate::corpus::{Modality, SplitName};
 use crate::progress::{Progress, Stage};
 
 impl Store {
-    /// Reads all features, and says of each block its moments, its zeros and how long its samples
-    /// are.
+    /// Reads all features; returns each block's moments, zeros and sample lengths.
     ///
     /// # Errors
     /// A column cannot be read or differs from its digest.
@@ -52,7 +51,7 @@ impl Store {
         Ok(Some(BlockSummary::new(split, modality, shape, &reading, lengths)))
     }
 
-    /// Numbers of tokens from the masks of `text_bert`, `[n_samples, 3, seq_len]`.
+    /// Token counts from the masks of `text_bert`, `[n_samples, 3, seq_len]`.
     fn n_tokens(&self, split: SplitName) -> Result<Option<(LengthSource, Vec<u32>)>, StoreError> {
         let tokens = self.numbers::<i32>(&ColumnKind::TextBert.of(split))?;
         Ok(tokens.map(|tokens| {

@@ -1,4 +1,4 @@
-//! Verifying a store: everything is read, compared with its digest and held to the rules.
+//! Verifies a store: reads everything, compares digests and checks the rules.
 
 use std::collections::BTreeMap;
 
@@ -15,23 +15,23 @@ use crate::corpus::labels::LabelTable;
 use crate::corpus::stats::BlockStats;
 use crate::corpus::{Modality, SplitName};
 
-/// What a full verification found.
+/// Result of a full verification.
 pub struct Verification {
     /// All findings, errors first.
     pub findings: Vec<Finding>,
-    /// Bytes of data that were read and compared.
+    /// Bytes of data read and compared.
     pub n_bytes: u64,
-    /// What was compared with the table of labels; `None` without one.
+    /// Comparison with the label table; `None` without one.
     pub compared: Option<Compared>,
 }
 
 impl Store {
-    /// Reads everything, compares it with the recorded digests and checks it against the
-    /// dataset's rules and, where there is one, with the table of labels that is `expected`.
-    /// `advance` is told of every stretch of bytes done.
+    /// Reads everything, compares it with the recorded digests and checks it against the dataset's
+    /// rules and, if given, against the label table `expected`. `advance` receives the bytes of every
+    /// stretch done.
     ///
     /// # Errors
-    /// The file cannot be read. Content that is wrong is a finding, not an error.
+    /// The file cannot be read. Wrong content is a finding, not an error.
     pub fn verify(
         &self,
         expected: Option<&LabelTable>,
@@ -71,8 +71,8 @@ impl Store {
         Ok(Verification { findings, n_bytes, compared })
     }
 
-    /// Holds a store to the rules by all of it but its features, which take most of the time, and its
-    /// texts; of the digests, only the seal is compared. What is found here, [`Store::verify`] finds too.
+    /// Checks the rules on everything but features, which take most of the time, and texts; of the
+    /// digests, it compares only the seal. [`Store::verify`] finds everything that this finds.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -99,8 +99,8 @@ impl Store {
         name: SplitName,
         blocks: &BTreeMap<(SplitName, Modality), BlockStats>,
     ) -> Result<SplitFacts, StoreError> {
-        // Read without comparing digests: a damaged column is a finding here, and the others are
-        // still checked.
+        // Digests are not compared here: a damaged column is a finding, and the others are still
+        // checked.
         let column = |kind: ColumnKind| self.manifest().column(&kind.of(name));
         let mut facts = SplitFacts {
             name,
@@ -133,7 +133,7 @@ impl Store {
         Ok(facts)
     }
 
-    /// Reads what else the rules look at, without comparing digests, as [`Store::split_facts`].
+    /// Like [`Store::split_facts`], reads the rules' other inputs without comparing digests.
     fn read_detail(&self, name: SplitName, detail: &mut SplitDetail) -> Result<(), StoreError> {
         let column = |kind: ColumnKind| self.manifest().column(&kind.of(name));
         if let Some(column) = column(ColumnKind::RawText) {
@@ -179,7 +179,7 @@ impl Store {
         Finding::new(Rule::Digest, message, 1, vec![])
     }
 
-    /// The digest of a column's content, and what was seen in a feature block.
+    /// The digest of a column's content, and the unusual values of a feature block.
     pub(super) fn digest_column(
         &self,
         column: &Column,

@@ -1,4 +1,4 @@
-//! Writing a store: one pass copies, checks, summarises and digests.
+//! Writes a store: one pass copies, checks, summarises and digests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -27,14 +27,14 @@ use crate::corpus::stats::BlockStats;
 use crate::corpus::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
 use crate::publish::{self, Draft};
 
-/// How to write.
+/// Options for writing a store.
 #[derive(Debug, Clone)]
 pub struct WriteOptions {
-    /// Which dataset it is.
+    /// The dataset.
     pub dataset: Dataset,
-    /// What to do with values that are not finite.
+    /// Policy for values that are not finite.
     pub on_nonfinite: NonFinite,
-    /// What to do with finite values beyond the range of `dtype`.
+    /// Policy for finite values beyond the range of `dtype`.
     pub on_overflow: OnOverflow,
     /// Element type of the feature blocks.
     pub dtype: FeatureDtype,
@@ -47,25 +47,24 @@ impl WriteOptions {
         Policies { on_nonfinite: self.on_nonfinite, on_overflow: self.on_overflow }
     }
 
-    /// How often all features are read: twice where a policy has to know them before the first is
-    /// written.
+    /// How often all features are read: twice if a policy needs all of them before writing.
     pub fn n_passes(&self) -> u64 {
         1 + u64::from(self.policies().look_ahead())
     }
 }
 
-/// In which form a store is written, whatever its content. The default is one plain HDF5 file, which
+/// The on-disk form of a store, independent of its content. The default is one plain HDF5 file that
 /// replaces nothing.
 #[derive(Debug, Clone)]
 pub struct OutputOptions {
     /// HDF5 or Arrow.
     pub format: Format,
-    /// Whether and how the values are compressed, which is one of the format's ways.
+    /// Compression of the values; the format must support it.
     pub compression: Compression,
-    /// Replace an existing output.
+    /// Whether to replace an existing output.
     pub overwrite: bool,
-    /// Whether to wait until the disk has everything. Without it, a store can be lost or damaged if
-    /// the machine, not only the program, stops in the seconds after it was written.
+    /// Whether to wait until everything is on disk. Without it, a store can be lost or damaged if the
+    /// machine, not just the program, stops within seconds of writing.
     pub sync: bool,
 }
 
@@ -76,17 +75,17 @@ impl Default for OutputOptions {
     }
 }
 
-/// A file that the corpus comes from, without the digests that take a pass over it.
+/// A source file of the corpus, without the digests, which take a pass over it.
 pub struct SourceInfo<'a> {
     /// File name without its folder.
     pub file_name: String,
     /// The whole file.
     pub bytes: &'a [u8],
-    /// What was read of it, where it is packed.
+    /// The entry that was read, if the file is packed.
     pub entry: Option<EntryInfo<'a>>,
 }
 
-/// What was taken out of a packed file.
+/// The content extracted from a packed file.
 pub struct EntryInfo<'a> {
     /// Its name within the file.
     pub name: String,
@@ -94,16 +93,16 @@ pub struct EntryInfo<'a> {
     pub bytes: &'a [u8],
 }
 
-/// What was written.
+/// Result of writing a store.
 pub struct Outcome {
     /// The manifest of the new store.
     pub manifest: Manifest,
-    /// What the checks found in the data, errors first.
+    /// Findings of the data checks, errors first.
     pub findings: Vec<Finding>,
 }
 
-/// Writes `corpus`, which comes from `sources`, to `target`, in one pass unless a policy needs to
-/// know all values first. `advance` is told of every stretch of bytes done.
+/// Writes `corpus`, which comes from `sources`, to `target`, in one pass unless a policy needs all
+/// values first. `advance` receives the bytes of every stretch done.
 ///
 /// # Errors
 /// The target exists and may not be overwritten, the disk is full, a sample cannot be read, or a
@@ -134,7 +133,7 @@ pub fn write(
     let kept = (!left_out.is_empty()).then(|| corpus.without(&left_out));
     let source = corpus;
     let corpus = kept.as_ref().unwrap_or(source);
-    // A mean is over what is in the store.
+    // A mean covers only the segments that the store keeps.
     let again = (has_means && kept.is_some())
         .then(|| Census::of(&census::blocks(corpus), limit, true, &|_| ()))
         .transpose()?;
@@ -218,14 +217,14 @@ fn refuse_nothing(
 
 /// A store under its temporary name.
 pub(super) struct Started {
-    /// Dropped before the draft, which removes what is left of it after a failure.
+    /// Dropped before the draft, which removes the remains after a failure.
     output: Box<dyn Output + Send>,
     draft: Draft,
     sync: bool,
 }
 
 impl Started {
-    /// Reserves the temporary name and makes the files.
+    /// Reserves the temporary name and creates the files.
     pub(super) fn new(
         splits: &[SplitColumns<'_>],
         job: &Job<'_>,
@@ -256,8 +255,8 @@ impl Started {
         Ok(Started { output, draft, sync: options.sync })
     }
 
-    /// Writes all splits. Meanwhile the sources are digested and what is written goes to the disk,
-    /// on threads of their own.
+    /// Writes all splits. Meanwhile, separate threads digest the sources and flush the written data to
+    /// disk.
     pub(super) fn write(
         &mut self,
         splits: &[SplitColumns<'_>],
@@ -287,26 +286,26 @@ impl Started {
         Ok((written.map_err(|error| job.with_totals(error, splits))?, digests))
     }
 
-    /// Writes the manifest; what is left to do is to publish the draft.
+    /// Writes the manifest; publishing the draft is the only step left.
     pub(super) fn finish(self, manifest: &Manifest, job: &Job<'_>) -> Result<Draft, StoreError> {
         self.output.finish(manifest, job)?;
         Ok(self.draft)
     }
 }
 
-/// SHA-256 of a file, and of what was taken out of it.
+/// SHA-256 of a file, and of the entry extracted from it.
 pub(super) struct Digests {
     file: String,
     entry: Option<String>,
 }
 
-/// SHA-256 of each file as hexadecimal text, formed on a thread of `scope` until `failed` is set.
+/// SHA-256 of each file as hexadecimal text, computed on a thread of `scope` until `failed` is set.
 fn digest_sources<'scope>(
     scope: &'scope Scope<'scope, '_>,
     sources: &'scope [SourceInfo<'scope>],
     failed: &'scope AtomicBool,
 ) -> ScopedJoinHandle<'scope, Vec<Digests>> {
-    // Small pieces, so that a failure elsewhere is noticed soon.
+    // Small chunks, so that a failure elsewhere is noticed soon.
     const PIECE: usize = 1 << 18;
     scope.spawn(move || {
         use sha2::{Digest, Sha256};
@@ -345,7 +344,7 @@ fn source((source, digests): (&SourceInfo<'_>, Digests)) -> Source {
     }
 }
 
-/// The relation of modalities of these numbers of frames.
+/// How modalities with these numbers of frames are aligned.
 pub(super) fn alignment(mut seq_lens: impl Iterator<Item = usize>) -> Option<Alignment> {
     let first = seq_lens.next()?;
     let rest: Vec<usize> = seq_lens.collect();
@@ -365,7 +364,7 @@ fn split_manifest(split: &CorpusSplit) -> SplitManifest {
     }
 }
 
-/// What the checks look at.
+/// Input of the checks.
 fn facts(split: &CorpusSplit, stats: &BTreeMap<(SplitName, Modality), BlockStats>) -> SplitFacts {
     let blocks = split.features.iter().filter_map(|(modality, block)| {
         let stats = stats.get(&(split.name, *modality))?.clone();

@@ -1,10 +1,10 @@
-//! A small pickle in the MMSA layout with something to learn in it, in one call: to try a conversion
-//! or a training without any data.
+//! Writes a small, learnable pickle in the MMSA layout, in one call: to try conversion or training
+//! without data.
 //!
 //! ```text
 //! recipe    shapes of a dataset's files
 //! segment   labels, words and lengths
-//! signal    features: noise, in which the label hides
+//! signal    features: noise that contains the label
 //! write     all of it as a pickle
 //! ```
 
@@ -26,22 +26,22 @@ use recipe::{Recipe, Shapes};
 /// Fewest segments of the training split, so that no split is empty.
 pub const FEWEST_SEGMENTS: usize = 4;
 
-/// What a synthetic pickle is like.
+/// Options for a synthetic pickle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SynthOptions {
     /// The dataset whose shapes, types and label grid it has.
     pub dataset: Dataset,
-    /// Whether each modality has its own rate, as those of CH-SIMS always have.
+    /// Whether each modality has its own rate, as always in CH-SIMS.
     pub unaligned: bool,
-    /// Whether each modality carries a part of the label that the others lack, and distractors beside
-    /// it; otherwise each carries all of the label.
+    /// Whether each modality carries a part of the label that the others lack, next to distractors;
+    /// otherwise each carries the whole label.
     pub complementary: bool,
-    /// Segments of the training split, [`FEWEST_SEGMENTS`] or more; validation has a quarter, test a
-    /// half of it.
+    /// Segments of the training split, at least [`FEWEST_SEGMENTS`]; validation has a quarter, test a
+    /// half of them.
     pub n_train: usize,
-    /// Seed of all values.
+    /// Random seed of all values.
     pub seed: u64,
-    /// Whether an existing output is replaced.
+    /// Whether to replace an existing output.
     pub overwrite: bool,
 }
 
@@ -61,21 +61,21 @@ impl Default for SynthOptions {
 /// A pickle that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Synthesized {
-    /// Segments in train, valid and test.
+    /// Number of segments in train, valid and test.
     pub n_segments: [usize; 3],
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub n_bytes: u64,
 }
 
 /// Why no pickle was written.
 #[derive(Debug, thiserror::Error)]
 pub enum SynthError {
-    /// Fewer segments than fill all splits.
+    /// Too few segments to fill all splits.
     #[error(
         "{found} segments are too few for train, valid and test: {FEWEST_SEGMENTS} or more are"
     )]
     TooFew {
-        /// How many were asked for.
+        /// The requested number.
         found: usize,
     },
     /// The output already exists.
@@ -89,7 +89,7 @@ pub enum SynthError {
     Write {
         /// The output.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: io::Error,
     },
@@ -104,7 +104,7 @@ impl Advise for SynthError {
     }
 }
 
-/// Writes one pickle to `output`, the same one for the same options.
+/// Writes one pickle to `output`; equal options give equal files.
 ///
 /// # Errors
 /// There are too few segments, the output exists and may not be replaced, or it cannot be written.

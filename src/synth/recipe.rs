@@ -1,18 +1,18 @@
-//! What a synthetic pickle is made by.
+//! Parameters of a synthetic pickle.
 
 use crate::corpus::Dataset;
 
-/// Steps and features of the three modalities, as the public files have them.
+/// Steps and features of the three modalities, as in the public files.
 pub(super) struct Shapes {
     pub(super) text: [usize; 2],
     pub(super) audio: [usize; 2],
     pub(super) vision: [usize; 2],
-    /// Every modality has a step per word, and no lengths are recorded.
+    /// Every modality has one step per word, and no lengths are recorded.
     pub(super) aligned: bool,
 }
 
 impl Shapes {
-    /// Those of the files of a dataset; CH-SIMS has no aligned ones.
+    /// The shapes of a dataset's files; CH-SIMS has no aligned ones.
     pub(super) fn of(dataset: Dataset, unaligned: bool) -> Shapes {
         let (text, audio, vision, aligned) = match (dataset, unaligned) {
             (Dataset::Mosi, false) => ([50, 768], [50, 5], [50, 20], true),
@@ -26,7 +26,7 @@ impl Shapes {
     }
 }
 
-/// What a pickle is made by.
+/// Parameters of a synthetic pickle.
 pub(super) struct Recipe {
     pub(super) dataset: Dataset,
     pub(super) shapes: Shapes,

@@ -1,5 +1,4 @@
-//! The segments of a synthetic pickle: label, words and lengths, and what each modality says of the
-//! label.
+//! The segments of a synthetic pickle: label, words and lengths, and each modality's part of the label.
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
@@ -8,17 +7,17 @@ use rand_distr::{Distribution, StandardNormal};
 use super::recipe::Recipe;
 use crate::corpus::{Dataset, SplitName};
 
-/// Variance of the label that each modality of a complementary recipe carries: text, audio, vision.
+/// Variance of the label carried by each modality in a complementary recipe: text, audio, vision.
 const SHARES: [f32; 3] = [0.5, 0.25, 0.25];
 
-/// Standard deviation of a complementary label, as a share of its largest value: few are clipped.
+/// Standard deviation of a complementary label, relative to its largest value: few labels are clipped.
 const SPREAD: f32 = 0.5;
 
 /// One segment before its features are drawn.
 pub(super) struct Segment {
     pub(super) id: String,
     pub(super) label: f32,
-    /// What text, audio and vision say of the label.
+    /// The parts of the label carried by text, audio and vision.
     pub(super) parts: [f32; 3],
     pub(super) n_words: usize,
     pub(super) words: String,
@@ -31,7 +30,7 @@ const NEUTRAL: [&str; 6] = ["the", "movie", "scene", "was", "that", "actor"];
 const POSITIVE: [&str; 4] = ["great", "moving", "funny", "lovely"];
 
 impl Segment {
-    /// Draws the segment of a split that is the `index`th of all.
+    /// Draws a split's segment, the `index`th overall.
     pub(super) fn draw(
         recipe: &Recipe,
         index: usize,
@@ -71,7 +70,7 @@ impl Segment {
             })
             .collect();
         Segment {
-            // Five clips to a video, and no video in two splits.
+            // Five clips per video, and no video in two splits.
             id: format!("synth_{}_{:04}$_${}", split.name(), index / 5, index % 5),
             label,
             parts,
@@ -123,7 +122,7 @@ mod tests {
         let mut rng = ChaCha12Rng::seed_from_u64(3);
         let segments: Vec<Segment> =
             (0..4000).map(|idx| Segment::draw(&recipe, idx, SplitName::Train, &mut rng)).collect();
-        // All have a mean of zero.
+        // All have mean zero.
         let product = |one: &dyn Fn(&Segment) -> f32, other: &dyn Fn(&Segment) -> f32| -> f32 {
             segments.iter().map(|segment| one(segment) * other(segment)).sum()
         };

@@ -1,4 +1,4 @@
-//! Features of a synthetic pickle: noise, in which a modality's part of the label hides.
+//! Features of a synthetic pickle: noise that contains a modality's part of the label.
 
 use std::io::{self, Write};
 
@@ -11,13 +11,13 @@ use crate::pickle::{ArrayDtype, Writer};
 
 /// Noise, and a modality's part of the label along one direction.
 pub(super) struct Signal<'a> {
-    /// Which part of the label.
+    /// Index of the part of the label.
     pub(super) modality: usize,
     pub(super) shape: [usize; 2],
     pub(super) direction: &'a [f32],
     pub(super) strength: f32,
-    /// The second half of the features has an offset that is drawn for each segment, and about half
-    /// of the frames has noise alone.
+    /// The second half of the features has a random offset per segment, and about half of the frames
+    /// are only noise.
     pub(super) distracted: bool,
 }
 
@@ -38,7 +38,7 @@ impl Signal<'_> {
             bytes.clear();
             let frames = frames(segment);
             let part = self.strength * segment.parts[self.modality];
-            // The rest of the features have the offset.
+            // The other features have the offset.
             let (n_telling, offset): (usize, f32) = match self.distracted {
                 true => (feat_dim.div_ceil(2), StandardNormal.sample(rng)),
                 false => (feat_dim, 0.0),

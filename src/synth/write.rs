@@ -1,4 +1,4 @@
-//! A synthetic pickle, written in the MMSA layout.
+//! Writes a synthetic pickle in the MMSA layout.
 
 use std::io::{self, BufWriter, Write};
 
@@ -52,8 +52,8 @@ fn write_split<W: Write>(
         modality,
         shape,
         direction: &directions[modality],
-        // Text has many features, each of which says little. A part of the label is smaller than the
-        // label, and where there are distractors, fewer values carry it.
+        // Text has many weakly informative features. A part of the label is smaller than the label, and
+        // with distractors, fewer values carry it.
         strength: match (modality, complementary) {
             (0, _) => 0.15,
             (_, false) => 0.3,

@@ -1,4 +1,4 @@
-//! What a model does on its way, sample by sample, and what language attends to on average.
+//! Traces a model's intermediate values per sample, and averages its attention.
 
 use std::collections::BTreeMap;
 
@@ -15,17 +15,16 @@ use crate::model::Trace;
 use crate::model::contract::{Batch, Pass};
 use crate::run::attention::{AttentionMap, AttentionRecord};
 
-/// The modalities that are guided, with the name of their weights in a [`Trace`] and that of what
-/// they bring.
+/// The guided modalities, with the names in a [`Trace`] of their weights and of their contributions.
 const GUIDED: [(Modality, &str, &str); 2] =
     [(Modality::Audio, "alpha", "ahl_audio"), (Modality::Vision, "beta", "ahl_vision")];
 
-/// Gives `see` the samples at the indices `order`, some at a time, and what the model makes of them
-/// on its way, by name.
+/// Passes `see` the samples at the indices `order` in batches, with the model's intermediate values by
+/// name.
 ///
 /// # Errors
-/// The split's shapes are not the model's, the features cannot be read, libtorch fails, or whatever
-/// `see` fails with.
+/// The split's shapes do not match the model, the features cannot be read, libtorch fails, or any error
+/// of `see`.
 pub fn each_trace(
     checkpoint: &Checkpoint,
     split: &TrainingSplit,
@@ -47,10 +46,10 @@ pub fn each_trace(
     })
 }
 
-/// The mean attention of a model on a split; `None` of a model in which language guides nothing.
+/// A model's mean attention on a split; `None` for a model without language guidance.
 ///
 /// # Errors
-/// As [`each_trace`].
+/// Same as [`each_trace`].
 pub fn average(
     checkpoint: &Checkpoint,
     split: &TrainingSplit,
@@ -85,10 +84,10 @@ pub fn average(
     Ok(Some(AttentionRecord { split: split.name(), n_samples, layer, maps }))
 }
 
-/// The rows of a tensor of two axes.
+/// The rows of a two-dimensional tensor.
 ///
 /// # Errors
-/// It has others.
+/// The tensor has another number of axes.
 pub fn rows(tensor: &Tensor) -> Result<Vec<Vec<f64>>, TrainError> {
     let tensor = tensor.to_kind(Kind::Double).to_device(Device::Cpu);
     Ok(Vec::<Vec<f64>>::try_from(tensor)?)

@@ -1,5 +1,5 @@
-//! Weights on disk: a safetensors file whose names load into the released PyTorch model, with
-//! everything that is needed to rebuild the model beside them.
+//! Weights on disk: a safetensors file whose names load into the released PyTorch model, with the
+//! metadata needed to rebuild the model.
 
 use std::path::Path;
 
@@ -16,25 +16,25 @@ use crate::model::registry::ModelSpec;
 use crate::model::{Almt, Form};
 use crate::run::settings::TokenChoice;
 
-/// What a checkpoint says of itself.
+/// Metadata of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointInfo {
     /// All sizes of the model.
     #[serde(flatten)]
     pub config: ModelConfig,
-    /// The form that the model was trained in; files of older versions say nothing.
+    /// The form that the model was trained in; absent in files of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Form>,
-    /// Where the text encoder's tokens came from.
+    /// Source of the text encoder's tokens.
     #[serde(default, skip_serializing_if = "TokenChoice::is_stored")]
     pub tokens: TokenChoice,
-    /// The dataset that it was trained on.
+    /// The training dataset.
     pub dataset: Dataset,
-    /// Digest of the store that it was trained on.
+    /// Digest of the training store.
     pub store_digest: String,
-    /// The run's seed.
+    /// The run's random seed.
     pub seed: u64,
-    /// Epoch after which the weights were taken, counted from 1.
+    /// Epoch of the weights, counted from 1.
     pub epoch: usize,
 }
 
@@ -43,30 +43,29 @@ const INFO_KEY: &str = "almt_data";
 /// A model with its weights.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// What the file says of itself.
+    /// The file's metadata.
     pub info: CheckpointInfo,
     /// The model.
     pub network: Network,
-    /// Its form: that of the training, or the fastest, on a device where there is no such form.
+    /// Its form: the one used in training, or the fastest if the device lacks that.
     form: Form,
     /// Its parameters; they live as long as this does.
     pub vars: nn::VarStore,
 }
 
 impl Checkpoint {
-    /// The model as ALMT, which it shares its parameters with; `None` of another model.
+    /// The model as ALMT, sharing its parameters; `None` for another model.
     pub fn almt(&self) -> Option<Almt> {
         Some(Almt::given(&parameters(&self.vars), &self.info.config.almt()?, Form::Reference))
     }
 
-    /// The model in the form that shows the values on its way, and comes nearest to its own.
+    /// The model in the traceable form closest to its own.
     pub fn traced(&self) -> Network {
         Network::given(&parameters(&self.vars), &self.info.config, self.form.traced())
     }
 }
 
-/// Writes all parameters, whole or not at all, and returns the BLAKE3 of the file. The same
-/// weights give the same bytes.
+/// Writes all parameters atomically and returns the BLAKE3 of the file. Equal weights give equal bytes.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -82,8 +81,7 @@ pub fn save(
     weights::write(path, parameters, Some((INFO_KEY, text)))
 }
 
-/// BLAKE3 of all parameters, by name in order: of each its name, then its values as little-endian
-/// float32.
+/// BLAKE3 of all parameters, sorted by name: each name, then its values as little-endian float32.
 ///
 /// # Errors
 /// libtorch fails.
@@ -106,11 +104,11 @@ pub(super) fn parameters(vars: &nn::VarStore) -> Tensors {
 /// Reads a checkpoint and rebuilds its model on `device`.
 ///
 /// # Errors
-/// The file cannot be read, is no checkpoint, or its tensors are not those of its model.
+/// The file cannot be read, is not a checkpoint, or its tensors do not match its model.
 pub fn load(path: &Path, device: Device) -> Result<Checkpoint, WeightsError> {
     let file = TensorFile::open(path)?;
     let info = info_of(&file)?;
-    // The sizes come from the file: nothing is built that the file does not hold.
+    // The sizes come from the file: nothing is built that the file cannot fill.
     let n_values = file.n_values()?;
     let size = info.config.size();
     if size.and_then(|size| usize::try_from(size.all).ok()) != Some(n_values) {
@@ -122,26 +120,26 @@ pub fn load(path: &Path, device: Device) -> Result<Checkpoint, WeightsError> {
     build(&file, info, device)
 }
 
-/// What a checkpoint says of itself, in this version's form or in that of older ones.
+/// A checkpoint's metadata, in this version's format or an older one.
 fn info_of(file: &TensorFile) -> Result<CheckpointInfo, WeightsError> {
     file.info_of_forms(INFO_KEY, "a checkpoint", |info: &CheckpointInfo, known| {
         known["model"] = serde_json::to_value(info.config.almt()).unwrap_or_default();
     })
 }
 
-/// What a file of weights says of itself; `None` of one that says nothing.
+/// The metadata of a weight file; `None` if it has none.
 ///
 /// # Errors
-/// The file cannot be read or is no safetensors file.
+/// The file cannot be read or is not a safetensors file.
 pub fn info(path: &Path) -> Result<Option<CheckpointInfo>, WeightsError> {
     Ok(info_of(&TensorFile::open(path)?).ok())
 }
 
-/// Reads weights that say nothing of themselves, such as those of the released PyTorch model, for
-/// the model that `info` describes.
+/// Reads weights without metadata, such as those of the released PyTorch model, for the model that
+/// `info` describes.
 ///
 /// # Errors
-/// The file cannot be read, is no safetensors file, or its tensors are not those of the model.
+/// The file cannot be read, is not a safetensors file, or its tensors do not match the model.
 pub fn load_as(
     path: &Path,
     info: CheckpointInfo,
@@ -164,11 +162,11 @@ fn build(
     Ok(Checkpoint { info, network, form, vars })
 }
 
-/// Replaces the parameters of a model by those of a checkpoint, or of a file with the names of its published
-/// code.
+/// Replaces a model's parameters with those of a checkpoint, or of a file that uses the names of its
+/// published code.
 ///
 /// # Errors
-/// As [`load_as`].
+/// Same as [`load_as`].
 pub fn load_into(path: &Path, spec: &ModelSpec, vars: &nn::VarStore) -> Result<(), WeightsError> {
     let (file, mut parameters) = (TensorFile::open(path)?, parameters(vars));
     match file.has_info(INFO_KEY) {
@@ -177,8 +175,8 @@ pub fn load_into(path: &Path, spec: &ModelSpec, vars: &nn::VarStore) -> Result<(
     }
 }
 
-/// Writes the parameters of a checkpoint alone, under the names of the released PyTorch model,
-/// whose `load_state_dict` takes them as they are.
+/// Writes only the parameters of a checkpoint, under the names of the released PyTorch model, whose
+/// `load_state_dict` accepts them directly.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -244,7 +242,7 @@ mod tests {
             (|sizes, _| sizes.embedding_heads = 0, "an impossible number of parameters"),
             (|sizes, _| sizes.token_len = -3, "an impossible number of parameters"),
             (|_, text| text.seq_len = i64::MAX, "an impossible number of parameters"),
-            // The same number of parameters, of other shapes.
+            // The same number of parameters, with other shapes.
             (|sizes, _| std::mem::swap(&mut sizes.fusion_depth, &mut sizes.ahl_depth), "tensor `"),
         ];
         for (change, expected) in changes {

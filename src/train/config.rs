@@ -1,4 +1,4 @@
-//! What of a run its model is built from.
+//! The part of a run's configuration that defines its model.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +8,20 @@ use crate::model::form::Placement;
 use crate::model::registry::{Inputs, ModelSpec};
 use crate::model::{AlmtConfig, BertConfig, Form, almt};
 
-/// A model, what it is fed, and the text encoder in front of it.
+/// A model, its inputs, and the text encoder in front of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "ModelConfigFile")]
 pub struct ModelConfig {
     /// The model.
     pub spec: ModelSpec,
-    /// Features that it is fed; text as the encoder gives it, where there is one.
+    /// Its input features; for text, the encoder's output if there is an encoder.
     pub inputs: Inputs,
-    /// The text encoder, where it is part of the model.
+    /// The text encoder, if part of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bert: Option<BertConfig>,
 }
 
-/// A configuration as files have it. Those of older versions are of ALMT alone.
+/// A configuration as stored in files. Older versions stored only ALMT's.
 #[derive(Deserialize)]
 struct ModelConfigFile {
     spec: Option<ModelSpec>,
@@ -53,7 +53,7 @@ impl TryFrom<ModelConfigFile> for ModelConfig {
 }
 
 impl ModelConfig {
-    /// Why there can be no such model, in a sentence.
+    /// Why the configuration is impossible, in a sentence.
     pub fn problem(&self) -> Option<String> {
         if let Some(bert) = &self.bert {
             let text = self.inputs.sequence(Modality::Text);
@@ -73,10 +73,10 @@ impl ModelConfig {
         self.spec.problem(&self.inputs)
     }
 
-    /// The form of such a model at a place: the one asked for, else the fastest.
+    /// The model's form at a placement: the requested one, or else the fastest.
     ///
     /// # Errors
-    /// The forms that there are, of which that asked for is none.
+    /// The available forms, if the requested one is not among them.
     pub fn form(&self, asked: Option<Form>, place: Placement) -> Result<Form, Vec<Form>> {
         let forms = self.spec.forms(&self.inputs);
         let found = match asked {
@@ -87,7 +87,7 @@ impl ModelConfig {
         found.ok_or_else(all)
     }
 
-    /// The configuration of ALMT, if it is that.
+    /// ALMT's configuration; `None` for another model.
     pub fn almt(&self) -> Option<AlmtConfig> {
         match &self.spec {
             ModelSpec::Almt(config) => config.with_inputs(&self.inputs.0),

@@ -1,6 +1,6 @@
-//! Inputs made worse on purpose, to see what a model makes of them: noise, lost frames, a lost
-//! modality, masked tokens. What is drawn depends on the seed, the segment's id and the kind alone, so
-//! that a larger amount spoils what a smaller one does and more, whatever the order of the samples.
+//! Corrupted inputs to test a model's robustness: noise, lost frames, a lost modality, masked tokens.
+//! Random choices depend only on the seed, the segment's id and the kind, so a larger amount extends
+//! the damage of a smaller one, whatever the order of the samples.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,18 +16,18 @@ use crate::model::Sequence;
 use crate::name::named;
 use crate::seed::stream;
 
-/// What is done to a modality.
+/// Kind of corruption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CorruptionKind {
-    /// Gaussian noise on every frame that is not all zero; the amount is its deviation, in
-    /// deviations of the sample's own values.
+    /// Adds Gaussian noise to every frame that is not all zero; the amount is its standard deviation,
+    /// relative to that of the sample's values.
     Noise,
-    /// Each frame becomes zero, with the amount as probability.
+    /// Sets each frame to zero, with the amount as probability.
     Drop,
-    /// The whole modality of a sample becomes zero, with the amount as probability.
+    /// Sets a sample's whole modality to zero, with the amount as probability.
     Missing,
-    /// Each word of the text is hidden, with the amount as probability: a token becomes `[MASK]`, a
-    /// feature vector zero.
+    /// Hides each word of the text, with the amount as probability: a token becomes `[MASK]`, a feature
+    /// vector zero.
     Mask,
 }
 
@@ -53,14 +53,14 @@ impl CorruptionKind {
 
 named!(CorruptionKind);
 
-/// One thing that is done to one modality, such as `audio:noise=0.5`.
+/// Corruption of one modality, such as `audio:noise=0.5`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Corruption {
-    /// Which modality.
+    /// The modality.
     pub modality: Modality,
-    /// What is done to it.
+    /// The kind.
     pub kind: CorruptionKind,
-    /// How much of it.
+    /// The amount.
     pub amount: f32,
 }
 
@@ -97,8 +97,8 @@ impl FromStr for Corruption {
     }
 }
 
-/// The tokens of BERT's vocabularies that a mask must leave alone, and the one that it puts in:
-/// `[CLS]`, `[SEP]` and `[MASK]` of every published vocabulary.
+/// Tokens that masking must not change, and the mask token: `[CLS]`, `[SEP]` and `[MASK]` of every
+/// published BERT vocabulary.
 const MARKS: [i32; 2] = [101, 102];
 const MASK: i32 = 103;
 
@@ -107,7 +107,7 @@ impl Corruption {
         stream(seed, &format!("corrupt/{}/{}/{id}", self.modality, self.kind))
     }
 
-    /// Changes the features of one sample, `[seq_len, feat_dim]`.
+    /// Corrupts the features of one sample, `[seq_len, feat_dim]`.
     fn apply(&self, seed: u64, id: &str, feat_dim: usize, values: &mut [f32]) {
         let mut rng = self.stream(seed, id);
         let frames = values.chunks_exact_mut(feat_dim.max(1));
@@ -127,7 +127,7 @@ impl Corruption {
             CorruptionKind::Noise => {
                 let deviation = self.amount * deviation_of_frames(values, feat_dim);
                 for frame in values.chunks_exact_mut(feat_dim.max(1)) {
-                    // Padding stays what it is.
+                    // Padding stays unchanged.
                     let is_padding = frame.iter().all(|value| *value == 0.0);
                     for value in frame {
                         let noise: f32 = StandardNormal.sample(&mut rng);
@@ -139,7 +139,7 @@ impl Corruption {
     }
 }
 
-/// Standard deviation of the values of all frames that are not all zero; 0 where there are none.
+/// Standard deviation of the values in all frames that are not all zero; 0 without such frames.
 pub(crate) fn deviation_of_frames(values: &[f32], feat_dim: usize) -> f32 {
     let frames = values.chunks_exact(feat_dim.max(1));
     let frames = frames.filter(|frame| frame.iter().any(|value| *value != 0.0));
@@ -155,25 +155,25 @@ pub(crate) fn deviation_of_frames(values: &[f32], feat_dim: usize) -> f32 {
     (squares / n - (sum / n).powi(2)).max(0.0).sqrt() as f32
 }
 
-/// What is done to all inputs of an evaluation.
+/// All corruptions of an evaluation.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Corruptions {
-    /// In the order in which they are done.
+    /// In order of application.
     pub list: Vec<Corruption>,
-    /// Seed of what is drawn.
+    /// Random seed.
     pub seed: u64,
 }
 
 impl Corruptions {
-    /// Whether nothing is done.
+    /// Whether inputs stay unchanged.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Changes the tokens of samples `[n_samples, 3, seq_len]`, with text as tokens.
+    /// Corrupts the tokens of samples `[n_samples, 3, seq_len]`, if text comes as tokens.
     ///
     /// # Errors
-    /// A kind that tokens do not have, in a sentence.
+    /// A kind that does not apply to tokens, in a sentence.
     pub fn of_tokens(&self, ids: &[String], tokens: &mut Array3<i32>) -> Result<(), String> {
         let of_text = self.list.iter().filter(|each| each.modality == Modality::Text);
         for corruption in of_text {
@@ -195,13 +195,13 @@ impl Corruptions {
     }
 }
 
-/// Feature blocks with what is done to them.
+/// Feature blocks with corruptions applied.
 pub struct CorruptRows {
-    /// The blocks as they are.
+    /// The unchanged blocks.
     pub rows: Box<dyn FeatureRows>,
     /// Segment ids of the samples.
     pub ids: Vec<String>,
-    /// What is done.
+    /// The corruptions.
     pub corruptions: Corruptions,
 }
 
@@ -222,7 +222,7 @@ impl FeatureRows for CorruptRows {
     }
 
     fn is_half(&self, _: Modality) -> bool {
-        // What is added to a value is a float32.
+        // Noise is added in float32.
         false
     }
 

@@ -1,4 +1,4 @@
-//! The samples of a run: in memory on its device, or read from the disk ahead of each step.
+//! The samples of a run: in device memory, or read from disk ahead of each step.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -20,14 +20,14 @@ pub trait FeatureRows: Send + Sync {
     /// Extents of each block.
     fn sequences(&self) -> BTreeMap<Modality, Sequence>;
 
-    /// Whether all values of a block are those of 16-bit floats, which then take half the memory.
+    /// Whether all values of a block are representable as 16-bit floats, which halves the memory.
     fn is_half(&self, modality: Modality) -> bool;
 
-    /// Reads one block from end to end and compares it with its digest: `take` gets the index and
-    /// the features `[seq_len, feat_dim]` of every sample once, in any order.
+    /// Reads one block from end to end and compares it with its digest: `take` gets the index and the
+    /// features `[seq_len, feat_dim]` of every sample once, in any order.
     ///
     /// # Errors
-    /// They cannot be read, or are not what was recorded.
+    /// They cannot be read, or differ from the recorded digest.
     fn read_all(
         &self,
         modality: Modality,
@@ -41,14 +41,14 @@ pub trait FeatureRows: Send + Sync {
     fn read(&self, modality: Modality, sample_idx: usize, out: &mut [f32]) -> Result<(), RowError>;
 }
 
-/// Where the features are during a run.
+/// Place of the features during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cache {
     /// On the device, one tensor per modality.
     Device,
-    /// On the disk: `n_threads` threads read the batches ahead of the steps.
+    /// On disk: `n_threads` threads read the batches ahead of the steps.
     Disk {
-        /// Reading threads; their number has no part in the result.
+        /// Number of reading threads; it does not affect the result.
         n_threads: usize,
     },
 }
@@ -77,18 +77,18 @@ impl std::fmt::Debug for TrainingSplit {
     }
 }
 
-/// Samples that a batch is to be made of.
+/// The samples of a batch, before it is assembled.
 #[derive(Debug)]
 pub struct Chunk {
-    /// Which, int64 on the device, `[batch]`.
+    /// Their indices, int64 on the device, `[batch]`.
     pub indices: Tensor,
-    /// Their features, where these are not on the device.
+    /// Their features, if these are not on the device.
     pub read: Option<BTreeMap<Modality, Tensor>>,
 }
 
 impl TrainingSplit {
-    /// Prepares a split. `labels` is `[n_samples]`, or `None` of samples to predict on; `rows` has as many samples, and so has `tokens`,
-    /// `[n_samples, 3, seq_len]`, which take the place of text features.
+    /// Prepares a split. `labels` is `[n_samples]`, or `None` for samples to predict; `rows` and
+    /// `tokens`, `[n_samples, 3, seq_len]`, have as many samples; `tokens` replace text features.
     ///
     /// # Errors
     /// The columns differ in length, the split is empty, text is absent, a value is not finite, or
@@ -158,7 +158,7 @@ impl TrainingSplit {
             Cache::Device => Features::Device(resident),
             Cache::Disk { n_threads } => Features::Disk { rows, n_threads: n_threads.max(1) },
         };
-        // Without labels, any loss would be NaN.
+        // Without labels, any loss is NaN.
         let no_labels = || vec![f32::NAN; ids.len()];
         let targets = Tensor::from_slice(&labels.clone().unwrap_or_else(no_labels));
         let targets = targets.view([-1, 1]).to_device(device);
@@ -182,10 +182,10 @@ impl TrainingSplit {
         })
     }
 
-    /// Gives every sample the number of its steps before padding, which some models need.
+    /// Sets each sample's number of steps before padding, which some models need.
     ///
     /// # Errors
-    /// There are more or fewer than samples.
+    /// Their number differs from that of the samples.
     pub fn set_lengths(&mut self, modality: Modality, lengths: &[i32]) -> Result<(), TrainError> {
         self.check_count(lengths.len(), "lengths")?;
         let lengths: Vec<i64> = lengths.iter().map(|length| (*length).into()).collect();
@@ -193,10 +193,10 @@ impl TrainingSplit {
         Ok(())
     }
 
-    /// Gives every sample the label of one modality alone, which some models need.
+    /// Sets each sample's unimodal label, which some models need.
     ///
     /// # Errors
-    /// There are more or fewer than samples.
+    /// Their number differs from that of the samples.
     pub fn set_unimodal_labels(
         &mut self,
         modality: Modality,
@@ -216,7 +216,7 @@ impl TrainingSplit {
         }
     }
 
-    /// Which split.
+    /// The split's name.
     pub fn name(&self) -> SplitName {
         self.name
     }
@@ -226,12 +226,12 @@ impl TrainingSplit {
         &self.ids
     }
 
-    /// Labels, `[n_samples]`; empty of samples to predict on.
+    /// Labels, `[n_samples]`; empty for samples to predict.
     pub fn labels(&self) -> &[f32] {
         self.labels.as_deref().unwrap_or_default()
     }
 
-    /// Labels on the device, `[n_samples, 1]`; NaN of samples to predict on.
+    /// Labels on the device, `[n_samples, 1]`; NaN for samples to predict.
     pub fn targets(&self) -> &Tensor {
         &self.targets
     }
@@ -241,26 +241,26 @@ impl TrainingSplit {
         self.ids.len()
     }
 
-    /// Where the model sees them.
+    /// The model's device.
     pub fn device(&self) -> Device {
         self.targets.device()
     }
 
-    /// Tokens of each text; `None` where text comes as features.
+    /// Tokens per text; `None` if text comes as features.
     pub fn n_tokens(&self) -> Option<i64> {
         self.tokens.as_ref().map(|tokens| tokens.size()[2])
     }
 
-    /// Extents per modality that comes as features.
+    /// Extents of each modality that comes as features.
     pub fn sequences(&self) -> &BTreeMap<Modality, Sequence> {
         &self.sequences
     }
 
-    /// Gives `step` the samples at the indices `order`, `batch_size` at a time, the last batch with
-    /// what is left.
+    /// Passes `step` the samples at the indices `order` in batches of `batch_size`; the last batch has
+    /// the rest.
     ///
     /// # Errors
-    /// Whatever `step` fails with, or features that cannot be read or are not finite.
+    /// Any error of `step`, or features that cannot be read or are not finite.
     pub fn each_batch(
         &self,
         order: &[usize],
@@ -270,10 +270,10 @@ impl TrainingSplit {
         self.each_chunk(order, batch_size, |chunk| step(self.batch(chunk)))
     }
 
-    /// As [`each_batch`](TrainingSplit::each_batch), with batches that are yet to be put together.
+    /// Like [`each_batch`](TrainingSplit::each_batch), with batches not yet assembled.
     ///
     /// # Errors
-    /// As of [`each_batch`](TrainingSplit::each_batch).
+    /// Same as [`each_batch`](TrainingSplit::each_batch).
     pub fn each_chunk(
         &self,
         order: &[usize],
@@ -301,7 +301,7 @@ impl TrainingSplit {
                     readers.push(reading.ahead(scope, mine));
                 }
                 (0..batches.len()).try_for_each(|batch_idx| {
-                    // A reader ends early only after it has sent an error.
+                    // A reader stops early only after sending an error.
                     let stopped = || DataError::Features {
                         split: self.name,
                         cause: "a reading thread stopped".into(),
@@ -313,7 +313,7 @@ impl TrainingSplit {
         }
     }
 
-    /// Puts a batch together.
+    /// Assembles a batch.
     pub fn batch(&self, chunk: Chunk) -> Batch {
         let Chunk { indices, read } = chunk;
         let features = match (&self.features, read) {
@@ -344,22 +344,22 @@ impl TrainingSplit {
 
 /// The samples of a run.
 pub struct TrainingData {
-    /// Fitted on.
+    /// Used for fitting.
     pub train: TrainingSplit,
-    /// Selected on.
+    /// Used to select the epoch.
     pub valid: TrainingSplit,
-    /// Reported on, where there is one.
+    /// Reported on, if present.
     pub test: Option<TrainingSplit>,
-    /// What was padded or cut for that, of the splits of which something was.
+    /// What was padded or cut, for each split affected.
     pub lengths: BTreeMap<SplitName, Vec<FittedLength>>,
-    /// The text encoder, where text comes as tokens.
+    /// The text encoder, if text comes as tokens.
     pub encoder: Option<Pretrained>,
-    /// Whether a GPU is to do a step as a whole, recorded once, and not piece by piece. The result is
-    /// the same.
+    /// Whether a GPU runs each step as one recorded graph instead of operation by operation. The result
+    /// is the same.
     pub graphs: bool,
 }
 
-/// What the reading threads share.
+/// State shared by the reading threads.
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     split: SplitName,
@@ -371,7 +371,7 @@ struct Reading<'a> {
 type Gathered = BTreeMap<Modality, Vec<f32>>;
 
 impl<'a> Reading<'a> {
-    /// A thread that reads `batches` in order, one ahead of what was taken.
+    /// Spawns a thread that reads `batches` in order, one ahead of the consumer.
     fn ahead<'scope>(
         self,
         scope: &'scope Scope<'scope, '_>,
@@ -385,7 +385,7 @@ impl<'a> Reading<'a> {
             for batch in batches {
                 let read = self.gather(batch);
                 let failed = read.is_err();
-                // Whoever takes them may have stopped.
+                // The consumer may have stopped.
                 if sender.send(read).is_err() || failed {
                     return;
                 }

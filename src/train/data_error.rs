@@ -16,34 +16,34 @@ pub enum DataError {
     /// There are no texts for the tokenizer.
     #[error("{split}/raw_text: the store has no texts to make tokens of")]
     NoTexts {
-        /// Which split.
+        /// The split.
         split: SplitName,
     },
-    /// Tokens that the text encoder does not know.
+    /// Tokens unknown to the text encoder.
     #[error("{split}/text_bert")]
     Tokens {
-        /// Which split.
+        /// The split.
         split: SplitName,
-        /// What is wrong.
+        /// The problem.
         #[source]
         cause: TokenError,
     },
-    /// A split that is needed has no samples.
+    /// A required split has no samples.
     #[error("split `{split}` is absent or empty, and it is needed here")]
     EmptySplit {
-        /// Which split.
+        /// The split.
         split: SplitName,
     },
     /// Columns of a split differ in length.
     #[error("{split}/{column}: expected {expected} samples, found {found}")]
     Count {
-        /// Which split.
+        /// The split.
         split: SplitName,
-        /// Which column.
+        /// The column.
         column: &'static str,
-        /// As many as there are ids.
+        /// Number of ids.
         expected: usize,
-        /// As many as there are.
+        /// Number of rows.
         found: usize,
     },
     /// Values that would make every weight NaN.
@@ -52,39 +52,39 @@ pub enum DataError {
         if *n_values == 1 { "value is" } else { "values are" }
     )]
     NonFinite {
-        /// Which split.
+        /// The split.
         split: SplitName,
-        /// Which column.
+        /// The column.
         column: &'static str,
-        /// How many.
+        /// Number of such values.
         n_values: usize,
     },
-    /// Labels that are no numbers, among others that are.
+    /// Labels that are NaN, among others that are numbers.
     #[error("{split}: labels that are NaN or infinite: {n_samples}")]
     NoLabel {
-        /// Which split.
+        /// The split.
         split: SplitName,
-        /// How many.
+        /// Number of such labels.
         n_samples: usize,
     },
-    /// The input is not what the model was built for.
+    /// The input does not match the model.
     #[error("{split}/{modality}: the model expects {expected}, found {found}")]
     Shape {
-        /// Which split.
+        /// The split.
         split: SplitName,
-        /// Which modality.
+        /// The modality.
         modality: Modality,
-        /// `[seq_len, feat_dim]` of the model, or that it uses none.
+        /// The model's `[seq_len, feat_dim]`, or that it uses none.
         expected: String,
-        /// `[seq_len, feat_dim]` of the data, or that there are none.
+        /// The data's `[seq_len, feat_dim]`, or that they lack the modality.
         found: String,
     },
     /// Features that cannot be read.
     #[error("{split}")]
     Features {
-        /// Which split.
+        /// The split.
         split: SplitName,
-        /// What the store says.
+        /// The store's error.
         #[source]
         cause: RowError,
     },

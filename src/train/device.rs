@@ -1,7 +1,7 @@
-//! Which device a run is on, and how libtorch learns of GPUs.
+//! Selects a run's device, and makes GPUs available to libtorch.
 //!
 //! The program is built against libtorch for the CPU. Its CUDA part is a library of the same release,
-//! `libtorch_cuda.so`, which is looked for and loaded when a GPU is asked for.
+//! `libtorch_cuda.so`, which is located and loaded when a GPU is requested.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use tch::{Device, TchError};
 
-use super::libtorch_version;
+use super::{libtorch_version, ram};
 use crate::advice::{Advice, Advise, TrainerAdvice};
 use crate::chain::chain;
 use crate::native::cuda::{self, LoadError};
@@ -20,11 +20,11 @@ use crate::words::human_bytes;
 /// A device as the command line spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first GPU where one can be used, else the CPU.
+    /// The first usable GPU, else the CPU.
     Auto,
     /// The CPU.
     Cpu,
-    /// The GPU of a number, counted from 0.
+    /// The GPU with this number, counted from 0.
     Cuda(usize),
 }
 
@@ -53,7 +53,7 @@ pub fn name(device: Device) -> String {
     }
 }
 
-/// Its name and what it is, such as `cuda:0 (NVIDIA H200)`.
+/// A device's name and description, such as `cuda:0 (NVIDIA H200)`.
 pub fn title(device: Device) -> String {
     match device {
         Device::Cuda(index) => match cuda::describe(index) {
@@ -64,22 +64,22 @@ pub fn title(device: Device) -> String {
     }
 }
 
-/// Bytes of a GPU's memory, where it is known.
+/// Memory of a GPU in bytes, if known.
 pub fn memory(index: usize) -> Option<u64> {
     cuda::describe(index).ok().map(|(_, memory)| memory as u64)
 }
 
-/// Waits until a device has done what it was given.
+/// Waits until a device has finished its work.
 pub(super) fn wait(device: Device) {
     if let Device::Cuda(index) = device {
         tch::Cuda::synchronize(index as i64);
     }
 }
 
-/// Whether work on a device can be recorded; makes this thread ready for it.
+/// Whether work on a device can be recorded; prepares this thread for it.
 ///
 /// # Errors
-/// It could be, and libtorch refuses.
+/// Recording is possible, but libtorch refuses.
 pub(super) fn can_record(device: Device) -> Result<bool, TchError> {
     match device {
         Device::Cuda(index) => cuda::use_own_stream(index).map(|()| true),
@@ -87,65 +87,65 @@ pub(super) fn can_record(device: Device) -> Result<bool, TchError> {
     }
 }
 
-/// The library that is looked for.
+/// The library to locate.
 const LIBRARY: &str = "libtorch_cuda.so";
 
 /// A folder that may hold libtorch with its CUDA part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LibtorchFolder {
-    /// Who named it.
+    /// Origin of the folder.
     pub origin: &'static str,
-    /// The folder; `None` where it could not be asked for, and then why.
+    /// The folder, or why it could not be determined.
     pub folder: Result<PathBuf, String>,
 }
 
-/// Why a folder does not serve.
+/// Why a folder cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// There is no folder.
+    /// The folder does not exist.
     #[error("{0}")]
     NoFolder(String),
-    /// The library is not in it.
+    /// The folder lacks the library.
     #[error("{path}: is absent")]
     NoLibrary {
-        /// Where it should be.
+        /// Expected path.
         path: PathBuf,
     },
-    /// Another release, or none that says which it is.
+    /// Another release, or an unknown one.
     #[error("{folder}: needs to be libtorch {needed}, is {}", found.as_deref().unwrap_or("of an unknown version"))]
     Version {
         /// The folder.
         folder: PathBuf,
         /// The version of the program's libtorch.
         needed: String,
-        /// Its own.
+        /// The version found.
         found: Option<String>,
     },
-    /// The system's loader refuses.
+    /// The system's loader rejects the library.
     #[error("{path}: cannot be loaded: {problem}")]
     Load {
         /// The library.
         path: PathBuf,
-        /// What it says.
+        /// The loader's message.
         problem: String,
     },
-    /// It is loaded, and lacks what the program needs of it.
+    /// The library is loaded but lacks a symbol that the program needs.
     #[error("{path}: is not libtorch's CUDA part as this program needs it: {problem}")]
     Shim {
         /// The library.
         path: PathBuf,
-        /// What the system's loader says.
+        /// The loader's message.
         problem: String,
     },
-    /// There is no GPU that it can use.
+    /// The library finds no usable GPU.
     #[error("{problem}")]
     NoGpu {
-        /// Why.
+        /// The reason.
         problem: String,
     },
 }
 
-/// Why no GPU can be used: what became of each folder.
+/// Why no GPU can be used, for each folder tried.
 #[derive(Debug)]
 pub struct NoCuda(pub Vec<(LibtorchFolder, Unfit)>);
 
@@ -163,7 +163,7 @@ impl std::error::Error for NoCuda {}
 
 impl Advise for NoCuda {
     fn advice(&self) -> Vec<Advice> {
-        // A GPU that is not there is not brought by a library.
+        // If there is no GPU, no other library helps.
         if self.0.iter().any(|(_, unfit)| matches!(unfit, Unfit::NoGpu { .. })) {
             return Vec::new();
         }
@@ -171,24 +171,33 @@ impl Advise for NoCuda {
     }
 }
 
-/// A device that is open.
+/// An open device.
 #[derive(Debug)]
 pub struct Chosen {
     /// The device.
     pub device: Device,
-    /// Why it is the CPU, where a GPU may be there and none was asked for by name.
+    /// Why the CPU was selected, if a GPU may exist and none was requested by name.
     pub no_gpu: Option<NoCuda>,
 }
 
-/// Opens a device. `libtorch` is the only folder to look into, where it is given.
+/// Opens a device; on the CPU, limits the process to its memory. `libtorch`, if given, is the only
+/// folder searched.
 ///
 /// # Errors
-/// A GPU was asked for by name and cannot be used.
+/// A GPU was requested by name and cannot be used.
 pub fn open(choice: DeviceChoice, libtorch: Option<&Path>) -> Result<Chosen, NoCuda> {
+    let chosen = choose(choice, libtorch)?;
+    if chosen.device == Device::Cpu {
+        ram::limit_to_total();
+    }
+    Ok(chosen)
+}
+
+fn choose(choice: DeviceChoice, libtorch: Option<&Path>) -> Result<Chosen, NoCuda> {
     let chosen = |device| Ok(Chosen { device, no_gpu: None });
     match choice {
         DeviceChoice::Cpu => chosen(Device::Cpu),
-        // Without a driver there is nothing to look for.
+        // Without a driver, searching is pointless.
         DeviceChoice::Auto if libtorch.is_none() && !has_driver() => chosen(Device::Cpu),
         DeviceChoice::Auto => match load(libtorch) {
             Ok(_) => chosen(Device::Cuda(0)),
@@ -205,18 +214,18 @@ pub fn open(choice: DeviceChoice, libtorch: Option<&Path>) -> Result<Chosen, NoC
     }
 }
 
-/// Whether there is a driver of a GPU that CUDA could use.
+/// Whether a driver for CUDA GPUs is installed.
 pub fn has_driver() -> bool {
-    // The last one is Windows' own, under its Linux.
+    // The last one is for Windows Subsystem for Linux.
     ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg"]
         .iter()
         .any(|place| Path::new(place).exists())
 }
 
-/// Loads the first library that serves, and counts the GPUs that it finds.
+/// Loads the first usable library, and counts its GPUs.
 ///
 /// # Errors
-/// None serves, or there is no GPU.
+/// No library is usable, or there is no GPU.
 pub fn load(libtorch: Option<&Path>) -> Result<(LibtorchFolder, usize), NoCuda> {
     let mut unfit = Vec::new();
     for candidate in candidates(libtorch) {
@@ -230,7 +239,7 @@ pub fn load(libtorch: Option<&Path>) -> Result<(LibtorchFolder, usize), NoCuda> 
         }) {
             Ok(n_gpus) => return Ok((candidate, n_gpus)),
             Err(problem) => {
-                // What is loaded stays, and a second one beside it would be one too many.
+                // A loaded library stays loaded, and a second one would conflict with it.
                 let is_loaded = matches!(problem, Unfit::Shim { .. } | Unfit::NoGpu { .. });
                 unfit.push((candidate, problem));
                 if is_loaded {
@@ -242,7 +251,7 @@ pub fn load(libtorch: Option<&Path>) -> Result<(LibtorchFolder, usize), NoCuda> 
     Err(NoCuda(unfit))
 }
 
-/// What libtorch says, without what `tch` puts before it.
+/// libtorch's message, without the prefix of `tch`.
 fn words(error: TchError) -> String {
     match error {
         TchError::Torch(words) => words,
@@ -250,7 +259,7 @@ fn words(error: TchError) -> String {
     }
 }
 
-/// Where to look, in order.
+/// The folders to search, in order.
 pub fn candidates(libtorch: Option<&Path>) -> Vec<LibtorchFolder> {
     if let Some(folder) = libtorch {
         return vec![LibtorchFolder { origin: "--libtorch", folder: Ok(folder.into()) }];
@@ -259,7 +268,7 @@ pub fn candidates(libtorch: Option<&Path>) -> Vec<LibtorchFolder> {
     if let Some(folder) = std::env::var_os("LIBTORCH") {
         candidates.push(LibtorchFolder { origin: "LIBTORCH", folder: Ok(folder.into()) });
     }
-    // Beside what the program was built against.
+    // Next to the libtorch that the program was built against.
     let built = option_env!("ALMT_DATA_LIBTORCH").and_then(|library| Path::new(library).parent());
     if let Some(built) = built {
         let folder = built.with_file_name(".libtorch-cuda");
@@ -269,7 +278,7 @@ pub fn candidates(libtorch: Option<&Path>) -> Vec<LibtorchFolder> {
     candidates
 }
 
-/// The folder of the PyTorch that `python3` would import, which is not imported for that.
+/// Folder of the PyTorch that `python3` would import, found without importing it.
 fn folder_of_python() -> Result<PathBuf, String> {
     const QUESTION: &str = "import importlib.util as u; s = u.find_spec('torch'); \
                             print(s.submodule_search_locations[0] if s else '', end='')";
@@ -281,7 +290,7 @@ fn folder_of_python() -> Result<PathBuf, String> {
     }
 }
 
-/// The library in a folder, if that is libtorch of the right version.
+/// The library in a folder, if it is libtorch of the right version.
 fn find(candidate: &LibtorchFolder) -> Result<PathBuf, Unfit> {
     let folder = candidate.folder.clone().map_err(Unfit::NoFolder)?;
     let path = folder.join("lib").join(LIBRARY);
@@ -295,7 +304,7 @@ fn find(candidate: &LibtorchFolder) -> Result<PathBuf, Unfit> {
     }
 }
 
-/// The version that the headers of a libtorch have, such as `2.11.0`.
+/// The version in libtorch's headers, such as `2.11.0`.
 fn version(folder: &Path) -> Option<String> {
     let text = std::fs::read_to_string(folder.join("include/torch/headeronly/version.h")).ok()?;
     let part = |name: &str| {
@@ -306,7 +315,7 @@ fn version(folder: &Path) -> Option<String> {
     Some(format!("{}.{}.{}", part("MAJOR")?, part("MINOR")?, part("PATCH")?))
 }
 
-/// What `almt-data devices` says of GPUs: a line each, or why there is none.
+/// Lines of `almt-data devices` about GPUs: one per GPU, or the reason why there are none.
 pub fn describe_gpus(n_gpus: usize) -> Vec<String> {
     let line = |index| match cuda::describe(index) {
         Ok((model, memory)) => format!("cuda:{index}  {model}, {}", human_bytes(memory as u64)),

@@ -1,19 +1,19 @@
-//! The groups of parameters that a text encoder in front of a model has in a recipe.
+//! Adapts a recipe's parameter groups to a text encoder in front of the model.
 
 use crate::model::ENCODER;
 use crate::run::preset::Preset;
 use crate::run::recipe::{Group, is_below};
 use crate::run::settings::EncoderChoice;
 
-/// Name of the group that an encoder gets in a recipe that has none for it.
+/// Name of the encoder's group in a recipe that does not define one.
 pub const GROUP: &str = "encoder";
 
 fn is_of_encoder(group: &Group) -> bool {
     !group.prefixes.is_empty() && group.prefixes.iter().all(|prefix| is_below(prefix, ENCODER))
 }
 
-/// Gives each phase a group for an encoder that is trained. A phase that has one keeps it; one that has
-/// none, and takes all the rest, gets one with the rate and decay of the rest.
+/// Gives each phase a group for an encoder that is trained. A phase that has one keeps it; otherwise,
+/// if it trains all remaining parameters, it gets one with their rate and decay.
 pub fn add_groups(recipe: &mut Preset) {
     for phase in &mut recipe.phases {
         if phase.groups.iter().any(is_of_encoder) {
@@ -27,8 +27,8 @@ pub fn add_groups(recipe: &mut Preset) {
     }
 }
 
-/// Gives a recipe the groups that it needs with an encoder, or without. Runs of older versions have the
-/// rate of their encoder beside the recipe alone.
+/// Adds or removes a recipe's encoder groups as needed. Runs of older versions store the encoder's rate
+/// outside the recipe.
 pub fn fit(recipe: &mut Preset, choice: Option<&EncoderChoice>) {
     match choice.filter(|choice| choice.lr > 0.0) {
         None => remove_groups(recipe),
@@ -40,7 +40,7 @@ pub fn fit(recipe: &mut Preset, choice: Option<&EncoderChoice>) {
     }
 }
 
-/// Takes the groups for an encoder away: there is none, or it is not trained.
+/// Removes the encoder's groups: there is no encoder, or it is frozen.
 pub fn remove_groups(recipe: &mut Preset) {
     recipe.phases.iter_mut().for_each(|phase| phase.groups.retain(|group| !is_of_encoder(group)));
 }
@@ -51,7 +51,7 @@ pub fn lrs(recipe: &Preset) -> Vec<f64> {
     groups.filter(|group| is_of_encoder(group)).map(|group| group.lr).collect()
 }
 
-/// Sets them.
+/// Sets these rates.
 pub fn set_lr(recipe: &mut Preset, lr: f64) {
     let groups = recipe.phases.iter_mut().flat_map(|phase| &mut phase.groups);
     groups.filter(|group| is_of_encoder(group)).for_each(|group| group.lr = lr);

@@ -1,4 +1,4 @@
-//! Why a run could not be done.
+//! Why a run failed.
 
 use super::data_error::DataError;
 use super::fit_error::FitError;
@@ -11,22 +11,22 @@ use crate::pretrained::PretrainedError;
 use crate::run::RunError;
 use crate::run::recipe::RecipeError;
 
-/// Why a run could not be done.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// The samples cannot be trained on.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// There is no network to train.
+    /// The network cannot be built.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// Training came to nothing.
+    /// Training failed.
     #[error(transparent)]
     Fit(#[from] FitError),
-    /// There is too little memory.
+    /// Out of memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),
-    /// The run folder is none, is in use or cannot be written to.
+    /// The run folder is invalid, in use or not writable.
     #[error(transparent)]
     Run(#[from] RunError),
     /// A checkpoint could not be written or read.

@@ -1,4 +1,4 @@
-//! The passes over the splits that an epoch is made of.
+//! The passes over the splits within an epoch.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ use crate::run::schedule::{Moment, Validation};
 use crate::run::settings::{Precision, TrainSettings};
 use crate::seed::stream;
 
-/// What an epoch works with.
+/// State that an epoch works with.
 pub(super) struct Fit<'a> {
     pub(super) settings: &'a TrainSettings,
     /// One per model.
@@ -37,24 +37,24 @@ pub(super) struct Fit<'a> {
     /// One per phase.
     pub(super) optimizers: Vec<Optimizer>,
     pub(super) replay: Replay<Pass>,
-    /// Names of the terms of the last loss that each phase computed: a recorded step has those of the step
-    /// that was recorded.
+    /// Names of the loss terms that each phase computed last: a replayed step has those of the recorded
+    /// step.
     pub(super) names: RefCell<BTreeMap<usize, TermNames>>,
 }
 
-/// Which pass.
+/// A pass over a split.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Pass {
     Training,
     Prediction(SplitName),
 }
 
-/// What a pass over a batch gives.
+/// Result of a pass over a batch.
 struct Passed {
     outputs: Outputs,
     batch: Batch,
     values: Values,
-    /// Sums of absolute errors of each model, `[n_models]`.
+    /// Sum of absolute errors per model, `[n_models]`.
     absolute: Tensor,
 }
 
@@ -71,8 +71,8 @@ impl Fit<'_> {
         self.settings.text_encoder.as_ref().is_some_and(|encoder| encoder.lr > 0.0)
     }
 
-    /// The passes of an epoch over the training split, in the epoch's order of each model. What its steps
-    /// lost stays on the device.
+    /// Runs an epoch's passes over the training split, in each model's own order. The losses stay on
+    /// the device.
     pub(super) fn epoch(
         &mut self,
         epoch: usize,
@@ -129,7 +129,7 @@ impl Fit<'_> {
                 outputs.pred = outputs.pred.to_kind(Kind::Float);
                 let (of_models, absolute) = models.losses(at, &outputs, &batch);
                 let (terms, Values { total, terms: of_terms }) = Values::of(&of_models);
-                // No model has a part in the loss of another.
+                // Each model's loss depends only on that model.
                 total.sum(Kind::Float).backward();
                 names.borrow_mut().insert(phase_idx, terms);
                 let values = Values { total: total.detach(), terms: of_terms };
@@ -153,7 +153,7 @@ impl Fit<'_> {
                     let (models, optimizer) = (&*models, &*optimizer);
                     let results =
                         replay.run(Pass::Training, &chunk.indices, prepare, |indices| {
-                            // A recording that failed may have left some.
+                            // A failed recording may have left some.
                             native::drop_gradients(&trainable);
                             let chunk = Chunk { indices: indices.shallow_clone(), read: None };
                             let Passed { values, absolute, .. } = pass(models, chunk, at, dropout)?;
@@ -198,7 +198,7 @@ impl Fit<'_> {
         Ok(ledger)
     }
 
-    /// Seconds of the second of two steps over the first batch of a split.
+    /// Seconds of the second of two steps on a split's first batch.
     pub(super) fn second_of_two_steps(&mut self, split: &TrainingSplit) -> Result<f64, TrainError> {
         let batch: Vec<usize> = (0..self.batch_size().min(split.n_samples())).collect();
         let mut seconds = 0.0;
@@ -222,10 +222,10 @@ impl Fit<'_> {
         Ok(seconds)
     }
 
-    /// The errors of each model over an epoch, from the values of its ledger.
+    /// Each model's errors over an epoch, from the values of its ledger.
     ///
     /// # Errors
-    /// A step had no finite loss.
+    /// A step's loss was not finite.
     pub(super) fn losses(
         &self,
         epoch: usize,
@@ -244,8 +244,8 @@ impl Fit<'_> {
         ledger.losses((epoch, phases), values, split, samples_of)
     }
 
-    /// Predictions of each model for all samples of a split, in order, `[n_models, n_samples]`, which
-    /// stay on the device.
+    /// Each model's predictions for all samples of a split, in order, `[n_models, n_samples]`, on the
+    /// device.
     pub(super) fn predict(&mut self, split: &TrainingSplit) -> Result<Tensor, TrainError> {
         let n_models = self.seeds.len();
         let orders: Vec<Vec<usize>> = vec![(0..split.n_samples()).collect(); n_models];
@@ -281,8 +281,8 @@ impl Fit<'_> {
     }
 }
 
-/// The training samples of a model that a phase of an epoch passes over, in order. Each phase has a random
-/// stream of its own: an order depends on no other one, so that a run can go on anywhere.
+/// The training samples of a model's phase in one epoch, in order. Each phase has its own random
+/// stream, independent of earlier ones, so that a run can resume anywhere.
 pub(super) fn order(
     seed: u64,
     (epoch, phase_idx): (usize, usize),
@@ -298,7 +298,7 @@ pub(super) fn order(
     order
 }
 
-/// The values of tensors, in one copy for all of them.
+/// The values of tensors, copied to the host at once.
 ///
 /// # Errors
 /// libtorch fails.
@@ -316,7 +316,7 @@ pub(super) fn to_host(tensors: &[Tensor]) -> Result<Vec<Vec<f32>>, TrainError> {
     })
 }
 
-/// Orders of samples, one per model, as one whose batches hold as many samples for each model, one
+/// Merges sample orders, one per model, into one whose batches hold equally many samples per model, one
 /// model after another.
 fn interleaved(orders: &[Vec<usize>], batch_size: usize) -> Vec<usize> {
     let n_samples = orders.first().map_or(0, Vec::len);
@@ -329,8 +329,8 @@ fn interleaved(orders: &[Vec<usize>], batch_size: usize) -> Vec<usize> {
         .collect()
 }
 
-/// The number of a step, counted over the whole run, for what is drawn anew in each. It depends on
-/// nothing but the place of the step, so that a run that goes on draws what it would have drawn.
+/// Number of a step within the whole run, for per-step random draws. It depends only on the step's
+/// position, so a resumed run makes the same draws.
 fn step_of_run(epoch: usize, steps_per_epoch: usize, step_of_epoch: usize) -> u64 {
     ((epoch - 1) * steps_per_epoch + step_of_epoch) as u64
 }
@@ -366,7 +366,7 @@ mod tests {
         assert_eq!(interleaved(&orders[1..], 2), orders[1]);
     }
 
-    /// Features of a few samples, made of a seed and the labels `[n_samples]`.
+    /// Features of a few samples, generated from a seed and the labels `[n_samples]`.
     struct Features {
         sequences: BTreeMap<Modality, Sequence>,
         labels: Vec<f32>,
@@ -429,7 +429,7 @@ mod tests {
         }
     }
 
-    /// The recipe of ALMT with one rate all the time.
+    /// ALMT's recipe with a constant rate.
     fn recipe(lr: f64) -> Preset {
         let mut recipe = Preset::of(Dataset::Mosi);
         recipe.phases[0].schedule = Schedule::Constant {};
@@ -463,21 +463,21 @@ mod tests {
         }
     }
 
-    /// Models as they begin, ready for epochs.
+    /// Initialised models, ready for epochs.
     fn fit<'a>(settings: &'a TrainSettings, seeds: &'a [u64], models: Models) -> Fit<'a> {
         let optimizers = optimizers(&settings.hyper_parameters, &models.parameters()).unwrap();
         let (replay, names) = (Replay::new(false), Default::default());
         Fit { settings, seeds, models, optimizers, replay, names }
     }
 
-    /// The errors of each model in an epoch.
+    /// Each model's errors in an epoch.
     fn epoch(fit: &mut Fit<'_>, epoch: usize, split: &TrainingSplit) -> Vec<Losses> {
         let ledger = fit.epoch(epoch, &Validation::default(), split, &mut Silent).unwrap();
         let values = to_host(&[ledger.values()]).unwrap();
         fit.losses(epoch, &ledger, &values[0], split).unwrap()
     }
 
-    /// Predictions of each model.
+    /// Each model's predictions.
     fn predict(fit: &mut Fit<'_>, split: &TrainingSplit) -> Vec<Vec<f32>> {
         let pred = fit.predict(split).unwrap();
         to_host(&pred.unbind(0)).unwrap()
@@ -530,7 +530,7 @@ mod tests {
                 assert!((epoch[idx].loss - alone[0].loss).abs() < 1e-4, "{epoch:?} {alone:?}");
                 assert!((epoch[idx].absolute - alone[0].absolute).abs() < 1e-4);
             }
-            // The error fell: the models did learn, each by itself.
+            // The error decreased: each model did learn separately.
             assert!(alone_losses[3][0].loss < 0.9 * alone_losses[0][0].loss);
             for (one, alone) in pred[idx].iter().zip(&alone_pred[0]) {
                 assert!((one - alone).abs() < 1e-3, "seed {seed}: {one} {alone}");
@@ -538,8 +538,8 @@ mod tests {
             assert_eq!(parameters[idx].len(), alone_parameters[0].len());
             for (name, alone) in &alone_parameters[0] {
                 let difference = (&parameters[idx][name] - alone).abs().max().double_value(&[]);
-                // Adam moves a parameter by up to the learning rate whatever the size of its gradient,
-                // and rounding decides the sign of one that is nearly zero.
+                // Adam moves a parameter by up to the learning rate, however small its gradient, and
+                // rounding decides the sign of a gradient that is nearly zero.
                 assert!(difference < 4e-3, "seed {seed}, {name}: {difference}");
             }
         }
@@ -570,7 +570,7 @@ mod tests {
                 .collect();
             (losses, predict(&mut fit, &split))
         };
-        // On a CPU nothing can, which shows after the steps that go before a recording.
+        // A CPU cannot record, which shows after the steps before the recording.
         assert_eq!(run(true), run(false));
     }
 
@@ -594,7 +594,7 @@ mod tests {
     #[test]
     fn epochs_draw_their_own_masks_and_a_run_that_goes_on_draws_the_same() {
         let settings = TrainSettings {
-            // Weights stay as they are.
+            // Weights do not change.
             hyper_parameters: recipe(0.0),
             text_encoder: Some(EncoderChoice {
                 path: "bert".into(),
@@ -610,7 +610,7 @@ mod tests {
             "hidden_act": "gelu",
         }))
         .unwrap();
-        // A single sample, so that epochs have no order in which to differ.
+        // A single sample, so the order of epochs cannot differ.
         let tokens = Array3::from_shape_fn((1, 3, 6), |(_, part, step)| match part {
             0 => step as i32 + 2,
             1 => 1,
@@ -629,7 +629,7 @@ mod tests {
             device,
         );
         let split = split.unwrap();
-        // The losses of some epochs, with weights that stay as they are.
+        // Losses of some epochs with constant weights.
         let losses = |epochs: std::ops::RangeInclusive<usize>| -> Vec<u64> {
             let config =
                 config_for(&settings, split.sequences(), split.n_tokens(), Some(bert.clone()));

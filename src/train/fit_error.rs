@@ -1,11 +1,11 @@
-//! Why training came to nothing.
+//! Why training failed.
 
 use crate::advice::{Advice, Advise, TrainerAdvice};
 
-/// Why training came to nothing.
+/// Why training failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
-    /// The loss is no number any more.
+    /// The loss is NaN or infinite.
     #[error(
         "the training loss became {loss}{} in epoch {epoch}, step {step}, with segments {}",
         term.as_ref().map_or(String::new(), |term| format!(" by its term `{term}`")),
@@ -18,20 +18,20 @@ pub enum FitError {
         step: usize,
         /// NaN or infinite.
         loss: f32,
-        /// The first term that is no finite number, as `PHASE.TERM`, where there are several.
+        /// The first non-finite term, as `PHASE.TERM`, if there are several.
         term: Option<String>,
         /// The step's segments.
         ids: Vec<String>,
     },
-    /// Not a metric to select by.
+    /// Unknown selection metric.
     #[error("`{name}` is not a metric of this dataset: {}", names.join(", "))]
     Metric {
-        /// What was asked for.
+        /// The requested metric.
         name: String,
-        /// What there is.
+        /// The available metrics.
         names: Vec<&'static str>,
     },
-    /// An epoch has fewer batches than are added up for a step.
+    /// An epoch has fewer batches than one step accumulates.
     #[error(
         "no step in an epoch of {n_samples} samples: too few batches for `accumulate`, and \
          `remainder` is `drop`"
@@ -40,7 +40,7 @@ pub enum FitError {
         /// Samples of the training split.
         n_samples: usize,
     },
-    /// No epoch had a validation error that is a number.
+    /// No epoch had a finite validation error.
     #[error("no validation error in {epochs} epochs was a number")]
     NothingSelected {
         /// Number of epochs.

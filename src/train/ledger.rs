@@ -1,5 +1,5 @@
-//! What the steps of an epoch lost. It stays on the device while the epoch goes on, since reading a value
-//! would wait for everything before it, and comes back in one copy at the end.
+//! Losses of an epoch's steps. They stay on the device during the epoch, because reading a value would
+//! wait for all previous work, and are copied to the host once at the end.
 
 use std::rc::Rc;
 
@@ -18,23 +18,23 @@ pub(super) type TermNames = Rc<[&'static str]>;
 /// Errors of one model over an epoch.
 #[derive(Debug, Clone)]
 pub(super) struct Losses {
-    /// The mean of what the last phase minimises.
+    /// The mean of the last phase's loss.
     pub(super) loss: f64,
     pub(super) absolute: f64,
-    /// Each term of each phase, where there is more than one.
+    /// Each term of each phase, if there are several.
     pub(super) terms: Vec<TermMean>,
 }
 
-/// The values of a loss of several models.
+/// Loss values of several models.
 pub(super) struct Values {
     /// `[n_models]`.
     pub(super) total: Tensor,
-    /// `[n_terms, n_models]`, where there is more than one term.
+    /// `[n_terms, n_models]`, if there are several terms.
     pub(super) terms: Option<Tensor>,
 }
 
 impl Values {
-    /// Of the terms of each model, which all have the same ones.
+    /// Combines the terms of all models, which have the same names.
     pub(super) fn of(losses: &[ModelLosses]) -> (TermNames, Values) {
         let totals: Vec<Tensor> = losses.iter().map(ModelLosses::total).collect();
         let names: TermNames =
@@ -52,7 +52,7 @@ impl Values {
     }
 }
 
-/// A step whose losses are kept.
+/// A step whose losses are recorded.
 #[derive(Debug)]
 struct Step {
     phase_idx: usize,
@@ -66,9 +66,9 @@ struct Step {
 pub(super) struct Ledger {
     n_phases: usize,
     steps: Vec<Step>,
-    /// Of each step the total, `[n_models]`, and the terms where there are several.
+    /// For each step, the total, `[n_models]`, and the terms if there are several.
     rows: Vec<Tensor>,
-    /// Of the last phase, `[n_models]` each.
+    /// Sums over the last phase, `[n_models]` each.
     loss_sum: Tensor,
     absolute_sum: Tensor,
     n_done: usize,
@@ -81,13 +81,13 @@ impl Ledger {
         Ledger { n_phases, steps, rows, loss_sum: zeros(), absolute_sum: zeros(), n_done: 0 }
     }
 
-    /// Steps so far, of all phases.
+    /// Number of steps so far, over all phases.
     pub(super) fn n_steps(&self) -> usize {
         self.steps.len()
     }
 
-    /// Takes a step of `n_samples` samples for each model, with their sums of absolute errors,
-    /// `[n_models]`. `values` is kept, and `absolute` is not.
+    /// Adds a step of `n_samples` samples per model, with their sums of absolute errors, `[n_models]`.
+    /// `values` is stored, `absolute` only summed.
     pub(super) fn take(
         &mut self,
         phase_idx: usize,
@@ -99,7 +99,7 @@ impl Ledger {
         self.steps.push(Step { phase_idx, n_samples, names });
         self.rows.push(values.total.shallow_clone());
         self.rows.extend(values.terms.iter().flat_map(|terms| terms.unbind(0)));
-        // What an epoch reports is of its last phase.
+        // An epoch reports its last phase.
         if phase_idx + 1 == self.n_phases {
             self.loss_sum += values.total * n_samples as f64;
             self.absolute_sum += absolute;
@@ -107,14 +107,15 @@ impl Ledger {
         }
     }
 
-    /// Mean loss and mean absolute error over what of the last phase is done. Waits for the device.
+    /// Mean loss and mean absolute error over the finished part of the last phase. Waits for the
+    /// device.
     pub(super) fn means(&self) -> (f64, f64) {
         let mean =
             |sum: &Tensor| sum.mean(Kind::Float).double_value(&[]) / self.n_done.max(1) as f64;
         (mean(&self.loss_sum), mean(&self.absolute_sum))
     }
 
-    /// The total of each step, from what [`values`](Ledger::values) returned of a single model.
+    /// Each step's total, from the result of [`values`](Ledger::values) for a single model.
     #[cfg(test)]
     pub(super) fn totals(&self, values: &[f32]) -> Vec<f32> {
         let mut rows = values.iter();
@@ -128,18 +129,18 @@ impl Ledger {
         self.steps.iter().map(&mut total).collect()
     }
 
-    /// All that [`losses`](Ledger::losses) are made of, `[n_rows, n_models]`.
+    /// Input of [`losses`](Ledger::losses), `[n_rows, n_models]`.
     pub(super) fn values(&self) -> Tensor {
         let sums = [&self.loss_sum, &self.absolute_sum];
         let rows: Vec<&Tensor> = self.rows.iter().chain(sums).collect();
         Tensor::stack(&rows, 0)
     }
 
-    /// The errors of each model over the epoch, from what [`values`](Ledger::values) returned. `samples_of`
-    /// gives the samples of a step of a phase of a model.
+    /// Each model's errors over the epoch, from the result of [`values`](Ledger::values). `samples_of`
+    /// returns the samples of a step, given phase and model.
     ///
     /// # Errors
-    /// A step had no finite loss.
+    /// A step's loss was not finite.
     pub(super) fn losses(
         &self,
         at: (usize, &[Phase]),
@@ -202,7 +203,7 @@ impl Ledger {
                 }
             }
         }
-        // A single one is the loss itself.
+        // A single term equals the loss.
         losses.iter_mut().filter(|it| it.terms.len() == 1).for_each(|it| it.terms.clear());
         Ok(losses)
     }

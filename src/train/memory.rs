@@ -1,4 +1,4 @@
-//! Work that may need more memory than there is.
+//! Out-of-memory errors and the work that caused them.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use crate::advice::{Advice, Advise, TrainerAdvice};
 use crate::corpus::{Modality, SplitName};
 use crate::words::human_bytes;
 
-/// What memory is needed for.
+/// Work that needs memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// A step of training.
+    /// A training step.
     Step {
         /// Samples of the step.
         n_samples: usize,
@@ -19,12 +19,12 @@ pub enum Work {
         /// Samples of the pass.
         n_samples: usize,
     },
-    /// The features of a batch, on their way from the disk.
+    /// The features of a batch being read from disk.
     Batch {
         /// Samples of the batch.
         n_samples: usize,
     },
-    /// All that is in memory whatever the batches are.
+    /// Memory that does not depend on the batches.
     Model,
 }
 
@@ -39,28 +39,28 @@ impl fmt::Display for Work {
     }
 }
 
-/// Too little memory.
+/// Out of memory.
 #[derive(Debug, thiserror::Error)]
 pub enum MemoryError {
-    /// More features than memory.
+    /// The features do not fit into memory.
     #[error("{split}/{modality}: no memory for {}", human_bytes(*n_bytes as u64))]
     Features {
-        /// Which split.
+        /// The split.
         split: SplitName,
-        /// Which modality.
+        /// The modality.
         modality: Modality,
-        /// What the features take.
+        /// Size of the features.
         n_bytes: usize,
     },
-    /// Less memory than some work takes.
+    /// Memory does not suffice for some work.
     #[error(
         "no memory for {work}{}",
         n_bytes.map_or(String::new(), |n| format!(": libtorch asked for {}", human_bytes(n)))
     )]
     Work {
-        /// What it was for.
+        /// The work.
         work: Work,
-        /// What could not be had, where that is known.
+        /// The failed allocation, if known.
         n_bytes: Option<u64>,
     },
 }

@@ -1,6 +1,6 @@
 //! Training and evaluation: batches on the device, model, metrics, checkpoint, run folder.
 //!
-//! This module knows no pickle and no store; what it trains on comes as arrays.
+//! This module knows no pickle and no store; it gets its data as arrays.
 
 pub mod attention;
 pub mod checkpoint;
@@ -24,6 +24,7 @@ pub mod predict;
 pub mod progress;
 #[cfg(test)]
 mod published;
+pub mod ram;
 mod released;
 mod replay;
 pub mod run;
@@ -39,7 +40,7 @@ pub use fit_error::FitError;
 pub use memory::MemoryError;
 pub use network_error::NetworkError;
 
-/// Sets up libtorch for this process: deterministic algorithms only, and freed memory kept.
+/// Sets up libtorch for this process: deterministic algorithms only, and freed memory kept for reuse.
 ///
 /// # Errors
 /// libtorch refuses.

@@ -1,4 +1,4 @@
-//! What the steps of a run work on: one model, or several that differ in their seed.
+//! The models that a run's steps train: one, or several that differ in their seed.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use crate::corpus::Modality;
 use crate::model::Form;
 use crate::model::contract::{At, Batch, Losses, Outputs, Pass};
 
-/// One model, or several of one configuration whose parameters are stacked, so that an operation does
-/// the work of all.
+/// One model, or several of one configuration with stacked parameters, so that each operation serves
+/// all.
 #[derive(Debug)]
 pub(super) enum Models {
     One {
@@ -25,15 +25,15 @@ pub(super) enum Models {
     Stacked {
         /// Every parameter of all models, `[seed, ..]`.
         parameters: Tensors,
-        /// All of them at once.
+        /// All models at once.
         network: Box<Network>,
         n_models: i64,
     },
 }
 
 impl Models {
-    /// Models as they begin, one per seed, of which several are stacked in the form for that; `prepare` has
-    /// the last word on the parameters of each.
+    /// Initialised models, one per seed; several are stacked in the batched form. `prepare` makes the
+    /// final changes to each model's parameters.
     pub(super) fn new(
         config: &ModelConfig,
         form: Form,
@@ -64,7 +64,7 @@ impl Models {
         Ok(Models::Stacked { network, parameters, n_models: seeds.len() as i64 })
     }
 
-    /// All parameters, those of several models `[seed, ..]`.
+    /// All parameters; for several models, `[seed, ..]`.
     pub(super) fn parameters(&self) -> Tensors {
         match self {
             Models::One { vars, .. } => parameters(vars),
@@ -74,7 +74,7 @@ impl Models {
         }
     }
 
-    /// The parameters of one model.
+    /// One model's parameters.
     pub(super) fn parameters_of(&self, idx: usize) -> Tensors {
         match self {
             Models::One { vars, .. } => parameters(vars),
@@ -85,8 +85,8 @@ impl Models {
         }
     }
 
-    /// What the models make of a batch. With several models, the batch holds as many samples for each,
-    /// one model after another, and all outputs have an axis of models in front.
+    /// The models' outputs for a batch. With several models, the batch holds equally many samples per
+    /// model, one model after another, and all outputs have a leading axis of models.
     pub(super) fn forward(
         &self,
         batch: &Batch,
@@ -101,7 +101,7 @@ impl Models {
         }
     }
 
-    /// The loss of each model in a phase, with its terms, and the sum of absolute errors of each,
+    /// Each model's loss in a phase, with its terms, and each model's sum of absolute errors,
     /// `[n_models]`.
     pub(super) fn losses(
         &self,
@@ -139,7 +139,7 @@ impl Models {
         }
     }
 
-    /// The only model, which steps can change besides its parameters; `None` of several.
+    /// The only model, which steps can change besides its parameters; `None` if there are several.
     pub(super) fn only(&mut self) -> Option<&mut Network> {
         match self {
             Models::One { network, .. } => Some(network),
@@ -147,7 +147,7 @@ impl Models {
         }
     }
 
-    /// What is part of where a run stands besides parameters and buffers.
+    /// State of a run besides parameters and buffers.
     pub(super) fn memory(&self) -> Tensors {
         match self {
             Models::One { network, .. } => network.model().memory(),
@@ -165,7 +165,7 @@ impl Models {
     }
 }
 
-/// A batch with something made of each of its tensors.
+/// Applies `each` to every tensor of a batch.
 fn map(batch: &Batch, each: impl Fn(&Tensor) -> Tensor) -> Batch {
     let all = |tensors: &BTreeMap<Modality, Tensor>| -> BTreeMap<Modality, Tensor> {
         tensors.iter().map(|(modality, tensor)| (*modality, each(tensor))).collect()

@@ -1,4 +1,4 @@
-//! What is trained: a model of the registry on text features, or with a text encoder in front of it.
+//! The trained network: a registered model on text features, or behind a text encoder.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::run::settings::TrainSettings;
 
 use super::config::ModelConfig;
 
-/// A model, and the text encoder in front of it where text comes as tokens.
+/// A model, and the text encoder in front of it if text comes as tokens.
 #[derive(Debug)]
 pub struct Network {
     model: Box<dyn Model>,
@@ -23,13 +23,13 @@ pub struct Network {
 }
 
 impl Network {
-    /// Adds the parameters of a model below the root of `vars`, with the initial values of `seed`;
-    /// those of an encoder are zero.
+    /// Adds a model's parameters below the root of `vars`, with the initial values of `seed`; an
+    /// encoder's are zero.
     pub fn new(vars: &nn::VarStore, config: &ModelConfig, form: Form, seed: u64) -> Network {
         Network::build(&Init::new(vars.root(), seed), config, form)
     }
 
-    /// A model whose parameters are there, by name.
+    /// A model with existing parameters, by name.
     pub fn given(parameters: &Tensors, config: &ModelConfig, form: Form) -> Network {
         Network::build(&Init::given(parameters), config, form)
     }
@@ -45,16 +45,16 @@ impl Network {
         }
     }
 
-    /// What the trainer may do with it.
+    /// The trainer's shortcuts that it allows.
     pub fn can(&self) -> Can {
         let own = self.model.can();
         Can { be_stacked: own.be_stacked && self.encoder.is_none(), ..own }
     }
 
-    /// What it makes of a batch. In training, an encoder has dropout where `trains_encoder`.
+    /// Its outputs for a batch. In training, an encoder uses dropout if `trains_encoder`.
     ///
     /// # Errors
-    /// The batch lacks what the model needs.
+    /// The batch lacks an input of the model.
     pub fn forward(
         &self,
         batch: &Batch,
@@ -87,7 +87,7 @@ impl Network {
         Ok(self.model.forward(&batch, pass)?)
     }
 
-    /// What is minimised in a phase.
+    /// The loss of a phase.
     pub fn loss(&self, at: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses {
         self.model.loss(at, outputs, batch)
     }
@@ -97,14 +97,14 @@ impl Network {
         &*self.model
     }
 
-    /// The model itself, to be told of steps.
+    /// The model itself, to notify it of steps.
     pub fn model_mut(&mut self) -> &mut dyn Model {
         &mut *self.model
     }
 }
 
 impl ModelConfig {
-    /// Numbers that it consists of, its encoder's included; `None` where there can be no such model.
+    /// Its number of values, including its encoder; `None` for an impossible model.
     pub fn size(&self) -> Option<Size> {
         if self.problem().is_some() {
             return None;
@@ -115,10 +115,10 @@ impl ModelConfig {
     }
 }
 
-/// The configuration of a run's model for the inputs of its training split.
+/// Configuration of a run's model for the inputs of its training split.
 ///
 /// # Errors
-/// A modality that the model needs is absent, or there is no model of such sizes.
+/// A required modality is absent, or a model of these sizes is impossible.
 pub fn config_for(
     settings: &TrainSettings,
     sequences: &BTreeMap<Modality, Sequence>,

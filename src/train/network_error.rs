@@ -1,4 +1,4 @@
-//! Why there is no network to train.
+//! Why a network cannot be built.
 
 use crate::advice::{Advice, Advise};
 use crate::model::Form;
@@ -6,16 +6,16 @@ use crate::model::contract::ModelError;
 use crate::pretrained::PretrainedError;
 use crate::run::recipe::RecipeError;
 
-/// Why there is no network to train.
+/// Why a network cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
-    /// The settings ask for a model that cannot be.
+    /// The settings describe an impossible model.
     #[error("no such model: {problem}")]
     NoModel {
-        /// Why, in a sentence.
+        /// The reason, in a sentence.
         problem: String,
     },
-    /// The model has no such form here.
+    /// The form is not available for this model here.
     #[error(
         "{} here: of this model and at this precision, there {} {}",
         match asked {
@@ -29,9 +29,9 @@ pub enum NetworkError {
         }
     )]
     NoForm {
-        /// What was asked for.
+        /// The requested form.
         asked: Option<Form>,
-        /// What there is.
+        /// The available forms.
         forms: Vec<Form>,
     },
     /// The recipe does not fit the model.

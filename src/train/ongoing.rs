@@ -1,4 +1,4 @@
-//! A run while it goes on: what each epoch leaves in its folder, and what it comes to.
+//! A run in progress: writes each epoch and the result to its folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub(super) struct Ongoing<'a> {
 }
 
 impl<'a> Ongoing<'a> {
-    /// A run whose first `n_done` epochs stand.
+    /// A run with `n_done` completed epochs.
     pub(super) fn open(
         settings: &'a TrainSettings,
         config: &'a ModelConfig,
@@ -45,18 +45,18 @@ impl<'a> Ongoing<'a> {
         Ok(Ongoing { settings, config, out, log, history })
     }
 
-    /// What the validation split said of each epoch so far.
+    /// Validation results of the epochs so far.
     pub(super) fn validation(&self) -> Validation {
         let all = |metric| self.log.records.iter().map(|record| record.valid(metric)).collect();
         Validation { mae: all(MAE.id), loss: all(LOSS) }
     }
 
-    /// Whether it ends early, since no better epoch came for too long.
+    /// Whether it stops early, because it did not improve for too long.
     pub(super) fn is_over(&self) -> bool {
         self.settings.patience.is_some_and(|patience| self.history.n_worse >= patience)
     }
 
-    /// Takes an epoch, after which the parameters are as `parameters` makes them.
+    /// Records an epoch; `parameters` returns the parameters after it.
     pub(super) fn add(
         &mut self,
         record: &EpochRecord,
@@ -79,7 +79,7 @@ impl<'a> Ongoing<'a> {
         Ok(())
     }
 
-    /// Writes what the run came to, with the parameters of its last epoch.
+    /// Writes the result, with the parameters of the last epoch.
     pub(super) fn finish(
         self,
         data: &TrainingData,
@@ -87,7 +87,7 @@ impl<'a> Ongoing<'a> {
         last: &Tensors,
     ) -> Result<RunResult, TrainError> {
         let Ongoing { settings, out, log, history, .. } = self;
-        // Predictions that are not finite leave no error to select by.
+        // Predictions that are not finite give no error to select by.
         let epochs = settings.hyper_parameters.training.epochs;
         let selected = history.selected.ok_or(FitError::NothingSelected { epochs })?;
         let best = checkpoint::load(&out.join(BEST), device)?;
@@ -116,7 +116,7 @@ impl<'a> Ongoing<'a> {
     }
 }
 
-/// Writes the predictions, and returns the splits on which they are the same of almost every segment.
+/// Writes the predictions, and returns the splits on which they are nearly constant.
 fn write_predictions(
     best: &Checkpoint,
     data: &TrainingData,
@@ -135,8 +135,8 @@ fn write_predictions(
     Ok(degenerate)
 }
 
-/// Writes what language attends to on the split that is reported on; nothing of a model in which it
-/// guides nothing.
+/// Writes the attention of language on the reported split; nothing for a model without language
+/// guidance.
 fn write_attention(best: &Checkpoint, data: &TrainingData, path: &Path) -> Result<(), TrainError> {
     let split = data.test.as_ref().unwrap_or(&data.valid);
     attention::average(best, split)?.map_or(Ok(()), |record| Ok(write_json(path, &record)?))

@@ -1,4 +1,4 @@
-//! Optimizers, to the definitions of PyTorch's `torch.optim`.
+//! Optimizers, as defined in PyTorch's `torch.optim`.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,28 @@ use super::weights::Tensors;
 use crate::native::{self, AdamConstants, AdamState};
 use crate::run::recipe::{ClipOver, Group as GroupOfRecipe, Moments, Phase, UpdateRule};
 
-/// Parameters of one learning rate.
+/// Parameters with a common learning rate.
 #[derive(Debug)]
 struct Group {
     weight_decay: f64,
     slots: Vec<Slot>,
-    /// A scalar on the device, so that a recorded step reads what an epoch put there.
+    /// A scalar on the device, so that a recorded step reads each epoch's value.
     lr: Tensor,
     lr_value: f64,
 }
 
-/// A parameter, and what the optimizer remembers of it.
+/// A parameter and its optimizer state.
 #[derive(Debug)]
 struct Slot {
     name: String,
     parameter: Tensor,
-    /// Of the shape of the parameter, in the order of [`UpdateRule`]'s [`names`].
+    /// With the parameter's shape, in the order of [`UpdateRule`]'s [`names`].
     memory: Vec<Tensor>,
     /// Number of steps taken, a scalar.
     steps: Tensor,
 }
 
-/// What a rule remembers per parameter.
+/// Names of a rule's state per parameter.
 fn names(rule: &UpdateRule) -> &'static [&'static str] {
     match rule {
         UpdateRule::Adam(Moments { amsgrad: false, .. })
@@ -41,19 +41,20 @@ fn names(rule: &UpdateRule) -> &'static [&'static str] {
     }
 }
 
-/// The optimizer of one phase. A parameter without a gradient keeps its value, weight decay included.
+/// The optimizer of one phase. A parameter without a gradient does not change, not even by weight
+/// decay.
 #[derive(Debug)]
 pub struct Optimizer {
     rule: UpdateRule,
     clip_norm: Option<f64>,
-    /// Whose gradients that norm is of, where that is not the groups'.
+    /// Parameters whose gradient norm is clipped, if not just the groups'.
     clipped: Option<Vec<Tensor>>,
     clip_value: Option<f64>,
     groups: Vec<Group>,
 }
 
 impl Optimizer {
-    /// The optimizer of a phase, whose groups have the parameters that `dealt` names. Learning rates are
+    /// The optimizer of a phase, whose groups have the parameters named in `dealt`. Learning rates are
     /// zero until [`set_lrs`](Optimizer::set_lrs).
     pub fn new(phase: &Phase, dealt: &[Vec<String>], parameters: &Tensors) -> Optimizer {
         let group = |(group, own): (&GroupOfRecipe, &Vec<String>)| {
@@ -72,7 +73,7 @@ impl Optimizer {
             let device = slots.first().map_or(Device::Cpu, |slot| slot.parameter.device());
             Group {
                 weight_decay: group.weight_decay,
-                // As wide as each device's kernel takes it.
+                // In the precision that each device's kernel expects.
                 lr: match device {
                     Device::Cpu => Tensor::zeros([], (Kind::Double, device)),
                     _ => Tensor::zeros([], (Kind::Float, device)),
@@ -102,14 +103,13 @@ impl Optimizer {
         }
     }
 
-    /// Whether a step does the same operations every time, so that it can be recorded.
+    /// Whether every step runs the same operations, so that it can be recorded.
     pub fn can_be_recorded(&self) -> bool {
-        // The others' learning rates are numbers that a recording would keep.
+        // Other rules pass learning rates as numbers, which a recording would freeze.
         matches!(self.rule, UpdateRule::Adam(_) | UpdateRule::AdamW(_))
     }
 
-    /// Bounds the entries of the gradients, as recipes that add up the gradients of several batches do
-    /// after each.
+    /// Clips the gradients' entries; recipes that accumulate several batches do so after each.
     pub fn clip_values(&self) {
         let Some(most) = self.clip_value else { return };
         for mut gradient in self.gradients() {
@@ -117,7 +117,7 @@ impl Optimizer {
         }
     }
 
-    /// Takes one step along the gradients and drops them.
+    /// Takes one step along the gradients and clears them.
     ///
     /// # Errors
     /// libtorch fails.
@@ -138,7 +138,7 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Scales all gradients down so that their norm is `most` (PyTorch's `clip_grad_norm_`).
+    /// Scales all gradients down to a norm of at most `most` (PyTorch's `clip_grad_norm_`).
     fn clip_norms(&self, most: f64) {
         let gradients = match &self.clipped {
             Some(all) => all.iter().map(Tensor::grad).filter(Tensor::defined).collect(),
@@ -161,8 +161,8 @@ impl Optimizer {
         slots.map(|slot| slot.parameter.grad()).filter(Tensor::defined).collect()
     }
 
-    /// All that it remembers, by name: `exp_avg/NAME` and the like of the shape of parameter `NAME`, and
-    /// `step/NAME`, a scalar. Writing to these tensors changes the optimizer.
+    /// The optimizer's whole state, by name: `exp_avg/NAME` etc. with the shape of parameter `NAME`,
+    /// and `step/NAME`, a scalar. Writing to these tensors changes the optimizer.
     pub fn state(&self) -> BTreeMap<String, Tensor> {
         let mut state = BTreeMap::new();
         for slot in self.groups.iter().flat_map(|group| &group.slots) {
@@ -181,7 +181,7 @@ impl Group {
     }
 }
 
-/// libtorch's fused step, which a GPU does in one kernel.
+/// libtorch's fused step, one kernel on a GPU.
 fn adam_step(group: &Group, moments: Moments, is_decoupled: bool) -> Result<(), TchError> {
     let memory = |idx: usize| -> Vec<Tensor> {
         group.slots.iter().map(|slot| slot.memory[idx].shallow_clone()).collect()
@@ -201,7 +201,7 @@ fn adam_step(group: &Group, moments: Moments, is_decoupled: bool) -> Result<(), 
     native::adam_step(&state, &group.lr, constants)
 }
 
-/// One step of one parameter by another rule than Adam's.
+/// Updates one parameter by a rule other than Adam's.
 fn step(rule: UpdateRule, group: &Group, slot: &Slot) {
     let gradient = slot.parameter.grad();
     if !gradient.defined() {
@@ -223,7 +223,7 @@ fn step(rule: UpdateRule, group: &Group, slot: &Slot) {
         }
         (UpdateRule::Sgd { momentum }, [buffer]) => {
             let mut buffer = buffer.shallow_clone();
-            // The first step puts the gradient there as it is.
+            // The first step stores the gradient unscaled.
             let _ = buffer.g_mul_scalar_(momentum);
             let _ = buffer.g_add_(&gradient);
             buffer.shallow_clone()
@@ -240,7 +240,7 @@ mod tests {
     const GRADIENTS: [[f32; 4]; 3] =
         [[0.3, -0.1, 2.0, 0.0], [-0.2, 0.4, 1.0, 0.01], [0.05, -3.0, -0.5, 0.0]];
 
-    /// What `clip_grad_norm_` does to one parameter when its norm is that of all.
+    /// The effect of `clip_grad_norm_` on one parameter if the norm covers all.
     #[test]
     fn a_norm_is_of_the_phase_or_of_the_whole_model() {
         let moved = |clip_over: &str| {

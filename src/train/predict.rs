@@ -1,4 +1,4 @@
-//! What a model makes of a split outside training.
+//! A model's predictions for a split outside training.
 
 use tch::{Device, Tensor};
 
@@ -15,11 +15,11 @@ use crate::model::{Sequence, Trace};
 use crate::run::metrics::{self, Metrics};
 use crate::run::predictions::Prediction;
 
-/// Samples per forward pass outside training. One number for all callers on a device: another one may
-/// change the last bits of a prediction.
+/// Samples per forward pass outside training. All callers on a device use the same number, because
+/// another one may change the last bits of a prediction.
 pub(super) fn predict_batch(device: Device) -> usize {
     match device {
-        // A pass over more takes little longer there.
+        // Larger passes take little longer there.
         Device::Cuda(_) => 256,
         _ => 64,
     }
@@ -56,7 +56,7 @@ pub fn predict(network: &Network, split: &TrainingSplit) -> Result<Vec<f32>, Tra
 /// Metrics and predictions of a checkpoint on one split.
 ///
 /// # Errors
-/// The split's shapes are not the model's, or libtorch fails.
+/// The split's shapes do not match the model, or libtorch fails.
 pub fn evaluate(
     checkpoint: &Checkpoint,
     split: &TrainingSplit,
@@ -68,10 +68,10 @@ pub fn evaluate(
     Ok((metrics::evaluate(scheme, &pred, split.labels()), rows))
 }
 
-/// Predictions of a checkpoint on one split, beside the labels of the samples that have one.
+/// A checkpoint's predictions on one split, next to the labels of the labelled samples.
 ///
 /// # Errors
-/// As of [`evaluate`].
+/// Same as [`evaluate`].
 pub fn predictions_of(
     checkpoint: &Checkpoint,
     split: &TrainingSplit,
@@ -102,7 +102,7 @@ pub(super) fn check_shapes(split: &TrainingSplit, config: &ModelConfig) -> Resul
             }
             _ => split.sequences().get(modality).copied(),
         };
-        // A modality that the model does not use may be there.
+        // Modalities that the model does not use may be present.
         if found != Some(*expected) {
             let show = |sequence: Option<Sequence>| match sequence {
                 Some(sequence) => format!("[{}, {}]", sequence.seq_len, sequence.feat_dim),

@@ -1,5 +1,5 @@
-//! Names that parameters have in published checkpoints, in which models are inside another module, and call the
-//! text encoder as their authors did.
+//! Parameter names of published checkpoints, in which models are nested in another module and text
+//! encoders have their authors' names.
 
 use tch::{Device, Kind, Tensor};
 
@@ -13,7 +13,7 @@ pub(super) struct ReleasedNames {
     encoder: Option<&'static str>,
 }
 
-/// What batch norms of PyTorch count, and nothing reads.
+/// A counter of PyTorch's batch norms that nothing reads.
 const COUNTER: &str = "num_batches_tracked";
 
 impl ReleasedNames {
@@ -22,7 +22,7 @@ impl ReleasedNames {
         ReleasedNames { prefix, encoder }
     }
 
-    /// The published name of a parameter, behind what is before all names.
+    /// A parameter's published name, without the common prefix.
     fn name(&self, own: &str) -> String {
         let of_encoder = own.strip_prefix(ENCODER).and_then(|rest| rest.strip_prefix('.'));
         match (of_encoder, self.encoder) {
@@ -31,7 +31,7 @@ impl ReleasedNames {
         }
     }
 
-    /// Parameters and buffers under their published names, with the counters that are saved beside them.
+    /// Parameters and buffers under their published names, with the counters that are saved with them.
     pub(super) fn rename(&self, tensors: &Tensors) -> Tensors {
         let mut renamed = Tensors::new();
         let at = |name: &str| format!("{}{name}", self.prefix);
@@ -45,10 +45,10 @@ impl ReleasedNames {
         renamed
     }
 
-    /// Copies the tensors of a published checkpoint into those of a model.
+    /// Copies a published checkpoint's tensors into a model.
     ///
     /// # Errors
-    /// A tensor is absent, surplus, of another shape or not of floating point.
+    /// A tensor is absent, surplus, of another shape or not floating-point.
     pub(super) fn copy_into(
         &self,
         file: &TensorFile,
@@ -56,7 +56,7 @@ impl ReleasedNames {
     ) -> Result<(), WeightsError> {
         let has_prefix = file.names()?.iter().any(|name| name.starts_with(self.prefix));
         let prefix = if has_prefix { self.prefix } else { "" };
-        // A pooler is there in every published encoder, and has a use in few models.
+        // Every published encoder has a pooler, but few models use it.
         let is_idle = |name: &str| name.ends_with(COUNTER) || name.contains(".pooler.");
         file.copy_renamed(
             targets,

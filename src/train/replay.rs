@@ -1,5 +1,5 @@
-//! The same work on one batch after another. On a GPU it is recorded once per size of batch and then
-//! done again as a whole, since to give a GPU each of its small pieces takes longer than to do them.
+//! Repeats the same work on successive batches. On a GPU it is recorded once per batch size and then
+//! replayed as a whole, because launching its small operations takes longer than running them.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,14 @@ use tch::{Device, Tensor};
 use super::{TrainError, device};
 use crate::native::cuda::Graph;
 
-/// Times that work is done piece by piece before it is recorded, so that all that libtorch makes
-/// ready on first use is there.
+/// Number of unrecorded runs before a recording, so that libtorch's lazy initialisation is complete.
 const N_BEFORE: usize = 2;
 
 /// Work on batches of several sizes.
 #[derive(Debug)]
 pub(super) struct Replay<K> {
     records: bool,
-    /// Why nothing is recorded any more, until somebody asks for it.
+    /// Why nothing is recorded; cleared when retrieved.
     refusal: Option<TrainError>,
     programs: BTreeMap<(K, i64), Program>,
 }
@@ -24,19 +23,19 @@ pub(super) struct Replay<K> {
 /// Work on batches of one size.
 #[derive(Debug)]
 struct Program {
-    /// Where the work finds the samples to work on, whatever the batch.
+    /// Fixed tensor from which the work reads its sample indices.
     indices: Tensor,
     n_done: usize,
     recorded: Option<(Graph, Vec<Tensor>)>,
 }
 
 impl<K: Ord> Replay<K> {
-    /// With `records`, work is recorded; its device must be a GPU then.
+    /// With `records`, work is recorded; its device must then be a GPU.
     pub(super) fn new(records: bool) -> Replay<K> {
         Replay { records, refusal: None, programs: BTreeMap::new() }
     }
 
-    /// Records work on a device that takes recordings.
+    /// Records work if the device supports it.
     pub(super) fn on(device: Device) -> Replay<K> {
         let (records, refusal) = match device::can_record(device) {
             Ok(records) => (records, None),
@@ -45,16 +44,16 @@ impl<K: Ord> Replay<K> {
         Replay { records, refusal, programs: BTreeMap::new() }
     }
 
-    /// Why work that was to be recorded is done piece by piece; once.
+    /// Why work that should be recorded runs operation by operation; reported once.
     pub(super) fn take_refusal(&mut self) -> Option<TrainError> {
         self.refusal.take()
     }
 
-    /// Does `work` on the samples at `indices`, int64 on the device, and returns its results, which
-    /// may be overwritten when work of the same `kind` is done next.
+    /// Does `work` on the samples at `indices`, int64 on the device, and returns its results, which the
+    /// next work of the same `kind` may overwrite.
     ///
-    /// `work` is the same for all batches of a kind and size, but for the indices that it is given, and
-    /// for what `prepare` sets before it, which is no part of a recording.
+    /// `work` must be the same for all batches of a kind and size, except for its indices and for state
+    /// set by `prepare`, which is not recorded.
     pub(super) fn run(
         &mut self,
         kind: K,

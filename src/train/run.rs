@@ -34,7 +34,7 @@ use crate::run::record::{EpochRecord, LOSS, RunResult};
 use crate::run::schedule::{Moment, Schedule};
 use crate::run::settings::{Precision, TrainSettings};
 
-/// The time between two states of a run is at least so many times that of writing one.
+/// Minimum time between two saved states of a run, as a multiple of the time to write one.
 const STATE_SHARE: u32 = 20;
 
 /// How a run begins.
@@ -44,13 +44,13 @@ pub enum Start {
     New,
     /// In a folder whose run is replaced.
     Overwrite,
-    /// Where the run in the folder was stopped.
+    /// From the point where the folder's run was interrupted.
     Resume,
 }
 
-/// Trains a model and fills the folder `out`: settings, a line of metrics per epoch, the weights
-/// of the selected epoch and its predictions, and the result. A run that was stopped at any moment
-/// goes on with [`Start::Resume`] and ends in the same bytes.
+/// Trains a model and fills the folder `out`: settings, a line of metrics per epoch, the weights of the
+/// selected epoch and its predictions, and the result. A run interrupted at any moment resumes with
+/// [`Start::Resume`] and ends with the same bytes.
 ///
 /// # Errors
 /// The folder is in use or cannot be written to, the loss diverges, or libtorch fails.
@@ -68,15 +68,15 @@ pub fn train(
     Ok(results.into_iter().next().ok_or(FitError::NothingSelected { epochs })?)
 }
 
-/// Trains models that differ in their seed as one, which a GPU does in little more time than one of
-/// them, and fills the folder of each as [`train`] does. They have no text encoder and no patience.
-/// A model takes the steps that it would take alone, rounded in another order.
+/// Trains models that differ in their seed as one, which on a GPU takes little longer than a single
+/// one, and fills each model's folder like [`train`]. Text encoders and patience are not supported.
+/// Each model takes the same steps as when trained alone, up to rounding.
 ///
-/// `state` is the file that says where all of them stand while they are not complete. With
-/// [`Start::Resume`], a folder without a run gets one.
+/// `state` is the file with the state of all models until they are complete. With [`Start::Resume`], a
+/// folder without a run gets one.
 ///
 /// # Errors
-/// As of [`train`].
+/// Same as [`train`].
 pub fn train_together(
     runs: &[(TrainSettings, PathBuf)],
     data: &TrainingData,
@@ -104,7 +104,7 @@ pub fn train_together(
         true => runs.iter().map(|(_, out)| out).find(|out| out.join(CONFIG).exists()),
         false => None,
     };
-    // A run keeps the form that it began with.
+    // A run keeps its initial form.
     let asked = match begun {
         Some(out) => folder::read_config(out)?.form,
         None => settings.form,
@@ -139,7 +139,7 @@ pub fn train_together(
     }
     let Preset { training, phases, .. } = &settings.hyper_parameters;
     let optimizers = optimizers(&settings.hyper_parameters, &models.parameters())?;
-    // Not before all of the call has proved good: what is there goes.
+    // Existing results are deleted only once the whole call is known to be valid.
     let _locks = runs.iter().map(|(_, out)| Lock::of(out)).collect::<Result<Vec<_>, _>>()?;
     for (settings, out) in &runs {
         if start != Start::Resume {
@@ -176,7 +176,7 @@ pub fn train_together(
         }
         let epoch_start = Instant::now();
         let validation = ongoing.first().map(Ongoing::validation).unwrap_or_default();
-        // The rate that a record has is that of most parameters, as the epoch begins.
+        // The recorded rate is that of most parameters at the start of the epoch.
         let at = Moment { epoch, n_epochs: training.epochs, n_steps: 0, steps_per_epoch: 1 };
         let rate = |phase: &Phase| {
             phase.schedule.learning_rate(settings.hyper_parameters.lr(), at, &validation)
@@ -192,7 +192,7 @@ pub fn train_together(
         if let Some(refusal) = fit.replay.take_refusal() {
             progress.piecewise(&refusal);
         }
-        // What the metrics are computed from comes back in one copy.
+        // All inputs of the metrics are copied to the host at once.
         let mut on_device = vec![ledger.values(), fit.predict(&data.valid)?];
         if let Some(test) = &data.test {
             on_device.push(fit.predict(test)?);
@@ -233,9 +233,8 @@ pub fn train_together(
             run.add(&record, || fit.models.parameters_of(idx))?;
             progress.epoch(&record);
         }
-        // Last: whatever of this epoch is on the disk without it is done again, to the same bytes. So
-        // the state of some epochs can be left out where writing it would take more than a share of
-        // the time.
+        // Last: anything of this epoch on disk without its state is redone, with the same bytes. So the
+        // state of some epochs can be skipped if writing it would take more than a share of the time.
         if saved.is_none_or(|(when, took)| when.elapsed() >= took * STATE_SHARE) {
             let begin = Instant::now();
             let changing = Changing {
@@ -260,25 +259,25 @@ pub fn train_together(
     }
 }
 
-/// Why the models of several seeds cannot be trained as one.
+/// Why several seeds cannot be trained as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Apart {
-    /// With a text encoder, models are trained one at a time.
+    /// Models with a text encoder are trained one at a time.
     TextEncoder,
     /// With patience, runs end at different epochs.
     Patience,
-    /// The form that is asked for computes one model.
+    /// The requested form computes only one model.
     Form,
-    /// The recipe has steps that depend on all of a model: a norm that is bounded, a plateau.
+    /// The recipe has steps that depend on a whole model: a clipped norm, a plateau schedule.
     Recipe,
     /// The model has no form for several seeds.
     Model,
 }
 
-/// Why the models of several seeds cannot be trained as one; `None` where they can.
+/// Why several seeds cannot be trained as one; `None` if they can.
 ///
 /// # Errors
-/// There is no such model.
+/// The model is impossible.
 pub fn problem_together(
     settings: &TrainSettings,
     data: &TrainingData,
@@ -331,7 +330,7 @@ pub(super) fn optimizers(
     Ok(phases.map(|(phase, dealt)| Optimizer::new(phase, dealt, parameters)).collect())
 }
 
-/// Keeps a text encoder as it is: its parameters get no gradient, and so no step.
+/// Freezes a text encoder: its parameters get no gradient, and so no step.
 fn freeze_encoder(vars: &VarStore) {
     for (name, parameter) in vars.variables() {
         if recipe::is_below(&name, ENCODER) {
@@ -340,7 +339,7 @@ fn freeze_encoder(vars: &VarStore) {
     }
 }
 
-/// About how long an epoch of such a run takes here, in seconds, from the second of two steps.
+/// Estimated seconds per epoch of such a run here, from the second of two steps.
 ///
 /// # Errors
 /// The features cannot be read, or libtorch fails.
@@ -362,7 +361,7 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
     let names = Default::default();
     let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay, names };
     let seconds = fit.second_of_two_steps(&data.train)?;
-    // A forward pass alone, as on the other splits, is about a third of a step.
+    // A forward pass alone, as on the other splits, takes about a third of a step.
     let others = data.valid.n_samples() + data.test.as_ref().map_or(0, TrainingSplit::n_samples);
     let per_sample = seconds / n_batch.max(1) as f64;
     Ok(per_sample * (n_samples as f64 + others as f64 / 3.0))

@@ -1,5 +1,5 @@
-//! Where an unfinished run stands: weights, memory and optimizers after an epoch, so that it can go on as if
-//! it had never stopped. All else follows from the settings and from `metrics.jsonl`.
+//! State of an unfinished run: weights, memory and optimizers after an epoch, so that it can resume as
+//! if never interrupted. Everything else follows from the settings and `metrics.jsonl`.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 const KEY: &str = "almt_data_state";
 
-/// What the file says of itself.
+/// Metadata of the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct StateInfo {
     /// Last finished epoch, counted from 1.
     epoch: usize,
-    /// BLAKE3 of the tensors, as [`checkpoint::digest`] has it; files of older versions have none.
+    /// BLAKE3 of the tensors, computed by [`checkpoint::digest`]; absent in files of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blake3: Option<String>,
 }
@@ -25,15 +25,15 @@ struct StateInfo {
 pub struct Changing<'a> {
     /// Parameters and buffers.
     pub parameters: Tensors,
-    /// What the model remembers besides.
+    /// The model's other state.
     pub memory: Tensors,
     /// One optimizer per phase.
     pub optimizers: &'a [Optimizer],
 }
 
 impl Changing<'_> {
-    /// The tensors of the file: `param/NAME`, `memory/NAME`, and those of [`Optimizer::state`], which
-    /// have the number of the phase in front from the second phase on.
+    /// The tensors of the file: `param/NAME`, `memory/NAME`, and those of [`Optimizer::state`],
+    /// prefixed with the phase's number from the second phase on.
     fn all(self) -> Tensors {
         let named = |place: &'static str, tensors: Tensors| {
             tensors.into_iter().map(move |(name, tensor)| (format!("{place}/{name}"), tensor))
@@ -49,7 +49,7 @@ impl Changing<'_> {
     }
 }
 
-/// Writes the state after an epoch, whole or not at all.
+/// Writes the state after an epoch, atomically.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -67,10 +67,10 @@ fn digest(path: &Path, tensors: &Tensors) -> Result<String, WeightsError> {
     checkpoint::digest(tensors).map_err(|cause| WeightsError::Torch { path: path.into(), cause })
 }
 
-/// Puts weights and optimizer back, and returns the last finished epoch.
+/// Restores weights and optimizers, and returns the last finished epoch.
 ///
 /// # Errors
-/// The file cannot be read, is not the state of such a model, or its tensors are not those that were
+/// The file cannot be read, is not the state of this model, or its tensors are not those that were
 /// written.
 pub fn load(path: &Path, changing: Changing<'_>) -> Result<usize, WeightsError> {
     let file = TensorFile::open(path)?;

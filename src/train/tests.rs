@@ -1,4 +1,4 @@
-//! What the trainer owes a model, on a model that asks for all of it: `model/probe.rs`.
+//! Checks the trainer's side of the model contract with a model that uses all of it, `model/probe.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -56,7 +56,7 @@ groups = [
 ]
 "#;
 
-/// Of which split, and how many samples.
+/// The split and its number of samples.
 struct Rows(SplitName, usize);
 
 const TEXT: Sequence = Sequence { seq_len: 6, feat_dim: 3 };
@@ -105,7 +105,7 @@ impl FeatureRows for Rows {
         let mut rng = stream(sample_idx as u64, &format!("{}/{modality}", self.0));
         let label = self.label(sample_idx);
         for (idx, value) in out.iter_mut().enumerate() {
-            // What stands in the padding would be noticed.
+            // Values in the padding would be noticed.
             *value = if idx < n_real { 0.3 * label + rng.random_range(-0.5..0.5) } else { 9.0 };
         }
         Ok(())
@@ -128,7 +128,7 @@ fn split(name: SplitName, n_samples: usize, cache: Cache) -> TrainingSplit {
     split
 }
 
-/// 17 samples to train on: batches of five leave two.
+/// 17 training samples: batches of five leave two.
 fn data() -> TrainingData {
     let split = |name, n_samples| split(name, n_samples, Cache::Device);
     TrainingData {
@@ -172,7 +172,7 @@ pub(super) fn settings(recipe: Preset) -> TrainSettings {
     }
 }
 
-/// Copies a run as it stands when the second of its epochs begins.
+/// Copies a run's state at the start of its second epoch.
 struct Copying {
     from: PathBuf,
     to: Option<PathBuf>,
@@ -201,7 +201,7 @@ impl TrainProgress for Copying {
     }
 }
 
-/// Trains in `out`; `copy` gets the run as it stands after the first epoch of this call.
+/// Trains in `out`; `copy` gets the run's state after the first epoch of this call.
 fn run(
     settings: &TrainSettings,
     out: &Path,
@@ -212,7 +212,7 @@ fn run(
     train(settings, &data(), Device::Cpu, out, start, &mut progress)
 }
 
-/// What a run left, but for the time that it took.
+/// Results of a run, without its duration.
 fn left(out: &Path) -> (Vec<EpochRecord>, String, Vec<u8>, Vec<u8>) {
     let epochs = folder::read_epochs(out).unwrap();
     let timeless = |epoch: &EpochRecord| {
@@ -249,7 +249,7 @@ fn a_run_that_stopped_after_any_epoch_goes_on_to_the_same_bytes_with_its_memory(
 #[test]
 fn every_term_of_every_phase_is_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
-    // Nothing moves and nothing is drawn, so that the means can be computed at once.
+    // Nothing moves and nothing is drawn, so the means can be computed directly.
     let still = ["main.biases.lr=0", "main.rest.lr=0", "helper.helper.lr=0"];
     let settings = settings(recipe(&[&still[..], &["dropout=0", "noise=0", "epochs=1"]].concat()));
     run(&settings, folder.path(), Start::Overwrite, None).unwrap();
@@ -284,7 +284,7 @@ fn every_term_of_every_phase_is_in_the_log() {
     }
     let total: f64 = record.train_terms[1..].iter().map(|it| it.mean).sum();
     assert!((total - record.train_loss).abs() < 1e-5);
-    // Of a model with one term in one phase the log is as it was before there were terms.
+    // For a model with one term in one phase, the log has the format from before terms existed.
     let line = fs::read_to_string(folder.path().join(METRICS)).unwrap();
     assert!(
         line.contains(r#""train_terms":[{"phase":"helper","term":"of_audio","mean":"#),
@@ -293,7 +293,7 @@ fn every_term_of_every_phase_is_in_the_log() {
     assert!(!line.contains("valid_loss"));
 }
 
-/// A model as it begins, ready for epochs.
+/// An initialised model, ready for epochs.
 fn fit<'a>(settings: &'a TrainSettings, seeds: &'a [u64], train: &TrainingSplit) -> Fit<'a> {
     let config = config_for(settings, train.sequences(), None, None).unwrap();
     let mut models = Models::new(&config, Form::Reference, seeds, Device::Cpu, |_| Ok(())).unwrap();
@@ -314,7 +314,7 @@ fn copied(tensors: Tensors) -> Tensors {
     tensors.into_iter().map(|(name, tensor)| (name, tensor.detach().copy())).collect()
 }
 
-/// Names of the parameters that an epoch of a recipe changes, and what is remembered after it.
+/// Names of the parameters that an epoch of a recipe changes, and the memory after it.
 fn changed(changes: &[&str]) -> (BTreeSet<String>, Tensors) {
     let settings = settings(recipe(changes));
     let train = split(SplitName::Train, 17, Cache::Device);
@@ -415,7 +415,7 @@ fn recipes_that_do_not_fit_the_model_are_refused() {
 #[test]
 fn the_validation_loss_moves_rates_and_selects_where_the_recipe_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    // So high a rate that the error does not fall for long.
+    // The rate is so high that the error does not decrease for long.
     let plateau = r#"main.schedule={ kind = "plateau", metric = "loss", patience = 0 }"#;
     let changes = [plateau, "main.rest.lr=0.9", "main.biases.lr=0.9", "epochs=8", "select=loss"];
     let settings = settings(recipe(&changes));
@@ -426,7 +426,7 @@ fn the_validation_loss_moves_rates_and_selects_where_the_recipe_says_so() {
     assert_eq!(result.selected.by, "best loss on the validation split");
     assert_eq!(losses[result.selected.epoch - 1], best);
     for epoch in &epochs {
-        // CMU-MOSI clips nothing, so that both are the same but for rounding.
+        // CMU-MOSI clips nothing, so both are equal up to rounding.
         assert!((epoch.valid.get("MAE") - epoch.valid_loss.unwrap()).abs() < 1e-6);
     }
     let (mut lr, mut best) = (0.9, f64::INFINITY);
@@ -441,8 +441,8 @@ fn the_validation_loss_moves_rates_and_selects_where_the_recipe_says_so() {
     assert!(lr < 0.5, "the rate never fell");
 }
 
-/// Gradients are added up, and bounded after each batch: what a step goes along is bounded, whatever a
-/// single batch gave (`clip_grad_value_` after each `backward` in MMSA's trainers).
+/// Gradients are accumulated, and clipped after each batch: the step's gradient is bounded, whatever a
+/// single batch contributed (`clip_grad_value_` after each `backward` in MMSA's trainers).
 #[test]
 fn gradients_are_bounded_after_they_are_added_up() {
     const MOST: f64 = 0.02;
@@ -520,7 +520,7 @@ fn what_a_batch_has_of_a_sample_is_of_that_sample() {
                     let lengths = own.iter().map(|idx| Rows::length(*modality, *idx) as i64);
                     let lengths: Vec<i64> = lengths.collect();
                     assert_eq!(int64(&batch.lengths[modality]), lengths, "{modality}");
-                    // The padding of each begins where its length says.
+                    // Each sample's padding begins at its length.
                     let is_padding = features.eq(9.0).all_dim(2, false);
                     let n_padding =
                         is_padding.sum_dim_intlist([1_i64].as_slice(), false, Kind::Int64);

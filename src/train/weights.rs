@@ -1,4 +1,4 @@
-//! Tensors in safetensors files. The same tensors give the same bytes.
+//! Reads and writes tensors in safetensors files. Equal tensors give equal bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -20,18 +20,18 @@ pub enum WeightsError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// What was attempted.
         action: &'static str,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: std::io::Error,
     },
-    /// The file is not what it should be.
+    /// The file is malformed.
     #[error("{path}: {problem}")]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// libtorch failed.
@@ -39,7 +39,7 @@ pub enum WeightsError {
     Torch {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// libtorch's error.
         #[source]
         cause: tch::TchError,
     },
@@ -57,8 +57,8 @@ pub(super) struct TensorFile {
     metadata: HashMap<String, String>,
 }
 
-/// Writes tensors as float32, whole or not at all, and returns the BLAKE3 of the file. At most one
-/// entry of metadata, since the order of several would differ from run to run.
+/// Writes tensors as float32, atomically, and returns the BLAKE3 of the file. At most one metadata
+/// entry, since the order of several would vary between runs.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -90,7 +90,7 @@ pub(super) fn write(
         safetensors::serialize(views, metadata).map_err(|error| malformed(error.to_string()))?;
     let draft = Draft::new(path, true).map_err(io)?;
     std::fs::write(draft.path(), &bytes).map_err(io)?;
-    // Written every epoch: whole after any kill, and nobody waits for the disk.
+    // Written every epoch: complete after any kill, without waiting for the disk.
     draft.publish_unsynced().map_err(io)?;
     Ok(blake3::hash(&bytes).to_hex().to_string())
 }
@@ -103,10 +103,10 @@ pub fn digest(path: &Path) -> Result<String, WeightsError> {
     TensorFile::read_bytes(path).map(|bytes| blake3::hash(&bytes).to_hex().to_string())
 }
 
-/// Whether two files hold the same tensors, to the byte; what else they say may differ.
+/// Whether two files hold identical tensors; their metadata may differ.
 ///
 /// # Errors
-/// A file cannot be read or is no safetensors file.
+/// A file cannot be read or is not a safetensors file.
 pub fn same_tensors(one: &Path, other: &Path) -> Result<bool, WeightsError> {
     let (one, other) = (TensorFile::open(one)?, TensorFile::open(other)?);
     let (one, other) = (one.tensors()?, other.tensors()?);
@@ -126,10 +126,10 @@ impl TensorFile {
         })
     }
 
-    /// Reads a file; its tensors are looked at later.
+    /// Reads a file; its tensors are examined later.
     ///
     /// # Errors
-    /// The file cannot be read or is no safetensors file.
+    /// The file cannot be read or is not a safetensors file.
     pub(super) fn open(path: &Path) -> Result<TensorFile, WeightsError> {
         let bytes = TensorFile::read_bytes(path)?;
         let header = SafeTensors::read_metadata(&bytes).map_err(|error| {
@@ -145,7 +145,7 @@ impl TensorFile {
         self.metadata.contains_key(key)
     }
 
-    /// One entry of the metadata, which is JSON.
+    /// One metadata entry, which is JSON.
     ///
     /// # Errors
     /// The entry is absent or malformed, or has a key that this version does not know.
@@ -157,8 +157,8 @@ impl TensorFile {
         self.info_of_forms(key, what, |_, _| {})
     }
 
-    /// As [`info`](TensorFile::info), of an entry that older versions wrote in another form: `older`
-    /// adds the keys of that form to what is known.
+    /// Like [`info`](TensorFile::info), for an entry with a different older format: `older` adds that
+    /// format's keys to the known ones.
     pub(super) fn info_of_forms<T: serde::Serialize + serde::de::DeserializeOwned>(
         &self,
         key: &str,
@@ -172,7 +172,7 @@ impl TensorFile {
             |error: serde_json::Error| self.malformed(format!("metadata `{key}`: {error}"));
         let found: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
         let info: T = serde_json::from_str(text).map_err(malformed)?;
-        // What is read and what it is written as have the same keys.
+        // The struct has the same keys when read and when written.
         let mut known = serde_json::to_value(&info).map_err(malformed)?;
         older(&info, &mut known);
         match surplus(&found, &known) {
@@ -193,10 +193,10 @@ impl TensorFile {
         Ok(tensors.iter().map(|(_, view)| view.shape().iter().product::<usize>()).sum())
     }
 
-    /// Copies all tensors whose name begins with `prefix` into those of the same name without it.
+    /// Copies all tensors whose name begins with `prefix` into those named without it.
     ///
     /// # Errors
-    /// A tensor is absent, surplus, of another shape or not of floating point.
+    /// A tensor is absent, surplus, of another shape or not floating-point.
     pub(super) fn copy_into(
         &self,
         prefix: &str,
@@ -206,11 +206,11 @@ impl TensorFile {
         self.copy_renamed(targets, |own| format!("{prefix}{own}"), is_elsewhere)
     }
 
-    /// Copies the tensors that `name_of` names into those that are called so here. All others of the file have
-    /// to be `idle`.
+    /// Copies tensors under the names that `name_of` returns. All other tensors of the file have to be
+    /// `idle`.
     ///
     /// # Errors
-    /// A tensor is absent, surplus, of another shape or not of floating point.
+    /// A tensor is absent, surplus, of another shape or not floating-point.
     pub(super) fn copy_renamed(
         &self,
         targets: &mut Tensors,
@@ -263,7 +263,7 @@ impl TensorFile {
     }
 }
 
-/// The first key of `found` that `known` lacks; a key without a value says nothing.
+/// The first key of `found` that `known` lacks; null values are ignored.
 fn surplus<'a>(found: &'a serde_json::Value, known: &serde_json::Value) -> Option<&'a str> {
     let mut entries = found.as_object()?.iter().filter(|(_, value)| !value.is_null());
     entries.find_map(|(key, value)| match known.get(key) {
@@ -272,7 +272,7 @@ fn surplus<'a>(found: &'a serde_json::Value, known: &serde_json::Value) -> Optio
     })
 }
 
-/// The values of a tensor of floating point as float32; `None` of another type.
+/// The values of a floating-point tensor as float32; `None` for another type.
 fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let data = view.data();
     Some(match view.dtype() {

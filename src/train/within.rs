@@ -1,4 +1,4 @@
-//! Work in which libtorch may fail.
+//! Turns libtorch failures into errors.
 
 use tch::TchError;
 
@@ -6,11 +6,10 @@ use super::TrainError;
 use super::memory::{MemoryError, Work};
 use crate::caught::caught;
 
-/// Does some work; where libtorch fails in it, that is an error and no panic.
+/// Does some work; a libtorch failure in it becomes an error instead of a panic.
 ///
 /// # Errors
-/// Those of `work`, and whatever libtorch fails with; lack of memory as
-/// [`MemoryError::Work`].
+/// The errors of `work`, and any libtorch failure; lack of memory as [`MemoryError::Work`].
 pub fn within<T>(
     work: Work,
     task: impl FnOnce() -> Result<T, TrainError>,

@@ -1,4 +1,4 @@
-//! Where features lie while they are used.
+//! Placement of features during use.
 
 use tch::Device;
 
@@ -6,17 +6,17 @@ use crate::corpus::Modality;
 use crate::name::named;
 use crate::store::{Store, column_bytes};
 use crate::train::data::Cache;
-use crate::train::device;
+use crate::train::{device, ram};
 
-/// Where features are to lie.
+/// Placement of features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CachePlace {
-    /// In the device's memory where they take at most half of what is free, else on the disk.
+    /// In device memory if they take at most half of its free part, else on disk.
     #[default]
     Auto,
-    /// In the device's memory.
+    /// In device memory.
     Memory,
-    /// On the disk: each batch is read from the store ahead of its step.
+    /// On disk: each batch is read from the store ahead of its step.
     Disk,
 }
 
@@ -36,12 +36,12 @@ impl CachePlace {
 
 named!(CachePlace);
 
-/// Where features are to lie, and how they are read from there.
+/// Placement of features, and how they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheOptions {
-    /// Where.
+    /// The placement.
     pub place: CachePlace,
-    /// Threads that read batches from the disk; the result does not depend on it.
+    /// Threads that read batches from disk; the result does not depend on their number.
     pub n_threads: usize,
 }
 
@@ -52,8 +52,8 @@ impl Default for CacheOptions {
 }
 
 impl CacheOptions {
-    /// The place of the features of some modalities of a store, of which `n_processes` like this one need
-    /// as much.
+    /// Chooses the placement for some modalities' features of a store; `n_processes` such processes
+    /// share the memory.
     pub(super) fn resolve(
         &self,
         store: &Store,
@@ -73,7 +73,7 @@ impl CacheOptions {
                     .sum();
                 let available = match device {
                     Device::Cuda(index) => device::memory(index),
-                    _ => available_memory(),
+                    _ => ram::available(),
                 };
                 match available {
                     Some(available) if n_bytes * n_processes > available / 2 => disk,
@@ -82,11 +82,4 @@ impl CacheOptions {
             }
         }
     }
-}
-
-/// Bytes of memory that the system could give; `None` where it does not say.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }

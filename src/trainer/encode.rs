@@ -1,4 +1,4 @@
-//! Text features of a store, computed by a text encoder that is kept as it is.
+//! Computes a store's text features with a frozen text encoder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,56 +15,56 @@ use crate::corpus::{FeatureBlock, SplitName};
 use crate::pretrained::{DEFAULT_MAX_LEN, FrozenEncoder, Pretrained, TextSource};
 use crate::store::{self, NewText, OutputOptions, Store};
 
-/// What is encoded, and how.
+/// Options for encoding a store.
 #[derive(Debug, Clone)]
 pub struct EncodeOptions {
-    /// Folder of the encoder.
+    /// The encoder's folder.
     pub encoder: PathBuf,
-    /// What it reads; the tokens of the store where it has them, else its texts.
+    /// Its input; by default the store's tokens if present, else its texts.
     pub source: Option<TextSource>,
-    /// Tokens that texts are brought to, where it reads those.
+    /// Length of tokenized texts, in tokens, if texts are the input.
     pub max_len: Option<usize>,
-    /// Texts that are encoded at a time.
+    /// Number of texts to encode at a time.
     pub batch_size: usize,
-    /// Whether what hardly belongs to the encoder's vocabulary is encoded all the same.
+    /// Whether to encode texts or tokens that hardly belong to the encoder's vocabulary anyway.
     pub force: bool,
-    /// Threads of libtorch; as many as it uses now where there is no number.
+    /// Number of libtorch threads; unchanged if `None`.
     pub n_threads: Option<u16>,
-    /// How the new store is written.
+    /// Options for writing the new store.
     pub output: OutputOptions,
 }
 
-/// What came of it.
+/// Result of encoding a store.
 #[derive(Debug)]
 pub struct Encoded {
     /// The new store's manifest.
     pub manifest: Manifest,
-    /// Name of the encoder.
+    /// The encoder's name.
     pub encoder: String,
-    /// Texts that were encoded.
+    /// Number of encoded texts.
     pub n_samples: usize,
-    /// Features of each token.
+    /// Features per token.
     pub width: usize,
-    /// Texts that had more tokens than there was room for.
+    /// Number of texts that were truncated.
     pub n_cut: usize,
 }
 
-/// Told of texts that are encoded: how many there will be, and how many are done since it was told last.
+/// Observer of encoded texts: their total number, then each number of newly finished ones.
 pub trait EncodeProgress {
-    /// There are so many texts; what is returned is called with the number of texts that are done, from
-    /// any thread.
+    /// Encoding of `n_texts` texts begins; the returned function is called with the number of finished
+    /// texts, from any thread.
     fn begin(&mut self, n_texts: usize) -> Arc<dyn Fn(u64) + Send + Sync>;
 }
 
-/// What is encoded of one split.
+/// Encoder input of one split.
 struct Text {
     /// `[n_samples, 3, seq_len]`.
     tokens: Array3<i32>,
-    /// Texts that had more tokens than that.
+    /// Number of texts that were truncated.
     n_cut: usize,
 }
 
-/// What of a store an encoder reads by default: its tokens where all splits have them, else its texts.
+/// An encoder's default input from a store: its tokens if all splits have them, else its texts.
 pub fn default_source(store: &Store) -> TextSource {
     let has_tokens = |split| store.manifest().column(&ColumnKind::TextBert.of(split)).is_some();
     match splits(store).all(has_tokens) {
@@ -73,12 +73,12 @@ pub fn default_source(store: &Store) -> TextSource {
     }
 }
 
-/// Writes a store whose text features, and tokens where they are made of texts, are those of an encoder.
-/// Everything else stays as it is.
+/// Writes a store with an encoder's text features, and its tokens if they are made from texts.
+/// Everything else stays unchanged.
 ///
 /// # Errors
-/// The store or the encoder cannot be read, the store has nothing to encode or does not suit the encoder,
-/// a hidden state is not finite, or `to` cannot be written.
+/// The store or the encoder cannot be read, the store has nothing to encode or does not suit the
+/// encoder, a hidden state is not finite, or `to` cannot be written.
 pub fn encode(
     source: &Store,
     to: &Path,

@@ -1,4 +1,4 @@
-//! Why a store and settings make no run.
+//! Why a run cannot be set up from a store and settings.
 
 use std::path::{Path, PathBuf};
 
@@ -13,16 +13,16 @@ use crate::run::RunError;
 use crate::store::StoreError;
 use crate::train::{DataError, NetworkError, TrainError, weights};
 
-/// Why a store and settings make no run.
+/// Why a run cannot be set up from a store and settings.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainerError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The run cannot be done.
+    /// The run failed.
     #[error(transparent)]
     Train(#[from] TrainError),
-    /// A split manifest cannot be read, or is of another store.
+    /// A split manifest cannot be read, or belongs to another store.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The store does not suit the run.
@@ -30,20 +30,20 @@ pub enum TrainerError {
     Unfit {
         /// The store.
         store: PathBuf,
-        /// In which respect.
+        /// The mismatch.
         #[source]
         cause: Box<StoreProblem>,
     },
-    /// A file that belongs to the run is not what it was, or not what is needed.
+    /// A file of the run was changed, or is unsuitable.
     #[error("{}", path.display())]
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         #[source]
         cause: Box<FileProblem>,
     },
-    /// A setting that is none.
+    /// An invalid setting.
     #[error("{0}")]
     Setting(String),
     /// A result cannot be written.
@@ -51,13 +51,13 @@ pub enum TrainerError {
     Save(#[from] SaveError),
 }
 
-/// In which respect a store does not suit a run.
+/// Why a store does not suit a run.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreProblem {
     /// The samples cannot be trained on.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The samples cannot be brought to where the model is.
+    /// The samples cannot be moved to the model's device.
     #[error(transparent)]
     Train(#[from] TrainError),
     /// A split cannot be drawn.
@@ -68,17 +68,17 @@ pub enum StoreProblem {
     Tokens {
         /// The column.
         id: ColumnId,
-        /// Why.
+        /// The reason.
         #[source]
         cause: EncodeError,
     },
-    /// There are no tokens to encode.
+    /// The store has no tokens to encode.
     #[error("{id}: the store has no tokens")]
     NoTokens {
         /// The column.
         id: ColumnId,
     },
-    /// There are no texts to encode.
+    /// The store has no texts to encode.
     #[error("{id}: the store has no texts")]
     NoTexts {
         /// The column.
@@ -92,76 +92,76 @@ pub enum StoreProblem {
     Absent {
         /// The column.
         id: ColumnId,
-        /// The checkpoint whose model takes it.
+        /// The checkpoint whose model needs it.
         model: Option<PathBuf>,
     },
-    /// Features of another width than those of the model.
+    /// The features' width differs from the model's.
     #[error(
         "{split}/{modality} is {} here, but {} in the model of {}: they have other features",
         extents(*found), extents(*wanted), model.display()
     )]
     OtherThanModel {
-        /// Of which split.
+        /// The split.
         split: SplitName,
-        /// Of which modality.
+        /// The modality.
         modality: Modality,
-        /// Extents here.
+        /// Extents in the store.
         found: Sequence,
-        /// Extents of the model.
+        /// Extents in the model.
         wanted: Sequence,
         /// The model's checkpoint.
         model: PathBuf,
     },
-    /// Features of another width than those of another split.
+    /// The features' width differs from another split's.
     #[error(
         "{split}/{modality} is {}, but {other}/{modality} is {}: they have other features",
         extents(*found), extents(*wanted)
     )]
     OtherThanSplit {
-        /// Of which split.
+        /// The split.
         split: SplitName,
-        /// Of which modality.
+        /// The modality.
         modality: Modality,
-        /// Extents of that.
+        /// Its extents.
         found: Sequence,
         /// The other split.
         other: SplitName,
-        /// Extents of that.
+        /// The other split's extents.
         wanted: Sequence,
     },
-    /// Samples are longer than the model takes, and are not to be cut.
+    /// Samples are longer than the model's input, and cutting is not enabled.
     #[error(
         "{split}/{modality} has {store_steps} steps here, but {model_steps} in the model of {}: \
          {n_longer} of {n_samples} samples are longer than that",
         model.display()
     )]
     TooLong {
-        /// Of which split.
+        /// The split.
         split: SplitName,
-        /// Of which modality.
+        /// The modality.
         modality: Modality,
-        /// Steps here.
+        /// Steps in the store.
         store_steps: usize,
-        /// Steps of the model.
+        /// Steps in the model.
         model_steps: usize,
-        /// Samples that are longer.
+        /// Number of longer samples.
         n_longer: usize,
-        /// Samples of the split.
+        /// Number of samples in the split.
         n_samples: usize,
         /// The model's checkpoint.
         model: PathBuf,
     },
-    /// The model needs a modality that it is not to see.
+    /// The model needs a modality that was not chosen.
     #[error("{model} needs {modality}")]
     Needed {
         /// The model.
         model: String,
-        /// What it needs.
+        /// The modality.
         modality: Modality,
         /// Whether the store has it.
         is_there: bool,
     },
-    /// The model is part of a text encoder.
+    /// The model needs a text encoder.
     #[error("{model} works inside a text encoder, which this run lacks")]
     NoEncoder {
         /// The model.
@@ -173,130 +173,130 @@ pub enum StoreProblem {
         /// The model.
         model: String,
     },
-    /// The model needs labels of each modality alone.
+    /// The model needs unimodal labels.
     #[error("{model} needs labels of each modality alone, and {id} is absent")]
     NoUnimodalLabels {
         /// The model.
         model: String,
-        /// The first column that is absent.
+        /// The first absent column.
         id: ColumnId,
     },
     /// The store has no such modality.
     #[error("the store has no {modality}")]
     NoModality {
-        /// Which.
+        /// The modality.
         modality: Modality,
     },
     /// The store is not valid.
     #[error("{problem}")]
     Invalid {
-        /// What is wrong first, and how much more.
+        /// The first problem, and the number of others.
         problem: String,
-        /// What the first finding advises.
+        /// Advice for the first finding.
         advice: String,
-        /// Whether the store can be trained on all the same.
+        /// Whether training on the store can be forced.
         can_be_forced: bool,
     },
     /// A split that training needs is absent or empty.
     #[error(transparent)]
     MissingSplit(DataError),
-    /// Text is left out, which the store has.
+    /// Text was not chosen, although the store has it.
     #[error("{}", DataError::NoText)]
     TextLeftOut {
-        /// What is chosen.
+        /// The chosen modalities.
         chosen: Vec<Modality>,
     },
-    /// There is neither text nor anything that text could be made of.
+    /// The store has neither text nor anything to compute text features from.
     #[error("{}", DataError::NoText)]
     NoTextAtAll,
-    /// Most tokens or texts do not belong to the vocabulary of the encoder.
+    /// Most tokens or texts do not belong to the encoder's vocabulary.
     #[error("{}: {problem}", encoder.display())]
     Unsuited {
         /// The encoder's folder.
         encoder: PathBuf,
-        /// In which respects.
+        /// The problems.
         problem: String,
-        /// Whether the texts do, so that tokens could be made of them.
+        /// Whether the texts do, so tokens can be made from them.
         do_texts_suit: bool,
     },
-    /// It is not the store that the run was made from.
+    /// The run was trained on another store.
     #[error("is not the store of this run: expected digest {expected}, found {found}")]
     OtherStore {
         /// Digest of the run's store.
         expected: String,
-        /// Digest of this one.
+        /// Digest of this store.
         found: String,
     },
-    /// An experiment of the paper is about other datasets.
+    /// The paper's experiment uses other datasets.
     #[error("{title} is not about {}", dataset.title())]
     OtherExperiment {
-        /// What it is about.
+        /// Title of the experiment.
         title: String,
-        /// The dataset of the store.
+        /// The store's dataset.
         dataset: Dataset,
     },
-    /// An experiment looks at the test split.
+    /// An experiment needs the test split.
     #[error("{title}: the store has no test split")]
     NoTest {
-        /// What it is about.
+        /// Title of the experiment.
         title: String,
     },
-    /// An experiment is about a model that there is none of on the store.
+    /// An experiment needs a model that is impossible on this store.
     #[error("{model}: {reason}")]
     NoModel {
-        /// As the paper calls it.
+        /// The paper's name for it.
         model: String,
-        /// Why there is none.
+        /// The reason.
         reason: String,
     },
-    /// Inputs cannot be made worse in this way.
+    /// Inputs cannot be corrupted in this way.
     #[error("{problem}")]
     Corruption {
-        /// Why.
+        /// The reason.
         problem: String,
     },
 }
 
-/// What is wrong with a file that belongs to a run.
+/// What is wrong with a run's file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileProblem {
-    /// It is another one than the run had.
+    /// The file differs from the run's.
     #[error("has changed since the run")]
     Changed,
-    /// A split manifest that does not fit the store.
+    /// A split manifest does not fit the store.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// A checkpoint whose tokenizer is not known.
+    /// A checkpoint's tokenizer is unknown.
     #[error(
         "its text encoder reads `raw_text`, and without its run folder the tokenizer is unknown"
     )]
     NoTokenizer,
-    /// A folder that holds a run with different settings.
+    /// The folder contains a run with different settings.
     #[error("holds a run with different settings")]
     OtherSettings,
-    /// A run that has not come to its end.
+    /// The run is incomplete.
     #[error("the run is incomplete")]
     Incomplete,
-    /// A run that goes on with others alone.
+    /// The run can only resume together with others.
     #[error("the run is one of several that are trained as one")]
     OneOfSeveral,
-    /// A run whose own seed is not among those that it says it was trained with.
+    /// The run's own random seed is not among the seeds that it lists as trained together.
     #[error("its seed is not among those trained with it")]
     OtherSeed,
-    /// A checkpoint of another dataset than the store's.
+    /// The checkpoint's dataset is not the store's.
     #[error("was trained on {}, the store holds {}", trained_on.title(), found.title())]
     OtherDataset {
-        /// Of the checkpoint.
+        /// The checkpoint's dataset.
         trained_on: Dataset,
-        /// Of the store.
+        /// The store's dataset.
         found: Dataset,
     },
-    /// Inputs are to be made worse that the model does not see.
+    /// Inputs that the model does not see cannot be corrupted.
     #[error("`{corruption}`: the model was trained without {modality}")]
     Unseen {
-        /// As it was asked for.
+        /// As requested.
         corruption: String,
-        /// What the model does not see.
+        /// The modality.
         modality: Modality,
     },
 }
@@ -306,12 +306,12 @@ fn extents(sequence: Sequence) -> String {
 }
 
 impl TrainerError {
-    /// That a store does not suit a run.
+    /// The error that a store does not suit a run.
     pub fn unfit(store: &Path, cause: impl Into<StoreProblem>) -> TrainerError {
         TrainerError::Unfit { store: store.into(), cause: Box::new(cause.into()) }
     }
 
-    /// That something is wrong with a file of a run.
+    /// The error about a run's file.
     pub fn file(path: &Path, cause: impl Into<FileProblem>) -> TrainerError {
         TrainerError::File { path: path.into(), cause: Box::new(cause.into()) }
     }
@@ -356,7 +356,7 @@ impl Advise for TrainerError {
 }
 
 impl StoreProblem {
-    /// What can be done about it, with the store's name where that is part of it.
+    /// Possible fixes, with the store's name where needed.
     fn advice_about(&self, store: &Path) -> Vec<Advice> {
         let store = store.to_owned();
         let advice = match self {
@@ -402,7 +402,7 @@ impl StoreProblem {
 }
 
 impl FileProblem {
-    /// What can be done about it, with the file's name where that is part of it.
+    /// Possible fixes, with the file's name where needed.
     fn advice_about(&self, path: &Path) -> Vec<Advice> {
         let advice = match self {
             FileProblem::Plan(error) => return error.advice(),

@@ -1,4 +1,4 @@
-//! What a checkpoint makes of a store: figures, and predictions.
+//! Evaluates a checkpoint on a store: metrics and predictions.
 
 use std::path::{Path, PathBuf};
 
@@ -25,18 +25,18 @@ use crate::train::config::ModelConfig;
 use crate::train::corrupt::Corruptions;
 use crate::train::predict;
 
-/// Weights that are evaluated.
+/// Weights to evaluate.
 #[derive(Debug, Clone)]
 pub enum WeightSource {
-    /// A run's checkpoint, `best.safetensors`, which says of which model it is.
+    /// A run's checkpoint, `best.safetensors`, which describes its model.
     Checkpoint(PathBuf),
     /// Weights of the released PyTorch model.
     Released {
         /// A safetensors file.
         path: PathBuf,
-        /// The dataset whose preset has the sizes of the model; that of the store where there is none.
+        /// The dataset whose preset has the model's sizes; the store's own if `None`.
         preset: Option<Dataset>,
-        /// What an AHL layer adds its shift to.
+        /// Residual input of an AHL layer.
         residual: Residual,
     },
 }
@@ -50,23 +50,22 @@ impl WeightSource {
     }
 }
 
-/// How they are evaluated.
+/// Options of an evaluation.
 #[derive(Debug, Clone, Default)]
 pub struct EvaluationOptions {
-    /// Folder of the text encoder, where its tokenizer makes the tokens and the folder is not any more
-    /// where the run found it.
+    /// The text encoder's folder, if its tokenizer is needed and it has moved since training.
     pub encoder: Option<PathBuf>,
-    /// Inputs are made worse first.
+    /// Corruptions to apply to the inputs.
     pub corruptions: Corruptions,
-    /// Whether samples that are longer than what the model was trained on are cut.
+    /// Whether to cut samples that are longer than in training.
     pub fit_lengths: bool,
-    /// Threads of libtorch; as many as it uses now where there is no number.
+    /// Number of libtorch threads; unchanged if `None`.
     pub n_threads: Option<u16>,
-    /// Where features lie.
+    /// Placement of features.
     pub cache: CacheOptions,
 }
 
-/// A checkpoint beside the samples of a store, brought to what its model takes.
+/// A checkpoint and a store's samples, fitted to the inputs of its model.
 struct Opened {
     checkpoint: Checkpoint,
     samples: Samples,
@@ -131,7 +130,7 @@ impl Opened {
     }
 }
 
-/// The released model of a preset, for the inputs of a store.
+/// A preset's released model, for the inputs of a store.
 fn released(
     samples: &Samples,
     preset: Dataset,
@@ -197,26 +196,26 @@ pub fn evaluate(
 /// Predictions on some splits of a store.
 #[derive(Debug)]
 pub struct Predictions {
-    /// The dataset, which decides bins.
+    /// The dataset, which determines bins.
     pub dataset: Dataset,
-    /// A row per segment, of one split after another.
+    /// One row per segment, split by split.
     pub rows: Vec<Prediction>,
-    /// What there is to say of each split.
+    /// Information about each split.
     pub splits: Vec<PredictedSplit>,
 }
 
-/// What there is to say of the predictions on a split.
+/// Information about the predictions on a split.
 #[derive(Debug)]
 pub struct PredictedSplit {
-    /// Which.
+    /// The split.
     pub split: SplitName,
     /// What was padded or cut.
     pub lengths: Vec<FittedLength>,
-    /// That almost all predictions are the same, if they are.
+    /// Set if almost all predictions are equal.
     pub degenerate: Option<Degenerate>,
 }
 
-/// Predicts some splits of a store, whose segments need no labels.
+/// Predicts some splits of a store, which need no labels.
 ///
 /// # Errors
 /// The files cannot be read, or the store does not suit the model.

@@ -1,5 +1,5 @@
-//! The lengths that a model is given of each modality. Samples that are shorter are padded with zeros
-//! at their end, as a store of that length has them; longer ones are cut where that was asked for.
+//! Fits samples to the model's length of each modality. Shorter samples are padded with zeros at the
+//! end, as in a store of that length; longer ones are cut if requested.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,21 +15,21 @@ use crate::run::record::FittedLength;
 use crate::store::Store;
 use crate::train::checkpoint::CheckpointInfo;
 
-/// What every sample is brought to.
+/// Target lengths of all samples.
 pub struct Extents {
     wanted: BTreeMap<Modality, Sequence>,
     n_tokens: Option<usize>,
     model: Option<Model>,
 }
 
-/// The model that wants it so; without one, it is the longest split of the store.
+/// The model that requires them; if `None`, they are those of the store's longest split.
 struct Model {
     checkpoint: PathBuf,
     may_cut: bool,
 }
 
 impl Extents {
-    /// The longest of all splits of a store.
+    /// The maximum over all splits of a store.
     pub fn longest(store: &Store) -> Extents {
         let mut wanted: BTreeMap<Modality, Sequence> = BTreeMap::new();
         for modality in Modality::ALL {
@@ -42,7 +42,7 @@ impl Extents {
         Extents { wanted, n_tokens, model: None }
     }
 
-    /// Those of the model in a checkpoint.
+    /// The extents of a checkpoint's model.
     pub fn of_model(checkpoint: &Path, info: &CheckpointInfo, may_cut: bool) -> Extents {
         let mut wanted = info.config.inputs.0.clone();
         let mut n_tokens = None;
@@ -58,10 +58,10 @@ impl Extents {
         &self.wanted
     }
 
-    /// What a modality of a split is brought to, and how long it is now.
+    /// Target and current extents of a split's modality.
     ///
     /// # Errors
-    /// The split lacks the modality, or has other features than are wanted.
+    /// The split lacks the modality, or its features have another width.
     pub fn of(
         &self,
         store: &Store,
@@ -92,8 +92,7 @@ impl Extents {
         Err(TrainerError::unfit(store.path(), cause))
     }
 
-    /// What is to be said of a store whose splits differ in their lengths, where these decide on those
-    /// of the model.
+    /// Notes about a store whose splits differ in length, if these determine the model's lengths.
     pub fn notes(&self, store: &Store, modalities: &[Modality], with_tokens: bool) -> Vec<String> {
         if self.model.is_some() {
             return vec![];
@@ -120,8 +119,8 @@ impl Extents {
         modalities.iter().filter_map(note).collect()
     }
 
-    /// Tokens of a text, `[3, n_tokens]`, at the length that is wanted. One that is cut keeps its last
-    /// token, `[SEP]`.
+    /// Fits the tokens of a text, `[3, n_tokens]`, to the target length. A truncated text keeps its
+    /// last token, `[SEP]`.
     pub fn fit_tokens(
         &self,
         sample_idx: usize,
@@ -144,7 +143,7 @@ impl Extents {
         out
     }
 
-    /// Refuses samples that were cut though nobody asked for that.
+    /// Refuses samples that were cut without a request to do so.
     pub fn check_cut(
         &self,
         store: &Store,
@@ -168,7 +167,7 @@ impl Extents {
     }
 }
 
-/// Extents of a modality of a split.
+/// Extents of a split's modality.
 fn extents(store: &Store, split: SplitName, modality: Modality) -> Option<Sequence> {
     let column = store.manifest().column(&ColumnKind::Features(modality).of(split))?;
     let &[_, seq_len, feat_dim] = &*column.shape else { return None };
@@ -187,14 +186,14 @@ fn splits_with_tokens(store: &Store) -> impl Iterator<Item = (SplitName, usize)>
     })
 }
 
-/// Values `[seq_len, feat_dim]` at another length: zeros at the end, or without what is beyond it.
+/// Fits values `[seq_len, feat_dim]` to another length: pads with zeros or truncates.
 pub fn fit_features(values: &[f32], out: &mut [f32]) {
     let n_kept = values.len().min(out.len());
     out[..n_kept].copy_from_slice(&values[..n_kept]);
     out[n_kept..].fill(0.0);
 }
 
-/// What was brought to another length, while a split is read.
+/// Records changed lengths while a split is read.
 #[derive(Default)]
 pub struct Fitted(Mutex<BTreeMap<Modality, Length>>);
 
@@ -211,7 +210,7 @@ impl Fitted {
         change(lengths.entry(modality).or_default())
     }
 
-    /// A sample has so many steps and is brought to so many.
+    /// Records a sample's length in the store and its target length.
     pub fn met(&self, modality: Modality, store_steps: usize, model_steps: usize) {
         self.of(modality, |length| {
             length.store_steps = length.store_steps.max(store_steps);
@@ -219,12 +218,12 @@ impl Fitted {
         });
     }
 
-    /// A sample lost values that are not zero.
+    /// Records a sample that lost nonzero values.
     pub fn cut(&self, modality: Modality, sample_idx: usize) {
         self.of(modality, |length| length.cut.insert(sample_idx));
     }
 
-    /// All modalities whose length was another.
+    /// All modalities with changed lengths.
     pub fn lengths(&self) -> Vec<FittedLength> {
         let lengths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = lengths.iter().filter(|(_, it)| it.store_steps != it.model_steps);
@@ -237,7 +236,7 @@ impl Fitted {
         changed.map(record).collect()
     }
 
-    /// Samples that lost something.
+    /// Samples that lost nonzero values.
     pub fn cut_samples(&self) -> BTreeSet<usize> {
         let lengths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lengths.values().flat_map(|length| length.cut.iter().copied()).collect()
@@ -261,7 +260,7 @@ mod tests {
         let longer = for_tokens(6).fit_tokens(0, tokens.view(), 0, &fitted);
         assert_eq!(longer.row(0).to_vec(), [101, 7, 8, 102, 0, 0]);
         assert_eq!(longer.row(1).to_vec(), [1, 1, 1, 1, 0, 0]);
-        // Only padding goes.
+        // Only padding is removed.
         let same = for_tokens(4).fit_tokens(0, tokens.view(), 0, &fitted);
         assert_eq!(same.row(0).to_vec(), [101, 7, 8, 102]);
         assert!(fitted.cut_samples().is_empty());

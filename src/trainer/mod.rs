@@ -1,11 +1,11 @@
-//! The trainer as a library: from a store to a run, and from a run to figures and predictions.
+//! The trainer as a library: from a store to a run, and from a run to metrics and predictions.
 //!
-//! [`train`] does what `almt-data train` does. What it takes apart is there, too: a [`Session`] is a run
-//! that is ready to begin, [`Session::train_seeds`] a sweep, [`evaluate`](evaluation::evaluate) and
-//! [`predict`](evaluation::predict) what a checkpoint makes of a store, and [`reproduce`] does the paper's
+//! [`train`] does what `almt-data train` does. Its parts are public, too: a [`Session`] is a prepared
+//! run, [`Session::train_seeds`] a sweep; [`evaluate`](evaluation::evaluate) and
+//! [`predict`](evaluation::predict) apply a checkpoint to a store, and [`reproduce`] runs the paper's
 //! [`experiments`].
 //!
-//! `train::` below knows no store: what it trains on comes as arrays, which this module reads.
+//! `train::` below knows no store: it gets its data as arrays, which this module reads.
 
 pub mod cache;
 pub mod encode;
@@ -40,13 +40,13 @@ use crate::store::Store;
 use crate::train::progress::TrainProgress;
 pub use crate::train::run::Start;
 
-/// Trains a model on a store in the folder `out`: settings, a line of metrics per epoch, the weights of the
-/// selected epoch and its predictions, and the result. The folder is new or empty unless `start` says
-/// otherwise. What is worth saying on the way goes to `note`.
+/// Trains a model on a store in the folder `out`: settings, a line of metrics per epoch, the weights of
+/// the selected epoch and its predictions, and the result. The folder must be new or empty unless
+/// `start` allows otherwise. `note` receives remarks about the run.
 ///
 /// # Errors
-/// The store does not suit the model, a setting is none, the folder is in use or cannot be written to,
-/// the loss diverges, or libtorch fails.
+/// The store does not suit the model, a setting is invalid, the folder is in use or cannot be written
+/// to, the loss diverges, or libtorch fails.
 pub fn train(
     store: Store,
     device: Device,

@@ -1,4 +1,4 @@
-//! What is worth saying of a run that goes on all the same.
+//! Remarks about a run that do not stop it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,81 +7,81 @@ use crate::corpus::SplitName;
 use crate::corpus::spec::SplitBy;
 use crate::run::record::FittedLength;
 
-/// Something that whoever began a run should know.
+/// A remark for whoever started a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
-    /// Segments of the store are in no split of a fold.
+    /// A fold leaves segments of the store out of every split.
     LeftOut {
         /// The split manifest.
         manifest: PathBuf,
         /// The fold, counted from 0.
         fold: usize,
-        /// How many.
+        /// Number of such segments.
         n_segments: usize,
     },
     /// A validation split was drawn from the training split.
     ValidDrawn {
-        /// Segments that were drawn.
+        /// Number of drawn segments.
         n_drawn: usize,
-        /// Segments of the training split before.
+        /// Number of segments in the training split before.
         n_segments: usize,
         /// What was kept together.
         by: SplitBy,
     },
-    /// Splits that differ in length are padded to one.
+    /// Splits of different lengths are padded to one length.
     Padded(String),
-    /// Texts have more tokens than there is room for.
+    /// Texts have more tokens than fit.
     TextsCut {
-        /// Of which split.
+        /// The split.
         split: SplitName,
-        /// How many.
+        /// Number of such texts.
         n_texts: usize,
-        /// The room, in tokens.
+        /// Maximum number of tokens.
         n_tokens: usize,
     },
-    /// Samples were padded or cut for the weights that a run begins with.
+    /// Samples were padded or cut to fit a run's initial weights.
     Fitted {
-        /// Of which split.
+        /// The split.
         split: SplitName,
-        /// What was done.
+        /// The change of length.
         length: FittedLength,
     },
     /// The test split has no labels to report on.
     TestUnlabelled,
-    /// The schedule trains the first epoch at a rate of 0, and there are few.
+    /// The schedule trains the first of few epochs at a rate of 0.
     IdleEpoch {
-        /// Epochs of the run.
+        /// Number of epochs.
         n_epochs: usize,
     },
-    /// Products are asked for as only GPUs compute them.
+    /// The requested precision of products exists only on GPUs.
     Tf32OnCpu,
-    /// What an encoder's folder lacks or has twice.
+    /// Something absent or duplicated in an encoder's folder.
     Encoder(String),
-    /// Tokens or texts hardly belong to the vocabulary of the encoder.
+    /// Tokens or texts hardly belong to the encoder's vocabulary.
     Unsuited {
         /// The store.
         store: PathBuf,
         /// The encoder's folder.
         encoder: PathBuf,
-        /// In which respect.
+        /// The problem.
         problem: String,
     },
-    /// An experiment is left out, since it looks at a test split and the store has none.
+    /// An experiment is skipped, because it needs a test split and the store has none.
     NoTest {
-        /// What it is about.
+        /// Title of the experiment.
         title: String,
     },
-    /// The store is not valid, and is used all the same.
+    /// The store is not valid, and is used anyway.
     Invalid {
         /// The store.
         store: PathBuf,
-        /// What `validate` finds first, and how much more.
+        /// The first finding of `validate`, and the number of others.
         problem: String,
     },
 }
 
 impl Note {
-    /// Whether it is a warning: the result may not be what was meant.
+    /// Whether it is a warning: the result may not be as intended.
     pub fn is_warning(&self) -> bool {
         match self {
             Note::Encoder(_) | Note::Unsuited { .. } | Note::Invalid { .. } => true,

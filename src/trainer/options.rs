@@ -1,4 +1,4 @@
-//! What a run is to be, before a store is looked at.
+//! Options of a run, independent of a store.
 
 use std::path::PathBuf;
 
@@ -11,12 +11,12 @@ use crate::pretrained::TextSource;
 use crate::run::schedule::Schedule;
 use crate::run::settings::Precision;
 
-/// What a run is to be. What is `None` or empty is that of the model's preset for the dataset.
+/// Options of a run. Values that are `None` or empty come from the model's preset for the dataset.
 #[derive(Debug, Clone, Default)]
 pub struct TrainOptions {
-    /// Name of the model; the first of the registry, ALMT, where there is none.
+    /// Name of the model; `None` for ALMT, the first of the registry.
     pub model: Option<String>,
-    /// Seed of the initial weights and of the order of the samples; 1 where there is none.
+    /// Random seed of the initial weights and the sample order; 1 if `None`.
     pub seed: Option<u64>,
     /// Passes over the training split.
     pub epochs: Option<usize>,
@@ -24,58 +24,58 @@ pub struct TrainOptions {
     pub batch_size: Option<usize>,
     /// Base learning rate.
     pub lr: Option<f64>,
-    /// How the learning rate moves.
+    /// Schedule of the learning rate.
     pub schedule: Option<Schedule>,
-    /// Modalities that the model sees; all that the store has where there are none.
+    /// Modalities that the model sees; all of the store's if empty.
     pub modalities: Vec<Modality>,
-    /// The text encoder in front of the model; features of the store where there is none.
+    /// The text encoder in front of the model; without one, text features come from the store.
     pub encoder: Option<EncoderOptions>,
-    /// What an AHL layer of ALMT adds its shift to.
+    /// Residual input of ALMT's AHL layers.
     pub residual: Option<Residual>,
-    /// Changes of the model and the recipe, `NAME=VALUE` as [`Preset::set`] takes them.
+    /// Changes to the model and the recipe, as `NAME=VALUE` for [`Preset::set`].
     ///
     /// [`Preset::set`]: crate::run::preset::Preset::set
     pub set: Vec<String>,
-    /// Metric on the validation split that selects the epoch.
+    /// Validation metric that selects the epoch.
     pub select: Option<String>,
-    /// Epochs without a better one after which the run ends.
+    /// Epochs without improvement after which the run stops.
     pub patience: Option<usize>,
-    /// Splits of one fold of a split manifest in place of the store's own.
+    /// Splits from one fold of a split manifest instead of the store's own.
     pub fold: Option<FoldOptions>,
-    /// A validation split that is drawn from the training split.
+    /// A validation split to draw from the training split.
     pub valid_from_train: Option<ValidOptions>,
-    /// Weights to begin with: a run's checkpoint, or a safetensors file of the released model.
+    /// Initial weights: a run's checkpoint, or a safetensors file of the released model.
     pub init_from: Option<PathBuf>,
-    /// Whether samples that are longer than those weights take are cut.
+    /// Whether to cut samples that are longer than those weights allow.
     pub fit_lengths: bool,
-    /// How exact products are.
+    /// Precision of matrix products.
     pub precision: Precision,
-    /// How the model is computed; the fastest form where there is none.
+    /// Form of the model; the fastest if `None`.
     pub form: Option<Form>,
-    /// Threads of libtorch; as many as it uses now where there is no number.
+    /// Number of libtorch threads; unchanged if `None`.
     pub n_threads: Option<u16>,
-    /// Where features lie.
+    /// Placement of features.
     pub cache: CacheOptions,
-    /// Whether a GPU is given its work piece by piece in place of whole steps.
+    /// Whether a GPU runs operation by operation instead of replaying whole steps.
     pub is_piecewise: bool,
-    /// Whether a store that is not valid, or whose texts hardly suit the encoder, is trained on.
+    /// Whether to train on a store that is not valid, or whose texts hardly suit the encoder.
     pub force: bool,
     /// The command line, for the record.
     pub command: Vec<String>,
 }
 
-/// A text encoder that is trained with the rest, or kept as it is.
+/// A text encoder, trained with the model or frozen.
 #[derive(Debug, Clone)]
 pub struct EncoderOptions {
     /// Its folder.
     pub folder: PathBuf,
-    /// What it reads.
+    /// Its input.
     pub source: TextSource,
-    /// Tokens that texts are brought to, where it reads those.
+    /// Length of tokenized texts, in tokens, if texts are the input.
     pub max_len: Option<usize>,
-    /// Its base learning rate; that of the rest where there is none.
+    /// Its base learning rate; by default that of the remaining parameters.
     pub lr: Option<f64>,
-    /// Whether it is kept as it is.
+    /// Whether it is frozen.
     pub is_frozen: bool,
 }
 
@@ -88,11 +88,11 @@ pub struct FoldOptions {
     pub fold: usize,
 }
 
-/// A validation split that is drawn.
+/// A validation split to draw.
 #[derive(Debug, Clone, Copy)]
 pub struct ValidOptions {
     /// Share of the training split's segments, in (0, 1).
     pub fraction: f64,
-    /// What is kept together.
+    /// What to keep together.
     pub by: SplitBy,
 }

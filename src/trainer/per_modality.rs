@@ -1,5 +1,5 @@
-//! What models may need of each modality besides its features: the number of steps before the padding of
-//! each sample, and the label of the modality alone.
+//! Optional model inputs per modality: each sample's number of steps before padding, and unimodal
+//! labels.
 
 use std::collections::BTreeMap;
 
@@ -13,17 +13,17 @@ use crate::model::contract::Needs;
 use crate::store::Store;
 use crate::train::data::FeatureRows;
 
-/// Of each sample of a split.
+/// Values for each sample of a split.
 pub(super) struct PerModality {
-    /// Steps before the padding, as the store or the mask of the tokens has them, `[n_samples]`.
+    /// Steps before the padding, from the store or the token mask, `[n_samples]`.
     steps: BTreeMap<Modality, Vec<i32>>,
-    /// Labels of a modality alone, `[n_samples]`.
+    /// Unimodal labels, `[n_samples]`.
     pub labels: BTreeMap<Modality, Vec<f32>>,
 }
 
 impl PerModality {
-    /// Reads what is needed of some rows, of whose texts these may be the tokens, `[n_samples, 3,
-    /// seq_len]`.
+    /// Reads the required values for some rows; `tokens`, if given, are those of their texts,
+    /// `[n_samples, 3, seq_len]`.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -56,8 +56,8 @@ impl PerModality {
         Ok(PerModality { steps, labels })
     }
 
-    /// Steps of each sample before the padding, at least 1 and at most as many as the features have: as
-    /// the store has them, and else up to the last step that is not all zeros.
+    /// Each sample's steps before the padding, at least 1 and at most the features' length: as recorded
+    /// in the store, or else up to the last nonzero step.
     ///
     /// # Errors
     /// The features cannot be read.
@@ -92,13 +92,13 @@ impl PerModality {
     }
 }
 
-/// Tokens of each text that are no padding, `[n_samples]`.
+/// Number of tokens per text that are not padding, `[n_samples]`.
 fn unmasked(tokens: &Array3<i32>) -> Vec<i32> {
     let texts = tokens.outer_iter();
     texts.map(|text| text.row(1).iter().filter(|mask| **mask != 0).count().max(1) as i32).collect()
 }
 
-/// A value of each row from a column `[n_segments]` of its split; `None` where a split has no such column.
+/// Each row's value from a column `[n_segments]` of its split; `None` if a split lacks the column.
 fn of_rows<T: Copy>(
     rows: &[StoreRow],
     column: impl Fn(SplitName) -> Result<Option<ndarray::ArrayD<T>>, TrainerError>,

@@ -1,5 +1,5 @@
-//! Whether a store is ready for a run: valid, and with what the model needs. What is wrong in its values
-//! is trained on for those alone who insist.
+//! Checks whether a store is ready for a run: valid, and with everything the model needs. Training on
+//! invalid values has to be forced.
 
 use super::error::{StoreProblem, TrainerError};
 use super::note::Note;
@@ -11,23 +11,23 @@ use crate::model::contract::{Need, Needs};
 use crate::store::Store;
 use crate::train::DataError;
 
-/// Rules about which segments are in which split. What is trained on such splits is a model all the same,
-/// and some are meant to be so, or were published so.
+/// Rules about the assignment of segments to splits. Models can be trained on such splits anyway; some
+/// are intended, or were published this way.
 const OF_SPLITS: [Rule; 4] =
     [Rule::DuplicateId, Rule::Leakage, Rule::FoldSplit, Rule::SameSegmentAcross];
 
-/// Those of them that do not matter where other splits than the store's are trained on.
+/// The ones that do not matter if the store's own splits are not used.
 const OF_OWN_SPLITS: [Rule; 2] = [Rule::Leakage, Rule::FoldSplit];
 
-/// Those of which `--force` makes nothing that can be trained on.
+/// The ones that `--force` cannot override.
 const IMPOSSIBLE: [Rule; 2] = [Rule::Untrainable, Rule::MissingLabel];
 
-/// Compares a store with the rules of `validate`. What they say of its splits is noted; what they say of
-/// its values, too, where `force` is. Features and texts are not looked at: features are compared with
-/// their digests, and held to be finite, when they are read for training.
+/// Checks a store against the rules of `validate`. Findings about its splits become notes, and with
+/// `force` also those about its values. Features and texts are not checked here: features are compared
+/// with their digests, and checked to be finite, when they are read for training.
 ///
 /// # Errors
-/// The store cannot be read, or is not valid for its values.
+/// The store cannot be read, or its values are not valid.
 pub fn check_valid(
     store: &Store,
     has_own_splits: bool,
@@ -39,7 +39,7 @@ pub fn check_valid(
     let matters = |finding: &Finding| {
         finding.severity == Severity::Error
             && (has_own_splits || !is_of(&OF_OWN_SPLITS, finding))
-            // What some modalities lack does not matter to the others.
+            // A problem of some modalities does not matter to the others.
             && (has_all_modalities || !is_of(&[Rule::Untrainable], finding))
     };
     let errors: Vec<Finding> = store.verify_quickly()?.into_iter().filter(matters).collect();
@@ -54,18 +54,18 @@ pub fn check_valid(
     if in_values.is_none() || force {
         return Ok(Some(Note::Invalid { store: store.path().into(), problem }));
     }
-    // What no model can be made of is trained on by nobody.
+    // Training without any usable input cannot be forced.
     let can_be_forced = !errors.iter().any(|finding| is_of(&IMPOSSIBLE, finding));
     let advice = first.advice.to_string();
     Err(TrainerError::unfit(store.path(), StoreProblem::Invalid { problem, advice, can_be_forced }))
 }
 
-/// The refusal to train without a training or a validation split.
+/// The error for an absent training or validation split.
 pub fn missing_split(store: &Store, split: SplitName) -> TrainerError {
     TrainerError::unfit(store.path(), StoreProblem::MissingSplit(DataError::EmptySplit { split }))
 }
 
-/// The refusal to train without text, which the store has or has not.
+/// The error for training without text, whether the store has text or not.
 fn without_text(store: &Store, chosen: &[Modality], has_text: bool) -> TrainerError {
     let cause = match (has_text, has_words(store)) {
         (true, _) => StoreProblem::TextLeftOut { chosen: chosen.into() },
@@ -84,14 +84,14 @@ fn has_words(store: &Store) -> bool {
     })
 }
 
-/// Whether a model can read the text of a store through an encoder alone.
+/// Whether a model can read the store's text only through an encoder.
 pub fn needs_encoder(store: &Store) -> bool {
     let features = |split| ColumnKind::Features(Modality::Text).of(split);
     let has_features = |split| store.manifest().column(&features(split)).is_some();
     has_words(store) && !SplitName::ALL.into_iter().any(has_features)
 }
 
-/// The modalities that a model is to see: those that are `asked` for, or all that the store has and the
+/// The modalities that a model sees: those that are `asked` for, or all that the store has and the
 /// model reads. With `has_encoder`, text needs no features.
 ///
 /// # Errors
@@ -102,7 +102,7 @@ pub fn chosen_modalities(
     has_encoder: bool,
     needs: &Needs,
 ) -> Result<Vec<Modality>, TrainerError> {
-    // In any split, since a split manifest may make a training split of others.
+    // In any split, since a split manifest may build the training split from others.
     let has = |modality: &Modality| {
         let id = |split| ColumnKind::Features(*modality).of(split);
         let is_in = |split| store.manifest().column(&id(split)).is_some();
@@ -129,11 +129,11 @@ pub fn chosen_modalities(
     Ok(chosen)
 }
 
-/// Compares the needs of a model with a store, of which `modalities` are to be used, with a text encoder in front
-/// or without.
+/// Checks a model's needs against a store, of which `modalities` are used, with or without a text
+/// encoder.
 ///
 /// # Errors
-/// The store lacks something.
+/// The store lacks something that the model needs.
 pub fn check_needs(
     store: &Store,
     model: &str,
@@ -170,8 +170,7 @@ pub fn check_needs(
     Ok(())
 }
 
-/// Whether the alignment of a store is one that a model can do with. A store that does not say it is
-/// taken for what the model needs.
+/// Whether a store's alignment suits a model. A store of unknown alignment is assumed to suit.
 fn is_aligned_enough(needs: &Needs, alignment: Option<Alignment>) -> bool {
     !needs.aligned || alignment != Some(Alignment::Unaligned)
 }

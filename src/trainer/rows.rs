@@ -1,4 +1,4 @@
-//! Features of some rows of a store, as the trainer reads them.
+//! Features of some rows of a store, as read by the trainer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::model::Sequence;
 use crate::store::{Store, StoreError};
 use crate::train::data::FeatureRows;
 
-/// Features of the samples of a split, brought to the lengths that are wanted.
+/// Features of a split's samples, fitted to the target lengths.
 pub(super) struct StoreRows {
     store: Arc<Store>,
     rows: Vec<StoreRow>,
     sequences: BTreeMap<Modality, Sequence>,
-    /// Steps that the store has.
+    /// Number of steps in the store.
     n_steps: BTreeMap<(SplitName, Modality), usize>,
     fitted: Arc<Fitted>,
 }
@@ -44,7 +44,7 @@ impl StoreRows {
         Ok(StoreRows { store, rows, sequences, n_steps, fitted })
     }
 
-    /// Values of a sample in the store, and with the steps that are wanted.
+    /// Values per sample in the store, and with the target number of steps.
     fn row_lens(&self, split: SplitName, modality: Modality) -> (usize, usize) {
         let Sequence { seq_len, feat_dim } = self.sequences[&modality];
         let n_steps = self.n_steps.get(&(split, modality)).copied().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! A store's splits as the trainer reads them.
+//! A store's splits, as read by the trainer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -30,12 +30,12 @@ use crate::train::corrupt::{CorruptRows, Corruptions};
 use crate::train::data::{Cache, FeatureRows, TrainingSplit};
 use crate::train::{DataError, weights};
 
-/// A path that means the same from another folder.
+/// A path in absolute form, if it exists.
 pub fn absolute(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.into())
 }
 
-/// An open store, and which of its rows make up which split.
+/// An open store, and the assignment of its rows to splits.
 pub struct Samples {
     store: Arc<Store>,
     rows: BTreeMap<SplitName, Vec<StoreRow>>,
@@ -45,39 +45,39 @@ pub struct Samples {
     notes: Vec<Note>,
 }
 
-/// Whether samples can do without labels.
+/// Whether samples need labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Labels {
-    /// To train or to evaluate.
+    /// For training or evaluation.
     Needed,
-    /// To predict.
+    /// For prediction.
     IfAny,
 }
 
-/// What of each sample of a split is wanted.
+/// The data to load for a split.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     /// Modalities that come as features.
     pub modalities: &'a [Modality],
-    /// What the model needs besides.
+    /// The model's other needs.
     pub needs: Needs,
-    /// Makes tokens for the model's text encoder, which then take the place of text features.
+    /// Produces tokens for the model's text encoder, which then replace text features.
     pub reader: Option<&'a TokenReader>,
-    /// Whether samples can do without labels.
+    /// Whether samples need labels.
     pub labels: Labels,
-    /// Where features lie.
+    /// Placement of features.
     pub cache: Cache,
-    /// Where the model is.
+    /// The model's device.
     pub device: Device,
 }
 
-/// A split as it was loaded.
+/// A loaded split.
 pub struct Loaded {
     /// The samples.
     pub split: TrainingSplit,
-    /// The label of each sample that has one.
+    /// Each sample's label, if it has one.
     pub labels: Vec<Option<f32>>,
-    /// What came to another length.
+    /// Lengths that were changed.
     pub lengths: Vec<FittedLength>,
     /// Samples that were cut.
     pub cut: BTreeSet<usize>,
@@ -93,8 +93,8 @@ impl Samples {
         Samples::with_rows(store, rows.into())
     }
 
-    /// The splits that the run of a checkpoint had: its validation split, if it drew one from the
-    /// training split of this store and one of the two is `wanted`; and else the store's own.
+    /// The splits of a checkpoint's run: its validation split if it drew one from the training split of
+    /// this store and one of the two is `wanted`; otherwise the store's own.
     pub fn of_run(
         store: Store,
         checkpoint: &Path,
@@ -138,24 +138,23 @@ impl Samples {
         Ok((samples, choice))
     }
 
-    /// Brings everything that is loaded from now on to the lengths that the model of a checkpoint
-    /// takes.
+    /// Fits everything loaded from now on to the lengths of a checkpoint's model.
     pub fn fit_to(&mut self, checkpoint: &Path, info: &CheckpointInfo, may_cut: bool) {
         self.extents = Extents::of_model(checkpoint, info, may_cut);
     }
 
-    /// Which splits are padded to the length of another, as everything that trains does.
+    /// The splits that are padded to another one's length, as in all training.
     pub fn padded(&self, modalities: &[Modality], with_tokens: bool) -> Vec<Note> {
         let notes = self.extents.notes(&self.store, modalities, with_tokens);
         notes.into_iter().map(Note::Padded).collect()
     }
 
-    /// What was worth saying since this was asked for the last time.
+    /// The notes since the last call.
     pub fn take_notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
     }
 
-    /// The store's own splits, but for a validation split that is drawn from the training split.
+    /// The store's own splits, with a validation split drawn from the training split.
     ///
     /// # Errors
     /// The store cannot be read, has no training split or has a validation split.
@@ -172,12 +171,12 @@ impl Samples {
         Ok(samples)
     }
 
-    /// Makes everything that is loaded from now on worse.
+    /// Corrupts everything loaded from now on.
     pub fn corrupt(&mut self, corruptions: Corruptions) {
         self.corruptions = corruptions;
     }
 
-    /// Says how many processes like this one share the machine's memory.
+    /// Sets the number of processes like this one that share the machine's memory.
     pub fn share_memory(&mut self, n_processes: usize) {
         self.n_processes = n_processes as u64;
     }
@@ -187,22 +186,22 @@ impl Samples {
         &self.store
     }
 
-    /// Extents that each modality is brought to, of which the store has features.
+    /// Target extents of each modality that has features in the store.
     pub fn sequences(&self) -> BTreeMap<Modality, Sequence> {
         self.extents.wanted().clone()
     }
 
-    /// Whether a split has any samples.
+    /// Whether a split has samples.
     pub fn has(&self, split: SplitName) -> bool {
         self.rows.get(&split).is_some_and(|rows| !rows.is_empty())
     }
 
-    /// Samples of a split.
+    /// Number of samples in a split.
     pub fn n_samples(&self, split: SplitName) -> usize {
         self.rows.get(&split).map_or(0, Vec::len)
     }
 
-    /// Whether the samples of a split have labels.
+    /// Whether a split's samples have labels.
     pub fn is_labelled(&self, split: SplitName) -> bool {
         let has_labels = |of: SplitName| {
             self.store.manifest().column(&ColumnKind::RegressionLabels.of(of)).is_some()
@@ -210,15 +209,15 @@ impl Samples {
         self.rows.get(&split).is_some_and(|rows| rows.iter().all(|row| has_labels(row.split)))
     }
 
-    /// Where features are to lie, as was asked for or as the device's memory allows.
+    /// Placement of features, as requested or as the device's memory allows.
     pub fn cache(&self, options: &CacheOptions, modalities: &[Modality], device: Device) -> Cache {
         options.resolve(&self.store, modalities, device, self.n_processes)
     }
 
-    /// One split for the trainer, with what was brought to another length for that.
+    /// One split for the trainer, with its changed lengths.
     ///
     /// # Errors
-    /// The store cannot be read, or has not what is wanted.
+    /// The store cannot be read, or lacks what is wanted.
     pub fn load(&mut self, split: SplitName, wanted: Wanted<'_>) -> Result<Loaded, TrainerError> {
         let Wanted { needs, reader, cache, device, .. } = wanted;
         let rows = self.rows.get(&split).cloned().unwrap_or_default();
@@ -351,11 +350,11 @@ impl Samples {
         };
         let rows: Vec<_> = rows.iter().enumerate().map(fit).collect();
         let rows: Vec<_> = rows.iter().map(|row| row.view()).collect();
-        // The extents have one number of tokens for all.
+        // All texts have the same number of tokens here.
         ndarray::stack(Axis(0), &rows).map_err(|_| self.about(DataError::NoTokens))
     }
 
-    /// That the store does not suit.
+    /// The error that the store does not suit.
     fn about(&self, cause: impl Into<StoreProblem>) -> TrainerError {
         TrainerError::unfit(self.store.path(), cause)
     }

@@ -1,4 +1,4 @@
-//! A run as it is prepared: settings and samples, from a store or from the folder of an earlier run.
+//! A prepared run: settings and samples, from a store or from the folder of an earlier run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,19 +30,19 @@ use crate::train::device;
 use crate::train::encoder;
 use crate::train::weights;
 
-/// Seed of a validation split that is drawn for a run, the same for every seed of the run.
+/// Random seed for drawing a run's validation split, the same for every seed of the run.
 pub const VALID_SEED: u64 = 1;
 
-/// Up to how many epochs one without a step matters.
+/// Maximum number of epochs for which an idle epoch matters.
 const SHORT: usize = 10;
 
-/// A run that is ready to begin, to go on or to be done again.
+/// A run that is ready to start, resume or repeat.
 pub struct Session {
-    /// Everything that determines it.
+    /// The settings, which fully determine it.
     pub settings: TrainSettings,
     /// Its samples, on the device or read from the store.
     pub data: TrainingData,
-    /// Where the model is computed.
+    /// The model's device.
     pub device: Device,
 }
 
@@ -53,10 +53,10 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Prepares a run on a store. What is worth saying on the way goes to `note`.
+    /// Prepares a run on a store. `note` receives remarks about it.
     ///
     /// # Errors
-    /// The store does not suit the model, or a setting is none.
+    /// The store does not suit the model, or a setting is invalid.
     pub fn new(
         store: Store,
         device: Device,
@@ -158,11 +158,10 @@ impl Session {
         Ok(Session { settings, data, device })
     }
 
-    /// Opens what a run was made from, and compares it with what its settings say. The store may be
-    /// another path now.
+    /// Opens a run's inputs and checks them against its settings. The store may have moved.
     ///
     /// # Errors
-    /// Something is not what the run had, or cannot be read.
+    /// An input differs from the run's, or cannot be read.
     pub fn reopen(
         settings: TrainSettings,
         store: Option<&Path>,
@@ -203,7 +202,7 @@ impl Session {
         };
         samples.take_notes().into_iter().for_each(&mut *note);
         if let Some(initial) = &settings.init_from {
-            // What was to be cut was settled when the run began.
+            // Cutting was permitted when the run began.
             fit_to_initial(&mut samples, initial, true)?;
         }
         let cache = samples.cache(cache, &settings.modalities, device);
@@ -212,7 +211,7 @@ impl Session {
     }
 }
 
-/// The preset of a model with everything that is asked for.
+/// A model's preset with all requested changes.
 fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, TrainerError> {
     let model = options.model.as_deref().unwrap_or(ModelSpec::NAMES[0]);
     let unknown = || TrainerError::Setting(format!("unknown model `{model}`"));
@@ -237,7 +236,7 @@ fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, Tra
         let problem = format!("two {what}: {lr}, and another one set by name; give only one");
         TrainerError::Setting(problem)
     };
-    // A group that an encoder gets has what is set for the rest, until it is set itself.
+    // A group added for an encoder gets the settings of the rest, unless it has its own.
     let group = |assignment: &str| assignment.split(['.', '=']).nth(1).map(str::to_owned);
     let is_late = |assignment: &&String| group(assignment).is_some_and(|it| it == encoder::GROUP);
     let (late, early): (Vec<&String>, Vec<&String>) = options.set.iter().partition(is_late);
@@ -269,7 +268,7 @@ fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, Tra
     }
 }
 
-/// What a run says of its text encoder.
+/// A run's record of its text encoder.
 fn encoder_choice(
     pretrained: &Pretrained,
     options: &EncoderOptions,
@@ -291,13 +290,12 @@ fn encoder_choice(
     })
 }
 
-/// A file of weights and its digest.
+/// A weight file and its digest.
 fn initial_weights(path: &Path) -> Result<InitialWeights, TrainerError> {
     Ok(InitialWeights { path: absolute(path), blake3: weights::digest(path)? })
 }
 
-/// Brings samples to the lengths of the model whose weights a run begins with, if these say of which
-/// model they are.
+/// Fits samples to the lengths of a run's initial model, if its weights describe the model.
 fn fit_to_initial(
     samples: &mut Samples,
     initial: &InitialWeights,
@@ -312,7 +310,7 @@ fn fit_to_initial(
 /// The samples of a run.
 ///
 /// # Errors
-/// A split is absent, or cannot be read.
+/// A split is absent or cannot be read.
 pub(crate) fn load(
     samples: &mut Samples,
     settings: &TrainSettings,

@@ -1,4 +1,4 @@
-//! What a store's texts and tokens are to a vocabulary, before an encoder reads them.
+//! Checks whether a store's texts and tokens suit an encoder's vocabulary.
 
 use ndarray::Ix3;
 
@@ -10,11 +10,11 @@ use crate::model::TokenError;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, Suits, TextSource};
 use crate::store::Store;
 
-/// Compares the tokens and texts of a store with the vocabulary of an encoder: what hardly belongs to it
-/// is noted. An encoder without a vocabulary is taken at its word.
+/// Checks a store's tokens and texts against an encoder's vocabulary and notes whatever hardly belongs
+/// to it. Without a vocabulary, nothing is checked.
 ///
 /// # Errors
-/// Most do not belong to it, and nothing `force`s them.
+/// Most do not belong to it, and `force` is not set.
 pub fn check(
     store: &Store,
     encoder: &Pretrained,
@@ -24,7 +24,7 @@ pub fn check(
     if !encoder.has_vocabulary() {
         return Ok(vec![]);
     }
-    // As many as there is room for, up to what texts have.
+    // As many as fit, up to the length of the texts.
     let most = usize::try_from(encoder.config().max_position_embeddings).unwrap_or(usize::MAX);
     let tokenizer = encoder.tokenizer(most.min(4 * DEFAULT_MAX_LEN))?;
     let judge = Suits::judge(&tokenizer);
@@ -41,7 +41,7 @@ pub fn check(
             }
             continue;
         }
-        // What has no row in the encoder cannot be read at all.
+        // Tokens without an embedding in the encoder cannot be read at all.
         let id = ColumnKind::TextBert.of(split);
         let tokens = store.numbers::<i32>(&id)?;
         if let Some(tokens) = tokens.and_then(|it| it.into_dimensionality::<Ix3>().ok()) {

@@ -1,4 +1,4 @@
-//! Runs in folders: new ones, those that go on, and those of several seeds.
+//! Runs in folders: new, resumed, and over several seeds.
 
 use std::path::{Path, PathBuf};
 
@@ -12,19 +12,19 @@ use crate::train::encoder;
 use crate::train::progress::TrainProgress;
 use crate::train::run::{self, Apart, Start};
 
-/// What a folder of a sweep holds already.
+/// Existing content of a sweep's folder.
 #[derive(Debug)]
 pub enum Kept {
-    /// A run that has come to its end.
+    /// A complete run.
     Complete(Box<RunResult>),
-    /// A run that was stopped.
+    /// An interrupted run.
     Stopped,
 }
 
-/// Looks whether a folder holds a run of the same settings.
+/// Checks whether a folder contains a run with the same settings.
 ///
 /// # Errors
-/// It holds one of others, or cannot be read.
+/// The folder contains a run with other settings, or cannot be read.
 pub fn kept(
     folder: &Path,
     settings: &TrainSettings,
@@ -36,8 +36,7 @@ pub fn kept(
     let mut found = folder::read_config(folder)?;
     let encoder = found.text_encoder.clone();
     encoder::fit(&mut found.hyper_parameters, encoder.as_ref());
-    // The words of the call that began it have no part in the result, and what it did not ask for may be
-    // whatever it was.
+    // The original command line does not affect the result, and unspecified options may have any value.
     let expected = TrainSettings {
         command: found.command.clone(),
         form: settings.form.or(found.form),
@@ -52,8 +51,8 @@ pub fn kept(
     }))
 }
 
-/// The result of a run of several, of whose samples these are: of the one in the folder if it is complete,
-/// else of going on with it or of beginning it.
+/// The result of one run of a sweep, with these samples: of the complete run in the folder, or else of
+/// resuming or starting it.
 ///
 /// # Errors
 /// The folder holds a run with different settings, or the run fails.
@@ -73,10 +72,10 @@ pub fn train_or_keep(
     Ok(run::train(settings, data, device, folder, start, progress)?)
 }
 
-/// Whether the models of several seeds are trained as one.
+/// Whether to train several seeds as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Together {
-    /// On a GPU, where they can be.
+    /// On a GPU, if possible.
     #[default]
     Auto,
     /// Always.
@@ -115,19 +114,19 @@ impl Session {
         Ok(run::train(&self.settings, &self.data, self.device, folder, start, progress)?)
     }
 
-    /// Why the models of several seeds cannot be trained as one; `None` where they can.
+    /// Why several seeds cannot be trained as one; `None` if they can.
     ///
     /// # Errors
-    /// There is no such model.
+    /// The model is impossible.
     pub fn apart(&self) -> Result<Option<Apart>, TrainerError> {
         Ok(run::problem_together(&self.settings, &self.data)?)
     }
 
-    /// Trains a model for each of several seeds, each in a folder of its own below `out`. Complete runs
-    /// are kept, stopped ones go on.
+    /// Trains a model for each seed, each in its own folder below `out`. Complete runs are kept,
+    /// interrupted ones resume.
     ///
     /// # Errors
-    /// A folder holds a run with different settings, a run fails, or the models cannot be trained
+    /// A folder contains a run with different settings, a run fails, or the models cannot be trained
     /// [`Together::Always`].
     pub fn train_seeds(
         &self,
@@ -153,8 +152,8 @@ impl Session {
         seeds.iter().map(of_seed).collect()
     }
 
-    /// Trains the models of several seeds as one, each with a folder of its own below `out`. Complete
-    /// runs are kept, stopped ones go on.
+    /// Trains the models of several seeds as one, each with its own folder below `out`. Complete runs
+    /// are kept, interrupted ones resume.
     fn train_together(
         &self,
         seeds: &[u64],
@@ -185,10 +184,10 @@ impl Session {
         Ok(run::train_together(&runs, &self.data, self.device, &state, start, progress)?)
     }
 
-    /// Does the run of a folder again, in a folder of no account, and returns its result.
+    /// Repeats a folder's run in a temporary folder, and returns its result.
     ///
     /// # Errors
-    /// As of [`train`](Session::train).
+    /// Same as [`train`](Session::train).
     pub fn repeat(
         &self,
         folder: &Path,

@@ -1,4 +1,4 @@
-//! Where the tokens of a text encoder come from, in a run and in what is made of it later.
+//! Source of a text encoder's tokens, in a run and in later commands.
 
 use std::path::{Path, PathBuf};
 
@@ -9,22 +9,22 @@ use crate::run::folder;
 use crate::run::settings::TokenChoice;
 use crate::train::checkpoint::CheckpointInfo;
 
-/// How a split comes to the tokens of an encoder.
+/// Produces an encoder's tokens for a split.
 pub struct TokenReader {
-    /// What the encoder knows.
+    /// The encoder's configuration.
     pub bert: BertConfig,
-    /// Makes them of the texts of the store, where they are not its `text_bert`.
+    /// Tokenizes the store's texts, unless its `text_bert` is used.
     pub tokenizer: Option<TextTokenizer>,
 }
 
 impl TokenReader {
-    /// As a run was told.
+    /// As chosen for a run.
     pub fn of_run(encoder: &Pretrained, choice: &TokenChoice) -> Result<TokenReader, TrainerError> {
         TokenReader::open(encoder.config(), choice, || Ok(encoder.folder().into()))
     }
 
-    /// As the run of a checkpoint was told; `None` for a model without an encoder. `bert` is the
-    /// encoder's folder, where it is not the one that the run folder around the checkpoint names.
+    /// As chosen for a checkpoint's run; `None` for a model without an encoder. `bert` is the encoder's
+    /// folder, if it is not the one named in the checkpoint's run folder.
     pub fn of_checkpoint(
         path: &Path,
         info: &CheckpointInfo,
@@ -58,7 +58,7 @@ impl TokenReader {
     }
 }
 
-/// The encoder's folder, as the settings beside a checkpoint name it.
+/// The encoder's folder, as named in the settings next to a checkpoint.
 fn folder_of_run(checkpoint: &Path) -> Option<PathBuf> {
     let settings = folder::read_config(checkpoint.parent()?).ok()?;
     Some(settings.text_encoder?.path)

@@ -1,4 +1,4 @@
-//! Hints about sources: what a conversion refuses, and how it goes on.
+//! Hints about sources: refused conversions, and how to continue.
 
 use std::path::Path;
 

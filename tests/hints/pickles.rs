@@ -1,4 +1,4 @@
-//! Hints about pickles, whatever they hold.
+//! Hints about pickles with any content.
 
 use super::Next::{Hands, Walk};
 use super::{Row, elsewhere, put, synthetic};

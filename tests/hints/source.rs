@@ -1,4 +1,4 @@
-//! The hints in the source, told from other texts by where they stand, and compared with the rows.
+//! Finds the hints in the source, by their place, and compares them with the rows.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Hints about stores and what is made of them.
+//! Hints about stores and files made from them.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Hints about tables of labels that a store is compared with.
+//! Hints about label tables that a store is compared with.
 
 use std::path::Path;
 

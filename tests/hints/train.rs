@@ -1,4 +1,4 @@
-//! Hints of the trainer and of what it reads and writes.
+//! Hints about training, its inputs and its outputs.
 
 use std::path::Path;
 

@@ -1,9 +1,9 @@
-//! Making the calls that a hint names.
+//! Makes the calls that a hint names.
 //!
-//! A road is a list of calls, made in a folder of its own. A step changes it as the hint says: an
-//! option is added to the last call that knows it, with each of its values; a call takes the place
-//! of the last one. The step leads on if the road ends well, or with another message; a road that
-//! was walked before is a circle.
+//! A road is a list of calls, made in its own folder. A step changes it as the hint says: an option is
+//! added to the last call that accepts it, with each of its values; a call replaces the last one. The
+//! step succeeds if the road ends well, or with another message; a road that was walked before is a
+//! circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Small files that ask for too much: the program reads or refuses each in the processor time of a few
-//! starts of the program and under 64 MiB of memory, which are measured.
+//! Small files that request too much: the program reads or refuses each in the processor time of a few
+//! program starts and under 64 MiB of memory; both are measured.
 
 use std::path::Path;
 use std::process::Command;

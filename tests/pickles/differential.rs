@@ -1,5 +1,5 @@
-//! Our reader, Python and `serde-pickle` on the same generated files: all that read a file find the
-//! same in it, and what we read Python reads too.
+//! Our reader, Python and `serde-pickle` on the same generated files: all that read a file get the same
+//! values, and Python reads every file that we read.
 
 use std::collections::BTreeMap;
 use std::path::Path;

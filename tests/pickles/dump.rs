@@ -1,5 +1,5 @@
-//! Values of pickles as JSON with the type of everything, in the form of `fixtures/pickles/make.py`
-//! and `tests/plain.py`.
+//! Pickle values as JSON with explicit types, in the format of `fixtures/pickles/make.py` and
+//! `tests/plain.py`.
 
 use almt_data::pickle::{NodeId, Number, Pickle, RawText, ScalarKind, Value};
 use serde_json::{Value as Json, json};

@@ -1,4 +1,4 @@
-//! Files that are something else, or no longer whole: said with what to do.
+//! Files of other kinds, or incomplete ones: reported with advice.
 
 use almt_data::pickle::PickleError;
 

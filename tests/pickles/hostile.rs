@@ -1,5 +1,5 @@
-//! Pickles that would run code, and pickles that contradict themselves: refused with the byte at
-//! fault, and nothing in them is run.
+//! Pickles that would run code, and inconsistent ones: refused with the offset of the fault, and
+//! nothing in them is run.
 
 use std::path::Path;
 use std::time::Duration;

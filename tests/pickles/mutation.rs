@@ -1,5 +1,5 @@
-//! Damaged fixtures by the hundred thousand: none makes the reader, the description, a layout or
-//! the scan panic, and scan and reader agree on all of them.
+//! Hundreds of thousands of damaged fixtures: none makes the reader, the description, a layout or the
+//! scan panic, and scan and reader agree on all of them.
 
 use almt_data::corpus::{Layout, SplitName};
 use almt_data::ingest::{self, IngestOptions, SourceFile};

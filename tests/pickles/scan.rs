@@ -1,4 +1,4 @@
-//! The security report: what it lists, and that it agrees with the reader.
+//! The security report: its content, and its agreement with the reader.
 
 use serde_json::Value as Json;
 

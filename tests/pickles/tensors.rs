@@ -1,4 +1,4 @@
-//! PyTorch tensors: read as arrays of the values that PyTorch itself reads, or refused by name.
+//! PyTorch tensors: read as arrays of the same values as in PyTorch, or refused by name.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the main job from nothing, on a small synthetic dataset.
+//! `cargo xtask demo`: the whole pipeline from scratch, on a small synthetic dataset.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::setup::setup;
 /// Sets up, builds, and runs synth, convert, validate, train, eval and report in the folder `demo`.
 pub fn demo() -> Result<(), String> {
     setup()?;
-    // Without Polars, which is a third of a cold build and only writes Parquet.
+    // Without Polars, which takes a third of a cold build and only writes Parquet.
     const FEATURES: [&str; 3] = ["--no-default-features", "--features", "train"];
     run(cargo().arg("build").args(FEATURES))?;
     let folder = root().join("demo");
@@ -34,7 +34,7 @@ pub fn demo() -> Result<(), String> {
     ];
     for step in steps {
         let mut command = cargo();
-        // The test of the user's own shell: the program as `cargo run` starts it.
+        // Tests what users run themselves: the program as started by `cargo run`.
         command.args(["run", "--quiet"]).args(FEATURES);
         command.arg("--manifest-path").arg(root().join("Cargo.toml"));
         command.arg("--").args(*step).current_dir(&folder);

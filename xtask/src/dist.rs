@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what a release consists of, in the folder `dist`.
+//! `cargo xtask dist`: builds the contents of a release in the folder `dist`.
 
 use std::fs;
 use std::process::Command;
@@ -6,17 +6,17 @@ use std::process::Command;
 use crate::run::{cargo, output, root, run};
 use crate::setup::{clear, setup};
 
-/// Files of the repository that go along.
+/// Files of the repository to include.
 const TEXTS: [&str; 3] = ["LICENSE", "README.md", "CHANGELOG.md"];
 
-/// Builds the programs, has them write man pages and completions, and packs all that.
+/// Builds the programs, lets them write man pages and completions, and packs everything.
 pub fn dist() -> Result<(), String> {
     setup()?;
     let dist = root().join("dist");
     let built = dist.join("almt-data");
     clear(&built)?;
-    // This builds the release profile and puts both programs into one folder, wherever the target
-    // folder of this checkout is.
+    // This builds the release profile and puts both programs into one folder, wherever this checkout's
+    // target folder is.
     run(cargo()
         .args(["install", "--locked", "--no-track", "--path", "."])
         .arg("--root")
@@ -32,7 +32,7 @@ pub fn dist() -> Result<(), String> {
     let version = version.trim().replace(' ', "-");
     let name = format!("{version}-{}-{}", std::env::consts::ARCH, std::env::consts::OS);
     let archive = dist.join(format!("{name}.tar.gz"));
-    // Neither times nor users, so that the same files give the same archive.
+    // Neither times nor users, so that equal files give equal archives.
     run(Command::new("tar")
         .args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"])
         .arg(format!("--transform=s,^almt-data,{name},"))

@@ -1,5 +1,5 @@
-//! `cargo xtask interop --mmsa` and `--torch`: what the program exports, read by those that it is for.
-//! Not part of the tests, since it takes PyTorch.
+//! `cargo xtask interop --mmsa` and `--torch`: reads the program's exports with the programs they are
+//! for. Not part of the tests, because it needs PyTorch.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::run::{cargo, output, root, run};
 use crate::setup::setup;
 use crate::test::{mmsa_package, torch_packages};
 
-/// Dataset, its file's alignment, and how `synth` makes it.
+/// Dataset, alignment of its file, and the options for `synth`.
 const CASES: [(&str, &str, &[&str]); 4] = [
     ("mosi", "unaligned", &["--unaligned"]),
     ("mosi", "aligned", &[]),
@@ -17,17 +17,17 @@ const CASES: [(&str, &str, &[&str]); 4] = [
     ("sims", "unaligned", &[]),
 ];
 
-/// Largest difference between two predictions of the same weights: sums are rounded differently.
+/// Largest difference between two predictions of the same weights, due to rounding of sums.
 const TOLERANCE: f32 = 1e-5;
 
-/// The program, and a folder to work in.
+/// The program, and a working folder.
 struct Place {
     program: PathBuf,
     folder: PathBuf,
 }
 
 impl Place {
-    /// Builds the program as `cargo run` starts it.
+    /// Builds the program as started by `cargo run`.
     fn new() -> Result<Place, String> {
         setup()?;
         run(cargo().arg("build"))?;
@@ -43,14 +43,14 @@ impl Place {
         output(Command::new(&self.program).args(args).current_dir(&self.folder)).map(|_| ())
     }
 
-    /// Makes `source.pkl` and `store.h5`.
+    /// Creates `source.pkl` and `store.h5`.
     fn store(&self, dataset: &str, flags: &[&str]) -> Result<(), String> {
         let synth = ["synth", "--dataset", dataset, "--samples", "64", "-o", "source.pkl"];
         self.call(&[&synth[..], flags, &["--overwrite"]].concat())?;
         self.call(&["convert", "source.pkl", "-o", "store.h5", "--overwrite", "--dataset", dataset])
     }
 
-    /// A script beside this crate, with PyTorch.
+    /// A script next to this crate, with PyTorch.
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new("python3");
         command.env("PYTHONPATH", root().join(".python-torch")).current_dir(&self.folder);
@@ -59,7 +59,7 @@ impl Place {
     }
 }
 
-/// Converts and exports, and has the data loader of MMSA read what came of it.
+/// Converts and exports, and reads the result with MMSA's data loader.
 pub fn mmsa() -> Result<(), String> {
     torch_packages()?;
     mmsa_package()?;
@@ -75,7 +75,7 @@ pub fn mmsa() -> Result<(), String> {
     Ok(())
 }
 
-/// Trains, and has PyTorch load the exported weights, strictly, and predict with them.
+/// Trains, then loads the exported weights strictly in PyTorch and predicts with them.
 pub fn torch() -> Result<(), String> {
     torch_packages()?;
     let place = Place::new()?;
@@ -103,7 +103,7 @@ pub fn torch() -> Result<(), String> {
             "{dataset:<6} {alignment:<10} {} predictions, largest difference {largest:.1e}",
             found.len()
         );
-        // A NaN is not within it either.
+        // A NaN must not pass either.
         if !found.iter().chain(&expected).all(|value| value.is_finite()) || largest > TOLERANCE {
             return Err(format!("{dataset}: PyTorch predicts something else than `predict`"));
         }
@@ -111,7 +111,7 @@ pub fn torch() -> Result<(), String> {
     Ok(())
 }
 
-/// The column `prediction` of a file that `predict` wrote on a synthetic store, whose ids have no
+/// The column `prediction` of a file written by `predict` for a synthetic store, whose ids contain no
 /// commas.
 fn predictions(path: &Path) -> Result<Vec<f32>, String> {
     let text =

@@ -1,7 +1,7 @@
-//! `cargo xtask TASK`: everything a person does to this repository.
+//! `cargo xtask TASK`: all development tasks of this repository.
 //!
-//! This crate only dispatches and runs other programs; it links nothing native, so that it builds
-//! on a machine where libtorch and CMake are not there yet.
+//! This crate only dispatches and runs other programs; it links nothing native, so it builds on a
+//! machine without libtorch and CMake.
 
 mod bench;
 mod demo;

@@ -1,4 +1,4 @@
-//! Where the repository lies, and how other programs are run in it.
+//! The repository's folder, and running other programs in it.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -19,8 +19,8 @@ pub fn cargo() -> Command {
     command
 }
 
-/// A call of the user's own pip that prints errors only: what it installs lies in folders of this
-/// repository, so neither packages of the system that conflict nor the rights of root matter.
+/// A call of the user's own pip that prints only errors: it installs into folders of this repository,
+/// so neither conflicting system packages nor root privileges matter.
 pub fn pip(task: &str) -> Command {
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", task, "--quiet", "--disable-pip-version-check"]);

@@ -1,10 +1,11 @@
-//! Puts libtorch into `.libtorch` and CMake into `.cmake`, the two things that cargo cannot fetch; and,
-//! for GPUs, libtorch's CUDA part into `.libtorch-cuda`, which the program loads when it is asked to.
+//! Installs libtorch into `.libtorch` and CMake into `.cmake`, the two dependencies that cargo cannot
+//! download; and, for GPUs, libtorch's CUDA part into `.libtorch-cuda`, which the program loads on
+//! demand.
 //!
-//! Both come as wheels through the user's own `pip download`, so mirrors, proxies and caches that
-//! are set up for pip serve here too. pip compares every file with the SHA-256 in
-//! `xtask/requirements`. Files are unpacked beside their place and moved there by one rename: a
-//! set-up that was cut off leaves only a `.part` folder, which the next one clears away.
+//! Both are downloaded as wheels by the user's own `pip download`, so mirrors, proxies and caches
+//! configured for pip work here too. pip compares every file with the SHA-256 in `xtask/requirements`.
+//! Files are unpacked next to their final place and moved there by one rename: an interrupted set-up
+//! leaves only a `.part` folder, which the next one removes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,8 +13,8 @@ use std::process::Command;
 
 use crate::run::{pip, root, run};
 
-/// The wheels in `requirements` are for this interpreter tag, whatever the local Python is: they
-/// are only unpacked, never imported.
+/// The wheels in `requirements` are for this interpreter tag, whatever the local Python is: they are
+/// only unpacked, never imported.
 const WHEEL_TAGS: &[&str] = &[
     "--python-version=3.11",
     "--implementation=cp",
@@ -37,7 +38,7 @@ pub fn setup() -> Result<(), String> {
     libtorch()
 }
 
-/// Fetches what lets the program use GPUs as well (about 3 GB); a no-op when it is there.
+/// Downloads the files for using GPUs (about 3 GB); a no-op if present.
 pub fn cuda() -> Result<(), String> {
     setup()?;
     let place = root().join(".libtorch-cuda");
@@ -49,7 +50,7 @@ pub fn cuda() -> Result<(), String> {
     install("libtorch-cuda", &place, |_| Ok(()))
 }
 
-/// Fetches the six-layer encoder (80 MB) into `.bert/minilm`; a no-op when it is there.
+/// Downloads the six-layer encoder (80 MB) into `.bert/minilm`; a no-op if present.
 pub fn minilm() -> Result<(), String> {
     let place = root().join(".bert/minilm");
     if place.join("model.safetensors").exists() {
@@ -62,13 +63,13 @@ pub fn minilm() -> Result<(), String> {
 fn libtorch() -> Result<(), String> {
     let place = root().join(".libtorch");
     for name in ["LIBTORCH_USE_PYTORCH", "LIBTORCH"] {
-        // `.cargo/config.toml` sets LIBTORCH to our own folder when the user has not.
+        // `.cargo/config.toml` sets LIBTORCH to our own folder unless the user sets it.
         if std::env::var_os(name).is_some_and(|value| Path::new(&value) != place) {
             eprintln!("setup: {name} is set: using that libtorch");
             return Ok(());
         }
     }
-    // A folder of an earlier set-up may lack the headers of CUDA.
+    // The folder of an earlier set-up may lack CUDA's headers.
     if place.join("include/cuda/cuda_runtime_api.h").exists() {
         return Ok(());
     }
@@ -95,7 +96,7 @@ fn cmake() -> Result<(), String> {
     }
 }
 
-/// A CMake on the `PATH` that is new enough.
+/// A sufficiently new CMake on the `PATH`.
 fn system_cmake() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let program =
@@ -152,7 +153,7 @@ fn install(
     outcome.and(cleared)
 }
 
-/// Removes a folder, if it is there.
+/// Removes a folder if it exists.
 pub fn clear(folder: &Path) -> Result<(), String> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

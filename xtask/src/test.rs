@@ -1,37 +1,37 @@
-//! `cargo xtask test`: set-up and every test of the workspace.
+//! `cargo xtask test`: runs the set-up and all tests of the workspace.
 
 use crate::run::{cargo, pip, root, run};
 use crate::setup::setup;
 
-/// Sets up and runs the tests; `args` go to `cargo test`.
+/// Sets up and runs the tests; `args` are passed to `cargo test`.
 pub fn test(args: &[String]) -> Result<(), String> {
     setup()?;
     python_packages()?;
-    // With this variable set, a test that needs Python fails where it would be skipped.
+    // With this variable set, a test that needs Python fails instead of being skipped.
     run(cargo()
         .args(["test", "--workspace", "--no-fail-fast"])
         .args(args)
         .env("ALMT_DATA_TEST_PYTHON", "1"))
 }
 
-/// Tests compare with what Python itself reads: these folders hold the packages for that.
+/// Packages for tests that compare with Python itself.
 pub fn python_packages() -> Result<(), String> {
     let names = ["numpy", "h5py", "pyarrow", "jsonschema", "duckdb", "pandas", "tensorboard"];
     packages(".python", "test-python", &names, "500 MB")?;
     packages(".python-numpy1", "test-python-numpy1", &["numpy"], "80 MB")
 }
 
-/// PyTorch with everything that it needs, 4 GB, for what is compared with it outside the tests.
+/// PyTorch with all dependencies, 4 GB, for comparisons outside the tests.
 pub fn torch_packages() -> Result<(), String> {
     packages(".python-torch", "torch", &["torch", "numpy"], "4.7 GB")
 }
 
-/// MMSA alone: of what it asks for, its data loader needs only NumPy and PyTorch.
+/// Only MMSA: of its dependencies, its data loader needs just NumPy and PyTorch.
 pub fn mmsa_package() -> Result<(), String> {
     packages_with(".python-mmsa", "mmsa", &["MMSA"], "1 MB", &["--no-deps"])
 }
 
-/// What MMSA's MAG-BERT is built of, beside PyTorch.
+/// Dependencies of MMSA's MAG-BERT besides PyTorch.
 pub fn transformers_package() -> Result<(), String> {
     packages(".python-transformers", "transformers", &["transformers"], "220 MB")
 }
@@ -40,7 +40,7 @@ fn packages(folder: &str, requirements: &str, names: &[&str], size: &str) -> Res
     packages_with(folder, requirements, names, size, &[])
 }
 
-/// Installs the packages of a requirements file into a folder that does not have them yet.
+/// Installs the packages of a requirements file into a folder, unless already installed.
 fn packages_with(
     folder: &str,
     requirements: &str,

@@ -1,8 +1,8 @@
-//! Hints about pickles, and about what they are packed in.
+//! Hints about pickles, and about compressed files and archives.
 
 use crate::advice::{Origin, PackedAdvice, PickleAdvice};
 
-/// The hint that an advice about a pickle is.
+/// The hint for an advice about a pickle.
 pub(super) fn hint(advice: PickleAdvice) -> &'static str {
     match advice {
         PickleAdvice::KnownNumbers => {
@@ -27,7 +27,7 @@ pub(super) fn hint(advice: PickleAdvice) -> &'static str {
     }
 }
 
-/// How what a library or a program wrote becomes plain.
+/// How to convert objects of a library or program to plain data.
 fn origin_hint(origin: Origin) -> &'static str {
     match origin {
         Origin::Torch => {
@@ -56,7 +56,7 @@ fn origin_hint(origin: Origin) -> &'static str {
     }
 }
 
-/// The hint that an advice about a compressed file or an archive is.
+/// The hint for an advice about a compressed file or an archive.
 pub(super) fn packed_hint(advice: &PackedAdvice) -> String {
     let words = match advice {
         PackedAdvice::OtherTemporaryFolder => {

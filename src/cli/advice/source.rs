@@ -1,8 +1,8 @@
-//! Hints about the source of a conversion, and about files that were taken for one.
+//! Hints about the source of a conversion, and about files mistaken for one.
 
 use crate::advice::{KnownAdvice, SourceAdvice};
 
-/// The hint that an advice about a source is.
+/// The hint for an advice about a source.
 pub(super) fn hint(advice: &SourceAdvice) -> String {
     let words = match advice {
         SourceAdvice::ExplainLayouts => {
@@ -72,7 +72,7 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
     words.into()
 }
 
-/// The hint that an advice about a file of a known kind is.
+/// The hint for an advice about a file of a known kind.
 pub(super) fn known_hint(advice: &KnownAdvice) -> String {
     match advice {
         KnownAdvice::Convert { file } => format!("`almt-data convert {file}` converts it"),

@@ -1,8 +1,8 @@
-//! Hints about stores, and about what is made of them.
+//! Hints about stores and files made from them.
 
 use crate::advice::{StoreAdvice, UnfitValues};
 
-/// The hint that an advice about a store is.
+/// The hint for an advice about a store.
 pub(super) fn hint(advice: &StoreAdvice) -> String {
     let words = match advice {
         StoreAdvice::MakePlan => "`almt-data split STORE --k-fold 5 -o cv.json` makes one",

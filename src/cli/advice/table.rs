@@ -1,9 +1,9 @@
-//! Hints about tables of labels.
+//! Hints about label tables.
 
 use crate::advice::TableAdvice;
 use crate::words::quoted;
 
-/// The hint that an advice about a table is.
+/// The hint for an advice about a label table.
 pub(super) fn hint(advice: &TableAdvice) -> String {
     let words = match advice {
         TableAdvice::NameTable => {

@@ -1,9 +1,9 @@
-//! Hints of the trainer, and about encoders.
+//! Hints about training and encoders.
 
 use crate::advice::TrainerAdvice;
 use crate::words::quoted_path;
 
-/// The hint that an advice about training or encoding is.
+/// The hint for an advice about training or encoding.
 pub(super) fn hint(advice: &TrainerAdvice) -> String {
     let words = match advice {
         TrainerAdvice::EncodeText => {

@@ -1,4 +1,4 @@
-//! Runs that go on after a stop, and runs that are done again.
+//! Commands that resume and repeat runs.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ pub struct RepeatArgs {
 }
 
 impl Place {
-    /// What a run was made from, on the device that it was on.
+    /// A run's inputs, on its original device.
     fn open(&self, settings: TrainSettings) -> Result<Session, Failure> {
         let device = self.libtorch.open(settings.device.parse().map_err(Failure::new)?)?;
         let store = self.store.as_deref();
@@ -56,7 +56,7 @@ impl Place {
     }
 }
 
-/// Goes on with a run.
+/// Resumes a run.
 pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Failure> {
     let folder = &*runs::one(&args.run)?;
     let settings = folder::read_config(folder)?;
@@ -74,7 +74,7 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does a run again.
+/// Repeats a run.
 pub fn repeat(args: &RepeatArgs) -> Result<ExitCode, Failure> {
     let folder = &*runs::one(&args.run)?;
     let settings = folder::read_config(folder)?;
@@ -111,8 +111,8 @@ pub fn repeat(args: &RepeatArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Whether the checkpoint of a run, which is still that of `digest`, has the weights of another one.
-/// What they say besides differs between versions of the program.
+/// Whether a run's checkpoint, which must still have `digest`, has the same weights as another one.
+/// Their metadata differ between program versions.
 fn same_weights(digest: &str, old: &Path, new: &Path) -> Result<bool, WeightsError> {
     Ok(weights::digest(old)? == digest && weights::same_tensors(old, new)?)
 }

@@ -1,4 +1,4 @@
-//! The options that say where features lie.
+//! Options for the placement of features.
 
 use clap::Args;
 
@@ -18,7 +18,7 @@ pub struct CacheArgs {
 }
 
 impl CacheArgs {
-    /// As the trainer takes them.
+    /// The options for the trainer.
     pub fn options(&self) -> CacheOptions {
         CacheOptions { place: self.cache, n_threads: self.loader_threads.into() }
     }

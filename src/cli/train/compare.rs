@@ -1,4 +1,4 @@
-//! `almt-data compare`: whether two runs differ by more than chance.
+//! `almt-data compare`: tests whether two runs differ significantly.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `almt-data devices`, and the options that choose one.
+//! `almt-data devices`, and the options that choose a device.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,7 +62,7 @@ pub struct DevicesArgs {
     libtorch: LibtorchArgs,
 }
 
-/// Lists them.
+/// Lists the devices.
 pub fn devices(args: &DevicesArgs) -> ExitCode {
     let n_threads = tch::get_num_threads();
     let threads = if n_threads == 1 { "thread" } else { "threads" };

@@ -1,4 +1,4 @@
-//! The trainer's commands in a build without libtorch: they say how to get one.
+//! The trainer's commands in a build without libtorch: they explain how to get one.
 
 use std::process::ExitCode;
 
@@ -38,7 +38,7 @@ pub struct Rest {
     rest: Vec<String>,
 }
 
-/// Says that this build has no trainer.
+/// Reports that this build has no trainer.
 pub fn elsewhere(command: TrainerCommand) -> Result<ExitCode, Failure> {
     let name = match command {
         TrainerCommand::Encode(_) => "encode",

@@ -1,4 +1,4 @@
-//! The commands that need libtorch, here or in the executable that is linked to it.
+//! Runs the commands that need libtorch, here or in the executable that is linked to it.
 
 mod again;
 mod cache;
@@ -37,10 +37,10 @@ pub enum TrainerCommand {
     Devices(devices::DevicesArgs),
 }
 
-/// Does a command in the executable that is linked to libtorch.
+/// Runs a command in the executable that is linked to libtorch.
 pub fn run(command: TrainerCommand) -> Result<ExitCode, Failure> {
     crate::train::prepare_process()?;
-    // Batches say more of themselves, further in.
+    // Errors about batches are more specific, further in.
     within(Work::Model, || Ok(dispatch(command)))?
 }
 
@@ -60,14 +60,14 @@ fn dispatch(command: TrainerCommand) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Goes on as the executable beside this one that is linked to libtorch; returns only on failure.
+/// Continues as the neighbouring executable that is linked to libtorch; returns only on failure.
 pub fn elsewhere(_: TrainerCommand) -> Result<ExitCode, Failure> {
     use std::os::unix::process::CommandExt;
     let this = std::env::current_exe().map_err(|error| Failure::new(chain(&error)))?;
     let trainer = this.with_file_name("almt-data-train");
     let mut command = Command::new(&trainer);
-    // How long a thread that waits for others keeps its processor. The default outlasts the turns that
-    // the system gives each, so that beside other work most of the time goes into waiting.
+    // Spinning time of a waiting thread. The default exceeds the system's time slices, so that next to
+    // other work most of the time would be spent spinning.
     if ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"].iter().all(|name| std::env::var_os(name).is_none()) {
         command.env("GOMP_SPINCOUNT", "30000");
     }

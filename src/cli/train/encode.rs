@@ -1,4 +1,4 @@
-//! `almt-data encode`: a store whose text features are computed by a BERT.
+//! `almt-data encode`: adds text features computed by BERT to a store.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -101,7 +101,7 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows how many texts are encoded, until it is dropped.
+/// Shows the number of encoded texts until dropped.
 #[derive(Default)]
 struct EncodeBar(Option<ProgressBar>);
 

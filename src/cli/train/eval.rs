@@ -1,4 +1,4 @@
-//! `almt-data eval` and `almt-data predict`: what a checkpoint makes of a store.
+//! `almt-data eval` and `almt-data predict`: apply a checkpoint to a store.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -145,7 +145,7 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     }
     print_lengths(args.split, &found.lengths);
     crate::cli::output::write(format_args!("{}", found.metrics));
-    // The one with the most classes shows what the others add up.
+    // The one with the most classes contains the counts of the others.
     if let Some(finest) = found.confusion.iter().max_by_key(|matrix| matrix.classes.len()) {
         print_confusion(finest);
     }
@@ -220,8 +220,8 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints predictions: to a terminal as a table, else as the CSV that a file would have, and what is to
-/// be said of them to standard error.
+/// Prints predictions: a table on a terminal, otherwise the same CSV as in a file; notes go to standard
+/// error.
 fn print_predictions(
     scheme: BinScheme,
     rows: &[Prediction],
@@ -249,7 +249,7 @@ fn print_predictions(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what was padded or cut.
+/// Reports what was padded or cut.
 fn print_lengths(split: SplitName, lengths: &[FittedLength]) {
     lengths.iter().for_each(|length| outln!("  {split}/{length}"));
 }

@@ -1,4 +1,4 @@
-//! `almt-data export-weights`: a run's weights for other programs.
+//! `almt-data export-weights`: exports a run's weights for other programs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

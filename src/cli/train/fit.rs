@@ -238,10 +238,8 @@ pub(super) fn fraction(text: &str) -> Result<f64, String> {
 
 /// The name of a model.
 fn model_name(text: &str) -> Result<String, String> {
-    match ModelSpec::NAMES.contains(&text) {
-        true => Ok(text.into()),
-        false => Err(format!("expected one of {}", ModelSpec::NAMES.join(", "))),
-    }
+    let named = ModelSpec::known_as(text).map(String::from);
+    named.ok_or_else(|| format!("expected one of {}", ModelSpec::NAMES.join(", ")))
 }
 
 impl TrainArgs {

@@ -1,9 +1,8 @@
-//! Several runs at the same time, each in a process of its own: the number of threads and the state
-//! of libtorch are a process's, so that runs within one would not give the bytes that each gives
-//! alone.
+//! Runs several trainings in parallel, each in its own process: libtorch's thread count and state are
+//! per process, so runs within one process would not be bit-identical to separate ones.
 //!
-//! A worker is the same program, called with the same words and `--worker`; it reads which run it is
-//! there for from its standard input, as a line of JSON.
+//! A worker is the same program, called with the same arguments and `--worker`; it reads its assignment
+//! from standard input, as a line of JSON.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -17,28 +16,27 @@ use crate::chain::chain;
 use crate::cli::Failure;
 use crate::trainer::experiments::RunLeft;
 
-/// One run, as a worker is told of it.
+/// One run, as assigned to a worker.
 #[derive(Serialize, Deserialize)]
 pub struct Assignment {
     /// Folder of the model.
     pub model: String,
-    /// Seed of the run.
+    /// Random seed of the run.
     pub seed: u64,
-    /// The call that asked for it, for the record.
+    /// The command line that requested it, for the record.
     pub command: Vec<String>,
     /// Process that waits for the worker.
     pub parent: u32,
 }
 
 impl Assignment {
-    /// A run that this process asks for.
+    /// The assignment of a run.
     fn new(run: &RunLeft) -> Assignment {
         let command = std::env::args().collect();
         Assignment { model: run.model.clone(), seed: run.seed, command, parent: std::process::id() }
     }
 
-    /// The run that this process is there for. From now on it ends with the process that waits for
-    /// it.
+    /// Reads this worker's assignment. From now on it ends with the process that waits for it.
     pub fn read() -> Result<Assignment, Failure> {
         let mut line = String::new();
         let read = io::stdin().read_line(&mut line).map_err(|error| chain(&error));
@@ -52,36 +50,36 @@ impl Assignment {
     }
 }
 
-/// Has the system end this process when its parent ends, however that happens.
+/// Makes the system end this process when its parent ends, for whatever reason.
 #[cfg(target_os = "linux")]
 fn end_with(parent: u32) -> io::Result<()> {
     use rustix::process::{Signal, getppid, set_parent_process_death_signal};
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    // It may have ended before that, and another process be the parent now.
+    // The parent may have ended before that, making another process the parent.
     match getppid().is_some_and(|now| u32::try_from(now.as_raw_pid()) == Ok(parent)) {
         true => Ok(()),
         false => Err(io::Error::other("it is gone")),
     }
 }
 
-/// Elsewhere a worker does its run to the end, which is kept.
+/// On other systems a worker completes its run, which is kept.
 #[cfg(not(target_os = "linux"))]
 fn end_with(_: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Threads of each of several runs, so that together they have the processors of this machine.
+/// Threads per run, so that together they use all processors of this machine.
 pub fn n_threads(n_jobs: usize) -> u16 {
     let n_processors = thread::available_parallelism().map_or(1, usize::from);
     u16::try_from((n_processors / n_jobs).max(1)).unwrap_or(u16::MAX)
 }
 
-/// Does runs, at most `n_jobs` at the same time. After one that fails no other begins, but those that
-/// are under way come to their end.
+/// Trains runs, at most `n_jobs` in parallel. After a failure no new run starts, but running ones are
+/// completed.
 pub fn run_all(runs: Vec<RunLeft>, n_jobs: usize) -> Result<(), Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::new(chain(&error)))?;
     let mut words = std::env::args_os().skip(1);
-    // Directly after the name of the command, where nothing that follows can change its meaning.
+    // Directly after the command name, where later arguments cannot change its meaning.
     let mut args: Vec<OsString> = words.next().into_iter().collect();
     args.push("--worker".into());
     args.extend(words);
@@ -128,14 +126,14 @@ struct Queue {
     failed: Option<Failure>,
 }
 
-/// Has a worker do one run; the error is what it said, or how it ended.
+/// Lets a worker train one run; the error is its message, or how it ended.
 fn work(command: &mut Command, assignment: &Assignment) -> Result<(), String> {
     let cannot = |error: io::Error| format!("cannot start its process: {}", chain(&error));
     let command = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut worker = command.spawn().map_err(cannot)?;
     let line = serde_json::to_string(assignment).map_err(|error| error.to_string())?;
     if let Some(mut stdin) = worker.stdin.take() {
-        // A worker that ended before it read this says more of the cause by how it ended.
+        // If a worker ended before reading this, its exit status describes the cause better.
         let _ = writeln!(stdin, "{line}");
     }
     let output = worker.wait_with_output().map_err(cannot)?;

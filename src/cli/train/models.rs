@@ -1,4 +1,4 @@
-//! `almt-data models`: what there is to train, and what it needs.
+//! `almt-data models`: lists the available models and their requirements.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use crate::model::registry::Inputs;
 use crate::store::Store;
 use crate::trainer::needs_encoder;
 use crate::trainer::samples::Samples;
+use crate::words::count;
 
 /// List the available models: source, requirements, and size for a store
 #[derive(Args)]
@@ -37,14 +38,17 @@ pub fn models(args: ModelsArgs) -> Result<ExitCode, Failure> {
     }
     for line in &lines {
         let verified = match line.verified {
-            true => "verified against values of that code",
-            false => "unverified",
+            true => "tested against values recorded from that code",
+            false => "not tested against published code",
         };
         outln!("{:<10}{}", line.name, line.source);
         outln!("          needs {}; {verified}", line.needs);
         match (line.n_parameters, &line.problem) {
-            (Some(n), _) => outln!("          {n} trainable parameters on this store"),
-            (None, Some(problem)) => outln!("          not on this store: {problem}"),
+            (Some(n), _) => outln!(
+                "          {} trainable parameters on this store, without a text encoder",
+                count(n as usize)
+            ),
+            (None, Some(problem)) => outln!("          not usable on this store: {problem}"),
             (None, None) => {}
         }
     }

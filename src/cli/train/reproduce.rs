@@ -1,4 +1,4 @@
-//! `almt-data reproduce`: the paper's experiments on a store.
+//! `almt-data reproduce`: runs the paper's experiments on a store.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -75,9 +75,9 @@ pub struct ReproduceArgs {
 }
 
 impl ReproduceArgs {
-    /// As the trainer takes them.
+    /// The options for the trainer.
     fn options(&self) -> ReproduceOptions {
-        // A worker is called with the same words, and so comes to the same number.
+        // A worker gets the same arguments, and so the same number.
         let of_jobs = || (self.jobs > 1).then(|| jobs::n_threads(self.jobs.into()));
         ReproduceOptions {
             seeds: self.seeds.0.clone(),
@@ -100,7 +100,7 @@ impl ReproduceArgs {
     }
 }
 
-/// Trains whatever is not there yet, and writes a table per experiment.
+/// Trains the missing runs, and writes a table per experiment.
 pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     let store = Store::open(&args.store)?;
     let device = args.device.open()?;
@@ -130,10 +130,10 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// From how many seconds on a person is asked.
+/// Duration in seconds from which on the user is asked.
 const LONG: f64 = 30.0 * 60.0;
 
-/// Says on a terminal how long it will take, and asks whether a long one may begin.
+/// Prints the estimated duration on a terminal, and asks for confirmation of long ones.
 fn may_begin(estimate: &Estimate, n_jobs: u8) -> Result<bool, Failure> {
     let seconds = estimate.seconds() / f64::from(n_jobs);
     eprintln!("{}", summary(estimate, n_jobs));
@@ -154,7 +154,7 @@ fn summary(estimate: &Estimate, n_jobs: u8) -> String {
     format!("{n_runs}, about {} on this machine", duration(seconds))
 }
 
-/// Shows the folder of each run with a bar, and the page of each experiment.
+/// Shows each run's folder with a bar, and each experiment's page.
 #[derive(Default)]
 struct Shown {
     /// The bar of the last run.
@@ -198,7 +198,7 @@ impl TrainProgress for Shown {
     }
 }
 
-/// Prints the runs that there would be and what they would take, `n_jobs` at a time.
+/// Prints the planned runs and their estimated duration, `n_jobs` in parallel.
 fn print_estimate(estimate: &Estimate, n_jobs: u8) {
     for experiment in &estimate.experiments {
         outln!("{}", experiment.title);

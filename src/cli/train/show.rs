@@ -1,4 +1,4 @@
-//! What a run shows: a bar or lines of a log while it goes on, tables when it is done.
+//! A run's output: a bar or log lines during training, tables at the end.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ pub fn print_result(out: &Path, result: &RunResult) {
     print_degenerate(result);
 }
 
-/// Says on which splits a run predicts the same of almost every segment.
+/// Reports the splits on which a run's predictions are nearly constant.
 pub fn print_degenerate(result: &RunResult) {
     for (split, problem) in &result.degenerate {
         outln!("  warning: seed {}, {split}: {problem}", result.seed);
@@ -58,13 +58,13 @@ pub fn print_spread(out: &Path, spread: &[Spread], n_runs: usize) {
     }
 }
 
-/// Says a note on standard error.
+/// Prints a note on standard error.
 pub fn say(note: Note) {
     let kind = if note.is_warning() { "warning" } else { "note" };
     eprintln!("{kind}: {note}");
 }
 
-/// How long it takes, in a unit that suits.
+/// A duration in a suitable unit.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 90.0 => format!("{s:.0} s"),
@@ -73,26 +73,26 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// How often a run writes a line where standard error is no terminal but the log of a job.
+/// Interval of log lines if standard error is not a terminal but a job's log.
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
-/// How often the losses beside the bar change. Reading them waits for the device.
+/// Interval at which the losses next to the bar change. Reading them waits for the device.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 
-/// One bar for each run, on standard error, until it is dropped; without a terminal, lines instead.
+/// One bar per run, on standard error, until dropped; without a terminal, lines instead.
 #[derive(Default)]
 pub struct Bar {
     bar: Option<ProgressBar>,
     steps_per_epoch: usize,
     n_epochs: usize,
-    /// When the first step was done, and which one of the run that was.
+    /// Time of the first completed step, and its index within the run.
     first: Option<(Instant, usize)>,
     shown: Option<Instant>,
     valid_mae: Option<f64>,
 }
 
 impl Bar {
-    /// Seconds until all steps are done, at the pace of those since the first.
+    /// Remaining seconds, at the pace since the first step.
     fn seconds_left(&self, n_done: usize) -> Option<f64> {
         let (at, first) = self.first?;
         let n_since = n_done.checked_sub(first).filter(|n_since| *n_since > 0)?;
@@ -135,7 +135,7 @@ impl TrainProgress for Bar {
         let n_steps = |phase: &Phase| phase.n_samples(n_samples, batch_size).div_ceil(batch_size);
         self.steps_per_epoch = phases.map(n_steps).sum();
         let bar = ProgressBar::new((self.steps_per_epoch * training.epochs) as u64);
-        // A template of ours cannot be wrong at run time; indicatif's own style would serve too.
+        // Our constant template is valid; indicatif's default style would do as well.
         if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {percent}% {eta}") {
             bar.set_style(style.progress_chars("=> "));
         }
@@ -225,7 +225,7 @@ mod tests {
         let mut bar = Bar { bar, steps_per_epoch, n_epochs, first, shown, valid_mae };
         assert_eq!(bar.seconds_left(5), None);
         let ago = Instant::now().checked_sub(Duration::from_secs(20)).unwrap();
-        // A run that goes on begins with a step that is not its first.
+        // A resumed run starts with a later step.
         bar.first = Some((ago, 20));
         assert_eq!(bar.seconds_left(20), None);
         let left = bar.seconds_left(30).unwrap();

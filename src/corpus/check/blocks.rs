@@ -101,12 +101,12 @@ fn check_values(
         );
         findings.add(Rule::Extreme, message, n_extreme, ids_of(split, &detail.extreme_rows));
     }
-    // One frame has one value of everything.
+    // In a single frame, every feature is constant.
     if detail.n_frames > 1 {
         let ranges = detail.ranges.iter().enumerate();
         let constant = ranges
             .filter(|(_, [low, high])| low == high)
-            // Zero added makes 0 of -0.
+            // Adding zero turns -0 into 0.
             .map(|(feature, [value, _])| format!("feature {feature}: {}", value + 0.0))
             .collect();
         findings.add_all(Rule::ConstantFeature, constant, |n| {

@@ -1,4 +1,4 @@
-//! How much of a store was compared with a table of labels, and by which columns.
+//! Which parts of a store were compared with a label table, and by which columns.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// Nothing yet.
+    /// Before any comparison.
     pub(super) fn new(table: &LabelTable, clip_shift: i32) -> Compared {
         let fields: Vec<Field> = Field::ALL.into_iter().filter(|field| table.has(*field)).collect();
         let modalities = fields.iter().filter_map(|field| field.modality());
@@ -90,7 +90,7 @@ impl Compared {
         }
     }
 
-    /// Counts a segment with its row, where the store has these of it.
+    /// Counts a segment with its row; the flags tell which values the store has for it.
     pub(super) fn take(
         &mut self,
         row: &LabelRow,
@@ -113,7 +113,7 @@ impl Compared {
         add(&mut self.n_splits, row.split.is_some());
     }
 
-    /// Why nothing was compared, and what to do; `None` where something was.
+    /// Why nothing was compared, and the fix; `None` if something was.
     pub fn problem(&self) -> Option<(String, Advice)> {
         let n_by_modality: usize = self.n_labels_by_modality.values().sum();
         if self.n_labels + n_by_modality + self.n_texts + self.n_splits > 0 {
@@ -144,7 +144,7 @@ impl Compared {
         Some((problem, TableAdvice::OtherColumn { field: Field::Id.name(), columns }.into()))
     }
 
-    /// What was compared, as lines of text.
+    /// The comparison as lines of text.
     pub fn lines(&self) -> Vec<String> {
         let has = |field: Field| self.fields.contains(&field);
         let mut counts = Vec::new();

@@ -1,5 +1,5 @@
-//! The same content under two ids, told by a digest of each row. Rows that are all zero have none:
-//! they hold nothing that could be the same.
+//! Finds equal content under two ids, by a digest of each row. All-zero rows have none, because they
+//! have no content to compare.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -22,7 +22,7 @@ fn id_of(split: &SplitFacts, row: usize) -> &str {
     split.ids.get(row).map_or("?", String::as_str)
 }
 
-/// Digests of the modalities of a row; `None` with fewer than two, which tell too little.
+/// Digests of a row's modalities; `None` for fewer than two, which are weak evidence.
 fn segment_key(detail: &SplitDetail, row: usize) -> Option<Vec<(Modality, RowDigest)>> {
     let key: Vec<(Modality, RowDigest)> = detail
         .blocks
@@ -32,7 +32,7 @@ fn segment_key(detail: &SplitDetail, row: usize) -> Option<Vec<(Modality, RowDig
     (key.len() > 1).then_some(key)
 }
 
-/// Returns the segments that are the same as an earlier one as a whole.
+/// Returns the segments that equal an earlier one in all modalities.
 fn check_segments(context: &Context<'_>, findings: &mut Findings) -> HashSet<Place> {
     let mut first: HashMap<Vec<(Modality, RowDigest)>, (SplitName, &str)> = HashMap::new();
     let mut whole = HashSet::new();

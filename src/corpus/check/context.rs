@@ -1,10 +1,10 @@
-//! What all rules look at.
+//! Common input of all rules.
 
 use super::facts::{Evidence, SplitDetail, SplitFacts};
 use crate::corpus::Dataset;
 use crate::corpus::spec::DatasetSpec;
 
-/// What all rules look at.
+/// Common input of all rules.
 pub(super) struct Context<'a> {
     pub(super) dataset: Dataset,
     pub(super) spec: &'static DatasetSpec,
@@ -13,7 +13,7 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Each split with its details, where there are any.
+    /// Each split with its details, if available.
     pub(super) fn detailed(
         &self,
     ) -> impl Iterator<Item = (&'a SplitFacts, &'a SplitDetail)> + use<'_, 'a> {

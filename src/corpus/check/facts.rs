@@ -1,5 +1,5 @@
-//! What the checks need to know of a corpus: cheap facts, which a conversion has in passing, and
-//! details, for which everything is read once more.
+//! Input of the checks: cheap facts, which a conversion gathers anyway, and details, which take another
+//! reading of everything.
 
 use std::collections::BTreeMap;
 
@@ -11,44 +11,44 @@ use super::super::stats::BlockStats;
 use super::super::{Modality, SplitName};
 use super::N_EXAMPLES;
 
-/// What the checks need to know of one split.
+/// Facts about one split.
 pub struct SplitFacts {
-    /// Which split.
+    /// The split.
     pub name: SplitName,
     /// Segment ids, in order.
     pub ids: Vec<String>,
-    /// Overall regression labels, `[n_samples]`; empty where there are none.
+    /// Overall regression labels, `[n_samples]`; empty if absent.
     pub labels: Vec<f32>,
-    /// Class labels, `[n_samples]`, where there are any.
+    /// Class labels, `[n_samples]`, if any.
     pub classes: Option<Vec<i32>>,
-    /// Strengths of emotions, `[n_samples, 6]` row by row, where there are any.
+    /// Strengths of emotions, `[n_samples, 6]` in row-major order, if any.
     pub emotions: Option<Vec<f32>>,
-    /// Label words, `[n_samples]`, where there are any.
+    /// Label words, `[n_samples]`, if any.
     pub annotations: Option<Vec<String>>,
-    /// Per modality, shape and statistics.
+    /// Shape and statistics per modality.
     pub blocks: BTreeMap<Modality, BlockFacts>,
     /// Whether there are transcripts or tokens, which an encoder could read.
     pub has_words: bool,
 }
 
 impl SplitFacts {
-    /// Whether its samples, if it has any, have labels.
+    /// Whether its samples are labelled, if it has any.
     pub fn is_labelled(&self) -> bool {
         self.ids.is_empty() || !self.labels.is_empty()
     }
 }
 
-/// What the checks need to know of one feature block.
+/// Facts about one feature block.
 pub struct BlockFacts {
     /// `[n_samples, seq_len, feat_dim]`.
     pub shape: [usize; 3],
-    /// Recorded lengths, `[n_samples]`, where there are any.
+    /// Recorded lengths, `[n_samples]`, if any.
     pub lengths: Option<Vec<i32>>,
     /// Statistics over all samples.
     pub stats: BlockStats,
 }
 
-/// What only a full reading tells. Rules whose facts are absent find nothing.
+/// Evidence from a full reading. Rules whose evidence is absent find nothing.
 #[derive(Default)]
 pub struct Evidence<'a> {
     /// Per split.
@@ -57,68 +57,68 @@ pub struct Evidence<'a> {
     pub expected: Option<&'a LabelTable>,
 }
 
-/// What only a full reading tells of one split.
+/// Evidence from a full reading of one split.
 #[derive(Default)]
 pub struct SplitDetail {
-    /// Transcripts, `[n_samples]`, where there are any.
+    /// Transcripts, `[n_samples]`, if any.
     pub raw_text: Option<Vec<String>>,
     /// BERT input, `[n_samples, 3, seq_len]`: token ids, mask, segment ids.
     pub tokens: Option<Array3<i32>>,
-    /// Recorded numbers of tokens, `[n_samples]`, where there are any.
+    /// Recorded numbers of tokens, `[n_samples]`, if any.
     pub text_lengths: Option<Vec<i32>>,
-    /// Stored classes by the name of the division, `[n_samples]` each.
+    /// Stored classes by the name of the binning scheme, `[n_samples]` each.
     pub bins: BTreeMap<&'static str, Vec<i8>>,
-    /// Labels of single modalities, `[n_samples]` each.
+    /// Unimodal labels, `[n_samples]` each.
     pub labels_by_modality: BTreeMap<Modality, Vec<f32>>,
-    /// Per modality, what was seen in its rows.
+    /// Row details per modality.
     pub blocks: BTreeMap<Modality, BlockDetail>,
 }
 
-/// What was seen in the rows of one feature block. Row lists hold the first few only.
+/// Details about the rows of one feature block. Row lists hold only the first few.
 #[derive(Debug, Clone, Default)]
 pub struct BlockDetail {
-    /// Digest of each row, `[n_samples]`; `None` of a row that is all zero.
+    /// Digest of each row, `[n_samples]`; `None` for an all-zero row.
     pub digests: Vec<Option<RowDigest>>,
-    /// Smallest and largest value of each feature over the frames that are not all zero and lie
-    /// within the recorded length, `[feat_dim]`.
+    /// Minimum and maximum of each feature over the nonzero frames within the recorded length,
+    /// `[feat_dim]`.
     pub ranges: Vec<[f32; 2]>,
     /// Number of those frames.
     pub n_frames: u64,
-    /// Number of such frames in each row, `[n_samples]`.
+    /// Number of those frames in each row, `[n_samples]`.
     pub row_frames: Vec<u32>,
-    /// Values that are zero.
+    /// Number of zeros.
     pub n_zero: u64,
-    /// Values beyond [`EXTREME`] in magnitude.
+    /// Number of values beyond [`EXTREME`] in magnitude.
     pub n_extreme: u64,
     /// Rows with values beyond [`EXTREME`].
     pub extreme_rows: Vec<usize>,
     /// Rows with values that are not finite.
     pub nonfinite_rows: Vec<usize>,
-    /// Rows with frames beyond the length that are not zero.
+    /// Rows with nonzero frames beyond the length.
     pub beyond_rows: Vec<usize>,
-    /// Rows that are all zero.
+    /// All-zero rows.
     pub zero_rows: Vec<usize>,
 }
 
-/// The first half of the BLAKE3 of a row's values: no two rows of a corpus share it by chance.
+/// The first half of the BLAKE3 of a row's values: long enough to rule out collisions.
 pub type RowDigest = [u8; 16];
 
-/// Features beyond this magnitude are extreme. What audits of public files report is far below: up
-/// to 500, a pitch in Hz.
+/// Features beyond this magnitude are extreme. Audits of public files report far smaller ones: up to
+/// 500, a pitch in Hz.
 pub const EXTREME: f32 = 1e4;
 
-/// A feature block while it is read a few rows at a time.
+/// A feature block being read a few rows at a time.
 #[derive(Debug, Clone, Default)]
 pub struct BlockReading {
     /// Statistics over the rows so far.
     pub stats: BlockStats,
-    /// What was seen in the rows so far.
+    /// Details about the rows so far.
     pub detail: BlockDetail,
 }
 
 impl BlockReading {
-    /// Takes the next rows of a block of the given shape, `[n_rows, seq_len, feat_dim]` row by row.
-    /// `lengths` are the recorded ones of the whole block, `[n_samples]`.
+    /// Adds the next rows of a block of the given shape, `[n_rows, seq_len, feat_dim]` in row-major
+    /// order. `lengths` are the recorded ones of the whole block, `[n_samples]`.
     pub fn take(&mut self, values: &[f32], shape: [usize; 3], lengths: Option<&[i32]>) {
         let [_, seq_len, feat_dim] = shape;
         let n_before = self.detail.digests.len();
@@ -139,7 +139,7 @@ impl BlockReading {
     }
 }
 
-/// What was seen in one row.
+/// Details about one row.
 #[derive(Debug)]
 struct RowDetail {
     is_zero: bool,
@@ -153,7 +153,7 @@ struct RowDetail {
 }
 
 impl RowDetail {
-    /// Looks at one row, `[seq_len, feat_dim]`, whose recorded length and statistics are given.
+    /// Examines one row, `[seq_len, feat_dim]`, given its recorded length and statistics.
     fn of_sample(
         values: &[f32],
         feat_dim: usize,
@@ -213,7 +213,7 @@ impl BlockDetail {
     }
 }
 
-/// The range of nothing.
+/// The range of no values.
 const NO_VALUE: [f32; 2] = [f32::INFINITY, f32::NEG_INFINITY];
 
 fn digest(values: &[f32]) -> RowDigest {

@@ -1,4 +1,4 @@
-//! What a check finds, and how the findings of all rules are gathered.
+//! Findings of the checks, and their collection over all rules.
 
 use std::fmt;
 
@@ -26,11 +26,11 @@ pub struct Finding {
     pub advice: &'static str,
 }
 
-/// How many examples a finding shows.
+/// Number of examples in a finding.
 pub(super) const N_EXAMPLES: usize = 3;
 
 impl Finding {
-    /// A finding with the first few of its places.
+    /// A finding with its first few places.
     pub fn new(rule: Rule, message: String, count: u64, examples: Vec<String>) -> Finding {
         let examples = examples.into_iter().take(N_EXAMPLES).collect();
         Finding {
@@ -55,7 +55,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Findings as they come in.
+/// Collects findings.
 #[derive(Default)]
 pub(super) struct Findings(pub(super) Vec<Finding>);
 
@@ -64,7 +64,7 @@ impl Findings {
         self.0.push(Finding::new(rule, message, count, examples));
     }
 
-    /// As [`Findings::add`], with other advice than the rule has for most.
+    /// Like [`Findings::add`], with advice other than the rule's default.
     pub(super) fn add_advised(
         &mut self,
         rule: Rule,
@@ -76,7 +76,7 @@ impl Findings {
         self.0.push(Finding { advice, ..Finding::new(rule, message, count, examples) });
     }
 
-    /// One finding for all of `places`, if there are any; the sentence is given their number.
+    /// Adds one finding for all of `places`, if any; their number is passed to the sentence.
     pub(super) fn add_all(
         &mut self,
         rule: Rule,

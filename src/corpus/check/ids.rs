@@ -1,4 +1,4 @@
-//! Segment ids: their form, twice the same one, and the videos that they name.
+//! Segment ids: their spelling, duplicates, and the videos that they name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

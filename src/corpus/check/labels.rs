@@ -1,4 +1,4 @@
-//! Labels: their range and grid, what was derived from them, and what stands beside them.
+//! Labels: their range and grid, and the consistency of values derived from them or stored with them.
 
 use super::super::SplitName;
 use super::super::label::Bins;
@@ -15,10 +15,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for (split, detail) in context.detailed() {
         for (modality, labels) in &detail.labels_by_modality {
             let name = format!("regression_labels_{}", modality.letter());
-            // Nothing is trained on them.
+            // Not used for training.
             check_values(context, split, &name, labels, Rule::OtherLabel, findings);
         }
-        // Bins are those of labels: where there are none of these, none of those.
+        // Bins are those of labels: without labels, there are none.
         if split.is_labelled() {
             check_bins(context, split, detail, findings);
         }
@@ -76,7 +76,7 @@ fn check_values(
     });
 }
 
-/// Strengths of emotions that are none.
+/// Invalid strengths of emotions.
 fn check_emotions(split: &SplitFacts, findings: &mut Findings) {
     const STRENGTHS: std::ops::RangeInclusive<f32> = 0.0..=3.0;
     let Some(emotions) = &split.emotions else { return };
@@ -95,8 +95,8 @@ fn check_emotions(split: &SplitFacts, findings: &mut Findings) {
     });
 }
 
-/// Class labels and annotations that contradict the sign of the regression label. Public files
-/// have some: a label of -0.5 is `Neutral` in one file of CMU-MOSI and `Negative` in another.
+/// Class labels and annotations that contradict the sign of the regression label. Public files have
+/// some: a label of -0.5 is `Neutral` in one file of CMU-MOSI and `Negative` in another.
 fn check_classes(split: &SplitFacts, findings: &mut Findings) {
     let rows = || split.ids.iter().zip(&split.labels);
     let unlike = rows()
@@ -134,7 +134,7 @@ fn sign_class(label: f32) -> Option<i32> {
     label.is_finite().then(|| 1 + i32::from(label > 0.0) - i32::from(label < 0.0))
 }
 
-/// The class that a label word means; `None` of a word that is not known.
+/// The class of a label word; `None` for an unknown word.
 fn word_class(word: &str) -> Option<i32> {
     let words = [("negative", 0), ("neutral", 1), ("positive", 2)];
     words.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, class)| *class)

@@ -1,8 +1,8 @@
 //! The checks of a corpus. Bad data is a result here, not an error: [`check`] returns findings.
 //!
-//! [`Rule`] is the table of all rules, one file each holds a family of them. A rule looks at facts
-//! only, so that it works on whatever was gathered: [`SplitFacts`] at every conversion, and
-//! [`Evidence`] where a store is read for the purpose.
+//! [`Rule`] is the table of all rules; each file implements a family of them. A rule sees only facts,
+//! so it works on whatever was gathered: [`SplitFacts`] in every conversion, and [`Evidence`] when a
+//! store is read for validation.
 
 mod blocks;
 mod compared;
@@ -43,12 +43,12 @@ const FAMILIES: [fn(&Context<'_>, &mut Findings); 7] = [
     reconcile::check,
 ];
 
-/// Checks a corpus against what is known of its dataset; errors come first.
+/// Checks a corpus against the known facts about its dataset; errors come first.
 pub fn check(dataset: Dataset, splits: &[SplitFacts]) -> Vec<Finding> {
     check_with(dataset, splits, &Evidence::default())
 }
 
-/// As [`check`], with all that a full reading tells.
+/// Like [`check`], with the evidence of a full reading.
 pub fn check_with(
     dataset: Dataset,
     splits: &[SplitFacts],
@@ -62,7 +62,7 @@ pub fn check_with(
     findings
 }
 
-/// Counts what of a corpus is compared with the table of labels, where there is one.
+/// Counts the parts of a corpus that are compared with the label table, if given.
 pub fn compared(splits: &[SplitFacts], evidence: &Evidence<'_>) -> Option<Compared> {
     evidence.expected.map(|table| reconcile::compared(table, splits, evidence))
 }

@@ -1,4 +1,4 @@
-//! The store against the published table of labels, joined by segment id.
+//! Compares the store with the published label table, joined by segment id.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use super::super::labels::{LabelRow, LabelTable, SegmentKey};
 use super::{Compared, Context, Evidence, Findings, Rule, SplitDetail, SplitFacts};
 use crate::words::counted;
 
-/// Labels are printed with fewer digits than they have.
+/// Printed labels have fewer digits.
 const TOLERANCE: f32 = 1e-3;
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
@@ -34,7 +34,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     });
 }
 
-/// By how much the table counts clips higher.
+/// Offset of the table's clip numbers relative to the store's.
 fn shift(table: &LabelTable, splits: &[SplitFacts], evidence: &Evidence<'_>) -> i32 {
     table.clip_shift(splits.iter().flat_map(|split| {
         let detail = evidence.details.get(&split.name);
@@ -77,8 +77,8 @@ pub(in crate::corpus) fn compared(
     counts
 }
 
-/// Rows of the table that no sample has. Those of a split that is absent as a whole are not looked
-/// for: that is a finding of its own.
+/// Rows of the table without a sample. Those of a split that is entirely absent are skipped: that is a
+/// separate finding.
 fn check_missing(
     context: &Context<'_>,
     table: &LabelTable,
@@ -99,12 +99,12 @@ fn check_missing(
     });
 }
 
-/// What differs between one split and the table.
+/// Differences between one split and the table.
 #[derive(Default)]
 struct Unlike {
     labels: Vec<String>,
     texts: Vec<String>,
-    /// Of the texts, those that only lack words.
+    /// Number of differing texts that only lack words.
     n_shortened: usize,
     splits: Vec<String>,
 }
@@ -164,20 +164,20 @@ impl Unlike {
     }
 }
 
-/// The letters and digits of a text, without case.
+/// The letters and digits of a text, ignoring case.
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// The first words in which two texts differ; `None` where they have the same letters and digits,
-/// in whatever case and however they are put together: `can not` is `cannot`.
+/// The first words in which two texts differ; `None` if they have the same letters and digits, ignoring
+/// case and word boundaries: `can not` equals `cannot`.
 fn difference(found: &str, expected: &str) -> Option<[String; 2]> {
     if letters(found) == letters(expected) {
         return None;
     }
     let pairs = found.split_whitespace().zip(expected.split_whitespace());
     let n_same = pairs.take_while(|(found, expected)| letters(found) == letters(expected)).count();
-    // Two words tell more than one, of which the other text may have lost a part.
+    // Two words are clearer than one, which may be only part of a word in the other text.
     let shown = |text: &str| {
         let words: Vec<&str> = text.split_whitespace().skip(n_same).take(2).collect();
         words.join(" ")
@@ -185,7 +185,7 @@ fn difference(found: &str, expected: &str) -> Option<[String; 2]> {
     Some([shown(found), shown(expected)])
 }
 
-/// Whether all words of `found` are those of `expected`, in order, with some left out.
+/// Whether `found` consists of words of `expected`, in order, with some left out.
 fn is_shortened(found: &str, expected: &str) -> bool {
     let mut rest = expected.split_whitespace().map(letters);
     found.split_whitespace().map(letters).all(|word| rest.any(|expected| expected == word))

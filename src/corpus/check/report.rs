@@ -1,4 +1,4 @@
-//! The result of a validation as programs read it.
+//! A validation's result in machine-readable form.
 
 use std::path::PathBuf;
 
@@ -38,7 +38,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report on a file that was not yet looked at.
+    /// A report on a file that has not been examined yet.
     pub fn new(path: PathBuf, strict: bool) -> Report {
         Report {
             path,
@@ -54,7 +54,7 @@ impl Report {
         }
     }
 
-    /// Takes the findings over, and the verdict from them.
+    /// Adds the findings, and derives the verdict.
     pub fn conclude(&mut self, mut findings: Vec<Finding>) {
         if self.strict {
             findings.iter_mut().for_each(|finding| finding.severity = Severity::Error);
@@ -63,9 +63,8 @@ impl Report {
         self.findings = findings;
     }
 
-    /// Takes over what was compared with the published labels. A store of which nothing was
-    /// compared is not valid, since that is what was asked; the problem is returned then, and what to
-    /// do about it.
+    /// Adds the comparison with the published labels. A store without any comparable value is not
+    /// valid, because a comparison was requested; the problem is then returned, with its fix.
     pub fn compare(&mut self, compared: Compared) -> Option<(String, Advice)> {
         let problem = compared.problem();
         self.valid &= problem.is_none();

@@ -1,4 +1,4 @@
-//! Dimensions and counts: whether the splits fit together, and which build of the dataset it is.
+//! Dimensions and counts: consistency of the splits, and the build of the dataset.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,8 +64,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether one model can see all splits. `dims` are the numbers of features of the first split that
-/// has each modality. Lengths may differ: what trains pads them.
+/// Whether one model can read all splits. `dims` are the numbers of features in the first split that
+/// has each modality. Lengths may differ: training pads them.
 fn check_trainable(
     splits: &[SplitFacts],
     dims: &BTreeMap<Modality, usize>,
@@ -104,7 +104,7 @@ fn check_trainable(
         let n_problems = problems.len() as u64;
         let mut finding =
             Finding::new(Rule::Untrainable, message, n_problems, problems[1..].to_vec());
-        // No model does without text, so that to train on the others is no way on.
+        // Every model needs text, so training on the other modalities is not a fix.
         if problems.iter().any(|problem| problem.contains("text")) {
             finding.advice = match filled().all(|split| split.has_words) {
                 true => TEXT_DIFFERS,

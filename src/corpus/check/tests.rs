@@ -1,4 +1,4 @@
-//! Rules on facts alone; `tests/rules.rs` plants a defect for each rule into a store.
+//! Tests of rules on facts alone; `tests/rules.rs` plants a defect for each rule into a store.
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use ndarray::{ArrayView1, ArrayView2, Axis};
 use super::{Context, Findings, Rule};
 use crate::words::counted;
 
-/// `[CLS]` and `[SEP]` of the vocabularies of BERT, English and Chinese.
+/// `[CLS]` and `[SEP]` in BERT's English and Chinese vocabularies.
 const CLS: i32 = 101;
 const SEP: i32 = 102;
 
@@ -74,7 +74,7 @@ fn shown(token: Option<i32>) -> String {
     token.map_or("nothing".into(), |token| token.to_string())
 }
 
-/// The length of the ones at the front; else the first value that should not be there.
+/// Number of leading ones; or else the first unexpected value.
 fn n_tokens(mask: ArrayView1<'_, i32>) -> Result<usize, String> {
     let n_ones = mask.iter().take_while(|value| **value == 1).count();
     match mask.iter().enumerate().skip(n_ones).find(|(_, value)| **value != 0) {
@@ -83,7 +83,7 @@ fn n_tokens(mask: ArrayView1<'_, i32>) -> Result<usize, String> {
     }
 }
 
-/// Whether most rows begin with the `[CLS]` of BERT: other vocabularies have other special tokens.
+/// Whether most rows begin with BERT's `[CLS]`: other vocabularies have other special tokens.
 fn has_bert_vocabulary<'a>(rows: impl Iterator<Item = ArrayView2<'a, i32>>) -> bool {
     let (mut n_rows, mut n_bert) = (0, 0);
     for row in rows {

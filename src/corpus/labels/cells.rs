@@ -1,23 +1,23 @@
-//! What stands in one field of a table: a number, a split, or the id of a segment.
+//! Parses one field of a table: a number, a split, or a segment id.
 
 use super::key::SegmentKey;
 use crate::corpus::SplitName;
 
-/// What is written where there is no label.
+/// Texts for an absent label.
 const NO_LABEL: [&str; 6] = ["", "nan", "na", "n/a", "null", "none"];
 
 /// A number of a table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Cell {
     pub(super) value: f32,
-    /// How its decimals are written.
+    /// Its decimal separator.
     pub(super) point: Point,
 }
 
-/// What stands before the decimals.
+/// Decimal separator of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Point {
-    /// There are none.
+    /// No decimals.
     None,
     /// A point.
     Dot,
@@ -25,10 +25,10 @@ pub(super) enum Point {
     Comma,
 }
 
-/// The number of a field; nothing where there is no label.
+/// A field's number; `None` for an absent label.
 ///
 /// # Errors
-/// It is something else.
+/// The field has other content.
 pub(super) fn number(text: &str) -> Result<Option<Cell>, ()> {
     let text = text.trim();
     if NO_LABEL.iter().any(|none| text.eq_ignore_ascii_case(none)) {
@@ -43,17 +43,17 @@ pub(super) fn number(text: &str) -> Result<Option<Cell>, ()> {
         (1, false) => (text.replace(',', "."), Point::Comma),
         _ => return Err(()),
     };
-    // Words that Rust takes for numbers are none here.
+    // Words that Rust parses as numbers are not numbers here.
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return Err(());
     }
     text.parse().map(|value| Some(Cell { value, point })).map_err(|_| ())
 }
 
-/// The split of a field; nothing where it is empty.
+/// A field's split; `None` if it is empty.
 ///
 /// # Errors
-/// It is no split.
+/// The field is not a split.
 pub(super) fn split(text: &str) -> Result<Option<SplitName>, ()> {
     match text.trim() {
         "" => Ok(None),
@@ -61,11 +61,11 @@ pub(super) fn split(text: &str) -> Result<Option<SplitName>, ()> {
     }
 }
 
-/// Endings of the files that segments are cut into.
+/// Extensions of segment files.
 const MEDIA: [&str; 9] = [".wav", ".mp4", ".avi", ".mkv", ".flac", ".mp3", ".npy", ".pkl", ".txt"];
 
-/// The segment that an id names, which may be the name of a file: `a/VIDEO_3.wav`, or
-/// `VIDEO/3.mp4` where the folder is the video.
+/// The segment named by an id, which may be a file name: `a/VIDEO_3.wav`, or `VIDEO/3.mp4` if the
+/// folder is the video.
 pub(super) fn segment(id: &str) -> SegmentKey {
     let lower = id.to_ascii_lowercase();
     let ending = MEDIA.iter().find(|ending| lower.ends_with(**ending));
@@ -79,12 +79,12 @@ pub(super) fn segment(id: &str) -> SegmentKey {
     }
 }
 
-/// What a spreadsheet shows in place of an id that begins with `-` or `=`, and took for a formula.
+/// Spreadsheets show this instead of an id that begins with `-` or `=`, interpreting it as a formula.
 pub(super) fn is_formula_error(id: &str) -> bool {
     ["#NAME?", "#REF!", "#VALUE!", "#ERROR!", "Err:509", "Err:508"].contains(&id.trim())
 }
 
-/// A clip that a spreadsheet or pandas made a number of: `11.0` is `11`.
+/// A clip that a spreadsheet or pandas converted to a number: `11.0` is `11`.
 pub(super) fn clip(text: &str) -> &str {
     let text = text.trim();
     match text.split_once('.') {

@@ -1,4 +1,4 @@
-//! Which column of a table is which, by its name or by what the user says.
+//! Identifies a table's columns, by name or by the user's choice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,12 +9,12 @@ use super::error::LabelTableError;
 use super::field::Field;
 use crate::name::nearest;
 
-/// Which column is which, as the user says it: `label=Score`, or `label=5` by its number.
+/// A column chosen by the user: `label=Score`, or `label=5` by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnChoice {
-    /// What it is.
+    /// The field.
     pub field: Field,
-    /// Its name in the first line, or its number from 1; empty where no column is to be it.
+    /// Its name in the first line, or its number from 1; empty if no column has the field.
     pub name: String,
 }
 
@@ -47,7 +47,7 @@ fn normal(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Whether a name is that of a column that is known.
+/// Whether a column name is known.
 pub(super) fn is_known(name: &str) -> bool {
     let name = normal(name);
     Field::ALL
@@ -55,24 +55,24 @@ pub(super) fn is_known(name: &str) -> bool {
         .any(|field| field.names().contains(&&*name) || field.weak_names().contains(&&*name))
 }
 
-/// Where the columns are.
+/// Places of the columns.
 #[derive(Debug)]
 pub(super) struct Columns {
-    /// Names of all columns, in backticks; of a table without names, their numbers.
+    /// Names of all columns, in backticks; their numbers if the table has no names.
     pub(super) shown: Vec<String>,
-    /// Whether the first line has names.
+    /// Whether the first line contains names.
     pub(super) has_header: bool,
     places: BTreeMap<Field, usize>,
-    /// What the user says that no column is.
+    /// Fields that no column has, by the user's choice.
     left_out: BTreeSet<Field>,
 }
 
 impl Columns {
-    /// Tells the columns from the first line of a table.
+    /// Identifies the columns from a table's first line.
     ///
     /// # Errors
-    /// A choice names no column, two columns can be the same, or a segment cannot be told or has
-    /// nothing to be compared.
+    /// A choice names no column, two columns match one field, or there is no column to identify
+    /// segments or nothing to compare.
     pub(super) fn of(
         first: &csv::StringRecord,
         choices: &[ColumnChoice],
@@ -97,17 +97,17 @@ impl Columns {
         Ok(columns)
     }
 
-    /// The place of a field, where the table has it.
+    /// The place of a field, if the table has it.
     pub(super) fn place(&self, field: Field) -> Option<usize> {
         self.places.get(&field).copied()
     }
 
-    /// The columns that are something.
+    /// The columns in use.
     pub(super) fn used(&self) -> impl Iterator<Item = (Field, &str)> {
         self.places.iter().map(|(field, place)| (*field, self.name(*place)))
     }
 
-    /// The columns that are nothing.
+    /// The unused columns.
     pub(super) fn unused(&self) -> Vec<String> {
         let is_used = |place: &usize| self.places.values().any(|used| used == place);
         let rest = (0..self.shown.len()).filter(|place| !is_used(place));
@@ -177,7 +177,7 @@ impl Columns {
         self.take(first, Field::Id, Field::Id.weak_names(), path)
     }
 
-    /// Takes the one column that has one of these names, unless the field has one already.
+    /// Assigns the only column with one of these names, unless the field already has one.
     fn take(
         &mut self,
         first: &csv::StringRecord,
@@ -199,7 +199,7 @@ impl Columns {
             }
             [place, ..] => {
                 let names: Vec<&str> = found.iter().map(|place| self.name(*place)).collect();
-                // Two columns of one name are told apart by their numbers.
+                // Columns with the same name are distinguished by their numbers.
                 let same = names.iter().any(|name| *name != self.name(*place));
                 let first_name = match same {
                     true => first.get(*place).unwrap_or_default().trim().to_owned(),
@@ -219,7 +219,7 @@ impl Columns {
         self.places.contains_key(&Field::Video) && self.places.contains_key(&Field::Clip)
     }
 
-    /// Whether segments can be told and have something to be compared.
+    /// Whether segments can be identified and have something to compare.
     fn check(&self, first: &csv::StringRecord, path: &Path) -> Result<(), LabelTableError> {
         let is_told = self.has_parts() || self.places.contains_key(&Field::Id);
         let is_compared = self.places.keys().any(|field| field.is_compared());
@@ -243,8 +243,8 @@ impl Columns {
     }
 }
 
-/// Whether the first line has names. It has none where no cell is a known name and at least one is
-/// a number, unless they count from 0, as pandas names columns that have no name.
+/// Whether the first line contains names. It does not if no cell is a known name and at least one is a
+/// number, unless they count from 0, as pandas names unnamed columns.
 fn has_header(first: &csv::StringRecord, choices: &[ColumnChoice]) -> bool {
     let is_chosen = |cell: &str| {
         choices
@@ -258,7 +258,7 @@ fn has_header(first: &csv::StringRecord, choices: &[ColumnChoice]) -> bool {
         || !first.iter().any(is_number)
 }
 
-/// The column that a user means by a name or a number.
+/// The column that a user chose by name or number.
 fn chosen(first: &csv::StringRecord, name: &str, has_header: bool) -> Result<usize, String> {
     let n_columns = first.len();
     if has_header {
@@ -299,8 +299,8 @@ fn chosen(first: &csv::StringRecord, name: &str, has_header: bool) -> Result<usi
     }
 }
 
-/// What the columns of a table without names may be, by their numbers, from 1: the first text is an
-/// id, or a video where a whole number follows, and the last number is a label.
+/// Likely fields of a table without names, by column number from 1: the first text is an id, or a video
+/// if a whole number follows, and the last number is a label.
 fn likely_columns(first: &csv::StringRecord) -> Vec<(Field, usize)> {
     let is_number = |cell: &str| matches!(cells::number(cell), Ok(Some(_)));
     let place = first.iter().position(|cell| !is_number(cell) && !cell.trim().is_empty());
@@ -321,12 +321,12 @@ fn likely_columns(first: &csv::StringRecord) -> Vec<(Field, usize)> {
     columns
 }
 
-/// A cell in a message.
+/// A cell for a message.
 pub(super) fn shortened(cell: &str) -> String {
     const MOST_CHARS: usize = 40;
     let cell = cell.trim();
     let shown: String = cell.chars().take(MOST_CHARS).flat_map(char::escape_debug).collect();
-    // Escapes are for what would break a line; quotes are none of it.
+    // Escapes are only for characters that would break a line; quotes do not.
     let shown = shown.replace("\\'", "'").replace("\\\"", "\"");
     if cell.chars().nth(MOST_CHARS).is_some() { shown + "…" } else { shown }
 }

@@ -1,4 +1,4 @@
-//! From the bytes of a table to its text, by what the file says itself or the user says.
+//! Decodes a table's bytes to text, by its own marks or the user's choice.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -7,7 +7,7 @@ use super::error::LabelTableError;
 use crate::advice::{Advice, TableAdvice};
 use crate::encoding::Encoding;
 
-/// Files that are taken for tables: how they begin, what they are, how a table is made of them.
+/// Files mistaken for tables: their first bytes, description, and how to make a table of them.
 const OTHER_KINDS: [(&[u8], &str, Advice); 11] = [
     (
         b"PK\x03\x04",
@@ -98,7 +98,7 @@ const fn outside(words: &'static str) -> Advice {
 /// The text of a table, without a byte order mark.
 ///
 /// # Errors
-/// The file is of another kind, or has bytes that are no text in the encoding that holds.
+/// The file is of another kind, or some bytes are not text in the encoding in use.
 pub(super) fn text<'a>(
     bytes: &'a [u8],
     path: &Path,
@@ -127,7 +127,7 @@ pub(super) fn text<'a>(
     if encoding == Encoding::UTF_8
         && let Ok(text) = std::str::from_utf8(rest)
     {
-        // UTF-16 without its mark is valid UTF-8 where all letters are English.
+        // UTF-16 without its mark is valid UTF-8 if all letters are English.
         return match zero_side(rest) {
             None => Ok(text.into()),
             Some(likely) => Err(wrong(rest, path, encoding, 0, likely)),
@@ -172,7 +172,7 @@ fn wrong(
     }
 }
 
-/// The encoding that a byte order mark tells, and what follows it.
+/// The encoding of a byte order mark, and the bytes after it.
 fn byte_order_mark(bytes: &[u8]) -> (Option<Encoding>, &[u8]) {
     let marks: [(&[u8], Encoding); 3] = [
         (b"\xef\xbb\xbf", Encoding::UTF_8),
@@ -184,7 +184,7 @@ fn byte_order_mark(bytes: &[u8]) -> (Option<Encoding>, &[u8]) {
     found.map_or((None, bytes), |(encoding, rest)| (Some(encoding), rest))
 }
 
-/// UTF-16 without a byte order mark, told from the zeros beside its first letters.
+/// UTF-16 without a byte order mark, detected from the zeros next to its first letters.
 fn zero_side(bytes: &[u8]) -> Option<Encoding> {
     match bytes {
         [first, 0, second, 0, ..] if *first != 0 && *second != 0 => Some(Encoding::UTF_16LE),
@@ -193,7 +193,7 @@ fn zero_side(bytes: &[u8]) -> Option<Encoding> {
     }
 }
 
-/// The line of a place, from 1; lines end in LF, CR LF or, on old systems, CR.
+/// Line number of an offset, from 1; lines end in LF, CR LF or, on old systems, CR.
 pub(super) fn line_of(bytes: &[u8], place: usize) -> usize {
     let mut line = 1_usize;
     let mut before = bytes.get(..place).unwrap_or(bytes).iter().peekable();

@@ -1,4 +1,4 @@
-//! Why a table of labels was not read, and what to do about it.
+//! Why a label table was not read, and possible fixes.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::advice::{Advice, Advise, TableAdvice};
 use crate::chain::tried;
 use crate::encoding::Encoding;
 
-/// Why a table of labels was not read.
+/// Why a label table was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelTableError {
     /// The file system refused.
@@ -15,21 +15,21 @@ pub enum LabelTableError {
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         #[source]
         cause: std::io::Error,
     },
-    /// The file is something else.
+    /// The file is of another kind.
     #[error("{path}: not a table of text: {what}")]
     Kind {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// Description of the file.
         what: &'static str,
-        /// How a table is made of it.
+        /// How to make a table of it.
         advice: Box<Advice>,
     },
-    /// Far more bytes than any table of labels has.
+    /// The file is far larger than any label table.
     #[error("{path}: not a table of labels: {found} bytes, the limit is {limit}")]
     Size {
         /// The file.
@@ -39,28 +39,28 @@ pub enum LabelTableError {
         /// The limit.
         limit: u64,
     },
-    /// Bytes that are no text in the encoding that holds.
+    /// Bytes that are not text in the encoding in use.
     #[error("{path}: line {line}: bytes that are not {expected}: {looks}")]
     Encoding {
         /// The file.
         path: PathBuf,
         /// Line of the file, from 1.
         line: usize,
-        /// The encoding that holds.
+        /// The encoding in use.
         expected: Encoding,
-        /// What they look like, in words.
+        /// Description of their appearance.
         looks: String,
-        /// What to do.
+        /// Possible fix.
         advice: Box<TableAdvice>,
     },
-    /// The encoding that was asked for is not that of the file.
+    /// The requested encoding is not the file's.
     #[error("{path}: begins with the byte order mark of {found}, and not with {expected}")]
     ByteOrderMark {
         /// The file.
         path: PathBuf,
-        /// What was asked for.
+        /// The requested encoding.
         expected: Encoding,
-        /// What the file says.
+        /// The file's encoding.
         found: Encoding,
     },
     /// A table without rows.
@@ -68,10 +68,10 @@ pub enum LabelTableError {
     Empty {
         /// The file.
         path: PathBuf,
-        /// The columns, if there are any.
+        /// The columns, if any.
         header: Option<String>,
     },
-    /// A quoted text without an end.
+    /// A quoted text without a closing quote.
     #[error("{path}: line {line}: a text in quotes begins here and does not end")]
     Quote {
         /// The file.
@@ -86,56 +86,56 @@ pub enum LabelTableError {
         path: PathBuf,
         /// Line of the file, from 1.
         line: usize,
-        /// Columns of the table.
+        /// Columns in the table.
         expected: usize,
-        /// Fields of the line.
+        /// Fields in the line.
         found: usize,
     },
-    /// The first line is one of data.
+    /// The first line is data, not names.
     #[error("{path}: the columns have no names: the first line is {found}")]
     Headerless {
         /// The file.
         path: PathBuf,
         /// The first line.
         found: String,
-        /// What the columns may be, by their numbers, from 1.
+        /// Likely fields of the columns, by number from 1.
         columns: Vec<(Field, usize)>,
     },
-    /// No column tells which segment a row is of, or none is there to be compared.
+    /// No column identifies the rows' segments, or there is nothing to compare.
     #[error("{path}: no column is known to be {expected}: found {found}")]
     Column {
         /// The file.
         path: PathBuf,
-        /// What is looked for.
+        /// The required column.
         expected: &'static str,
         /// The header.
         found: String,
-        /// What a column would have to be.
+        /// Its field.
         field: Field,
     },
-    /// Two columns that can be the same.
+    /// Two columns that match one field.
     #[error("{path}: {found} can each be the {field}")]
     Ambiguous {
         /// The file.
         path: PathBuf,
-        /// What they can be.
+        /// The field.
         field: Field,
         /// The columns.
         found: String,
         /// The first of them.
         first: String,
     },
-    /// A column that was named and is not there, or is named for two things.
+    /// A chosen column does not exist, or was chosen for two fields.
     #[error("{path}: the choice of column `{choice}`: {problem}")]
     Choice {
         /// The file.
         path: PathBuf,
-        /// What was asked for.
+        /// The choice.
         choice: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// A field that is no number or no split.
+    /// A field that is not a number or not a split.
     #[error("{path}: line {line}, column {column}: expected {expected}, found `{found}`")]
     Field {
         /// The file.
@@ -144,14 +144,14 @@ pub enum LabelTableError {
         line: usize,
         /// Name of the column, in backticks.
         column: String,
-        /// What would do.
+        /// Valid content.
         expected: &'static str,
-        /// What stands there.
+        /// Actual content.
         found: String,
-        /// What to do, where that is known.
+        /// Possible fix, if known.
         advice: Option<Box<TableAdvice>>,
     },
-    /// The same segment twice.
+    /// A duplicate segment.
     #[error("{path}: line {line}: segment `{id}` appears a second time, first in line {first}")]
     Twice {
         /// The file.

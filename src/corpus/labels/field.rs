@@ -1,9 +1,9 @@
-//! What a column of a table can be, and the names that mean it.
+//! The fields of a label table, and the column names that mean them.
 
 use crate::corpus::Modality;
 use crate::name::named;
 
-/// What a column of a table can be.
+/// Field of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     /// The whole id of a segment.
@@ -14,11 +14,11 @@ pub enum Field {
     Clip,
     /// The overall label.
     Label,
-    /// The label of the text alone.
+    /// The label of text alone.
     LabelT,
-    /// The label of the audio alone.
+    /// The label of audio alone.
     LabelA,
-    /// The label of the vision alone.
+    /// The label of vision alone.
     LabelV,
     /// The transcript.
     Text,
@@ -27,7 +27,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// All of them.
+    /// All fields.
     pub const ALL: [Field; 9] = [
         Field::Id,
         Field::Video,
@@ -55,7 +55,7 @@ impl Field {
         }
     }
 
-    /// The modality whose own label it is.
+    /// The modality of a unimodal label.
     pub fn modality(self) -> Option<Modality> {
         match self {
             Field::LabelT => Some(Modality::Text),
@@ -65,13 +65,13 @@ impl Field {
         }
     }
 
-    /// Whether it says something of a segment that can be compared, rather than which one it is.
+    /// Whether it is a comparable property of a segment, rather than part of its id.
     pub fn is_compared(self) -> bool {
         !matches!(self, Field::Id | Field::Video | Field::Clip)
     }
 
-    /// Names that mean the field in every table that has them: letters and digits in lower case, so
-    /// that `Video_ID`, `videoId` and `video id` are one.
+    /// Column names that always mean the field: letters and digits in lower case, so that `Video_ID`,
+    /// `videoId` and `video id` are equal.
     pub(super) fn names(self) -> &'static [&'static str] {
         match self {
             Field::Id => {
@@ -99,8 +99,8 @@ impl Field {
         }
     }
 
-    /// Names that mean the field only where no other column has one of [`Field::names`]: `file`
-    /// beside `index` is a video, alone it is a segment.
+    /// Column names that mean the field only if no other column has one of [`Field::names`]: `file`
+    /// next to `index` is a video, alone it is a segment.
     pub(super) fn weak_names(self) -> &'static [&'static str] {
         match self {
             Field::Id => &["file", "segment"],

@@ -1,8 +1,8 @@
-//! Which segment a row of a table is about, however its id is spelled.
+//! Identifies a row's segment, in any spelling of its id.
 
 use crate::corpus::segment::{clip_of, video_of};
 
-/// A segment, however its id is spelled.
+/// A segment, independent of its id's spelling.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SegmentKey {
     video: String,
@@ -15,15 +15,15 @@ impl SegmentKey {
         SegmentKey::new(video_of(id), clip_of(id).unwrap_or_default())
     }
 
-    /// Clips are numbers to some and text to others: `0001` and `1` are the same.
+    /// Clips are numbers in some sources and text in others: `0001` and `1` are the same.
     pub(super) fn new(video: &str, clip: &str) -> SegmentKey {
         let digits = clip.trim_start_matches('0');
         let clip = if digits.is_empty() && !clip.is_empty() { "0" } else { digits };
         SegmentKey { video: video.into(), clip: clip.into() }
     }
 
-    /// The segment whose clip number is larger by `shift`; itself where its clip is no number or
-    /// there is none so small.
+    /// The segment with a clip number larger by `shift`; unchanged if its clip is not a number or the
+    /// result would be negative.
     pub fn shifted(self, shift: i32) -> SegmentKey {
         let number = self.clip.parse::<u32>().ok();
         let clip = match number.and_then(|clip| clip.checked_add_signed(shift)) {

@@ -1,15 +1,15 @@
-//! A published table of labels, such as the `label.csv` of CH-SIMS, to compare a store with.
+//! A published label table, such as `label.csv` of CH-SIMS, to compare with a store.
 //!
 //! ```text
-//! decode      bytes -> text: byte order marks, the encoding that the user says, other kinds of file
-//! separator   `,` `;` or tab, and quotes that do not end
-//! columns     which column is which: by its name, or as the user says
+//! decode      bytes -> text: byte order marks, the user's encoding, other kinds of file
+//! separator   `,` `;` or tab, and unclosed quotes
+//! columns     identifies the columns, by name or by the user's choice
 //! cells       one field: a number, a split, the name of a segment
-//! field, key  what a column can be; a segment in any spelling
+//! field, key  the fields of a table; a segment in any spelling
 //! ```
 //!
-//! Nothing is guessed without a word: what cannot be told is an error that names the column or the
-//! line, and the option that says it.
+//! Nothing is guessed silently: anything ambiguous is an error that names the column or the line, and
+//! the option that resolves it.
 
 mod cells;
 mod columns;
@@ -35,33 +35,33 @@ use crate::encoding::Encoding;
 use cells::{Cell, Point};
 use columns::Columns;
 
-/// What the table says of one segment.
+/// One row of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelRow {
-    /// The id in the table's words.
+    /// The id as spelled in the table.
     pub id: String,
     /// Line of the file, from 1.
     pub line: usize,
-    /// Overall label; `None` where the field is empty or says that there is none.
+    /// Overall label; `None` if the field is empty or marks an absent label.
     pub label: Option<f32>,
     /// Labels of text (`_T`), audio (`_A`) and vision (`_V`) alone.
     pub labels_by_modality: BTreeMap<Modality, f32>,
     /// Transcript.
     pub text: Option<String>,
-    /// The split that it belongs to.
+    /// Its split.
     pub split: Option<SplitName>,
 }
 
-/// How to read a table, where it does not say so itself.
+/// Options for reading a table that does not determine them itself.
 #[derive(Debug, Clone, Default)]
 pub struct TableOptions {
-    /// Which column is which, where their names do not tell.
+    /// User-chosen columns, if their names are not enough.
     pub columns: Vec<ColumnChoice>,
-    /// The encoding of the table, where it is neither UTF-8 nor UTF-16 with a byte order mark.
+    /// The table's encoding, if it is neither UTF-8 nor UTF-16 with a byte order mark.
     pub encoding: Option<Encoding>,
 }
 
-/// The most bytes of a table: the one of CMU-MOSEI with all texts has under 10 MB.
+/// Maximum size of a table in bytes: CMU-MOSEI's with all texts has under 10 MB.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// A published table of labels.
@@ -72,28 +72,27 @@ pub struct LabelTable {
     rows: Vec<(SegmentKey, LabelRow)>,
     by_key: HashMap<SegmentKey, usize>,
     columns: Columns,
-    /// Numbers that are written with a comma.
+    /// Numbers with a decimal comma.
     n_commas: usize,
 }
 
 impl LabelTable {
-    /// Reads a table whose columns go by their names; see [`LabelTable::open_as`].
+    /// Reads a table whose columns are identified by name; see [`LabelTable::open_as`].
     ///
     /// # Errors
-    /// As [`LabelTable::open_as`].
+    /// Same as [`LabelTable::open_as`].
     pub fn open(path: &Path) -> Result<LabelTable, LabelTableError> {
         LabelTable::open_as(path, &TableOptions::default())
     }
 
     /// Reads a table: fields separated by commas, semicolons or tabs, in UTF-8 or UTF-16 or the
-    /// encoding that the options say. Columns go by their names, in whatever case, or by the
-    /// options: a segment by its id, or by video and clip; and what there is of labels, texts and
-    /// splits.
+    /// encoding in the options. Columns are identified by name, ignoring case, or by the options: a
+    /// segment by its id, or by video and clip; and labels, texts and splits if present.
     ///
     /// # Errors
-    /// The file cannot be read or is no table of text; segments cannot be told, nothing can be
-    /// compared, or two columns can be the same; a label is no number, a split is unknown, or a
-    /// segment appears twice.
+    /// The file cannot be read or is not a text table; segments cannot be identified, nothing can be
+    /// compared, or two columns match one field; a label is not a number, a split is unknown, or a
+    /// segment occurs twice.
     pub fn open_as(path: &Path, options: &TableOptions) -> Result<LabelTable, LabelTableError> {
         let io = |cause| LabelTableError::Io { path: path.into(), cause };
         let found = std::fs::metadata(path).map_err(io)?.len();
@@ -104,10 +103,10 @@ impl LabelTable {
         LabelTable::parse(&std::fs::read(path).map_err(io)?, path, options)
     }
 
-    /// Reads a table that lies in memory; `path` is for messages.
+    /// Reads a table from memory; `path` is used in messages.
     ///
     /// # Errors
-    /// As [`LabelTable::open_as`].
+    /// Same as [`LabelTable::open_as`].
     pub fn parse(
         bytes: &[u8],
         path: &Path,
@@ -136,8 +135,8 @@ impl LabelTable {
         let mut reading = Reading { path, text, columns: &columns, styles: BTreeMap::new() };
         let mut rows: Vec<(SegmentKey, LabelRow)> = Vec::new();
         let mut by_key = HashMap::new();
-        // The text is valid UTF-8 in memory, and lines may have any number of fields, so that no
-        // record can fail.
+        // The text is valid UTF-8, and lines may have any number of fields, so reading a record cannot
+        // fail.
         let records = data.into_iter().chain(records.flatten());
         for record in records.filter(|record| !is_blank(record)) {
             let line = Line { reading: &reading, record: &record };
@@ -166,7 +165,7 @@ impl LabelTable {
         &self.path
     }
 
-    /// What the table says of a segment.
+    /// The row of a segment.
     pub fn get(&self, key: &SegmentKey) -> Option<&LabelRow> {
         self.by_key.get(key).map(|idx| &self.rows[*idx].1)
     }
@@ -181,7 +180,7 @@ impl LabelTable {
         self.rows.len()
     }
 
-    /// Whether there is no segment; never true of a table that could be read.
+    /// Whether there are no segments; always false for a table that was read.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -191,24 +190,24 @@ impl LabelTable {
         self.columns.place(field).is_some()
     }
 
-    /// What the columns are that were used, each with its name in backticks or its number.
+    /// The fields of the columns in use, each with its column's name in backticks or its number.
     pub fn columns(&self) -> impl Iterator<Item = (Field, &str)> {
         self.columns.used()
     }
 
-    /// The columns that were not used.
+    /// The unused columns.
     pub fn unused_columns(&self) -> Vec<String> {
         self.columns.unused()
     }
 
-    /// How many numbers are written with a comma before the decimals.
+    /// Number of values with a decimal comma.
     pub fn n_decimal_commas(&self) -> usize {
         self.n_commas
     }
 
-    /// By how much the table counts clips higher than the store: the CMU SDK counts from 0,
-    /// published tables of CMU-MOSI from 1. 0 unless more labels agree with another number, or of a
-    /// table without labels, more texts.
+    /// Offset of the table's clip numbers relative to the store's: the CMU SDK counts from 0, published
+    /// tables of CMU-MOSI from 1. 0 unless another offset gives more agreeing labels or, in a table
+    /// without labels, texts.
     pub fn clip_shift<'a>(
         &self,
         segments: impl Iterator<Item = (&'a str, f32, Option<&'a str>)>,
@@ -230,19 +229,19 @@ impl LabelTable {
         let unshifted = n_agreeing(0);
         let better = [1, -1].map(|shift| (n_agreeing(shift), shift));
         let better = better.into_iter().filter(|(n_agreeing, _)| *n_agreeing > unshifted);
-        // The published way where both agree as often.
+        // Ties go to the published numbering.
         better.rev().max_by_key(|(n_agreeing, _)| *n_agreeing).map_or(0, |(_, shift)| shift)
     }
 }
 
-/// How the numbers of one column are written.
+/// Decimal separators of one column's numbers.
 #[derive(Debug, Default)]
 struct Style {
     n_commas: usize,
     n_dots: usize,
 }
 
-/// A table that is being read.
+/// A table being read.
 struct Reading<'a> {
     path: &'a Path,
     text: &'a str,
@@ -251,18 +250,19 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// The line of a record, from 1.
+    /// Line number of a record, from 1.
     fn line(&self, record: &csv::StringRecord) -> usize {
         let start = record.position().map_or(0, csv::Position::byte);
         let start = usize::try_from(start).unwrap_or(usize::MAX).min(self.text.len());
         let bytes = self.text.as_bytes();
-        // A record begins where the last one ended, line end and blank lines included.
+        // A record begins where the last one ended, including line end and blank lines.
         let blank = bytes.get(start..).unwrap_or_default();
         let n_blank = blank.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
         decode::line_of(bytes, start.saturating_add(n_blank))
     }
 
-    /// Counts decimal commas. One column has commas or points: `1,5` beside `1.5` may be 15.
+    /// Counts decimal commas. A column must use either commas or points: `1,5` next to `1.5` may mean
+    /// 15.
     fn note_styles(
         &mut self,
         numbers: &[(usize, Cell)],
@@ -291,7 +291,7 @@ struct Line<'a> {
     record: &'a csv::StringRecord,
 }
 
-/// What a line says, and where its numbers stand.
+/// A line's content, and the places of its numbers.
 type Row = (SegmentKey, LabelRow, Vec<(usize, Cell)>);
 
 impl<'a> Line<'a> {

@@ -1,17 +1,17 @@
-//! What separates the fields of a table, and whether its quotes end.
+//! Detects a table's field separator and unclosed quotes.
 
-/// A separator, and where the table begins.
+/// A separator, and the start of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Separator {
     pub(super) byte: u8,
-    /// Bytes before the first line, where Excel says the separator in a line of its own.
+    /// Bytes before the first line, if Excel's separator line precedes it.
     pub(super) start: usize,
 }
 
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// The separator of a table, told from its first lines: the one that makes most names of known
-/// columns, then the one that makes lines of equal numbers of fields, then of the most.
+/// A table's separator, detected from its first lines: the one with the most known column names, then
+/// with equal numbers of fields per line, then with the most fields.
 pub(super) fn of(text: &str, is_known: &dyn Fn(&str) -> bool) -> Separator {
     if let Some(told) = told(text) {
         return told;
@@ -25,7 +25,7 @@ pub(super) fn of(text: &str, is_known: &dyn Fn(&str) -> bool) -> Separator {
         let is_even = first > 1 && lines.iter().all(|line| line.len() == first);
         (n_known, is_even, first)
     };
-    // The last of equal ones is taken, and a comma is the usual one.
+    // The last of equal candidates is chosen, and a comma is the most common one.
     let best = SEPARATORS.into_iter().rev().max_by_key(|byte| score(*byte));
     Separator { byte: best.unwrap_or(b','), start: 0 }
 }
@@ -39,7 +39,7 @@ fn told(text: &str) -> Option<Separator> {
     Some(Separator { byte, start: text.len().saturating_sub(after.len()) })
 }
 
-/// The lines of a table, each with as many fields as it has.
+/// A reader of the table's lines, with any number of fields per line.
 pub(super) fn reader(text: &str, separator: u8) -> csv::Reader<&[u8]> {
     csv::ReaderBuilder::new()
         .delimiter(separator)
@@ -48,15 +48,15 @@ pub(super) fn reader(text: &str, separator: u8) -> csv::Reader<&[u8]> {
         .from_reader(text.as_bytes())
 }
 
-/// Where a field in quotes begins that does not end. Readers of CSV take the rest of the file for
-/// that field, and lose its rows without a word.
+/// Start of a quoted field without a closing quote. CSV readers treat the rest of the file as that
+/// field, and silently lose its rows.
 pub(super) fn open_quote(text: &str, separator: u8) -> Option<usize> {
     let mut opened = None;
     let mut is_start = true;
     let mut bytes = text.bytes().enumerate().peekable();
     while let Some((place, byte)) = bytes.next() {
         match (opened, byte) {
-            // A quote that is written twice is one within the field.
+            // A doubled quote is a quote within the field.
             (Some(_), b'"') if bytes.peek().is_some_and(|(_, next)| *next == b'"') => {
                 bytes.next();
             }

@@ -1,4 +1,4 @@
-//! Tables as people have them: read, or refused with the place and what to do.
+//! Tables as found in practice: read, or refused with the place and a fix.
 
 use super::*;
 use crate::advice::Advise;
@@ -111,7 +111,7 @@ fn tables_without_names_are_read_by_numbers_of_columns() {
         rows(&table),
         [("Tax0_1", Some(2.4), None, None), ("Tax0_2", Some(-1.0), None, None)]
     );
-    // One line is data too, and names that count from 0 are names.
+    // A single line is data too, and names that count from 0 are names.
     assert_eq!(read_as(b"a_1,2.4\n", &["id=1", "label=2"], None).unwrap().len(), 1);
     let error = read("a_1,hello,2.4\n").unwrap_err();
     assert!(hint(&error).unwrap().ends_with("`--column id=1 --column label=3`"));

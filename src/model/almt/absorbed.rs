@@ -1,9 +1,9 @@
-//! Attention of a few tokens to many frames, of which it makes no keys and no values: the products of a
-//! frame with the projections of keys and values move to where there are few rows.
+//! Attention of a few tokens to many frames without forming keys and values: the products of frames
+//! with the key and value projections move to the side with few rows.
 //!
-//! It is most of what ALMT saves: its modality embeddings and its fusion read a few outputs of layers
-//! whose sources are long. All of it is exact algebra; [`reference`](super::reference) says what is
-//! computed.
+//! This accounts for most of ALMT's savings: its modality embeddings and its fusion read only a few
+//! outputs of layers with long sources. Everything is exact algebra; [`reference`](super::reference)
+//! defines what is computed.
 
 #[cfg(test)]
 mod tests;
@@ -17,12 +17,12 @@ use super::reference::ModalityEmbedding;
 use crate::model::layers::{Attention, Kernels, TransformerLayer, softmax};
 use crate::native::{self, FrameAttention, modes::lowered};
 
-/// What a few targets attend to.
+/// Rows that a few targets attend to.
 #[derive(Debug)]
 pub enum AttendedRows<'a> {
-    /// Rows as they are, `[batch or 1, n_rows, dim]`.
+    /// Explicit rows, `[batch or 1, n_rows, dim]`.
     Rows(&'a Tensor),
-    /// Rows `W f + c` that are never formed, for `feat_dim` below `dim`.
+    /// Rows `W f + c` that are never formed, if `feat_dim` is below `dim`.
     Frames {
         /// `f`, `[batch, n_rows, feat_dim]`.
         frames: &'a Tensor,
@@ -33,7 +33,7 @@ pub enum AttendedRows<'a> {
     },
 }
 
-/// Rows `x^` of mean 0 and variance 1.
+/// Rows `x^` with mean 0 and variance 1.
 enum Normed<'a> {
     /// `[batch or 1, n_rows, dim]`.
     Rows(Tensor),
@@ -41,7 +41,7 @@ enum Normed<'a> {
     Frames(NormedFrames<'a>),
 }
 
-/// Rows `x^ = (W f + c) / sigma`, with `W` and `c` centred over `dim`, and what `sigma` is made of:
+/// Rows `x^ = (W f + c) / sigma`, with `W` and `c` centred over `dim`, and the terms of `sigma`:
 /// `sigma^2 = f (gram f + cross) + rest + eps`, where `|W f + c|^2 = f (W^T W f + 2 W^T c) + |c|^2`.
 struct NormedFrames<'a> {
     /// `[batch, n_rows, feat_dim]`.
@@ -57,7 +57,7 @@ struct NormedFrames<'a> {
     /// `[n_rows]`.
     rest: Tensor,
     eps: f64,
-    /// What [`scale`](NormedFrames::scale) gives, once it was asked.
+    /// Cached result of [`scale`](NormedFrames::scale).
     scale: OnceCell<Tensor>,
 }
 
@@ -67,7 +67,7 @@ impl NormedFrames<'_> {
         self.scale.get_or_init(|| {
             let products = self.frames * (self.frames.matmul(&self.gram) + &self.cross);
             let variance = products.sum_dim_intlist(-1, false, None) + &self.rest;
-            // Rounding may leave a variance of zero below it.
+            // Rounding may make a variance of zero negative.
             (variance.clamp_min(0.0) + self.eps).rsqrt().unsqueeze(1)
         })
     }
@@ -121,7 +121,7 @@ impl Normed<'_> {
         }
     }
 
-    /// `[batch or 1, n_queries, dim]` times every row, `[batch or 1, n_queries, n_rows]`.
+    /// `[batch or 1, n_queries, dim]` times every row: `[batch or 1, n_queries, n_rows]`.
     fn scores(&self, queries: &Tensor) -> Tensor {
         match self {
             Normed::Rows(x) => queries.matmul(&x.transpose(1, 2)),
@@ -136,7 +136,7 @@ impl Normed<'_> {
         }
     }
 
-    /// Rows weighted and summed: `[batch, n_queries, n_rows]` to `[batch, n_queries, dim]`.
+    /// Weighted sums of rows: `[batch, n_queries, n_rows]` to `[batch, n_queries, dim]`.
     fn gather(&self, weights: &Tensor) -> Tensor {
         match self {
             Normed::Rows(x) => weights.matmul(x),
@@ -150,13 +150,13 @@ impl Normed<'_> {
 }
 
 impl Attention {
-    /// As [`gather`](Attention::gather) with all `sources` one after another as the source, for few
-    /// targets and many sources, which are never projected.
+    /// Like [`gather`](Attention::gather) with the concatenated `sources`, for few targets and many
+    /// sources, which are never projected.
     ///
-    /// With `x^` a source row normalised but not yet scaled and shifted, a score is
-    /// `q W_k (gamma_k x^ + beta_k)`. So `q W_k gamma_k` takes the place of the query, and what
-    /// `beta_k` adds is the same for all keys. The values come after the weighted sum, since that
-    /// is linear and its weights add up to one: `W_v (gamma_v (P x^) + beta_v)`.
+    /// With `x^` a normalised source row before scale and shift, a score is `q W_k (gamma_k x^ +
+    /// beta_k)`. So `q W_k gamma_k` replaces the query, and the contribution of `beta_k` is the same
+    /// for all keys. The values come after the weighted sum, since that is linear and its weights add
+    /// up to one: `W_v (gamma_v (P x^) + beta_v)`.
     ///
     /// `target` is `[batch or 1, n_targets, dim]`; the result is `[batch or 1, n_targets, heads *
     /// dim_head]`.
@@ -183,9 +183,8 @@ impl Attention {
         values.reshape([n_samples, n_targets, -1])
     }
 
-    /// What queries that are the same for all samples, `[n_targets * heads, dim]`, gather from normed
-    /// tokens `[1, n_tokens, dim]` and normed rows `[batch, n_rows, dim]`: `[batch * n_targets, heads,
-    /// dim_head]`.
+    /// Values that sample-independent queries `[n_targets * heads, dim]` gather from normed tokens `[1,
+    /// n_tokens, dim]` and normed rows `[batch, n_rows, dim]`: `[batch * n_targets, heads, dim_head]`.
     fn shared_values(&self, queries: &Tensor, tokens: &Tensor, rows: &Tensor) -> Tensor {
         let tokens = tokens.expand([rows.size()[0], -1, -1], false);
         let all = Tensor::cat(&[&tokens, rows], 1).unsqueeze(0);
@@ -193,8 +192,8 @@ impl Attention {
         self.values_of(&gathered.expect("the shapes are those of one model").squeeze_dim(0))
     }
 
-    /// What takes the place of the queries of `target` `[batch or 1, n_targets, dim]` where sources
-    /// are not projected, `[batch or 1 * n_targets, heads, dim]`.
+    /// Replacement for the queries of `target` `[batch or 1, n_targets, dim]` if sources are not
+    /// projected, `[batch or 1 * n_targets, heads, dim]`.
     pub(super) fn absorbed_queries(&self, target: &Tensor) -> Tensor {
         let dim = target.size()[2];
         let queries = self.queries().forward(target);
@@ -202,7 +201,7 @@ impl Attention {
         let queries = self.by_head(&queries.view([-1, self.heads, dim_head]));
         let to_k = self.to_k.weight.view([self.heads, dim_head, dim]);
         let projected = queries.bmm(&to_k).transpose(0, 1).contiguous();
-        // A gradient of zero is a gradient: without one, the parameter would not decay.
+        // A zero gradient counts: without any gradient, the parameter would not decay.
         let nothing = self.norm_k.bias.sum(None) * 0.0;
         projected * (&self.norm_k.weight * (dim_head as f64).powf(-0.5)) + nothing
     }
@@ -212,14 +211,14 @@ impl Attention {
         x.view([-1, self.heads, x.size()[x.dim() - 1]]).transpose(0, 1)
     }
 
-    /// The values' projection of each head, `[heads, dim, dim_head]`.
+    /// Each head's value projection, `[heads, dim, dim_head]`.
     fn to_v_by_head(&self) -> Tensor {
         let (inner, dim) = self.to_v.weight.size2().expect("a weight has two axes");
         self.to_v.weight.view([self.heads, inner / self.heads, dim]).transpose(1, 2)
     }
 
-    /// What queries `[batch or 1, n_targets * heads, dim]` gather from the sources,
-    /// `[batch * n_targets, heads, dim_head]`.
+    /// Values that queries `[batch or 1, n_targets * heads, dim]` gather from the sources, `[batch *
+    /// n_targets, heads, dim_head]`.
     fn values(&self, queries: &Tensor, normed: &[Normed<'_>]) -> Tensor {
         let batch = queries.size()[0];
         let n_samples = normed.iter().map(Normed::n_samples).fold(batch, i64::max);
@@ -240,17 +239,17 @@ impl Attention {
         self.values_of(&gathered.expect("attention has at least one source"))
     }
 
-    /// Values of normed rows that were weighted and summed, `[batch, n_targets * heads, dim]`, as
-    /// `[batch * n_targets, heads, dim_head]`.
+    /// Values of weighted sums of normed rows, `[batch, n_targets * heads, dim]`, as `[batch *
+    /// n_targets, heads, dim_head]`.
     fn values_of(&self, gathered: &Tensor) -> Tensor {
         let gathered = gathered * &self.norm_v.weight + &self.norm_v.bias;
         self.by_head(&gathered).bmm(&self.to_v_by_head()).transpose(0, 1)
     }
 
-    /// [`values`](Attention::values) of queries that are the same for all samples, `[n_targets,
-    /// heads, dim]`, as `[batch, n_targets, heads, dim_head]`. This is what most of a training step
-    /// on audio and vision is: every product is made per head and before the weighted sum where that
-    /// is smaller, and the weights do not leave the processor's cache.
+    /// [`values`](Attention::values) for sample-independent queries, `[n_targets, heads, dim]`, as
+    /// `[batch, n_targets, heads, dim_head]`. Training steps on audio and vision spend most of their
+    /// time here: every product is formed per head and before the weighted sum if that is smaller, and
+    /// the weights stay in the processor's cache.
     fn fused_values(&self, queries: &Tensor, tokens: &Tensor, frames: &NormedFrames<'_>) -> Tensor {
         let NormedFrames { frames, weight, offset, gram, cross, rest, eps, .. } = frames;
         let to_v = self.to_v_by_head();
@@ -268,7 +267,7 @@ impl Attention {
             values: &value_of(&rows),
         })
         .expect("the shapes are those of one model");
-        // The weights of all sources add up to one, so that the norm's shift comes through whole.
+        // The weights of all sources add up to one, so the norm's shift passes through unchanged.
         let shift = self.norm_v.bias.unsqueeze(0).matmul(&to_v);
         let of_features = value_of(&weight.transpose(0, 1));
         let features_by_head = features.transpose(0, 1).flatten(1, 2);
@@ -280,21 +279,21 @@ impl Attention {
 }
 
 impl TransformerLayer {
-    /// The same function as [`forward`](TransformerLayer::forward), cheaper where targets are few
-    /// and sources many: `target` `[batch or 1, n_targets, dim]` attends to all `sources`;
-    /// `[batch, n_targets, dim]`.
+    /// The same function as [`forward`](TransformerLayer::forward), cheaper for few targets and many
+    /// sources: `target` `[batch or 1, n_targets, dim]` attends to all `sources`; `[batch, n_targets,
+    /// dim]`.
     pub fn forward_few(&self, target: &Tensor, sources: &[AttendedRows<'_>]) -> Tensor {
         self.after_attention(target, &self.attention.gather_few(target, sources))
     }
 }
 
 impl ModalityEmbedding {
-    /// What [`forward`](ModalityEmbedding::forward) gives.
+    /// Equals [`forward`](ModalityEmbedding::forward).
     ///
     /// Only the T tokens are used afterwards, so the last layer computes no other output. With one
-    /// layer, as in the paper, what it reads of the tokens is the same for every sample, so that
-    /// they need not be put before the frames of each; and frames of few features, as audio and
-    /// vision have, need not be projected either.
+    /// layer, as in the paper, the tokens that it reads are the same for every sample, so they need not
+    /// be prepended to each sample's frames; and frames of few features, as in audio and vision, need
+    /// not be projected either.
     pub(super) fn forward_absorbed(&self, frames: &Tensor) -> Tensor {
         let Some(extra_token) = &self.extra_token else {
             return self.project.forward(frames) + &self.pos_embedding;
@@ -326,9 +325,9 @@ impl ModalityEmbedding {
 }
 
 impl FusionTransformer {
-    /// Position 0 of [`forward`](FusionTransformer::forward) from its source alone, `[batch, d]`. Targets
-    /// attend to the source and not to each other, so the others, and with them the target, have no part
-    /// in it.
+    /// Position 0 of [`forward`](FusionTransformer::forward) from its source alone, `[batch, d]`.
+    /// Targets attend to the source and not to each other, so the other positions, and with them the
+    /// target, do not matter.
     pub(super) fn summary_absorbed(&self, source: &Tensor) -> Tensor {
         let source = self.with_token(source, &self.pos_embedding_s);
         let target = &self.extra_token + self.pos_embedding_t.narrow(1, 0, 1);

@@ -1,14 +1,14 @@
-//! ALMT with few operations, each of which does as much as can be done at a time: for a GPU, where a
-//! small operation takes as long as a large one, and for several models that differ in their seed.
+//! ALMT with few, large operations: for a GPU, where a small operation takes as long as a large one,
+//! and for several models that differ in their seed.
 //!
-//! It is the published model; what differs has the plain form alone. The three embeddings are one
-//! computation over groups, but for what depends on a sequence's length. So are all layers of
-//! hyper-modality learning, since only the sum of their shifts is made one after another. Norms that
-//! maps follow are folded into them: `W (gamma x^ + beta) = (W gamma) x^ + W beta`.
+//! Only the published model has this form; its variants have the reference form. The three embeddings
+//! are one computation over groups, except for parts that depend on a sequence's length. So are all
+//! layers of hyper-modality learning, since only the sum of their shifts is sequential. Norms followed
+//! by maps are folded into them: `W (gamma x^ + beta) = (W gamma) x^ + W beta`.
 //!
-//! In shapes, `S` counts models, `M` modalities, `L` layers of hyper-modality learning, `G` groups such
-//! as `M * S`, `T` tokens, `d` their width. Parameters are those of one model, or have `S` as their
-//! first axis.
+//! In shapes, `S` is the number of models, `M` of modalities, `L` of layers of hyper-modality learning,
+//! `G` of groups such as `M * S`, `T` of tokens, and `d` the token width. Parameters belong to one
+//! model, or have `S` as their first axis.
 
 use tch::Tensor;
 
@@ -18,17 +18,17 @@ use super::{FusionQuery, Residual};
 use crate::model::layers::{Attention, LayerNorm, Linear, TransformerLayer, softmax};
 use crate::native::{self, modes::lowered};
 
-/// What of a model the batched form works on.
+/// The parts of a model that the batched form works on.
 struct Parts<'a> {
     /// Language and the others.
     embeddings: Vec<Embedding<'a>>,
-    /// Of the hyper-modality.
+    /// Start of the hyper-modality.
     start: &'a Tensor,
     hyper: Vec<&'a AhlLayer>,
     fusion: &'a FusionTransformer,
 }
 
-/// An embedding, with its tokens and its one layer.
+/// An embedding with its tokens and its only layer.
 #[derive(Clone, Copy)]
 struct Embedding<'a> {
     embedding: &'a ModalityEmbedding,
@@ -36,7 +36,7 @@ struct Embedding<'a> {
     layer: &'a TransformerLayer,
 }
 
-/// The matrix of a folding whose maps have a norm's index and a factor each.
+/// The matrix of a folding; each map has a norm's index and a factor.
 fn folding(maps: impl Iterator<Item = (usize, f64)>, n_norms: usize, like: &Tensor) -> Tensor {
     let rows = maps.flat_map(|(norm, factor)| {
         (0..n_norms).map(move |other| if other == norm { factor } else { 0.0 })
@@ -44,13 +44,13 @@ fn folding(maps: impl Iterator<Item = (usize, f64)>, n_norms: usize, like: &Tens
     constant(&rows.collect::<Vec<f64>>(), n_norms, like)
 }
 
-/// Values in rows, of the type and on the device of a tensor.
+/// A matrix of the given rows, with the type and device of a tensor.
 fn constant(values: &[f64], n_columns: usize, like: &Tensor) -> Tensor {
     let values = Tensor::from_slice(values).view([-1, n_columns as i64]);
     values.to_kind(like.kind()).to_device(like.device())
 }
 
-/// Factors of maps in turn: those of queries are divided by `sqrt(dim_head)`.
+/// Factors of successive maps: those of queries are divided by `sqrt(dim_head)`.
 fn with_queries_first(
     n_maps: usize,
     n_each: usize,
@@ -60,7 +60,7 @@ fn with_queries_first(
     (0..n_maps).map(move |map| (map, if map % n_each == 0 { factor } else { 1.0 }))
 }
 
-/// A parameter, of whose axes one model has `rank`, as `[S, ..]`.
+/// A parameter that has `rank` axes in one model, as `[S, ..]`.
 fn of_models(parameter: &Tensor, rank: usize) -> Tensor {
     match parameter.dim() == rank {
         true => parameter.unsqueeze(0),
@@ -68,8 +68,8 @@ fn of_models(parameter: &Tensor, rank: usize) -> Tensor {
     }
 }
 
-/// Lists of parameters, whose axes are `rank` in one model, each as one tensor `[n, S, ..]`. All are
-/// copied at a time.
+/// Lists of parameters, with the given `rank` in one model, each list as one tensor `[n, S, ..]`. All
+/// are copied at once.
 fn packed<const N: usize>(lists: [(usize, Vec<&Tensor>); N]) -> [Tensor; N] {
     let mut flat = Vec::new();
     let mut sizes = [0; N];
@@ -87,19 +87,19 @@ fn packed<const N: usize>(lists: [(usize, Vec<&Tensor>); N]) -> [Tensor; N] {
     })
 }
 
-/// The scale and the shift of a norm, or of several, `[.., d]`.
+/// Scale and shift of one or several norms, `[.., d]`.
 struct Norm {
     scale: Tensor,
     shift: Tensor,
 }
 
-/// To mean 0 and variance 1 over the last axis.
+/// Normalises to mean 0 and variance 1 over the last axis.
 fn normed(x: &Tensor, eps: f64) -> Tensor {
     let dim = [x.size()[x.dim() - 1]];
     x.layer_norm(dim, None::<&Tensor>, None::<&Tensor>, eps, false)
 }
 
-/// A norm of rows `[S, n_rows, d]`.
+/// Applies a norm to rows `[S, n_rows, d]`.
 fn norm(norm: &LayerNorm, x: &Tensor) -> Tensor {
     match norm.weight.dim() {
         1 => norm.forward(x),
@@ -108,7 +108,7 @@ fn norm(norm: &LayerNorm, x: &Tensor) -> Tensor {
 }
 
 impl Norm {
-    /// One norm for each group of rows `[G, n_rows, d]`.
+    /// Applies one norm per group of rows `[G, n_rows, d]`.
     fn of_groups(&self, x: &Tensor, eps: f64) -> Tensor {
         let each = |parameters: &Tensor| parameters.flatten(0, 1).unsqueeze(1);
         each(&self.shift).addcmul(&normed(x, eps), &each(&self.scale))
@@ -122,14 +122,14 @@ fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
         .expect("the shapes are those of one model")
 }
 
-/// One map of rows `[S, n_rows, n_in]`.
+/// Applies one map to rows `[S, n_rows, n_in]`.
 fn map(map: &Linear, x: &Tensor) -> Tensor {
     let bias = map.bias.as_ref().map(|bias| of_models(bias, 1));
     linear(x, &of_models(&map.weight, 2), bias.as_ref())
 }
 
-/// Norms and the maps behind them as maps alone, by a [`folding`]: weights `[n_maps, S, n_out, d]` and
-/// biases `[n_maps, S, n_out]`.
+/// Merges norms into the maps after them, by a [`folding`]: weights `[n_maps, S, n_out, d]` and biases
+/// `[n_maps, S, n_out]`.
 fn folded(norms: &Norm, folding: &Tensor, weight: &Tensor) -> (Tensor, Tensor) {
     let (n_maps, n_models, n_out, dim) = weight.size4().expect("a weight has two axes");
     let of_maps = |parameters: &Tensor| folding.matmul(&parameters.view([-1, n_models * dim]));
@@ -138,22 +138,23 @@ fn folded(norms: &Norm, folding: &Tensor, weight: &Tensor) -> (Tensor, Tensor) {
     (weight * scale.view([n_maps, n_models, 1, dim]), bias.view([n_maps, n_models, n_out]))
 }
 
-/// Maps `[n, S, n_out, n_in]` with biases `[n, S, n_out]`, one for each group of rows `[G, n_rows, n_in]`.
+/// Applies maps `[n, S, n_out, n_in]` with biases `[n, S, n_out]`, one per group of rows `[G, n_rows,
+/// n_in]`.
 fn maps(weight: &Tensor, bias: Option<&Tensor>, x: &Tensor) -> Tensor {
     let bias = bias.map(|bias| bias.flatten(0, 1));
     linear(x, &weight.flatten(0, 1), bias.as_ref())
 }
 
-/// `[n * each, S, ..]` to `[n, S, each * .., last..]`: the maps of one input as one, whose outputs come
-/// one after another.
+/// `[n * each, S, ..]` to `[n, S, each * .., last..]`: merges the maps of one input into one with
+/// concatenated outputs.
 fn joined(weight: &Tensor, bias: &Tensor, n: i64) -> (Tensor, Tensor) {
     let (_, n_models, _, dim) = weight.size4().expect("a weight has two axes");
     let weight = weight.unflatten(0, [n, -1]).transpose(1, 2).reshape([n, n_models, -1, dim]);
     (weight, bias.unflatten(0, [n, -1]).transpose(1, 2).reshape([n, n_models, -1]))
 }
 
-/// What a transformer layer makes of rows `[S, n_rows, d]` and of what they gathered, `[S, n_rows,
-/// heads * dim_head]`.
+/// A transformer layer's output for rows `[S, n_rows, d]` and the values that they gathered, `[S,
+/// n_rows, heads * dim_head]`.
 fn after_attention(layer: &TransformerLayer, x: &Tensor, gathered: &Tensor) -> Tensor {
     let x = map(&layer.attention.to_out, gathered) + x;
     let feed_forward = &layer.feed_forward;
@@ -166,8 +167,8 @@ struct EmbeddingWeights {
     extra_tokens: Tensor,
     norm_q: Norm,
     to_q: Tensor,
-    /// Scales, and then shifts, `[2 * M, S, d]`. The shift of the keys adds the same to all scores of a
-    /// query. It takes part as zero, since without a gradient the parameter would not decay.
+    /// Scales, followed by shifts, `[2 * M, S, d]`. The key shift adds the same to all scores of a
+    /// query. It enters as zero, because without a gradient the parameter would not decay.
     norm_k: Tensor,
     to_k: Tensor,
     norm_v: Norm,
@@ -242,10 +243,10 @@ impl EmbeddingWeights {
         }
     }
 
-    /// What attention makes of rows that were weighted and summed, `[M, S, batch, T * heads, d]`,
-    /// without its last bias: `[M * S, batch * T, d]`.
+    /// Attention's output for weighted sums of rows, `[M, S, batch, T * heads, d]`, without its last
+    /// bias: `[M * S, batch * T, d]`.
     ///
-    /// The maps of a head, to values and from them, are multiplied into one.
+    /// Each head's value and output maps are multiplied into one.
     fn values(&self, gathered: &Tensor, heads: i64) -> Tensor {
         let dim = gathered.size()[4];
         let each = |parameters: &Tensor| parameters.unsqueeze(2).unsqueeze(3);
@@ -261,7 +262,7 @@ impl EmbeddingWeights {
 }
 
 impl Almt {
-    /// `None` of a variant of the published model.
+    /// `None` for a variant of the published model.
     fn parts<'a>(&'a self) -> Option<Parts<'a>> {
         let embeddings = [Some(&self.embed_l), self.embed_a.as_ref(), self.embed_v.as_ref()];
         let with_layer = |embedding: &'a ModalityEmbedding| match &*embedding.layers {
@@ -289,12 +290,12 @@ impl Almt {
         }
     }
 
-    /// As [`forward`](Almt::forward): with parameters of one model, features `[batch, seq_len,
-    /// feat_dim]` to predictions `[batch, 1]`; with those of several, `[S, batch, seq_len, feat_dim]`
-    /// to `[S, batch, 1]`.
+    /// Like [`forward`](Almt::forward): with one model's parameters, features `[batch, seq_len,
+    /// feat_dim]` to predictions `[batch, 1]`; with several models' parameters, `[S, batch, seq_len,
+    /// feat_dim]` to `[S, batch, 1]`.
     ///
     /// # Panics
-    /// If the form is none of the configuration's.
+    /// If the configuration does not have this form.
     pub(super) fn forward_batched(&self, input: &Input) -> Tensor {
         let parts = self.parts().expect("the batched form is of the published model");
         let is_one = input.text.dim() == 3;
@@ -344,7 +345,7 @@ impl Almt {
                 None => positions[idx][1].shallow_clone(),
             };
             let offset = Tensor::cat(&[&own_tokens[idx], &of_frames], 1);
-            // Tokens are frames of zeros: one product and one sum make all rows.
+            // Tokens are frames of zeros, so one product and one sum form all rows.
             let zeros = zeros.expand([n_models, batch, n_tokens, feat_dim], false);
             let padded = Tensor::cat(&[&zeros, &frames[idx]], 2).view([n_models, -1, feat_dim]);
             let rows = linear(&padded, &of_models(weight, 2), None);
@@ -364,8 +365,8 @@ impl Almt {
         x.view([n_embeddings, n_models, -1, dim])
     }
 
-    /// What takes the place of the queries of tokens `[M * S, T, d]` where rows are not projected:
-    /// `gamma_k W_k^T q / sqrt(dim_head)`, `[M * S, T, heads, d]`.
+    /// Replacement for the queries of tokens `[M * S, T, d]` if rows are not projected: `gamma_k W_k^T
+    /// q / sqrt(dim_head)`, `[M * S, T, heads, d]`.
     fn queries(&self, weights: &EmbeddingWeights, tokens: &Tensor, heads: i64, eps: f64) -> Tensor {
         let (n_groups, n_tokens, dim) = tokens.size3().expect("tokens have three axes");
         let queries = maps(&weights.to_q, None, &weights.norm_q.of_groups(tokens, eps));
@@ -382,7 +383,7 @@ impl Almt {
         products.contiguous() * factor.view([n_groups, 1, 1, dim])
     }
 
-    /// Tokens of language `[S, batch * T, d]` to all scales, lowest first.
+    /// Text tokens `[S, batch * T, d]` to all scales, lowest first.
     fn scales(&self, h_l: &Tensor) -> Vec<Tensor> {
         let (n_models, n_rows, dim) = h_l.size3().expect("tokens have three axes");
         let positions = of_models(&self.language.pos_embedding, 3);
@@ -422,8 +423,8 @@ impl Almt {
         scales
     }
 
-    /// Scales of language `[S, batch * T, d]` and tokens of the other modalities `[M - 1, S, batch * T,
-    /// d]` to the hyper-modality after the last layer, `[S, batch, T, d]`.
+    /// Text scales `[S, batch * T, d]` and tokens of the other modalities `[M - 1, S, batch * T, d]` to
+    /// the hyper-modality after the last layer, `[S, batch, T, d]`.
     fn hyper_modality(
         &self,
         start: &Tensor,
@@ -435,7 +436,7 @@ impl Almt {
         let (heads, eps) = (*heads, norm_l.eps);
         let dim_head = to_q.weight.size()[to_q.weight.dim() - 2] / heads;
         let (n_others, n_models, n_rows, dim) = others.size4().expect("tokens have four axes");
-        // The first layer starts from the same for all samples.
+        // The first layer has the same start for all samples.
         let mut hyper = of_models(start, 3);
         let n_tokens = hyper.size()[2];
         let n_layers = layers.len() as i64;
@@ -446,7 +447,7 @@ impl Almt {
         let n_branches = branches().count();
         let folding = self.foldings.hyper.get_or_init(|| {
             let of_queries = with_queries_first(layers.len(), 1, dim_head);
-            // Keys and values of a branch have one norm.
+            // Keys and values of a branch share one norm.
             let of_branches = (0..2 * n_branches).map(|map| (layers.len() + map / 2, 1.0));
             folding(of_queries.chain(of_branches), layers.len() + n_branches, others)
         });
@@ -466,7 +467,7 @@ impl Almt {
         let (weight, bias) = folded(&Norm { scale, shift }, folding, &weight);
         let sizes = [n_layers, 2 * n_branches as i64];
         let (weight, bias) = (weight.split_with_sizes(sizes, 0), bias.split_with_sizes(sizes, 0));
-        // Of all layers at once: what language asks, and what audio and vision answer.
+        // Queries of language and keys and values of audio and vision, for all layers at once.
         let asked = Tensor::stack(scales, 0).view([n_layers * n_models, n_rows, dim]);
         let (to_q, shift_q) = (weight[0].flatten(0, 1), bias[0].flatten(0, 1));
         let q = linear(&normed(&asked, eps), &to_q, Some(&shift_q));
@@ -482,7 +483,7 @@ impl Almt {
         let kv = kv.permute([4, 3, 1, 5, 0, 2, 6]);
         let kv = kv.reshape([2, -1, n_others * n_tokens, dim_head]).unbind(0);
         let scores = q.reshape([-1, n_tokens, dim_head]).bmm(&kv[0].transpose(1, 2));
-        // The weights of each modality add up to one; its shares are summed.
+        // Each modality's weights add up to one; its contributions are summed.
         let p = softmax(&scores.view([-1, n_tokens, n_others, n_tokens]));
         let shares = p.view([-1, n_tokens, n_others * n_tokens]).bmm(&kv[1]);
         let shares = shares.view([-1, heads, n_tokens, dim_head]).transpose(1, 2);
@@ -502,7 +503,7 @@ impl Almt {
         hyper
     }
 
-    /// Position 0 of the fusion, which asks the hyper-modality `[S, batch, T, d]`: `[S, batch, d]`.
+    /// Position 0 of the fusion, with the hyper-modality `[S, batch, T, d]` as source: `[S, batch, d]`.
     fn summary(&self, fusion: &FusionTransformer, hyper: &Tensor) -> Tensor {
         let (n_models, batch, n_tokens, dim) = hyper.size4().expect("tokens have four axes");
         let extra = of_models(&fusion.extra_token, 3);
@@ -519,7 +520,7 @@ impl Almt {
         let dim_head = to_q.weight.size()[to_q.weight.dim() - 2] / heads;
         let n_layers = fusion.layers.len() as i64;
         let n_maps = 2 * fusion.layers.len();
-        // Queries are asked of each layer's own target: their norms and maps stay as they are.
+        // Queries come from each layer's own target, so their norms and maps are not folded.
         let folding = self
             .foldings
             .fusion
@@ -534,7 +535,7 @@ impl Almt {
         let (weight, bias) = folded(&Norm { scale, shift }, folding, &weight);
         let (weight, bias) = joined(&weight, &bias, 1);
         let rows = normed(&source, eps).view([n_models, -1, dim]);
-        // Keys and values of all layers at once, since all ask the same.
+        // Keys and values of all layers at once, since all have the same source.
         let kv = linear(&rows, &weight.squeeze_dim(0), Some(&bias.squeeze_dim(0)));
         let kv = kv.view([-1, n_tokens + 1, 2 * n_layers, heads, dim_head]);
         let kv = kv.permute([2, 0, 3, 1, 4]).reshape([2 * n_layers, -1, n_tokens + 1, dim_head]);

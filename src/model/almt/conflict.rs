@@ -1,17 +1,17 @@
-//! Which variants of ALMT cannot be.
+//! Impossible variants of ALMT.
 
 use super::{AlmtConfig, FusionKind, FusionQuery, HyperModalityKind, Variant};
 
 impl Variant {
-    /// What keeps the rest of a configuration from having this variant, in a sentence.
+    /// Why the rest of a configuration rules out this variant, in a sentence.
     pub fn conflict(&self, config: &AlmtConfig) -> Option<String> {
         let depth = config.sizes.ahl_depth;
         if let Some(guides) = &self.guides {
             if self.hyper_modality != HyperModalityKind::Adaptive {
                 return Some("without hyper-modality learning nothing can guide it".into());
             }
-            // Without any guide audio and vision would have no part: the paper has the figures of
-            // «w/o AHL» there.
+            // Without any guide, audio and vision would not matter: the paper reports the figures of
+            // "w/o AHL" there.
             if guides.is_empty() || !guides.is_sorted_by(|one, next| one < next) {
                 return Some("guides are some of the scales, in order".into());
             }

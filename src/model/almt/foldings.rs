@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 
 use tch::Tensor;
 
-/// Which norm goes before which map, and with which factor, `[n_maps, n_norms]`: each is made once,
-/// since a recorded step cannot bring it from the CPU.
+/// Assignment of norms to maps, with a factor each, `[n_maps, n_norms]`: created only once, since a
+/// recorded step cannot copy it from the CPU.
 #[derive(Debug, Default)]
 pub(super) struct Foldings {
     pub keys: OnceCell<Tensor>,

@@ -1,4 +1,4 @@
-//! How language and hyper-modality become one vector: the fusion transformer of the paper, and the
+//! Fuses language and hyper-modality into one vector: the paper's fusion transformer, and the
 //! techniques that it is compared with.
 
 use tch::{Kind, Tensor};
@@ -7,7 +7,7 @@ use super::{AlmtConfig, FusionKind, FusionQuery, LOW_RANK};
 use crate::model::form::Form;
 use crate::model::layers::{Init, Linear, TransformerLayer, transformer_layers};
 
-/// Any of them.
+/// One of the fusion techniques.
 #[derive(Debug)]
 pub(super) enum Fusion {
     Transformer(FusionTransformer),
@@ -19,7 +19,7 @@ pub(super) enum Fusion {
 }
 
 impl Fusion {
-    /// For numbers of tokens of what is asked and of what asks.
+    /// Creates a fusion for the token counts of source and target.
     pub(super) fn new(
         init: &Init<'_>,
         config: &AlmtConfig,
@@ -94,7 +94,7 @@ pub(super) struct LowRank {
 impl LowRank {
     fn new(init: &Init<'_>, dim: i64) -> LowRank {
         let dims = [LOW_RANK, dim + 1, dim];
-        // The deviation that keeps the scale of the input through both, as Xavier's does.
+        // The bound that preserves the input's scale through both factors, like Xavier's.
         let bound = (6.0 / (2 * dim + 1) as f32).sqrt();
         LowRank {
             language: init.uniform("language", &dims, bound),
@@ -110,7 +110,7 @@ impl LowRank {
     }
 }
 
-/// Cross-modality fusion transformer: target tokens ask the source.
+/// Cross-modality fusion transformer: target tokens query the source.
 #[derive(Debug)]
 pub(super) struct FusionTransformer {
     pub(super) pos_embedding_s: Tensor,
@@ -143,7 +143,7 @@ impl FusionTransformer {
         }
     }
 
-    /// `[batch, n_tokens, d]` with the extra token before it.
+    /// `[batch, n_tokens, d]` with the extra token prepended.
     pub(super) fn with_token(&self, x: &Tensor, positions: &Tensor) -> Tensor {
         let token = self.extra_token.expand([x.size()[0], -1, -1], false);
         Tensor::cat(&[&token, x], 1) + positions
@@ -190,8 +190,8 @@ mod tests {
         weight.iter().zip(bias).map(|(row, bias)| product(row) + bias).collect()
     }
 
-    /// What a fusion makes of random language and hyper-modality, beside what `expected` makes of
-    /// the same: of the parameters by name, and per sample of the tokens of both.
+    /// Compares a fusion of random language and hyper-modality with `expected`, which gets the
+    /// parameters by name and one sample's tokens of both.
     fn check(kind: FusionKind, expected: impl Fn(&dyn Fn(&str) -> Rows, &Rows, &Rows) -> Vec<f64>) {
         let mut rng = stream(5, "test");
         let store = nn::VarStore::new(Device::Cpu);

@@ -1,4 +1,4 @@
-//! ALMT as one of the models of the registry.
+//! ALMT as a model of the registry.
 
 use super::{Almt, AlmtConfig, AlmtSpec, Input};
 use crate::corpus::Modality;
@@ -37,7 +37,7 @@ impl Configuration for AlmtSpec {
             sizes.fusion_heads,
             sizes.fusion_mlp_dim,
             sizes.dim_head,
-            // Widths of all heads together, and of the tensor that a variant fuses by.
+            // Combined width of all heads, and of the tensor that a variant uses for fusion.
             sizes.embedding_heads.saturating_mul(sizes.dim_head),
             sizes.language_heads.saturating_mul(sizes.dim_head),
             sizes.fusion_heads.saturating_mul(sizes.dim_head),
@@ -66,7 +66,7 @@ impl Configuration for AlmtSpec {
 }
 
 impl Almt {
-    /// The model of a configuration, whose parameters are there by name.
+    /// The model of a configuration with existing parameters, by name.
     pub fn given(
         parameters: &std::collections::BTreeMap<String, tch::Tensor>,
         config: &AlmtConfig,

@@ -1,5 +1,5 @@
-//! ALMT: its configuration, which compiles without libtorch, and its network in several forms, of which
-//! `reference.rs` is the one to read.
+//! ALMT: its configuration, which compiles without libtorch, and its network in several forms; read
+//! `reference.rs` first.
 
 #[cfg(feature = "train")]
 mod absorbed;

@@ -1,4 +1,4 @@
-//! ALMT in whichever form it was built, and what its attention looks at.
+//! ALMT in any of its forms, and its attention weights.
 
 use tch::Tensor;
 
@@ -9,7 +9,7 @@ use crate::model::form::Form;
 use crate::model::trace::Trace;
 
 impl AlmtConfig {
-    /// The forms that such a model has: the batched one is of the published model alone.
+    /// The forms that this model has; only the published model has the batched one.
     pub fn forms(&self) -> &'static [Form] {
         let variant = &self.variant;
         let is_published = self.has_hyper_modality()
@@ -27,17 +27,17 @@ impl AlmtConfig {
 }
 
 impl Almt {
-    /// The last layer that is guided by language, counted from 1, whose weights the paper's Figures
-    /// 4 and 5 show; `None` without hyper-modality learning.
+    /// The last layer guided by language, counted from 1, whose weights the paper's Figures 4 and 5
+    /// show; `None` without hyper-modality learning.
     pub fn last_guided(&self) -> Option<usize> {
         let layers = &self.hyper.as_ref()?.layers;
         layers.iter().rposition(|layer| matches!(layer, HyperLayer::Guided(_))).map(|idx| idx + 1)
     }
 
-    /// `alpha` of audio or `beta` of vision (Eq. 3 and 4) of the last guided layer, `[batch, heads,
-    /// T, T]`, for tokens that need not be those of the model's own embeddings: language `h_l` of
-    /// the layer's scale and `H_m^1` of the modality, both `[batch, T, d]`. `None` for what the
-    /// model does not have.
+    /// `alpha` of audio or `beta` of vision (Eq. 3 and 4) of the last guided layer, `[batch, heads, T,
+    /// T]`, for tokens that need not come from the model's own embeddings: language `h_l` of the
+    /// layer's scale and `H_m^1` of the modality, both `[batch, T, d]`. `None` for parts that the model
+    /// lacks.
     pub fn guided_attention(
         &self,
         modality: Modality,
@@ -50,9 +50,9 @@ impl Almt {
         }
     }
 
-    /// How much the tokens of the embedding of audio or vision attend to each of `frames` `[batch,
-    /// seq_len, feat_dim]` in its last layer, `[batch, heads, T, seq_len]`. What is missing in a row
-    /// to 1 they attend to themselves. `None` for what the model does not have.
+    /// Attention of the audio or vision embedding's tokens to each of `frames` `[batch, seq_len,
+    /// feat_dim]` in its last layer, `[batch, heads, T, seq_len]`. The difference between a row's sum
+    /// and 1 is attention to the tokens themselves. `None` for parts that the model lacks.
     pub fn frame_attention(&self, modality: Modality, frames: &Tensor) -> Option<Tensor> {
         match modality {
             Modality::Text => None,
@@ -61,10 +61,10 @@ impl Almt {
         }
     }
 
-    /// Predicted sentiment, `[batch, 1]`; in the batched form with the parameters and features of several
-    /// models, which have these as a further first axis, `[S, batch, 1]`.
+    /// Predicted sentiment, `[batch, 1]`; in the batched form with parameters and features of several
+    /// models, which have an additional first axis for these, `[S, batch, 1]`.
     ///
-    /// The batched form leaves no [trace](Form::traced).
+    /// The batched form does not record a [trace](Form::traced).
     pub fn forward(&self, input: &Input, trace: &mut Trace) -> Tensor {
         match self.form {
             Form::Batched => self.forward_batched(input),

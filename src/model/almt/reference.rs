@@ -1,12 +1,12 @@
 //! ALMT, the Adaptive Language-guided Multimodal Transformer.
 //!
-//! Zhang et al., «Learning Language-guided Adaptive Hyper-modality Representation for Multimodal
-//! Sentiment Analysis», EMNLP 2023. Released code: Haoyu-ha/ALMT `models/almt.py` and
+//! Zhang et al., "Learning Language-guided Adaptive Hyper-modality Representation for Multimodal
+//! Sentiment Analysis", EMNLP 2023. Released code: Haoyu-ha/ALMT `models/almt.py` and
 //! `models/almt_layer.py`; parameter names are the same. Read from top to bottom: input, modality
 //! embedding, language encoder, hyper-modality learning, [fusion](super::fusion), the whole.
 //!
-//! This is the [reference form](Form::Reference). The others are made of the same parts: the
-//! [absorbed](super::absorbed) and the native one compute the embeddings and the fusion in another way,
+//! This is the [reference form](Form::Reference). The others share its parts: the
+//! [absorbed](super::absorbed) and the native one compute the embeddings and the fusion differently,
 //! the [batched](super::batched) one everything.
 
 use tch::Tensor;
@@ -25,7 +25,7 @@ use crate::model::layers::{
 use crate::model::trace::Trace;
 
 impl Form {
-    /// Whose functions compute attention among tokens.
+    /// The kernels that compute attention among tokens.
     pub(super) fn kernels(self) -> Kernels {
         match self {
             Form::Native => Kernels::Native,
@@ -35,7 +35,7 @@ impl Form {
 }
 
 impl AlmtConfig {
-    /// What the transformer layers of one module share.
+    /// The settings shared by one module's transformer layers.
     pub(super) fn layer(&self, heads: i64, mlp_dim: i64, kernels: Kernels) -> LayerConfig {
         LayerConfig {
             dim: self.sizes.token_dim,
@@ -48,12 +48,12 @@ impl AlmtConfig {
     }
 }
 
-/// Modality embedding (Eq. 1): `T` learned tokens gather what a modality's frames say.
+/// Modality embedding (Eq. 1): `T` learned tokens gather a modality's frames.
 #[derive(Debug)]
 pub(super) struct ModalityEmbedding {
     pub project: Linear,
     pub pos_embedding: Tensor,
-    /// Absent where frames are their own tokens.
+    /// Absent if frames are their own tokens.
     pub extra_token: Option<Tensor>,
     pub layers: Vec<TransformerLayer>,
 }
@@ -92,9 +92,9 @@ impl ModalityEmbedding {
         x.narrow(1, 0, tokens.size()[1])
     }
 
-    /// What the tokens attend to in the last layer, `[batch, heads, T, seq_len]`: the weights of the
-    /// frames, to which those of the tokens themselves are missing to add up to 1.
-    /// `None` where frames are their own tokens.
+    /// Attention of the tokens in the last layer, `[batch, heads, T, seq_len]`: the weights of the
+    /// frames; those of the tokens themselves complete the sum of 1. `None` if frames are their own
+    /// tokens.
     pub fn attention(&self, frames: &Tensor) -> Option<Tensor> {
         let n_tokens = self.extra_token.as_ref()?.size()[1];
         let (last, before) = self.layers.split_last()?;
@@ -103,8 +103,8 @@ impl ModalityEmbedding {
         Some(weights.narrow(3, n_tokens, frames.size()[1]))
     }
 
-    /// Tokens and frames `[batch, T + seq_len, d]` as the released code puts them before the first
-    /// layer.
+    /// Tokens and frames `[batch, T + seq_len, d]` as the released code concatenates them before the
+    /// first layer.
     pub fn rows(&self, frames: &Tensor) -> Option<Tensor> {
         let tokens = self.extra_token.as_ref()?.expand([frames.size()[0], -1, -1], false);
         Some(Tensor::cat(&[tokens, self.project.forward(frames)], 1) + &self.pos_embedding)
@@ -133,8 +133,8 @@ impl LanguageEncoder {
         }
     }
 
-    /// `H_l^1` `[batch, T, d]` to all scales, lowest first. The lowest one, too, carries the
-    /// position embedding, as in the released code.
+    /// `H_l^1` `[batch, T, d]` to all scales, lowest first. The lowest one also has the position
+    /// embedding, as in the released code.
     fn forward(&self, h_l: &Tensor) -> Vec<Tensor> {
         let mut scales = vec![h_l + &self.pos_embedding];
         for layer in &self.layers {
@@ -145,7 +145,7 @@ impl LanguageEncoder {
     }
 }
 
-/// One of the two branches of an AHL layer: what language reads from audio or from vision.
+/// One of an AHL layer's two branches: attention of language to audio or vision.
 #[derive(Debug)]
 pub(super) struct GuidedBranch {
     pub norm: LayerNorm,
@@ -154,7 +154,7 @@ pub(super) struct GuidedBranch {
 }
 
 impl GuidedBranch {
-    /// `H_m^1` `[batch, T, d]` as what language attends to.
+    /// `H_m^1` `[batch, T, d]` as a source of attention.
     fn source<'a>(&'a self, h_m: &'a Tensor) -> TokenSource<'a> {
         let projection = |linear| Projection { norm: &self.norm, linear };
         TokenSource { rows: h_m, keys: projection(&self.to_k), values: projection(&self.to_v) }
@@ -199,7 +199,7 @@ impl AhlLayer {
         }
     }
 
-    /// What makes queries of a scale of language.
+    /// Projects a language scale to queries.
     fn queries(&self) -> Projection<'_> {
         Projection { norm: &self.norm_l, linear: &self.to_q }
     }
@@ -211,8 +211,8 @@ impl AhlLayer {
         attention_weights(&split_heads(&q, self.heads), &split_heads(&k, self.heads))
     }
 
-    /// `alpha` of audio or `beta` of vision (Eq. 3 and 4), `[batch, heads, T, T]`; `None` for what
-    /// the model does not see.
+    /// `alpha` of audio or `beta` of vision (Eq. 3 and 4), `[batch, heads, T, T]`; `None` for a
+    /// modality that the model does not see.
     pub fn attention(&self, modality: Modality, h_l: &Tensor, h_m: &Tensor) -> Option<Tensor> {
         let branch = match modality {
             Modality::Text => None,
@@ -240,7 +240,7 @@ impl AhlLayer {
             let source = branch.source(h_m);
             if trace.is_kept() {
                 trace.record_layer(name, layer, &self.weights(h_l, &source));
-                // Its share of the shift, which is a sum but for the bias.
+                // Its contribution to the shift, which is a sum except for the bias.
                 let part = gather(h_l, self.queries(), &[source], self.heads, self.kernels);
                 let share = part.matmul(&self.to_out.weight().transpose(0, 1));
                 trace.record_layer(part_name, layer, &share);
@@ -264,14 +264,14 @@ impl AhlLayer {
     }
 }
 
-/// A layer of the hyper-modality, guided by its scale of language or not.
+/// A layer of the hyper-modality, with or without guidance by its language scale.
 #[derive(Debug)]
 pub(super) enum HyperLayer {
     Guided(Box<AhlLayer>),
     Unguided(FeedForward),
 }
 
-/// The hyper-modality's start and its layers.
+/// Start and layers of the hyper-modality.
 #[derive(Debug)]
 pub(super) struct HyperModality {
     pub start: Tensor,
@@ -343,8 +343,8 @@ pub struct Almt {
 }
 
 impl Almt {
-    /// Adds the model's parameters below `init`, with their initial values. The form must be
-    /// [one of the configuration](AlmtConfig::forms).
+    /// Adds the model's parameters below `init`, with their initial values. The form must be [available
+    /// for the configuration](AlmtConfig::forms).
     pub fn new(init: &Init<'_>, config: &AlmtConfig, form: Form) -> Almt {
         let kernels = form.kernels();
         let embed =
@@ -380,9 +380,9 @@ impl Almt {
 
     /// Predicted sentiment, `[batch, 1]`, module by module.
     ///
-    /// Without audio and vision there is no hyper-modality, and the fusion's source is the top
-    /// language scale: its target has no part in the output, so that any other source would make
-    /// the prediction a constant.
+    /// Without audio and vision there is no hyper-modality, and the fusion's source is the top language
+    /// scale: its target does not affect the output, so any other source would make the prediction a
+    /// constant.
     pub(super) fn forward_by_module(&self, input: &Input, trace: &mut Trace) -> Tensor {
         let h_l = self.tokens(&self.embed_l, &input.text);
         let embed = |embedding: &Option<ModalityEmbedding>, frames: &Option<Tensor>| {

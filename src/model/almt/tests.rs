@@ -1,4 +1,4 @@
-//! Every form of ALMT beside the reference, and what its attention looks at.
+//! Compares every form of ALMT with the reference, and tests its attention weights.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::seed::stream;
 
 const BATCH: i64 = 3;
 
-/// Models with language and some of audio and vision, as the paper has them and as the code does.
+/// Models with text and any of audio and vision, in the paper's and the code's residual variant.
 fn configs() -> Vec<AlmtConfig> {
     let audio = Sequence { seq_len: 9, feat_dim: 5 };
     let vision = Sequence { seq_len: 7, feat_dim: 20 };
@@ -47,8 +47,8 @@ fn input(config: &AlmtConfig, kind: Kind, seed: u64) -> Input {
     }
 }
 
-/// A model whose parameters are all drawn: ones and zeros, which norms and tokens begin with, would
-/// hide a mistake.
+/// A model with random parameters: ones and zeros, the initial values of norms and tokens, would hide a
+/// mistake.
 fn model(
     config: &AlmtConfig,
     form: Form,
@@ -68,7 +68,7 @@ fn model(
     (store.variables().into_iter().collect(), model)
 }
 
-/// Predictions, and the gradient of every parameter: zero of one that has no part.
+/// Predictions, and the gradient of every parameter; zero for unused ones.
 fn run(
     parameters: &BTreeMap<String, Tensor>,
     forward: impl FnOnce() -> Tensor,
@@ -83,7 +83,7 @@ fn run(
     gradients.chain([("pred".into(), pred.detach())]).collect()
 }
 
-/// Asserts that two runs are the same but for rounding in float64.
+/// Asserts that two runs are equal up to float64 rounding.
 fn assert_same(found: &BTreeMap<String, Tensor>, plain: &BTreeMap<String, Tensor>) {
     assert_eq!(found.keys().collect::<Vec<_>>(), plain.keys().collect::<Vec<_>>());
     for (name, expected) in plain {
@@ -95,7 +95,7 @@ fn assert_same(found: &BTreeMap<String, Tensor>, plain: &BTreeMap<String, Tensor
     }
 }
 
-/// Variants of the published model, and what else has no batched form.
+/// Variants of the published model, and other configurations without a batched form.
 fn variants() -> Vec<AlmtConfig> {
     let published = configs().remove(0);
     let with = |variant| AlmtConfig { variant, ..published.clone() };
@@ -112,7 +112,7 @@ fn variants() -> Vec<AlmtConfig> {
     ]
 }
 
-/// What a form makes of a few samples with a type, and the gradients.
+/// A form's outputs for a few samples in a given type, and the gradients.
 fn run_form(config: &AlmtConfig, form: Form, kind: Kind) -> BTreeMap<String, Tensor> {
     let (parameters, own) = model(config, form, kind, 1);
     let input = input(config, kind, 5);
@@ -125,8 +125,8 @@ fn every_form_is_the_reference() {
         let exact = run_form(&config, Form::Reference, Kind::Double);
         let rounded = run_form(&config, Form::Reference, Kind::Float);
         for (name, gradient) in &exact {
-            // That of a key norm's shift is zero, the paper has no norm of the hyper-modality, and in
-            // variants modules may have no part.
+            // A key norm's shift has a zero gradient, the paper lacks a norm of the hyper-modality, and
+            // variants may have unused modules.
             let is_idle = !config.forms().contains(&Form::Batched)
                 || name.ends_with("norm_k.bias")
                 || (name.contains(".norm4.") && config.sizes.residual == Residual::Paper);
@@ -139,7 +139,7 @@ fn every_form_is_the_reference() {
                 Form::Absorbed | Form::Batched => {
                     assert_same(&run_form(&config, *form, Kind::Double), &exact);
                 }
-                // For float32 alone: it may lose three times what the reference does.
+                // Only float32: its error may be three times the reference's.
                 Form::Native => {
                     let found = run_form(&config, *form, Kind::Float);
                     assert!(found.keys().eq(exact.keys()));
@@ -156,7 +156,7 @@ fn every_form_is_the_reference() {
     }
 }
 
-/// With vectors that this processor has, sums have another order.
+/// With this processor's vector instructions, sums have another order.
 #[test]
 fn loops_for_any_processor_compute_the_same() {
     let own = |config: &AlmtConfig| run_form(config, Form::Native, Kind::Float);
@@ -183,7 +183,7 @@ fn only_the_published_model_has_the_batched_form() {
     }
 }
 
-/// A trace shows what is computed, and is no other computation.
+/// A trace records the computation without changing it.
 #[test]
 fn a_trace_changes_no_prediction() {
     for config in configs() {
@@ -235,7 +235,7 @@ fn stacked_models_are_those_models() {
     }
 }
 
-/// Of a training step but for its optimizer. Their number is the same for sequences of any length.
+/// A training step without its optimizer. The number of operations does not depend on sequence lengths.
 #[test]
 fn a_step_is_few_operations() {
     let config = configs().remove(0);
@@ -244,7 +244,7 @@ fn a_step_is_few_operations() {
     let step = |form| {
         let (_, model) = model(&config, form, Kind::Double, 1);
         let step = || model.forward(&input, &mut Trace::default()).mean(None).backward();
-        // Some are done once.
+        // Some operations run only once.
         step();
         operations(step)
     };
@@ -301,7 +301,7 @@ fn guided_attention_is_what_the_trace_records_of_the_last_guided_layer() {
         let rows = weights.sum_dim_intlist(-1, false, Kind::Double);
         assert!((rows - 1.0).abs().max().double_value(&[]) < 1e-6);
         assert!(model.guided_attention(Modality::Audio, h_l, h_v).is_none());
-        // What one modality brings is the whole shift but for the bias.
+        // One modality's contribution is the whole shift except for the bias.
         let shift = &values[&format!("ahl_shift_{last}")];
         let name = format!("h_hyper_layer.layers.{}.0.fn.to_out.0.bias", last - 1);
         let part = &values[&format!("ahl_vision_{last}")] + &store.variables()[&name];

@@ -1,5 +1,5 @@
-//! What the paper's ablations change of the model (Tables 3 to 7). The paper is short on details;
-//! each choice here is the plainest reading of its words.
+//! Model variants for the paper's ablations (Tables 3 to 7). The paper gives few details; each choice
+//! here is the plainest reading of it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    /// Trains nothing, but computes a gradient of every parameter; those that have none.
+    /// Computes every parameter's gradient without training; returns the parameters that have none.
     fn without_gradient(config: &AlmtConfig) -> Vec<String> {
         assert_eq!(config.variant.conflict(config), None);
         let store = nn::VarStore::new(Device::Cpu);
@@ -210,7 +210,7 @@ mod tests {
             let _model = Almt::new(init, config, Form::Reference);
         });
         assert_eq!(counted.unwrap().trainable, n_parameters as i64, "{config:?}");
-        // Zeros, which tokens begin with, and ones would hide a parameter that does nothing.
+        // Zeros, the initial values of tokens, and ones would hide a parameter without effect.
         tch::no_grad(|| {
             for (name, mut variable) in store.variables() {
                 variable += drawn(&mut stream(3, &name), &variable.size()) * 0.3;
@@ -225,14 +225,14 @@ mod tests {
             Vec::<f32>::try_from(pred.isfinite().to_kind(Kind::Float).view(-1)).unwrap(),
             [1.0; 3]
         );
-        // Two samples that differ have two predictions: nothing was lost on the way.
+        // Two different samples have two different predictions: nothing was lost on the way.
         assert_ne!(pred.double_value(&[0, 0]), pred.double_value(&[1, 0]));
         pred.square().sum(Kind::Float).backward();
         let mut without: Vec<String> = store
             .variables()
             .into_iter()
             .filter(|(name, variable)| {
-                // What shifts all keys alike has a gradient of zero in every model.
+                // A shift of all keys has a zero gradient in every model.
                 let none = !variable.grad().defined()
                     || variable.grad().count_nonzero(None::<i64>).int64_value(&[]) == 0;
                 none && !name.ends_with("norm_k.bias")
@@ -266,7 +266,7 @@ mod tests {
         }
     }
 
-    /// The name without what follows the module.
+    /// The modules of parameter names.
     fn modules(names: &[String]) -> Vec<&str> {
         let mut modules: Vec<&str> =
             names.iter().map(|name| name.split('.').next().unwrap()).collect();
@@ -274,7 +274,7 @@ mod tests {
         modules
     }
 
-    /// Without guidance by the top scale, the layer of language that makes it has no part.
+    /// Without guidance by the top scale, the language layer that computes it is unused.
     #[test]
     fn an_unused_scale_leaves_its_layer_without_gradients() {
         let without =
@@ -283,8 +283,8 @@ mod tests {
         assert!(without.iter().all(|name| name.starts_with("l_encoder.encoder.layers.1")));
     }
 
-    /// The target of the fusion transformer has no part in its summary, and language is all that
-    /// the target has without hyper-modality learning.
+    /// The fusion transformer's target does not affect its summary, and without hyper-modality
+    /// learning, language is used only as the target.
     #[test]
     fn side_by_side_language_has_no_part() {
         let hyper_modality = HyperModalityKind::Concatenated;
@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(modules(&without_gradient(&config)), ["l_encoder", "proj_l"]);
     }
 
-    /// What a model with random parameters makes of random features on its way, and the parameters.
+    /// Traced values of a model with random parameters and features, and the parameters.
     fn traced(config: &AlmtConfig) -> (Input, BTreeMap<String, Tensor>, HashMap<String, Tensor>) {
         let store = nn::VarStore::new(Device::Cpu);
         let model = Almt::new(&Init::new(store.root(), 1), config, Form::Reference);
@@ -358,7 +358,7 @@ mod tests {
         }
     }
 
-    /// With the tokens of audio before those of vision: without either, the other's are left.
+    /// Audio tokens come before vision tokens; without one of them, the other's remain.
     #[test]
     fn side_by_side_the_tokens_are_the_source() {
         let hyper_modality = HyperModalityKind::Concatenated;

@@ -1,20 +1,21 @@
-//! All sizes of BERT, with the names of Hugging Face's `config.json`, and which tokens it can read.
+//! BERT's configuration, with the names of Hugging Face's `config.json`, and a check of its input
+//! tokens.
 
 use ndarray::{ArrayView3, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::advice::{Advice, Advise, TrainerAdvice};
 
-/// The function between the two halves of a feed-forward block.
+/// Activation function of a feed-forward block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// The exact GELU.
     Gelu,
-    /// GELU by a hyperbolic tangent.
+    /// GELU in its tanh approximation.
     #[serde(alias = "gelu_pytorch_tanh")]
     GeluNew,
-    /// The positive part.
+    /// ReLU.
     Relu,
 }
 
@@ -31,11 +32,11 @@ pub struct BertConfig {
     pub num_attention_heads: i64,
     /// Width of the feed-forward blocks.
     pub intermediate_size: i64,
-    /// Number of positions, the most that a sequence can have.
+    /// Number of positions, the maximum length of a sequence.
     pub max_position_embeddings: i64,
     /// Number of different segments.
     pub type_vocab_size: i64,
-    /// Between the two halves of a feed-forward block.
+    /// Activation of the feed-forward blocks.
     pub hidden_act: Activation,
     /// Epsilon of every layer norm.
     #[serde(default = "layer_norm_eps")]
@@ -60,9 +61,9 @@ fn dropout_rate() -> f64 {
 }
 
 impl BertConfig {
-    /// What no encoder can have, in words; `None` where all is well.
+    /// Why an encoder is impossible, in words; `None` if it is valid.
     pub fn problem(&self) -> Option<String> {
-        // No size of a real model comes near this; below it, no product here leaves 128 bits.
+        // Real models are far below this; within it, no product here overflows 128 bits.
         const LARGEST: i64 = 1 << 24;
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -95,8 +96,8 @@ impl BertConfig {
             .then(|| format!("`layer_norm_eps`: expected a number above 0, found {eps}"))
     }
 
-    /// Name and shape of every parameter, layer after layer. They are made one at a time, so that
-    /// whoever compares them with a file stops at the first that is absent.
+    /// Name and shape of every parameter, layer by layer. The iterator is lazy, so a comparison with a
+    /// file stops at the first absent one.
     pub fn parameters(&self) -> impl Iterator<Item = (String, Vec<i64>)> {
         let (width, inner) = (self.hidden_size, self.intermediate_size);
         let linear = |name: &str, n_in: i64, n_out: i64| {
@@ -141,8 +142,8 @@ impl BertConfig {
         ]
     }
 
-    /// Number of parameters; `None` where a size is impossible or the number does not fit, so that
-    /// sizes from a file can be compared with the file before anything is allocated.
+    /// Number of parameters; `None` if a size is impossible or the number does not fit, so that sizes
+    /// from a file can be compared with the file before anything is allocated.
     pub fn n_parameters(&self) -> Option<i64> {
         if self.problem().is_some() {
             return None;
@@ -159,8 +160,7 @@ impl BertConfig {
     /// Whether an encoder of this configuration can read `text_bert`, `[n_samples, 3, seq_len]`.
     ///
     /// # Errors
-    /// There are more steps than positions, or a token or segment that the encoder has no embedding
-    /// for.
+    /// There are more steps than positions, or the encoder has no embedding for a token or segment.
     pub fn check_tokens(&self, text_bert: ArrayView3<'_, i32>) -> Result<(), TokenError> {
         let (_, n_parts, seq_len) = text_bert.dim();
         let max = self.max_position_embeddings;
@@ -182,20 +182,20 @@ impl BertConfig {
     }
 }
 
-/// Why tokens cannot be read by an encoder.
+/// Why an encoder cannot read tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not the extents of an input.
+    /// Not the shape of an input.
     #[error(
         "expected [n_samples, 3, 1 to {max}], which is what the encoder reads, found {shape:?}"
     )]
     Length {
-        /// What was found.
+        /// The actual shape.
         shape: Vec<usize>,
         /// Positions of the encoder.
         max: i64,
     },
-    /// There is no embedding for it.
+    /// The encoder has no embedding for it.
     #[error(
         "{what} {id} in sample {sample_idx}, step {step}: the encoder knows 0 to {last}",
         last = .n_known - 1
@@ -209,7 +209,7 @@ pub enum TokenError {
         sample_idx: usize,
         /// The step, counted from 0.
         step: usize,
-        /// How many there are.
+        /// Number of known ids.
         n_known: i64,
     },
 }

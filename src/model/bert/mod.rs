@@ -4,8 +4,7 @@ mod config;
 #[cfg(feature = "train")]
 mod network;
 
-/// Where the parameters of a text encoder are that is trained with a model, as in the released one of
-/// ALMT.
+/// Place of the parameters of a text encoder that is trained with a model, as in the released ALMT.
 pub const ENCODER: &str = "bertmodel.model";
 
 pub use config::{Activation, BertConfig, TokenError};

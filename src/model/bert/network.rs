@@ -1,9 +1,9 @@
-//! BERT, the text encoder that the released model is trained with.
+//! BERT, the released model's text encoder.
 //!
-//! Devlin et al., «BERT: Pre-training of Deep Bidirectional Transformers for Language
-//! Understanding», NAACL 2019, as the `BertModel` of Hugging Face spells it; parameter names are
-//! the same. Most models read the hidden states, so its pooler is there for those alone that ask for
-//! it. Read from top to bottom: input, embeddings, layers, the whole.
+//! Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
+//! NAACL 2019, as in Hugging Face's `BertModel`; parameter names are the same. Most models read the
+//! hidden states, so the pooler is optional. Read from top to bottom: input, embeddings, layers, the
+//! whole.
 
 use tch::{Kind, Tensor};
 
@@ -45,7 +45,7 @@ impl Tokens {
     }
 }
 
-/// What tells one step from another: token, position and segment.
+/// Embeddings of token, position and segment.
 #[derive(Debug)]
 struct Embeddings {
     words: Tensor,
@@ -127,7 +127,7 @@ impl Layer {
     }
 }
 
-/// The dropout of one layer; none outside training.
+/// Dropout of one layer; `None` outside training.
 struct LayerDropout<'a> {
     config: &'a BertConfig,
     dropout: Option<Dropout>,
@@ -161,8 +161,8 @@ pub struct Bert {
 }
 
 impl Bert {
-    /// Adds the encoder's parameters below `init`, all zero (scales of norms one): an encoder comes
-    /// with its weights, which are copied into them.
+    /// Adds the encoder's parameters below `init`, all zero (norm scales one): an encoder's weights are
+    /// loaded from files.
     pub fn new(init: &Init<'_>, config: &BertConfig) -> Bert {
         let layer = |idx| Layer::new(&init.sub(&format!("encoder.layer.{idx}")), config);
         Bert {
@@ -173,7 +173,7 @@ impl Bert {
         }
     }
 
-    /// As [`new`](Bert::new), with a pooler.
+    /// Like [`new`](Bert::new), with a pooler.
     pub fn with_pooler(init: &Init<'_>, config: &BertConfig) -> Bert {
         let width = config.hidden_size;
         let pooler = Linear::zeros(&init.sub("pooler.dense"), width, width);
@@ -185,24 +185,24 @@ impl Bert {
         &self.config
     }
 
-    /// The last hidden states, `[batch, seq_len, d_l]`. With `dropout` as in training, without it
-    /// as in evaluation.
+    /// The last hidden states, `[batch, seq_len, d_l]`, as in training with `dropout` and as in
+    /// evaluation without.
     ///
-    /// Nothing attends to padding, but what stands in its place is computed like the rest, as the
-    /// released model has it. The tokens must have passed [`BertConfig::check_tokens`].
+    /// Nothing attends to padding, but its hidden states are computed like the rest, as in the released
+    /// model. The tokens must have passed [`BertConfig::check_tokens`].
     pub fn forward(&self, tokens: &Tokens, dropout: Option<Dropout>, trace: &mut Trace) -> Tensor {
         let embedded = self.embed(tokens, dropout);
         trace.record("embeddings", &embedded);
         self.encode(&embedded, &tokens.mask, dropout, trace)
     }
 
-    /// What the pooler makes of the first token of the last hidden states `[batch, seq_len, d_l]`: `[batch,
-    /// d_l]`; `None` without one.
+    /// The pooler's output for the first token of the last hidden states `[batch, seq_len, d_l]`:
+    /// `[batch, d_l]`; `None` without a pooler.
     pub fn pool(&self, hidden: &Tensor) -> Option<Tensor> {
         Some(self.pooler.as_ref()?.forward(&hidden.select(1, 0)).tanh())
     }
 
-    /// The first half of [`forward`](Bert::forward): what the layers begin with.
+    /// The first half of [`forward`](Bert::forward): the input of the layers.
     pub fn embed(&self, tokens: &Tokens, dropout: Option<Dropout>) -> Tensor {
         let embedded = self.embeddings.forward(tokens);
         match dropout {
@@ -222,7 +222,7 @@ impl Bert {
         dropout: Option<Dropout>,
         trace: &mut Trace,
     ) -> Tensor {
-        // As large as float32 goes, so that where everything is masked, all weights are alike.
+        // Finite, so that all weights are equal if everything is masked.
         let mask: Tensor = (1.0 - mask) * f64::from(f32::MIN);
         let mask = mask.unsqueeze(1).unsqueeze(1);
         let mut x = embedded.shallow_clone();
@@ -263,7 +263,7 @@ mod tests {
         }
     }
 
-    /// Values that repeat, whatever other tests draw meanwhile from libtorch's one generator.
+    /// Reproducible values, independent of what other tests draw from libtorch's global generator.
     fn random(name: &str, shape: &[i64]) -> Tensor {
         let mut rng = stream(5, name);
         let n_values = shape.iter().product::<i64>();

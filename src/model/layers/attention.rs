@@ -1,4 +1,4 @@
-//! Attention of all targets to all rows, as the released code has it.
+//! Attention of all targets to all rows, as in the released code.
 
 use tch::Tensor;
 
@@ -7,7 +7,7 @@ use super::init::Init;
 use super::layer_norm::LayerNorm;
 use super::linear::Linear;
 
-/// What all transformer layers of one module share.
+/// Settings shared by all transformer layers of one module.
 #[derive(Debug, Clone, Copy)]
 pub struct LayerConfig {
     /// Width of tokens, `d`.
@@ -20,11 +20,11 @@ pub struct LayerConfig {
     pub mlp_dim: i64,
     /// Epsilon of the layer norms.
     pub eps: f64,
-    /// Whose functions compute attention.
+    /// The kernels that compute attention.
     pub kernels: Kernels,
 }
 
-/// Makes queries, keys or values of rows: a norm and a linear map without bias.
+/// Projects rows to queries, keys or values: a norm and a linear map without bias.
 #[derive(Debug, Clone, Copy)]
 pub struct Projection<'a> {
     /// Over `dim`.
@@ -45,15 +45,14 @@ impl<'a> Projection<'a> {
 pub struct TokenSource<'a> {
     /// `[batch, n_keys, dim]`.
     pub rows: &'a Tensor,
-    /// What makes keys of them.
+    /// Projects them to keys.
     pub keys: Projection<'a>,
-    /// What makes values of them.
+    /// Projects them to values.
     pub values: Projection<'a>,
 }
 
-/// What targets `[batch, n_targets, dim]` gather of the values of each source by
-/// [`attention_weights`], summed over the sources, of which there is at least one: `[batch,
-/// n_targets, heads * dim_head]`.
+/// Values that targets `[batch, n_targets, dim]` gather from each source by [`attention_weights`],
+/// summed over at least one source: `[batch, n_targets, heads * dim_head]`.
 pub fn gather(
     targets: &Tensor,
     queries: Projection<'_>,
@@ -68,7 +67,7 @@ pub fn gather(
     parts.reduce(|sum, part| sum + part).expect("there is a source")
 }
 
-/// Pre-norm multi-head attention with a norm each for queries, keys and values.
+/// Pre-norm multi-head attention with separate norms for queries, keys and values.
 #[derive(Debug)]
 pub struct Attention {
     pub norm_q: LayerNorm,
@@ -101,7 +100,7 @@ impl Attention {
         }
     }
 
-    /// What makes queries of targets.
+    /// Projects targets to queries.
     pub fn queries(&self) -> Projection<'_> {
         Projection { norm: &self.norm_q, linear: &self.to_q }
     }

@@ -4,8 +4,8 @@ use tch::Tensor;
 
 use super::Init;
 
-/// PyTorch's `nn.BatchNorm1d`: epsilon 1e-5, momentum 0.1. Training uses the biased variance of the batch
-/// and takes the unbiased one into the running statistics, which evaluation uses.
+/// PyTorch's `nn.BatchNorm1d`: epsilon 1e-5, momentum 0.1. Training uses the batch's biased variance
+/// and updates the running statistics, which evaluation uses, with the unbiased one.
 #[derive(Debug)]
 pub struct BatchNorm {
     weight: Tensor,
@@ -25,8 +25,8 @@ impl BatchNorm {
         }
     }
 
-    /// `[batch, dim]` to the same shape. A batch of one sample has no variance, which stops PyTorch's
-    /// training; here its running statistics stand in for those of the batch.
+    /// `[batch, dim]` to the same shape. A batch of one sample has no variance, which is an error in
+    /// PyTorch's training; here the running statistics replace those of the batch.
     pub fn forward(&self, x: &Tensor, is_training: bool) -> Tensor {
         let of_batch = is_training && x.size().first().is_some_and(|batch| *batch > 1);
         x.batch_norm(

@@ -1,32 +1,32 @@
-//! The crossmodal transformer of MulT (Tsai et al., «Multimodal Transformer for Unaligned Multimodal Language
-//! Sequences», ACL 2019), as thuiar/MMSA `models/subNets/transformers_encoder/transformer.py` has it;
-//! parameter names are the same.
+//! The crossmodal transformer of MulT (Tsai et al., "Multimodal Transformer for Unaligned Multimodal
+//! Language Sequences", ACL 2019), as in thuiar/MMSA
+//! `models/subNets/transformers_encoder/transformer.py`; parameter names are the same.
 
 use tch::{Kind, Tensor};
 
 use super::{Init, LayerNorm, Linear, MultiheadAttention};
 use crate::model::contract::Pass;
 
-/// Sizes of an encoder, and the shares that it drops in training.
+/// Sizes and dropout rates of an encoder.
 #[derive(Debug, Clone, Copy)]
 pub struct CrossmodalSizes {
-    /// Features.
+    /// Features per step.
     pub dim: i64,
-    /// Heads of attention.
+    /// Attention heads.
     pub heads: i64,
-    /// Layers.
+    /// Number of layers.
     pub layers: i64,
-    /// Of attention weights.
+    /// Dropout rate of attention weights.
     pub attention_dropout: f64,
-    /// Of the hidden features of each feed-forward block.
+    /// Dropout rate of each feed-forward block's hidden features.
     pub relu_dropout: f64,
-    /// Of what each block adds.
+    /// Dropout rate of each block's output, before it is added.
     pub residual_dropout: f64,
-    /// Of what the first layer gets.
+    /// Dropout rate of the first layer's input.
     pub embed_dropout: f64,
-    /// Whether no step sees later ones.
+    /// Whether steps cannot attend to later ones.
     pub is_masked: bool,
-    /// Whether steps get an embedding of their position, which the paper has and MMSA has not.
+    /// Whether steps have position embeddings, as in the paper but not in MMSA.
     pub has_positions: bool,
 }
 
@@ -38,7 +38,7 @@ struct CrossmodalLayer {
     norms: [LayerNorm; 2],
 }
 
-/// Layers of pre-norm attention from one sequence to another, or to itself, and a norm at the end.
+/// Pre-norm attention layers from one sequence to another, or to itself, followed by a norm.
 #[derive(Debug)]
 pub struct CrossmodalEncoder {
     place: String,
@@ -79,8 +79,8 @@ impl CrossmodalEncoder {
         }
     }
 
-    /// Attention from `target` `[batch, n_targets, dim]` to `source` `[batch, n_sources, dim]`, or to itself
-    /// where there is none: the shape of `target`.
+    /// Attention from `target` `[batch, n_targets, dim]` to `source` `[batch, n_sources, dim]`, or to
+    /// itself without a source: the shape of `target`.
     pub fn forward(&self, target: &Tensor, source: Option<&Tensor>, pass: &Pass<'_>) -> Tensor {
         let sizes = self.sizes;
         let place = |name: &str| format!("{}/{name}", self.place);
@@ -95,7 +95,7 @@ impl CrossmodalEncoder {
         let mut x = embed(target, "embed");
         let source = source.map(|source| {
             let keys = embed(source, "embed_keys");
-            // Without masks of their own, they are the same.
+            // Without dropout, they are equal.
             let is_same = !pass.is_training() || sizes.embed_dropout == 0.0;
             let values = if is_same { keys.shallow_clone() } else { embed(source, "embed_values") };
             (keys, values, is_same)
@@ -129,16 +129,16 @@ impl CrossmodalEncoder {
     }
 }
 
-/// What hides later steps, `[n_targets, n_sources]`: source step j from target step i where j - i is above the
-/// difference of the lengths.
+/// Mask of later steps, `[n_targets, n_sources]`: hides source step j from target step i if j - i
+/// exceeds the difference of the lengths.
 fn later(x: &Tensor, n_sources: i64) -> Tensor {
     let n_targets = x.size()[1];
     let all = Tensor::full([n_targets, n_sources], f64::NEG_INFINITY, (x.kind(), x.device()));
     all.triu(1 + (n_sources - n_targets).abs())
 }
 
-/// Sines and cosines of the position of each step, counted from 1, `[batch, seq_len, dim]` of `x`; zeros where
-/// the first feature of a step is exactly 0, which is taken for padding.
+/// Sinusoidal embedding of each step's position, counted from 1, `[batch, seq_len, dim]` of `x`; zeros
+/// if the first feature of a step is exactly 0, which is treated as padding.
 fn positions(x: &Tensor) -> Tensor {
     let (_, seq_len, dim) = x.size3().expect("sequences have three axes");
     let half = dim / 2;

@@ -1,10 +1,10 @@
-//! How far apart samples of two distributions are.
+//! Distances between the distributions of samples.
 
 use tch::{Kind, Tensor};
 
-/// Central moment discrepancy of `x` and `y` `[batch, dim]`: the distance of their means, and of their central
-/// moments of order 2 to `n_moments` (Zellinger et al., ICLR 2017, as thuiar/MMSA `trains/singleTask/misc` has
-/// it).
+/// Central moment discrepancy of `x` and `y` `[batch, dim]`: the distance of their means, and of their
+/// central moments of order 2 to `n_moments` (Zellinger et al., ICLR 2017, as in thuiar/MMSA
+/// `trains/singleTask/misc`).
 pub fn central_moment_discrepancy(x: &Tensor, y: &Tensor, n_moments: i64) -> Tensor {
     let mean = |x: &Tensor| x.mean_dim(0, false, x.kind());
     let distance = |x: &Tensor, y: &Tensor| (x - y).square().sum(Kind::Float).sqrt();
@@ -16,8 +16,8 @@ pub fn central_moment_discrepancy(x: &Tensor, y: &Tensor, n_moments: i64) -> Ten
         .fold(distance(&mean_x, &mean_y), |sum, term| sum + term)
 }
 
-/// Maximum mean discrepancy of `x` and `y` `[batch, dim]` with the kernel `exp(-|x - y|^2 / dim^2)`, diagonals
-/// included (as thuiar/MMSA `models/singleTask/MFM.py` has it).
+/// Maximum mean discrepancy of `x` and `y` `[batch, dim]` with the kernel `exp(-|x - y|^2 / dim^2)`,
+/// including diagonals (as in thuiar/MMSA `models/singleTask/MFM.py`).
 pub fn maximum_mean_discrepancy(x: &Tensor, y: &Tensor) -> Tensor {
     let dim = x.size()[1] as f64;
     let kernel = |x: &Tensor, y: &Tensor| {
@@ -27,13 +27,13 @@ pub fn maximum_mean_discrepancy(x: &Tensor, y: &Tensor) -> Tensor {
     kernel(x, x) + kernel(y, y) - 2.0 * kernel(x, y)
 }
 
-/// How much of `x` is in `y`, `[batch, dim]` each: the mean square of the product of their features, which are
-/// centred over the batch and whose rows have length 1 (MISA's difference loss).
+/// Overlap of `x` and `y`, `[batch, dim]` each: the mean square of their features' products, after
+/// centring over the batch and scaling rows to length 1 (MISA's difference loss).
 pub fn overlap(x: &Tensor, y: &Tensor) -> Tensor {
     let unit = |x: &Tensor| {
         let centred = x - x.mean_dim(0, true, x.kind());
         let norm = centred.square().sum_dim_intlist([1_i64].as_slice(), true, Kind::Float).sqrt();
-        // The length of a row is a number here, not something to learn from.
+        // A row's length is treated as a constant.
         centred / (norm.detach() + 1e-6)
     };
     unit(x).tr().matmul(&unit(y)).square().mean(Kind::Float)

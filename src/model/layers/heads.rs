@@ -1,4 +1,4 @@
-//! Attention of several heads, from queries, keys and values.
+//! Multi-head attention from queries, keys and values.
 
 use tch::{Kind, Tensor};
 
@@ -23,24 +23,24 @@ pub fn attention_weights(q: &Tensor, k: &Tensor) -> Tensor {
     softmax(&(q.matmul(&k.transpose(-2, -1)) * dim_head.powf(-0.5)))
 }
 
-/// Over the last axis, in float32 also of scores of fewer bits.
+/// Softmax over the last axis, in float32 even for lower-precision scores.
 pub fn softmax(scores: &Tensor) -> Tensor {
     scores.softmax(-1, if scores.kind() == Kind::Double { Kind::Double } else { Kind::Float })
 }
 
-/// Whose functions compute attention among tokens.
+/// Functions that compute attention among tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernels {
     /// libtorch's, for tensors of any type on any device.
     Libtorch,
-    /// Those of [`native`] for float32 on the CPU, wherever they take the shapes.
+    /// Those of [`native`] for float32 on the CPU, if they support the shapes.
     Native,
 }
 
-/// Keys up to which [`native::token_attention`] gains anything.
+/// Maximum number of keys for which [`native::token_attention`] is faster.
 const FEW_KEYS: i64 = 32;
 
-/// Widths of a head that [`native::token_attention`] takes are multiples of it.
+/// [`native::token_attention`] supports head widths that are multiples of this.
 const LANES: i64 = 8;
 
 impl Kernels {

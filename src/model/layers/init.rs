@@ -1,4 +1,4 @@
-//! Where the parameters of a model are, and what they start from.
+//! Places and initial values of a model's parameters.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,45 +10,45 @@ use tch::{Device, Kind, Tensor, nn};
 
 use crate::seed::stream;
 
-/// A place in the parameter tree, and where its parameters come from.
+/// A place in the parameter tree, and the source of its parameters.
 pub struct Init<'a> {
     name: String,
     origin: Origin<'a>,
 }
 
-/// Where parameters come from.
+/// Source of parameters.
 enum Origin<'a> {
-    /// They are drawn from a seed. Every parameter has a random stream of its own, named after it:
-    /// leaving a modality out does not change how the others start.
+    /// Drawn from a random seed. Every parameter has its own random stream, named after it: leaving out
+    /// a modality does not change the initial values of the others.
     Seed { path: nn::Path<'a>, seed: u64 },
-    /// They are there, by name.
+    /// Existing tensors, by name.
     Given(&'a BTreeMap<String, Tensor>),
-    /// They are counted, and nothing is allocated.
+    /// Only counted, without allocation.
     Counted(&'a RefCell<Tally>),
 }
 
-/// Numbers that constructors asked for.
+/// Number of values that constructors requested.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// In parameters.
+    /// Values in parameters.
     pub trainable: i128,
-    /// In buffers.
+    /// Values in buffers.
     pub buffers: i128,
 }
 
 impl<'a> Init<'a> {
-    /// The root of a model's parameters, which are to be drawn.
+    /// The root of a model with random parameters.
     pub fn new(path: nn::Path<'a>, seed: u64) -> Init<'a> {
         Init { name: String::new(), origin: Origin::Seed { path, seed } }
     }
 
-    /// The root of a model's parameters, which are those of a model of the same configuration.
+    /// The root of a model with the parameters of another model of the same configuration.
     pub fn given(parameters: &'a BTreeMap<String, Tensor>) -> Init<'a> {
         Init { name: String::new(), origin: Origin::Given(parameters) }
     }
 
-    /// The root of a model whose parameters are counted. Its tensors have their shapes, and one value
-    /// in memory each.
+    /// The root of a model whose parameters are only counted. Its tensors have full shapes, but store
+    /// one value each.
     pub fn counted(tally: &'a RefCell<Tally>) -> Init<'a> {
         Init { name: String::new(), origin: Origin::Counted(tally) }
     }
@@ -69,7 +69,7 @@ impl<'a> Init<'a> {
         Init { name: format!("{}{name}.", self.name), origin }
     }
 
-    /// A parameter, whose initial values are made where they are needed.
+    /// Adds a parameter; its initial values are computed only if needed.
     fn add(
         &self,
         name: &str,
@@ -78,7 +78,7 @@ impl<'a> Init<'a> {
     ) -> Tensor {
         let full_name = format!("{}{name}", self.name);
         match &self.origin {
-            // Copied from the CPU, whatever the device: both start alike.
+            // Copied from the CPU on any device, so that initial values do not depend on it.
             Origin::Seed { path, seed } => {
                 let values = values(stream(*seed, &format!("weights/{full_name}")));
                 path.var_copy(name, &Tensor::from_slice(&values).view(dims))
@@ -91,8 +91,8 @@ impl<'a> Init<'a> {
         }
     }
 
-    /// Numbers that no gradient moves, with one value everywhere: running statistics, constants. They
-    /// are saved and loaded beside the parameters.
+    /// A constant tensor without gradient: running statistics, constants. It is saved and loaded with
+    /// the parameters.
     pub fn buffer(&self, name: &str, dims: &[i64], value: f32) -> Tensor {
         match &self.origin {
             Origin::Seed { path, .. } => {
@@ -110,7 +110,7 @@ impl<'a> Init<'a> {
         }
     }
 
-    /// A parameter with one value everywhere.
+    /// A parameter with a constant initial value.
     pub fn constant(&self, name: &str, dims: &[i64], value: f32) -> Tensor {
         self.add(name, dims, |_| vec![value; n_elements(dims)])
     }
@@ -122,7 +122,7 @@ impl<'a> Init<'a> {
         })
     }
 
-    /// A parameter drawn from the normal distribution around 0 of a standard deviation.
+    /// A parameter drawn from the normal distribution with mean 0 and the given standard deviation.
     pub fn scaled_normal(&self, name: &str, dims: &[i64], std: f32) -> Tensor {
         self.add(name, dims, |mut rng| {
             let normal = |rng: &mut ChaCha12Rng| -> f32 { StandardNormal.sample(rng) };
@@ -137,8 +137,8 @@ impl<'a> Init<'a> {
         })
     }
 
-    /// The four parameters of a recurrent layer of so many gates (3 of a GRU, 4 of an LSTM), initialised
-    /// as PyTorch does. Their names end with `suffix`: `_l0` in a layer, nothing in a cell.
+    /// The four parameters of a recurrent layer with `n_gates` gates (3 for a GRU, 4 for an LSTM),
+    /// initialised as in PyTorch. Their names end with `suffix`: `_l0` in a layer, empty in a cell.
     pub fn recurrent(&self, suffix: &str, n_gates: i64, n_in: i64, n_out: i64) -> [Tensor; 4] {
         let bound = 1.0 / (n_out as f32).sqrt();
         let n_gates = n_gates * n_out;

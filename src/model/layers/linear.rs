@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::init::Init;
 
-/// `y = x W^T + b`, initialised as PyTorch does: uniform within 1/sqrt(n_in).
+/// `y = x W^T + b`, initialised as in PyTorch: uniform within 1/sqrt(n_in).
 #[derive(Debug)]
 pub struct Linear {
     pub weight: Tensor,
@@ -21,7 +21,7 @@ impl Linear {
         }
     }
 
-    /// A linear map that begins by Xavier's rule, with a bias of zeros.
+    /// A linear map with Xavier initialisation and zero bias.
     pub fn xavier(init: &Init<'_>, n_in: i64, n_out: i64) -> Linear {
         let bound = (6.0 / (n_in + n_out) as f32).sqrt();
         Linear {
@@ -43,7 +43,7 @@ impl Linear {
         }
     }
 
-    /// A linear map of zeros, whose values are to be read from a file.
+    /// A linear map of zeros, to be loaded from a file.
     pub fn zeros(init: &Init<'_>, n_in: i64, n_out: i64) -> Linear {
         Linear {
             weight: init.constant("weight", &[n_out, n_in], 0.0),

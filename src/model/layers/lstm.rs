@@ -30,7 +30,7 @@ impl Lstm {
 
     fn of(weights: [Tensor; 4], n_in: i64, hidden: i64) -> Lstm {
         if weights[0].device().is_cuda() {
-            // One piece of memory, as cuDNN takes them; else it copies them there at every call.
+            // cuDNN's layout: contiguous; otherwise it copies the weights at every call.
             const MODE: i64 = 2;
             let each = weights.len() as i64;
             let _ = tch::no_grad(|| {
@@ -42,18 +42,17 @@ impl Lstm {
         Lstm { weights, hidden }
     }
 
-    /// `weight_ih`, `weight_hh` and the bias of each.
+    /// `weight_ih`, `weight_hh` and their biases.
     pub fn weights(&self) -> &[Tensor; 4] {
         &self.weights
     }
 
-    /// Hidden states of all steps, `[batch, seq_len, hidden]`, and of the last one, `[batch, hidden]`, of `x`
-    /// `[batch, seq_len, n_in]`.
+    /// Hidden states of all steps, `[batch, seq_len, hidden]`, and of the last one, `[batch, hidden]`,
+    /// for `x` `[batch, seq_len, n_in]`.
     fn run(&self, x: &Tensor) -> (Tensor, Tensor) {
         let batch = x.size().first().copied().unwrap_or(0);
         let start = || x.new_zeros([1, batch, self.hidden], (x.kind(), x.device()));
-        // cuDNN keeps what a backward pass needs where it is told that this is training; the values are
-        // the same.
+        // cuDNN keeps the state for a backward pass only in training mode; the values are the same.
         let is_training = true;
         let (all, hidden, _) =
             x.lstm(&[start(), start()], &self.weights, true, 1, 0.0, is_training, false, true);
@@ -66,21 +65,21 @@ impl Lstm {
         self.run(x).1
     }
 
-    /// Hidden state after the last step before the padding, `[batch, hidden]`, as `nn.LSTM` gives it of a packed
-    /// sequence. `lengths` is int64 `[batch]`, from 1 to `seq_len`.
+    /// Hidden state after the last step before the padding, `[batch, hidden]`, like `nn.LSTM` on a
+    /// packed sequence. `lengths` is int64 `[batch]`, from 1 to `seq_len`.
     pub fn last_of(&self, x: &Tensor, lengths: &Tensor) -> Tensor {
         let x = without_common_padding(x, lengths);
         at_end(&self.run(&x).0, lengths)
     }
 
-    /// What the gates get of the inputs and the biases, `[.., n_in]` to `[.., 4 hidden]`.
+    /// The gates' input from `x` and the biases, `[.., n_in]` to `[.., 4 hidden]`.
     pub fn gates(&self, x: &Tensor) -> Tensor {
         let [weight_ih, _, bias_ih, bias_hh] = &self.weights;
         x.linear(weight_ih, Some(&(bias_ih + bias_hh)))
     }
 
-    /// One step: hidden and cell state `[batch, hidden]` from those before and from [`gates`](Lstm::gates)
-    /// `[batch, 4 hidden]`.
+    /// One step: hidden and cell state `[batch, hidden]` from the previous ones and from
+    /// [`gates`](Lstm::gates) `[batch, 4 hidden]`.
     pub fn step(&self, gates: &Tensor, (hidden, cell): &(Tensor, Tensor)) -> (Tensor, Tensor) {
         lstm_step(&(gates + hidden.linear::<Tensor>(&self.weights[1], None)), cell)
     }
@@ -92,14 +91,14 @@ impl Lstm {
     }
 }
 
-/// Hidden and cell state `[batch, hidden]` from the sums that the gates get, `[batch, 4 hidden]`.
+/// Hidden and cell state `[batch, hidden]` from the gates' total inputs, `[batch, 4 hidden]`.
 pub fn lstm_step(gates: &Tensor, cell: &Tensor) -> (Tensor, Tensor) {
     let parts = gates.chunk(4, 1);
     let cell = parts[1].sigmoid() * cell + parts[0].sigmoid() * parts[2].tanh();
     (parts[3].sigmoid() * cell.tanh(), cell)
 }
 
-/// One layer of LSTM in both directions over what is before the padding, as `nn.LSTM` computes it of a packed
+/// One layer of LSTM in both directions over the steps before the padding, like `nn.LSTM` on a packed
 /// sequence.
 #[derive(Debug)]
 pub struct BiLstm {
@@ -116,7 +115,7 @@ impl BiLstm {
         }
     }
 
-    /// As [`new`](BiLstm::new), with matrices drawn by Xavier's rule for the normal distribution.
+    /// Like [`new`](BiLstm::new), with matrices drawn by Xavier's rule for the normal distribution.
     pub fn xavier(init: &Init<'_>, n_in: i64, hidden: i64) -> BiLstm {
         let direction = |suffix: &str| {
             let matrix = |name: &str, n_in: i64| {
@@ -141,9 +140,9 @@ impl BiLstm {
         BiLstm { forward: direction("_l0"), backward: direction("_l0_reverse") }
     }
 
-    /// Hidden states of all steps, `[batch, seq_len, 2 hidden]`, zeros in the padding, and the last one of each
-    /// direction, `[batch, hidden]`. `lengths` is int64 `[batch]`, from 1 to `seq_len`; steps that are
-    /// padding of all samples are left out.
+    /// Hidden states of all steps, `[batch, seq_len, 2 hidden]`, zeros in the padding, and the last one
+    /// of each direction, `[batch, hidden]`. `lengths` is int64 `[batch]`, from 1 to `seq_len`; steps
+    /// that are padding in all samples are left out.
     pub fn run(&self, x: &Tensor, lengths: &Tensor) -> (Tensor, [Tensor; 2]) {
         let x = without_common_padding(x, lengths);
         let order = reversed(lengths, x.size()[1]);
@@ -157,8 +156,8 @@ impl BiLstm {
     }
 }
 
-/// `x` `[batch, seq_len, n]` without the steps that no sample has. They are left in on a GPU, where asking for
-/// the longest would wait for all before it.
+/// `x` `[batch, seq_len, n]` without the steps that are padding in all samples. On a GPU they stay,
+/// because reading the maximum length would wait for all previous work.
 fn without_common_padding(x: &Tensor, lengths: &Tensor) -> Tensor {
     if x.device().is_cuda() {
         return x.shallow_clone();
@@ -172,7 +171,7 @@ fn at_end(x: &Tensor, lengths: &Tensor) -> Tensor {
     x.gather(1, &index, false).squeeze_dim(1)
 }
 
-/// For each sample the order of its steps backwards, with the padding where it is, int64 `[batch, seq_len]`.
+/// Each sample's steps in reverse order, with the padding in place, int64 `[batch, seq_len]`.
 fn reversed(lengths: &Tensor, seq_len: i64) -> Tensor {
     let steps = Tensor::arange(seq_len, (Kind::Int64, lengths.device())).unsqueeze(0);
     let lengths = lengths.unsqueeze(1);
@@ -180,7 +179,7 @@ fn reversed(lengths: &Tensor, seq_len: i64) -> Tensor {
     back.where_self(&steps.less_tensor(&lengths), &steps)
 }
 
-/// The steps of `x` `[batch, seq_len, n]` in an order of each sample.
+/// The steps of `x` `[batch, seq_len, n]` in each sample's order.
 fn in_order(x: &Tensor, order: &Tensor) -> Tensor {
     x.gather(1, &order.unsqueeze(2).expand([-1, -1, x.size()[2]], false), false)
 }
@@ -193,8 +192,8 @@ mod tests {
     use crate::model::drawn;
     use crate::seed::stream;
 
-    /// What libtorch makes of a packed sequence: hidden states `[batch, seq_len, directions * hidden]` and the
-    /// last ones `[directions, batch, hidden]`. Lengths fall.
+    /// libtorch's result for a packed sequence: hidden states `[batch, seq_len, directions * hidden]`
+    /// and the last ones `[directions, batch, hidden]`. Lengths must be in descending order.
     fn packed(x: &Tensor, lengths: &Tensor, weights: &[Tensor], is_both: bool) -> (Tensor, Tensor) {
         let (data, sizes) = Tensor::internal_pack_padded_sequence(x, lengths, true);
         let n_directions = if is_both { 2 } else { 1 };
@@ -245,7 +244,7 @@ mod tests {
         for (idx, found) in found_last.iter().enumerate() {
             assert!(found.allclose(&last.get(idx as i64), 1e-6, 1e-6, false), "direction {idx}");
         }
-        // Whatever is in the padding has no part in it.
+        // Values in the padding do not matter.
         let x = x + 5.0
             * Tensor::arange(6, (Kind::Int64, Device::Cpu))
                 .ge_tensor(&lengths.unsqueeze(1))

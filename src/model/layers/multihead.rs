@@ -1,16 +1,17 @@
-//! Attention of several heads with one matrix for queries, keys and values, as `nn.MultiheadAttention`.
+//! Multi-head attention with one joint matrix for queries, keys and values, like
+//! `nn.MultiheadAttention`.
 
 use tch::{Kind, Tensor};
 
 use super::{Init, Linear, join_heads, split_heads};
 
-/// What the attention weights go through before the values are summed by them.
+/// Transforms the attention weights before the weighted sum of the values.
 pub type OnWeights<'a> = &'a dyn Fn(Tensor) -> Tensor;
 
-/// Parameters `in_proj_weight`, `in_proj_bias` and `out_proj`, with the initial values of PyTorch.
+/// Parameters `in_proj_weight`, `in_proj_bias` and `out_proj`, initialised as in PyTorch.
 #[derive(Debug)]
 pub struct MultiheadAttention {
-    /// Of queries, keys and values, `[3 dim, dim]`.
+    /// For queries, keys and values, `[3 dim, dim]`.
     weight: Tensor,
     /// `[3 dim]`.
     bias: Tensor,
@@ -19,9 +20,9 @@ pub struct MultiheadAttention {
 }
 
 impl MultiheadAttention {
-    /// Attention of `heads` heads on `dim` features, whose output map begins as `out` makes it.
+    /// Attention with `heads` heads on `dim` features; `out` creates the output map.
     pub fn new(init: &Init<'_>, dim: i64, heads: i64, out: Linear) -> MultiheadAttention {
-        // Xavier's rule, for the three matrices as one.
+        // Xavier's rule for the joint matrix.
         let bound = (6.0 / (4 * dim) as f32).sqrt();
         MultiheadAttention {
             weight: init.uniform("in_proj_weight", &[3 * dim, dim], bound),

@@ -1,10 +1,10 @@
-//! Fewer steps: means over time.
+//! Pooling over time.
 
 use tch::{Kind, Tensor};
 
-/// As many steps as `seq_len`, `[batch, n, feat_dim]` to `[batch, seq_len, feat_dim]`: means over windows of
-/// as many steps as it takes, for which the last step is repeated. Padding counts (the average pooling of
-/// thuiar/MMSA `models/subNets/AlignNets.py`).
+/// Pools to `seq_len` steps, `[batch, n, feat_dim]` to `[batch, seq_len, feat_dim]`: means over windows
+/// of equal length, for which the last step is repeated as needed. Padding counts (the average pooling
+/// of thuiar/MMSA `models/subNets/AlignNets.py`).
 pub fn pool_to(x: &Tensor, seq_len: i64) -> Tensor {
     let (batch, found, feat_dim) = x.size3().expect("sequences have three axes");
     if found == seq_len {

@@ -1,5 +1,5 @@
-//! What TFN and LMF make of each modality before they fuse them (the `SubNet` and `TextSubNet` of
-//! thuiar/MMSA `models/subNets/FeatureNets.py`).
+//! The unimodal parts of TFN and LMF, before fusion (the `SubNet` and `TextSubNet` of thuiar/MMSA
+//! `models/subNets/FeatureNets.py`).
 
 use tch::Tensor;
 
@@ -8,8 +8,8 @@ use crate::corpus::Modality;
 use crate::model::contract::{Batch, ModelError, Pass};
 use crate::model::registry::Inputs;
 
-/// Audio or vision, averaged over all steps of the file, padding included where nothing else is said: batch norm, dropout, three
-/// linear maps with a ReLU each.
+/// Audio or vision, averaged over all steps of the file, including padding by default: batch norm,
+/// dropout, three linear maps with a ReLU each.
 #[derive(Debug)]
 struct Subnet {
     place: &'static str,
@@ -48,7 +48,7 @@ impl Subnet {
 }
 
 /// Text: the last state of an LSTM and a linear map. The text dropout that MMSA configures is never
-/// active there, as a single layer of LSTM has none.
+/// active, because a single LSTM layer has none.
 #[derive(Debug)]
 struct TextSubnet {
     rnn: Lstm,
@@ -71,18 +71,18 @@ impl TextSubnet {
     }
 }
 
-/// Widths of the three subnets, and what dropout drops.
+/// Widths and dropout rates of the three subnets.
 #[derive(Debug, Clone, Copy)]
 pub struct SubnetSizes {
     /// Width of the LSTM over text.
     pub text_hidden: i64,
-    /// Width of what comes of text.
+    /// Output width for text.
     pub text_out: i64,
-    /// Width of audio, and the share of its normed features that is dropped.
+    /// Width for audio, and the dropout rate of its normed features.
     pub audio: (i64, f64),
-    /// The same of vision.
+    /// The same for vision.
     pub vision: (i64, f64),
-    /// Whether they are averaged over the steps before the padding.
+    /// Whether to average only over the steps before the padding.
     pub over_lengths: bool,
 }
 

@@ -48,16 +48,16 @@ impl TransformerLayer {
         }
     }
 
-    /// What becomes of `target` `[batch or 1, n_targets, dim]` and of what it gathered `[batch,
-    /// n_targets, heads * dim_head]`, `[batch, n_targets, dim]`.
+    /// The layer's output for `target` `[batch or 1, n_targets, dim]` and the values it gathered
+    /// `[batch, n_targets, heads * dim_head]`, `[batch, n_targets, dim]`.
     pub fn after_attention(&self, target: &Tensor, gathered: &Tensor) -> Tensor {
         let x = self.attention.to_out.forward(gathered) + target;
         self.feed_forward.forward(&x) + x
     }
 
-    /// How much `target` `[batch, n_targets, dim]` attends to each row of `source` `[batch,
-    /// n_sources, dim]` in [`forward`](TransformerLayer::forward): `[batch, heads, n_targets,
-    /// n_sources]`, each row adding up to 1.
+    /// Attention of `target` `[batch, n_targets, dim]` to each row of `source` `[batch, n_sources,
+    /// dim]` in [`forward`](TransformerLayer::forward): `[batch, heads, n_targets, n_sources]`; each
+    /// row adds up to 1.
     pub fn attention(&self, target: &Tensor, source: &Tensor) -> Tensor {
         self.attention.weights(target, source)
     }

@@ -1,19 +1,19 @@
-//! Labels of each modality alone, which Self-MM makes from those of all modalities together: a sample whose
-//! features are nearer to the positive samples in one modality than in all together gets a higher label in
-//! that one.
+//! Self-MM's unimodal labels, generated from the multimodal ones: a sample whose features are nearer to
+//! the positive samples in one modality than in the multimodal representation gets a higher label for
+//! that modality.
 
 use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
-/// What a head is trained for.
+/// Task of a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnTask {
-    /// Its prediction in the outputs, its term of the loss, and its dropout.
+    /// Name of its prediction in the outputs, its loss term, and its dropout.
     pub name: &'static str,
-    /// Its features in the outputs.
+    /// Name of its features in the outputs.
     pub features: &'static str,
-    /// What the released code calls it.
+    /// Its name in the released code.
     pub released: &'static str,
 }
 
@@ -28,23 +28,23 @@ pub const AUDIO: OwnTask = OwnTask { name: "audio", features: "features_audio", 
 pub const VISION: OwnTask =
     OwnTask { name: "vision", features: "features_vision", released: "video" };
 
-/// What is remembered of one task.
+/// Memory of one task.
 #[derive(Debug)]
 struct OfTask {
     task: OwnTask,
     width: i64,
-    /// Of each training sample, `[n_samples, 1]`.
+    /// For each training sample, `[n_samples, 1]`.
     labels: Tensor,
     /// `[n_samples, width]`.
     features: Tensor,
-    /// Means of the features of positive and of negative samples, `[2, width]`.
+    /// Means of the positive and of the negative samples' features, `[2, width]`.
     centres: Tensor,
 }
 
-/// What is remembered of all training samples.
+/// Memory of all training samples.
 #[derive(Debug)]
 pub struct Memory {
-    /// That of all modalities together first.
+    /// The multimodal task first.
     tasks: Vec<OfTask>,
     largest_label: f64,
 }
@@ -53,7 +53,7 @@ pub struct Memory {
 const EPS: f64 = 1e-8;
 
 impl Memory {
-    /// An empty memory of tasks with so many features each.
+    /// An empty memory of tasks with the given feature widths.
     pub fn new(widths: Vec<(OwnTask, i64)>, largest_label: f64) -> Memory {
         let empty = || Tensor::zeros([0], (Kind::Float, tch::Device::Cpu));
         let of_task = |(task, width)| OfTask {
@@ -66,7 +66,7 @@ impl Memory {
         Memory { tasks: widths.into_iter().map(of_task).collect(), largest_label }
     }
 
-    /// The labels of all tasks begin as those of all modalities together, `[n_samples, 1]`.
+    /// Initialises all tasks' labels from the multimodal ones, `[n_samples, 1]`.
     pub fn begin(&mut self, targets: &Tensor) {
         let (n_samples, options) = (targets.size()[0], (Kind::Float, targets.device()));
         for own in &mut self.tasks {
@@ -82,7 +82,7 @@ impl Memory {
         own.expect("every head has a memory").labels.index_select(0, samples)
     }
 
-    /// Moves the labels of some samples, by the centres as they are and the features of this step.
+    /// Updates the labels of some samples from the current centres and this step's features.
     pub fn update_labels(
         &self,
         features: &dyn Fn(OwnTask) -> Tensor,
@@ -113,7 +113,7 @@ impl Memory {
         }
     }
 
-    /// Remembers the features of some samples, and takes the centres anew.
+    /// Stores the features of some samples, and recomputes the centres.
     pub fn update_features(&self, features: &dyn Fn(OwnTask) -> Tensor, samples: &Tensor) {
         for own in &self.tasks {
             let _ = own.features.shallow_clone().index_copy_(0, samples, &features(own.task));
@@ -124,14 +124,14 @@ impl Memory {
                     false,
                     Kind::Float,
                 );
-                // The released code has NaN where a side has no sample.
+                // The released code returns NaN if a side has no samples.
                 let n_samples = weights.sum(Kind::Float).clamp_min(1.0);
                 own.centres.get(side).copy_(&(sum / n_samples));
             }
         }
     }
 
-    /// All of it, by name.
+    /// The whole memory, by name.
     pub fn all(&self) -> BTreeMap<String, Tensor> {
         let of_task = |own: &OfTask| {
             [("labels", &own.labels), ("features", &own.features), ("centres", &own.centres)]

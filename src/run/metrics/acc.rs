@@ -1,7 +1,7 @@
-//! Accuracy: the share of samples whose predicted class is the true one. Higher is better.
+//! Accuracy: the share of samples whose predicted class equals the true one. Higher is better.
 
-/// Share of equal classes; NaN over no sample. A class outside the division (-1) is compared like
-/// any other: who takes part is decided before.
+/// Share of equal classes; NaN without samples. Excluded labels (-1) are compared like any other class:
+/// callers filter samples first.
 pub fn accuracy(pred: &[i8], label: &[i8]) -> f64 {
     let n_equal = pred.iter().zip(label).filter(|(pred, label)| pred == label).count();
     n_equal as f64 / label.len() as f64

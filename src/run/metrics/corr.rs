@@ -1,6 +1,6 @@
-//! Pearson correlation. Higher is better; no clipping beyond what the caller does.
+//! Pearson correlation. Higher is better; only the caller clips values.
 
-/// Correlation in float64; NaN where one side is constant, as with `numpy.corrcoef`.
+/// Correlation in float64; NaN if one side is constant, as with `numpy.corrcoef`.
 pub fn pearson(pred: &[f32], label: &[f32]) -> f64 {
     let n = label.len() as f64;
     let mean = |values: &[f32]| values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
@@ -12,7 +12,7 @@ pub fn pearson(pred: &[f32], label: &[f32]) -> f64 {
         square_pred += p * p;
         square_label += l * l;
     }
-    // A constant side leaves rounding residue of its mean, which must not pass for a correlation.
+    // A constant side leaves a rounding residue around its mean, which must not yield a correlation.
     if is_constant(pred) || is_constant(label) {
         return f64::NAN;
     }

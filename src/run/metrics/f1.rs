@@ -5,14 +5,14 @@
 
 use std::collections::BTreeSet;
 
-/// Weighted F1 over the classes of `label`; NaN over no sample.
+/// Weighted F1 over the classes of `label`; NaN without samples.
 pub fn weighted(pred: &[i8], label: &[i8]) -> f64 {
     let classes: BTreeSet<i8> = label.iter().copied().collect();
     let sum: f64 = classes.into_iter().map(|class| one_class(pred, label, class)).sum();
     sum / label.len() as f64
 }
 
-/// F1 of one class times the number of labels in it.
+/// F1 of one class times its number of labels.
 fn one_class(pred: &[i8], label: &[i8], class: i8) -> f64 {
     let n_pred = pred.iter().filter(|p| **p == class).count();
     let n_label = label.iter().filter(|l| **l == class).count();

@@ -8,7 +8,7 @@ pub fn mean_absolute_error(pred: &[f32], label: &[f32]) -> f64 {
 }
 
 /// numpy's summation (`pairwise_sum` in `loops_utils.h.src`): blocks of up to 128 values in eight
-/// running sums, halves above that. Its rounding error grows with log n only.
+/// running sums, halves above that. Its rounding error only grows with log n.
 fn pairwise_sum(values: &[f32]) -> f32 {
     const BLOCK: usize = 128;
     const LANES: usize = 8;

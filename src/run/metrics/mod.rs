@@ -1,8 +1,8 @@
 //! The metrics of the field, with MMSA's names and the exact arithmetic of the published metric
 //! code (Haoyu-ha/ALMT `core/metric.py`). One file per metric, each with its conventions.
 //!
-//! All of them are computed over a whole split, never as a mean over batches. What they are called and
-//! which way each is better is said in `table` alone.
+//! All of them are computed over a whole split, never as a mean over batches. Only `table` defines
+//! their names and directions.
 
 mod acc;
 mod corr;
@@ -50,13 +50,13 @@ impl Metrics {
         self.values.iter().map(|(name, value)| (&**name, *value))
     }
 
-    /// One value; NaN where there is none.
+    /// One value; NaN if absent.
     pub fn get(&self, name: &str) -> f64 {
         self.iter().find(|(known, _)| *known == name).map_or(f64::NAN, |(_, value)| value)
     }
 }
 
-/// The names of the metrics of a scheme of bins, in the order of [`Metrics`].
+/// The metric names of a bin scheme, in the order of [`Metrics`].
 pub fn names(scheme: BinScheme) -> Vec<&'static str> {
     of(scheme).iter().map(|metric| metric.id).collect()
 }
@@ -103,14 +103,14 @@ impl fmt::Display for Metrics {
 
 /// All metrics of predictions against labels, `[n_samples]` each.
 ///
-/// CMU: `Has0_*` over all samples, negative against non-negative; `Non0_*` over samples with a
-/// label other than zero. The published code stops with an error when every label is zero; here
-/// those two are NaN. CH-SIMS: predictions and labels are clipped to [-1, 1] first, `MAE` and
-/// `Corr` included; `F1_score_swapped` is the weighted F1 with prediction and truth exchanged,
-/// which is what the published CH-SIMS table held before its authors corrected it.
+/// CMU: `Has0_*` over all samples, negative against non-negative; `Non0_*` over samples with a nonzero
+/// label. The published code fails if every label is zero; here those two are NaN. CH-SIMS: predictions
+/// and labels are clipped to [-1, 1] first, also for `MAE` and `Corr`; `F1_score_swapped` is the
+/// weighted F1 with prediction and truth exchanged, which the published CH-SIMS table contained before
+/// its authors corrected it.
 ///
 /// # Panics
-/// `pred` and `label` differ in length, which is a mistake of the caller.
+/// `pred` and `label` differ in length, which is a caller's error.
 pub fn evaluate(scheme: BinScheme, pred: &[f32], label: &[f32]) -> Metrics {
     assert_eq!(pred.len(), label.len(), "one prediction per label");
     match scheme {
@@ -127,7 +127,7 @@ fn classes(scheme: BinScheme, bins: Bins, values: &[f32]) -> Vec<i8> {
 fn cmu(pred: &[f32], label: &[f32]) -> Metrics {
     let of = |bins, values: &[f32]| classes(BinScheme::Cmu, bins, values);
     let has0 = (of(Bins::Acc2Has0, pred), of(Bins::Acc2Has0, label));
-    // A prediction of exactly zero counts as negative here; only the label decides who takes part.
+    // A prediction of exactly zero counts as negative here; only the label decides which samples count.
     let positive = |value: f32| i8::from(value > 0.0);
     let kept = || pred.iter().zip(label).filter(|(_, label)| **label != 0.0);
     let non0: (Vec<i8>, Vec<i8>) = kept().map(|(p, l)| (positive(*p), positive(*l))).unzip();
@@ -146,7 +146,7 @@ fn cmu(pred: &[f32], label: &[f32]) -> Metrics {
     Metrics::new(&CMU, values)
 }
 
-/// Labels or predictions as MAE and correlation take them: those of CH-SIMS clipped to [-1, 1].
+/// Labels or predictions for MAE and correlation: clipped to [-1, 1] for CH-SIMS.
 pub fn clipped(scheme: BinScheme, values: &[f32]) -> Cow<'_, [f32]> {
     match scheme {
         BinScheme::Cmu => values.into(),
@@ -199,8 +199,7 @@ mod tests {
     #[test]
     fn swapped_f1_weighs_classes_by_the_predictions() {
         let metrics = evaluate(BinScheme::Sims, &[0.5, 0.5, 0.5, 0.5], &[0.2, -0.2, -0.4, -0.4]);
-        // Only the positive class is ever right: F1 0.4, weight 1/4 in the labels, 1 in the
-        // predictions.
+        // Only the positive class is ever right: F1 0.4, weight 1/4 among labels, 1 among predictions.
         assert!((metrics.get("F1_score") - 0.1).abs() < 1e-15);
         assert!((metrics.get("F1_score_swapped") - 0.4).abs() < 1e-15);
     }

@@ -1,4 +1,4 @@
-//! What the metrics of each scheme of bins are called, and which way each is better.
+//! Names and directions of each bin scheme's metrics.
 
 use crate::corpus::label::BinScheme;
 
@@ -16,13 +16,13 @@ pub enum Better {
 pub struct Metric {
     /// The name in files and on the command line, which is MMSA's.
     pub id: &'static str,
-    /// As papers call it.
+    /// The name in papers.
     pub title: &'static str,
-    /// Which of several metrics of one title it is; empty where there is but one.
+    /// Distinguishes metrics with the same title; empty if the title is unique.
     pub variant: &'static str,
-    /// What it is in units of, where it has any.
+    /// Its unit, if any.
     pub unit: Option<&'static str>,
-    /// Which way it is better.
+    /// Its better direction.
     pub better: Better,
 }
 
@@ -31,7 +31,7 @@ impl Metric {
         Metric { id, title, variant, unit: None, better: Better::Higher }
     }
 
-    /// Title and unit, as the axis of a chart has them.
+    /// Title and unit, for the axis of a chart.
     pub fn axis(&self) -> String {
         match self.unit {
             Some(unit) => format!("{}, in units of {unit}", self.title),
@@ -48,7 +48,7 @@ impl Metric {
     }
 }
 
-/// Mean absolute error: what runs are selected by unless another metric is asked for.
+/// Mean absolute error: the default metric for selection.
 pub const MAE: Metric =
     Metric { id: "MAE", title: "MAE", variant: "", unit: Some("the label"), better: Better::Lower };
 
@@ -61,7 +61,7 @@ const ACC_3: Metric = Metric::higher("Mult_acc_3", "Acc-3", "");
 const ACC_5: Metric = Metric::higher("Mult_acc_5", "Acc-5", "");
 const ACC_7: Metric = Metric::higher("Mult_acc_7", "Acc-7", "");
 
-/// Of CMU-MOSI and CMU-MOSEI, in the order in which papers list them.
+/// For CMU-MOSI and CMU-MOSEI, in the order in which papers list them.
 pub const CMU: [Metric; 9] = [
     Metric::higher("Has0_acc_2", "Acc-2", "has0"),
     Metric::higher("Has0_F1_score", "F1", "has0"),
@@ -74,7 +74,7 @@ pub const CMU: [Metric; 9] = [
     CORR,
 ];
 
-/// Of CH-SIMS.
+/// For CH-SIMS.
 pub const SIMS: [Metric; 7] = [
     ACC_2,
     ACC_3,
@@ -85,7 +85,7 @@ pub const SIMS: [Metric; 7] = [
     CORR,
 ];
 
-/// The metrics of a scheme of bins.
+/// The metrics of a bin scheme.
 pub fn of(scheme: BinScheme) -> &'static [Metric] {
     match scheme {
         BinScheme::Cmu => &CMU,
@@ -93,12 +93,12 @@ pub fn of(scheme: BinScheme) -> &'static [Metric] {
     }
 }
 
-/// The metric of that name; `None` where no dataset has one.
+/// The metric with that name; `None` if no dataset has it.
 pub fn find(id: &str) -> Option<&'static Metric> {
     CMU.iter().chain(&SIMS).find(|metric| metric.id == id)
 }
 
-/// The accuracy over most classes, which papers report first.
+/// The accuracy over the most classes, which papers report first.
 pub const fn finest_accuracy(scheme: BinScheme) -> &'static Metric {
     match scheme {
         BinScheme::Cmu => &ACC_7,

@@ -1,4 +1,4 @@
-//! The bytes of a batch: its buffers, one after the other, each compressed by itself or not at all.
+//! The bytes of a batch: its buffers in order, each compressed separately or not at all.
 
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
@@ -9,16 +9,16 @@ use rayon::prelude::*;
 use super::ALIGNMENT;
 use crate::store::Compression;
 
-/// Level of zstd: its default.
+/// Zstandard's default level.
 const ZSTD_LEVEL: i32 = 3;
 
-/// What stands before a buffer that compression would not make smaller.
+/// Length prefix of a buffer that compression would not shrink.
 const NOT_COMPRESSED: i64 = -1;
 
-/// Bytes before a compressed buffer: its length without compression.
+/// Bytes before a compressed buffer: its uncompressed length.
 const PREFIX: usize = size_of::<i64>();
 
-/// Arrow's name of a compression; `None` where it has none, or there is no compression.
+/// Arrow's name of a compression; `None` if it has none or nothing is compressed.
 pub(super) fn codec(compression: Compression) -> Option<CompressionType> {
     match compression {
         Compression::Zstd => Some(CompressionType::ZSTD),
@@ -27,7 +27,7 @@ pub(super) fn codec(compression: Compression) -> Option<CompressionType> {
     }
 }
 
-/// The buffers as they are written.
+/// The buffers as written.
 pub(super) fn encode<'a>(
     buffers: Vec<Cow<'a, [u8]>>,
     codec: Option<CompressionType>,
@@ -59,7 +59,7 @@ fn compress(bytes: &[u8], codec: CompressionType) -> io::Result<Vec<u8>> {
     Ok([&length.to_le_bytes(), content].concat())
 }
 
-/// Undoes [`encode`] on one buffer, into `out`. Fails unless that is exactly filled.
+/// Reverses [`encode`] on one buffer, into `out`; fails unless that fills `out` exactly.
 pub(super) fn decode(bytes: &[u8], codec: CompressionType, out: &mut [u8]) -> Result<(), String> {
     if out.is_empty() && bytes.is_empty() {
         return Ok(());
@@ -72,7 +72,7 @@ pub(super) fn decode(bytes: &[u8], codec: CompressionType, out: &mut [u8]) -> Re
         out.copy_from_slice(content);
         return Ok(());
     }
-    // Compared before anything is unpacked, so that no length in the file asks for memory.
+    // Compared before unpacking, so that no length in the file causes an allocation.
     if usize::try_from(length) != Ok(out.len()) {
         return Err(format!("expected a buffer of {} bytes, found {length}", out.len()));
     }
@@ -91,7 +91,7 @@ pub(super) fn decode(bytes: &[u8], codec: CompressionType, out: &mut [u8]) -> Re
     }
 }
 
-/// Places of the buffers in a body, as pairs of offset and length, and the length of the body.
+/// Offset and length of each buffer in a body, and the body's length.
 pub(super) fn places(buffers: &[Cow<'_, [u8]>]) -> (Vec<(usize, usize)>, usize) {
     let mut end = 0;
     let places = buffers.iter().map(|buffer| {

@@ -19,10 +19,10 @@ pub(super) struct FileEntry {
     pub(super) split: SplitName,
     /// Size in bytes.
     pub(super) size: u64,
-    /// BLAKE3 of everything but the bodies of the batches: schema, places of the buffers, footer.
+    /// BLAKE3 of everything but the batch bodies: schema, buffer places, footer.
     pub(super) metadata_blake3: String,
-    /// BLAKE3 of the bodies as they are stored, where they are compressed: a compressed stream has
-    /// bits that do not change what it unpacks to.
+    /// BLAKE3 of the stored bodies if they are compressed: some bits of a compressed stream do not
+    /// affect the unpacked values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bodies_blake3: Option<String>,
 }
@@ -32,7 +32,7 @@ pub(super) fn file_name(split: SplitName) -> String {
     format!("{split}.arrow")
 }
 
-/// Whether a folder holds nothing but what this program puts there, and may be replaced.
+/// Whether a folder holds only files that this program writes, and so may be replaced.
 pub(in crate::store) fn is_ours(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return false };
     entries.into_iter().all(|entry| {
@@ -44,14 +44,14 @@ pub(in crate::store) fn is_ours(folder: &Path) -> bool {
     })
 }
 
-/// What stands before each part.
+/// Text before each part.
 const VERSION_PART: &str = "{\"version\": ";
 const FILES_PART: &str = ",\n\"files\": ";
 const MANIFEST_PART: &str = ",\n\"manifest\": ";
 const SEAL_PART: &str = ",\n\"blake3\": \"";
 const END: &str = "\"}\n";
 
-/// The text of the file.
+/// Text of the file.
 pub(super) fn to_text(files: &[FileEntry], manifest: &Manifest) -> io::Result<String> {
     let files = serde_json::to_string(files)?;
     let manifest = serde_json::to_string(manifest)?;
@@ -76,7 +76,7 @@ pub(super) fn read(folder: &Path) -> Result<(Vec<FileEntry>, Manifest), StoreErr
     if seal != expected.as_bytes() {
         return Err(damaged("differs from its recorded BLAKE3: the file was changed".into()));
     }
-    // It is as it was written, so that what is not known in it is of another version.
+    // Written by this version, so unknown keys mean another version.
     let parts: Parts = serde_json::from_slice(&text)
         .map_err(|error| damaged(format!("{error}: another version of the program wrote it")))?;
     Ok((parts.files, parts.manifest))
@@ -88,7 +88,7 @@ struct Parts {
     manifest: Manifest,
 }
 
-/// Compares the version first: whatever follows may be different in another one.
+/// Compares the version first: everything after it may differ in another version.
 fn check_version(folder: &Path, text: &[u8]) -> Result<(), StoreError> {
     let rest = text.strip_prefix(VERSION_PART.as_bytes());
     let digits = rest.unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit());

@@ -1,7 +1,7 @@
-//! Reading the Arrow form of a store, from memory maps.
+//! Reads the Arrow form of a store, from memory maps.
 //!
-//! Nothing in the files leads to a panic: Arrow's tables are verified before they are looked at,
-//! they must have the digest of the manifest, and each place is compared with the file's length.
+//! No file content causes a panic: Arrow's tables are verified before use, must match the manifest's
+//! digest, and every place is checked against the file's length.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -25,14 +25,14 @@ pub(in crate::store) struct ArrowReader {
     files: Vec<SplitFile>,
 }
 
-/// The file of one split.
+/// One split's file.
 struct SplitFile {
     split: SplitName,
     map: Bytes,
     batches: Vec<Batch>,
-    /// Digest of the bodies, where the manifest has it.
+    /// Digest of the bodies, if the manifest has it.
     bodies_blake3: Option<String>,
-    /// The columns, each with the number of its first buffer.
+    /// The columns, each with the index of its first buffer.
     columns: Vec<(Column, usize)>,
 }
 
@@ -66,23 +66,23 @@ impl ArrowReader {
         Ok((ArrowReader { path: path.into(), files }, manifest))
     }
 
-    /// Bytes of all files but the manifest.
+    /// Bytes of all files except the manifest.
     pub(in crate::store) fn size(&self) -> u64 {
         self.files.iter().map(|file| file.map.bytes().len() as u64).sum()
     }
 
-    /// The files of the splits, and the manifest.
+    /// The split files and the manifest.
     pub(in crate::store) fn files(&self) -> Vec<PathBuf> {
         let splits = self.files.iter().map(|file| self.file_of(file.split));
         splits.chain([self.path.join(manifest::NAME)]).collect()
     }
 
-    /// The file of one split.
+    /// One split's file.
     pub(in crate::store) fn file_of(&self, split: SplitName) -> PathBuf {
         self.path.join(manifest::file_name(split))
     }
 
-    /// Compares the places of a column's values with its shape.
+    /// Checks the places of a column's values against its shape.
     pub(in crate::store) fn check(&self, column: &Column) -> Result<(), StoreError> {
         let (file, first_buffer) = self.find(column)?;
         let n_samples = column.n_samples();
@@ -116,13 +116,13 @@ impl ArrowReader {
         batches.iter().any(|batch| batch.codec.is_some())
     }
 
-    /// The file that a column lies in.
+    /// The file that contains a column.
     pub(in crate::store) fn place(&self, column: &Column) -> Option<String> {
         let (file, _) = self.find(column).ok()?;
         Some(manifest::file_name(file.split))
     }
 
-    /// Values of the samples from `start` to the end of their batch, where they lie if they are not
+    /// Values of the samples from `start` to the end of their batch, borrowed from the map unless
     /// compressed.
     pub(in crate::store) fn piece<T: Element>(
         &self,
@@ -158,8 +158,8 @@ impl ArrowReader {
         Ok(texts)
     }
 
-    /// What is wrong with the bytes that no column's digest is formed of and that opening the folder
-    /// did not look at, per file.
+    /// Faults in the bytes that no column digest covers and that opening the folder did not check, per
+    /// file.
     pub(in crate::store) fn unsealed(&self) -> Vec<String> {
         self.files.iter().filter_map(SplitFile::unsealed).collect()
     }
@@ -224,8 +224,8 @@ impl SplitFile {
         Ok(SplitFile { split: entry.split, map, batches, bodies_blake3, columns })
     }
 
-    /// Compressed bodies must have their digest; in others, what stands between the buffers must be
-    /// zero, as it was written.
+    /// Compressed bodies must match their digest; otherwise the bytes between buffers must be zero, as
+    /// written.
     fn unsealed(&self) -> Option<String> {
         let name = manifest::file_name(self.split);
         let bytes = self.map.bytes();
@@ -276,8 +276,8 @@ impl SplitFile {
         }
     }
 
-    /// Appends the texts of one batch; `offsets` is the number of the buffer that says where each
-    /// begins, and the next one holds them.
+    /// Appends the texts of one batch; `offsets` is the index of the buffer with their offsets, and the
+    /// next one holds their bytes.
     fn strings(
         &self,
         batch: &Batch,
@@ -308,7 +308,7 @@ impl SplitFile {
 }
 
 impl Batch {
-    /// What lies between the buffers and behind the last one.
+    /// Gaps between the buffers and after the last one.
     fn gaps(&self) -> Vec<Range<usize>> {
         let mut buffers = self.buffers.clone();
         buffers.sort_by_key(|buffer| buffer.start);
@@ -324,7 +324,7 @@ impl Batch {
     }
 }
 
-/// Zeros, unless there is no memory for so many.
+/// Zeros; fails if memory does not suffice.
 fn zeros<T: Zeroable + Clone>(n_values: usize) -> Result<Vec<T>, String> {
     let mut values = Vec::new();
     values.try_reserve_exact(n_values).map_err(|_| format!("no memory for {n_values} values"))?;
@@ -334,13 +334,13 @@ fn zeros<T: Zeroable + Clone>(n_values: usize) -> Result<Vec<T>, String> {
 
 /// Places of one batch in the file.
 struct BatchPlace {
-    /// The table, without what stands before it.
+    /// The table, without its prefix.
     metadata: Range<usize>,
     body: Range<usize>,
 }
 
-/// Reads the footer: the places of the batches, which follow each other without gaps from the
-/// schema to the end of the messages, so that every byte of the file is part of something.
+/// Reads the footer: the places of the batches, which follow each other without gaps from the schema to
+/// the end of the messages, so that every byte of the file belongs to something.
 fn footer(bytes: &[u8], columns: &[Column]) -> Result<Vec<BatchPlace>, String> {
     let changed = || CHANGED.to_owned();
     if !bytes.starts_with(MAGIC) || !bytes.ends_with(END_MAGIC) {
@@ -357,7 +357,7 @@ fn footer(bytes: &[u8], columns: &[Column]) -> Result<Vec<BatchPlace>, String> {
     if fields.len() != columns.len() || !agree {
         return Err("its columns are not those of the manifest".into());
     }
-    // The schema's message, which holds what the footer holds too.
+    // The schema's message, which repeats the footer's schema.
     let (_, mut position) = message_place(bytes, MAGIC.len()).ok_or_else(changed)?;
     let mut places = Vec::new();
     for block in footer.recordBatches().into_iter().flatten() {
@@ -376,7 +376,7 @@ fn footer(bytes: &[u8], columns: &[Column]) -> Result<Vec<BatchPlace>, String> {
     Ok(places)
 }
 
-/// Where the table of the message at `position` lies, and where its body begins.
+/// Place of the table in the message at `position`, and start of its body.
 fn message_place(bytes: &[u8], position: usize) -> Option<(Range<usize>, usize)> {
     let rest = bytes.get(position..)?.strip_prefix(&CONTINUATION)?;
     let length = usize::try_from(i32::from_le_bytes(*rest.first_chunk()?)).ok()?;

@@ -8,8 +8,8 @@ use arrow_schema::{DataType, Field, Schema};
 
 use crate::corpus::column::{Column, Dtype};
 
-/// How many buffers a column has in a batch. The last one holds the values, or the bytes of texts,
-/// before which their offsets stand; the others would say which values are absent, and are empty.
+/// Number of buffers that a column has in a batch. The last one holds the values, or the bytes of
+/// texts, preceded by their offsets; the others would mark absent values, and are empty.
 pub(super) fn n_buffers(column: &Column) -> usize {
     match column.dtype {
         Dtype::String => 3,
@@ -23,7 +23,7 @@ pub(super) fn n_buffers(column: &Column) -> usize {
     }
 }
 
-/// The schema of one split's file; `None` where a column has extents that Arrow lacks.
+/// Schema of one split's file; `None` if a column has extents that Arrow lacks.
 pub(super) fn schema(columns: &[Column]) -> Option<Schema> {
     let fields: Option<Vec<Field>> = columns.iter().map(field).collect();
     Some(Schema::new(fields?))
@@ -51,7 +51,7 @@ fn field(column: &Column) -> Option<Field> {
     Some(list.with_metadata(metadata))
 }
 
-/// Whether a field of a file is that of a column.
+/// Whether a field of a file matches a column.
 pub(super) fn is_field_of(field: &arrow_ipc::Field<'_>, column: &Column) -> bool {
     if field.name() != Some(column.name()) {
         return false;
@@ -65,7 +65,7 @@ pub(super) fn is_field_of(field: &arrow_ipc::Field<'_>, column: &Column) -> bool
         && item.is_some_and(|item| dtype(&item) == Some(column.dtype))
 }
 
-/// The type of a field; `None` of one that no column has.
+/// The type of a field; `None` if no column has it.
 fn dtype(field: &arrow_ipc::Field<'_>) -> Option<Dtype> {
     match field.type_type() {
         Type::Utf8 => Some(Dtype::String),

@@ -1,7 +1,7 @@
-//! Writing the Arrow form of a store.
+//! Writes the Arrow form of a store.
 //!
-//! A batch is read and checked by all threads while one of them digests and writes the batch
-//! before it, so that two batches are in memory at a time.
+//! All threads read and check a batch while one of them digests and writes the previous one, so that
+//! two batches are in memory at a time.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -30,19 +30,19 @@ use crate::store::digest::{self, Feature};
 use crate::store::output::{Job, Output, Written};
 use crate::store::{FeatureDtype, StoreError};
 
-/// Bytes of one batch, as far as one sample has not more.
+/// Bytes of one batch, unless one sample has more.
 const BATCH_BYTES: usize = 1 << 22;
 
 /// A folder that is being written.
 pub(in crate::store) struct ArrowOutput {
     folder: PathBuf,
-    /// The files of the splits that are to come.
+    /// The files of the splits still to be written.
     files: Vec<(SplitName, File)>,
     entries: Vec<FileEntry>,
 }
 
 impl ArrowOutput {
-    /// Makes the files of `splits` in an empty folder.
+    /// Creates the files of `splits` in an empty folder.
     pub(in crate::store) fn create(
         folder: &Path,
         splits: &[SplitColumns<'_>],
@@ -86,7 +86,7 @@ impl Output for ArrowOutput {
     }
 }
 
-/// A feature block on its way.
+/// A feature block being copied.
 struct Features<'a, T> {
     pass: Pass<'a, T>,
     hasher: Hasher,
@@ -123,7 +123,7 @@ fn write_split<T: Feature>(
         features.iter().map(|all| vec![0.0; n_rows * all.pass.row_len()]).collect();
     let mut writing = filling.clone();
     let mut previous = 0..0;
-    // One round more than there are batches, in which only the last one is written.
+    // One round more than there are batches; it only writes the last one.
     for start in (0..n_samples + n_rows).step_by(n_rows) {
         let rows = start.min(n_samples)..(start + n_rows).min(n_samples);
         let mut fill = |passes: Vec<&Pass<'_, T>>| -> Vec<Result<Vec<Row>, Unread>> {
@@ -166,7 +166,7 @@ fn write_split<T: Feature>(
     Ok(entry)
 }
 
-/// Bytes of one sample, of texts on average.
+/// Bytes of one sample, with the average size of its texts.
 fn row_bytes<T>(split: &SplitColumns<'_>) -> usize {
     let columns = split.columns.iter().map(|column| {
         let n_values: usize = column.shape.iter().skip(1).product();
@@ -192,7 +192,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// The buffers of all columns, without those that would say which values are absent.
+    /// The buffers of all columns, except those that would mark absent values.
     fn buffers<T: Feature>(&self, mut hashers: Vec<&mut Hasher>) -> io::Result<Vec<Cow<'_, [u8]>>> {
         let mut buffers = Vec::new();
         let mut features = self.features.iter().zip(&mut hashers);
@@ -231,7 +231,7 @@ impl Batch<'_> {
         (self.rows.len() * row_len * size_of::<f32>()) as u64
     }
 
-    /// Lengths of all arrays and of those within them.
+    /// Lengths of all arrays and their child arrays.
     fn nodes(&self) -> Vec<FieldNode> {
         let n_rows = self.rows.len();
         let lengths = self.entries.iter().flat_map(|column| {
@@ -243,7 +243,7 @@ impl Batch<'_> {
     }
 }
 
-/// Where each text begins and the last one ends, and all of them in a row.
+/// Offsets of the texts, and their bytes.
 fn strings(texts: &[String]) -> io::Result<(Vec<i32>, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut offsets = vec![0];
@@ -260,9 +260,9 @@ fn strings(texts: &[String]) -> io::Result<(Vec<i32>, Vec<u8>)> {
 struct BatchFile {
     out: BufWriter<File>,
     position: usize,
-    /// Of everything but the bodies.
+    /// Digest of everything but the bodies.
     metadata: Hasher,
-    /// Of the bodies, where they are compressed.
+    /// Digest of the bodies, if they are compressed.
     bodies: Hasher,
     blocks: Vec<Block>,
     codec: Option<CompressionType>,
@@ -349,7 +349,7 @@ impl BatchFile {
         Ok(())
     }
 
-    /// Writes the footer; returns what the manifest says of the file.
+    /// Writes the footer; returns the file's manifest entry.
     fn finish(mut self, split: SplitName, columns: &[Column]) -> io::Result<FileEntry> {
         self.metadata(&CONTINUATION)?;
         self.metadata(&[0; 4])?;
@@ -380,7 +380,7 @@ impl BatchFile {
         })
     }
 
-    /// Writes a message so that what follows begins at a multiple of the alignment.
+    /// Writes a message, padded so that what follows is aligned.
     fn message(&mut self, message: &[u8]) -> io::Result<()> {
         let prefix = CONTINUATION.len() + size_of::<i32>();
         let end = (self.position + prefix + message.len()).next_multiple_of(ALIGNMENT);

@@ -1,16 +1,16 @@
-//! What the operating system answered, out of what the HDF5 library says of it.
+//! Extracts the operating system's error from the HDF5 library's message.
 
 use std::io;
 
-/// How the library puts the number of the system's error, among names of files and addresses.
+/// Precedes the system's error number in the library's message, among file names and addresses.
 const NUMBER: &str = "errno = ";
 
-/// The system's answer, where the library failed for one.
+/// The operating system's error, if the library failed because of one.
 pub fn answer(error: &::hdf5::Error) -> Option<io::Error> {
     answer_in(&error.to_string())
 }
 
-/// The library's failure as one of writing a file.
+/// The library's failure as a write error.
 pub fn written(error: ::hdf5::Error) -> io::Error {
     answer(&error).unwrap_or_else(|| io::Error::other(error))
 }

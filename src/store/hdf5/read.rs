@@ -1,4 +1,4 @@
-//! Reading the HDF5 form of a store.
+//! Reads the HDF5 form of a store.
 
 use std::io::Read;
 use std::ops::Range;
@@ -20,7 +20,7 @@ use crate::store::{StoreError, VERSION};
 
 const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
 
-/// Values that one step of reading holds in memory.
+/// Values that one reading step holds in memory.
 const PIECE_VALUES: usize = 1 << 20;
 
 /// An open file.
@@ -29,13 +29,13 @@ pub(in crate::store) struct Hdf5Reader {
     file: File,
 }
 
-/// The size of a file and the one that its header says, if it is shorter than that.
+/// Actual and recorded size of a file that is shorter than its header states.
 fn cut(path: &Path) -> Option<(u64, u64)> {
     const LEN: usize = 52;
     let bytes = Bytes::map(path).ok()?;
     let found = bytes.bytes().len() as u64;
     let header = bytes.bytes().get(..LEN)?;
-    // The address of the end, in the first versions of the header and in the later ones.
+    // Offset of the end-of-file address, in the first versions of the header and in the later ones.
     let at = match header.get(8)? {
         0 => 40,
         1 => 44,
@@ -48,10 +48,10 @@ fn cut(path: &Path) -> Option<(u64, u64)> {
 impl Hdf5Reader {
     /// Opens a file and reads its manifest.
     pub(in crate::store) fn open(path: &Path) -> Result<(Hdf5Reader, Manifest), StoreError> {
-        // The library prints its own error stack otherwise, before we can say anything.
+        // Otherwise the library prints its own error stack before ours.
         ::hdf5::silence_errors(true);
         check_signature(path)?;
-        // What is known to be another program's file is not opened.
+        // A file that another program is known to have written is not opened.
         if let Some(error) = StoreError::of_other(path) {
             return Err(error);
         }
@@ -73,7 +73,7 @@ impl Hdf5Reader {
         self.file.size()
     }
 
-    /// Compares a dataset with its column.
+    /// Checks a dataset against its column.
     pub(in crate::store) fn check(&self, column: &Column) -> Result<(), StoreError> {
         let dataset = self.dataset(column)?;
         if dataset.shape() != column.shape {
@@ -87,7 +87,7 @@ impl Hdf5Reader {
             let problem = format!("expected {}, found {found}", column.dtype);
             return Err(self.damaged(column, problem));
         }
-        // A chunk is unpacked as a whole, so that its size must be one that a store's can have.
+        // A chunk is unpacked as a whole, so its size must be one that a store can have.
         if let Some(chunk) = dataset.chunk() {
             let whole_samples = chunk.iter().zip(&column.shape).skip(1).all(|(c, s)| c == s);
             if !whole_samples || chunk.first() > column.shape.first() {
@@ -103,7 +103,7 @@ impl Hdf5Reader {
         self.dataset(column).is_ok_and(|dataset| dataset.is_chunked())
     }
 
-    /// Where the values of a column lie in the file, if in one stretch.
+    /// Offset of a column's values in the file, if they are contiguous.
     pub(in crate::store) fn offset(&self, column: &Column) -> Option<u64> {
         self.dataset(column).ok()?.offset()
     }
@@ -118,7 +118,7 @@ impl Hdf5Reader {
         self.samples(column, start..start + (PIECE_VALUES / row_len.max(1)).max(1))
     }
 
-    /// Values of some samples; those beyond the last are left out.
+    /// Values of the given samples; those beyond the last are left out.
     pub(in crate::store) fn samples<T: Element>(
         &self,
         column: &Column,
@@ -157,8 +157,7 @@ impl Hdf5Reader {
         Ok(values.iter().map(|value| value.as_str().to_owned()).collect())
     }
 
-    /// What is wrong with the bytes that no column's digest is formed of. `values` are those that
-    /// one is formed of.
+    /// Faults in the bytes that no column digest covers. `values` are the stretches that one covers.
     pub(in crate::store) fn unsealed(
         &self,
         values: Vec<Range<usize>>,
@@ -173,7 +172,7 @@ impl Hdf5Reader {
                     .into()
             }));
         }
-        // Stores of the first versions were not sealed.
+        // The first versions did not seal stores.
         Ok(self.file.attr(SEAL_ATTRIBUTE.0).is_ok().then(|| {
             "its last line, the seal, is gone: the file was cut short, or another program wrote to \
              it"
@@ -194,7 +193,7 @@ impl Hdf5Reader {
     }
 }
 
-/// The type of a dataset; `None` of one that no column has.
+/// The type of a dataset; `None` if no column has it.
 fn dtype_of(dataset: &Dataset) -> Option<Dtype> {
     match dataset.dtype().ok()?.to_descriptor().ok()? {
         TypeDescriptor::Float(FloatSize::U4) => Some(Dtype::Float32),
@@ -256,7 +255,7 @@ fn read_manifest(path: &Path, file: &File) -> Result<Manifest, StoreError> {
     if blake3::hash(json.as_bytes()).to_hex().as_str() != text("manifest_blake3")?.as_str() {
         return Err(damaged("differs from its recorded BLAKE3: the file was changed".into()));
     }
-    // It is as it was written, so that what is not known in it is of another version.
+    // Written by this version, so unknown keys mean another version.
     serde_json::from_str(&json)
         .map_err(|error| damaged(format!("{error}: another version of the program wrote it")))
 }

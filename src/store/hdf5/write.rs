@@ -1,4 +1,4 @@
-//! Writing the HDF5 form of a store.
+//! Writes the HDF5 form of a store.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -25,33 +25,33 @@ use crate::store::output::{Context, Job, Output, Written};
 use crate::store::seal::digest_around;
 use crate::store::{Compression, FeatureDtype, StoreError, VERSION};
 
-/// Bytes of one chunk of a compressed dataset, unless one sample has more. It is the piece that
-/// the copy writes at a time, so that no chunk is compressed twice.
+/// Bytes of one chunk of a compressed dataset, unless one sample has more. The copy writes chunks of
+/// this size, so that none is compressed twice.
 const CHUNK_BYTES: usize = 1 << 18;
 
-/// Level of gzip: what 9 saves beyond 4 is under a hundredth of floating-point features.
+/// Level of gzip: 9 saves less than 1 % of floating-point features over 4.
 const GZIP_LEVEL: u8 = 4;
 
-/// A file that is being written.
+/// A file being written.
 pub(in crate::store) struct Hdf5Output {
     file: File,
-    /// The same file, without the library.
+    /// The same file, bypassing the library.
     raw: std::fs::File,
     path: PathBuf,
-    /// Where values lie whose digests are in the manifest.
+    /// Stretches of values whose digests are in the manifest.
     values: Vec<Range<usize>>,
 }
 
 impl Hdf5Output {
-    /// Begins a file in the place of the empty one at `path`.
+    /// Creates a file in place of the empty one at `path`.
     pub(in crate::store) fn create(
         path: &Path,
         context: &Context<'_>,
     ) -> Result<Hdf5Output, StoreError> {
-        // Made anew under the reserved name: of a file that was emptied instead, ext4 writes
-        // everything to the disk when it is closed, synced or not.
+        // Created anew under the reserved name: ext4 flushes a truncated file to disk when it is
+        // closed, synced or not.
         std::fs::remove_file(path).map_err(|error| context.io(error))?;
-        // The 1.10 format checksums its metadata and is read by every h5py of the last years.
+        // The 1.10 format checksums its metadata, and every recent h5py reads it.
         let file = File::with_options()
             .with_fapl(|fapl| unlocked(fapl).libver_v110())
             .with_fcpl(|fcpl| fcpl.obj_track_times(false))
@@ -102,7 +102,7 @@ impl Output for Hdf5Output {
     }
 }
 
-/// Writes the last line of a file that the library has closed.
+/// Appends the last line to a file that the library has closed.
 fn seal(path: &Path, raw: &std::fs::File, values: Vec<Range<usize>>) -> io::Result<()> {
     let file = Bytes::map(path)?;
     let digest = digest_around(file.bytes(), values);
@@ -121,7 +121,7 @@ fn write_root(context: &Context<'_>, file: &File, manifest: &Manifest) -> Result
         Some(Alignment::Unaligned) => "unaligned",
         None => "single modality",
     };
-    // One text each, also for several files: a comma between them, in the manifest's order.
+    // One text each, also for several files: joined by commas in the manifest's order.
     let joined = |part: fn(&Source) -> &str| -> String {
         manifest.sources.iter().map(part).collect::<Vec<_>>().join(",")
     };
@@ -161,7 +161,7 @@ fn number_attr<T: ::hdf5::H5Type>(
     place.new_attr::<T>().create(name)?.write_scalar(&value)
 }
 
-/// Texts have no NUL by now, which is all that can be wrong with one.
+/// Texts contain no NUL here, the only possible failure.
 fn unicode(text: &str) -> VarLenUnicode {
     text.parse().unwrap_or_default()
 }
@@ -208,7 +208,7 @@ impl SplitWriter<'_, '_> {
         values: &[T],
         digest: &str,
     ) -> ::hdf5::Result<()> {
-        // Texts lie in a heap of the file, which no filter reaches.
+        // Texts lie in a heap of the file, which filters do not reach.
         let is_text = matches!(column.data, Data::Strings(_));
         let dataset = self.create::<T>(column, !is_text)?;
         if let (Some(stretch), false) = (stretch_of(&dataset, size_of_val(values)), is_text) {
@@ -220,8 +220,8 @@ impl SplitWriter<'_, '_> {
         text_attr(&dataset, "blake3", digest)
     }
 
-    /// An empty dataset, without a time stamp so that the same input gives the same file;
-    /// contiguous so that it can be memory-mapped, unless it is compressed.
+    /// Creates an empty dataset: without a time stamp, so that equal input gives equal files;
+    /// contiguous unless compressed, so that it can be memory-mapped.
     fn create<T: ::hdf5::H5Type>(
         &self,
         column: &NewColumn<'_>,
@@ -260,8 +260,8 @@ impl SplitWriter<'_, '_> {
         let repair = self.job.repair(*modality);
         let pass = Pass { block, lengths, repair, stored: PhantomData::<T> };
         let row_len = pass.row_len().max(1);
-        // The values of a contiguous dataset lie in one stretch of the file, allocated when the
-        // dataset is made. Written there directly, they need not pass the library's one lock.
+        // A contiguous dataset's values are one stretch of the file, allocated on creation. Writing
+        // there directly avoids the library's global lock.
         let mut offset = dataset.offset();
         let mut row = 0;
         let mut put = |values: &[T]| -> io::Result<()> {
@@ -287,13 +287,13 @@ impl SplitWriter<'_, '_> {
     }
 }
 
-/// Where the `n_bytes` of a contiguous dataset lie.
+/// Place of a contiguous dataset's `n_bytes`.
 fn stretch_of(dataset: &Dataset, n_bytes: usize) -> Option<Range<usize>> {
     let start = usize::try_from(dataset.offset()?).ok()?;
     Some(start..start + n_bytes)
 }
 
-/// Samples of one chunk.
+/// Samples per chunk.
 fn chunk_rows(row_bytes: usize) -> usize {
     (CHUNK_BYTES / row_bytes.max(1)).max(1)
 }

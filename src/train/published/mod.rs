@@ -2,7 +2,7 @@
 //! of the loss, gradients, and whole runs of the published trainer beside runs of this one.
 //!
 //! A model has a [`Published`] in a file of its own here, which says how its recordings are read. What is
-//! compared is the same for all.
+//! compared is the same for all: single passes here, whole runs in `run`, places of dropout in `sites`.
 
 mod mag_bert;
 mod mfm;
@@ -11,37 +11,33 @@ mod mmim;
 mod mult;
 #[path = "../../../tests/recorded.rs"]
 mod recorded;
+mod run;
 mod self_mm;
+mod sites;
 mod tfn_and_lmf;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use ndarray::Array3;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use self::recorded::{Worst, formula_on_cpu, json, max_abs, on_cpu};
+use self::run::{check_mistakes, check_run};
+use self::sites::check_dropout;
 use super::checkpoint::load_into;
 use super::config::ModelConfig;
-use super::data::{Cache, FeatureRows, TrainingSplit};
-use super::fit::{Fit, to_host};
 use super::models::Models;
 use super::released::ReleasedNames;
-use super::replay::Replay;
-use super::run::optimizers;
 use super::weights::{self, Tensors};
-use crate::corpus::{Dataset, Modality, RowError, SplitName};
+use crate::corpus::{Dataset, Modality};
 use crate::model::configuration::Size;
 use crate::model::contract::{At, Batch, Model, Outputs, Pass};
 use crate::model::layers::pool_to;
 use crate::model::registry::{Inputs, ModelSpec};
-use crate::model::{BertConfig, Dropout, ENCODER, Form, Sequence, Trace, given_noise, take_sites};
+use crate::model::{BertConfig, Dropout, ENCODER, Form, Sequence, Trace, given_noise};
 use crate::native;
 use crate::run::preset::Preset;
-use crate::run::recipe;
-use crate::run::schedule::{Moment, Validation};
-use crate::run::settings::{EncoderChoice, TokenChoice, TrainSettings};
 
 /// Tolerances that the recordings suggest (`fixtures/README.md`).
 const OUTPUT: f64 = 1e-5;
@@ -522,322 +518,6 @@ fn check_formula(of: &'static Published, dataset: &str) {
     }
     assert!(n_compared > 20, "{}: {n_compared}", case.name);
 }
-
-/// Recorded features, in memory: extents of a sample, and the values of all.
-struct Recorded(BTreeMap<Modality, (Sequence, Vec<f32>)>);
-
-impl Recorded {
-    fn of(features: &BTreeMap<Modality, Tensor>) -> Recorded {
-        let own = |(modality, x): (&Modality, &Tensor)| {
-            let extents = Sequence { seq_len: x.size()[1], feat_dim: x.size()[2] };
-            let values = x.to_device(Device::Cpu).contiguous().view([-1]);
-            let values = Vec::<f32>::try_from(values).unwrap();
-            (*modality, (extents, values))
-        };
-        Recorded(features.iter().map(own).collect())
-    }
-
-    fn samples(&self, modality: Modality) -> std::slice::Chunks<'_, f32> {
-        let (Sequence { seq_len, feat_dim }, values) = &self.0[&modality];
-        values.chunks((seq_len * feat_dim) as usize)
-    }
-}
-
-impl FeatureRows for Recorded {
-    fn sequences(&self) -> BTreeMap<Modality, Sequence> {
-        self.0.iter().map(|(modality, (extents, _))| (*modality, *extents)).collect()
-    }
-
-    fn is_half(&self, _: Modality) -> bool {
-        false
-    }
-
-    fn read_all(
-        &self,
-        modality: Modality,
-        take: &mut dyn FnMut(usize, &[f32]),
-    ) -> Result<(), RowError> {
-        self.samples(modality).enumerate().for_each(|(idx, values)| take(idx, values));
-        Ok(())
-    }
-
-    fn read(&self, modality: Modality, idx: usize, out: &mut [f32]) -> Result<(), RowError> {
-        out.copy_from_slice(self.samples(modality).nth(idx).unwrap());
-        Ok(())
-    }
-}
-
-/// The samples of a run, with all that a model may ask for.
-fn split_of(name: SplitName, batch: Batch) -> TrainingSplit {
-    let labels = Vec::<f32>::try_from(batch.target.to_device(Device::Cpu).view([-1])).unwrap();
-    let ids = (0..labels.len()).map(|idx| format!("{name}-{idx}")).collect();
-    let tokens = batch.tokens.map(|tokens| {
-        let size: Vec<usize> = tokens.size().iter().map(|extent| *extent as usize).collect();
-        let values =
-            Vec::<i64>::try_from(tokens.to_device(Device::Cpu).contiguous().view([-1])).unwrap();
-        let values = values.into_iter().map(|token| token as i32).collect();
-        Array3::from_shape_vec((size[0], size[1], size[2]), values).unwrap()
-    });
-    let rows = Box::new(Recorded::of(&batch.features));
-    let mut split =
-        TrainingSplit::new(name, ids, Some(labels), rows, tokens, Cache::Device, device()).unwrap();
-    for (modality, lengths) in &batch.lengths {
-        let lengths = Vec::<i64>::try_from(lengths.to_device(Device::Cpu)).unwrap();
-        let lengths: Vec<i32> = lengths.into_iter().map(|length| length as i32).collect();
-        split.set_lengths(*modality, &lengths).unwrap();
-    }
-    split
-}
-
-/// A run of this trainer beside one of the published trainer, with the same samples in the same order.
-fn check_run(of: &'static Published, name: &str, changes: &[&str]) {
-    follow(of, name, changes, true);
-}
-
-/// Each of some mistakes in the recipe of a run leads it away from the published one.
-fn check_mistakes(of: &'static Published, mistakes: &[&[&str]]) {
-    for mistake in mistakes {
-        let followed = std::panic::catch_unwind(|| follow(of, "train", mistake, false));
-        assert!(followed.is_err(), "{}: {mistake:?} changes nothing", of.model);
-    }
-}
-
-/// As [`check_run`], of a recipe that the published trainer has, or has not.
-fn follow(of: &'static Published, name: &str, changes: &[&str], is_published: bool) {
-    let case = of.case(name);
-    let expected = tensors(&case.name);
-    // Some runs begin as another one does.
-    let start = match expected.contains_key("data/label") {
-        true => tensors(&case.name),
-        false => tensors(&format!("{}/train", of.model)),
-    };
-    let mut worst = Worst::new(&case.name);
-    let training = &case.recorded["training"];
-    let size = |key: &str| {
-        // A run that begins as another one has what it has in common there alone.
-        let own = training[key].as_u64();
-        own.or_else(|| json(&format!("{}/train", of.model))["training"][key].as_u64()).unwrap()
-    };
-    let mut recipe = Preset::published(of.model, Dataset::Mosi).unwrap();
-    recipe.model = case.spec.clone();
-    let own = [
-        format!("epochs={}", size("epochs")),
-        format!("batch_size={}", size("batch_size")),
-        "shuffle=false".to_owned(),
-    ];
-    let changes = changes.iter().map(|change| (*change).to_owned());
-    for change in own.into_iter().chain((of.recipe)(case.hyper_parameters())).chain(changes) {
-        recipe.set(&change).unwrap_or_else(|error| panic!("{}: {change}: {error}", case.name));
-    }
-    let batch = batch_of(&folder(&start, "data"));
-    let config = case.config(&batch);
-    let zeros = |name: &str, shape: &[i64]| match name.ends_with("running_var") {
-        true => Tensor::ones(shape, (Kind::Float, device())),
-        false => Tensor::zeros(shape, (Kind::Float, device())),
-    };
-    let mut models = case.build(&config, |name, shape| {
-        let place = |folder: &str| start.get(&format!("{folder}/{name}"));
-        let value = place("param").or_else(|| place("buffer"));
-        value.map_or_else(|| zeros(name, shape), Tensor::shallow_clone)
-    });
-    if config.bert.is_none() {
-        super::encoder::remove_groups(&mut recipe);
-    }
-    let same = is_published.then(|| check_groups(&case, &recipe, &models.parameters()));
-    let train = split_of(SplitName::Train, batch);
-    let valid = split_of(SplitName::Valid, batch_of(&folder(&start, "valid")));
-    tch::no_grad(|| models.only().unwrap().model_mut().begin(train.targets()));
-    let text_encoder = config.bert.as_ref().map(|_| EncoderChoice {
-        path: "bert".into(),
-        sha256: String::new(),
-        lr: 1.0,
-        tokens: TokenChoice::TextBert,
-    });
-    let settings = TrainSettings { text_encoder, ..super::tests::settings(recipe.clone()) };
-    let (replay, names) = (Replay::new(false), Default::default());
-    let optimizers = optimizers(&recipe, &models.parameters()).unwrap();
-    let mut fit = Fit { settings: &settings, seeds: &[0], models, optimizers, replay, names };
-    let mut so_far = Validation::default();
-    let (n_epochs, mut n_steps) = (size("epochs") as usize, 0);
-    for epoch in 1..=n_epochs {
-        let n_per_epoch = expected["train/loss"].size()[0] / n_epochs as i64;
-        let noise = (0..n_per_epoch).flat_map(|step| {
-            let of_run = (epoch as i64 - 1) * n_per_epoch + step;
-            let noise = case.noise(&expected, Some(of_run)).into_iter();
-            noise.map(move |(place, noise)| ((of_run as u64, place), noise))
-        });
-        given_noise(noise.collect());
-        if let Some(same) = &same {
-            check_rates(&case, &recipe, same, (epoch, n_epochs), &so_far);
-        }
-        let ledger = fit.epoch(epoch, &so_far, &train, &mut ()).unwrap();
-        let values = to_host(&[ledger.values()]).unwrap();
-        for total in ledger.totals(&values[0]) {
-            let recorded = expected["train/loss"].double_value(&[n_steps]);
-            let difference = (f64::from(total) - recorded).abs();
-            worst.check("losses", &format!("step {n_steps}"), difference, of.loss);
-            n_steps += 1;
-        }
-        let pred = fit.predict(&train).unwrap().view([-1]);
-        let recorded = expected["train/pred_epoch"].get(epoch as i64 - 1);
-        let difference = max_abs(&(pred - recorded));
-        worst.check("predictions", &format!("epoch {epoch}"), difference, TRAJECTORY);
-        let pred = &to_host(&[fit.predict(&valid).unwrap()]).unwrap()[0];
-        let batches = pred.chunks(size("batch_size") as usize);
-        let labels = valid.labels().chunks(size("batch_size") as usize);
-        // The published trainers take the mean of the means of their batches.
-        let means: Vec<f64> =
-            batches.zip(labels).map(|(pred, own)| config.spec.task().mean(pred, own)).collect();
-        let loss = means.iter().sum::<f64>() / means.len() as f64;
-        let recorded = expected["train/valid_loss"].double_value(&[epoch as i64 - 1]);
-        worst.check("validation losses", &format!("epoch {epoch}"), (loss - recorded).abs(), 2e-4);
-        so_far.loss.push(recorded);
-        so_far.mae.push(recorded);
-        let memory = fit.models.memory();
-        (of.memory)(&mut worst, &memory, &expected, epoch);
-    }
-    assert_eq!(n_steps, expected["train/loss"].size()[0], "{}", case.name);
-    let mut n_compared = 0;
-    for (name, variable) in fit.models.parameters() {
-        let name = case.recorded_name(&name);
-        let place = |folder: &str| expected.get(&format!("{folder}/{name}"));
-        let Some(recorded) = place("final").or_else(|| place("final_buffer")) else { continue };
-        let pair = (comparable(&name, &variable), comparable(&name, recorded));
-        let (Some(found), Some(recorded)) = pair else { continue };
-        worst.check("parameters", &name, max_abs(&(found - recorded)), TRAJECTORY);
-        n_compared += 1;
-    }
-    assert!(n_compared > 20, "{}: {n_compared}", case.name);
-}
-
-/// The groups of a recipe are those of the published trainer's optimizers, which are numbered over all of them:
-/// the number of each of ours.
-fn check_groups(case: &Case, recipe: &Preset, parameters: &Tensors) -> Vec<usize> {
-    let trainable = parameters.iter().filter(|(_, tensor)| tensor.requires_grad());
-    let names: Vec<String> = trainable.map(|(name, _)| name.clone()).collect();
-    let dealt = recipe::assign(&recipe.phases, &recipe.training.untrained, &names).unwrap();
-    let optimizers = case.recorded["optimizers"].as_array().unwrap();
-    assert_eq!(dealt.len(), optimizers.len(), "{}", case.name);
-    let (mut same, mut n_before) = (Vec::new(), 0);
-    for ((groups, phase), optimizer) in dealt.iter().zip(&recipe.phases).zip(optimizers) {
-        let recorded = optimizer.as_array().unwrap();
-        for names in groups {
-            let first = case.recorded_name(&names[0]);
-            let holds = |group: &Value| {
-                group["params"].as_array().unwrap().iter().any(|name| *name == first.as_str())
-            };
-            same.push(n_before + recorded.iter().position(holds).unwrap());
-        }
-        n_before += recorded.len();
-        let mut found = BTreeMap::new();
-        for (names, group) in groups.iter().zip(&phase.groups) {
-            for name in names {
-                found.insert(case.recorded_name(name), group.weight_decay);
-            }
-        }
-        for group in optimizer.as_array().unwrap() {
-            let decay = group["weight_decay"].as_f64().unwrap();
-            for name in group["params"].as_array().unwrap() {
-                let name = name.as_str().unwrap();
-                if case.is_absent(name) || case.lists("never_updated", name) {
-                    continue;
-                }
-                assert_eq!(found.get(name), Some(&decay), "{}: {name}", case.name);
-            }
-        }
-        for name in found.keys() {
-            let groups = optimizer.as_array().unwrap();
-            let mut all = groups.iter().flat_map(|group| group["params"].as_array().unwrap());
-            assert!(all.any(|own| own == name.as_str()), "{}: {name} is trained", case.name);
-        }
-    }
-    same
-}
-
-/// The rates of an epoch are those of the published trainer; `same` has the group of its optimizers for each of
-/// ours.
-fn check_rates(
-    case: &Case,
-    recipe: &Preset,
-    same: &[usize],
-    (epoch, n_epochs): (usize, usize),
-    valid: &Validation,
-) {
-    // What is called the rate after an epoch is that of its steps.
-    let Some(recorded) = case.recorded["lr_after_epoch"].as_array() else { return };
-    let at = Moment { epoch, n_epochs, n_steps: 0, steps_per_epoch: 1 };
-    let groups = recipe.phases.iter().flat_map(|phase| {
-        phase.groups.iter().map(|group| phase.schedule.learning_rate(group.lr, at, valid))
-    });
-    for (found, idx) in groups.zip(same) {
-        let recorded = recorded[epoch - 1][*idx].as_f64().unwrap();
-        assert!((found - recorded).abs() < 1e-12, "{}: {found} {recorded}", case.name);
-    }
-}
-
-/// Places, rates and shapes of dropout in a training pass are those of the published code.
-fn check_dropout(of: &'static Published) {
-    let sites = json("dropout_sites");
-    let calls = sites["models"][of.model]["calls_in_order"].as_array().unwrap();
-    let mut case = of.case("tiny");
-    let mut sizes = case.hyper_parameters().clone();
-    let mut expected: Vec<(u64, usize)> = Vec::new();
-    let in_ppm = |rate: f64| (rate * 1e6).round() as u64;
-    for call in calls {
-        let (key, rate) = (call["key"].as_str().unwrap(), &call["probability"]);
-        // `dropouts[0] (audio)`, `NN1Config.drop`, or a key by itself.
-        if let Some(idx) = key.strip_prefix("dropouts[") {
-            let idx: usize = idx[..1].parse().unwrap();
-            sizes["dropouts"][idx] = rate.clone();
-        } else if let Some((table, key)) = key.split_once('.') {
-            if sizes[table].is_object() {
-                sizes[table][key] = rate.clone();
-            }
-        } else {
-            sizes[key] = rate.clone();
-        }
-        // What is dropped there is never used.
-        if key == "outConfig.drop" {
-            continue;
-        }
-        let shape = call["shape"].as_array().unwrap();
-        let n_values: Option<usize> = shape.iter().map(|n| Some(n.as_u64()? as usize)).product();
-        let n_times = call["times"].as_u64().unwrap_or(1) as usize;
-        let n_values = n_values.unwrap_or(N_ANY);
-        expected.extend(vec![(in_ppm(rate.as_f64().unwrap()), n_values); n_times]);
-    }
-    let mut config = (of.config)(&sizes, &case.recorded);
-    config["kind"] = of.model.into();
-    if of.model == "misa" {
-        config["transformer_dropout"] = 0.1.into();
-    }
-    case.spec = serde_json::from_value(config).unwrap();
-    let values = tensors(&case.name);
-    let batch = batch_of(&folder(&values, "input"));
-    let models =
-        case.build(&case.config(&batch), |_, shape| Tensor::ones(shape, (Kind::Float, device())));
-    take_sites();
-    case.forward(&models, &batch, Some(at("main", 0)), case.noise(&values, None));
-    let mut found: Vec<(u64, usize)> =
-        take_sites().into_iter().map(|(rate, n_values)| (in_ppm(rate), n_values)).collect();
-    // A site whose shape is not recorded is one that no other stands for.
-    let mut rest = found.clone();
-    for site in expected.iter().filter(|(_, n_values)| *n_values != N_ANY) {
-        if let Some(idx) = rest.iter().position(|other| other == site) {
-            rest.swap_remove(idx);
-        }
-    }
-    for (rate, n_values) in expected.iter_mut().filter(|(_, n_values)| *n_values == N_ANY) {
-        let own = rest.iter().position(|(other, _)| other == rate);
-        *n_values = rest.swap_remove(own.expect("a site of this rate")).1;
-    }
-    expected.sort_unstable();
-    found.sort_unstable();
-    assert_eq!(found, expected, "{}", of.model);
-}
-
-/// Of a shape that is not recorded.
-const N_ANY: usize = usize::MAX;
 
 #[test]
 fn steps_are_averaged_as_published() {

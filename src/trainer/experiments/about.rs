@@ -1,11 +1,13 @@
 //! How figures came about, in the words that stand on every page.
 
 use super::reproduction::Reproduction;
+use crate::reproduce::Experiment;
 
 /// What the published model's number of parameters is, beside Table 8.
 const PAPERS_SIZE: &str = "The paper has 2.50 million of ALMT on CMU-MOSI, which are 2,504,449 with \
-     the 50 steps of its aligned features; every further step of audio or vision adds 128. It has 2.57, 3.10 and 1.22 million of \
-     MulT, MISA and MAG-BERT; MISA has 1.14 million in the configuration of MMSA, without its text encoder.";
+     the 50 steps of its aligned features; every further step of audio or vision adds 128. \
+     It has 2.57, 3.10 and 1.22 million of MulT, MISA and MAG-BERT; MISA has 1.14 million in the \
+     configuration of MMSA, without its text encoder.";
 
 impl Reproduction {
     /// Of what runs are.
@@ -26,9 +28,12 @@ impl Reproduction {
     }
 
     /// Of a table beside the paper's.
-    pub(super) fn about_metrics(&self) -> String {
-        let about = self.about_test();
-        format!("{about} Figures of the paper beside ours are of its own data and text encoder.")
+    pub(super) fn about_metrics(&self, experiment: &Experiment) -> String {
+        format!(
+            "{} Figures of the paper beside ours are of its own data and text encoder.{}",
+            self.about_test(),
+            about_others(experiment)
+        )
     }
 
     /// Of numbers of parameters.
@@ -37,5 +42,16 @@ impl Reproduction {
             "Parameters of each model and of its parts, for the inputs of {}. {PAPERS_SIZE}",
             self.samples.store().path().display()
         )
+    }
+}
+
+/// Of models other than ALMT, where an experiment has any.
+pub(super) fn about_others(experiment: &Experiment) -> &'static str {
+    match experiment.rows.iter().any(|row| row.model.is_some()) {
+        true => {
+            " Models other than ALMT are trained on text features by their own presets: they may stop \
+             early, and their epoch is that of the best validation loss."
+        }
+        false => "",
     }
 }

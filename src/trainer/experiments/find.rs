@@ -66,7 +66,7 @@ impl Reproduction {
                 title: experiment.title.clone(),
                 all_metrics: experiment.all_metrics,
                 axis: experiment.axis.clone(),
-                about: self.about_metrics(),
+                about: self.about_metrics(experiment),
                 rows,
             }),
             ExperimentKind::Sizes => Findings::Sizes(self.sizes()?),

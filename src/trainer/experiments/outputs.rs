@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::about::about_others;
 use super::progress::ReproduceProgress;
 use super::reproduction::Reproduction;
 use super::result::{ExperimentResult, Findings, NoiseFindings, RepresentationFindings};
@@ -88,7 +89,8 @@ impl Reproduction {
             Findings::Convergence(figure) => {
                 files.rows(name, &figure.lines())?;
                 files.svg(name, &figure.svg(title, dataset))?;
-                figure.markdown(title, &format!("{}.", self.about_runs()))
+                let about = format!("{}.{}", self.about_runs(), about_others(experiment));
+                figure.markdown(title, &about)
             }
             Findings::Robustness(points) => {
                 files.rows(name, &RobustnessPoint::lines(points))?;

@@ -1,4 +1,5 @@
-//! `cargo xtask bench convert [--scale N]`: conversion beside plain Python, `cp`, and SHA-256 alone.
+//! `cargo xtask bench convert [--scale N]`: conversion compared with plain Python, `cp`, and SHA-256
+//! alone.
 //!
 //! The file has the shapes and types of unaligned CMU-MOSI: 548 MB with float32 text and float64
 //! audio and vision; with `--scale`, N times as many segments.
@@ -12,10 +13,10 @@ use crate::run::{cargo, root, run};
 use crate::setup::setup;
 use crate::test::python_packages;
 
-/// Turns at the usual size; a larger file is for the memory, which does not vary.
+/// Turns at the default size; larger files only measure memory, which does not vary.
 const N_TURNS: usize = 5;
 
-/// Training segments for which `synth` makes 2199 in all, as CMU-MOSI has.
+/// Training segments for which `synth` makes 2199 in all, as in CMU-MOSI.
 const N_TRAIN: usize = 1257;
 
 struct Contender {
@@ -54,13 +55,13 @@ pub fn convert(args: &[String]) -> Result<(), String> {
     report(&pickle, &contenders)
 }
 
-/// Builds the program in the form that is measured.
+/// Builds the program in the form to measure.
 pub fn build_program() -> Result<(), String> {
     setup()?;
     run(cargo().args(["build", "--release", "--workspace"]))
 }
 
-/// A pickle of the shapes and types of unaligned CMU-MOSI, `scale` times as many segments.
+/// A pickle with the shapes and types of unaligned CMU-MOSI and `scale` times as many segments.
 pub fn mosi_pickle(folder: &Path, scale: usize) -> Result<PathBuf, String> {
     fs::create_dir_all(folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
     let pickle = folder.join(format!("mosi-{scale}.pkl"));
@@ -115,7 +116,7 @@ fn contenders(program: &Path, pickle: &Path, folder: &Path, scale: usize) -> Vec
             vec![command]
         }),
     ];
-    // At ten times the size, Python takes as many gigabytes as the file has.
+    // At ten times the size, Python needs as many gigabytes as the file has.
     if scale == 1 {
         all.push(contender("Python: pickle.load, check, h5py", "python.h5", &|output| {
             let mut command = Command::new("python3");
@@ -134,7 +135,7 @@ fn take_turn(contender: &mut Contender) -> Result<Cost, String> {
         total.seconds += cost.seconds;
         total.peak_kib = total.peak_kib.max(cost.peak_kib);
     }
-    // Removed and settled outside the measured time, so that no turn pays for the one before.
+    // Removed and synced outside the measured time, so that no turn pays for the previous one.
     let _ = fs::remove_file(&contender.output);
     run(&mut Command::new("sync"))?;
     Ok(total)
@@ -160,7 +161,7 @@ fn report(pickle: &Path, contenders: &[Contender]) -> Result<(), String> {
     Ok(())
 }
 
-/// The median over turns of how many times as long `one` takes as `other` did in the same turn.
+/// The median over turns of the time of `one` relative to `other` in the same turn.
 fn ratio(contenders: &[Contender], one: &str, other: &str) {
     let find = |name| contenders.iter().find(|contender| contender.name == name);
     if let (Some(a), Some(b)) = (find(one), find(other)) {

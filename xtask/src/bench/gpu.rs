@@ -1,5 +1,5 @@
-//! `cargo xtask bench gpu`: training on a GPU, ours beside PyTorch's. All of it is in `xtask/peer/gpu.py`,
-//! which a machine without Rust can start by itself.
+//! `cargo xtask bench gpu`: training on a GPU compared with PyTorch. `xtask/peer/gpu.py` does all the
+//! work, and can be run alone on a machine without Rust.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use super::convert::{build_program, program};
 use crate::run::{root, run};
 use crate::test::torch_packages;
 
-/// Prints one table; `args` go to the script.
+/// Prints one table; `args` are passed to the script.
 pub fn gpu(args: &[String]) -> Result<(), String> {
     build_program()?;
     let mut bench = Command::new("python3");

@@ -8,22 +8,21 @@ use std::time::{Duration, Instant};
 
 use crate::run::show;
 
-/// What one run took.
+/// Time and memory of a run.
 #[derive(Clone, Copy, Default)]
 pub struct Cost {
     pub seconds: f64,
-    /// Largest anonymous resident memory seen, in KiB: what the program itself holds, without the
-    /// pages of mapped files, which the system takes back when it needs them.
+    /// Largest anonymous resident memory seen, in KiB: the program's own memory, without the pages of
+    /// mapped files, which the system reclaims when needed.
     pub peak_kib: u64,
 }
 
-/// Runs a command to its end, without its standard output.
+/// Runs a command to its end, discarding its standard output.
 pub fn measure(command: &mut Command) -> Result<Cost, String> {
     measure_with_output(command).map(|(cost, _)| cost)
 }
 
-/// Runs a command to its end and returns what it wrote to its standard output, which must fit a
-/// pipe.
+/// Runs a command to its end and returns its standard output, which must fit into a pipe.
 pub fn measure_with_output(command: &mut Command) -> Result<(Cost, String), String> {
     const PAUSE: Duration = Duration::from_millis(2);
     let shown = show(command);
@@ -58,7 +57,7 @@ fn anonymous_kib(status_file: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// The middle of some values.
+/// The median.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

@@ -1,6 +1,6 @@
-//! `cargo xtask bench WHAT`: speeds as ratios to a peer or a physical limit, in one run.
+//! `cargo xtask bench WHAT`: speeds as ratios to a peer or a physical limit, within one run.
 //!
-//! Machines are noisy: what is compared is run in turns, and the median of the turns counts.
+//! Machines are noisy: contenders take turns, and the median of the turns counts.
 
 mod convert;
 mod gpu;

@@ -1,10 +1,10 @@
-//! `cargo xtask bench models`: a training step of each model of MMSA, ours beside MMSA's own in eager
+//! `cargo xtask bench models`: a training step of each MMSA model, compared with MMSA's own in eager
 //! PyTorch.
 //!
 //! Both train the published configuration for CMU-MOSI on the same synthetic file, on two threads, one
-//! after the other. Text features stand for what the text encoder makes of the tokens; only MAG-BERT,
-//! which lives inside its encoder, has one, a small random BERT. The peer is `xtask/peer/models.py`,
-//! which is compared with the golden files first.
+//! after the other. Text features replace the text encoder's output; only MAG-BERT, which is part of
+//! its encoder, has one, a small random BERT. The peer is `xtask/peer/models.py`, which is first
+//! compared with the golden files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,30 +19,30 @@ use crate::test::{mmsa_package, torch_packages, transformers_package};
 /// Threads of both.
 const N_THREADS: usize = 2;
 
-/// A model, and what it trains on.
+/// A model and its data.
 struct Case {
     model: &'static str,
-    /// Whether its published configuration asks for aligned files.
+    /// Whether its published configuration requires aligned files.
     aligned: bool,
-    /// As published; the peer insists on it.
+    /// As published; the peer requires it.
     batch_size: usize,
-    /// A multiple of the samples of a step of the optimizer, so that neither side has a remainder.
+    /// A multiple of the samples per optimizer step, so that neither side has a remainder.
     n_samples: usize,
-    /// The first one warms up and does not count. Few enough for nothing to stop early.
+    /// The first one is a warm-up and does not count. Few enough to avoid early stopping.
     n_epochs: usize,
 }
 
-/// Their steps take milliseconds, so that they have more epochs.
+/// Steps take milliseconds, so there are more epochs.
 const QUICK: Case = Case { model: "", aligned: false, batch_size: 0, n_samples: 256, n_epochs: 8 };
 
-/// Their steps take long.
+/// Steps take long.
 const SLOW: Case = Case { n_epochs: 3, ..QUICK };
 
 const CASES: [Case; 8] = [
     Case { model: "tfn", batch_size: 32, ..QUICK },
     Case { model: "lmf", batch_size: 64, ..QUICK },
     Case { model: "mfm", batch_size: 64, aligned: true, ..SLOW },
-    // One step of the optimizer in an epoch, after eight batches of seconds each.
+    // One optimizer step per epoch, after eight batches of seconds each.
     Case { model: "mult", batch_size: 16, n_samples: 128, n_epochs: 2, ..SLOW },
     Case { model: "misa", batch_size: 16, ..QUICK },
     Case { model: "mag_bert", batch_size: 32, aligned: true, ..SLOW },
@@ -50,13 +50,13 @@ const CASES: [Case; 8] = [
     Case { model: "mmim", batch_size: 32, ..QUICK },
 ];
 
-/// What a run took: seconds of a batch, and peak memory.
+/// Time and memory of a run: seconds per batch, and peak memory.
 struct Took {
     seconds: f64,
     kib: u64,
 }
 
-/// Prints one table; `args` name the models, or none for all.
+/// Prints one table; `args` name the models; all if empty.
 pub fn models(args: &[String]) -> Result<(), String> {
     let is_known = |name: &String| CASES.iter().any(|case| case.model == name);
     if let Some(name) = args.iter().find(|name| !is_known(name)) {
@@ -95,7 +95,7 @@ pub fn models(args: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// What both sides of a case read.
+/// Input of both sides of a case.
 struct Files {
     pickle: PathBuf,
     store: PathBuf,
@@ -104,7 +104,7 @@ struct Files {
 }
 
 impl Files {
-    /// Makes those that are not there yet.
+    /// Creates the missing files.
     fn of(folder: &Path, case: &Case) -> Result<Files, String> {
         let alignment = if case.aligned { "aligned" } else { "unaligned" };
         let name = format!("models-{alignment}-{}", case.n_samples);
@@ -136,7 +136,7 @@ impl Files {
     }
 }
 
-/// What `almt-data train` takes.
+/// Cost of `almt-data train`.
 fn ours(folder: &Path, case: &Case, files: &Files) -> Result<Took, String> {
     let out = folder.join("models-run");
     let _ = fs::remove_dir_all(&out);
@@ -158,7 +158,7 @@ fn ours(folder: &Path, case: &Case, files: &Files) -> Result<Took, String> {
     took(case, &seconds, cost.peak_kib)
 }
 
-/// What MMSA's own trainer takes.
+/// Cost of MMSA's own trainer.
 fn theirs(case: &Case, files: &Files) -> Result<Took, String> {
     let mut command = peer("step");
     command.arg(mmsa()).arg(case.model).arg(&files.pickle);
@@ -183,12 +183,12 @@ fn took(case: &Case, seconds: &[f64], kib: u64) -> Result<Took, String> {
     }
 }
 
-/// The folder of the package MMSA.
+/// The folder of the MMSA package.
 fn mmsa() -> PathBuf {
     root().join(".python-mmsa")
 }
 
-/// A call of the peer without the warnings and the progress of what it is built on.
+/// A call of the peer, without the warnings and progress of its libraries.
 fn peer(what: &str) -> Command {
     let folders = [".python-torch", ".python-transformers"].map(|folder| root().join(folder));
     let mut command = Command::new("python3");

@@ -1,5 +1,5 @@
-//! `cargo xtask bench open`: a batch out of an Arrow store beside `pickle.load` of its source, both
-//! as Python sees them, without the time that its imports take.
+//! `cargo xtask bench open`: reading a batch from an Arrow store compared with `pickle.load` of its
+//! source, both in Python, without the time for imports.
 
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub fn open(args: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// What a script of `xtask/peer` prints.
+/// The number printed by a script of `xtask/peer`.
 fn seconds(script: &str, argument: &Path) -> Result<f64, String> {
     let mut command = Command::new("python3");
     command.env("PYTHONPATH", root().join(".python"));

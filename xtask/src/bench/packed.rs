@@ -1,5 +1,5 @@
-//! `cargo xtask bench packed`: conversion of compressed pickles beside that of the plain one, and
-//! beside `zcat` or `xzcat` with `pickle.load` behind it.
+//! `cargo xtask bench packed`: conversion of compressed pickles compared with that of the plain one,
+//! and with `zcat` or `xzcat` piped to `pickle.load`.
 //!
 //! The file is that of `bench convert`, 548 MB.
 
@@ -14,7 +14,7 @@ use crate::test::python_packages;
 
 const N_TURNS: usize = 3;
 
-/// Ending, what packs, what unpacks to its standard output.
+/// Extension, packing command, unpacking command.
 const WAYS: [(&str, &[&str], &str); 2] =
     [("gz", &["gzip", "-6"], "zcat"), ("xz", &["xz", "-3", "-T2"], "xzcat")];
 
@@ -60,7 +60,7 @@ pub fn packed(args: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// The packed file, made once.
+/// The packed file, created once.
 fn pack_as(plain: &Path, ending: &str, pack: &[&str]) -> Result<PathBuf, String> {
     let mut name = plain.as_os_str().to_owned();
     name.push(format!(".{ending}"));
@@ -77,7 +77,7 @@ fn convert(file: &Path, folder: &Path) -> Result<Cost, String> {
     let output = folder.join("packed.h5");
     let mut command = Command::new(program()?);
     command.arg("convert").arg(file).arg("--output").arg(&output).arg("--no-sync");
-    // What is unpacked lies on the same disk as everything else.
+    // Unpacked data are on the same disk as everything else.
     let cost = measure(command.env("TMPDIR", folder))?;
     let _ = fs::remove_file(&output);
     run(&mut Command::new("sync"))?;

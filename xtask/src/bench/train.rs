@@ -1,8 +1,8 @@
-//! `cargo xtask bench train`: a training step of ours, in each form of the model, beside the same model
+//! `cargo xtask bench train`: a training step in each form of the model, compared with the same model
 //! in plain eager PyTorch.
 //!
-//! All train on random features of the real shapes, batch 64, two threads, without the text
-//! encoder. The peer is `xtask/peer/almt.py`, which is compared with the golden files first.
+//! All train on random features of the real shapes, batch 64, two threads, without the text encoder.
+//! The peer is `xtask/peer/almt.py`, which is first compared with the golden files.
 
 use std::fs;
 use std::path::Path;
@@ -16,16 +16,16 @@ use crate::test::torch_packages;
 /// Threads of both.
 const N_THREADS: usize = 2;
 
-/// Samples of a step, as in the paper.
+/// Samples per step, as in the paper.
 const BATCH_SIZE: usize = 64;
 
-/// Steps of ours in one epoch, of which there are [`N_EPOCHS`].
+/// Our steps per epoch; there are [`N_EPOCHS`] epochs.
 const N_STEPS: usize = 4;
 
-/// The first one warms up and does not count.
+/// The first one is a warm-up and does not count.
 const N_EPOCHS: usize = 4;
 
-/// Forms of ours, the default first, as `train --form` has them.
+/// Our forms, the default first, as for `train --form`.
 const FORMS: [&str; 4] = ["native", "batched", "absorbed", "reference"];
 
 /// The steps of the reference form take seconds: it has fewer epochs.
@@ -34,7 +34,7 @@ const N_REFERENCE_EPOCHS: usize = 2;
 /// Steps of the peer; the first one does not count.
 const N_PEER_STEPS: usize = 3;
 
-/// What `synth` calls a dataset, and what the golden files call it.
+/// Dataset names in `synth` and in the golden files.
 const CASES: [&str; 3] = ["mosi", "sims", "mosei"];
 
 /// Prints one table.
@@ -64,7 +64,7 @@ pub fn train(args: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Seconds of a step and peak memory of `almt-data train` in one form.
+/// Seconds per step and peak memory of `almt-data train` in one form.
 fn ours(folder: &Path, dataset: &str, form: &str) -> Result<(f64, u64), String> {
     let n_epochs = if form == "reference" { N_REFERENCE_EPOCHS } else { N_EPOCHS };
     let program = program()?;
@@ -96,13 +96,13 @@ fn ours(folder: &Path, dataset: &str, form: &str) -> Result<(f64, u64), String> 
     Ok((median(seconds) / N_STEPS as f64, cost.peak_kib))
 }
 
-/// The number after `"train_seconds":` in a line of JSON, which this program wrote.
+/// The number after `"train_seconds":` in a line of JSON written by this program.
 pub fn train_seconds(line: &str) -> Option<f64> {
     let (_, rest) = line.split_once("\"train_seconds\":")?;
     rest.split([',', '}']).next()?.parse().ok()
 }
 
-/// Seconds of a step and peak memory of plain eager PyTorch.
+/// Seconds per step and peak memory of plain eager PyTorch.
 fn theirs(folder: &Path, dataset: &str) -> Result<(f64, u64), String> {
     let job = folder.join(format!("train-{dataset}.json"));
     let sizes = root().join("fixtures/golden/param_counts.json");

@@ -1,14 +1,14 @@
-//! No two files import from each other, directly or through others.
+//! Checks that no two files import from each other, directly or through others.
 //!
-//! A cycle means that neither file can be read, tested or moved without the other. The usual way
-//! out is a third file for what both need.
+//! In a cycle, no file can be read, tested or moved without the others. The usual fix is a third file
+//! for what both need.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Finding;
 use super::source::{Import, Tree};
 
-/// Imports, file to file, that close a cycle and are still to be moved. Sorted.
+/// Imports, file to file, that close a cycle and are not fixed yet. Sorted.
 pub const KNOWN: &[(&str, &str)] = &[];
 
 /// One finding for each shortest cycle, and for each entry of `known` that closes none.
@@ -56,7 +56,7 @@ fn finding(cycle: &[&Import]) -> Finding {
     Finding::new(&first.from.file, first.line, problem)
 }
 
-/// For each file the files that it imports.
+/// Each file's imported files.
 struct Graph<'a>(BTreeMap<&'a str, BTreeMap<&'a str, &'a Import>>);
 
 impl<'a> Graph<'a> {

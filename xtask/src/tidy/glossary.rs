@@ -1,13 +1,14 @@
-//! Help texts and messages keep to `docs/glossary.md`: they have none of the expressions to avoid.
+//! Checks that help texts and messages follow `docs/glossary.md`: they contain none of the expressions
+//! to avoid.
 
 use super::Finding;
 use super::speech::Listener;
 
-/// The file with the expressions, each in the first column of the table under this heading.
+/// The file with the expressions, in the first column of the table under this heading.
 pub const FILE: &str = "docs/glossary.md";
 const HEADING: &str = "## Words to avoid";
 
-/// Checks the texts in path and text of every file of the library, and of every help text.
+/// Checks the texts in every file of the library, given as path and text, and every help text.
 pub fn check<'a>(
     glossary: &str,
     sources: impl Iterator<Item = (&'a str, &'a str)>,
@@ -20,7 +21,7 @@ pub fn check<'a>(
     }
     let mut findings = Vec::new();
     let mut look = |file: &str, line: usize, text: &str| {
-        // What is quoted is a name, and a text without blanks is one, too.
+        // Quoted text is a name, and so is a text without blanks.
         let words = words(text);
         for expression in avoided.iter().filter(|it| words.windows(it.len()).any(|has| has == **it))
         {
@@ -42,7 +43,7 @@ pub fn check<'a>(
     Ok(findings)
 }
 
-/// The expressions to avoid, each as its words.
+/// The expressions to avoid, split into words.
 fn avoided(glossary: &str) -> Vec<Vec<String>> {
     let table = glossary.split_once(HEADING).map_or("", |(_, table)| table);
     let rows = table.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
@@ -50,7 +51,7 @@ fn avoided(glossary: &str) -> Vec<Vec<String>> {
     cells.flat_map(|cell| cell.split(", ")).map(words).filter(|words| !words.is_empty()).collect()
 }
 
-/// The words of a text in lower case, without what is in backquotes or braces.
+/// A text's words in lower case, without parts in backquotes or braces.
 fn words(text: &str) -> Vec<String> {
     let mut plain = String::new();
     let (mut is_quoted, mut depth) = (false, 0_usize);

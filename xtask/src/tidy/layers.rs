@@ -1,16 +1,16 @@
-//! Which module of the library may use which: the picture in `src/lib.rs`, as a table.
+//! Defines which module of the library may use which: the diagram in `src/lib.rs`, as a table.
 
 use std::collections::BTreeSet;
 
 use super::Finding;
 use super::source::Tree;
 
-/// For each top-level module the modules that it uses, and with each what lies below it. A module
-/// without a row uses none. Sorted, and without entries that nothing needs, so that a new arrow is a
-/// change of this table.
+/// For each top-level module, the modules that it uses, including their submodules. A module without a
+/// row uses none. Sorted, and without unnecessary entries, so that a new dependency requires a change
+/// of this table.
 ///
-/// `run` and `model` use files of each other that hold data only: a run names its model's configuration
-/// and form, and the listing of models shows their presets. What computes stays out of `run`.
+/// `run` and `model` use each other's files that hold only data: a run names its model's configuration
+/// and form, and the listing of models shows their presets. Computation stays out of `run`.
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("advice", &["limit"]),
     ("container", &["advice", "chain", "limit", "map", "progress", "signature", "words"]),
@@ -148,10 +148,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("validate", &["advice", "chain", "corpus", "progress", "store"]),
 ];
 
-/// What may use every module, and be used by none.
+/// The module that may use all others, and that none may use.
 const TOP: &str = "cli";
 
-/// One finding for each import that the table does not have, and for each entry that no file needs.
+/// One finding for each import missing from the table, and for each entry that no file needs.
 pub fn check(tree: &Tree, layers: &[(&str, &[&str])]) -> Vec<Finding> {
     let table = "xtask/src/tidy/layers.rs";
     let mut findings = Vec::new();
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(n_findings(&[("run", &["model"])]), 0);
         assert_eq!(n_findings(&[("run", &["model::spec"])]), 0);
         assert_eq!(n_findings(&[]), 1);
-        // `model::sp` is no parent of `model::spec`, and nothing needs it.
+        // `model::sp` is not a parent of `model::spec`, and nothing needs it.
         assert_eq!(n_findings(&[("run", &["model::sp"])]), 2);
         assert_eq!(n_findings(&[("run", &["model", "seed"])]), 1);
         assert_eq!(n_findings(&[("run", &["model"]), ("train", &[])]), 1);

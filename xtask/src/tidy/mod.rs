@@ -1,7 +1,7 @@
-//! `cargo xtask tidy`: the rules of this repository that neither the compiler nor Clippy knows.
+//! `cargo xtask tidy`: checks rules of this repository that neither the compiler nor Clippy knows.
 //!
-//! Every rule prints one line per finding: the place, what is wrong, and what to do about it. It
-//! reads files and builds nothing, so it runs before libtorch and CMake are there.
+//! Every rule prints one line per finding: place, problem and fix. It reads files and builds nothing,
+//! so it runs without libtorch and CMake.
 
 mod cycles;
 mod glossary;
@@ -17,7 +17,7 @@ use std::process::Command;
 use crate::run::{output, root};
 use source::Tree;
 
-/// A broken rule, at a place in the repository.
+/// A violation of a rule, with its place in the repository.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     file: String,
@@ -31,7 +31,7 @@ impl Finding {
     }
 }
 
-/// Checks every file that git tracks or would track, and prints what it finds.
+/// Checks every file that git tracks or would track, and prints all findings.
 pub fn tidy() -> Result<(), String> {
     let files = files()?;
     let mut findings = text::check(&files);
@@ -71,7 +71,7 @@ fn help() -> Result<Vec<(String, String)>, String> {
     Ok(texts)
 }
 
-/// Path, with `/`, and text of every file that people read or write; `fixtures` is data.
+/// Path (with `/`) and text of every file that people read or write; `fixtures` is data.
 fn files() -> Result<Vec<(String, String)>, String> {
     let mut git = Command::new("git");
     git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root());

@@ -1,4 +1,4 @@
-//! One name for one type: a reader who meets `Place` must not have to ask which.
+//! Checks that type names are unique: a reader who sees `Place` must not have to ask which one.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use super::source::{Tree, Type};
 /// Names that several types still share. Sorted.
 pub const KNOWN: &[&str] = &[];
 
-/// One finding for each type whose name another file uses, and for each entry of `known` that is
-/// of one type only.
+/// One finding for each type whose name another file also uses, and for each entry of `known` that only
+/// one type has.
 pub fn check(tree: &Tree, known: &[&str]) -> Vec<Finding> {
     let table = "xtask/src/tidy/names.rs";
     let mut by_name: BTreeMap<&str, Vec<&Type>> = BTreeMap::new();
     for found in &tree.types {
         let types = by_name.entry(&found.name).or_default();
-        // Two in one file are alternatives of which one is compiled.
+        // Two in one file are alternatives, of which one is compiled.
         if types.iter().all(|other| other.file != found.file) {
             types.push(found);
         }

@@ -1,16 +1,16 @@
-//! The library's modules as a tree, and which file imports which.
+//! The library's modules as a tree, and the imports between files.
 //!
-//! An import is a `use`, or any path that names something of another file: `crate::store::write`
-//! in the middle of a function counts as much as a `use` at its top. It belongs to the file that
-//! defines the name: re-exports, aliases and globs are followed. `mod child;` and a `pub use` of
-//! what a child defines only arrange names, and are no imports. Code for tests does not count.
+//! An import is a `use`, or any path that names something in another file: `crate::store::write` inside
+//! a function counts as much as a `use` at the top. It belongs to the file that defines the name:
+//! re-exports, aliases and globs are followed. `mod child;` and a `pub use` of a child's names only
+//! arrange names, and are not imports. Test code does not count.
 //!
-//! `enabled.rs` and `disabled.rs` are two forms of the folder's own module, of which a cargo feature
-//! chooses one; the second has no more than the names of the first and is left out.
+//! `enabled.rs` and `disabled.rs` are two forms of the folder's own module, selected by a cargo
+//! feature; the second has no more than the names of the first and is left out.
 //!
-//! The parser sees one file at a time, before macros are expanded. Paths in the arguments of
-//! macros and attributes are found as chains of names; what a macro defines is looked for in the
-//! file that calls it.
+//! The parser sees one file at a time, before macro expansion. Paths in the arguments of macros and
+//! attributes are found as chains of names; names defined by a macro are looked up in the file that
+//! calls it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use syn::visit::{self, Visit};
 /// A module's path below the crate's root.
 pub type Path = Vec<String>;
 
-/// How many aliases lead to a name at most: one that leads to itself is of another crate.
+/// Maximum number of aliases to a name: one that leads to itself belongs to another crate.
 const MAX_ALIASES: usize = 16;
 
 /// Whether a file is a module of the library.
@@ -38,7 +38,7 @@ pub struct Tree {
     modules: BTreeMap<Path, Module>,
     /// Types that other files can name.
     pub types: Vec<Type>,
-    /// One for every pair of files.
+    /// One per pair of files.
     pub imports: Vec<Import>,
 }
 
@@ -61,7 +61,7 @@ pub struct Import {
     pub written: String,
 }
 
-/// A file and the module that it holds.
+/// A file and its module.
 #[derive(Debug, Clone)]
 pub struct End {
     pub file: String,
@@ -127,7 +127,7 @@ impl Tree {
         let mut found: BTreeMap<(&str, &str), Import> = BTreeMap::new();
         for mention in mentions {
             let Some(target) = self.resolve(&mention.module, &mention.path, 0) else { continue };
-            // The name of a module imports nothing by itself: what is named through it does.
+            // Naming a module imports nothing by itself: the names used through it do.
             if target.is_module && !mention.is_glob {
                 continue;
             }
@@ -155,7 +155,7 @@ impl Tree {
         found.into_values().collect()
     }
 
-    /// Follows a path as it is written in a module; `None` for names of other crates.
+    /// Resolves a path written in a module; `None` for names of other crates.
     fn resolve(&self, module: &[String], path: &[String], aliases: usize) -> Option<Target> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
@@ -174,8 +174,8 @@ impl Tree {
         }
     }
 
-    /// Follows a path down from a module. `is_ours`: the path is known to be of this crate, so
-    /// that a name which nothing defines is one that a macro defines there.
+    /// Follows a path down from a module. `is_ours`: the path is known to belong to this crate, so a
+    /// name that nothing defines is defined by a macro there.
     fn walk(
         &self,
         module: &[String],
@@ -206,7 +206,7 @@ impl Tree {
         }
         if aliases < MAX_ALIASES {
             for glob in &here.globs {
-                // A module that imports everything of its parent imports itself with it.
+                // A module that imports everything from its parent thereby imports itself.
                 let Some(from) = self.resolve(module, glob, aliases + 1) else { continue };
                 if from.is_module
                     && from.module != module
@@ -220,7 +220,7 @@ impl Tree {
     }
 }
 
-/// Where a path leads: a module, or an item in one.
+/// Target of a path: a module, or an item in one.
 struct Target {
     module: Path,
     is_module: bool,
@@ -273,7 +273,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The types that a macro of this file declares for others under a name of its own.
+    /// Records the types that a macro of this file declares under its own name.
     fn declare(&mut self, tokens: &TokenStream) {
         let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
         for found in tokens.windows(3) {
@@ -327,7 +327,7 @@ impl Reader<'_> {
         self.mentions.push(Mention { module, path, line, is_glob, is_reexport });
     }
 
-    /// The chains of names in what a macro or an attribute is given.
+    /// Records the chains of names in the arguments of a macro or an attribute.
     fn tokens(&mut self, tokens: &TokenStream) {
         let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
         let mut i = 0;
@@ -395,7 +395,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         let is_reexport = !matches!(item.vis, syn::Visibility::Inherited);
-        // `use ::name` is of another crate.
+        // `use ::name` belongs to another crate.
         if item.leading_colon.is_none() {
             self.import(&item.tree, &[], is_reexport);
         }
@@ -403,7 +403,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let names: Path = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        // A lower-case name alone is a variable, unless it is called: see `visit_expr_call`.
+        // A lone lower-case name is a variable, unless it is called: see `visit_expr_call`.
         if path.leading_colon.is_none() && (names.len() > 1 || is_camel(&names[0])) {
             self.mention(names, path.segments[0].ident.span());
         }
@@ -428,12 +428,11 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         self.tokens(&list.tokens);
     }
 
-    // `pub(in crate::store)` says who may import, and imports nothing.
+    // `pub(in crate::store)` restricts visibility, and imports nothing.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 }
 
-/// The module that a file holds: `src/store/mod.rs`, `src/store/enabled.rs` and `src/store.rs` are
-/// `store`.
+/// The module in a file: `src/store/mod.rs`, `src/store/enabled.rs` and `src/store.rs` are `store`.
 fn module_path(file: &str) -> Path {
     let inner = file.trim_start_matches("src/").trim_end_matches(".rs");
     let mut path: Path = inner.split('/').map(str::to_owned).collect();
@@ -447,12 +446,12 @@ pub fn line(span: Span) -> usize {
     span.start().line
 }
 
-/// Types and constants, as opposed to variables and functions.
+/// Whether a name is a type or constant, as opposed to a variable or function.
 fn is_camel(name: &str) -> bool {
     name != "Self" && name.starts_with(char::is_uppercase)
 }
 
-/// Whether code is compiled for tests only: `#[cfg(test)]`, `#[cfg(all(test, ..))]`.
+/// Whether code is compiled only for tests: `#[cfg(test)]`, `#[cfg(all(test, ..))]`.
 pub fn is_test(attributes: &[syn::Attribute]) -> bool {
     fn names(tokens: TokenStream, found: &mut Vec<String>) {
         for token in tokens {

@@ -1,5 +1,5 @@
-//! The library says what is wrong and what can be done, and only `cli` talks: it knows the options,
-//! and it prints.
+//! Checks that the library only states problems and possible fixes, and that only `cli` words options
+//! and prints.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -7,12 +7,13 @@ use syn::visit::{self, Visit};
 use super::Finding;
 use super::source::{attributes, is_module, is_test, line};
 
-/// Files with options in texts that are data: rules with the advice that the documentation lists,
-/// and notes that stores keep. Sorted.
+/// Files with options in texts that are data: rules with the advice listed in the documentation, and
+/// notes kept by stores. Sorted.
 pub const KNOWN: &[&str] =
     &["src/corpus/check/rule.rs", "src/ingest/extent.rs", "src/ingest/texts.rs"];
 
-/// What a text of the library must not have; the first is split, so that no search finds it here.
+/// Expressions that texts of the library must not contain; the first is split, so that no search finds
+/// it here.
 const WORDS: [(&str, &str); 2] = [(concat!("hi", "nt:"), "a hint"), ("`--", "an option")];
 
 const PRINTING: [&str; 4] = ["print", "println", "eprint", "eprintln"];
@@ -63,7 +64,7 @@ pub fn check<'a>(
     Ok(findings)
 }
 
-/// Collects what one file says, without its tests, each with its line.
+/// Collects the texts of one file without its tests, each with its line.
 #[derive(Default)]
 pub struct Listener {
     /// Texts.
@@ -73,7 +74,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens to the file at a path.
+    /// Collects the texts of the file at a path.
     pub fn of(file: &str, text: &str) -> Result<Listener, String> {
         let syntax = syn::parse_file(text)
             .map_err(|error| format!("{file}:{}: {error}", line(error.span())))?;
@@ -86,14 +87,14 @@ impl Listener {
         self.texts.push((line(literal.span()), literal.value()));
     }
 
-    /// The texts in what a macro or an attribute is given, and the macros that it calls.
+    /// Collects the texts in the arguments of a macro or an attribute, and the macros called.
     fn tokens(&mut self, tokens: &TokenStream) {
         let mut before: Option<proc_macro2::Ident> = None;
         let mut is_doc = false;
         for token in tokens.clone() {
             match &token {
                 TokenTree::Group(group) => self.tokens(&group.stream()),
-                // A comment, as macros see it.
+                // A comment, as seen by macros.
                 TokenTree::Literal(_) if is_doc => {}
                 TokenTree::Literal(literal) => {
                     if let Ok(literal) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
@@ -139,7 +140,7 @@ impl<'ast> Visit<'ast> for Listener {
         }
     }
 
-    // Comments may say what they like.
+    // Comments are not restricted.
     fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
         if !attribute.path().is_ident("doc") {
             visit::visit_attribute(self, attribute);

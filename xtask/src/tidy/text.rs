@@ -1,11 +1,11 @@
-//! Rules that hold for the text of a file: how it opens, and what must not be in it.
+//! Rules for the text of a file: how it starts, and what it must not contain.
 
 use super::Finding;
 
-/// Folders of a person's own machine; split, so that this file does not have them.
+/// Folders of a personal machine; split, so that this file does not contain them.
 const MACHINE: [&str; 3] = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/wo", "rk/")];
 
-/// What is left over from writing.
+/// Leftovers from writing.
 const LEFT_OVER: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX")];
 const LEFT_OVER_MACROS: [&str; 2] = [concat!("to", "do!("), concat!("db", "g!(")];
 
@@ -45,7 +45,7 @@ pub fn check(files: &[(String, String)]) -> Vec<Finding> {
     findings
 }
 
-/// The crates' own modules; an integration test or an example is one, too.
+/// The crates' own modules, including integration tests and examples.
 fn is_module(path: &str) -> bool {
     ["src/", "tests/", "xtask/"].iter().any(|folder| path.starts_with(folder))
 }
@@ -55,7 +55,7 @@ fn opens_with_purpose(text: &str) -> bool {
     first.strip_prefix("//!").is_some_and(|purpose| !purpose.trim().is_empty())
 }
 
-/// Whether a line has an absolute path below a folder, as opposed to an address with such a part.
+/// Whether a line contains an absolute path below a folder, as opposed to a URL with that part.
 fn has_path(line: &str, folder: &str) -> bool {
     let is_start = |before: char| !before.is_alphanumeric() && !"._-~}])/".contains(before);
     line.match_indices(folder).any(|(at, _)| line[..at].chars().next_back().is_none_or(is_start))
@@ -68,7 +68,7 @@ fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// Whether a line opens an attribute that allows a lint and says no reason.
+/// Whether a line starts an attribute that allows a lint without a reason.
 fn allows_without_reason(lines: &[&str], i: usize) -> bool {
     let line = lines[i].trim_start();
     if !["#[allow(", "#![allow(", "#[expect(", "#![expect("].iter().any(|a| line.starts_with(a)) {
@@ -77,7 +77,7 @@ fn allows_without_reason(lines: &[&str], i: usize) -> bool {
     let n_lines = 1 + lines[i..].iter().position(|line| line.contains(")]")).unwrap_or(0);
     let has_reason = lines[i..i + n_lines].iter().any(|line| line.contains("reason = \""));
     let before = i.checked_sub(1).map_or("", |before| lines[before].trim_start());
-    // What a whole module allows, its opening gives the reason for.
+    // The opening of a module gives the reason for lints allowed in all of it.
     let is_opening = line.starts_with("#![")
         && lines[..i].iter().rev().find(|l| !l.is_empty()).is_some_and(|l| l.starts_with("//!"));
     let has_comment = before.starts_with("// ") || is_opening;

@@ -1,4 +1,4 @@
-//! Attention of few to many and its own functions, beside attention as the released code has it.
+//! Compares the absorbed attention and its native functions with the released code's attention.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ fn of_sizes(dim: i64, heads: i64, dim_head: i64, mlp_dim: i64) -> LayerConfig {
     LayerConfig { dim, heads, dim_head, mlp_dim, eps: 1e-5, kernels: Kernels::Libtorch }
 }
 
-/// What a function makes of a layer and of some inputs, and the gradients of those and of the
-/// layer's parameters, which are all drawn: ones and zeros would hide a mistake.
+/// Outputs of a function of a layer and some inputs, with the gradients of these inputs and of the
+/// layer's parameters. All are random: ones and zeros would hide a mistake.
 fn run(
     kind: Kind,
     sizes: LayerConfig,
@@ -46,8 +46,8 @@ fn run(
     of_inputs.chain(of_parameters).chain([("output".into(), output)]).collect()
 }
 
-/// Asserts that a form of a function is the plain one, in whose float64 nothing is rounded that
-/// would count.
+/// Asserts that a form of a function equals the plain one, computed in float64 so that its rounding is
+/// negligible.
 fn assert_is_plain(
     case: &str,
     sizes: LayerConfig,
@@ -59,7 +59,8 @@ fn assert_is_plain(
     let plain = run(Kind::Double, sizes, inputs, plain);
     assert_eq!(found.keys().collect::<Vec<_>>(), plain.keys().collect::<Vec<_>>(), "{case}");
     for (name, expected) in &plain {
-        // The gradient of a key norm's shift is zero: rounding is as large as in that of its scale.
+        // The gradient of a key norm's shift is zero: its rounding error is as large as that of its
+        // scale.
         let of_size = &plain[&name.replace("norm_k.bias", "norm_k.weight")];
         let largest = of_size.abs().max().double_value(&[]);
         let difference = (&found[name] - expected).abs().max().double_value(&[]);
@@ -72,7 +73,7 @@ fn assert_is_plain(
 #[test]
 fn few_tokens_attend_as_any_number_does() {
     let rng = &mut stream(4, "test");
-    // The last has a width that only the plain form has.
+    // Only the plain form supports the last width.
     for [batch, n_queries, n_keys, heads, dim_head] in
         [[64, 8, 8, 8, 64], [3, 5, 11, 2, 8], [1, 2, 9, 1, 40], [3, 5, 11, 2, 6]]
     {
@@ -103,7 +104,7 @@ fn absorbed_queries_score_rows_that_are_not_projected() {
     for [batch, n_targets, heads, dim_head, dim] in [[64, 8, 8, 64, 128], [5, 3, 2, 6, 12]] {
         let sizes = of_sizes(dim, heads, dim_head, 24);
         let mut rows = |dims: [i64; 3]| drawn(rng, &dims);
-        // Targets of their own for each sample, and the same for all.
+        // Separate targets for each sample, and common ones.
         for target in [rows([batch, n_targets, dim]), rows([1, n_targets, dim])] {
             assert_is_plain(
                 &format!("queries of {:?}", target.size()),
@@ -137,7 +138,7 @@ fn few_attend_to_many_rows_as_any_number_does() {
         let sizes = of_sizes(dim, heads, dim_head, 24);
         let mut rows = |n_samples, n| drawn(rng, &[n_samples, n, dim]);
         let source = rows(batch, n_rows);
-        // Targets of their own for each sample, and the same for all.
+        // Separate targets for each sample, and common ones.
         for target in [rows(batch, n_targets), rows(1, n_targets)] {
             assert_is_plain(
                 &format!("{:?} to {:?}", target.size(), source.size()),
@@ -150,7 +151,7 @@ fn few_attend_to_many_rows_as_any_number_does() {
                 },
             );
         }
-        // Tokens that attend to themselves, too.
+        // Tokens attend to themselves, too.
         let tokens = rows(1, n_targets);
         assert_is_plain(
             &format!("{:?} to themselves and {:?}", tokens.size(), source.size()),
@@ -169,7 +170,7 @@ fn few_attend_to_many_rows_as_any_number_does() {
     }
 }
 
-/// A model of language alone, whose embedding has some layers.
+/// A text-only model, whose embedding has the given number of layers.
 fn of_depth(embedding_depth: i64) -> AlmtConfig {
     let sequence = Sequence { seq_len: 11, feat_dim: 3 };
     let sizes = AlmtSizes { embedding_depth, ..AlmtSizes::small() };
@@ -177,7 +178,7 @@ fn of_depth(embedding_depth: i64) -> AlmtConfig {
     AlmtConfig { sizes, text: sequence, audio: None, vision: None, variant }
 }
 
-/// The embedding of random parameters, and the gradient of every one of them, in one form.
+/// The embedding with random parameters, and the gradient of each, in one form.
 fn run_embedding(
     kind: Kind,
     kernels: Kernels,
@@ -192,7 +193,7 @@ fn run_embedding(
         ModalityEmbedding::new(&Init::new(store.root(), 1), &config, config.text, kernels);
     let mut variables: Vec<(String, Tensor)> = store.variables().into_iter().collect();
     variables.sort_by(|one, other| one.0.cmp(&other.0));
-    // Ones and zeros, which norms and tokens begin with, would hide a mistake.
+    // Ones and zeros, the initial values of norms and tokens, would hide a mistake.
     tch::no_grad(|| {
         for (_, variable) in &mut variables {
             *variable += drawn(rng, &variable.size()) * 0.3;
@@ -208,17 +209,17 @@ fn run_embedding(
 
 #[test]
 fn few_targets_give_what_the_plain_form_gives() {
-    // The most samples are more than go through the fused attention at a time, and no multiple;
-    // the most frames and features are several of its pieces and a rest.
+    // The largest batch exceeds a step of the fused attention and is not a multiple of it; the most
+    // frames and features span several of its blocks and a remainder.
     let frames = [(1, [1, 11, 3]), (1, [5, 11, 3]), (1, [67, 11, 3]), (1, [5, 70, 13])];
-    // As many features as a token has, or more; and frames of which a first layer made others.
+    // As many features as a token has, or more; and frames transformed by a first layer.
     let rows = [(1, [5, 11, 16]), (1, [67, 11, 20]), (2, [5, 11, 3])];
     let plainly = |embedding: &ModalityEmbedding, frames: &Tensor| embedding.forward(frames);
     for (depth, sizes) in frames.into_iter().chain(rows) {
-        // In whose float64 nothing is rounded that would count.
+        // In float64, whose rounding is negligible.
         let plain = run_embedding(Kind::Double, Kernels::Libtorch, depth, sizes, plainly);
-        // How much is rounded depends on the processor: few targets may lose three times what the plain
-        // form does there.
+        // Rounding depends on the processor: with few targets, the error may be three times that of the
+        // plain form.
         let rounded = run_embedding(Kind::Float, Kernels::Libtorch, depth, sizes, plainly);
         for kernels in [Kernels::Libtorch, Kernels::Native] {
             let few = run_embedding(Kind::Float, kernels, depth, sizes, |embedding, frames| {
@@ -229,7 +230,7 @@ fn few_targets_give_what_the_plain_form_gives() {
                 let largest = plain.abs().max().double_value(&[]);
                 let error = |of: &Tensor| (of - plain).abs().max().double_value(&[]);
                 let difference = error(few);
-                // That of a key norm's shift is zero; what float32 has of it is rounding.
+                // The gradient of a key norm's shift is zero; its float32 value is rounding error.
                 let is_zero = name.ends_with("norm_k.bias");
                 let allowed = match is_zero {
                     true => 1e-5,
@@ -246,7 +247,7 @@ fn few_targets_give_what_the_plain_form_gives() {
     }
 }
 
-/// What the values of the plain form are weighted with is what `attention` says.
+/// The plain form weights its values with the result of `attention`.
 #[test]
 fn attention_to_frames_is_that_of_the_plain_form() {
     for depth in [1, 2] {
@@ -264,7 +265,7 @@ fn attention_to_frames_is_that_of_the_plain_form() {
         let of_frames = weights.sum_dim_intlist(-1, false, None);
         assert!(of_frames.min().double_value(&[]) > 0.0);
         assert!(of_frames.max().double_value(&[]) < 1.0);
-        // Of the first layer, written out: norms start as the identity, and so without weights.
+        // The first layer written out: norms start as the identity, and thus need no weights.
         if depth == 1 {
             let parameters = store.variables();
             let parameter = |name: &str| &parameters[&format!("1.encoder.layers.0.0.{name}")];

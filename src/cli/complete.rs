@@ -1,0 +1,65 @@
+//! Shell completion: commands, options, and for a value what the current folder has of its kind, such
+//! as stores for `--store` and run folders for `eval`.
+//!
+//! A shell asks the program itself, through the scripts that `almt-data manual` writes.
+
+use std::io;
+use std::path::Path;
+
+use clap::{Arg, Command};
+#[cfg(feature = "train")]
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::engine::{ArgValueCompleter, PathCompleter};
+use clap_complete::env::Shells;
+use clap_complete::{CompleteEnv, Generator, Shell};
+
+#[cfg(feature = "train")]
+use crate::model::registry::ModelSpec;
+use crate::run::folder::is_run;
+use crate::store::Format;
+
+/// The shells that there are scripts for.
+const SHELLS: [Shell; 4] = [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell];
+
+/// The variable in which a shell says who asks.
+const ASKED_BY: &str = "ALMT_DATA_COMPLETE";
+
+/// Answers a shell that asks for completions, and ends the program then; otherwise does nothing.
+pub fn answer(command: impl Fn() -> Command) {
+    CompleteEnv::with_factory(|| with_values(command())).var(ASKED_BY).complete();
+}
+
+/// Names and content of the scripts that have a shell ask the program.
+pub fn scripts(name: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let script = |shell: Shell| {
+        let known = Shells::builtins();
+        let known = known.completer(&shell.to_string()).expect("a shell that clap knows");
+        let mut bytes = Vec::new();
+        known.write_registration(ASKED_BY, name, name, name, &mut bytes)?;
+        Ok((shell.file_name(name), bytes))
+    };
+    SHELLS.into_iter().map(script).collect()
+}
+
+/// A command whose arguments know what values there are.
+fn with_values(command: Command) -> Command {
+    command.mut_args(with_values_of).mut_subcommands(with_values)
+}
+
+/// The values of an argument, by the name that help texts give to them.
+fn with_values_of(arg: Arg) -> Arg {
+    #[cfg(feature = "train")]
+    if arg.get_id() == "model" {
+        let names = || ModelSpec::NAMES.iter().map(CompletionCandidate::new).collect();
+        return arg.add(ArgValueCandidates::new(names));
+    }
+    let named = arg.get_value_names().and_then(<[_]>::first).map(|name| name.to_string());
+    let wanted: fn(&Path) -> bool = match named.as_deref().unwrap_or_default() {
+        "STORE" | "STORES" | "FROM" => |path| Format::of_name(path).is_some(),
+        "RUN" | "RUN_A" | "RUN_B" | "RUN_FOLDER" | "CHECKPOINT" => is_run,
+        "FOLDER" => Path::is_dir,
+        "PICKLE" | "CSV" | "JSON" | "SPLITS.json" | "FILE" => Path::is_file,
+        _ => return arg,
+    };
+    arg.add(ArgValueCompleter::new(PathCompleter::any().filter(wanted)))
+}
