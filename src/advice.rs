@@ -426,6 +426,8 @@ pub enum TrainerAdvice {
     NameStore,
     /// Use another folder for the run.
     OtherFolder,
+    /// Use a folder that is empty or new.
+    EmptyFolder,
     /// Complete the run first.
     CompleteRun {
         /// Its folder.

@@ -144,7 +144,7 @@ fn a_dict_of_columns_for_each_split_is_trained_on() {
     std::fs::rename(folder.join(pickles[2]), folder.join("hcf/last.pkl")).unwrap();
     let last = ["convert", "hcf/last.pkl", "--dataset", "mosei", "-o", "last.h5"];
     almt(folder, &last)
-        .fails_with(&["the file contains one split, and its name `last` does not tell which"]);
+        .fails_with(&["the file contains one split, and its name `last` does not say which"]);
     let told = almt(folder, &[&last[..], &["--split", "test"]].concat()).ok().stdout();
     let digest = |told: &str| told.split("blake3 ").nth(1).map(|rest| rest[..64].to_owned());
     assert!(digest(&told).is_some() && digest(&told) == digest(&named), "{told}");

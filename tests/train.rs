@@ -267,7 +267,7 @@ fn a_run_fills_its_folder_repeats_to_the_byte_and_evaluates_the_same() {
     assert_eq!(eval["n_samples"], 12);
 
     let args = ["train", "--store", "mosi.h5", "--epochs", "1", "--out", "one"];
-    almt(folder, &args).fails_with(&["one", "already exists"]);
+    almt(folder, &args).fails_with(&["one", "already holds a run"]);
     assert_eq!(weights("one"), weights("two"));
 }
 
@@ -436,6 +436,14 @@ fn a_fold_of_a_split_manifest_is_trained_on_without_a_copy() {
         assert!(predicted.contains(&format!("{},test,", id.as_str().unwrap())), "{id}");
     }
     almt(folder, &["repeat", "fold"]).ok();
+    // The store's own test split has segments that the fold trains on.
+    let eval = almt(folder, &["eval", "fold", "--json"]).ok();
+    assert!(eval.stderr().contains("splits as in training: fold 2 of "), "{}", eval.explain());
+    let metrics: serde_json::Value = serde_json::from_str(&eval.stdout()).unwrap();
+    assert_eq!(metrics["metrics"], result["selected"]["test"]);
+    let again = ["predict", "fold", "--split", "valid", "--split", "test", "-o", "again.csv"];
+    almt(folder, &again).ok();
+    assert_eq!(String::from_utf8(bytes(folder, "again.csv")).unwrap(), predicted);
     let past_the_end = ["train", "--store", "mosi.h5", "--manifest", "cv.json", "--fold", "4"];
     almt(folder, &past_the_end).fails_with(&["cv.json", "fold 4 does not exist"]);
     synthetic_store(folder, "sims", "8");

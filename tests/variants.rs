@@ -228,7 +228,7 @@ fn a_test_split_without_labels_is_left_out_of_a_run() {
     let told = almt(folder, &["validate", "out.h5"]).ok().stdout();
     has(&told, &["AD035: 1 of 3 splits have no regression labels (such as test)"]);
     let call = train(folder, &[]).ok();
-    has(&call.stderr(), &["note: test has no regression labels: the run has no figures of it"]);
+    has(&call.stderr(), &["note: test has no regression labels: the run has no test metrics"]);
     almt(folder, &["predict", "--store", "out.h5", "--checkpoint", "run", "-o", "p.csv"]).ok();
     almt(folder, &["report", "run", "--output", "r.html"]).ok();
     almt(folder, &["repeat", "run"]).ok();

@@ -58,7 +58,8 @@ fn with_values_of(arg: Arg) -> Arg {
         "STORE" | "STORES" | "FROM" => |path| Format::of_name(path).is_some(),
         "RUN" | "RUN_A" | "RUN_B" | "RUN_FOLDER" | "CHECKPOINT" => is_run,
         "FOLDER" => Path::is_dir,
-        "PICKLE" | "CSV" | "JSON" | "SPLITS.json" | "FILE" => Path::is_file,
+        "PICKLE" => |path| path.is_file() && Format::of_name(path).is_none(),
+        "CSV" | "JSON" | "SPLITS.json" | "FILE" => Path::is_file,
         _ => return arg,
     };
     arg.add(ArgValueCompleter::new(PathCompleter::any().filter(wanted)))

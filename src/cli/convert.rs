@@ -11,10 +11,10 @@ use super::form::FormArgs;
 use super::limits::LimitsArgs;
 use super::packed::PackedArgs;
 use super::texts::TextArgs;
-use super::{Failure, output, progress, target, wrong_call};
+use super::{Failure, output, progress, stores, target, wrong_call};
 use crate::chain::chain;
 use crate::convert::{self, ConvertError, ConvertOptions, Converted, Explained};
-use crate::corpus::check::Severity;
+use crate::corpus::check::{Rule, Severity};
 use crate::corpus::spec::Candidate;
 use crate::corpus::{Dataset, Layout, Modality, SplitName};
 use crate::ingest::{self, IngestError};
@@ -44,7 +44,7 @@ pub struct ConvertArgs {
     /// Dataset, if it cannot be inferred from shapes and labels: mosi, mosei, sims or simsv2
     #[arg(long, hide_possible_values = true)]
     dataset: Option<Dataset>,
-    /// Split of a single-split file, if its name does not tell
+    /// Split of a single-split file, if its name does not contain it
     #[arg(long, value_parser = SplitName::from_usual)]
     split: Option<SplitName>,
     /// Layout of the pickle, instead of detecting it: mmsa, sdk, misa or mag-bert
@@ -219,9 +219,15 @@ fn print(output: &Path, converted: &Converted) {
     outln!("  size     {}", human_bytes(converted.n_bytes));
     let store = quoted_path(output);
     let is_valid = !converted.findings.iter().any(|it| it.severity == Severity::Error);
-    let train =
-        if is_valid { format!(", `almt-data train --store {store}`") } else { String::new() };
-    output::next(&format!("`almt-data validate {store}`{train}"));
+    let has_text = !converted.findings.iter().any(|it| it.rule == Rule::NoText.id());
+    let validate = format!("`almt-data validate {store}`");
+    output::next(&match (is_valid, has_text) {
+        (true, true) => format!("{validate}, {}", stores::toward_training(output, manifest)),
+        (true, false) => {
+            format!("{validate}, `almt-data encode {store} --bert FOLDER -o with-text.h5`")
+        }
+        (false, _) => validate,
+    });
 }
 
 /// A modality and its maximum number of frames.

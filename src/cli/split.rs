@@ -7,9 +7,10 @@ use std::str::FromStr;
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
-use super::{Failure, target, wrong_call};
+use super::{Failure, output, target, wrong_call};
 use crate::corpus::spec::SplitBy;
 use crate::split::{self, DrawMethod, Drawn, SplitOptions, are_shares};
+use crate::words::quoted_path;
 
 /// Draw new splits for a store: k-fold or by ratio, stratified by label, keeping videos whole
 #[derive(Args)]
@@ -36,7 +37,7 @@ pub struct SplitArgs {
     #[arg(long, default_value_t = SplitBy::Video, conflicts_with = "from_manifest")]
     #[arg(hide_possible_values = true)]
     by: SplitBy,
-    /// Random seed
+    /// Random seed; decides the order of groups of equal size, so few large videos leave it little choice
     #[arg(long, default_value_t = 1, conflicts_with = "from_manifest", value_parser = super::number::from::<u64>(0))]
     seed: u64,
     /// Output split manifest
@@ -98,6 +99,12 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
         eprintln!("note: {path}: segments that are not in the store: {}", drawn.n_unused);
     }
     print(&args.output, &drawn);
+    let fold = if drawn.folds.len() > 1 { " --fold 0" } else { "" };
+    output::next(&format!(
+        "`almt-data train --store {} --manifest {}{fold}`",
+        quoted_path(&args.store),
+        quoted_path(&args.output)
+    ));
     Ok(ExitCode::SUCCESS)
 }
 

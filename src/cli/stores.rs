@@ -1,12 +1,26 @@
-//! Finds stores in the current folder for calls that name none.
+//! Finds stores in the current folder for calls that name none, and suggests calls for new ones.
 
 use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::chain::chain;
+use crate::corpus::SplitName;
+use crate::corpus::manifest::Manifest;
 #[cfg(feature = "train")]
 use crate::run::folder;
 use crate::validate;
+use crate::words::quoted_path;
+
+/// The call that trains on a new store, or that draws the splits which it lacks.
+pub fn toward_training(store: &Path, manifest: &Manifest) -> String {
+    let store = quoted_path(store);
+    let has = |name| manifest.split(name).is_some_and(|split| !split.ids.is_empty());
+    match (has(SplitName::Train), has(SplitName::Valid)) {
+        (true, true) => format!("`almt-data train --store {store}`"),
+        (true, false) => format!("`almt-data train --store {store} --valid-fraction 0.1`"),
+        (false, _) => format!("`almt-data split {store} --ratio 0.7,0.1,0.2 -o splits.json`"),
+    }
+}
 
 /// The stores in the current folder, by name; at least one.
 pub fn here() -> Result<Vec<PathBuf>, Failure> {

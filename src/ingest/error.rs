@@ -89,7 +89,7 @@ pub enum IngestError {
         key: String,
     },
     /// The file is one split and does not name it.
-    #[error("the file contains one split, and its name `{file_stem}` does not tell which")]
+    #[error("the file contains one split, and its name `{file_stem}` does not say which")]
     UnknownSplit {
         /// File name without its extension.
         file_stem: String,

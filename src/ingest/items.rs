@@ -162,7 +162,7 @@ fn items(split: &Split<'_>, form: SampleForm, log: &mut Log) -> Result<Vec<Item>
             ),
             false => log.note(
                 "audio and vision were z-normalised per sample by the loader that wrote the file, \
-                 so that they cannot be compared with raw features",
+                 so they are not comparable with raw features",
             ),
         }
     }

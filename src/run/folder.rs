@@ -257,9 +257,12 @@ pub fn check_free(out: &Path) -> Result<(), RunError> {
     if !in_use {
         return Ok(());
     }
-    Err(match is_run(out) && !out.join(RESULT).exists() {
-        true => RunError::Incomplete { path: out.into() },
-        false => RunError::Exists { path: out.into() },
+    let path = out.into();
+    Err(match is_run(out) {
+        true if out.join(RESULT).exists() => RunError::Exists { path },
+        true => RunError::Incomplete { path },
+        false if files(out).any(|file| file.exists()) => RunError::Exists { path },
+        false => RunError::NotEmpty { path },
     })
 }
 

@@ -63,9 +63,15 @@ pub enum RunError {
         #[source]
         cause: std::io::Error,
     },
-    /// The run folder is not empty.
-    #[error("{path}: already exists and is not empty")]
+    /// The run folder contains a run.
+    #[error("{path}: already holds a run")]
     Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The run folder contains other files.
+    #[error("{path}: is not empty, and holds no run")]
+    NotEmpty {
         /// The folder.
         path: PathBuf,
     },
@@ -101,6 +107,7 @@ impl Advise for RunError {
     fn advice(&self) -> Vec<Advice> {
         match self {
             RunError::Exists { .. } => vec![StoreAdvice::OverwriteRun.into()],
+            RunError::NotEmpty { .. } => vec![TrainerAdvice::EmptyFolder.into()],
             RunError::Incomplete { path } => vec![
                 TrainerAdvice::CompleteRun { run: path.clone() }.into(),
                 StoreAdvice::OverwriteRun.into(),

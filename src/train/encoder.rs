@@ -1,9 +1,11 @@
-//! Adapts a recipe's parameter groups to a text encoder in front of the model.
+//! A text encoder in front of the model: its parameter groups in a recipe, and freezing it.
+
+use tch::nn::VarStore;
 
 use crate::model::ENCODER;
 use crate::run::preset::Preset;
 use crate::run::recipe::{Group, is_below};
-use crate::run::settings::EncoderChoice;
+use crate::run::settings::{EncoderChoice, TrainSettings};
 
 /// Name of the encoder's group in a recipe that does not define one.
 pub const GROUP: &str = "encoder";
@@ -55,6 +57,18 @@ pub fn lrs(recipe: &Preset) -> Vec<f64> {
 pub fn set_lr(recipe: &mut Preset, lr: f64) {
     let groups = recipe.phases.iter_mut().flat_map(|phase| &mut phase.groups);
     groups.filter(|group| is_of_encoder(group)).for_each(|group| group.lr = lr);
+}
+
+/// Freezes a text encoder that the run does not train: its parameters get no gradient, and so no step.
+pub fn freeze(settings: &TrainSettings, vars: &VarStore) {
+    if settings.text_encoder.as_ref().is_some_and(|encoder| encoder.lr != 0.0) {
+        return;
+    }
+    for (name, parameter) in vars.variables() {
+        if is_below(&name, ENCODER) {
+            let _ = parameter.set_requires_grad(false);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::config::ModelConfig;
 use super::data::TrainingData;
 use super::predict::evaluate;
 use super::weights::Tensors;
-use super::{FitError, TrainError, attention, device};
+use super::{FitError, TrainError, attention, device, encoder};
 use crate::corpus::SplitName;
 use crate::corpus::degenerate::Degenerate;
 use crate::run::folder::{ATTENTION, BEST, Log, PREDICTIONS, RESULT, io, write_json};
@@ -91,6 +91,7 @@ impl<'a> Ongoing<'a> {
         let epochs = settings.hyper_parameters.training.epochs;
         let selected = history.selected.ok_or(FitError::NothingSelected { epochs })?;
         let best = checkpoint::load(&out.join(BEST), device)?;
+        encoder::freeze(settings, &best.vars);
         let degenerate = write_predictions(&best, data, &out.join(PREDICTIONS))?;
         write_attention(&best, data, &out.join(ATTENTION))?;
         let splits = [Some(&data.train), Some(&data.valid), data.test.as_ref()];

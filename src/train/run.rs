@@ -124,9 +124,7 @@ pub fn train_together(
         if let Some(encoder) = &data.encoder {
             encoder.copy_into(vars, &format!("{ENCODER}."))?;
         }
-        if settings.text_encoder.as_ref().is_none_or(|encoder| encoder.lr == 0.0) {
-            freeze_encoder(vars);
-        }
+        encoder::freeze(settings, vars);
         if let Some(initial) = &settings.init_from {
             load_into(&initial.path, &config.spec, vars)?;
         }
@@ -328,15 +326,6 @@ pub(super) fn optimizers(
     let dealt = recipe::assign(&recipe.phases, &recipe.training.untrained, &names)?;
     let phases = recipe.phases.iter().zip(&dealt);
     Ok(phases.map(|(phase, dealt)| Optimizer::new(phase, dealt, parameters)).collect())
-}
-
-/// Freezes a text encoder: its parameters get no gradient, and so no step.
-fn freeze_encoder(vars: &VarStore) {
-    for (name, parameter) in vars.variables() {
-        if recipe::is_below(&name, ENCODER) {
-            let _ = parameter.set_requires_grad(false);
-        }
-    }
 }
 
 /// Estimated seconds per epoch of such a run here, from the second of two steps.

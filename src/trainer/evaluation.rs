@@ -77,12 +77,11 @@ impl Opened {
     fn new(
         store: Store,
         weights: &WeightSource,
-        splits: &[SplitName],
         device: Device,
         options: &EvaluationOptions,
     ) -> Result<Opened, TrainerError> {
         let path = weights.path();
-        let mut samples = Samples::of_run(store, path, splits)?;
+        let mut samples = Samples::of_run(store, path)?;
         if let Some(n_threads) = options.n_threads {
             tch::set_num_threads(n_threads.into());
         }
@@ -164,7 +163,7 @@ pub fn evaluate(
 ) -> Result<Evaluation, TrainerError> {
     let store_path = store.path().to_owned();
     let weights = WeightSource::Checkpoint(path.into());
-    let mut opened = Opened::new(store, &weights, &[split], device, options)?;
+    let mut opened = Opened::new(store, &weights, device, options)?;
     let loaded = opened.load(split, Labels::Needed, device, options)?;
     opened.samples.take_notes().into_iter().for_each(note);
     let (metrics, rows) = predict::evaluate(&opened.checkpoint, &loaded.split)?;
@@ -227,7 +226,7 @@ pub fn predict(
     options: &EvaluationOptions,
     note: &mut dyn FnMut(Note),
 ) -> Result<Predictions, TrainerError> {
-    let mut opened = Opened::new(store, weights, splits, device, options)?;
+    let mut opened = Opened::new(store, weights, device, options)?;
     let dataset = opened.checkpoint.info.dataset;
     let mut predictions = Predictions { dataset, rows: Vec::new(), splits: Vec::new() };
     for split in splits {

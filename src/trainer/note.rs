@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::corpus::SplitName;
 use crate::corpus::spec::SplitBy;
 use crate::run::record::FittedLength;
+use crate::run::settings::FoldChoice;
 
 /// A remark for whoever started a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub enum Note {
         /// Number of such segments.
         n_segments: usize,
     },
+    /// An evaluation takes its splits from the run's split manifest.
+    SplitsOfRun(FoldChoice),
     /// A validation split was drawn from the training split.
     ValidDrawn {
         /// Number of drawn segments.
@@ -99,6 +102,9 @@ impl fmt::Display for Note {
                 "{}: segments of the store in no split of fold {fold}: {n_segments}",
                 manifest.display()
             ),
+            Note::SplitsOfRun(FoldChoice { path, fold, .. }) => {
+                write!(f, "splits as in training: fold {fold} of {}", path.display())
+            }
             Note::ValidDrawn { n_drawn, n_segments, by } => {
                 write!(f, "valid is {n_drawn} of the {n_segments} segments of train, drawn by {by}")
             }
@@ -108,7 +114,7 @@ impl fmt::Display for Note {
             }
             Note::Fitted { split, length } => write!(f, "{split}/{length}"),
             Note::TestUnlabelled => {
-                f.write_str("test has no regression labels: the run has no figures of it")
+                f.write_str("test has no regression labels: the run has no test metrics")
             }
             Note::IdleEpoch { n_epochs: 1 } => f.write_str(
                 "the schedule warmup-cosine has a rate of 0 in the first epoch: the weights do not change",

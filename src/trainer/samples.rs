@@ -93,23 +93,35 @@ impl Samples {
         Samples::with_rows(store, rows.into())
     }
 
-    /// The splits of a checkpoint's run: its validation split if it drew one from the training split of
-    /// this store and one of the two is `wanted`; otherwise the store's own.
-    pub fn of_run(
-        store: Store,
-        checkpoint: &Path,
-        wanted: &[SplitName],
-    ) -> Result<Samples, TrainerError> {
+    /// The splits that a checkpoint's run was trained with, if it was trained on this store; otherwise the
+    /// store's own.
+    pub fn of_run(store: Store, checkpoint: &Path) -> Result<Samples, TrainerError> {
         let folder = checkpoint.parent().unwrap_or(Path::new("."));
         let is_run = folder.join(folder::CONFIG).is_file() && checkpoint.ends_with(folder::BEST);
         let settings = is_run.then(|| folder::read_config(folder)).transpose()?;
-        let is_wanted = wanted.iter().any(|split| *split != SplitName::Test);
-        let is_of_store = |settings: &TrainSettings| {
-            is_wanted && settings.store_digest == store.manifest().digest
-        };
-        match settings.filter(is_of_store).and_then(|settings| settings.valid_from_train) {
+        match settings.filter(|settings| settings.store_digest == store.manifest().digest) {
             None => Ok(Samples::of(store)),
-            Some(draw) => Samples::with_valid_from_train(store, &draw),
+            Some(settings) => {
+                let mut samples = Samples::of_settings(store, &settings)?;
+                samples.notes.extend(settings.split_manifest.map(Note::SplitsOfRun));
+                Ok(samples)
+            }
+        }
+    }
+
+    /// The splits of a run on this store: those of its split manifest, which must not have changed, or
+    /// the store's own, of which the run may have drawn a validation split from the training split.
+    pub fn of_settings(store: Store, settings: &TrainSettings) -> Result<Samples, TrainerError> {
+        match (&settings.split_manifest, &settings.valid_from_train) {
+            (Some(FoldChoice { path, blake3, fold }), _) => {
+                let (samples, found) = Samples::of_fold(store, path, *fold)?;
+                match found.blake3 == *blake3 {
+                    true => Ok(samples),
+                    false => Err(TrainerError::file(path, FileProblem::Changed)),
+                }
+            }
+            (None, Some(draw)) => Samples::with_valid_from_train(store, draw),
+            (None, None) => Ok(Samples::of(store)),
         }
     }
 

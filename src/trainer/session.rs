@@ -191,15 +191,7 @@ impl Session {
             compare(&choice.path, &choice.sha256, &found.weight_digests().sha256)?;
             encoder = Some(found);
         }
-        let mut samples = match (&settings.split_manifest, &settings.valid_from_train) {
-            (Some(choice), _) => {
-                let (samples, found) = Samples::of_fold(store, &choice.path, choice.fold)?;
-                compare(&choice.path, &choice.blake3, &found.blake3)?;
-                samples
-            }
-            (None, Some(draw)) => Samples::with_valid_from_train(store, draw)?,
-            (None, None) => Samples::of(store),
-        };
+        let mut samples = Samples::of_settings(store, &settings)?;
         samples.take_notes().into_iter().for_each(&mut *note);
         if let Some(initial) = &settings.init_from {
             // Cutting was permitted when the run began.

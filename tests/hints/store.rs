@@ -130,7 +130,7 @@ pub const ROWS: &[Row] = &[
     },
     // `--from` and the shares of `--ratio` change together.
     elsewhere(
-        "without `--from`, `--ratio 0.7,0.1,0.2` draws all three splits anew",
+        "without `--from`, `--ratio 0.7,0.1,0.2` redraws all three splits",
         "a_store_without_a_validation_split_gets_one",
     ),
     elsewhere(

@@ -209,6 +209,16 @@ pub const ROWS: &[Row] = &[
     ),
     elsewhere("`--libtorch` names its folder", "only_the_cuda_part_of_the_same_release_is_loaded"),
     Row {
+        hint: "choose a new or empty folder with `--out`",
+        make: |folder| {
+            store(folder);
+            std::fs::create_dir(folder.join("notes")).unwrap();
+            std::fs::write(folder.join("notes/today.txt"), "").unwrap();
+        },
+        calls: &["train --store mosi.h5 --epochs 1 --out notes"],
+        next: Walk(&[("--out", "run")]),
+    },
+    Row {
         hint: "`--overwrite` replaces the run in it",
         make: run,
         calls: &["train --store mosi.h5 --epochs 1 --out run"],

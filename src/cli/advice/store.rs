@@ -10,7 +10,7 @@ pub(super) fn hint(advice: &StoreAdvice) -> String {
             "`almt-data split STORE --from-manifest` adapts it to a store with the same segments"
         }
         StoreAdvice::DrawAllSplits => {
-            "without `--from`, `--ratio 0.7,0.1,0.2` draws all three splits anew"
+            "without `--from`, `--ratio 0.7,0.1,0.2` redraws all three splits"
         }
         StoreAdvice::DrawSegments => "`--by segment` draws segments regardless of their video",
         StoreAdvice::Overwrite => "`--overwrite` replaces it",

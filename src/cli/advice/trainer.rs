@@ -114,6 +114,7 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
         TrainerAdvice::OtherFolder => {
             "choose another `--out` to keep it, or remove the folder to train again"
         }
+        TrainerAdvice::EmptyFolder => "choose a new or empty folder with `--out`",
         TrainerAdvice::CompleteRun { run } => {
             return format!("`almt-data resume {}` completes it", quoted_path(run));
         }

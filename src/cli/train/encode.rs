@@ -12,7 +12,7 @@ use super::devices::ThreadsArgs;
 use super::show::say;
 use crate::cli::form::FormArgs;
 use crate::cli::target::{self, check_output};
-use crate::cli::{Failure, number, output, progress, size_on_disk, wrong_call};
+use crate::cli::{Failure, number, output, progress, size_on_disk, stores, wrong_call};
 use crate::pretrained::TextSource;
 use crate::store::{OutputOptions, Store};
 use crate::trainer::encode::{self, EncodeOptions, EncodeProgress, Encoded};
@@ -97,7 +97,8 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
     outln!("  digest   blake3 {}", manifest.digest);
     outln!("  size     {}", human_bytes(size_on_disk(to)));
     let store = quoted_path(to);
-    output::next(&format!("`almt-data validate {store}`, `almt-data train --store {store}`"));
+    let toward_training = stores::toward_training(to, &manifest);
+    output::next(&format!("`almt-data validate {store}`, {toward_training}"));
     Ok(ExitCode::SUCCESS)
 }
 

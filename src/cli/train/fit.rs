@@ -319,7 +319,7 @@ impl TrainArgs {
             cache: self.cache.options(),
             is_piecewise: self.no_graph,
             force: self.force,
-            command: std::env::args().collect(),
+            command: super::command_line(),
         })
     }
 }

@@ -89,7 +89,7 @@ impl ReproduceArgs {
             cache: self.cache.options(),
             n_processes: self.jobs.into(),
             force: self.force,
-            command: std::env::args().collect(),
+            command: super::command_line(),
         }
     }
 

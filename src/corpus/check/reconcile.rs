@@ -151,7 +151,7 @@ impl Unlike {
         let n_shortened = self.n_shortened;
         findings.add_all(Rule::TextDiffers, self.texts, |n| {
             format!(
-                "{name}/raw_text: {} from the label table ({n_shortened} of them only lack words)",
+                "{name}/raw_text: {} from the label table, {n_shortened} of them only by missing words",
                 counted(n, "transcript differs", "transcripts differ")
             )
         });

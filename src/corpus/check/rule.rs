@@ -173,7 +173,9 @@ rules! {
          --modalities`";
     NoText "AD034" Warning "no text features":
         "There are texts or tokens but no text features, which every model needs.",
-        "`almt-data encode` computes them with a text encoder; so does `train --text bert`";
+        "`almt-data encode STORE.h5 --bert FOLDER -o NEW.h5` computes them with a text encoder, \
+         `train --text bert --bert FOLDER` during training; without tokens in the store, add `--text-from \
+         raw_text`";
     Unlabelled "AD035" Warning "no labels":
         "A split has no regression labels.",
         "`almt-data predict` needs none; `train` needs those of train and valid, `eval`, `labels` and `split` \

@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::{Modality, SplitName};
 use super::{BlockFacts, Context, Finding, Findings, Rule, SplitFacts};
 
-const NO_TRAIN: &str = "convert the files of all splits together; `almt-data split --ratio \
-                        0.7,0.1,0.2` draws all three from the segments that are there";
-const NO_VALID: &str = "`train --valid-fraction 0.1` draws one from the training split, `almt-data \
-                        split --from train --ratio 0.9,0.1` writes one to a file";
+const NO_TRAIN: &str = "convert the files of all splits together; `almt-data split STORE.h5 \
+                        --ratio 0.7,0.1,0.2 -o SPLITS.json` draws all three from the existing \
+                        segments, for `train --manifest SPLITS.json`";
+const NO_VALID: &str = "`train --valid-fraction 0.1` draws one from the training split; `almt-data \
+                        split STORE.h5 --from train --ratio 0.9,0.1 -o SPLITS.json` writes one to \
+                        a file, for `train --manifest SPLITS.json`";
 const NO_TEST: &str = "convert the files of all splits together, or train without it; `almt-data \
-                       split --ratio 0.7,0.1,0.2` draws all three anew";
-const TEXT_DIFFERS: &str = "convert files of one build together; `almt-data encode` makes text \
-                            features of the texts or tokens of all splits anew";
+                       split STORE.h5 --ratio 0.7,0.1,0.2 -o SPLITS.json` redraws all three, for \
+                       `train --manifest SPLITS.json`";
+const TEXT_DIFFERS: &str = "convert files of one build together; `almt-data encode` recomputes the \
+                            text features of all splits";
 const NO_WORDS: &str = "convert files of one build together: every model needs text, as features, \
                         tokens or transcripts";
 
@@ -51,7 +54,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
                 SplitName::Train => ("cannot be trained as it is", NO_TRAIN),
                 SplitName::Valid if has_train => ("cannot be trained as it is", NO_VALID),
                 SplitName::Valid => ("cannot be trained as it is", NO_TRAIN),
-                SplitName::Test => ("there will be no figures of it", NO_TEST),
+                SplitName::Test => ("there will be no test metrics", NO_TEST),
             };
             let message = format!("split `{name}` is absent or empty: {without}");
             findings.add_advised(Rule::MissingSplit, message, vec![], advice);
