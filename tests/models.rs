@@ -294,7 +294,7 @@ fn what_a_model_needs_is_asked_for_before_anything_is_read() {
     assert!(misspelt.stderr().contains("is `rank` meant?"), "{}", misspelt.explain());
     let no_encoder = train(&["--model", "mag_bert"])
         .fails_with(&["mosi.h5: mag_bert works inside a text encoder, which this run lacks"]);
-    assert!(no_encoder.stderr().contains("`--text bert` puts one in front"));
+    assert!(no_encoder.stderr().contains("`--text bert --bert FOLDER` adds one"));
     let unknown = train(&["--model", "mlp"]);
     assert_eq!(unknown.code(), 2, "{}", unknown.explain());
     let names = ModelSpec::NAMES.join(", ");
@@ -303,7 +303,7 @@ fn what_a_model_needs_is_asked_for_before_anything_is_read() {
         "{}",
         unknown.explain()
     );
-    for (written, name) in [("Self-MM", "self_mm"), ("MAG-BERT", "mag_bert"), ("MulT", "mult")] {
+    for (written, name) in [("SelfMM", "self_mm"), ("MAG-BERT", "mag_bert"), ("MulT", "mult")] {
         assert_eq!(ModelSpec::known_as(written), Some(name));
     }
     let listed = almt(folder, &["models", "--store", "mosi.h5"]).ok().stdout();

@@ -32,8 +32,10 @@ macro_rules! models {
 
             /// The name of a model as a paper may write it: `Self-MM` is `self_mm`.
             pub fn known_as(text: &str) -> Option<&'static str> {
-                let text = text.replace('-', "_");
-                Self::NAMES.iter().copied().find(|name| name.eq_ignore_ascii_case(&text))
+                let letters = |name: &str| -> String {
+                    name.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+                };
+                Self::NAMES.iter().copied().find(|name| letters(name) == letters(text))
             }
 
             /// The preset of a model for a dataset, as TOML; CH-SIMS v2 takes that of CH-SIMS. `None` of

@@ -149,9 +149,16 @@ impl RunReport {
     }
 }
 
-/// The folder itself, or if it is not a run, the runs in it.
+/// The folder itself, or if it is not a run, the runs in it and in the sweeps in it.
 fn within(folder: &Path) -> Vec<PathBuf> {
-    let runs = if folder::is_run(folder) { Vec::new() } else { folder::runs_in(folder) };
+    if folder::is_run(folder) {
+        return vec![folder.to_owned()];
+    }
+    let mut runs = folder::runs_in(folder);
+    let entries = folder.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut sweeps: Vec<PathBuf> = entries.filter(|path| !folder::is_run(path)).collect();
+    sweeps.sort();
+    runs.extend(sweeps.iter().flat_map(|sweep| folder::runs_in(sweep)));
     if runs.is_empty() { vec![folder.to_owned()] } else { runs }
 }
 

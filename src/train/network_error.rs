@@ -10,7 +10,7 @@ use crate::run::recipe::RecipeError;
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// The settings describe an impossible model.
-    #[error("no such model: {problem}")]
+    #[error("the model is impossible: {problem}")]
     NoModel {
         /// The reason, in a sentence.
         problem: String,

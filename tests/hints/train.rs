@@ -44,7 +44,7 @@ pub const ROWS: &[Row] = &[
         "what_a_model_needs_is_asked_for_before_anything_is_read",
     ),
     elsewhere(
-        "`--text bert` puts one in front, whose folder `--bert` names",
+        "`--text bert --bert FOLDER` adds one",
         "what_a_model_needs_is_asked_for_before_anything_is_read",
     ),
     elsewhere(

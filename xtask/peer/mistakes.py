@@ -45,11 +45,15 @@ def rounds(mistakes):
 def applied(root, mistake):
     """The file of a mistake, its text, and its text with the mistake."""
     path = root / mistake["file"]
-    text = path.read_text()
-    n_found = text.count(mistake["from"])
-    if n_found != 1:
-        sys.exit(f"{mistake['model']}: {mistake['title']}: found {n_found} times in {mistake['file']}")
-    return path, text, text.replace(mistake["from"], mistake["to"])
+    text = changed = path.read_text()
+    for prefix in ("", "and_"):
+        replaced = mistake.get(f"{prefix}from", "")
+        n_found = changed.count(replaced)
+        if replaced and n_found != 1:
+            sys.exit(f"{mistake['model']}: {mistake['title']}: found {n_found} times in {mistake['file']}")
+        if replaced:
+            changed = changed.replace(replaced, mistake[f"{prefix}to"])
+    return path, text, changed
 
 
 def apply(root, mistake):

@@ -14,9 +14,7 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             "the tokens were made with the vocabulary of another encoder; `--text-from raw_text` \
              makes them anew"
         }
-        TrainerAdvice::TrainWithEncoder => {
-            "`--text bert` puts one in front, whose folder `--bert` names"
-        }
+        TrainerAdvice::TrainWithEncoder => "`--text bert --bert FOLDER` adds one",
         TrainerAdvice::ConvertFinite => {
             "convert the source again with `--on-nonfinite zero`, `mean` or `drop-segment`"
         }

@@ -37,12 +37,6 @@ pub enum TrainerCommand {
     Devices(devices::DevicesArgs),
 }
 
-/// The command line for the record: that of `almt-data`, which passes it on to this executable.
-fn command_line() -> Vec<String> {
-    let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
-    std::iter::once("almt-data".into()).chain(args).collect()
-}
-
 /// Runs a command in the executable that is linked to libtorch.
 pub fn run(command: TrainerCommand) -> Result<ExitCode, Failure> {
     crate::train::prepare_process()?;

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
-use super::show::{Bar, print_degenerate, print_result, print_spread, say};
+use super::show::{Bar, command_line, print_degenerate, print_result, print_spread, say};
 use crate::cli::{Failure, number, output, runs, stores, wrong_call};
 use crate::corpus::Modality;
 use crate::corpus::spec::SplitBy;
@@ -319,7 +319,7 @@ impl TrainArgs {
             cache: self.cache.options(),
             is_piecewise: self.no_graph,
             force: self.force,
-            command: super::command_line(),
+            command: command_line(),
         })
     }
 }

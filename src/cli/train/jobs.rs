@@ -32,7 +32,7 @@ pub struct Assignment {
 impl Assignment {
     /// The assignment of a run.
     fn new(run: &RunLeft) -> Assignment {
-        let command = super::command_line();
+        let command = super::show::command_line();
         Assignment { model: run.model.clone(), seed: run.seed, command, parent: std::process::id() }
     }
 

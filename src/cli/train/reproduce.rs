@@ -10,7 +10,7 @@ use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
 use super::fit::{Seeds, fraction, seeds as seeds_of};
 use super::jobs::{self, Assignment};
-use super::show::{Bar, duration, say};
+use super::show::{Bar, command_line, duration, say};
 use crate::chain::chain;
 use crate::cli::{Failure, number};
 use crate::corpus::spec::SplitBy;
@@ -89,7 +89,7 @@ impl ReproduceArgs {
             cache: self.cache.options(),
             n_processes: self.jobs.into(),
             force: self.force,
-            command: super::command_line(),
+            command: command_line(),
         }
     }
 

@@ -16,6 +16,12 @@ use crate::train::TrainError;
 use crate::train::progress::TrainProgress;
 use crate::trainer::Note;
 
+/// The command line for the record: that of `almt-data`, which passes it on to this executable.
+pub fn command_line() -> Vec<String> {
+    let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    std::iter::once("almt-data".into()).chain(args).collect()
+}
+
 pub fn print_result(out: &Path, result: &RunResult) {
     let selected = &result.selected;
     outln!("{}", out.display());

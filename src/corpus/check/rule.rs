@@ -119,10 +119,10 @@ rules! {
         "A video is in no standard fold of the dataset.",
         "check how its id is spelled; published results do not include it";
     SameSegment "AD017" Warning "same segment":
-        "Two segments of one split have the same values in all modalities, of at least two.",
+        "Two segments of one split have the same values in every modality; they have two or more.",
         "remove one of the two";
     SameSegmentAcross "AD018" Error "same segment in two splits":
-        "Segments of two splits have the same values in all modalities, of at least two.",
+        "Segments of two splits have the same values in every modality; they have two or more.",
         "remove the one in the training split";
     SameBlock "AD019" Warning "same features":
         "Segments have the same values in one modality, as short texts have if they are equal.",
@@ -167,8 +167,7 @@ rules! {
         "A feature value is larger than 10000 in magnitude.",
         "look at the extraction of the sample; standardise or clip the feature";
     Untrainable "AD033" Error "cannot be trained":
-        "The splits have not the same features, or there is nothing that a text feature can come \
-         from.",
+        "The splits have different features, or there is nothing to compute text features from.",
         "convert files of one build together, or train on what all splits have: `train \
          --modalities`";
     NoText "AD034" Warning "no text features":
@@ -206,11 +205,11 @@ const PAGE_START: &str = "\
 # The rules of `almt-data validate`
 
 An error means that results from the data would be wrong, and makes the exit code 1; a warning is
-worth knowing. `--strict` makes every warning an error. A rule keeps its id for good. AD020 to AD024
+worth knowing. `--strict` makes every warning an error. The id of a rule never changes. AD020 to AD024
 need the published labels, `--labels label.csv`. `convert` looks for what it can see in passing;
 `validate` looks for everything.
 
-This page is written from the code.
+This page is generated from the code.
 
 | id | severity | name | meaning | what to do |
 |---|---|---|---|---|
