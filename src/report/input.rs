@@ -81,6 +81,17 @@ impl RunReport {
         common(self.runs.iter().map(|run| run.config.model()))
     }
 
+    /// The models of the runs, in the order of their first runs.
+    pub(super) fn models(&self) -> Vec<&'static str> {
+        let mut models = Vec::new();
+        for model in self.runs.iter().map(|run| run.config.model()) {
+            if !models.contains(&model) {
+                models.push(model);
+            }
+        }
+        models
+    }
+
     /// That model, if the paper's figures use the same inputs; otherwise empty.
     pub(super) fn model_of_paper(&self) -> &'static str {
         common(self.runs.iter().map(|run| run.config.model_of_paper()))

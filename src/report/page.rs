@@ -92,11 +92,11 @@ fn notices(html: &mut String, report: &RunReport) -> std::fmt::Result {
              for more reasons than the seed.</p>"
         )?;
     }
-    if distinct(|run| run.config.model()) > 1 {
+    if report.models().len() > 1 {
         writeln!(
             html,
-            "<p class=\"notice\">The runs are of different models: read their figures one by one, not \
-             their means.</p>"
+            "<p class=\"notice\">The runs are of different models: means in the tables of metrics are \
+             per model, those of all other figures are over all runs.</p>"
         )?;
     }
     let split = report.split();
@@ -131,8 +131,8 @@ fn tiles(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let scheme = dataset.bin_scheme();
     let metrics =
         [&MAE, &CORR, metrics::finest_accuracy(scheme), metrics::coarsest_accuracy(scheme)];
-    let n_complete = report.complete().count();
-    if n_complete == 0 {
+    // Means over different models mean nothing.
+    if report.complete().next().is_none() || report.models().len() > 1 {
         return Ok(());
     }
     let split = tables::split_words(report.split());

@@ -88,14 +88,19 @@ fn selected_table(html: &mut String, report: &RunReport, split: SplitName) -> st
     let Some((first, ..)) = of_runs.first() else { return Ok(()) };
     let metrics = metrics(of_runs.iter().map(|(.., values)| *values));
     let rows = of_runs.iter().map(|(run, result, values)| Row {
-        name: Text(&run.name).to_string(),
+        name: name(report, run),
         epoch: result.selected.epoch.to_string(),
         cells: metrics.iter().map(|metric| plain(values.get(metric))).collect(),
         class: "run",
     });
     let mut rows: Vec<Row> = rows.collect();
+    for model in report.models() {
+        let of_model = of_runs.iter().filter(|(run, ..)| run.config.model() == model);
+        let values: Vec<&Metrics> = of_model.map(|(.., values)| *values).collect();
+        let means = |metric: &&str| mean_std(values.iter().map(|values| values.get(metric)));
+        add_means(&mut rows, &metrics, (report, model, values.len()), means);
+    }
     let means = |metric: &&str| mean_std(of_runs.iter().map(|(.., values)| values.get(metric)));
-    add_means(&mut rows, &metrics, means);
     if split == SplitName::Test {
         add_paper(&mut rows, &metrics, paper::of(report.model_of_paper(), first.dataset()), means);
     }
@@ -121,7 +126,7 @@ fn released_table(html: &mut String, report: &RunReport) -> std::fmt::Result {
         result.best_on_test_per_metric.get(metric).map_or(f64::NAN, |best| best.value)
     };
     let rows = of_runs.iter().map(|(run, result)| Row {
-        name: Text(&run.name).to_string(),
+        name: name(report, run),
         epoch: String::new(),
         cells: metrics
             .iter()
@@ -136,8 +141,13 @@ fn released_table(html: &mut String, report: &RunReport) -> std::fmt::Result {
         class: "run",
     });
     let mut rows: Vec<Row> = rows.collect();
+    for model in report.models() {
+        let of_model = of_runs.iter().filter(|(run, _)| run.config.model() == model);
+        let results: Vec<&RunResult> = of_model.map(|(_, result)| *result).collect();
+        let means = |metric: &&str| mean_std(results.iter().map(|result| value(result, metric)));
+        add_means(&mut rows, &metrics, (report, model, results.len()), means);
+    }
     let means = |metric: &&str| mean_std(of_runs.iter().map(|(_, result)| value(result, metric)));
-    add_means(&mut rows, &metrics, means);
     add_paper(&mut rows, &metrics, paper::of(report.model_of_paper(), first.dataset()), means);
     table(html, "Run", &metrics, &rows)
 }
@@ -157,11 +167,26 @@ fn plain(value: f64) -> (f64, String) {
     (value, decimals(value, 4))
 }
 
-fn add_means(rows: &mut Vec<Row>, metrics: &[&str], means: impl Fn(&&str) -> (usize, f64, f64)) {
-    if rows.len() < 2 {
+/// The name of a run, and its model if the report has several.
+fn name(report: &RunReport, run: &Run) -> String {
+    match report.models()[..] {
+        [_, _, ..] => format!("{} <small>{}</small>", Text(&run.name), run.config.model()),
+        _ => Text(&run.name).to_string(),
+    }
+}
+
+/// Adds the mean and the standard deviation over a model's runs, if there are several.
+fn add_means(
+    rows: &mut Vec<Row>,
+    metrics: &[&str],
+    (report, model, n_runs): (&RunReport, &str, usize),
+    means: impl Fn(&&str) -> (usize, f64, f64),
+) {
+    if n_runs < 2 {
         return;
     }
-    let over = format!("over {}", count(rows.len(), "run", "runs"));
+    let of = if report.models().len() > 1 { format!("of {model}, ") } else { String::new() };
+    let over = format!("{of}over {}", count(n_runs, "run", "runs"));
     let cells = metrics.iter().map(|metric| plain(means(metric).1)).collect();
     let name = format!("Mean <small>{over}</small>");
     rows.push(Row { name, epoch: String::new(), cells, class: "mean" });
