@@ -343,6 +343,13 @@ fn a_model_is_not_compared_with_the_figures_of_another() {
         let mae = summary.lines().find(|line| line.starts_with("MAE,")).unwrap();
         assert_eq!(mae.ends_with(",0.683"), *model == "almt", "{model}: {mae}");
     }
+    // On one page, each model has its own means.
+    almt(folder, &["report", "almt", "tfn", "-o", "both.html"]).ok();
+    let page = std::fs::read_to_string(folder.join("both.html")).unwrap();
+    for model in ["almt", "tfn"] {
+        assert!(page.contains(&format!("Mean <small>of {model}, over 2 runs</small>")), "{model}");
+    }
+    assert!(!page.contains("<dl class=\"tiles\">"));
     // Nor does a run of one stand where that of another does.
     for model in ModelSpec::NAMES {
         let args = [

@@ -115,7 +115,11 @@ fn what_cannot_stand_on_one_page_is_refused() {
     let folder = folder.path();
     two_runs(folder);
     let report = |args: &[&str]| almt(folder, &[&["report"], args].concat());
-    report(&["."]).fails_with(&["is not a run folder: `config.toml` is missing"]);
+    fs::create_dir(folder.join("empty")).unwrap();
+    report(&["empty"]).fails_with(&["is not a run folder: `config.toml` is missing"]);
+    // Runs of sweeps are found one level further in.
+    let all = report(&[".", "-o", "all.html"]).ok().stdout();
+    assert!(all.contains("run      seed-1, ") && all.contains("run      seed-2, "), "{all}");
     report(&["nothing"]).fails_with(&["nothing: no such folder"]);
     report(&["runs/seed-1", "runs/seed-1"]).fails_with(&["seed-1", "is given twice"]);
     copy_run(&folder.join("runs/seed-1"), &folder.join("other"), |_| true);
