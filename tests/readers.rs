@@ -27,12 +27,14 @@ fn split_manifests_are_used_whole_or_what_is_left_over_is_said() {
         let args = ["split", "mosi.h5", "--from-manifest", name, "-o", "new.json", "--overwrite"];
         almt(folder, &args)
     };
-    assert_eq!(split("cv.json").ok().stderr(), "");
+    let next = "next: `almt-data train --store mosi.h5 --manifest new.json`\n";
+    assert_eq!(split("cv.json").ok().stderr(), next);
     let mut changed = whole.clone();
     changed["folds"][0]["train"].as_array_mut().unwrap().push("elsewhere$_$1".into());
     write(&folder.join("more.json"), &changed);
     let said = split("more.json").ok().stderr();
-    assert_eq!(said, "note: more.json: segments that are not in the store: 1\n");
+    let note = "note: more.json: segments that are not in the store: 1\n";
+    assert_eq!(said, [note, next].concat());
     let mut changed = whole.clone();
     let id = changed["folds"][0]["train"][0].clone();
     changed["folds"][0]["test"].as_array_mut().unwrap().push(id);
