@@ -242,7 +242,7 @@ fn what_is_called_valid_and_cannot_be_trained_is_said_to_be_so() {
     for (source, finding, hint) in [
         ("valid-none.pkl", "`valid` is absent or empty: cannot be", "`train --valid-fraction 0.1`"),
         ("valid-zero-rows.pkl", "`valid` is absent or empty: cannot be", "--valid-fraction 0.1`"),
-        ("only-test.pkl", "`train` is absent or empty: cannot be", "`almt-data split --ratio"),
+        ("only-test.pkl", "`train` is absent or empty: cannot be", "split STORE.h5 --ratio"),
     ] {
         let told = convert(folder, source, &[]);
         assert!(!told.contains("padded with zeros at the back to"), "{told}");
