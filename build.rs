@@ -4,6 +4,7 @@
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     for name in [
+        "whole.cpp",
         "guarded.h",
         "shim.cpp",
         "frame_attention.cpp",
@@ -89,9 +90,7 @@ fn compile_shim(libtorch: &std::path::Path) {
     }
     // For headers of libraries that libtorch does not ship.
     build.flag("-idirafter").flag("src/native/absent");
-    let sources = ["shim", "frame_attention", "token_attention", "batched", "count"]
-        .map(|name| format!("src/native/{name}.cpp"));
-    build.files(sources).compile("almt_shim");
+    build.file("src/native/whole.cpp").compile("almt_shim");
 }
 
 /// A separate library, since it needs libtorch's CUDA part, which is loaded on demand. It resolves

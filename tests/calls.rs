@@ -308,6 +308,20 @@ fn numbers_out_of_range_are_told_the_range() {
 }
 
 #[test]
+fn unknown_options_are_not_taken_for_the_names_of_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let call = almt(folder.path(), &["validate", "a.h5", "--lables", "b.csv"]);
+    let said = call.stderr();
+    assert!(said.contains("a similar argument exists: '--labels'"), "{}", call.explain());
+    let call = almt(folder.path(), &["inspect", "a.pkl", "--labels", "b.csv"]);
+    let said = format!("{said}{}", call.stderr());
+    assert!(
+        said.matches("unexpected argument").count() == 2 && !said.contains("as a value"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_is_computed_with_as_many_threads_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

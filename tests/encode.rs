@@ -55,8 +55,13 @@ fn a_store_of_a_single_split_is_trained_on_by_folds() {
     let folder = folder.path();
     let pickle = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pickles/misa-numpy2.pkl");
     let convert = ["--split", "valid", "--dataset", "mosi", "-o", "words.h5"];
-    almt(folder, &[&["convert", &*pickle.to_string_lossy()], &convert[..]].concat()).ok();
-    encode(folder, "words.h5", "one.h5", &[]).ok();
+    let call =
+        almt(folder, &[&["convert", &*pickle.to_string_lossy()], &convert[..]].concat()).ok();
+    let next = "next: `almt-data validate words.h5`, `almt-data encode words.h5 --bert FOLDER";
+    assert!(call.stderr().contains(next), "{}", call.explain());
+    let call = encode(folder, "words.h5", "one.h5", &[]).ok();
+    let next = "next: `almt-data validate one.h5`, `almt-data split one.h5 --ratio 0.7,0.1,0.2";
+    assert!(call.stderr().contains(next), "{}", call.explain());
     almt(folder, &["split", "one.h5", "--k-fold", "3", "--by", "segment", "-o", "cv.json"]).ok();
     let train = ["train", "--store", "one.h5", "--epochs", "1"];
     almt(folder, &[&train[..], &["--manifest", "cv.json", "--out", "all"]].concat()).ok();

@@ -436,6 +436,8 @@ fn a_fold_of_a_split_manifest_is_trained_on_without_a_copy() {
         assert!(predicted.contains(&format!("{},test,", id.as_str().unwrap())), "{id}");
     }
     almt(folder, &["repeat", "fold"]).ok();
+    let config = String::from_utf8(bytes(folder, "fold/config.toml")).unwrap();
+    assert!(config.contains("command = [\"almt-data\", \"train\","), "{config}");
     // The store's own test split has segments that the fold trains on.
     let eval = almt(folder, &["eval", "fold", "--json"]).ok();
     assert!(eval.stderr().contains("splits as in training: fold 2 of "), "{}", eval.explain());
@@ -785,6 +787,10 @@ fn an_encoder_is_trained_in_the_loop_kept_or_resumed() {
     almt(folder, &["repeat", "tuned"]).ok();
     train(folder, "frozen", &[&bert[..], &["--freeze-bert"]].concat());
     train(folder, "slow", &[&bert[..], &["--bert-lr", "1e-6"]].concat());
+    // A frozen encoder's parameters are not trained, and not counted.
+    let n_trained =
+        |run: &str| json(folder, &format!("{run}/result.json"))["n_parameters"].as_u64();
+    assert!(n_trained("frozen") < n_trained("tuned") && n_trained("slow") == n_trained("tuned"));
     let file = bytes(folder, "bert/model.safetensors");
     let before = SafeTensors::deserialize(&file).unwrap();
     let largest_change = |run: &str| {

@@ -1,7 +1,7 @@
-//! Shell completion: commands, options, and for a value what the current folder has of its kind, such
-//! as stores for `--store` and run folders for `eval`.
+//! Shell completion: commands, options, and values that fit, such as stores for `--store` and run
+//! folders for `eval`.
 //!
-//! A shell asks the program itself, through the scripts that `almt-data manual` writes.
+//! The scripts that `almt-data manual` writes make the shell ask this program.
 
 use std::io;
 use std::path::Path;
@@ -18,18 +18,18 @@ use crate::model::registry::ModelSpec;
 use crate::run::folder::is_run;
 use crate::store::Format;
 
-/// The shells that there are scripts for.
+/// Shells with a script.
 const SHELLS: [Shell; 4] = [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell];
 
-/// The variable in which a shell says who asks.
+/// Environment variable that names the asking shell.
 const ASKED_BY: &str = "ALMT_DATA_COMPLETE";
 
-/// Answers a shell that asks for completions, and ends the program then; otherwise does nothing.
+/// Answers a shell that asks for completions and exits; does nothing if none asks.
 pub fn answer(command: impl Fn() -> Command) {
     CompleteEnv::with_factory(|| with_values(command())).var(ASKED_BY).complete();
 }
 
-/// Names and content of the scripts that have a shell ask the program.
+/// File names and content of the scripts.
 pub fn scripts(name: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
     let script = |shell: Shell| {
         let known = Shells::builtins();
@@ -41,12 +41,12 @@ pub fn scripts(name: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
     SHELLS.into_iter().map(script).collect()
 }
 
-/// A command whose arguments know what values there are.
+/// Adds completion of values to a command and its subcommands.
 fn with_values(command: Command) -> Command {
     command.mut_args(with_values_of).mut_subcommands(with_values)
 }
 
-/// The values of an argument, by the name that help texts give to them.
+/// Adds completion of values to an argument, by the name of its value in help texts.
 fn with_values_of(arg: Arg) -> Arg {
     #[cfg(feature = "train")]
     if arg.get_id() == "model" {

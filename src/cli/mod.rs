@@ -40,6 +40,7 @@ mod validate;
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use advice::hint;
@@ -84,8 +85,21 @@ enum Command {
 /// Reads the process's arguments, or ends the program with what is wrong with them.
 fn parse() -> Cli {
     let mut command = number::take_negative(Cli::command());
-    let matches = command.get_matches_mut();
+    let matches = command
+        .try_get_matches_from_mut(std::env::args_os())
+        .unwrap_or_else(|error| without_misleading_tip(error).exit());
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+}
+
+/// Removes clap's tip to pass an unknown option as a value: a file with such a name is what nobody means.
+fn without_misleading_tip(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
+        tips.retain(|tip| !tip.to_string().contains("as a value, use"));
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
+    }
+    error
 }
 
 /// Runs the program on the process's arguments, in the executable that `trainer` belongs to.

@@ -14,7 +14,7 @@ use super::layers::Init;
 pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
     /// Publication and reference code.
     const SOURCE: &str;
-    /// Its needs of the data.
+    /// Its needs of the data, of which a configuration may [have others](Configuration::needs).
     const NEEDS: Needs;
     /// The task loss, which is the first term of the last phase's loss.
     const TASK: Task;
@@ -27,6 +27,11 @@ pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwne
 
     /// All widths and counts, each between 1 and [`LARGEST`].
     fn sizes(&self) -> Vec<i64>;
+
+    /// Its needs of the data with these values.
+    fn needs(&self) -> Needs {
+        Self::NEEDS
+    }
 
     /// Dropout rates, each at least 0 and below 1.
     fn rates(&self) -> Vec<f64> {

@@ -37,6 +37,8 @@ pub struct Needs {
     /// Whether each sample's number of steps before its padding is needed. Stores without recorded
     /// lengths are accepted: the steps are then counted.
     pub lengths: bool,
+    /// Whether only the means of audio and vision over all steps, padding included, are read.
+    pub means: bool,
     /// Whether unimodal labels are needed.
     pub unimodal_labels: bool,
     /// Whether a text encoder with a pooler is required: a store's features do not suffice.
@@ -51,6 +53,7 @@ impl Needs {
         vision: Need::Used,
         aligned: false,
         lengths: false,
+        means: false,
         unimodal_labels: false,
         pooler: false,
     };

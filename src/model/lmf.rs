@@ -36,12 +36,16 @@ pub struct LmfSpec {
 
 impl Configuration for LmfSpec {
     const SOURCE: &str = "Liu et al., ACL 2018; code thuiar/MMSA (MIT)";
-    const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
+    const NEEDS: Needs = Needs::ALL;
     const TASK: Task = Task::L1;
 
     fn sizes(&self) -> Vec<i64> {
         let LmfSpec { text_hidden, audio_hidden, vision_hidden, rank, .. } = *self;
         vec![text_hidden / 2, audio_hidden, vision_hidden, rank]
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { lengths: self.over_lengths, means: !self.over_lengths, ..Self::NEEDS }
     }
 
     fn rates(&self) -> Vec<f64> {

@@ -113,7 +113,7 @@ macro_rules! specs {
 
             /// What it needs of the data.
             pub fn needs(&self) -> Needs {
-                fn of<C: Configuration>(_: &C) -> Needs { C::NEEDS }
+                fn of<C: Configuration>(config: &C) -> Needs { config.needs() }
                 match self { $($(#[$only])* ModelSpec::$Kind(config) => of(config)),* }
             }
 

@@ -40,7 +40,7 @@ pub struct TfnSpec {
 
 impl Configuration for TfnSpec {
     const SOURCE: &str = "Zadeh et al., EMNLP 2017; code thuiar/MMSA (MIT)";
-    const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
+    const NEEDS: Needs = Needs::ALL;
     const TASK: Task = Task::L1;
 
     fn sizes(&self) -> Vec<i64> {
@@ -48,6 +48,10 @@ impl Configuration for TfnSpec {
             self;
         let widths = [text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim];
         widths.into_iter().copied().chain([self.fused()]).collect()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { lengths: self.over_lengths, means: !self.over_lengths, ..Self::NEEDS }
     }
 
     fn rates(&self) -> Vec<f64> {

@@ -70,7 +70,7 @@ pub enum RunError {
         path: PathBuf,
     },
     /// The run folder contains other files.
-    #[error("{path}: is not empty, and holds no run")]
+    #[error("{path}: is not empty, and is not a run folder")]
     NotEmpty {
         /// The folder.
         path: PathBuf,

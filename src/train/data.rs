@@ -1,5 +1,6 @@
 //! The samples of a run: in device memory, or read from disk ahead of each step.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
@@ -41,6 +42,56 @@ pub trait FeatureRows: Send + Sync {
     fn read(&self, modality: Modality, sample_idx: usize, out: &mut [f32]) -> Result<(), RowError>;
 }
 
+/// Feature blocks of a split, as a model reads them.
+pub struct Blocks {
+    rows: Box<dyn FeatureRows>,
+    means: bool,
+}
+
+impl Blocks {
+    /// Blocks of which the model reads every step.
+    pub fn of_steps(rows: Box<dyn FeatureRows>) -> Blocks {
+        Blocks { rows, means: false }
+    }
+
+    /// Blocks of which the model reads only the means of audio and vision over all steps, padding
+    /// included: `[1, feat_dim]` of each sample is then kept in place of `[seq_len, feat_dim]`.
+    pub fn of_means(rows: Box<dyn FeatureRows>) -> Blocks {
+        Blocks { rows, means: true }
+    }
+
+    /// Extents of a block that is `stored` in the store, as it is kept.
+    fn kept(&self, modality: Modality, stored: Sequence) -> Sequence {
+        match self.is_averaged(modality) {
+            true => Sequence { seq_len: 1, ..stored },
+            false => stored,
+        }
+    }
+
+    fn is_averaged(&self, modality: Modality) -> bool {
+        self.means && modality != Modality::Text
+    }
+
+    /// What is kept of the features of a sample, `[seq_len, feat_dim]`.
+    fn reduced<'a>(
+        &self,
+        modality: Modality,
+        feat_dim: usize,
+        values: &'a [f32],
+    ) -> Cow<'a, [f32]> {
+        if !self.is_averaged(modality) {
+            return values.into();
+        }
+        let steps = values.chunks_exact(feat_dim.max(1));
+        let n_steps = steps.len() as f64;
+        let mut sums = vec![0.0; feat_dim];
+        for step in steps {
+            sums.iter_mut().zip(step).for_each(|(sum, value)| *sum += f64::from(*value));
+        }
+        sums.into_iter().map(|sum| (sum / n_steps) as f32).collect()
+    }
+}
+
 /// Place of the features during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cache {
@@ -68,7 +119,7 @@ pub struct TrainingSplit {
 
 enum Features {
     Device(BTreeMap<Modality, Tensor>),
-    Disk { rows: Box<dyn FeatureRows>, n_threads: usize },
+    Disk { blocks: Blocks, n_threads: usize },
 }
 
 impl std::fmt::Debug for TrainingSplit {
@@ -87,8 +138,8 @@ pub struct Chunk {
 }
 
 impl TrainingSplit {
-    /// Prepares a split. `labels` is `[n_samples]`, or `None` for samples to predict; `rows` and
-    /// `tokens`, `[n_samples, 3, seq_len]`, have as many samples; `tokens` replace text features.
+    /// Prepares a split. `labels` is `[n_samples]`, or `None` for samples to predict; `blocks`
+    /// and `tokens`, `[n_samples, 3, seq_len]`, have as many samples; `tokens` replace text features.
     ///
     /// # Errors
     /// The columns differ in length, the split is empty, text is absent, a value is not finite, or
@@ -97,7 +148,7 @@ impl TrainingSplit {
         name: SplitName,
         ids: Vec<String>,
         labels: Option<Vec<f32>>,
-        rows: Box<dyn FeatureRows>,
+        blocks: Blocks,
         tokens: Option<Array3<i32>>,
         cache: Cache,
         device: Device,
@@ -117,14 +168,17 @@ impl TrainingSplit {
         if label_problem > 0 {
             return Err(DataError::NoLabel { split: name, n_samples: label_problem }.into());
         }
+        let rows = &blocks.rows;
         let sequences = rows.sequences();
         if !sequences.contains_key(&Modality::Text) && tokens.is_none() {
             return Err(DataError::NoText.into());
         }
         let mut resident = BTreeMap::new();
-        for (modality, Sequence { seq_len, feat_dim }) in &sequences {
-            let shape = [ids.len() as i64, *seq_len, *feat_dim];
-            let kind = if rows.is_half(*modality) { Kind::Half } else { Kind::Float };
+        for (modality, stored) in &sequences {
+            let Sequence { seq_len, feat_dim } = blocks.kept(*modality, *stored);
+            let shape = [ids.len() as i64, seq_len, feat_dim];
+            let is_half = rows.is_half(*modality) && !blocks.is_averaged(*modality);
+            let kind = if is_half { Kind::Half } else { Kind::Float };
             let memory = |_| {
                 let n_bytes = shape.iter().product::<i64>() as usize * kind.elt_size_in_bytes();
                 MemoryError::Features { split: name, modality: *modality, n_bytes }
@@ -138,7 +192,8 @@ impl TrainingSplit {
             let mut take = |sample_idx: usize, values: &[f32]| {
                 n_values += values.iter().filter(|value| !value.is_finite()).count();
                 if cache == Cache::Device {
-                    let row = Tensor::from_slice(values).view([*seq_len, *feat_dim]);
+                    let kept = blocks.reduced(*modality, feat_dim as usize, values);
+                    let row = Tensor::from_slice(&kept).view([seq_len, feat_dim]);
                     block.get(sample_idx as i64).copy_(&row);
                 }
             };
@@ -156,7 +211,7 @@ impl TrainingSplit {
         }
         let features = match cache {
             Cache::Device => Features::Device(resident),
-            Cache::Disk { n_threads } => Features::Disk { rows, n_threads: n_threads.max(1) },
+            Cache::Disk { n_threads } => Features::Disk { blocks, n_threads: n_threads.max(1) },
         };
         // Without labels, any loss is NaN.
         let no_labels = || vec![f32::NAN; ids.len()];
@@ -292,10 +347,9 @@ impl TrainingSplit {
         let batches: Vec<&[usize]> = order.chunks(batch_size).collect();
         match &self.features {
             Features::Device(_) => batches.iter().try_for_each(|_| next(None)),
-            Features::Disk { rows, n_threads } => std::thread::scope(|scope| {
+            Features::Disk { blocks, n_threads } => std::thread::scope(|scope| {
                 let mut readers = Vec::new();
-                let reading =
-                    Reading { split: self.name, rows: &**rows, sequences: &self.sequences };
+                let reading = Reading { split: self.name, blocks, sequences: &self.sequences };
                 for first in 0..*n_threads {
                     let mine = batches.iter().copied().skip(first).step_by(*n_threads);
                     readers.push(reading.ahead(scope, mine));
@@ -307,7 +361,7 @@ impl TrainingSplit {
                         cause: "a reading thread stopped".into(),
                     };
                     let read = readers[batch_idx % *n_threads].recv().map_err(|_| stopped())?;
-                    next(Some(tensors(read?, &self.sequences, self.device())))
+                    next(Some(reading.tensors(read?, self.device())))
                 })
             }),
         }
@@ -363,7 +417,7 @@ pub struct TrainingData {
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     split: SplitName,
-    rows: &'a dyn FeatureRows,
+    blocks: &'a Blocks,
     sequences: &'a BTreeMap<Modality, Sequence>,
 }
 
@@ -396,35 +450,44 @@ impl<'a> Reading<'a> {
 
     fn gather(&self, samples: &[usize]) -> Result<Gathered, TrainError> {
         let mut gathered = BTreeMap::new();
-        for (modality, Sequence { seq_len, feat_dim }) in self.sequences {
-            let row_len = (seq_len * feat_dim) as usize;
-            let mut values = Vec::new();
-            let n_values = row_len.saturating_mul(samples.len());
-            values.try_reserve_exact(n_values).map_err(|_| MemoryError::Work {
+        for (modality, stored) in self.sequences {
+            let no_memory = |_| MemoryError::Work {
                 work: Work::Batch { n_samples: samples.len() },
                 n_bytes: None,
-            })?;
-            values.resize(n_values, 0.0);
-            for (sample, out) in samples.iter().zip(values.chunks_exact_mut(row_len.max(1))) {
-                self.rows
-                    .read(*modality, *sample, out)
+            };
+            let kept = self.blocks.kept(*modality, *stored);
+            let mut values: Vec<f32> = Vec::new();
+            let n_values = len(kept).saturating_mul(samples.len());
+            values.try_reserve_exact(n_values).map_err(no_memory)?;
+            let mut row: Vec<f32> = Vec::new();
+            row.try_reserve_exact(len(*stored)).map_err(no_memory)?;
+            for sample in samples {
+                row.clear();
+                row.resize(len(*stored), 0.0);
+                self.blocks
+                    .rows
+                    .read(*modality, *sample, &mut row)
                     .map_err(|cause| DataError::Features { split: self.split, cause })?;
+                let feat_dim = kept.feat_dim as usize;
+                values.extend_from_slice(&self.blocks.reduced(*modality, feat_dim, &row));
             }
             gathered.insert(*modality, values);
         }
         Ok(gathered)
     }
+
+    fn tensors(&self, gathered: Gathered, device: Device) -> BTreeMap<Modality, Tensor> {
+        let tensor = |(modality, values): (Modality, Vec<f32>)| {
+            let Sequence { seq_len, feat_dim } =
+                self.blocks.kept(modality, self.sequences[&modality]);
+            let tensor = Tensor::from_slice(&values).view([-1, seq_len, feat_dim]);
+            (modality, tensor.to_device(device))
+        };
+        gathered.into_iter().map(tensor).collect()
+    }
 }
 
-fn tensors(
-    gathered: Gathered,
-    sequences: &BTreeMap<Modality, Sequence>,
-    device: Device,
-) -> BTreeMap<Modality, Tensor> {
-    let tensor = |(modality, values): (Modality, Vec<f32>)| {
-        let Sequence { seq_len, feat_dim } = sequences[&modality];
-        let tensor = Tensor::from_slice(&values).view([-1, seq_len, feat_dim]);
-        (modality, tensor.to_device(device))
-    };
-    gathered.into_iter().map(tensor).collect()
+/// Number of values of a sample.
+fn len(sequence: Sequence) -> usize {
+    (sequence.seq_len * sequence.feat_dim) as usize
 }

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use tch::{Device, TchError};
 
-use super::{libtorch_version, ram};
+use super::libtorch_version;
 use crate::advice::{Advice, Advise, TrainerAdvice};
 use crate::chain::chain;
 use crate::native::cuda::{self, LoadError};
@@ -180,20 +180,11 @@ pub struct Chosen {
     pub no_gpu: Option<NoCuda>,
 }
 
-/// Opens a device; on the CPU, limits the process to its memory. `libtorch`, if given, is the only
-/// folder searched.
+/// Opens a device. `libtorch`, if given, is the only folder searched.
 ///
 /// # Errors
 /// A GPU was requested by name and cannot be used.
 pub fn open(choice: DeviceChoice, libtorch: Option<&Path>) -> Result<Chosen, NoCuda> {
-    let chosen = choose(choice, libtorch)?;
-    if chosen.device == Device::Cpu {
-        ram::limit_to_total();
-    }
-    Ok(chosen)
-}
-
-fn choose(choice: DeviceChoice, libtorch: Option<&Path>) -> Result<Chosen, NoCuda> {
     let chosen = |device| Ok(Chosen { device, no_gpu: None });
     match choice {
         DeviceChoice::Cpu => chosen(Device::Cpu),

@@ -349,7 +349,7 @@ mod tests {
     use crate::run::schedule::Schedule;
     use crate::run::settings::{EncoderChoice, TokenChoice};
     use crate::train::config::ModelConfig;
-    use crate::train::data::{Cache, FeatureRows};
+    use crate::train::data::{Blocks, Cache, FeatureRows};
     use crate::train::network::config_for;
     use crate::train::run::optimizers;
 
@@ -498,10 +498,11 @@ mod tests {
         ]);
         let labels: Vec<f32> = (0..21).map(|idx| idx as f32 / 4.0 - 2.5).collect();
         let ids = (0..21).map(|idx| format!("{idx}")).collect();
-        let rows = Box::new(Features { sequences, labels: labels.clone(), is_half });
+        let rows = Features { sequences, labels: labels.clone(), is_half };
+        let blocks = Blocks::of_steps(Box::new(rows));
+        let (name, device) = (SplitName::Train, Device::Cpu);
         let split =
-            TrainingSplit::new(SplitName::Train, ids, Some(labels), rows, None, cache, Device::Cpu);
-        let split = split.unwrap();
+            TrainingSplit::new(name, ids, Some(labels), blocks, None, cache, device).unwrap();
         let config = config_for(&settings, split.sequences(), None, None).unwrap();
         (split, settings, config)
     }
@@ -616,14 +617,14 @@ mod tests {
             1 => 1,
             _ => 0,
         });
-        let rows = Box::new(Features::none());
+        let blocks = Blocks::of_steps(Box::new(Features::none()));
         let (ids, labels) = (vec!["a".into()], vec![1.0]);
         let (cache, device) = (Cache::Device, Device::Cpu);
         let split = TrainingSplit::new(
             SplitName::Train,
             ids,
             Some(labels),
-            rows,
+            blocks,
             Some(tokens),
             cache,
             device,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
 use super::checkpoint::{self, Checkpoint, CheckpointInfo};
@@ -103,7 +104,7 @@ impl<'a> Ongoing<'a> {
             checkpoint_blake3: super::weights::digest(&out.join(BEST))?,
             last_weights_blake3: checkpoint::digest(last)?,
             n_epochs: log.records.len(),
-            n_parameters: best.vars.trainable_variables().iter().map(Tensor::numel).sum(),
+            n_parameters: n_trained(&best.vars),
             n_samples: splits.into_iter().flatten().map(|s| (s.name(), s.n_samples())).collect(),
             writer: settings.writer.clone(),
             device: device::title(device),
@@ -115,6 +116,13 @@ impl<'a> Ongoing<'a> {
         write_json(&out.join(RESULT), &result)?;
         Ok(result)
     }
+}
+
+/// Number of parameters that training changes.
+fn n_trained(vars: &VarStore) -> usize {
+    let parameters = vars.trainable_variables();
+    // The list also has those that were frozen after they were made.
+    parameters.iter().filter(|it| it.requires_grad()).map(Tensor::numel).sum()
 }
 
 /// Writes the predictions, and returns the splits on which they are nearly constant.

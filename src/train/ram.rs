@@ -11,8 +11,9 @@ pub fn available() -> Option<u64> {
     Root("/".into()).available()
 }
 
-/// Makes an allocation beyond the memory of the machine or of the job fail, so that it ends in an
-/// error message and not in a killed process.
+/// Makes an allocation of this process beyond the memory of the machine or of the job fail, so that it
+/// ends in an error message and not in a killed process. For programs: a library has no say over the
+/// process that loads it.
 ///
 /// Swap counts as memory. A lower limit, such as one of `ulimit -d`, stays.
 pub fn limit_to_total() {
@@ -20,9 +21,13 @@ pub fn limit_to_total() {
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+        let root = Root("/".into());
         let Rlimit { current, maximum } = getrlimit(Resource::Data);
-        let Some(total) = Root("/".into()).total() else { return };
-        if current.is_none_or(|current| current > total) {
+        let Some(total) = root.total() else { return };
+        // Above it already, by memory that is reserved and not used (as a sanitizer's), every further
+        // allocation would fail.
+        let is_below = root.reserved().is_some_and(|reserved| reserved < total);
+        if is_below && current.is_none_or(|current| current > total) {
             // Refused only above the maximum, which is the lower limit then.
             let _ = setrlimit(Resource::Data, Rlimit { current: Some(total), maximum });
         }
@@ -45,7 +50,16 @@ impl Root {
     }
 
     fn of_machine(&self, key: &str) -> Option<u64> {
-        let text = fs::read_to_string(self.0.join("proc/meminfo")).ok()?;
+        self.kib_in("proc/meminfo", key)
+    }
+
+    /// Bytes that this process has allocated or reserved: what its limit is compared with.
+    fn reserved(&self) -> Option<u64> {
+        self.kib_in("proc/self/status", "VmData")
+    }
+
+    fn kib_in(&self, file: &str, key: &str) -> Option<u64> {
+        let text = fs::read_to_string(self.0.join(file)).ok()?;
         let kib = number_after(&text, &format!("{key}:"))?;
         Some(kib * 1024)
     }
@@ -130,6 +144,12 @@ mod tests {
         let (_folder, root) = root(&[("proc/meminfo", MEMINFO)]);
         assert_eq!((root.available(), root.total()), (Some(800 * 1024), Some(1024 * 1024)));
         assert_eq!(Root("/nonexistent".into()).available(), None);
+    }
+
+    #[test]
+    fn reserved_memory_is_what_the_kernel_holds_against_the_limit() {
+        let (_folder, root) = root(&[("proc/self/status", "VmPeak:\t  9 kB\nVmData:\t  3 kB\n")]);
+        assert_eq!(root.reserved(), Some(3 * 1024));
     }
 
     #[test]

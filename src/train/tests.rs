@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
 use super::checkpoint::parameters;
-use super::data::{Cache, FeatureRows, TrainingData, TrainingSplit};
+use super::data::{Blocks, Cache, FeatureRows, TrainingData, TrainingSplit};
 use super::fit::{Fit, Pass, to_host};
 use super::ledger::Losses;
 use super::models::Models;
@@ -19,7 +19,7 @@ use super::replay::Replay;
 use super::run::{Start, optimizers, train};
 use super::weights::Tensors;
 use crate::corpus::{Dataset, Modality, RowError, SplitName};
-use crate::model::contract::{At, Pass as ForwardPass};
+use crate::model::contract::{At, Batch, Pass as ForwardPass};
 use crate::model::registry::ModelSpec;
 use crate::model::{Form, Sequence, Trace};
 use crate::run::folder::{self, BEST, METRICS, PREDICTIONS, STATE};
@@ -117,9 +117,9 @@ fn split(name: SplitName, n_samples: usize, cache: Cache) -> TrainingSplit {
     let labels: Vec<f32> = (0..n_samples).map(|idx| rows.label(idx)).collect();
     let ids = (0..n_samples).map(|idx| format!("{name}-{idx}")).collect();
     let of_audio: Vec<f32> = labels.iter().map(|label| 0.5 * label + 0.1).collect();
-    let rows = Box::new(rows);
+    let blocks = Blocks::of_steps(Box::new(rows));
     let mut split =
-        TrainingSplit::new(name, ids, Some(labels), rows, None, cache, Device::Cpu).unwrap();
+        TrainingSplit::new(name, ids, Some(labels), blocks, None, cache, Device::Cpu).unwrap();
     for modality in [Modality::Text, Modality::Audio] {
         let lengths = (0..n_samples).map(|idx| Rows::length(modality, idx) as i32);
         split.set_lengths(modality, &lengths.collect::<Vec<i32>>()).unwrap();
@@ -138,6 +138,37 @@ fn data() -> TrainingData {
         lengths: BTreeMap::new(),
         encoder: None,
         graphs: false,
+    }
+}
+
+#[test]
+fn means_over_steps_are_kept_in_their_place() {
+    let ids = || (0..7).map(|idx| format!("{idx}")).collect::<Vec<String>>();
+    let batches = |blocks: Blocks, cache| {
+        let (name, device) = (SplitName::Train, Device::Cpu);
+        let split = TrainingSplit::new(name, ids(), None, blocks, None, cache, device).unwrap();
+        // The model is built for what the store has.
+        assert_eq!(split.sequences()[&Modality::Audio], AUDIO);
+        let mut batches = Vec::new();
+        let step = |batch: Batch| {
+            batches.push(batch.features);
+            Ok(())
+        };
+        split.each_batch(&[6, 0, 3, 1, 5], 2, step).unwrap();
+        batches
+    };
+    let rows = || Box::new(Rows(SplitName::Train, 7));
+    let whole = batches(Blocks::of_steps(rows()), Cache::Device);
+    for cache in [Cache::Device, Cache::Disk { n_threads: 2 }] {
+        let means = batches(Blocks::of_means(rows()), cache);
+        assert_eq!(means.len(), 3);
+        for (means, whole) in means.iter().zip(&whole) {
+            assert!(means[&Modality::Text] == whole[&Modality::Text]);
+            let (mean, steps) = (&means[&Modality::Audio], &whole[&Modality::Audio]);
+            assert_eq!(mean.size(), [steps.size()[0], 1, 2]);
+            let expected = steps.mean_dim(1, true, Kind::Float);
+            assert!((mean - expected).abs().max().double_value(&[]) < 1e-6);
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use crate::run::settings::{FoldChoice, TrainSettings, ValidDraw};
 use crate::store::Store;
 use crate::train::checkpoint::CheckpointInfo;
 use crate::train::corrupt::{CorruptRows, Corruptions};
-use crate::train::data::{Cache, FeatureRows, TrainingSplit};
+use crate::train::data::{Blocks, Cache, FeatureRows, TrainingSplit};
 use crate::train::{DataError, weights};
 
 /// A path in absolute form, if it exists.
@@ -283,7 +283,11 @@ impl Samples {
             false => Ok(BTreeMap::new()),
         };
         let lengths = lengths.map_err(|cause| self.about(DataError::Features { split, cause }))?;
-        let loaded = TrainingSplit::new(split, ids, targets, rows, tokens, cache, device);
+        let blocks = match needs.means {
+            true => Blocks::of_means(rows),
+            false => Blocks::of_steps(rows),
+        };
+        let loaded = TrainingSplit::new(split, ids, targets, blocks, tokens, cache, device);
         let mut loaded = loaded.map_err(|error| self.about(error))?;
         for (modality, lengths) in lengths {
             loaded.set_lengths(modality, &lengths)?;

@@ -63,13 +63,20 @@ def apply(root, mistake):
 
 
 def failed_tests(root):
-    """Names of the failed tests of recorded values, and, if they did not run, the reason."""
-    command = ["cargo", "test", "--lib", "--quiet", "published"]
+    """Names of the failed tests of recorded values and of layers, and, if they did not run, the reason."""
+    command = ["cargo", "test", "--lib", "--quiet", "--", "train::published", "model::"]
     call = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if "\ntest result: " not in call.stdout:
         return set(), call.stderr[-4000:]
     lines = call.stdout.splitlines()
-    return {line.strip() for line in lines if line.strip().startswith("train::published::")}, None
+    names = [line.strip() for line in lines if line.startswith("    ")]
+    return {name for name in names if name.startswith(("train::published::", "model::"))}, None
+
+
+def is_by(name, mistake):
+    """Whether a test looks at what a mistake is in: the model, or the file."""
+    file = mistake["file"].removeprefix("src/").removesuffix(".rs").replace("/", "::")
+    return f"::{module(mistake)}::" in name or name.startswith(f"{file}::tests::")
 
 
 def main():
@@ -90,7 +97,7 @@ def main():
         for path, text in reversed(before):
             path.write_text(text)
         for mistake in taken:
-            found = [name for name in failed if f"::{module(mistake)}::" in name]
+            found = [name for name in failed if is_by(name, mistake)]
             n_missed += not found
             verdict = f"found by {len(found)}" if found else "NOT TRIED" if problem else "NOT FOUND"
             print(f"{mistake['model']:<9} {mistake['title']}: {verdict}", flush=True)

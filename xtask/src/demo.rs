@@ -5,12 +5,13 @@ use std::fs;
 use crate::run::{cargo, root, run, show};
 use crate::setup::setup;
 
-/// Sets up, builds, and runs synth, convert, validate, train, eval and report in the folder `demo`.
-pub fn demo() -> Result<(), String> {
+/// Sets up, builds, and runs synth, convert, validate, train, eval and report in the folder `demo`;
+/// `args` are passed to `cargo build`.
+pub fn demo(args: &[String]) -> Result<(), String> {
     setup()?;
     // Without Polars, which takes a third of a cold build and only writes Parquet.
     const FEATURES: [&str; 3] = ["--no-default-features", "--features", "train"];
-    run(cargo().arg("build").args(FEATURES))?;
+    run(cargo().arg("build").args(FEATURES).args(args))?;
     let folder = root().join("demo");
     fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
     let steps: &[&[&str]] = &[
@@ -35,7 +36,7 @@ pub fn demo() -> Result<(), String> {
     for step in steps {
         let mut command = cargo();
         // Tests what users run themselves: the program as started by `cargo run`.
-        command.args(["run", "--quiet"]).args(FEATURES);
+        command.args(["run", "--quiet"]).args(FEATURES).args(args);
         command.arg("--manifest-path").arg(root().join("Cargo.toml"));
         command.arg("--").args(*step).current_dir(&folder);
         eprintln!("\n$ almt-data {}", step.join(" "));

@@ -33,7 +33,7 @@ Tasks:
   bench gpu       Compare training on a GPU with PyTorch, eager and compiled (fetches PyTorch, 4 GB)
   interop --mmsa  Have MMSA's own data loader read an exported pickle (fetches PyTorch, 4 GB)
   interop --torch Have PyTorch predict with exported weights, and compare (fetches PyTorch, 4 GB)
-  demo            Set up, then run the main job on a small synthetic dataset
+  demo [ARGS]     Set up, then run the main job on a small synthetic dataset (ARGS go to `cargo build`)
   tidy            Check what neither the compiler nor Clippy knows: each module's opening line, import
                   cycles, layers, names of types, reasons for allowed lints; builds only this crate
   dist            Set up, build a release, its man pages and shell completions, and pack them into
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         ("bench", args) => bench::bench(args),
         ("interop", [flag]) if flag == "--mmsa" => interop::mmsa(),
         ("interop", [flag]) if flag == "--torch" => interop::torch(),
-        ("demo", []) => demo::demo(),
+        ("demo", args) => demo::demo(args),
         ("tidy", []) => tidy::tidy(),
         ("dist", []) => dist::dist(),
         ("--help" | "-h" | "help", _) => {

@@ -8,6 +8,7 @@ use tch::Device;
 
 use crate::cli::{Failure, number};
 use crate::train::device::{self, Chosen, DeviceChoice};
+use crate::train::ram;
 
 /// Which device a command works on.
 #[derive(Args, Clone)]
@@ -45,11 +46,14 @@ impl DeviceArgs {
 }
 
 impl LibtorchArgs {
-    /// Opens a device.
+    /// Opens a device; on the CPU, limits the program to its memory.
     pub fn open(&self, choice: DeviceChoice) -> Result<Device, Failure> {
         let Chosen { device, no_gpu } = device::open(choice, self.libtorch.as_deref())?;
         if let Some(error) = no_gpu {
             eprintln!("warning: {}\n  the CPU is used", Failure::from(error).message());
+        }
+        if device == Device::Cpu {
+            ram::limit_to_total();
         }
         Ok(device)
     }

@@ -154,3 +154,30 @@ fn positions(x: &Tensor) -> Tensor {
     let is_real = x.detach().select(2, 0).not_equal(0.0).unsqueeze(2);
     all.unsqueeze(0) * is_real.to_kind(Kind::Float)
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, IndexOp, Kind, Tensor};
+
+    use super::positions;
+
+    #[test]
+    fn padding_has_no_position_and_leaves_those_of_other_steps() {
+        let x = Tensor::ones([2, 5, 6], (Kind::Float, Device::Cpu));
+        let _ = x.i((0, 3.., ..)).zero_();
+        // In front, and of one feature only, as the authors' code recognizes it.
+        let _ = x.i((1, 0, 0)).zero_();
+        let placed = positions(&x);
+        let last = placed.i((1, 4));
+        for (sample, step) in [(0, 3), (0, 4), (1, 0)] {
+            assert_eq!(placed.i((sample, step)).abs().max().double_value(&[]), 0.0);
+        }
+        // Position 5: sine, then cosine, of 5 times each frequency.
+        let angles = [5.0, 0.05, 0.0005_f64];
+        let expected = angles.iter().map(|a| a.sin()).chain(angles.iter().map(|a| a.cos()));
+        for (idx, expected) in expected.enumerate() {
+            let value = last.double_value(&[idx as i64]);
+            assert!((value - expected).abs() < 1e-6, "{idx}: {value} instead of {expected}");
+        }
+    }
+}

@@ -35,7 +35,8 @@ impl Subnet {
         }
     }
 
-    /// `[batch, seq_len, n_in]` to `[batch, hidden]`; with `lengths`, over the steps before the padding.
+    /// `[batch, seq_len, n_in]`, or one step of means, to `[batch, hidden]`; with `lengths`, over the
+    /// steps before the padding.
     fn forward(&self, frames: &Tensor, lengths: Option<&Tensor>, pass: &Pass<'_>) -> Tensor {
         let mean = match lengths {
             Some(lengths) => mean_of(frames, lengths),

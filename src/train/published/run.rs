@@ -15,7 +15,7 @@ use crate::run::preset::Preset;
 use crate::run::recipe;
 use crate::run::schedule::{Moment, Validation};
 use crate::run::settings::{EncoderChoice, TokenChoice, TrainSettings};
-use crate::train::data::{Cache, FeatureRows, TrainingSplit};
+use crate::train::data::{Blocks, Cache, FeatureRows, TrainingSplit};
 use crate::train::encoder;
 use crate::train::fit::{Fit, to_host};
 use crate::train::replay::Replay;
@@ -78,9 +78,10 @@ fn split_of(name: SplitName, batch: Batch) -> TrainingSplit {
         let values = values.into_iter().map(|token| token as i32).collect();
         Array3::from_shape_vec((size[0], size[1], size[2]), values).unwrap()
     });
-    let rows = Box::new(Recorded::of(&batch.features));
+    let blocks = Blocks::of_steps(Box::new(Recorded::of(&batch.features)));
+    let (cache, device) = (Cache::Device, device());
     let mut split =
-        TrainingSplit::new(name, ids, Some(labels), rows, tokens, Cache::Device, device()).unwrap();
+        TrainingSplit::new(name, ids, Some(labels), blocks, tokens, cache, device).unwrap();
     for (modality, lengths) in &batch.lengths {
         let lengths = Vec::<i64>::try_from(lengths.to_device(Device::Cpu)).unwrap();
         let lengths: Vec<i32> = lengths.into_iter().map(|length| length as i32).collect();
