@@ -47,7 +47,8 @@
 //! ```
 //!
 //! An error states the problem and links its cause ([`chain`]); possible fixes are data ([`advice`]),
-//! which only [`cli`] turns into words.
+//! which only [`cli`] turns into words. [`cli::call()`] takes the arguments of a data command, and
+//! returns its report or failure as the program words it.
 //!
 //! In addition, [`synth`] writes synthetic pickles, [`packed`] opens a pickle inside any container,
 //! [`signature`] identifies files of other kinds, `reproduce::` defines which models the paper's

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use memmap2::Mmap;
 
@@ -15,6 +16,8 @@ pub(crate) enum Bytes {
     Map(Mmap),
     Part(Mmap, Range<usize>),
     Memory(Vec<u8>),
+    /// Bytes that another object owns.
+    Shared(Arc<dyn AsRef<[u8]> + Send + Sync>),
 }
 
 /// Opens a file that is not a device or pipe; opening a named pipe would block until it has a writer.
@@ -77,8 +80,8 @@ impl Bytes {
                 let end = whole.start.saturating_add(part.end).min(whole.end);
                 Bytes::Part(map, start..end)
             }
-            Bytes::Memory(bytes) => {
-                Bytes::Memory(bytes.get(part).map(<[u8]>::to_vec).unwrap_or_default())
+            Bytes::Memory(_) | Bytes::Shared(_) => {
+                Bytes::Memory(self.bytes().get(part).map(<[u8]>::to_vec).unwrap_or_default())
             }
         }
     }
@@ -89,6 +92,7 @@ impl Bytes {
             Bytes::Map(map) => map,
             Bytes::Part(map, part) => map.get(part.clone()).unwrap_or(&[]),
             Bytes::Memory(bytes) => bytes,
+            Bytes::Shared(bytes) => (**bytes).as_ref(),
         }
     }
 }

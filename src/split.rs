@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::advice::{Advice, Advise, StoreAdvice};
 use crate::chain::tried;
 use crate::corpus::SplitName;
@@ -74,7 +76,7 @@ pub struct Drawn {
 }
 
 /// A split of a fold.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DrawnSplit {
     /// Its name.
     pub name: SplitName,

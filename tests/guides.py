@@ -2,7 +2,7 @@
 
     guides.py GUIDE.md FOLDER
 
-FOLDER holds what the guide speaks of. A snippet that needs pandas or PyTorch is left out where that
+FOLDER holds what the guide speaks of. A snippet that needs this package, pandas or PyTorch is left out where that
 is not installed. Prints how many were run.
 """
 
@@ -15,7 +15,7 @@ import sys
 
 guide, folder = (pathlib.Path(arg).resolve() for arg in sys.argv[1:])
 snippets = re.findall(r"^```python\n(.*?)^```", guide.read_text(), re.MULTILINE | re.DOTALL)
-packages = {"pd": "pandas", "torch": "torch"}
+packages = {"almt_data": "almt_data", "pd": "pandas", "torch": "torch"}
 absent = [word for word, name in packages.items() if importlib.util.find_spec(name) is None]
 os.chdir(folder)
 names, n_run = {}, 0

@@ -3,6 +3,7 @@
 //!
 //! The scripts that `almt-data manual` writes make the shell ask this program.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
@@ -24,9 +25,11 @@ const SHELLS: [Shell; 4] = [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerSh
 /// Environment variable that names the asking shell.
 const ASKED_BY: &str = "ALMT_DATA_COMPLETE";
 
-/// Answers a shell that asks for completions and exits; does nothing if none asks.
-pub fn answer(command: impl Fn() -> Command) {
-    CompleteEnv::with_factory(|| with_values(command())).var(ASKED_BY).complete();
+/// Answers a shell that asks for completions of the program's arguments; `false` if none asks.
+pub fn answer(command: impl Fn() -> Command, arguments: &[OsString]) -> Result<bool, clap::Error> {
+    let here = std::env::current_dir().ok();
+    let asked = CompleteEnv::with_factory(|| with_values(command())).var(ASKED_BY);
+    asked.try_complete(arguments, here.as_deref())
 }
 
 /// File names and content of the scripts.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use clap::error::ErrorKind;
+use serde::Serialize;
 
 use super::form::FormArgs;
 use super::limits::LimitsArgs;
@@ -13,12 +14,14 @@ use super::packed::PackedArgs;
 use super::texts::TextArgs;
 use super::{Failure, output, progress, stores, target, wrong_call};
 use crate::chain::chain;
-use crate::convert::{self, ConvertError, ConvertOptions, Converted, Explained};
-use crate::corpus::check::{Rule, Severity};
+use crate::convert::{self, ConvertError, ConvertOptions, Converted, ConvertedSplit, Explained};
+use crate::corpus::check::{Finding, Rule, Severity};
+use crate::corpus::manifest::{Manifest, Source};
 use crate::corpus::spec::Candidate;
 use crate::corpus::{Dataset, Layout, Modality, SplitName};
 use crate::ingest::{self, IngestError};
 use crate::name::UnknownName;
+use crate::progress::Progress;
 use crate::signature::archive::shown;
 use crate::store::{FeatureDtype, Format, NonFinite, OnOverflow};
 use crate::words::{human_bytes, quoted_path};
@@ -100,9 +103,49 @@ pub struct ConvertArgs {
 /// Name of this command.
 const CALL: &str = "almt-data convert";
 
-/// Converts the files of one source.
-pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
-    let format = args.form.resolve::<ConvertArgs>(CALL, args.output.as_deref(), Format::Hdf5);
+/// What was converted, or would be.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum ConvertReport {
+    Converted(NewStore),
+    Explained(Interpretation),
+}
+
+/// A store that was written.
+#[derive(Serialize)]
+pub struct NewStore {
+    #[serde(serialize_with = "output::path")]
+    output: PathBuf,
+    dataset: Dataset,
+    layout: Layout,
+    splits: Vec<ConvertedSplit>,
+    notes: Vec<String>,
+    findings: Vec<Finding>,
+    sources: Vec<Source>,
+    digest: String,
+    n_bytes: u64,
+    /// Calls to continue with, which only people need.
+    #[serde(skip)]
+    next: String,
+}
+
+/// How a source is read, with `--explain`.
+#[derive(Serialize)]
+pub struct Interpretation {
+    #[serde(serialize_with = "output::path")]
+    path: PathBuf,
+    explanation: String,
+    candidates: Vec<Candidate>,
+    /// The given dataset, or else the inferred one.
+    dataset: Option<Dataset>,
+    /// Why the source cannot be read, which is explained too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+/// Converts the files of one source, or explains how they would be.
+pub fn run(args: ConvertArgs, progress: &dyn Progress) -> Result<ConvertReport, Failure> {
+    let format = args.form.resolve::<ConvertArgs>(CALL, args.output.as_deref(), Format::Hdf5)?;
     let output = match (&args.output, &*args.pickles) {
         (Some(output), _) => Some(output.clone()),
         (None, [only]) => Some(convert::default_output(only, format)),
@@ -113,7 +156,7 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         source: ingest::IngestOptions {
             split: args.split,
             layout: args.layout,
-            max_len: max_lens(&args.max_len),
+            max_len: max_lens(&args.max_len)?,
             texts: args.texts.policy(),
         },
         opening: args.packed.opening(&args.limits),
@@ -126,47 +169,81 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         overwrite: args.overwrite,
         sync: !args.no_sync,
     };
-    match output {
-        output if args.explain => explain(&args.pickles, output.as_deref(), &options),
-        Some(output) => {
-            let converted =
-                progress::shown(|bars| convert::convert(&args.pickles, &output, &options, bars));
-            print(&output, &converted.map_err(failure)?);
-            Ok(ExitCode::SUCCESS)
-        }
-        None => wrong_call::<ConvertArgs>(
+    if args.explain {
+        let explained = convert::explain(&args.pickles, output.as_deref(), &options, progress)
+            .map_err(failure)?;
+        return Ok(ConvertReport::Explained(Interpretation::new(explained, args.dataset)));
+    }
+    let output = output.ok_or_else(|| {
+        wrong_call::<ConvertArgs>(
             CALL,
             ErrorKind::MissingRequiredArgument,
             "several pickles need `--output STORE`",
-        ),
+        )
+    })?;
+    let converted =
+        convert::convert(&args.pickles, &output, &options, progress).map_err(failure)?;
+    Ok(ConvertReport::Converted(NewStore::new(output, converted)))
+}
+
+/// Converts the files of one source, and prints what they became.
+pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
+    let told = args.dataset;
+    match progress::shown(|bars| run(args, bars))? {
+        ConvertReport::Converted(store) => print(&store),
+        ConvertReport::Explained(Interpretation {
+            path,
+            explanation,
+            candidates,
+            dataset,
+            failure,
+        }) => {
+            output::write(format_args!("{}\n{explanation}", path.display()));
+            match failure {
+                Some(failure) => return Err(failure),
+                None => explain_dataset(&candidates, dataset, told),
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl NewStore {
+    fn new(output: PathBuf, converted: Converted) -> NewStore {
+        let next = next(&output, &converted);
+        let Converted { dataset, layout, splits, manifest, findings, n_bytes, .. } = converted;
+        let Manifest { notes, sources, digest, .. } = manifest;
+        NewStore {
+            output,
+            dataset,
+            layout,
+            splits,
+            notes,
+            findings,
+            sources,
+            digest,
+            n_bytes,
+            next,
+        }
     }
 }
 
-/// Explains what would be converted, and why.
-fn explain(
-    pickles: &[PathBuf],
-    output: Option<&Path>,
-    options: &ConvertOptions,
-) -> Result<ExitCode, Failure> {
-    let explained = progress::shown(|bars| convert::explain(pickles, output, options, bars))
-        .map_err(failure)?;
-    let Explained { path, explanation, candidates, dataset } = explained;
-    output::write(format_args!("{}\n{explanation}", path.display()));
-    match explanation.outcome {
-        Ok(_) => {
-            explain_dataset(&candidates, dataset, options.dataset);
-            Ok(ExitCode::SUCCESS)
-        }
-        // The explanation is what its hint recommends.
-        Err(error @ IngestError::UnknownLayout { .. }) => {
-            Err(Failure::at(&path, chain(&error))
-                .hint("`almt-data inspect` shows what the file holds"))
-        }
-        Err(cause) => Err(failure(ConvertError::Ingest { path, cause })),
+impl Interpretation {
+    fn new(explained: Explained, told: Option<Dataset>) -> Interpretation {
+        let Explained { path, explanation, candidates, dataset } = explained;
+        let text = explanation.to_string();
+        let failure = explanation.outcome.err().map(|cause| match cause {
+            // The explanation is what its hint recommends.
+            IngestError::UnknownLayout { .. } => Failure::at(&path, chain(&cause))
+                .hint("`almt-data inspect` shows what the file holds"),
+            cause => failure(ConvertError::Ingest { path: path.clone(), cause }),
+        });
+        let dataset = told.or(dataset);
+        Interpretation { path, explanation: text, candidates, dataset, failure }
     }
 }
 
-/// The failure of a conversion, naming the options involved. Exits if the call was invalid.
+/// The failure of a conversion, naming the options involved.
 fn failure(error: ConvertError) -> Failure {
     match &error {
         ConvertError::SplitOfSeveral { .. } => wrong_call::<ConvertArgs>(
@@ -190,22 +267,38 @@ fn failure(error: ConvertError) -> Failure {
     }
 }
 
-fn print(output: &Path, converted: &Converted) {
-    let Converted { dataset, layout, manifest, .. } = converted;
-    outln!("{}", output.display());
-    outln!("  dataset  {} ({layout} layout)", dataset.title());
-    for split in &converted.splits {
+/// Calls to continue with.
+fn next(output: &Path, converted: &Converted) -> String {
+    let store = quoted_path(output);
+    let is_valid = !converted.findings.iter().any(|it| it.severity == Severity::Error);
+    let has_text = !converted.findings.iter().any(|it| it.rule == Rule::NoText.id());
+    let validate = format!("`almt-data validate {store}`");
+    match (is_valid, has_text) {
+        (true, true) => {
+            format!("{validate}, {}", stores::toward_training(output, &converted.manifest))
+        }
+        (true, false) => {
+            format!("{validate}, `almt-data encode {store} --bert FOLDER -o with-text.h5`")
+        }
+        (false, _) => validate,
+    }
+}
+
+fn print(store: &NewStore) {
+    outln!("{}", store.output.display());
+    outln!("  dataset  {} ({} layout)", store.dataset.title(), store.layout);
+    for split in &store.splits {
         let shapes = split.shapes.iter().map(|(modality, shape)| format!("{modality} {shape:?}"));
         let shapes: Vec<String> = shapes.collect();
         outln!("  {:<7}  {} segments  {}", split.name, split.n_segments, shapes.join("  "));
     }
-    for note in &manifest.notes {
+    for note in &store.notes {
         outln!("  note     {note}");
     }
-    for finding in &converted.findings {
+    for finding in &store.findings {
         outln!("  {finding}");
     }
-    for source in &manifest.sources {
+    for source in &store.sources {
         outln!("  source   {} sha256 {}", source.file_name, source.sha256);
         if let Some(entry) = &source.entry {
             outln!("           holds {} sha256 {}", shown(&entry.name), entry.sha256);
@@ -215,19 +308,9 @@ fn print(output: &Path, converted: &Converted) {
             None => outln!("           not the digest of a known official release"),
         }
     }
-    outln!("  digest   blake3 {}", manifest.digest);
-    outln!("  size     {}", human_bytes(converted.n_bytes));
-    let store = quoted_path(output);
-    let is_valid = !converted.findings.iter().any(|it| it.severity == Severity::Error);
-    let has_text = !converted.findings.iter().any(|it| it.rule == Rule::NoText.id());
-    let validate = format!("`almt-data validate {store}`");
-    output::next(&match (is_valid, has_text) {
-        (true, true) => format!("{validate}, {}", stores::toward_training(output, manifest)),
-        (true, false) => {
-            format!("{validate}, `almt-data encode {store} --bert FOLDER -o with-text.h5`")
-        }
-        (false, _) => validate,
-    });
+    outln!("  digest   blake3 {}", store.digest);
+    outln!("  size     {}", human_bytes(store.n_bytes));
+    output::next(&store.next);
 }
 
 /// A modality and its maximum number of frames.
@@ -242,16 +325,16 @@ fn max_len(text: &str) -> Result<(Modality, usize), String> {
     }
 }
 
-/// The lengths by modality; exits if a modality is given twice.
-fn max_lens(given: &[(Modality, usize)]) -> BTreeMap<Modality, usize> {
+/// The lengths by modality; the call is invalid if a modality is given twice.
+fn max_lens(given: &[(Modality, usize)]) -> Result<BTreeMap<Modality, usize>, Failure> {
     let mut lens = BTreeMap::new();
     for (modality, most) in given {
         if lens.insert(*modality, *most).is_some() {
             let problem = format!("`--max-len` names {modality} twice");
-            wrong_call::<ConvertArgs>(CALL, ErrorKind::ArgumentConflict, &problem);
+            return Err(wrong_call::<ConvertArgs>(CALL, ErrorKind::ArgumentConflict, &problem));
         }
     }
-    lens
+    Ok(lens)
 }
 
 /// Explains which dataset it is: the one `told`, or else `recognised`.

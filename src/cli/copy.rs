@@ -1,12 +1,14 @@
 //! `almt-data copy`: copies a store to another form, with the same values.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::form::FormArgs;
-use super::{Failure, progress, target};
+use super::{Failure, output, progress, target};
+use crate::progress::Progress;
 use crate::store::{self, Copied, Format, OutputOptions};
 use crate::words::human_bytes;
 
@@ -28,19 +30,33 @@ pub struct CopyArgs {
     form: FormArgs,
 }
 
+/// A copy that was written.
+#[derive(Serialize)]
+pub struct CopyReport {
+    #[serde(serialize_with = "output::path")]
+    output: PathBuf,
+    digest: String,
+    n_bytes: u64,
+}
+
 /// Copies one store.
-pub fn copy(args: CopyArgs) -> Result<ExitCode, Failure> {
-    let to: &Path = &args.to;
+pub fn run(args: CopyArgs, progress: &dyn Progress) -> Result<CopyReport, Failure> {
+    let output = args.to;
     let options = OutputOptions {
-        format: args.form.resolve::<CopyArgs>("almt-data copy", Some(to), Format::Hdf5),
+        format: args.form.resolve::<CopyArgs>("almt-data copy", Some(&output), Format::Hdf5)?,
         compression: args.form.compression,
         overwrite: args.overwrite,
         sync: !args.no_sync,
     };
-    let copied = progress::shown(|bars| store::copy_file(&args.from, to, &options, bars));
-    let Copied { manifest, n_bytes } = copied?;
-    outln!("{}", to.display());
-    outln!("  digest   blake3 {}", manifest.digest);
+    let Copied { manifest, n_bytes } = store::copy_file(&args.from, &output, &options, progress)?;
+    Ok(CopyReport { output, digest: manifest.digest, n_bytes })
+}
+
+/// Copies one store, and prints what it became.
+pub fn copy(args: CopyArgs) -> Result<ExitCode, Failure> {
+    let CopyReport { output, digest, n_bytes } = progress::shown(|bars| run(args, bars))?;
+    outln!("{}", output.display());
+    outln!("  digest   blake3 {digest}");
     outln!("  size     {}", human_bytes(n_bytes));
     Ok(ExitCode::SUCCESS)
 }

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
-use super::{Failure, progress, wrong_call};
+use super::{Failure, output, progress, wrong_call};
 use crate::export::{self, ExportForm};
+use crate::progress::Progress;
 use crate::words::human_bytes;
 
 /// Export a store to a format that other programs read
@@ -44,11 +46,20 @@ enum Format {
     Croissant,
 }
 
+/// An export that was written.
+#[derive(Serialize)]
+pub struct ExportReport {
+    #[serde(serialize_with = "output::path")]
+    output: PathBuf,
+    n_bytes: u64,
+}
+
 /// Exports one store.
-pub fn export(args: ExportArgs) -> Result<ExitCode, Failure> {
+pub fn run(args: ExportArgs, progress: &dyn Progress) -> Result<ExportReport, Failure> {
     if args.license.is_some() && args.to != Format::Croissant {
         let problem = "`--license` is for `--to croissant` only";
-        wrong_call::<ExportArgs>("almt-data export", ErrorKind::ArgumentConflict, problem);
+        let kind = ErrorKind::ArgumentConflict;
+        return Err(wrong_call::<ExportArgs>("almt-data export", kind, problem));
     }
     let form = match args.to {
         Format::MmsaPickle => ExportForm::MmsaPickle,
@@ -58,8 +69,13 @@ pub fn export(args: ExportArgs) -> Result<ExitCode, Failure> {
         Format::Croissant => ExportForm::Croissant { license: args.license },
     };
     let output = args.output.unwrap_or_else(|| args.store.with_extension(form.ending()));
-    let n_bytes =
-        progress::shown(|bars| export::export(&args.store, &output, &form, args.overwrite, bars))?;
+    let n_bytes = export::export(&args.store, &output, &form, args.overwrite, progress)?;
+    Ok(ExportReport { output, n_bytes })
+}
+
+/// Exports one store, and prints where to.
+pub fn export(args: ExportArgs) -> Result<ExitCode, Failure> {
+    let ExportReport { output, n_bytes } = progress::shown(|bars| run(args, bars))?;
     outln!("{}  {}", output.display(), human_bytes(n_bytes));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,12 @@
 //! Failures of commands and invalid calls, worded for users.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 
 use clap::Args;
 use clap::error::ErrorKind;
+use serde::{Serialize, Serializer};
 
 use super::advice::hint;
 use crate::advice::{Advise, StoreAdvice};
@@ -12,20 +14,26 @@ use crate::chain::{chain, failed};
 
 /// A command's failure, worded for users.
 ///
-/// The first line is the cause with file and place, all others are hints.
+/// The first line is the cause with file and place, all others are hints. An invalid call is described
+/// by clap, with the usage of the command.
 #[derive(Debug)]
 pub struct Failure {
-    message: String,
+    /// All lines but the hints; all lines of an invalid call.
+    text: String,
+    hints: Vec<String>,
+    /// An invalid call, which clap prints in its own style; or a request for help, which it answers.
+    call: Option<clap::Error>,
 }
 
 impl Failure {
-    /// A failure in one file.
-    pub(super) fn at(path: &Path, problem: impl Into<String>) -> Failure {
-        Failure { message: format!("{}: {}", path.display(), problem.into()) }
+    /// A failure with its cause in words, without a hint.
+    pub fn new(message: impl Into<String>) -> Failure {
+        Failure { text: message.into(), hints: Vec::new(), call: None }
     }
 
-    pub(super) fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into() }
+    /// A failure in one file.
+    pub(super) fn at(path: &Path, problem: impl Into<String>) -> Failure {
+        Failure::new(format!("{}: {}", path.display(), problem.into()))
     }
 
     /// A file that the system denies; `action` was attempted.
@@ -34,8 +42,8 @@ impl Failure {
     }
 
     /// Adds a hint on a separate line.
-    pub(super) fn hint(mut self, hint: impl std::fmt::Display) -> Failure {
-        self.message.push_str(&format!("\n  hint: {hint}"));
+    pub fn hint(mut self, hint: impl fmt::Display) -> Failure {
+        self.hints.push(hint.to_string());
         self
     }
 
@@ -44,9 +52,68 @@ impl Failure {
         error.advice().iter().fold(self, |failure, advice| failure.hint(hint(advice)))
     }
 
-    /// All lines.
-    pub(super) fn message(&self) -> &str {
-        &self.message
+    /// The first line: the cause.
+    pub fn message(&self) -> &str {
+        self.text.lines().next().unwrap_or_default()
+    }
+
+    /// Possible fixes, best first; of an invalid call, what it may have meant.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
+    /// The program's exit code: 2 after an invalid call, otherwise 1.
+    pub fn code(&self) -> u8 {
+        match &self.call {
+            // Help is a failure only on the way to the terminal.
+            Some(error) if !error.use_stderr() => 0,
+            Some(_) => 2,
+            None => 1,
+        }
+    }
+
+    /// Prints all lines for users of the program.
+    pub(super) fn print(&self) {
+        match &self.call {
+            // Who closed the terminal needs no description of the call.
+            Some(error) => drop(error.print()),
+            None => eprintln!("error: {self}"),
+        }
+    }
+}
+
+/// All lines, as the program prints them after `error: `.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match self.call {
+            // Its text contains the tips.
+            Some(_) => Ok(()),
+            None => self.hints.iter().try_for_each(|hint| write!(f, "\n  hint: {hint}")),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// All lines as one text, like the failures in the reports on stores.
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// An invalid call.
+impl From<clap::Error> for Failure {
+    fn from(error: clap::Error) -> Failure {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        let tips = text.lines().filter_map(|line| line.strip_prefix("  tip: "));
+        Failure {
+            hints: tips.map(String::from).collect(),
+            text: text.to_owned(),
+            call: Some(error),
+        }
     }
 }
 
@@ -67,7 +134,11 @@ pub(super) fn cannot_write(output: &Path, error: io::Error) -> Failure {
     }
 }
 
-/// Exits like clap after an invalid call.
-pub(super) fn wrong_call<A: Args>(command: &'static str, kind: ErrorKind, problem: &str) -> ! {
-    A::augment_args(clap::Command::new(command)).error(kind, problem).exit()
+/// The failure of a call that is invalid for a reason unknown to clap.
+pub(super) fn wrong_call<A: Args>(
+    command: &'static str,
+    kind: ErrorKind,
+    problem: &str,
+) -> Failure {
+    A::augment_args(clap::Command::new(command)).error(kind, problem).into()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use clap::error::ErrorKind;
 
-use super::wrong_call;
+use super::{Failure, wrong_call};
 use crate::store::{Compression, Format};
 
 #[derive(Args)]
@@ -22,20 +22,20 @@ pub struct FormArgs {
 }
 
 impl FormArgs {
-    /// The format of the store at `output`; `otherwise` if nothing determines it. Exits if the options
-    /// contradict each other.
+    /// The format of the store at `output`; `otherwise` if nothing determines it. The call is invalid if
+    /// the options contradict each other.
     pub fn resolve<A: Args>(
         &self,
         command: &'static str,
         output: Option<&Path>,
         otherwise: Format,
-    ) -> Format {
+    ) -> Result<Format, Failure> {
         let named = output.and_then(Format::of_name);
         if let (Some(asked), Some(named), Some(output)) = (self.format, named, output)
             && asked != named
         {
             let problem = format!("`--format {asked}` contradicts `{}`", output.display());
-            wrong_call::<A>(command, ErrorKind::ArgumentConflict, &problem);
+            return Err(wrong_call::<A>(command, ErrorKind::ArgumentConflict, &problem));
         }
         let format = self.format.or(named).unwrap_or(otherwise);
         if !format.compressions().contains(&self.compression) {
@@ -45,8 +45,8 @@ impl FormArgs {
                 self.compression,
                 names.join(", ")
             );
-            wrong_call::<A>(command, ErrorKind::ArgumentConflict, &problem);
+            return Err(wrong_call::<A>(command, ErrorKind::ArgumentConflict, &problem));
         }
-        format
+        Ok(format)
     }
 }

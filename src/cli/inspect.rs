@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::limits::LimitsArgs;
 use super::packed::PackedArgs;
 use super::{Failure, output, progress};
 use crate::inspect;
+use crate::progress::Progress;
+use crate::tree::Tree;
 
 /// Show the contents of a pickle or a store: shapes, types, sizes, first ids
 #[derive(Args)]
@@ -21,10 +24,24 @@ pub struct InspectArgs {
     limits: LimitsArgs,
 }
 
+/// What is in a file.
+#[derive(Serialize)]
+pub struct InspectReport {
+    #[serde(serialize_with = "output::path")]
+    path: PathBuf,
+    tree: Tree,
+}
+
+/// Reads the tree of one file.
+pub fn run(args: InspectArgs, progress: &dyn Progress) -> Result<InspectReport, Failure> {
+    let opening = args.packed.opening(&args.limits);
+    let tree = inspect::inspect(&args.path, &opening, progress)?;
+    Ok(InspectReport { path: args.path, tree })
+}
+
 /// Prints the tree of one file.
 pub fn inspect(args: InspectArgs) -> Result<ExitCode, Failure> {
-    let opening = args.packed.opening(&args.limits);
-    let tree = progress::shown(|bars| inspect::inspect(&args.path, &opening, bars))?;
-    output::write(format_args!("{tree}"));
+    let report = progress::shown(|bars| run(args, bars))?;
+    output::write(format_args!("{}", report.tree));
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::target::check_output;
 use super::{Failure, chart, output};
+use crate::corpus::balance::Balance;
 use crate::export::{self, TableForm};
 use crate::store::Store;
 
@@ -50,7 +51,7 @@ impl FromStr for Target {
 }
 
 /// Counts the labels of one store.
-pub fn labels(args: LabelsArgs) -> Result<ExitCode, Failure> {
+pub fn run(args: &LabelsArgs) -> Result<Balance, Failure> {
     if let Some(Target { path, .. }) = &args.output {
         check_output(path, args.overwrite, [&args.store])?;
     }
@@ -58,6 +59,12 @@ pub fn labels(args: LabelsArgs) -> Result<ExitCode, Failure> {
     if let Some(Target { path, form }) = &args.output {
         export::save_balance(&balance, path, *form, args.overwrite)?;
     }
+    Ok(balance)
+}
+
+/// Counts the labels of one store, and prints the counts.
+pub fn labels(args: LabelsArgs) -> Result<ExitCode, Failure> {
+    let balance = run(&args)?;
     if args.json {
         output::json(&balance)?;
     } else {

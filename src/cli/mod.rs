@@ -1,5 +1,8 @@
 //! The command line: one file per subcommand, each of which parses, calls the library and prints.
 //!
+//! [`main`] is the program, and [`run`] the same for any arguments. [`call()`] runs a data command within
+//! another program: it prints nothing, and returns what the command reports.
+//!
 //! Data go to standard output, talk goes to standard error. Exit codes: 0 done, 1 bad data or a
 //! failed run, 2 the call was wrong.
 
@@ -7,6 +10,7 @@
 mod output;
 
 mod advice;
+mod call;
 mod chart;
 mod closed;
 mod complete;
@@ -38,12 +42,14 @@ mod train;
 mod trainer;
 mod validate;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use advice::hint;
+pub use call::call;
 pub use failure::Failure;
 use failure::{cannot_write, wrong_call};
 pub use trainer::ELSEWHERE;
@@ -82,13 +88,12 @@ enum Command {
     Manual(manual::ManualArgs),
 }
 
-/// Reads the process's arguments, or ends the program with what is wrong with them.
-fn parse() -> Cli {
+/// Reads arguments, of which the first is the program's name. A request for help is an error, too.
+fn parse(arguments: &[OsString]) -> Result<Command, clap::Error> {
     let mut command = number::take_negative(Cli::command());
-    let matches = command
-        .try_get_matches_from_mut(std::env::args_os())
-        .unwrap_or_else(|error| without_misleading_tip(error).exit());
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    let matches = command.try_get_matches_from_mut(arguments).map_err(without_misleading_tip)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok(cli.command)
 }
 
 /// Removes clap's tip to pass an unknown option as a value: a file with such a name is what nobody means.
@@ -104,8 +109,24 @@ fn without_misleading_tip(mut error: clap::Error) -> clap::Error {
 
 /// Runs the program on the process's arguments, in the executable that `trainer` belongs to.
 pub fn main(trainer: Trainer) -> ExitCode {
-    complete::answer(Cli::command);
-    let outcome = match parse().command {
+    run(std::env::args_os(), trainer)
+}
+
+/// Runs the program on arguments of which the first is its name, so that a process with arguments of
+/// its own can be the program.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, trainer: Trainer) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    dispatch(&arguments, trainer).unwrap_or_else(|failure| {
+        failure.print();
+        failure.code().into()
+    })
+}
+
+fn dispatch(arguments: &[OsString], trainer: Trainer) -> Result<ExitCode, Failure> {
+    if complete::answer(Cli::command, arguments)? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    match parse(arguments)? {
         Command::Convert(args) => convert::convert(args),
         Command::Copy(args) => copy::copy(args),
         Command::Validate(args) => validate::validate(args),
@@ -114,18 +135,11 @@ pub fn main(trainer: Trainer) -> ExitCode {
         Command::Labels(args) => labels::labels(args),
         Command::Split(args) => split::split(args),
         Command::Scan(args) => Ok(scan::scan(args)),
-        Command::Trainer(command) => trainer.run(*command),
+        Command::Trainer(command) => trainer.run(*command, arguments.get(1..).unwrap_or_default()),
         Command::Report(args) => report::report(args),
         Command::Export(args) => export::export(args),
         Command::Synth(args) => synth::synth(args),
         Command::Schema(args) => schema::schema(args),
         Command::Manual(args) => manual::manual(args, Cli::command()),
-    };
-    match outcome {
-        Ok(code) => code,
-        Err(failure) => {
-            eprintln!("error: {}", failure.message());
-            ExitCode::FAILURE
-        }
     }
 }

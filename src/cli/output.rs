@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
+
+use serde::{Serialize, Serializer};
 
 use crate::chain::chain;
 
@@ -29,9 +32,14 @@ pub fn next(calls: &str) {
 }
 
 /// Writes one JSON document to standard output.
-pub fn json(document: &impl serde::Serialize) -> Result<(), super::Failure> {
+pub fn json(document: &impl Serialize) -> Result<(), super::Failure> {
     let text = serde_json::to_string_pretty(document)
         .map_err(|error| super::Failure::new(error.to_string()))?;
     write(format_args!("{text}\n"));
     Ok(())
+}
+
+/// Serializes a path as it is shown: a name that is not Unicode must not fail a call that is done.
+pub fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }

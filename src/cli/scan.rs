@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::{Serialize, Serializer};
 
 use super::advice::hint;
 use super::limits::LimitsArgs;
 use super::packed::PackedArgs;
-use super::{Failure, output, progress};
+use super::progress::Bars;
+use super::{Failure, output};
 use crate::packed::{self, Scanned};
 use crate::pickle::{Scan, ScanLine};
+use crate::progress::Progress;
 use crate::signature::archive::shown;
 use crate::words::human_bytes;
 
@@ -30,35 +33,70 @@ pub struct ScanArgs {
     limits: LimitsArgs,
 }
 
+/// What one pickle would do.
+pub struct ScanReport {
+    path: PathBuf,
+    entry: Option<String>,
+    scan: Scan,
+}
+
+/// As a line of `--json`.
+impl Serialize for ScanReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ScanReport { path, entry, scan } = self;
+        let file = path.display().to_string();
+        ScanLine { file, entry: entry.clone(), scan }.serialize(serializer)
+    }
+}
+
+/// Reports on each file, up to the first that cannot be scanned.
+pub fn run(args: ScanArgs, progress: &dyn Progress) -> Result<Vec<ScanReport>, Failure> {
+    reports(args, progress).collect()
+}
+
+/// Reports on one file after another, as the iterator advances.
+fn reports(
+    args: ScanArgs,
+    progress: &dyn Progress,
+) -> impl Iterator<Item = Result<ScanReport, Failure>> {
+    let opening = args.packed.opening(&args.limits);
+    args.pickles.into_iter().map(move |path| {
+        let Scanned { mut scan, entry } = packed::scan(&path, &opening, progress)?;
+        if let Some(refusal) = &mut scan.refusal {
+            refusal.hint = refusal.advice.first().map(hint);
+        }
+        Ok(ScanReport { path, entry, scan })
+    })
+}
+
 /// Prints the report on each file.
 pub fn scan(args: ScanArgs) -> ExitCode {
-    let opening = args.packed.opening(&args.limits);
+    let is_json = args.json;
     let mut all_allowed = true;
-    for path in &args.pickles {
-        match progress::shown(|bars| packed::scan(path, &opening, bars)) {
-            Ok(Scanned { mut scan, entry }) => {
-                if let Some(refusal) = &mut scan.refusal {
-                    refusal.hint = refusal.advice.first().map(hint);
-                }
-                all_allowed &= scan.allowed;
-                if args.json {
-                    let line = ScanLine { file: path.display().to_string(), entry, scan: &scan };
+    let bars = Bars::default();
+    for report in reports(args, &bars) {
+        bars.clear();
+        match report {
+            Ok(report) => {
+                all_allowed &= report.scan.allowed;
+                if is_json {
                     // Text and numbers always have a JSON representation.
-                    outln!("{}", serde_json::to_string(&line).unwrap_or_default());
+                    outln!("{}", serde_json::to_string(&report).unwrap_or_default());
                 } else {
-                    output::write(format_args!("{}", report(path, entry.as_deref(), &scan)));
+                    let ScanReport { path, entry, scan } = &report;
+                    output::write(format_args!("{}", text(path, entry.as_deref(), scan)));
                 }
             }
-            Err(error) => {
+            Err(failure) => {
                 all_allowed = false;
-                eprintln!("error: {}", Failure::from(error).message());
+                failure.print();
             }
         }
     }
     if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn report(path: &Path, entry: Option<&str>, scan: &Scan) -> String {
+fn text(path: &Path, entry: Option<&str>, scan: &Scan) -> String {
     let mut text = match &scan.refusal {
         None => format!("{}: allowed\n", path.display()),
         Some(refusal) => {

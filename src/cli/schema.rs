@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::{Failure, output};
 
@@ -77,18 +78,42 @@ const TEXTS: [(&str, &str, &str); 20] = [
     ("releases", "digests of official releases", include_str!("../../schemas/releases.toml")),
 ];
 
-/// Prints one text, or lists all.
-pub fn schema(args: SchemaArgs) -> Result<ExitCode, Failure> {
+/// One text, or the list of all.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum SchemaReport {
+    Text { name: &'static str, text: &'static str },
+    List(Vec<ListedText>),
+}
+
+/// A text that can be printed.
+#[derive(Serialize)]
+pub struct ListedText {
+    name: &'static str,
+    description: &'static str,
+}
+
+/// Finds one text, or lists all.
+pub fn run(args: SchemaArgs) -> Result<SchemaReport, Failure> {
     let Some(wanted) = args.name else {
-        for (name, what, _) in TEXTS {
-            outln!("{name:<10}  {what}");
-        }
-        return Ok(ExitCode::SUCCESS);
+        let all = TEXTS.map(|(name, description, _)| ListedText { name, description });
+        return Ok(SchemaReport::List(all.into()));
     };
-    let found = TEXTS.iter().find(|(name, ..)| *name == wanted).ok_or_else(|| {
+    let found = TEXTS.into_iter().find(|(name, ..)| *name == wanted);
+    let (name, _, text) = found.ok_or_else(|| {
         Failure::new(format!("`{wanted}` is not a known schema"))
             .hint("`almt-data schema` lists their names")
     })?;
-    output::write(format_args!("{}", found.2));
+    Ok(SchemaReport::Text { name, text })
+}
+
+/// Prints one text, or lists all.
+pub fn schema(args: SchemaArgs) -> Result<ExitCode, Failure> {
+    match run(args)? {
+        SchemaReport::Text { text, .. } => output::write(format_args!("{text}")),
+        SchemaReport::List(all) => all
+            .iter()
+            .for_each(|ListedText { name, description }| outln!("{name:<10}  {description}")),
+    }
     Ok(ExitCode::SUCCESS)
 }

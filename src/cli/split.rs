@@ -1,15 +1,16 @@
 //! `almt-data split`: draws new splits for a store, written to a separate file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::{Failure, output, target, wrong_call};
 use crate::corpus::spec::SplitBy;
-use crate::split::{self, DrawMethod, Drawn, SplitOptions, are_shares};
+use crate::split::{self, DrawMethod, Drawn, DrawnSplit, SplitOptions, are_shares};
 use crate::words::quoted_path;
 
 /// Draw new splits for a store: k-fold or by ratio, stratified by label, keeping videos whole
@@ -85,21 +86,39 @@ impl FromStr for Shares {
 /// Name of this command.
 const CALL: &str = "almt-data split";
 
+/// A split manifest that was written.
+#[derive(Serialize)]
+pub struct SplitReport {
+    #[serde(serialize_with = "output::path")]
+    output: PathBuf,
+    folds: Vec<Vec<DrawnSplit>>,
+    store_digest: String,
+    /// Segments of `--from-manifest` that the store lacks.
+    n_unused: usize,
+}
+
 /// Writes one split manifest.
-pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
+pub fn run(args: &SplitArgs) -> Result<SplitReport, Failure> {
     let options = SplitOptions {
-        method: args.method(),
+        method: args.method()?,
         by: args.by,
         seed: args.seed,
         overwrite: args.overwrite,
     };
-    let drawn = split::split(&args.store, &args.output, &options)?;
-    if let (DrawMethod::FromPlan { path }, 1..) = (&options.method, drawn.n_unused) {
+    let Drawn { plan, folds, n_unused } = split::split(&args.store, &args.output, &options)?;
+    let (output, store_digest) = (args.output.clone(), plan.store_digest);
+    Ok(SplitReport { output, folds, store_digest, n_unused })
+}
+
+/// Writes one split manifest, and prints what is in it.
+pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
+    let report = run(&args)?;
+    if let (Some(path), 1..) = (&args.from_manifest, report.n_unused) {
         let path = path.display();
-        eprintln!("note: {path}: segments that are not in the store: {}", drawn.n_unused);
+        eprintln!("note: {path}: segments that are not in the store: {}", report.n_unused);
     }
-    print(&args.output, &drawn);
-    let fold = if drawn.folds.len() > 1 { " --fold 0" } else { "" };
+    print(&report);
+    let fold = if report.folds.len() > 1 { " --fold 0" } else { "" };
     output::next(&format!(
         "`almt-data train --store {} --manifest {}{fold}`",
         quoted_path(&args.store),
@@ -109,35 +128,37 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
 }
 
 impl SplitArgs {
-    /// How the splits are drawn. Exits if the number of shares is wrong.
-    fn method(&self) -> DrawMethod {
+    /// How the splits are drawn. The call is invalid if the number of shares is wrong.
+    fn method(&self) -> Result<DrawMethod, Failure> {
         if let Some(path) = &self.from_manifest {
-            return DrawMethod::FromPlan { path: path.clone() };
+            return Ok(DrawMethod::FromPlan { path: path.clone() });
         }
         let shares = self.ratio.as_ref().map_or(&[][..], |Shares(shares)| shares);
         match (self.k_fold, self.from, shares) {
-            (Some(k), ..) => DrawMethod::KFold { k: k.into() },
+            (Some(k), ..) => Ok(DrawMethod::KFold { k: k.into() }),
             (_, Some(DrawFrom::Train), &[train, valid]) => {
-                DrawMethod::FromTrain { shares: [train, valid] }
+                Ok(DrawMethod::FromTrain { shares: [train, valid] })
             }
-            (_, None, &[train, valid, test]) => DrawMethod::Ratio { shares: [train, valid, test] },
-            _ => wrong_call::<SplitArgs>(
+            (_, None, &[train, valid, test]) => {
+                Ok(DrawMethod::Ratio { shares: [train, valid, test] })
+            }
+            _ => Err(wrong_call::<SplitArgs>(
                 CALL,
                 ErrorKind::WrongNumberOfValues,
                 "`--ratio` takes three shares, and two with `--from train`",
-            ),
+            )),
         }
     }
 }
 
 /// Size and mean label of each split of each fold.
-fn print(output: &Path, drawn: &Drawn) {
-    outln!("{}", output.display());
-    for (fold_idx, fold) in drawn.folds.iter().enumerate() {
+fn print(report: &SplitReport) {
+    outln!("{}", report.output.display());
+    for (fold_idx, fold) in report.folds.iter().enumerate() {
         let splits = fold.iter().map(|split| {
             format!("{} {} (mean label {:+.2})", split.name, split.n_segments, split.mean_label)
         });
         outln!("  fold {fold_idx}  {}", splits.collect::<Vec<_>>().join("  "));
     }
-    outln!("  store   {}", drawn.plan.store_digest);
+    outln!("  store   {}", report.store_digest);
 }

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::target::{self, check_output};
 use super::{Failure, progress};
-use crate::corpus::summary::{BlockSummary, QUANTILES};
+use crate::corpus::summary::{BlockSummary, QUANTILES, Summary};
+use crate::progress::Progress;
 use crate::publish;
 use crate::report::lengths;
 use crate::store::Store;
@@ -29,16 +30,21 @@ pub struct StatsArgs {
 }
 
 /// Describes one store.
-pub fn stats(args: StatsArgs) -> Result<ExitCode, Failure> {
+pub fn run(args: &StatsArgs, progress: &dyn Progress) -> Result<Summary, Failure> {
     if let Some(target) = &args.svg {
         check_output(target, args.overwrite, [&args.store])?;
     }
-    let store = Store::open(&args.store)?;
-    let summary = progress::shown(|bars| store.summary(bars))?;
+    let summary = Store::open(&args.store)?.summary(progress)?;
     if let Some(target) = &args.svg {
         publish::write(target, lengths::draw(&summary).as_bytes())
             .map_err(|error| Failure::io(target, "write", &error))?;
     }
+    Ok(summary)
+}
+
+/// Describes one store, and prints the description.
+pub fn stats(args: StatsArgs) -> Result<ExitCode, Failure> {
+    let summary = progress::shown(|bars| run(&args, bars))?;
     if args.json {
         super::output::json(&summary)?;
     } else {

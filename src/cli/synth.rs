@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
-use super::Failure;
+use super::{Failure, output};
 use crate::corpus::Dataset;
 use crate::synth::{self, SynthOptions};
 use crate::words::human_bytes;
@@ -39,23 +40,35 @@ pub struct SynthArgs {
     overwrite: bool,
 }
 
+/// A pickle that was written.
+#[derive(Serialize)]
+pub struct SynthReport {
+    #[serde(serialize_with = "output::path")]
+    output: PathBuf,
+    dataset: Dataset,
+    n_bytes: u64,
+}
+
 /// Writes one pickle.
-pub fn synth(args: SynthArgs) -> Result<ExitCode, Failure> {
-    let output = args.output.unwrap_or_else(|| format!("{}.pkl", args.dataset).into());
+pub fn run(args: SynthArgs) -> Result<SynthReport, Failure> {
+    let dataset = args.dataset;
+    let output = args.output.unwrap_or_else(|| format!("{dataset}.pkl").into());
     let options = SynthOptions {
-        dataset: args.dataset,
+        dataset,
         unaligned: args.unaligned,
         complementary: args.complementary,
         n_train: args.samples as usize,
         seed: args.seed,
         overwrite: args.overwrite,
     };
-    let written = synth::synth(&output, &options)?;
-    outln!(
-        "{}  {} shapes, synthetic, {}",
-        output.display(),
-        args.dataset.title(),
-        human_bytes(written.n_bytes)
-    );
+    let n_bytes = synth::synth(&output, &options)?.n_bytes;
+    Ok(SynthReport { output, dataset, n_bytes })
+}
+
+/// Writes one pickle, and prints where.
+pub fn synth(args: SynthArgs) -> Result<ExitCode, Failure> {
+    let SynthReport { output, dataset, n_bytes } = run(args)?;
+    let (title, size) = (dataset.title(), human_bytes(n_bytes));
+    outln!("{}  {title} shapes, synthetic, {size}", output.display());
     Ok(ExitCode::SUCCESS)
 }

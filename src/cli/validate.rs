@@ -10,6 +10,7 @@ use super::{Failure, stores};
 use crate::corpus::check::{Compared, Finding, Report, Rule, Severity};
 use crate::corpus::labels::{ColumnChoice, LabelTableError, TableOptions};
 use crate::encoding::Encoding;
+use crate::progress::Progress;
 use crate::validate::{self, ValidateOptions, Validated};
 use crate::words::{human_bytes, plural};
 
@@ -44,8 +45,17 @@ pub struct ValidateArgs {
     quick: bool,
 }
 
-/// Checks each store; exit code 1 if any is not valid.
-pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
+/// Checks each store.
+pub fn run(args: ValidateArgs, progress: &dyn Progress) -> Result<Vec<Report>, Failure> {
+    check(args, progress, |_| ())
+}
+
+/// Checks each store, and shows each report as soon as it is complete.
+fn check(
+    args: ValidateArgs,
+    progress: &dyn Progress,
+    show: impl Fn(&Report),
+) -> Result<Vec<Report>, Failure> {
     let stores = if args.stores.is_empty() { stores::here()? } else { args.stores };
     let options = ValidateOptions {
         labels: args.labels,
@@ -53,26 +63,35 @@ pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
         strict: args.strict,
         quick: args.quick,
     };
-    let bars = Bars::default();
-    let validated = validate::validate(stores, &options, &bars).map_err(|error| match &error {
-        // The user's choice, as typed.
-        LabelTableError::Choice { path, choice, problem } => {
-            Failure::at(path, format!("`--column {choice}`: {problem}")).advised(&error)
-        }
-        _ => error.into(),
-    })?;
-    let mut reports = Vec::new();
-    for Validated { mut report, error } in validated {
-        bars.clear();
+    let validated =
+        validate::validate(stores, &options, progress).map_err(|error| match &error {
+            // The user's choice, as typed.
+            LabelTableError::Choice { path, choice, problem } => {
+                Failure::at(path, format!("`--column {choice}`: {problem}")).advised(&error)
+            }
+            _ => error.into(),
+        })?;
+    let reports = validated.map(|Validated { mut report, error }| {
         if let Some(error) = error {
-            report.failure = Some(Failure::from(error).message().to_owned());
+            report.failure = Some(Failure::from(error).to_string());
         }
-        if !args.json {
-            print(&report, args.quick);
+        show(&report);
+        report
+    });
+    Ok(reports.collect())
+}
+
+/// Checks each store, and prints the reports; exit code 1 if any is not valid.
+pub fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
+    let (is_json, is_quick) = (args.json, args.quick);
+    let bars = Bars::default();
+    let reports = check(args, &bars, |report| {
+        bars.clear();
+        if !is_json {
+            print(report, is_quick);
         }
-        reports.push(report);
-    }
-    if args.json {
+    })?;
+    if is_json {
         super::output::json(&reports)?;
     }
     let valid = reports.iter().all(|report| report.valid);

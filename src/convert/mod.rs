@@ -20,6 +20,8 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 pub use error::{ConvertError, FolderError};
 pub use explained::{Explained, explain};
 pub use options::ConvertOptions;
@@ -55,7 +57,7 @@ pub struct Converted {
 }
 
 /// A split of a new store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConvertedSplit {
     /// Its name.
     pub name: SplitName,

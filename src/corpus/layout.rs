@@ -1,10 +1,13 @@
 //! The families of feature files that a corpus can come from, by name; only `ingest` knows their
 //! structure.
 
+use serde::Serialize;
+
 use crate::name::named;
 
 /// A family of feature files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// `{split: {key: array or list}}`, as published by MMSA for CMU-MOSI, CMU-MOSEI and CH-SIMS, and
     /// as written by MMSA-FET.

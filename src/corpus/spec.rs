@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
 use crate::name::named;
@@ -136,16 +136,21 @@ fn feat_dims(splits: &[CorpusSplit]) -> BTreeMap<Modality, usize> {
 }
 
 /// How well a corpus matches a known build of a dataset.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Candidate {
     /// The dataset.
     pub dataset: Dataset,
-    /// Its best-matching build.
+    /// Its best-matching build; serialized as its name.
+    #[serde(serialize_with = "build_name")]
     pub build: &'static Build,
     /// Number of matching feature dimensions; none contradicts.
     pub n_dims: usize,
     /// Number of splits whose size is within 2% of the build's.
     pub n_sizes: usize,
+}
+
+fn build_name<S: Serializer>(build: &Build, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&build.name)
 }
 
 impl Candidate {

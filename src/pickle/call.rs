@@ -10,7 +10,7 @@ use super::numpy::{Array, Data, Misfit, NumpyDtype, Order, ScalarKind};
 use super::place::{NodeId, Span};
 use super::raw::ucs4;
 use super::state::{Machine, NONE};
-use super::value::{Callable, Value};
+use super::value::{Callable, Class, Value};
 use super::view::decode_number;
 use crate::limit::Limit;
 
@@ -110,8 +110,10 @@ impl Machine<'_> {
                 None => return Err(self.unknown_form(name)),
             },
             (Name::TorchSize, _) => Value::Tuple(self.copied(name, args)?),
-            (Name::Encode | Name::ByteArray, [text, codec]) => {
-                return self.encode(*text, *codec);
+            (Name::Encode, [text, codec]) => return self.encode(*text, *codec),
+            (Name::ByteArray, [text, codec]) => {
+                let bytes = self.encode(*text, *codec)?;
+                self.value(bytes).clone()
             }
             (Name::Bytes | Name::ByteArray, []) => Value::Bytes(self.decode(&[])?),
             (Name::Bytes | Name::ByteArray, [bytes]) => match self.bytes(*bytes) {
@@ -133,7 +135,29 @@ impl Machine<'_> {
             (Name::DefaultDict, [factory]) if self.is_factory(*factory) => Value::Dict(Vec::new()),
             _ => return Err(self.unknown_form(name)),
         };
-        self.make(value)
+        match self.class_of(name, args) {
+            Some(class) => self.make_of(class, value),
+            None => self.make(value),
+        }
+    }
+
+    /// The type that a valid call creates, where its value does not show it.
+    fn class_of(&self, name: Callable, args: &[NodeId]) -> Option<Class> {
+        let first = args.first().map(|first| self.value(*first));
+        Some(match (name, first) {
+            (Callable::ByteArray, _) => Class::ByteArray,
+            (Callable::OrderedDict, _) => Class::OrderedDict,
+            (Callable::Counter, _) => Class::Counter,
+            (Callable::DefaultDict, Some(Value::Global(factory))) => {
+                Class::DefaultDict(Some(*factory))
+            }
+            (Callable::DefaultDict, _) => Class::DefaultDict(None),
+            (Callable::Scalar, Some(Value::Dtype(dtype))) => match dtype.kind {
+                kind @ (ScalarKind::Bytes | ScalarKind::Unicode) => Class::Scalar(kind, 0),
+                kind => Class::Scalar(kind, u8::try_from(dtype.item_size).unwrap_or(0)),
+            },
+            _ => return None,
+        })
     }
 
     /// Sets the state of `target`.
@@ -223,7 +247,15 @@ impl Machine<'_> {
         if let Data::Objects(items) = &data {
             self.count(items.len() as u64)?;
         }
-        self.array(dtype, shape, order, data)
+        Ok(match self.array(dtype, shape, order, data)? {
+            Value::Array(mut array) => {
+                if let Some(array) = Arc::get_mut(&mut array) {
+                    array.is_state = true;
+                }
+                Value::Array(array)
+            }
+            other => other,
+        })
     }
 
     fn buffer_array(

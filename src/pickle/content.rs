@@ -1,6 +1,7 @@
 //! The values of one pickle and the file that contains them.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::number::Number;
 use super::place::{NodeId, Span};
 use super::raw::{self, RawText, of_bytes};
 use super::storage::Persistent;
-use super::value::{Node, Value};
+use super::value::{Class, Node, Value};
 use super::{foreign, graph, machine, state, tensor};
 use crate::map::Bytes;
 
@@ -29,6 +30,8 @@ struct PickleInner {
     /// Bytes that the file holds only in encoded form.
     decoded: Vec<u8>,
     nodes: Vec<Node>,
+    /// Types that values do not show, in ascending order of their ids.
+    classes: Vec<(NodeId, Class)>,
     /// The value of each pickle in the file; nearly all files have one.
     roots: Vec<NodeId>,
     protocol: u8,
@@ -75,6 +78,38 @@ impl Pickle {
         Pickle::new(Bytes::Memory(bytes), UNNAMED, Some(places), limits)
     }
 
+    /// Reads the pickle that begins at `start` of an open file; others may precede and follow it.
+    /// [`n_trailing_bytes`](Pickle::n_trailing_bytes) tells where it ends.
+    ///
+    /// # Errors
+    /// Same as [`Pickle::open`].
+    pub fn of_file(file: &File, start: usize, limits: &Limits) -> Result<Pickle, PickleError> {
+        Pickle::one(Bytes::of_file(file).map_err(PickleError::Open)?, start, limits)
+    }
+
+    /// Like [`Pickle::of_file`], of bytes that another object owns.
+    ///
+    /// # Errors
+    /// Same as [`Pickle::open`].
+    pub fn of_shared(
+        bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
+        limits: &Limits,
+    ) -> Result<Pickle, PickleError> {
+        Pickle::one(Bytes::Shared(bytes), 0, limits)
+    }
+
+    fn one(source: Bytes, start: usize, limits: &Limits) -> Result<Pickle, PickleError> {
+        let n_bytes = source.bytes().len();
+        if start == 0
+            && let Some(error) = foreign::detect(source.bytes(), UNNAMED)
+        {
+            return Err(error);
+        }
+        let whole = start.min(n_bytes)..n_bytes;
+        let run = machine::run(source.bytes(), whole, limits, Persistent::Refused, false);
+        Pickle::settled(source, UNNAMED, n_bytes, run, limits)
+    }
+
     /// Reads the pickle in a file of this name: the whole file, or the given places.
     pub(crate) fn new(
         source: Bytes,
@@ -101,13 +136,27 @@ impl Pickle {
             }
             (false, None) => machine::run_all(file, limits),
         };
+        // In an old `torch.save` file, tensor elements follow the pickles.
+        let end = if is_old_torch { 0 } else { whole.end };
+        Pickle::settled(source, name, end, run, limits)
+    }
+
+    /// The result of a run over a part of the source that ends at `whole_end`, after its checks.
+    fn settled(
+        source: Bytes,
+        name: &str,
+        whole_end: usize,
+        run: Result<machine::Parts, PickleError>,
+        limits: &Limits,
+    ) -> Result<Pickle, PickleError> {
+        let file = source.bytes();
         let mut parts = run.map_err(|error| foreign::explain(file, name, error))?;
         graph::settle(&mut parts, file, limits)?;
-        let machine::Parts { decoded, nodes, root, further, protocol, end, .. } = parts;
-        // In an old `torch.save` file, tensor elements follow the pickles.
-        let n_trailing_bytes = if is_old_torch { 0 } else { whole.end.saturating_sub(end) };
+        let machine::Parts { decoded, nodes, classes, root, further, protocol, end, .. } = parts;
+        let n_trailing_bytes = whole_end.saturating_sub(end);
         let roots = [root].into_iter().chain(further).collect();
-        let inner = PickleInner { source, decoded, nodes, roots, protocol, n_trailing_bytes };
+        let inner =
+            PickleInner { source, decoded, nodes, classes, roots, protocol, n_trailing_bytes };
         Ok(Pickle(Arc::new(inner)))
     }
 
@@ -156,6 +205,12 @@ impl Pickle {
     /// it: in another one it refers to nothing, or to an unrelated value.
     pub fn value(&self, id: NodeId) -> Option<&Value> {
         self.node(id).map(|node| &node.value)
+    }
+
+    /// The type of a value in Python, where several types have one form here.
+    pub fn class(&self, id: NodeId) -> Option<Class> {
+        let place = self.0.classes.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        self.0.classes.get(place).map(|(_, class)| *class)
     }
 
     /// Byte offset at which a value begins; `None` as for [`value`](Pickle::value).

@@ -10,7 +10,7 @@ use super::place::NodeId;
 use super::state::{FALSE, Machine, NONE, TRUE};
 use super::storage::{Met, Persistent};
 use super::text;
-use super::value::{Node, Value};
+use super::value::{Class, Node, Value};
 use crate::advice::Origin;
 use crate::limit::Limit;
 
@@ -18,6 +18,7 @@ use crate::limit::Limit;
 pub(super) struct Parts {
     pub(super) decoded: Vec<u8>,
     pub(super) nodes: Vec<Node>,
+    pub(super) classes: Vec<(NodeId, Class)>,
     pub(super) root: NodeId,
     /// The values of further pickles after the first one.
     pub(super) further: Vec<NodeId>,
@@ -112,8 +113,8 @@ impl Machine<'_> {
     }
 
     fn parts(self, root: NodeId, further: Vec<NodeId>, end: usize) -> Parts {
-        let Machine { decoded, nodes, protocol, met, .. } = self;
-        Parts { decoded, nodes, root, further, protocol, end, met }
+        let Machine { decoded, nodes, classes, protocol, met, .. } = self;
+        Parts { decoded, nodes, classes, root, further, protocol, end, met }
     }
 
     /// Runs one instruction; returns the result after the last.
@@ -226,10 +227,16 @@ impl Machine<'_> {
                 let span = self.payload(len.into())?;
                 self.push(Value::Bytes(span))?;
             }
-            Op::BINBYTES8 | Op::BYTEARRAY8 => {
+            Op::BINBYTES8 => {
                 let len = self.size8()?;
                 let span = self.payload(len)?;
                 self.push(Value::Bytes(span))?;
+            }
+            Op::BYTEARRAY8 => {
+                let len = self.size8()?;
+                let span = self.payload(len)?;
+                let id = self.make_of(Class::ByteArray, Value::Bytes(span))?;
+                self.push_id(id)?;
             }
 
             Op::EMPTY_LIST => self.push(Value::List(Vec::new()))?,

@@ -45,6 +45,6 @@ pub use place::{NodeId, Span};
 pub use raw::{Part, RawText, parts};
 pub use scan::{Global, LISTED_GLOBALS, Refusal, Scan, ScanLine, Unread};
 pub use storage::Storage;
-pub use value::{Callable, Value};
+pub use value::{Callable, Class, Value};
 pub use view::{ArrayView, SharedArray};
 pub use writer::{ArrayDtype, Writer};

@@ -125,6 +125,10 @@ pub struct Array {
     pub(super) strides: Vec<usize>,
     pub(super) n_elements: usize,
     pub(super) data: Data,
+    /// Whether NumPy had it in Fortran order.
+    pub(super) is_fortran: bool,
+    /// Whether NumPy sets its state when it reads it, which gives elements the machine's byte order.
+    pub(super) is_state: bool,
     /// Whether PyTorch wrote it; its tensors take no state.
     pub(super) is_tensor: bool,
 }
@@ -179,6 +183,7 @@ impl Array {
                 "shape {shape:?} of {dtype} needs {expected} {unit}, found {found}"
             )));
         }
+        let is_fortran = order == Order::Fortran;
         // NumPy writes objects in C order even if the array itself is in Fortran order.
         let order = match data {
             Data::Objects(_) if order == Order::Fortran => Order::C,
@@ -198,7 +203,7 @@ impl Array {
                 Misfit::Wrong(format!("{axes:?} is not an order of the axes of shape {shape:?}"))
             })?,
         };
-        Ok(Array { dtype, shape, strides, n_elements, data, is_tensor: false })
+        Ok(Array { dtype, shape, strides, n_elements, data, is_fortran, is_state: false, is_tensor: false })
     }
 
     /// A tensor: elements of a storage at any strides, which may skip or repeat some.
@@ -237,7 +242,8 @@ impl Array {
             return Err(Misfit::Wrong(format!("strides {strides:?} reach beyond the data")));
         }
         let data = Data::Raw(data);
-        Ok(Array { dtype, shape, strides, n_elements, data, is_tensor: true })
+        let (is_fortran, is_state, is_tensor) = (false, false, true);
+        Ok(Array { dtype, shape, strides, n_elements, data, is_fortran, is_state, is_tensor })
     }
 
     /// An array without elements, such as NumPy's constructors create for BUILD to fill.
@@ -247,7 +253,8 @@ impl Array {
             ScalarKind::Object => Data::Objects(Vec::new()),
             _ => Data::Raw(Span { start: 0, len: 0, decoded: true }),
         };
-        Array { dtype, shape, strides, n_elements: 0, data, is_tensor: false }
+        let (is_fortran, is_state, is_tensor) = (false, false, false);
+        Array { dtype, shape, strides, n_elements: 0, data, is_fortran, is_state, is_tensor }
     }
 
     /// Whether the elements are stored in C order.

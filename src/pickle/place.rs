@@ -1,7 +1,7 @@
 //! References between a pickle's values, by index, and into the file, by byte range.
 
 /// A value of a pickle: an index into its table of values. Shared objects have one id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(super) u32);
 
 impl NodeId {

@@ -12,7 +12,7 @@ use super::place::{NodeId, Span};
 use super::raw;
 use super::storage::{Met, Persistent, Storage};
 use super::text;
-use super::value::{Callable, Node, Value};
+use super::value::{Callable, Class, Node, Value};
 use crate::advice::Origin;
 use crate::limit::Limit;
 
@@ -55,6 +55,8 @@ pub(super) struct Machine<'a> {
     memo: Vec<NodeId>,
     pub(super) n_memo: u64,
     pub(super) nodes: Vec<Node>,
+    /// Types that values do not show, in ascending order of their ids.
+    pub(super) classes: Vec<(NodeId, Class)>,
     /// Objects created so far, plus container elements.
     n_objects: u64,
     /// Their memory, in bytes.
@@ -97,6 +99,7 @@ impl<'a> Machine<'a> {
             memo: Vec::new(),
             n_memo: 0,
             nodes,
+            classes: Vec::new(),
             n_objects: 0,
             memory: 0,
             small_integers: Vec::new(),
@@ -233,6 +236,15 @@ impl<'a> Machine<'a> {
         let id = id.ok_or_else(|| self.damaged("more objects than can be counted"))?;
         self.nodes.push(Node { value, offset: self.at });
         Ok(NodeId(id))
+    }
+
+    /// Creates a value of a type that it does not show.
+    pub(super) fn make_of(&mut self, class: Class, value: Value) -> Result<NodeId, PickleError> {
+        let id = self.make(value)?;
+        // With the spare places of a growing list.
+        self.charge(2 * size_of::<(NodeId, Class)>() as u64)?;
+        self.classes.push((id, class));
+        Ok(id)
     }
 
     pub(super) fn push(&mut self, value: Value) -> Result<(), PickleError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::numpy::{Array, NumpyDtype};
+use super::numpy::{Array, NumpyDtype, ScalarKind};
 use super::place::{NodeId, Span};
 use super::storage::Storage;
 
@@ -69,6 +69,22 @@ impl Value {
             Value::Global(_) => "constructor",
         }
     }
+}
+
+/// The type of a value in Python, for the types that [`Value`] has one form for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// `bytearray`; other [`Value::Bytes`] are `bytes`.
+    ByteArray,
+    /// `collections.OrderedDict`.
+    OrderedDict,
+    /// `collections.Counter`.
+    Counter,
+    /// `collections.defaultdict` with its factory, if any.
+    DefaultDict(Option<Callable>),
+    /// A NumPy scalar of that kind, with its size in bytes; 0 for text and bytes, whose size is that of
+    /// the value.
+    Scalar(ScalarKind, u8),
 }
 
 /// A value and its offset in the file.

@@ -1,5 +1,6 @@
 //! Reads the elements of an array, row by row, in any type and order.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
@@ -57,6 +58,54 @@ impl<'p> ArrayView<'p> {
     /// The element type.
     pub fn dtype(&self) -> NumpyDtype {
         self.array.dtype
+    }
+
+    /// Distance between neighbours on each axis, in elements.
+    pub fn strides(&self) -> &'p [usize] {
+        &self.array.strides
+    }
+
+    /// Whether PyTorch wrote it.
+    pub fn is_tensor(&self) -> bool {
+        self.array.is_tensor
+    }
+
+    /// Whether NumPy wrote it as an array in Fortran order. The objects of such an array are in C order
+    /// in the file.
+    pub fn is_fortran(&self) -> bool {
+        self.array.is_fortran
+    }
+
+    /// The element type after NumPy has read the array: it reverses bytes in a state, but not in a
+    /// buffer.
+    pub fn loaded_dtype(&self) -> NumpyDtype {
+        let dtype = self.array.dtype;
+        let big_endian = dtype.big_endian && (!self.array.is_state || cfg!(target_endian = "big"));
+        NumpyDtype { big_endian, ..dtype }
+    }
+
+    /// The elements as the file has them, in the order of the strides; empty for objects.
+    pub fn bytes(&self) -> &'p [u8] {
+        self.raw()
+    }
+
+    /// The place of [`bytes`](ArrayView::bytes) in the file; `None` for objects, and for elements that
+    /// the file holds only in encoded form.
+    pub fn file_range(&self) -> Option<Range<usize>> {
+        match &self.array.data {
+            Data::Raw(span) if !span.decoded => {
+                Some(span.start..span.start.saturating_add(span.len))
+            }
+            _ => None,
+        }
+    }
+
+    /// The elements of an array of objects, in C order.
+    pub fn objects(&self) -> Option<&'p [NodeId]> {
+        match &self.array.data {
+            Data::Objects(items) => Some(items),
+            Data::Raw(_) => None,
+        }
     }
 
     /// Number of elements.

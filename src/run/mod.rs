@@ -10,6 +10,7 @@ pub mod compare;
 pub mod confusion;
 pub mod events;
 pub mod folder;
+pub mod interval;
 mod keys;
 pub mod metrics;
 pub mod predictions;

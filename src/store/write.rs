@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Scope, ScopedJoinHandle, Thread};
 
 use super::arrow::{self, ArrowOutput};
 use super::census::{self, Census, Mean};
@@ -273,11 +273,16 @@ impl Started {
                 false => Ok(()),
             });
             let mut written = Written::default();
+            let mut end = End {
+                done: &done,
+                failed: &failed,
+                synced: synced.thread().clone(),
+                is_written: false,
+            };
             let result =
                 splits.iter().try_for_each(|split| self.output.split(split, job, &mut written));
-            failed.store(result.is_err(), Ordering::Release);
-            done.store(true, Ordering::Release);
-            synced.thread().unpark();
+            end.is_written = result.is_ok();
+            drop(end);
             (digests.join(), synced.join(), result.map(|()| written))
         });
         let stopped = |_| context.io(io::Error::other("a thread stopped"));
@@ -290,6 +295,23 @@ impl Started {
     pub(super) fn finish(self, manifest: &Manifest, job: &Job<'_>) -> Result<Draft, StoreError> {
         self.output.finish(manifest, job)?;
         Ok(self.draft)
+    }
+}
+
+/// Tells the other threads that writing is over, also when it unwinds: they would wait forever, and the
+/// scope for them.
+struct End<'a> {
+    done: &'a AtomicBool,
+    failed: &'a AtomicBool,
+    synced: Thread,
+    is_written: bool,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.failed.store(!self.is_written, Ordering::Release);
+        self.done.store(true, Ordering::Release);
+        self.synced.unpark();
     }
 }
 

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
@@ -26,7 +25,7 @@ use crate::run::preset::{Preset, Remainder, Training};
 use crate::run::recipe::{Group, Phase};
 use crate::run::schedule::{Moment, Validation};
 use crate::run::settings::{Precision, TrainSettings};
-use crate::seed::stream;
+use crate::seed::shuffled;
 
 /// State that an epoch works with.
 pub(super) struct Fit<'a> {
@@ -289,11 +288,10 @@ pub(super) fn order(
     (training, phase): (&Training, &Phase),
     n_samples: usize,
 ) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n_samples).collect();
-    if training.shuffle {
-        let of_phase = if phase_idx == 0 { String::new() } else { format!("/{phase_idx}") };
-        order.shuffle(&mut stream(seed, &format!("shuffle/{epoch}{of_phase}")));
-    }
+    let mut order = match training.shuffle {
+        true => shuffled(seed, epoch, phase_idx, n_samples),
+        false => (0..n_samples).collect(),
+    };
     order.truncate(phase.n_samples(n_samples, training.batch_size));
     order
 }

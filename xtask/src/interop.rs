@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::run::{cargo, output, root, run};
 use crate::setup::setup;
 use crate::test::{mmsa_package, torch_packages};
+use crate::wheel::installed;
 
 /// Dataset, alignment of its file, and the options for `synth`.
 const CASES: [(&str, &str, &[&str]); 4] = [
@@ -51,8 +52,8 @@ impl Place {
     }
 
     /// A script next to this crate, with PyTorch.
-    fn script(&self, name: &str) -> Command {
-        let mut command = Command::new("python3");
+    fn script(&self, name: &str, python: &Path) -> Command {
+        let mut command = Command::new(python);
         command.env("PYTHONPATH", root().join(".python-torch")).current_dir(&self.folder);
         command.arg(root().join("xtask/peer").join(name));
         command
@@ -64,11 +65,13 @@ pub fn mmsa() -> Result<(), String> {
     torch_packages()?;
     mmsa_package()?;
     let place = Place::new()?;
+    // With our package, whose guard the loader runs in.
+    let python = installed()?;
     for (dataset, alignment, flags) in CASES {
         place.store(dataset, flags)?;
         let export = ["export", "store.h5", "--to", "mmsa-pickle", "-o", "export.pkl"];
         place.call(&[&export[..], &["--overwrite"]].concat())?;
-        let mut check = place.script("mmsa.py");
+        let mut check = place.script("mmsa.py", &python);
         check.arg(root().join(".python-mmsa"));
         run(check.args([dataset, alignment, "source.pkl", "export.pkl"]))?;
     }
@@ -88,7 +91,7 @@ pub fn torch() -> Result<(), String> {
         let predict = ["predict", "--store", "store.h5", "--checkpoint", "run/best.safetensors"];
         place.call(&[&predict[..], &["-o", "predictions.csv", "--overwrite"]].concat())?;
         place.call(&["export", "store.h5", "--to", "npz", "-o", "export.npz", "--overwrite"])?;
-        let mut strict = place.script("almt.py");
+        let mut strict = place.script("almt.py", Path::new("python3"));
         strict.arg("strict").arg(&sizes).arg(dataset);
         let found = output(strict.args(["run/released.safetensors", "export.npz"]))?;
         let found: Vec<f32> = numbers(found.trim().trim_matches(['[', ']']).split(", "))?;

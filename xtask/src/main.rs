@@ -11,6 +11,7 @@ mod run;
 mod setup;
 mod test;
 mod tidy;
+mod wheel;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ Tasks:
                   Compare the conversion of a large pickle with plain Python and with `cp`
   bench open      Compare a batch out of an Arrow store with `pickle.load`
   bench packed    Compare conversion of compressed pickles with `zcat` and `pickle.load`
+  bench python    Compare the Python package with `pickle.load` and MMSA (fetches PyTorch, 4 GB)
   bench train     Compare a training step with eager PyTorch (fetches PyTorch, 4 GB)
   bench models [NAMES]
                   Compare a training step of MMSA's models with its own code (fetches PyTorch, 4 GB)
@@ -36,6 +38,9 @@ Tasks:
   demo [ARGS]     Set up, then run the main job on a small synthetic dataset (ARGS go to `cargo build`)
   tidy            Check what neither the compiler nor Clippy knows: each module's opening line, import
                   cycles, layers, names of types, reasons for allowed lints; builds only this crate
+  wheel           Build the Python package into `dist/wheels` and test it as installed
+  wheel --test [ARGS]
+                  The same in the profile of the tests, as `test` does (ARGS go to pytest)
   dist            Set up, build a release, its man pages and shell completions, and pack them into
                   `dist`
 ";
@@ -56,6 +61,8 @@ fn main() -> ExitCode {
         ("interop", [flag]) if flag == "--torch" => interop::torch(),
         ("demo", args) => demo::demo(args),
         ("tidy", []) => tidy::tidy(),
+        ("wheel", []) => wheel::wheel(),
+        ("wheel", [flag, args @ ..]) if flag == "--test" => wheel::tests(args),
         ("dist", []) => dist::dist(),
         ("--help" | "-h" | "help", _) => {
             print!("{USAGE}");

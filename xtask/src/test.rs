@@ -2,6 +2,7 @@
 
 use crate::run::{cargo, pip, root, run};
 use crate::setup::setup;
+use crate::wheel;
 
 /// Sets up and runs the tests; `args` are passed to `cargo test`.
 pub fn test(args: &[String]) -> Result<(), String> {
@@ -11,7 +12,9 @@ pub fn test(args: &[String]) -> Result<(), String> {
     run(cargo()
         .args(["test", "--workspace", "--no-fail-fast"])
         .args(args)
-        .env("ALMT_DATA_TEST_PYTHON", "1"))
+        .env("ALMT_DATA_TEST_PYTHON", "1"))?;
+    // A filter is for the tests in Rust.
+    if args.is_empty() { wheel::tests(&[]) } else { Ok(()) }
 }
 
 /// Packages for tests that compare with Python itself.
@@ -19,6 +22,11 @@ pub fn python_packages() -> Result<(), String> {
     let names = ["numpy", "h5py", "pyarrow", "jsonschema", "duckdb", "pandas", "tensorboard"];
     packages(".python", "test-python", &names, "500 MB")?;
     packages(".python-numpy1", "test-python-numpy1", &["numpy"], "80 MB")
+}
+
+/// What builds and tests the Python package.
+pub fn wheel_packages() -> Result<(), String> {
+    packages(".python-wheel", "wheel", &["maturin", "auditwheel", "mypy", "pytest"], "90 MB")
 }
 
 /// PyTorch with all dependencies, 4 GB, for comparisons outside the tests.
@@ -29,6 +37,11 @@ pub fn torch_packages() -> Result<(), String> {
 /// Only MMSA: of its dependencies, its data loader needs just NumPy and PyTorch.
 pub fn mmsa_package() -> Result<(), String> {
     packages_with(".python-mmsa", "mmsa", &["MMSA"], "1 MB", &["--no-deps"])
+}
+
+/// What MMSA's metrics need.
+pub fn sklearn_package() -> Result<(), String> {
+    packages(".python-sklearn", "sklearn", &["sklearn"], "220 MB")
 }
 
 /// Dependencies of MMSA's MAG-BERT besides PyTorch.

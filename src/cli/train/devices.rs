@@ -50,7 +50,7 @@ impl LibtorchArgs {
     pub fn open(&self, choice: DeviceChoice) -> Result<Device, Failure> {
         let Chosen { device, no_gpu } = device::open(choice, self.libtorch.as_deref())?;
         if let Some(error) = no_gpu {
-            eprintln!("warning: {}\n  the CPU is used", Failure::from(error).message());
+            eprintln!("warning: {}\n  the CPU is used", Failure::from(error));
         }
         if device == Device::Cpu {
             ram::limit_to_total();
@@ -79,7 +79,7 @@ pub fn devices(args: &DevicesArgs) -> ExitCode {
                 outln!("        by {} ({})", folder.display(), candidate.origin);
             }
         }
-        Err(error) => outln!("cuda    {}", Failure::from(error).message()),
+        Err(error) => outln!("cuda    {}", Failure::from(error)),
     }
     ExitCode::SUCCESS
 }

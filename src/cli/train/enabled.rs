@@ -13,6 +13,7 @@ mod models;
 mod reproduce;
 mod show;
 
+use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
 use clap::Subcommand;
@@ -61,7 +62,7 @@ fn dispatch(command: TrainerCommand) -> Result<ExitCode, Failure> {
 }
 
 /// Continues as the neighbouring executable that is linked to libtorch; returns only on failure.
-pub fn elsewhere(_: TrainerCommand) -> Result<ExitCode, Failure> {
+pub fn elsewhere(arguments: &[OsString]) -> Result<ExitCode, Failure> {
     use std::os::unix::process::CommandExt;
     let this = std::env::current_exe().map_err(|error| Failure::new(chain(&error)))?;
     let trainer = this.with_file_name("almt-data-train");
@@ -71,7 +72,7 @@ pub fn elsewhere(_: TrainerCommand) -> Result<ExitCode, Failure> {
     if ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"].iter().all(|name| std::env::var_os(name).is_none()) {
         command.env("GOMP_SPINCOUNT", "30000");
     }
-    let error = command.args(std::env::args_os().skip(1)).exec();
+    let error = command.args(arguments).exec();
     Err(Failure::at(&trainer, format!("cannot start the trainer: {}", chain(&error)))
         .hint("`cargo install --path .` puts it beside `almt-data`; keep the two together"))
 }

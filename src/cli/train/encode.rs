@@ -65,11 +65,11 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
     let to: &Path = &args.output;
     check_output(to, args.overwrite, [&args.store])?;
     let source = Store::open(&args.store)?;
-    let format = args.form.resolve::<EncodeArgs>(COMMAND, Some(to), source.format());
+    let format = args.form.resolve::<EncodeArgs>(COMMAND, Some(to), source.format())?;
     let text_source = args.text_from.unwrap_or_else(|| encode::default_source(&source));
     if text_source == TextSource::TextBert && args.max_len.is_some() {
         let problem = "`--max-len` needs `--text-from raw_text`: `text_bert` has its own length";
-        wrong_call::<EncodeArgs>(COMMAND, ErrorKind::ArgumentConflict, problem);
+        return Err(wrong_call::<EncodeArgs>(COMMAND, ErrorKind::ArgumentConflict, problem));
     }
     let options = EncodeOptions {
         encoder: args.bert,

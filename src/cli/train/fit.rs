@@ -243,20 +243,24 @@ fn model_name(text: &str) -> Result<String, String> {
 }
 
 impl TrainArgs {
-    /// As the trainer takes them; ends the program after a call that makes no sense.
+    /// As the trainer takes them. The call is invalid if they contradict each other.
     fn options(&self) -> Result<TrainOptions, Failure> {
         let wrong =
             |problem: &str| wrong_call::<TrainArgs>(COMMAND, ErrorKind::ArgumentConflict, problem);
         let source = self.text_from.unwrap_or(TextSource::TextBert);
         if source == TextSource::TextBert && self.max_len.is_some() {
-            wrong("`--max-len` needs `--text-from raw_text`: `text_bert` has its own length");
+            return Err(wrong(
+                "`--max-len` needs `--text-from raw_text`: `text_bert` has its own length",
+            ));
         }
         if self.bert.is_some() && self.text != Text::Bert {
-            wrong("`--bert` needs `--text bert`: `--text features` reads those of the store");
+            return Err(wrong(
+                "`--bert` needs `--text bert`: `--text features` reads those of the store",
+            ));
         }
         let model = self.model.as_deref().unwrap_or(ModelSpec::NAMES[0]);
         if self.residual.is_some() && model != ModelSpec::NAMES[0] {
-            wrong(&format!("`--residual` is of almt, not of {model}"));
+            return Err(wrong(&format!("`--residual` is of almt, not of {model}")));
         }
         let named = [
             ("epochs", self.epochs.is_some()),
@@ -269,16 +273,16 @@ impl TrainArgs {
         let name = |assignment: &str| assignment.split('=').next().unwrap_or_default().to_owned();
         for (idx, assignment) in self.set.iter().enumerate() {
             if self.set.iter().take(idx).any(|earlier| name(earlier) == name(assignment)) {
-                wrong(&format!("`--set {}` is given twice", name(assignment)));
+                return Err(wrong(&format!("`--set {}` is given twice", name(assignment))));
             }
             // A schedule is that of a phase: `main.schedule`.
             let name = name(assignment);
             let last = name.rsplit('.').next().unwrap_or_default();
             if let Some((option, _)) = named.iter().find(|(of, given)| *given && *of == last) {
                 let option = option.replace('_', "-");
-                wrong(&format!(
+                return Err(wrong(&format!(
                     "`--{option}` and `--set {name}` set the same value: give only one"
-                ));
+                )));
             }
         }
         let encoder = self.bert.as_ref().map(|folder| EncoderOptions {
@@ -336,7 +340,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
         TrainerError::Setting(problem) => {
             wrong_call::<TrainArgs>(COMMAND, ErrorKind::InvalidValue, &problem)
         }
-        error => error,
+        error => error.into(),
     })?;
     let start = if args.overwrite { Start::Overwrite } else { Start::New };
     let mut stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -385,7 +389,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
             Apart::Model => "this model has no form for several seeds",
         };
         let problem = format!("`--together always`: {problem}");
-        wrong_call::<TrainArgs>(COMMAND, ErrorKind::ArgumentConflict, &problem);
+        return Err(wrong_call::<TrainArgs>(COMMAND, ErrorKind::ArgumentConflict, &problem));
     }
     let results = session.train_seeds(&seeds, &out, start, args.together, &mut bar)?;
     drop(bar);

@@ -24,6 +24,7 @@ mod write;
 
 pub(super) use manifest::is_ours;
 pub(super) use read::ArrowReader;
+pub use schema::field;
 pub(super) use write::ArrowOutput;
 
 /// First bytes of every file, with their padding.

@@ -116,6 +116,14 @@ impl ArrowReader {
         batches.iter().any(|batch| batch.codec.is_some())
     }
 
+    /// The file that contains a column and the places of its values; `None` if they are compressed.
+    pub(in crate::store) fn ranges(&self, column: &Column) -> Option<(PathBuf, Vec<Range<usize>>)> {
+        let (file, first_buffer) = self.find(column).ok()?;
+        let values = first_buffer + schema::n_buffers(column) - 1;
+        let range = |batch: &Batch| batch.codec.is_none().then(|| batch.buffers[values].clone());
+        Some((self.file_of(file.split), file.batches.iter().map(range).collect::<Option<_>>()?))
+    }
+
     /// The file that contains a column.
     pub(in crate::store) fn place(&self, column: &Column) -> Option<String> {
         let (file, _) = self.find(column).ok()?;

@@ -29,7 +29,9 @@ pub(super) fn schema(columns: &[Column]) -> Option<Schema> {
     Some(Schema::new(fields?))
 }
 
-fn field(column: &Column) -> Option<Field> {
+/// A column as the field of an Arrow table, with the extension type `arrow.fixed_shape_tensor` where a
+/// sample has axes; `None` if a column has extents that Arrow lacks.
+pub fn field(column: &Column) -> Option<Field> {
     let value = match column.dtype {
         Dtype::String => DataType::Utf8,
         Dtype::Float32 => DataType::Float32,

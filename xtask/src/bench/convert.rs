@@ -58,7 +58,7 @@ pub fn convert(args: &[String]) -> Result<(), String> {
 /// Builds the program in the form to measure.
 pub fn build_program() -> Result<(), String> {
     setup()?;
-    run(cargo().args(["build", "--release", "--workspace"]))
+    run(cargo().args(["build", "--release"]))
 }
 
 /// A pickle with the shapes and types of unaligned CMU-MOSI and `scale` times as many segments.

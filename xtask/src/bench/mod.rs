@@ -8,6 +8,7 @@ mod measure;
 mod models;
 mod open;
 mod packed;
+mod python;
 mod train;
 
 /// Runs one benchmark.
@@ -16,9 +17,10 @@ pub fn bench(args: &[String]) -> Result<(), String> {
         Some((what, rest)) if what == "convert" => convert::convert(rest),
         Some((what, rest)) if what == "open" => open::open(rest),
         Some((what, rest)) if what == "packed" => packed::packed(rest),
+        Some((what, rest)) if what == "python" => python::python(rest),
         Some((what, rest)) if what == "train" => train::train(rest),
         Some((what, rest)) if what == "models" => models::models(rest),
         Some((what, rest)) if what == "gpu" => gpu::gpu(rest),
-        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open`, `packed`, `train`, `models` or `gpu`".into()),
+        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open`, `packed`, `python`, `train`, `models` or `gpu`".into()),
     }
 }

@@ -1,0 +1,437 @@
+//! `almt_data.pickle`: Python objects of a pickle that the project's own machine has read.
+//!
+//! Nothing here imports or calls what a file names. The types that are created are those below.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::ops::Range;
+use std::os::fd::{FromRawFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use almt_data::packed::{OpenError, OpenOptions, PickleFile};
+use almt_data::pickle::{
+    ArrayView, Callable, Class, Limits, NodeId, NumpyDtype, Pickle, ScalarKind, Value,
+};
+use pyo3::exceptions::{PyEOFError, PyOSError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{
+    PyByteArray, PyBytes, PyDict, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
+};
+
+use crate::errors::{self, UnpicklingError, UnsafePickleError};
+use crate::fault;
+use crate::memory::{Block, Layout, PrivateMap, type_code};
+
+/// Source of a pickle.
+#[derive(FromPyObject)]
+pub enum Source {
+    /// A file descriptor, which stays open.
+    Descriptor(RawFd),
+    /// The pickle itself.
+    Bytes(PyBackedBytes),
+    /// A path.
+    Path(PathBuf),
+}
+
+/// Reads one pickle: its value, the offset after it, and a dict about each array.
+#[pyfunction]
+#[pyo3(signature = (source, start, mmap, encoding, errors))]
+pub fn load_pickle<'py>(
+    py: Python<'py>,
+    source: Source,
+    start: usize,
+    mmap: bool,
+    encoding: &str,
+    errors: &str,
+) -> PyResult<(Bound<'py, PyAny>, usize, Bound<'py, PyList>)> {
+    let opened = Opened::new(py, source, start, mmap)?;
+    let end = opened.pickle.len() - opened.pickle.n_trailing_bytes();
+    let map = opened.map.clone();
+    let mut builder = Builder::new(py, opened, encoding, errors)?;
+    let root = builder.pickle.root();
+    let value = builder.object(root)?;
+    match map {
+        Some(map) if map.is_cut() => Err(fault::changed()),
+        _ => Ok((value, end, builder.info)),
+    }
+}
+
+/// A pickle, and the map that its arrays can lie in.
+struct Opened {
+    pickle: Pickle,
+    map: Option<Arc<PrivateMap>>,
+    /// Why no array lies in the file.
+    reason: &'static str,
+}
+
+impl Opened {
+    fn new(py: Python<'_>, source: Source, start: usize, mmap: bool) -> PyResult<Opened> {
+        match source {
+            Source::Bytes(bytes) => {
+                let read = || Pickle::of_shared(Arc::new(bytes), &Limits::default());
+                let pickle = py.detach(read).map_err(|error| errors::of_pickle(&error))?;
+                Ok(Opened { pickle, map: None, reason: "read from memory" })
+            }
+            Source::Descriptor(descriptor) => {
+                let file = Borrowed::new(descriptor);
+                Opened::of_file(py, &file.0, start, mmap)
+            }
+            Source::Path(path) => {
+                let file = File::open(&path).map_err(|error| of_path(error, &path))?;
+                match Opened::of_file(py, &file, start, mmap) {
+                    Err(error) if error.is_instance_of::<UnpicklingError>(py) => {
+                        Opened::packed(py, &path, error)
+                    }
+                    opened => opened,
+                }
+            }
+        }
+    }
+
+    fn of_file(py: Python<'_>, file: &File, start: usize, mmap: bool) -> PyResult<Opened> {
+        let n_bytes = file.metadata()?.len();
+        if start as u64 >= n_bytes {
+            return Err(PyEOFError::new_err("Ran out of input"));
+        }
+        let map = match mmap {
+            true => {
+                fault::install(py)?;
+                PrivateMap::new(file).ok().map(Arc::new)
+            }
+            false => None,
+        };
+        let pickle = py.detach(|| Pickle::of_file(file, start, &Limits::default()));
+        let pickle = pickle.map_err(|error| errors::of_pickle(&error))?;
+        // Another program may have changed the file since it was mapped.
+        let map = map.filter(|map| map.len() == pickle.len());
+        let reason = if mmap { "the file cannot be mapped" } else { "not asked for" };
+        Ok(Opened { pickle, map, reason })
+    }
+
+    /// The pickle within a compressed file or an archive, if there is one; the error of reading the file
+    /// as it is otherwise.
+    fn packed(py: Python<'_>, path: &Path, error: PyErr) -> PyResult<Opened> {
+        match py.detach(|| PickleFile::open(path, &OpenOptions::default(), &())) {
+            Ok(PickleFile { pickle, .. }) => {
+                Ok(Opened { pickle, map: None, reason: "the file is packed" })
+            }
+            Err(OpenError::Entry { cause, .. }) => Err(errors::of_pickle(&cause)),
+            Err(_) => Err(error),
+        }
+    }
+}
+
+fn of_path(error: std::io::Error, path: &Path) -> PyErr {
+    match error.raw_os_error() {
+        Some(code) => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+            PyOSError::new_err((code, text, path.to_path_buf()))
+        }
+        None => error.into(),
+    }
+}
+
+/// A file of Python's, which is not closed.
+struct Borrowed(std::mem::ManuallyDrop<File>);
+
+impl Borrowed {
+    #[allow(unsafe_code)]
+    fn new(descriptor: RawFd) -> Borrowed {
+        // SAFETY: the file is never closed here. If the descriptor is not open, every call fails.
+        Borrowed(std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) }))
+    }
+}
+
+/// Creates the objects of a pickle.
+struct Builder<'py> {
+    py: Python<'py>,
+    pickle: Pickle,
+    map: Option<Arc<PrivateMap>>,
+    reason: &'static str,
+    encoding: String,
+    errors: String,
+    /// Objects by their ids, since a pickle may refer to one several times.
+    made: HashMap<NodeId, Bound<'py, PyAny>>,
+    /// Places of arrays in the file: a second array there has a copy, as if it had been read.
+    taken: HashSet<usize>,
+    info: Bound<'py, PyList>,
+    numpy: Bound<'py, PyModule>,
+}
+
+impl<'py> Builder<'py> {
+    fn new(py: Python<'py>, opened: Opened, encoding: &str, errors: &str) -> PyResult<Self> {
+        let Opened { pickle, map, reason } = opened;
+        Ok(Builder {
+            py,
+            pickle,
+            map,
+            reason,
+            encoding: encoding.into(),
+            errors: errors.into(),
+            made: HashMap::new(),
+            taken: HashSet::new(),
+            info: PyList::empty(py),
+            numpy: py.import("numpy")?,
+        })
+    }
+
+    /// The object of a value. Values are nested to a small depth, as the machine has checked.
+    fn object(&mut self, id: NodeId) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(object) = self.made.get(&id) {
+            return Ok(object.clone());
+        }
+        let pickle = self.pickle.clone();
+        let class = pickle.class(id);
+        let Some(value) = pickle.value(id) else { return Err(self.refused(id, "no value")) };
+        // Objects without an identity of their own, of which a file may have millions.
+        if class.is_none() {
+            match value {
+                Value::None => return Ok(self.py.None().into_bound(self.py)),
+                Value::Bool(value) => {
+                    return Ok(value.into_pyobject(self.py)?.to_owned().into_any());
+                }
+                Value::Int(value) => return Ok(value.into_pyobject(self.py)?.into_any()),
+                Value::Float(value) => return Ok(value.into_pyobject(self.py)?.into_any()),
+                _ => {}
+            }
+        }
+        let object = match (value, class) {
+            (_, Some(Class::Scalar(kind, size))) => self.scalar(id, kind, size)?,
+            (Value::Dict(entries), class) => self.dict(entries, class)?,
+            (Value::Bytes(span), Some(_)) => {
+                PyByteArray::new(self.py, pickle.span(*span)).into_any()
+            }
+            (Value::List(items), _) => PyList::new(self.py, self.objects(items)?)?.into_any(),
+            (Value::Tuple(items), _) => PyTuple::new(self.py, self.objects(items)?)?.into_any(),
+            (Value::Set(items), _) => PySet::new(self.py, self.objects(items)?)?.into_any(),
+            (Value::FrozenSet(items), _) => {
+                PyFrozenSet::new(self.py, self.objects(items)?)?.into_any()
+            }
+            (Value::Array(_), _) => self.array(id)?,
+            (Value::Dtype(dtype), _) => {
+                self.numpy.call_method1("dtype", (type_code(*dtype),))?
+            }
+            (Value::Storage(_), _) => {
+                return Err(self.refused(id, "the elements of a tensor without the tensor"));
+            }
+            (Value::Global(name), _) => {
+                return Err(self.refused(id, &format!("`{}` as a value", name.name())));
+            }
+            _ => self.plain(id)?,
+        };
+        self.made.insert(id, object.clone());
+        Ok(object)
+    }
+
+    fn objects(&mut self, ids: &[NodeId]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        ids.iter().map(|id| self.object(*id)).collect()
+    }
+
+    /// Texts, bytes and numbers as Python's own types.
+    fn plain(&self, id: NodeId) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.py;
+        Ok(match self.pickle.value(id) {
+            Some(Value::Bool(value)) => value.into_pyobject(py)?.to_owned().into_any(),
+            Some(Value::Int(value)) => value.into_pyobject(py)?.into_any(),
+            Some(Value::Float(value)) => value.into_pyobject(py)?.into_any(),
+            Some(Value::BigInt(span)) => {
+                let arguments = (PyBytes::new(py, self.pickle.span(*span)), "little");
+                let keywords = PyDict::new(py);
+                keywords.set_item("signed", true)?;
+                py.get_type::<PyInt>().call_method("from_bytes", arguments, Some(&keywords))?
+            }
+            Some(Value::Str(span)) => {
+                PyString::from_bytes(py, self.pickle.span(*span))?.into_any()
+            }
+            Some(Value::HalfStr(span)) => PyBytes::new(py, self.pickle.span(*span))
+                .call_method1("decode", ("utf-8", "surrogatepass"))?,
+            Some(Value::ByteStr(span)) => {
+                let bytes = PyBytes::new(py, self.pickle.span(*span));
+                match &*self.encoding {
+                    "bytes" => bytes.into_any(),
+                    encoding => bytes.call_method1("decode", (encoding, &*self.errors))?,
+                }
+            }
+            Some(Value::Bytes(span)) => PyBytes::new(py, self.pickle.span(*span)).into_any(),
+            _ => return Err(self.refused(id, "a value of another kind")),
+        })
+    }
+
+    fn scalar(&self, id: NodeId, kind: ScalarKind, size: u8) -> PyResult<Bound<'py, PyAny>> {
+        let value = self.plain(id)?;
+        match kind {
+            ScalarKind::Unicode => self.numpy.call_method1("str_", (value,)),
+            // As in an array, padding is no part of the value.
+            ScalarKind::Bytes => {
+                let value = value.call_method1("rstrip", (PyBytes::new(self.py, b"\0"),))?;
+                self.numpy.call_method1("bytes_", (value,))
+            }
+            _ => {
+                let item_size = size.into();
+                let code = type_code(NumpyDtype { kind, item_size, big_endian: false });
+                let dtype = self.numpy.call_method1("dtype", (code,))?;
+                dtype.getattr("type")?.call1((value,))
+            }
+        }
+    }
+
+    fn dict(
+        &mut self,
+        entries: &[(NodeId, NodeId)],
+        class: Option<Class>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.py;
+        let collections = || py.import("collections");
+        let dict = match class {
+            Some(Class::OrderedDict) => collections()?.call_method0("OrderedDict")?,
+            Some(Class::Counter) => collections()?.call_method0("Counter")?,
+            Some(Class::DefaultDict(None)) => collections()?.call_method0("defaultdict")?,
+            Some(Class::DefaultDict(Some(factory))) => {
+                let factory = self.factory(factory)?;
+                collections()?.call_method1("defaultdict", (factory,))?
+            }
+            _ => {
+                let dict = PyDict::new(py);
+                for (key, value) in entries {
+                    dict.set_item(self.object(*key)?, self.object(*value)?)?;
+                }
+                return Ok(dict.into_any());
+            }
+        };
+        for (key, value) in entries {
+            dict.set_item(self.object(*key)?, self.object(*value)?)?;
+        }
+        Ok(dict)
+    }
+
+    /// The type that fills in missing values of a `defaultdict`.
+    fn factory(&self, name: Callable) -> PyResult<Bound<'py, PyAny>> {
+        let module = match name {
+            Callable::OrderedDict | Callable::Counter => "collections",
+            _ => "builtins",
+        };
+        self.py.import(module)?.getattr(name.name())
+    }
+
+    fn array(&mut self, id: NodeId) -> PyResult<Bound<'py, PyAny>> {
+        let pickle = self.pickle.clone();
+        let Some(view) = pickle.array(id) else { return Err(self.refused(id, "no array")) };
+        if let Some(objects) = view.objects() {
+            return self.object_array(&view, objects);
+        }
+        let dtype = view.dtype();
+        let is_c_order = is_c_order(view.shape(), view.strides());
+        let strides = || view.strides().iter().map(|stride| stride * dtype.item_size).collect();
+        let layout = Layout {
+            shape: view.shape().to_vec(),
+            strides: (!is_c_order && !view.is_empty()).then(strides),
+            type_code: type_code(dtype),
+        };
+        let (block, reason) = match self.place(&view) {
+            Ok((map, range)) => (Block::mapped(&map, range, layout), None),
+            Err(reason) => (Block::copied(view.bytes(), layout), Some(reason)),
+        };
+        let mut array = self.numpy.call_method1("asarray", (block,))?;
+        let loaded = view.loaded_dtype();
+        if loaded != dtype {
+            array = array.call_method1("astype", (type_code(loaded),))?;
+        }
+        self.record(&view, pickle.offset(id).unwrap_or(0), reason)?;
+        match view.is_tensor() {
+            true => self.tensor(id, array, dtype),
+            false => Ok(array),
+        }
+    }
+
+    /// Where an array lies in the map, or why it does not.
+    fn place(
+        &mut self,
+        view: &ArrayView<'_>,
+    ) -> Result<(Arc<PrivateMap>, Range<usize>), &'static str> {
+        let map = self.map.clone().ok_or(self.reason)?;
+        if view.is_empty() {
+            return Err("empty");
+        }
+        if view.loaded_dtype() != view.dtype() {
+            return Err("in the other byte order");
+        }
+        let range = view.file_range().ok_or("the file has its elements in encoded form")?;
+        if !view.is_tensor() && !self.taken.insert(range.start) {
+            return Err("another array has the same elements");
+        }
+        // NumPy reads numbers at any address, but a text only at multiples of four.
+        if view.dtype().kind == ScalarKind::Unicode && !map.is_aligned(range.start, 4) {
+            return Err("not aligned in the file");
+        }
+        Ok((map, range))
+    }
+
+    fn record(
+        &self,
+        view: &ArrayView<'_>,
+        offset: u64,
+        reason: Option<&'static str>,
+    ) -> PyResult<()> {
+        let entry = PyDict::new(self.py);
+        entry.set_item("shape", PyTuple::new(self.py, view.shape())?)?;
+        entry.set_item("dtype", view.dtype().to_string())?;
+        entry.set_item("n_bytes", view.n_bytes())?;
+        entry.set_item("offset", offset)?;
+        entry.set_item("mapped", reason.is_none())?;
+        entry.set_item("reason", reason)?;
+        self.info.append(entry)
+    }
+
+    fn object_array(
+        &mut self,
+        view: &ArrayView<'_>,
+        objects: &[NodeId],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let objects = PyList::new(self.py, self.objects(objects)?)?;
+        let shape = PyTuple::new(self.py, view.shape())?;
+        let dtype = self.numpy.call_method1("dtype", ("O",))?;
+        let array = self.numpy.call_method1("empty", (0, &dtype))?;
+        array.call_method1("__setstate__", ((1, shape, dtype, view.is_fortran(), objects),))?;
+        Ok(array)
+    }
+
+    /// A tensor of PyTorch's, if that is installed.
+    fn tensor(
+        &self,
+        id: NodeId,
+        array: Bound<'py, PyAny>,
+        dtype: NumpyDtype,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let torch = self.py.import("torch").map_err(|_| {
+            let offset = self.pickle.offset(id).unwrap_or(0);
+            let text = format!("the tensor at byte {offset} needs PyTorch, which is not installed");
+            UnpicklingError::new_err(text)
+        })?;
+        if dtype.kind != ScalarKind::BFloat {
+            return torch.call_method1("from_numpy", (array,));
+        }
+        let bits = torch.call_method1("from_numpy", (array.call_method1("view", ("<i2",))?,))?;
+        bits.call_method1("view", (torch.getattr("bfloat16")?,))
+    }
+
+    fn refused(&self, id: NodeId, what: &str) -> PyErr {
+        let offset = self.pickle.offset(id).unwrap_or(0);
+        UnsafePickleError::new_err((
+            format!("refused {what} at byte {offset}"),
+            None::<String>,
+            offset,
+        ))
+    }
+}
+
+fn is_c_order(shape: &[usize], strides: &[usize]) -> bool {
+    let mut expected = 1;
+    shape.iter().zip(strides).rev().all(|(len, stride)| {
+        let is_expected = *len <= 1 || *stride == expected;
+        expected *= len;
+        is_expected
+    })
+}

@@ -1,0 +1,42 @@
+"""The guide and the README show calls that work."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from support import ROOT
+
+RUN = """split,id,label,prediction
+test,a$_$0,1.0,0.5
+"""
+
+
+@pytest.mark.parametrize("guide", ["README.md", "docs/python.md"])
+def test_the_snippets_run(
+    guide: str, data: Path, tmp_path: Path, optional: Callable[[str], ModuleType]
+) -> None:
+    for name in ("h5py", "pandas", "pyarrow"):
+        optional(name)
+    shutil.copy(data / "mosi.pkl", tmp_path)
+    shutil.copy(data / "mosi.h5", tmp_path)
+    shutil.copytree(data / "mosi.arrow", tmp_path / "mosi.arrow")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "predictions.csv").write_text(RUN)
+    runner = ROOT / "tests" / "guides.py"
+    call = [sys.executable, str(runner), str(ROOT / guide), str(tmp_path)]
+    done = subprocess.run(call, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    text = (ROOT / guide).read_text()
+    snippets = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    # Those that need PyTorch are left out where it is missing.
+    n_least = sum("torch" not in snippet for snippet in snippets)
+    assert int(done.stdout) >= n_least

@@ -1,0 +1,101 @@
+"""Ctrl-C ends a long call at once, and leaves no output behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import almt_data
+from support import check, command
+
+LONG = """
+    import sys
+
+    import almt_data
+
+    def told(stage, done, total):
+        print(stage, done, flush=True)
+
+    try:
+        almt_data.convert(sys.argv[1], sys.argv[2], compression="gzip", progress=told)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        sys.exit(7)
+"""
+
+
+@pytest.fixture(scope="module")
+def pickle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pickle of 240 MB, whose conversion takes seconds."""
+    path = tmp_path_factory.mktemp("long") / "mosi.pkl"
+    almt_data.synth(path, samples=800)
+    return path
+
+
+def interrupted(process: subprocess.Popen[str]) -> tuple[str, float]:
+    """Presses Ctrl-C once a call is under way: the rest that is printed, and the time it took."""
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    assert first.startswith("converting"), first
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    rest, _ = process.communicate(timeout=60)
+    return rest, time.monotonic() - started
+
+
+def test_a_call_is_interrupted_without_output(pickle: Path, tmp_path: Path) -> None:
+    call = command(LONG, pickle, tmp_path / "mosi.h5")
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
+    rest, seconds = interrupted(process)
+    assert rest.endswith("interrupted\n") and process.returncode == 7
+    assert seconds < 10
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_program_is_interrupted(pickle: Path, tmp_path: Path) -> None:
+    output = tmp_path / "mosi.h5"
+    program = [sys.executable, "-m", "almt_data", "convert", pickle, "-o", output]
+    process = subprocess.Popen([*program, "--compression", "gzip"], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".mosi.h5.*.part")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    # Like every program that does not handle the signal.
+    assert process.returncode == -signal.SIGINT
+    assert not output.exists()
+
+
+def test_threads_run_during_a_call(pickle: Path, tmp_path: Path) -> None:
+    code = """
+        import sys
+        import threading
+        import time
+
+        import almt_data
+
+        n_steps = 0
+        is_over = threading.Event()
+
+        def count():
+            global n_steps
+            while not is_over.is_set():
+                n_steps += 1
+                time.sleep(0.001)
+
+        thread = threading.Thread(target=count)
+        thread.start()
+        started = time.monotonic()
+        almt_data.convert(sys.argv[1], sys.argv[2], compression="gzip", progress=False)
+        seconds = time.monotonic() - started
+        is_over.set()
+        thread.join()
+        # A lock that is held would stop the other thread for most of the time.
+        print(n_steps / seconds)
+    """
+    assert float(check(code, pickle, tmp_path / "mosi.h5", timeout=300)) > 50

@@ -1,0 +1,90 @@
+//! How far the metrics of one run depend on the segments that happen to be in its split.
+
+use rand::RngExt;
+use rayon::prelude::*;
+
+use super::metrics;
+use crate::corpus::label::BinScheme;
+use crate::mean::percentile;
+use crate::seed::stream;
+
+/// One metric of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interval {
+    /// Name of the metric.
+    pub metric: &'static str,
+    /// Its value over all segments; NaN where it is not defined.
+    pub value: f64,
+    /// Its confidence interval: percentiles over resampled segments.
+    pub interval: [f64; 2],
+}
+
+/// The metrics of predictions, `[n_segments]`, with confidence intervals of a `level` such as 0.95, from
+/// a bootstrap over segments with `n_resamples` rounds. Rounds in which a metric is not defined do not
+/// count for it.
+///
+/// # Panics
+/// The lists differ in length, which is a caller's error.
+pub fn intervals(
+    scheme: BinScheme,
+    labels: &[f32],
+    pred: &[f32],
+    n_resamples: usize,
+    seed: u64,
+    level: f64,
+) -> Vec<Interval> {
+    assert_eq!(labels.len(), pred.len(), "one prediction per label");
+    let n = labels.len();
+    // A random stream per round, so that the result does not depend on threading.
+    let rounds: Vec<Vec<f64>> = (0..n_resamples)
+        .into_par_iter()
+        .map(|round| {
+            let mut rng = stream(seed, &format!("interval/{round}"));
+            let sample: Vec<usize> = (0..n).map(|_| rng.random_range(0..n)).collect();
+            let pick = |of: &[f32]| sample.iter().map(|idx| of[*idx]).collect::<Vec<f32>>();
+            let metrics = metrics::evaluate(scheme, &pick(pred), &pick(labels));
+            metrics.iter().map(|(_, value)| value).collect()
+        })
+        .collect();
+    let tail = (1.0 - level) / 2.0;
+    metrics::names(scheme)
+        .into_iter()
+        .zip(metrics::evaluate(scheme, pred, labels).iter())
+        .enumerate()
+        .map(|(metric_idx, (metric, (_, value)))| {
+            let column = rounds.iter().map(|round| round[metric_idx]);
+            let mut column: Vec<f64> = column.filter(|value| !value.is_nan()).collect();
+            column.sort_by(f64::total_cmp);
+            let interval = [percentile(&column, tail), percentile(&column, 1.0 - tail)];
+            Interval { metric, value, interval }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_holds_its_value_narrows_with_more_segments_and_repeats() {
+        let labels = |n: usize| (0..n).map(|i| (i % 61) as f32 / 10.0 - 3.0).collect::<Vec<_>>();
+        let width = |n: usize| {
+            let labels = labels(n);
+            let noise = |i: usize| ((i * 7919) % 101) as f32 / 50.0 - 1.0;
+            let pred: Vec<f32> = labels.iter().enumerate().map(|(i, l)| l + noise(i)).collect();
+            let found = intervals(BinScheme::Cmu, &labels, &pred, 200, 1, 0.95);
+            assert_eq!(found, intervals(BinScheme::Cmu, &labels, &pred, 200, 1, 0.95));
+            let mae = found.into_iter().find(|each| each.metric == "MAE").unwrap();
+            assert!(mae.interval[0] < mae.value && mae.value < mae.interval[1], "{mae:?}");
+            mae.interval[1] - mae.interval[0]
+        };
+        assert!(width(1600) < 0.6 * width(100));
+    }
+
+    #[test]
+    fn a_metric_that_is_never_defined_has_no_interval() {
+        let found = intervals(BinScheme::Cmu, &[0.0, 0.0], &[0.5, -0.5], 20, 1, 0.95);
+        let non0 = found.iter().find(|each| each.metric == "Non0_acc_2").unwrap();
+        assert!(non0.value.is_nan() && non0.interval.iter().all(|end| end.is_nan()));
+    }
+}
