@@ -87,7 +87,6 @@ fn the_python_snippets_run() {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (guide, at_least) in [
-        ("README.md", 1),
         ("docs/formats.md", 1),
         ("docs/python.md", 3),
         ("docs/validate.md", 1),

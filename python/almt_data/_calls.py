@@ -275,8 +275,8 @@ def inspect(
         Error: The file is neither a pickle nor a store, or it cannot be read.
 
     Example:
-        >>> [split["name"] for split in almt_data.inspect("mosi.h5")["tree"]["children"]]
-        ['train', 'valid', 'test']
+        >>> almt_data.inspect("mosi.h5")["tree"]["children"][0]["name"]
+        'train'
     """
     return _report("inspect", [path], progress, entry=entry, **_known("inspect", limits))
 

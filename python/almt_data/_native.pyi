@@ -2,6 +2,20 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any, final
 
+__all__ = [
+    "Block",
+    "Column",
+    "Store",
+    "__version__",
+    "bootstrap",
+    "call",
+    "compare",
+    "load_pickle",
+    "main",
+    "metrics",
+    "order",
+]
+
 __version__: str
 
 def main(arguments: list[str]) -> int: ...

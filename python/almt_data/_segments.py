@@ -40,8 +40,8 @@ class Segments(Dataset[Sample]):
     `collate_fn=dataset.collate`, a batch is read into one tensor per modality, without an
     intermediate sample. Any other `collate_fn` gets the samples.
 
-    A worker process opens the store itself, whether it is forked or spawned. An uncompressed store
-    stays in its files; of a compressed one, each process holds the used columns in memory.
+    An uncompressed store stays in its files; of a compressed one, the used columns are in memory.
+    A forked worker shares both with its parent, and a spawned one opens the store itself.
 
     Args:
         store: The store, or its path.
@@ -131,8 +131,8 @@ class Segments(Dataset[Sample]):
     collate_fn = collate
 
     def _open(self) -> _Opened:
-        """The store, opened by this process."""
-        if self._opened is None or self._opened.pid != os.getpid():
+        """The store, opened on the first access after it was sent to another process."""
+        if self._opened is None:
             self._opened = _Opened.of(self)
         return self._opened
 
@@ -194,9 +194,8 @@ class Order(Sampler[int]):
 
 @dataclass(frozen=True)
 class _Opened:
-    """A store as one process reads it."""
+    """What is read of a store: memory alone, so that a fork can use it, too."""
 
-    pid: int
     ids: list[str]
     rows: NDArray[np.int64]
     """Row of each segment in the columns of `features`."""
@@ -223,7 +222,7 @@ class _Opened:
         known = {name: values(name) for name in lengths if all(name in store[it] for it in splits)}
         if dataset.labels is not None:
             known["label"] = values(dataset.labels)
-        return _Opened(os.getpid(), chosen.ids, rows, features, known)
+        return _Opened(chosen.ids, rows, features, known)
 
 
 def _chosen(store: Store, dataset: Segments) -> Selection:

@@ -23,9 +23,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[pyfunction]
 pub fn main(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> {
     let name = OsString::from("almt-data");
-    let code = py.detach(|| {
-        cli::run(std::iter::once(name).chain(arguments), Trainer::new(train_elsewhere))
-    });
+    let code = py
+        .detach(|| cli::run(std::iter::once(name).chain(arguments), Trainer::new(train_elsewhere)));
     // `ExitCode` does not show its number; the program has these three.
     let known = [0_u8, 1, 2];
     Ok(known.into_iter().find(|known| ExitCode::from(*known) == code).unwrap_or(1))
@@ -37,9 +36,9 @@ fn train_elsewhere(arguments: &[OsString]) -> Result<ExitCode, Failure> {
         let arguments = PyList::new(py, arguments)?;
         py.import("almt_data._trainer")?.call_method1("run", (arguments,)).map(|_| ())
     });
-    outcome.map(|()| ExitCode::SUCCESS).map_err(|error| {
-        Failure::new(Python::attach(|py| error.value(py).to_string()))
-    })
+    outcome
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(|error| Failure::new(Python::attach(|py| error.value(py).to_string())))
 }
 
 /// Runs a data command and returns its report as JSON. `progress` gets the stage, and the bytes done
@@ -53,8 +52,7 @@ pub fn call(
     let observer = Observer::default();
     thread::scope(|scope| {
         let work = scope.spawn(|| {
-            let outcome =
-                panic::catch_unwind(AssertUnwindSafe(|| cli::call(arguments, &observer)));
+            let outcome = panic::catch_unwind(AssertUnwindSafe(|| cli::call(arguments, &observer)));
             observer.end();
             outcome
         });

@@ -31,11 +31,7 @@ struct Range {
 }
 
 static RANGES: [Range; MOST_MAPS] = [const {
-    Range {
-        start: AtomicUsize::new(0),
-        end: AtomicUsize::new(0),
-        is_cut: AtomicBool::new(false),
-    }
+    Range { start: AtomicUsize::new(0), end: AtomicUsize::new(0), is_cut: AtomicBool::new(false) }
 }; MOST_MAPS];
 
 /// Places that were ever used; the handler looks at no others.

@@ -41,8 +41,7 @@ pub fn bootstrap<'py>(
     if !(0.0..1.0).contains(&level) || level == 0.0 {
         return Err(PyValueError::new_err(format!("level must be between 0 and 1, found {level}")));
     }
-    let found =
-        py.detach(|| intervals(scheme, &labels, &predictions, resamples, seed, level));
+    let found = py.detach(|| intervals(scheme, &labels, &predictions, resamples, seed, level));
     let dict = PyDict::new(py);
     for each in found {
         dict.set_item(each.metric, (each.value, each.interval[0], each.interval[1]))?;
@@ -78,9 +77,8 @@ pub fn order(py: Python<'_>, seed: u64, epoch: usize, n_samples: usize) -> Vec<u
 }
 
 fn scheme(dataset: &str) -> PyResult<BinScheme> {
-    let dataset: Dataset = dataset.parse().map_err(|error| {
-        PyValueError::new_err(format!("{error}"))
-    })?;
+    let dataset: Dataset =
+        dataset.parse().map_err(|error| PyValueError::new_err(format!("{error}")))?;
     Ok(dataset.bin_scheme())
 }
 

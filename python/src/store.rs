@@ -114,9 +114,7 @@ impl Store {
         let parts = names.iter().map(|name| {
             let column = self.find(split, name)?;
             Ok(match column.dtype {
-                Dtype::String => {
-                    table::Part::Texts(column.clone(), self.texts(py, split, name)?)
-                }
+                Dtype::String => table::Part::Texts(column.clone(), self.texts(py, split, name)?),
                 _ => table::Part::Numbers(self.open(column).parts(py)?),
             })
         });

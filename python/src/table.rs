@@ -71,7 +71,8 @@ pub fn stream(py: Python<'_>, parts: Vec<Part>) -> PyResult<Bound<'_, PyCapsule>
                 Ok(Arc::new(StringArray::from_iter_values(texts)) as ArrayRef)
             }
             Part::Numbers(Numbers { column, blocks }) => {
-                let block = blocks.get(batch_idx).filter(|block| n_rows(block.get(), column) == len);
+                let block =
+                    blocks.get(batch_idx).filter(|block| n_rows(block.get(), column) == len);
                 let block = block.ok_or_else(|| {
                     PyValueError::new_err("the columns have batches of different sizes")
                 })?;

@@ -138,7 +138,7 @@ fn of_path(error: std::io::Error, path: &Path) -> PyErr {
 struct Borrowed(std::mem::ManuallyDrop<File>);
 
 impl Borrowed {
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a descriptor of Python's is only a number")]
     fn new(descriptor: RawFd) -> Borrowed {
         // SAFETY: the file is never closed here. If the descriptor is not open, every call fails.
         Borrowed(std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) }))
@@ -211,9 +211,7 @@ impl<'py> Builder<'py> {
                 PyFrozenSet::new(self.py, self.objects(items)?)?.into_any()
             }
             (Value::Array(_), _) => self.array(id)?,
-            (Value::Dtype(dtype), _) => {
-                self.numpy.call_method1("dtype", (type_code(*dtype),))?
-            }
+            (Value::Dtype(dtype), _) => self.numpy.call_method1("dtype", (type_code(*dtype),))?,
             (Value::Storage(_), _) => {
                 return Err(self.refused(id, "the elements of a tensor without the tensor"));
             }
@@ -243,9 +241,7 @@ impl<'py> Builder<'py> {
                 keywords.set_item("signed", true)?;
                 py.get_type::<PyInt>().call_method("from_bytes", arguments, Some(&keywords))?
             }
-            Some(Value::Str(span)) => {
-                PyString::from_bytes(py, self.pickle.span(*span))?.into_any()
-            }
+            Some(Value::Str(span)) => PyString::from_bytes(py, self.pickle.span(*span))?.into_any(),
             Some(Value::HalfStr(span)) => PyBytes::new(py, self.pickle.span(*span))
                 .call_method1("decode", ("utf-8", "surrogatepass"))?,
             Some(Value::ByteStr(span)) => {

@@ -188,7 +188,7 @@ def test_reports_describe_a_store(data: Path, tmp_path: Path) -> None:
     assert sum(row["count"] for row in train) == 64
     assert (tmp_path / "labels.csv").exists()
     tree = almt_data.inspect(path)["tree"]
-    assert [child["name"] for child in tree["children"]] == ["train", "valid", "test"]
+    assert [child["name"] for child in tree["children"]][:3] == ["train", "valid", "test"]
 
 
 def test_split_takes_one_of_its_methods(data: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 
+import almt_data
 from support import ROOT
 
 RUN = """split,id,label,prediction
@@ -29,6 +30,7 @@ def test_the_snippets_run(
     shutil.copy(data / "mosi.pkl", tmp_path)
     shutil.copy(data / "mosi.h5", tmp_path)
     shutil.copytree(data / "mosi.arrow", tmp_path / "mosi.arrow")
+    almt_data.export(data / "mosi.h5", to="csv", output=tmp_path / "mosi.csv", progress=False)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "predictions.csv").write_text(RUN)
     runner = ROOT / "tests" / "guides.py"

@@ -229,3 +229,13 @@ def test_tensors_of_a_column_share_its_memory(torch: Any, data: Path) -> None:
     tensor = torch.from_dlpack(column)
     assert np.shares_memory(tensor.numpy(), column.chunks[0])
     assert torch.from_numpy(np.asarray(column)).data_ptr() == tensor.data_ptr()
+
+
+def test_a_guard_keeps_weights_and_refuses_objects(torch: Any, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save({"weight": torch.arange(3.0)}, path)
+    with almt_data.pickle.guard():
+        assert torch.load(path)["weight"].tolist() == [0, 1, 2]
+        with pytest.raises(almt_data.UnsafePickleError, match="torch"):
+            torch.load(path, weights_only=False)
+    assert torch.load(path, weights_only=False)["weight"].tolist() == [0, 1, 2]

@@ -203,7 +203,16 @@ impl Array {
                 Misfit::Wrong(format!("{axes:?} is not an order of the axes of shape {shape:?}"))
             })?,
         };
-        Ok(Array { dtype, shape, strides, n_elements, data, is_fortran, is_state: false, is_tensor: false })
+        Ok(Array {
+            dtype,
+            shape,
+            strides,
+            n_elements,
+            data,
+            is_fortran,
+            is_state: false,
+            is_tensor: false,
+        })
     }
 
     /// A tensor: elements of a storage at any strides, which may skip or repeat some.

@@ -68,14 +68,14 @@ mod summary;
 mod verify;
 mod write;
 
+pub use arrow::field as arrow_field;
 pub use content::Content;
 pub use cursor::FeatureReader;
 pub use digest::Element;
 pub(crate) use digest::le_bytes;
 pub use form::{Compression, FeatureDtype, Format};
-pub use arrow::field as arrow_field;
 pub use labels::RefusedLabels;
-pub use places::Places;
+pub use places::ColumnPlaces;
 pub use policy::{NonFinite, OnOverflow};
 pub use read::{Store, column_bytes};
 pub use reformat::{Copied, copy, copy_file};

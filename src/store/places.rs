@@ -8,7 +8,7 @@ use crate::corpus::column::{Column, Dtype};
 
 /// The places of a column's uncompressed values, which are little-endian and in row-major order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct ColumnPlaces {
     /// The file.
     pub file: PathBuf,
     /// Ranges of bytes in it, which follow each other along the axis of samples: one in HDF5, and one per
@@ -18,7 +18,7 @@ pub struct Places {
 
 impl Store {
     /// The places of a numeric column; `None` for texts and for compressed values.
-    pub fn places(&self, column: &Column) -> Option<Places> {
+    pub fn places(&self, column: &Column) -> Option<ColumnPlaces> {
         if column.dtype == Dtype::String {
             return None;
         }
@@ -26,11 +26,11 @@ impl Store {
             Reader::Hdf5(file) => {
                 let start = usize::try_from(file.offset(column)?).ok()?;
                 let end = start.checked_add(usize::try_from(column_bytes(column)).ok()?)?;
-                Some(Places { file: self.path().into(), ranges: vec![start..end] })
+                Some(ColumnPlaces { file: self.path().into(), ranges: vec![start..end] })
             }
             Reader::Arrow(folder) => {
                 let (file, ranges) = folder.ranges(column)?;
-                Some(Places { file, ranges })
+                Some(ColumnPlaces { file, ranges })
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask wheel`: builds the Python package, and tests it as installed.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -146,15 +147,41 @@ fn test(wheel: &Path, args: &[String]) -> Result<(), String> {
         let mut pytest = with(&python, &[packages, ".python-wheel"]);
         pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "python/tests"]);
         if is_complete {
-            pytest.env("ALMT_DATA_TEST_PYTHON", "1");
+            pytest.env("ALMT_DATA_TEST_PYTHON", "1").env("ALMT_DATA_TEST_TRAINER", trainer()?);
         }
         run(pytest.args(args))?;
         if is_complete {
             let mut stubtest = with(&python, &[packages, ".python-wheel"]);
-            run(stubtest.args(["-m", "mypy.stubtest", "--concise", "almt_data"]))?;
+            run(stubtest.args(["-m", "mypy.stubtest", "--concise", "almt_data._native"]))?;
         }
     }
     Ok(())
+}
+
+/// A folder in which the trainer's package lies as if it were installed beside PyTorch: with the program
+/// as built for the tests, and libtorch alone.
+fn trainer() -> Result<PathBuf, String> {
+    run(cargo().args(["build", "--bin", "almt-data-train"]))?;
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let target = this.parent().and_then(Path::parent).ok_or("no target folder")?;
+    let place = root().join(".python-wheel/environments/trainer");
+    clear(&place)?;
+    let package = place.join("almt_data_train");
+    copy(&root().join("python/train/almt_data_train"), &package)?;
+    let failed = |error: std::io::Error| format!("cannot fill {}: {error}", place.display());
+    fs::create_dir_all(package.join("bin")).map_err(failed)?;
+    let program = target.join("debug/almt-data-train");
+    symlink(program, package.join("bin/almt-data-train")).map_err(failed)?;
+    for (folder, file, text) in [
+        ("torch", "__init__.py", ""),
+        ("torch-2.11.0.dist-info", "METADATA", "Metadata-Version: 2.1\nName: torch\nVersion: 2.11.0\n"),
+    ] {
+        fs::create_dir_all(place.join(folder)).map_err(failed)?;
+        fs::write(place.join(folder).join(file), text).map_err(failed)?;
+    }
+    let libtorch = std::env::var_os("LIBTORCH").map_or(root().join(".libtorch"), PathBuf::from);
+    symlink(libtorch.join("lib"), place.join("torch/lib")).map_err(failed)?;
+    Ok(place)
 }
 
 const NUMPY: &str = "import numpy; print(numpy.__version__)";
