@@ -19,7 +19,8 @@ pub fn test(args: &[String]) -> Result<(), String> {
 
 /// Packages for tests that compare with Python itself.
 pub fn python_packages() -> Result<(), String> {
-    let names = ["numpy", "h5py", "pyarrow", "jsonschema", "duckdb", "pandas", "matplotlib", "tensorboard"];
+    let names =
+        ["numpy", "h5py", "pyarrow", "jsonschema", "duckdb", "pandas", "matplotlib", "tensorboard"];
     packages(".python", "test-python", &names, "500 MB")?;
     packages(".python-numpy1", "test-python-numpy1", &["numpy"], "80 MB")
 }

@@ -27,8 +27,8 @@ const ENVIRONMENTS: [Environment; 2] = [
 /// Builds the wheels of a release into `dist`, tests them and shows which systems they run on.
 pub fn wheel() -> Result<(), String> {
     let module = build("release", &["--strip"])?;
-    test(&module, &[])?;
-    let trainer = build_trainer()?;
+    let (trainer, program) = build_trainer()?;
+    test(&module, &program, &[])?;
     for wheel in [module, trainer] {
         let mut auditwheel = python_with(&[".python-wheel"]);
         run(auditwheel.args(["-m", "auditwheel", "show"]).arg(&wheel))?;
@@ -38,8 +38,8 @@ pub fn wheel() -> Result<(), String> {
     Ok(())
 }
 
-/// Builds the wheel of the trainer, which finds libtorch in the PyTorch beside it.
-fn build_trainer() -> Result<PathBuf, String> {
+/// Builds the wheel of the trainer, and the program in it, which finds libtorch in the PyTorch beside it.
+fn build_trainer() -> Result<(PathBuf, PathBuf), String> {
     // `cargo install` puts the program into one place, wherever this checkout's target folder is.
     let staging = root().join("dist/trainer");
     clear(&staging)?;
@@ -55,14 +55,13 @@ fn build_trainer() -> Result<PathBuf, String> {
     copy(&root().join("python/train"), &project)?;
     let place = project.join("almt_data_train/bin");
     fs::create_dir_all(&place).map_err(|error| error.to_string())?;
-    let name = place.join("almt-data-train");
-    fs::rename(&program, &name).map_err(|error| error.to_string())?;
+    fs::copy(&program, place.join("almt-data-train")).map_err(|error| error.to_string())?;
     let wheels = root().join("dist/wheels/trainer");
     clear(&wheels)?;
     let mut wheel = pip("wheel");
     wheel.env("ALMT_DATA_VERSION", VERSION).env("ALMT_DATA_PLATFORM", PLATFORM);
     run(wheel.arg("--no-deps").arg("--wheel-dir").arg(&wheels).arg(&project))?;
-    only_file(&wheels)
+    Ok((only_file(&wheels)?, program))
 }
 
 /// Version of the packages, which is that of all crates.
@@ -98,7 +97,11 @@ fn only_file(folder: &Path) -> Result<PathBuf, String> {
 
 /// Builds a wheel like the tests' other programs, and tests it. `args` are passed to pytest.
 pub fn tests(args: &[String]) -> Result<(), String> {
-    test(&build("dev", &[])?, args)
+    let module = build("dev", &[])?;
+    run(cargo().args(["build", "--bin", "almt-data-train"]))?;
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let target = this.parent().and_then(Path::parent).ok_or("no target folder")?;
+    test(&module, &target.join("debug/almt-data-train"), args)
 }
 
 fn build(profile: &str, flags: &[&str]) -> Result<PathBuf, String> {
@@ -138,8 +141,9 @@ fn install(wheel: &Path, environment: &str) -> Result<PathBuf, String> {
 }
 
 /// Installs a wheel into fresh environments and runs the tests of the package there.
-fn test(wheel: &Path, args: &[String]) -> Result<(), String> {
+fn test(wheel: &Path, trainer: &Path, args: &[String]) -> Result<(), String> {
     python_packages()?;
+    let trainer = install_trainer(trainer)?;
     for Environment { name, packages, is_complete } in ENVIRONMENTS {
         let python = install(wheel, name)?;
         let version = output(with(&python, &[packages]).args(["-c", NUMPY]))?;
@@ -147,7 +151,7 @@ fn test(wheel: &Path, args: &[String]) -> Result<(), String> {
         let mut pytest = with(&python, &[packages, ".python-wheel"]);
         pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "python/tests"]);
         if is_complete {
-            pytest.env("ALMT_DATA_TEST_PYTHON", "1").env("ALMT_DATA_TEST_TRAINER", trainer()?);
+            pytest.env("ALMT_DATA_TEST_PYTHON", "1").env("ALMT_DATA_TEST_TRAINER", &trainer);
         }
         run(pytest.args(args))?;
         if is_complete {
@@ -158,23 +162,24 @@ fn test(wheel: &Path, args: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// A folder in which the trainer's package lies as if it were installed beside PyTorch: with the program
-/// as built for the tests, and libtorch alone.
-fn trainer() -> Result<PathBuf, String> {
-    run(cargo().args(["build", "--bin", "almt-data-train"]))?;
-    let this = std::env::current_exe().map_err(|error| error.to_string())?;
-    let target = this.parent().and_then(Path::parent).ok_or("no target folder")?;
+/// A folder in which the trainer's package lies as if it were installed beside PyTorch, which is there
+/// with libtorch alone.
+fn install_trainer(program: &Path) -> Result<PathBuf, String> {
     let place = root().join(".python-wheel/environments/trainer");
     clear(&place)?;
     let package = place.join("almt_data_train");
     copy(&root().join("python/train/almt_data_train"), &package)?;
     let failed = |error: std::io::Error| format!("cannot fill {}: {error}", place.display());
     fs::create_dir_all(package.join("bin")).map_err(failed)?;
-    let program = target.join("debug/almt-data-train");
-    symlink(program, package.join("bin/almt-data-train")).map_err(failed)?;
+    // No link: the program looks for libtorch from its own place on.
+    fs::copy(program, package.join("bin/almt-data-train")).map_err(failed)?;
     for (folder, file, text) in [
         ("torch", "__init__.py", ""),
-        ("torch-2.11.0.dist-info", "METADATA", "Metadata-Version: 2.1\nName: torch\nVersion: 2.11.0\n"),
+        (
+            "torch-2.11.0.dist-info",
+            "METADATA",
+            "Metadata-Version: 2.1\nName: torch\nVersion: 2.11.0\n",
+        ),
     ] {
         fs::create_dir_all(place.join(folder)).map_err(failed)?;
         fs::write(place.join(folder).join(file), text).map_err(failed)?;
