@@ -2,7 +2,7 @@
 //!
 //! Nothing here imports or calls what a file names. The types that are created are those below.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::ops::Range;
 use std::os::fd::{FromRawFd, RawFd};
@@ -154,7 +154,7 @@ struct Builder<'py> {
     encoding: String,
     errors: String,
     /// Objects by their ids, since a pickle may refer to one several times.
-    made: HashMap<NodeId, Bound<'py, PyAny>>,
+    made: Vec<Option<Bound<'py, PyAny>>>,
     /// Places of arrays in the file: a second array there has a copy, as if it had been read.
     taken: HashSet<usize>,
     info: Bound<'py, PyList>,
@@ -164,6 +164,7 @@ struct Builder<'py> {
 impl<'py> Builder<'py> {
     fn new(py: Python<'py>, opened: Opened, encoding: &str, errors: &str) -> PyResult<Self> {
         let Opened { pickle, map, reason } = opened;
+        let made = std::iter::repeat_with(|| None).take(pickle.n_values()).collect();
         Ok(Builder {
             py,
             pickle,
@@ -171,7 +172,7 @@ impl<'py> Builder<'py> {
             reason,
             encoding: encoding.into(),
             errors: errors.into(),
-            made: HashMap::new(),
+            made,
             taken: HashSet::new(),
             info: PyList::empty(py),
             numpy: py.import("numpy")?,
@@ -180,7 +181,7 @@ impl<'py> Builder<'py> {
 
     /// The object of a value. Values are nested to a small depth, as the machine has checked.
     fn object(&mut self, id: NodeId) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(object) = self.made.get(&id) {
+        if let Some(Some(object)) = self.made.get(id.index()) {
             return Ok(object.clone());
         }
         let pickle = self.pickle.clone();
@@ -220,7 +221,9 @@ impl<'py> Builder<'py> {
             }
             _ => self.plain(id)?,
         };
-        self.made.insert(id, object.clone());
+        if let Some(place) = self.made.get_mut(id.index()) {
+            *place = Some(object.clone());
+        }
         Ok(object)
     }
 

@@ -68,9 +68,6 @@ mod tests {
         assert_eq!(code, ExitCode::from(7));
         let code = run(&["models"], |_| Err(Failure::new("there is none")));
         assert_eq!(code, ExitCode::FAILURE);
-        // An invalid call of another command has nothing to do with it.
-        let code = run(&["schema", "--no-such-option"], |_| panic!("not a trainer's command"));
-        assert_eq!(code, ExitCode::from(2));
     }
 
     /// Otherwise the options are known here, and clap describes them.

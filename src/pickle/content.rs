@@ -176,6 +176,11 @@ impl Pickle {
         self.0.source.bytes()
     }
 
+    /// Number of values in the table.
+    pub fn n_values(&self) -> usize {
+        self.0.nodes.len()
+    }
+
     /// Size of the file in bytes.
     pub fn len(&self) -> usize {
         self.bytes().len()

@@ -5,7 +5,8 @@
 pub struct NodeId(pub(super) u32);
 
 impl NodeId {
-    pub(super) fn index(self) -> usize {
+    /// Its place in the table; below [`Pickle::n_values`](super::Pickle::n_values).
+    pub fn index(self) -> usize {
         self.0 as usize
     }
 }

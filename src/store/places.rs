@@ -26,7 +26,8 @@ impl Store {
             Reader::Hdf5(file) => {
                 let start = usize::try_from(file.offset(column)?).ok()?;
                 let end = start.checked_add(usize::try_from(column_bytes(column)).ok()?)?;
-                Some(ColumnPlaces { file: self.path().into(), ranges: vec![start..end] })
+                let ranges = std::iter::once(start..end).collect();
+                Some(ColumnPlaces { file: self.path().into(), ranges })
             }
             Reader::Arrow(folder) => {
                 let (file, ranges) = folder.ranges(column)?;

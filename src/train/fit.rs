@@ -346,6 +346,7 @@ mod tests {
     use crate::run::record::EpochRecord;
     use crate::run::schedule::Schedule;
     use crate::run::settings::{EncoderChoice, TokenChoice};
+    use crate::seed::stream;
     use crate::train::config::ModelConfig;
     use crate::train::data::{Blocks, Cache, FeatureRows};
     use crate::train::network::config_for;
