@@ -1,10 +1,12 @@
-//! `cargo xtask dist`: builds the contents of a release in the folder `dist`.
+//! `cargo xtask dist`: builds the contents of a release in the folder `dist`: an archive of the programs,
+//! and the wheels of the Python packages.
 
 use std::fs;
 use std::process::Command;
 
 use crate::run::{cargo, output, root, run};
 use crate::setup::{clear, setup};
+use crate::wheel::wheel;
 
 /// Files of the repository to include.
 const TEXTS: [&str; 3] = ["LICENSE", "README.md", "CHANGELOG.md"];
@@ -43,5 +45,5 @@ pub fn dist() -> Result<(), String> {
         .arg("almt-data"))?;
     println!("{}", built.display());
     println!("{}", archive.display());
-    Ok(())
+    wheel()
 }

@@ -42,7 +42,7 @@ Tasks:
   wheel --test [ARGS]
                   The same in the profile of the tests, as `test` does (ARGS go to pytest)
   dist            Set up, build a release, its man pages and shell completions, and pack them into
-                  `dist`
+                  `dist`; then the same as `wheel`
 ";
 
 fn main() -> ExitCode {

@@ -22,9 +22,12 @@ pub fn maximum_mean_discrepancy(x: &Tensor, y: &Tensor) -> Tensor {
     let dim = x.size()[1] as f64;
     let kernel = |x: &Tensor, y: &Tensor| {
         let squares = (x.unsqueeze(1) - y.unsqueeze(0)).square();
-        (squares.mean_dim(2, false, Kind::Float) / -dim).exp().mean(Kind::Float)
+        // The means nearly cancel, and recipes multiply what is left by 100: in single precision the
+        // result would depend on the order in which a processor adds.
+        (squares.mean_dim(2, false, Kind::Float) / -dim).exp().mean(Kind::Double)
     };
-    kernel(x, x) + kernel(y, y) - 2.0 * kernel(x, y)
+    let distance: Tensor = kernel(x, x) + kernel(y, y) - 2.0 * kernel(x, y);
+    distance.to_kind(x.kind())
 }
 
 /// Overlap of `x` and `y`, `[batch, dim]` each: the mean square of their features' products, after
