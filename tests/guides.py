@@ -2,8 +2,8 @@
 
     guides.py GUIDE.md FOLDER
 
-FOLDER holds what the guide speaks of. A snippet that needs this package, pandas or PyTorch is left out where that
-is not installed. Prints how many were run.
+FOLDER holds what the guide speaks of. A snippet that needs this package, pandas or PyTorch is left out
+where that is not installed. Prints how many were run.
 """
 
 import contextlib
@@ -20,7 +20,8 @@ absent = [word for word, name in packages.items() if importlib.util.find_spec(na
 os.chdir(folder)
 names, n_run = {}, 0
 for idx, snippet in enumerate(snippets, 1):
-    if not any(re.search(rf"\b{word}\b", snippet) for word in absent):
+    # A word in quotes is a key or a path.
+    if not any(re.search(rf"(?<![\"'])\b{word}\b", snippet) for word in absent):
         # Its own output does not belong to this script's.
         with contextlib.redirect_stdout(sys.stderr):
             exec(compile(snippet, f"{guide.name}, snippet {idx}", "exec"), names)
