@@ -19,6 +19,20 @@ pub enum Stage {
     Reading,
 }
 
+impl Stage {
+    /// What the stage does, in one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Unpacking => "unpacking",
+            Stage::Converting => "converting",
+            Stage::Validating => "validating",
+            Stage::Copying => "copying",
+            Stage::Exporting => "exporting",
+            Stage::Reading => "reading",
+        }
+    }
+}
+
 /// Observer of stages and of every stretch of bytes done. Several threads may report at the same time.
 pub trait Progress: Sync {
     /// A stage of `total` bytes begins; the previous one is over.

@@ -124,16 +124,8 @@ impl Observer {
 
 impl Progress for Observer {
     fn begin(&self, stage: Stage, total: u64) {
-        let name = match stage {
-            Stage::Unpacking => "unpacking",
-            Stage::Converting => "converting",
-            Stage::Validating => "validating",
-            Stage::Copying => "copying",
-            Stage::Exporting => "exporting",
-            Stage::Reading => "reading",
-        };
         self.n_done.store(0, Ordering::Relaxed);
-        *lock(&self.stage) = Some((name, total));
+        *lock(&self.stage) = Some((stage.name(), total));
     }
 
     fn advance(&self, n_bytes: u64) {

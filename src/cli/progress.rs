@@ -28,15 +28,7 @@ impl Bars {
 impl Progress for Bars {
     fn begin(&self, stage: Stage, total: u64) {
         self.clear();
-        let what = match stage {
-            Stage::Unpacking => "unpacking",
-            Stage::Converting => "converting",
-            Stage::Validating => "validating",
-            Stage::Copying => "copying",
-            Stage::Exporting => "exporting",
-            Stage::Reading => "reading",
-        };
-        *self.current() = Some(bytes(what, total));
+        *self.current() = Some(bytes(stage.name(), total));
     }
 
     fn advance(&self, n_bytes: u64) {
