@@ -16,6 +16,12 @@ fn guides() -> Vec<PathBuf> {
     docs.chain(["README.md", "CHANGELOG.md"].map(|name| root.join(name))).collect()
 }
 
+/// The words of a command, up to a remark or what is for the shell.
+fn words(typed: &str) -> Vec<String> {
+    let ends = |word: &&str| ["#", "|", ">", "2>", "&&", ";"].contains(word);
+    typed.split_whitespace().take_while(|word| !ends(word)).map(str::to_owned).collect()
+}
+
 /// The words of what is typed in the `console` blocks of a guide, one list per command.
 fn commands(guide: &str) -> Vec<Vec<String>> {
     let joined = guide.replace("\\\n", " ");
@@ -26,10 +32,7 @@ fn commands(guide: &str) -> Vec<Vec<String>> {
             Some(language) => is_console = language == "console",
             None => {
                 let Some(typed) = line.strip_prefix("$ ").filter(|_| is_console) else { continue };
-                let words = typed.split_whitespace().map(str::to_owned);
-                // What follows is a remark, or for the shell.
-                let ends = |word: &String| ["#", "|", ">", "2>", "&&", ";"].contains(&&**word);
-                found.push(words.take_while(|word| !ends(word)).collect());
+                found.push(words(typed));
             }
         }
     }
@@ -109,8 +112,7 @@ fn outputs(guide: &str) -> Vec<(Vec<String>, Vec<String>)> {
         match (line.strip_prefix("```"), line.strip_prefix("$ ")) {
             (Some(language), _) => is_console = language == "console",
             (None, Some(typed)) if is_console => {
-                let words = typed.split_whitespace().map(str::to_owned).collect();
-                found.push((words, Vec::new()));
+                found.push((words(typed), Vec::new()));
             }
             (None, None) if is_console => {
                 if let Some((_, shown)) = found.last_mut() {

@@ -42,3 +42,20 @@ def test_the_snippets_run(
     # Those that need PyTorch are left out where it is missing.
     n_least = sum("torch" not in snippet for snippet in snippets)
     assert int(done.stdout) >= n_least
+
+
+def test_the_readme_prints_what_it_shows(
+    data: Path, tmp_path: Path, optional: Callable[[str], ModuleType]
+) -> None:
+    optional("pandas")
+    readme = (ROOT / "README.md").read_text()
+    blocks = r"^```python\n(.*?)^```\n\n```text\n(.*?)^```"
+    shown = re.search(blocks, readme, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    snippet, expected = shown.groups()
+    almt_data.synth(output=tmp_path / "mosi.pkl")
+    call = [sys.executable, "-c", snippet]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    # Spaces at the ends of lines are pandas' alone.
+    assert [line.rstrip() for line in done.stdout.splitlines()] == expected.splitlines()
