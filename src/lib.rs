@@ -75,7 +75,7 @@ pub mod export;
 pub mod ingest;
 pub mod inspect;
 pub mod limit;
-mod map;
+pub mod map;
 mod mean;
 pub mod model;
 pub mod name;

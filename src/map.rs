@@ -3,18 +3,45 @@
 
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::fs::File;
 use std::io;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use memmap2::Mmap;
 
+/// Watches a map from when it is made until what it returns is dropped.
+pub type Watch = fn(&[u8]) -> Box<dyn Any + Send + Sync>;
+
+static WATCH: OnceLock<Watch> = OnceLock::new();
+
+/// Has all maps watched that are made from now on. A program that goes on when a mapped file is shortened
+/// needs their addresses. Only the first watch counts.
+pub fn watch(watch: Watch) {
+    let _is_first = WATCH.set(watch);
+}
+
+/// A file, mapped read-only.
+pub(crate) struct Map {
+    // Dropped first: the addresses may belong to another map as soon as this one is gone.
+    _watched: Option<Box<dyn Any + Send + Sync>>,
+    map: Mmap,
+}
+
+impl Deref for Map {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
 /// All bytes of a file, or a range of them.
 pub(crate) enum Bytes {
-    Map(Mmap),
-    Part(Mmap, Range<usize>),
+    Map(Map),
+    Part(Map, Range<usize>),
     Memory(Vec<u8>),
     /// Bytes that another object owns.
     Shared(Arc<dyn AsRef<[u8]> + Send + Sync>),
@@ -65,10 +92,11 @@ impl Bytes {
         //   store are checked at each use; every access is checked against the length of the map,
         //   which does not change; and text is checked to be UTF-8 on each access instead of once.
         // - Shortening the file ends the process with a signal (SIGBUS) at the next access beyond
-        //   the new end: no memory but the file's own is ever read.
+        //   the new end, unless a `Watch` handles it: no memory but the file's own is ever read.
         // - A file that was unpacked has no name, so that nobody else can open it.
         let map = unsafe { Mmap::map(file)? };
-        Ok(Bytes::Map(map))
+        let watched = WATCH.get().map(|watch| watch(&map));
+        Ok(Bytes::Map(Map { _watched: watched, map }))
     }
 
     /// A range of the bytes, without a copy; empty if out of range.

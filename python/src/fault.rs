@@ -1,7 +1,7 @@
 //! Files that are shortened while arrays lie in them.
 //!
 //! The kernel signals SIGBUS at an access beyond the new end of a mapped file, which ends a process. Within
-//! the maps of this module the handler puts a page of zeros there instead, and makes Python raise
+//! the maps of this module the handler puts zeros there and behind it instead, and makes Python raise
 //! `FileChangedError` at its next instruction; every other SIGBUS goes to the handler that was there
 //! before.
 
@@ -26,13 +26,16 @@ struct Range {
     /// 0 in an unused place.
     start: AtomicUsize,
     end: AtomicUsize,
-    /// Whether an access hit the file's new end.
-    is_cut: AtomicBool,
+    /// From here on there are zeros in place of the file; `end` as long as it is whole.
+    cut: AtomicUsize,
 }
 
 static RANGES: [Range; MOST_MAPS] = [const {
-    Range { start: AtomicUsize::new(0), end: AtomicUsize::new(0), is_cut: AtomicBool::new(false) }
+    Range { start: AtomicUsize::new(0), end: AtomicUsize::new(0), cut: AtomicUsize::new(0) }
 }; MOST_MAPS];
+
+/// How often the end of a shortened file was met.
+static N_CUTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Places that were ever used; the handler looks at no others.
 static N_USED: AtomicUsize = AtomicUsize::new(0);
@@ -54,17 +57,23 @@ impl Guard {
         let _changing = CHANGES.lock().unwrap_or_else(PoisonError::into_inner);
         let idx = RANGES.iter().position(|range| range.start.load(Ordering::Relaxed) == 0)?;
         let range = &RANGES[idx];
-        range.is_cut.store(false, Ordering::Relaxed);
+        range.cut.store(start as usize + len, Ordering::Relaxed);
         range.end.store(start as usize + len, Ordering::Relaxed);
         range.start.store(start as usize, Ordering::Release);
         N_USED.fetch_max(idx + 1, Ordering::Release);
         Some(Guard(idx))
     }
+}
 
-    /// Whether the file was shortened, and something beyond its new end read.
-    pub fn is_cut(&self) -> bool {
-        RANGES[self.0].is_cut.load(Ordering::Relaxed)
-    }
+/// How often the end of a shortened file was met so far. What was read meanwhile may be zeros.
+pub fn n_cuts() -> usize {
+    N_CUTS.load(Ordering::Relaxed)
+}
+
+/// Guards the maps of the library, too.
+pub fn watch_maps() {
+    // Beyond the table's size, a map has no guard.
+    almt_data::map::watch(|map| Box::new(Guard::new(map.as_ptr(), map.len())));
 }
 
 impl Drop for Guard {
@@ -130,8 +139,8 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
         start != 0 && (start..range.end.load(Ordering::Relaxed)).contains(&address)
     });
     match range {
-        Some(range) if zero_page(address) => {
-            range.is_cut.store(true, Ordering::Relaxed);
+        Some(range) if cut(range, address) => {
+            N_CUTS.fetch_add(1, Ordering::Relaxed);
             if IS_MUTE.load(Ordering::Relaxed) {
                 const TEXT: &[u8] =
                     b"almt_data: a file was shortened while arrays lay in it: they read zeros\n";
@@ -146,19 +155,27 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
     }
 }
 
-/// Replaces the page of an address by zeros.
-fn zero_page(address: usize) -> bool {
-    // SAFETY: `sysconf` and `mmap` are system calls that touch no state of this process but the page,
-    // which belongs to a map of ours that is alive: a thread just accessed it. `errno` is restored.
+/// Replaces the pages of a range by zeros, from that of an address on. All in one map: the system allows a
+/// process only some 65,000.
+fn cut(range: &Range, address: usize) -> bool {
+    // SAFETY: `sysconf` and `mmap` are system calls that touch no state of this process but the pages,
+    // which belong to a map of ours that is alive: a thread just accessed it. What was put behind `end`
+    // before stays. `errno` is restored.
     unsafe {
         let errno = *libc::__errno_location();
         let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
-        let at = (address & !(page - 1)) as *mut c_void;
+        let at = address & !(page - 1);
+        let end = range.cut.fetch_min(at, Ordering::AcqRel);
+        if at >= end {
+            // Another thread is about to replace this page.
+            return true;
+        }
+        let len = end.next_multiple_of(page) - at;
         let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
-        let mapped = libc::mmap(at, page, protection, flags, -1, 0);
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE;
+        let mapped = libc::mmap(at as *mut c_void, len, protection, flags, -1, 0);
         *libc::__errno_location() = errno;
-        mapped == at
+        mapped as usize == at
     }
 }
 

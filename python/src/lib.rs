@@ -32,6 +32,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        fault::watch_maps();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+use std::collections::TryReserveError;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use almt_data::pickle::{NumpyDtype, ScalarKind};
 use arrow_buffer::Buffer;
 use memmap2::MmapOptions;
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -22,7 +24,7 @@ use crate::fault::Guard;
 /// A file, mapped privately.
 pub struct PrivateMap {
     // Dropped first: the addresses may belong to another map as soon as this one is gone.
-    guard: Guard,
+    _guard: Guard,
     map: memmap2::MmapMut,
     start: *mut u8,
 }
@@ -44,7 +46,7 @@ impl PrivateMap {
         let mut map = unsafe { MmapOptions::new().no_reserve_swap().map_copy(file)? };
         let (start, len) = (map.as_mut_ptr(), map.len());
         let guard = Guard::new(start, len).ok_or_else(|| io::Error::other("too many maps"))?;
-        Ok(PrivateMap { guard, map, start })
+        Ok(PrivateMap { _guard: guard, map, start })
     }
 
     /// Bytes of the file when it was mapped.
@@ -52,15 +54,15 @@ impl PrivateMap {
         self.map.len()
     }
 
-    /// Whether the file was shortened, and something beyond its new end read.
-    pub fn is_cut(&self) -> bool {
-        self.guard.is_cut()
-    }
-
     /// Whether a place has the alignment that `dtype` asks for.
     pub fn is_aligned(&self, offset: usize, alignment: usize) -> bool {
         (self.start as usize + offset).is_multiple_of(alignment.max(1))
     }
+}
+
+/// The exception for memory that the system denies.
+pub fn no_memory(error: TryReserveError) -> PyErr {
+    PyMemoryError::new_err(error.to_string())
 }
 
 /// Memory of an array.
@@ -93,14 +95,20 @@ impl Block {
     }
 
     /// A block with a copy of bytes.
-    pub fn copied(bytes: &[u8], layout: Layout) -> Block {
-        let mut own = vec![0_u128; bytes.len().div_ceil(size_of::<u128>())];
+    ///
+    /// # Errors
+    /// `MemoryError`: there is not enough.
+    pub fn copied(bytes: &[u8], layout: Layout) -> PyResult<Block> {
+        let n_elements = bytes.len().div_ceil(size_of::<u128>());
+        let mut own = Vec::new();
+        own.try_reserve_exact(n_elements).map_err(no_memory)?;
+        own.resize(n_elements, 0_u128);
         // SAFETY: `own` has at least as many bytes, and no byte pattern is invalid.
         unsafe {
             own.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         }
         let Layout { shape, strides, type_code } = layout;
-        Block { home: Home::Own(own), range: 0..bytes.len(), shape, strides, type_code }
+        Ok(Block { home: Home::Own(own), range: 0..bytes.len(), shape, strides, type_code })
     }
 
     /// Appends the bytes of a range of the block.

@@ -245,3 +245,93 @@ def test_file_descriptors_are_closed(data: Path, large: Path) -> None:
     gc.collect()
     assert n_open() <= before
     assert array[1] == 1 and store["train"]["text"].is_mapped
+
+
+def test_a_shortened_file_is_read_in_any_order(tmp_path: Path) -> None:
+    # More pages than the system allows a process maps.
+    printed = check(
+        """
+        import os
+        import pickle
+        import sys
+
+        import numpy as np
+
+        import almt_data
+
+        path = sys.argv[1]
+        n_pages = 70_000
+        with open(path, "wb") as file:
+            pickle.dump({"a": np.zeros(n_pages * 1024, dtype="f4")}, file, protocol=4)
+        array = almt_data.pickle.load(path)["a"]
+        os.truncate(path, 4096)
+        try:
+            assert array[np.random.default_rng(1).permutation(n_pages) * 1024].sum() == 0
+            for _ in range(1000):
+                pass
+        except almt_data.FileChangedError:
+            print("changed")
+        """,
+        tmp_path / "pages.pkl",
+    )
+    assert printed == "changed\n"
+
+
+@pytest.mark.parametrize(
+    "read", ["load(path)", "load(path, mmap=False)", "load(open(path, 'rb'))", "scan(path)"]
+)
+def test_a_file_that_is_shortened_while_it_is_read_is_an_exception(
+    tmp_path: Path, read: str
+) -> None:
+    path = tmp_path / "numbers.pkl"
+    path.write_bytes(pickle.dumps([float(value) for value in range(3_000_000)], protocol=4))
+    check(
+        f"""
+        import os
+        import sys
+        import threading
+        import time
+
+        import almt_data
+        from almt_data.pickle import load, scan
+
+        path = sys.argv[1]
+
+        def shorten():
+            time.sleep(0.03)
+            os.truncate(path, 1000)
+
+        threading.Thread(target=shorten).start()
+        try:
+            {read}
+            for _ in range(1000):
+                pass
+        except (almt_data.FileChangedError, almt_data.pickle.UnpicklingError, almt_data.Error):
+            pass
+        """,
+        path,
+    )
+
+
+def test_a_compressed_store_that_is_shortened_is_an_exception(data: Path, tmp_path: Path) -> None:
+    store = tmp_path / "copy.arrow"
+    almt_data.copy(data / "mosi.h5", store, compression="zstd", progress=False)
+    check(
+        """
+        import os
+        import sys
+
+        import almt_data
+
+        store = almt_data.open(sys.argv[1])
+        os.truncate(sys.argv[1] + "/train.arrow", 20_000)
+        try:
+            store["train"]["text"].numpy()
+            for _ in range(1000):
+                pass
+            print("read")
+        except (almt_data.FileChangedError, almt_data.Error):
+            print("raised")
+        """,
+        store,
+    )
