@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from almt_data import pickle, torch
 from almt_data._calls import (
-    Limits,
     convert,
     copy,
     export,
@@ -31,6 +30,7 @@ from almt_data._calls import (
     validate,
 )
 from almt_data._errors import Error, FileChangedError, UnsafePickleError
+from almt_data._limits import Limits
 from almt_data._metrics import bootstrap, compare, metrics
 from almt_data._native import __version__
 from almt_data._store import Column, Selection, Split, Store, TextColumn, open

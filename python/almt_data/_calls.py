@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from almt_data import _native
+from almt_data._limits import Limits, known
 from almt_data._progress import Progress, observer
 
 if TYPE_CHECKING:
@@ -19,36 +20,6 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 Report = dict[str, Any]
-
-
-class Limits(TypedDict, total=False):
-    """What one pickle may ask for; `almt-data convert --help` lists the defaults.
-
-    No known feature file comes near any of them.
-    """
-
-    max_unpacked: int
-    """Size of the decompressed file, in bytes."""
-    max_depth: int
-    """Nesting depth."""
-    max_objects: int
-    """Number of objects and container slots."""
-    max_memory_per_byte: int
-    """Memory for objects in bytes per byte of the file, beyond 20 MiB."""
-    max_memo: int
-    """Number of memo entries."""
-    max_stack: int
-    """Number of values on the stack."""
-    max_decoded: int
-    """Memory for decoded data, such as escaped strings, in bytes."""
-    max_string: int
-    """Length of a string, in bytes."""
-    max_integer: int
-    """Length of an integer, in bytes or decimal digits."""
-    max_axes: int
-    """Number of array axes."""
-    max_elements: int
-    """Number of array elements."""
 
 
 def convert(
@@ -137,7 +108,7 @@ def convert(
         format=format,
         compression=compression,
         entry=entry,
-        **_known("convert", limits),
+        **known("convert", limits),
     )
 
 
@@ -278,7 +249,7 @@ def inspect(
         >>> almt_data.inspect("mosi.h5")["tree"]["children"][0]["name"]
         'train'
     """
-    return _report("inspect", [path], progress, entry=entry, **_known("inspect", limits))
+    return _report("inspect", [path], progress, entry=entry, **known("inspect", limits))
 
 
 def stats(
@@ -426,7 +397,7 @@ def scan(
         True
     """
     reports: list[Report] = _run(
-        "scan", _paths(pickles), progress, json=True, entry=entry, **_known("scan", limits)
+        "scan", _paths(pickles), progress, json=True, entry=entry, **known("scan", limits)
     )
     return reports[0] if isinstance(pickles, (str, os.PathLike)) else reports
 
@@ -577,10 +548,3 @@ def _positional(path: PathLike) -> str:
 
 def _paths(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:
     return [paths] if isinstance(paths, (str, os.PathLike)) else paths
-
-
-def _known(function: str, limits: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name in limits:
-        if name not in Limits.__annotations__:
-            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
-    return limits

@@ -10,10 +10,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from types import ModuleType, TracebackType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from almt_data import _unpickle
 from almt_data._errors import UnsafePickleError
+from almt_data._limits import Limits, known
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 BOUND = ("cloudpickle", "cloudpickle.cloudpickle", "shelve")
 """Modules that hold functions of `pickle` under names of their own, once they are imported."""
@@ -50,17 +54,20 @@ class guard(contextlib.ContextDecorator):
 
     Args:
         modules: Modules whose own names for functions of `pickle` are replaced, too.
+        **limits: What a pickle may ask for, as for `load`. Those of nested blocks add up, and
+            hold for all threads until the last block ends.
 
     Example:
         >>> with almt_data.pickle.guard():
         ...     data = pickle.load(file)
     """
 
-    def __init__(self, modules: Iterable[ModuleType] = ()) -> None:
+    def __init__(self, modules: Iterable[ModuleType] = (), **limits: Unpack[Limits]) -> None:
         self._modules = list(modules)
+        self._limits = dict(known("guard", limits))
 
     def __enter__(self) -> guard:
-        _patches.enter(self._modules)
+        _patches.enter(self._modules, self._limits)
         return self
 
     def __exit__(
@@ -78,13 +85,17 @@ class _Patches:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._n_guards = 0
+        self.limits: dict[str, Any] = {}
         self._undo: list[Callable[[], None]] = []
 
     @property
     def are_active(self) -> bool:
         return self._n_guards > 0
 
-    def enter(self, modules: Iterable[ModuleType]) -> None:
+    def reader(self, file: Any, **options: Any) -> _unpickle.Unpickler:
+        return _unpickle.Unpickler(file, **options, **self.limits)
+
+    def enter(self, modules: Iterable[ModuleType], limits: dict[str, Any]) -> None:
         with self._lock:
             try:
                 if not self.are_active:
@@ -96,6 +107,7 @@ class _Patches:
                     self._restore()
                 raise
             self._n_guards += 1
+            self.limits |= limits
 
     def leave(self) -> None:
         with self._lock:
@@ -104,6 +116,7 @@ class _Patches:
                 self._restore()
 
     def _restore(self) -> None:
+        self.limits = {}
         while self._undo:
             self._undo.pop()()
 
@@ -113,6 +126,7 @@ class _Patches:
         # In place, so that subclasses have them, those of the past and those of the future.
         self._set(pickle._Unpickler, "load", _load_of_python)
         self._set(pickle._Unpickler, "find_class", _find_class)
+        self._set(pickle._Unpickler, "get_extension", _get_extension)
         for kind in _descendants(_OriginalUnpickler):
             self._set(kind, "load", _refused_load)
         for module in _imported("pandas", "pandas.io.api", "pandas.io.pickle"):
@@ -153,6 +167,7 @@ _ORIGINALS: dict[str, Any] = {
 _OriginalUnpickler = pickle.Unpickler
 _original_load_of_python = pickle._Unpickler.load
 _original_find_class = pickle._Unpickler.find_class
+_original_get_extension = pickle._Unpickler.get_extension
 
 
 # Outside a guard, the replacements act as the originals: a module that is imported in a block keeps
@@ -168,13 +183,17 @@ def _is_original(caller: Any) -> bool:
 @functools.wraps(pickle.load)
 def _load(file: Any, **options: Any) -> Any:
     is_original = _is_original(sys._getframe().f_back)
-    return (_ORIGINALS["load"] if is_original else _unpickle.load)(file, **options)
+    if is_original:
+        return _ORIGINALS["load"](file, **options)
+    return _unpickle.load(file, **options, **_patches.limits)
 
 
 @functools.wraps(pickle.loads)
 def _loads(data: Any, /, **options: Any) -> Any:
     is_original = _is_original(sys._getframe().f_back)
-    return (_ORIGINALS["loads"] if is_original else _unpickle.loads)(data, **options)
+    if is_original:
+        return _ORIGINALS["loads"](data, **options)
+    return _unpickle.loads(data, **options, **_patches.limits)
 
 
 class _Unpickler(_OriginalUnpickler):
@@ -183,6 +202,7 @@ class _Unpickler(_OriginalUnpickler):
     def __init__(self, file: Any, **options: Any) -> None:
         super().__init__(file, **options)
         self._almt_data_source = (file, options)
+        self._almt_data_reader: _unpickle.Unpickler | None = None
 
     def load(self) -> Any:
         if not _patches.are_active:
@@ -190,8 +210,10 @@ class _Unpickler(_OriginalUnpickler):
         # Its definition may lie in a block, too, so a subclass is refused only when it is used.
         if type(self) is not _Unpickler:
             _refuse(type(self))
-        file, options = self._almt_data_source
-        return _unpickle.load(file, **options)
+        if self._almt_data_reader is None:
+            file, options = self._almt_data_source
+            self._almt_data_reader = _patches.reader(file, **options)
+        return self._almt_data_reader.load()
 
 
 def _load_of_python(self: Any) -> Any:
@@ -201,9 +223,13 @@ def _load_of_python(self: Any) -> Any:
     kind = type(self)
     if kind is not pickle._Unpickler:
         _refuse(kind)
-    # It keeps only the methods of its file.
-    file = getattr(self._file_read, "__self__", None)
-    return _unpickle.load(file, encoding=self.encoding, errors=self.errors)
+    reader = vars(self).get("_almt_data_reader")
+    if reader is None:
+        # It keeps only the methods of its file.
+        file = getattr(self._file_read, "__self__", None)
+        reader = _patches.reader(file, encoding=self.encoding, errors=self.errors)
+        self._almt_data_reader = reader
+    return reader.load()
 
 
 def _find_class(self: Any, module: str, name: str) -> Any:
@@ -212,6 +238,13 @@ def _find_class(self: Any, module: str, name: str) -> Any:
         return _original_find_class(self, module, name)
     problem = f"refused to import `{module}.{name}` inside `almt_data.pickle.guard()`"
     raise UnsafePickleError(problem, f"{module}.{name}")
+
+
+def _get_extension(self: Any, code: int) -> Any:
+    """`get_extension` of the unpickler in Python, inside a guard: its cache needs no name."""
+    if not _patches.are_active:
+        return _original_get_extension(self, code)
+    raise UnsafePickleError(f"refused extension {code} inside `almt_data.pickle.guard()`", None)
 
 
 def _refused_load(self: Any) -> NoReturn:

@@ -14,6 +14,9 @@ Dataset = Literal["mosi", "mosei", "sims", "simsv2"]
 
 DATASETS = ("mosi", "mosei", "sims", "simsv2")
 
+MOST_RESAMPLES = 1_000_000
+"""Each takes 100 bytes of memory."""
+
 
 def metrics(predictions: Any, labels: Any, dataset: Dataset = "mosi") -> dict[str, float]:
     """The metrics that papers report, with MMSA's names and the arithmetic of its code.
@@ -84,12 +87,12 @@ def bootstrap(
         Value, lower and upper end by the name of the metric.
 
     Raises:
-        ValueError: As for `metrics`; or there are no resamples, or `level` is out of range.
+        ValueError: As for `metrics`; or `resamples`, `seed` or `level` is out of range.
 
     Example:
         >>> mae, low, high = almt_data.bootstrap(predictions, labels)["MAE"]
     """
-    _check_resamples(resamples)
+    _check(resamples, seed)
     if not 0 < level < 1:
         raise ValueError(f"`level` must be between 0 and 1, found {level}")
     found, truth = _aligned(predictions=predictions, labels=labels)
@@ -121,12 +124,12 @@ def compare(
         not defined. Each is a test of its own: correct for multiple testing before you report one.
 
     Raises:
-        ValueError: As for `metrics`; or there are no resamples.
+        ValueError: As for `metrics`; or `resamples` or `seed` is out of range.
 
     Example:
         >>> almt_data.compare(baseline, model, labels)["MAE"]["p_value"]
     """
-    _check_resamples(resamples)
+    _check(resamples, seed)
     of_a, of_b, truth = _aligned(a=a, b=b, labels=labels)
     found = json.loads(_native.compare(of_a, of_b, truth, _known(dataset), resamples, seed))
     return {difference.pop("metric"): difference for difference in found}
@@ -171,6 +174,8 @@ def _known(dataset: str) -> str:
     return dataset
 
 
-def _check_resamples(resamples: int) -> None:
-    if resamples < 1:
-        raise ValueError(f"`resamples` must be positive, found {resamples}")
+def _check(resamples: int, seed: int) -> None:
+    if not 1 <= resamples <= MOST_RESAMPLES:
+        raise ValueError(f"`resamples` must be from 1 to {MOST_RESAMPLES:,}, found {resamples}")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"`seed` must be from 0 to 2**64 - 1, found {seed}")

@@ -87,6 +87,8 @@ def _epochs(
 ) -> Iterator[dict[str, Any]]:
     path = folder / "metrics.jsonl"
     before = _identity(path)
+    # A kernel that is restarted leaves no run behind.
+    environment = {**environment, "ALMT_DATA_PARENT": str(os.getpid())}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         # In a session of its own, so that Ctrl-C reaches the trainer through us alone.
         process = subprocess.Popen(
@@ -106,7 +108,7 @@ def _epochs(
 
 
 def _lines(
-    process: subprocess.Popen[bytes], path: Path, before: tuple[int, int] | None
+    process: subprocess.Popen[bytes], path: Path, before: tuple[int, int, int] | None
 ) -> Iterator[dict[str, Any]]:
     """The lines that the process appends, until it ends."""
     file: IO[str] | None = None
@@ -127,13 +129,13 @@ def _lines(
             file.close()
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Tells a file from the one of an earlier run."""
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """Tells a file from the one of an earlier run, whose inode it may have."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

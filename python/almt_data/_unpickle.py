@@ -10,9 +10,13 @@ from __future__ import annotations
 import io
 import os
 import stat
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from almt_data import _native
+from almt_data._limits import Limits, options
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 PathLike = str | os.PathLike[str]
 
@@ -25,6 +29,7 @@ def load(
     errors: str = "strict",
     buffers: None = None,
     mmap: bool | None = None,
+    **limits: Unpack[Limits],
 ) -> Any:
     """Reads a pickle like `pickle.load`, without a way to run code from it.
 
@@ -43,6 +48,8 @@ def load(
             for a file, as old code may expect arrays to be aligned, which those in a file seldom
             are. The map is private: arrays can be written to, and the file never changes. What
             cannot lie there is copied, see `info`.
+        **limits: What the pickle may ask for, see `almt_data.Limits`. The defaults fit feature
+            files. Raise them for a file that you trust and that has mostly small objects.
 
     Raises:
         UnsafePickleError: The pickle asks for anything else, such as a call of `os.system`. Nothing
@@ -58,7 +65,7 @@ def load(
         (1284, 50, 768)
     """
     _refuse(buffers)
-    return read(file, encoding, errors, mmap)[0]
+    return read(file, Options(encoding, errors, options("load", limits)), mmap).value
 
 
 def loads(
@@ -69,6 +76,7 @@ def loads(
     encoding: str = "ASCII",
     errors: str = "strict",
     buffers: None = None,
+    **limits: Unpack[Limits],
 ) -> Any:
     """Reads a pickle from bytes, like `pickle.loads`; otherwise like `load`.
 
@@ -78,6 +86,7 @@ def loads(
         encoding: Encoding of the texts of Python 2; `"bytes"` keeps them as bytes.
         errors: How to handle texts that are invalid in this encoding.
         buffers: Not supported: only `None`.
+        **limits: As for `load`.
 
     Raises:
         UnsafePickleError: The pickle asks for anything that is not plain data.
@@ -90,11 +99,15 @@ def loads(
         [1, 'a']
     """
     _refuse(buffers)
-    return _of_bytes(data if type(data) is bytes else bytes(memoryview(data)), encoding, errors)[0]
+    how = Options(encoding, errors, options("loads", limits))
+    return _of_bytes(data if type(data) is bytes else bytes(memoryview(data)), how)[0].value
 
 
 class Unpickler:
     """Reads pickles one after another from a file, like `pickle.Unpickler`; otherwise like `load`.
+
+    A pickle that refers to an object of an earlier one, as one `Pickler` writes them, raises
+    `UnpicklingError`: each must stand alone.
 
     No name is looked up and no persistent id resolved, so a subclass cannot override how: its
     definition raises `TypeError`.
@@ -108,12 +121,15 @@ class Unpickler:
         encoding: str = "ASCII",
         errors: str = "strict",
         buffers: None = None,
+        **limits: Unpack[Limits],
     ) -> None:
         """Arguments and errors are those of `load`."""
         _refuse(buffers)
+        if not _is_source(file):
+            raise TypeError(f"expected a path or a binary file, found {type(file).__name__}")
         self._file = file
-        self._encoding = encoding
-        self._errors = errors
+        self._options = Options(encoding, errors, options("Unpickler", limits))
+        self._n_memo = 0
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -127,56 +143,79 @@ class Unpickler:
 
     def load(self) -> Any:
         """Reads the next pickle."""
-        return read(self._file, self._encoding, self._errors, None)[0]
+        loaded = read(self._file, self._options, None, self._n_memo)
+        self._n_memo = loaded.n_memo
+        return loaded.value
 
 
-def read(
-    file: Any, encoding: str, errors: str, mmap: bool | None
-) -> tuple[Any, list[dict[str, Any]]]:
-    """The value of a pickle, and a description of each of its arrays."""
+class Options(NamedTuple):
+    """How to read a pickle."""
+
+    encoding: str
+    errors: str
+    limits: list[str]
+    """Options of the program."""
+
+
+class Loaded(NamedTuple):
+    """What was read of a pickle."""
+
+    value: Any
+    n_memo: int
+    """Memo entries of this pickle and those before it."""
+    arrays: list[dict[str, Any]]
+    """A description of each array."""
+
+
+def read(file: Any, how: Options, mmap: bool | None, n_memo: int = 0) -> Loaded:
+    """Reads a pickle, before which the same unpickler had `n_memo` memo entries."""
     if isinstance(file, (str, os.PathLike)):
-        return _of_path(os.fspath(file), encoding, errors, mmap is not False)
+        return _native_load(os.fspath(file), 0, mmap is not False, how, n_memo)[0]
     if _is_mappable(file):
-        return _of_file(file, encoding, errors, bool(mmap))
-    if not callable(getattr(file, "read", None)):
+        return _of_file(file, how, bool(mmap), n_memo)
+    if not _is_source(file):
         raise TypeError(f"expected a path or a binary file, found {type(file).__name__}")
     if mmap:
         raise ValueError("`mmap` needs a path or an uncompressed file")
-    return _of_stream(file, encoding, errors)
+    return _of_stream(file, how, n_memo)
 
 
-def _of_path(path: str, encoding: str, errors: str, mmap: bool) -> tuple[Any, list[dict[str, Any]]]:
-    value, _, arrays = _native.load_pickle(path, 0, mmap, encoding, errors)
-    return value, arrays
+def _is_source(file: Any) -> bool:
+    return isinstance(file, (str, os.PathLike)) or callable(getattr(file, "read", None))
 
 
-def _of_file(
-    file: io.FileIO, encoding: str, errors: str, mmap: bool
-) -> tuple[Any, list[dict[str, Any]]]:
+def _of_file(file: io.FileIO, how: Options, mmap: bool, n_memo: int) -> Loaded:
     file.flush()
-    start = file.tell()
-    value, end, arrays = _native.load_pickle(file.fileno(), start, mmap, encoding, errors)
+    loaded, end = _native_load(file.fileno(), file.tell(), mmap, how, n_memo)
     file.seek(end)
-    return value, arrays
+    return loaded
 
 
-def _of_stream(file: Any, encoding: str, errors: str) -> tuple[Any, list[dict[str, Any]]]:
+def _of_stream(file: Any, how: Options, n_memo: int) -> Loaded:
     seekable = getattr(file, "seekable", None)
     start = file.tell() if callable(seekable) and seekable() else None
     data = file.read()
     if not isinstance(data, bytes):
         raise TypeError(f"the file must be binary: its `read` returns {type(data).__name__}")
-    value, end, arrays = _of_bytes(data, encoding, errors)
+    loaded, end = _of_bytes(data, how, n_memo)
     # Going back in a compressed file would unpack it again from its beginning.
     if start is not None and end < len(data):
         file.seek(start + end)
-    return value, arrays
+    return loaded
 
 
-def _of_bytes(data: bytes, encoding: str, errors: str) -> tuple[Any, int, list[dict[str, Any]]]:
+def _of_bytes(data: bytes, how: Options, n_memo: int = 0) -> tuple[Loaded, int]:
     if not data:
         raise EOFError("Ran out of input")
-    return _native.load_pickle(data, 0, False, encoding, errors)
+    return _native_load(data, 0, False, how, n_memo)
+
+
+def _native_load(
+    source: str | int | bytes, offset: int, mmap: bool, how: Options, n_memo: int
+) -> tuple[Loaded, int]:
+    """What was read, and the offset after it."""
+    value, end, n_memo, arrays = _native.load_pickle(source, (offset, n_memo), mmap, *how)
+    return Loaded(value, n_memo, arrays), end
 
 
 def _is_mappable(file: Any) -> bool:

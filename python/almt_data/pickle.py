@@ -26,12 +26,16 @@ from pickle import (
     dump,
     dumps,
 )
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from almt_data import _calls
 from almt_data._errors import FileChangedError, UnsafePickleError
 from almt_data._guard import guard
-from almt_data._unpickle import PathLike, Unpickler, load, loads, read
+from almt_data._limits import Limits, options
+from almt_data._unpickle import Options, PathLike, Unpickler, load, loads, read
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = [
     "DEFAULT_PROTOCOL",
@@ -53,11 +57,12 @@ __all__ = [
 ]
 
 
-def info(file: Any) -> list[dict[str, Any]]:
+def info(file: Any, **limits: Unpack[Limits]) -> list[dict[str, Any]]:
     """Describes the arrays of a pickle, and where `load` puts them.
 
     Args:
         file: As for `load`.
+        **limits: As for `load`.
 
     Returns:
         A dict per array, in the order of the file: `shape`, `dtype`, `n_bytes`, its `offset` in the
@@ -71,7 +76,7 @@ def info(file: Any) -> list[dict[str, Any]]:
         []
     """
     # An encoding in which every text of Python 2 is valid.
-    return read(file, "latin1", "strict", None)[1]
+    return read(file, Options("latin1", "strict", options("info", limits)), None).arrays
 
 
 def scan(file: PathLike) -> dict[str, Any]:

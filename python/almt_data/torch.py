@@ -24,13 +24,18 @@ def order(seed: int, epoch: int, n: int) -> list[int]:
         A permutation of 0 to n - 1. That of phases after the first in an epoch is another one.
 
     Raises:
-        ValueError: There is no such epoch.
+        ValueError: There is no such epoch, seed or number.
+        MemoryError: So many do not fit into memory.
 
     Example:
         >>> almt_data.torch.order(seed=1, epoch=1, n=5)
     """
     if epoch < 1:
         raise ValueError(f"epochs count from 1, found {epoch}")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"`seed` must be from 0 to 2**64 - 1, found {seed}")
+    if n < 0:
+        raise ValueError(f"`n` must not be negative, found {n}")
     return _native.order(seed, epoch, n)
 
 

@@ -14,7 +14,8 @@ use almt_data::progress::{Progress, Stage};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::errors::Error;
+use crate::errors::{Error, as_keywords};
+use crate::fault;
 
 /// Time between two questions whether the user pressed Ctrl-C.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -49,10 +50,26 @@ pub fn call(
     arguments: Vec<OsString>,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<String> {
+    fault::install(py)?;
+    let n_cuts = fault::n_cuts();
+    let outcome = observed(py, progress.as_ref(), |observer| cli::call(arguments, observer))?;
+    if fault::n_cuts() != n_cuts {
+        return Err(fault::changed());
+    }
+    outcome.map(|report| report.to_string()).map_err(|failure| of_failure(&failure))
+}
+
+/// Does work in another thread, tells its progress, and cancels it when the user presses Ctrl-C: at the next
+/// step that it reports.
+pub fn observed<T: Send>(
+    py: Python<'_>,
+    progress: Option<&Bound<'_, PyAny>>,
+    work: impl FnOnce(&Observer) -> T + Send,
+) -> PyResult<T> {
     let observer = Observer::default();
     thread::scope(|scope| {
         let work = scope.spawn(|| {
-            let outcome = panic::catch_unwind(AssertUnwindSafe(|| cli::call(arguments, &observer)));
+            let outcome = panic::catch_unwind(AssertUnwindSafe(|| work(&observer)));
             observer.end();
             outcome
         });
@@ -63,7 +80,7 @@ pub fn call(
                 break;
             }
             if interrupted.is_none()
-                && let Err(error) = observer.tell(py, progress.as_ref())
+                && let Err(error) = observer.tell(py, progress)
             {
                 observer.is_cancelled.store(true, Ordering::Relaxed);
                 interrupted = Some(error);
@@ -73,16 +90,18 @@ pub fn call(
             (_, Some(error)) => Err(error),
             (Ok(Ok(outcome)), None) => {
                 // The last state, so that a bar is full.
-                observer.tell(py, progress.as_ref())?;
-                outcome.map(|report| report.to_string()).map_err(|failure| of_failure(&failure))
+                observer.tell(py, progress)?;
+                Ok(outcome)
             }
             (Ok(Err(payload)) | Err(payload), None) => panic::resume_unwind(payload),
         }
     })
 }
 
-fn of_failure(failure: &Failure) -> PyErr {
-    Error::new_err((failure.message().to_owned(), failure.hints().to_vec(), failure.code()))
+/// The exception for a failed command.
+pub fn of_failure(failure: &Failure) -> PyErr {
+    let hints: Vec<String> = failure.hints().iter().map(|hint| as_keywords(hint)).collect();
+    Error::new_err((failure.message(), hints, failure.code()))
 }
 
 /// What a call that was cancelled unwinds with, so that everything that it had begun is cleared away.
@@ -90,7 +109,7 @@ struct Cancelled;
 
 /// The state of a call, which works in another thread.
 #[derive(Default)]
-struct Observer {
+pub struct Observer {
     stage: Mutex<Option<(&'static str, u64)>>,
     n_done: AtomicU64,
     is_over: Mutex<bool>,

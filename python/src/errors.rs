@@ -59,5 +59,18 @@ pub fn with_hints<E: Advise + 'static>(error: &E) -> String {
 }
 
 fn hints<E: Advise>(error: &E) -> Vec<String> {
-    error.advice().iter().map(|advice| hint(advice).to_string()).collect()
+    error.advice().iter().map(|advice| as_keywords(&hint(advice).to_string())).collect()
+}
+
+/// A hint with options of the program, such as `--max-depth`, by their names in Python. Whole commands
+/// stay as they are.
+pub fn as_keywords(hint: &str) -> String {
+    let parts = hint.split('`').enumerate().map(|(idx, part)| {
+        let option = part.strip_prefix("--").filter(|_| idx % 2 == 1);
+        match option.filter(|name| !name.contains([' ', '='])) {
+            Some(name) => name.replace('-', "_"),
+            None => part.into(),
+        }
+    });
+    parts.collect::<Vec<String>>().join("`")
 }

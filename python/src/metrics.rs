@@ -2,12 +2,16 @@
 
 use almt_data::corpus::Dataset;
 use almt_data::corpus::label::BinScheme;
-use almt_data::run::interval::intervals;
+use almt_data::progress::Progress;
+use almt_data::run::interval::{Resampling, intervals};
 use almt_data::run::{compare as runs, metrics as published};
 use almt_data::seed::shuffled;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+use crate::calls::observed;
+use crate::memory::no_memory;
 
 /// Metrics by their names in MMSA. Predictions and labels are the bytes of float32 values.
 #[pyfunction]
@@ -41,7 +45,11 @@ pub fn bootstrap<'py>(
     if !(0.0..1.0).contains(&level) || level == 0.0 {
         return Err(PyValueError::new_err(format!("level must be between 0 and 1, found {level}")));
     }
-    let found = py.detach(|| intervals(scheme, &labels, &predictions, resamples, seed, level));
+    let found = observed(py, None, |observer| {
+        let rounds =
+            Resampling { n_rounds: resamples, seed, before_round: &|| observer.advance(1) };
+        intervals(scheme, &labels, &predictions, level, &rounds)
+    })?;
     let dict = PyDict::new(py);
     for each in found {
         dict.set_item(each.metric, (each.value, each.interval[0], each.interval[1]))?;
@@ -66,14 +74,20 @@ pub fn compare(
     if b.len() != labels.len() {
         return Err(lengths(b.len(), labels.len()));
     }
-    let found = py.detach(|| runs::compare(scheme, &labels, &a, &b, resamples, seed));
+    let found = observed(py, None, |observer| {
+        let rounds =
+            Resampling { n_rounds: resamples, seed, before_round: &|| observer.advance(1) };
+        runs::compare(scheme, &labels, &a, &b, &rounds)
+    })?;
     serde_json::to_string(&found).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// The order in which an epoch of the trainer reads its samples. Epochs count from 1.
 #[pyfunction]
-pub fn order(py: Python<'_>, seed: u64, epoch: usize, n_samples: usize) -> Vec<usize> {
-    py.detach(|| shuffled(seed, epoch, 0, n_samples))
+pub fn order(py: Python<'_>, seed: u64, epoch: usize, n_samples: usize) -> PyResult<Vec<usize>> {
+    // What the library then takes, and ends the process without.
+    Vec::<usize>::new().try_reserve_exact(n_samples).map_err(no_memory)?;
+    Ok(py.detach(|| shuffled(seed, epoch, 0, n_samples)))
 }
 
 fn scheme(dataset: &str) -> PyResult<BinScheme> {

@@ -247,7 +247,7 @@ impl Column {
                 at -= chunk.len();
             }
         }
-        Ok(Block::copied(&bytes, self.layout(rows.len())))
+        Block::copied(&bytes, self.layout(rows.len()))
     }
 
     /// An Arrow stream of the column.
@@ -288,7 +288,7 @@ impl Column {
                 }
                 None => {
                     let bytes = py.detach(|| self.values()).map_err(|error| of_store(&error))?;
-                    vec![Block::copied(&bytes, self.layout(self.column.n_samples()))]
+                    vec![Block::copied(&bytes, self.layout(self.column.n_samples()))?]
                 }
             };
             blocks.into_iter().map(|block: Block| Py::new(py, block)).collect()

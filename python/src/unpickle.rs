@@ -3,15 +3,18 @@
 //! Nothing here imports or calls what a file names. The types that are created are those below.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::ops::Range;
 use std::os::fd::{FromRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use almt_data::cli::opening;
 use almt_data::packed::{OpenError, OpenOptions, PickleFile};
+use almt_data::pickle::limits::FREE_MEMORY;
 use almt_data::pickle::{
-    ArrayView, Callable, Class, Limits, NodeId, NumpyDtype, Pickle, ScalarKind, Value,
+    ArrayView, Callable, Class, NodeId, NumpyDtype, Pickle, ScalarKind, Start, Value,
 };
 use pyo3::exceptions::{PyEOFError, PyOSError};
 use pyo3::prelude::*;
@@ -20,6 +23,7 @@ use pyo3::types::{
     PyByteArray, PyBytes, PyDict, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
 };
 
+use crate::calls::of_failure;
 use crate::errors::{self, UnpicklingError, UnsafePickleError};
 use crate::fault;
 use crate::memory::{Block, Layout, PrivateMap, type_code};
@@ -35,27 +39,36 @@ pub enum Source {
     Path(PathBuf),
 }
 
-/// Reads one pickle: its value, the offset after it, and a dict about each array.
+/// A value, the offset after it, the memo entries so far, and a dict about each array.
+type Loaded<'py> = (Bound<'py, PyAny>, usize, u64, Bound<'py, PyList>);
+
+/// Reads one pickle. `start` is its offset and the number of memo entries before it; `limits` are options of
+/// the program.
 #[pyfunction]
-#[pyo3(signature = (source, start, mmap, encoding, errors))]
+#[pyo3(signature = (source, start, mmap, encoding, errors, limits))]
 pub fn load_pickle<'py>(
     py: Python<'py>,
     source: Source,
-    start: usize,
+    start: (usize, u64),
     mmap: bool,
     encoding: &str,
     errors: &str,
-) -> PyResult<(Bound<'py, PyAny>, usize, Bound<'py, PyList>)> {
-    let opened = Opened::new(py, source, start, mmap)?;
-    let end = opened.pickle.len() - opened.pickle.n_trailing_bytes();
-    let map = opened.map.clone();
-    let mut builder = Builder::new(py, opened, encoding, errors)?;
-    let root = builder.pickle.root();
-    let value = builder.object(root)?;
-    match map {
-        Some(map) if map.is_cut() => Err(fault::changed()),
-        _ => Ok((value, end, builder.info)),
-    }
+    limits: Vec<OsString>,
+) -> PyResult<Loaded<'py>> {
+    fault::install(py)?;
+    let n_cuts = fault::n_cuts();
+    let options = opening(limits).map_err(|failure| of_failure(&failure))?;
+    let most_copied = options.limits.memory_per_byte;
+    let start = Start { offset: start.0, n_memo: start.1 };
+    let loaded = Opened::new(py, source, start, mmap, options).and_then(|opened| {
+        let pickle = opened.pickle.clone();
+        let mut builder = Builder::new(py, opened, encoding, errors, most_copied)?;
+        let value = builder.object(pickle.root())?;
+        let end = pickle.len() - pickle.n_trailing_bytes();
+        Ok((value, end, pickle.n_memo(), builder.info))
+    });
+    // Whatever was read then, zeros were among it.
+    if fault::n_cuts() != n_cuts { Err(fault::changed()) } else { loaded }
 }
 
 /// A pickle, and the map that its arrays can lie in.
@@ -67,22 +80,31 @@ struct Opened {
 }
 
 impl Opened {
-    fn new(py: Python<'_>, source: Source, start: usize, mmap: bool) -> PyResult<Opened> {
+    fn new(
+        py: Python<'_>,
+        source: Source,
+        start: Start,
+        mmap: bool,
+        options: OpenOptions,
+    ) -> PyResult<Opened> {
         match source {
             Source::Bytes(bytes) => {
-                let read = || Pickle::of_shared(Arc::new(bytes), &Limits::default());
+                let read = || Pickle::of_shared(Arc::new(bytes), start, &options.limits);
                 let pickle = py.detach(read).map_err(|error| errors::of_pickle(&error))?;
                 Ok(Opened { pickle, map: None, reason: "read from memory" })
             }
             Source::Descriptor(descriptor) => {
                 let file = Borrowed::new(descriptor);
-                Opened::of_file(py, &file.0, start, mmap)
+                Opened::of_file(py, &file.0, start, mmap, &options)
             }
             Source::Path(path) => {
                 let file = File::open(&path).map_err(|error| of_path(error, &path))?;
-                match Opened::of_file(py, &file, start, mmap) {
+                if file.metadata()?.is_dir() {
+                    return Err(of_path(std::io::Error::from_raw_os_error(libc::EISDIR), &path));
+                }
+                match Opened::of_file(py, &file, start, mmap, &options) {
                     Err(error) if error.is_instance_of::<UnpicklingError>(py) => {
-                        Opened::packed(py, &path, error)
+                        Opened::packed(py, &path, error, &options)
                     }
                     opened => opened,
                 }
@@ -90,19 +112,22 @@ impl Opened {
         }
     }
 
-    fn of_file(py: Python<'_>, file: &File, start: usize, mmap: bool) -> PyResult<Opened> {
+    fn of_file(
+        py: Python<'_>,
+        file: &File,
+        start: Start,
+        mmap: bool,
+        options: &OpenOptions,
+    ) -> PyResult<Opened> {
         let n_bytes = file.metadata()?.len();
-        if start as u64 >= n_bytes {
+        if start.offset as u64 >= n_bytes {
             return Err(PyEOFError::new_err("Ran out of input"));
         }
         let map = match mmap {
-            true => {
-                fault::install(py)?;
-                PrivateMap::new(file).ok().map(Arc::new)
-            }
+            true => PrivateMap::new(file).ok().map(Arc::new),
             false => None,
         };
-        let pickle = py.detach(|| Pickle::of_file(file, start, &Limits::default()));
+        let pickle = py.detach(|| Pickle::of_file(file, start, &options.limits));
         let pickle = pickle.map_err(|error| errors::of_pickle(&error))?;
         // Another program may have changed the file since it was mapped.
         let map = map.filter(|map| map.len() == pickle.len());
@@ -112,8 +137,13 @@ impl Opened {
 
     /// The pickle within a compressed file or an archive, if there is one; the error of reading the file
     /// as it is otherwise.
-    fn packed(py: Python<'_>, path: &Path, error: PyErr) -> PyResult<Opened> {
-        match py.detach(|| PickleFile::open(path, &OpenOptions::default(), &())) {
+    fn packed(
+        py: Python<'_>,
+        path: &Path,
+        error: PyErr,
+        options: &OpenOptions,
+    ) -> PyResult<Opened> {
+        match py.detach(|| PickleFile::open(path, options, &())) {
             Ok(PickleFile { pickle, .. }) => {
                 Ok(Opened { pickle, map: None, reason: "the file is packed" })
             }
@@ -128,7 +158,7 @@ fn of_path(error: std::io::Error, path: &Path) -> PyErr {
         Some(code) => {
             let text = error.to_string();
             let text = text.split(" (os error").next().unwrap_or_default().to_owned();
-            PyOSError::new_err((code, text, path.to_path_buf()))
+            PyOSError::new_err((code, text, path.as_os_str().to_owned()))
         }
         None => error.into(),
     }
@@ -157,13 +187,24 @@ struct Builder<'py> {
     made: Vec<Option<Bound<'py, PyAny>>>,
     /// Places of arrays in the file: a second array there has a copy, as if it had been read.
     taken: HashSet<usize>,
+    /// Bytes of the pickle copied into objects, and how many there may be. A pickle can name the same bytes
+    /// any number of times.
+    n_copied: u64,
+    most_copied: u64,
     info: Bound<'py, PyList>,
     numpy: Bound<'py, PyModule>,
 }
 
 impl<'py> Builder<'py> {
-    fn new(py: Python<'py>, opened: Opened, encoding: &str, errors: &str) -> PyResult<Self> {
+    fn new(
+        py: Python<'py>,
+        opened: Opened,
+        encoding: &str,
+        errors: &str,
+        most_copied_per_byte: u64,
+    ) -> PyResult<Self> {
         let Opened { pickle, map, reason } = opened;
+        let n_bytes = pickle.len() as u64;
         let made = std::iter::repeat_with(|| None).take(pickle.n_values()).collect();
         Ok(Builder {
             py,
@@ -174,6 +215,8 @@ impl<'py> Builder<'py> {
             errors: errors.into(),
             made,
             taken: HashSet::new(),
+            n_copied: 0,
+            most_copied: n_bytes.saturating_mul(most_copied_per_byte).saturating_add(FREE_MEMORY),
             info: PyList::empty(py),
             numpy: py.import("numpy")?,
         })
@@ -203,13 +246,19 @@ impl<'py> Builder<'py> {
             (_, Some(Class::Scalar(kind, size))) => self.scalar(id, kind, size)?,
             (Value::Dict(entries), class) => self.dict(entries, class)?,
             (Value::Bytes(span), Some(_)) => {
-                PyByteArray::new(self.py, pickle.span(*span)).into_any()
+                let bytes = pickle.span(*span);
+                self.copy(id, bytes.len())?;
+                PyByteArray::new(self.py, bytes).into_any()
             }
             (Value::List(items), _) => PyList::new(self.py, self.objects(items)?)?.into_any(),
             (Value::Tuple(items), _) => PyTuple::new(self.py, self.objects(items)?)?.into_any(),
-            (Value::Set(items), _) => PySet::new(self.py, self.objects(items)?)?.into_any(),
+            (Value::Set(items), _) => {
+                let set = PySet::new(self.py, self.objects(items)?);
+                set.map_err(|error| self.unhashable(id, error))?.into_any()
+            }
             (Value::FrozenSet(items), _) => {
-                PyFrozenSet::new(self.py, self.objects(items)?)?.into_any()
+                let set = PyFrozenSet::new(self.py, self.objects(items)?);
+                set.map_err(|error| self.unhashable(id, error))?.into_any()
             }
             (Value::Array(_), _) => self.array(id)?,
             (Value::Dtype(dtype), _) => self.numpy.call_method1("dtype", (type_code(*dtype),))?,
@@ -295,13 +344,17 @@ impl<'py> Builder<'py> {
             _ => {
                 let dict = PyDict::new(py);
                 for (key, value) in entries {
-                    dict.set_item(self.object(*key)?, self.object(*value)?)?;
+                    let key_object = self.object(*key)?;
+                    let set = dict.set_item(key_object, self.object(*value)?);
+                    set.map_err(|error| self.unhashable(*key, error))?;
                 }
                 return Ok(dict.into_any());
             }
         };
         for (key, value) in entries {
-            dict.set_item(self.object(*key)?, self.object(*value)?)?;
+            let key_object = self.object(*key)?;
+            let set = dict.set_item(key_object, self.object(*value)?);
+            set.map_err(|error| self.unhashable(*key, error))?;
         }
         Ok(dict)
     }
@@ -331,7 +384,10 @@ impl<'py> Builder<'py> {
         };
         let (block, reason) = match self.place(&view) {
             Ok((map, range)) => (Block::mapped(&map, range, layout), None),
-            Err(reason) => (Block::copied(view.bytes(), layout), Some(reason)),
+            Err(reason) => {
+                self.copy(id, view.bytes().len())?;
+                (Block::copied(view.bytes(), layout)?, Some(reason))
+            }
         };
         let mut array = self.numpy.call_method1("asarray", (block,))?;
         let loaded = view.loaded_dtype();
@@ -343,6 +399,20 @@ impl<'py> Builder<'py> {
             true => self.tensor(id, array, dtype),
             false => Ok(array),
         }
+    }
+
+    /// Counts bytes that an object gets a copy of.
+    fn copy(&mut self, id: NodeId, n_bytes: usize) -> PyResult<()> {
+        self.n_copied = self.n_copied.saturating_add(n_bytes as u64);
+        if self.n_copied <= self.most_copied {
+            return Ok(());
+        }
+        let offset = self.pickle.offset(id).unwrap_or(0);
+        Err(UnpicklingError::new_err(format!(
+            "too many bytes of memory at byte {offset}: copies of {} bytes, the limit is {}\n  \
+             hint: if you trust the file, `max_memory_per_byte` raises it",
+            self.n_copied, self.most_copied
+        )))
     }
 
     /// Where an array lies in the map, or why it does not.
@@ -414,6 +484,13 @@ impl<'py> Builder<'py> {
         }
         let bits = torch.call_method1("from_numpy", (array.call_method1("view", ("<i2",))?,))?;
         bits.call_method1("view", (torch.getattr("bfloat16")?,))
+    }
+
+    /// The exception for a key without a hash, as which Python raises a `TypeError`.
+    fn unhashable(&self, id: NodeId, error: PyErr) -> PyErr {
+        let offset = self.pickle.offset(id).unwrap_or(0);
+        let text = format!("{} at byte {offset}", error.value(self.py));
+        UnpicklingError::new_err(text)
     }
 
     fn refused(&self, id: NodeId, what: &str) -> PyErr {

@@ -102,7 +102,7 @@ def test_a_store_is_not_replaced_unless_asked_for(pickle: Path) -> None:
     with pytest.raises(almt_data.Error) as caught:
         almt_data.convert(pickle)
     assert caught.value.code == 1 and "already exists" in caught.value.message
-    assert any("--overwrite" in hint for hint in caught.value.hints)
+    assert any("`overwrite`" in hint for hint in caught.value.hints)
     text = str(caught.value)
     assert text.startswith(caught.value.message) and f"hint: {caught.value.hints[0]}" in text
     almt_data.convert(pickle, overwrite=True, compression="gzip")

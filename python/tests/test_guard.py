@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _pickle
+import copyreg
 import io
 import multiprocessing
 import pickle
@@ -18,10 +19,13 @@ import numpy as np
 import pytest
 
 from almt_data import pickle as safe
-from hostile import EVERYTHING, FORMS, HERE, OUTSIDE, assert_refused, executed
+from hostile import EVERYTHING, FORMS, HERE, OUTSIDE, assert_refused, executed, run_me
 from support import check
 
 pytestmark = pytest.mark.usefixtures("target")
+
+CODE = 200
+"""An extension code that nobody else uses."""
 
 ENTRIES: dict[str, Callable[[bytes], Any]] = {
     "pickle.loads": lambda data: pickle.loads(data),
@@ -183,6 +187,50 @@ def test_a_loop_of_its_own_does_not_find_a_name() -> None:
 
     with safe.guard():
         assert_refused(lambda: Loop(io.BytesIO(b"")).load())
+
+
+def test_a_loop_of_its_own_does_not_find_an_extension() -> None:
+    class Loop(pickle._Unpickler):
+        def load(self) -> Any:
+            return self.get_extension(CODE)
+
+    # One that was used, as the cache is asked before any name is looked up.
+    copyreg.add_extension(HERE, "run_me", CODE)
+    try:
+        assert pickle.loads(b"\x80\x02\x82" + bytes([CODE]) + b".") is run_me
+        with safe.guard():
+            assert_refused(lambda: Loop(io.BytesIO(b"")).load())
+    finally:
+        copyreg.remove_extension(HERE, "run_me", CODE)
+
+
+@pytest.mark.parametrize("kind", ["Unpickler", "_Unpickler"])
+def test_a_guard_refuses_what_refers_to_an_earlier_pickle(kind: str) -> None:
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file)
+    pickler.dump("hello")
+    pickler.dump(("world", "hello"))
+    file.seek(0)
+    with safe.guard():
+        unpickler = getattr(pickle, kind)(file)
+        assert unpickler.load() == "hello"
+        with pytest.raises(pickle.UnpicklingError, match="earlier pickle"):
+            unpickler.load()
+
+
+def test_a_guard_has_limits() -> None:
+    nested: Any = []
+    for _ in range(120):
+        nested = [nested]
+    data = pickle.dumps(nested)
+    with safe.guard(), pytest.raises(pickle.UnpicklingError, match="max_depth"):
+        pickle.loads(data)
+    with safe.guard(max_depth=200):
+        assert pickle.loads(data) == pickle.Unpickler(io.BytesIO(data)).load() == nested
+    with safe.guard(), pytest.raises(pickle.UnpicklingError, match="max_depth"):
+        pickle.loads(data)
+    with pytest.raises(TypeError, match="max_dept"):
+        safe.guard(max_dept=200)
 
 
 def test_a_guard_covers_bound_names_of_modules(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,9 +240,24 @@ def test_wrong_options_are_refused() -> None:
         lambda: almt_data.bootstrap([1.0], [1.0], level=1.0),
         lambda: almt_data.compare([1.0], [1.0, 2.0], [1.0]),
         lambda: almt_data.compare([1.0], [1.0], [1.0], resamples=0),
+        lambda: almt_data.compare([1.0], [1.0], [1.0], seed=-1),
+        lambda: almt_data.bootstrap([1.0], [1.0], resamples=10**12),
+        lambda: almt_data.torch.order(-1, 1, 5),
+        lambda: almt_data.torch.order(1, 1, -5),
     ):
         with pytest.raises(ValueError):
             call()
+
+
+def test_what_is_not_defined_has_no_test() -> None:
+    constant = almt_data.compare([1.0, 1, 1], [1.0, 2, 3], [1.0, 2, 3], resamples=50)["Corr"]
+    assert constant["a"] is constant["difference"] is constant["p_value"] is None
+    assert constant["b"] == pytest.approx(1)
+
+
+def test_what_does_not_fit_into_memory_is_an_exception() -> None:
+    with pytest.raises(MemoryError):
+        almt_data.torch.order(1, 1, 10**15)
 
 
 def test_the_order_is_a_permutation_of_its_own_per_epoch_and_seed() -> None:

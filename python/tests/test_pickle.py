@@ -169,6 +169,69 @@ def test_an_unpickler_reads_one_pickle_after_another() -> None:
         unpickler.load()
 
 
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_an_unpickler_refuses_what_refers_to_an_earlier_pickle(protocol: int) -> None:
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file, protocol)
+    pickler.dump("hello")
+    pickler.dump(("world", 5))
+    pickler.dump(("again", "hello"))
+    file.seek(0)
+    unpickler = safe.Unpickler(file)
+    assert [unpickler.load(), unpickler.load()] == ["hello", ("world", 5)]
+    with pytest.raises(pickle.UnpicklingError, match="earlier pickle"):
+        unpickler.load()
+
+
+def many_arrays_of_one_text(n_arrays: int) -> bytes:
+    """A pickle with arrays that all have the same megabyte of bytes."""
+    # NumPy 1 and 2 have `_frombuffer` in different modules.
+    one = pickle.dumps(np.zeros(1 << 20, "u1"), protocol=5)
+    names = ("numpy._core.numeric", "numpy.core.numeric")
+    module = next(name for name in names if name.encode() in one)
+    text = io.BytesIO()
+    text.write(b"\x80\x05B" + (1 << 20).to_bytes(4, "little") + bytes(1 << 20) + b"q\x010")
+    text.write(f"c{module}\n_frombuffer\nq\x02".encode() + b"0")
+    text.write(b"cnumpy\ndtype\n(X\x02\0\0\0u1K\x00K\x01tRq\x030")
+    text.write(b"(J" + (1 << 20).to_bytes(4, "little") + b"tq\x040](")
+    text.write(b"h\x02(h\x01h\x03h\x04X\x01\0\0\0CtR" * n_arrays + b"e.")
+    return text.getvalue()
+
+
+def test_copies_of_the_same_bytes_have_a_limit() -> None:
+    assert len(safe.loads(many_arrays_of_one_text(20))) == 20
+    bomb = many_arrays_of_one_text(40)
+    with pytest.raises(pickle.UnpicklingError, match=r"max_memory_per_byte"):
+        safe.loads(bomb)
+    assert len(safe.loads(bomb, max_memory_per_byte=40)) == 40
+
+
+def test_limits_can_be_raised(tmp_path: Path) -> None:
+    nested: Any = []
+    for _ in range(120):
+        nested = [nested]
+    data = pickle.dumps(nested)
+    path = tmp_path / "nested.pkl"
+    path.write_bytes(data)
+    for read in (
+        lambda **limits: safe.loads(data, **limits),
+        lambda **limits: safe.load(path, **limits),
+        lambda **limits: safe.Unpickler(io.BytesIO(data), **limits).load(),
+        lambda **limits: safe.info(path, **limits),
+    ):
+        with pytest.raises(pickle.UnpicklingError, match="`max_depth` raises it"):
+            read()
+        read(max_depth=200)
+        with pytest.raises(TypeError, match="max_dept"):
+            read(max_dept=200)
+
+
+def test_a_key_without_a_hash_is_damage() -> None:
+    for data in (b"\x80\x05}\x96\x01\0\0\0\0\0\0\0aNs.", b"\x80\x05(\x96\x01\0\0\0\0\0\0\0a\x91."):
+        with pytest.raises(pickle.UnpicklingError, match="unhashable"):
+            safe.loads(data)
+
+
 @pytest.mark.parametrize("name", ["find_class", "persistent_load"])
 def test_an_unpickler_has_nothing_to_override(name: str) -> None:
     with pytest.raises(TypeError, match=name):
@@ -213,6 +276,8 @@ def test_what_is_no_buffer_is_refused(wrong: Any) -> None:
 def test_what_is_no_file_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError):
         safe.load(wrong)
+    with pytest.raises(TypeError):
+        safe.Unpickler(wrong)
     with pytest.raises(TypeError, match="binary"):
         safe.load(io.StringIO("text"))
 
@@ -228,9 +293,10 @@ def test_an_empty_input_is_its_end(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_the_systems_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as missing:
         safe.load(tmp_path / "none.pkl")
-    with pytest.raises(OSError):
+    assert missing.value.filename == str(tmp_path / "none.pkl")
+    with pytest.raises(IsADirectoryError):
         safe.load(tmp_path)
 
 

@@ -57,6 +57,32 @@ def test_a_call_is_interrupted_without_output(pickle: Path, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("call", ["bootstrap(a, b", "compare(a, b, b"])
+def test_resampling_is_interrupted(call: str) -> None:
+    code = f"""
+        import sys
+
+        import numpy as np
+
+        import almt_data
+
+        a, b = np.random.default_rng(1).normal(size=(2, 5000))
+        print("ready", flush=True)
+        try:
+            almt_data.{call}, resamples=1_000_000)
+        except KeyboardInterrupt:
+            sys.exit(7)
+    """
+    process = subprocess.Popen(command(code), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    # All rounds take minutes.
+    process.communicate(timeout=30)
+    assert process.returncode == 7
+
+
 def test_the_program_is_interrupted(pickle: Path, tmp_path: Path) -> None:
     output = tmp_path / "mosi.h5"
     program = [sys.executable, "-m", "almt_data", "convert", pickle, "-o", output]

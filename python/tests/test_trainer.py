@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,36 @@ def test_epochs_arrive_and_a_failure_is_an_error(
     assert lines[2].startswith(str(tmp_path / "run"))
     # The last run was stopped, and can go on.
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_the_trainer_ends_with_the_process_that_started_it(
+    data: Path, tmp_path: Path, trainer: dict[str, str]
+) -> None:
+    code = """
+        import os
+        import signal
+        import sys
+
+        import almt_data
+
+        store, out = sys.argv[1:]
+        options = {"model": "tfn", "device": "cpu", "threads": 1}
+        for epoch in almt_data.train(store, out=out, epochs=100_000, **options):
+            print(epoch["epoch"], flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    run = tmp_path / "run"
+    call = command(code, data / "mosi.h5", run)
+    subprocess.run(call, env=trainer, capture_output=True, timeout=300)
+    size = -1
+    for _ in range(60):
+        now = (run / "metrics.jsonl").stat().st_size
+        if now == size:
+            break
+        size = now
+        time.sleep(1)
+    else:
+        pytest.fail("the trainer goes on")
 
 
 def test_several_seeds_are_refused(data: Path) -> None:

@@ -3,13 +3,16 @@
 use std::ffi::OsString;
 use std::iter;
 
-use clap::CommandFactory;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::limits::LimitsArgs;
+use super::packed::PackedArgs;
 use super::{Cli, Command, Failure, parse};
 use super::{convert, copy, export, inspect, labels, scan, schema, split, stats, synth, validate};
+use crate::packed::OpenOptions;
 use crate::progress::Progress;
 
 /// Runs the data command in `arguments`, such as `convert` and `mosi.pkl`, and returns what it reports:
@@ -55,6 +58,26 @@ pub fn call(
             )))
         }
     }
+}
+
+/// Options of every command that reads a pickle.
+#[derive(Parser)]
+struct OpeningArgs {
+    #[command(flatten)]
+    packed: PackedArgs,
+    #[command(flatten)]
+    limits: LimitsArgs,
+}
+
+/// How a pickle is opened with options of the program, such as `--max-depth=200`.
+///
+/// # Errors
+/// An option is unknown, or its value invalid.
+pub fn opening(options: impl IntoIterator<Item = OsString>) -> Result<OpenOptions, Failure> {
+    let program = Cli::command().get_name().into();
+    let OpeningArgs { packed, limits } =
+        OpeningArgs::try_parse_from(iter::once(program).chain(options))?;
+    Ok(packed.opening(&limits))
 }
 
 /// The failure of a call that only the program answers.
@@ -219,11 +242,11 @@ mod tests {
         let missing = fail("convert @/none.pkl");
         let path = folder.join("none.pkl");
         let cause = format!("{}: no such file or folder", path.display());
-        assert_eq!((missing.message(), missing.code()), (&*cause, 1));
+        assert_eq!((&*missing.message(), missing.code()), (&*cause, 1));
         assert_eq!(missing.to_string(), cause);
 
         let unknown = fail("schema none");
-        assert_eq!((unknown.message(), unknown.code()), ("`none` is not a known schema", 1));
+        assert_eq!((&*unknown.message(), unknown.code()), ("`none` is not a known schema", 1));
         assert_eq!(unknown.hints(), ["`almt-data schema` lists their names"]);
         assert_eq!(
             unknown.to_string(),

@@ -52,9 +52,16 @@ impl Failure {
         error.advice().iter().fold(self, |failure, advice| failure.hint(hint(advice)))
     }
 
-    /// The first line: the cause.
-    pub fn message(&self) -> &str {
-        self.text.lines().next().unwrap_or_default()
+    /// The cause; of an invalid call with what is missing or possible, in one line.
+    pub fn message(&self) -> String {
+        let mut lines = self.text.lines();
+        let first = lines.next().unwrap_or_default();
+        let more = lines.map_while(|line| line.strip_prefix("  ")).map(str::trim);
+        let more: Vec<&str> = more.filter(|line| !line.starts_with("tip: ")).collect();
+        match more.is_empty() || self.call.is_none() {
+            true => first.into(),
+            false => format!("{} {}", first.trim_end(), more.join(", ")),
+        }
     }
 
     /// Possible fixes, best first; of an invalid call, what it may have meant.

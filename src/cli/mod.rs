@@ -49,7 +49,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use advice::hint;
-pub use call::call;
+pub use call::{call, opening};
 pub use failure::Failure;
 use failure::{cannot_write, wrong_call};
 pub use trainer::ELSEWHERE;

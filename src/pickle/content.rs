@@ -35,6 +35,7 @@ struct PickleInner {
     /// The value of each pickle in the file; nearly all files have one.
     roots: Vec<NodeId>,
     protocol: u8,
+    n_memo: u64,
     n_trailing_bytes: usize,
 }
 
@@ -45,6 +46,16 @@ pub struct Places {
     pub pickle: Range<usize>,
     /// The storages by their keys.
     pub storages: HashMap<String, Range<usize>>,
+}
+
+/// Where a pickle begins in a file that may have several.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Start {
+    /// Byte offset.
+    pub offset: usize,
+    /// Memo entries of earlier pickles that one `Pickler` wrote, [`Pickle::n_memo`] of the last one:
+    /// `MEMOIZE` counts on from there, and a reference to one of them is an error.
+    pub n_memo: u64,
 }
 
 impl Pickle {
@@ -83,7 +94,7 @@ impl Pickle {
     ///
     /// # Errors
     /// Same as [`Pickle::open`].
-    pub fn of_file(file: &File, start: usize, limits: &Limits) -> Result<Pickle, PickleError> {
+    pub fn of_file(file: &File, start: Start, limits: &Limits) -> Result<Pickle, PickleError> {
         Pickle::one(Bytes::of_file(file).map_err(PickleError::Open)?, start, limits)
     }
 
@@ -93,20 +104,22 @@ impl Pickle {
     /// Same as [`Pickle::open`].
     pub fn of_shared(
         bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
+        start: Start,
         limits: &Limits,
     ) -> Result<Pickle, PickleError> {
-        Pickle::one(Bytes::Shared(bytes), 0, limits)
+        Pickle::one(Bytes::Shared(bytes), start, limits)
     }
 
-    fn one(source: Bytes, start: usize, limits: &Limits) -> Result<Pickle, PickleError> {
+    fn one(source: Bytes, start: Start, limits: &Limits) -> Result<Pickle, PickleError> {
+        let Start { offset, n_memo } = start;
         let n_bytes = source.bytes().len();
-        if start == 0
+        if offset == 0
             && let Some(error) = foreign::detect(source.bytes(), UNNAMED)
         {
             return Err(error);
         }
-        let whole = start.min(n_bytes)..n_bytes;
-        let run = machine::run(source.bytes(), whole, limits, Persistent::Refused, false);
+        let whole = offset.min(n_bytes)..n_bytes;
+        let run = machine::run(source.bytes(), whole, limits, Persistent::Refused, false, n_memo);
         Pickle::settled(source, UNNAMED, n_bytes, run, limits)
     }
 
@@ -132,7 +145,7 @@ impl Pickle {
             (true, _) => tensor::old_file(file, file.len(), limits, false),
             (false, Some(places)) => {
                 let storages = Persistent::At(&places.storages);
-                machine::run(file, whole.clone(), limits, storages, false)
+                machine::run(file, whole.clone(), limits, storages, false, 0)
             }
             (false, None) => machine::run_all(file, limits),
         };
@@ -152,12 +165,18 @@ impl Pickle {
         let file = source.bytes();
         let mut parts = run.map_err(|error| foreign::explain(file, name, error))?;
         graph::settle(&mut parts, file, limits)?;
-        let machine::Parts { decoded, nodes, classes, root, further, protocol, end, .. } = parts;
-        let n_trailing_bytes = whole_end.saturating_sub(end);
-        let roots = [root].into_iter().chain(further).collect();
-        let inner =
-            PickleInner { source, decoded, nodes, classes, roots, protocol, n_trailing_bytes };
-        Ok(Pickle(Arc::new(inner)))
+        let n_trailing_bytes = whole_end.saturating_sub(parts.end);
+        let roots = [parts.root].into_iter().chain(parts.further).collect();
+        Ok(Pickle(Arc::new(PickleInner {
+            source,
+            decoded: parts.decoded,
+            nodes: parts.nodes,
+            classes: parts.classes,
+            roots,
+            protocol: parts.protocol,
+            n_memo: parts.n_memo,
+            n_trailing_bytes,
+        })))
     }
 
     /// The pickle's value; the first one if several pickles follow each other.
@@ -194,6 +213,11 @@ impl Pickle {
     /// The protocol that the file states; 0 if it states none.
     pub fn protocol(&self) -> u8 {
         self.0.protocol
+    }
+
+    /// Memo entries, those of earlier pickles included; see [`Start`].
+    pub fn n_memo(&self) -> u64 {
+        self.0.n_memo
     }
 
     /// Bytes after the last pickle, which Python ignores too.

@@ -23,6 +23,8 @@ pub(super) struct Parts {
     /// The values of further pickles after the first one.
     pub(super) further: Vec<NodeId>,
     pub(super) protocol: u8,
+    /// Memo entries, those of earlier pickles included.
+    pub(super) n_memo: u64,
     pub(super) end: usize,
     /// Tensor storages referenced before their place is known.
     pub(super) met: Vec<Met>,
@@ -46,7 +48,7 @@ impl Parts {
     }
 }
 
-/// Runs the pickle that spans a range of `file`.
+/// Runs the pickle that spans a range of `file`. `n_memo` memo entries are those of earlier pickles.
 ///
 /// # Errors
 /// Same as [`Pickle::open`](super::content::Pickle::open), except for containers that contain
@@ -57,8 +59,10 @@ pub(super) fn run(
     limits: &Limits,
     persistent: Persistent<'_>,
     is_nested: bool,
+    n_memo: u64,
 ) -> Result<Parts, PickleError> {
     let mut machine = Machine::new(file, range, limits, persistent, is_nested);
+    machine.count_on(n_memo);
     let root = machine.read_to_end()?;
     let end = machine.pos;
     Ok(machine.parts(root, Vec::new(), end))
@@ -113,8 +117,8 @@ impl Machine<'_> {
     }
 
     fn parts(self, root: NodeId, further: Vec<NodeId>, end: usize) -> Parts {
-        let Machine { decoded, nodes, classes, protocol, met, .. } = self;
-        Parts { decoded, nodes, classes, root, further, protocol, end, met }
+        let Machine { decoded, nodes, classes, protocol, n_memo, met, .. } = self;
+        Parts { decoded, nodes, classes, root, further, protocol, n_memo, end, met }
     }
 
     /// Runs one instruction; returns the result after the last.

@@ -34,7 +34,7 @@ mod view;
 mod walk;
 mod writer;
 
-pub use content::{Pickle, Places};
+pub use content::{Pickle, Places, Start};
 pub use describe::describe;
 pub use error::PickleError;
 pub use limits::Limits;

@@ -54,6 +54,8 @@ pub(super) struct Machine<'a> {
     pub(super) marks: Vec<usize>,
     memo: Vec<NodeId>,
     pub(super) n_memo: u64,
+    /// Entries of earlier pickles, which this one cannot see.
+    n_memo_before: u64,
     pub(super) nodes: Vec<Node>,
     /// Types that values do not show, in ascending order of their ids.
     pub(super) classes: Vec<(NodeId, Class)>,
@@ -98,6 +100,7 @@ impl<'a> Machine<'a> {
             marks: Vec::new(),
             memo: Vec::new(),
             n_memo: 0,
+            n_memo_before: 0,
             nodes,
             classes: Vec::new(),
             n_objects: 0,
@@ -106,6 +109,12 @@ impl<'a> Machine<'a> {
             decoded: Vec::new(),
             encoded: HashMap::new(),
         }
+    }
+
+    /// Numbers memo entries on from those of earlier pickles.
+    pub(super) fn count_on(&mut self, n_memo: u64) {
+        self.n_memo = n_memo;
+        self.n_memo_before = n_memo;
     }
 
     /// Clears the state that a pickle cannot share with the previous one. Created values stay and
@@ -454,7 +463,8 @@ impl<'a> Machine<'a> {
         let n_entries = index.saturating_add(1);
         self.check(Limit::Memo, self.limits.memo_entries, n_entries)?;
         // Writers number entries consecutively.
-        self.check(Limit::MemoOfSmallFile, self.file.len() as u64, n_entries)?;
+        let n_own = n_entries.saturating_sub(self.n_memo_before);
+        self.check(Limit::MemoOfSmallFile, self.file.len() as u64, n_own)?;
         let index = usize::try_from(index).map_err(|_| self.damaged("a memo index"))?;
         if index >= self.memo.len() {
             self.memo.resize(index.saturating_add(1), UNSET);
@@ -471,6 +481,9 @@ impl<'a> Machine<'a> {
         let place = usize::try_from(index).ok().and_then(|index| self.memo.get(index));
         match place.copied() {
             Some(id) if id != UNSET => self.push_id(id),
+            _ if index < self.n_memo_before => {
+                Err(self.damaged(format!("memo entry {index}, which is of an earlier pickle,")))
+            }
             _ => Err(self.damaged(format!("memo entry {index}, which was never set,"))),
         }
     }

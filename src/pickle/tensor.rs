@@ -266,7 +266,7 @@ pub(super) fn old_file(
     }
     let header = 0..header_bytes.min(file.len());
     let run = |start: usize, persistent| {
-        machine::run(file, start..header.end, limits, persistent, is_nested)
+        machine::run(file, start..header.end, limits, persistent, is_nested, 0)
     };
     let version = run(MAGIC.len(), Persistent::Refused)?;
     if !matches!(version.root_value(), Some(Value::Int(VERSION))) {

@@ -5,15 +5,14 @@
 use std::path::PathBuf;
 
 use rand::RngExt;
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::interval::Resampling;
 use super::metrics::{self, CORR, Metrics};
 use crate::corpus::SplitName;
 use crate::corpus::label::BinScheme;
 use crate::mean::percentile;
-use crate::seed::stream;
 
 /// Two runs: `compare --json`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -60,12 +59,13 @@ pub struct Difference {
     pub interval: [f64; 2],
     /// Share of random exchanges of the two predictions of each segment that make a difference at
     /// least as large, the observed one included (Phipson and Smyth, 2010). For the correlation, the
-    /// predictions of each run are standardized first.
+    /// predictions of each run are standardized first. `null` where the difference is not defined.
+    #[schemars(with = "Option<f64>")]
     pub p_value: f64,
 }
 
 /// Compares predictions `a` and `b` of the same segments, `[n_segments]` each, by a paired bootstrap
-/// and a paired permutation test with `n_resamples` rounds each.
+/// and a paired permutation test, with all rounds for each.
 ///
 /// # Panics
 /// The lists differ in length, which is a caller's error.
@@ -74,8 +74,7 @@ pub fn compare(
     labels: &[f32],
     a: &[f32],
     b: &[f32],
-    n_resamples: usize,
-    seed: u64,
+    resampling: &Resampling<'_>,
 ) -> Vec<Difference> {
     assert!(labels.len() == a.len() && a.len() == b.len(), "one prediction per segment and run");
     let n = labels.len();
@@ -84,15 +83,7 @@ pub fn compare(
         let (a, b) = (metrics::evaluate(scheme, a, labels), metrics::evaluate(scheme, b, labels));
         values(b).iter().zip(values(a)).map(|(b, a)| b - a).collect()
     };
-    // A random stream per round, so that the result does not depend on threading.
-    let rounds =
-        |test: &str, round: &(dyn Fn(&mut rand_chacha::ChaCha12Rng) -> Vec<f64> + Sync)| {
-            (0..n_resamples)
-                .into_par_iter()
-                .map(|i| round(&mut stream(seed, &format!("compare/{test}/{i}"))))
-                .collect::<Vec<Vec<f64>>>()
-        };
-    let bootstrap = rounds("bootstrap", &|rng| {
+    let bootstrap = resampling.run("compare/bootstrap", |rng| {
         let sample: Vec<usize> = (0..n).map(|_| rng.random_range(0..n)).collect();
         let pick = |of: &[f32]| sample.iter().map(|idx| of[*idx]).collect::<Vec<f32>>();
         differences(&pick(labels), &pick(a), &pick(b))
@@ -100,7 +91,7 @@ pub fn compare(
     let truth = metrics::clipped(scheme, labels);
     let [level_a, level_b] = [a, b].map(|pred| standardized(&metrics::clipped(scheme, pred)));
     let corr_idx = metrics::names(scheme).iter().position(|name| *name == CORR.id);
-    let permuted = rounds("permutation", &|rng| {
+    let permuted = resampling.run("compare/permutation", |rng| {
         let is_exchanged: Vec<bool> = (0..n).map(|_| rng.random()).collect();
         let exchanged = |a: &[f32], b: &[f32]| -> (Vec<f32>, Vec<f32>) {
             let pairs = a.iter().zip(b).zip(&is_exchanged);
@@ -131,7 +122,10 @@ pub fn compare(
             // Sums in another order differ in their last bits.
             let least = difference.abs() * (1.0 - 1e-12);
             let n_extreme = permuted.iter().filter(|value| value.abs() >= least).count();
-            let p_value = (n_extreme + 1) as f64 / (permuted.len() + 1) as f64;
+            let p_value = match difference.is_nan() {
+                true => f64::NAN,
+                false => (n_extreme + 1) as f64 / (permuted.len() + 1) as f64,
+            };
             let interval = [percentile(&resampled, 0.025), percentile(&resampled, 0.975)];
             Difference { metric, a, b, difference, interval, p_value }
         })
@@ -167,7 +161,7 @@ mod tests {
     fn a_run_does_not_differ_from_itself() {
         let labels = labels();
         let pred = shifted(&labels, |i| (i % 7) as f32 / 10.0);
-        for each in compare(BinScheme::Cmu, &labels, &pred, &pred, 99, 1) {
+        for each in compare(BinScheme::Cmu, &labels, &pred, &pred, &Resampling::new(99, 1)) {
             assert_eq!((each.difference, each.interval, each.p_value), (0.0, [0.0, 0.0], 1.0));
         }
     }
@@ -177,11 +171,11 @@ mod tests {
         let labels = labels();
         let a = shifted(&labels, |i| if i % 2 == 0 { 0.8 } else { -0.8 });
         let b = shifted(&labels, |i| if i % 2 == 0 { 0.1 } else { -0.1 });
-        let found = compare(BinScheme::Cmu, &labels, &a, &b, 999, 1);
+        let found = compare(BinScheme::Cmu, &labels, &a, &b, &Resampling::new(999, 1));
         let mae = find(&found, "MAE");
         assert!((mae.difference + 0.7).abs() < 1e-6);
         assert!(mae.interval[1] < -0.6 && mae.p_value == 0.001, "{mae:?}");
-        let again = compare(BinScheme::Cmu, &labels, &a, &b, 999, 1);
+        let again = compare(BinScheme::Cmu, &labels, &a, &b, &Resampling::new(999, 1));
         assert_eq!(find(&again, "Corr").interval, find(&found, "Corr").interval);
     }
 
@@ -194,7 +188,7 @@ mod tests {
         let b: Vec<f32> = shifted(&labels, |i| 0.3 * noise(i, 57));
         let small: Vec<f32> = b.iter().map(|value| 0.02 * value + 0.3).collect();
         for b in [&b, &small] {
-            let found = compare(BinScheme::Cmu, &labels, &a, b, 999, 1);
+            let found = compare(BinScheme::Cmu, &labels, &a, b, &Resampling::new(999, 1));
             let corr = find(&found, "Corr");
             assert!(corr.interval[0] > 0.0 && corr.p_value == 0.001, "{corr:?}");
         }
@@ -205,7 +199,7 @@ mod tests {
         let labels = labels();
         let noise = |salt: usize| move |i: usize| (((i * 7919 + salt) % 101) as f32 - 50.0) / 100.0;
         let (a, b) = (shifted(&labels, noise(13)), shifted(&labels, noise(57)));
-        let found = compare(BinScheme::Cmu, &labels, &a, &b, 999, 1);
+        let found = compare(BinScheme::Cmu, &labels, &a, &b, &Resampling::new(999, 1));
         let mae = find(&found, "MAE");
         assert!(mae.interval[0] < 0.0 && mae.interval[1] > 0.0 && mae.p_value > 0.05, "{mae:?}");
     }

@@ -1,6 +1,7 @@
 //! How far the metrics of one run depend on the segments that happen to be in its split.
 
 use rand::RngExt;
+use rand_chacha::ChaCha12Rng;
 use rayon::prelude::*;
 
 use super::metrics;
@@ -19,9 +20,42 @@ pub struct Interval {
     pub interval: [f64; 2],
 }
 
+/// The rounds of a test that resamples segments.
+pub struct Resampling<'a> {
+    /// Number of rounds.
+    pub n_rounds: usize,
+    /// Random seed.
+    pub seed: u64,
+    /// Called before each round, by several threads. It may unwind to end the test: what other threads have
+    /// left then unwinds at once, too.
+    pub before_round: &'a (dyn Fn() + Sync),
+}
+
+impl Resampling<'_> {
+    /// Rounds that nobody watches.
+    pub fn new(n_rounds: usize, seed: u64) -> Resampling<'static> {
+        Resampling { n_rounds, seed, before_round: &|| {} }
+    }
+
+    /// The results of all rounds. Each has a random stream of its own, so that the result does not depend
+    /// on threading.
+    pub(super) fn run<T: Send>(
+        &self,
+        test: &str,
+        round: impl Fn(&mut ChaCha12Rng) -> T + Sync,
+    ) -> Vec<T> {
+        let rounds = (0..self.n_rounds).into_par_iter();
+        rounds
+            .map(|idx| {
+                (self.before_round)();
+                round(&mut stream(self.seed, &format!("{test}/{idx}")))
+            })
+            .collect()
+    }
+}
+
 /// The metrics of predictions, `[n_segments]`, with confidence intervals of a `level` such as 0.95, from
-/// a bootstrap over segments with `n_resamples` rounds. Rounds in which a metric is not defined do not
-/// count for it.
+/// a bootstrap over segments. Rounds in which a metric is not defined do not count for it.
 ///
 /// # Panics
 /// The lists differ in length, which is a caller's error.
@@ -29,23 +63,17 @@ pub fn intervals(
     scheme: BinScheme,
     labels: &[f32],
     pred: &[f32],
-    n_resamples: usize,
-    seed: u64,
     level: f64,
+    resampling: &Resampling<'_>,
 ) -> Vec<Interval> {
     assert_eq!(labels.len(), pred.len(), "one prediction per label");
     let n = labels.len();
-    // A random stream per round, so that the result does not depend on threading.
-    let rounds: Vec<Vec<f64>> = (0..n_resamples)
-        .into_par_iter()
-        .map(|round| {
-            let mut rng = stream(seed, &format!("interval/{round}"));
-            let sample: Vec<usize> = (0..n).map(|_| rng.random_range(0..n)).collect();
-            let pick = |of: &[f32]| sample.iter().map(|idx| of[*idx]).collect::<Vec<f32>>();
-            let metrics = metrics::evaluate(scheme, &pick(pred), &pick(labels));
-            metrics.iter().map(|(_, value)| value).collect()
-        })
-        .collect();
+    let rounds: Vec<Vec<f64>> = resampling.run("interval", |rng| {
+        let sample: Vec<usize> = (0..n).map(|_| rng.random_range(0..n)).collect();
+        let pick = |of: &[f32]| sample.iter().map(|idx| of[*idx]).collect::<Vec<f32>>();
+        let metrics = metrics::evaluate(scheme, &pick(pred), &pick(labels));
+        metrics.iter().map(|(_, value)| value).collect()
+    });
     let tail = (1.0 - level) / 2.0;
     metrics::names(scheme)
         .into_iter()
@@ -72,8 +100,11 @@ mod tests {
             let labels = labels(n);
             let noise = |i: usize| ((i * 7919) % 101) as f32 / 50.0 - 1.0;
             let pred: Vec<f32> = labels.iter().enumerate().map(|(i, l)| l + noise(i)).collect();
-            let found = intervals(BinScheme::Cmu, &labels, &pred, 200, 1, 0.95);
-            assert_eq!(found, intervals(BinScheme::Cmu, &labels, &pred, 200, 1, 0.95));
+            let found = intervals(BinScheme::Cmu, &labels, &pred, 0.95, &Resampling::new(200, 1));
+            assert_eq!(
+                found,
+                intervals(BinScheme::Cmu, &labels, &pred, 0.95, &Resampling::new(200, 1))
+            );
             let mae = found.into_iter().find(|each| each.metric == "MAE").unwrap();
             assert!(mae.interval[0] < mae.value && mae.value < mae.interval[1], "{mae:?}");
             mae.interval[1] - mae.interval[0]
@@ -83,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_metric_that_is_never_defined_has_no_interval() {
-        let found = intervals(BinScheme::Cmu, &[0.0, 0.0], &[0.5, -0.5], 20, 1, 0.95);
+        let found =
+            intervals(BinScheme::Cmu, &[0.0, 0.0], &[0.5, -0.5], 0.95, &Resampling::new(20, 1));
         let non0 = found.iter().find(|each| each.metric == "Non0_acc_2").unwrap();
         assert!(non0.value.is_nan() && non0.interval.iter().all(|end| end.is_nan()));
     }

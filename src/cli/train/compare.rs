@@ -12,6 +12,7 @@ use crate::corpus::SplitName;
 use crate::corpus::degenerate::Degenerate;
 use crate::run::compare::{Comparison, compare as compare_predictions};
 use crate::run::folder;
+use crate::run::interval::Resampling;
 use crate::run::predictions::{self, Prediction};
 use crate::words::quoted_path;
 
@@ -79,8 +80,8 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     let pred_a: Vec<f32> = pairs.iter().map(|pair| pair.1).collect();
     let pred_b: Vec<f32> = pairs.iter().map(|pair| pair.2).collect();
     let scheme = config_a.dataset.bin_scheme();
-    let found =
-        compare_predictions(scheme, &labels, &pred_a, &pred_b, args.resamples as usize, args.seed);
+    let resampling = Resampling::new(args.resamples as usize, args.seed);
+    let found = compare_predictions(scheme, &labels, &pred_a, &pred_b, &resampling);
     if config_a.store_digest != config_b.store_digest {
         eprintln!("warning: the runs were trained on different stores");
     }

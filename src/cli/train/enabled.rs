@@ -40,6 +40,7 @@ pub enum TrainerCommand {
 
 /// Runs a command in the executable that is linked to libtorch.
 pub fn run(command: TrainerCommand) -> Result<ExitCode, Failure> {
+    jobs::follow_parent()?;
     crate::train::prepare_process()?;
     // Errors about batches are more specific, further in.
     within(Work::Model, || Ok(dispatch(command)))?

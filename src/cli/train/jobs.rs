@@ -50,6 +50,17 @@ impl Assignment {
     }
 }
 
+/// Has this process end with its parent, if that asked for it by naming itself in `ALMT_DATA_PARENT`, as
+/// the Python package does.
+pub fn follow_parent() -> Result<(), Failure> {
+    let Some(parent) = std::env::var_os("ALMT_DATA_PARENT") else { return Ok(()) };
+    let parent = parent.to_str().and_then(|parent| parent.parse().ok());
+    let parent =
+        parent.ok_or_else(|| Failure::new("ALMT_DATA_PARENT is not a process's number"))?;
+    end_with(parent)
+        .map_err(|error| Failure::new(format!("cannot follow its parent: {}", chain(&error))))
+}
+
 /// Makes the system end this process when its parent ends, for whatever reason.
 #[cfg(target_os = "linux")]
 fn end_with(parent: u32) -> io::Result<()> {
