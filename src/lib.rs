@@ -72,6 +72,7 @@ pub mod convert;
 pub mod corpus;
 pub mod encoding;
 pub mod export;
+mod hdf5_file;
 pub mod ingest;
 pub mod inspect;
 pub mod limit;
