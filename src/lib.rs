@@ -70,6 +70,7 @@ pub mod cli;
 pub mod container;
 pub mod convert;
 pub mod corpus;
+pub mod csd;
 pub mod encoding;
 pub mod export;
 mod hdf5_file;

@@ -6,6 +6,7 @@
 //! `cases`: files of related projects, up to the final outcome.
 //! `containers`: pickles in compressed files and archives.
 //! `convert`: pickles to stores and reading these in Python, on real data if available.
+//! `csd`: computational sequences, compared with h5py; broken ones.
 //! `devices`: finding and loading libtorch's CUDA part.
 //! `encode`: text features computed by the program.
 //! `export`: exports of stores, read by the programs they are for.
@@ -46,6 +47,7 @@ mod calls;
 mod cases;
 mod containers;
 mod convert;
+mod csd;
 #[cfg(feature = "train")]
 mod devices;
 #[cfg(feature = "train")]
