@@ -63,6 +63,7 @@
 //! `train`; without it the rest, including reading and reporting runs, builds and runs anywhere.
 
 pub mod advice;
+pub mod align;
 #[cfg(feature = "train")]
 mod caught;
 pub mod chain;

@@ -1,5 +1,6 @@
 //! The integration tests, in one binary because native libraries are slow to link.
 //!
+//! `align`: computational sequences aligned, compared with the SDK.
 //! `bad_input`: problems of a file are reported on one line, and nothing is left behind.
 //! `calls`: calls that are tolerated, warned about or refused: run folders, numbers, lengths, invalid
 //! stores, meaningless predictions.
@@ -40,6 +41,7 @@
 //! `values`: values that are not finite or beyond the stored type.
 //! `variants`: files that differ in one respect: nothing of them is silently lost or changed.
 
+mod align;
 mod bad_input;
 #[cfg(feature = "train")]
 mod calls;
