@@ -12,13 +12,16 @@ use almt_data::align::sdk::{
     recipe_b, revert, tensors, unify,
 };
 use almt_data::align::{AlignError, Dataset, Sequence};
-use almt_data::csd::{Entry, FeatureType, Features, Texts};
+use almt_data::corpus::column::ColumnKind;
+use almt_data::corpus::{Modality, SplitName};
+use almt_data::csd::{Entry, FeatureType, Features, SequenceWriter, Texts};
+use almt_data::store::Store;
 use hdf5::types::{FixedAscii, VarLenUnicode};
 use hdf5::{File, Group};
 use ndarray::{Array2, Array3};
 use serde_json::Value;
 
-use crate::support::real_data;
+use crate::support::{Call, almt, files, real_data};
 
 /// A golden file; `None` where only the shared folder has it, and that is not there.
 fn golden(name: &str) -> Option<PathBuf> {
@@ -438,4 +441,411 @@ fn what_the_sdk_refuses_is_refused() {
     let labels = align(inputs("A", &["audio", "labels"]), "labels", &[]).unwrap();
     let stacked = tensors(labels, 10, &["labels", "audio"], Padding::Front, None).unwrap_err();
     assert!(stacked.to_string().ends_with("so that they cannot be stacked"), "{stacked}");
+}
+
+/// Calls the program on the made-up sequences of `golden_csd/A`, in a folder of its own.
+fn aligned(options: &[&str]) -> (tempfile::TempDir, Call) {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["words", "audio", "vision", "labels", "glove_vectors"] {
+        let name = format!("{name}.csd");
+        std::fs::copy(golden(&format!("A/{name}")).unwrap(), folder.path().join(name)).unwrap();
+    }
+    let call = ["align", "--labels", "labels.csd", "-o", "a.h5", "--dataset", "mosi"];
+    let features = ["--sequence", "audio=audio.csd", "--sequence", "vision=vision.csd"];
+    let args = [&call[..], &features, options].concat();
+    let call = almt(folder.path(), &args);
+    (folder, call)
+}
+
+fn said(store: &Store, split: SplitName) -> Vec<String> {
+    store.strings(&ColumnKind::RawText.of(split)).unwrap().unwrap()
+}
+
+/// Features of a segment in a store, without padding.
+fn stored(store: &Store, id: &str, modality: Modality) -> Array2<f32> {
+    let split =
+        SplitName::ALL.into_iter().find(|split| store.ids(*split).iter().any(|it| it == id));
+    let split = split.unwrap_or_else(|| panic!("no segment {id}"));
+    let row = store.ids(split).iter().position(|it| it == id).unwrap();
+    let all = store.features(split, modality).unwrap().unwrap();
+    let lengths = store.lengths(split, modality).unwrap().unwrap();
+    let n_rows = usize::try_from(lengths[row]).unwrap();
+    let features = all.index_axis(ndarray::Axis(0), row).to_owned();
+    assert!(features.slice(ndarray::s![n_rows.., ..]).iter().all(|value| *value == 0.0), "{id}");
+    features.slice(ndarray::s![..n_rows, ..]).to_owned()
+}
+
+fn is_near(found: f32, expected: f64) -> bool {
+    let expected = expected as f32;
+    found.to_bits() == expected.to_bits()
+        || (found - expected).abs() <= 1e-5 * expected.abs().max(1.0)
+        || found.is_nan() && expected.is_nan()
+}
+
+/// Each step is the mean of the rows that it overlaps, weighted by time: compared with every pair of rows.
+#[test]
+fn a_step_is_the_mean_of_its_rows_by_time() {
+    let (folder, call) =
+        aligned(&["--reference", "words.csd", "--folds", "none", "--on-nonfinite", "keep"]);
+    let told = call.ok().stdout();
+    assert!(told.contains("vision.csd: 1 video is not in it, and left out: ab"), "{told}");
+    assert!(told.contains("aligned by {\"overlap\":{\"pooling\":\"overlap\""), "{told}");
+    assert!(told.contains("pauses were left out"), "{told}");
+    let store = Store::open(&folder.path().join("a.h5")).unwrap();
+    let ids = store.ids(SplitName::Train);
+    // Exact names: `ab` is missing in vision, `abc` is not.
+    assert!(ids.iter().any(|id| id.starts_with("abc[")), "{ids:?}");
+    assert!(!ids.iter().any(|id| id.starts_with("ab[")), "{ids:?}");
+
+    let dataset = inputs("A", &["words", "audio", "vision", "labels"]);
+    let entries = |name: &str, video: &str| {
+        let sequence = dataset.get(name).unwrap();
+        let keys = sequence.keys().iter().filter(|key| key.split('[').next() == Some(video));
+        let mut rows: Vec<([f64; 2], Vec<f64>, String)> = Vec::new();
+        for key in keys {
+            let entry = sequence.read(key).unwrap();
+            for (row, interval) in entry.intervals.iter().enumerate() {
+                let numbers = entry.features.to_float64();
+                let values = numbers.map_or(Vec::new(), |all| all.row(row).to_vec());
+                let texts = entry.features.as_text();
+                let text = texts.map_or(String::new(), |all| all.values[(row, 0)].clone());
+                rows.push((*interval, values, text));
+            }
+        }
+        rows
+    };
+    let overlap = |one: &[f64; 2], other: &[f64; 2]| one[1].min(other[1]) - one[0].max(other[0]);
+    let mut n_steps = 0;
+    for id in ids {
+        let (video, number) = id.trim_end_matches(']').split_once('[').unwrap();
+        let labels = entries("labels", video);
+        let own = labels[number.parse::<usize>().unwrap()].0;
+        let mut words = entries("words", video);
+        words.sort_by(|one, next| one.0[0].total_cmp(&next.0[0]));
+        words.retain(|(interval, _, word)| {
+            let largest = labels.iter().map(|(it, ..)| overlap(it, interval)).fold(0.0, f64::max);
+            let here = overlap(&own, interval);
+            word != "sp" && here > 1e-5 && here > largest - 1e-5
+        });
+        for modality in [Modality::Audio, Modality::Vision] {
+            let found = stored(&store, id, modality);
+            let rows = entries(modality.name(), video);
+            // Where shares are equal, the earlier of two segments side by side has the word.
+            assert!(found.nrows() <= words.len(), "{id}: {} of {}", found.nrows(), words.len());
+            if found.nrows() < words.len() {
+                continue;
+            }
+            for ((interval, ..), step) in words.iter().zip(found.rows()) {
+                for (column, found) in step.iter().enumerate() {
+                    let (mut sum, mut total) = (0.0, 0.0);
+                    for (row, values, _) in &rows {
+                        let weight = overlap(row, interval);
+                        if weight > 1e-5 && values[column].is_finite() {
+                            sum += weight * values[column];
+                            total += weight;
+                        }
+                    }
+                    let is_missing = !rows.iter().any(|(row, ..)| overlap(row, interval) > 1e-5);
+                    let expected = if is_missing { 0.0 } else { sum / total };
+                    assert!(is_near(*found, expected), "{id} {modality}: {found}, {expected}");
+                }
+                n_steps += 1;
+            }
+        }
+    }
+    assert!(n_steps > 100, "{n_steps}");
+}
+
+#[test]
+fn the_recipes_of_the_sdk_end_in_a_store() {
+    let none = ["--compat", "sdk", "--folds", "none", "--on-nonfinite", "keep", "--overwrite"];
+    let (folder, call) = aligned(&[&["--reference", "words.csd"], &none[..]].concat());
+    let told = call.ok().stdout();
+    assert!(told.contains("8 segments whose sequences differ in length, left out"), "{told}");
+    let store = Store::open(&folder.path().join("a.h5")).unwrap();
+    let file = File::open(golden("A31_b_final.h5").unwrap()).unwrap();
+    let mut n_segments = 0;
+    for fold in ["fold0", "fold1", "no_fold"] {
+        let group = file.group(fold).unwrap();
+        let offsets: Vec<i64> = numbers(&group, "offsets").unwrap();
+        for (idx, key) in texts(&group, "keys").iter().enumerate() {
+            let rows = offsets[idx] as usize..offsets[idx + 1] as usize;
+            if rows.is_empty() {
+                assert!(!store.ids(SplitName::Train).contains(key), "{key}");
+                continue;
+            }
+            n_segments += 1;
+            for (name, modality) in [("audio", Modality::Audio), ("vision", Modality::Vision)] {
+                let all: Array2<f64> = group.dataset(name).unwrap().read().unwrap();
+                let expected = all.slice(ndarray::s![rows.clone(), ..]);
+                let found = stored(&store, key, modality);
+                assert_eq!(found.dim(), expected.dim(), "{key} {name}");
+                let mut pairs = found.iter().zip(expected);
+                let wrong = pairs.find(|(one, other)| !is_near(**one, **other));
+                assert_eq!(wrong, None, "{key} {name}");
+            }
+        }
+    }
+    assert_eq!(store.ids(SplitName::Train).len(), n_segments);
+
+    let cut = ["--max-len", "audio=10", "--max-len", "vision=10", "--max-len", "text=10"];
+    let (folder, call) =
+        aligned(&[&["--reference", "glove_vectors.csd"], &none[..], &cut].concat());
+    call.ok();
+    let store = Store::open(&folder.path().join("a.h5")).unwrap();
+    let expected = a14();
+    let keys = expected.get("labels").unwrap().keys();
+    assert_eq!(store.ids(SplitName::Train), keys);
+    for key in keys {
+        for (name, modality) in [
+            ("glove_vectors", Modality::Text),
+            ("audio", Modality::Audio),
+            ("vision", Modality::Vision),
+        ] {
+            let all = expected.get(name).unwrap().read(key).unwrap().features.to_float64().unwrap();
+            let last = all.slice(ndarray::s![all.nrows().saturating_sub(10).., ..]);
+            let found = stored(&store, key, modality);
+            assert_eq!(found.dim(), last.dim(), "{key} {name}");
+            assert!(
+                found.iter().zip(last).all(|(one, other)| is_near(*one, *other)),
+                "{key} {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn policies_change_what_they_name() {
+    let base = ["--reference", "words.csd", "--folds", "none", "--on-nonfinite", "keep"];
+    let with = |options: &[&str]| {
+        let (folder, call) = aligned(&[&base[..], options].concat());
+        (call.ok().stdout(), Store::open(&folder.path().join("a.h5")).unwrap(), folder)
+    };
+    let n_steps = |store: &Store| -> i32 {
+        store.lengths(SplitName::Train, Modality::Audio).unwrap().unwrap().iter().sum()
+    };
+    let (_, plain, _plain) = with(&[]);
+    let (told, both, _both) = with(&["--border", "both"]);
+    assert!(told.contains("rows of the reference lie in several segments"), "{told}");
+    let (_, inside, _inside) = with(&["--border", "inside"]);
+    let (_, paused, _paused) = with(&["--pauses", "keep"]);
+    assert!(n_steps(&both) > n_steps(&plain) && n_steps(&plain) > n_steps(&inside));
+    assert!(n_steps(&paused) > n_steps(&plain));
+    assert!(
+        said(&paused, SplitName::Train)
+            .iter()
+            .flat_map(|text| text.split(' '))
+            .all(|word| word != "sp")
+    );
+    let (_, dropped, _dropped) = with(&["--missing", "drop-row"]);
+    assert!(n_steps(&dropped) < n_steps(&plain));
+    let (told, fewer, _fewer) = with(&["--missing", "drop-segment"]);
+    assert!(fewer.ids(SplitName::Train).len() < plain.ids(SplitName::Train).len());
+    assert!(
+        told.contains("left out, because a sequence has nothing for one of its rows"),
+        "{told}"
+    );
+    let (told, cut, _cut) = with(&["--max-len", "audio=3", "--cut", "front"]);
+    assert!(told.contains("audio: ") && told.contains("cut to the last 3 rows"), "{told}");
+    assert_eq!(cut.features(SplitName::Train, Modality::Audio).unwrap().unwrap().shape()[1], 3);
+    let (_, free, _free) = with(&["--pooling", "none"]);
+    let seq_len = |modality| free.features(SplitName::Train, modality).unwrap().unwrap().shape()[1];
+    // 100 and 30 rows a second.
+    let (audio, vision) = (seq_len(Modality::Audio), seq_len(Modality::Vision));
+    assert!(audio > 2 * vision, "{audio} {vision}");
+}
+
+#[test]
+fn words_have_vectors_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = inputs("A", &["words"]);
+    let words = dataset.get("words").unwrap();
+    let first = words.read(&words.keys()[0]).unwrap();
+    let known = first.features.as_text().unwrap().values[(0, 0)].clone();
+    let path = folder.path().join("v.txt");
+    std::fs::write(&path, format!("{known} 1 2.5\nother 3 4\n")).unwrap();
+    let vectors = ["--vectors", path.to_str().unwrap()];
+    let base = ["--reference", "words.csd", "--folds", "none", "--on-nonfinite", "keep"];
+    let (store, call) = aligned(&[&base[..], &vectors].concat());
+    let told = call.ok().stdout();
+    assert!(told.contains("words have no vector: their text features are zeros"), "{told}");
+    let store = Store::open(&store.path().join("a.h5")).unwrap();
+    let texts = said(&store, SplitName::Train);
+    let mut n_known = 0;
+    for (id, text) in store.ids(SplitName::Train).iter().zip(&texts) {
+        let found = stored(&store, id, Modality::Text);
+        for (word, row) in text.split(' ').zip(found.rows()) {
+            let expected = if word == known { [1.0, 2.5] } else { [0.0, 0.0] };
+            n_known += usize::from(word == known);
+            assert_eq!(row.to_vec(), expected, "{id}: {word}");
+        }
+    }
+    assert!(n_known > 0);
+}
+
+/// Segment times recovered from transcripts, written as a sequence of labels, give those words back.
+#[test]
+fn transcripts_of_real_words_come_back() {
+    let Some(words) = real_data("mosi_words.csd") else { return };
+    let Some(table) = real_data("mosi_labels_full.csv") else { return };
+    let plain = |word: &str| {
+        let letters = word.to_lowercase();
+        letters.chars().filter(char::is_ascii_alphanumeric).collect::<String>()
+    };
+    let mut videos: BTreeMap<String, Vec<(u32, Vec<String>, f64)>> = BTreeMap::new();
+    let mut reader = csv::Reader::from_path(table).unwrap();
+    for row in reader.records() {
+        let row = row.unwrap();
+        let said = row[4].split_whitespace().map(plain).filter(|word| !word.is_empty()).collect();
+        let segment = (row[1].parse().unwrap(), said, row[2].parse().unwrap());
+        videos.entry(row[0].into()).or_default().push(segment);
+    }
+    let sequence = Sequence::open("words", &words).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("labels.csd");
+    let mut writer = SequenceWriter::create(&path, "labels", false).unwrap();
+    let mut expected = BTreeMap::new();
+    for (video, mut segments) in videos {
+        segments.sort_by_key(|(clip, ..)| *clip);
+        let entry = sequence.read(&video).unwrap();
+        let texts = &entry.features.as_text().unwrap().values;
+        let spoken: Vec<(String, [f64; 2])> = texts
+            .iter()
+            .map(|word| plain(word))
+            .zip(entry.intervals.iter().copied())
+            .filter(|(word, _)| word != "sp" && !word.is_empty())
+            .collect();
+        let (mut intervals, mut labels, mut from) = (Vec::new(), Vec::new(), 0);
+        for (_, said, label) in segments {
+            let is_here = |at: &usize| {
+                let here = spoken.iter().skip(*at).map(|(word, _)| word);
+                spoken.len() - at >= said.len() && here.zip(&said).all(|(one, other)| one == other)
+            };
+            let Some(at) = (from..spoken.len()).find(is_here).or((0..from).find(is_here)) else {
+                continue;
+            };
+            from = at + said.len();
+            expected.insert(format!("{video}[{}]", intervals.len()), said.join(" "));
+            intervals.push([spoken[at].1[0], spoken[from - 1].1[1]]);
+            labels.push(label);
+        }
+        let features = Array2::from_shape_vec((labels.len(), 1), labels).unwrap();
+        let features = Features::Float64(features);
+        writer.entry(&video, &Entry { intervals, features }).unwrap();
+    }
+    writer.finish(&[]).unwrap();
+    assert_eq!(expected.len(), 2166);
+    let words = words.to_str().unwrap();
+    let call = ["align", "--reference", words, "--labels", "labels.csd", "-o", "mosi.h5"];
+    let told = almt(folder.path(), &call).ok().stdout();
+    assert!(told.contains("CMU-MOSI") && told.contains("the standard folds"), "{told}");
+    let store = Store::open(&folder.path().join("mosi.h5")).unwrap();
+    let mut n_same = 0;
+    for split in SplitName::ALL {
+        let texts = said(&store, split);
+        for (id, text) in store.ids(split).iter().zip(texts) {
+            let found: Vec<String> =
+                text.split(' ').map(plain).filter(|word| !word.is_empty()).collect();
+            assert_eq!(found.join(" "), expected[id], "{id}");
+            n_same += 1;
+        }
+    }
+    assert_eq!(n_same, 2166);
+}
+
+/// Sequences that cannot be aligned: one cause with file and place, and nothing left behind.
+#[test]
+fn what_cannot_be_aligned_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let put = |name: &str, intervals: &[[f64; 2]], features: Features| {
+        let mut writer = SequenceWriter::create(&folder.join(name), "root", true).unwrap();
+        let entry = Entry { intervals: intervals.to_vec(), features };
+        writer.entry("v", &entry).unwrap();
+        writer.finish(&[]).unwrap();
+    };
+    let numbers = |values: &[f64]| {
+        Features::Float64(Array2::from_shape_vec((values.len(), 1), values.to_vec()).unwrap())
+    };
+    let texts = |words: &[&str]| {
+        let values = Array2::from_shape_fn((words.len(), 1), |(row, _)| words[row].to_owned());
+        Features::Text(Texts { width: 9, values })
+    };
+    let times = [[0.0, 1.0], [1.0, 2.0]];
+    put("words.csd", &times, texts(&["a", "b"]));
+    put("audio.csd", &times, numbers(&[1.0, 2.0]));
+    put("labels.csd", &[[0.0, 2.0]], numbers(&[0.5]));
+    put("reversed.csd", &[[0.0, 1.0], [2.0, 1.0]], numbers(&[1.0, 2.0]));
+    put("nan.csd", &[[0.0, f64::NAN], [1.0, 2.0]], numbers(&[1.0, 2.0]));
+    put("values.csd", &times, numbers(&[f64::NAN, 2.0]));
+    put("silent.csd", &[[50.0, 51.0]], numbers(&[1.0]));
+    put("late.csd", &[[90.0, 91.0]], numbers(&[1.0]));
+    let mut other = SequenceWriter::create(&folder.join("other.csd"), "root", false).unwrap();
+    let entry = Entry { intervals: times.to_vec(), features: numbers(&[1.0, 2.0]) };
+    other.entry("w", &entry).unwrap();
+    other.finish(&[]).unwrap();
+    std::fs::write(folder.join("empty.csd"), b"").unwrap();
+    let whole = std::fs::read(folder.join("audio.csd")).unwrap();
+    std::fs::write(folder.join("cut.csd"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(folder.join("list.json"), b"[1]").unwrap();
+    std::fs::write(folder.join("twice.json"), b"{\"train\": [\"v\"], \"dev\": [\"v\"]}").unwrap();
+    std::fs::write(folder.join("v.txt"), b"z 1 2\n").unwrap();
+    let before = files(folder);
+    let base = ["--dataset", "mosi", "--folds", "none"];
+    let fails = |reference: &str, labels: &str, audio: &str, more: &[&str], parts: &[&str]| {
+        let audio = format!("audio={audio}");
+        let files_of =
+            ["align", "--reference", reference, "--labels", labels, "--sequence", &audio];
+        let base = if more.contains(&"--folds") { &base[..2] } else { &base[..] };
+        let args = [&files_of[..], base, &["-o", "x.h5"], more].concat();
+        almt(folder, &args).fails_with(parts);
+        assert_eq!(files(folder), before, "{args:?}");
+    };
+    let audio = |name: &str, parts: &[&str]| fails("words.csd", "labels.csd", name, &[], parts);
+    audio("absent.csd", &["absent.csd: no such file"]);
+    audio("empty.csd", &["empty.csd: the file is empty"]);
+    audio("cut.csd", &["cut.csd: is cut"]);
+    audio("reversed.csd", &["reversed.csd: v: row 1 ends before it starts (2 to 1 s)"]);
+    audio("nan.csd", &["nan.csd: v: the interval 0 to NaN s of row 0 is not finite"]);
+    audio("words.csd", &["words.csd: v: expected numbers"]);
+    audio("other.csd", &["no video is in all of words.csd, labels.csd, other.csd"]);
+    audio("values.csd", &["NaN"]);
+    fails("words.csd", "late.csd", "audio.csd", &[], &["no segment has a row in every sequence"]);
+    fails("words.csd", "words.csd", "audio.csd", &[], &["words.csd: v: expected numbers"]);
+    fails(
+        "words.csd",
+        "labels.csd",
+        "audio.csd",
+        &["--folds", "list.json"],
+        &["list.json: expected JSON"],
+    );
+    fails("words.csd", "labels.csd", "audio.csd", &["--folds", "twice.json"], &["`v` is in"]);
+    fails(
+        "words.csd",
+        "labels.csd",
+        "audio.csd",
+        &["--vectors", "v.txt"],
+        &["v.txt: has a vector for none of the 2 words"],
+    );
+    fails(
+        "words.csd",
+        "labels.csd",
+        "silent.csd",
+        &["--missing", "drop-row"],
+        &["no segment has a row"],
+    );
+    let calls = [
+        (vec!["--sequence", "audio"], "expected MODALITY=CSD"),
+        (vec!["--sequence", "audio=a", "--sequence", "audio=b"], "names audio twice"),
+        (vec!["--recipe", "tutorial"], "--compat"),
+        (vec!["--compat", "sdk", "--border", "both"], "cannot be used with"),
+        (vec!["--compat", "sdk", "--sequence", "audio=audio.csd"], "needs `--sequence vision=CSD`"),
+    ];
+    for (args, part) in calls {
+        let base = ["align", "--reference", "words.csd", "--labels", "labels.csd", "-o", "x.h5"];
+        let call = almt(folder, &[&base[..], &args].concat());
+        assert_eq!(call.code(), 2, "{}", call.explain());
+        assert!(call.stderr().contains(part), "{}", call.explain());
+        assert_eq!(files(folder), before);
+    }
 }

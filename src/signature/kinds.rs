@@ -136,11 +136,7 @@ pub(super) static KINDS: &[Kind] = &[
             "csd",
             "a computational sequence (`.csd`) of the CMU SDK: one modality, not split",
             Mark::Looks(looks::is_csd),
-            |_| {
-                "align the sequences with `mmsdk` and save its splits with `pickle.dump`, or take \
-                 `mosi_data.pkl` or `mosei_senti_data.pkl`, in which they are aligned"
-                    .into()
-            },
+            |file| KnownAdvice::Align { file: file.shown() }.into(),
         )
     },
     kind("hdf5", "an HDF5 file that is not a feature store", Mark::Looks(looks::is_hdf5), |file| {

@@ -13,7 +13,13 @@ use super::source::Tree;
 /// and form, and the listing of models shows their presets. Computation stays out of `run`.
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("advice", &["limit"]),
-    ("align", &["advice", "csd"]),
+    (
+        "align",
+        &[
+            "advice", "chain", "corpus", "csd", "map", "name", "overflow", "paths", "progress",
+            "store", "words",
+        ],
+    ),
     ("container", &["advice", "chain", "limit", "map", "progress", "signature", "words"]),
     (
         "convert",
