@@ -1,6 +1,8 @@
 //! Rows of a video from all its entries, sorted by start.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::error::AlignError;
 use super::sequence::Sequence;
@@ -22,22 +24,36 @@ pub(super) fn collect(
     video: &str,
     keys: &[&str],
 ) -> Result<Entry, AlignError> {
-    let entries = keys.iter().map(|key| sequence.read(key)).collect::<Result<Vec<_>, _>>()?;
-    let intervals: Vec<[f64; 2]> =
-        entries.iter().flat_map(|entry| entry.intervals.iter().copied()).collect();
-    check_times(sequence.name(), video, &intervals)?;
+    let entry = joined(sequence, video, keys)?;
+    check_times(sequence.name(), video, &entry.intervals)?;
+    if entry.intervals.is_sorted_by(|one, next| one[0] <= next[0]) {
+        return Ok(entry);
+    }
+    let Entry { intervals, features } = entry;
     let mut order: Vec<usize> = (0..intervals.len()).collect();
-    order.sort_by(|one, next| intervals[*one][0].total_cmp(&intervals[*next][0]));
+    let start = |row: usize| intervals[row][0];
+    order.sort_by(|one, next| start(*one).partial_cmp(&start(*next)).unwrap_or(Ordering::Equal));
+    Ok(Entry {
+        intervals: order.iter().map(|row| intervals[*row]).collect(),
+        features: features.select(&order),
+    })
+}
+
+/// The rows of the given entries of one video, in this order.
+pub(super) fn joined(sequence: &Sequence, video: &str, keys: &[&str]) -> Result<Entry, AlignError> {
+    if let [key] = keys {
+        // A long entry of a file is in memory once.
+        return Ok(Arc::unwrap_or_clone(sequence.read(key)?));
+    }
+    let entries = keys.iter().map(|key| sequence.read(key)).collect::<Result<Vec<_>, _>>()?;
     let parts: Vec<&Features> = entries.iter().map(|entry| &entry.features).collect();
     let features = Features::join(&parts).map_err(|cause| AlignError::Mixed {
         sequence: sequence.name().into(),
         video: video.into(),
         cause,
     })?;
-    Ok(Entry {
-        intervals: order.iter().map(|row| intervals[*row]).collect(),
-        features: features.select(&order),
-    })
+    let intervals = entries.iter().flat_map(|entry| entry.intervals.iter().copied());
+    Ok(Entry { intervals: intervals.collect(), features })
 }
 
 /// Refuses times that cannot be compared.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array1, Array2, Axis};
 
-use super::collect::{check_times, collect};
+use super::collect::{check_times, collect, joined};
 use super::error::AlignError;
 use super::options::{AlignOptions, Missing, Pauses, Pooling};
 use super::pool::pooled;
@@ -89,7 +89,7 @@ impl Timed<'_> {
     ) -> Result<(Vec<Segment>, Tally), AlignError> {
         let mut tally = Tally::default();
         let labels = stored(self.labels, video, keys.labels)?;
-        let label_values = numbers(self.labels, video, &labels.features)?;
+        let label_values = numbers(self.labels, video, labels.features)?;
         let reference = ordered(self.reference, video, keys.reference)?;
         let reference = self.without_pauses(reference, &mut tally);
         let words = shares(&reference.intervals, &labels.intervals, self.options.border);
@@ -97,7 +97,7 @@ impl Timed<'_> {
         let others = self.others.iter().map(|(modality, sequence)| {
             let keys = keys.others.get(modality).copied().unwrap_or_default();
             let entry = ordered(sequence, video, keys)?;
-            let values = numbers(sequence, video, &entry.features)?;
+            let values = numbers(sequence, video, entry.features)?;
             let rows = match self.options.pooling {
                 Pooling::None => {
                     let rows = shares(&entry.intervals, &labels.intervals, self.options.border);
@@ -186,7 +186,7 @@ impl Timed<'_> {
             }
             (Features::Text(_), None) => Ok(None),
             (_, _) if self.others.contains_key(&Modality::Text) => Ok(None),
-            (features, _) => numbers(self.reference, video, features).map(Some),
+            (features, _) => numbers(self.reference, video, features.clone()).map(Some),
         }
     }
 
@@ -294,18 +294,10 @@ fn ordered(sequence: &Sequence, video: &str, keys: &[&str]) -> Result<Entry, Ali
 
 /// Rows as stored, whose order numbers the segments.
 fn stored(sequence: &Sequence, video: &str, keys: &[&str]) -> Result<Entry, AlignError> {
-    let entries = keys.iter().map(|key| sequence.read(key)).collect::<Result<Vec<_>, _>>()?;
-    let intervals: Vec<[f64; 2]> =
-        entries.iter().flat_map(|entry| entry.intervals.iter().copied()).collect();
-    check_times(sequence.name(), video, &intervals)?;
-    check_direction(sequence.name(), video, &intervals)?;
-    let parts: Vec<&Features> = entries.iter().map(|entry| &entry.features).collect();
-    let features = Features::join(&parts).map_err(|cause| AlignError::Mixed {
-        sequence: sequence.name().into(),
-        video: video.into(),
-        cause,
-    })?;
-    Ok(Entry { intervals, features })
+    let entry = joined(sequence, video, keys)?;
+    check_times(sequence.name(), video, &entry.intervals)?;
+    check_direction(sequence.name(), video, &entry.intervals)?;
+    Ok(entry)
 }
 
 fn check_direction(sequence: &str, video: &str, intervals: &[[f64; 2]]) -> Result<(), AlignError> {
@@ -322,9 +314,9 @@ fn check_direction(sequence: &str, video: &str, intervals: &[[f64; 2]]) -> Resul
 fn numbers(
     sequence: &Sequence,
     video: &str,
-    features: &Features,
+    features: Features,
 ) -> Result<Array2<f64>, AlignError> {
-    features.to_float64().ok_or_else(|| AlignError::Type {
+    features.into_float64().ok_or_else(|| AlignError::Type {
         sequence: sequence.name().into(),
         key: video.into(),
         expected: "numbers",

@@ -92,6 +92,14 @@ impl Features {
         }
     }
 
+    /// Like [`Features::to_float64`], without a copy of what is float64 already.
+    pub fn into_float64(self) -> Option<Array2<f64>> {
+        match self {
+            Features::Float64(values) => Some(values),
+            other => other.to_float64(),
+        }
+    }
+
     /// All rows, one part after another. Parts of float32 and float64 become float64, and strings get the
     /// largest width, as with NumPy.
     ///

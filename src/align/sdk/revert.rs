@@ -1,9 +1,10 @@
 //! Segments of a video joined.
 
+use super::super::collect::{entries_of, joined};
 use super::super::error::AlignError;
 use super::super::sequence::{Dataset, Sequence};
 use super::unify::hard_unify;
-use crate::csd::{Entry, Features, video_of};
+use crate::csd::video_of;
 
 /// Joins the segments of each video that all sequences have, in order of their numbers. Videos keep the
 /// order in which their first segment stands.
@@ -21,28 +22,16 @@ pub fn revert(dataset: Dataset) -> Result<Dataset, AlignError> {
 
 fn join_all(sequence: &Sequence) -> Result<Sequence, AlignError> {
     let mut reverted = Sequence::new(sequence.name());
-    let mut entries = super::super::collect::entries_of(sequence);
+    let mut entries = entries_of(sequence);
     let mut videos = Vec::new();
     for key in sequence.keys() {
         let video = video_of(key);
         let Some(mut keys) = entries.remove(video) else { continue };
         keys.sort_by_key(|key| number(key));
-        videos.push((video.to_owned(), join(sequence, video, &keys)?));
+        videos.push((video.to_owned(), joined(sequence, video, &keys)?));
     }
     reverted.extend(videos);
     Ok(reverted)
-}
-
-fn join(sequence: &Sequence, video: &str, keys: &[&str]) -> Result<Entry, AlignError> {
-    let entries = keys.iter().map(|key| sequence.read(key)).collect::<Result<Vec<_>, _>>()?;
-    let parts: Vec<&Features> = entries.iter().map(|entry| &entry.features).collect();
-    let features = Features::join(&parts).map_err(|cause| AlignError::Mixed {
-        sequence: sequence.name().into(),
-        video: video.into(),
-        cause,
-    })?;
-    let intervals = entries.iter().flat_map(|entry| entry.intervals.iter().copied());
-    Ok(Entry { intervals: intervals.collect(), features })
 }
 
 /// The number of a segment; what has none comes first.
