@@ -116,6 +116,11 @@ pub enum KnownAdvice {
         /// The folder.
         file: String,
     },
+    /// Align the sequence with others.
+    Align {
+        /// The file.
+        file: String,
+    },
     /// Use the store with other commands.
     UseStore {
         /// The file.
@@ -194,6 +199,8 @@ pub enum SourceAdvice {
     MendIds,
     /// Give the dataset.
     SayDataset,
+    /// Give the folds of these videos, or none.
+    OtherFolds,
     /// Pass the pickles of a folder individually: it has two for one split.
     NameOneByOne,
     /// Write the arrays into one pickle, or use a label table.

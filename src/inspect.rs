@@ -1,8 +1,9 @@
-//! Shows the contents of a pickle or store as a tree, in one call.
+//! Shows the contents of a pickle, store or computational sequence as a tree, in one call.
 
 use std::path::Path;
 
 use crate::advice::{Advice, Advise};
+use crate::csd::{self, CsdError, SequenceFile};
 use crate::packed::{OpenError, OpenOptions, PickleFile};
 use crate::pickle::describe;
 use crate::progress::Progress;
@@ -17,6 +18,9 @@ pub enum InspectError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The computational sequence cannot be read.
+    #[error(transparent)]
+    Sequence(#[from] CsdError),
     /// The pickle cannot be read.
     #[error(transparent)]
     Pickle(#[from] OpenError),
@@ -26,6 +30,7 @@ impl Advise for InspectError {
     fn advice(&self) -> Vec<Advice> {
         match self {
             InspectError::Store(error) => error.advice(),
+            InspectError::Sequence(error) => error.advice(),
             InspectError::Pickle(error) => error.advice(),
         }
     }
@@ -34,7 +39,7 @@ impl Advise for InspectError {
 /// The tree of what is in a file or folder: names, shapes, types, sizes, first ids.
 ///
 /// # Errors
-/// It is neither a store nor a pickle, or it cannot be read.
+/// It is neither a store, a computational sequence nor a pickle, or it cannot be read.
 pub fn inspect(
     path: &Path,
     options: &OpenOptions,
@@ -42,7 +47,12 @@ pub fn inspect(
 ) -> Result<Tree, InspectError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     // Stores of the first versions look like other HDF5 files.
-    let store = match signature::of_path(path) {
+    let known = signature::of_path(path);
+    let is_sequence = known.as_ref().is_some_and(|known| known.kind.role == Role::Sequence);
+    if is_sequence || (csd::is_name(path) && path.is_file()) {
+        return Ok(SequenceFile::open(path)?.describe(&name)?);
+    }
+    let store = match known {
         Some(known) if known.kind.role == Role::Store => Some(Store::open(path)?),
         _ if path.is_dir() => Some(Store::open(path)?),
         Some(known) if known.kind.id == "hdf5" => Store::open(path).ok(),

@@ -11,6 +11,7 @@
 //! pickle bytes (memory-mapped, or unpacked by container:: into a file without a name)
 //!   -> pickle::  a safe stack machine; arrays stay byte ranges of the file
 //!   -> ingest::  one layout per family of files -> the canonical corpus
+//!   (`.csd` files become a corpus by csd:: and align::)
 //!   -> corpus::  splits, segments, feature blocks, labels, bins, checks, manifest (still lazy)
 //!   -> store::   HDF5 file or Arrow folder; one pass copies, checks, summarises and checksums
 //!      convert::, validate::, split:: and inspect:: join these in one call each
@@ -25,7 +26,7 @@
 //!
 //! Every data command of the program is one call here, with options that have defaults, an optional
 //! [`progress`] observer and a typed error: [`convert()`](convert::convert()),
-//! [`explain`](convert::explain()), [`validate()`](validate::validate()), [`synth()`](synth::synth()),
+//! [`explain`](convert::explain()), [`align`](align::build()), [`validate()`](validate::validate()), [`synth()`](synth::synth()),
 //! [`split()`](split::split()), [`inspect()`](inspect::inspect()), [`scan`](packed::scan()),
 //! [`copy_file`](store::copy_file()), [`export()`](export::export()), and `summary` and `balance` of an
 //! open [`Store`](store::Store). The feature `train` adds `trainer::`: `train`, `Session` with its
@@ -63,6 +64,7 @@
 //! `train`; without it the rest, including reading and reporting runs, builds and runs anywhere.
 
 pub mod advice;
+pub mod align;
 #[cfg(feature = "train")]
 mod caught;
 pub mod chain;
@@ -70,8 +72,10 @@ pub mod cli;
 pub mod container;
 pub mod convert;
 pub mod corpus;
+pub mod csd;
 pub mod encoding;
 pub mod export;
+mod hdf5_file;
 pub mod ingest;
 pub mod inspect;
 pub mod limit;

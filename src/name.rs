@@ -23,7 +23,7 @@ macro_rules! named {
             type Err = $crate::name::UnknownName;
 
             fn from_str(found: &str) -> Result<Self, Self::Err> {
-                Self::ALL.into_iter().find(|value| value.name() == found).ok_or_else(|| {
+                Self::ALL.iter().copied().find(|value| value.name() == found).ok_or_else(|| {
                     let expected = Self::ALL.iter().map(|value| value.name()).collect();
                     $crate::name::UnknownName { found: found.into(), expected }
                 })

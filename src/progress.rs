@@ -7,6 +7,8 @@ use std::path::Path;
 pub enum Stage {
     /// Unpacks a compressed file or an archive's entry.
     Unpacking,
+    /// Aligns sequences.
+    Aligning,
     /// Converts features to a store.
     Converting,
     /// Reads a store and compares its digests.
@@ -24,6 +26,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Stage::Unpacking => "unpacking",
+            Stage::Aligning => "aligning",
             Stage::Converting => "converting",
             Stage::Validating => "validating",
             Stage::Copying => "copying",

@@ -1,7 +1,8 @@
-//! Validates stores against their manifest, their dataset's rules and published labels, in one call.
+//! Validates stores against their manifest, their dataset's rules and published labels, and
+//! computational sequences, in one call.
 //!
-//! [`Store::verify`] and [`corpus::check`](crate::corpus::check) implement the checks; this module
-//! combines them into one [`Report`] per store, also for files that are not a store.
+//! [`Store::verify`], [`corpus::check`](crate::corpus::check) and [`csd::check`] implement the checks; this
+//! module combines them into one [`Report`] per file, also for files that are neither.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,12 @@ use crate::advice::{Advice, Advise};
 use crate::chain::chain;
 use crate::corpus::check::Report;
 use crate::corpus::labels::{LabelTable, LabelTableError, TableOptions};
+use crate::csd::{self, CsdError, SequenceFile};
 use crate::progress::{Progress, Stage};
+use crate::signature::{self, Role};
 use crate::store::{Format, Store, StoreError, Verification};
 
-/// Options for validating stores. By default everything is read and warnings are not errors.
+/// Options for validating files. By default everything is read and warnings are not errors.
 #[derive(Debug, Clone, Default)]
 pub struct ValidateOptions {
     /// A table of published labels to compare each store with.
@@ -42,6 +45,9 @@ pub enum ValidateError {
     /// It cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The computational sequence cannot be read.
+    #[error(transparent)]
+    Sequence(#[from] CsdError),
     /// None of the published labels could be compared with it.
     #[error("{problem}")]
     NothingCompared {
@@ -56,12 +62,14 @@ impl Advise for ValidateError {
     fn advice(&self) -> Vec<Advice> {
         match self {
             ValidateError::Store(error) => error.advice(),
+            ValidateError::Sequence(error) => error.advice(),
             ValidateError::NothingCompared { advice, .. } => vec![(**advice).clone()],
         }
     }
 }
 
-/// Validates stores one after another, as the iterator advances.
+/// Validates files one after another, as the iterator advances. Computational sequences come first, because
+/// they are compared with one another.
 ///
 /// # Errors
 /// The label table cannot be read. Problems of a store, also that it is not a store, are in the
@@ -73,7 +81,57 @@ pub fn validate(
 ) -> Result<impl Iterator<Item = Validated>, LabelTableError> {
     let labels = options.labels.as_deref().map(|path| LabelTable::open_as(path, &options.table));
     let labels = labels.transpose()?;
-    Ok(stores.into_iter().map(move |path| check(path, options, labels.as_ref(), progress)))
+    let (sequences, stores): (Vec<PathBuf>, Vec<PathBuf>) =
+        stores.into_iter().partition(|path| is_sequence(path));
+    let sequences = check_sequences(sequences, options, progress);
+    let stores =
+        stores.into_iter().map(move |path| check(path, options, labels.as_ref(), progress));
+    Ok(sequences.chain(stores))
+}
+
+fn is_sequence(path: &Path) -> bool {
+    path.is_file()
+        && (csd::is_name(path)
+            || signature::of_path(path).is_some_and(|known| known.kind.role == Role::Sequence))
+}
+
+/// Checks computational sequences, each also against the others.
+fn check_sequences(
+    paths: Vec<PathBuf>,
+    options: &ValidateOptions,
+    progress: &dyn Progress,
+) -> impl Iterator<Item = Validated> {
+    let mut opened: Vec<Result<SequenceFile, Option<CsdError>>> =
+        paths.iter().map(|path| SequenceFile::open(path).map_err(Some)).collect();
+    let sizes = opened.iter().flatten().map(SequenceFile::size);
+    if let n_bytes @ 1.. = sizes.sum::<u64>() {
+        progress.begin(Stage::Validating, n_bytes);
+    }
+    paths.into_iter().enumerate().map(move |(idx, path)| {
+        let mut report = Report::new(path, options.strict);
+        let checked = match &mut opened[idx] {
+            Err(error) => error.take().map_or_else(|| Ok(csd::Checked::default()), Err),
+            Ok(_) => {
+                let files: Vec<&SequenceFile> = opened.iter().flatten().collect();
+                let own = opened[..idx].iter().flatten().count();
+                csd::check(&files, own, options.quick)
+            }
+        };
+        match checked {
+            Ok(csd::Checked { findings, notes, n_bytes, root }) => {
+                progress.advance(n_bytes);
+                report.sequence = Some(root);
+                report.n_bytes_checked = if options.quick { 0 } else { n_bytes };
+                report.notes = notes;
+                report.conclude(findings);
+                Validated { report, error: None }
+            }
+            Err(error) => {
+                report.failure = Some(chain(&error));
+                Validated { report, error: Some(error.into()) }
+            }
+        }
+    })
 }
 
 /// The files and folders in a folder that are named like stores, in order.

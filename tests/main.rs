@@ -1,11 +1,13 @@
 //! The integration tests, in one binary because native libraries are slow to link.
 //!
+//! `align`: computational sequences aligned, compared with the SDK.
 //! `bad_input`: problems of a file are reported on one line, and nothing is left behind.
 //! `calls`: calls that are tolerated, warned about or refused: run folders, numbers, lengths, invalid
 //! stores, meaningless predictions.
 //! `cases`: files of related projects, up to the final outcome.
 //! `containers`: pickles in compressed files and archives.
 //! `convert`: pickles to stores and reading these in Python, on real data if available.
+//! `csd`: computational sequences, compared with h5py; broken ones.
 //! `devices`: finding and loading libtorch's CUDA part.
 //! `encode`: text features computed by the program.
 //! `export`: exports of stores, read by the programs they are for.
@@ -39,6 +41,7 @@
 //! `values`: values that are not finite or beyond the stored type.
 //! `variants`: files that differ in one respect: nothing of them is silently lost or changed.
 
+mod align;
 mod bad_input;
 #[cfg(feature = "train")]
 mod calls;
@@ -46,6 +49,7 @@ mod calls;
 mod cases;
 mod containers;
 mod convert;
+mod csd;
 #[cfg(feature = "train")]
 mod devices;
 #[cfg(feature = "train")]

@@ -3,7 +3,7 @@
 For CMU-MOSI, CMU-MOSEI and CH-SIMS:
 
 - `pickle.load`, `pickle.loads` and `pickle.guard` read pickles without a way to run code from them;
-- `convert` makes a store of them; `validate`, `inspect`, `stats`, `labels`, `split`, `copy` and
+- `convert` makes a store of them, and `align` one of computational sequences; `validate`, `inspect`, `stats`, `labels`, `split`, `copy` and
   `export` are the other commands of `almt-data`, as functions that return data;
 - `open` gives access to the columns of a store as NumPy arrays, without a copy;
 - `torch.Segments` is a PyTorch dataset over a store;
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from almt_data import pickle, torch
 from almt_data._calls import (
+    align,
     convert,
     copy,
     export,
@@ -47,6 +48,7 @@ __all__ = [
     "TextColumn",
     "UnsafePickleError",
     "__version__",
+    "align",
     "bootstrap",
     "compare",
     "convert",

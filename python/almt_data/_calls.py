@@ -112,6 +112,100 @@ def convert(
     )
 
 
+def align(
+    reference: PathLike,
+    labels: PathLike,
+    sequence: Mapping[str, PathLike],
+    output: PathLike,
+    *,
+    overwrite: bool = False,
+    vectors: PathLike | None = None,
+    folds: PathLike = "standard",
+    dataset: str | None = None,
+    compat: Literal["sdk"] | None = None,
+    recipe: Literal["examples", "tutorial"] | None = None,
+    pooling: Literal["overlap", "mean", "max", "none"] | None = None,
+    border: Literal["larger", "both", "inside"] | None = None,
+    missing: Literal["zero", "drop-row", "drop-segment"] | None = None,
+    values: Literal["finite", "all"] | None = None,
+    pauses: Literal["drop", "keep"] | None = None,
+    cut: Literal["back", "front"] | None = None,
+    max_len: Mapping[str, int] | None = None,
+    on_nonfinite: Literal["loaders", "zero", "mean", "drop-segment", "keep", "error"] = "loaders",
+    on_overflow: Literal["error", "clip", "zero", "mean", "drop-segment"] = "error",
+    dtype: Literal["float32", "float16"] = "float32",
+    format: Literal["hdf5", "arrow"] | None = None,
+    compression: Literal["none", "gzip", "zstd", "lz4"] = "none",
+    progress: Progress = None,
+) -> Report:
+    """Aligns computational sequences (`.csd`) of the CMU SDK, and makes a store of the segments.
+
+    Args:
+        reference: The sequence whose rows are the steps: words, or vectors of words.
+        labels: The sequence whose rows are the segments.
+        sequence: A sequence of features per modality, such as `{"audio": "COVAREP.csd"}`.
+        output: The store, `.h5` or `.arrow`.
+        overwrite: Replace an existing store.
+        vectors: Vectors of words as text, which become the text features.
+        folds: `standard` for the dataset's standard folds, a JSON file of videos by split, or `none`.
+        dataset: `mosi`, `mosei`, `sims` or `simsv2`, if it cannot be inferred.
+        compat: `sdk` to reproduce the SDK with all its quirks.
+        recipe: The steps to reproduce; by default those that fit the reference.
+        pooling: How rows become one per step; by default their mean weighted by the time of overlap.
+        border: Which segment gets a row over the border of two; by default that with the larger share.
+        missing: What stands for a step for which a sequence has nothing; by default zeros.
+        values: Which values a mean is of; by default those that are finite.
+        pauses: What becomes of pauses among the words; by default they are dropped.
+        cut: Which end of a segment longer than `max_len` is cut; by default the back.
+        max_len: Steps to cut segments to, by modality.
+        on_nonfinite: How to handle NaN and infinity that remain, as for `convert`.
+        on_overflow: How to handle finite values outside the range of `dtype`.
+        dtype: Element type of the stored features.
+        format: Store format, if `output` does not determine it.
+        compression: `gzip` for HDF5, `zstd` or `lz4` for Arrow.
+        progress: As for `convert`.
+
+    Returns:
+        The report on the store: `output`, `dataset`, `splits` with their shapes, `notes` on the
+        policies and everything left out, `findings`, `sources`, `digest` and `n_bytes`.
+
+    Raises:
+        Error: A file is damaged, the sequences do not fit together, or an option is wrong. Nothing is
+            left behind.
+        KeyboardInterrupt: Ctrl-C was pressed. Nothing is left behind.
+
+    Example:
+        >>> report = almt_data.align("words.csd", "labels.csd", {"audio": "COVAREP.csd"}, "mosi.h5")
+    """
+    return _report(
+        "align",
+        [],
+        progress,
+        reference=reference,
+        labels=labels,
+        sequence=sequence,
+        output=output,
+        overwrite=overwrite,
+        vectors=vectors,
+        folds=folds,
+        dataset=dataset,
+        compat=compat,
+        recipe=recipe,
+        pooling=pooling,
+        border=border,
+        missing=missing,
+        values=values,
+        pauses=pauses,
+        cut=cut,
+        max_len=max_len,
+        on_nonfinite=on_nonfinite,
+        on_overflow=on_overflow,
+        dtype=dtype,
+        format=format,
+        compression=compression,
+    )
+
+
 def copy(
     store: PathLike,
     to: PathLike,

@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::limits::LimitsArgs;
 use super::packed::PackedArgs;
 use super::{Cli, Command, Failure, parse};
-use super::{convert, copy, export, inspect, labels, scan, schema, split, stats, synth, validate};
+use super::{
+    align, convert, copy, export, inspect, labels, scan, schema, split, stats, synth, validate,
+};
 use crate::packed::OpenOptions;
 use crate::progress::Progress;
 
@@ -40,6 +42,7 @@ pub fn call(
     })?;
     match command {
         Command::Convert(args) => document(&convert::run(args, progress)?),
+        Command::Align(args) => document(&align::run(*args, progress)?),
         Command::Copy(args) => document(&copy::run(args, progress)?),
         Command::Validate(args) => document(&validate::run(args, progress)?),
         Command::Inspect(args) => document(&inspect::run(args, progress)?),

@@ -314,7 +314,7 @@ fn print(store: &NewStore) {
 }
 
 /// A modality and its maximum number of frames.
-fn max_len(text: &str) -> Result<(Modality, usize), String> {
+pub(super) fn max_len(text: &str) -> Result<(Modality, usize), String> {
     let expected = || format!("expected MODALITY=N such as audio=500, found `{text}`");
     let (modality, most) = text.split_once('=').ok_or_else(expected)?;
     match most.parse() {

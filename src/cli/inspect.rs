@@ -1,4 +1,4 @@
-//! `almt-data inspect`: shows a pickle or store as a tree.
+//! `almt-data inspect`: shows a pickle, store or computational sequence as a tree.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,10 +13,11 @@ use crate::inspect;
 use crate::progress::Progress;
 use crate::tree::Tree;
 
-/// Show the contents of a pickle or a store: shapes, types, sizes, first ids
+/// Show the contents of a pickle, a store or a computational sequence (`.csd`): shapes, types, sizes, first
+/// ids
 #[derive(Args)]
 pub struct InspectArgs {
-    /// Pickle or store
+    /// Pickle, store or computational sequence
     path: PathBuf,
     #[command(flatten)]
     packed: PackedArgs,

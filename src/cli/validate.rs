@@ -1,4 +1,5 @@
-//! `almt-data validate`: checks whether stores are intact and fit to train on.
+//! `almt-data validate`: checks whether stores are intact and fit to train on, and computational sequences
+//! fit to align.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,10 +15,11 @@ use crate::progress::Progress;
 use crate::validate::{self, ValidateOptions, Validated};
 use crate::words::{human_bytes, plural};
 
-/// Check stores: digests, dimensions, counts, labels, ids, folds, leakage, duplicates, tokens, values
+/// Check stores: digests, dimensions, counts, labels, ids, folds, leakage, duplicates, tokens, values; and
+/// computational sequences (`.csd`): shapes, times, values, and whether several have the same videos
 #[derive(Args)]
 pub struct ValidateArgs {
-    /// Stores to check [default: every `.h5` file and `.arrow` folder in the current folder]
+    /// Stores or computational sequences to check [default: every `.h5` file and `.arrow` folder in the current folder]
     stores: Vec<PathBuf>,
     /// Compare with published labels: a text table, separated by commas, semicolons, tabs or `|`, with
     /// a column for the id, or for video and clip, and any of label, label_T, label_A, label_V, text
@@ -40,7 +42,8 @@ pub struct ValidateArgs {
     /// Print JSON instead of text, as described by `almt-data schema validation`
     #[arg(long)]
     json: bool,
-    /// Compare only the structure with the manifest, without reading data
+    /// Compare only the structure with the manifest, without reading data; of a computational sequence,
+    /// check only names and shapes
     #[arg(long)]
     quick: bool,
 }
@@ -117,7 +120,10 @@ fn print(report: &Report, is_quick: bool) {
     };
     outln!(
         "{path}: {verdict} ({}, {} checked, {n_errors}, {n_warnings})",
-        report.dataset.unwrap_or("unknown dataset"),
+        match (&report.sequence, report.dataset) {
+            (Some(name), _) => format!("computational sequence `{name}`"),
+            (None, dataset) => dataset.unwrap_or("unknown dataset").to_owned(),
+        },
         human_bytes(report.n_bytes_checked)
     );
     for line in report.compared.iter().flat_map(Compared::lines) {

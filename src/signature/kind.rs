@@ -14,6 +14,8 @@ pub enum Role {
     Packed,
     /// A store.
     Store,
+    /// A computational sequence, which `align` reads.
+    Sequence,
     /// Anything else.
     Other,
 }

@@ -130,16 +130,15 @@ pub(super) static KINDS: &[Kind] = &[
                 .into()
         },
     ),
-    kind(
-        "csd",
-        "a computational sequence (`.csd`) of the CMU SDK: one modality, not split",
-        Mark::Looks(looks::is_csd),
-        |_| {
-            "align the sequences with `mmsdk` and save its splits with `pickle.dump`, or take \
-             `mosi_data.pkl` or `mosei_senti_data.pkl`, in which they are aligned"
-                .into()
-        },
-    ),
+    Kind {
+        role: Role::Sequence,
+        ..kind(
+            "csd",
+            "a computational sequence (`.csd`) of the CMU SDK: one modality, not split",
+            Mark::Looks(looks::is_csd),
+            |file| KnownAdvice::Align { file: file.shown() }.into(),
+        )
+    },
     kind("hdf5", "an HDF5 file that is not a feature store", Mark::Looks(looks::is_hdf5), |file| {
         let names = hdf5::top_names(file.bytes);
         let names: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();

@@ -63,6 +63,9 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
         }
         SourceAdvice::MendIds => "remove it from the ids in the source",
         SourceAdvice::SayDataset => "`--dataset mosi|mosei|sims|simsv2` sets it",
+        SourceAdvice::OtherFolds => {
+            "`--folds FILE` names the videos of each split, `--folds none` puts all segments into `train`"
+        }
         SourceAdvice::NameOneByOne => "name the pickles one by one",
         SourceAdvice::MakeOnePickle => {
             "`docs/own-data.md` shows how to combine them and a label table into one pickle"
@@ -82,6 +85,10 @@ pub(super) fn known_hint(advice: &KnownAdvice) -> String {
         KnownAdvice::ConvertFolder { file } => {
             format!("`almt-data convert {file}` converts them")
         }
+        KnownAdvice::Align { file } => format!(
+            "`almt-data validate {file}` checks it, `almt-data align --reference WORDS.csd --labels \
+             LABELS.csd --sequence audio={file} -o STORE.h5` makes a store of several"
+        ),
         KnownAdvice::UseStore { file } => format!(
             "`almt-data validate {file}` checks it, `almt-data train --store {file}` trains on it"
         ),

@@ -20,6 +20,9 @@ pub struct Report {
     /// Why the store could not be read, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Name of a computational sequence in its file; absent of a store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<String>,
     /// Name of the dataset; absent of a store that could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset: Option<&'static str>,
@@ -45,6 +48,7 @@ impl Report {
             valid: false,
             strict,
             failure: None,
+            sequence: None,
             dataset: None,
             digest: None,
             n_bytes_checked: 0,

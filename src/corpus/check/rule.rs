@@ -186,6 +186,31 @@ rules! {
     OtherLabel "AD037" Warning "other label":
         "An auxiliary label (of one modality or of an emotion) is not a number in its range.",
         "training does not use it; correct it in the source if you do";
+    EntryShape "AD038" Error "entry shape":
+        "An entry of a computational sequence lacks features or intervals, or their shapes do not fit.",
+        "write the sequence again: features of shape [n_rows, feat_dim], intervals of shape [n_rows, 2]";
+    IntervalTime "AD039" Error "interval":
+        "An interval of a computational sequence is not finite, or ends before it starts.",
+        "correct the times: `align` refuses them";
+    RowOrder "AD040" Warning "row order":
+        "Rows of a computational sequence are not in order of their start.",
+        "`align` sorts the rows of all sequences but the reference, whose order numbers the segments";
+    RowOverlap "AD041" Warning "rows overlap":
+        "Rows of a computational sequence overlap in time.",
+        "expected of windows and segments; words and frames should follow one another";
+    ShortRow "AD042" Warning "short row":
+        "A row of a computational sequence is shorter than 0.00001 s.",
+        "as a reference it makes no segment, and in other sequences it is left out";
+    EntryValue "AD043" Warning "sequence not finite":
+        "A feature of a computational sequence is NaN or infinite, as in published COVAREP files.",
+        "`align --on-nonfinite` says what becomes of them; the SDK's mean passes them on";
+    EntryForm "AD044" Warning "entry form":
+        "Entries of a computational sequence differ in their number of columns, or some hold text and some \
+         numbers.",
+        "write the sequence again from one extraction: `align` refuses it";
+    MissingVideo "AD045" Warning "missing video":
+        "A computational sequence has a video that another one lacks.",
+        "`align` leaves the video out and says so; look for a failed extraction";
 }
 
 impl Rule {

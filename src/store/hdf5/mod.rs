@@ -1,10 +1,7 @@
 //! The HDF5 form of a store: one file, one dataset per column.
 
-mod answer;
 mod read;
 mod write;
-
-use ::hdf5::plist::file_access::FileAccessBuilder;
 
 pub(super) use read::Hdf5Reader;
 pub(super) use write::Hdf5Output;
@@ -20,10 +17,3 @@ const SEAL: &[u8] = b"\nalmt-data seal, blake3 ";
 
 /// Bytes of the last line.
 const SEAL_LEN: usize = SEAL.len() + blake3::OUT_LEN * 2 + 1;
-
-/// Opens files without the library's lock, which networked file systems often refuse and which child
-/// processes inherit with the descriptor. A store needs no lock: it appears whole and is never
-/// modified.
-fn unlocked(access: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
-    access.file_locking(false)
-}

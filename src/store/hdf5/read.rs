@@ -1,6 +1,5 @@
 //! Reads the HDF5 form of a store.
 
-use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -8,17 +7,15 @@ use ::hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use ::hdf5::{Dataset, File};
 use ndarray::{Array1, Array2, Array3};
 
-use super::answer::answer;
-use super::{SEAL, SEAL_ATTRIBUTE, SEAL_LEN, unlocked};
+use super::{SEAL, SEAL_ATTRIBUTE, SEAL_LEN};
 use crate::chain::Said;
 use crate::corpus::column::{Column, Dtype};
 use crate::corpus::manifest::Manifest;
-use crate::map::{Bytes, open_regular};
+use crate::hdf5_file::{answer, cut, has_signature, unlocked};
+use crate::map::Bytes;
 use crate::store::digest::Element;
 use crate::store::seal::digest_around;
 use crate::store::{StoreError, VERSION};
-
-const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
 
 /// Values that one reading step holds in memory.
 const PIECE_VALUES: usize = 1 << 20;
@@ -27,22 +24,6 @@ const PIECE_VALUES: usize = 1 << 20;
 pub(in crate::store) struct Hdf5Reader {
     path: PathBuf,
     file: File,
-}
-
-/// Actual and recorded size of a file that is shorter than its header states.
-fn cut(path: &Path) -> Option<(u64, u64)> {
-    const LEN: usize = 52;
-    let bytes = Bytes::map(path).ok()?;
-    let found = bytes.bytes().len() as u64;
-    let header = bytes.bytes().get(..LEN)?;
-    // Offset of the end-of-file address, in the first versions of the header and in the later ones.
-    let at = match header.get(8)? {
-        0 => 40,
-        1 => 44,
-        _ => 28,
-    };
-    let expected = u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?);
-    (found < expected).then_some((found, expected))
 }
 
 impl Hdf5Reader {
@@ -214,16 +195,13 @@ fn hdf5_error(path: &Path, place: &str, error: &::hdf5::Error) -> StoreError {
 }
 
 fn check_signature(path: &Path) -> Result<(), StoreError> {
-    let io = |action, cause| StoreError::Io { path: path.into(), action, cause };
-    let mut file = open_regular(path).map_err(|cause| io("open", cause))?;
-    let mut start = [0; SIGNATURE.len()];
-    match file.read_exact(&mut start) {
-        Ok(()) if start == *SIGNATURE => Ok(()),
-        Err(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => Err(io("read", cause)),
-        _ => {
+    match has_signature(path) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
             Err(StoreError::of_other(path)
                 .unwrap_or_else(|| StoreError::NotHdf5 { path: path.into() }))
         }
+        Err((action, cause)) => Err(StoreError::Io { path: path.into(), action, cause }),
     }
 }
 

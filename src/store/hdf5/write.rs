@@ -12,11 +12,11 @@ use ::hdf5::{Dataset, File, Group};
 use half::f16;
 use ndarray::ArrayView3;
 
-use super::answer::{answer, written};
-use super::{SEAL, SEAL_ATTRIBUTE, unlocked};
+use super::{SEAL, SEAL_ATTRIBUTE};
 use crate::chain::Said;
 use crate::corpus::manifest::{Alignment, Manifest, Source};
 use crate::corpus::stats::BlockStats;
+use crate::hdf5_file::{answer, unlocked, written};
 use crate::map::Bytes;
 use crate::store::columns::{Data, NewColumn, SplitColumns};
 use crate::store::copy::{Pass, copy_block};

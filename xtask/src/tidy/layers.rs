@@ -13,6 +13,13 @@ use super::source::Tree;
 /// and form, and the listing of models shows their presets. Computation stays out of `run`.
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("advice", &["limit"]),
+    (
+        "align",
+        &[
+            "advice", "chain", "corpus", "csd", "map", "name", "overflow", "paths", "progress",
+            "store", "words",
+        ],
+    ),
     ("container", &["advice", "chain", "limit", "map", "progress", "signature", "words"]),
     (
         "convert",
@@ -30,12 +37,14 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("corpus", &["advice", "chain", "encoding", "name", "overflow", "seed", "words"]),
+    ("csd", &["advice", "chain", "corpus::check", "hdf5_file", "publish", "tree", "words"]),
     (
         "export",
         &["advice", "chain", "corpus", "paths", "pickle::writer", "progress", "publish", "store"],
     ),
+    ("hdf5_file", &["map"]),
     ("ingest", &["advice", "chain", "corpus", "encoding", "name", "overflow", "pickle"]),
-    ("inspect", &["advice", "packed", "pickle", "progress", "signature", "store", "tree"]),
+    ("inspect", &["advice", "csd", "packed", "pickle", "progress", "signature", "store", "tree"]),
     ("model", &["advice", "corpus", "name", "native", "run::preset", "seed"]),
     ("native", &["caught"]),
     ("packed", &["advice", "container", "map", "pickle", "progress", "signature"]),
@@ -99,6 +108,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "advice",
             "chain",
             "corpus",
+            "hdf5_file",
             "map",
             "name",
             "overflow",
@@ -145,7 +155,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "train",
         ],
     ),
-    ("validate", &["advice", "chain", "corpus", "progress", "store"]),
+    ("validate", &["advice", "chain", "corpus", "csd", "progress", "signature", "store"]),
 ];
 
 /// The module that may use all others, and that none may use.

@@ -1,0 +1,42 @@
+//! Aligns computational sequences in time, and makes a store of the segments.
+//!
+//! ```text
+//! sequence   sequences in memory or in their files, and several together
+//! collect    rows of a video from all its entries, sorted by start
+//! sweep      rows that meet an interval, for one interval after another
+//! sdk        the alignment of the CMU SDK, with each of its quirks
+//! options    what the files leave open, as named policies
+//! share      which segments get which rows
+//! pool       one row of several
+//! timed      segments of one video, by these policies
+//! vectors    word vectors from a text file
+//! spool      aligned features in a file without a name
+//! homes      which video belongs to which split
+//! store      from files to a store, in one call
+//! ```
+//!
+//! Up to `vectors`, modules know intervals of time only; from there on, the corpus, and `store` alone knows
+//! stores.
+
+mod build_error;
+mod collect;
+mod error;
+mod homes;
+mod options;
+mod pool;
+pub mod sdk;
+mod sequence;
+mod share;
+mod spool;
+mod store;
+mod sweep;
+mod timed;
+mod vectors;
+
+pub use build_error::BuildError;
+pub use error::AlignError;
+pub use homes::FoldsChoice;
+pub use options::{AlignOptions, Border, Cut, Missing, Pauses, Pooling, Values};
+pub use sequence::{Dataset, Sequence};
+pub use store::{BuildOptions, Built, Inputs, Mode, Recipe, build};
+pub use vectors::{Vectors, VectorsError};
