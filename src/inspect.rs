@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use crate::advice::{Advice, Advise};
+use crate::corpus::known::KnownFeatures;
+use crate::ingest;
 use crate::packed::{OpenError, OpenOptions, PickleFile};
 use crate::pickle::describe;
 use crate::progress::Progress;
@@ -56,5 +58,11 @@ pub fn inspect(
         Some(outer) => format!("{name}: {}", shown(outer.entry())),
         None => name,
     };
-    Ok(describe(&file.pickle, &name))
+    let mut tree = describe(&file.pickle, &name);
+    for (modality, width) in ingest::widths(&file.pickle) {
+        let likely = KnownFeatures::likely(modality, width, None);
+        let line = |known: &KnownFeatures| Tree::leaf("features", format!("{modality} {known}"));
+        tree.children.extend(likely.iter().map(line));
+    }
+    Ok(tree)
 }
