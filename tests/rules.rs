@@ -349,7 +349,7 @@ fn values_that_the_name_of_their_feature_rules_out_are_counted() {
     let found = plant(["VUV", "confidence", "F0", "b", "c"], FeatureValues::Frames);
     assert_eq!(beyond_baseline(&found), BTreeSet::from([Rule::NamedFeature.id()]), "{found:#?}");
     let expected = format!(
-        "warning AD038: train/audio: 2 features have values that their names rule out: VUV 2 \
+        "warning AD046: train/audio: 2 features have values that their names rule out: VUV 2 \
          outside {{0, 1}}, confidence 1 outside [0, 1] (such as {id}: VUV 0.75, {id}: confidence \
          -0.25)"
     );
@@ -357,7 +357,7 @@ fn values_that_the_name_of_their_feature_rules_out_are_counted() {
     // Means of flags lie between them; nothing follows from the names of rescaled values.
     let found = plant(["AU12_c", "a", "F0", "b", "c"], FeatureValues::Averaged);
     let expected = format!(
-        "warning AD038: train/audio: 1 feature has values that its name rules out: AU12_c 1 \
+        "warning AD046: train/audio: 1 feature has values that its name rules out: AU12_c 1 \
          outside [0, 1] (such as {id}: AU12_c 2)"
     );
     assert_eq!(shown(&found, Rule::NamedFeature), [expected]);
@@ -388,7 +388,7 @@ fn videos_that_a_store_of_segments_shares_are_a_warning() {
     let untouched = planted(&sims, |_| ()).unwrap();
     assert!(shown(&untouched, Rule::SharedVideos).is_empty(), "{untouched:#?}");
     let found = planted(&sims, |store| store.id(TEST, 0, "synth_train_0000$_$9")).unwrap();
-    let expected = "warning AD039: the store's own splits: 1 of 2 training videos also in test (such \
+    let expected = "warning AD047: the store's own splits: 1 of 2 training videos also in test (such \
                     as synth_train_0000 in train and test)";
     assert_eq!(shown(&found, Rule::SharedVideos), [expected]);
     let advice =
@@ -431,13 +431,13 @@ fn the_published_splits_of_ch_sims_share_the_videos_that_they_are_known_to_share
         }
         let published = check::check(dataset, &facts(ids.clone()));
         let published = shown(&published, Rule::SharedVideos).concat();
-        let start = format!("info AD039: published splits: {figures} (such as ");
+        let start = format!("info AD047: published splits: {figures} (such as ");
         assert!(published.starts_with(&start), "{published}");
         // Without a video of train, the splits are not the published ones.
         let video = ids[0][0].split('$').next().unwrap().to_owned();
         ids[0].retain(|id| !id.starts_with(&format!("{video}$")));
         let other = shown(&check::check(dataset, &facts(ids)), Rule::SharedVideos).concat();
-        assert!(other.starts_with("warning AD039: the store's own splits: "), "{other}");
+        assert!(other.starts_with("warning AD047: the store's own splits: "), "{other}");
     }
 }
 

@@ -104,7 +104,7 @@ fn wrong_splits_and_damaged_split_manifests_are_refused() {
 #[test]
 fn splits_that_were_drawn_across_videos_are_an_error_and_those_of_whole_videos_are_none() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, rule) in [("mosi", "AD007"), ("sims", "AD039")] {
+    for (name, rule) in [("mosi", "AD007"), ("sims", "AD047")] {
         synthetic_store(folder.path(), name, "40");
         let store = format!("{name}.h5");
         let drawn = |by: &str, output: &str| {

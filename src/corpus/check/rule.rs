@@ -189,11 +189,11 @@ rules! {
     OtherLabel "AD037" Warning "other label":
         "An auxiliary label (of one modality or of an emotion) is not a number in its range.",
         "training does not use it; correct it in the source if you do";
-    NamedFeature "AD038" Warning "named feature":
+    NamedFeature "AD046" Warning "named feature":
         "A feature has values that its name rules out, such as a zero-crossing rate above 1.",
         "if frames were averaged or rescaled, convert again with `--features MODALITY=SET:averaged` or \
          `MODALITY=SET:scaled`; otherwise the names are those of other features: omit `--features`";
-    SharedVideos "AD039" Info "shared videos":
+    SharedVideos "AD047" Info "shared videos":
         "Videos of the training split are also in valid or test. An info where the dataset was published \
          so, a warning of other splits, an error where `almt-data split` drew them.",
         "published figures are of these splits; `almt-data split STORE.h5 --k-fold 5 --by video -o \
