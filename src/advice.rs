@@ -201,6 +201,13 @@ pub enum SourceAdvice {
     SayDataset,
     /// Give the folds of these videos, or none.
     OtherFolds,
+    /// Name another set of features, or none.
+    OtherSet {
+        /// The modality.
+        modality: &'static str,
+        /// Sets with as many features as the file has.
+        likely: Vec<&'static str>,
+    },
     /// Pass the pickles of a folder individually: it has two for one split.
     NameOneByOne,
     /// Write the arrays into one pickle, or use a label table.

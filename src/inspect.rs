@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use crate::advice::{Advice, Advise};
+use crate::corpus::known::KnownFeatures;
 use crate::csd::{self, CsdError, SequenceFile};
+use crate::ingest;
 use crate::packed::{OpenError, OpenOptions, PickleFile};
 use crate::pickle::describe;
 use crate::progress::Progress;
@@ -66,5 +68,11 @@ pub fn inspect(
         Some(outer) => format!("{name}: {}", shown(outer.entry())),
         None => name,
     };
-    Ok(describe(&file.pickle, &name))
+    let mut tree = describe(&file.pickle, &name);
+    for (modality, width) in ingest::widths(&file.pickle) {
+        let likely = KnownFeatures::likely(modality, width, None);
+        let line = |known: &KnownFeatures| Tree::leaf("features", format!("{modality} {known}"));
+        tree.children.extend(likely.iter().map(line));
+    }
+    Ok(tree)
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::advice::{Advice, Advise, StoreAdvice};
 use crate::chain::tried;
 use crate::corpus::SplitName;
+use crate::corpus::check::Finding;
 use crate::corpus::draw::{self, Drawable};
 use crate::corpus::plan::{PlanError, SplitPlan};
 use crate::corpus::spec::SplitBy;
@@ -73,6 +74,8 @@ pub struct Drawn {
     pub folds: Vec<Vec<DrawnSplit>>,
     /// Number of segments in the input plan that the store lacks.
     pub n_unused: usize,
+    /// What is wrong with the folds.
+    pub findings: Vec<Finding>,
 }
 
 /// A split of a fold.
@@ -206,8 +209,8 @@ pub fn split(store: &Path, output: &Path, options: &SplitOptions) -> Result<Draw
     let failed = |cause| SplitError::Write { path: output.into(), cause };
     let json = serde_json::to_string_pretty(&plan).map_err(|error| failed(error.into()))?;
     publish::write(output, format!("{json}\n").as_bytes()).map_err(failed)?;
-    let folds = folds(&plan, &segments);
-    Ok(Drawn { plan, folds, n_unused })
+    let (folds, findings) = (folds(&plan, &segments), plan.check());
+    Ok(Drawn { plan, folds, n_unused, findings })
 }
 
 fn folds(plan: &SplitPlan, segments: &[Drawable]) -> Vec<Vec<DrawnSplit>> {

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::advice::{Advice, Advise};
 use crate::chain::chain;
-use crate::corpus::check::Report;
+use crate::corpus::check::{Finding, OF_OWN_SPLITS, Report};
 use crate::corpus::labels::{LabelTable, LabelTableError, TableOptions};
+use crate::corpus::plan::{PlanError, SplitPlan};
 use crate::csd::{self, CsdError, SequenceFile};
 use crate::progress::{Progress, Stage};
 use crate::signature::{self, Role};
@@ -23,6 +24,8 @@ pub struct ValidateOptions {
     pub labels: Option<PathBuf>,
     /// Options for reading that table.
     pub table: TableOptions,
+    /// A split manifest of the store: its splits are checked in place of the store's own.
+    pub splits: Option<PathBuf>,
     /// Whether warnings are errors.
     pub strict: bool,
     /// Whether to check only the structure against the manifest: no data are read, and no table is
@@ -48,6 +51,9 @@ pub enum ValidateError {
     /// The computational sequence cannot be read.
     #[error(transparent)]
     Sequence(#[from] CsdError),
+    /// The split manifest cannot be read, or belongs to another store.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// None of the published labels could be compared with it.
     #[error("{problem}")]
     NothingCompared {
@@ -63,6 +69,7 @@ impl Advise for ValidateError {
         match self {
             ValidateError::Store(error) => error.advice(),
             ValidateError::Sequence(error) => error.advice(),
+            ValidateError::Plan(error) => error.advice(),
             ValidateError::NothingCompared { advice, .. } => vec![(**advice).clone()],
         }
     }
@@ -178,10 +185,22 @@ fn fill(
         }
     };
     report.n_bytes_checked = n_bytes;
+    let findings = match &options.splits {
+        Some(path) => with_splits(findings, &SplitPlan::load_for(path, &manifest.digest)?),
+        None => findings,
+    };
     report.conclude(findings);
     let Some(compared) = compared else { return Ok(()) };
     let problem = report.compare(compared);
     problem.map_or(Ok(()), |(problem, advice)| {
         Err(ValidateError::NothingCompared { problem, advice: Box::new(advice) })
     })
+}
+
+/// The findings about a store with the splits of `plan` in place of its own.
+fn with_splits(mut findings: Vec<Finding>, plan: &SplitPlan) -> Vec<Finding> {
+    findings.retain(|finding| !OF_OWN_SPLITS.iter().any(|rule| rule.id() == finding.rule));
+    findings.extend(plan.check());
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
 }

@@ -140,3 +140,86 @@ fn wrong_calls_end_with_code_2() {
         }
     }
 }
+
+fn manifest(store: &Path) -> serde_json::Value {
+    serde_json::to_value(Store::open(store).unwrap().manifest()).unwrap()
+}
+
+#[test]
+fn names_of_features_are_recorded_shown_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "sims", "4");
+    let path = |name: &str| folder.join(name);
+    // Without names, nothing is recorded, and a width is only likely that of a set.
+    assert!(manifest(&path("sims.h5")).get("features").is_none());
+    for shown in ["sims.h5", "sims.pkl"] {
+        let tree = almt(folder, &["inspect", shown]).ok().stdout();
+        for likely in [
+            "audio likely librosa as in CH-SIMS (`librosa-33`), by their number alone: 33",
+            "vision likely OpenFace 2 (`openface2-709`), by their number alone: 709",
+        ] {
+            assert!(tree.contains(likely), "{tree}");
+        }
+    }
+    let validated = almt(folder, &["validate", "sims.h5"]).ok().stdout();
+    assert!(!validated.contains("AD046"), "{validated}");
+
+    let named = ["--features", "audio=librosa-33", "--features", "vision=openface2-709:averaged"];
+    let call = [&["convert", "sims.pkl", "-o", "named.h5"], &named[..]].concat();
+    let converted = almt(folder, &call).ok().stdout();
+    let audio =
+        "audio    librosa as in CH-SIMS (`librosa-33`): zero_crossing_rate, mfcc_0, mfcc_1, …,";
+    assert!(converted.contains(audio), "{converted}");
+    let features = &manifest(&path("named.h5"))["features"];
+    assert_eq!(features["audio"]["set"], "librosa-33");
+    assert_eq!(features["audio"]["names"].as_array().unwrap().len(), 33);
+    assert_eq!(features["vision"]["names"][682], "AU12_r");
+    assert!(features["audio"].get("values").is_none());
+    assert_eq!(features["vision"]["values"], "averaged");
+    // Names are no content: both stores have one digest, and a copy has the names.
+    assert_eq!(manifest(&path("named.h5"))["digest"], manifest(&path("sims.h5"))["digest"]);
+    almt(folder, &["copy", "named.h5", "copy.arrow"]).ok();
+    assert_eq!(&manifest(&path("copy.arrow"))["features"], features);
+
+    let tree = almt(folder, &["inspect", "named.h5"]).ok().stdout();
+    let line = "vision OpenFace 2 (`openface2-709`), means over frames: gaze_0_x, gaze_0_y, gaze_0_z, …, \
+                AU26_c, AU28_c, AU45_c";
+    assert!(tree.contains(line), "{tree}");
+    assert!(tree.contains("there is no F0 in CH-SIMS"), "{tree}");
+    let stats = almt(folder, &["stats", "named.h5"]).ok().stdout();
+    assert!(stats.contains(line.trim_start_matches("vision ")), "{stats}");
+    // Synthetic values are nothing that an extractor writes.
+    let validated = almt(folder, &["validate", "named.h5"]).ok().stdout();
+    let found = "warning AD046: train/audio: 1 feature has values that its name rules out: zero_crossing_rate";
+    assert!(validated.contains(found), "{validated}");
+    assert!(validated.contains("train/vision: 18 features have values that"), "{validated}");
+    assert!(validated.contains("outside [0, 1] and 10 more features (such as "), "{validated}");
+}
+
+#[test]
+fn names_that_do_not_fit_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    almt(folder, &["synth", "--samples", "4"]).ok();
+    let convert = |named: &[&str]| {
+        let options = named.iter().flat_map(|named| ["--features", named]);
+        almt(folder, &[&["convert", "mosi.pkl"], &options.collect::<Vec<_>>()[..]].concat())
+    };
+    convert(&["audio=covarep-74"])
+        .fails_with(&["mosi.pkl: audio is not `covarep-74`: expected 74 features, found 5"])
+        .hints_at("`--features audio=mosi-covarep-5` has as many features");
+    for wrong in [
+        &["audio=covarep"][..],
+        &["vision=covarep-74"],
+        &["covarep-74"],
+        &["audio=pom-covarep-43"],
+        &["audio=covarep-74:often"],
+        &["audio=mosi-covarep-5", "audio=covarep-74"],
+    ] {
+        let call = convert(wrong);
+        assert_eq!(call.code(), 2, "{}", call.explain());
+    }
+    assert_eq!(files(folder), ["mosi.pkl"]);
+    convert(&["audio=mosi-covarep-5", "vision=mosi-facet-20"]).ok();
+}

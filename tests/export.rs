@@ -157,6 +157,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
             split(SplitName::Test, 9),
         ],
         notes: vec![],
+        feature_names: BTreeMap::new(),
     };
     let options = WriteOptions {
         dataset: Dataset::Mosi,

@@ -87,6 +87,55 @@ fn the_page_of_several_runs_has_every_part_and_the_same_bytes_each_time() {
 }
 
 #[test]
+fn a_report_says_which_splits_its_figures_are_of_and_what_the_features_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "sims", "24");
+    for by in ["segment", "video"] {
+        let drawn = format!("{by}.json");
+        almt(folder, &["split", "sims.h5", "--ratio", "0.6,0.2,0.2", "--by", by, "-o", &drawn])
+            .ok();
+    }
+    let train = |out: &str, args: &[&str]| {
+        let call = ["train", "--store", "sims.h5", "--epochs", "2", "--model", "lmf", "--out", out];
+        almt(folder, &[&call[..], args].concat()).ok().stderr()
+    };
+    let own = train("own", &[]);
+    assert!(!own.contains("splits: "), "{own}");
+    let segment = train("segment", &["--manifest", "segment.json"]);
+    let result: serde_json::Value =
+        serde_json::from_str(&text(folder, "segment/result.json")).unwrap();
+    let videos = &result["splits"]["videos"];
+    let (n_train, n_test) = (&videos["train"], &videos["in_test"]);
+    let words = format!("drawn by segment, {n_test} of {n_train} training videos also in test");
+    assert!(segment.contains(&format!("warning: splits: {words}")), "{segment}");
+    assert!(n_test.as_u64().unwrap() > 0);
+    let whole = train("video", &["--manifest", "video.json"]);
+    assert!(!whole.contains("splits: "), "{whole}");
+
+    let report = |run: &str| {
+        let page = format!("{run}.html");
+        let said = almt(folder, &["report", run, "-o", &page]).ok().stdout();
+        (said, text(folder, &page))
+    };
+    let (said, page) = report("segment");
+    assert!(said.contains(&format!("  split: {words}")), "{said}");
+    assert!(page.contains(&format!("<dt>Splits</dt><dd>{words}")), "{page}");
+    assert!(page.contains("audio: likely librosa as in CH-SIMS"), "{page}");
+    let (said, _) = report("own");
+    let own = "  split: the store's own, 0 of 5 training videos also in test";
+    assert!(said.contains(own), "{said}");
+    let (said, _) = report("video");
+    assert!(said.contains("  split: drawn by video, 0 of "), "{said}");
+    // As earlier versions left it.
+    let mut earlier = result;
+    earlier.as_object_mut().unwrap().remove("splits");
+    fs::write(folder.join("video/result.json"), earlier.to_string()).unwrap();
+    let said = almt(folder, &["report", "video", "--overwrite"]).ok().stdout();
+    assert!(said.contains("  split: not recorded"), "{said}");
+}
+
+#[test]
 fn a_run_that_is_not_complete_is_said_to_be_so_and_shows_its_curves() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

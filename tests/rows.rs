@@ -50,7 +50,8 @@ fn corpus(n_good: usize) -> Corpus {
         emotion_labels: None,
         narrowed_labels: vec![],
     };
-    Corpus { layout: Layout::Mmsa, splits: vec![split], notes: vec![] }
+    let (splits, feature_names) = (vec![split], BTreeMap::new());
+    Corpus { layout: Layout::Mmsa, splits, notes: vec![], feature_names }
 }
 
 fn output(format: Format) -> OutputOptions {

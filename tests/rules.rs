@@ -1,12 +1,13 @@
 //! One planted defect for each rule: exactly that rule finds it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use almt_data::corpus::balance::Balance;
-use almt_data::corpus::check::{Finding, Report, Rule};
+use almt_data::corpus::check::{self, Finding, Report, Rule, SplitFacts};
 use almt_data::corpus::column::{Column, ColumnKind};
+use almt_data::corpus::features::{FeatureNames, FeatureValues};
 use almt_data::corpus::label::Bins;
 use almt_data::corpus::labels::LabelTable;
 use almt_data::corpus::manifest::{Manifest, store_digest};
@@ -14,7 +15,7 @@ use almt_data::corpus::plan::SplitPlan;
 use almt_data::corpus::summary::Summary;
 use almt_data::corpus::{Dataset, Modality, SplitName};
 use almt_data::pickle::ScanLine;
-use almt_data::store::Store;
+use almt_data::store::{Store, StoreError};
 use bytemuck::NoUninit;
 use hdf5::types::VarLenUnicode;
 use hdf5::{File, H5Type};
@@ -184,15 +185,26 @@ fn check(rule: Rule, edit: impl FnOnce(&mut Editor)) {
 }
 
 fn check_all(rules: &[Rule], edit: impl FnOnce(&mut Editor)) {
+    let findings = planted(base(), edit).unwrap();
+    let expected: BTreeSet<&str> = rules.iter().map(|rule| rule.id()).collect();
+    assert_eq!(beyond_baseline(&findings), expected, "{findings:#?}");
+}
+
+/// The findings about a copy of a store after `edit`.
+fn planted(base: &Path, edit: impl FnOnce(&mut Editor)) -> Result<Vec<Finding>, StoreError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("planted.h5");
-    std::fs::copy(base(), &path).unwrap();
+    std::fs::copy(base, &path).unwrap();
     let mut editor = Editor::open(&path);
     edit(&mut editor);
     editor.seal();
-    let findings = Store::open(&path).unwrap().verify(None, &|_| {}).unwrap().findings;
-    let expected: BTreeSet<&str> = rules.iter().map(|rule| rule.id()).collect();
-    assert_eq!(beyond_baseline(&findings), expected, "{findings:#?}");
+    Ok(Store::open(&path)?.verify(None, &|_| {})?.findings)
+}
+
+/// The findings of one rule, as they are printed.
+fn shown(findings: &[Finding], rule: Rule) -> Vec<String> {
+    let of_rule = findings.iter().filter(|finding| finding.rule == rule.id());
+    of_rule.map(ToString::to_string).collect()
 }
 
 const TRAIN: SplitName = SplitName::Train;
@@ -301,6 +313,132 @@ fn defects_of_values_are_found() {
     check(Rule::Extreme, |store| {
         store.numbers::<f32>("/test/audio", |values| values[0] = -2e4);
     });
+}
+
+/// Names of the five acoustic features of the base.
+fn audio_names(names: [&str; 5], values: FeatureValues) -> FeatureNames {
+    FeatureNames { set: None, values, names: names.map(String::from).into() }
+}
+
+#[test]
+fn values_that_the_name_of_their_feature_rules_out_are_counted() {
+    let plant = |names: [&str; 5], values: FeatureValues| {
+        planted(base(), |store| {
+            let names = audio_names(names, values);
+            store.manifest.features.insert(Modality::Audio, names);
+            for split in SplitName::ALL {
+                store.numbers::<f32>(&format!("/{split}/audio"), |values| {
+                    let frames = values.chunks_mut(5).enumerate();
+                    let frames = frames.filter(|(_, frame)| frame[2] != 0.0);
+                    frames.for_each(|(idx, frame)| {
+                        frame[0] = (idx % 2) as f32;
+                        frame[1] = 0.5 + (idx % 3) as f32 / 8.0;
+                    });
+                });
+            }
+            // In the first two frames of the second sample.
+            store.numbers::<f32>("/train/audio", |values| {
+                values[375 * 5] = 0.75;
+                values[376 * 5] = 2.0;
+                values[376 * 5 + 1] = -0.25;
+            });
+        })
+        .unwrap()
+    };
+    let id = &Store::open(base()).unwrap().ids(TRAIN)[1].clone();
+    let found = plant(["VUV", "confidence", "F0", "b", "c"], FeatureValues::Frames);
+    assert_eq!(beyond_baseline(&found), BTreeSet::from([Rule::NamedFeature.id()]), "{found:#?}");
+    let expected = format!(
+        "warning AD046: train/audio: 2 features have values that their names rule out: VUV 2 \
+         outside {{0, 1}}, confidence 1 outside [0, 1] (such as {id}: VUV 0.75, {id}: confidence \
+         -0.25)"
+    );
+    assert_eq!(shown(&found, Rule::NamedFeature), [expected]);
+    // Means of flags lie between them; nothing follows from the names of rescaled values.
+    let found = plant(["AU12_c", "a", "F0", "b", "c"], FeatureValues::Averaged);
+    let expected = format!(
+        "warning AD046: train/audio: 1 feature has values that its name rules out: AU12_c 1 \
+         outside [0, 1] (such as {id}: AU12_c 2)"
+    );
+    assert_eq!(shown(&found, Rule::NamedFeature), [expected]);
+    for (names, values) in [
+        (["VUV", "confidence", "F0", "b", "c"], FeatureValues::Scaled),
+        (["a", "b", "c", "d", "e"], FeatureValues::Frames),
+    ] {
+        let found = plant(names, values);
+        assert!(beyond_baseline(&found).is_empty(), "{found:#?}");
+    }
+}
+
+#[test]
+fn names_of_other_features_than_the_store_has_are_damage() {
+    let refused = planted(base(), |store| {
+        let mut names = audio_names(["a", "b", "c", "d", "e"], FeatureValues::Frames);
+        names.names.pop();
+        store.manifest.features.insert(Modality::Audio, names);
+    });
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("/train/audio: 4 names of audio features do not fit"), "{refused}");
+}
+
+#[test]
+fn videos_that_a_store_of_segments_shares_are_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let sims = synthetic_store(folder.path(), "sims", "8");
+    let untouched = planted(&sims, |_| ()).unwrap();
+    assert!(shown(&untouched, Rule::SharedVideos).is_empty(), "{untouched:#?}");
+    let found = planted(&sims, |store| store.id(TEST, 0, "synth_train_0000$_$9")).unwrap();
+    let expected = "warning AD047: the store's own splits: 1 of 2 training videos also in test (such \
+                    as synth_train_0000 in train and test)";
+    assert_eq!(shown(&found, Rule::SharedVideos), [expected]);
+    let advice =
+        found.iter().find(|finding| finding.rule == Rule::SharedVideos.id()).unwrap().advice;
+    assert!(advice.contains("--by video"), "{advice}");
+}
+
+/// Facts about splits with these ids and no features, in the order of [`SplitName::ALL`].
+fn facts(ids: [Vec<String>; 3]) -> Vec<SplitFacts> {
+    let of_split = |(name, ids): (SplitName, Vec<String>)| SplitFacts {
+        name,
+        labels: vec![0.0; ids.len()],
+        ids,
+        classes: None,
+        emotions: None,
+        annotations: None,
+        blocks: BTreeMap::new(),
+        has_words: true,
+    };
+    SplitName::ALL.into_iter().zip(ids).map(of_split).collect()
+}
+
+#[test]
+fn the_published_splits_of_ch_sims_share_the_videos_that_they_are_known_to_share() {
+    let expected = [
+        ("sims_labels.csv", Dataset::Sims, "59 of 60 training videos also in test, 59 in valid"),
+        (
+            "simsv2_labels.csv",
+            Dataset::Simsv2,
+            "128 of 134 training videos also in test, 119 in valid",
+        ),
+    ];
+    for (name, dataset, figures) in expected {
+        let Some(path) = real_data(name) else { return };
+        let mut ids = [vec![], vec![], vec![]];
+        for row in csv::Reader::from_path(&path).unwrap().deserialize() {
+            let row: BTreeMap<String, String> = row.unwrap();
+            let split: SplitName = row["mode"].parse().unwrap();
+            ids[split as usize].push(format!("{}$_${}", row["video_id"], row["clip_id"]));
+        }
+        let published = check::check(dataset, &facts(ids.clone()));
+        let published = shown(&published, Rule::SharedVideos).concat();
+        let start = format!("info AD047: published splits: {figures} (such as ");
+        assert!(published.starts_with(&start), "{published}");
+        // Without a video of train, the splits are not the published ones.
+        let video = ids[0][0].split('$').next().unwrap().to_owned();
+        ids[0].retain(|id| !id.starts_with(&format!("{video}$")));
+        let other = shown(&check::check(dataset, &facts(ids)), Rule::SharedVideos).concat();
+        assert!(other.starts_with("warning AD047: the store's own splits: "), "{other}");
+    }
 }
 
 #[test]

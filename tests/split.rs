@@ -10,7 +10,7 @@ use almt_data::corpus::summary::Summary;
 use almt_data::store::Store;
 use serde_json::Value;
 
-use crate::rules::check_schema;
+use crate::rules::{Editor, check_schema, reports};
 use crate::support::{almt, files, hint, synthetic_store};
 
 fn plan_of(folder: &Path, name: &str) -> SplitPlan {
@@ -99,6 +99,58 @@ fn wrong_splits_and_damaged_split_manifests_are_refused() {
     almt(folder.path(), &["split", "mosi.h5", "--from-manifest", "bad.json", "-o", "x.json"])
         .fails_with(&["bad.json", "is not a split manifest"]);
     assert_eq!(files(folder.path()), ["bad.json", "mosi.h5", "mosi.pkl"]);
+}
+
+#[test]
+fn splits_that_were_drawn_across_videos_are_an_error_and_those_of_whole_videos_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, rule) in [("mosi", "AD007"), ("sims", "AD047")] {
+        synthetic_store(folder.path(), name, "40");
+        let store = format!("{name}.h5");
+        let drawn = |by: &str, output: &str| {
+            let args = ["split", &store, "--ratio", "0.6,0.2,0.2", "--by", by, "-o", output];
+            almt(folder.path(), &[&args[..], &["--overwrite"]].concat()).ok().stdout()
+        };
+        let found = format!("error {rule}: fold 0: ");
+        let segments = drawn("segment", "segments.json");
+        assert!(segments.contains(&found), "{segments}");
+        assert!(segments.contains("    hint: ") && segments.contains("--by video"), "{segments}");
+        let videos = drawn("video", "videos.json");
+        assert!(!videos.contains("error"), "{videos}");
+
+        let validate =
+            |manifest: &str| almt(folder.path(), &["validate", &store, "--manifest", manifest]);
+        let leaky = validate("segments.json");
+        assert_eq!(leaky.code(), 1, "{}", leaky.explain());
+        assert!(leaky.stdout().contains(&found), "{}", leaky.explain());
+        let whole = validate("videos.json").ok().stdout();
+        assert!(!whole.contains(rule), "{whole}");
+    }
+    // They are those of the last store.
+    almt(folder.path(), &["validate", "mosi.h5", "--manifest", "videos.json"])
+        .fails_with(&["videos.json", "belongs to another store"])
+        .hints_at("--from-manifest");
+}
+
+#[test]
+fn the_splits_of_a_manifest_stand_in_place_of_those_of_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic_store(folder.path(), "mosi", "40");
+    let mut store = Editor::open(&folder.path().join("mosi.h5"));
+    store.id(SplitName::Test, 0, "synth_train_0000$_$9");
+    store.seal();
+    let rules = |args: &[&str]| -> Vec<String> {
+        let call = almt(folder.path(), &[&["validate", "mosi.h5", "--json"], args].concat());
+        let reports = reports(&call.stdout());
+        let findings = reports[0]["findings"].as_array().unwrap();
+        findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(rules(&[]).contains(&"AD007".into()));
+    almt(folder.path(), &["split", "mosi.h5", "--k-fold", "3", "-o", "cv.json"]).ok();
+    let found = rules(&["--manifest", "cv.json"]);
+    assert!(!found.contains(&"AD007".into()) && found.contains(&"AD003".into()), "{found:?}");
+    let wrong = almt(folder.path(), &["validate", "mosi.h5", "--quick", "--manifest", "cv.json"]);
+    assert_eq!(wrong.code(), 2, "{}", wrong.explain());
 }
 
 #[test]

@@ -176,6 +176,7 @@ fn text_store(folder: &Path, name: &str, widths: [usize; 3]) -> PathBuf {
         layout: Layout::Mmsa,
         splits: SplitName::ALL.into_iter().zip(widths).map(split).collect(),
         notes: vec![],
+        feature_names: BTreeMap::new(),
     };
     let options = WriteOptions {
         dataset: Dataset::Mosi,

@@ -32,6 +32,7 @@ def convert(
     split: str | None = None,
     layout: str | None = None,
     max_len: Mapping[str, int] | None = None,
+    features: Mapping[str, str] | None = None,
     drop_unlabelled: bool = False,
     on_nonfinite: Literal["loaders", "zero", "mean", "drop-segment", "keep", "error"] = "loaders",
     on_overflow: Literal["error", "clip", "zero", "mean", "drop-segment"] = "error",
@@ -59,6 +60,8 @@ def convert(
         split: The split of a single-split file, if its name does not contain it.
         layout: `mmsa`, `sdk`, `misa` or `mag-bert`, instead of detecting it.
         max_len: Frames to truncate samples to, by modality, such as `{"audio": 500}`.
+        features: Names of features by modality, a known set and how its values are, such as
+            `{"vision": "openface2-709:averaged"}`.
         drop_unlabelled: Drop segments without a label from splits that have labels.
         on_nonfinite: How to handle NaN and infinity; `loaders` replaces -inf by 0, as the published
             data loaders do, and rejects NaN and +inf.
@@ -98,6 +101,7 @@ def convert(
         split=split,
         layout=layout,
         max_len=max_len,
+        features=features,
         drop_unlabelled=drop_unlabelled,
         on_nonfinite=on_nonfinite,
         on_overflow=on_overflow,
@@ -254,6 +258,7 @@ def validate(  # type: ignore[overload-overlap]
     labels: PathLike | None = None,
     column: Mapping[str, str | int] | None = None,
     text_encoding: str | None = None,
+    manifest: PathLike | None = None,
     strict: bool = False,
     quick: bool = False,
     progress: Progress = None,
@@ -265,6 +270,7 @@ def validate(
     labels: PathLike | None = None,
     column: Mapping[str, str | int] | None = None,
     text_encoding: str | None = None,
+    manifest: PathLike | None = None,
     strict: bool = False,
     quick: bool = False,
     progress: Progress = None,
@@ -275,6 +281,7 @@ def validate(
     labels: PathLike | None = None,
     column: Mapping[str, str | int] | None = None,
     text_encoding: str | None = None,
+    manifest: PathLike | None = None,
     strict: bool = False,
     quick: bool = False,
     progress: Progress = None,
@@ -287,6 +294,7 @@ def validate(
         column: Columns of that table that are not recognised, by field, such as
             `{"id": "clip_name"}`; a number counts from 1.
         text_encoding: Encoding of that table, if neither UTF-8 nor Excel's UTF-16.
+        manifest: A split manifest of the store, whose splits to check instead of the store's own.
         strict: Treat warnings as errors.
         quick: Compare only the structure with the manifest, without reading data.
         progress: As for `convert`.
@@ -311,6 +319,7 @@ def validate(
         labels=labels,
         column=column,
         text_encoding=text_encoding,
+        manifest=manifest,
         strict=strict,
         quick=quick,
     )
@@ -423,8 +432,8 @@ def split(
         overwrite: Replace an existing file.
 
     Returns:
-        The report: `output`, `store_digest` and `folds`, with `n_segments` and `mean_label` of each
-        split.
+        The report: `output`, `store_digest`, `folds`, with `n_segments` and `mean_label` of each
+        split, and `findings` on videos in two splits.
 
     Raises:
         Error: The store cannot be split this way, or the file exists.

@@ -16,6 +16,8 @@ use super::{Failure, output, progress, stores, target, wrong_call};
 use crate::chain::chain;
 use crate::convert::{self, ConvertError, ConvertOptions, Converted, ConvertedSplit, Explained};
 use crate::corpus::check::{Finding, Rule, Severity};
+use crate::corpus::features::NamedSet;
+use crate::corpus::known::KnownFeatures;
 use crate::corpus::manifest::{Manifest, Source};
 use crate::corpus::spec::Candidate;
 use crate::corpus::{Dataset, Layout, Modality, SplitName};
@@ -57,6 +59,12 @@ pub struct ConvertArgs {
     /// reported
     #[arg(long, value_name = "MODALITY=N", value_parser = max_len)]
     max_len: Vec<(Modality, usize)>,
+    /// Name the features of a modality: SET is covarep-74, librosa-33, mosi-covarep-5, mosi-facet-20 or
+    /// openface2-709, which `almt-data schema SET` prints; VALUES is frames, averaged (means over frames) or
+    /// scaled (standardized), frames by default. `validate` then checks what follows from the names;
+    /// repeatable
+    #[arg(long, value_name = "MODALITY=SET[:VALUES]", value_parser = named_set)]
+    features: Vec<(Modality, NamedSet)>,
     /// Drop segments without a label (None, NaN or infinite) from splits that have labels; the number
     /// is reported
     #[arg(long)]
@@ -119,6 +127,8 @@ pub struct NewStore {
     dataset: Dataset,
     layout: Layout,
     splits: Vec<ConvertedSplit>,
+    /// What is known of the features of each modality.
+    features: Vec<KnownFeatures>,
     notes: Vec<String>,
     findings: Vec<Finding>,
     sources: Vec<Source>,
@@ -156,13 +166,14 @@ pub fn run(args: ConvertArgs, progress: &dyn Progress) -> Result<ConvertReport, 
         source: ingest::IngestOptions {
             split: args.split,
             layout: args.layout,
-            max_len: max_lens(&args.max_len)?,
+            max_len: by_modality("--max-len", &args.max_len)?,
             texts: args.texts.policy(),
         },
         opening: args.packed.opening(&args.limits),
         drop_unlabelled: args.drop_unlabelled,
         on_nonfinite: args.on_nonfinite,
         on_overflow: args.on_overflow,
+        features: by_modality("--features", &args.features)?,
         dtype: args.dtype,
         format: Some(format),
         compression: args.form.compression,
@@ -212,12 +223,14 @@ impl NewStore {
     fn new(output: PathBuf, converted: Converted) -> NewStore {
         let next = next(&output, &converted);
         let Converted { dataset, layout, splits, manifest, findings, n_bytes, .. } = converted;
+        let features = KnownFeatures::of(&manifest);
         let Manifest { notes, sources, digest, .. } = manifest;
         NewStore {
             output,
             dataset,
             layout,
             splits,
+            features,
             notes,
             findings,
             sources,
@@ -292,6 +305,9 @@ fn print(store: &NewStore) {
         let shapes: Vec<String> = shapes.collect();
         outln!("  {:<7}  {} segments  {}", split.name, split.n_segments, shapes.join("  "));
     }
+    for known in store.features.iter().filter(|known| !known.is_likely_only) {
+        outln!("  {:<7}  {known}", known.modality);
+    }
     for note in &store.notes {
         outln!("  note     {note}");
     }
@@ -325,16 +341,32 @@ pub(super) fn max_len(text: &str) -> Result<(Modality, usize), String> {
     }
 }
 
-/// The lengths by modality; the call is invalid if a modality is given twice.
-fn max_lens(given: &[(Modality, usize)]) -> Result<BTreeMap<Modality, usize>, Failure> {
-    let mut lens = BTreeMap::new();
-    for (modality, most) in given {
-        if lens.insert(*modality, *most).is_some() {
-            let problem = format!("`--max-len` names {modality} twice");
+/// A modality and its set of features.
+fn named_set(text: &str) -> Result<(Modality, NamedSet), String> {
+    let (modality, named) = text.split_once('=').ok_or_else(|| {
+        format!("expected MODALITY=SET such as vision=openface2-709, found `{text}`")
+    })?;
+    let modality: Modality = modality.parse().map_err(|error: UnknownName| error.to_string())?;
+    let named: NamedSet = named.parse()?;
+    match named.set.modality == modality {
+        true => Ok((modality, named)),
+        false => Err(format!("`{}` is of {}", named.set.name, named.set.modality)),
+    }
+}
+
+/// The values of an option by modality; the call is invalid if a modality is given twice.
+fn by_modality<T: Copy>(
+    option: &str,
+    given: &[(Modality, T)],
+) -> Result<BTreeMap<Modality, T>, Failure> {
+    let mut values = BTreeMap::new();
+    for (modality, value) in given {
+        if values.insert(*modality, *value).is_some() {
+            let problem = format!("`{option}` names {modality} twice");
             return Err(wrong_call::<ConvertArgs>(CALL, ErrorKind::ArgumentConflict, &problem));
         }
     }
-    Ok(lens)
+    Ok(values)
 }
 
 /// Explains which dataset it is: the one `told`, or else `recognised`.

@@ -50,6 +50,9 @@ pub fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
     if let Some(dataset) = report.dataset() {
         outln!("  dataset  {}", dataset.title());
     }
+    for splits in report.splits() {
+        outln!("  split: {splits}");
+    }
     for note in report.runs().iter().flat_map(|run| &run.notes) {
         eprintln!("warning: {note}");
     }

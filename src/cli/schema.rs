@@ -1,4 +1,5 @@
-//! `almt-data schema`: prints the formats of the program's files, and its expectations of data.
+//! `almt-data schema`: prints the formats of the program's files, its expectations of data, and the
+//! names of features.
 
 use std::process::ExitCode;
 
@@ -7,15 +8,15 @@ use serde::Serialize;
 
 use super::{Failure, output};
 
-/// Print the JSON Schema of an output, or the specification of a dataset
+/// Print the JSON Schema of an output, the specification of a dataset, or names of features
 #[derive(Args)]
 pub struct SchemaArgs {
-    /// Schema or dataset; without it, list all
+    /// Schema, dataset or feature set; without it, list all
     name: Option<String>,
 }
 
 /// The printable texts: name, description, text.
-const TEXTS: [(&str, &str, &str); 20] = [
+const TEXTS: [(&str, &str, &str); 26] = [
     (
         "validation",
         "JSON Schema of `validate --json`",
@@ -76,6 +77,36 @@ const TEXTS: [(&str, &str, &str); 20] = [
     ("sims", "what is known of CH-SIMS", include_str!("../../schemas/datasets/sims.toml")),
     ("simsv2", "what is known of CH-SIMS v2", include_str!("../../schemas/datasets/simsv2.toml")),
     ("releases", "digests of official releases", include_str!("../../schemas/releases.toml")),
+    (
+        "covarep-74",
+        "names of COVAREP's features",
+        include_str!("../../schemas/features/covarep-74.toml"),
+    ),
+    (
+        "librosa-33",
+        "names of the acoustic features of CH-SIMS",
+        include_str!("../../schemas/features/librosa-33.toml"),
+    ),
+    (
+        "mosi-covarep-5",
+        "origin of the five acoustic features of CMU-MOSI",
+        include_str!("../../schemas/features/mosi-covarep-5.toml"),
+    ),
+    (
+        "mosi-facet-20",
+        "origin of the twenty visual features of CMU-MOSI",
+        include_str!("../../schemas/features/mosi-facet-20.toml"),
+    ),
+    (
+        "openface2-709",
+        "names of OpenFace 2's features",
+        include_str!("../../schemas/features/openface2-709.toml"),
+    ),
+    (
+        "pom-covarep-43",
+        "what is known of the acoustic features of POM",
+        include_str!("../../schemas/features/pom-covarep-43.toml"),
+    ),
 ];
 
 /// One text, or the list of all.
@@ -113,7 +144,7 @@ pub fn schema(args: SchemaArgs) -> Result<ExitCode, Failure> {
         SchemaReport::Text { text, .. } => output::write(format_args!("{text}")),
         SchemaReport::List(all) => all
             .iter()
-            .for_each(|ListedText { name, description }| outln!("{name:<10}  {description}")),
+            .for_each(|ListedText { name, description }| outln!("{name:<14}  {description}")),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{Failure, output, target, wrong_call};
+use crate::corpus::check::Finding;
 use crate::corpus::spec::SplitBy;
 use crate::split::{self, DrawMethod, Drawn, DrawnSplit, SplitOptions, are_shares};
 use crate::words::quoted_path;
@@ -95,6 +96,7 @@ pub struct SplitReport {
     store_digest: String,
     /// Segments of `--from-manifest` that the store lacks.
     n_unused: usize,
+    findings: Vec<Finding>,
 }
 
 /// Writes one split manifest.
@@ -105,9 +107,10 @@ pub fn run(args: &SplitArgs) -> Result<SplitReport, Failure> {
         seed: args.seed,
         overwrite: args.overwrite,
     };
-    let Drawn { plan, folds, n_unused } = split::split(&args.store, &args.output, &options)?;
+    let Drawn { plan, folds, n_unused, findings } =
+        split::split(&args.store, &args.output, &options)?;
     let (output, store_digest) = (args.output.clone(), plan.store_digest);
-    Ok(SplitReport { output, folds, store_digest, n_unused })
+    Ok(SplitReport { output, folds, store_digest, n_unused, findings })
 }
 
 /// Writes one split manifest, and prints what is in it.
@@ -161,4 +164,8 @@ fn print(report: &SplitReport) {
         outln!("  fold {fold_idx}  {}", splits.collect::<Vec<_>>().join("  "));
     }
     outln!("  store   {}", report.store_digest);
+    for findings in report.findings.chunk_by(|one, next| one.advice == next.advice) {
+        findings.iter().for_each(|finding| outln!("  {finding}"));
+        outln!("    hint: {}", findings[0].advice);
+    }
 }

@@ -49,6 +49,9 @@ pub fn stats(args: StatsArgs) -> Result<ExitCode, Failure> {
         super::output::json(&summary)?;
     } else {
         outln!("{}: {}", summary.path.display(), summary.dataset);
+        for known in &summary.features {
+            outln!("  {:<6}  {known}", known.modality);
+        }
         summary.blocks.iter().for_each(print);
     }
     Ok(ExitCode::SUCCESS)

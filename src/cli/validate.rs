@@ -36,6 +36,9 @@ pub struct ValidateArgs {
     /// windows-1252
     #[arg(long, value_name = "NAME", requires = "labels")]
     text_encoding: Option<Encoding>,
+    /// Check the splits of this split manifest, which belongs to the store, instead of the store's own
+    #[arg(long, value_name = "JSON", conflicts_with = "quick")]
+    manifest: Option<PathBuf>,
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
@@ -63,6 +66,7 @@ fn check(
     let options = ValidateOptions {
         labels: args.labels,
         table: TableOptions { columns: args.column, encoding: args.text_encoding },
+        splits: args.manifest,
         strict: args.strict,
         quick: args.quick,
     };

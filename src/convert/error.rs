@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::advice::{Advice, Advise, SourceAdvice, StoreAdvice};
 use crate::chain::tried;
-use crate::corpus::SplitName;
+use crate::corpus::features::FeatureSet;
+use crate::corpus::{Modality, SplitName};
 use crate::ingest::IngestError;
 use crate::packed::OpenError;
 use crate::store::StoreError;
@@ -43,6 +44,20 @@ pub enum ConvertError {
         /// The reason.
         #[source]
         cause: IngestError,
+    },
+    /// A modality does not have the features that an option names.
+    #[error("{path}: {modality} is not `{set}`: expected {expected} features, found {found}")]
+    OtherFeatures {
+        /// Same as [`ConvertError::Ingest`].
+        path: PathBuf,
+        /// The modality.
+        modality: Modality,
+        /// The named set.
+        set: &'static str,
+        /// Number of features in the set.
+        expected: usize,
+        /// Number of features in the file; 0 if it has none of the modality.
+        found: usize,
     },
     /// Neither content nor name identifies the dataset, and no option names it.
     #[error("{path}: cannot infer the dataset from shapes and labels")]
@@ -88,6 +103,13 @@ impl Advise for ConvertError {
             ConvertError::Open(error) => error.advice(),
             ConvertError::OutputIsInput { .. } => vec![StoreAdvice::OtherOutput.into()],
             ConvertError::Ingest { cause, .. } => cause.advice(),
+            ConvertError::OtherFeatures { modality, found, .. } => {
+                let likely = FeatureSet::likely(*modality, *found, None).map(|set| set.name);
+                vec![
+                    SourceAdvice::OtherSet { modality: modality.name(), likely: likely.collect() }
+                        .into(),
+                ]
+            }
             ConvertError::UnknownDataset { .. } => vec![SourceAdvice::SayDataset.into()],
             ConvertError::Content { cause, .. } => cause.advice(),
             ConvertError::Store(error) => error.advice(),

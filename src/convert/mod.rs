@@ -28,6 +28,7 @@ pub use options::ConvertOptions;
 
 use crate::container::unpacked_name;
 use crate::corpus::check::Finding;
+use crate::corpus::features::FeatureSet;
 use crate::corpus::manifest::Manifest;
 use crate::corpus::{Corpus, CorpusSplit, Dataset, Layout, Modality, SplitName};
 use crate::ingest;
@@ -91,6 +92,10 @@ pub fn convert(
         let left_out = unlabelled(&mut corpus);
         corpus = corpus.without(&left_out);
     }
+    for (modality, named) in &options.features {
+        check_width(&corpus, *modality, named.set, &sources.path)?;
+        corpus.feature_names.insert(*modality, named.names());
+    }
     let dataset = options.dataset.or(recognised);
     let dataset = dataset.ok_or_else(|| ConvertError::UnknownDataset { path: path() })?;
     let writing = options.writing(dataset, output);
@@ -107,6 +112,25 @@ pub fn convert(
         findings,
         n_bytes: size_on_disk(output),
         skipped: sources.skipped,
+    })
+}
+
+/// Checks that a modality has as many features as a set in every split that has it.
+fn check_width(
+    corpus: &Corpus,
+    modality: Modality,
+    set: &'static FeatureSet,
+    path: &Path,
+) -> Result<(), ConvertError> {
+    let blocks = corpus.splits.iter().filter_map(|split| split.features.get(&modality));
+    let mut widths = blocks.map(|block| block.shape[2]).peekable();
+    let other = match widths.peek() {
+        None => Some(0),
+        Some(_) => widths.find(|width| *width != set.width),
+    };
+    other.map_or(Ok(()), |found| {
+        let (path, set, expected) = (path.into(), set.name, set.width);
+        Err(ConvertError::OtherFeatures { path, modality, set, expected, found })
     })
 }
 

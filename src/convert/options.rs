@@ -1,8 +1,10 @@
 //! Options of a conversion.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::corpus::Dataset;
+use crate::corpus::features::NamedSet;
+use crate::corpus::{Dataset, Modality};
 use crate::ingest;
 use crate::packed::OpenOptions;
 use crate::store::{
@@ -25,6 +27,8 @@ pub struct ConvertOptions {
     pub on_nonfinite: NonFinite,
     /// Policy for finite values beyond the range of `dtype`.
     pub on_overflow: OnOverflow,
+    /// The known set of features that a modality has, and how its values are.
+    pub features: BTreeMap<Modality, NamedSet>,
     /// Element type of the features in the store.
     pub dtype: FeatureDtype,
     /// HDF5 or Arrow; `None` for the format of the output's extension, or HDF5 if it implies none.
@@ -46,6 +50,7 @@ impl Default for ConvertOptions {
             drop_unlabelled: false,
             on_nonfinite: NonFinite::Loaders,
             on_overflow: OnOverflow::Error,
+            features: BTreeMap::new(),
             dtype: FeatureDtype::Float32,
             format: None,
             compression: Compression::None,

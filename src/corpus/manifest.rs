@@ -1,9 +1,13 @@
 //! A store's manifest: its origin, its content, and the digests of both.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::column::{Column, ColumnId, ColumnKind};
+use super::features::FeatureNames;
+use super::sharing::IdsBySplit;
 use super::values::ValueKind;
 use super::{Dataset, Modality, SplitName};
 
@@ -176,6 +180,9 @@ pub struct Manifest {
     /// What became of values that could not be stored as they were; absent where there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<ValueRecord>,
+    /// Names of the features of each modality that has any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub features: BTreeMap<Modality, FeatureNames>,
 }
 
 impl Manifest {
@@ -187,6 +194,12 @@ impl Manifest {
     /// One split's entry.
     pub fn split(&self, name: SplitName) -> Option<&SplitManifest> {
         self.splits.iter().find(|split| split.name == name)
+    }
+
+    /// The segment ids of each split.
+    pub fn ids(&self) -> IdsBySplit<'_> {
+        let splits = self.splits.iter();
+        splits.map(|split| (split.name, split.ids.iter().map(String::as_str).collect())).collect()
     }
 
     /// One column's entry.

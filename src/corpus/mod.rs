@@ -8,15 +8,19 @@ pub mod check;
 pub mod column;
 pub mod degenerate;
 pub mod draw;
+pub mod features;
 pub mod folds;
+pub mod known;
 pub mod label;
 pub mod labels;
 mod layout;
 pub mod manifest;
+pub mod origin;
 pub mod plan;
 pub mod release;
 mod row;
 pub mod segment;
+pub mod sharing;
 pub mod spec;
 pub mod stats;
 mod subset;
@@ -261,4 +265,6 @@ pub struct Corpus {
     pub splits: Vec<CorpusSplit>,
     /// Every changed value and everything left out since the source, one sentence each.
     pub notes: Vec<String>,
+    /// Names of the features of each modality that has any.
+    pub feature_names: BTreeMap<Modality, features::FeatureNames>,
 }

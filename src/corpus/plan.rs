@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::{Finding, check_drawn};
 use super::labels::SegmentKey;
 use super::manifest::Manifest;
 use super::spec::SplitBy;
@@ -243,6 +244,36 @@ impl SplitPlan {
         let named: HashSet<&str> = fold.map(String::as_str).collect();
         let ids = manifest.splits.iter().flat_map(|split| &split.ids);
         ids.filter(|id| !named.contains(id.as_str())).count()
+    }
+
+    /// What is wrong with the videos of each fold's drawn splits.
+    pub fn check(&self) -> Vec<Finding> {
+        let of_fold = |(fold_idx, fold): (usize, &Fold)| {
+            let drawn =
+                fold.iter().filter(|(split, _)| **split != SplitName::Test || !self.keeps_test());
+            let ids = drawn.map(|(split, ids)| (*split, ids.iter().map(String::as_str).collect()));
+            let mut findings = check_drawn(self.dataset, &ids.collect());
+            for finding in &mut findings {
+                finding.message = format!("fold {fold_idx}: {}", finding.message);
+            }
+            findings
+        };
+        self.folds.iter().enumerate().flat_map(of_fold).collect()
+    }
+
+    /// Whether the test split is the store's own: only a validation split was drawn.
+    pub fn keeps_test(&self) -> bool {
+        matches!(self.method, Method::FromTrain { .. })
+    }
+
+    /// What was kept together when the folds were drawn; `None` if only another plan knows.
+    pub fn by(&self) -> Option<SplitBy> {
+        match self.method {
+            Method::KFold { by, .. } | Method::Ratio { by, .. } | Method::FromTrain { by, .. } => {
+                Some(by)
+            }
+            Method::FromManifest { .. } => None,
+        }
     }
 
     /// Number of the plan's segments that a store lacks, in any spelling of their ids.

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::sharing::SharedVideos;
 use super::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
 use crate::name::named;
 
@@ -20,6 +21,9 @@ pub struct DatasetSpec {
     pub label_denominators: Vec<u8>,
     /// Units that must not appear in two splits.
     pub split_by: SplitBy,
+    /// The videos that the published splits share; absent where none is in two splits.
+    #[serde(default)]
+    pub published_videos: Option<SharedVideos>,
     /// Publication of the dataset.
     pub publication: Publication,
     /// The known builds of the feature files.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::check::BlockReading;
+use super::known::KnownFeatures;
 use super::{Modality, SplitName};
 
 /// What `stats --json` prints.
@@ -17,6 +18,8 @@ pub struct Summary {
     pub dataset: &'static str,
     /// Digest of the store's content.
     pub digest: String,
+    /// What is known of the features of each modality; one entry per likely set of one without names.
+    pub features: Vec<KnownFeatures>,
     /// One entry per split and modality.
     pub blocks: Vec<BlockSummary>,
 }

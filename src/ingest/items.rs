@@ -8,6 +8,8 @@
 //!
 //! Derivatives of both append parts of their own, such as Say2L/CENet; these are noted and not stored.
 
+use std::collections::BTreeMap;
+
 use crate::corpus::{Corpus, Layout};
 use crate::pickle::{NodeId, Pickle};
 
@@ -93,7 +95,7 @@ pub(super) fn read(
     for (split, ids) in read.iter_mut().zip(ids::settle(raw_ids, log)) {
         split.ids = ids;
     }
-    Ok(Corpus { layout, splits: read, notes: Vec::new() })
+    Ok(Corpus { layout, splits: read, notes: Vec::new(), feature_names: BTreeMap::new() })
 }
 
 fn items(split: &Split<'_>, form: SampleForm, log: &mut Log) -> Result<Vec<Item>, IngestError> {

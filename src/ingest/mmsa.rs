@@ -63,7 +63,12 @@ pub(super) fn read(
         read.push(reader.read(split.name)?);
     }
     padding::settle(&mut read, &ragged, log)?;
-    Ok(Corpus { layout: Layout::Mmsa, splits: read, notes: Vec::new() })
+    Ok(Corpus {
+        layout: Layout::Mmsa,
+        splits: read,
+        notes: Vec::new(),
+        feature_names: BTreeMap::new(),
+    })
 }
 
 struct SplitReader<'p, 'n> {

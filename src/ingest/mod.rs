@@ -14,6 +14,7 @@
 //! evidence   evidence for a column's padded side
 //! extent     one length per modality over all splits
 //! explain    describes all of that
+//! widths     numbers of features, for `inspect`
 //! ```
 //!
 //! This module knows layouts of pickles. It must not know stores, nor judge contents: whether labels
@@ -42,6 +43,7 @@ mod table;
 mod texts;
 mod tokens;
 mod tuples;
+mod widths;
 
 use crate::corpus::{Corpus, Layout};
 
@@ -55,6 +57,7 @@ use source::samples;
 pub use source::{IngestOptions, SourceFile};
 pub use splits::split_of;
 pub use texts::{TextErrors, TextPolicy};
+pub use widths::widths;
 
 /// Turns the files of one source into a corpus whose features still lie in them: one file with all
 /// splits, or one per split, in any order.

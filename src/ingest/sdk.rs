@@ -38,7 +38,12 @@ pub(super) fn read(
         split.ids = ids;
     }
     padding::settle(&mut read, &ragged, log)?;
-    Ok(Corpus { layout: Layout::Sdk, splits: read, notes: Vec::new() })
+    Ok(Corpus {
+        layout: Layout::Sdk,
+        splits: read,
+        notes: Vec::new(),
+        feature_names: BTreeMap::new(),
+    })
 }
 
 /// Reads one split. Its ids are spelled once all splits are known.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::advice::{Advice, Advise, StoreAdvice};
 use crate::corpus::column::ColumnKind;
+use crate::corpus::known::KnownFeatures;
 use crate::corpus::{Dataset, SplitName};
 use crate::run::predictions::Prediction;
 use crate::run::record::RunResult;
@@ -64,6 +65,7 @@ impl Advise for ReportError {
 pub struct RunReport {
     pub(super) runs: Vec<Run>,
     pub(super) texts: Texts,
+    pub(super) features: Vec<KnownFeatures>,
 }
 
 /// Transcripts of the segments.
@@ -123,8 +125,11 @@ impl RunReport {
             runs.push(run);
         }
         name_apart(&mut runs, &folders);
-        let texts = texts(&runs, store)?;
-        Ok(RunReport { runs, texts })
+        let (texts, features) = match find_store(&runs, store)? {
+            Ok(store) => (texts(&store)?, KnownFeatures::of(store.manifest())),
+            Err(reason) => (Texts::Absent(reason), Vec::new()),
+        };
+        Ok(RunReport { runs, texts, features })
     }
 
     /// The runs, in order.
@@ -135,6 +140,18 @@ impl RunReport {
     /// The dataset of all runs; `None` without a run.
     pub fn dataset(&self) -> Option<Dataset> {
         self.runs.first().map(Run::dataset)
+    }
+
+    /// Where the splits of the complete runs come from and the videos that they share, each line once.
+    pub fn splits(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (_, result) in self.complete() {
+            let line = result.splits.map_or("not recorded".into(), |splits| splits.to_string());
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        lines
     }
 
     /// The complete runs.
@@ -191,10 +208,14 @@ fn name_apart(runs: &mut [Run], folders: &[PathBuf]) {
     }
 }
 
-/// Reads the texts of all segments: those of a fold may be in any split of the store.
-fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
+/// The store that runs were trained on, or why it is absent: the `given` one, or that of the first run
+/// where it was.
+fn find_store(
+    runs: &[Run],
+    given: Option<&Path>,
+) -> Result<Result<Store, &'static str>, ReportError> {
     let digests: BTreeSet<&str> = runs.iter().map(|run| &*run.config.store_digest).collect();
-    let store = match (given, runs.first()) {
+    Ok(match (given, runs.first()) {
         (Some(path), _) => {
             let store = Store::open(path)?;
             let found = store.manifest().digest.clone();
@@ -202,25 +223,23 @@ fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
                 let expected = digests.into_iter().map(String::from).collect();
                 return Err(ReportError::OtherStore { path: path.into(), found, expected });
             }
-            store
+            Ok(store)
         }
         (None, Some(run)) => match Store::open(&run.config.store) {
-            Ok(store) if digests.contains(&*store.manifest().digest) => store,
-            Ok(_) => {
-                return Ok(Texts::Absent(
-                    "where the runs had their store there is another one now; \
-                     <code>--store</code> names it and adds the texts",
-                ));
-            }
+            Ok(store) if digests.contains(&*store.manifest().digest) => Ok(store),
+            Ok(_) => Err("where the runs had their store there is another one now; \
+                          <code>--store</code> names it and adds the texts"),
             Err(_) => {
-                return Ok(Texts::Absent(
-                    "the store is not where the runs had it; <code>--store</code> names it and \
-                     adds the texts",
-                ));
+                Err("the store is not where the runs had it; <code>--store</code> names it and \
+                           adds the texts")
             }
         },
-        (None, None) => return Ok(Texts::Absent("no runs")),
-    };
+        (None, None) => Err("no runs"),
+    })
+}
+
+/// Reads the texts of all segments: those of a fold may be in any split of the store.
+fn texts(store: &Store) -> Result<Texts, StoreError> {
     let mut texts = BTreeMap::new();
     for split in &store.manifest().splits {
         if let Some(of_split) = store.strings(&ColumnKind::RawText.of(split.name))? {
@@ -232,6 +251,7 @@ fn texts(runs: &[Run], given: Option<&Path>) -> Result<Texts, ReportError> {
         false => Texts::Known(texts),
     })
 }
+
 /// The common name; empty if they differ.
 fn common(mut names: impl Iterator<Item = &'static str>) -> &'static str {
     let first = names.next().unwrap_or_default();

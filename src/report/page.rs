@@ -7,6 +7,7 @@ use super::html::{Text, count, decimals};
 use super::{RunReport, attention, chart, confusion, curves, errors, tables};
 use crate::corpus::SplitName;
 use crate::corpus::degenerate::Degenerate;
+use crate::corpus::known::KnownFeatures;
 use crate::mean::mean_std;
 use crate::paper;
 use crate::run::Run;
@@ -192,6 +193,8 @@ fn facts(html: &mut String, report: &RunReport) -> std::fmt::Result {
                 parts.collect::<Vec<String>>().join(" · ")
             }),
         ),
+        ("Splits", distinct(&mut report.splits().into_iter())),
+        ("Features", distinct(&mut report.features.iter().map(features))),
         ("Parameters", of_result(&|result| thousands(result.n_parameters))),
         (
             "Device",
@@ -208,10 +211,17 @@ fn facts(html: &mut String, report: &RunReport) -> std::fmt::Result {
         ("Store digest", format!("<code>{}</code>", each(&|run| run.config.store_digest.clone()))),
     ];
     writeln!(html, "<dl class=\"facts\">")?;
-    for (name, value) in facts {
+    let is_shown = |(name, _): &(&str, String)| *name != "Features" || !report.features.is_empty();
+    for (name, value) in facts.into_iter().filter(is_shown) {
         writeln!(html, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
     }
     writeln!(html, "</dl>")
+}
+
+/// What is known of a modality's features, and where that is from.
+fn features(known: &KnownFeatures) -> String {
+    let origin = known.origin.map_or_else(String::new, |origin| format!(" ({origin})"));
+    format!("{}: {known}{origin}", known.modality)
 }
 
 /// A number with thin spaces as thousands separators.

@@ -11,6 +11,7 @@ use super::confusion::Confusion;
 use super::metrics::{self, Metrics};
 use super::{number, some_number};
 use crate::corpus::degenerate::Degenerate;
+use crate::corpus::origin::SplitRecord;
 use crate::corpus::{Dataset, Modality, SplitName};
 
 /// One line of `metrics.jsonl`.
@@ -122,6 +123,9 @@ pub struct RunResult {
     /// What was padded or cut of each split.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lengths: BTreeMap<SplitName, Vec<FittedLength>>,
+    /// Where the splits come from, and the videos that they share; absent in runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub splits: Option<SplitRecord>,
     /// Splits on which the selected epoch predicts the same of almost every segment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub degenerate: BTreeMap<SplitName, Degenerate>,

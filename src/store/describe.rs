@@ -3,6 +3,7 @@
 use super::read::{Store, column_bytes};
 use super::{StoreError, VERSION};
 use crate::corpus::column::{Column, ColumnKind, Dtype};
+use crate::corpus::known::KnownFeatures;
 use crate::tree::Tree;
 use crate::words::human_bytes;
 
@@ -35,6 +36,7 @@ impl Store {
                 children: columns.collect(),
             });
         }
+        children.extend(KnownFeatures::of(manifest).iter().map(features));
         for source in &manifest.sources {
             let detail = format!("{} ({} layout)", source.file_name, manifest.layout);
             children.push(Tree::leaf("source", detail));
@@ -50,4 +52,13 @@ impl Store {
         let detail = format!("{} (store version {VERSION}, {size})", manifest.dataset.title());
         Ok(Tree { name: name.into(), detail, children })
     }
+}
+
+/// What is known of a modality's features.
+fn features(known: &KnownFeatures) -> Tree {
+    let mut tree = Tree::leaf("features", format!("{} {known}", known.modality));
+    let origin = known.origin.map(|origin| Tree::leaf("origin", origin));
+    let note = known.note.map(|note| Tree::leaf("note", note));
+    tree.children.extend(origin.into_iter().chain(note));
+    tree
 }

@@ -390,6 +390,16 @@ impl Store {
                 return Err(self.damaged(&column.id, problem));
             }
         }
+        for (modality, named) in &self.0.manifest.features {
+            let of_modality = |column: &&Column| column.modality() == Some(*modality);
+            for column in self.0.manifest.columns.iter().filter(of_modality) {
+                let (n_names, n_features) = (named.names.len(), column.shape.last().copied());
+                if n_features != Some(n_names) {
+                    let problem = format!("{n_names} names of {modality} features do not fit");
+                    return Err(self.damaged(&column.id, problem));
+                }
+            }
+        }
         for split in &self.0.manifest.splits {
             let ids = self.column(&ColumnKind::Id.of(split.name))?;
             let n_samples = split.ids.len();

@@ -64,6 +64,8 @@ pub fn with_text(
             return Err(source.differs(&column.id));
         }
         let old = source.manifest();
+        let mut features = old.features.clone();
+        features.remove(&Modality::Text);
         Ok(Manifest {
             alignment: splits.first().and_then(|split| alignment(seq_lens(split))),
             digest: store_digest(&columns),
@@ -71,6 +73,7 @@ pub fn with_text(
             notes: old.notes.iter().cloned().chain(notes).collect(),
             text_encoder: Some(encoder),
             values: old.values.as_ref().and_then(|values| values.without(Modality::Text)),
+            features,
             ..old.clone()
         })
     };

@@ -3,6 +3,7 @@
 use super::{Store, StoreError};
 use crate::corpus::check::BlockReading;
 use crate::corpus::column::ColumnKind;
+use crate::corpus::known::KnownFeatures;
 use crate::corpus::summary::{BlockSummary, LengthSource, Summary};
 use crate::corpus::{Modality, SplitName};
 use crate::progress::{Progress, Stage};
@@ -23,7 +24,8 @@ impl Store {
             }
         }
         let (dataset, digest) = (manifest.dataset.title(), manifest.digest.clone());
-        Ok(Summary { path: self.path().into(), dataset, digest, blocks })
+        let features = KnownFeatures::of(manifest);
+        Ok(Summary { path: self.path().into(), dataset, digest, features, blocks })
     }
 
     fn block_summary(

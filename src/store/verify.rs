@@ -201,7 +201,8 @@ impl Store {
             Some(modality) => self.unchecked_lengths(column.id.split, modality)?,
             None => None,
         };
-        let mut reading = BlockReading::default();
+        let names = column.modality().and_then(|it| self.manifest().features.get(&it));
+        let mut reading = BlockReading::of_named(names);
         let digest = self.pieces(column, |_, values| {
             reading.take(values, shape, lengths.as_deref());
             Ok::<_, StoreError>(())

@@ -185,6 +185,7 @@ pub fn write(
         notes: corpus.notes.iter().cloned().chain(options.dtype.note()).chain(changes).collect(),
         text_encoder: None,
         values,
+        features: corpus.feature_names.clone(),
     };
     let draft = started.finish(&manifest, &job)?;
     let published = if options.output.sync { draft.publish() } else { draft.publish_unsynced() };

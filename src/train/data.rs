@@ -10,6 +10,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::memory::{MemoryError, Work};
 use super::{DataError, TrainError};
+use crate::corpus::origin::SplitRecord;
 use crate::corpus::{Modality, RowError, SplitName};
 use crate::model::Sequence;
 use crate::model::contract::Batch;
@@ -406,6 +407,8 @@ pub struct TrainingData {
     pub test: Option<TrainingSplit>,
     /// What was padded or cut, for each split affected.
     pub lengths: BTreeMap<SplitName, Vec<FittedLength>>,
+    /// Where the splits come from, and the videos that they share, if known.
+    pub splits: Option<SplitRecord>,
     /// The text encoder, if text comes as tokens.
     pub encoder: Option<Pretrained>,
     /// Whether a GPU runs each step as one recorded graph instead of operation by operation. The result

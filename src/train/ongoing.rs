@@ -111,6 +111,7 @@ impl<'a> Ongoing<'a> {
             n_threads: tch::get_num_threads(),
             seconds: log.records.iter().map(|record| record.seconds).sum(),
             lengths: data.lengths.clone(),
+            splits: data.splits,
             degenerate,
         };
         write_json(&out.join(RESULT), &result)?;

@@ -136,6 +136,7 @@ fn data() -> TrainingData {
         valid: split(SplitName::Valid, 9),
         test: Some(split(SplitName::Test, 8)),
         lengths: BTreeMap::new(),
+        splits: None,
         encoder: None,
         graphs: false,
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::corpus::SplitName;
+use crate::corpus::origin::{SplitOrigin, SplitRecord};
 use crate::corpus::spec::SplitBy;
 use crate::run::record::FittedLength;
 use crate::run::settings::FoldChoice;
@@ -31,6 +32,8 @@ pub enum Note {
         /// What was kept together.
         by: SplitBy,
     },
+    /// The training split shares videos with others.
+    SharedVideos(SplitRecord),
     /// Splits of different lengths are padded to one length.
     Padded(String),
     /// Texts have more tokens than fit.
@@ -89,6 +92,7 @@ impl Note {
         match self {
             Note::Encoder(_) | Note::Unsuited { .. } | Note::Invalid { .. } => true,
             Note::IdleEpoch { n_epochs } => *n_epochs == 1,
+            Note::SharedVideos(splits) => splits.origin != SplitOrigin::Published,
             _ => false,
         }
     }
@@ -108,6 +112,7 @@ impl fmt::Display for Note {
             Note::ValidDrawn { n_drawn, n_segments, by } => {
                 write!(f, "valid is {n_drawn} of the {n_segments} segments of train, drawn by {by}")
             }
+            Note::SharedVideos(splits) => write!(f, "splits: {splits}"),
             Note::Padded(words) | Note::Encoder(words) => f.write_str(words),
             Note::TextsCut { split, n_texts, n_tokens } => {
                 write!(f, "{split}: {n_texts} texts were cut at {n_tokens} tokens")

@@ -3,7 +3,7 @@
 
 use super::error::{StoreProblem, TrainerError};
 use super::note::Note;
-use crate::corpus::check::{Finding, Rule, Severity};
+use crate::corpus::check::{Finding, OF_OWN_SPLITS, Rule, Severity};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::manifest::Alignment;
 use crate::corpus::{Modality, SplitName};
@@ -15,9 +15,6 @@ use crate::train::DataError;
 /// are intended, or were published this way.
 const OF_SPLITS: [Rule; 4] =
     [Rule::DuplicateId, Rule::Leakage, Rule::FoldSplit, Rule::SameSegmentAcross];
-
-/// The ones that do not matter if the store's own splits are not used.
-const OF_OWN_SPLITS: [Rule; 2] = [Rule::Leakage, Rule::FoldSplit];
 
 /// The ones that `--force` cannot override.
 const IMPOSSIBLE: [Rule; 2] = [Rule::Untrainable, Rule::MissingLabel];

@@ -16,7 +16,10 @@ use super::rows::StoreRows;
 use super::tokens::TokenReader;
 use crate::corpus::column::ColumnKind;
 use crate::corpus::draw::{self, Drawable};
+use crate::corpus::origin::{SplitOrigin, SplitRecord};
 use crate::corpus::plan::{SplitPlan, StoreRow};
+use crate::corpus::sharing::SharedVideos;
+use crate::corpus::spec::SplitBy;
 use crate::corpus::{Modality, SplitName};
 use crate::model::Sequence;
 use crate::model::contract::Needs;
@@ -39,6 +42,8 @@ pub fn absolute(path: &Path) -> PathBuf {
 pub struct Samples {
     store: Arc<Store>,
     rows: BTreeMap<SplitName, Vec<StoreRow>>,
+    origin: SplitOrigin,
+    drawn_by: Option<SplitBy>,
     extents: Extents,
     corruptions: Corruptions,
     n_processes: u64,
@@ -127,9 +132,26 @@ impl Samples {
 
     fn with_rows(store: Store, rows: BTreeMap<SplitName, Vec<StoreRow>>) -> Samples {
         let extents = Extents::longest(&store);
-        let corruptions = Corruptions::default();
-        let notes = Vec::new();
-        Samples { store: Arc::new(store), rows, extents, corruptions, n_processes: 1, notes }
+        let manifest = store.manifest();
+        let origin = SplitOrigin::of_store(manifest.dataset, &manifest.ids());
+        Samples {
+            store: Arc::new(store),
+            rows,
+            origin,
+            drawn_by: None,
+            extents,
+            corruptions: Corruptions::default(),
+            n_processes: 1,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Where the splits come from, and the videos that they share.
+    pub fn splits(&self) -> SplitRecord {
+        let id = |row: &StoreRow| &*self.store.ids(row.split)[row.row_idx];
+        let ids = self.rows.iter().map(|(split, rows)| (*split, rows.iter().map(id).collect()));
+        let videos = SharedVideos::of(&ids.collect());
+        SplitRecord { origin: self.origin, by: self.drawn_by, videos }
     }
 
     /// The splits of one fold of a split manifest.
@@ -144,6 +166,10 @@ impl Samples {
         let n_segments = plan.n_left_out(fold, store.manifest());
         let choice = FoldChoice { path: absolute(path), blake3: weights::digest(path)?, fold };
         let mut samples = Samples::with_rows(store, rows);
+        samples.drawn_by = plan.by();
+        if !plan.keeps_test() {
+            samples.origin = SplitOrigin::Drawn;
+        }
         if n_segments > 0 {
             samples.notes.push(Note::LeftOut { manifest: path.into(), fold, n_segments });
         }
@@ -179,6 +205,7 @@ impl Samples {
         let n_drawn = rows.get(&SplitName::Valid).map_or(0, Vec::len);
         let note = Note::ValidDrawn { n_drawn, n_segments: train.len(), by: draw.by };
         let mut samples = Samples::with_rows(store, rows);
+        samples.drawn_by = Some(draw.by);
         samples.notes.push(note);
         Ok(samples)
     }

@@ -14,6 +14,7 @@ use super::samples::{Labels, Samples, Wanted, absolute};
 use super::suits;
 use super::tokens::TokenReader;
 use crate::corpus::SplitName;
+use crate::corpus::spec::{DatasetSpec, SplitBy};
 use crate::model::registry::ModelSpec;
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
 use crate::run::preset::Preset;
@@ -102,6 +103,7 @@ impl Session {
             (None, None) => (Samples::of(store), None),
         };
         samples.take_notes().into_iter().for_each(&mut *note);
+        shared_videos(&samples, own_splits).into_iter().for_each(&mut *note);
         let init_from = options.init_from.as_deref().map(initial_weights).transpose()?;
         if let Some(n_threads) = options.n_threads {
             tch::set_num_threads(n_threads.into());
@@ -201,6 +203,15 @@ impl Session {
         let data = load(&mut samples, &settings, encoder, cache, device, note)?;
         Ok(Session { settings, data, device })
     }
+}
+
+/// The note that the training split shares videos, unless the store's own splits must not and a note
+/// about its validity says so.
+fn shared_videos(samples: &Samples, own_splits: bool) -> Option<Note> {
+    let is_known = own_splits
+        && DatasetSpec::of(samples.store().manifest().dataset).split_by == SplitBy::Video;
+    let splits = samples.splits();
+    (splits.videos.any() && !is_known).then_some(Note::SharedVideos(splits))
 }
 
 /// A model's preset with all requested changes.
@@ -343,5 +354,6 @@ pub(crate) fn load(
     if has_test && !is_tested {
         note(Note::TestUnlabelled);
     }
-    Ok(TrainingData { train, valid, test, lengths, encoder, graphs: true })
+    let splits = Some(samples.splits());
+    Ok(TrainingData { train, valid, test, lengths, splits, encoder, graphs: true })
 }

@@ -47,6 +47,20 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[]),
     },
     Row {
+        hint: "`--features audio=mosi-covarep-5` has as many features; if in doubt, omit it",
+        make: synthetic,
+        calls: &["convert mosi.pkl --features audio=librosa-33"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "omit `--features`: features need no names",
+        make: |folder| {
+            crate::support::almt(folder, &["synth", "--dataset", "mosei", "--samples", "8"]).ok();
+        },
+        calls: &["convert mosei.pkl --features vision=openface2-709"],
+        next: Walk(&[]),
+    },
+    Row {
         hint: "`--dtype float32` stores them unchanged",
         make: beyond_float16,
         calls: &["convert mosi.pkl --dtype float16"],

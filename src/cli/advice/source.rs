@@ -66,6 +66,14 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
         SourceAdvice::OtherFolds => {
             "`--folds FILE` names the videos of each split, `--folds none` puts all segments into `train`"
         }
+        SourceAdvice::OtherSet { modality, likely } => match likely.first() {
+            Some(set) => {
+                return format!(
+                    "`--features {modality}={set}` has as many features; if in doubt, omit it"
+                );
+            }
+            None => "omit `--features`: features need no names",
+        },
         SourceAdvice::NameOneByOne => "name the pickles one by one",
         SourceAdvice::MakeOnePickle => {
             "`docs/own-data.md` shows how to combine them and a label table into one pickle"

@@ -1,8 +1,8 @@
 //! Feature values: finite, within their length, not constant, not extreme.
 
 use super::super::Modality;
-use super::{BlockDetail, BlockFacts, Context, EXTREME, Findings, Rule, SplitFacts};
-use crate::words::plural;
+use super::{BlockDetail, BlockFacts, Claim, Context, EXTREME, Findings, Rule, SplitFacts};
+use crate::words::{counted, plural};
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for split in context.splits {
@@ -101,6 +101,7 @@ fn check_values(
         );
         findings.add(Rule::Extreme, message, n_extreme, ids_of(split, &detail.extreme_rows));
     }
+    check_claims(split, &place, &detail.claims, findings);
     // In a single frame, every feature is constant.
     if detail.n_frames > 1 {
         let ranges = detail.ranges.iter().enumerate();
@@ -117,4 +118,40 @@ fn check_values(
             )
         });
     }
+}
+
+/// Number of features that a finding counts one by one.
+const N_COUNTED: usize = 8;
+
+/// Values that the names of their features rule out.
+fn check_claims(split: &SplitFacts, place: &str, claims: &[Claim], findings: &mut Findings) {
+    let broken: Vec<&Claim> = claims.iter().filter(|claim| claim.n_outside > 0).collect();
+    if broken.is_empty() {
+        return;
+    }
+    let counts = broken.iter().take(N_COUNTED);
+    let counts: Vec<String> = counts
+        .map(|Claim { name, allowed, n_outside, .. }| {
+            format!("{name} {n_outside} outside {allowed}")
+        })
+        .collect();
+    let more = match broken.len().saturating_sub(N_COUNTED) {
+        0 => String::new(),
+        n => format!(" and {}", counted(n, "more feature", "more features")),
+    };
+    let message = format!(
+        "{place}: {}: {}{more}",
+        counted(
+            broken.len(),
+            "feature has values that its name rules out",
+            "features have values that their names rule out"
+        ),
+        counts.join(", "),
+    );
+    let first = broken.iter().filter_map(|claim| {
+        let (row, value) = claim.first?;
+        Some(format!("{}: {} {value}", split.ids.get(row)?, claim.name))
+    });
+    let n_values = broken.iter().map(|claim| claim.n_outside).sum();
+    findings.add(Rule::NamedFeature, message, n_values, first.collect());
 }

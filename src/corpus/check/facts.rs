@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use ndarray::Array3;
 use rayon::prelude::*;
 
+use super::super::features::{Allowed, FeatureNames};
 use super::super::labels::LabelTable;
 use super::super::stats::BlockStats;
 use super::super::{Modality, SplitName};
@@ -98,6 +99,36 @@ pub struct BlockDetail {
     pub beyond_rows: Vec<usize>,
     /// All-zero rows.
     pub zero_rows: Vec<usize>,
+    /// The features whose names rule out some values, in order.
+    pub claims: Vec<Claim>,
+}
+
+/// A feature whose name rules out some values, and the values of that kind that it has nevertheless, in
+/// the nonzero frames within the recorded length.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// Which feature, counted from 0.
+    pub feature: usize,
+    /// Its name.
+    pub name: String,
+    /// What the name allows.
+    pub allowed: Allowed,
+    /// Number of other values.
+    pub n_outside: u64,
+    /// The first row that has one, and the value.
+    pub first: Option<(usize, f32)>,
+}
+
+impl Claim {
+    /// What the names of a block's features say, before any value was read.
+    fn all(names: &FeatureNames) -> Vec<Claim> {
+        let claim = |(feature, name): (usize, &String)| {
+            let allowed = Allowed::of(name, names.values)?;
+            let name = name.trim().to_owned();
+            Some(Claim { feature, name, allowed, n_outside: 0, first: None })
+        };
+        names.names.iter().enumerate().filter_map(claim).collect()
+    }
 }
 
 /// The first half of the BLAKE3 of a row's values: long enough to rule out collisions.
@@ -117,18 +148,26 @@ pub struct BlockReading {
 }
 
 impl BlockReading {
+    /// A reading that compares values with what the names of their features allow.
+    pub fn of_named(names: Option<&FeatureNames>) -> BlockReading {
+        let mut reading = BlockReading::default();
+        reading.detail.claims = names.map_or_else(Vec::new, Claim::all);
+        reading
+    }
+
     /// Adds the next rows of a block of the given shape, `[n_rows, seq_len, feat_dim]` in row-major
     /// order. `lengths` are the recorded ones of the whole block, `[n_samples]`.
     pub fn take(&mut self, values: &[f32], shape: [usize; 3], lengths: Option<&[i32]>) {
         let [_, seq_len, feat_dim] = shape;
         let n_before = self.detail.digests.len();
+        let claims = &self.detail.claims;
         let rows: Vec<(BlockStats, RowDetail)> = values
             .par_chunks(seq_len.saturating_mul(feat_dim).max(1))
             .enumerate()
             .map(|(row, values)| {
                 let length = lengths.and_then(|lengths| lengths.get(n_before + row)).copied();
                 let stats = BlockStats::of_sample(values, feat_dim, length);
-                let detail = RowDetail::of_sample(values, feat_dim, length, &stats);
+                let detail = RowDetail::of_sample(values, feat_dim, length, &stats, claims);
                 (stats, detail)
             })
             .collect();
@@ -150,6 +189,8 @@ struct RowDetail {
     n_frames: u32,
     n_zero: u64,
     n_extreme: u64,
+    /// For each claim, the number of values that it rules out, and the first of them.
+    outside: Vec<(u64, f32)>,
 }
 
 impl RowDetail {
@@ -159,7 +200,9 @@ impl RowDetail {
         feat_dim: usize,
         length: Option<i32>,
         stats: &BlockStats,
+        claims: &[Claim],
     ) -> RowDetail {
+        let mut outside = vec![(0, 0.0); claims.len()];
         let mut ranges = vec![NO_VALUE; feat_dim];
         let length = length.map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(0));
         let mut n_frames = 0;
@@ -172,6 +215,13 @@ impl RowDetail {
                 *low = low.min(*value);
                 *high = high.max(*value);
             }
+            for ((n_outside, first), claim) in outside.iter_mut().zip(claims) {
+                let value = frame.get(claim.feature).copied().unwrap_or_default();
+                if !claim.allowed.contains(value) {
+                    *first = if *n_outside == 0 { value } else { *first };
+                    *n_outside += 1;
+                }
+            }
         }
         let count = |wanted: fn(&f32) -> bool| values.iter().filter(|value| wanted(value)).count();
         RowDetail {
@@ -183,6 +233,7 @@ impl RowDetail {
             n_frames,
             n_zero: count(|value| *value == 0.0) as u64,
             n_extreme: count(|value| value.is_finite() && value.abs() > EXTREME) as u64,
+            outside,
         }
     }
 }
@@ -200,6 +251,12 @@ impl BlockDetail {
         note(&mut self.nonfinite_rows, !row.is_finite);
         note(&mut self.beyond_rows, row.is_beyond);
         note(&mut self.zero_rows, row.is_zero);
+        for (claim, (n_outside, value)) in self.claims.iter_mut().zip(row.outside) {
+            claim.n_outside += n_outside;
+            if n_outside > 0 {
+                claim.first.get_or_insert((row_idx, value));
+            }
+        }
         self.ranges.resize(row.ranges.len(), NO_VALUE);
         for ([low, high], [row_low, row_high]) in self.ranges.iter_mut().zip(row.ranges) {
             *low = low.min(row_low);

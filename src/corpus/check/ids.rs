@@ -2,35 +2,93 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::super::SplitName;
 use super::super::folds::Folds;
+use super::super::origin::SplitOrigin;
 use super::super::segment::{Spelling, video_of};
-use super::super::spec::SplitBy;
-use super::{Context, Findings, Rule};
+use super::super::sharing::{IdsBySplit, SharedVideos};
+use super::super::spec::{DatasetSpec, SplitBy};
+use super::super::{Dataset, SplitName};
+use super::{Context, Finding, Findings, Rule, Severity};
 use crate::words::counted;
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     check_form(context, findings);
     check_unique(context, findings);
-    let mut homes: BTreeMap<&str, BTreeSet<SplitName>> = BTreeMap::new();
+    let mut ids = IdsBySplit::new();
     for split in context.splits {
-        for id in &split.ids {
-            homes.entry(video_of(id)).or_default().insert(split.name);
-        }
+        ids.insert(split.name, split.ids.iter().map(String::as_str).collect());
     }
-    if context.spec.split_by == SplitBy::Video {
-        let leaks = homes
-            .iter()
-            .filter(|(_, names)| names.len() > 1)
-            .map(|(video, names)| format!("{video} in {}", joined(names)))
-            .collect();
-        findings.add_all(Rule::Leakage, leaks, |n| {
-            format!("{} segments in more than one split", counted(n, "video has", "videos have"))
-        });
-    }
+    let homes = homes(&ids);
+    check_videos(context.dataset, &ids, &homes, None, findings);
     if let Some(folds) = Folds::of(context.dataset) {
         check_folds(folds, &homes, findings);
     }
+}
+
+/// Checks the videos of splits that were drawn, from the ids of their segments.
+pub fn check_drawn(dataset: Dataset, ids: &IdsBySplit<'_>) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    check_videos(dataset, ids, &homes(ids), Some(SplitOrigin::Drawn), &mut findings);
+    findings.0
+}
+
+/// The splits of each video.
+type Homes<'a> = BTreeMap<&'a str, BTreeSet<SplitName>>;
+
+fn homes<'a>(ids: &IdsBySplit<'a>) -> Homes<'a> {
+    let mut homes = Homes::new();
+    for (split, ids) in ids {
+        for id in ids {
+            homes.entry(video_of(id)).or_default().insert(*split);
+        }
+    }
+    homes
+}
+
+const KEEP_WHOLE: &str = "`almt-data split STORE.h5 --k-fold 5 --by video -o SPLITS.json` keeps \
+                          videos whole, for `train --manifest SPLITS.json`";
+
+/// Videos in two splits; of a store's own splits, the origin is found out.
+fn check_videos(
+    dataset: Dataset,
+    ids: &IdsBySplit<'_>,
+    homes: &Homes<'_>,
+    origin: Option<SplitOrigin>,
+    findings: &mut Findings,
+) {
+    let is_of_two = |(_, names): &(&&str, &BTreeSet<SplitName>)| names.len() > 1;
+    let shown =
+        |(video, names): (&&str, &BTreeSet<SplitName>)| format!("{video} in {}", joined(names));
+    let leaks = homes.iter().filter(is_of_two);
+    if DatasetSpec::of(dataset).split_by == SplitBy::Video {
+        findings.add_all(Rule::Leakage, leaks.map(shown).collect(), |n| {
+            format!("{} segments in more than one split", counted(n, "video has", "videos have"))
+        });
+        if origin == Some(SplitOrigin::Drawn) {
+            findings.0.iter_mut().for_each(|finding| finding.advice = KEEP_WHOLE);
+        }
+        return;
+    }
+    let shared = SharedVideos::of(ids);
+    if !shared.any() {
+        return;
+    }
+    let origin = origin.unwrap_or_else(|| SplitOrigin::of_store(dataset, ids));
+    let (severity, words) = match origin {
+        SplitOrigin::Published => (Severity::Info, "published splits"),
+        SplitOrigin::Own => (Severity::Warning, "the store's own splits"),
+        SplitOrigin::Drawn => (Severity::Error, "splits that were drawn"),
+    };
+    let of_train = leaks.filter(|(_, names)| names.contains(&SplitName::Train));
+    let places: Vec<String> = of_train.map(shown).collect();
+    let n_shared = places.len() as u64;
+    let mut finding =
+        Finding::new(Rule::SharedVideos, format!("{words}: {shared}"), n_shared, places);
+    finding.severity = severity;
+    if origin != SplitOrigin::Published {
+        finding.advice = KEEP_WHOLE;
+    }
+    findings.0.push(finding);
 }
 
 fn joined(names: &BTreeSet<SplitName>) -> String {

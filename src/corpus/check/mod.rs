@@ -20,11 +20,12 @@ mod tokens;
 
 pub use compared::Compared;
 pub use facts::{
-    BlockDetail, BlockFacts, BlockReading, EXTREME, Evidence, SplitDetail, SplitFacts,
+    BlockDetail, BlockFacts, BlockReading, Claim, EXTREME, Evidence, SplitDetail, SplitFacts,
 };
 pub use finding::Finding;
+pub use ids::check_drawn;
 pub use report::Report;
-pub use rule::{Rule, Severity};
+pub use rule::{OF_OWN_SPLITS, Rule, Severity};
 
 use context::Context;
 use finding::{Findings, N_EXAMPLES};

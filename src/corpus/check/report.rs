@@ -61,7 +61,8 @@ impl Report {
     /// Adds the findings, and derives the verdict.
     pub fn conclude(&mut self, mut findings: Vec<Finding>) {
         if self.strict {
-            findings.iter_mut().for_each(|finding| finding.severity = Severity::Error);
+            let warnings = findings.iter_mut().filter(|it| it.severity == Severity::Warning);
+            warnings.for_each(|finding| finding.severity = Severity::Error);
         }
         self.valid = findings.iter().all(|finding| finding.severity < Severity::Error);
         self.findings = findings;

@@ -7,6 +7,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// Known of the published data; worth saying beside a result.
+    Info,
     /// Worth knowing; results stay meaningful.
     Warning,
     /// Results from this data would be wrong.
@@ -17,6 +19,7 @@ impl Severity {
     /// The word in reports.
     pub fn name(self) -> &'static str {
         match self {
+            Severity::Info => "info",
             Severity::Warning => "warning",
             Severity::Error => "error",
         }
@@ -211,7 +214,19 @@ rules! {
     MissingVideo "AD045" Warning "missing video":
         "A computational sequence has a video that another one lacks.",
         "`align` leaves the video out and says so; look for a failed extraction";
+    NamedFeature "AD046" Warning "named feature":
+        "A feature has values that its name rules out, such as a zero-crossing rate above 1.",
+        "if frames were averaged or rescaled, convert again with `--features MODALITY=SET:averaged` or \
+         `MODALITY=SET:scaled`; otherwise the names are those of other features: omit `--features`";
+    SharedVideos "AD047" Info "shared videos":
+        "Videos of the training split are also in valid or test. An info where the dataset was published \
+         so, a warning of other splits, an error where `almt-data split` drew them.",
+        "published figures are of these splits; `almt-data split STORE.h5 --k-fold 5 --by video -o \
+         SPLITS.json` keeps videos whole, for `train --manifest SPLITS.json`";
 }
+
+/// Rules about the videos of a store's own splits, which do not matter where others are used.
+pub const OF_OWN_SPLITS: [Rule; 3] = [Rule::Leakage, Rule::FoldSplit, Rule::SharedVideos];
 
 impl Rule {
     /// All rules as a page in Markdown.
@@ -230,9 +245,9 @@ const PAGE_START: &str = "\
 # The rules of `almt-data validate`
 
 An error means that results from the data would be wrong, and makes the exit code 1; a warning is
-worth knowing. `--strict` makes every warning an error. The id of a rule never changes. AD020 to AD024
-need the published labels, `--labels label.csv`. `convert` looks for what it can see in passing;
-`validate` looks for everything.
+worth knowing; an info is known of the published data. `--strict` makes every warning an error. The id
+of a rule never changes. AD020 to AD024 need the published labels, `--labels label.csv`. `convert` looks
+for what it can see in passing; `validate` looks for everything.
 
 This page is generated from the code.
 
