@@ -13,7 +13,7 @@
 //!   -> ingest::  one layout per family of files -> the canonical corpus
 //!   -> corpus::  splits, segments, feature blocks, labels, bins, checks, manifest (still lazy)
 //!   -> store::   HDF5 file or Arrow folder; one pass copies, checks, summarises and checksums
-//!      convert::, validate::, split:: and inspect:: join these in one call each
+//!      convert::, build::, validate::, split:: and inspect:: join these in one call each
 //!   -> export::  the same content in the forms that other programs read
 //!   -> trainer:: which samples of a store a run reads, and with which settings
 //!   -> train::   batches on the device -> model:: -> metrics -> checkpoint
@@ -25,7 +25,7 @@
 //!
 //! Every data command of the program is one call here, with options that have defaults, an optional
 //! [`progress`] observer and a typed error: [`convert()`](convert::convert()),
-//! [`explain`](convert::explain()), [`validate()`](validate::validate()), [`synth()`](synth::synth()),
+//! [`explain`](convert::explain()), [`build()`](build::build()), [`validate()`](validate::validate()), [`synth()`](synth::synth()),
 //! [`split()`](split::split()), [`inspect()`](inspect::inspect()), [`scan`](packed::scan()),
 //! [`copy_file`](store::copy_file()), [`export()`](export::export()), and `summary` and `balance` of an
 //! open [`Store`](store::Store). The feature `train` adds `trainer::`: `train`, `Session` with its
@@ -63,6 +63,7 @@
 //! `train`; without it the rest, including reading and reporting runs, builds and runs anywhere.
 
 pub mod advice;
+pub mod build;
 #[cfg(feature = "train")]
 mod caught;
 pub mod chain;

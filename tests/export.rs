@@ -150,13 +150,14 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
         }
     };
     let corpus = Corpus {
-        layout: Layout::Mmsa,
+        layout: Layout::Mmsa.name(),
         splits: vec![
             split(SplitName::Train, 19),
             split(SplitName::Valid, 0),
             split(SplitName::Test, 9),
         ],
         notes: vec![],
+        build: None,
     };
     let options = WriteOptions {
         dataset: Dataset::Mosi,

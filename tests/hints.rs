@@ -8,6 +8,7 @@
 //! without its hint in the source, fail [`source`]'s test. A new hint needs a [`Row`]; see
 //! `tests/hints/convert.rs` for examples.
 
+mod build;
 mod containers;
 mod convert;
 mod pickles;
@@ -52,6 +53,7 @@ const fn elsewhere(hint: &'static str, test: &'static str) -> Row {
 /// All rows.
 fn rows() -> Vec<&'static Row> {
     let areas: &[&[Row]] = &[
+        build::ROWS,
         containers::ROWS,
         convert::ROWS,
         pickles::ROWS,

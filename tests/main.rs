@@ -1,6 +1,7 @@
 //! The integration tests, in one binary because native libraries are slow to link.
 //!
 //! `bad_input`: problems of a file are reported on one line, and nothing is left behind.
+//! `build`: stores from a table of clips and a file of features per clip.
 //! `calls`: calls that are tolerated, warned about or refused: run folders, numbers, lengths, invalid
 //! stores, meaningless predictions.
 //! `cases`: files of related projects, up to the final outcome.
@@ -40,6 +41,7 @@
 //! `variants`: files that differ in one respect: nothing of them is silently lost or changed.
 
 mod bad_input;
+mod build;
 #[cfg(feature = "train")]
 mod calls;
 #[cfg(feature = "train")]

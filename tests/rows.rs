@@ -50,7 +50,7 @@ fn corpus(n_good: usize) -> Corpus {
         emotion_labels: None,
         narrowed_labels: vec![],
     };
-    Corpus { layout: Layout::Mmsa, splits: vec![split], notes: vec![] }
+    Corpus { layout: Layout::Mmsa.name(), splits: vec![split], notes: vec![], build: None }
 }
 
 fn output(format: Format) -> OutputOptions {

@@ -22,6 +22,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     name: getattr(almt_data, name)
     for name in (
         "convert",
+        "build",
         "copy",
         "validate",
         "inspect",

@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Cli, Command, Failure, parse};
-use super::{convert, copy, export, inspect, labels, scan, schema, split, stats, synth, validate};
+use super::{
+    build, convert, copy, export, inspect, labels, scan, schema, split, stats, synth, validate,
+};
 use crate::progress::Progress;
 
 /// Runs the data command in `arguments`, such as `convert` and `mosi.pkl`, and returns what it reports:
@@ -37,6 +39,7 @@ pub fn call(
     })?;
     match command {
         Command::Convert(args) => document(&convert::run(args, progress)?),
+        Command::Build(args) => document(&build::run(args, progress)?),
         Command::Copy(args) => document(&copy::run(args, progress)?),
         Command::Validate(args) => document(&validate::run(args, progress)?),
         Command::Inspect(args) => document(&inspect::run(args, progress)?),

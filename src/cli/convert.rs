@@ -117,7 +117,7 @@ pub struct NewStore {
     #[serde(serialize_with = "output::path")]
     output: PathBuf,
     dataset: Dataset,
-    layout: Layout,
+    layout: &'static str,
     splits: Vec<ConvertedSplit>,
     notes: Vec<String>,
     findings: Vec<Finding>,

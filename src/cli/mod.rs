@@ -10,6 +10,7 @@
 mod output;
 
 mod advice;
+mod build;
 mod call;
 mod chart;
 mod closed;
@@ -72,6 +73,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Convert(convert::ConvertArgs),
+    Build(build::BuildArgs),
     Copy(copy::CopyArgs),
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
@@ -128,6 +130,7 @@ fn dispatch(arguments: &[OsString], trainer: Trainer) -> Result<ExitCode, Failur
     }
     match parse(arguments)? {
         Command::Convert(args) => convert::convert(args),
+        Command::Build(args) => build::build(args),
         Command::Copy(args) => copy::copy(args),
         Command::Validate(args) => validate::validate(args),
         Command::Inspect(args) => inspect::inspect(args),

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::clips::BuildRecord;
 use super::column::{Column, ColumnId, ColumnKind};
 use super::values::ValueKind;
 use super::{Dataset, Modality, SplitName};
@@ -176,6 +177,9 @@ pub struct Manifest {
     /// What became of values that could not be stored as they were; absent where there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<ValueRecord>,
+    /// How it was made from a table of clips; absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<BuildRecord>,
 }
 
 impl Manifest {

@@ -5,6 +5,7 @@
 
 pub mod balance;
 pub mod check;
+pub mod clips;
 pub mod column;
 pub mod degenerate;
 pub mod draw;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{UnknownName, named};
 use crate::overflow::Overflows;
+use clips::BuildRecord;
 
 pub use layout::Layout;
 pub use row::RowError;
@@ -255,10 +257,12 @@ pub struct CorpusSplit {
 
 /// A dataset as read from its source files.
 pub struct Corpus {
-    /// The layout of the source files.
-    pub layout: Layout,
+    /// Name of the layout of the source files: that of a [`Layout`], or [`CLIPS`](clips::CLIPS).
+    pub layout: &'static str,
     /// The splits that the source holds, in the order train, valid, test.
     pub splits: Vec<CorpusSplit>,
     /// Every changed value and everything left out since the source, one sentence each.
     pub notes: Vec<String>,
+    /// How it was built, if its source is a table of clips.
+    pub build: Option<BuildRecord>,
 }

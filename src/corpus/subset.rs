@@ -30,6 +30,7 @@ impl Corpus {
             layout: self.layout,
             splits: self.splits.iter().map(split).collect(),
             notes: self.notes.clone(),
+            build: self.build.clone(),
         }
     }
 }

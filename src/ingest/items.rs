@@ -93,7 +93,7 @@ pub(super) fn read(
     for (split, ids) in read.iter_mut().zip(ids::settle(raw_ids, log)) {
         split.ids = ids;
     }
-    Ok(Corpus { layout, splits: read, notes: Vec::new() })
+    Ok(Corpus { layout: layout.name(), splits: read, notes: Vec::new(), build: None })
 }
 
 fn items(split: &Split<'_>, form: SampleForm, log: &mut Log) -> Result<Vec<Item>, IngestError> {

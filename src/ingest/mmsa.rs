@@ -63,7 +63,7 @@ pub(super) fn read(
         read.push(reader.read(split.name)?);
     }
     padding::settle(&mut read, &ragged, log)?;
-    Ok(Corpus { layout: Layout::Mmsa, splits: read, notes: Vec::new() })
+    Ok(Corpus { layout: Layout::Mmsa.name(), splits: read, notes: Vec::new(), build: None })
 }
 
 struct SplitReader<'p, 'n> {

@@ -38,7 +38,7 @@ pub(super) fn read(
         split.ids = ids;
     }
     padding::settle(&mut read, &ragged, log)?;
-    Ok(Corpus { layout: Layout::Sdk, splits: read, notes: Vec::new() })
+    Ok(Corpus { layout: Layout::Sdk.name(), splits: read, notes: Vec::new(), build: None })
 }
 
 /// Reads one split. Its ids are spelled once all splits are known.

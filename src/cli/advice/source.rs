@@ -64,10 +64,25 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
         SourceAdvice::MendIds => "remove it from the ids in the source",
         SourceAdvice::SayDataset => "`--dataset mosi|mosei|sims|simsv2` sets it",
         SourceAdvice::NameOneByOne => "name the pickles one by one",
-        SourceAdvice::MakeOnePickle => {
-            "`docs/own-data.md` shows how to combine them and a label table into one pickle"
+        SourceAdvice::BuildFromTable { folder } => {
+            return format!(
+                "`almt-data build --labels label.csv --vision {folder}` makes a store of them and a \
+                 table of clips, see `docs/own-data.md`"
+            );
         }
         SourceAdvice::NamePickles => "name the pickles themselves, one in all or one per split",
+        SourceAdvice::NameAfterClips => {
+            "name each file after its clip, such as `VIDEO_CLIP.npy` or `VIDEO/CLIP.csv`; \
+             `--column video=NAME` and `--column clip=NAME` name the columns of the table"
+        }
+        SourceAdvice::OneFilePerClip => "remove one of the two from the folder",
+        SourceAdvice::FillSplits => {
+            "fill in the column, or `--column split=` means no column: all clips are one split"
+        }
+        SourceAdvice::TableHasSplits => {
+            "omit `--split`, or `--column split=` ignores the column of the table"
+        }
+        SourceAdvice::DropIncomplete => "`--drop-incomplete` leaves them out",
     };
     words.into()
 }

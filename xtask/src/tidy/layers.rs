@@ -13,6 +13,13 @@ use super::source::Tree;
 /// and form, and the listing of models shows their presets. Computation stays out of `run`.
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("advice", &["limit"]),
+    (
+        "build",
+        &[
+            "advice", "chain", "corpus", "map", "name", "overflow", "paths", "progress", "store",
+            "words",
+        ],
+    ),
     ("container", &["advice", "chain", "limit", "map", "progress", "signature", "words"]),
     (
         "convert",
@@ -27,6 +34,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "progress",
             "signature",
             "store",
+            "words",
         ],
     ),
     ("corpus", &["advice", "chain", "encoding", "name", "overflow", "seed", "words"]),
