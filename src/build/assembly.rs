@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::error::BuildError;
+use super::frames::MOST_VALUES;
 use super::options::{BuildOptions, LengthRule, Reading};
 use super::reconcile::{self, Reconciled, first};
 use super::rows::{ClipRow, ClipRows, n_pooled};
@@ -13,9 +14,6 @@ use crate::corpus::clips::{BuildRecord, BuiltFeatures, CLIPS, FailedFaces};
 use crate::corpus::labels::{Field, LabelRow, LabelTable};
 use crate::corpus::{Corpus, CorpusSplit, FeatureBlock, Modality, RegressionLabels, SplitName};
 use crate::words::{count, counted};
-
-/// Values of one sample, as many as a file may have.
-const MOST_VALUES: usize = 1 << 26;
 
 /// What a corpus is made of.
 pub(super) struct Assembly<'a> {

@@ -147,6 +147,12 @@ mod tests {
         assert_eq!(copied["output"], path("mosi.arrow"));
         assert_eq!(copied["digest"], store["digest"]);
 
+        std::fs::write(folder.join("own.csv"), "id,label\na_1,1.5\na_2,-1\n").unwrap();
+        let built = run("build --labels @/own.csv --dataset mosi");
+        assert_eq!((&built["output"], &built["layout"]), (&path("own.h5"), &json!("clips")));
+        assert_eq!(built["splits"][0], json!({"name": "train", "n_segments": 2, "shapes": {}}));
+        assert_eq!(built["reconciled"], json!([]));
+
         let inspected = run("inspect @/mosi.h5");
         assert_eq!(inspected["path"], path("mosi.h5"));
         assert_eq!(inspected["tree"]["children"][0]["name"], "train");

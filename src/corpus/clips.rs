@@ -41,7 +41,7 @@ pub struct BuiltFeatures {
     pub n_files: usize,
     /// Their bytes.
     pub n_bytes: u64,
-    /// BLAKE3 over the BLAKE3 of each file, in the order of the clips.
+    /// BLAKE3 over the BLAKE3 of each file, in the order of the segments.
     pub blake3: String,
     /// Consecutive frames that became one, which is their mean; 1 if none did.
     pub pool: usize,

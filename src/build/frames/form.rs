@@ -6,7 +6,7 @@ use super::error::FrameError;
 
 /// Values that one clip may have: two hours of COVAREP have 53 million. Files are mapped or unpacked in
 /// memory, 8 bytes per value.
-pub(super) const MOST_VALUES: usize = 1 << 26;
+pub(in crate::build) const MOST_VALUES: usize = 1 << 26;
 
 /// The frames of one clip.
 #[derive(Debug, PartialEq)]

@@ -56,7 +56,7 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Frames, FrameError> {
         found.into_iter().unzip();
     let chosen = choose(&variables)?;
     let dataset = datasets.get_mut(chosen).and_then(Option::take).ok_or(FrameError::NoFrames)?;
-    check(&dataset, bytes, file.userblock())?;
+    check(&dataset, bytes)?;
     let dtype = match dataset.dtype().and_then(|kind| kind.to_descriptor()).map_err(failed)? {
         TypeDescriptor::Float(FloatSize::U8) => "float64",
         TypeDescriptor::Float(_) => "float32",
@@ -104,7 +104,7 @@ fn is_real(dataset: &Dataset) -> bool {
 
 /// Checks that reading the dataset takes no more memory than its shape states, which is limited, and
 /// that its values lie in this file.
-fn check(dataset: &Dataset, bytes: &[u8], user_block: u64) -> Result<(), FrameError> {
+fn check(dataset: &Dataset, bytes: &[u8]) -> Result<(), FrameError> {
     let [n_rows, n_cols] = *dataset.shape() else { return Err(FrameError::NoFrames) };
     let n_values = n_values(n_rows as u64, n_cols as u64)? as u64;
     let value_size = dataset.dtype().map_err(failed)?.size() as u64;
@@ -148,7 +148,8 @@ fn check(dataset: &Dataset, bytes: &[u8], user_block: u64) -> Result<(), FrameEr
         if chunk.disabled_filters().contains(deflated) {
             continue;
         }
-        let start = usize::try_from(chunk.addr.saturating_add(user_block)).unwrap_or(usize::MAX);
+        // Counted from the start of the file, with the text before the HDF5 file.
+        let start = usize::try_from(chunk.addr).unwrap_or(usize::MAX);
         let end = start.saturating_add(usize::try_from(chunk.size).unwrap_or(usize::MAX));
         let packed =
             bytes.get(start..end).ok_or(FrameError::Cut { found: stored, expected: end as u64 })?;

@@ -25,6 +25,7 @@ mod numbers;
 use std::path::Path;
 
 pub use error::FrameError;
+pub(super) use form::MOST_VALUES;
 pub use form::{Face, Frames};
 
 use crate::map::Bytes;

@@ -110,7 +110,8 @@ pub(super) fn known_hint(advice: &KnownAdvice) -> String {
             "pass model weights to `--checkpoint`; stores are made from feature pickles".into()
         }
         KnownAdvice::CompareTable { file, columns } => format!(
-            "its columns: {}; `almt-data validate STORE --labels {file}` compares labels",
+            "its columns: {}; `almt-data build --labels {file}` makes a store of it, `almt-data \
+             validate STORE --labels {file}` compares labels",
             columns.join(", ")
         ),
         KnownAdvice::SaveAndCompare { stem } => format!(
