@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
 
-use super::TableOptions;
 use super::cells;
 use super::error::LabelTableError;
 use super::field::Field;
@@ -76,10 +75,10 @@ impl Columns {
     /// segments or nothing to compare.
     pub(super) fn of(
         first: &csv::StringRecord,
-        options: &TableOptions,
+        choices: &[ColumnChoice],
+        is_source: bool,
         path: &Path,
     ) -> Result<Columns, LabelTableError> {
-        let choices = &options.columns;
         let has_header = has_header(first, choices);
         let shown = first.iter().enumerate().map(|(idx, name)| match has_header {
             true if !name.trim().is_empty() => format!("`{}`", shortened(name)),
@@ -93,9 +92,9 @@ impl Columns {
         };
         columns.take_choices(first, choices, path)?;
         if has_header {
-            columns.take_names(first, options.is_source, path)?;
+            columns.take_names(first, is_source, path)?;
         }
-        columns.check(first, options.is_source, path)?;
+        columns.check(first, is_source, path)?;
         Ok(columns)
     }
 

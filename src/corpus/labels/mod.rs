@@ -137,7 +137,7 @@ impl LabelTable {
         let Some(first) = first else {
             return Err(LabelTableError::Empty { path: path.into(), header: None });
         };
-        let columns = Columns::of(&first, options, path)?;
+        let columns = Columns::of(&first, &options.columns, options.is_source, path)?;
         let data = (!columns.has_header).then(|| first.clone());
         let mut reading = Reading { path, text, columns: &columns, styles: BTreeMap::new() };
         let mut rows: Vec<(SegmentKey, LabelRow)> = Vec::new();
