@@ -91,7 +91,7 @@ fn mat73(path: &Path, values: &Array2<f64>, chunk: Option<[usize; 2]>) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let file = hdf5::File::with_options().with_fcpl(|file| file.userblock(512)).create(path);
     let file = file.unwrap();
-    let columns = values.t().to_owned();
+    let columns = values.t().as_standard_layout().to_owned();
     let dataset = match chunk {
         Some(chunk) => {
             let builder = file.new_dataset_builder().deflate(6).shuffle().chunk(chunk);
