@@ -210,10 +210,23 @@ pub enum SourceAdvice {
     },
     /// Pass the pickles of a folder individually: it has two for one split.
     NameOneByOne,
-    /// Write the arrays into one pickle, or use a label table.
-    MakeOnePickle,
+    /// Build a store from the arrays and a label table.
+    BuildFromTable {
+        /// The folder.
+        folder: String,
+    },
     /// Pass pickles of the folder: one, or one per split.
     NamePickles,
+    /// Name feature files after the clips of the table.
+    NameAfterClips,
+    /// Keep one of two files for the same clip.
+    OneFilePerClip,
+    /// Give each row of the table its split, or none of them.
+    FillSplits,
+    /// Omit the split: the table has splits.
+    TableHasSplits,
+    /// Leave out clips that lack features.
+    DropIncomplete,
 }
 
 /// A fix for a label table.

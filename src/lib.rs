@@ -14,7 +14,7 @@
 //!   (`.csd` files become a corpus by csd:: and align::)
 //!   -> corpus::  splits, segments, feature blocks, labels, bins, checks, manifest (still lazy)
 //!   -> store::   HDF5 file or Arrow folder; one pass copies, checks, summarises and checksums
-//!      convert::, validate::, split:: and inspect:: join these in one call each
+//!      convert::, build::, validate::, split:: and inspect:: join these in one call each
 //!   -> export::  the same content in the forms that other programs read
 //!   -> trainer:: which samples of a store a run reads, and with which settings
 //!   -> train::   batches on the device -> model:: -> metrics -> checkpoint
@@ -26,7 +26,8 @@
 //!
 //! Every data command of the program is one call here, with options that have defaults, an optional
 //! [`progress`] observer and a typed error: [`convert()`](convert::convert()),
-//! [`explain`](convert::explain()), [`align`](align::build()), [`validate()`](validate::validate()), [`synth()`](synth::synth()),
+//! [`explain`](convert::explain()), [`align`](align::build()), [`build()`](build::build()),
+//! [`validate()`](validate::validate()), [`synth()`](synth::synth()),
 //! [`split()`](split::split()), [`inspect()`](inspect::inspect()), [`scan`](packed::scan()),
 //! [`copy_file`](store::copy_file()), [`export()`](export::export()), and `summary` and `balance` of an
 //! open [`Store`](store::Store). The feature `train` adds `trainer::`: `train`, `Session` with its
@@ -65,6 +66,7 @@
 
 pub mod advice;
 pub mod align;
+pub mod build;
 #[cfg(feature = "train")]
 mod caught;
 pub mod chain;

@@ -17,7 +17,7 @@ pub enum Stage {
     Copying,
     /// Exports a store for another program.
     Exporting,
-    /// Reads a store's features.
+    /// Reads the features of a store, or the feature files of clips.
     Reading,
 }
 

@@ -283,7 +283,7 @@ fn what_is_no_sentiment_is_refused_by_name() {
     let Some(folder) = made("npy_folder") else { return };
     let call = almt(folder.path(), &["convert", "features"]);
     let call = call.fails_with(&["features: a folder of 3 NumPy files"]);
-    assert!(call.stderr().contains("docs/own-data.md"), "{}", call.explain());
+    assert!(call.stderr().contains("almt-data build"), "{}", call.explain());
 }
 
 /// The one real file of the MISA layout that there is, cut in three by video.

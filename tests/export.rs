@@ -150,7 +150,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
         }
     };
     let corpus = Corpus {
-        layout: Layout::Mmsa,
+        layout: Layout::Mmsa.name(),
         splits: vec![
             split(SplitName::Train, 19),
             split(SplitName::Valid, 0),
@@ -158,6 +158,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
         ],
         notes: vec![],
         feature_names: BTreeMap::new(),
+        build: None,
     };
     let options = WriteOptions {
         dataset: Dataset::Mosi,

@@ -3,6 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use ndarray::Array2;
+
+use crate::build::{npy, openface, put};
+use crate::encode::tiny_encoder;
 use crate::support::{almt, files, python, synthetic_store};
 
 /// The tasks of `cargo xtask`.
@@ -102,6 +106,61 @@ fn the_python_snippets_run() {
     almt(folder, &["convert", "own.pkl", "--dataset", "mosi"]).ok();
     let told = almt(folder, &["validate", "own.h5"]).ok().stdout();
     assert!(told.contains("own.h5: valid"), "{told}");
+}
+
+/// What docs/own-data.md speaks of: tables of clips, and features of each.
+fn own_clips(folder: &Path) {
+    let frames = |n_frames: usize, start: usize| -> Vec<(f64, u8, [f64; 2])> {
+        let value = |frame: usize| ((start * 7 + frame) as f64 * 0.3).sin();
+        (0..n_frames).map(|frame| (0.9, (frame % 6 > 0).into(), [value(frame), 1.0])).collect()
+    };
+    let features = |folder: &Path, parent: &str, video: usize, clip: usize| {
+        let n_frames = 4 + (3 * video + clip) % 9;
+        let audio = Array2::from_shape_fn((n_frames, 3), |(frame, column)| {
+            ((video + frame * (column + 1)) as f64 * 0.4).cos()
+        });
+        put(folder, &format!("{parent}/audio/v{video}_{clip}.npy"), npy(&audio));
+        let faces = openface(&frames(2 * n_frames, video));
+        put(folder, &format!("{parent}/openface/v{video}/{clip:04}.csv"), faces);
+    };
+    let mut table = "video_id,clip_id,text,label\n".to_owned();
+    for (video, clip) in (0..15).flat_map(|video| [(video, 1), (video, 2)]) {
+        let label = (video % 7) as f64 - 3.0;
+        table += &format!("v{video},{clip},the movie was good,{label}\n");
+        features(folder, "features", video, clip);
+    }
+    put(folder, "label.csv", table);
+    put(folder, "new.csv", "video_id,clip_id,text\nv99,1,weak scene\n");
+    features(folder, "new", 99, 1);
+}
+
+#[test]
+fn the_guide_on_own_clips_ends_in_a_prediction() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    own_clips(folder);
+    tiny_encoder(folder);
+    std::fs::rename(folder.join("tiny-bert"), folder.join("bert-base-uncased")).unwrap();
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/own-data.md");
+    let mut last = String::new();
+    let mut n_calls = 0;
+    for words in commands(&std::fs::read_to_string(guide).unwrap()) {
+        let mut args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+        // A snippet in Python makes that file.
+        if args.contains(&"own.pkl") {
+            continue;
+        }
+        match args[0] {
+            "train" => args.extend(["--epochs", "1"]),
+            // The tiny encoder has few places.
+            "encode" => args.extend(["--max-len", "12"]),
+            _ => {}
+        }
+        last = almt(folder, &args).ok().stdout();
+        n_calls += 1;
+    }
+    assert!(n_calls >= 10, "{n_calls}");
+    assert!(last.contains("v99$_$1"), "{last}");
 }
 
 /// What the guide shows after each command of a `console` block that begins with `almt-data`.

@@ -10,8 +10,8 @@ use crate::support::almt;
 fn help_texts_are_the_reviewed_ones() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/help");
     let mut commands = vec![
-        "convert", "align", "copy", "validate", "inspect", "scan", "export", "synth", "stats",
-        "labels", "split", "report", "schema", "manual",
+        "convert", "align", "build", "copy", "validate", "inspect", "scan", "export", "synth",
+        "stats", "labels", "split", "report", "schema", "manual",
     ];
     // A build without libtorch says so in the help of these.
     if cfg!(feature = "train") {

@@ -9,6 +9,7 @@
 //! `tests/hints/convert.rs` for examples.
 
 mod align;
+mod build;
 mod containers;
 mod convert;
 mod pickles;
@@ -54,6 +55,7 @@ const fn elsewhere(hint: &'static str, test: &'static str) -> Row {
 fn rows() -> Vec<&'static Row> {
     let areas: &[&[Row]] = &[
         align::ROWS,
+        build::ROWS,
         containers::ROWS,
         convert::ROWS,
         pickles::ROWS,

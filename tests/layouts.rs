@@ -80,7 +80,7 @@ fn a_corpus_keeps_its_source() {
 fn front_padding_moves_to_the_back_and_no_frame_is_lost() {
     let pickle = layout("sdk-mosi");
     let corpus = read(&pickle, "mosi_data").unwrap();
-    assert_eq!(corpus.layout, Layout::Sdk);
+    assert_eq!(corpus.layout, Layout::Sdk.name());
     assert_eq!(recognise(&corpus), Some(Dataset::Mosi));
     let train = &corpus.splits[0];
     assert_eq!(train.ids, ["trainvideo_x_0", "trainvideo_x_1", "trainvideo_x_2"]);
@@ -168,7 +168,7 @@ fn multibench_lists_ids() {
 fn mag_bert_tuples_become_a_corpus() {
     let pickle = layout("mag-bert");
     let corpus = read(&pickle, "mosi").unwrap();
-    assert_eq!(corpus.layout, Layout::MagBert);
+    assert_eq!(corpus.layout, Layout::MagBert.name());
     assert_eq!(recognise(&corpus), Some(Dataset::Mosi));
     let [train, valid, test] = &corpus.splits[..] else { panic!("three splits") };
     assert_eq!(train.ids, ["a[0]", "b[3]", "train#2"]);
@@ -207,7 +207,7 @@ fn mmim_tuples_keep_their_recorded_lengths() {
     let pickle = layout("mmim-test");
     let corpus = read(&pickle, "mmim-test").unwrap();
     let split = &corpus.splits[0];
-    assert_eq!((corpus.layout, split.name), (Layout::Misa, SplitName::Test));
+    assert_eq!((corpus.layout, split.name), (Layout::Misa.name(), SplitName::Test));
     assert_eq!(split.ids, ["video_0", "video_1", "video_2"]);
     assert!(split.words.is_none());
     assert_eq!(split.lengths[&Modality::Vision], [0, 1, 2]);
@@ -221,7 +221,7 @@ fn mmim_tuples_keep_their_recorded_lengths() {
 fn mmsa_fet_may_pad_at_the_start() {
     let pickle = layout("fet");
     let corpus = read(&pickle, "feature").unwrap();
-    assert_eq!(corpus.layout, Layout::Mmsa);
+    assert_eq!(corpus.layout, Layout::Mmsa.name());
     let train = &corpus.splits[0];
     // The recorded lengths say which frames are real, also where the first of them is zero.
     assert_eq!(train.lengths[&Modality::Audio], [2, 3, 4]);
@@ -475,7 +475,7 @@ fn mmsa_fixture_becomes_a_corpus() {
     for name in files(&folder()).iter().filter(|name| name.starts_with("mmsa")) {
         let pickle = fixture(name);
         let corpus = read(&pickle, name).unwrap();
-        assert_eq!(corpus.layout, Layout::Mmsa);
+        assert_eq!(corpus.layout, Layout::Mmsa.name());
         let names: Vec<SplitName> = corpus.splits.iter().map(|split| split.name).collect();
         assert_eq!(names, SplitName::ALL);
         let train = &corpus.splits[0];
@@ -515,7 +515,7 @@ fn misa_fixture_becomes_a_corpus() {
     assert!(hint(&unnamed).contains("--split"), "{unnamed}");
     let corpus = read(&pickle, "mosi_dev").unwrap();
     let split = &corpus.splits[0];
-    assert_eq!((corpus.layout, split.name), (Layout::Misa, SplitName::Valid));
+    assert_eq!((corpus.layout, split.name), (Layout::Misa.name(), SplitName::Valid));
     assert_eq!(split.ids, ["video[0]", "video[1]", "video[2]"]);
     assert_eq!(split.raw_text.as_deref(), Some(&["w0 w1", "", "w0"].map(String::from)[..]));
     assert_eq!(split.lengths[&Modality::Audio], [2, 0, 1]);

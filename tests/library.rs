@@ -69,7 +69,7 @@ fn a_pickle_becomes_a_store_that_is_valid_and_read() {
     let told = Told::default();
     let options = ConvertOptions::default();
     let converted = convert(std::slice::from_ref(&pickle), &path, &options, &told).unwrap();
-    assert_eq!((converted.dataset, converted.layout), (Dataset::Mosi, Layout::Mmsa));
+    assert_eq!((converted.dataset, converted.layout), (Dataset::Mosi, Layout::Mmsa.name()));
     let n_segments: Vec<usize> = converted.splits.iter().map(|split| split.n_segments).collect();
     assert_eq!(n_segments, [8, 2, 4]);
     assert_eq!(converted.splits[0].shapes[&Modality::Vision], [50, 20]);

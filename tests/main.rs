@@ -2,6 +2,7 @@
 //!
 //! `align`: computational sequences aligned, compared with the SDK.
 //! `bad_input`: problems of a file are reported on one line, and nothing is left behind.
+//! `build`: stores from a table of clips and a file of features per clip.
 //! `calls`: calls that are tolerated, warned about or refused: run folders, numbers, lengths, invalid
 //! stores, meaningless predictions.
 //! `cases`: files of related projects, up to the final outcome.
@@ -43,6 +44,7 @@
 
 mod align;
 mod bad_input;
+mod build;
 #[cfg(feature = "train")]
 mod calls;
 #[cfg(feature = "train")]

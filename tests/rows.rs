@@ -51,7 +51,7 @@ fn corpus(n_good: usize) -> Corpus {
         narrowed_labels: vec![],
     };
     let (splits, feature_names) = (vec![split], BTreeMap::new());
-    Corpus { layout: Layout::Mmsa, splits, notes: vec![], feature_names }
+    Corpus { layout: Layout::Mmsa.name(), splits, notes: vec![], feature_names, build: None }
 }
 
 fn output(format: Format) -> OutputOptions {

@@ -173,10 +173,11 @@ fn text_store(folder: &Path, name: &str, widths: [usize; 3]) -> PathBuf {
         narrowed_labels: Vec::new(),
     };
     let corpus = Corpus {
-        layout: Layout::Mmsa,
+        layout: Layout::Mmsa.name(),
         splits: SplitName::ALL.into_iter().zip(widths).map(split).collect(),
         notes: vec![],
         feature_names: BTreeMap::new(),
+        build: None,
     };
     let options = WriteOptions {
         dataset: Dataset::Mosi,

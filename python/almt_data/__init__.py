@@ -3,8 +3,9 @@
 For CMU-MOSI, CMU-MOSEI and CH-SIMS:
 
 - `pickle.load`, `pickle.loads` and `pickle.guard` read pickles without a way to run code from them;
-- `convert` makes a store of them, and `align` one of computational sequences; `validate`, `inspect`, `stats`, `labels`, `split`, `copy` and
-  `export` are the other commands of `almt-data`, as functions that return data;
+- `convert` makes a store of them, `align` one of computational sequences, `build` one of a table of
+  clips and their features; `validate`, `inspect`, `stats`, `labels`, `split`, `copy` and `export` are
+  the other commands of `almt-data`, as functions that return data;
 - `open` gives access to the columns of a store as NumPy arrays, without a copy;
 - `torch.Segments` is a PyTorch dataset over a store;
 - `metrics`, `bootstrap` and `compare` compute what papers report;
@@ -18,6 +19,7 @@ from __future__ import annotations
 from almt_data import pickle, torch
 from almt_data._calls import (
     align,
+    build,
     convert,
     copy,
     export,
@@ -50,6 +52,7 @@ __all__ = [
     "__version__",
     "align",
     "bootstrap",
+    "build",
     "compare",
     "convert",
     "copy",

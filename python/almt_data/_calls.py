@@ -210,6 +210,106 @@ def align(
     )
 
 
+def build(
+    labels: PathLike,
+    output: PathLike | None = None,
+    *,
+    audio: PathLike | None = None,
+    vision: PathLike | None = None,
+    text: PathLike | None = None,
+    column: Mapping[str, str | int] | None = None,
+    text_encoding: str | None = None,
+    dataset: str | None = None,
+    split: str | None = None,
+    length: Mapping[str, int | Literal["longest", "mean+3sd"]] | None = None,
+    cut: Literal["end", "start"] = "end",
+    pool: Mapping[str, int] | None = None,
+    failed_faces: Literal["keep", "zero", "interpolate", "drop"] = "keep",
+    min_confidence: float | None = None,
+    drop_incomplete: bool = False,
+    drop_unlabelled: bool = False,
+    on_nonfinite: Literal["loaders", "zero", "mean", "drop-segment", "keep", "error"] = "loaders",
+    on_overflow: Literal["error", "clip", "zero", "mean", "drop-segment"] = "error",
+    overwrite: bool = False,
+    no_sync: bool = False,
+    dtype: Literal["float32", "float16"] = "float32",
+    format: Literal["hdf5", "arrow"] | None = None,
+    compression: Literal["none", "gzip", "zstd", "lz4"] = "none",
+    progress: Progress = None,
+) -> Report:
+    """Builds a store from a table of clips and a file of features per clip.
+
+    Args:
+        labels: The table, with a column for the id, or for video and clip, and any of label,
+            label_T, label_A, label_V, text, annotation and split.
+        output: The store, `.h5` or `.arrow`. By default it lies next to the table.
+        audio: Folder with a `.csv`, `.npy` or `.mat` file of audio features per clip, named after it.
+        vision: The same for vision features, such as OpenFace 2 writes.
+        text: The same for text features.
+        column: Columns of the table that are not recognised, by field, such as
+            `{"text": "text_translated"}`; a number counts from 1.
+        text_encoding: Encoding of the table, if neither UTF-8 nor Excel's UTF-16.
+        dataset: `mosi`, `mosei`, `sims` or `simsv2`, if it cannot be inferred.
+        split: Split of all clips, if the table has none: by default `train`, or `test` without
+            labels.
+        length: Number of frames by modality: `"longest"`, `"mean+3sd"` or a number.
+        cut: End at which longer clips are cut.
+        pool: Consecutive frames whose mean becomes one, by modality, such as `{"vision": 5}`.
+        failed_faces: How to handle frames in which OpenFace found no face.
+        min_confidence: Count frames of a lower OpenFace confidence as having no face.
+        drop_incomplete: Leave out clips of which a modality has no usable file.
+        drop_unlabelled: Drop clips without a label from splits that have labels.
+        on_nonfinite: How to handle NaN and infinity, as for `convert`.
+        on_overflow: How to handle finite values outside the range of `dtype`.
+        overwrite: Replace an existing store.
+        no_sync: Do not flush the store to disk: faster, but it can be lost if the machine crashes.
+        dtype: Element type of the stored features.
+        format: Store format, if `output` does not determine it.
+        compression: `gzip` for HDF5, `zstd` or `lz4` for Arrow. Compressed stores cannot be mapped.
+        progress: As for `convert`.
+
+    Returns:
+        The report on the store: `output`, `dataset`, `splits` with their shapes, `reconciled` with
+        the clips and files that lack the other by modality, `notes`, `findings`, `sources`,
+        `digest` and `n_bytes`.
+
+    Raises:
+        Error: The table or a folder cannot be read, clips are incomplete, the store exists, or an
+            option is wrong. Nothing is left behind.
+
+    Example:
+        >>> report = almt_data.build("label.csv", "own.h5", audio="covarep", vision="openface")
+    """
+    return _report(
+        "build",
+        [],
+        progress,
+        labels=labels,
+        output=output,
+        audio=audio,
+        vision=vision,
+        text=text,
+        column=column,
+        text_encoding=text_encoding,
+        dataset=dataset,
+        split=split,
+        length=length,
+        cut=cut,
+        pool=pool,
+        failed_faces=failed_faces,
+        min_confidence=min_confidence,
+        drop_incomplete=drop_incomplete,
+        drop_unlabelled=drop_unlabelled,
+        on_nonfinite=on_nonfinite,
+        on_overflow=on_overflow,
+        overwrite=overwrite,
+        no_sync=no_sync,
+        dtype=dtype,
+        format=format,
+        compression=compression,
+    )
+
+
 def copy(
     store: PathLike,
     to: PathLike,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import almt_data
@@ -23,6 +24,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     for name in (
         "convert",
         "align",
+        "build",
         "copy",
         "validate",
         "inspect",
@@ -90,6 +92,19 @@ def test_convert_reports_what_it_did(pickle: Path) -> None:
     assert store["train"]["vision"].shape == (64, 100, 20)
     assert any("audio" in note for note in report["notes"])
     assert {finding["rule"] for finding in report["findings"]} >= {"AD003"}
+
+
+def test_build_makes_a_store_of_a_table_and_arrays(tmp_path: Path) -> None:
+    numpy.save(tmp_path / "a_1.npy", numpy.ones((7, 3)))
+    table = tmp_path / "own.csv"
+    table.write_text("id,score\na_1,1.5\na_2,-1\n")
+    options: dict[str, Any] = {"audio": tmp_path, "dataset": "mosi", "column": {"label": "score"}}
+    with pytest.raises(almt_data.Error, match="1 of 2 clips are incomplete"):
+        almt_data.build(table, **options)
+    report = almt_data.build(table, **options, drop_incomplete=True, length={"audio": 5})
+    assert report["reconciled"][0]["missing"] == ["a_2"]
+    assert report["splits"] == [{"name": "train", "n_segments": 1, "shapes": {"audio": [5, 3]}}]
+    assert almt_data.open(report["output"])["train"]["audio"].shape == (1, 5, 3)
 
 
 def test_convert_explains_without_writing(pickle: Path) -> None:

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::build_error::BuildError;
+use super::store_error::AlignedStoreError;
 use crate::corpus::folds::Folds;
 use crate::corpus::{Dataset, SplitName};
 
@@ -46,7 +46,7 @@ impl Homes {
         choice: &FoldsChoice,
         dataset: Option<Dataset>,
         videos: &[String],
-    ) -> Result<Homes, BuildError> {
+    ) -> Result<Homes, AlignedStoreError> {
         // Standard folds are of public videos, whose ids no other dataset has.
         let is_of = |dataset: &Dataset| {
             let folds = Folds::of(*dataset);
@@ -87,10 +87,10 @@ impl Homes {
     }
 }
 
-fn read(path: &Path) -> Result<HashMap<String, SplitName>, BuildError> {
+fn read(path: &Path) -> Result<HashMap<String, SplitName>, AlignedStoreError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|cause| BuildError::FoldsIo { path: path.into(), cause })?;
-    let wrong = |problem: String| BuildError::Folds { path: path.into(), problem };
+        .map_err(|cause| AlignedStoreError::FoldsIo { path: path.into(), cause })?;
+    let wrong = |problem: String| AlignedStoreError::Folds { path: path.into(), problem };
     let file: FoldsFile = serde_json::from_str(&text).map_err(|_| {
         wrong(
             "expected JSON, `{\"train\": [VIDEO, ...], \"valid\": [...], \"test\": [...]}`".into(),

@@ -18,7 +18,6 @@
 //! Up to `vectors`, modules know intervals of time only; from there on, the corpus, and `store` alone knows
 //! stores.
 
-mod build_error;
 mod collect;
 mod error;
 mod homes;
@@ -29,14 +28,15 @@ mod sequence;
 mod share;
 mod spool;
 mod store;
+mod store_error;
 mod sweep;
 mod timed;
 mod vectors;
 
-pub use build_error::BuildError;
 pub use error::AlignError;
 pub use homes::FoldsChoice;
 pub use options::{AlignOptions, Border, Cut, Missing, Pauses, Pooling, Values};
 pub use sequence::{Dataset, Sequence};
 pub use store::{BuildOptions, Built, Inputs, Mode, Recipe, build};
+pub use store_error::AlignedStoreError;
 pub use vectors::{Vectors, VectorsError};

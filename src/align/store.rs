@@ -8,7 +8,6 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::build_error::BuildError;
 use super::collect::entries_of;
 use super::error::AlignError;
 use super::homes::{FoldsChoice, Homes};
@@ -16,6 +15,7 @@ use super::options::{AlignOptions, Cut};
 use super::sdk::{self, Collapse, RecipeB, Roles, SampleB};
 use super::sequence::{Dataset as Sequences, Sequence};
 use super::spool::{Spool, SpooledRows};
+use super::store_error::AlignedStoreError;
 use super::timed::{Segment, Tally, Timed, VideoKeys};
 use super::vectors::Vectors;
 use crate::corpus::check::Finding;
@@ -23,7 +23,7 @@ use crate::corpus::manifest::Manifest;
 use crate::corpus::segment::video_of;
 use crate::corpus::spec::recognise;
 use crate::corpus::{
-    Corpus, CorpusSplit, Dataset, FeatureBlock, Layout, Modality, NarrowedLabel, RegressionLabels,
+    Corpus, CorpusSplit, Dataset, FeatureBlock, Modality, NarrowedLabel, RegressionLabels,
     SplitName,
 };
 use crate::csd::{SequenceFile, video_of as video_of_entry};
@@ -35,6 +35,9 @@ use crate::store::{
     self, NonFinite, OnOverflow, OutputOptions, SourceInfo, StoreError, WriteOptions,
 };
 use crate::words::{count, plural};
+
+/// Layout of a store that was made of computational sequences.
+const SEQUENCES: &str = "csd";
 
 /// A published sequence of the SDK's steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,7 +161,7 @@ pub fn build(
     output: &Path,
     options: &BuildOptions,
     progress: &dyn Progress,
-) -> Result<Built, BuildError> {
+) -> Result<Built, AlignedStoreError> {
     let paths = [&inputs.reference, &inputs.labels].into_iter().chain(inputs.sequences.values());
     let paths: Vec<&PathBuf> = paths.chain(&inputs.vectors).collect();
     if paths.iter().any(|path| same_file(path, output)) {
@@ -181,7 +184,7 @@ pub fn build(
     let corpus = gathered.corpus(&options.mode, &homes)?;
     let dataset = options.dataset.or(homes.dataset).or_else(|| recognise(&corpus));
     let dataset =
-        dataset.ok_or_else(|| BuildError::UnknownDataset { path: inputs.labels.clone() })?;
+        dataset.ok_or_else(|| AlignedStoreError::UnknownDataset { path: inputs.labels.clone() })?;
     let bytes = paths
         .iter()
         .map(|path| {
@@ -230,12 +233,12 @@ struct Files {
 }
 
 impl Files {
-    fn open(inputs: &Inputs) -> Result<Files, BuildError> {
+    fn open(inputs: &Inputs) -> Result<Files, AlignedStoreError> {
         let mut handles = Vec::new();
         let mut open = |name: String, path: &Path| {
             let file = Arc::new(SequenceFile::open(path).map_err(AlignError::from)?);
             handles.push(file.clone());
-            Ok::<_, BuildError>(Sequence::of_file(name, file))
+            Ok::<_, AlignedStoreError>(Sequence::of_file(name, file))
         };
         let name = |path: &Path| path.display().to_string();
         let reference = open(name(&inputs.reference), &inputs.reference)?;
@@ -244,7 +247,7 @@ impl Files {
             .sequences
             .iter()
             .map(|(modality, path)| Ok((*modality, open(name(path), path)?)))
-            .collect::<Result<_, BuildError>>()?;
+            .collect::<Result<_, AlignedStoreError>>()?;
         Ok(Files { reference, labels, others, handles })
     }
 
@@ -257,7 +260,7 @@ impl Files {
     }
 
     /// Videos that all sequences have, in the order of the labels; notes name the others.
-    fn common_videos(&self, notes: &mut Vec<String>) -> Result<Vec<String>, BuildError> {
+    fn common_videos(&self, notes: &mut Vec<String>) -> Result<Vec<String>, AlignedStoreError> {
         let sets: Vec<HashSet<&str>> = self
             .all()
             .map(|sequence| sequence.keys().iter().map(|key| video_of_entry(key)).collect())
@@ -318,9 +321,9 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(mode: &Mode) -> Result<Gathered, BuildError> {
+    fn new(mode: &Mode) -> Result<Gathered, AlignedStoreError> {
         let json = serde_json::to_string(mode)
-            .map_err(|cause| BuildError::Spool { cause: std::io::Error::other(cause) })?;
+            .map_err(|cause| AlignedStoreError::Spool { cause: std::io::Error::other(cause) })?;
         Ok(Gathered {
             ids: Vec::new(),
             texts: Vec::new(),
@@ -330,8 +333,8 @@ impl Gathered {
         })
     }
 
-    fn push(&mut self, segment: Segment) -> Result<(), BuildError> {
-        let spool = |cause| BuildError::Spool { cause };
+    fn push(&mut self, segment: Segment) -> Result<(), AlignedStoreError> {
+        let spool = |cause| AlignedStoreError::Spool { cause };
         for (modality, rows) in &segment.rows {
             let (to, feat_dim) = match self.spools.entry(*modality) {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
@@ -342,7 +345,7 @@ impl Gathered {
             if rows.ncols() != *feat_dim {
                 let (expected, found) = (*feat_dim, rows.ncols());
                 let (modality, id) = (*modality, segment.id.clone());
-                return Err(BuildError::Width { modality, id, expected, found });
+                return Err(AlignedStoreError::Width { modality, id, expected, found });
             }
             to.push(rows).map_err(spool)?;
         }
@@ -352,7 +355,7 @@ impl Gathered {
         Ok(())
     }
 
-    fn corpus(self, mode: &Mode, homes: &Homes) -> Result<Corpus, BuildError> {
+    fn corpus(self, mode: &Mode, homes: &Homes) -> Result<Corpus, AlignedStoreError> {
         let (max_len, keeps_last) = match mode {
             Mode::Overlap(options) => (&options.max_len, options.cut == Cut::Front),
             Mode::Sdk { recipe, max_len } => {
@@ -376,7 +379,7 @@ impl Gathered {
                     plural(seq_len, "row")
                 ));
             }
-            let all = Arc::new(spool.finish().map_err(|cause| BuildError::Spool { cause })?);
+            let all = Arc::new(spool.finish().map_err(|cause| AlignedStoreError::Spool { cause })?);
             spooled.insert(modality, (all, lengths, seq_len, feat_dim));
         }
         let mut by_split: BTreeMap<SplitName, Vec<usize>> = BTreeMap::new();
@@ -395,7 +398,7 @@ impl Gathered {
             ));
         }
         if by_split.is_empty() {
-            return Err(BuildError::NoSegment { n_segments: self.ids.len() });
+            return Err(AlignedStoreError::NoSegment { n_segments: self.ids.len() });
         }
         notes.extend(homes.note.clone());
         let n_labels = self.labels.first().map_or(0, Vec::len);
@@ -444,7 +447,7 @@ impl Gathered {
             }
         };
         let splits = by_split.into_iter().map(split).collect();
-        Ok(Corpus { layout: Layout::Csd, splits, notes })
+        Ok(Corpus { layout: SEQUENCES, splits, notes, feature_names: BTreeMap::new(), build: None })
     }
 }
 
@@ -483,7 +486,7 @@ fn by_overlap(
     videos: &[String],
     progress: &dyn Progress,
     gathered: &mut Gathered,
-) -> Result<(), BuildError> {
+) -> Result<(), AlignedStoreError> {
     let vectors = match &inputs.vectors {
         Some(path) => Some(Vectors::read(path, &words_of(&files.reference)?)?),
         None => None,
@@ -578,7 +581,7 @@ fn by_sdk(
     recipe: Option<Recipe>,
     progress: &dyn Progress,
     gathered: &mut Gathered,
-) -> Result<(), BuildError> {
+) -> Result<(), AlignedStoreError> {
     let has_words = match files.reference.keys().first() {
         Some(key) => files.reference.read(key)?.features.as_text().is_some(),
         None => false,
@@ -596,7 +599,7 @@ fn by_sdk(
         Recipe::Tutorial => {
             let [vision, audio] = [Modality::Vision, Modality::Audio].map(|modality| {
                 let sequence = files.others.get(&modality).map(Sequence::name);
-                sequence.ok_or(BuildError::RecipeNeeds { modality })
+                sequence.ok_or(AlignedStoreError::RecipeNeeds { modality })
             });
             let (vision, audio) = (vision?, audio?);
             let labels = files.labels.name();
@@ -614,7 +617,7 @@ fn push_examples(
     aligned: &Sequences,
     has_words: bool,
     gathered: &mut Gathered,
-) -> Result<(), BuildError> {
+) -> Result<(), AlignedStoreError> {
     let labels = aligned.get(files.labels.name())?;
     let numbers = |sequence: &str, key: &str| {
         let entry = aligned.get(sequence)?.read(key)?;
@@ -640,7 +643,7 @@ fn push_examples(
     Ok(())
 }
 
-fn push_tutorial(result: RecipeB, gathered: &mut Gathered) -> Result<(), BuildError> {
+fn push_tutorial(result: RecipeB, gathered: &mut Gathered) -> Result<(), AlignedStoreError> {
     let RecipeB { no_fold, dropped, .. } = result;
     if !dropped.is_empty() {
         let ids: Vec<&str> = dropped.iter().map(|(key, _)| &**key).collect();

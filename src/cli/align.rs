@@ -13,8 +13,8 @@ use super::convert::max_len;
 use super::form::FormArgs;
 use super::{Failure, output, progress, stores, target, wrong_call};
 use crate::align::{
-    self, AlignOptions, Border, BuildError, BuildOptions, Built, Cut, FoldsChoice, Inputs, Missing,
-    Mode, Pauses, Pooling, Recipe, Values,
+    self, AlignOptions, AlignedStoreError, Border, BuildOptions, Built, Cut, FoldsChoice, Inputs,
+    Missing, Mode, Pauses, Pooling, Recipe, Values,
 };
 use crate::corpus::check::{Finding, Rule, Severity};
 use crate::corpus::manifest::{Manifest, Source};
@@ -235,9 +235,9 @@ fn twice(option: &str, modality: Modality) -> Failure {
     wrong_call::<AlignArgs>(CALL, ErrorKind::ArgumentConflict, &problem)
 }
 
-fn failure(error: BuildError) -> Failure {
+fn failure(error: AlignedStoreError) -> Failure {
     match &error {
-        BuildError::RecipeNeeds { modality } => {
+        AlignedStoreError::RecipeNeeds { modality } => {
             let problem = format!("`--recipe tutorial` needs `--sequence {modality}=CSD`");
             wrong_call::<AlignArgs>(CALL, ErrorKind::MissingRequiredArgument, &problem)
         }

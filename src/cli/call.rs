@@ -12,7 +12,8 @@ use super::limits::LimitsArgs;
 use super::packed::PackedArgs;
 use super::{Cli, Command, Failure, parse};
 use super::{
-    align, convert, copy, export, inspect, labels, scan, schema, split, stats, synth, validate,
+    align, build, convert, copy, export, inspect, labels, scan, schema, split, stats, synth,
+    validate,
 };
 use crate::packed::OpenOptions;
 use crate::progress::Progress;
@@ -43,6 +44,7 @@ pub fn call(
     match command {
         Command::Convert(args) => document(&convert::run(args, progress)?),
         Command::Align(args) => document(&align::run(*args, progress)?),
+        Command::Build(args) => document(&build::run(args, progress)?),
         Command::Copy(args) => document(&copy::run(args, progress)?),
         Command::Validate(args) => document(&validate::run(args, progress)?),
         Command::Inspect(args) => document(&inspect::run(args, progress)?),
@@ -169,6 +171,12 @@ mod tests {
         let copied = run("copy @/mosi.h5 @/mosi.arrow");
         assert_eq!(copied["output"], path("mosi.arrow"));
         assert_eq!(copied["digest"], store["digest"]);
+
+        std::fs::write(folder.join("own.csv"), "id,label\na_1,1.5\na_2,-1\n").unwrap();
+        let built = run("build --labels @/own.csv --dataset mosi");
+        assert_eq!((&built["output"], &built["layout"]), (&path("own.h5"), &json!("clips")));
+        assert_eq!(built["splits"][0], json!({"name": "train", "n_segments": 2, "shapes": {}}));
+        assert_eq!(built["reconciled"], json!([]));
 
         let inspected = run("inspect @/mosi.h5");
         assert_eq!(inspected["path"], path("mosi.h5"));

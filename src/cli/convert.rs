@@ -125,7 +125,7 @@ pub struct NewStore {
     #[serde(serialize_with = "output::path")]
     output: PathBuf,
     dataset: Dataset,
-    layout: Layout,
+    layout: &'static str,
     splits: Vec<ConvertedSplit>,
     /// What is known of the features of each modality.
     features: Vec<KnownFeatures>,

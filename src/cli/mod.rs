@@ -11,6 +11,7 @@ mod output;
 
 mod advice;
 mod align;
+mod build;
 mod call;
 mod chart;
 mod closed;
@@ -74,6 +75,7 @@ struct Cli {
 enum Command {
     Convert(convert::ConvertArgs),
     Align(Box<align::AlignArgs>),
+    Build(build::BuildArgs),
     Copy(copy::CopyArgs),
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
@@ -131,6 +133,7 @@ fn dispatch(arguments: &[OsString], trainer: Trainer) -> Result<ExitCode, Failur
     match parse(arguments)? {
         Command::Convert(args) => convert::convert(args),
         Command::Align(args) => align::align(*args),
+        Command::Build(args) => build::build(args),
         Command::Copy(args) => copy::copy(args),
         Command::Validate(args) => validate::validate(args),
         Command::Inspect(args) => inspect::inspect(args),

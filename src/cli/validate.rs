@@ -65,7 +65,11 @@ fn check(
     let stores = if args.stores.is_empty() { stores::here()? } else { args.stores };
     let options = ValidateOptions {
         labels: args.labels,
-        table: TableOptions { columns: args.column, encoding: args.text_encoding },
+        table: TableOptions {
+            columns: args.column,
+            encoding: args.text_encoding,
+            is_source: false,
+        },
         splits: args.manifest,
         strict: args.strict,
         quick: args.quick,

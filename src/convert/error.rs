@@ -9,6 +9,7 @@ use crate::corpus::{Modality, SplitName};
 use crate::ingest::IngestError;
 use crate::packed::OpenError;
 use crate::store::StoreError;
+use crate::words::quoted_path;
 
 /// Why a source was not converted. Nothing is left behind then.
 #[derive(Debug, thiserror::Error)]
@@ -182,7 +183,9 @@ impl Advise for FolderError {
             FolderError::Io { .. } => return Vec::new(),
             FolderError::Other { advice, .. } => return vec![(**advice).clone()],
             FolderError::Twice { .. } => SourceAdvice::NameOneByOne,
-            FolderError::Arrays { .. } => SourceAdvice::MakeOnePickle,
+            FolderError::Arrays { path, .. } => {
+                SourceAdvice::BuildFromTable { folder: quoted_path(path) }
+            }
             FolderError::NoSplits { .. } => SourceAdvice::NamePickles,
         };
         vec![advice.into()]

@@ -30,7 +30,7 @@ use crate::container::unpacked_name;
 use crate::corpus::check::Finding;
 use crate::corpus::features::FeatureSet;
 use crate::corpus::manifest::Manifest;
-use crate::corpus::{Corpus, CorpusSplit, Dataset, Layout, Modality, SplitName};
+use crate::corpus::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
 use crate::ingest;
 use crate::paths::size_on_disk;
 use crate::progress::{Progress, Stage};
@@ -42,8 +42,8 @@ use sources::{Sources, recognised};
 pub struct Converted {
     /// The dataset.
     pub dataset: Dataset,
-    /// The layout of the source.
-    pub layout: Layout,
+    /// Name of the source's layout.
+    pub layout: &'static str,
     /// The new splits, in order.
     pub splits: Vec<ConvertedSplit>,
     /// The store's manifest: sources, digests, and notes with every changed value and everything left

@@ -20,12 +20,10 @@ pub enum Layout {
     /// Lists of `((words, visual, acoustic), label, segment)`: usually as the splits of one dict, as
     /// published by MAG-BERT.
     MagBert,
-    /// Computational sequences of the CMU SDK, which are aligned instead of converted.
-    Csd,
 }
 
 impl Layout {
-    /// All layouts of pickles, in the order in which they are tried.
+    /// All layouts, in the order in which they are tried.
     pub const ALL: [Layout; 4] = [Layout::Mmsa, Layout::Sdk, Layout::Misa, Layout::MagBert];
 
     /// The name on the command line and in stores.
@@ -35,7 +33,6 @@ impl Layout {
             Layout::Sdk => "sdk",
             Layout::Misa => "misa",
             Layout::MagBert => "mag-bert",
-            Layout::Csd => "csd",
         }
     }
 
@@ -46,7 +43,6 @@ impl Layout {
             Layout::Sdk => "CMU SDK, MulT, MultiBench: vision, audio, text, labels, id per split",
             Layout::Misa => "MISA, BBFN, MMIM: a list of samples per split, actual words last",
             Layout::MagBert => "MAG-BERT: a list of samples per split, words first",
-            Layout::Csd => "CMU SDK: a computational sequence per modality",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::clips::BuildRecord;
 use super::column::{Column, ColumnId, ColumnKind};
 use super::features::FeatureNames;
 use super::sharing::IdsBySplit;
@@ -183,6 +184,9 @@ pub struct Manifest {
     /// Names of the features of each modality that has any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub features: BTreeMap<Modality, FeatureNames>,
+    /// How it was made from a table of clips; absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<BuildRecord>,
 }
 
 impl Manifest {

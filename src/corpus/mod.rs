@@ -5,6 +5,7 @@
 
 pub mod balance;
 pub mod check;
+pub mod clips;
 pub mod column;
 pub mod degenerate;
 pub mod draw;
@@ -36,6 +37,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{UnknownName, named};
 use crate::overflow::Overflows;
+use clips::BuildRecord;
 
 pub use layout::Layout;
 pub use row::RowError;
@@ -259,12 +261,14 @@ pub struct CorpusSplit {
 
 /// A dataset as read from its source files.
 pub struct Corpus {
-    /// The layout of the source files.
-    pub layout: Layout,
+    /// Name of the layout of the source files: that of a [`Layout`], or [`CLIPS`](clips::CLIPS).
+    pub layout: &'static str,
     /// The splits that the source holds, in the order train, valid, test.
     pub splits: Vec<CorpusSplit>,
     /// Every changed value and everything left out since the source, one sentence each.
     pub notes: Vec<String>,
     /// Names of the features of each modality that has any.
     pub feature_names: BTreeMap<Modality, features::FeatureNames>,
+    /// How it was built, if its source is a table of clips.
+    pub build: Option<BuildRecord>,
 }

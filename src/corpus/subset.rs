@@ -31,6 +31,7 @@ impl Corpus {
             splits: self.splits.iter().map(split).collect(),
             notes: self.notes.clone(),
             feature_names: self.feature_names.clone(),
+            build: self.build.clone(),
         }
     }
 }

@@ -120,7 +120,6 @@ fn requirements(layout: Layout, files: &[SourceFile<'_>]) -> Vec<Check> {
         Layout::Sdk => sdk(files, &mut checks),
         Layout::Misa => tuples(files, SampleForm::Misa, &mut checks),
         Layout::MagBert => tuples(files, SampleForm::MagBert, &mut checks),
-        Layout::Csd => checks.need("a computational sequence", "a pickle".into(), false),
     };
     checks.0
 }

@@ -95,7 +95,13 @@ pub(super) fn read(
     for (split, ids) in read.iter_mut().zip(ids::settle(raw_ids, log)) {
         split.ids = ids;
     }
-    Ok(Corpus { layout, splits: read, notes: Vec::new(), feature_names: BTreeMap::new() })
+    Ok(Corpus {
+        layout: layout.name(),
+        splits: read,
+        notes: Vec::new(),
+        feature_names: BTreeMap::new(),
+        build: None,
+    })
 }
 
 fn items(split: &Split<'_>, form: SampleForm, log: &mut Log) -> Result<Vec<Item>, IngestError> {

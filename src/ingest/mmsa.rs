@@ -64,10 +64,11 @@ pub(super) fn read(
     }
     padding::settle(&mut read, &ragged, log)?;
     Ok(Corpus {
-        layout: Layout::Mmsa,
+        layout: Layout::Mmsa.name(),
         splits: read,
         notes: Vec::new(),
         feature_names: BTreeMap::new(),
+        build: None,
     })
 }
 

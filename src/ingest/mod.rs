@@ -91,7 +91,6 @@ fn read_as(
         Layout::Sdk => sdk::read(files, options, log),
         Layout::Misa => items::read(files, items::SampleForm::Misa, options, log),
         Layout::MagBert => items::read(files, items::SampleForm::MagBert, options, log),
-        Layout::Csd => Err(IngestError::WrongLayout { layout, lacks: Vec::new() }),
     };
     let mut corpus = corpus?;
     texts::check_ids(&corpus)?;

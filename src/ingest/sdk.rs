@@ -39,10 +39,11 @@ pub(super) fn read(
     }
     padding::settle(&mut read, &ragged, log)?;
     Ok(Corpus {
-        layout: Layout::Sdk,
+        layout: Layout::Sdk.name(),
         splits: read,
         notes: Vec::new(),
         feature_names: BTreeMap::new(),
+        build: None,
     })
 }
 

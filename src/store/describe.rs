@@ -2,10 +2,11 @@
 
 use super::read::{Store, column_bytes};
 use super::{StoreError, VERSION};
+use crate::corpus::clips::BuiltFeatures;
 use crate::corpus::column::{Column, ColumnKind, Dtype};
 use crate::corpus::known::KnownFeatures;
 use crate::tree::Tree;
-use crate::words::human_bytes;
+use crate::words::{count, counted, human_bytes};
 
 impl Store {
     /// The store's tree for display. Only ids and labels are read.
@@ -42,6 +43,9 @@ impl Store {
             children.push(Tree::leaf("source", detail));
             children.push(Tree::leaf("sha256", &source.sha256));
         }
+        for (modality, features) in manifest.build.iter().flat_map(|build| &build.features) {
+            children.push(Tree::leaf(modality, built(features)));
+        }
         if let Some(encoder) = &manifest.text_encoder {
             let detail = format!("computed from {} by {}", encoder.source, encoder.name);
             children.push(Tree::leaf("text", detail));
@@ -61,4 +65,21 @@ fn features(known: &KnownFeatures) -> Tree {
     let note = known.note.map(|note| Tree::leaf("note", note));
     tree.children.extend(origin.into_iter().chain(note));
     tree
+}
+
+/// How features came from the files of clips.
+fn built(features: &BuiltFeatures) -> String {
+    let BuiltFeatures { kinds, n_files, pool, length, seq_len, cut, padding, .. } = features;
+    let files = counted(*n_files, "file", "files");
+    let mut parts = vec![format!("{files} ({})", kinds.join(", "))];
+    if *pool > 1 {
+        parts.push(format!("mean of {pool} frames"));
+    }
+    let length = if length.parse() == Ok(*seq_len) { "fixed" } else { length.as_str() };
+    parts.push(format!("length {seq_len} ({length}), cut at the {cut}, padded at the {padding}"));
+    if let Some(failed) = &features.failed_faces {
+        let n_failed = usize::try_from(failed.n_failed).unwrap_or(usize::MAX);
+        parts.push(format!("frames without a face: {} ({})", count(n_failed), failed.action));
+    }
+    parts.join("; ")
 }

@@ -72,6 +72,7 @@ pub fn with_text(
             columns,
             notes: old.notes.iter().cloned().chain(notes).collect(),
             text_encoder: Some(encoder),
+            build: old.build.as_ref().map(|build| build.without(Modality::Text.name())),
             values: old.values.as_ref().and_then(|values| values.without(Modality::Text)),
             features,
             ..old.clone()

@@ -173,11 +173,8 @@ pub fn write(
         store_version: VERSION,
         writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
         dataset: options.dataset,
-        alignment: corpus
-            .splits
-            .first()
-            .and_then(|split| alignment(split.features.values().map(|block| block.shape[1]))),
-        layout: corpus.layout.name().into(),
+        alignment: alignment_of(corpus),
+        layout: corpus.layout.into(),
         sources: sources.iter().zip(digests).map(self::source).collect(),
         splits: corpus.splits.iter().map(split_manifest).collect(),
         digest: store_digest(&columns),
@@ -186,6 +183,7 @@ pub fn write(
         text_encoder: None,
         values,
         features: corpus.feature_names.clone(),
+        build: corpus.build.clone(),
     };
     let draft = started.finish(&manifest, &job)?;
     let published = if options.output.sync { draft.publish() } else { draft.publish_unsynced() };
@@ -365,6 +363,19 @@ fn source((source, digests): (&SourceInfo<'_>, Digests)) -> Source {
             sha256,
         }),
     }
+}
+
+/// How the modalities of a corpus are aligned. Features of clips may have one length by choice, so that
+/// only the length of every clip tells.
+fn alignment_of(corpus: &Corpus) -> Option<Alignment> {
+    let split = corpus.splits.first()?;
+    let alignment = alignment(split.features.values().map(|block| block.shape[1]))?;
+    let differ = |split: &CorpusSplit| {
+        let mut lengths = split.features.keys().filter_map(|modality| split.lengths.get(modality));
+        lengths.next().is_some_and(|first| lengths.any(|other| other != first))
+    };
+    let is_unlike = corpus.build.is_some() && corpus.splits.iter().any(differ);
+    Some(if is_unlike { Alignment::Unaligned } else { alignment })
 }
 
 /// How modalities with these numbers of frames are aligned.

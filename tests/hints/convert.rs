@@ -150,15 +150,6 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
-        hint: "`docs/own-data.md` shows how to combine them and a label table into one pickle",
-        make: |folder| {
-            std::fs::create_dir(folder.join("features")).unwrap();
-            put(&folder.join("features"), "audio.npy", b"");
-        },
-        calls: &["convert features"],
-        next: Hands,
-    },
-    Row {
         hint: "omit the modality from `--max-len`; `almt-data inspect` shows what the file contains",
         make: misa_folder,
         calls: &["convert misa --dataset mosi --max-len text=9"],

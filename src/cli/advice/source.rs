@@ -75,10 +75,25 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
             None => "omit `--features`: features need no names",
         },
         SourceAdvice::NameOneByOne => "name the pickles one by one",
-        SourceAdvice::MakeOnePickle => {
-            "`docs/own-data.md` shows how to combine them and a label table into one pickle"
+        SourceAdvice::BuildFromTable { folder } => {
+            return format!(
+                "`almt-data build --labels label.csv --vision {folder}` makes a store of them and a \
+                 table of clips, see `docs/own-data.md`"
+            );
         }
         SourceAdvice::NamePickles => "name the pickles themselves, one in all or one per split",
+        SourceAdvice::NameAfterClips => {
+            "name each file after its clip, such as `VIDEO_CLIP.npy` or `VIDEO/CLIP.csv`; \
+             `--column video=NAME` and `--column clip=NAME` name the columns of the table"
+        }
+        SourceAdvice::OneFilePerClip => "remove one of the two from the folder",
+        SourceAdvice::FillSplits => {
+            "fill in the column, or `--column split=` means no column: all clips are one split"
+        }
+        SourceAdvice::TableHasSplits => {
+            "omit `--split`, or `--column split=` ignores the column of the table"
+        }
+        SourceAdvice::DropIncomplete => "`--drop-incomplete` leaves them out",
     };
     words.into()
 }
@@ -110,7 +125,8 @@ pub(super) fn known_hint(advice: &KnownAdvice) -> String {
             "pass model weights to `--checkpoint`; stores are made from feature pickles".into()
         }
         KnownAdvice::CompareTable { file, columns } => format!(
-            "its columns: {}; `almt-data validate STORE --labels {file}` compares labels",
+            "its columns: {}; `almt-data build --labels {file}` makes a store of it, `almt-data \
+             validate STORE --labels {file}` compares labels",
             columns.join(", ")
         ),
         KnownAdvice::SaveAndCompare { stem } => format!(

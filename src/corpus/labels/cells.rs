@@ -47,7 +47,9 @@ pub(super) fn number(text: &str) -> Result<Option<Cell>, ()> {
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return Err(());
     }
-    text.parse().map(|value| Some(Cell { value, point })).map_err(|_| ())
+    // A label that float32 cannot hold is none.
+    let value = text.parse().ok().filter(|value: &f32| value.is_finite());
+    value.map(|value| Some(Cell { value, point })).ok_or(())
 }
 
 /// A field's split; `None` if it is empty.
@@ -111,7 +113,7 @@ mod tests {
         assert_eq!(value("2,4"), Some(2.4));
         assert_eq!(value("\u{2212}0,6"), Some(-0.6));
         assert_eq!((value("nan"), value("NA"), value("")), (None, None, None));
-        for wrong in ["1,234.5", "1.234,5", "1,2,3", "high", "inf", "-", "1 2"] {
+        for wrong in ["1e39", "1,234.5", "1.234,5", "1,2,3", "high", "inf", "-", "1 2"] {
             assert!(number(wrong).is_err(), "{wrong}");
         }
         assert_eq!(number("1,5").unwrap().unwrap().point, Point::Comma);

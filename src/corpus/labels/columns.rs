@@ -76,6 +76,7 @@ impl Columns {
     pub(super) fn of(
         first: &csv::StringRecord,
         choices: &[ColumnChoice],
+        is_source: bool,
         path: &Path,
     ) -> Result<Columns, LabelTableError> {
         let has_header = has_header(first, choices);
@@ -91,9 +92,9 @@ impl Columns {
         };
         columns.take_choices(first, choices, path)?;
         if has_header {
-            columns.take_names(first, path)?;
+            columns.take_names(first, is_source, path)?;
         }
-        columns.check(first, path)?;
+        columns.check(first, is_source, path)?;
         Ok(columns)
     }
 
@@ -149,10 +150,13 @@ impl Columns {
     fn take_names(
         &mut self,
         first: &csv::StringRecord,
+        is_source: bool,
         path: &Path,
     ) -> Result<(), LabelTableError> {
         let told_id = self.places.contains_key(&Field::Id);
-        for field in Field::ALL.into_iter().filter(|field| field.is_compared()) {
+        let is_read =
+            |field: &Field| field.is_compared() || is_source && *field == Field::Annotation;
+        for field in Field::ALL.into_iter().filter(is_read) {
             self.take(first, field, field.names(), path)?;
         }
         if told_id {
@@ -219,11 +223,17 @@ impl Columns {
         self.places.contains_key(&Field::Video) && self.places.contains_key(&Field::Clip)
     }
 
-    /// Whether segments can be identified and have something to compare.
-    fn check(&self, first: &csv::StringRecord, path: &Path) -> Result<(), LabelTableError> {
+    /// Whether segments can be identified and, unless they are made from the table, have something to
+    /// compare.
+    fn check(
+        &self,
+        first: &csv::StringRecord,
+        is_source: bool,
+        path: &Path,
+    ) -> Result<(), LabelTableError> {
         let is_told = self.has_parts() || self.places.contains_key(&Field::Id);
         let is_compared = self.places.keys().any(|field| field.is_compared());
-        if is_told && is_compared {
+        if is_told && (is_compared || is_source) {
             return Ok(());
         }
         if !self.has_header {

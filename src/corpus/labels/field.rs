@@ -24,11 +24,13 @@ pub enum Field {
     Text,
     /// The split.
     Split,
+    /// The label in words, such as `Weakly Negative`.
+    Annotation,
 }
 
 impl Field {
     /// All fields.
-    pub const ALL: [Field; 9] = [
+    pub const ALL: [Field; 10] = [
         Field::Id,
         Field::Video,
         Field::Clip,
@@ -38,6 +40,7 @@ impl Field {
         Field::LabelV,
         Field::Text,
         Field::Split,
+        Field::Annotation,
     ];
 
     /// The name on the command line.
@@ -52,6 +55,7 @@ impl Field {
             Field::LabelV => "label_V",
             Field::Text => "text",
             Field::Split => "split",
+            Field::Annotation => "annotation",
         }
     }
 
@@ -65,9 +69,10 @@ impl Field {
         }
     }
 
-    /// Whether it is a comparable property of a segment, rather than part of its id.
+    /// Whether a store is compared with it, rather than it being a part of the id or another form of
+    /// the label.
     pub fn is_compared(self) -> bool {
-        !matches!(self, Field::Id | Field::Video | Field::Clip)
+        !matches!(self, Field::Id | Field::Video | Field::Clip | Field::Annotation)
     }
 
     /// Column names that always mean the field: letters and digits in lower case, so that `Video_ID`,
@@ -96,6 +101,7 @@ impl Field {
             Field::LabelV => &["labelv", "labelsv", "regressionlabelv", "regressionlabelsv"],
             Field::Text => &["text", "rawtext", "transcript", "transcription", "sentence"],
             Field::Split => &["split", "mode", "partition", "subset", "set"],
+            Field::Annotation => &["annotation", "annotations", "annotationlabel"],
         }
     }
 

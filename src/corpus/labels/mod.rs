@@ -40,6 +40,8 @@ use columns::Columns;
 pub struct LabelRow {
     /// The id as spelled in the table.
     pub id: String,
+    /// Video and clip as spelled in the table, if each has its column.
+    pub parts: Option<[String; 2]>,
     /// Line of the file, from 1.
     pub line: usize,
     /// Overall label; `None` if the field is empty or marks an absent label.
@@ -50,6 +52,8 @@ pub struct LabelRow {
     pub text: Option<String>,
     /// Its split.
     pub split: Option<SplitName>,
+    /// Its label in words, of a table that is a source.
+    pub annotation: Option<String>,
 }
 
 /// Options for reading a table that does not determine them itself.
@@ -59,6 +63,9 @@ pub struct TableOptions {
     pub columns: Vec<ColumnChoice>,
     /// The table's encoding, if it is neither UTF-8 nor UTF-16 with a byte order mark.
     pub encoding: Option<Encoding>,
+    /// Whether segments are made from the table, rather than compared with it: ids alone are enough
+    /// then, and labels in words are read, too.
+    pub is_source: bool,
 }
 
 /// Maximum size of a table in bytes: CMU-MOSEI's with all texts has under 10 MB.
@@ -130,7 +137,7 @@ impl LabelTable {
         let Some(first) = first else {
             return Err(LabelTableError::Empty { path: path.into(), header: None });
         };
-        let columns = Columns::of(&first, &options.columns, path)?;
+        let columns = Columns::of(&first, &options.columns, options.is_source, path)?;
         let data = (!columns.has_header).then(|| first.clone());
         let mut reading = Reading { path, text, columns: &columns, styles: BTreeMap::new() };
         let mut rows: Vec<(SegmentKey, LabelRow)> = Vec::new();
@@ -302,14 +309,15 @@ impl<'a> Line<'a> {
     fn row(&self) -> Result<Row, LabelTableError> {
         let columns = self.reading.columns;
         let place = |field| columns.place(field);
-        let (key, id) = match (place(Field::Id), place(Field::Video), place(Field::Clip)) {
+        let (key, id, parts) = match (place(Field::Id), place(Field::Video), place(Field::Clip)) {
             (None, Some(video), Some(clip)) => {
                 let (video, clip) = (self.name(video)?, cells::clip(self.name(clip)?));
-                (SegmentKey::new(video, clip), format!("{video}_{clip}"))
+                let parts = Some([video.to_owned(), clip.to_owned()]);
+                (SegmentKey::new(video, clip), format!("{video}_{clip}"), parts)
             }
             (id, ..) => {
                 let id = self.name(id.unwrap_or_default())?;
-                (cells::segment(id), id.to_owned())
+                (cells::segment(id), id.to_owned(), None)
             }
         };
         let mut numbers = Vec::new();
@@ -328,8 +336,9 @@ impl<'a> Line<'a> {
         }
         let text = place(Field::Text).map(|place| self.text(place).to_owned());
         let split = place(Field::Split).map(|place| self.split(place)).transpose()?.flatten();
+        let annotation = place(Field::Annotation).map(|place| self.text(place).to_owned());
         let line = self.reading.line(self.record);
-        let row = LabelRow { id, line, label, labels_by_modality, text, split };
+        let row = LabelRow { id, parts, line, label, labels_by_modality, text, split, annotation };
         Ok((key, row, numbers))
     }
 

@@ -15,6 +15,7 @@ fn read_as(
     let options = TableOptions {
         columns: columns.iter().map(|choice| choice.parse().unwrap()).collect(),
         encoding: encoding.map(|name| name.parse().unwrap()),
+        is_source: false,
     };
     LabelTable::parse(bytes, Path::new("label.csv"), &options)
 }

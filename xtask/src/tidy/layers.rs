@@ -20,6 +20,13 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "store", "words",
         ],
     ),
+    (
+        "build",
+        &[
+            "advice", "chain", "corpus", "map", "name", "overflow", "paths", "progress", "store",
+            "words",
+        ],
+    ),
     ("container", &["advice", "chain", "limit", "map", "progress", "signature", "words"]),
     (
         "convert",
@@ -34,6 +41,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "progress",
             "signature",
             "store",
+            "words",
         ],
     ),
     ("corpus", &["advice", "chain", "encoding", "name", "overflow", "seed", "words"]),

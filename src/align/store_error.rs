@@ -12,7 +12,7 @@ use crate::store::StoreError;
 
 /// Why sequences did not become a store. Nothing is left behind then.
 #[derive(Debug, thiserror::Error)]
-pub enum BuildError {
+pub enum AlignedStoreError {
     /// They cannot be aligned.
     #[error(transparent)]
     Align(#[from] AlignError),
@@ -84,20 +84,22 @@ pub enum BuildError {
     },
 }
 
-impl Advise for BuildError {
+impl Advise for AlignedStoreError {
     fn advice(&self) -> Vec<Advice> {
         match self {
-            BuildError::Align(error) => error.advice(),
-            BuildError::Vectors(error) => error.advice(),
-            BuildError::Store(error) => error.advice(),
-            BuildError::UnknownDataset { .. } => vec![SourceAdvice::SayDataset.into()],
-            BuildError::NoSegment { n_segments: 1.. } => vec![SourceAdvice::OtherFolds.into()],
-            BuildError::Spool { .. }
-            | BuildError::Width { .. }
-            | BuildError::FoldsIo { .. }
-            | BuildError::Folds { .. }
-            | BuildError::RecipeNeeds { .. }
-            | BuildError::NoSegment { .. } => Vec::new(),
+            AlignedStoreError::Align(error) => error.advice(),
+            AlignedStoreError::Vectors(error) => error.advice(),
+            AlignedStoreError::Store(error) => error.advice(),
+            AlignedStoreError::UnknownDataset { .. } => vec![SourceAdvice::SayDataset.into()],
+            AlignedStoreError::NoSegment { n_segments: 1.. } => {
+                vec![SourceAdvice::OtherFolds.into()]
+            }
+            AlignedStoreError::Spool { .. }
+            | AlignedStoreError::Width { .. }
+            | AlignedStoreError::FoldsIo { .. }
+            | AlignedStoreError::Folds { .. }
+            | AlignedStoreError::RecipeNeeds { .. }
+            | AlignedStoreError::NoSegment { .. } => Vec::new(),
         }
     }
 }

@@ -1,0 +1,224 @@
+//! Tables of numbers as text, a line per frame: those of OpenFace, and plain ones with or without names
+//! in the first line.
+
+use ndarray::Array2;
+
+use super::error::FrameError;
+use super::form::{Face, Frames, n_values};
+
+/// Columns of OpenFace that are no features: which frame it is, and whether it has a face. Older builds
+/// write a blank before each name.
+const OPENFACE: [&str; 5] = ["frame", "face_id", "timestamp", "confidence", "success"];
+
+/// Separators of fields; a blank, which `numpy.savetxt` writes, only if there is no other.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b' '];
+
+/// Reads a table.
+///
+/// # Errors
+/// It is not text, its lines differ in their number of fields, or a field is not a number.
+pub(super) fn read(bytes: &[u8]) -> Result<Frames, FrameError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|_| FrameError::NotText)?;
+    let first = text.lines().find(|line| !line.trim().is_empty()).ok_or(FrameError::Empty)?;
+    let mut lines = ::csv::ReaderBuilder::new()
+        .delimiter(separator(first))
+        .has_headers(false)
+        .flexible(true)
+        .trim(::csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let mut record = ::csv::StringRecord::new();
+    let mut table = Table::default();
+    // The text is UTF-8 and lines may have any number of fields, so that reading one cannot fail.
+    while lines.read_record(&mut record).unwrap_or(false) {
+        let is_blank = record.iter().all(str::is_empty);
+        if !is_blank {
+            table.add(&record)?;
+        }
+    }
+    table.frames()
+}
+
+/// The separator with the most fields in the first line.
+fn separator(first: &str) -> u8 {
+    let n_fields = |byte: &u8| first.trim().bytes().filter(|found| found == byte).count();
+    let is_blank_last = |byte: &u8| *byte != b' ';
+    let best = SEPARATORS.into_iter().rev().max_by_key(|byte| {
+        let n_fields = n_fields(byte);
+        (is_blank_last(byte) && n_fields > 0, n_fields)
+    });
+    best.unwrap_or(b',')
+}
+
+/// A table being read.
+#[derive(Default)]
+struct Table {
+    /// Names of the columns, if the first line has them.
+    header: Option<Vec<String>>,
+    /// Places of OpenFace's columns in the order of [`OPENFACE`]; the last two are there.
+    openface: Option<[Option<usize>; 5]>,
+    /// Fields of a line.
+    n_fields: Option<usize>,
+    values: Vec<f64>,
+    n_frames: u64,
+    faces: Vec<Face>,
+    /// Number of the last frame as written in the table.
+    last_frame: Option<String>,
+}
+
+impl Table {
+    fn add(&mut self, record: &::csv::StringRecord) -> Result<(), FrameError> {
+        let line = record.position().map_or(0, ::csv::Position::line);
+        let Some(expected) = self.n_fields else {
+            self.n_fields = Some(record.len());
+            let is_header = record.iter().any(|field| !field.is_empty() && number(field).is_none());
+            return if is_header {
+                self.take_header(record);
+                Ok(())
+            } else {
+                self.add_frame(record, line)
+            };
+        };
+        if record.len() != expected {
+            return Err(FrameError::Fields { line, expected, found: record.len() });
+        }
+        self.add_frame(record, line)
+    }
+
+    fn take_header(&mut self, record: &::csv::StringRecord) {
+        let names: Vec<String> = record.iter().map(str::to_owned).collect();
+        let place = |name: &str| names.iter().position(|known| known.eq_ignore_ascii_case(name));
+        let places = OPENFACE.map(place);
+        if let [_, _, _, Some(_), Some(_)] = places {
+            self.openface = Some(places);
+        }
+        self.header = Some(names);
+    }
+
+    /// Whether a column has no feature.
+    fn is_about_frame(&self, place: usize) -> bool {
+        self.openface.is_some_and(|places| places.contains(&Some(place)))
+    }
+
+    fn add_frame(&mut self, record: &::csv::StringRecord, line: u64) -> Result<(), FrameError> {
+        n_values(self.n_frames.saturating_add(1), record.len() as u64)?;
+        let read = |place: usize, field: &str| {
+            number(field).ok_or_else(|| FrameError::Number {
+                line,
+                column: match self.header.as_ref().and_then(|names| names.get(place)) {
+                    Some(name) => format!("`{}`", shortened(name)),
+                    None => place.saturating_add(1).to_string(),
+                },
+                found: shortened(field),
+            })
+        };
+        for (place, field) in record.iter().enumerate() {
+            let value = read(place, field)?;
+            if !self.is_about_frame(place) {
+                self.values.push(value);
+            }
+        }
+        if let Some([frame, _, _, Some(confidence), Some(success)]) = self.openface {
+            let field = |place: usize| record.get(place).unwrap_or_default();
+            let frame = frame.map(|place| field(place).to_owned());
+            if frame.is_some() && frame == self.last_frame {
+                let frame = frame.unwrap_or_default();
+                return Err(FrameError::SecondFace { line, frame });
+            }
+            self.last_frame = frame;
+            let value = |place: usize| number(field(place)).unwrap_or(0.0);
+            let (confidence, is_success) = (value(confidence), value(success) != 0.0);
+            self.faces.push(Face { is_success, confidence });
+        }
+        self.n_frames = self.n_frames.saturating_add(1);
+        Ok(())
+    }
+
+    fn frames(self) -> Result<Frames, FrameError> {
+        let n_frames = self.n_frames as usize;
+        let n_cols = self.values.len().checked_div(n_frames).ok_or(FrameError::NoFrames)?;
+        let is_openface = self.openface.is_some();
+        let places = (0..self.n_fields.unwrap_or(0)).filter(|place| !self.is_about_frame(*place));
+        let names = self.header.as_ref().map(|names| {
+            places.filter_map(|place| names.get(place)).cloned().collect::<Vec<String>>()
+        });
+        let values = Array2::from_shape_vec((n_frames, n_cols), self.values);
+        let values = values.map_err(|error| FrameError::Form {
+            expected: "lines of equal length",
+            found: error.to_string(),
+        })?;
+        Ok(Frames {
+            values,
+            kind: if is_openface { "OpenFace CSV" } else { "CSV" },
+            dtype: "decimals",
+            names,
+            faces: is_openface.then_some(self.faces),
+        })
+    }
+}
+
+/// A field as a number; the words for no number that C and .NET write, too.
+fn number(field: &str) -> Option<f64> {
+    match field.parse() {
+        Ok(value) => Some(value),
+        Err(_) => {
+            let lower = field.trim_start_matches('-').to_ascii_lowercase();
+            let is_nan = ["nan(ind)", "nan(snan)", "1.#ind", "1.#qnan"].contains(&&*lower);
+            is_nan.then_some(f64::NAN)
+        }
+    }
+}
+
+/// A field for a message.
+fn shortened(field: &str) -> String {
+    const MOST_CHARS: usize = 40;
+    let shown: String = field.chars().take(MOST_CHARS).flat_map(char::escape_debug).collect();
+    if field.chars().nth(MOST_CHARS).is_some() { shown + "…" } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openface_is_told_from_other_tables() {
+        let table = "frame, face_id, timestamp, confidence, success, gaze_0_x, AU01_r\n\
+                     1, 0, 0.000, 0.98, 1, 0.25, 1.5\n2, 0, 0.033, 0.00, 0, 0, 0\n";
+        let frames = read(table.as_bytes()).unwrap();
+        assert_eq!(frames.values, ndarray::arr2(&[[0.25, 1.5], [0.0, 0.0]]));
+        assert_eq!(frames.names.unwrap(), ["gaze_0_x", "AU01_r"]);
+        let faces = frames.faces.unwrap();
+        assert_eq!(faces[0], Face { is_success: true, confidence: 0.98 });
+        assert!(!faces[1].is_success);
+        let twice = table.replace("\n2,", "\n1,");
+        let error = read(twice.as_bytes()).unwrap_err().to_string();
+        assert_eq!(error, "line 3: a second face of frame 1, and features are those of one");
+    }
+
+    #[test]
+    fn plain_tables_are_read_with_any_separator_and_with_or_without_names() {
+        let expected = ndarray::arr2(&[[1.0, -2.5], [3.0, 4e-3]]);
+        for table in [
+            "1,-2.5\n3,4e-3\n",
+            "a,b\n1,-2.5\n3,4e-3",
+            "\u{feff}a;b\r\n1;-2.5\r\n3;4e-3\r\n",
+            "1\t-2.5\n\n3\t4e-3\n",
+            "1.0e+00 -2.5e+00\n3 0.004\n",
+        ] {
+            assert_eq!(read(table.as_bytes()).unwrap().values, expected, "{table:?}");
+        }
+        assert!(read(b"1,-nan(ind)\n").unwrap().values[[0, 1]].is_nan());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        let error = |table: &[u8]| read(table).unwrap_err().to_string();
+        assert_eq!(error(b"\n\n"), "the file is empty");
+        assert_eq!(error(b"a,b\n"), "it has no frames");
+        assert_eq!(error(b"a,b\n1,2\n3,x\n"), "line 3, column `b`: expected a number, found `x`");
+        assert_eq!(error(b"1,2\n3,\n"), "line 2, column 2: expected a number, found ``");
+        assert_eq!(error(b"1,2\n3\n"), "line 2: expected 2 fields, as in the first line, found 1");
+        assert_eq!(error(b"\xff\xfe1\0"), "it is not text in UTF-8");
+        assert!(error(b"a;b\n1,5;2,5\n").contains("found `1,5`"));
+    }
+}

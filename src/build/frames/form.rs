@@ -1,0 +1,42 @@
+//! What every reader of frames returns, and how much that may be.
+
+use ndarray::Array2;
+
+use super::error::FrameError;
+
+/// Values that one clip may have: two hours of COVAREP have 53 million. Files are mapped or unpacked in
+/// memory, 8 bytes per value.
+pub(in crate::build) const MOST_VALUES: usize = 1 << 26;
+
+/// The frames of one clip.
+#[derive(Debug, PartialEq)]
+pub struct Frames {
+    /// `[n_frames, feat_dim]`.
+    pub values: Array2<f64>,
+    /// Description of the file.
+    pub kind: &'static str,
+    /// Type of the numbers in the file.
+    pub dtype: &'static str,
+    /// Names of the features, `[feat_dim]`, if the file has them.
+    pub names: Option<Vec<String>>,
+    /// What the file says of the face in each frame, `[n_frames]`.
+    pub faces: Option<Vec<Face>>,
+}
+
+/// What OpenFace says of the face in a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Face {
+    /// Whether a face was tracked.
+    pub is_success: bool,
+    /// The tracker's confidence, in [0, 1].
+    pub confidence: f64,
+}
+
+/// The number of values in an array of these extents.
+pub(super) fn n_values(n_rows: u64, n_cols: u64) -> Result<usize, FrameError> {
+    let n_values = n_rows.checked_mul(n_cols).and_then(|n| usize::try_from(n).ok());
+    match n_values {
+        Some(n_values) if n_values <= MOST_VALUES => Ok(n_values),
+        _ => Err(FrameError::TooLarge { shape: [n_rows, n_cols], limit: MOST_VALUES }),
+    }
+}

@@ -1,0 +1,110 @@
+//! The frames of one clip, from a file of any known kind.
+//!
+//! ```text
+//! csv      tables of text: OpenFace's, or any of numbers
+//! npy      NumPy arrays
+//! mat      MATLAB files of version 5; mat73 those of version 7.3, which are HDF5
+//! numbers  numbers of any type and byte order, as float64
+//! form     what every reader returns
+//! choice   which variable of a file has the features
+//! error    why a file has no frames
+//! ```
+//!
+//! This module knows files. It must not know clips, tables or stores. A new kind is a variant of
+//! [`FileKind`] and a reader that returns [`Frames`].
+
+mod choice;
+mod csv;
+mod error;
+mod form;
+mod mat;
+mod mat73;
+mod npy;
+mod numbers;
+
+use std::path::Path;
+
+pub use error::FrameError;
+pub(super) use form::MOST_VALUES;
+pub use form::{Face, Frames};
+
+use crate::map::Bytes;
+
+/// Kind of a feature file, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileKind {
+    /// A table of text, a line per frame.
+    Table,
+    /// A NumPy array, `[n_frames, feat_dim]`.
+    Npy,
+    /// A MATLAB file with such an array.
+    Mat,
+}
+
+impl FileKind {
+    /// Names of the extensions, for messages.
+    pub const ENDINGS: [&str; 4] = [".csv", ".tsv", ".npy", ".mat"];
+
+    /// The kind of a file's extension; `None` if it has no features.
+    pub fn of_name(path: &Path) -> Option<FileKind> {
+        let ending = path.extension()?.to_string_lossy().to_ascii_lowercase();
+        match &*ending {
+            "csv" | "tsv" => Some(FileKind::Table),
+            "npy" => Some(FileKind::Npy),
+            "mat" => Some(FileKind::Mat),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes of a file and its digest, besides its frames.
+pub struct ReadFile {
+    /// The frames.
+    pub frames: Frames,
+    /// Size in bytes.
+    pub n_bytes: u64,
+    /// BLAKE3 of the file.
+    pub blake3: ::blake3::Hash,
+}
+
+/// Reads the frames of the file at `path`.
+///
+/// # Errors
+/// The file cannot be read, or is not of its kind, cut or damaged; it has no frames, or more values than
+/// one clip may have.
+pub fn read(path: &Path, kind: FileKind) -> Result<Frames, FrameError> {
+    of_bytes(&open(path)?, path, kind)
+}
+
+/// Like [`read`], with the file's digest.
+///
+/// # Errors
+/// Same as [`read`].
+pub fn read_with_digest(path: &Path, kind: FileKind) -> Result<ReadFile, FrameError> {
+    let bytes = open(path)?;
+    let frames = of_bytes(&bytes, path, kind)?;
+    let bytes = bytes.bytes();
+    Ok(ReadFile { frames, n_bytes: bytes.len() as u64, blake3: ::blake3::hash(bytes) })
+}
+
+fn open(path: &Path) -> Result<Bytes, FrameError> {
+    Bytes::map(path).map_err(FrameError::Io)
+}
+
+fn of_bytes(bytes: &Bytes, path: &Path, kind: FileKind) -> Result<Frames, FrameError> {
+    let bytes = bytes.bytes();
+    if bytes.is_empty() {
+        return Err(FrameError::Empty);
+    }
+    let frames = match kind {
+        FileKind::Table => csv::read(bytes),
+        FileKind::Npy => npy::read(bytes),
+        FileKind::Mat if mat73::is_hdf5(bytes) => mat73::read(bytes, path),
+        FileKind::Mat => mat::read(bytes),
+    }?;
+    match frames.values.dim() {
+        (0, _) => Err(FrameError::NoFrames),
+        (_, 0) => Err(FrameError::NoFeatures),
+        _ => Ok(frames),
+    }
+}

@@ -1,0 +1,149 @@
+//! Builds a store from a table of clips and a file of features per clip and modality, in one call.
+//!
+//! ```text
+//! options     dataset, lengths, pooling, frames without a face, policies, form of the store
+//! clips       the clips of the table, in any spelling of their ids
+//! locate      the file of each clip
+//! frames      the frames of one file: OpenFace and other CSV, NumPy, MATLAB
+//! faces       frames without a face
+//! source      the files of one modality
+//! survey      one reading of all files: lengths, and which are unusable
+//! reconcile   which clips have a file, and which files a clip
+//! assembly    the corpus: splits, texts, labels, features
+//! rows        the samples of the corpus, read again while they are stored
+//! error       why nothing was built
+//! ```
+//!
+//! Files are read twice: a store has one length per modality, which is known only after all of them. In
+//! memory are a few clips at a time.
+
+mod assembly;
+mod clips;
+mod error;
+mod faces;
+pub mod frames;
+mod locate;
+mod options;
+mod reconcile;
+mod rows;
+mod source;
+mod survey;
+
+use std::path::{Path, PathBuf};
+
+pub use error::BuildError;
+pub use options::{BuildOptions, Cut, FailedFacesAction, LengthRule};
+pub use reconcile::{Reconciled, Unusable};
+
+use crate::corpus::check::Finding;
+use crate::corpus::labels::{LabelRow, LabelTable, LabelTableError, TableOptions};
+use crate::corpus::manifest::Manifest;
+use crate::corpus::spec::{recognise, recognise_by_name};
+use crate::corpus::{Corpus, Dataset};
+use crate::map::Bytes;
+use crate::paths::{same_file, size_on_disk};
+use crate::progress::{Progress, Stage};
+use crate::store::{self, Format, SourceInfo, StoreError};
+use assembly::Assembly;
+use clips::id_of;
+use source::ModalityFiles;
+
+/// Result of a build.
+#[derive(Debug)]
+pub struct Built {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// The store's manifest: the table, how the features were made, and notes with every changed value
+    /// and everything left out.
+    pub manifest: Manifest,
+    /// Clips and files side by side, by modality.
+    pub reconciled: Vec<Reconciled>,
+    /// Findings of the data checks, errors first.
+    pub findings: Vec<Finding>,
+    /// Size of the store on disk, in bytes.
+    pub n_bytes: u64,
+}
+
+/// Builds a store at `output` from the clips of the table at `labels` and the features in the folders
+/// that the options name. The store appears only when complete.
+///
+/// # Errors
+/// The table cannot be read or a folder cannot be listed; no file of a folder belongs to a clip, or two
+/// to the same one; a clip lacks a usable file and may not be left out; the dataset is unknown; a value
+/// is not finite, or too large for the store, and the options set no policy for it; the output exists or
+/// is an input, or the disk is full. Nothing is left behind then.
+pub fn build(
+    labels: &Path,
+    output: &Path,
+    options: &BuildOptions,
+    progress: &dyn Progress,
+) -> Result<Built, BuildError> {
+    let table = TableOptions { is_source: true, ..options.table.clone() };
+    let table = LabelTable::open_as(labels, &table)?;
+    check_output(labels, output, options)?;
+    let sources = source::all(&table, output, options, progress)?;
+    let rows: Vec<&LabelRow> = table.rows().map(|(_, row)| row).collect();
+    let ids: Vec<String> = rows.iter().map(|row| id_of(row)).collect();
+    let reconciled: Vec<Reconciled> = sources
+        .iter()
+        .map(|source| {
+            let ModalityFiles { modality, folder, located, survey } = source;
+            Reconciled::new(*modality, folder, &ids, located, survey)
+        })
+        .collect();
+    let assembly = Assembly { table: &table, rows, ids: &ids, sources: &sources, options };
+    let mut corpus = assembly.corpus(&reconciled)?;
+    let (dataset, note) = dataset(&corpus, labels, options)?;
+    corpus.notes.extend(note.map(str::to_owned));
+    let writing = options.writing(dataset, output);
+    progress.begin(Stage::Converting, feature_bytes(&corpus).saturating_mul(writing.n_passes()));
+    let advance = |n_bytes| progress.advance(n_bytes);
+    let io = |cause| LabelTableError::Io { path: labels.into(), cause };
+    let bytes = Bytes::map(labels).map_err(io)?;
+    let file_name = labels.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let info = [SourceInfo { file_name, bytes: bytes.bytes(), entry: None }];
+    let written = store::write(&corpus, &info, output, &writing, &advance)
+        .map_err(|cause| BuildError::of_store(labels.into(), cause))?;
+    let store::Outcome { manifest, findings } = written;
+    Ok(Built { dataset, manifest, reconciled, findings, n_bytes: size_on_disk(output) })
+}
+
+/// Default path of a store: `NAME.h5` or `NAME.arrow` next to the table of that name.
+pub fn default_output(labels: &Path, format: Format) -> PathBuf {
+    labels.with_extension(format.ending())
+}
+
+/// Checks the output before anything that takes long.
+fn check_output(labels: &Path, output: &Path, options: &BuildOptions) -> Result<(), BuildError> {
+    let mut inputs = options.features.values().map(PathBuf::as_path).chain([labels]);
+    if inputs.any(|input| same_file(input, output)) {
+        return Err(BuildError::OutputIsInput { output: output.into() });
+    }
+    match output.exists() && !options.overwrite {
+        true => Err(BuildError::Store(StoreError::Exists { path: output.into() })),
+        false => Ok(()),
+    }
+}
+
+/// The dataset, with a note if only the name of the table identifies it.
+fn dataset(
+    corpus: &Corpus,
+    labels: &Path,
+    options: &BuildOptions,
+) -> Result<(Dataset, Option<&'static str>), BuildError> {
+    if let Some(dataset) = options.dataset.or_else(|| recognise(corpus)) {
+        return Ok((dataset, None));
+    }
+    let stem = labels.file_stem().unwrap_or_default().to_string_lossy();
+    let note =
+        "dataset: inferred from the name of the table, since shapes and labels are ambiguous";
+    recognise_by_name(corpus, [&*stem])
+        .map(|dataset| (dataset, Some(note)))
+        .ok_or_else(|| BuildError::UnknownDataset { path: labels.into() })
+}
+
+/// Bytes of all features as float32.
+fn feature_bytes(corpus: &Corpus) -> u64 {
+    let blocks = corpus.splits.iter().flat_map(|split| split.features.values());
+    blocks.map(|block| block.shape.iter().product::<usize>() as u64 * 4).sum()
+}

@@ -1,0 +1,247 @@
+//! Options of a build.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::corpus::labels::TableOptions;
+use crate::corpus::{Dataset, Modality, SplitName};
+use crate::name::named;
+use crate::store::{
+    Compression, FeatureDtype, Format, NonFinite, OnOverflow, OutputOptions, WriteOptions,
+};
+
+/// Options of a build. By default a clip that lacks features is refused, and no value is changed but by
+/// padding.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Folder with the files of each modality.
+    pub features: BTreeMap<Modality, PathBuf>,
+    /// How the table is read.
+    pub table: TableOptions,
+    /// The dataset; `None` to infer it from shapes, labels or the table's name.
+    pub dataset: Option<Dataset>,
+    /// Split of all clips, if the table has none; `None` for `train` if the table has labels, and
+    /// `test` if it has not.
+    pub split: Option<SplitName>,
+    /// How the length of a modality is chosen; the longest clip's by default.
+    pub length: BTreeMap<Modality, LengthRule>,
+    /// Consecutive frames whose mean becomes one frame, by modality; 1 by default.
+    pub pool: BTreeMap<Modality, usize>,
+    /// The end at which clips are cut that are longer.
+    pub cut: Cut,
+    /// What becomes of frames without a face.
+    pub failed_faces: FailedFacesAction,
+    /// The least confidence of a frame with a face, in [0, 1].
+    pub min_confidence: f64,
+    /// Whether to leave out clips of which a modality has no usable file.
+    pub drop_incomplete: bool,
+    /// Whether to leave out unlabelled clips of splits that have labels.
+    pub drop_unlabelled: bool,
+    /// Policy for values that are NaN or infinite.
+    pub on_nonfinite: NonFinite,
+    /// Policy for finite values beyond the range of `dtype`.
+    pub on_overflow: OnOverflow,
+    /// Element type of the features in the store.
+    pub dtype: FeatureDtype,
+    /// HDF5 or Arrow; `None` for the format of the output's extension, or HDF5 if it implies none.
+    pub format: Option<Format>,
+    /// Compression of the values; the format must support it.
+    pub compression: Compression,
+    /// Whether to replace an existing output.
+    pub overwrite: bool,
+    /// Whether to wait until everything is on disk.
+    pub sync: bool,
+}
+
+impl Default for BuildOptions {
+    fn default() -> BuildOptions {
+        BuildOptions {
+            features: BTreeMap::new(),
+            table: TableOptions { is_source: true, ..TableOptions::default() },
+            dataset: None,
+            split: None,
+            length: BTreeMap::new(),
+            pool: BTreeMap::new(),
+            cut: Cut::End,
+            failed_faces: FailedFacesAction::Keep,
+            min_confidence: 0.0,
+            drop_incomplete: false,
+            drop_unlabelled: false,
+            on_nonfinite: NonFinite::Loaders,
+            on_overflow: OnOverflow::Error,
+            dtype: FeatureDtype::Float32,
+            format: None,
+            compression: Compression::None,
+            overwrite: false,
+            sync: true,
+        }
+    }
+}
+
+impl BuildOptions {
+    /// Options for writing the store of `dataset` to `output`.
+    pub(super) fn writing(&self, dataset: Dataset, output: &Path) -> WriteOptions {
+        let format = self.format.or(Format::of_name(output)).unwrap_or(Format::Hdf5);
+        WriteOptions {
+            dataset,
+            on_nonfinite: self.on_nonfinite,
+            on_overflow: self.on_overflow,
+            dtype: self.dtype,
+            output: OutputOptions {
+                format,
+                compression: self.compression,
+                overwrite: self.overwrite,
+                sync: self.sync,
+            },
+        }
+    }
+
+    pub(super) fn reading(&self, modality: Modality) -> Reading {
+        Reading {
+            pool: self.pool.get(&modality).copied().unwrap_or(1).max(1),
+            cut: self.cut,
+            failed_faces: self.failed_faces,
+            min_confidence: self.min_confidence,
+        }
+    }
+}
+
+/// What happens to the frames of a clip between its file and the store.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    pub(super) pool: usize,
+    pub(super) cut: Cut,
+    pub(super) failed_faces: FailedFacesAction,
+    pub(super) min_confidence: f64,
+}
+
+/// How the number of frames of a modality is chosen, which is one for all clips.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LengthRule {
+    /// That of the longest clip.
+    Longest,
+    /// The mean of all clips plus three standard deviations (of the population), rounded down, as
+    /// CH-SIMS has it.
+    MeanPlus3Sd,
+    /// This one.
+    Frames(usize),
+}
+
+/// Its name on the command line and in manifests.
+impl fmt::Display for LengthRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LengthRule::Longest => f.write_str("longest"),
+            LengthRule::MeanPlus3Sd => f.write_str("mean+3sd"),
+            LengthRule::Frames(n_frames) => n_frames.fmt(f),
+        }
+    }
+}
+
+impl FromStr for LengthRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LengthRule, String> {
+        match (text, text.parse()) {
+            ("longest", _) => Ok(LengthRule::Longest),
+            ("mean+3sd", _) => Ok(LengthRule::MeanPlus3Sd),
+            (_, Ok(n_frames @ 1..)) => Ok(LengthRule::Frames(n_frames)),
+            _ => Err(format!("`{text}` is not longest, mean+3sd or a number of frames")),
+        }
+    }
+}
+
+impl LengthRule {
+    /// The length for clips of these lengths; 1 at least.
+    pub(super) fn of(self, lengths: &[usize]) -> usize {
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let n_frames = match self {
+            LengthRule::Longest => longest,
+            LengthRule::Frames(n_frames) => n_frames,
+            LengthRule::MeanPlus3Sd => {
+                let n = lengths.len().max(1) as f64;
+                let mean = lengths.iter().map(|length| *length as f64).sum::<f64>() / n;
+                let squares = lengths.iter().map(|length| (*length as f64 - mean).powi(2));
+                (mean + 3.0 * (squares.sum::<f64>() / n).sqrt()) as usize
+            }
+        };
+        n_frames.max(1)
+    }
+}
+
+/// The end at which longer clips are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The last frames are left out.
+    End,
+    /// The first frames are left out.
+    Start,
+}
+
+impl Cut {
+    /// Both.
+    pub const ALL: [Cut; 2] = [Cut::End, Cut::Start];
+
+    /// The name on the command line and in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cut::End => "end",
+            Cut::Start => "start",
+        }
+    }
+}
+
+/// What becomes of frames in which OpenFace found no face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailedFacesAction {
+    /// They stay as they are in the file, as in published datasets.
+    Keep,
+    /// All of their values become 0.
+    Zero,
+    /// Values become those on the line between the nearest frames with a face; before the first and
+    /// after the last one, those of that frame.
+    Interpolate,
+    /// They are left out, so that the clip becomes shorter.
+    Drop,
+}
+
+impl FailedFacesAction {
+    /// All of them.
+    pub const ALL: [FailedFacesAction; 4] = [
+        FailedFacesAction::Keep,
+        FailedFacesAction::Zero,
+        FailedFacesAction::Interpolate,
+        FailedFacesAction::Drop,
+    ];
+
+    /// The name on the command line and in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            FailedFacesAction::Keep => "keep",
+            FailedFacesAction::Zero => "zero",
+            FailedFacesAction::Interpolate => "interpolate",
+            FailedFacesAction::Drop => "drop",
+        }
+    }
+}
+
+named!(Cut, FailedFacesAction);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_follow_their_rule() {
+        let of = |rule: &str, lengths: &[usize]| rule.parse::<LengthRule>().unwrap().of(lengths);
+        assert_eq!(of("longest", &[3, 9, 4]), 9);
+        assert_eq!(of("7", &[3, 9, 4]), 7);
+        // Mean 2.5, standard deviation 0.5 of the population, not 0.577.
+        assert_eq!(of("mean+3sd", &[2, 2, 3, 3]), 4);
+        assert_eq!(of("longest", &[]), 1);
+        assert_eq!("mean+3sd".parse::<LengthRule>().unwrap().to_string(), "mean+3sd");
+        assert!("0".parse::<LengthRule>().is_err() && "mean".parse::<LengthRule>().is_err());
+    }
+}

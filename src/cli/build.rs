@@ -1,0 +1,352 @@
+//! `almt-data build`: builds a store from a table of clips and their feature files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::error::ErrorKind;
+use serde::Serialize;
+
+use super::form::FormArgs;
+use super::{Failure, output, progress, stores, target, wrong_call};
+use crate::build::{
+    self, BuildError, BuildOptions, Built, Cut, FailedFacesAction, LengthRule, Reconciled,
+};
+use crate::corpus::check::{Finding, Rule, Severity};
+use crate::corpus::clips::CLIPS;
+use crate::corpus::column::ColumnKind;
+use crate::corpus::labels::{ColumnChoice, LabelTableError, TableOptions};
+use crate::corpus::manifest::{Manifest, Source, SplitManifest};
+use crate::corpus::{Dataset, Modality, SplitName};
+use crate::encoding::Encoding;
+use crate::progress::Progress;
+use crate::store::{FeatureDtype, Format, NonFinite, OnOverflow};
+use crate::words::{human_bytes, quoted_path};
+
+/// Build a store from a table of clips and a file of features per clip
+///
+/// A file belongs to a clip by its name: `VIDEO_CLIP`, `VIDEO$_$CLIP`, `VIDEO[CLIP]`, or `CLIP` in a folder
+/// `VIDEO`, with or without leading zeros; or `CLIP` alone if only one video has such a clip. CSV files
+/// are OpenFace's, without their first five columns, or tables of numbers; NumPy arrays and MATLAB
+/// matrices (the only one, or `features`, as COVAREP writes) are `[n_frames, feat_dim]`.
+#[derive(Args)]
+pub struct BuildArgs {
+    /// Table of clips: a text table with a column for the id, or for video and clip, and any of label,
+    /// label_T, label_A, label_V, text, annotation and split. Common column names such as `video_id`,
+    /// `FileName`, `sentiment_score` and `mode` are recognized. Without labels, the store can be
+    /// predicted on
+    #[arg(long, value_name = "CSV")]
+    labels: PathBuf,
+    /// Folder with a `.csv`, `.npy` or `.mat` file of audio features per clip
+    #[arg(long, value_name = "FOLDER")]
+    audio: Option<PathBuf>,
+    /// The same for vision features, such as OpenFace 2 writes
+    #[arg(long, value_name = "FOLDER")]
+    vision: Option<PathBuf>,
+    /// The same for text features; `almt-data encode` computes them from texts
+    #[arg(long, value_name = "FOLDER")]
+    text: Option<PathBuf>,
+    /// Output store [default: next to the table, with the extension of the format]
+    #[arg(short, long, value_name = "STORE", value_parser = target::named(target::STORE))]
+    output: Option<PathBuf>,
+    /// Overwrite existing output
+    #[arg(long)]
+    overwrite: bool,
+    /// Column of the table that holds a field, if it is not recognized by name; repeatable. FIELD is id,
+    /// video, clip, label, label_T, label_A, label_V, text, split or annotation; NAME is a name in the
+    /// first line, a column number from 1, or empty for none
+    #[arg(long, value_name = "FIELD=NAME")]
+    column: Vec<ColumnChoice>,
+    /// Encoding of the table, if neither UTF-8 nor Excel's UTF-16, such as gbk, gb18030 or windows-1252
+    #[arg(long, value_name = "NAME")]
+    text_encoding: Option<Encoding>,
+    /// Dataset, which sets range and classes of the labels, if it cannot be inferred: mosi, mosei, sims
+    /// or simsv2
+    #[arg(long, hide_possible_values = true)]
+    dataset: Option<Dataset>,
+    /// Split of all clips, if the table has no splits [default: train, or test without labels].
+    /// `almt-data split` draws splits
+    #[arg(long, value_parser = SplitName::from_usual)]
+    split: Option<SplitName>,
+    /// Number of frames of a modality, for all clips: `longest` is that of the longest clip, `mean+3sd`
+    /// the mean plus three standard deviations, as in CH-SIMS; or a number; repeatable [default:
+    /// longest]. Shorter clips are padded with zeros at the back
+    #[arg(long, value_name = "MODALITY=longest|mean+3sd|N", value_parser = length)]
+    length: Vec<(Modality, LengthRule)>,
+    /// End at which longer clips are cut
+    #[arg(long, default_value_t = Cut::End, value_name = "end|start", hide_possible_values = true)]
+    cut: Cut,
+    /// Replace every N consecutive frames by their mean, the last ones too; repeatable. CH-SIMS has
+    /// `vision=5`
+    #[arg(long, value_name = "MODALITY=N", value_parser = pool)]
+    pool: Vec<(Modality, usize)>,
+    /// How to handle frames in which OpenFace found no face: `keep` their values, as published datasets
+    /// do; `zero` them; `interpolate` between the nearest frames with a face; or `drop` the frames. The
+    /// number is recorded
+    #[arg(
+        long,
+        default_value_t = FailedFacesAction::Keep,
+        value_name = "keep|zero|interpolate|drop",
+        hide_possible_values = true
+    )]
+    failed_faces: FailedFacesAction,
+    /// Count frames of a lower OpenFace confidence, from 0 to 1, as having no face, besides those
+    /// without success
+    #[arg(long, default_value_t = 0.0, value_name = "CONFIDENCE", value_parser = confidence)]
+    #[arg(hide_default_value = true)]
+    min_confidence: f64,
+    /// Leave out clips of which a modality has no usable file; they are listed
+    #[arg(long)]
+    drop_incomplete: bool,
+    /// Drop clips without a label from splits that have labels; the number is reported
+    #[arg(long)]
+    drop_unlabelled: bool,
+    /// How to handle NaN, +inf and -inf, as in `almt-data convert`
+    #[arg(
+        long,
+        default_value_t = NonFinite::Loaders,
+        value_name = "loaders|zero|mean|drop-segment|keep|error",
+        hide_possible_values = true
+    )]
+    on_nonfinite: NonFinite,
+    /// How to handle finite values outside the range of `--dtype`, as in `almt-data convert`
+    #[arg(
+        long,
+        default_value_t = OnOverflow::Error,
+        value_name = "error|clip|zero|mean|drop-segment",
+        hide_possible_values = true
+    )]
+    on_overflow: OnOverflow,
+    /// Do not flush the store to disk: faster, but it can be lost if the machine crashes within seconds
+    #[arg(long)]
+    no_sync: bool,
+    /// Element type of stored features: float32, or float16 for half the size
+    #[arg(long, default_value_t = FeatureDtype::Float32, value_name = "float32|float16")]
+    #[arg(hide_possible_values = true)]
+    dtype: FeatureDtype,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// Name of this command.
+const CALL: &str = "almt-data build";
+
+/// A store that was built.
+#[derive(Serialize)]
+pub struct BuiltStore {
+    #[serde(serialize_with = "output::path")]
+    output: PathBuf,
+    dataset: Dataset,
+    layout: &'static str,
+    splits: Vec<BuiltSplit>,
+    reconciled: Vec<Reconciled>,
+    notes: Vec<String>,
+    findings: Vec<Finding>,
+    sources: Vec<Source>,
+    digest: String,
+    n_bytes: u64,
+    /// Calls to continue with, which only people need.
+    #[serde(skip)]
+    next: String,
+}
+
+/// A split of a new store.
+#[derive(Serialize)]
+struct BuiltSplit {
+    name: SplitName,
+    n_segments: usize,
+    /// `[seq_len, feat_dim]` of each modality.
+    shapes: BTreeMap<Modality, Vec<usize>>,
+}
+
+/// Builds one store.
+pub fn run(args: BuildArgs, progress: &dyn Progress) -> Result<BuiltStore, Failure> {
+    let format = args.form.resolve::<BuildArgs>(CALL, args.output.as_deref(), Format::Hdf5)?;
+    let output = args.output.clone();
+    let output = output.unwrap_or_else(|| build::default_output(&args.labels, format));
+    let options = args.options(format)?;
+    let built = build::build(&args.labels, &output, &options, progress).map_err(failure)?;
+    Ok(BuiltStore::new(output, built))
+}
+
+/// Builds one store, and prints what it has.
+pub fn build(args: BuildArgs) -> Result<ExitCode, Failure> {
+    print(&progress::shown(|bars| run(args, bars))?);
+    Ok(ExitCode::SUCCESS)
+}
+
+impl BuildArgs {
+    fn options(&self, format: Format) -> Result<BuildOptions, Failure> {
+        let folders = [
+            (Modality::Text, &self.text),
+            (Modality::Audio, &self.audio),
+            (Modality::Vision, &self.vision),
+        ];
+        let folders = folders.into_iter().filter_map(|(modality, folder)| {
+            folder.as_ref().map(|folder| (modality, folder.clone()))
+        });
+        let features: BTreeMap<Modality, PathBuf> = folders.collect();
+        Ok(BuildOptions {
+            length: by_modality("--length", &self.length, &features)?,
+            pool: by_modality("--pool", &self.pool, &features)?,
+            features,
+            table: TableOptions {
+                columns: self.column.clone(),
+                encoding: self.text_encoding,
+                is_source: true,
+            },
+            dataset: self.dataset,
+            split: self.split,
+            cut: self.cut,
+            failed_faces: self.failed_faces,
+            min_confidence: self.min_confidence,
+            drop_incomplete: self.drop_incomplete,
+            drop_unlabelled: self.drop_unlabelled,
+            on_nonfinite: self.on_nonfinite,
+            on_overflow: self.on_overflow,
+            dtype: self.dtype,
+            format: Some(format),
+            compression: self.form.compression,
+            overwrite: self.overwrite,
+            sync: !self.no_sync,
+        })
+    }
+}
+
+/// The values of a repeatable option; the call is invalid if a modality is given twice, or has no folder.
+fn by_modality<T: Copy>(
+    option: &str,
+    given: &[(Modality, T)],
+    features: &BTreeMap<Modality, PathBuf>,
+) -> Result<BTreeMap<Modality, T>, Failure> {
+    let wrong =
+        |problem: String| wrong_call::<BuildArgs>(CALL, ErrorKind::ArgumentConflict, &problem);
+    let mut values = BTreeMap::new();
+    for (modality, value) in given {
+        if !features.contains_key(modality) {
+            return Err(wrong(format!(
+                "`{option}` names {modality}, and `--{modality}` no folder"
+            )));
+        }
+        if values.insert(*modality, *value).is_some() {
+            return Err(wrong(format!("`{option}` names {modality} twice")));
+        }
+    }
+    Ok(values)
+}
+
+/// The failure of a build, naming the options involved.
+fn failure(error: BuildError) -> Failure {
+    match &error {
+        // The user's choice, as typed.
+        BuildError::Table(LabelTableError::Choice { path, choice, problem }) => {
+            Failure::at(path, format!("`--column {choice}`: {problem}")).advised(&error)
+        }
+        _ => error.into(),
+    }
+}
+
+impl BuiltStore {
+    fn new(output: PathBuf, built: Built) -> BuiltStore {
+        let next = next(&output, &built);
+        let Built { dataset, manifest, reconciled, findings, n_bytes } = built;
+        let splits = manifest.splits.iter().map(|split| BuiltSplit::new(split, &manifest));
+        BuiltStore {
+            output,
+            dataset,
+            layout: CLIPS,
+            splits: splits.collect(),
+            reconciled,
+            notes: manifest.notes,
+            findings,
+            sources: manifest.sources,
+            digest: manifest.digest,
+            n_bytes,
+            next,
+        }
+    }
+}
+
+impl BuiltSplit {
+    fn new(split: &SplitManifest, manifest: &Manifest) -> BuiltSplit {
+        let shapes = manifest.columns_of(split.name).filter_map(|column| match column.id.kind {
+            ColumnKind::Features(modality) => Some((modality, column.shape.get(1..)?.to_vec())),
+            _ => None,
+        });
+        BuiltSplit { name: split.name, n_segments: split.ids.len(), shapes: shapes.collect() }
+    }
+}
+
+/// Calls to continue with.
+fn next(output: &Path, built: &Built) -> String {
+    let store = quoted_path(output);
+    let has = |rule: Rule| built.findings.iter().any(|found| found.rule == rule.id());
+    let is_valid = !built.findings.iter().any(|found| found.severity == Severity::Error);
+    let columns = &built.manifest.columns;
+    let is_labelled = columns.iter().any(|column| column.id.kind == ColumnKind::RegressionLabels);
+    let validate = format!("`almt-data validate {store}`");
+    match (is_valid, has(Rule::NoText), is_labelled) {
+        (false, ..) => validate,
+        (true, true, _) => {
+            format!("{validate}, `almt-data encode {store} --bert FOLDER -o with-text.h5`")
+        }
+        (true, false, true) => {
+            format!("{validate}, {}", stores::toward_training(output, &built.manifest))
+        }
+        (true, false, false) => {
+            format!("{validate}, `almt-data predict --store {store} --checkpoint RUN`")
+        }
+    }
+}
+
+fn print(store: &BuiltStore) {
+    outln!("{}", store.output.display());
+    outln!("  dataset  {} ({} layout)", store.dataset.title(), store.layout);
+    for split in &store.splits {
+        let shapes = split.shapes.iter().map(|(modality, shape)| format!("{modality} {shape:?}"));
+        let shapes: Vec<String> = shapes.collect();
+        let line =
+            format!("{:<7}  {} segments  {}", split.name, split.n_segments, shapes.join("  "));
+        outln!("  {}", line.trim_end());
+    }
+    for note in &store.notes {
+        outln!("  note     {note}");
+    }
+    for finding in &store.findings {
+        outln!("  {finding}");
+    }
+    for source in &store.sources {
+        outln!("  source   {} sha256 {}", source.file_name, source.sha256);
+    }
+    outln!("  digest   blake3 {}", store.digest);
+    outln!("  size     {}", human_bytes(store.n_bytes));
+    output::next(&store.next);
+}
+
+/// A modality and its value.
+fn of_modality<'a>(text: &'a str, example: &str) -> Result<(Modality, &'a str), String> {
+    let expected = || format!("expected {example}, found `{text}`");
+    let (modality, value) = text.split_once('=').ok_or_else(expected)?;
+    let modality = modality.parse().map_err(|error: crate::name::UnknownName| error.to_string())?;
+    Ok((modality, value))
+}
+
+fn length(text: &str) -> Result<(Modality, LengthRule), String> {
+    let (modality, rule) = of_modality(text, "MODALITY=RULE such as audio=mean+3sd")?;
+    Ok((modality, rule.parse()?))
+}
+
+fn pool(text: &str) -> Result<(Modality, usize), String> {
+    const EXAMPLE: &str = "MODALITY=N such as vision=5";
+    let (modality, n_frames) = of_modality(text, EXAMPLE)?;
+    match n_frames.parse() {
+        Ok(n_frames @ 1..) => Ok((modality, n_frames)),
+        _ => Err(format!("expected {EXAMPLE}, found `{text}`")),
+    }
+}
+
+fn confidence(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value| (0.0..=1.0).contains(value));
+    value.ok_or_else(|| "expected a number from 0 to 1".into())
+}

@@ -1,0 +1,62 @@
+//! Hints about tables of clips and their files.
+
+use std::path::Path;
+
+use ndarray::Array2;
+
+use super::Next::{Hands, Walk};
+use super::Row;
+use crate::build::{npy, put};
+
+const TABLE: &str = "video_id,clip_id,label,mode,name,number\nx,1,1,train,a,5\nx,2,0,train,a,6\n";
+
+/// A table of two clips, and a folder with a file for each of `names`.
+fn clips(folder: &Path, table: &str, names: &[&str]) {
+    put(folder, "label.csv", table);
+    let features = npy(&Array2::from_elem((3, 2), 0.5));
+    names.iter().for_each(|name| put(folder, &format!("features/{name}.npy"), &features));
+}
+
+const CALL: &[&str] = &["build --labels label.csv --vision features --dataset mosi"];
+
+pub const ROWS: &[Row] = &[
+    Row {
+        hint: "makes a store of them and a table of clips, see `docs/own-data.md`",
+        make: |folder| clips(folder, TABLE, &["x_1", "x_2"]),
+        calls: &["convert features"],
+        next: Walk(&[(
+            "almt-data build --labels label.csv --vision features",
+            "build --labels label.csv --vision features --dataset mosi",
+        )]),
+    },
+    Row {
+        hint: "name each file after its clip, such as `VIDEO_CLIP.npy` or `VIDEO/CLIP.csv`",
+        make: |folder| clips(folder, TABLE, &["a_1", "a_2", "x_5", "x_6"]),
+        calls: CALL,
+        next: Walk(&[("--column video=NAME", "video=name"), ("--column clip=NAME", "clip=number")]),
+    },
+    Row {
+        hint: "remove one of the two from the folder",
+        make: |folder| clips(folder, TABLE, &["x_1", "x_2", "x_01"]),
+        calls: CALL,
+        next: Hands,
+    },
+    Row {
+        hint: "fill in the column, or `--column split=` means no column: all clips are one split",
+        make: |folder| clips(folder, &TABLE.replace("0,train", "0,"), &["x_1", "x_2"]),
+        calls: CALL,
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "omit `--split`, or `--column split=` ignores the column of the table",
+        make: |folder| clips(folder, TABLE, &["x_1", "x_2"]),
+        calls: &["build --labels label.csv --vision features --dataset mosi --split train"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--drop-incomplete` leaves them out",
+        make: |folder| clips(folder, TABLE, &["x_1"]),
+        calls: CALL,
+        next: Walk(&[]),
+    },
+];
