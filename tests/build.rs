@@ -28,7 +28,7 @@ pub fn npy(values: &Array2<f64>) -> Vec<u8> {
 fn npy_of(shape: &str, bytes: impl Iterator<Item = u8>) -> Vec<u8> {
     let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n");
     let len = u16::try_from(header.len()).unwrap().to_le_bytes();
-    let start = [b"\x93NUMPY\x01\0", &len[..], header.as_bytes()].concat();
+    let start = [&b"\x93NUMPY\x01\0"[..], &len, header.as_bytes()].concat();
     start.into_iter().chain(bytes).collect()
 }
 
@@ -45,7 +45,7 @@ pub fn openface(frames: &[(f64, u8, [f64; 2])]) -> String {
 /// An element of a MATLAB file of version 5, padded to eight bytes.
 fn element(kind: u32, bytes: &[u8]) -> Vec<u8> {
     let len = u32::try_from(bytes.len()).unwrap();
-    let mut all = [&kind.to_le_bytes(), &len.to_le_bytes(), bytes].concat();
+    let mut all = [&kind.to_le_bytes()[..], &len.to_le_bytes(), bytes].concat();
     all.resize(all.len().next_multiple_of(8), 0);
     all
 }
