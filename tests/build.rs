@@ -174,7 +174,7 @@ fn a_table_and_files_per_clip_become_a_store() {
     assert_eq!(manifest.splits[0].videos, ["v_1", "v_1"]);
     assert_eq!(manifest.alignment, Some(Alignment::Unaligned));
     let audio = sample(&store, SplitName::Train, Modality::Audio, 0);
-    let mut expected = Array2::zeros((7, 2));
+    let mut expected = Array2::<f32>::zeros((7, 2));
     expected.slice_mut(ndarray::s![..3, ..]).assign(&arr2(&[
         [10.0, 10.5],
         [11.0, 11.5],
