@@ -28,7 +28,7 @@ pub fn npy(values: &Array2<f64>) -> Vec<u8> {
 fn npy_of(shape: &str, bytes: impl Iterator<Item = u8>) -> Vec<u8> {
     let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n");
     let len = u16::try_from(header.len()).unwrap().to_le_bytes();
-    let start = [b"\x93NUMPY\x01\0", &len[..], header.as_bytes()].concat();
+    let start = [&b"\x93NUMPY\x01\0"[..], &len, header.as_bytes()].concat();
     start.into_iter().chain(bytes).collect()
 }
 
@@ -45,7 +45,7 @@ pub fn openface(frames: &[(f64, u8, [f64; 2])]) -> String {
 /// An element of a MATLAB file of version 5, padded to eight bytes.
 fn element(kind: u32, bytes: &[u8]) -> Vec<u8> {
     let len = u32::try_from(bytes.len()).unwrap();
-    let mut all = [&kind.to_le_bytes(), &len.to_le_bytes(), bytes].concat();
+    let mut all = [&kind.to_le_bytes()[..], &len.to_le_bytes(), bytes].concat();
     all.resize(all.len().next_multiple_of(8), 0);
     all
 }
@@ -174,7 +174,7 @@ fn a_table_and_files_per_clip_become_a_store() {
     assert_eq!(manifest.splits[0].videos, ["v_1", "v_1"]);
     assert_eq!(manifest.alignment, Some(Alignment::Unaligned));
     let audio = sample(&store, SplitName::Train, Modality::Audio, 0);
-    let mut expected = Array2::zeros((7, 2));
+    let mut expected = Array2::<f32>::zeros((7, 2));
     expected.slice_mut(ndarray::s![..3, ..]).assign(&arr2(&[
         [10.0, 10.5],
         [11.0, 11.5],
