@@ -216,6 +216,38 @@ fn evaluation_does_not_depend_on_the_order_of_a_batch() {
     }
 }
 
+/// Asserts that all gradients of a step of each phase are finite, the third of its epoch.
+fn check_finite(preset: &Preset, what: &str, change: impl Fn(&mut Batch), n_samples: i64) {
+    let (spec, inputs) = (&preset.model, small_inputs());
+    let form = Form::fastest(spec.forms(&inputs), Placement::of_one(true)).unwrap();
+    let mut built = Built::new(spec, &inputs, form, 1);
+    let mut batch = drawn_batch(&built.config, 3, n_samples);
+    change(&mut batch);
+    tch::no_grad(|| built.network.model_mut().begin(&batch.target));
+    for phase in &preset.phases {
+        let at = At { step: 2, n_steps: 3, ..at(&phase.name) };
+        let outputs = built.in_phase(&batch, Some(at));
+        let losses = built.network.loss(at, &outputs, &batch);
+        let place = format!("{}, {}, {what}", spec.name(), phase.name);
+        for (term, value) in &losses.terms {
+            assert!(value.double_value(&[]).is_finite(), "{place}: {term}");
+        }
+        losses.total().backward();
+        for (parameter, variable) in built.vars.variables() {
+            let gradient = variable.grad();
+            let is_finite = !gradient.defined() || max_abs(&gradient).is_finite();
+            assert!(is_finite, "{place}: {parameter}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_one_sample_has_finite_gradients() {
+    for preset in presets() {
+        check_finite(&preset, "one sample", |_| {}, 1);
+    }
+}
+
 /// What a call of `train` needs besides for a model that works inside a text encoder, which [`small_bert`] makes.
 fn with_encoder(model: &str) -> &'static [&'static str] {
     let preset = Preset::published(model, Dataset::Mosi).unwrap();
