@@ -274,15 +274,17 @@ impl Samples {
         let (store, fitting) = (Arc::clone(&self.store), Arc::clone(&fitted));
         let rows = StoreRows::new(store, rows, &modalities, &self.extents, fitting)?;
         let mut rows: Box<dyn FeatureRows> = Box::new(rows);
-        if !self.corruptions.is_empty() {
-            let (ids, corruptions) = (ids.clone(), self.corruptions.clone());
-            rows = Box::new(CorruptRows { rows, ids, corruptions });
-        }
+        // Before anything is corrupted: a modality that is missing has zeros in place of its steps, and
+        // what is cut to its length keeps its own.
         let lengths = match needs.lengths {
             true => per_modality.lengths(&*rows, ids.len()),
             false => Ok(BTreeMap::new()),
         };
         let lengths = lengths.map_err(|cause| self.about(DataError::Features { split, cause }))?;
+        if !self.corruptions.is_empty() {
+            let (ids, corruptions) = (ids.clone(), self.corruptions.clone());
+            rows = Box::new(CorruptRows { rows, ids, corruptions });
+        }
         let blocks = match needs.means {
             true => Blocks::of_means(rows),
             false => Blocks::of_steps(rows),
