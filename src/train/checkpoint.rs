@@ -180,9 +180,10 @@ pub fn load_into(path: &Path, spec: &ModelSpec, vars: &nn::VarStore) -> Result<(
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn export(path: &Path, checkpoint: &Checkpoint) -> Result<String, WeightsError> {
+pub fn export(path: &Path, checkpoint: &Checkpoint) -> Result<(usize, String), WeightsError> {
     let names = ReleasedNames::of(&checkpoint.info.config.spec);
-    weights::write(path, &names.rename(&parameters(&checkpoint.vars)), None)
+    let tensors = names.rename(&parameters(&checkpoint.vars));
+    Ok((tensors.len(), weights::write(path, &tensors, None)?))
 }
 
 #[cfg(test)]
