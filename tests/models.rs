@@ -248,6 +248,31 @@ fn a_batch_of_one_sample_has_finite_gradients() {
     }
 }
 
+#[test]
+fn samples_without_a_modality_and_constant_features_have_finite_gradients() {
+    let zero = |batch: &mut Batch, modality: Modality| {
+        if let Some(x) = batch.features.get(&modality) {
+            let _ = x.get(0).zero_();
+        }
+    };
+    let constant = |batch: &mut Batch, modality: Modality| {
+        for tensors in [&mut batch.features, &mut batch.lengths] {
+            if let Some(x) = tensors.get_mut(&modality) {
+                *x = x.narrow(0, 0, 1).expand_as(x).copy();
+            }
+        }
+    };
+    for preset in presets() {
+        for modality in Modality::ALL {
+            // MMIM needs more samples of either sign than its projections are wide.
+            let change = |batch: &mut Batch| zero(batch, modality);
+            check_finite(&preset, &format!("zero {modality}"), change, 24);
+            let change = |batch: &mut Batch| constant(batch, modality);
+            check_finite(&preset, &format!("constant {modality}"), change, 24);
+        }
+    }
+}
+
 /// What a call of `train` needs besides for a model that works inside a text encoder, which [`small_bert`] makes.
 fn with_encoder(model: &str) -> &'static [&'static str] {
     let preset = Preset::published(model, Dataset::Mosi).unwrap();
