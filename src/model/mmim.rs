@@ -48,7 +48,14 @@ impl Configuration for MmimSpec {
     fn sizes(&self) -> Vec<i64> {
         let MmimSpec { audio_hidden, vision_hidden, audio_out, vision_out, fusion_hidden, .. } =
             self;
-        vec![*audio_hidden, *vision_hidden, audio_out / 4, vision_out / 4, *fusion_hidden]
+        vec![*audio_hidden, *vision_hidden, *audio_out, *vision_out, *fusion_hidden]
+    }
+
+    fn problem(&self, _: &Inputs) -> Option<String> {
+        // The entropy is of projections to a quarter of the width.
+        let widths = [("audio_out", self.audio_out), ("vision_out", self.vision_out)];
+        let (name, width) = widths.into_iter().find(|(_, width)| *width < 4)?;
+        Some(format!("{name}: expected 4 or more, found {width}"))
     }
 
     fn rates(&self) -> Vec<f64> {
