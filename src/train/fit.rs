@@ -125,7 +125,12 @@ impl Fit<'_> {
                     };
                     models.forward(&batch, trains_encoder, &mut pass)?
                 };
-                outputs.pred = outputs.pred.to_kind(Kind::Float);
+                // Losses and memories are in float32, and so is everything they get.
+                for part in outputs.parts.values_mut().chain([&mut outputs.pred]) {
+                    if part.kind() == Kind::BFloat16 {
+                        *part = part.to_kind(Kind::Float);
+                    }
+                }
                 let (of_models, absolute) = models.losses(at, &outputs, &batch);
                 let (terms, Values { total, terms: of_terms }) = Values::of(&of_models);
                 // Each model's loss depends only on that model.
