@@ -432,6 +432,41 @@ fn a_model_is_not_compared_with_the_figures_of_another() {
 }
 
 #[test]
+fn models_train_in_bfloat16_and_their_weights_go_out_and_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "12");
+    small_bert(folder, 8);
+    // ALMT has tests of its own for both.
+    for model in &ModelSpec::NAMES[1..] {
+        // With an encoder where the model was published with one.
+        let is_published_with = ["misa", "mag_bert", "self_mm", "mmim"].contains(model);
+        let (text, bert): (&[&str], &[&str]) = match is_published_with {
+            true => (&["--text", "bert"], &["--bert", "bert"]),
+            false => (&[], &[]),
+        };
+        // In the second epoch, Self-MM moves its labels.
+        let args = ["train", "--store", "mosi.h5", "--epochs", "2", "--set", "accumulate=1"];
+        let own = ["--model", model, "--out", model, "--precision", "bf16"];
+        almt(folder, &[&args[..], &own, text, bert].concat()).ok();
+        almt(folder, &["export-weights", model, "--to", "released"]).ok();
+        let predicted = |of: &[&str]| {
+            let args = ["predict", "--store", "mosi.h5", "--threads", "1"];
+            almt(folder, &[&args[..], of].concat()).ok().stdout()
+        };
+        let weights = format!("{model}/released.safetensors");
+        let released = ["--weights", &weights, "--preset", "mosi", "--model", model];
+        let expected = predicted(&["--checkpoint", model]);
+        assert_eq!(predicted(&[&released[..], bert].concat()), expected, "{model}");
+        if is_published_with {
+            let call = almt(folder, &[&["predict", "--store", "mosi.h5"], &released[..]].concat());
+            let call = call.fails_with(&["holds a text encoder, whose folder is not given"]);
+            assert!(call.stderr().contains("`--bert FOLDER` names"), "{}", call.explain());
+        }
+    }
+}
+
+#[test]
 fn models_do_without_what_is_optional() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
