@@ -90,6 +90,7 @@ impl Fit<'_> {
         let Fit { settings, seeds, models, optimizers, replay, names } = self;
         let is_recorded = phases.len() == 1
             && accumulate == 1
+            && !training.zero_gradients
             && models.can_be_recorded()
             && optimizers.iter().all(Optimizer::can_be_recorded)
             && !phases.iter().any(|phase| phase.schedule.is_per_step());
@@ -134,7 +135,13 @@ impl Fit<'_> {
                 let (of_models, absolute) = models.losses(at, &outputs, &batch);
                 let (terms, Values { total, terms: of_terms }) = Values::of(&of_models);
                 // Each model's loss depends only on that model.
-                total.sum(Kind::Float).backward();
+                let mut sum = total.sum(Kind::Float);
+                if training.zero_gradients && at.epoch > 1 {
+                    for parameter in &trainable {
+                        sum = sum + parameter.sum(Kind::Float) * 0.0;
+                    }
+                }
+                sum.backward();
                 names.borrow_mut().insert(phase_idx, terms);
                 let values = Values { total: total.detach(), terms: of_terms };
                 Ok::<_, TrainError>(Passed { outputs, batch, values, absolute })
