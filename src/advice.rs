@@ -392,6 +392,8 @@ pub enum TrainerAdvice {
     SmallerBatch,
     /// Use a machine with more memory.
     MoreMemory,
+    /// Give the folder of the text encoder.
+    GiveEncoder,
     /// Use a complete encoder folder.
     FolderOfEncoder,
     /// Save weights in a supported format; the folder is quoted for Python.

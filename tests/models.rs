@@ -216,6 +216,63 @@ fn evaluation_does_not_depend_on_the_order_of_a_batch() {
     }
 }
 
+/// Asserts that all gradients of a step of each phase are finite, the third of its epoch.
+fn check_finite(preset: &Preset, what: &str, change: impl Fn(&mut Batch), n_samples: i64) {
+    let (spec, inputs) = (&preset.model, small_inputs());
+    let form = Form::fastest(spec.forms(&inputs), Placement::of_one(true)).unwrap();
+    let mut built = Built::new(spec, &inputs, form, 1);
+    let mut batch = drawn_batch(&built.config, 3, n_samples);
+    change(&mut batch);
+    tch::no_grad(|| built.network.model_mut().begin(&batch.target));
+    for phase in &preset.phases {
+        let at = At { step: 2, n_steps: 3, ..at(&phase.name) };
+        let outputs = built.in_phase(&batch, Some(at));
+        let losses = built.network.loss(at, &outputs, &batch);
+        let place = format!("{}, {}, {what}", spec.name(), phase.name);
+        for (term, value) in &losses.terms {
+            assert!(value.double_value(&[]).is_finite(), "{place}: {term}");
+        }
+        losses.total().backward();
+        for (parameter, variable) in built.vars.variables() {
+            let gradient = variable.grad();
+            let is_finite = !gradient.defined() || max_abs(&gradient).is_finite();
+            assert!(is_finite, "{place}: {parameter}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_one_sample_has_finite_gradients() {
+    for preset in presets() {
+        check_finite(&preset, "one sample", |_| {}, 1);
+    }
+}
+
+#[test]
+fn samples_without_a_modality_and_constant_features_have_finite_gradients() {
+    let zero = |batch: &mut Batch, modality: Modality| {
+        if let Some(x) = batch.features.get(&modality) {
+            let _ = x.get(0).zero_();
+        }
+    };
+    let constant = |batch: &mut Batch, modality: Modality| {
+        for tensors in [&mut batch.features, &mut batch.lengths] {
+            if let Some(x) = tensors.get_mut(&modality) {
+                *x = x.narrow(0, 0, 1).expand_as(x).copy();
+            }
+        }
+    };
+    for preset in presets() {
+        for modality in Modality::ALL {
+            // MMIM needs more samples of either sign than its projections are wide.
+            let change = |batch: &mut Batch| zero(batch, modality);
+            check_finite(&preset, &format!("zero {modality}"), change, 24);
+            let change = |batch: &mut Batch| constant(batch, modality);
+            check_finite(&preset, &format!("constant {modality}"), change, 24);
+        }
+    }
+}
+
 /// What a call of `train` needs besides for a model that works inside a text encoder, which [`small_bert`] makes.
 fn with_encoder(model: &str) -> &'static [&'static str] {
     let preset = Preset::published(model, Dataset::Mosi).unwrap();
@@ -372,6 +429,41 @@ fn a_model_is_not_compared_with_the_figures_of_another() {
     let mut expected: Vec<String> = ModelSpec::NAMES.iter().map(run).collect();
     expected.sort();
     assert_eq!(files(&folder.join("runs")), expected);
+}
+
+#[test]
+fn models_train_in_bfloat16_and_their_weights_go_out_and_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "12");
+    small_bert(folder, 8);
+    // ALMT has tests of its own for both.
+    for model in &ModelSpec::NAMES[1..] {
+        // With an encoder where the model was published with one.
+        let is_published_with = ["misa", "mag_bert", "self_mm", "mmim"].contains(model);
+        let (text, bert): (&[&str], &[&str]) = match is_published_with {
+            true => (&["--text", "bert"], &["--bert", "bert"]),
+            false => (&[], &[]),
+        };
+        // In the second epoch, Self-MM moves its labels.
+        let args = ["train", "--store", "mosi.h5", "--epochs", "2", "--set", "accumulate=1"];
+        let own = ["--model", model, "--out", model, "--precision", "bf16"];
+        almt(folder, &[&args[..], &own, text, bert].concat()).ok();
+        almt(folder, &["export-weights", model, "--to", "released"]).ok();
+        let predicted = |of: &[&str]| {
+            let args = ["predict", "--store", "mosi.h5", "--threads", "1"];
+            almt(folder, &[&args[..], of].concat()).ok().stdout()
+        };
+        let weights = format!("{model}/released.safetensors");
+        let released = ["--weights", &weights, "--preset", "mosi", "--model", model];
+        let expected = predicted(&["--checkpoint", model]);
+        assert_eq!(predicted(&[&released[..], bert].concat()), expected, "{model}");
+        if is_published_with {
+            let call = almt(folder, &[&["predict", "--store", "mosi.h5"], &released[..]].concat());
+            let call = call.fails_with(&["holds a text encoder, whose folder is not given"]);
+            assert!(call.stderr().contains("`--bert FOLDER` names"), "{}", call.explain());
+        }
+    }
 }
 
 #[test]

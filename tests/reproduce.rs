@@ -318,6 +318,13 @@ fn the_figures_look_into_the_model_and_are_the_same_each_time() {
 
     // Figure 7: two splits of two epochs, as the runs wrote them down; the samples are too few for two of the
     // other models.
+    let page = text(&out, "fig7.md");
+    let (_, left_out) = page.split_once("\nLeft out:\n\n").unwrap();
+    let lines: Vec<&str> = left_out.lines().collect();
+    assert_eq!(lines.len(), 2, "{page}");
+    for line in lines {
+        assert!(line.starts_with("- ") && line.contains(": no step in an epoch of 24"), "{line}");
+    }
     let epochs = rows(&text(&out, "fig7.csv"));
     assert_eq!(epochs.len(), 2 * 2 * 2);
     let of_seeds = ["1", "2"].map(|seed| -> f64 {

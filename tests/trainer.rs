@@ -19,6 +19,7 @@ use almt_data::store::{
     WriteOptions, write,
 };
 use almt_data::train::TrainError;
+use almt_data::train::corrupt::Corruptions;
 use almt_data::train::data::Cache;
 use almt_data::train::progress::TrainProgress;
 use almt_data::trainer::evaluation::{EvaluationOptions, evaluate};
@@ -282,6 +283,42 @@ fn batches_have_the_lengths_and_the_labels_of_each_modality() {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn steps_are_counted_before_they_are_corrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = synthetic_store(folder.path(), "mosi", "12");
+    let lengths = |corruptions: &[&str]| {
+        let mut samples = Samples::of(Store::open(&path).unwrap());
+        let list = corruptions.iter().map(|text| text.parse().unwrap()).collect();
+        samples.corrupt(Corruptions { list, seed: 1 });
+        let wanted = Wanted {
+            modalities: &Modality::ALL,
+            needs: Needs { lengths: true, ..Needs::ALL },
+            reader: None,
+            labels: Labels::Needed,
+            cache: Cache::Device,
+            device: Device::Cpu,
+        };
+        let split = samples.load(SplitName::Test, wanted).unwrap().split;
+        let mut found = BTreeMap::new();
+        let order: Vec<usize> = (0..split.n_samples()).collect();
+        split
+            .each_batch(&order, order.len(), |batch| {
+                for (modality, lengths) in &batch.lengths {
+                    found.insert(*modality, Vec::<i64>::try_from(lengths).unwrap());
+                }
+                let is_zero = |modality| counted(batch.features(modality).unwrap()) == [1; 6];
+                assert_eq!(is_zero(Modality::Text), !corruptions.is_empty());
+                Ok(())
+            })
+            .unwrap();
+        found
+    };
+    let whole = lengths(&[]);
+    assert!(whole[&Modality::Text].iter().all(|steps| *steps > 1), "{whole:?}");
+    assert_eq!(lengths(&["text:missing=1", "audio:drop=0.9", "vision:missing=1"]), whole);
 }
 
 /// Hears which runs are begun and which experiments are done.

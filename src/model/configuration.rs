@@ -22,6 +22,8 @@ pub trait Configuration: Debug + Clone + PartialEq + Serialize + DeserializeOwne
     const PREFIX: &str = "Model.";
     /// Name of the text encoder after that prefix, if the model was published with one.
     const ENCODER_NAME: Option<&str> = None;
+    /// Buffers `[1]` of published checkpoints that nothing reads, with their value.
+    const IDLE_BUFFERS: &[(&str, f64)] = &[];
     /// Short names of nested settings, with their dotted paths.
     const NESTED: &[(&str, &str)] = &[];
 

@@ -41,7 +41,12 @@ impl Configuration for LmfSpec {
 
     fn sizes(&self) -> Vec<i64> {
         let LmfSpec { text_hidden, audio_hidden, vision_hidden, rank, .. } = *self;
-        vec![text_hidden / 2, audio_hidden, vision_hidden, rank]
+        vec![text_hidden, audio_hidden, vision_hidden, rank]
+    }
+
+    fn problem(&self, _: &Inputs) -> Option<String> {
+        let width = self.text_hidden;
+        (width < 2).then(|| format!("text_hidden: expected 2 or more, found {width}"))
     }
 
     fn needs(&self) -> Needs {

@@ -48,7 +48,14 @@ impl Configuration for MmimSpec {
     fn sizes(&self) -> Vec<i64> {
         let MmimSpec { audio_hidden, vision_hidden, audio_out, vision_out, fusion_hidden, .. } =
             self;
-        vec![*audio_hidden, *vision_hidden, audio_out / 4, vision_out / 4, *fusion_hidden]
+        vec![*audio_hidden, *vision_hidden, *audio_out, *vision_out, *fusion_hidden]
+    }
+
+    fn problem(&self, _: &Inputs) -> Option<String> {
+        // The entropy is of projections to a quarter of the width.
+        let widths = [("audio_out", self.audio_out), ("vision_out", self.vision_out)];
+        let (name, width) = widths.into_iter().find(|(_, width)| *width < 4)?;
+        Some(format!("{name}: expected 4 or more, found {width}"))
     }
 
     fn rates(&self) -> Vec<f64> {
@@ -161,7 +168,8 @@ impl Estimate {
     }
 
     /// The entropy of the projections in this batch and the previous one; `None` if there are too few
-    /// for a covariance with a determinant, for which the released code returns NaN.
+    /// for a covariance with a determinant, for which the released code returns NaN. A side whose projections
+    /// are all the same counts as 0, also NaN there.
     fn entropy(&self, outputs: &Outputs) -> Option<Tensor> {
         let mut sum: Option<Tensor> = None;
         for (idx, name) in self.names.into_iter().enumerate() {
@@ -175,18 +183,29 @@ impl Estimate {
                 return None;
             }
             let centred = &all - all.mean_dim(0, true, Kind::Float);
-            let covariance = centred.tr().matmul(&centred) / n_samples as f64;
-            let term: Tensor = 0.25 * covariance.logdet();
+            let covariance: Tensor = centred.tr().matmul(&centred) / n_samples as f64;
+            // Projections that do not differ but by rounding have no entropy that could be learned from.
+            let least = width as f64 * LEAST_VARIANCE.ln();
+            let has_inverse = tch::no_grad(|| covariance.logdet().gt(least));
+            let identity = Tensor::eye(width, (covariance.kind(), covariance.device()));
+            let term: Tensor = 0.25 * covariance.where_self(&has_inverse, &identity).logdet();
             sum = Some(sum.map_or_else(|| term.shallow_clone(), |sum| sum + &term));
         }
         sum
     }
 }
 
+/// Geometric mean of the variances of projections below which they differ by rounding alone.
+const LEAST_VARIANCE: f64 = 1e-12;
+
 /// How well `fused` `[batch, fusion_hidden]` distinguishes a modality's samples, `[batch, width]`: its
 /// contrastive predictive coding (Oord et al., 2018), a scalar.
 fn contrast(net: &Linear, own: &Tensor, fused: &Tensor) -> Tensor {
-    let unit = |x: &Tensor| x / x.norm_scalaropt_dim(2, [1_i64].as_slice(), true);
+    // A text that is all zeros has no direction: it stays zero, where the released code has NaN.
+    let unit = |x: &Tensor| {
+        let norm = x.norm_scalaropt_dim(2, [1_i64].as_slice(), true);
+        x / norm.masked_fill(&norm.eq(0.0), 1.0)
+    };
     let (own, predicted) = (unit(own), unit(&net.forward(fused)));
     let positive = (&own * &predicted).sum_dim_intlist([1_i64].as_slice(), false, Kind::Float);
     let all = own.matmul(&predicted.tr()).logsumexp([1_i64].as_slice(), false);

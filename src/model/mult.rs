@@ -66,6 +66,18 @@ impl Configuration for MultSpec {
     const SOURCE: &str = "Tsai et al., ACL 2019; code thuiar/MMSA (MIT)";
     const NEEDS: Needs = Needs::ALL;
     const TASK: Task = Task::L1;
+    // The released encoders carry a number of the format of their weights.
+    const IDLE_BUFFERS: &[(&str, f64)] = &[
+        ("trans_l_with_a.version", 2.0),
+        ("trans_l_with_v.version", 2.0),
+        ("trans_a_with_l.version", 2.0),
+        ("trans_a_with_v.version", 2.0),
+        ("trans_v_with_l.version", 2.0),
+        ("trans_v_with_a.version", 2.0),
+        ("trans_l_mem.version", 2.0),
+        ("trans_a_mem.version", 2.0),
+        ("trans_v_mem.version", 2.0),
+    ];
 
     fn sizes(&self) -> Vec<i64> {
         vec![self.dim, self.heads, self.text_kernel, self.audio_kernel, self.vision_kernel]

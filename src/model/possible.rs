@@ -88,6 +88,7 @@ impl ModelSpec {
 mod tests {
     use super::*;
     use crate::corpus::Dataset;
+    use crate::model::Sequence;
     use crate::run::preset::Preset;
 
     /// `largest_label` of Self-MM is 3 for CMU-MOSI, too.
@@ -99,5 +100,23 @@ mod tests {
         let spec: ModelSpec = fields.try_into().unwrap();
         let problem = spec.problem(&Inputs::default()).unwrap();
         assert_eq!(problem, "post_text_dropout: expected a share from 0 to below 1, found 3");
+    }
+
+    #[test]
+    fn a_width_of_which_too_little_is_left_is_named() {
+        for (model, field, least) in [("mmim", "audio_out", 4), ("lmf", "text_hidden", 2)] {
+            let spec = Preset::published(model, Dataset::Mosi).unwrap().model;
+            let problem_of = |value: i64| {
+                let mut fields = Table::try_from(&spec).unwrap();
+                fields.insert(field.into(), Value::Integer(value));
+                let spec: ModelSpec = fields.try_into().unwrap();
+                let sequence = Sequence { seq_len: 5, feat_dim: 3 };
+                spec.problem(&Inputs(Modality::ALL.map(|modality| (modality, sequence)).into()))
+            };
+            assert_eq!(problem_of(least), None, "{model}");
+            let found = problem_of(least - 1).unwrap();
+            let expected = format!("{field}: expected {least} or more, found {}", least - 1);
+            assert_eq!(found, expected);
+        }
     }
 }

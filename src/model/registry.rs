@@ -132,6 +132,12 @@ macro_rules! specs {
                 match self { $($(#[$only])* ModelSpec::$Kind(config) => of(config)),* }
             }
 
+            /// Buffers `[1]` of published checkpoints that nothing reads, with their value.
+            pub fn idle_buffers(&self) -> &'static [(&'static str, f64)] {
+                fn of<C: Configuration>(_: &C) -> &'static [(&'static str, f64)] { C::IDLE_BUFFERS }
+                match self { $($(#[$only])* ModelSpec::$Kind(config) => of(config)),* }
+            }
+
             /// Short names of what lies deeper in the table.
             pub fn nested(&self) -> &'static [(&'static str, &'static str)] {
                 fn of<C: Configuration>(_: &C) -> &'static [(&'static str, &'static str)] {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, LARGEST};
 use super::contract::{At, Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass, Task};
 use super::form::Form;
 use super::layers::{Init, Linear, SubnetSizes, Subnets, with_one_before};
@@ -46,8 +46,17 @@ impl Configuration for TfnSpec {
     fn sizes(&self) -> Vec<i64> {
         let TfnSpec { text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim, .. } =
             self;
-        let widths = [text_hidden, text_out, audio_hidden, vision_hidden, post_fusion_dim];
-        widths.into_iter().copied().chain([self.fused()]).collect()
+        vec![*text_hidden, *text_out, *audio_hidden, *vision_hidden, *post_fusion_dim]
+    }
+
+    fn problem(&self, _: &Inputs) -> Option<String> {
+        let fused = self.fused();
+        (fused > LARGEST).then(|| {
+            format!(
+                "text_out, audio_hidden, vision_hidden: a fusion tensor of {fused} values, of which there \
+                 can be {LARGEST}"
+            )
+        })
     }
 
     fn needs(&self) -> Needs {

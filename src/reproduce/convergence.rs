@@ -17,6 +17,8 @@ use crate::run::record::EpochRecord;
 pub struct Convergence {
     /// ALMT first.
     pub models: Vec<ModelEpochs>,
+    /// Models that these data cannot have, by the paper's name, and why.
+    pub left_out: Vec<(String, String)>,
 }
 
 /// Epochs of a model over several seeds.
@@ -114,6 +116,12 @@ impl Convergence {
             let lowest = cell(&lowest);
             let _ =
                 writeln!(text, "| {name} | {split} | {first} | {last} | {lowest} | {epoch:.0} |");
+        }
+        if !self.left_out.is_empty() {
+            text.push_str("\nLeft out:\n\n");
+            for (name, reason) in &self.left_out {
+                let _ = writeln!(text, "- {name}: {reason}");
+            }
         }
         text
     }

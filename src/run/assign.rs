@@ -12,8 +12,16 @@ use crate::name::nearest;
 type Place = (String, Vec<String>);
 
 /// Settings that a preset may omit.
-const OPTIONAL: [&str; 7] =
-    ["accumulate", "shuffle", "remainder", "select", "loss_decimals", "patience", "untrained"];
+const OPTIONAL: [&str; 8] = [
+    "accumulate",
+    "shuffle",
+    "remainder",
+    "select",
+    "loss_decimals",
+    "patience",
+    "untrained",
+    "zero_gradients",
+];
 
 impl Preset {
     /// Changes one number, word or list. Names are those of `[model]` and `[training]`, and for phases

@@ -58,6 +58,10 @@ pub struct Training {
     /// Parameters that keep their initial values, by what their names begin with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untrained: Vec<String>,
+    /// Whether parameters without a gradient have one of zero from the second epoch on, so that weight decay
+    /// moves them, as in PyTorch before 2.0.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub zero_gradients: bool,
 }
 
 impl Training {
@@ -88,6 +92,10 @@ fn yes() -> bool {
 
 fn is_yes(it: &bool) -> bool {
     *it
+}
+
+fn is_no(it: &bool) -> bool {
+    !*it
 }
 
 fn one() -> usize {

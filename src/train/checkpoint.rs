@@ -158,8 +158,25 @@ fn build(
     let form = info.config.form(info.form, place).or_else(|_| info.config.form(None, place));
     let form = form.unwrap_or(Form::Reference);
     let network = Network::new(&vars, &info.config, form, info.seed);
-    file.copy_into("", &mut parameters(&vars))?;
+    copy(file, &info.config.spec, &vars)?;
     Ok(Checkpoint { info, network, form, vars })
+}
+
+/// Copies the tensors of a checkpoint, or of a file that uses published names.
+fn copy(file: &TensorFile, spec: &ModelSpec, vars: &nn::VarStore) -> Result<(), WeightsError> {
+    let mut parameters = parameters(vars);
+    match file.has_info(INFO_KEY) {
+        true => file.copy_into("", &mut parameters),
+        false => ReleasedNames::of(spec).copy_into(file, &mut parameters),
+    }
+}
+
+/// Whether a file with the published names of a model also has a text encoder.
+///
+/// # Errors
+/// The file cannot be read or is not a safetensors file.
+pub fn has_encoder(path: &Path, spec: &ModelSpec) -> Result<bool, WeightsError> {
+    ReleasedNames::of(spec).has_encoder(&TensorFile::open(path)?)
 }
 
 /// Replaces a model's parameters with those of a checkpoint, or of a file that uses the names of its
@@ -168,21 +185,18 @@ fn build(
 /// # Errors
 /// Same as [`load_as`].
 pub fn load_into(path: &Path, spec: &ModelSpec, vars: &nn::VarStore) -> Result<(), WeightsError> {
-    let (file, mut parameters) = (TensorFile::open(path)?, parameters(vars));
-    match file.has_info(INFO_KEY) {
-        true => file.copy_into("", &mut parameters),
-        false => ReleasedNames::of(spec).copy_into(&file, &mut parameters),
-    }
+    copy(&TensorFile::open(path)?, spec, vars)
 }
 
-/// Writes only the parameters of a checkpoint, under the names of the released PyTorch model, whose
-/// `load_state_dict` accepts them directly.
+/// Writes only the tensors of a checkpoint, under the names of the released PyTorch model, whose
+/// `load_state_dict` accepts them directly. Returns their number and the BLAKE3 of the file.
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn export(path: &Path, checkpoint: &Checkpoint) -> Result<String, WeightsError> {
+pub fn export(path: &Path, checkpoint: &Checkpoint) -> Result<(usize, String), WeightsError> {
     let names = ReleasedNames::of(&checkpoint.info.config.spec);
-    weights::write(path, &names.rename(&parameters(&checkpoint.vars)), None)
+    let tensors = names.rename(&parameters(&checkpoint.vars));
+    Ok((tensors.len(), weights::write(path, &tensors, None)?))
 }
 
 #[cfg(test)]

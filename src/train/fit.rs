@@ -90,6 +90,7 @@ impl Fit<'_> {
         let Fit { settings, seeds, models, optimizers, replay, names } = self;
         let is_recorded = phases.len() == 1
             && accumulate == 1
+            && !training.zero_gradients
             && models.can_be_recorded()
             && optimizers.iter().all(Optimizer::can_be_recorded)
             && !phases.iter().any(|phase| phase.schedule.is_per_step());
@@ -125,11 +126,22 @@ impl Fit<'_> {
                     };
                     models.forward(&batch, trains_encoder, &mut pass)?
                 };
-                outputs.pred = outputs.pred.to_kind(Kind::Float);
+                // Losses and memories are in float32, and so is everything they get.
+                for part in outputs.parts.values_mut().chain([&mut outputs.pred]) {
+                    if part.kind() == Kind::BFloat16 {
+                        *part = part.to_kind(Kind::Float);
+                    }
+                }
                 let (of_models, absolute) = models.losses(at, &outputs, &batch);
                 let (terms, Values { total, terms: of_terms }) = Values::of(&of_models);
                 // Each model's loss depends only on that model.
-                total.sum(Kind::Float).backward();
+                let mut sum = total.sum(Kind::Float);
+                if training.zero_gradients && at.epoch > 1 {
+                    for parameter in &trainable {
+                        sum = sum + parameter.sum(Kind::Float) * 0.0;
+                    }
+                }
+                sum.backward();
                 names.borrow_mut().insert(phase_idx, terms);
                 let values = Values { total: total.detach(), terms: of_terms };
                 Ok::<_, TrainError>(Passed { outputs, batch, values, absolute })
@@ -221,7 +233,8 @@ impl Fit<'_> {
         Ok(seconds)
     }
 
-    /// Each model's errors over an epoch, from the values of its ledger.
+    /// Each model's errors over an epoch, from the values of its ledger; `has_checkpoint` is whether one
+    /// of an earlier epoch was written for a model.
     ///
     /// # Errors
     /// A step's loss was not finite.
@@ -231,16 +244,27 @@ impl Fit<'_> {
         ledger: &Ledger,
         values: &[f32],
         split: &TrainingSplit,
+        has_checkpoint: &dyn Fn(usize) -> bool,
     ) -> Result<Vec<Losses>, TrainError> {
         let Preset { training, phases, .. } = &self.settings.hyper_parameters;
-        let samples_of = |phase_idx: usize, step: usize, model: usize| {
-            let Some(phase) = phases.get(phase_idx) else { return Vec::new() };
-            let at = (epoch, phase_idx);
-            let order = order(self.seeds[model], at, (training, phase), split.n_samples());
-            let batch = order.chunks(self.batch_size()).nth(step);
-            batch.unwrap_or_default().to_vec()
+        let batches = |at: (usize, usize), model: usize| -> Vec<Vec<usize>> {
+            let order = phases
+                .get(at.1)
+                .map(|phase| order(self.seeds[model], at, (training, phase), split.n_samples()));
+            order.unwrap_or_default().chunks(self.batch_size()).map(<[usize]>::to_vec).collect()
         };
-        ledger.losses((epoch, phases), values, split, samples_of)
+        let samples_of = |phase_idx: usize, step: usize, model: usize| {
+            let mut own = batches((epoch, phase_idx), model);
+            let before = match (step, phase_idx, epoch) {
+                (0, 0, 1) => None,
+                (0, 0, _) => batches((epoch - 1, phases.len() - 1), model).pop(),
+                (0, ..) => batches((epoch, phase_idx - 1), model).pop(),
+                (step, ..) => own.get(step - 1).cloned(),
+            };
+            own.truncate(step + 1);
+            [own.pop(), before].map(Option::unwrap_or_default)
+        };
+        ledger.losses((epoch, phases), values, split, samples_of, has_checkpoint)
     }
 
     /// Each model's predictions for all samples of a split, in order, `[n_models, n_samples]`, on the
@@ -473,7 +497,7 @@ mod tests {
     fn epoch(fit: &mut Fit<'_>, epoch: usize, split: &TrainingSplit) -> Vec<Losses> {
         let ledger = fit.epoch(epoch, &Validation::default(), split, &mut Silent).unwrap();
         let values = to_host(&[ledger.values()]).unwrap();
-        fit.losses(epoch, &ledger, &values[0], split).unwrap()
+        fit.losses(epoch, &ledger, &values[0], split, &|_| false).unwrap()
     }
 
     /// Each model's predictions.

@@ -7,9 +7,13 @@ use crate::advice::{Advice, Advise, TrainerAdvice};
 pub enum FitError {
     /// The loss is NaN or infinite.
     #[error(
-        "the training loss became {loss}{} in epoch {epoch}, step {step}, with segments {}",
+        "the training loss became {loss}{} in epoch {epoch}, step {step}, with segments {}{}",
         term.as_ref().map_or(String::new(), |term| format!(" by its term `{term}`")),
-        few(ids)
+        few(ids),
+        match &**before {
+            [] => String::new(),
+            before => format!("; the batch before was of segments {}", few(before)),
+        }
     )]
     Diverged {
         /// Counted from 1.
@@ -22,6 +26,11 @@ pub enum FitError {
         term: Option<String>,
         /// The step's segments.
         ids: Vec<String>,
+        /// Those of the batch before, whose gradient may have left weights that are not finite; none
+        /// before the first step of a run.
+        before: Vec<String>,
+        /// Whether an earlier epoch's checkpoint was written.
+        has_checkpoint: bool,
     },
     /// Unknown selection metric.
     #[error("`{name}` is not a metric of this dataset: {}", names.join(", "))]
@@ -51,7 +60,11 @@ pub enum FitError {
 impl Advise for FitError {
     fn advice(&self) -> Vec<Advice> {
         match self {
-            FitError::Diverged { epoch: 1, .. } => vec![TrainerAdvice::LowerRate.into()],
+            // No rate had an influence yet.
+            FitError::Diverged { epoch: 1, step: 1, .. } => Vec::new(),
+            FitError::Diverged { has_checkpoint: false, .. } => {
+                vec![TrainerAdvice::LowerRate.into()]
+            }
             FitError::Diverged { .. } => vec![TrainerAdvice::LowerRateAfterBest.into()],
             FitError::Metric { .. }
             | FitError::NoStep { .. }
@@ -67,5 +80,34 @@ fn few(ids: &[String]) -> String {
     match ids.len().saturating_sub(N_SHOWN) {
         0 => shown,
         n_more => format!("{shown} and {n_more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_there_is_spoken_of() {
+        let diverged = |epoch, step, has_checkpoint| FitError::Diverged {
+            epoch,
+            step,
+            loss: f32::NAN,
+            term: None,
+            ids: vec!["a".into(), "b".into()],
+            before: if (epoch, step) == (1, 1) { vec![] } else { vec!["c".into()] },
+            has_checkpoint,
+        };
+        let first = diverged(1, 1, false);
+        assert_eq!(
+            first.to_string(),
+            "the training loss became NaN in epoch 1, step 1, with segments a, b"
+        );
+        // Before any step, no rate is to blame.
+        assert!(first.advice().is_empty());
+        let second = diverged(2, 1, false);
+        assert!(second.to_string().ends_with("a, b; the batch before was of segments c"));
+        assert_eq!(second.advice(), [TrainerAdvice::LowerRate.into()]);
+        assert_eq!(diverged(2, 1, true).advice(), [TrainerAdvice::LowerRateAfterBest.into()]);
     }
 }

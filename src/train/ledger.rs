@@ -137,7 +137,8 @@ impl Ledger {
     }
 
     /// Each model's errors over the epoch, from the result of [`values`](Ledger::values). `samples_of`
-    /// returns the samples of a step, given phase and model.
+    /// returns the samples of a step, given phase, step in the phase and model, and those of the batch
+    /// before; `has_checkpoint` whether a model has a checkpoint.
     ///
     /// # Errors
     /// A step's loss was not finite.
@@ -146,7 +147,8 @@ impl Ledger {
         at: (usize, &[Phase]),
         values: &[f32],
         split: &TrainingSplit,
-        samples_of: impl Fn(usize, usize, usize) -> Vec<usize>,
+        samples_of: impl Fn(usize, usize, usize) -> [Vec<usize>; 2],
+        has_checkpoint: &dyn Fn(usize) -> bool,
     ) -> Result<Vec<Losses>, TrainError> {
         let (epoch, phases) = at;
         let n_models = self.loss_sum.size()[0] as usize;
@@ -178,14 +180,17 @@ impl Ledger {
                     .filter(|_| names.len() > 1 || phases.len() > 1);
                 let n_before =
                     self.steps[..step].iter().filter(|it| it.phase_idx < *phase_idx).count();
-                let samples = samples_of(*phase_idx, step - n_before, idx);
-                let ids = samples.into_iter().map(|idx| split.ids()[idx].clone());
+                let [ids, before] = samples_of(*phase_idx, step - n_before, idx).map(|samples| {
+                    samples.into_iter().map(|idx| split.ids()[idx].clone()).collect()
+                });
                 return Err(FitError::Diverged {
                     epoch,
                     step: step + 1,
                     loss: total[idx],
                     term: term.map(|(name, _)| format!("{phase}.{name}")),
-                    ids: ids.collect(),
+                    ids,
+                    before,
+                    has_checkpoint: has_checkpoint(idx),
                 }
                 .into());
             }

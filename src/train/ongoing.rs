@@ -57,6 +57,11 @@ impl<'a> Ongoing<'a> {
         self.settings.patience.is_some_and(|patience| self.history.n_worse >= patience)
     }
 
+    /// Whether an epoch so far had a validation error to select it by.
+    pub(super) fn has_checkpoint(&self) -> bool {
+        self.history.selected.is_some()
+    }
+
     /// Records an epoch; `parameters` returns the parameters after it.
     pub(super) fn add(
         &mut self,

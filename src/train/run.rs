@@ -196,7 +196,10 @@ pub fn train_together(
             on_device.push(fit.predict(test)?);
         }
         let on_host = to_host(&on_device)?;
-        let losses = fit.losses(epoch, &ledger, &on_host[0], &data.train)?;
+        let losses = {
+            let has_checkpoint = |idx: usize| ongoing[idx].has_checkpoint();
+            fit.losses(epoch, &ledger, &on_host[0], &data.train, &has_checkpoint)?
+        };
         let evaluate = |pred: &[f32], split: &TrainingSplit| -> Vec<Metrics> {
             let n_samples = split.n_samples();
             let of_model = |idx| &pred[idx * n_samples..][..n_samples];

@@ -339,7 +339,7 @@ fn epoch(fit: &mut Fit<'_>, train: &TrainingSplit) -> Result<Losses, TrainError>
     let mut progress = Copying { from: PathBuf::new(), to: None, n_epochs: 0 };
     let ledger = fit.epoch(1, &Validation::default(), train, &mut progress)?;
     let values = to_host(&[ledger.values()])?;
-    Ok(fit.losses(1, &ledger, &values[0], train)?.remove(0))
+    Ok(fit.losses(1, &ledger, &values[0], train, &|_| true)?.remove(0))
 }
 
 fn copied(tensors: Tensors) -> Tensors {
@@ -426,6 +426,8 @@ fn a_term_that_is_no_number_is_named_with_its_step() {
     let error = epoch(&mut fit, &train).unwrap_err().to_string();
     assert!(error.contains("became NaN by its term `main.change` in epoch 1"), "{error}");
     assert!(error.contains("train-13"), "{error}");
+    let (_, before) = error.split_once("; the batch before was of segments ").unwrap();
+    assert!(before.starts_with("train-") && !before.contains("train-13"), "{error}");
 }
 
 #[test]

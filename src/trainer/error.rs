@@ -271,6 +271,9 @@ pub enum FileProblem {
         "its text encoder reads `raw_text`, and without its run folder the tokenizer is unknown"
     )]
     NoTokenizer,
+    /// Weights without a description of their text encoder.
+    #[error("holds a text encoder, whose folder is not given")]
+    NoEncoderFolder,
     /// The folder contains a run with different settings.
     #[error("holds a run with different settings")]
     OtherSettings,
@@ -407,6 +410,7 @@ impl FileProblem {
         let advice = match self {
             FileProblem::Plan(error) => return error.advice(),
             FileProblem::NoTokenizer => TrainerAdvice::NameEncoder,
+            FileProblem::NoEncoderFolder => TrainerAdvice::GiveEncoder,
             FileProblem::OtherSettings => TrainerAdvice::OtherFolder,
             FileProblem::Incomplete => TrainerAdvice::CompleteRun { run: path.to_owned() },
             FileProblem::OneOfSeveral => TrainerAdvice::ResumeTogether,

@@ -11,19 +11,20 @@ use super::samples::{Labels, Loaded, Samples, Wanted};
 use super::tokens::TokenReader;
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Dataset, Modality, SplitName};
-use crate::model::Residual;
 use crate::model::registry::{Inputs, ModelSpec};
+use crate::model::{BertConfig, Residual, Sequence};
+use crate::pretrained::Pretrained;
 use crate::run::confusion;
 use crate::run::predictions::Prediction;
 use crate::run::preset::Preset;
 use crate::run::record::{Evaluation, FittedLength};
 use crate::run::settings::TokenChoice;
 use crate::store::Store;
-use crate::train::NetworkError;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo};
 use crate::train::config::ModelConfig;
 use crate::train::corrupt::Corruptions;
 use crate::train::predict;
+use crate::train::{DataError, NetworkError};
 
 /// Weights to evaluate.
 #[derive(Debug, Clone)]
@@ -34,9 +35,11 @@ pub enum WeightSource {
     Released {
         /// A safetensors file.
         path: PathBuf,
+        /// Name of the model.
+        model: String,
         /// The dataset whose preset has the model's sizes; the store's own if `None`.
         preset: Option<Dataset>,
-        /// Residual input of an AHL layer.
+        /// Residual input of an AHL layer, for ALMT.
         residual: Residual,
     },
 }
@@ -53,7 +56,8 @@ impl WeightSource {
 /// Options of an evaluation.
 #[derive(Debug, Clone, Default)]
 pub struct EvaluationOptions {
-    /// The text encoder's folder, if its tokenizer is needed and it has moved since training.
+    /// The text encoder's folder, if its tokenizer is needed and it has moved since training, or if
+    /// released weights include an encoder.
     pub encoder: Option<PathBuf>,
     /// Corruptions to apply to the inputs.
     pub corruptions: Corruptions,
@@ -87,9 +91,11 @@ impl Opened {
         }
         let checkpoint = match weights {
             WeightSource::Checkpoint(path) => checkpoint::load(path, device)?,
-            WeightSource::Released { path, preset, residual } => {
+            WeightSource::Released { path, model, preset, residual } => {
                 let preset = preset.unwrap_or(samples.store().manifest().dataset);
-                checkpoint::load_as(path, released(&samples, preset, *residual)?, device)?
+                let spec = released(model, preset, *residual)?;
+                let bert = released_encoder(path, &spec, options.encoder.as_deref())?;
+                checkpoint::load_as(path, described(&samples, spec, bert, preset)?, device)?
             }
         };
         let (trained_on, found) = (checkpoint.info.dataset, samples.store().manifest().dataset);
@@ -129,24 +135,51 @@ impl Opened {
     }
 }
 
-/// A preset's released model, for the inputs of a store.
-fn released(
-    samples: &Samples,
-    preset: Dataset,
-    residual: Residual,
-) -> Result<CheckpointInfo, TrainerError> {
-    let mut spec = Preset::of(preset).model;
+/// The released model of a preset.
+fn released(model: &str, preset: Dataset, residual: Residual) -> Result<ModelSpec, TrainerError> {
+    let preset = Preset::published(model, preset);
+    let unknown = || TrainerError::Setting(format!("no model has the name `{model}`"));
+    let mut spec = preset.ok_or_else(unknown)?.model;
     if let ModelSpec::Almt(config) = &mut spec {
         config.sizes.residual = residual;
     }
-    let config = ModelConfig { spec, inputs: Inputs(samples.sequences()), bert: None };
+    Ok(spec)
+}
+
+/// The configuration of the text encoder in a file of released weights, if there is one: that of its folder.
+fn released_encoder(
+    path: &Path,
+    spec: &ModelSpec,
+    folder: Option<&Path>,
+) -> Result<Option<BertConfig>, TrainerError> {
+    match (checkpoint::has_encoder(path, spec)?, folder) {
+        (false, _) => Ok(None),
+        (true, None) => Err(TrainerError::file(path, FileProblem::NoEncoderFolder)),
+        (true, Some(folder)) => Ok(Some(Pretrained::open(folder)?.config().clone())),
+    }
+}
+
+/// What a checkpoint would say of a released model, for the inputs of a store.
+fn described(
+    samples: &Samples,
+    spec: ModelSpec,
+    bert: Option<BertConfig>,
+    dataset: Dataset,
+) -> Result<CheckpointInfo, TrainerError> {
+    let mut inputs = samples.sequences();
+    if let Some(bert) = &bert {
+        let n_tokens = samples.n_tokens().and_then(|n| i64::try_from(n).ok());
+        let absent = || TrainerError::unfit(samples.store().path(), DataError::NoTokens);
+        let seq_len = n_tokens.ok_or_else(absent)?;
+        inputs.insert(Modality::Text, Sequence { seq_len, feat_dim: bert.hidden_size });
+    }
+    let config = ModelConfig { spec, inputs: Inputs(inputs), bert };
     if let Some(problem) = config.problem() {
         return Err(NetworkError::NoModel { problem }.into());
     }
     let store_digest = samples.store().manifest().digest.clone();
     let tokens = TokenChoice::TextBert;
-    let (form, dataset) = (None, preset);
-    Ok(CheckpointInfo { config, form, tokens, dataset, store_digest, seed: 0, epoch: 0 })
+    Ok(CheckpointInfo { config, form: None, tokens, dataset, store_digest, seed: 0, epoch: 0 })
 }
 
 /// Evaluates a checkpoint on one split of a store.

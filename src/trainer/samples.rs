@@ -230,6 +230,11 @@ impl Samples {
         self.extents.wanted().clone()
     }
 
+    /// Target number of tokens of each text, if the store has tokens.
+    pub fn n_tokens(&self) -> Option<usize> {
+        self.extents.n_tokens()
+    }
+
     /// Whether a split has samples.
     pub fn has(&self, split: SplitName) -> bool {
         self.rows.get(&split).is_some_and(|rows| !rows.is_empty())
@@ -301,15 +306,17 @@ impl Samples {
         let (store, fitting) = (Arc::clone(&self.store), Arc::clone(&fitted));
         let rows = StoreRows::new(store, rows, &modalities, &self.extents, fitting)?;
         let mut rows: Box<dyn FeatureRows> = Box::new(rows);
-        if !self.corruptions.is_empty() {
-            let (ids, corruptions) = (ids.clone(), self.corruptions.clone());
-            rows = Box::new(CorruptRows { rows, ids, corruptions });
-        }
+        // Before anything is corrupted: a modality that is missing has zeros in place of its steps, and
+        // what is cut to its length keeps its own.
         let lengths = match needs.lengths {
             true => per_modality.lengths(&*rows, ids.len()),
             false => Ok(BTreeMap::new()),
         };
         let lengths = lengths.map_err(|cause| self.about(DataError::Features { split, cause }))?;
+        if !self.corruptions.is_empty() {
+            let (ids, corruptions) = (ids.clone(), self.corruptions.clone());
+            rows = Box::new(CorruptRows { rows, ids, corruptions });
+        }
         let blocks = match needs.means {
             true => Blocks::of_means(rows),
             false => Blocks::of_steps(rows),

@@ -35,6 +35,10 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
         TrainerAdvice::MoreMemory => {
             "it needs more free memory; a call that has `--cache` takes less with `--cache disk`"
         }
+        TrainerAdvice::GiveEncoder => {
+            "`--bert FOLDER` names that of the encoder, as for `almt-data train`; its weights are \
+             not used"
+        }
         TrainerAdvice::FolderOfEncoder => {
             "the folder of an encoder holds `config.json`, `model.safetensors`, and \
              `tokenizer.json` or `vocab.txt`"

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
+use super::fit::model_name;
 use super::show::say;
 use crate::chain::chain;
 use crate::cli::target::{self, check_output};
@@ -15,6 +16,7 @@ use crate::cli::{Failure, number, runs, stores};
 use crate::corpus::label::BinScheme;
 use crate::corpus::{Dataset, SplitName};
 use crate::model::Residual;
+use crate::model::registry::ModelSpec;
 use crate::run::confusion::Confusion;
 use crate::run::predictions::{self, Prediction};
 use crate::run::record::FittedLength;
@@ -78,16 +80,19 @@ pub struct PredictArgs {
     /// Run folder, or its `best.safetensors`
     #[arg(long, required_unless_present_any = ["weights", "run"])]
     checkpoint: Option<PathBuf>,
-    /// Weights of the released ALMT (PyTorch) as a safetensors file
+    /// Weights of a released model (PyTorch) as a safetensors file
     #[arg(long, value_name = "FILE", requires = "preset", conflicts_with = "checkpoint")]
     weights: Option<PathBuf>,
+    /// Model of `--weights`; `almt-data models` lists them
+    #[arg(long, value_name = "NAME", requires = "weights", value_parser = model_name, default_value = ModelSpec::NAMES[0])]
+    model: String,
     /// Model size for `--weights`: mosi, mosei, sims or simsv2
     #[arg(long, hide_possible_values = true)]
     preset: Option<Dataset>,
-    /// Residual for `--weights`, as in `almt-data train`: released or paper
+    /// Residual of ALMT for `--weights`, as in `almt-data train`: released or paper
     #[arg(long, default_value = "released")]
     residual: Residual,
-    /// Text-encoder folder, if it has moved since training
+    /// Text-encoder folder, if it has moved since training, or if `--weights` has an encoder
     #[arg(long, value_name = "FOLDER")]
     bert: Option<PathBuf>,
     /// Split to predict; repeatable [default: test]
@@ -177,6 +182,7 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
         (Some(path), _) => WeightSource::Checkpoint(checkpoint(path)?),
         (None, Some(path)) => WeightSource::Released {
             path: checkpoint(path)?,
+            model: args.model,
             preset: args.preset,
             residual: args.residual,
         },

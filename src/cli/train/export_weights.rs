@@ -39,8 +39,7 @@ pub fn export_weights(args: ExportWeightsArgs) -> Result<ExitCode, Failure> {
     let output = args.output.unwrap_or_else(|| source.with_file_name("released.safetensors"));
     check_output(&output, args.overwrite, runs::inputs(&source))?;
     let checkpoint = checkpoint::load(&source, Device::Cpu).map_err(TrainError::from)?;
-    let blake3 = checkpoint::export(&output, &checkpoint).map_err(TrainError::from)?;
-    let n_tensors = checkpoint.vars.len();
+    let (n_tensors, blake3) = checkpoint::export(&output, &checkpoint).map_err(TrainError::from)?;
     outln!("{}  {n_tensors} tensors, blake3 {blake3}", output.display());
     Ok(ExitCode::SUCCESS)
 }

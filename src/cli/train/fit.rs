@@ -237,7 +237,7 @@ pub(super) fn fraction(text: &str) -> Result<f64, String> {
 }
 
 /// The name of a model.
-fn model_name(text: &str) -> Result<String, String> {
+pub(super) fn model_name(text: &str) -> Result<String, String> {
     let named = ModelSpec::known_as(text).map(String::from);
     named.ok_or_else(|| format!("expected one of {}", ModelSpec::NAMES.join(", ")))
 }

@@ -2,19 +2,20 @@
 
 use super::{Almt, AlmtConfig, AlmtSpec, Input};
 use crate::corpus::Modality;
-use crate::model::Init;
 use crate::model::configuration::Configuration;
 use crate::model::contract::{
     At, Batch, Can, Losses, Model, ModelError, Needs, Outputs, Pass, Task,
 };
 use crate::model::form::Form;
 use crate::model::registry::Inputs;
+use crate::model::{ENCODER, Init};
 
 impl Configuration for AlmtSpec {
     const SOURCE: &str = "Zhang et al., EMNLP 2023; code Haoyu-ha/ALMT (MIT)";
     const NEEDS: Needs = Needs::TEXT;
     const TASK: Task = Task::Mse;
     const PREFIX: &str = "";
+    const ENCODER_NAME: Option<&str> = Some(ENCODER);
     const NESTED: &[(&str, &str)] = &[
         ("embedding", "variant.embedding"),
         ("hyper_modality", "variant.hyper_modality"),

@@ -41,3 +41,35 @@ impl BatchNorm {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, nn};
+
+    use super::*;
+
+    #[test]
+    fn training_uses_the_batch_and_evaluation_the_running_statistics() {
+        let vars = nn::VarStore::new(Device::Cpu);
+        let norm = BatchNorm::new(&Init::new(vars.root(), 1), 2);
+        let values = |x: &Tensor| Vec::<f32>::try_from(x.detach().flatten(0, -1)).unwrap();
+        let near = |found: &Tensor, expected: &[f32]| {
+            let found = values(found);
+            let is_near = found.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-4);
+            assert!(found.len() == expected.len() && is_near, "{found:?}, expected {expected:?}");
+        };
+        let x = Tensor::from_slice(&[1.0_f32, 10.0, 3.0, 30.0]).view([2, 2]);
+        // Variances 1 and 100 of the batch, 2 and 200 without bias.
+        near(&norm.forward(&x, true), &[-1.0, -1.0, 1.0, 1.0]);
+        near(&norm.running_mean, &[0.2, 2.0]);
+        near(&norm.running_var, &[1.1, 20.9]);
+        let of_running = |x: f32, mean: f32, var: f32| (x - mean) / (var + 1e-5).sqrt();
+        let one = [of_running(1.0, 0.2, 1.1), of_running(10.0, 2.0, 20.9)];
+        near(&norm.forward(&x, false).narrow(0, 0, 1), &one);
+        // A single sample is normalised as in evaluation, and moves nothing.
+        let before = (norm.running_mean.copy(), norm.running_var.copy());
+        let x = x.narrow(0, 0, 1);
+        near(&norm.forward(&x, true), &one);
+        assert_eq!((&norm.running_mean, &norm.running_var), (&before.0, &before.1));
+    }
+}

@@ -87,6 +87,12 @@ fn a_run_follows_that_of_the_published_trainer() {
     check_run(&MMIM, "train", &[]);
 }
 
+/// PyTorch before 2.0, for which MMSA was written, left zeros where a step has no gradient.
+#[test]
+fn a_run_that_keeps_gradients_of_zero_follows_that_of_the_published_trainer() {
+    check_run(&MMIM, "train_zero_grad_kept", &["untrained=[]", "zero_gradients=true"]);
+}
+
 #[test]
 fn parameters_are_as_many_as_published() {
     check_count(&MMIM, Dataset::Mosi, 281_673);

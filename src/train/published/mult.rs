@@ -37,6 +37,17 @@ const FEATURES_ALONE: Published = Published {
             format!("accumulate={}", sizes["update_epochs"]),
         ]
     },
+    buffers: &[
+        "trans_l_with_a.version",
+        "trans_l_with_v.version",
+        "trans_a_with_l.version",
+        "trans_a_with_v.version",
+        "trans_v_with_l.version",
+        "trans_v_with_a.version",
+        "trans_l_mem.version",
+        "trans_a_mem.version",
+        "trans_v_mem.version",
+    ],
     parts: &[
         ("text", "output/Feature_t"),
         ("audio", "output/Feature_a"),

@@ -76,17 +76,20 @@ impl Reproduction {
                 Findings::Representations(self.representations(experiment)?)
             }
             ExperimentKind::Convergence => {
-                let mut models = Vec::new();
+                let (mut models, mut left_out) = (Vec::new(), Vec::new());
                 for (row, found) in experiment.rows.iter().zip(&rows) {
                     let runs = match &found.outcome {
                         RowOutcome::Measured(_) => self.run_folders(row)?,
-                        RowOutcome::LeftOut(_) => continue,
+                        RowOutcome::LeftOut(reason) => {
+                            left_out.push((row.name.clone(), reason.clone()));
+                            continue;
+                        }
                     };
                     let runs = runs.iter().map(|run| read_epochs(run));
                     let runs = runs.collect::<Result<_, RunError>>()?;
                     models.push(ModelEpochs { name: row.name.clone(), runs });
                 }
-                Findings::Convergence(Convergence { models })
+                Findings::Convergence(Convergence { models, left_out })
             }
             ExperimentKind::Robustness => Findings::Robustness(self.robustness(experiment)?),
         })
