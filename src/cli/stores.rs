@@ -44,7 +44,7 @@ pub fn of_run(named: Option<PathBuf>, checkpoint: &Path) -> Result<PathBuf, Fail
     let trained_on = || run().map(|settings| settings.store).filter(|store| store.exists());
     match named.is_none().then(trained_on).flatten() {
         Some(store) => {
-            eprintln!("store: {}", store.display());
+            errln!("store: {}", store.display());
             Ok(store)
         }
         None => one(named),

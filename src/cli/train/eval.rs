@@ -241,9 +241,9 @@ fn print_predictions(
         crate::cli::output::write(format_args!("{}", String::from_utf8_lossy(&csv)));
     }
     for PredictedSplit { split, lengths, degenerate } in splits {
-        lengths.iter().for_each(|length| eprintln!("{split}/{length}"));
+        lengths.iter().for_each(|length| errln!("{split}/{length}"));
         if let Some(problem) = degenerate {
-            eprintln!("warning: {split}: {problem}");
+            errln!("warning: {split}: {problem}");
         }
     }
     Ok(ExitCode::SUCCESS)
