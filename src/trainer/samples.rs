@@ -138,7 +138,7 @@ impl Samples {
         path: &Path,
         fold: usize,
     ) -> Result<(Samples, FoldChoice), TrainerError> {
-        let plan = SplitPlan::load_for(path, &store.manifest().digest)?;
+        let plan = SplitPlan::load_for(path, store.manifest())?;
         let rows = plan.rows(fold, store.manifest());
         let rows = rows.map_err(|error| TrainerError::file(path, FileProblem::Plan(error)))?;
         let n_segments = plan.n_left_out(fold, store.manifest());

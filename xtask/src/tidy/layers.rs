@@ -81,6 +81,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         &[
             "advice",
             "corpus",
+            "encoding",
             "export::tables",
             "mean",
             "model::form",
