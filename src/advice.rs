@@ -92,6 +92,8 @@ pub enum PackedAdvice {
     },
     /// Name an entry whose extension is not a pickle's.
     NameEntry,
+    /// Use the file that a link in the archive leads to.
+    PackLinkedFile,
     /// Give the full name of an entry, with its folders.
     WholeNameOfEntry,
     /// Do not choose an entry: the file has none.
@@ -256,6 +258,8 @@ pub enum TableAdvice {
         /// The compared columns.
         columns: String,
     },
+    /// Compare a store that has what the table has.
+    StoreLacksValues,
     /// Use either decimal commas or decimal points.
     WriteAlike,
     /// Import ids as text, so that a spreadsheet does not treat them as formulas.

@@ -65,6 +65,15 @@ impl Field {
         }
     }
 
+    /// The unimodal label of a modality.
+    pub fn of_modality(modality: Modality) -> Field {
+        match modality {
+            Modality::Text => Field::LabelT,
+            Modality::Audio => Field::LabelA,
+            Modality::Vision => Field::LabelV,
+        }
+    }
+
     /// Whether it is a comparable property of a segment, rather than part of its id.
     pub fn is_compared(self) -> bool {
         !matches!(self, Field::Id | Field::Video | Field::Clip)
