@@ -353,6 +353,36 @@ pub enum TrainerAdvice {
     TrainWithEncoder,
     /// Make tokens from texts, replacing those of another encoder.
     MakeTokensAnew,
+    /// Make a store with tokens of a trained model's encoder.
+    EncodeForModel {
+        /// The store.
+        store: PathBuf,
+        /// The encoder's folder.
+        encoder: PathBuf,
+        /// Whether the tokens can be used anyway.
+        is_forcible: bool,
+    },
+    /// Use tokens of a trained model's encoder, whose folder is not known.
+    TokensOfModel,
+    /// Use a model whose encoder is of the language of the texts.
+    ModelOfLanguage,
+    /// Train the model that the initial weights are of.
+    ModelOfWeights {
+        /// The model.
+        model: &'static str,
+    },
+    /// Train on the modalities that the initial weights are of.
+    ModalitiesOfWeights {
+        /// The modalities.
+        modalities: Vec<&'static str>,
+    },
+    /// Draw a split plan that has all splits.
+    OtherPlan {
+        /// The store.
+        store: PathBuf,
+    },
+    /// Take more steps in a short epoch.
+    StepAtEnd,
     /// Convert again, without non-finite values.
     ConvertFinite,
     /// Convert again, without unlabelled segments.

@@ -53,9 +53,8 @@ impl Advise for FitError {
         match self {
             FitError::Diverged { epoch: 1, .. } => vec![TrainerAdvice::LowerRate.into()],
             FitError::Diverged { .. } => vec![TrainerAdvice::LowerRateAfterBest.into()],
-            FitError::Metric { .. }
-            | FitError::NoStep { .. }
-            | FitError::NothingSelected { .. } => Vec::new(),
+            FitError::NoStep { .. } => vec![TrainerAdvice::StepAtEnd.into()],
+            FitError::Metric { .. } | FitError::NothingSelected { .. } => Vec::new(),
         }
     }
 }

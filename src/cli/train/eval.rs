@@ -30,8 +30,8 @@ pub struct EvalArgs {
     /// The same as `--checkpoint`
     #[arg(value_name = "RUN", conflicts_with = "checkpoint")]
     run: Option<PathBuf>,
-    /// Store made by `almt-data convert` [default: the one that the run was trained on, or the only one in
-    /// the current folder]
+    /// Store made by `almt-data convert` [default: the one that the run was trained on; for weights that
+    /// belong to no run, the only one in the current folder]
     #[arg(long)]
     store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
@@ -57,6 +57,9 @@ pub struct EvalArgs {
     /// Truncate samples that are longer than the model was trained on; the number is reported
     #[arg(long)]
     fit_lengths: bool,
+    /// Continue even if most texts or tokens do not belong to the vocabulary of the model's text encoder
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     threads: ThreadsArgs,
     #[command(flatten)]
@@ -71,8 +74,8 @@ pub struct PredictArgs {
     /// The same as `--checkpoint`
     #[arg(value_name = "RUN", conflicts_with_all = ["checkpoint", "weights"])]
     run: Option<PathBuf>,
-    /// Store made by `almt-data convert` [default: the one that the run was trained on, or the only one in
-    /// the current folder]
+    /// Store made by `almt-data convert` [default: the one that the run was trained on; for weights that
+    /// belong to no run, the only one in the current folder]
     #[arg(long)]
     store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
@@ -104,6 +107,9 @@ pub struct PredictArgs {
     /// Truncate samples that are longer than the model was trained on; the number is reported
     #[arg(long)]
     fit_lengths: bool,
+    /// Continue even if most texts or tokens do not belong to the vocabulary of the model's text encoder
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     threads: ThreadsArgs,
     #[command(flatten)]
@@ -124,6 +130,7 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
         encoder: args.bert,
         corruptions: Corruptions { list: args.corrupt, seed: args.corrupt_seed },
         fit_lengths: args.fit_lengths,
+        force: args.force,
         n_threads: args.threads.threads,
         cache: args.cache.options(),
     };
@@ -195,6 +202,7 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     let options = EvaluationOptions {
         encoder: args.bert,
         fit_lengths: args.fit_lengths,
+        force: args.force,
         n_threads: args.threads.threads,
         cache: args.cache.options(),
         ..EvaluationOptions::default()
