@@ -92,6 +92,8 @@ pub enum PackedAdvice {
     },
     /// Name an entry whose extension is not a pickle's.
     NameEntry,
+    /// Use the file that a link in the archive leads to.
+    PackLinkedFile,
     /// Give the full name of an entry, with its folders.
     WholeNameOfEntry,
     /// Do not choose an entry: the file has none.
@@ -283,6 +285,8 @@ pub enum TableAdvice {
         /// The compared columns.
         columns: String,
     },
+    /// Compare a store that has what the table has.
+    StoreLacksValues,
     /// Use either decimal commas or decimal points.
     WriteAlike,
     /// Import ids as text, so that a spreadsheet does not treat them as formulas.
@@ -376,6 +380,36 @@ pub enum TrainerAdvice {
     TrainWithEncoder,
     /// Make tokens from texts, replacing those of another encoder.
     MakeTokensAnew,
+    /// Make a store with tokens of a trained model's encoder.
+    EncodeForModel {
+        /// The store.
+        store: PathBuf,
+        /// The encoder's folder.
+        encoder: PathBuf,
+        /// Whether the tokens can be used anyway.
+        is_forcible: bool,
+    },
+    /// Use tokens of a trained model's encoder, whose folder is not known.
+    TokensOfModel,
+    /// Use a model whose encoder is of the language of the texts.
+    ModelOfLanguage,
+    /// Train the model that the initial weights are of.
+    ModelOfWeights {
+        /// The model.
+        model: &'static str,
+    },
+    /// Train on the modalities that the initial weights are of.
+    ModalitiesOfWeights {
+        /// The modalities.
+        modalities: Vec<&'static str>,
+    },
+    /// Draw a split plan that has all splits.
+    OtherPlan {
+        /// The store.
+        store: PathBuf,
+    },
+    /// Take more steps in a short epoch.
+    StepAtEnd,
     /// Convert again, without non-finite values.
     ConvertFinite,
     /// Convert again, without unlabelled segments.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides to decode: callers learn which encoding bytes resemble, and choose one.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -50,14 +51,30 @@ const PROPOSED: [&str; 20] = [
     "macintosh",
 ];
 
-/// A name of an unknown encoding.
+/// Names of ASCII, which the Encoding Standard has for windows-1252. Other programs refuse any byte beyond
+/// ASCII under them.
+const ASCII_NAMES: [&str; 4] = ["ascii", "us-ascii", "ansi-x3.4-1968", "646"];
+
+/// A name that is not used as an encoding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a known encoding; similar names are: {}", .nearest.join(", "))]
-pub struct UnknownEncoding {
-    /// The given name.
-    pub found: String,
-    /// Names with the most similar spelling.
-    pub nearest: Vec<&'static str>,
+pub enum UnknownEncoding {
+    /// The name is unknown.
+    #[error("`{found}` is not a known encoding; similar names are: {}", .nearest.join(", "))]
+    Unknown {
+        /// The given name.
+        found: String,
+        /// Names with the most similar spelling.
+        nearest: Vec<&'static str>,
+    },
+    /// The name of ASCII.
+    #[error(
+        "`{found}` has no bytes beyond ASCII, and those of ASCII need no encoding; for English texts \
+         with other bytes it is often windows-1252"
+    )]
+    Ascii {
+        /// The given name.
+        found: String,
+    },
 }
 
 impl Encoding {
@@ -142,6 +159,20 @@ impl Encoding {
         mostly(|[zero, letter]| *letter != 0 && *zero == 0).then_some(Encoding::UTF_16BE)
     }
 
+    /// The text of a file that another program may have saved: UTF-8, or what its byte order mark tells,
+    /// as Windows programs save it, without the mark. `None` for anything else.
+    pub fn text_of_file(bytes: &[u8]) -> Option<Cow<'_, str>> {
+        let utf16 = |encoding: Encoding| encoding.decode(bytes.get(2..)?).ok().map(Cow::Owned);
+        match bytes {
+            [0xff, 0xfe, ..] => utf16(Encoding::UTF_16LE),
+            [0xfe, 0xff, ..] => utf16(Encoding::UTF_16BE),
+            _ => {
+                let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+                std::str::from_utf8(bytes).ok().map(Cow::Borrowed)
+            }
+        }
+    }
+
     /// The encoding that these bytes resemble: UTF-8 if all are valid, otherwise a guess, since short
     /// texts contain little evidence.
     pub fn guess<'a>(texts: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>) -> Encoding {
@@ -184,6 +215,9 @@ impl FromStr for Encoding {
     fn from_str(found: &str) -> Result<Encoding, UnknownEncoding> {
         let name = found.trim().to_ascii_lowercase();
         let dashed = name.replace('_', "-");
+        if ASCII_NAMES.contains(&&*dashed) {
+            return Err(UnknownEncoding::Ascii { found: found.into() });
+        }
         let of_python = PYTHON_NAMES.iter().find(|(known, _)| *known == dashed);
         let names = [of_python.map_or("", |(_, name)| *name), &name, &dashed];
         let known = names.iter().find_map(|name| {
@@ -193,7 +227,8 @@ impl FromStr for Encoding {
         known.map(Encoding).ok_or_else(|| {
             let mut nearest = PROPOSED;
             nearest.sort_by_key(|known| strsim::damerau_levenshtein(known, &dashed));
-            UnknownEncoding { found: found.into(), nearest: nearest.into_iter().take(4).collect() }
+            let nearest = nearest.into_iter().take(4).collect();
+            UnknownEncoding::Unknown { found: found.into(), nearest }
         })
     }
 }
@@ -220,9 +255,20 @@ mod tests {
         ] {
             assert_eq!(named(name).name(), expected, "{name}");
         }
-        let error = "gkb".parse::<Encoding>().unwrap_err();
-        assert_eq!(error.nearest[0], "gbk");
+        let Err(UnknownEncoding::Unknown { nearest, .. }) = "gkb".parse::<Encoding>() else {
+            panic!()
+        };
+        assert_eq!(nearest[0], "gbk");
         assert!("x-user-defined".parse::<Encoding>().is_err());
+    }
+
+    /// As in Python: in the Encoding Standard, it is a name of windows-1252.
+    #[test]
+    fn ascii_decodes_nothing() {
+        for name in ["ascii", "ASCII", "us-ascii", "ANSI_X3.4-1968"] {
+            let error = name.parse::<Encoding>().unwrap_err();
+            assert!(matches!(error, UnknownEncoding::Ascii { .. }), "{name}: {error}");
+        }
     }
 
     #[test]

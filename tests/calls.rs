@@ -5,7 +5,7 @@ use std::path::Path;
 use almt_data::corpus::SplitName;
 
 use crate::rules::Editor;
-use crate::support::{Call, almt, synthetic_store};
+use crate::support::{Call, almt, program, synthetic_store};
 use crate::train::small_bert;
 
 const SPLITS: [&str; 3] = ["train", "valid", "test"];
@@ -398,4 +398,210 @@ fn predictions_that_tell_nothing_apart_are_flagged_everywhere() {
     assert!(!good.contains("warning"), "{good}");
     assert!(json(&read(folder, "good/result.json")).get("degenerate").is_none());
     assert!(json(&eval("good", &["--json"])).get("degenerate").is_none());
+}
+
+/// Calls of a run that name no store.
+const OF_RUN: [[&str; 2]; 2] = [["eval", "run"], ["predict", "run"]];
+
+#[test]
+fn a_run_is_evaluated_on_its_own_store_or_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    train(folder, "mosi.h5", "run", &[]).ok();
+    almt(folder, &["convert", "mosi.pkl", "--dtype", "float16", "-o", "other.h5"]).ok();
+    let said = |args: &[&str], more: &[&str]| almt(folder, &[args, more].concat()).ok().stderr();
+    for args in OF_RUN {
+        let own = said(&args, &[]);
+        assert!(own.contains("store: ") && own.contains("mosi.h5"), "{own}");
+        assert!(!own.contains("is not the store"), "{own}");
+    }
+    std::fs::rename(folder.join("mosi.h5"), folder.join("moved.h5")).unwrap();
+    for args in OF_RUN {
+        almt(folder, &args)
+            .fails_with(&["mosi.h5: the store that the run was trained on is absent"])
+            .hints_at("`--store`");
+        let moved = said(&args, &["--store", "moved.h5"]);
+        assert!(!moved.contains("is not the store"), "{moved}");
+        let other = said(&args, &["--store", "other.h5"]);
+        let note = "note: other.h5: is not the store that run/best.safetensors was trained on";
+        assert!(other.contains(note), "{other}");
+    }
+    std::fs::copy(folder.join("other.h5"), folder.join("mosi.h5")).unwrap();
+    for args in OF_RUN {
+        let replaced = said(&args, &[]);
+        let warning = replaced.lines().find(|line| line.starts_with("warning: ")).unwrap();
+        assert!(warning.contains("mosi.h5: is not the store that run/best"), "{replaced}");
+    }
+    // Weights without their run: the only store, by its name.
+    std::fs::copy(folder.join("run/best.safetensors"), folder.join("alone.safetensors")).unwrap();
+    std::fs::remove_file(folder.join("mosi.h5")).unwrap();
+    std::fs::remove_file(folder.join("moved.h5")).unwrap();
+    let alone = said(&["eval", "alone.safetensors"], &[]);
+    assert!(alone.contains("store: other.h5"), "{alone}");
+    assert!(alone.contains("warning: other.h5: is not the store that alone"), "{alone}");
+}
+
+#[test]
+fn weights_without_a_description_are_met_like_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "24");
+    edited(folder, "mosi.h5", "long.h5", |store| {
+        SPLITS.iter().for_each(|split| clear_from(store, &format!("/{split}/audio"), 40));
+    });
+    train(folder, "long.h5", "run", &[]).ok();
+    almt(folder, &["export-weights", "run", "--to", "released", "-o", "w.safetensors"]).ok();
+    let predict = |store: &str, more: &[&str]| {
+        let args = ["predict", "--weights", "w.safetensors", "--preset", "mosi", "--store", store];
+        let out = ["-o", "p.csv", "--overwrite", "--threads", "1"];
+        almt(folder, &[&args[..], &out, more].concat())
+    };
+    predict("long.h5", &[]).ok();
+    let expected = read(folder, "p.csv");
+    edited(folder, "long.h5", "short.h5", |store| {
+        SPLITS.iter().for_each(|split| resize(store, &format!("/{split}/audio"), 40));
+    });
+    let said = predict("short.h5", &[]).ok().stdout();
+    assert!(said.contains("test/audio: 40 steps, padded to 50"), "{said}");
+    assert_eq!(read(folder, "p.csv"), expected);
+    edited(folder, "long.h5", "longer.h5", |store| {
+        resize(store, "/test/audio", 60);
+        store.numbers::<f32>("/test/audio", |values| {
+            for sample in [1, 4] {
+                values[(sample * 60 + 55) * 5] = 3.0;
+            }
+        });
+    });
+    let too_long = [
+        "longer.h5: test/audio has 60 steps here, but 50 in the model of ",
+        "w.safetensors: 2 of 12 samples are longer",
+    ];
+    predict("longer.h5", &[]).fails_with(&too_long).hints_at("`--fit-lengths`");
+    let said = predict("longer.h5", &["--fit-lengths"]).ok().stdout();
+    assert!(said.contains("60 steps, cut to 50: 2 samples lost values"), "{said}");
+    edited(folder, "mosi.h5", "wide.h5", |store| {
+        for split in SPLITS {
+            let path = format!("/{split}/audio");
+            let n_samples = store.column(&path).shape[0];
+            store.create(&path, "float32", &[n_samples, 50, 6], &vec![0.5_f32; n_samples * 300]);
+        }
+    });
+    let other_width = |split: &str| {
+        format!("wide.h5: {split}/audio is [50, 6] here, but [50, 5] in the model of ")
+    };
+    predict("wide.h5", &[]).fails_with(&[&other_width("test"), "w.safetensors"]);
+    edited(folder, "mosi.h5", "deaf.h5", |store| {
+        SPLITS.iter().for_each(|split| store.remove(&format!("/{split}/audio")));
+    });
+    predict("deaf.h5", &[]).fails_with(&["deaf.h5: ", "test/audio: is absent", "w.safetensors"]);
+    // What a run begins with, described or not.
+    for from in ["w.safetensors", "run"] {
+        let begin = |store: &str, more: &[&str]| {
+            let from = ["--init-from", from, "--overwrite"];
+            train(folder, store, "from", &[&from[..], more].concat())
+        };
+        begin("longer.h5", &[]).fails_with(&["longer.h5: test/audio has 60 steps here, but 50 in"]);
+        begin("longer.h5", &["--fit-lengths"]).ok();
+        begin("wide.h5", &[]).fails_with(&[&other_width("train")]);
+        begin("deaf.h5", &[])
+            .fails_with(&["deaf.h5: ", "train/audio: is absent, which the model of "]);
+        begin("mosi.h5", &["--modalities", "text,vision"])
+            .fails_with(&["its model takes text,audio,vision, the run text,vision"])
+            .hints_at("`--modalities text,audio,vision`");
+        let padded = begin("short.h5", &[]).ok().stderr();
+        assert!(padded.contains("train/audio: 40 steps, padded to 50"), "{padded}");
+        almt(folder, &["repeat", "from"]).ok();
+    }
+    synthetic_store(folder, "sims", "24");
+    train(folder, "sims.h5", "no", &["--init-from", "run"])
+        .fails_with(&["was trained on CMU-MOSI, the store holds CH-SIMS"]);
+    train(folder, "mosi.h5", "no", &["--init-from", "run", "--model", "lmf"])
+        .fails_with(&["holds the weights of almt, the run trains lmf"])
+        .hints_at("`--model almt`");
+}
+
+#[test]
+fn weights_that_are_not_finite_or_not_those_of_the_run_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    train(folder, "mosi.h5", "run", &[]).ok();
+    let path = folder.join("run/best.safetensors");
+    let whole = std::fs::read(&path).unwrap();
+    let with_last = |change: fn(f32) -> f32| {
+        let mut bytes = whole.clone();
+        let last = bytes.last_chunk_mut::<4>().unwrap();
+        *last = change(f32::from_le_bytes(*last)).to_le_bytes();
+        std::fs::write(&path, bytes).unwrap();
+    };
+    let not_finite: [fn(f32) -> f32; 2] = [|_| f32::NAN, |_| f32::NEG_INFINITY];
+    for wrong in not_finite {
+        with_last(wrong);
+        let parts = ["run/best.safetensors: tensor `", "`: 1 of ", " values is NaN or infinite"];
+        OF_RUN.iter().for_each(|args| drop(almt(folder, args).fails_with(&parts)));
+        train(folder, "mosi.h5", "from", &["--init-from", "run"]).fails_with(&parts);
+    }
+    with_last(f32::next_up);
+    for args in OF_RUN {
+        let said = almt(folder, &args).ok().stderr();
+        assert!(said.contains("warning: run/best.safetensors: has changed since"), "{said}");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    for args in OF_RUN {
+        let said = almt(folder, &args).ok().stderr();
+        assert!(!said.contains("has changed"), "{said}");
+    }
+    // A run that was copied without its weights: there is nothing to resume.
+    std::fs::remove_file(&path).unwrap();
+    let told = almt(folder, &["eval", "run"])
+        .fails_with(&["run: the run is complete, but its `best.safetensors` is absent"]);
+    assert!(!told.stderr().contains("resume"), "{}", told.explain());
+}
+
+/// As `2>&1 | true` leaves it.
+#[test]
+fn a_closed_standard_error_changes_no_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    train(folder, "mosi.h5", "run", &[]).ok();
+    for (call, expected) in [
+        ("eval run", 0),
+        ("train --store mosi.h5 --epochs 2 --out other", 0),
+        ("convert mosi.pkl --overwrite", 0),
+        ("convert nothing.pkl", 1),
+        ("train --store nothing.h5", 1),
+        ("eval --nothing", 2),
+    ] {
+        let mut command = program(folder, &call.split(' ').collect::<Vec<&str>>());
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(command.stderr(writer).status().unwrap().code(), Some(expected), "{call}");
+    }
+}
+
+#[test]
+fn a_fold_without_a_split_is_not_taken_for_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    write_fold(folder, &["train", "test"]);
+    let refused = train(folder, "mosi.h5", "run", &["--manifest", "m.json"])
+        .fails_with(&["m.json: fold 0 has no segments in split `valid`"])
+        .hints_at("without `--manifest` the store's own splits are used");
+    assert!(!refused.stderr().contains("--valid-fraction"), "{}", refused.explain());
+    write_fold(folder, &["valid"]);
+    train(folder, "mosi.h5", "run", &["--manifest", "m.json"])
+        .fails_with(&["m.json: fold 0 has no segments in split `train`"])
+        .hints_at("`almt-data split mosi.h5 --ratio 0.7,0.1,0.2 -o splits.json`");
+}
+
+/// Writes `m.json`, a manifest of `mosi.h5` with some of its splits.
+pub fn write_fold(folder: &Path, splits: &[&str]) {
+    let args = ["split", "mosi.h5", "--ratio", "0.6,0.2,0.2", "--by", "segment", "-o", "m.json"];
+    almt(folder, &[&args[..], &["--overwrite"]].concat()).ok();
+    let mut plan = json(&read(folder, "m.json"));
+    plan["folds"][0].as_object_mut().unwrap().retain(|split, _| splits.contains(&&**split));
+    std::fs::write(folder.join("m.json"), plan.to_string()).unwrap();
 }

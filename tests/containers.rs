@@ -359,3 +359,34 @@ fn a_cut_download_is_named_by_what_its_name_says_only_when_it_is_cut() {
     let call = call.fails_with(&["text.tar", "a tar archive without a pickle"]);
     assert!(!call.stderr().contains("incomplete"), "{}", call.explain());
 }
+
+#[test]
+fn what_follows_a_whole_stream_is_said_and_a_second_stream_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    almt(folder, &["synth", "--samples", "8"]).ok();
+    let pickle = std::fs::read(folder.join("mosi.pkl")).unwrap();
+    let (one, other) = pickle.split_at(pickle.len() / 3);
+    for (name, codec) in [("a.gz", gzip as fn(&[u8]) -> Vec<u8>), ("a.bz2", bzip2), ("a.xz", xz)] {
+        // Writers pad to multiples of four bytes, if at all.
+        let padding: &[u8] = if name == "a.xz" { &[0; 4] } else { &[] };
+        let both = [&codec(one), padding, &codec(other), padding].concat();
+        std::fs::write(folder.join(name), both).unwrap();
+        almt(folder, &["convert", name, "--dataset", "mosi", "--overwrite", "-o", "a.h5"]).ok();
+    }
+    for (name, codec) in [("b.gz", gzip as fn(&[u8]) -> Vec<u8>), ("b.xz", xz), ("b.lzma", lzma)] {
+        std::fs::write(folder.join(name), [&codec(&pickle)[..], b"8 bytes."].concat()).unwrap();
+        almt(folder, &["convert", name, "-o", "b.h5"])
+            .fails_with(&["damaged: 8 bytes after their end are not "]);
+    }
+}
+
+/// A tar archive of nothing but a link.
+pub fn tar_of_link() -> Vec<u8> {
+    let mut header = ::tar::Header::new_gnu();
+    header.set_entry_type(::tar::EntryType::Symlink);
+    header.set_size(0);
+    let mut builder = ::tar::Builder::new(Vec::new());
+    builder.append_link(&mut header, "mosi.pkl", "/data/mosi.pkl").unwrap();
+    builder.into_inner().unwrap()
+}

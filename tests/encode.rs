@@ -227,27 +227,46 @@ fn an_encoder_in_the_loop_reads_texts_as_encode_does() {
     assert_eq!(train(&of_tokens).code(), 2);
 }
 
+/// A copy of `mosi.h5` in which some of ten texts are of another script.
+fn foreign_texts(folder: &Path, to: &str, n_foreign: usize) {
+    std::fs::copy(folder.join("mosi.h5"), folder.join(to)).unwrap();
+    let mut editor = crate::rules::Editor::open(&folder.join(to));
+    for split in SplitName::ALL {
+        editor.strings(&format!("/{split}/raw_text"), |texts| {
+            for text in texts.chunks_mut(10).flat_map(|ten| ten.iter_mut().take(n_foreign)) {
+                *text = text.chars().map(|letter| if letter == ' ' { ' ' } else { '我' }).collect();
+            }
+        });
+    }
+    editor.seal();
+}
+
+/// A copy of `own.h5`, whose texts have 12 tokens, with tokens of other texts.
+fn turned_tokens(folder: &Path) {
+    std::fs::copy(folder.join("own.h5"), folder.join("turned.h5")).unwrap();
+    let mut editor = crate::rules::Editor::open(&folder.join("turned.h5"));
+    for split in SplitName::ALL {
+        editor.numbers::<i32>(&format!("/{split}/text_bert"), |tokens| {
+            for row in tokens.chunks_mut(12).step_by(3) {
+                // Another letter for each, and the rarest within words.
+                row.iter_mut()
+                    .filter(|id| (5..31).contains(*id))
+                    .for_each(|id| *id = 5 + (*id + 8) % 26);
+                row.iter_mut().filter(|id| (31..57).contains(*id)).for_each(|id| *id = 56);
+            }
+        });
+    }
+    editor.seal();
+}
+
 #[test]
 fn texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused() {
     let folder = prepare();
     let folder = folder.path();
-    let texts = |to: &str, n_foreign: usize| {
-        std::fs::copy(folder.join("mosi.h5"), folder.join(to)).unwrap();
-        let mut editor = crate::rules::Editor::open(&folder.join(to));
-        for split in SplitName::ALL {
-            editor.strings(&format!("/{split}/raw_text"), |texts| {
-                for text in texts.chunks_mut(10).flat_map(|ten| ten.iter_mut().take(n_foreign)) {
-                    *text =
-                        text.chars().map(|letter| if letter == ' ' { ' ' } else { '我' }).collect();
-                }
-            });
-        }
-        editor.seal();
-    };
     let own = encode(folder, "mosi.h5", "own.h5", &[]).ok();
     assert!(!own.stderr().contains("warning"), "{}", own.explain());
-    texts("some.h5", 4);
-    texts("all.h5", 10);
+    foreign_texts(folder, "some.h5", 4);
+    foreign_texts(folder, "all.h5", 10);
     let warned = encode(folder, "some.h5", "new.h5", &["--overwrite"]).ok();
     for part in ["warning: some.h5: tiny-bert: ", "letters are of scripts", "most of them Chinese"]
     {
@@ -273,26 +292,68 @@ fn texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused() {
     train("all.h5", &made_of_texts)
         .fails_with(&["all.h5: tiny-bert: ", "unknown to the vocabulary"]);
     train("all.h5", &[&made_of_texts[..], &["--force"]].concat()).ok();
-    // Tokens of other texts: those of each split, back to front.
-    std::fs::copy(folder.join("own.h5"), folder.join("turned.h5")).unwrap();
-    let mut editor = crate::rules::Editor::open(&folder.join("turned.h5"));
-    for split in SplitName::ALL {
-        editor.numbers::<i32>(&format!("/{split}/text_bert"), |tokens| {
-            for row in tokens.chunks_mut(12).step_by(3) {
-                // Another letter for each, and the rarest within words.
-                row.iter_mut()
-                    .filter(|id| (5..31).contains(*id))
-                    .for_each(|id| *id = 5 + (*id + 8) % 26);
-                row.iter_mut().filter(|id| (31..57).contains(*id)).for_each(|id| *id = 56);
-            }
-        });
-    }
-    editor.seal();
+    turned_tokens(folder);
     train("own.h5", &[]).ok();
     train("turned.h5", &[])
         .fails_with(&["turned.h5: tiny-bert: the tokens of ", " segments are not"]);
     let turned = train("turned.h5", &[]);
     assert!(turned.stderr().contains("`--text-from raw_text` tokenizes"), "{}", turned.explain());
+}
+
+#[test]
+fn a_model_with_an_encoder_meets_texts_and_tokens_of_another_vocabulary() {
+    let folder = prepare();
+    let folder = folder.path();
+    encode(folder, "mosi.h5", "own.h5", &[]).ok();
+    let train = |store: &str, out: &str, more: &[&str]| {
+        let args = ["train", "--text", "bert", "--bert", "tiny-bert", "--epochs", "1"];
+        almt(folder, &[&args[..], &["--store", store, "--out", out], more].concat()).ok()
+    };
+    train("own.h5", "stored", &[]);
+    train("mosi.h5", "made", &["--text-from", "raw_text", "--max-len", "12"]);
+    foreign_texts(folder, "some.h5", 4);
+    foreign_texts(folder, "all.h5", 10);
+    turned_tokens(folder);
+    std::fs::copy(folder.join("own.h5"), folder.join("beyond.h5")).unwrap();
+    let mut editor = crate::rules::Editor::open(&folder.join("beyond.h5"));
+    editor.numbers::<i32>("/test/text_bert", |tokens| tokens[1] = 150);
+    editor.seal();
+    for command in ["eval", "predict"] {
+        let call = |run: &str, store: &str, more: &[&str]| {
+            almt(folder, &[&[command, run, "--store", store], more].concat())
+        };
+        for (run, store) in [("made", "mosi.h5"), ("stored", "own.h5")] {
+            let own = call(run, store, &[]).ok().stderr();
+            assert!(!own.contains("vocabulary"), "{own}");
+        }
+        let warned = call("made", "some.h5", &[]).ok().stderr();
+        assert!(warned.contains("warning: some.h5: ") && warned.contains("Chinese"), "{warned}");
+        call("made", "all.h5", &[])
+            .fails_with(&["all.h5: ", "tokens are unknown to the vocabulary (100.0%)"])
+            .hints_at("in another language than the model's encoder");
+        let forced = call("made", "all.h5", &["--force"]).ok().stderr();
+        assert!(forced.contains("unknown to the vocabulary"), "{forced}");
+        call("stored", "turned.h5", &[])
+            .fails_with(&["turned.h5: ", "the tokens of ", " segments are not those"])
+            .hints_at("`almt-data encode turned.h5 --bert ");
+        call("stored", "turned.h5", &["--force"]).ok();
+        call("stored", "beyond.h5", &["--force"])
+            .fails_with(&["beyond.h5: ", "test/text_bert", "token 150"])
+            .hints_at(
+                "--text-from raw_text -o encoded.h5` makes a store with those of the model's",
+            );
+    }
+    // The hint, with the length of this model.
+    for store in ["turned.h5", "beyond.h5"] {
+        encode(folder, store, "encoded.h5", &["--overwrite"]).ok();
+        let found = almt(folder, &["predict", "stored", "--store", "encoded.h5"]).ok().stdout();
+        let own = almt(folder, &["predict", "stored", "--store", "own.h5"]).ok().stdout();
+        assert_eq!(found, own);
+    }
+    std::fs::rename(folder.join("tiny-bert"), folder.join("away")).unwrap();
+    almt(folder, &["predict", "stored", "--store", "beyond.h5"])
+        .fails_with(&["beyond.h5: ", "token 150"])
+        .hints_at("another encoder than the model's");
 }
 
 /// Sets every value of a tensor of the tiny encoder.

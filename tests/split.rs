@@ -18,7 +18,7 @@ fn plan_of(folder: &Path, name: &str) -> SplitPlan {
     let json: Value = serde_json::from_str(&text).unwrap();
     check_schema(&serde_json::to_value(SplitPlan::schema()).unwrap(), &json);
     let store = Store::open(&folder.join("mosi.h5")).unwrap();
-    SplitPlan::load_for(&folder.join(name), &store.manifest().digest).unwrap()
+    SplitPlan::load_for(&folder.join(name), store.manifest()).unwrap()
 }
 
 #[test]
@@ -63,8 +63,8 @@ fn a_split_manifest_is_refused_on_another_store_and_can_be_carried_over() {
     let args = ["split", "unaligned.h5", "--ratio", "0.7,0.1,0.2", "--by", "segment"];
     almt(folder.path(), &[&args[..], &["-o", "one.json"]].concat()).ok();
     let store = Store::open(&folder.path().join("mosi.h5")).unwrap();
-    let digest = &store.manifest().digest;
-    let refused = SplitPlan::load_for(&folder.path().join("one.json"), digest).unwrap_err();
+    let manifest = store.manifest();
+    let refused = SplitPlan::load_for(&folder.path().join("one.json"), manifest).unwrap_err();
     assert!(hint(&refused).contains("--from-manifest"), "{refused}");
     assert!(refused.to_string().contains("belongs to another store"), "{refused}");
     let args = ["split", "mosi.h5", "--from-manifest", "one.json", "-o", "two.json"];
@@ -225,4 +225,30 @@ fn schemas_are_listed_and_printed() {
     let schema: Value = serde_json::from_str(&schema).unwrap();
     assert_eq!(schema["title"], "SplitPlan");
     almt(folder, &["schema", "nothing"]).fails_with(&["`nothing` is not a known schema"]);
+}
+
+#[test]
+fn a_manifest_saved_by_a_windows_program_is_read_and_one_of_another_dataset_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "20");
+    almt(folder, &["split", "mosi.h5", "--k-fold", "3", "--by", "segment", "-o", "cv.json"]).ok();
+    let expected = plan_of(folder, "cv.json");
+    let text = std::fs::read_to_string(folder.join("cv.json")).unwrap();
+    let wide = |order: fn(u16) -> [u8; 2]| {
+        let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+        units.flat_map(order).collect::<Vec<u8>>()
+    };
+    let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+    let store = Store::open(&folder.join("mosi.h5")).unwrap();
+    for bytes in [marked, wide(u16::to_le_bytes), wide(u16::to_be_bytes)] {
+        std::fs::write(folder.join("saved.json"), bytes).unwrap();
+        let found = SplitPlan::load_for(&folder.join("saved.json"), store.manifest()).unwrap();
+        assert_eq!(found, expected);
+    }
+    let other = text.replace("\"mosi\"", "\"sims\"");
+    assert_ne!(other, text);
+    std::fs::write(folder.join("sims.json"), other).unwrap();
+    let refused = SplitPlan::load_for(&folder.join("sims.json"), store.manifest()).unwrap_err();
+    assert!(refused.to_string().ends_with("is of CH-SIMS, the store holds CMU-MOSI"), "{refused}");
 }

@@ -112,6 +112,33 @@ def make(folder):
     data["train"]["regression_labels"][2] = numpy.nan
     data["train"]["classification_labels"][2] = numpy.nan
     save(data, folder / "labels-missing.pkl")
+    # None in place of a label, in every form of a column, and NaN for comparison.
+    def no_label(row, none):
+        data = mmsa()
+        data["train"]["regression_labels"] = none(data["train"]["regression_labels"], row)
+        return data
+
+    def with_none(values, row):
+        return [None if idx == row else float(value) for idx, value in enumerate(values)]
+
+    forms = {
+        "nan": lambda values, row: numpy.array(with_none(values, row), dtype=float),
+        "list": with_none,
+        "object": lambda values, row: numpy.array(with_none(values, row), dtype=object),
+        "column": lambda values, row: numpy.array(with_none(values, row), dtype=object)[:, None],
+        "nested": lambda values, row: [[value] for value in with_none(values, row)],
+    }
+    for name, form in forms.items():
+        save(no_label(3, form), folder / f"label-none-{name}.pkl")
+    for name in ("nan", "list"):
+        data = mmsa()
+        for split, n in SPLITS.items():
+            data[split]["regression_labels_T"] = forms[name](numpy.zeros(n), 2)
+        save(data, folder / f"text-label-none-{name}.pkl")
+    data = mmsa()
+    del data["test"]["regression_labels"]
+    save(data, folder / "test-of-classes.pkl")
+    save_all([mmsa(), mmsa(2)], folder / "two-datasets.pkl")
     save({"test": mmsa()["test"]}, folder / "only-test.pkl")
     data = mmsa()
     for split in data:

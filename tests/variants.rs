@@ -452,3 +452,37 @@ fn an_archive_of_links_says_so() {
     std::fs::write(folder.path().join("x.tar"), builder.into_inner().unwrap()).unwrap();
     almt(folder.path(), &["inspect", "x.tar"]).fails_with(&["links to files outside of it: a.pkl"]);
 }
+
+#[test]
+fn a_label_of_none_is_one_that_is_missing() {
+    let Some(folder) = made() else { return };
+    let folder = folder.path();
+    let dropped = ["--drop-unlabelled"];
+    let expected = convert(folder, "label-none-nan.pkl", &dropped);
+    for form in ["list", "object", "column", "nested"] {
+        let found = convert(folder, &format!("label-none-{form}.pkl"), &dropped);
+        assert_eq!(digest(&found), digest(&expected), "{form}");
+        has(&found, &["train/regression_labels: 1 samples have None as their label"]);
+    }
+    // Nobody trains on the labels of a modality that a segment lacks.
+    let of_text = |form: &str| convert(folder, &format!("text-label-none-{form}.pkl"), &[]);
+    assert_eq!(digest(&of_text("list")), digest(&of_text("nan")));
+}
+
+#[test]
+fn what_class_labels_alone_are_good_for_is_said_of_their_split() {
+    let Some(folder) = made() else { return };
+    let folder = folder.path();
+    let said = convert(folder, "test-of-classes.pkl", &[]);
+    has(&said, &["class labels and no regression labels in test: such a split can be predicted"]);
+    assert!(!said.contains("not trained on"), "{said}");
+    almt(folder, &["train", "--store", "out.h5", "--epochs", "1", "--out", "run"]).ok();
+}
+
+#[test]
+fn two_datasets_in_one_file_are_told_from_two_splits_of_one() {
+    let Some(folder) = made() else { return };
+    let parts = ["two-datasets.pkl: the file holds 2 consecutive pickles"];
+    let told = refused(folder.path(), "two-datasets.pkl", &[], &parts);
+    has(&told, &["hint: save them from Python as one dict"]);
+}

@@ -84,7 +84,7 @@ impl Failure {
         match &self.call {
             // Who closed the terminal needs no description of the call.
             Some(error) => drop(error.print()),
-            None => eprintln!("error: {self}"),
+            None => errln!("error: {self}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Standard output, which a reader such as `head` may close at any time.
+//! Standard output and standard error, which a reader such as `head` may close at any time.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,6 +13,17 @@ macro_rules! outln {
     ($($arg:tt)*) => { $crate::cli::output::write(format_args!("{}\n", format_args!($($arg)*))) };
 }
 
+/// `eprintln!` for which a closed pipe is no panic: the work goes on, and its exit code is its own.
+macro_rules! errln {
+    ($($arg:tt)*) => { $crate::cli::output::tell(format_args!("{}\n", format_args!($($arg)*))) };
+}
+
+/// Writes to standard error. What nobody can read is dropped: there is no other place to say so.
+pub fn tell(text: fmt::Arguments<'_>) {
+    let mut stderr = io::stderr().lock();
+    drop(stderr.write_fmt(text).and_then(|()| stderr.flush()));
+}
+
 /// Writes to standard output. If its reader is gone, the program exits as if done.
 pub fn write(text: fmt::Arguments<'_>) {
     let mut stdout = io::stdout().lock();
@@ -20,7 +31,7 @@ pub fn write(text: fmt::Arguments<'_>) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => {
-            eprintln!("error: cannot write to standard output: {}", chain(&error));
+            errln!("error: cannot write to standard output: {}", chain(&error));
             std::process::exit(1);
         }
     }
@@ -28,7 +39,7 @@ pub fn write(text: fmt::Arguments<'_>) {
 
 /// Suggests follow-up commands on standard error after a long command.
 pub fn next(calls: &str) {
-    eprintln!("next: {calls}");
+    errln!("next: {calls}");
 }
 
 /// Writes one JSON document to standard output.

@@ -39,7 +39,7 @@ impl Progress for Bars {
 
     fn skip(&self, pickle: &Path) {
         let pickle = pickle.display();
-        eprintln!("note: {pickle}: not read, as its name is not just that of a split");
+        errln!("note: {pickle}: not read, as its name is not just that of a split");
     }
 }
 

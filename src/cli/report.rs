@@ -54,7 +54,7 @@ pub fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
         outln!("  split: {splits}");
     }
     for note in report.runs().iter().flat_map(|run| &run.notes) {
-        eprintln!("warning: {note}");
+        errln!("warning: {note}");
     }
     for run in report.runs() {
         let epochs = format!("{} of {} epochs", run.epochs.len(), run.config.n_epochs());

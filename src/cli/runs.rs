@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 #[cfg(feature = "train")]
-use crate::run::folder::BEST;
+use crate::run::folder::{BEST, RESULT};
 use crate::run::folder::{CONFIG, files, is_run, runs_in};
 use crate::signature;
 #[cfg(feature = "train")]
@@ -23,6 +23,10 @@ pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
     let best = path.join(BEST);
     if best.exists() {
         return Ok(best);
+    }
+    if is_run(path) && path.join(RESULT).exists() {
+        return Err(Failure::at(path, format!("the run is complete, but its `{BEST}` is absent"))
+            .hint(format!("copy the `{BEST}` of the original run folder into it")));
     }
     if is_run(path) {
         let problem = format!("the run has no `{BEST}`: no epoch has finished");

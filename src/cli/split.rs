@@ -118,7 +118,7 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
     let report = run(&args)?;
     if let (Some(path), 1..) = (&args.from_manifest, report.n_unused) {
         let path = path.display();
-        eprintln!("note: {path}: segments that are not in the store: {}", report.n_unused);
+        errln!("note: {path}: segments that are not in the store: {}", report.n_unused);
     }
     print(&report);
     let fold = if report.folds.len() > 1 { " --fold 0" } else { "" };

@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+#[cfg(feature = "train")]
+use super::advice::hint;
+#[cfg(feature = "train")]
+use crate::advice::TrainerAdvice;
 use crate::chain::chain;
 use crate::corpus::SplitName;
 use crate::corpus::manifest::Manifest;
@@ -36,19 +40,25 @@ pub fn here() -> Result<Vec<PathBuf>, Failure> {
     Ok(stores.into_iter().map(name).collect())
 }
 
-/// The given store, or the one that a checkpoint's run was trained on, if it still exists, or the only
-/// one in the current folder.
+/// The given store, or the one that a checkpoint's run was trained on; for weights that belong to no run,
+/// the only one in the current folder. A store that the call does not name is shown.
 #[cfg(feature = "train")]
 pub fn of_run(named: Option<PathBuf>, checkpoint: &Path) -> Result<PathBuf, Failure> {
-    let run = || folder::read_config(checkpoint.parent()?).ok();
-    let trained_on = || run().map(|settings| settings.store).filter(|store| store.exists());
-    match named.is_none().then(trained_on).flatten() {
-        Some(store) => {
-            eprintln!("store: {}", store.display());
-            Ok(store)
-        }
-        None => one(named),
+    if let Some(store) = named {
+        return Ok(store);
     }
+    let run = checkpoint.parent().and_then(|folder| folder::read_config(folder).ok());
+    let store = match run.map(|settings| settings.store) {
+        // Any other store would give other numbers.
+        Some(store) if !store.exists() => {
+            return Err(Failure::at(&store, "the store that the run was trained on is absent")
+                .hint(hint(&TrainerAdvice::NameStore.into())));
+        }
+        Some(store) => store,
+        None => one(None)?,
+    };
+    errln!("store: {}", store.display());
+    Ok(store)
 }
 
 /// The given store, or the only one in the current folder.

@@ -116,7 +116,7 @@ fn print(report: &Report, is_quick: bool) {
     let path = report.path.display();
     if let Some(failure) = &report.failure {
         // The message names the file itself.
-        eprintln!("error: {failure}");
+        errln!("error: {failure}");
         return;
     }
     let n_errors = plural(report.count(Severity::Error), "error");

@@ -120,6 +120,14 @@ pub enum Cause {
         /// Number of files.
         n_files: usize,
     },
+    /// An archive of nothing but links, whose files are not in it.
+    #[error("{what} that holds only {links}")]
+    OnlyLinks {
+        /// The kind of archive.
+        what: &'static str,
+        /// The links, in words.
+        links: String,
+    },
     /// The entry's name is not unique.
     #[error("{what} that holds `{name}` twice")]
     Twice {
@@ -221,6 +229,7 @@ impl Advise for ContainerError {
             Cause::Nested => PackedAdvice::UnpackStepwise,
             Cause::Several { advice, .. } => advice.clone(),
             Cause::NoPickle { .. } => PackedAdvice::NameEntry,
+            Cause::OnlyLinks { .. } => PackedAdvice::PackLinkedFile,
             Cause::Twice { .. } => PackedAdvice::UnpackTwins,
             Cause::NoEntry { .. } => PackedAdvice::WholeNameOfEntry,
             Cause::NoArchive { .. } => PackedAdvice::NoEntry,

@@ -243,6 +243,9 @@ fn choose(
     if let Some(entry) = listing.wanted.take() {
         return Ok((entry, true));
     }
+    if let Some(links) = listing.only_links() {
+        return Err(Cause::OnlyLinks { what, links });
+    }
     if let Some(name) = asked {
         // The only file may be an archive with the entry.
         let names = listing.some_names();

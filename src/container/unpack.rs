@@ -5,7 +5,7 @@ use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::ops::Range;
 
 use crc32fast::Hasher;
-use liblzma::stream::{CONCATENATED, Stream};
+use liblzma::stream::Stream;
 
 use super::error::Cause;
 use crate::map::Bytes;
@@ -222,13 +222,24 @@ fn decode(codec: Codec, mut input: Input<'_>, output: &mut Output<'_>) -> Result
                 return no_trailing(&input);
             }
         },
-        Codec::Xz => {
-            let stream = xz(Stream::new_stream_decoder(DECODER_BYTES, CONCATENATED))?;
-            output.take(liblzma::bufread::XzDecoder::new_stream(input, stream), &mut buffer)
-        }
+        // Stream by stream: the decoder of them all takes anything behind the last one for the start of
+        // another that was cut.
+        Codec::Xz => loop {
+            let stream = xz(Stream::new_stream_decoder(DECODER_BYTES, 0))?;
+            let mut decoder = liblzma::bufread::XzDecoder::new_stream(input, stream);
+            output.take(&mut decoder, &mut buffer)?;
+            input = decoder.into_inner();
+            let n_zeros = input.rest.iter().take_while(|byte| **byte == 0).count();
+            if !input.rest.get(n_zeros..).unwrap_or_default().starts_with(b"\xfd7zXZ\0") {
+                return no_trailing(&input);
+            }
+            input.consume(n_zeros);
+        },
         Codec::Lzma => {
             let stream = xz(Stream::new_lzma_decoder(DECODER_BYTES))?;
-            output.take(liblzma::bufread::XzDecoder::new_stream(input, stream), &mut buffer)
+            let mut decoder = liblzma::bufread::XzDecoder::new_stream(input, stream);
+            output.take(&mut decoder, &mut buffer)?;
+            no_trailing(&decoder.into_inner())
         }
         Codec::Zstd => {
             let mut decoder =

@@ -14,6 +14,7 @@ use super::spec::SplitBy;
 use super::{Dataset, SplitName};
 use crate::advice::{Advice, Advise, StoreAdvice};
 use crate::chain::tried;
+use crate::encoding::Encoding;
 
 /// The version of the plan format, and the only one that is read.
 pub const PLAN_VERSION: u32 = 1;
@@ -127,6 +128,16 @@ pub enum PlanError {
         /// The version of the file.
         found: u32,
     },
+    /// The plan names the store by its digest, and another dataset than the store's.
+    #[error("{path}: is of {}, the store holds {}", found.title(), expected.title())]
+    OtherDataset {
+        /// The file.
+        path: PathBuf,
+        /// The store's dataset.
+        expected: Dataset,
+        /// The dataset in the plan.
+        found: Dataset,
+    },
     /// The plan belongs to another store.
     #[error("{path}: belongs to another store: expected digest {expected}, found {found}")]
     OtherStore {
@@ -191,6 +202,7 @@ impl Advise for PlanError {
             PlanError::TooFew { by: SplitBy::Segment, .. }
             | PlanError::Io { .. }
             | PlanError::NoFolds { .. }
+            | PlanError::OtherDataset { .. }
             | PlanError::Version { .. }
             | PlanError::Fold { .. }
             | PlanError::UnknownSegment { .. }
@@ -202,17 +214,23 @@ impl Advise for PlanError {
 }
 
 impl SplitPlan {
-    /// Reads a plan and compares its digest with that of the store to use it on.
+    /// Reads a plan and compares its digest and dataset with those of the store to use it on.
     ///
     /// # Errors
     /// The file cannot be read, is not a plan, is of another version, or belongs to another store.
-    pub fn load_for(path: &Path, store_digest: &str) -> Result<SplitPlan, PlanError> {
+    pub fn load_for(path: &Path, store: &Manifest) -> Result<SplitPlan, PlanError> {
         let plan = SplitPlan::load(path)?;
-        if plan.store_digest == store_digest {
-            return Ok(plan);
+        let path = path.to_owned();
+        if plan.store_digest != store.digest {
+            let (expected, found) = (store.digest.clone(), plan.store_digest);
+            return Err(PlanError::OtherStore { path, expected, found });
         }
-        let (expected, found) = (store_digest.to_owned(), plan.store_digest);
-        Err(PlanError::OtherStore { path: path.into(), expected, found })
+        match (store.dataset, plan.dataset) {
+            (expected, found) if expected != found => {
+                Err(PlanError::OtherDataset { path, expected, found })
+            }
+            _ => Ok(plan),
+        }
     }
 
     /// Reads a plan for any store.
@@ -222,16 +240,16 @@ impl SplitPlan {
     pub fn load(path: &Path) -> Result<SplitPlan, PlanError> {
         let bytes =
             std::fs::read(path).map_err(|cause| PlanError::Io { path: path.into(), cause })?;
-        if std::str::from_utf8(&bytes).is_err() {
+        let Some(text) = Encoding::text_of_file(&bytes) else {
             return Err(PlanError::Binary { path: path.into() });
-        }
+        };
         let json = |cause| PlanError::Json { path: path.into(), cause };
         // The version first: everything else may differ in another version.
-        let Version { version } = serde_json::from_slice(&bytes).map_err(json)?;
+        let Version { version } = serde_json::from_str(&text).map_err(json)?;
         if let Some(found) = version.filter(|found| *found != PLAN_VERSION) {
             return Err(PlanError::Version { path: path.into(), found });
         }
-        let plan: SplitPlan = serde_json::from_slice(&bytes).map_err(json)?;
+        let plan: SplitPlan = serde_json::from_str(&text).map_err(json)?;
         match plan.folds.is_empty() {
             true => Err(PlanError::NoFolds { path: path.into() }),
             false => Ok(plan),

@@ -63,12 +63,23 @@ impl<'p> Column<'p> {
 
     /// Whether a sample's value is None or NaN.
     fn is_missing_at(&self, row: usize) -> bool {
+        self.is_none_at(row)
+            || matches!(self.number(row), Some(Number::Float(value)) if value.is_nan())
+    }
+
+    /// Whether a sample's value is None, alone or as the only item of a list or an array.
+    fn is_none_at(&self, row: usize) -> bool {
         let value = match self.source {
             Source::Array(array) => array.object(row),
             Source::List(items) => items.get(row).copied(),
         };
-        value.is_some_and(|id| matches!(self.pickle.value(id), Some(Value::None)))
-            || matches!(self.number(row), Some(Number::Float(value)) if value.is_nan())
+        let only = |id| match (self.pickle.array(id), self.pickle.items(id)) {
+            (Some(array), _) if array.len() == 1 => array.object(0),
+            (None, Some([only])) => Some(*only),
+            _ => None,
+        };
+        let is_none = |id| matches!(self.pickle.value(id), Some(Value::None));
+        value.is_some_and(|id| is_none(id) || only(id).is_some_and(is_none))
     }
 
     /// Element type of a numeric array; `None` for a list or an array of objects.
@@ -148,12 +159,17 @@ impl<'p> Column<'p> {
         Ok(texts)
     }
 
-    /// The column as numbers.
+    /// The column as labels, NaN for samples without one, and the number of those that have None.
     ///
     /// # Errors
-    /// If a value is not a number.
-    pub(super) fn floats(&self, place: &Place) -> Result<Vec<f64>, IngestError> {
-        self.collect(place, "a number", |column, row| column.number(row).map(Number::to_f64))
+    /// If a value is neither a number nor None.
+    pub(super) fn labels(&self, place: &Place) -> Result<(Vec<f64>, usize), IngestError> {
+        let n_none = (0..self.n_samples).filter(|row| self.is_none_at(*row)).count();
+        let label = |column: &Column<'p>, row| match column.is_none_at(row) {
+            true => Some(f64::NAN),
+            false => column.number(row).map(Number::to_f64),
+        };
+        Ok((self.collect(place, "a number", label)?, n_none))
     }
 
     /// The column as integers.

@@ -62,7 +62,7 @@ pub enum IngestError {
     },
     /// A file of several pickles that split names do not distinguish.
     #[error(
-        "the file holds {} consecutive pickles, and nothing names their splits: {}",
+        "the file holds {} consecutive pickles, and their splits are not told apart by names: {}",
         .found.len(),
         .found.join("; ")
     )]

@@ -62,6 +62,7 @@ pub(super) fn read(
         };
         read.push(reader.read(split.name)?);
     }
+    note_classes_alone(&read, log);
     padding::settle(&mut read, &ragged, log)?;
     Ok(Corpus {
         layout: Layout::Mmsa.name(),
@@ -70,6 +71,26 @@ pub(super) fn read(
         feature_names: BTreeMap::new(),
         build: None,
     })
+}
+
+/// Notes the splits that have class labels and no regression labels.
+fn note_classes_alone(splits: &[CorpusSplit], log: &mut Log) {
+    let is_alone = |split: &&CorpusSplit| {
+        split.regression_labels.overall.is_none() && split.classification_labels.is_some()
+    };
+    let alone: Vec<&str> = splits.iter().filter(is_alone).map(|split| split.name.name()).collect();
+    match alone.len() {
+        0 => {}
+        n if n == splits.len() => log.note(
+            "labels: the source has class labels and no regression labels: the store can be \
+             predicted on, not trained on",
+        ),
+        _ => log.note(format!(
+            "labels: class labels and no regression labels in {}: such a split can be predicted on, \
+             neither trained nor evaluated on",
+            alone.join(" and ")
+        )),
+    }
 }
 
 struct SplitReader<'p, 'n> {
@@ -107,18 +128,12 @@ impl<'p> SplitReader<'p, '_> {
                 emotion_labels = labels.emotions;
                 labels.sentiment
             }
-            None => self.floats("regression_labels", n_samples)?,
+            None => self.labels("regression_labels", n_samples)?,
         };
         let classes = self.classes(n_samples)?;
-        if overall.is_none() && classes.is_some() {
-            self.log.note(
-                "labels: the source has class labels and no regression labels: the store can be \
-                 predicted on, not trained on",
-            );
-        }
         let mut by_modality = BTreeMap::new();
         for (modality, key) in LABEL_KEYS {
-            if let Some(labels) = self.floats(key, n_samples)? {
+            if let Some(labels) = self.labels(key, n_samples)? {
                 by_modality.insert(modality, labels);
             }
         }
@@ -201,12 +216,19 @@ impl<'p> SplitReader<'p, '_> {
         Ok(Some((column, place)))
     }
 
-    /// A column as float32, with a note if the source has another type.
-    fn floats(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<f32>>, IngestError> {
+    /// A column of labels as float32, NaN for samples without one, with a note if the source has another
+    /// type.
+    fn labels(&mut self, key: &str, n_samples: usize) -> Result<Option<Vec<f32>>, IngestError> {
         let Some((column, place)) = self.column(key, n_samples)? else { return Ok(None) };
         let dtype = column.dtype().unwrap_or(SourceDtype::Python);
         self.log.note_type(key, dtype, Dtype::Float32);
-        let wide = column.floats(&place)?;
+        let (wide, n_none) = column.labels(&place)?;
+        if n_none > 0 {
+            self.log.note(format!(
+                "{}: {n_none} samples have None as their label, stored as NaN",
+                place.path
+            ));
+        }
         let narrow: Vec<f32> = wide.iter().map(|wide| *wide as f32).collect();
         let both = wide.iter().zip(&narrow).enumerate();
         self.narrowed.extend(

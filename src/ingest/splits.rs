@@ -1,6 +1,6 @@
 //! A source's splits: the entries of one dict, or files of one split each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::corpus::SplitName;
 use crate::pickle::{NodeId, Pickle, Value};
@@ -36,14 +36,14 @@ pub fn split_of(file_stem: &str) -> Option<SplitName> {
 /// The files, with each pickle of a multi-pickle file separately.
 ///
 /// # Errors
-/// If split names do not distinguish the pickles of such a file.
+/// If split names do not distinguish the pickles of such a file: some have none, or two the same.
 pub(super) fn parts<'p>(files: &[SourceFile<'p>]) -> Result<Vec<SourceFile<'p>>, IngestError> {
     let mut parts = Vec::with_capacity(files.len());
     for file in files {
         let of_file =
             file.pickle.roots().iter().map(|root| SourceFile { root: *root, ..file.clone() });
         let of_file: Vec<SourceFile<'p>> = of_file.collect();
-        if of_file.len() > 1 && !of_file.iter().all(has_splits) {
+        if of_file.len() > 1 && (!of_file.iter().all(has_splits) || have_one_twice(&of_file)) {
             let found = of_file.iter().take(MOST_PICKLES_NAMED);
             let found = found.map(|part| found_in(part.pickle, part.root)).collect();
             return Err(IngestError::SeveralPickles { found });
@@ -51,6 +51,18 @@ pub(super) fn parts<'p>(files: &[SourceFile<'p>]) -> Result<Vec<SourceFile<'p>>,
         parts.extend(of_file);
     }
     Ok(parts)
+}
+
+/// Whether two pickles of a file have the same split.
+fn have_one_twice(parts: &[SourceFile<'_>]) -> bool {
+    let mut seen = BTreeSet::new();
+    let of_each = parts.iter().map(|part| -> BTreeSet<SplitName> {
+        split_entries(part)
+            .filter(|(_, _, value)| !is_nothing(part.pickle, *value))
+            .map(|(name, ..)| name)
+            .collect()
+    });
+    of_each.flatten().any(|name| !seen.insert(name))
 }
 
 /// Maximum number of pickles to list.

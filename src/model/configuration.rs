@@ -1,5 +1,6 @@
 //! Static description of every model.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use serde::Serialize;
@@ -86,4 +87,12 @@ impl Size {
             all: i64::try_from(tally.trainable.checked_add(tally.buffers)?).ok()?,
         })
     }
+}
+
+/// The shapes of the parameters and buffers that a constructor requests, by name, without allocating
+/// them.
+pub fn shapes_of(build: impl FnOnce(&Init<'_>)) -> BTreeMap<String, Vec<i64>> {
+    let tally = Default::default();
+    build(&Init::counted(&tally));
+    tally.into_inner().shapes
 }

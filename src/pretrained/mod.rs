@@ -93,11 +93,6 @@ impl Pretrained {
         self.weights.digests()
     }
 
-    /// Whether the folder has a vocabulary; without one it can read tokens but not texts.
-    pub fn has_vocabulary(&self) -> bool {
-        ["tokenizer.json", "vocab.txt"].iter().any(|name| self.folder.join(name).exists())
-    }
-
     /// The tokenizer, which truncates texts to `max_len` tokens.
     ///
     /// # Errors
@@ -106,4 +101,9 @@ impl Pretrained {
     pub fn tokenizer(&self, max_len: usize) -> Result<TextTokenizer, PretrainedError> {
         TextTokenizer::open(&self.folder, &self.config, max_len)
     }
+}
+
+/// Whether an encoder's folder has a vocabulary; without one it can read tokens but not texts.
+pub fn has_vocabulary(folder: &Path) -> bool {
+    ["tokenizer.json", "vocab.txt"].iter().any(|name| folder.join(name).exists())
 }

@@ -1,5 +1,6 @@
 //! A run's folder: its files, and the order in which they are written.
 
+use std::borrow::Cow;
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use super::RunError;
 use super::events::EventFile;
 use super::record::{EpochRecord, RunResult};
 use super::settings::TrainSettings;
+use crate::encoding::Encoding;
 use crate::publish;
 
 /// Settings of the run.
@@ -101,10 +103,23 @@ pub(super) fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> RunError + '
 /// The folder contains none.
 pub fn read_config(folder: &Path) -> Result<TrainSettings, RunError> {
     let path = folder.join(CONFIG);
-    let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
+    let text = read_text(&path)?;
     // TOML parse errors contain a multi-line excerpt.
     let one_line = |error: toml::de::Error| error.to_string().trim().replace('\n', " ");
     toml::from_str(&text).map_err(|error| RunError::NotARun { path, problem: one_line(error) })
+}
+
+/// A text file of a run, which another program may have saved again.
+///
+/// # Errors
+/// The file cannot be read, or is not text.
+pub(super) fn read_text(path: &Path) -> Result<String, RunError> {
+    let bytes = fs::read(path).map_err(unreadable(path))?;
+    Encoding::text_of_file(&bytes).map(Cow::into_owned).ok_or_else(|| not_text(path))
+}
+
+fn not_text(path: &Path) -> RunError {
+    RunError::NotARun { path: path.into(), problem: "is not text of UTF-8".into() }
 }
 
 /// The result of the run in a folder; `None` if it is not complete.
@@ -116,9 +131,12 @@ pub fn read_result(folder: &Path) -> Result<Option<RunResult>, RunError> {
     match fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(&path)(error)),
-        Ok(json) => serde_json::from_slice(&json)
-            .map(Some)
-            .map_err(|error| RunError::NotARun { path, problem: error.to_string() }),
+        Ok(bytes) => {
+            let text = Encoding::text_of_file(&bytes).ok_or_else(|| not_text(&path))?;
+            serde_json::from_str(&text)
+                .map(Some)
+                .map_err(|error| RunError::NotARun { path, problem: error.to_string() })
+        }
     }
 }
 
@@ -128,7 +146,7 @@ pub fn read_result(folder: &Path) -> Result<Option<RunResult>, RunError> {
 /// The folder has none, or one cannot be read.
 pub fn read_epochs(folder: &Path) -> Result<Vec<EpochRecord>, RunError> {
     let path = folder.join(METRICS);
-    let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
+    let text = read_text(&path)?;
     parse_epochs(&path, text.lines())
 }
 

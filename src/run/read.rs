@@ -9,12 +9,13 @@ use serde::de::DeserializeOwned;
 
 use super::RunError;
 use super::attention::AttentionRecord;
-use super::folder::{ATTENTION, CONFIG, METRICS, PREDICTIONS, RESULT, unreadable};
+use super::folder::{ATTENTION, CONFIG, METRICS, PREDICTIONS, RESULT, read_text, unreadable};
 use super::keys::Document;
 use super::predictions::{self, Prediction};
 use super::record::{EpochRecord, RunResult};
 use super::settings::TrainSettings;
 use crate::corpus::{Dataset, SplitName};
+use crate::encoding::Encoding;
 
 /// One run.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Run {
     /// A file that every run has is absent, or a file is malformed.
     pub fn read(folder: &Path) -> Result<Run, RunError> {
         let path = folder.join(CONFIG);
-        let config_text = fs::read_to_string(&path).map_err(unreadable(&path))?;
+        let config_text = read_text(&path)?;
         let mut notes = Vec::new();
         let config = settings(&config_text, &path, &mut notes)?;
         let path = folder.join(RESULT);
@@ -111,9 +112,9 @@ fn epochs(
     complete: bool,
     notes: &mut Vec<String>,
 ) -> Result<Vec<EpochRecord>, RunError> {
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !complete => String::new(),
-        read => read.map_err(unreadable(path))?,
+    let text = match complete || path.exists() {
+        true => read_text(path)?,
+        false => String::new(),
     };
     let whole = match complete {
         true => &*text,
@@ -138,7 +139,8 @@ fn known<T: DeserializeOwned>(
     path: &Path,
     notes: &mut Vec<String>,
 ) -> Result<T, RunError> {
-    let mut value: serde_json::Value = serde_json::from_slice(json).map_err(not_a_run(path))?;
+    let text = Encoding::text_of_file(json).ok_or("is not text").map_err(not_a_run(path))?;
+    let mut value: serde_json::Value = serde_json::from_str(&text).map_err(not_a_run(path))?;
     for key in document.drop_unknown_keys(&mut value) {
         let note = format!("{}: {key}", path.display());
         if !notes.contains(&note) {

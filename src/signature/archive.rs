@@ -109,13 +109,16 @@ impl Listing {
         self
     }
 
+    /// The first links of an archive that holds nothing else, for a message.
+    pub fn only_links(&self) -> Option<String> {
+        let links: Vec<String> = self.links.iter().map(|name| shown(name)).collect();
+        (self.n_files == 0 && !links.is_empty())
+            .then(|| format!("links to files outside of it: {}", links.join(", ")))
+    }
+
     /// The first file names, for a message.
     pub fn some_names(&self) -> String {
         let pickles = self.pickles.iter().map(|entry| entry.name.clone());
-        if self.n_files == 0 && !self.links.is_empty() {
-            let links: Vec<String> = self.links.iter().map(|name| shown(name)).collect();
-            return format!("links to files outside of it: {}", links.join(", "));
-        }
         let names: Vec<String> =
             pickles.chain(self.others.iter().cloned()).take(OTHERS_NAMED).collect();
         let n_more = self.n_files.saturating_sub(names.len());

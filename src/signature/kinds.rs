@@ -155,12 +155,15 @@ pub(super) static KINDS: &[Kind] = &[
         |_| Advice::CopyAsBinary,
     ),
     kind("npy", "a NumPy `.npy` file", Mark::Start(&[b"\x93NUMPY"]), |file| {
+        // Objects are a pickle within the file.
+        let (option, danger) = match looks::has_objects(file) {
+            true => (", allow_pickle=True", RUNS_CODE),
+            false => ("", ""),
+        };
         format!(
-            "load it in Python with `numpy.load({:?}{})` and save a dict of arrays with \
-             `pickle.dump`",
-            file.name,
-            // Objects are a pickle within the file, which may run any code.
-            if looks::has_objects(file) { ", allow_pickle=True" } else { "" }
+            "load it in Python with `numpy.load({:?}{option})` and save a dict of arrays with \
+             `pickle.dump`{danger}",
+            file.name
         )
         .into()
     }),
@@ -334,10 +337,14 @@ fn torch(file: &Subject<'_>) -> Advice {
     .into()
 }
 
+/// What is said of every call that loads a pickle in Python.
+const RUNS_CODE: &str =
+    "; loading runs any code in the file, so do it only if you trust the source";
+
 fn joblib(file: &Subject<'_>) -> Advice {
     format!(
         "load it with joblib in Python, `joblib.load({:?})`, and save the object with \
-         `pickle.dump`",
+         `pickle.dump`{RUNS_CODE}",
         file.name
     )
     .into()

@@ -104,7 +104,7 @@ pub(super) fn parameters(vars: &nn::VarStore) -> Tensors {
 /// Reads a checkpoint and rebuilds its model on `device`.
 ///
 /// # Errors
-/// The file cannot be read, is not a checkpoint, or its tensors do not match its model.
+/// The file cannot be read, is not a checkpoint, or its tensors do not match its model or are not finite.
 pub fn load(path: &Path, device: Device) -> Result<Checkpoint, WeightsError> {
     let file = TensorFile::open(path)?;
     let info = info_of(&file)?;
@@ -139,7 +139,8 @@ pub fn info(path: &Path) -> Result<Option<CheckpointInfo>, WeightsError> {
 /// `info` describes.
 ///
 /// # Errors
-/// The file cannot be read, is not a safetensors file, or its tensors do not match the model.
+/// The file cannot be read, is not a safetensors file, or its tensors do not match the model or are not
+/// finite.
 pub fn load_as(
     path: &Path,
     info: CheckpointInfo,
@@ -168,7 +169,24 @@ fn copy(file: &TensorFile, spec: &ModelSpec, vars: &nn::VarStore) -> Result<(), 
     match file.has_info(INFO_KEY) {
         true => file.copy_into("", &mut parameters),
         false => ReleasedNames::of(spec).copy_into(file, &mut parameters),
+    }?;
+    check_finite(file, vars)
+}
+
+/// Refuses weights that are not finite: whatever a model computes with them looks like a result.
+fn check_finite(file: &TensorFile, vars: &nn::VarStore) -> Result<(), WeightsError> {
+    for (name, tensor) in parameters(vars) {
+        let n_values = tensor.numel();
+        let n_finite = tensor.detach().isfinite().sum(tch::Kind::Int64).int64_value(&[]);
+        let n_wrong = n_values as i64 - n_finite;
+        if n_wrong > 0 {
+            let verb = if n_wrong == 1 { "is" } else { "are" };
+            return Err(file.malformed(format!(
+                "tensor `{name}`: {n_wrong} of {n_values} values {verb} NaN or infinite"
+            )));
+        }
     }
+    Ok(())
 }
 
 /// Whether a file with the published names of a model also has a text encoder.

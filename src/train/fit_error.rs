@@ -66,9 +66,8 @@ impl Advise for FitError {
                 vec![TrainerAdvice::LowerRate.into()]
             }
             FitError::Diverged { .. } => vec![TrainerAdvice::LowerRateAfterBest.into()],
-            FitError::Metric { .. }
-            | FitError::NoStep { .. }
-            | FitError::NothingSelected { .. } => Vec::new(),
+            FitError::NoStep { .. } => vec![TrainerAdvice::StepAtEnd.into()],
+            FitError::Metric { .. } | FitError::NothingSelected { .. } => Vec::new(),
         }
     }
 }

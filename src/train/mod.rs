@@ -13,6 +13,7 @@ pub mod encoder;
 mod error;
 mod fit;
 mod fit_error;
+pub mod inferred;
 mod ledger;
 pub mod memory;
 mod models;

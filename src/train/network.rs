@@ -7,7 +7,7 @@ use tch::{Tensor, nn};
 use super::weights::Tensors;
 use super::{DataError, NetworkError, TrainError};
 use crate::corpus::Modality;
-use crate::model::configuration::Size;
+use crate::model::configuration::{Size, shapes_of};
 use crate::model::contract::{At, Batch, Can, Losses, Model, Outputs, Pass};
 use crate::model::registry::{Inputs, ModelSpec};
 use crate::model::{Bert, BertConfig, ENCODER, Form, Init, Sequence, Tokens};
@@ -112,6 +112,19 @@ impl ModelConfig {
         Size::of(|init| {
             let _network = Network::build(init, self, Form::Reference);
         })
+    }
+}
+
+impl ModelConfig {
+    /// The shape of each parameter and buffer by name, including those of its encoder; `None` for an
+    /// impossible model.
+    pub fn shapes(&self) -> Option<BTreeMap<String, Vec<i64>>> {
+        if self.problem().is_some() {
+            return None;
+        }
+        Some(shapes_of(|init| {
+            let _network = Network::build(init, self, Form::Reference);
+        }))
     }
 }
 

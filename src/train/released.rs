@@ -1,6 +1,8 @@
 //! Parameter names of published checkpoints, in which models are nested in another module and text
 //! encoders have their authors' names.
 
+use std::collections::BTreeMap;
+
 use tch::{Device, Kind, Tensor};
 
 use super::weights::{TensorFile, Tensors, WeightsError};
@@ -84,18 +86,45 @@ impl ReleasedNames {
         file: &TensorFile,
         targets: &mut Tensors,
     ) -> Result<(), WeightsError> {
-        let has_prefix = file.names()?.iter().any(|name| name.starts_with(self.prefix));
-        let prefix = if has_prefix { self.prefix } else { "" };
-        // Every published encoder has a pooler, but few models use it.
-        let is_idle = |name: &str| {
-            name.contains(".pooler.")
-                || IDLE_ENDINGS.iter().any(|ending| name.ends_with(ending))
-                || self.idle_buffers.iter().any(|(buffer, _)| *buffer == name)
-        };
+        let prefix = self.prefix_in(file)?;
         file.copy_renamed(
             targets,
             |own| format!("{prefix}{}", self.name(own)),
-            |name| name.strip_prefix(prefix).is_some_and(is_idle),
+            |name| self.is_idle(prefix, name),
         )
+    }
+
+    /// Whether a published tensor is none of a model's. Every published encoder has a pooler, but few models
+    /// use it.
+    fn is_idle(&self, prefix: &str, name: &str) -> bool {
+        name.strip_prefix(prefix).is_some_and(|name| {
+            name.contains(".pooler.")
+                || IDLE_ENDINGS.iter().any(|ending| name.ends_with(ending))
+                || self.idle_buffers.iter().any(|(buffer, _)| *buffer == name)
+        })
+    }
+
+    /// The prefix, if the file's names have it: some are saved without the outer module.
+    fn prefix_in(&self, file: &TensorFile) -> Result<&'static str, WeightsError> {
+        let has_prefix = file.names()?.iter().any(|name| name.starts_with(self.prefix));
+        Ok(if has_prefix { self.prefix } else { "" })
+    }
+
+    /// Shapes of the file's tensors that a model could use, by its own names where it is one of `own`.
+    pub(super) fn shapes_in<'a>(
+        &self,
+        file: &TensorFile,
+        own: impl Iterator<Item = &'a String>,
+    ) -> Result<BTreeMap<String, Vec<i64>>, WeightsError> {
+        let prefix = self.prefix_in(file)?;
+        let own_names: BTreeMap<String, &String> =
+            own.map(|own| (format!("{prefix}{}", self.name(own)), own)).collect();
+        let used =
+            file.shapes()?.into_iter().filter_map(|(name, shape)| match own_names.get(&name) {
+                Some(own) => Some(((*own).clone(), shape)),
+                None if self.is_idle(prefix, &name) => None,
+                None => Some((name, shape)),
+            });
+        Ok(used.collect())
     }
 }

@@ -245,6 +245,17 @@ impl TensorFile {
         Ok(())
     }
 
+    /// The shape of each tensor by name.
+    ///
+    /// # Errors
+    /// The header contradicts the file.
+    pub(super) fn shapes(&self) -> Result<BTreeMap<String, Vec<i64>>, WeightsError> {
+        let extents = |shape: &[usize]| shape.iter().map(|extent| *extent as i64).collect();
+        let tensors = self.tensors()?;
+        let views = tensors.tensors().into_iter();
+        Ok(views.map(|(name, view)| (name, extents(view.shape()))).collect())
+    }
+
     /// Names of all tensors.
     ///
     /// # Errors

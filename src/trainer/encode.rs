@@ -98,7 +98,8 @@ pub fn encode(
             tokenized(source, &pretrained, options.max_len.unwrap_or(DEFAULT_MAX_LEN))?
         }
     };
-    suits::check(source, &pretrained, text_source, options.force)?.into_iter().for_each(note);
+    let reader = suits::Reader::new(&pretrained, text_source);
+    suits::check(source, reader, options.force)?.into_iter().for_each(note);
     let encoder = Arc::new(FrozenEncoder::load(&pretrained)?);
     let n_samples: usize = texts.values().map(|text| text.tokens.dim().0).sum();
     let n_cut: usize = texts.values().map(|text| text.n_cut).sum();

@@ -7,7 +7,7 @@ use crate::corpus::column::ColumnId;
 use crate::corpus::plan::PlanError;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::export::SaveError;
-use crate::model::Sequence;
+use crate::model::{Sequence, TokenError};
 use crate::pretrained::{EncodeError, PretrainedError};
 use crate::run::RunError;
 use crate::store::StoreError;
@@ -71,6 +71,17 @@ pub enum StoreProblem {
         /// The reason.
         #[source]
         cause: EncodeError,
+    },
+    /// The text encoder of a trained model cannot read the tokens.
+    #[error("{id}")]
+    TokensOfModel {
+        /// The column.
+        id: ColumnId,
+        /// The reason.
+        #[source]
+        cause: TokenError,
+        /// The encoder's folder, if known.
+        encoder: Option<PathBuf>,
     },
     /// The store has no tokens to encode.
     #[error("{id}: the store has no tokens")]
@@ -218,6 +229,8 @@ pub enum StoreProblem {
         problem: String,
         /// Whether the texts do, so tokens can be made from them.
         do_texts_suit: bool,
+        /// Whether the encoder is part of a trained model.
+        is_trained: bool,
     },
     /// The run was trained on another store.
     #[error("is not the store of this run: expected digest {expected}, found {found}")]
@@ -277,6 +290,32 @@ pub enum FileProblem {
     /// The folder contains a run with different settings.
     #[error("holds a run with different settings")]
     OtherSettings,
+    /// A fold of a split manifest lacks a split that training needs.
+    #[error("fold {fold} has no segments in split `{split}`, which is needed here")]
+    MissingSplit {
+        /// The fold, counted from 0.
+        fold: usize,
+        /// The split.
+        split: SplitName,
+        /// The store.
+        store: PathBuf,
+    },
+    /// The model of the weights is another one than the run's.
+    #[error("holds the weights of {found}, the run trains {wanted}")]
+    OtherModel {
+        /// The model of the weights.
+        found: &'static str,
+        /// The run's model.
+        wanted: &'static str,
+    },
+    /// The model of the weights takes other modalities than the run's.
+    #[error("its model takes {}, the run {}", names(found), names(wanted))]
+    OtherModalities {
+        /// Modalities of the weights.
+        found: Vec<Modality>,
+        /// Modalities of the run.
+        wanted: Vec<Modality>,
+    },
     /// The run is incomplete.
     #[error("the run is incomplete")]
     Incomplete,
@@ -302,6 +341,10 @@ pub enum FileProblem {
         /// The modality.
         modality: Modality,
     },
+}
+
+fn names(modalities: &[Modality]) -> String {
+    modalities.iter().map(|modality| modality.name()).collect::<Vec<_>>().join(",")
 }
 
 fn extents(sequence: Sequence) -> String {
@@ -367,6 +410,14 @@ impl StoreProblem {
             StoreProblem::Train(error) => return error.advice(),
             StoreProblem::Plan(error) => return error.advice(),
             StoreProblem::Tokens { cause, .. } => return cause.advice(),
+            StoreProblem::TokensOfModel { cause, encoder, .. } => match (cause, encoder) {
+                (TokenError::Unknown { .. }, Some(encoder)) => {
+                    let encoder = encoder.clone();
+                    TrainerAdvice::EncodeForModel { store, encoder, is_forcible: false }
+                }
+                (TokenError::Unknown { .. }, None) => TrainerAdvice::TokensOfModel,
+                (TokenError::Length { .. }, _) => return Vec::new(),
+            },
             StoreProblem::NoTokens { .. } => TrainerAdvice::TextsInPlaceOfTokens,
             StoreProblem::NoTexts { .. }
             | StoreProblem::Absent { .. }
@@ -396,8 +447,12 @@ impl StoreProblem {
                 TrainerAdvice::AddText { chosen: chosen.iter().map(|it| it.name()).collect() }
             }
             StoreProblem::NoTextAtAll => TrainerAdvice::ConvertText,
+            StoreProblem::Unsuited { do_texts_suit: true, is_trained: true, encoder, .. } => {
+                TrainerAdvice::EncodeForModel { store, encoder: encoder.clone(), is_forcible: true }
+            }
             StoreProblem::Unsuited { do_texts_suit: true, .. } => TrainerAdvice::OtherVocabulary,
-            StoreProblem::Unsuited { do_texts_suit: false, .. } => TrainerAdvice::OtherLanguage,
+            StoreProblem::Unsuited { is_trained: true, .. } => TrainerAdvice::ModelOfLanguage,
+            StoreProblem::Unsuited { .. } => TrainerAdvice::OtherLanguage,
             StoreProblem::OtherStore { .. } => TrainerAdvice::NameStore,
         };
         vec![advice.into()]
@@ -414,6 +469,15 @@ impl FileProblem {
             FileProblem::OtherSettings => TrainerAdvice::OtherFolder,
             FileProblem::Incomplete => TrainerAdvice::CompleteRun { run: path.to_owned() },
             FileProblem::OneOfSeveral => TrainerAdvice::ResumeTogether,
+            FileProblem::MissingSplit { store, .. } => {
+                TrainerAdvice::OtherPlan { store: store.clone() }
+            }
+            FileProblem::OtherModel { found, .. } => {
+                TrainerAdvice::ModelOfWeights { model: *found }
+            }
+            FileProblem::OtherModalities { found, .. } => TrainerAdvice::ModalitiesOfWeights {
+                modalities: found.iter().map(|modality| modality.name()).collect(),
+            },
             FileProblem::Changed
             | FileProblem::OtherSeed
             | FileProblem::OtherDataset { .. }

@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 
 use super::cache::CacheOptions;
-use super::error::{FileProblem, TrainerError};
+use super::error::{FileProblem, StoreProblem, TrainerError};
 use super::note::Note;
-use super::samples::{Labels, Loaded, Samples, Wanted};
-use super::tokens::TokenReader;
+use super::samples::{Labels, Loaded, Samples, Wanted, absolute};
+use super::suits;
+use super::tokens::{TokenReader, encoder_folder};
+use crate::corpus::column::ColumnKind;
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::registry::{Inputs, ModelSpec};
 use crate::model::{BertConfig, Residual, Sequence};
-use crate::pretrained::Pretrained;
+use crate::pretrained::{Pretrained, TextSource};
 use crate::run::confusion;
+use crate::run::folder::{BEST, is_run, read_config, read_result};
 use crate::run::predictions::Prediction;
 use crate::run::preset::Preset;
 use crate::run::record::{Evaluation, FittedLength};
@@ -23,8 +26,7 @@ use crate::store::Store;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointInfo};
 use crate::train::config::ModelConfig;
 use crate::train::corrupt::Corruptions;
-use crate::train::predict;
-use crate::train::{DataError, NetworkError};
+use crate::train::{DataError, NetworkError, inferred, predict, weights};
 
 /// Weights to evaluate.
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ pub struct EvaluationOptions {
     pub corruptions: Corruptions,
     /// Whether to cut samples that are longer than in training.
     pub fit_lengths: bool,
+    /// Whether to evaluate texts or tokens that hardly belong to the text encoder's vocabulary anyway.
+    pub force: bool,
     /// Number of libtorch threads; unchanged if `None`.
     pub n_threads: Option<u16>,
     /// Placement of features.
@@ -95,14 +99,22 @@ impl Opened {
                 let preset = preset.unwrap_or(samples.store().manifest().dataset);
                 let spec = released(model, preset, *residual)?;
                 let bert = released_encoder(path, &spec, options.encoder.as_deref())?;
-                checkpoint::load_as(path, described(&samples, spec, bert, preset)?, device)?
+                let mut info = described(&samples, spec, bert, preset)?;
+                info.config = inferred::fitted(path, &info.config)?;
+                checkpoint::load_as(path, info, device)?
             }
         };
         let (trained_on, found) = (checkpoint.info.dataset, samples.store().manifest().dataset);
         if trained_on != found {
             return Err(TrainerError::file(path, FileProblem::OtherDataset { trained_on, found }));
         }
-        samples.fit_to(path, &checkpoint.info, options.fit_lengths);
+        let is_own = checkpoint.info.store_digest == samples.store().manifest().digest;
+        if let WeightSource::Checkpoint(path) = weights {
+            notes_on_run(path, &checkpoint.info, samples.store())
+                .into_iter()
+                .for_each(|note| samples.note(note));
+        }
+        samples.fit_to(path, &checkpoint.info.config, options.fit_lengths);
         let modalities: Vec<Modality> = checkpoint.info.config.inputs.0.keys().copied().collect();
         let corruptions = &options.corruptions.list;
         if let Some(unseen) = corruptions.iter().find(|it| !modalities.contains(&it.modality)) {
@@ -112,6 +124,19 @@ impl Opened {
         samples.corrupt(options.corruptions.clone());
         let encoder = options.encoder.as_deref();
         let reader = TokenReader::of_checkpoint(path, &checkpoint.info, encoder)?;
+        // The run's own store was checked when the run began.
+        if let Some(reader) = reader.as_ref().filter(|_| !is_own)
+            && let Some(folder) = encoder_folder(path, encoder)
+        {
+            let source = match &reader.tokenizer {
+                Some(_) => TextSource::RawText,
+                None => TextSource::TextBert,
+            };
+            let (folder, config) = (&*folder, &reader.bert);
+            let reader = suits::Reader { folder, config, source, is_trained: true };
+            let notes = suits::check(samples.store(), reader, options.force)?;
+            notes.into_iter().for_each(|note| samples.note(note));
+        }
         Ok(Opened { checkpoint, samples, modalities, reader })
     }
 
@@ -131,8 +156,51 @@ impl Opened {
             cache: samples.cache(&options.cache, modalities, device),
             device,
         };
-        samples.load(split, wanted)
+        samples.load(split, wanted).map_err(about_model)
     }
+}
+
+/// The error about tokens that a model cannot read, for a model that is trained already.
+fn about_model(error: TrainerError) -> TrainerError {
+    match error {
+        TrainerError::Unfit { store, cause } => match *cause {
+            StoreProblem::Data(DataError::Tokens { split, cause }) => {
+                let id = ColumnKind::TextBert.of(split);
+                TrainerError::unfit(
+                    &store,
+                    StoreProblem::TokensOfModel { id, cause, encoder: None },
+                )
+            }
+            cause => TrainerError::unfit(&store, cause),
+        },
+        error => error,
+    }
+}
+
+/// Whether a store and a checkpoint are those of the checkpoint's run.
+fn notes_on_run(path: &Path, info: &CheckpointInfo, store: &Store) -> Vec<Note> {
+    let folder = path.parent().filter(|folder| path.ends_with(BEST) && is_run(folder));
+    let mut notes = Vec::new();
+    let found = &store.manifest().digest;
+    if info.store_digest != *found {
+        let config = folder.and_then(|folder| read_config(folder).ok());
+        let own = absolute(store.path());
+        notes.push(Note::OtherStore {
+            store: store.path().into(),
+            checkpoint: path.into(),
+            expected: info.store_digest.clone(),
+            found: found.clone(),
+            is_elsewhere: config.is_some_and(|config| absolute(&config.store) != own),
+        });
+    }
+    let result = folder.and_then(|folder| read_result(folder).ok().flatten());
+    if let (Some(result), Ok(found)) = (result, weights::digest(path))
+        && result.checkpoint_blake3 != found
+    {
+        let (checkpoint, expected) = (path.into(), result.checkpoint_blake3);
+        notes.push(Note::OtherWeights { checkpoint, expected, found });
+    }
+    notes
 }
 
 /// The released model of a preset.

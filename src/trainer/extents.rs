@@ -13,7 +13,7 @@ use crate::corpus::{Modality, SplitName};
 use crate::model::Sequence;
 use crate::run::record::FittedLength;
 use crate::store::Store;
-use crate::train::checkpoint::CheckpointInfo;
+use crate::train::config::ModelConfig;
 
 /// Target lengths of all samples.
 pub struct Extents {
@@ -43,14 +43,19 @@ impl Extents {
     }
 
     /// The extents of a checkpoint's model.
-    pub fn of_model(checkpoint: &Path, info: &CheckpointInfo, may_cut: bool) -> Extents {
-        let mut wanted = info.config.inputs.0.clone();
+    pub fn of_model(checkpoint: &Path, config: &ModelConfig, may_cut: bool) -> Extents {
+        let mut wanted = config.inputs.0.clone();
         let mut n_tokens = None;
-        if info.config.bert.is_some() {
+        if config.bert.is_some() {
             let text = wanted.remove(&Modality::Text);
             n_tokens = text.and_then(|text| usize::try_from(text.seq_len).ok());
         }
         Extents { wanted, n_tokens, model: Some(Model { checkpoint: checkpoint.into(), may_cut }) }
+    }
+
+    /// Number of tokens per text, if the store has tokens.
+    pub fn n_tokens(&self) -> Option<usize> {
+        self.n_tokens
     }
 
     /// Extents per modality.

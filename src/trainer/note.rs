@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::corpus::SplitName;
 use crate::corpus::origin::{SplitOrigin, SplitRecord};
 use crate::corpus::spec::SplitBy;
+use crate::run::folder::RESULT;
 use crate::run::record::FittedLength;
 use crate::run::settings::FoldChoice;
 
@@ -23,6 +24,28 @@ pub enum Note {
     },
     /// An evaluation takes its splits from the run's split manifest.
     SplitsOfRun(FoldChoice),
+    /// The store is not the one that a checkpoint was trained on.
+    OtherStore {
+        /// The store.
+        store: PathBuf,
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// Digest of the training store.
+        expected: String,
+        /// Digest of this store.
+        found: String,
+        /// Whether the run was trained on a store at another path: this one is another on purpose.
+        is_elsewhere: bool,
+    },
+    /// A run's checkpoint is not the one that the run wrote.
+    OtherWeights {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// Its digest according to the run's result.
+        expected: String,
+        /// Its digest.
+        found: String,
+    },
     /// A validation split was drawn from the training split.
     ValidDrawn {
         /// Number of drawn segments.
@@ -90,7 +113,11 @@ impl Note {
     /// Whether it is a warning: the result may not be as intended.
     pub fn is_warning(&self) -> bool {
         match self {
-            Note::Encoder(_) | Note::Unsuited { .. } | Note::Invalid { .. } => true,
+            Note::Encoder(_)
+            | Note::Unsuited { .. }
+            | Note::Invalid { .. }
+            | Note::OtherWeights { .. } => true,
+            Note::OtherStore { is_elsewhere, .. } => !is_elsewhere,
             Note::IdleEpoch { n_epochs } => *n_epochs == 1,
             Note::SharedVideos(splits) => splits.origin != SplitOrigin::Published,
             _ => false,
@@ -109,6 +136,17 @@ impl fmt::Display for Note {
             Note::SplitsOfRun(FoldChoice { path, fold, .. }) => {
                 write!(f, "splits as in training: fold {fold} of {}", path.display())
             }
+            Note::OtherStore { store, checkpoint, expected, found, .. } => write!(
+                f,
+                "{}: is not the store that {} was trained on: expected digest {expected}, found {found}",
+                store.display(),
+                checkpoint.display()
+            ),
+            Note::OtherWeights { checkpoint, expected, found } => write!(
+                f,
+                "{}: has changed since the run: expected digest {expected}, as in {RESULT}, found {found}",
+                checkpoint.display()
+            ),
             Note::ValidDrawn { n_drawn, n_segments, by } => {
                 write!(f, "valid is {n_drawn} of the {n_segments} segments of train, drawn by {by}")
             }

@@ -28,7 +28,7 @@ use crate::run::folder;
 use crate::run::record::FittedLength;
 use crate::run::settings::{FoldChoice, TrainSettings, ValidDraw};
 use crate::store::Store;
-use crate::train::checkpoint::CheckpointInfo;
+use crate::train::config::ModelConfig;
 use crate::train::corrupt::{CorruptRows, Corruptions};
 use crate::train::data::{Blocks, Cache, FeatureRows, TrainingSplit};
 use crate::train::{DataError, weights};
@@ -160,7 +160,7 @@ impl Samples {
         path: &Path,
         fold: usize,
     ) -> Result<(Samples, FoldChoice), TrainerError> {
-        let plan = SplitPlan::load_for(path, &store.manifest().digest)?;
+        let plan = SplitPlan::load_for(path, store.manifest())?;
         let rows = plan.rows(fold, store.manifest());
         let rows = rows.map_err(|error| TrainerError::file(path, FileProblem::Plan(error)))?;
         let n_segments = plan.n_left_out(fold, store.manifest());
@@ -177,8 +177,18 @@ impl Samples {
     }
 
     /// Fits everything loaded from now on to the lengths of a checkpoint's model.
-    pub fn fit_to(&mut self, checkpoint: &Path, info: &CheckpointInfo, may_cut: bool) {
-        self.extents = Extents::of_model(checkpoint, info, may_cut);
+    pub fn fit_to(&mut self, checkpoint: &Path, config: &ModelConfig, may_cut: bool) {
+        self.extents = Extents::of_model(checkpoint, config, may_cut);
+    }
+
+    /// Adds a note to those that [`Samples::take_notes`] returns.
+    pub fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+
+    /// Number of tokens per text, if the store has tokens.
+    pub fn n_tokens(&self) -> Option<usize> {
+        self.extents.n_tokens()
     }
 
     /// The splits that are padded to another one's length, as in all training.

@@ -13,22 +13,26 @@ use super::ready::{check_needs, check_valid, chosen_modalities, missing_split};
 use super::samples::{Labels, Samples, Wanted, absolute};
 use super::suits;
 use super::tokens::TokenReader;
-use crate::corpus::SplitName;
+use crate::corpus::column::ColumnKind;
 use crate::corpus::spec::{DatasetSpec, SplitBy};
-use crate::model::registry::ModelSpec;
+use crate::corpus::{Modality, SplitName};
+use crate::model::registry::{Inputs, ModelSpec};
+use crate::model::{BertConfig, Sequence};
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
 use crate::run::preset::Preset;
 use crate::run::recipe::Phase;
 use crate::run::schedule::Schedule;
 use crate::run::settings::{
-    EncoderChoice, InitialWeights, Precision, TokenChoice, TrainSettings, ValidDraw,
+    EncoderChoice, FoldChoice, InitialWeights, Precision, TokenChoice, TrainSettings, ValidDraw,
 };
 use crate::store::Store;
-use crate::train::checkpoint;
+use crate::train::checkpoint::{self, CheckpointInfo};
+use crate::train::config::ModelConfig;
 use crate::train::data::TrainingData;
 use crate::train::data::{Cache, TrainingSplit};
 use crate::train::device;
 use crate::train::encoder;
+use crate::train::inferred;
 use crate::train::weights;
 
 /// Random seed for drawing a run's validation split, the same for every seed of the run.
@@ -74,9 +78,8 @@ impl Session {
         of_encoder.for_each(|words| note(Note::Encoder(words.clone())));
         let text_encoder = match (&pretrained, encoder) {
             (Some(pretrained), Some(encoder)) => {
-                suits::check(&store, pretrained, encoder.source, options.force)?
-                    .into_iter()
-                    .for_each(&mut *note);
+                let reader = suits::Reader::new(pretrained, encoder.source);
+                suits::check(&store, reader, options.force)?.into_iter().for_each(&mut *note);
                 Some(encoder_choice(pretrained, encoder, &hyper_parameters)?)
             }
             _ => None,
@@ -143,7 +146,8 @@ impl Session {
             note(Note::Tf32OnCpu);
         }
         if let Some(initial) = &settings.init_from {
-            fit_to_initial(&mut samples, initial, options.fit_lengths)?;
+            let bert = pretrained.as_ref().map(Pretrained::config);
+            fit_to_initial(&mut samples, initial, &settings, bert, options.fit_lengths)?;
         }
         let has_stored_tokens = encoder.is_some_and(|it| it.source == TextSource::TextBert);
         let padded = samples.padded(&settings.modalities, has_stored_tokens);
@@ -197,7 +201,8 @@ impl Session {
         samples.take_notes().into_iter().for_each(&mut *note);
         if let Some(initial) = &settings.init_from {
             // Cutting was permitted when the run began.
-            fit_to_initial(&mut samples, initial, true)?;
+            let bert = encoder.as_ref().map(Pretrained::config);
+            fit_to_initial(&mut samples, initial, &settings, bert, true)?;
         }
         let cache = samples.cache(cache, &settings.modalities, device);
         let data = load(&mut samples, &settings, encoder, cache, device, note)?;
@@ -298,16 +303,89 @@ fn initial_weights(path: &Path) -> Result<InitialWeights, TrainerError> {
     Ok(InitialWeights { path: absolute(path), blake3: weights::digest(path)? })
 }
 
-/// Fits samples to the lengths of a run's initial model, if its weights describe the model.
+/// Fits samples to the lengths of a run's initial model, as far as its weights tell them.
+///
+/// # Errors
+/// The weights are of a model that the run cannot train on this store.
 fn fit_to_initial(
     samples: &mut Samples,
     initial: &InitialWeights,
+    settings: &TrainSettings,
+    bert: Option<&BertConfig>,
     may_cut: bool,
 ) -> Result<(), TrainerError> {
-    if let Some(info) = checkpoint::info(&initial.path)? {
-        samples.fit_to(&initial.path, &info, may_cut);
+    let path = &initial.path;
+    let config = match checkpoint::info(path)? {
+        Some(info) => {
+            check_initial(path, &info, settings)?;
+            info.config
+        }
+        None => inferred::fitted(path, &config_on(samples, settings, bert))?,
+    };
+    let (found, wanted): (Vec<Modality>, _) =
+        (config.inputs.0.keys().copied().collect(), &settings.modalities);
+    if found != *wanted {
+        let has = |modality: &Modality| {
+            wanted.contains(modality) || samples.sequences().contains_key(modality)
+        };
+        let absent = found.iter().copied().find(|modality| !has(modality));
+        return Err(match absent {
+            Some(absent) => {
+                let (id, model) = (ColumnKind::Features(absent).of(SplitName::Train), path.clone());
+                let cause = StoreProblem::Absent { id, model: Some(model) };
+                TrainerError::unfit(samples.store().path(), cause)
+            }
+            None => {
+                let wanted = wanted.clone();
+                TrainerError::file(path, FileProblem::OtherModalities { found, wanted })
+            }
+        });
     }
+    samples.fit_to(path, &config, may_cut);
     Ok(())
+}
+
+/// Checks a checkpoint that a run begins with. One of another dataset may have a model of the same sizes.
+fn check_initial(
+    path: &Path,
+    info: &CheckpointInfo,
+    settings: &TrainSettings,
+) -> Result<(), TrainerError> {
+    let spec = &settings.hyper_parameters.model;
+    let (found, wanted) = (info.config.spec.name(), spec.name());
+    if found != wanted {
+        return Err(TrainerError::file(path, FileProblem::OtherModel { found, wanted }));
+    }
+    let (trained_on, found) = (info.dataset, settings.dataset);
+    if trained_on == found {
+        return Ok(());
+    }
+    let own = ModelConfig { spec: spec.clone(), ..info.config.clone() };
+    match own.shapes() == info.config.shapes() {
+        true => Ok(()),
+        false => Err(TrainerError::file(path, FileProblem::OtherDataset { trained_on, found })),
+    }
+}
+
+/// Configuration of a run's model for the samples as they are.
+fn config_on(
+    samples: &Samples,
+    settings: &TrainSettings,
+    bert: Option<&BertConfig>,
+) -> ModelConfig {
+    let mut inputs = samples.sequences();
+    inputs.retain(|modality, _| settings.modalities.contains(modality));
+    if let Some(bert) = bert {
+        let stored = samples.n_tokens();
+        let n_tokens = match settings.text_encoder.as_ref().map(|it| &it.tokens) {
+            Some(TokenChoice::RawText { max_len, .. }) => *max_len,
+            _ => stored.unwrap_or(DEFAULT_MAX_LEN),
+        };
+        let seq_len = i64::try_from(n_tokens).unwrap_or(i64::MAX);
+        inputs.insert(Modality::Text, Sequence { seq_len, feat_dim: bert.hidden_size });
+    }
+    let spec = settings.hyper_parameters.model.clone();
+    ModelConfig { spec, inputs: Inputs(inputs), bert: bert.cloned() }
 }
 
 /// The samples of a run.
@@ -328,7 +406,13 @@ pub(crate) fn load(
     };
     if let Some(split) = [SplitName::Train, SplitName::Valid].into_iter().find(|s| !samples.has(*s))
     {
-        return Err(missing_split(samples.store(), split));
+        return Err(match &settings.split_manifest {
+            None => missing_split(samples.store(), split),
+            Some(FoldChoice { path, fold, .. }) => {
+                let (fold, store) = (*fold, samples.store().path().to_owned());
+                TrainerError::file(path, FileProblem::MissingSplit { fold, split, store })
+            }
+        });
     }
     let has_test = samples.has(SplitName::Test);
     let is_tested = has_test && samples.is_labelled(SplitName::Test);

@@ -31,10 +31,9 @@ impl TokenReader {
         bert: Option<&Path>,
     ) -> Result<Option<TokenReader>, TrainerError> {
         let Some(config) = &info.config.bert else { return Ok(None) };
-        let folder = || match bert {
-            Some(folder) => Ok(folder.into()),
-            None => folder_of_run(path)
-                .ok_or_else(|| TrainerError::file(path, FileProblem::NoTokenizer)),
+        let folder = || {
+            encoder_folder(path, bert)
+                .ok_or_else(|| TrainerError::file(path, FileProblem::NoTokenizer))
         };
         TokenReader::open(config, &info.tokens, folder).map(Some)
     }
@@ -56,6 +55,11 @@ impl TokenReader {
         };
         Ok(TokenReader { bert: bert.clone(), tokenizer })
     }
+}
+
+/// The folder of a checkpoint's encoder: `bert`, or else the one that its run folder names.
+pub fn encoder_folder(checkpoint: &Path, bert: Option<&Path>) -> Option<PathBuf> {
+    bert.map(Path::to_owned).or_else(|| folder_of_run(checkpoint))
 }
 
 /// The encoder's folder, as named in the settings next to a checkpoint.

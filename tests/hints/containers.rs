@@ -2,7 +2,7 @@
 
 use super::Next::{Hands, Walk};
 use super::{Row, elsewhere, put};
-use crate::containers::gzip;
+use crate::containers::{gzip, tar_of_link};
 use crate::signatures::zip;
 
 /// The smallest pickle, of `None`.
@@ -51,6 +51,18 @@ pub const ROWS: &[Row] = &[
         make: |folder| put(folder, "x.zip", &zip(&[("mosi.data", NONE), ("notes.txt", b"x")])),
         calls: &["inspect x.zip"],
         next: Walk(&[("--entry NAME", "mosi.data")]),
+    },
+    Row {
+        hint: "pass the file that the link leads to",
+        make: |folder| put(folder, "x.tar", &tar_of_link()),
+        calls: &["convert x.tar"],
+        next: Hands,
+    },
+    Row {
+        hint: "pass the file that the link leads to",
+        make: |folder| put(folder, "x.tar", &tar_of_link()),
+        calls: &["convert x.tar --entry mosi.pkl"],
+        next: Hands,
     },
     Row {
         hint: "takes one of them",

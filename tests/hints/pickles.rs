@@ -69,7 +69,7 @@ pub const ROWS: &[Row] = &[
     import!("pandas", "f", "the file contains pandas objects"),
     import!("scipy.sparse", "f", "the file contains SciPy matrices"),
     import!("numpy", "memmap", "this kind of array is not supported"),
-    import!("joblib", "f", "written by joblib: load it in Python with `joblib.load`"),
+    import!("joblib", "f", "written by joblib: load it in Python with `joblib.load` and save the object with `pickle.dump`; loading runs any code in the file"),
     import!("posix", "system", "feature files never need this name"),
     import!("builtins", "complex", "this type is not supported; save numbers"),
     import!("my.own", "Thing", "only arrays, strings, numbers and plain containers are supported"),

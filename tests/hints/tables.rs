@@ -127,6 +127,25 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[("--column id=NAME", "id=which")]),
     },
     Row {
+        hint: "convert a source that has them, and compare that store with the table",
+        make: |folder| {
+            with_table(folder, b"id,label\nsynth_train_0000$_$0,2.5\n");
+            let mut editor = crate::rules::Editor::open(&folder.join("mosi.h5"));
+            for split in ["train", "valid", "test"] {
+                editor.remove(&format!("/{split}/regression_labels"));
+            }
+            editor.seal();
+        },
+        calls: &["validate mosi.h5 --labels t.csv"],
+        next: Hands,
+    },
+    Row {
+        hint: "convert a source that has them, and compare that store with the table",
+        make: |folder| with_table(folder, b"id,label_T\nsynth_train_0000$_$0,2.5\n"),
+        calls: &["validate mosi.h5 --labels t.csv"],
+        next: Hands,
+    },
+    Row {
         hint: "`--column label=NAME` names another",
         make: |folder| with_table(folder, b"id,label,which\nsynth_train_0000$_$0,,2.5\n"),
         calls: &["validate mosi.h5 --labels t.csv"],

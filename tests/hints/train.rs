@@ -273,6 +273,75 @@ pub const ROWS: &[Row] = &[
         "the tokens belong to another vocabulary",
         "texts_and_tokens_of_another_vocabulary_are_warned_of_and_refused",
     ),
+    elsewhere(
+        "-o encoded.h5` makes a store with those of the model's encoder",
+        "a_model_with_an_encoder_meets_texts_and_tokens_of_another_vocabulary",
+    ),
+    elsewhere(
+        "the texts are in another language than the model's encoder: use a model for that \
+         language; `--force` continues anyway",
+        "a_model_with_an_encoder_meets_texts_and_tokens_of_another_vocabulary",
+    ),
+    elsewhere(
+        "the tokens were made with the vocabulary of another encoder than the model's",
+        "a_model_with_an_encoder_meets_texts_and_tokens_of_another_vocabulary",
+    ),
+    Row {
+        hint: "trains the model of these weights",
+        make: run,
+        calls: &["train --store mosi.h5 --model lmf --init-from run --epochs 1 --out other"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--modalities text,audio,vision` chooses the same",
+        make: run,
+        calls: &[
+            "train --store mosi.h5 --modalities text,vision --init-from run --epochs 1 --out other",
+        ],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "without `--manifest` the store's own splits are used; `almt-data split",
+        make: |folder| {
+            store(folder);
+            crate::calls::write_fold(folder, &["train", "test"]);
+        },
+        calls: &["train --store mosi.h5 --manifest m.json --epochs 1 --out run"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "`--set remainder=step` takes the step at the end of the epoch",
+        make: store,
+        calls: &["train --store mosi.h5 --model mult --epochs 1 --out run"],
+        next: Walk(&[("--batch-size", "1")]),
+    },
+    Row {
+        hint: "copy the `best.safetensors` of the original run folder into it",
+        make: |folder| {
+            run(folder);
+            std::fs::remove_file(folder.join("run/best.safetensors")).unwrap();
+        },
+        calls: &["eval run --store mosi.h5"],
+        next: Hands,
+    },
+    Row {
+        hint: "`--store` names the store's current path",
+        make: |folder| {
+            run(folder);
+            std::fs::rename(folder.join("mosi.h5"), folder.join("moved.h5")).unwrap();
+        },
+        calls: &["eval run"],
+        next: Walk(&[("--store", "moved.h5")]),
+    },
+    Row {
+        hint: "`--store` names the store's current path",
+        make: |folder| {
+            run(folder);
+            std::fs::rename(folder.join("mosi.h5"), folder.join("moved.h5")).unwrap();
+        },
+        calls: &["predict run -o p.csv"],
+        next: Walk(&[("--store", "moved.h5")]),
+    },
     elsewhere("`--bert` names its new path", "an_encoder_in_the_loop_reads_texts_as_encode_does"),
     Row {
         hint: "`--store` names the store's current path",

@@ -48,7 +48,7 @@ fn origin_hint(origin: Origin) -> &'static str {
         }
         Origin::Joblib => {
             "written by joblib: load it in Python with `joblib.load` and save the object with \
-             `pickle.dump`"
+             `pickle.dump`; loading runs any code in the file, so do it only if you trust the source"
         }
         Origin::Registry => "write the file again without `copyreg` extensions",
         Origin::Elsewhere => "PyTorch and databases write such files; save plain arrays instead",
@@ -82,6 +82,9 @@ pub(super) fn packed_hint(advice: &PackedAdvice) -> String {
         PackedAdvice::TakeEntry { name } => return format!("`--entry {name}` takes one of them"),
         PackedAdvice::NameEntry => {
             "feature files end in `.pkl`; `--entry NAME` takes a file of another name"
+        }
+        PackedAdvice::PackLinkedFile => {
+            "pass the file that the link leads to; `tar --dereference -cf` packs such files themselves"
         }
         PackedAdvice::WholeNameOfEntry => "`--entry` needs the full name, with its folders",
         PackedAdvice::NoEntry => "omit `--entry`",

@@ -65,6 +65,9 @@ pub(super) fn hint(advice: &TableAdvice) -> String {
         TableAdvice::OtherColumn { field, columns } => {
             return format!("{columns}; `--column {field}=NAME` names another");
         }
+        TableAdvice::StoreLacksValues => {
+            "convert a source that has them, and compare that store with the table"
+        }
         TableAdvice::WriteAlike => "write all numbers of the column in the same notation",
         TableAdvice::ImportAsText => {
             "a spreadsheet interpreted an id starting with `-` or `=` as a formula: import the \

@@ -14,6 +14,39 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             "the tokens were made with the vocabulary of another encoder; `--text-from raw_text` \
              makes them anew"
         }
+        TrainerAdvice::EncodeForModel { store, encoder, is_forcible } => {
+            let force = if *is_forcible { "; `--force` continues anyway" } else { "" };
+            return format!(
+                "the tokens belong to another vocabulary: `almt-data encode {} --bert {} --text-from \
+                 raw_text -o encoded.h5` makes a store with those of the model's encoder{force}",
+                quoted_path(store),
+                quoted_path(encoder)
+            );
+        }
+        TrainerAdvice::TokensOfModel => {
+            "the tokens were made with the vocabulary of another encoder than the model's"
+        }
+        TrainerAdvice::ModelOfLanguage => {
+            "the texts are in another language than the model's encoder: use a model for that \
+             language; `--force` continues anyway"
+        }
+        TrainerAdvice::ModelOfWeights { model } => {
+            return format!("`--model {model}` trains the model of these weights");
+        }
+        TrainerAdvice::ModalitiesOfWeights { modalities } => {
+            return format!("`--modalities {}` chooses the same", modalities.join(","));
+        }
+        TrainerAdvice::OtherPlan { store } => {
+            return format!(
+                "without `--manifest` the store's own splits are used; `almt-data split {} --ratio \
+                 0.7,0.1,0.2 -o splits.json` makes a manifest with all three",
+                quoted_path(store)
+            );
+        }
+        TrainerAdvice::StepAtEnd => {
+            "`--set remainder=step` takes the step at the end of the epoch; a smaller \
+             `--batch-size` makes more batches"
+        }
         TrainerAdvice::TrainWithEncoder => "`--text bert --bert FOLDER` adds one",
         TrainerAdvice::ConvertFinite => {
             "convert the source again with `--on-nonfinite zero`, `mean` or `drop-segment`"

@@ -62,7 +62,7 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Failure> {
     let settings = folder::read_config(folder)?;
     let result = match folder::read_result(folder)? {
         Some(result) => {
-            eprintln!("{}: the run is complete", folder.display());
+            errln!("{}: the run is complete", folder.display());
             result
         }
         None if !settings.together_with.is_empty() => {
@@ -106,7 +106,7 @@ pub fn repeat(args: &RepeatArgs) -> Result<ExitCode, Failure> {
     }
     let now = crate::train::libtorch_version();
     if libtorch != now {
-        eprintln!("note: the run was made with libtorch {libtorch}, this is {now}");
+        errln!("note: the run was made with libtorch {libtorch}, this is {now}");
     }
     Ok(ExitCode::FAILURE)
 }

@@ -83,11 +83,11 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     let resampling = Resampling::new(args.resamples as usize, args.seed);
     let found = compare_predictions(scheme, &labels, &pred_a, &pred_b, &resampling);
     if config_a.store_digest != config_b.store_digest {
-        eprintln!("warning: the runs were trained on different stores");
+        errln!("warning: the runs were trained on different stores");
     }
     for (run, pred) in [(a, &pred_a), (b, &pred_b)] {
         if let Some(problem) = Degenerate::find(scheme, pred, &labels) {
-            eprintln!("warning: {}: {problem}", run.display());
+            errln!("warning: {}: {problem}", run.display());
         }
     }
     if args.json {
@@ -137,7 +137,7 @@ fn read(folder: &Path, split: SplitName) -> Result<Vec<Prediction>, Failure> {
     })?;
     for name in predictions::unknown_columns(&path).unwrap_or_default() {
         let path = path.display();
-        eprintln!("warning: {path}: column `{name}` is unknown and ignored");
+        errln!("warning: {path}: column `{name}` is unknown and ignored");
     }
     rows.retain(|row| row.split == split);
     if rows.is_empty() {

@@ -50,7 +50,7 @@ impl LibtorchArgs {
     pub fn open(&self, choice: DeviceChoice) -> Result<Device, Failure> {
         let Chosen { device, no_gpu } = device::open(choice, self.libtorch.as_deref())?;
         if let Some(error) = no_gpu {
-            eprintln!("warning: {}\n  the CPU is used", Failure::from(error));
+            errln!("warning: {}\n  the CPU is used", Failure::from(error));
         }
         if device == Device::Cpu {
             ram::limit_to_total();

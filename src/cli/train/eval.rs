@@ -32,8 +32,8 @@ pub struct EvalArgs {
     /// The same as `--checkpoint`
     #[arg(value_name = "RUN", conflicts_with = "checkpoint")]
     run: Option<PathBuf>,
-    /// Store made by `almt-data convert` [default: the one that the run was trained on, or the only one in
-    /// the current folder]
+    /// Store made by `almt-data convert` [default: the one that the run was trained on; for weights that
+    /// belong to no run, the only one in the current folder]
     #[arg(long)]
     store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
@@ -59,6 +59,9 @@ pub struct EvalArgs {
     /// Truncate samples that are longer than the model was trained on; the number is reported
     #[arg(long)]
     fit_lengths: bool,
+    /// Continue even if most texts or tokens do not belong to the vocabulary of the model's text encoder
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     threads: ThreadsArgs,
     #[command(flatten)]
@@ -73,8 +76,8 @@ pub struct PredictArgs {
     /// The same as `--checkpoint`
     #[arg(value_name = "RUN", conflicts_with_all = ["checkpoint", "weights"])]
     run: Option<PathBuf>,
-    /// Store made by `almt-data convert` [default: the one that the run was trained on, or the only one in
-    /// the current folder]
+    /// Store made by `almt-data convert` [default: the one that the run was trained on; for weights that
+    /// belong to no run, the only one in the current folder]
     #[arg(long)]
     store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
@@ -109,6 +112,9 @@ pub struct PredictArgs {
     /// Truncate samples that are longer than the model was trained on; the number is reported
     #[arg(long)]
     fit_lengths: bool,
+    /// Continue even if most texts or tokens do not belong to the vocabulary of the model's text encoder
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     threads: ThreadsArgs,
     #[command(flatten)]
@@ -129,6 +135,7 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
         encoder: args.bert,
         corruptions: Corruptions { list: args.corrupt, seed: args.corrupt_seed },
         fit_lengths: args.fit_lengths,
+        force: args.force,
         n_threads: args.threads.threads,
         cache: args.cache.options(),
     };
@@ -201,6 +208,7 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
     let options = EvaluationOptions {
         encoder: args.bert,
         fit_lengths: args.fit_lengths,
+        force: args.force,
         n_threads: args.threads.threads,
         cache: args.cache.options(),
         ..EvaluationOptions::default()
@@ -247,9 +255,9 @@ fn print_predictions(
         crate::cli::output::write(format_args!("{}", String::from_utf8_lossy(&csv)));
     }
     for PredictedSplit { split, lengths, degenerate } in splits {
-        lengths.iter().for_each(|length| eprintln!("{split}/{length}"));
+        lengths.iter().for_each(|length| errln!("{split}/{length}"));
         if let Some(problem) = degenerate {
-            eprintln!("warning: {split}: {problem}");
+            errln!("warning: {split}: {problem}");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -397,7 +397,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
         let seed = result.seed;
         if let Some(test) = &result.selected.test {
             let (epoch, mae) = (result.selected.epoch, test.get(MAE.id));
-            eprintln!("seed {seed}: epoch {epoch}, test MAE {mae:.4}, {:.1} s", result.seconds);
+            errln!("seed {seed}: epoch {epoch}, test MAE {mae:.4}, {:.1} s", result.seconds);
         }
     }
     let spread = spread(settings.model_of_paper(), settings.dataset, &results);

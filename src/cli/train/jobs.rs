@@ -111,7 +111,7 @@ pub fn run_all(runs: Vec<RunLeft>, n_jobs: usize) -> Result<(), Failure> {
                     match outcome {
                         Ok(()) => {
                             queue.n_done += 1;
-                            eprintln!("{} ({} of {n_runs})", run.folder.display(), queue.n_done);
+                            errln!("{} ({} of {n_runs})", run.folder.display(), queue.n_done);
                         }
                         Err(problem) => {
                             queue.failed.get_or_insert_with(|| Failure::at(&run.folder, problem));

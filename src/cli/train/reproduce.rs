@@ -136,11 +136,12 @@ const LONG: f64 = 30.0 * 60.0;
 /// Prints the estimated duration on a terminal, and asks for confirmation of long ones.
 fn may_begin(estimate: &Estimate, n_jobs: u8) -> Result<bool, Failure> {
     let seconds = estimate.seconds() / f64::from(n_jobs);
-    eprintln!("{}", summary(estimate, n_jobs));
+    errln!("{}", summary(estimate, n_jobs));
     if seconds < LONG || !std::io::stdin().is_terminal() {
         return Ok(true);
     }
-    eprint!("Complete runs are kept, and repeating the call continues. Start? [y/N] ");
+    let question = "Complete runs are kept, and repeating the call continues. Start? [y/N] ";
+    crate::cli::output::tell(format_args!("{question}"));
     let mut answer = String::new();
     std::io::stdin()
         .read_line(&mut answer)
@@ -164,7 +165,7 @@ struct Shown {
 impl ReproduceProgress for Shown {
     fn run(&mut self, folder: &Path) {
         self.bar = Bar::default();
-        eprintln!("{}", folder.display());
+        errln!("{}", folder.display());
     }
 
     fn note(&mut self, note: Note) {

@@ -67,7 +67,7 @@ pub fn print_spread(out: &Path, spread: &[Spread], n_runs: usize) {
 /// Prints a note on standard error.
 pub fn say(note: Note) {
     let kind = if note.is_warning() { "warning" } else { "note" };
-    eprintln!("{kind}: {note}");
+    errln!("{kind}: {note}");
 }
 
 /// A duration in a suitable unit.
@@ -109,8 +109,8 @@ impl Bar {
     /// Writes a line above the bar.
     fn line(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| errln!("{line}")),
+            None => errln!("{line}"),
         }
     }
 }
@@ -170,7 +170,7 @@ impl TrainProgress for Bar {
         self.shown = Some(Instant::now());
         let (loss, mae) = losses();
         if is_log {
-            eprintln!(
+            errln!(
                 "{}",
                 log_line(
                     epoch,

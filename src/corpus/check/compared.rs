@@ -1,6 +1,6 @@
 //! Which parts of a store were compared with a label table, and by which columns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -50,6 +50,9 @@ pub struct Compared {
     /// What the table has, whether it was compared or not.
     #[serde(skip)]
     fields: Vec<Field>,
+    /// What the table has for segments of the store that have none themselves.
+    #[serde(skip)]
+    only_in_table: BTreeSet<Field>,
 }
 
 impl Compared {
@@ -77,6 +80,7 @@ impl Compared {
                 table.rows().take(N_EXAMPLES).map(|(_, row)| row.id.clone()).collect(),
             ],
             fields,
+            only_in_table: BTreeSet::new(),
         }
     }
 
@@ -101,6 +105,18 @@ impl Compared {
         let add = |count: &mut usize, is_there: bool| {
             *count = count.saturating_add(usize::from(is_there));
         };
+        let mut only_in_table = |field: Field, is_there: bool| {
+            if is_there {
+                self.only_in_table.insert(field);
+            }
+        };
+        only_in_table(Field::Label, row.label.is_some() && !has_label);
+        only_in_table(Field::Text, row.text.is_some() && !has_text);
+        let modalities: Vec<Modality> = modalities.collect();
+        let of_row = row.labels_by_modality.keys();
+        for modality in of_row.filter(|modality| !modalities.contains(modality)) {
+            only_in_table(Field::of_modality(*modality), true);
+        }
         add(&mut self.n_labels, has_label && row.label.is_some());
         let has_labels = self.fields.contains(&Field::Label);
         add(&mut self.n_rows_without_label, has_labels && row.label.is_none());
@@ -123,6 +139,16 @@ impl Compared {
         let columns: Vec<String> =
             self.columns.iter().map(|(field, name)| format!("{field} is column {name}")).collect();
         let columns = columns.join(", ");
+        if !self.only_in_table.is_empty() {
+            let fields: Vec<&str> = self.only_in_table.iter().map(|field| field.name()).collect();
+            let problem = format!(
+                "{table}: nothing was compared: {} segments are in both the table and the store, but \
+                 the store has no {} of them",
+                count(self.n_segments_found),
+                fields.join(" and no ")
+            );
+            return Some((problem, TableAdvice::StoreLacksValues.into()));
+        }
         if self.n_segments_found > 0 {
             let problem = format!(
                 "{table}: nothing was compared: {} segments are in both the table and the store, but no value is",

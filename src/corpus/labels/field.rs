@@ -69,6 +69,15 @@ impl Field {
         }
     }
 
+    /// The unimodal label of a modality.
+    pub fn of_modality(modality: Modality) -> Field {
+        match modality {
+            Modality::Text => Field::LabelT,
+            Modality::Audio => Field::LabelA,
+            Modality::Vision => Field::LabelV,
+        }
+    }
+
     /// Whether a store is compared with it, rather than it being a part of the id or another form of
     /// the label.
     pub fn is_compared(self) -> bool {

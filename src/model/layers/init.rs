@@ -34,6 +34,8 @@ pub struct Tally {
     pub trainable: i128,
     /// Values in buffers.
     pub buffers: i128,
+    /// The shape of each parameter and buffer, by its full name.
+    pub shapes: BTreeMap<String, Vec<i64>>,
 }
 
 impl<'a> Init<'a> {
@@ -85,7 +87,9 @@ impl<'a> Init<'a> {
             }
             Origin::Given(parameters) => parameters[&full_name].shallow_clone(),
             Origin::Counted(tally) => {
-                tally.borrow_mut().trainable += n_elements_wide(dims);
+                let mut tally = tally.borrow_mut();
+                tally.trainable += n_elements_wide(dims);
+                tally.shapes.insert(full_name, dims.into());
                 Tensor::zeros([], (Kind::Float, Device::Cpu)).expand(dims, false)
             }
         }
@@ -104,7 +108,9 @@ impl<'a> Init<'a> {
                 parameters[&format!("{}{name}", self.name)].shallow_clone()
             }
             Origin::Counted(tally) => {
-                tally.borrow_mut().buffers += n_elements_wide(dims);
+                let mut tally = tally.borrow_mut();
+                tally.buffers += n_elements_wide(dims);
+                tally.shapes.insert(format!("{}{name}", self.name), dims.into());
                 Tensor::zeros([], (Kind::Float, Device::Cpu)).expand(dims, false)
             }
         }

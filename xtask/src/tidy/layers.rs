@@ -112,6 +112,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         &[
             "advice",
             "corpus",
+            "encoding",
             "export::tables",
             "mean",
             "model::form",
