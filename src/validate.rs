@@ -186,7 +186,7 @@ fn fill(
     };
     report.n_bytes_checked = n_bytes;
     let findings = match &options.splits {
-        Some(path) => with_splits(findings, &SplitPlan::load_for(path, &manifest.digest)?),
+        Some(path) => with_splits(findings, &SplitPlan::load_for(path, manifest)?),
         None => findings,
     };
     report.conclude(findings);

@@ -63,11 +63,6 @@ impl Extents {
         &self.wanted
     }
 
-    /// Tokens per text.
-    pub fn n_tokens(&self) -> Option<usize> {
-        self.n_tokens
-    }
-
     /// Target and current extents of a split's modality.
     ///
     /// # Errors

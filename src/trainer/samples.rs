@@ -240,11 +240,6 @@ impl Samples {
         self.extents.wanted().clone()
     }
 
-    /// Target number of tokens of each text, if the store has tokens.
-    pub fn n_tokens(&self) -> Option<usize> {
-        self.extents.n_tokens()
-    }
-
     /// Whether a split has samples.
     pub fn has(&self, split: SplitName) -> bool {
         self.rows.get(&split).is_some_and(|rows| !rows.is_empty())
