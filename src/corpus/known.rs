@@ -5,8 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::features::{FeatureNames, FeatureSet, FeatureValues};
+use super::features::FeatureSet;
 use super::manifest::Manifest;
+use super::names::{FeatureNames, FeatureValues};
 use super::{Dataset, Modality};
 use crate::words::plural;
 

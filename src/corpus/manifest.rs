@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clips::BuildRecord;
 use super::column::{Column, ColumnId, ColumnKind};
-use super::features::FeatureNames;
+use super::names::FeatureNames;
 use super::sharing::IdsBySplit;
 use super::values::ValueKind;
 use super::{Dataset, Modality, SplitName};

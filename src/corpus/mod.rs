@@ -16,6 +16,7 @@ pub mod label;
 pub mod labels;
 mod layout;
 pub mod manifest;
+pub mod names;
 pub mod origin;
 pub mod plan;
 pub mod release;
@@ -268,7 +269,7 @@ pub struct Corpus {
     /// Every changed value and everything left out since the source, one sentence each.
     pub notes: Vec<String>,
     /// Names of the features of each modality that has any.
-    pub feature_names: BTreeMap<Modality, features::FeatureNames>,
+    pub feature_names: BTreeMap<Modality, names::FeatureNames>,
     /// How it was built, if its source is a table of clips.
     pub build: Option<BuildRecord>,
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use ndarray::Array3;
 use rayon::prelude::*;
 
-use super::super::features::{Allowed, FeatureNames};
 use super::super::labels::LabelTable;
+use super::super::names::{Allowed, FeatureNames};
 use super::super::stats::BlockStats;
 use super::super::{Modality, SplitName};
 use super::N_EXAMPLES;
