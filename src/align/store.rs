@@ -179,7 +179,7 @@ pub fn build(
         Mode::Overlap(policies) => {
             by_overlap(&files, inputs, policies, &videos, progress, &mut gathered)?;
         }
-        Mode::Sdk { recipe, .. } => by_sdk(&files, *recipe, progress, &mut gathered)?,
+        Mode::Sdk { recipe, .. } => by_sdk(&files, *recipe, &videos, progress, &mut gathered)?,
     }
     let corpus = gathered.corpus(&options.mode, &homes)?;
     let dataset = options.dataset.or(homes.dataset).or_else(|| recognise(&corpus));
@@ -298,6 +298,23 @@ impl Files {
             }
             false => Ok(videos),
         }
+    }
+}
+
+impl Files {
+    /// A note on the videos that all sequences have, and that the SDK removes by a prefix of their name.
+    fn purged(&self, videos: &[String]) -> Option<String> {
+        let unified = sdk::unify(Sequences::new(self.all().cloned()));
+        let keys = unified.sequences.first().map(Sequence::keys).unwrap_or_default();
+        let kept: HashSet<&str> = keys.iter().map(|key| video_of_entry(key)).collect();
+        let purged: Vec<&str> =
+            videos.iter().map(String::as_str).filter(|video| !kept.contains(video)).collect();
+        (!purged.is_empty()).then(|| {
+            format!(
+                "left out, because a video that is left out begins their name: {}",
+                listed(&purged)
+            )
+        })
     }
 }
 
@@ -579,9 +596,11 @@ impl Tally {
 fn by_sdk(
     files: &Files,
     recipe: Option<Recipe>,
+    videos: &[String],
     progress: &dyn Progress,
     gathered: &mut Gathered,
 ) -> Result<(), AlignedStoreError> {
+    gathered.notes.extend(files.purged(videos));
     let has_words = match files.reference.keys().first() {
         Some(key) => files.reference.read(key)?.features.as_text().is_some(),
         None => false,
