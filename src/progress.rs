@@ -17,6 +17,8 @@ pub enum Stage {
     Exporting,
     /// Reads a store's features.
     Reading,
+    /// Computes features of audio files.
+    Extracting,
 }
 
 impl Stage {
@@ -29,6 +31,7 @@ impl Stage {
             Stage::Copying => "copying",
             Stage::Exporting => "exporting",
             Stage::Reading => "reading",
+            Stage::Extracting => "extracting",
         }
     }
 }

@@ -13,6 +13,7 @@ use super::source::Tree;
 /// and form, and the listing of models shows their presets. Computation stays out of `run`.
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("advice", &["limit"]),
+    ("audio", &["chain", "progress"]),
     ("container", &["advice", "chain", "limit", "map", "progress", "signature", "words"]),
     (
         "convert",
