@@ -42,7 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn write(path: &Path, features: &Array2<f32>) -> Result<(), Box<dyn Error>> {
     let out = BufWriter::new(File::create(path)?);
     let shape = [features.nrows() as u64, N_COLUMNS as u64];
-    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
+    let mut writer =
+        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
     writer.extend(features.iter().copied())?;
     Ok(writer.finish()?)
 }

@@ -1,14 +1,15 @@
 //! Reads an audio file and mixes its channels, like `librosa.load` before it resamples.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use symphonia::core::audio::GenericAudioBufferRef;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::{FORMAT_ID_FLAC, FORMAT_ID_WAVE};
+use symphonia::core::formats::well_known::{FORMAT_ID_AIFF, FORMAT_ID_FLAC, FORMAT_ID_WAVE};
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
@@ -20,8 +21,11 @@ use crate::chain::Said;
 const LOWEST_RATE: u32 = 1_000;
 const HIGHEST_RATE: u32 = 768_000;
 
-/// More channels than large microphone arrays have.
+/// More channels than cinemas have.
 const MAX_CHANNELS: usize = 64;
+
+/// Bytes that tell the kind of a file.
+const START_LEN: u64 = 12;
 
 /// A signal of one channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,22 +42,44 @@ pub struct Signal {
 /// The file cannot be read as audio, ends too early, has no sample or one that is no number, or is longer than
 /// `max_seconds`. Memory grows with what is decoded, never with what a header states.
 pub fn decode(path: &Path, max_seconds: f64) -> Result<Signal, AudioCause> {
-    let file = File::open(path).map_err(AudioCause::Read)?;
-    let metadata = file.metadata().map_err(AudioCause::Read)?;
-    if metadata.is_dir() {
+    let mut file = File::open(path).map_err(AudioCause::Read)?;
+    if file.metadata().map_err(AudioCause::Read)?.is_dir() {
         return Err(AudioCause::Read(io::ErrorKind::IsADirectory.into()));
     }
-    if metadata.len() == 0 {
+    let mut start = Vec::new();
+    file.by_ref().take(START_LEN).read_to_end(&mut start).map_err(AudioCause::Read)?;
+    if start.is_empty() {
         return Err(AudioCause::Empty);
     }
-    let mut hint = Hint::new();
-    if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
-        hint.with_extension(extension);
+    if !is_known(&start) {
+        return Err(AudioCause::Kind);
     }
+    file.rewind().map_err(AudioCause::Read)?;
     let stream = MediaSourceStream::new(Box::new(file), Default::default());
+    // A decoder that gives up must not end the work on other files.
+    panic::catch_unwind(AssertUnwindSafe(|| read(stream, max_seconds))).unwrap_or_else(|_| {
+        let problem = Said("the decoder cannot go on".into());
+        Err(AudioCause::Damaged { n_samples: 0, problem })
+    })
+}
+
+/// Whether a file that starts so is of a kind that is read. Without this, the decoders of streams would search
+/// anything for something like one of their packets.
+fn is_known(start: &[u8]) -> bool {
+    let part = |from: usize, wanted: &[u8]| start.get(from..from + wanted.len()) == Some(wanted);
+    let is_packet = matches!(start, [0xFF, second, ..] if second & 0xE0 == 0xE0);
+    let of_form = |form: &[u8]| part(8, form);
+    is_packet
+        || (part(0, b"RIFF") && of_form(b"WAVE"))
+        || (part(0, b"FORM") && (of_form(b"AIFF") || of_form(b"AIFC")))
+        || [&b"fLaC"[..], b"OggS", b"ID3"].iter().any(|wanted| part(0, wanted))
+        || part(4, b"ftyp")
+}
+
+fn read(stream: MediaSourceStream<'static>, max_seconds: f64) -> Result<Signal, AudioCause> {
     let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
-    let reader = symphonia::default::get_probe().probe(&hint, stream, format, metadata);
-    let mut track = Track::new(reader.map_err(kind)?, max_seconds)?;
+    let reader = symphonia::default::get_probe().probe(&Hint::new(), stream, format, metadata);
+    let mut track = Track::new(reader.map_err(start_failed)?, max_seconds)?;
     while track.read()? {}
     track.finish()
 }
@@ -89,7 +115,7 @@ impl<'s> Track<'s> {
             .make_audio_decoder(parameters, &AudioDecoderOptions::default())
             .map_err(|error| AudioCause::Codec(Said(error.to_string())))?;
         // Others estimate it, or count what a player leaves out.
-        let exact = [FORMAT_ID_WAVE, FORMAT_ID_FLAC].contains(&reader.format_info().format);
+        let exact = [FORMAT_ID_WAVE, FORMAT_ID_AIFF, FORMAT_ID_FLAC].contains(&reader.format_info().format);
         let (id, n_stated) = (track.id, track.num_frames.filter(|_| exact));
         let signal = Signal { samples: Vec::new(), rate };
         let packet = Vec::new();
@@ -199,13 +225,13 @@ fn mix(interleaved: &[f32], n_channels: usize, samples: &mut Vec<f32>) {
     }
 }
 
-/// Why no reader takes the file.
-fn kind(error: Error) -> AudioCause {
+/// Why the beginning of a file of a known kind cannot be read.
+fn start_failed(error: Error) -> AudioCause {
     match error {
         Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             AudioCause::Cut { found: 0, expected: None }
         }
         Error::IoError(error) => AudioCause::Read(error),
-        error => AudioCause::Kind(Said(error.to_string())),
+        error => AudioCause::Damaged { n_samples: 0, problem: Said(error.to_string()) },
     }
 }

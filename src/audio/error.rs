@@ -29,8 +29,8 @@ pub enum AudioCause {
     #[error("the file is empty")]
     Empty,
     /// The file is of none of the kinds that are read.
-    #[error("neither WAV, FLAC, MP3, Ogg Vorbis, AAC nor MP4, or damaged at its beginning")]
-    Kind(#[source] Said),
+    #[error("neither WAV, AIFF, FLAC, MP3, Ogg Vorbis, AAC nor MP4")]
+    Kind,
     /// The file holds only video, subtitles or nothing.
     #[error("no audio in it")]
     NoAudio,

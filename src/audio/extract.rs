@@ -15,7 +15,8 @@ use super::{HOP, N_COLUMNS, N_FFT};
 
 /// Computes features of signals; what is planned for one is used for the next, in any thread.
 pub struct Extractor {
-    spectra: Spectra,
+    /// In double precision, as librosa computes them.
+    spectra: Spectra<f64>,
     mfcc: Mfcc,
     chroma: Chroma,
     resamplers: Mutex<BTreeMap<u32, Arc<Resampler>>>,
@@ -25,7 +26,12 @@ impl Extractor {
     /// Plans the transforms.
     pub fn new() -> Extractor {
         let resamplers = Mutex::new(BTreeMap::new());
-        Extractor { spectra: Spectra::hann(N_FFT), mfcc: Mfcc::new(), chroma: Chroma::new(), resamplers }
+        Extractor {
+            spectra: Spectra::hann(N_FFT),
+            mfcc: Mfcc::new(),
+            chroma: Chroma::new(),
+            resamplers,
+        }
     }
 
     /// The features `[frame, column]` of a signal at any rate above 0 Hz; a frame per [`HOP`] samples at
@@ -51,10 +57,11 @@ impl Extractor {
     fn levels(&self, signal: &[f32]) -> (Vec<f32>, Peaks) {
         let (mut levels, mut peaks) = (Vec::new(), Peaks::default());
         let (mut frame, mut found) = (self.spectra.frame(), vec![0.0; N_FFT / 2 + 1]);
+        let mut powers = Vec::new();
         for idx in 0..=signal.len() / HOP {
             self.spectra.compute(signal, idx * HOP, &mut frame);
             magnitudes(&frame.spectrum, &mut found);
-            self.mfcc.push_levels(&found, &mut levels);
+            self.mfcc.push_levels(&found, &mut powers, &mut levels);
             peaks.add(&found);
         }
         (levels, peaks)

@@ -87,7 +87,8 @@ pub const COLUMNS: [&str; N_COLUMNS] = [
 ];
 
 /// Endings of the names of files that [`folder`] takes, in lower case.
-pub const ENDINGS: [&str; 9] = ["wav", "wave", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac"];
+pub const ENDINGS: [&str; 11] =
+    ["wav", "wave", "aif", "aiff", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac"];
 
 /// Limits on a file.
 #[derive(Debug, Clone, PartialEq)]

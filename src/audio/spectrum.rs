@@ -1,41 +1,41 @@
-//! Short-time spectra of frames that are centred on multiples of the hop, with zeros around the signal, as
-//! librosa computes them: in double precision, then rounded to single.
+//! Short-time spectra of frames that are centred on multiples of the hop, with zeros around the signal.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
 use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+use realfft::{FftNum, RealFftPlanner, RealToComplex};
 
-/// Computes spectra of frames of one length.
-pub struct Spectra {
+/// Computes spectra of frames of one length, in single or double precision.
+pub struct Spectra<T> {
     n_fft: usize,
-    window: Option<Vec<f64>>,
-    fft: Arc<dyn RealToComplex<f64>>,
+    window: Option<Vec<T>>,
+    fft: Arc<dyn RealToComplex<T>>,
 }
 
 /// Memory for one frame.
-pub struct Frame {
-    samples: Vec<f64>,
-    scratch: Vec<Complex<f64>>,
+pub struct Frame<T> {
+    samples: Vec<T>,
+    scratch: Vec<Complex<T>>,
     /// The spectrum `[frequency]`, from 0 to the Nyquist frequency.
-    pub spectrum: Vec<Complex<f64>>,
+    pub spectrum: Vec<Complex<T>>,
 }
 
-impl Spectra {
+impl<T: FftNum> Spectra<T> {
     /// Frames of `n_fft` samples, an even number, under a Hann window.
-    pub fn hann(n_fft: usize) -> Spectra {
-        Spectra { window: Some(hann(n_fft)), ..Spectra::plain(n_fft) }
+    pub fn hann(n_fft: usize) -> Spectra<T> {
+        let window = hann(n_fft).into_iter().map(number).collect();
+        Spectra { window: Some(window), ..Spectra::plain(n_fft) }
     }
 
     /// Frames without a window.
-    pub fn plain(n_fft: usize) -> Spectra {
-        let fft = RealFftPlanner::<f64>::new().plan_fft_forward(n_fft);
+    pub fn plain(n_fft: usize) -> Spectra<T> {
+        let fft = RealFftPlanner::<T>::new().plan_fft_forward(n_fft);
         Spectra { n_fft, window: None, fft }
     }
 
     /// Memory for frames of this length.
-    pub fn frame(&self) -> Frame {
+    pub fn frame(&self) -> Frame<T> {
         Frame {
             samples: self.fft.make_input_vec(),
             scratch: self.fft.make_scratch_vec(),
@@ -44,19 +44,21 @@ impl Spectra {
     }
 
     /// Computes the spectrum of the frame centred on the sample `centre`.
-    pub fn compute(&self, signal: &[f32], centre: usize, frame: &mut Frame) {
+    pub fn compute(&self, signal: &[f32], centre: usize, frame: &mut Frame<T>) {
         let half = self.n_fft / 2;
         let n_zeros = half.saturating_sub(centre);
         let end = (centre + half).min(signal.len());
         let inside = signal.get(centre.saturating_sub(half)..end).unwrap_or_default();
-        frame.samples.fill(0.0);
-        let places = frame.samples.iter_mut().skip(n_zeros);
-        for (place, sample) in places.zip(inside) {
-            *place = f64::from(*sample);
+        let (before, rest) = frame.samples.split_at_mut(n_zeros);
+        let (places, after) = rest.split_at_mut(inside.len());
+        before.fill(T::zero());
+        after.fill(T::zero());
+        for (place, sample) in places.iter_mut().zip(inside) {
+            *place = number(f64::from(*sample));
         }
         if let Some(window) = &self.window {
             for (value, weight) in frame.samples.iter_mut().zip(window) {
-                *value *= weight;
+                *value = *value * *weight;
             }
         }
         let Frame { samples, scratch, spectrum } = frame;
@@ -64,6 +66,11 @@ impl Spectra {
         let done = self.fft.process_with_scratch(samples, spectrum, scratch);
         debug_assert!(done.is_ok(), "{done:?}");
     }
+}
+
+fn number<T: FftNum>(value: f64) -> T {
+    // Every value of a float is one of the other.
+    T::from_f64(value).unwrap_or_else(T::zero)
 }
 
 /// The spectrum of a block of the plan's length, which is used up.
@@ -85,4 +92,17 @@ pub fn magnitudes(spectrum: &[Complex<f64>], magnitudes: &mut [f32]) {
     for (magnitude, value) in magnitudes.iter_mut().zip(spectrum) {
         *magnitude = (value.re * value.re + value.im * value.im).sqrt() as f32;
     }
+}
+
+/// The sum of products, in several sums that the processor adds at once.
+pub fn dot<const N: usize>(one: &[f64], other: &[f64]) -> f64 {
+    let mut sums = [0.0; N];
+    let (ones, others) = (one.as_chunks::<N>(), other.as_chunks::<N>());
+    for (one, other) in ones.0.iter().zip(others.0) {
+        for ((sum, a), b) in sums.iter_mut().zip(one).zip(other) {
+            *sum += a * b;
+        }
+    }
+    let rest: f64 = ones.1.iter().zip(others.1).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f64>() + rest
 }

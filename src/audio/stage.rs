@@ -7,7 +7,7 @@ use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::kaiser::LowPass;
-use super::spectrum::transform;
+use super::spectrum::{dot, transform};
 
 /// A stretch of a signal that is zero before and after it.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,11 +85,29 @@ impl LongFilter {
     /// The samples of the input that go into the block of outputs from `start`; with two parts of the input,
     /// those that the part `part` of the taps meets.
     fn input_of_block(&self, input: &Stretch, start: i64, part: i64, block: &mut [f64]) {
-        let first = self.down * (start - self.n_side) - part;
-        for (value, k) in block.iter_mut().zip(0..) {
-            *value = input.at(first + self.down * k);
-        }
+        let first = self.down * (start - self.n_side) - part - input.first;
+        // Places of the block before the input.
+        let n_before = usize::try_from((-first).div_euclid(self.down)).unwrap_or_default();
+        let n_before =
+            (n_before + usize::from(first < 0 && first % self.down != 0)).min(block.len());
+        let (before, places) = block.split_at_mut(n_before);
+        before.fill(0.0);
+        let from = usize::try_from(first + self.down * n_before as i64).unwrap_or_default();
+        let inside = input.samples.get(from..).unwrap_or_default().iter();
+        let n_inside =
+            if self.down == 1 { fill(places, inside) } else { fill(places, inside.step_by(2)) };
+        places.iter_mut().skip(n_inside).for_each(|place| *place = 0.0);
     }
+}
+
+/// Copies as many values as there are and fit, and returns their number.
+fn fill<'a>(places: &mut [f64], values: impl Iterator<Item = &'a f64>) -> usize {
+    let mut n = 0;
+    for (place, value) in places.iter_mut().zip(values) {
+        *place = *value;
+        n += 1;
+    }
+    n
 }
 
 impl Stage for LongFilter {
@@ -176,13 +194,14 @@ impl Stage for ShortFilter {
             let (base, phase) =
                 ((k * self.down).div_euclid(self.up), (k * self.down).rem_euclid(self.up));
             let from = base + 1 - self.n_side;
-            let taps = self.taps.iter().skip(phase as usize * n_taps).take(n_taps);
+            let start = phase as usize * n_taps;
+            let taps = self.taps.get(start..start + n_taps).unwrap_or_default();
             let inside = usize::try_from(from - input.first)
                 .ok()
                 .and_then(|place| input.samples.get(place..place + n_taps));
             samples.push(match inside {
-                Some(part) => taps.zip(part).map(|(tap, value)| tap * value).sum(),
-                None => taps.zip(from..).map(|(tap, idx)| tap * input.at(idx)).sum(),
+                Some(part) => dot::<2>(taps, part),
+                None => taps.iter().zip(from..).map(|(tap, idx)| tap * input.at(idx)).sum(),
             });
         }
         Stretch { first, samples }

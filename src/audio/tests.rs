@@ -98,7 +98,11 @@ fn features_are_those_of_librosa() {
             chroma += (21..N_COLUMNS).map(off).sum::<f32>();
         }
         chroma /= (12 * clip.rows.len()) as f32;
-        assert!(mfcc < MFCC_TOLERANCE && chroma < CHROMA_TOLERANCE, "{} {mfcc} {chroma}", clip.name);
+        assert!(
+            mfcc < MFCC_TOLERANCE && chroma < CHROMA_TOLERANCE,
+            "{} {mfcc} {chroma}",
+            clip.name
+        );
     }
 }
 

@@ -29,7 +29,8 @@ impl Peaks {
         let least = SHARE_OF_LARGEST * magnitudes.iter().copied().fold(0.0, f32::max);
         let above = |value: f32| if value > least { value } else { 0.0 };
         let hertz_per_bin = f64::from(RATE) / N_FFT as f64;
-        let (first, end) = ((LOWEST / hertz_per_bin).ceil() as usize, (HIGHEST / hertz_per_bin).ceil() as usize);
+        let (first, end) =
+            ((LOWEST / hertz_per_bin).ceil() as usize, (HIGHEST / hertz_per_bin).ceil() as usize);
         for (around, idx) in magnitudes.windows(3).zip(1_usize..end).skip(first.saturating_sub(1)) {
             let [before, here, after] = *around else { continue };
             if here > least && here > above(before) && here >= above(after) {
@@ -44,7 +45,9 @@ impl Peaks {
     /// The most frequent deviation among the larger half of the peaks, in whole steps of a hundredth of a
     /// bin: from -50 to 49; 0 for a signal without peaks.
     pub fn tuning(&self) -> i32 {
-        let Some(median) = median(self.0.iter().map(|peak| peak.magnitude).collect()) else { return 0 };
+        let Some(median) = median(self.0.iter().map(|peak| peak.magnitude).collect()) else {
+            return 0;
+        };
         let mut counts = [0_usize; N_STEPS];
         for peak in self.0.iter().filter(|peak| peak.magnitude >= median) {
             if let Some(count) = counts.get_mut(step(peak.hertz)) {
