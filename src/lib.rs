@@ -52,7 +52,7 @@
 //! which only [`cli`] turns into words. [`cli::call()`] takes the arguments of a data command, and
 //! returns its report or failure as the program words it.
 //!
-//! In addition, [`synth`] writes synthetic pickles, [`packed`] opens a pickle inside any container,
+//! In addition, [`audio`] computes features of audio files, [`synth`] writes synthetic pickles, [`packed`] opens a pickle inside any container,
 //! [`signature`] identifies files of other kinds, `reproduce::` defines which models the paper's
 //! experiments compare and analyses what they learned (`trainer::experiments` runs them on a store),
 //! and `pretrained::` loads pretrained text encoders and computes a store's text features.
@@ -66,6 +66,7 @@
 
 pub mod advice;
 pub mod align;
+pub mod audio;
 pub mod build;
 #[cfg(feature = "train")]
 mod caught;

@@ -19,6 +19,8 @@ pub enum Stage {
     Exporting,
     /// Reads the features of a store, or the feature files of clips.
     Reading,
+    /// Computes features of audio files.
+    Extracting,
 }
 
 impl Stage {
@@ -32,6 +34,7 @@ impl Stage {
             Stage::Copying => "copying",
             Stage::Exporting => "exporting",
             Stage::Reading => "reading",
+            Stage::Extracting => "extracting",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask interop --mmsa` and `--torch`: reads the program's exports with the programs they are
-//! for. Not part of the tests, because it needs PyTorch.
+//! for; `--audio` compares audio features with librosa. Not part of the tests, because it needs PyTorch or
+//! librosa.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::process::Command;
 
 use crate::run::{cargo, output, root, run};
 use crate::setup::setup;
-use crate::test::{mmsa_package, torch_packages};
+use crate::test::{librosa_package, mmsa_package, torch_packages};
 use crate::wheel::installed;
 
 /// Dataset, alignment of its file, and the options for `synth`.
@@ -76,6 +77,50 @@ pub fn mmsa() -> Result<(), String> {
         run(check.args([dataset, alignment, "source.pkl", "export.pkl"]))?;
     }
     Ok(())
+}
+
+/// Computes audio features of synthetic clips, and compares them with librosa's.
+pub fn audio() -> Result<(), String> {
+    let clips = audio_clips()?;
+    output(audio_example()?.arg("0").args(&clips))?;
+    run(librosa().arg("compare").arg(audio_folder()))
+}
+
+fn audio_folder() -> PathBuf {
+    root().join("bench/audio")
+}
+
+/// The clips that librosa's features are computed of, written once more.
+pub fn audio_clips() -> Result<Vec<PathBuf>, String> {
+    setup()?;
+    run(cargo().args(["build", "--example", "audio"]))?;
+    librosa_package()?;
+    let folder = audio_folder();
+    run(librosa().arg("make").arg(&folder))?;
+    let entries = fs::read_dir(&folder)
+        .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
+        .map_err(|error| format!("cannot list {}: {error}", folder.display()))?;
+    let mut clips: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    clips.retain(|path| path.extension().is_some_and(|ending| ending == "wav"));
+    clips.sort();
+    Ok(clips)
+}
+
+/// The example that computes features of files.
+pub fn audio_example() -> Result<Command, String> {
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    Ok(Command::new(this.with_file_name("examples").join("audio")))
+}
+
+/// The script that calls librosa, on one thread.
+pub fn librosa() -> Command {
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", root().join(".python-librosa"));
+    for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"] {
+        command.env(name, "1");
+    }
+    command.arg(root().join("xtask/peer/audio.py"));
+    command
 }
 
 /// Trains, then loads the exported weights strictly in PyTorch and predicts with them.

@@ -32,8 +32,10 @@ Tasks:
   bench train     Compare a training step with eager PyTorch (fetches PyTorch, 4 GB)
   bench models [NAMES]
                   Compare a training step of MMSA's models with its own code (fetches PyTorch, 4 GB)
+  bench audio     Compare audio features with librosa, on one thread (fetches librosa, 480 MB)
   bench gpu       Compare training on a GPU with PyTorch, eager and compiled (fetches PyTorch, 4 GB)
   interop --mmsa  Have MMSA's own data loader read an exported pickle (fetches PyTorch, 4 GB)
+  interop --audio Compare audio features with librosa's (fetches librosa, 480 MB)
   interop --torch Have PyTorch predict with exported weights, and compare (fetches PyTorch, 4 GB)
   demo [ARGS]     Set up, then run the main job on a small synthetic dataset (ARGS go to `cargo build`)
   tidy            Check what neither the compiler nor Clippy knows: each module's opening line, import
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         ("minilm", []) => setup::minilm(),
         ("test", args) => test::test(args),
         ("bench", args) => bench::bench(args),
+        ("interop", [flag]) if flag == "--audio" => interop::audio(),
         ("interop", [flag]) if flag == "--mmsa" => interop::mmsa(),
         ("interop", [flag]) if flag == "--torch" => interop::torch(),
         ("demo", args) => demo::demo(args),

@@ -52,6 +52,11 @@ pub fn transformers_package() -> Result<(), String> {
     packages(".python-transformers", "transformers", &["transformers"], "220 MB")
 }
 
+/// Only for comparing audio features.
+pub fn librosa_package() -> Result<(), String> {
+    packages(".python-librosa", "librosa", &["librosa", "soundfile.py"], "480 MB")
+}
+
 fn packages(folder: &str, requirements: &str, names: &[&str], size: &str) -> Result<(), String> {
     packages_with(folder, requirements, names, size, &[])
 }

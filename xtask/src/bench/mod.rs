@@ -2,6 +2,7 @@
 //!
 //! Machines are noisy: contenders take turns, and the median of the turns counts.
 
+mod audio;
 mod convert;
 mod gpu;
 mod measure;
@@ -14,6 +15,7 @@ mod train;
 /// Runs one benchmark.
 pub fn bench(args: &[String]) -> Result<(), String> {
     match args.split_first() {
+        Some((what, rest)) if what == "audio" => audio::audio(rest),
         Some((what, rest)) if what == "convert" => convert::convert(rest),
         Some((what, rest)) if what == "open" => open::open(rest),
         Some((what, rest)) if what == "packed" => packed::packed(rest),
@@ -21,6 +23,6 @@ pub fn bench(args: &[String]) -> Result<(), String> {
         Some((what, rest)) if what == "train" => train::train(rest),
         Some((what, rest)) if what == "models" => models::models(rest),
         Some((what, rest)) if what == "gpu" => gpu::gpu(rest),
-        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open`, `packed`, `python`, `train`, `models` or `gpu`".into()),
+        _ => Err("a benchmark is missing or unknown\n  hint: `cargo xtask bench convert`, `open`, `packed`, `python`, `train`, `models`, `gpu` or `audio`".into()),
     }
 }

@@ -20,6 +20,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "store", "words",
         ],
     ),
+    ("audio", &["chain", "progress"]),
     (
         "build",
         &[
