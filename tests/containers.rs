@@ -367,14 +367,16 @@ fn what_follows_a_whole_stream_is_said_and_a_second_stream_is_read() {
     almt(folder, &["synth", "--samples", "8"]).ok();
     let pickle = std::fs::read(folder.join("mosi.pkl")).unwrap();
     let (one, other) = pickle.split_at(pickle.len() / 3);
-    for (name, codec) in [("a.gz", gzip as fn(&[u8]) -> Vec<u8>), ("a.bz2", bzip2), ("a.xz", xz)] {
+    let doubled: [Codec; 3] = [("a.gz", gzip), ("a.bz2", bzip2), ("a.xz", xz)];
+    for (name, codec) in doubled {
         // Writers pad to multiples of four bytes, if at all.
         let padding: &[u8] = if name == "a.xz" { &[0; 4] } else { &[] };
-        let both = [&codec(one), padding, &codec(other), padding].concat();
+        let both = [&codec(one)[..], padding, &codec(other), padding].concat();
         std::fs::write(folder.join(name), both).unwrap();
         almt(folder, &["convert", name, "--dataset", "mosi", "--overwrite", "-o", "a.h5"]).ok();
     }
-    for (name, codec) in [("b.gz", gzip as fn(&[u8]) -> Vec<u8>), ("b.xz", xz), ("b.lzma", lzma)] {
+    let followed: [Codec; 3] = [("b.gz", gzip), ("b.xz", xz), ("b.lzma", lzma)];
+    for (name, codec) in followed {
         std::fs::write(folder.join(name), [&codec(&pickle)[..], b"8 bytes."].concat()).unwrap();
         almt(folder, &["convert", name, "-o", "b.h5"])
             .fails_with(&["damaged: 8 bytes after their end are not "]);

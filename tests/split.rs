@@ -239,7 +239,7 @@ fn a_manifest_saved_by_a_windows_program_is_read_and_one_of_another_dataset_is_n
         let units = std::iter::once(0xfeff).chain(text.encode_utf16());
         units.flat_map(order).collect::<Vec<u8>>()
     };
-    let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+    let marked = [&b"\xef\xbb\xbf"[..], text.as_bytes()].concat();
     let store = Store::open(&folder.join("mosi.h5")).unwrap();
     for bytes in [marked, wide(u16::to_le_bytes), wide(u16::to_be_bytes)] {
         std::fs::write(folder.join("saved.json"), bytes).unwrap();

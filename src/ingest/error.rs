@@ -62,7 +62,7 @@ pub enum IngestError {
     },
     /// A file of several pickles that split names do not distinguish.
     #[error(
-        "the file holds {} consecutive pickles, and their splits are not told apart by names: {}",
+        "the file holds {} consecutive pickles, and names do not distinguish their splits: {}",
         .found.len(),
         .found.join("; ")
     )]
