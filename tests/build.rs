@@ -94,7 +94,7 @@ fn mat73(path: &Path, values: &Array2<f64>, chunk: Option<[usize; 2]>) {
     let columns = values.t().as_standard_layout().to_owned();
     let dataset = match chunk {
         Some(chunk) => {
-            let builder = file.new_dataset_builder().deflate(6).shuffle().chunk(chunk);
+            let builder = file.new_dataset_builder().shuffle().deflate(6).chunk(chunk);
             builder.with_data(&columns).create("features").unwrap()
         }
         None => file.new_dataset_builder().with_data(&columns).create("features").unwrap(),
