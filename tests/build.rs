@@ -714,3 +714,56 @@ fn the_real_tables_become_stores_of_their_texts() {
         assert!(out.contains("no differences"), "{name}: {out}");
     }
 }
+
+/// A WAV file of 16 bits, mono.
+fn wav(rate: u32, samples: &[i16]) -> Vec<u8> {
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let len = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
+    let format = [&1_u16.to_le_bytes()[..], &1_u16.to_le_bytes(), &rate.to_le_bytes()].concat();
+    let bytes = [&(2 * rate).to_le_bytes()[..], &2_u16.to_le_bytes(), &16_u16.to_le_bytes()].concat();
+    [
+        &b"RIFF"[..],
+        &len(36 + data.len()),
+        b"WAVEfmt ",
+        &len(16),
+        &format,
+        &bytes,
+        b"data",
+        &len(data.len()),
+        &data,
+    ]
+    .concat()
+}
+
+#[test]
+fn the_features_of_sound_are_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    put(folder, "label.csv", TABLE);
+    // A square wave changes its sign once per half of its period.
+    let square = |n: usize, half: usize| -> Vec<i16> {
+        (0..n).map(|idx| if idx / half % 2 == 0 { 8000 } else { -8000 }).collect()
+    };
+    for (name, n_samples, half) in
+        [("v_1_1", 22_050, 50), ("v_1_2", 11_025, 100), ("v_2_1", 11_025, 50), ("w_10", 4_000, 25)]
+    {
+        put(folder, &format!("sound/{name}.wav"), wav(22_050, &square(n_samples, half)));
+    }
+    let call = ["build", "--labels", "label.csv", "--audio", "sound", "--dataset", "sims"];
+    almt(folder, &[&call[..], &["-o", "own.h5"]].concat()).ok();
+    let store = Store::open(&folder.join("own.h5")).unwrap();
+    // A frame per 512 samples, the first around the start.
+    assert_eq!(lengths(&store, SplitName::Train, Modality::Audio), [44, 22]);
+    let first = sample(&store, SplitName::Train, Modality::Audio, 0);
+    assert_eq!(first.dim(), (44, 33));
+    assert!((first[[20, 0]] - 1.0 / 50.0).abs() < 1e-3, "{}", first[[20, 0]]);
+    let second = sample(&store, SplitName::Train, Modality::Audio, 1);
+    assert!((second[[10, 0]] - 1.0 / 100.0).abs() < 1e-3, "{}", second[[10, 0]]);
+
+    // A file that is cut is named, and nothing is left behind.
+    put(folder, "sound/w_10.wav", &wav(22_050, &square(4_000, 25))[..3_000]);
+    almt(folder, &[&call[..], &["-o", "cut.h5"]].concat()).fails_with(&["w_10.wav", "ends too early"]);
+    assert!(!folder.join("cut.h5").exists());
+    let call = ["build", "--labels", "label.csv", "--vision", "sound", "--dataset", "sims"];
+    almt(folder, &call).fails_with(&["no file of vision features"]);
+}

@@ -45,7 +45,7 @@ const N_FFT: usize = 2048;
 /// Number of columns.
 pub const N_COLUMNS: usize = 1 + mfcc::N_MFCC + chroma::N_CHROMA;
 
-/// Names of the columns.
+/// Names of the columns, those of `schemas/features/librosa-33.toml`. `chroma_cqt_0` is the pitch class C.
 ///
 /// The first is what it says: the share of neighbouring samples of different sign, in [0, 1]. The released
 /// code keeps it in a variable `f0` (MMSA, `data/getFeature.py`), and the paper of CH-SIMS calls it
@@ -72,18 +72,18 @@ pub const COLUMNS: [&str; N_COLUMNS] = [
     "mfcc_17",
     "mfcc_18",
     "mfcc_19",
-    "chroma_C",
-    "chroma_C#",
-    "chroma_D",
-    "chroma_D#",
-    "chroma_E",
-    "chroma_F",
-    "chroma_F#",
-    "chroma_G",
-    "chroma_G#",
-    "chroma_A",
-    "chroma_A#",
-    "chroma_B",
+    "chroma_cqt_0",
+    "chroma_cqt_1",
+    "chroma_cqt_2",
+    "chroma_cqt_3",
+    "chroma_cqt_4",
+    "chroma_cqt_5",
+    "chroma_cqt_6",
+    "chroma_cqt_7",
+    "chroma_cqt_8",
+    "chroma_cqt_9",
+    "chroma_cqt_10",
+    "chroma_cqt_11",
 ];
 
 /// Endings of the names of files that [`folder`] takes, in lower case.

@@ -44,7 +44,7 @@ pub(super) fn locate(
     paths.sort();
     let mut located = Located::default();
     for path in paths {
-        let Some(kind) = FileKind::of_name(&path) else { continue };
+        let Some(kind) = FileKind::of_name(&path, modality) else { continue };
         let within = path.strip_prefix(folder).unwrap_or(&path).to_owned();
         let name = within.with_extension("").to_string_lossy().replace('\\', "/");
         match clips.find(&name) {

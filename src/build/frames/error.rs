@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::audio::AudioCause;
 use crate::chain::{Said, tried};
 
 /// Why a file has no frames. Its path precedes the message.
@@ -10,6 +11,9 @@ pub enum FrameError {
     /// The file system refused.
     #[error("{}", tried("read", .0))]
     Io(#[source] io::Error),
+    /// No features could be computed of the audio.
+    #[error(transparent)]
+    Audio(#[from] AudioCause),
     /// The file has no bytes.
     #[error("the file is empty")]
     Empty,

@@ -4,13 +4,14 @@
 //! csv      tables of text: OpenFace's, or any of numbers
 //! npy      NumPy arrays
 //! mat      MATLAB files of version 5; mat73 those of version 7.3, which are HDF5
+//! sound    audio, of which features are computed
 //! numbers  numbers of any type and byte order, as float64
 //! form     what every reader returns
 //! choice   which variable of a file has the features
 //! error    why a file has no frames
 //! ```
 //!
-//! This module knows files. It must not know clips, tables or stores. A new kind is a variant of
+//! This module knows files. It must not know clips, tables of labels or stores. A new kind is a variant of
 //! [`FileKind`] and a reader that returns [`Frames`].
 
 mod choice;
@@ -21,6 +22,7 @@ mod mat;
 mod mat73;
 mod npy;
 mod numbers;
+mod sound;
 
 use std::path::Path;
 
@@ -28,6 +30,8 @@ pub use error::FrameError;
 pub(super) use form::MOST_VALUES;
 pub use form::{Face, Frames};
 
+use crate::audio;
+use crate::corpus::Modality;
 use crate::map::Bytes;
 
 /// Kind of a feature file, by its name.
@@ -39,19 +43,24 @@ pub enum FileKind {
     Npy,
     /// A MATLAB file with such an array.
     Mat,
+    /// An audio file, whose features are computed as those of CH-SIMS were.
+    Sound,
 }
 
 impl FileKind {
     /// Names of the extensions, for messages.
     pub const ENDINGS: [&str; 4] = [".csv", ".tsv", ".npy", ".mat"];
 
-    /// The kind of a file's extension; `None` if it has no features.
-    pub fn of_name(path: &Path) -> Option<FileKind> {
+    /// The kind of a file's extension; `None` if it has no features of the modality.
+    pub fn of_name(path: &Path, modality: Modality) -> Option<FileKind> {
         let ending = path.extension()?.to_string_lossy().to_ascii_lowercase();
         match &*ending {
             "csv" | "tsv" => Some(FileKind::Table),
             "npy" => Some(FileKind::Npy),
             "mat" => Some(FileKind::Mat),
+            _ if modality == Modality::Audio && audio::ENDINGS.contains(&&*ending) => {
+                Some(FileKind::Sound)
+            }
             _ => None,
         }
     }
@@ -101,6 +110,7 @@ fn of_bytes(bytes: &Bytes, path: &Path, kind: FileKind) -> Result<Frames, FrameE
         FileKind::Npy => npy::read(bytes),
         FileKind::Mat if mat73::is_hdf5(bytes) => mat73::read(bytes, path),
         FileKind::Mat => mat::read(bytes),
+        FileKind::Sound => sound::read(path),
     }?;
     match frames.values.dim() {
         (0, _) => Err(FrameError::NoFrames),

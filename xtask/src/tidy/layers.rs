@@ -24,7 +24,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     (
         "build",
         &[
-            "advice", "chain", "corpus", "map", "name", "overflow", "paths", "progress", "store",
+            "advice", "audio", "chain", "corpus", "map", "name", "overflow", "paths", "progress", "store",
             "words",
         ],
     ),

@@ -1,0 +1,24 @@
+//! Audio files, of which the 33 columns of CH-SIMS are computed.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use super::error::FrameError;
+use super::form::Frames;
+use crate::audio::{AudioOptions, COLUMNS, Extractor, decode};
+
+/// Its tables take as long to compute as the features of some seconds.
+static EXTRACTOR: LazyLock<Extractor> = LazyLock::new(Extractor::new);
+
+/// The features of the file at `path`.
+pub(super) fn read(path: &Path) -> Result<Frames, FrameError> {
+    let signal = decode(path, AudioOptions::default().max_seconds)?;
+    let values = EXTRACTOR.features(&signal.samples, signal.rate);
+    Ok(Frames {
+        values: values.mapv(f64::from),
+        kind: "audio",
+        dtype: "float32",
+        names: Some(COLUMNS.map(String::from).into()),
+        faces: None,
+    })
+}
