@@ -49,7 +49,7 @@ fn other(found: String) -> FrameError {
     FrameError::Form { expected: EXPECTED, found }
 }
 
-/// Checks the length of the header and its nesting, before a parser sees it.
+/// Checks the length of the header, its nesting and its numbers, before a parser sees it.
 fn check_header(bytes: &[u8]) -> Result<(), FrameError> {
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
         return Err(other("a file that does not begin as NumPy arrays do".into()));
@@ -76,6 +76,21 @@ fn check_header(bytes: &[u8]) -> Result<(), FrameError> {
         if n_open > MOST_NESTED {
             return Err(other("a header of many nested brackets".into()));
         }
+    }
+    check_numbers(text)
+}
+
+/// Checks that the product of all numbers in a header has 64 bits: the parser multiplies the extents
+/// without looking.
+fn check_numbers(text: &[u8]) -> Result<(), FrameError> {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let words = text.split(|byte| !is_word(byte));
+    let mut product = 1_u64;
+    for word in words.filter(|word| word.first().is_some_and(u8::is_ascii_digit)) {
+        let number = std::str::from_utf8(word).ok().and_then(|word| word.parse::<u64>().ok());
+        let next = number.and_then(|number| product.checked_mul(number.max(1)));
+        product =
+            next.ok_or_else(|| other("a header with larger numbers than arrays have".into()))?;
     }
     Ok(())
 }
@@ -136,8 +151,12 @@ mod tests {
         assert!(fails("'<f4'", "(6,)", &[0; 24]).ends_with("found float32 [6]"));
         assert!(fails("'<U3'", "(1, 1)", &[0; 12]).contains("an array of type"));
         assert_eq!(fails("'<f8'", "(2, 3)", &[0; 40]), "is cut: 40 of 48 bytes are there");
-        let huge = fails("'<f8'", "(4294967296, 4294967296)", b"");
-        assert!(huge.contains("are more than the"), "{huge}");
+        let large = fails("'<f8'", "(1048576, 1048576)", b"");
+        assert!(large.contains("are more than the"), "{large}");
+        for shape in ["(4294967296, 4294967296)", "(0xffffffffffffffff, 2)", "(0, 1_0)"] {
+            let huge = fails("'<f8'", shape, b"");
+            assert!(huge.ends_with("larger numbers than arrays have"), "{huge}");
+        }
         let nested = array(&"[".repeat(9000), b"");
         assert!(read(&nested).unwrap_err().to_string().contains("nested brackets"));
         assert!(read(b"\x93NUMPY\x01\0\xff").unwrap_err().to_string().starts_with("is cut"));
