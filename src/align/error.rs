@@ -51,7 +51,7 @@ pub enum AlignError {
         sequence: String,
         /// The video.
         video: String,
-        /// The row, in order of start.
+        /// The row, as stored.
         row: usize,
         /// Its start.
         start: f64,

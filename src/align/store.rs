@@ -299,9 +299,7 @@ impl Files {
             false => Ok(videos),
         }
     }
-}
 
-impl Files {
     /// A note on the videos that all sequences have, and that the SDK removes by a prefix of their name.
     fn purged(&self, videos: &[String]) -> Option<String> {
         let unified = sdk::unify(Sequences::new(self.all().cloned()));
@@ -311,7 +309,7 @@ impl Files {
             videos.iter().map(String::as_str).filter(|video| !kept.contains(video)).collect();
         (!purged.is_empty()).then(|| {
             format!(
-                "left out, because a video that is left out begins their name: {}",
+                "left out by the SDK, because their name begins like a video that is left out: {}",
                 listed(&purged)
             )
         })
