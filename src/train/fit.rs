@@ -134,14 +134,10 @@ impl Fit<'_> {
                 }
                 let (of_models, absolute) = models.losses(at, &outputs, &batch);
                 let (terms, Values { total, terms: of_terms }) = Values::of(&of_models);
+                let idle = trainable.iter().filter(|_| training.zero_gradients && at.epoch > 1);
+                let none = |sum: Tensor, idle: &Tensor| sum + idle.sum(Kind::Float) * 0.0;
                 // Each model's loss depends only on that model.
-                let mut sum = total.sum(Kind::Float);
-                if training.zero_gradients && at.epoch > 1 {
-                    for parameter in &trainable {
-                        sum = sum + parameter.sum(Kind::Float) * 0.0;
-                    }
-                }
-                sum.backward();
+                idle.fold(total.sum(Kind::Float), none).backward();
                 names.borrow_mut().insert(phase_idx, terms);
                 let values = Values { total: total.detach(), terms: of_terms };
                 Ok::<_, TrainError>(Passed { outputs, batch, values, absolute })

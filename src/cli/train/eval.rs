@@ -87,7 +87,8 @@ pub struct PredictArgs {
     #[arg(long, value_name = "FILE", requires = "preset", conflicts_with = "checkpoint")]
     weights: Option<PathBuf>,
     /// Model of `--weights`; `almt-data models` lists them
-    #[arg(long, value_name = "NAME", requires = "weights", value_parser = model_name, default_value = ModelSpec::NAMES[0])]
+    #[arg(long, value_name = "NAME", requires = "weights", value_parser = model_name)]
+    #[arg(default_value = ModelSpec::NAMES[0])]
     model: String,
     /// Model size for `--weights`: mosi, mosei, sims or simsv2
     #[arg(long, hide_possible_values = true)]
