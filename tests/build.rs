@@ -720,7 +720,8 @@ fn wav(rate: u32, samples: &[i16]) -> Vec<u8> {
     let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     let len = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
     let format = [&1_u16.to_le_bytes()[..], &1_u16.to_le_bytes(), &rate.to_le_bytes()].concat();
-    let bytes = [&(2 * rate).to_le_bytes()[..], &2_u16.to_le_bytes(), &16_u16.to_le_bytes()].concat();
+    let bytes =
+        [&(2 * rate).to_le_bytes()[..], &2_u16.to_le_bytes(), &16_u16.to_le_bytes()].concat();
     [
         &b"RIFF"[..],
         &len(36 + data.len()),
@@ -762,7 +763,8 @@ fn the_features_of_sound_are_computed() {
 
     // A file that is cut is named, and nothing is left behind.
     put(folder, "sound/w_10.wav", &wav(22_050, &square(4_000, 25))[..3_000]);
-    almt(folder, &[&call[..], &["-o", "cut.h5"]].concat()).fails_with(&["w_10.wav", "ends too early"]);
+    almt(folder, &[&call[..], &["-o", "cut.h5"]].concat())
+        .fails_with(&["w_10.wav", "ends too early"]);
     assert!(!folder.join("cut.h5").exists());
     let call = ["build", "--labels", "label.csv", "--vision", "sound", "--dataset", "sims"];
     almt(folder, &call).fails_with(&["no file of vision features"]);

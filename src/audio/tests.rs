@@ -108,7 +108,10 @@ fn features_are_those_of_librosa() {
 
 #[test]
 fn the_columns_are_named_for_what_they_hold() {
-    assert_eq!((COLUMNS[0], COLUMNS[1], COLUMNS[21]), ("zero_crossing_rate", "mfcc_0", "chroma_cqt_0"));
+    assert_eq!(
+        (COLUMNS[0], COLUMNS[1], COLUMNS[21]),
+        ("zero_crossing_rate", "mfcc_0", "chroma_cqt_0")
+    );
     let mut names = COLUMNS.to_vec();
     names.sort_unstable();
     names.dedup();

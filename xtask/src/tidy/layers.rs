@@ -24,8 +24,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     (
         "build",
         &[
-            "advice", "audio", "chain", "corpus", "map", "name", "overflow", "paths", "progress", "store",
-            "words",
+            "advice", "audio", "chain", "corpus", "map", "name", "overflow", "paths", "progress",
+            "store", "words",
         ],
     ),
     ("container", &["advice", "chain", "limit", "map", "progress", "signature", "words"]),
