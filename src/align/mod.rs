@@ -37,6 +37,6 @@ pub use build_error::BuildError;
 pub use error::AlignError;
 pub use homes::FoldsChoice;
 pub use options::{AlignOptions, Border, Cut, Missing, Pauses, Pooling, Values};
-pub use sequence::{Dataset, Sequence};
-pub use store::{BuildOptions, Built, Inputs, Mode, Recipe, build};
+pub use sequence::{CsdSequence, SequenceSet};
+pub use store::{AlignInputs, BuildOptions, Built, Mode, Recipe, build};
 pub use vectors::{Vectors, VectorsError};

@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn an_overlap_of_the_tolerance_is_none_up_to_rounding() {
         // Values that the SDK gives, recorded beside the golden files.
-        let mut rows = [
+        let mut rows: [[f64; 2]; 7] = [
             [1.0 - 1e-5, 2.0],
             [1.0 - 1.1e-5, 2.0],
             [1.0 - 0.9e-5, 2.0],
