@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use almt_data::align::sdk::{
-    Collapse, Fold, Padding, RecipeB, Roles, SampleB, Tensor, align, hard_unify, impute, recipe_a,
-    recipe_b, revert, tensors, unify,
+    Collapse, FoldTensors, Padding, RecipeB, Roles, SampleB, Tensor, align, hard_unify, impute,
+    recipe_a, recipe_b, revert, tensors, unify,
 };
-use almt_data::align::{AlignError, Dataset, Sequence};
+use almt_data::align::{AlignError, CsdSequence, SequenceSet};
 use almt_data::corpus::column::ColumnKind;
 use almt_data::corpus::{Modality, SplitName};
-use almt_data::csd::{Entry, FeatureType, Features, SequenceWriter, Texts};
+use almt_data::csd::{CsdEntry, FeatureType, Features, SequenceWriter, Texts};
 use almt_data::store::Store;
 use hdf5::types::{FixedAscii, VarLenUnicode};
 use hdf5::{File, Group};
@@ -44,26 +44,26 @@ fn folds(output: &str) -> Vec<Vec<String>> {
 }
 
 /// The sequences of inputs `set/NAME.csd`, in order.
-fn inputs(set: &str, names: &[&str]) -> Dataset {
+fn inputs(set: &str, names: &[&str]) -> SequenceSet {
     let open = |name: &&str| {
         let path = golden(&format!("{set}/{name}.csd")).unwrap();
         let name = if *name == "labels_old" { "labels" } else { name };
-        Sequence::open(name, &path).unwrap()
+        CsdSequence::open(name, &path).unwrap()
     };
-    Dataset::new(names.iter().map(open))
+    SequenceSet::new(names.iter().map(open))
 }
 
 /// The sequences after a round trip through files, whose order is that of names.
-fn reread(dataset: &Dataset) -> Dataset {
+fn reread(dataset: &SequenceSet) -> SequenceSet {
     let folder = tempfile::tempdir().unwrap();
-    Dataset::new(dataset.sequences.iter().map(|sequence| {
+    SequenceSet::new(dataset.sequences.iter().map(|sequence| {
         let path = folder.path().join(format!("{}.csd", sequence.name()));
         sequence.save(&path, sequence.name(), false).unwrap();
-        let file = Sequence::open(sequence.name(), &path).unwrap();
+        let file = CsdSequence::open(sequence.name(), &path).unwrap();
         // In memory, since the folder goes.
-        let mut read = Sequence::new(sequence.name());
+        let mut read = CsdSequence::new(sequence.name());
         for key in file.keys() {
-            read.push(key.clone(), Entry::clone(&file.read(key).unwrap()));
+            read.push(key.clone(), CsdEntry::clone(&file.read(key).unwrap()));
         }
         read
     }))
@@ -79,7 +79,7 @@ fn numbers<T: hdf5::H5Type>(group: &Group, name: &str) -> Option<Vec<T>> {
 }
 
 /// What the SDK made of one sequence.
-fn recorded(group: &Group, name: &str) -> Sequence {
+fn recorded(group: &Group, name: &str) -> CsdSequence {
     let keys = texts(group, "keys");
     let offsets: Vec<usize> = numbers::<i64>(group, "offsets")
         .unwrap()
@@ -91,7 +91,7 @@ fn recorded(group: &Group, name: &str) -> Sequence {
     let widths = numbers::<i64>(group, "widths");
     let text_widths = numbers::<i64>(group, "string_width");
     let dtypes = group.link_exists("dtype").then(|| texts(group, "dtype"));
-    let mut sequence = Sequence::new(name);
+    let mut sequence = CsdSequence::new(name);
     let mut flat_start = 0;
     for (idx, key) in keys.iter().enumerate() {
         let rows = offsets[idx]..offsets[idx + 1];
@@ -123,7 +123,7 @@ fn recorded(group: &Group, name: &str) -> Sequence {
             }
             (None, _, Err(error)) => panic!("{name}: {error}"),
         };
-        sequence.push(key.clone(), Entry { intervals: times[rows].to_vec(), features });
+        sequence.push(key.clone(), CsdEntry { intervals: times[rows].to_vec(), features });
     }
     sequence
 }
@@ -162,12 +162,12 @@ fn differs(found: &Features, expected: &Features, is_exact: bool) -> Option<Stri
 }
 
 /// Everything that differs from a recorded dataset.
-fn differences(found: &Dataset, output: &str, is_exact: bool) -> Vec<String> {
+fn differences(found: &SequenceSet, output: &str, is_exact: bool) -> Vec<String> {
     let Some(path) = golden(&format!("{output}.h5")) else { return Vec::new() };
     let file = File::open(path).unwrap();
     let order = index()["outputs"][output]["sequence_order"].clone();
     let order: Vec<String> = serde_json::from_value(order).unwrap();
-    let names: Vec<&str> = found.sequences.iter().map(Sequence::name).collect();
+    let names: Vec<&str> = found.sequences.iter().map(CsdSequence::name).collect();
     if names != order {
         return vec![format!("{output}: sequences {names:?}, expected {order:?}")];
     }
@@ -195,14 +195,14 @@ fn differences(found: &Dataset, output: &str, is_exact: bool) -> Vec<String> {
 }
 
 #[track_caller]
-fn check(found: &Dataset, output: &str, is_exact: bool) {
+fn check(found: &SequenceSet, output: &str, is_exact: bool) {
     let differences = differences(found, output, is_exact);
     let n = differences.len();
     assert!(n == 0, "{n} differences, such as\n{}", differences[..n.min(5)].join("\n"));
 }
 
 #[track_caller]
-fn check_tensors(found: &[Fold], names: &[&str], output: &str) {
+fn check_tensors(found: &[FoldTensors], names: &[&str], output: &str) {
     let Some(path) = golden(&format!("{output}.h5")) else { return };
     let file = File::open(path).unwrap();
     assert_eq!(found.len() as u64, file.len(), "{output}");
@@ -234,12 +234,12 @@ fn check_tensors(found: &[Fold], names: &[&str], output: &str) {
 const MEAN: &[Collapse] = &[Collapse::Mean];
 
 /// Words, audio and vision aligned to words.
-fn a01() -> Dataset {
+fn a01() -> SequenceSet {
     align(inputs("A", &["words", "audio", "vision"]), "words", MEAN).unwrap()
 }
 
 /// Recipe (a) up to its tensors.
-fn a14() -> Dataset {
+fn a14() -> SequenceSet {
     let dataset = inputs("A", &["glove_vectors", "audio", "vision"]);
     let labels = inputs("A", &["labels"]).sequences.remove(0);
     recipe_a(dataset, "glove_vectors", labels).unwrap()
@@ -289,7 +289,7 @@ fn the_first_recipe_as_by_the_sdk() {
     check(&whole, "A14_a_hard_unify", false);
     check(&revert(whole.clone()).unwrap(), "A21_a_revert", false);
     let all = folds("A15_a_tensors_front");
-    let stack = |dataset: &Dataset, padding| {
+    let stack = |dataset: &SequenceSet, padding| {
         tensors(dataset.clone(), 10, &["labels"], padding, Some(&all)).unwrap()
     };
     check_tensors(&stack(&whole, Padding::Front), &names, "A15_a_tensors_front");
@@ -409,9 +409,9 @@ fn widths_that_differ_by_video_as_by_the_sdk() {
 fn real_words_as_by_the_sdk() {
     let Some(words) = real_data("mosi_words.csd") else { return };
     let Some(labels) = golden("C/labels.csd") else { return };
-    let dataset = Dataset::new([
-        Sequence::open("words", &words).unwrap(),
-        Sequence::open("labels", &labels).unwrap(),
+    let dataset = SequenceSet::new([
+        CsdSequence::open("words", &words).unwrap(),
+        CsdSequence::open("labels", &labels).unwrap(),
     ]);
     let aligned = align(dataset, "labels", &[]).unwrap();
     check(&aligned, "C01_labels", true);
@@ -422,10 +422,10 @@ fn real_words_as_by_the_sdk() {
 /// What ends the SDK with an exception is an error with a place.
 #[test]
 fn what_the_sdk_refuses_is_refused() {
-    let fails = |result: Result<Dataset, AlignError>| result.unwrap_err().to_string();
+    let fails = |result: Result<SequenceSet, AlignError>| result.unwrap_err().to_string();
     let dataset = || inputs("A", &["words", "vision"]);
     let unknown = fails(align(dataset(), "nope", MEAN));
-    assert_eq!(unknown, "there is no sequence `nope`, only words, vision");
+    assert_eq!(unknown, "unknown sequence `nope`: expected one of words, vision");
     let bracketed = fails(align(dataset(), "vision", MEAN));
     assert_eq!(
         bracketed,
@@ -701,7 +701,7 @@ fn transcripts_of_real_words_come_back() {
         let segment = (row[1].parse().unwrap(), said, row[2].parse().unwrap());
         videos.entry(row[0].into()).or_default().push(segment);
     }
-    let sequence = Sequence::open("words", &words).unwrap();
+    let sequence = CsdSequence::open("words", &words).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.csd");
     let mut writer = SequenceWriter::create(&path, "labels", false).unwrap();
@@ -732,7 +732,7 @@ fn transcripts_of_real_words_come_back() {
         }
         let features = Array2::from_shape_vec((labels.len(), 1), labels).unwrap();
         let features = Features::Float64(features);
-        writer.entry(&video, &Entry { intervals, features }).unwrap();
+        writer.entry(&video, &CsdEntry { intervals, features }).unwrap();
     }
     writer.finish(&[]).unwrap();
     assert_eq!(expected.len(), 2166);
@@ -761,7 +761,7 @@ fn what_cannot_be_aligned_is_refused_by_name() {
     let folder = folder.path();
     let put = |name: &str, intervals: &[[f64; 2]], features: Features| {
         let mut writer = SequenceWriter::create(&folder.join(name), "root", true).unwrap();
-        let entry = Entry { intervals: intervals.to_vec(), features };
+        let entry = CsdEntry { intervals: intervals.to_vec(), features };
         writer.entry("v", &entry).unwrap();
         writer.finish(&[]).unwrap();
     };
@@ -782,7 +782,7 @@ fn what_cannot_be_aligned_is_refused_by_name() {
     put("silent.csd", &[[50.0, 51.0]], numbers(&[1.0]));
     put("late.csd", &[[90.0, 91.0]], numbers(&[1.0]));
     let mut other = SequenceWriter::create(&folder.join("other.csd"), "root", false).unwrap();
-    let entry = Entry { intervals: times.to_vec(), features: numbers(&[1.0, 2.0]) };
+    let entry = CsdEntry { intervals: times.to_vec(), features: numbers(&[1.0, 2.0]) };
     other.entry("w", &entry).unwrap();
     other.finish(&[]).unwrap();
     std::fs::write(folder.join("empty.csd"), b"").unwrap();

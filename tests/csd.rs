@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use almt_data::corpus::check::Rule;
-use almt_data::csd::{CsdError, Entry, FeatureType, Features, SequenceFile, SequenceWriter, Texts};
+use almt_data::csd::{
+    CsdEntry, CsdError, FeatureType, Features, SequenceFile, SequenceWriter, Texts,
+};
 use hdf5::types::VarLenUnicode;
 use hdf5::{File, Group};
 use ndarray::{Array2, array};
@@ -31,7 +33,7 @@ fn read(path: &Path) -> Read {
     let file = SequenceFile::open(path).unwrap();
     let (mut hasher, mut n_rows, mut widths) = (Sha256::new(), 0, BTreeMap::new());
     for name in file.names() {
-        let Entry { intervals, features } = file.entry(name).unwrap();
+        let CsdEntry { intervals, features } = file.entry(name).unwrap();
         hasher.update(name);
         intervals.iter().flatten().for_each(|time| hasher.update(time.to_le_bytes()));
         match &features {
@@ -107,10 +109,10 @@ fn files_of_the_sdk_are_those_that_h5py_reads() {
     assert_eq!(vision.entry("abc").unwrap().features.dtype(), FeatureType::Float32);
 }
 
-fn words(width: usize, words: &[&str]) -> Entry {
+fn words(width: usize, words: &[&str]) -> CsdEntry {
     let values = Array2::from_shape_fn((words.len(), 1), |(row, _)| words[row].to_owned());
     let intervals = (0..words.len()).map(|row| [row as f64, row as f64 + 0.5]).collect();
-    Entry { intervals, features: Features::Text(Texts { width, values }) }
+    CsdEntry { intervals, features: Features::Text(Texts { width, values }) }
 }
 
 #[test]
@@ -142,7 +144,7 @@ fn what_is_written_is_what_h5py_reads() {
     let mut writer = SequenceWriter::create(&numbers, "n", false).unwrap();
     let values = Array2::from_shape_fn((70_000, 2), |(row, column)| (row * 2 + column) as f32);
     let intervals = (0..70_000).map(|row| [row as f64, row as f64 + 1.0]).collect();
-    let long = Entry { intervals, features: Features::Float32(values) };
+    let long = CsdEntry { intervals, features: Features::Float32(values) };
     writer.entry("long", &long).unwrap();
     writer.finish(&[]).unwrap();
     check_equal_to_h5py(&numbers);

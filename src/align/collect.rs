@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::error::AlignError;
-use super::sequence::Sequence;
-use crate::csd::{Entry, Features, video_of};
+use super::sequence::CsdSequence;
+use crate::csd::{CsdEntry, Features, video_of};
 
 /// Keys of each video, in stored order.
-pub(super) fn entries_of(sequence: &Sequence) -> HashMap<&str, Vec<&str>> {
+pub(super) fn entries_of(sequence: &CsdSequence) -> HashMap<&str, Vec<&str>> {
     let mut entries: HashMap<&str, Vec<&str>> = HashMap::new();
     for key in sequence.keys() {
         entries.entry(video_of(key)).or_default().push(key);
@@ -20,27 +20,31 @@ pub(super) fn entries_of(sequence: &Sequence) -> HashMap<&str, Vec<&str>> {
 /// The rows of the given entries of one video, joined in this order and then sorted by start; rows of
 /// equal start keep their order.
 pub(super) fn collect(
-    sequence: &Sequence,
+    sequence: &CsdSequence,
     video: &str,
     keys: &[&str],
-) -> Result<Entry, AlignError> {
+) -> Result<CsdEntry, AlignError> {
     let entry = joined(sequence, video, keys)?;
     check_times(sequence.name(), video, &entry.intervals)?;
     if entry.intervals.is_sorted_by(|one, next| one[0] <= next[0]) {
         return Ok(entry);
     }
-    let Entry { intervals, features } = entry;
+    let CsdEntry { intervals, features } = entry;
     let mut order: Vec<usize> = (0..intervals.len()).collect();
     let start = |row: usize| intervals[row][0];
     order.sort_by(|one, next| start(*one).partial_cmp(&start(*next)).unwrap_or(Ordering::Equal));
-    Ok(Entry {
+    Ok(CsdEntry {
         intervals: order.iter().map(|row| intervals[*row]).collect(),
         features: features.select(&order),
     })
 }
 
 /// The rows of the given entries of one video, in this order.
-pub(super) fn joined(sequence: &Sequence, video: &str, keys: &[&str]) -> Result<Entry, AlignError> {
+pub(super) fn joined(
+    sequence: &CsdSequence,
+    video: &str,
+    keys: &[&str],
+) -> Result<CsdEntry, AlignError> {
     if let [key] = keys {
         // A long entry of a file is in memory once.
         return Ok(Arc::unwrap_or_clone(sequence.read(key)?));
@@ -53,7 +57,7 @@ pub(super) fn joined(sequence: &Sequence, video: &str, keys: &[&str]) -> Result<
         cause,
     })?;
     let intervals = entries.iter().flat_map(|entry| entry.intervals.iter().copied());
-    Ok(Entry { intervals: intervals.collect(), features })
+    Ok(CsdEntry { intervals: intervals.collect(), features })
 }
 
 /// Refuses times that cannot be compared.

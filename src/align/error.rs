@@ -10,7 +10,7 @@ pub enum AlignError {
     #[error(transparent)]
     Sequence(#[from] CsdError),
     /// No sequence has this name.
-    #[error("there is no sequence `{name}`, only {}", known.join(", "))]
+    #[error("unknown sequence `{name}`: expected one of {}", known.join(", "))]
     UnknownSequence {
         /// The name.
         name: String,

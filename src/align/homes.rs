@@ -67,7 +67,7 @@ impl Homes {
             }
             FoldsChoice::Standard => {
                 let Some(folds) = dataset.and_then(Folds::of) else {
-                    let note = "splits: there are no standard folds, all segments are in `train`";
+                    let note = "splits: without standard folds, all segments are in `train`";
                     return Ok(whole(note));
                 };
                 let home = |video: &String| Some((video.clone(), folds.split_of(video)?));

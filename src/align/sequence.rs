@@ -5,35 +5,35 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::AlignError;
-use crate::csd::{CsdError, Entry, SequenceFile, SequenceWriter};
+use crate::csd::{CsdEntry, CsdError, SequenceFile, SequenceWriter};
 
 /// One sequence: keys in order, each with its entry in memory or in a file.
 #[derive(Debug, Clone)]
-pub struct Sequence {
+pub struct CsdSequence {
     name: String,
     keys: Vec<String>,
-    entries: HashMap<String, Arc<Entry>>,
+    entries: HashMap<String, Arc<CsdEntry>>,
     file: Option<Arc<SequenceFile>>,
 }
 
-impl Sequence {
+impl CsdSequence {
     /// A sequence without entries.
-    pub fn new(name: impl Into<String>) -> Sequence {
-        Sequence { name: name.into(), keys: Vec::new(), entries: HashMap::new(), file: None }
+    pub fn new(name: impl Into<String>) -> CsdSequence {
+        CsdSequence { name: name.into(), keys: Vec::new(), entries: HashMap::new(), file: None }
     }
 
     /// The sequence in a file, whose entries are read when needed.
     ///
     /// # Errors
     /// The file cannot be opened or is not a computational sequence.
-    pub fn open(name: impl Into<String>, path: &Path) -> Result<Sequence, CsdError> {
-        Ok(Sequence::of_file(name, Arc::new(SequenceFile::open(path)?)))
+    pub fn open(name: impl Into<String>, path: &Path) -> Result<CsdSequence, CsdError> {
+        Ok(CsdSequence::of_file(name, Arc::new(SequenceFile::open(path)?)))
     }
 
     /// The sequence in an open file.
-    pub fn of_file(name: impl Into<String>, file: Arc<SequenceFile>) -> Sequence {
+    pub fn of_file(name: impl Into<String>, file: Arc<SequenceFile>) -> CsdSequence {
         let keys = file.names().to_vec();
-        Sequence { name: name.into(), keys, entries: HashMap::new(), file: Some(file) }
+        CsdSequence { name: name.into(), keys, entries: HashMap::new(), file: Some(file) }
     }
 
     /// Its name within a dataset, which need not be that in its file.
@@ -47,7 +47,7 @@ impl Sequence {
     }
 
     /// Adds an entry at the end, or replaces the one of this key.
-    pub fn push(&mut self, key: String, entry: Entry) {
+    pub fn push(&mut self, key: String, entry: CsdEntry) {
         let is_known =
             self.entries.contains_key(&key) || (self.file.is_some() && self.keys.contains(&key));
         if !is_known {
@@ -57,7 +57,7 @@ impl Sequence {
     }
 
     /// Adds entries at the end, whose keys it does not have.
-    pub(super) fn extend(&mut self, entries: impl IntoIterator<Item = (String, Entry)>) {
+    pub(super) fn extend(&mut self, entries: impl IntoIterator<Item = (String, CsdEntry)>) {
         for (key, entry) in entries {
             self.keys.push(key.clone());
             self.entries.insert(key, Arc::new(entry));
@@ -75,7 +75,7 @@ impl Sequence {
     ///
     /// # Errors
     /// It cannot be read from its file, or the sequence has no such key.
-    pub fn read(&self, key: &str) -> Result<Arc<Entry>, AlignError> {
+    pub fn read(&self, key: &str) -> Result<Arc<CsdEntry>, AlignError> {
         match (self.entries.get(key), &self.file) {
             (Some(entry), _) => Ok(entry.clone()),
             (None, Some(file)) => Ok(Arc::new(file.entry(key)?)),
@@ -86,7 +86,7 @@ impl Sequence {
     }
 }
 
-impl Sequence {
+impl CsdSequence {
     /// Writes the sequence to a file named after `root`, one entry after another.
     ///
     /// # Errors
@@ -103,19 +103,19 @@ impl Sequence {
 
 /// Several sequences, in order.
 #[derive(Debug, Clone, Default)]
-pub struct Dataset {
+pub struct SequenceSet {
     /// The sequences. Their names differ.
-    pub sequences: Vec<Sequence>,
+    pub sequences: Vec<CsdSequence>,
 }
 
-impl Dataset {
+impl SequenceSet {
     /// A dataset of sequences.
-    pub fn new(sequences: impl IntoIterator<Item = Sequence>) -> Dataset {
-        Dataset { sequences: sequences.into_iter().collect() }
+    pub fn new(sequences: impl IntoIterator<Item = CsdSequence>) -> SequenceSet {
+        SequenceSet { sequences: sequences.into_iter().collect() }
     }
 
     /// Adds a sequence at the end.
-    pub fn with(mut self, sequence: Sequence) -> Dataset {
+    pub fn with(mut self, sequence: CsdSequence) -> SequenceSet {
         self.sequences.push(sequence);
         self
     }
@@ -124,7 +124,7 @@ impl Dataset {
     ///
     /// # Errors
     /// There is none.
-    pub fn get(&self, name: &str) -> Result<&Sequence, AlignError> {
+    pub fn get(&self, name: &str) -> Result<&CsdSequence, AlignError> {
         self.sequences.iter().find(|sequence| sequence.name == name).ok_or_else(|| {
             AlignError::UnknownSequence {
                 name: name.into(),

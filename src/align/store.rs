@@ -13,7 +13,7 @@ use super::error::AlignError;
 use super::homes::{FoldsChoice, Homes};
 use super::options::{AlignOptions, Cut};
 use super::sdk::{self, Collapse, RecipeB, Roles, SampleB};
-use super::sequence::{Dataset as Sequences, Sequence};
+use super::sequence::{CsdSequence, SequenceSet};
 use super::spool::{Spool, SpooledRows};
 use super::store_error::AlignedStoreError;
 use super::timed::{Segment, Tally, Timed, VideoKeys};
@@ -66,7 +66,7 @@ named!(Recipe);
 
 /// The files to align.
 #[derive(Debug, Clone)]
-pub struct Inputs {
+pub struct AlignInputs {
     /// The sequence whose rows are the steps of a segment: words, or vectors of words.
     pub reference: PathBuf,
     /// The sequence whose rows are the segments.
@@ -101,7 +101,7 @@ impl Default for Mode {
 
 /// Options for making a store of sequences.
 #[derive(Debug, Clone)]
-pub struct BuildOptions {
+pub struct AlignedStoreOptions {
     /// How to align.
     pub mode: Mode,
     /// The dataset; `None` to infer it from its videos or labels.
@@ -118,9 +118,9 @@ pub struct BuildOptions {
     pub output: OutputOptions,
 }
 
-impl Default for BuildOptions {
-    fn default() -> BuildOptions {
-        BuildOptions {
+impl Default for AlignedStoreOptions {
+    fn default() -> AlignedStoreOptions {
+        AlignedStoreOptions {
             mode: Mode::default(),
             dataset: None,
             folds: FoldsChoice::Standard,
@@ -134,7 +134,7 @@ impl Default for BuildOptions {
 
 /// A store made of sequences.
 #[derive(Debug)]
-pub struct Built {
+pub struct AlignedStore {
     /// The dataset.
     pub dataset: Dataset,
     /// Splits, in order, with their numbers of segments and `[seq_len, feat_dim]` of each modality.
@@ -157,11 +157,11 @@ pub struct Built {
 /// folds are unknown, a value is not allowed by the policies, or the store cannot be written. Nothing is
 /// left behind then.
 pub fn build(
-    inputs: &Inputs,
+    inputs: &AlignInputs,
     output: &Path,
-    options: &BuildOptions,
+    options: &AlignedStoreOptions,
     progress: &dyn Progress,
-) -> Result<Built, AlignedStoreError> {
+) -> Result<AlignedStore, AlignedStoreError> {
     let paths = [&inputs.reference, &inputs.labels].into_iter().chain(inputs.sequences.values());
     let paths: Vec<&PathBuf> = paths.chain(&inputs.vectors).collect();
     if paths.iter().any(|path| same_file(path, output)) {
@@ -221,24 +221,24 @@ pub fn build(
         (split.name, n_segments, shapes.collect())
     };
     let splits = corpus.splits.iter().map(shape).collect();
-    Ok(Built { dataset, splits, manifest, findings, n_bytes: size_on_disk(output) })
+    Ok(AlignedStore { dataset, splits, manifest, findings, n_bytes: size_on_disk(output) })
 }
 
 /// The open files.
 struct Files {
-    reference: Sequence,
-    labels: Sequence,
-    others: BTreeMap<Modality, Sequence>,
+    reference: CsdSequence,
+    labels: CsdSequence,
+    others: BTreeMap<Modality, CsdSequence>,
     handles: Vec<Arc<SequenceFile>>,
 }
 
 impl Files {
-    fn open(inputs: &Inputs) -> Result<Files, AlignedStoreError> {
+    fn open(inputs: &AlignInputs) -> Result<Files, AlignedStoreError> {
         let mut handles = Vec::new();
         let mut open = |name: String, path: &Path| {
             let file = Arc::new(SequenceFile::open(path).map_err(AlignError::from)?);
             handles.push(file.clone());
-            Ok::<_, AlignedStoreError>(Sequence::of_file(name, file))
+            Ok::<_, AlignedStoreError>(CsdSequence::of_file(name, file))
         };
         let name = |path: &Path| path.display().to_string();
         let reference = open(name(&inputs.reference), &inputs.reference)?;
@@ -255,7 +255,7 @@ impl Files {
         self.handles.iter().map(|file| file.size()).sum()
     }
 
-    fn all(&self) -> impl Iterator<Item = &Sequence> {
+    fn all(&self) -> impl Iterator<Item = &CsdSequence> {
         [&self.reference, &self.labels].into_iter().chain(self.others.values())
     }
 
@@ -302,8 +302,8 @@ impl Files {
 
     /// A note on the videos that all sequences have, and that the SDK removes by a prefix of their name.
     fn purged(&self, videos: &[String]) -> Option<String> {
-        let unified = sdk::unify(Sequences::new(self.all().cloned()));
-        let keys = unified.sequences.first().map(Sequence::keys).unwrap_or_default();
+        let unified = sdk::unify(SequenceSet::new(self.all().cloned()));
+        let keys = unified.sequences.first().map(CsdSequence::keys).unwrap_or_default();
         let kept: HashSet<&str> = keys.iter().map(|key| video_of_entry(key)).collect();
         let purged: Vec<&str> =
             videos.iter().map(String::as_str).filter(|video| !kept.contains(video)).collect();
@@ -484,7 +484,7 @@ fn fitting(has_words: bool) -> Recipe {
 }
 
 /// The different words of a sequence; empty if it holds numbers.
-fn words_of(sequence: &Sequence) -> Result<HashSet<String>, AlignError> {
+fn words_of(sequence: &CsdSequence) -> Result<HashSet<String>, AlignError> {
     let mut words = HashSet::new();
     for key in sequence.keys() {
         let entry = sequence.read(key)?;
@@ -496,7 +496,7 @@ fn words_of(sequence: &Sequence) -> Result<HashSet<String>, AlignError> {
 
 fn by_overlap(
     files: &Files,
-    inputs: &Inputs,
+    inputs: &AlignInputs,
     options: &AlignOptions,
     videos: &[String],
     progress: &dyn Progress,
@@ -606,7 +606,7 @@ fn by_sdk(
     let recipe = recipe.unwrap_or(fitting(has_words));
     let reference = files.reference.name().to_owned();
     let others = files.others.values().cloned();
-    let dataset = Sequences::new(std::iter::once(files.reference.clone()).chain(others));
+    let dataset = SequenceSet::new(std::iter::once(files.reference.clone()).chain(others));
     match recipe {
         Recipe::Examples => {
             let aligned = sdk::recipe_a(dataset, &reference, files.labels.clone())?;
@@ -615,7 +615,7 @@ fn by_sdk(
         }
         Recipe::Tutorial => {
             let [vision, audio] = [Modality::Vision, Modality::Audio].map(|modality| {
-                let sequence = files.others.get(&modality).map(Sequence::name);
+                let sequence = files.others.get(&modality).map(CsdSequence::name);
                 sequence.ok_or(AlignedStoreError::RecipeNeeds { modality })
             });
             let (vision, audio) = (vision?, audio?);
@@ -631,7 +631,7 @@ fn by_sdk(
 
 fn push_examples(
     files: &Files,
-    aligned: &Sequences,
+    aligned: &SequenceSet,
     has_words: bool,
     gathered: &mut Gathered,
 ) -> Result<(), AlignedStoreError> {

@@ -8,21 +8,21 @@ use super::collect::{check_times, collect, joined};
 use super::error::AlignError;
 use super::options::{AlignOptions, Missing, Pauses, Pooling};
 use super::pool::pooled;
-use super::sequence::Sequence;
+use super::sequence::CsdSequence;
 use super::share::shares;
 use super::sweep::Sweep;
 use super::vectors::Vectors;
 use crate::corpus::Modality;
-use crate::csd::{EPSILON, Entry, Features};
+use crate::csd::{CsdEntry, EPSILON, Features};
 
 /// A pause among the words.
 pub(super) const PAUSE: &str = "sp";
 
 /// The sequences to align, and their keys by video.
 pub(super) struct Timed<'a> {
-    pub(super) reference: &'a Sequence,
-    pub(super) labels: &'a Sequence,
-    pub(super) others: &'a BTreeMap<Modality, Sequence>,
+    pub(super) reference: &'a CsdSequence,
+    pub(super) labels: &'a CsdSequence,
+    pub(super) others: &'a BTreeMap<Modality, CsdSequence>,
     pub(super) options: &'a AlignOptions,
     /// Vectors of the reference's words, as text features.
     pub(super) vectors: Option<&'a Vectors>,
@@ -134,7 +134,7 @@ impl Timed<'_> {
         Ok((segments, tally))
     }
 
-    fn without_pauses(&self, reference: Entry, tally: &mut Tally) -> Entry {
+    fn without_pauses(&self, reference: CsdEntry, tally: &mut Tally) -> CsdEntry {
         let Features::Text(texts) = &reference.features else { return reference };
         if self.options.pauses == Pauses::Keep {
             return reference;
@@ -142,7 +142,7 @@ impl Timed<'_> {
         let is_word = |row: &usize| texts.values.row(*row).first().is_some_and(|it| it != PAUSE);
         let kept: Vec<usize> = (0..reference.intervals.len()).filter(is_word).collect();
         tally.n_pauses += reference.intervals.len() - kept.len();
-        Entry {
+        CsdEntry {
             intervals: kept.iter().map(|row| reference.intervals[*row]).collect(),
             features: reference.features.select(&kept),
         }
@@ -168,7 +168,7 @@ impl Timed<'_> {
     fn text_rows(
         &self,
         video: &str,
-        reference: &Entry,
+        reference: &CsdEntry,
         tally: &mut Tally,
     ) -> Result<Option<Array2<f64>>, AlignError> {
         match (&reference.features, self.vectors) {
@@ -286,14 +286,14 @@ impl Tally {
 }
 
 /// Rows in order of start, none of which ends before it starts.
-fn ordered(sequence: &Sequence, video: &str, keys: &[&str]) -> Result<Entry, AlignError> {
+fn ordered(sequence: &CsdSequence, video: &str, keys: &[&str]) -> Result<CsdEntry, AlignError> {
     let entry = collect(sequence, video, keys)?;
     check_direction(sequence.name(), video, &entry.intervals)?;
     Ok(entry)
 }
 
 /// Rows as stored, whose order numbers the segments.
-fn stored(sequence: &Sequence, video: &str, keys: &[&str]) -> Result<Entry, AlignError> {
+fn stored(sequence: &CsdSequence, video: &str, keys: &[&str]) -> Result<CsdEntry, AlignError> {
     let entry = joined(sequence, video, keys)?;
     check_times(sequence.name(), video, &entry.intervals)?;
     check_direction(sequence.name(), video, &entry.intervals)?;
@@ -312,7 +312,7 @@ fn check_direction(sequence: &str, video: &str, intervals: &[[f64; 2]]) -> Resul
 }
 
 fn numbers(
-    sequence: &Sequence,
+    sequence: &CsdSequence,
     video: &str,
     features: Features,
 ) -> Result<Array2<f64>, AlignError> {

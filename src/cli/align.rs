@@ -13,8 +13,8 @@ use super::convert::max_len;
 use super::form::FormArgs;
 use super::{Failure, output, progress, stores, target, wrong_call};
 use crate::align::{
-    self, AlignOptions, AlignedStoreError, Border, BuildOptions, Built, Cut, FoldsChoice, Inputs,
-    Missing, Mode, Pauses, Pooling, Recipe, Values,
+    self, AlignInputs, AlignOptions, AlignedStore, AlignedStoreError, AlignedStoreOptions, Border,
+    Cut, FoldsChoice, Missing, Mode, Pauses, Pooling, Recipe, Values,
 };
 use crate::corpus::check::{Finding, Rule, Severity};
 use crate::corpus::manifest::{Manifest, Source};
@@ -111,7 +111,7 @@ pub struct PolicyArgs {
     #[arg(long, default_value_t = Border::Larger, value_name = "larger|both|inside")]
     #[arg(hide_possible_values = true, conflicts_with = "compat")]
     border: Border,
-    /// What stands for a step for which a sequence has nothing: `zero`; or leave out the step in all
+    /// What a step becomes for which a sequence has nothing: `zero`; or leave out the step in all
     /// sequences, `drop-row`, or the segment, `drop-segment`
     #[arg(long, default_value_t = Missing::Zero, value_name = "zero|drop-row|drop-segment")]
     #[arg(hide_possible_values = true, conflicts_with = "compat")]
@@ -206,7 +206,7 @@ pub fn run(args: AlignArgs, progress: &dyn Progress) -> Result<AlignReport, Fail
             Mode::Overlap(AlignOptions { pooling, border, missing, values, pauses, max_len, cut })
         }
     };
-    let options = BuildOptions {
+    let options = AlignedStoreOptions {
         mode,
         dataset: args.dataset,
         folds: match &*args.folds {
@@ -225,7 +225,7 @@ pub fn run(args: AlignArgs, progress: &dyn Progress) -> Result<AlignReport, Fail
         },
     };
     let (reference, labels) = (args.reference, args.labels);
-    let inputs = Inputs { reference, labels, sequences, vectors: args.vectors };
+    let inputs = AlignInputs { reference, labels, sequences, vectors: args.vectors };
     let built = align::build(&inputs, &args.output, &options, progress).map_err(failure)?;
     Ok(AlignReport::new(args.output, built))
 }
@@ -271,7 +271,7 @@ pub fn align(args: AlignArgs) -> Result<ExitCode, Failure> {
 }
 
 impl AlignReport {
-    fn new(output: PathBuf, built: Built) -> AlignReport {
+    fn new(output: PathBuf, built: AlignedStore) -> AlignReport {
         let store = quoted_path(&output);
         let has_text = !built.findings.iter().any(|it| it.rule == Rule::NoText.id());
         let is_valid = !built.findings.iter().any(|it| it.severity == Severity::Error);
@@ -286,7 +286,7 @@ impl AlignReport {
             ),
             (false, _) => validate,
         };
-        let Built { dataset, splits, manifest, findings, n_bytes } = built;
+        let AlignedStore { dataset, splits, manifest, findings, n_bytes } = built;
         let Manifest { notes, sources, digest, .. } = manifest;
         let line = |(name, n_segments, shapes)| SplitLine { name, n_segments, shapes };
         let splits = splits.into_iter().map(line).collect();

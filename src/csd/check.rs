@@ -194,7 +194,7 @@ fn compare(ours: &BTreeSet<&str>, other: &SequenceFile, checked: &mut Checked) {
     }) {
         checked.notes.push(format!(
             "`{purged}` begins like a video that {name} lacks: the SDK drops it as well, \
-             `align` does so only with `--compat sdk`"
+             `align` does so only where it reproduces the SDK"
         ));
     }
     let examples = missing.into_iter().map(str::to_owned).collect();

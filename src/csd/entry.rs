@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Axis, concatenate};
 
-use super::numbers::FeatureType;
+use super::dtype::FeatureType;
 
 /// Strings of fixed width, as words are stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,7 +158,7 @@ impl Features {
 
 /// One video or aligned segment: rows with their times.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct CsdEntry {
     /// Start and end of each row, in seconds, as stored.
     pub intervals: Vec<[f64; 2]>,
     /// The rows.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use ::hdf5::plist::dataset_create::Layout;
 use ::hdf5::{Dataset, File, Group, IndexType, IterationOrder, LinkType};
 
-use super::entry::{Entry, Features};
+use super::dtype::FeatureType;
+use super::entry::{CsdEntry, Features};
 use super::error::CsdError;
 use super::metadata::{Metadata, MetadataValue};
-use super::numbers::{self, FeatureType, Unread};
+use super::numbers::{self, Unread};
 use crate::hdf5_file::{has_signature, unlocked};
 use crate::words::plural;
 
@@ -155,14 +156,14 @@ impl SequenceFile {
     /// # Errors
     /// Same as [`SequenceFile::shape`]; also if the shapes contradict the format, or values cannot be
     /// read.
-    pub fn entry(&self, name: &str) -> Result<Entry, CsdError> {
+    pub fn entry(&self, name: &str) -> Result<CsdEntry, CsdError> {
         let parts = self.checked(name)?;
         let intervals = self.read_intervals(name, &parts)?;
         let shape = [intervals.len(), parts.shape.feat_dim()];
         let place = self.place(name, "features");
         let features =
             numbers::read(&parts.features, shape).map_err(|unread| self.unread(&place, unread))?;
-        Ok(Entry { intervals, features })
+        Ok(CsdEntry { intervals, features })
     }
 
     /// Reads the intervals of an entry: start and end of each row in seconds.

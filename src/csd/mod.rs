@@ -13,6 +13,7 @@
 //! After alignment, an entry is named `VIDEO[i]` instead of `VIDEO`.
 //!
 //! ```text
+//! dtype      types of values
 //! entry      rows of one entry in memory
 //! file       opens a file and reads one entry at a time
 //! metadata   the names and values beside the data
@@ -28,6 +29,7 @@
 
 mod check;
 mod describe;
+mod dtype;
 mod entry;
 mod error;
 mod file;
@@ -36,11 +38,11 @@ mod numbers;
 mod write;
 
 pub use check::{Checked, check};
-pub use entry::{Entry, Features, Mixed, Texts};
+pub use dtype::FeatureType;
+pub use entry::{CsdEntry, Features, Mixed, Texts};
 pub use error::CsdError;
 pub use file::{EntryShape, SequenceFile};
 pub use metadata::{Metadata, MetadataValue};
-pub use numbers::FeatureType;
 pub use write::SequenceWriter;
 
 use std::path::Path;

@@ -1,40 +1,13 @@
 //! Values of one dataset, of any type that a sequence may have.
 
-use std::fmt;
-
 use ::hdf5::Dataset;
 use ::hdf5::types::{
     FixedAscii, FixedUnicode, FloatSize, TypeDescriptor, VarLenAscii, VarLenUnicode,
 };
 use ndarray::Array2;
 
+use super::dtype::FeatureType;
 use super::entry::{Features, Texts};
-
-/// The type of an entry's values, once read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FeatureType {
-    /// IEEE 754, 64 bits; also of integers.
-    Float64,
-    /// IEEE 754, 32 bits; also of 16 bits.
-    Float32,
-    /// Strings of a fixed number of bytes.
-    Text {
-        /// Bytes of one string; of strings of variable length, those of the longest, known only after
-        /// reading, and 0 before.
-        width: usize,
-    },
-}
-
-impl fmt::Display for FeatureType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FeatureType::Float64 => f.write_str("float64"),
-            FeatureType::Float32 => f.write_str("float32"),
-            FeatureType::Text { width: 0 } => f.write_str("text"),
-            FeatureType::Text { width } => write!(f, "text of {width} bytes"),
-        }
-    }
-}
 
 /// Widest string of fixed width that is read, in bytes. Words of the CMU datasets take 7 to 17.
 const MOST_WIDTH: usize = 4096;

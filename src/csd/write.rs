@@ -7,7 +7,7 @@ use ::hdf5::{Dataset, File, Group, H5Type};
 use ndarray::Array2;
 use serde_json::{Value, json};
 
-use super::entry::{Entry, Features, Texts};
+use super::entry::{CsdEntry, Features, Texts};
 use super::error::CsdError;
 use super::metadata::NAMES;
 use crate::hdf5_file::unlocked;
@@ -61,9 +61,9 @@ impl SequenceWriter {
     /// # Errors
     /// The entry exists already, its name cannot be stored, features and intervals have different
     /// numbers of rows, or the disk is full.
-    pub fn entry(&mut self, name: &str, entry: &Entry) -> Result<(), CsdError> {
+    pub fn entry(&mut self, name: &str, entry: &CsdEntry) -> Result<(), CsdError> {
         check_name(&self.target, name)?;
-        let Entry { intervals, features } = entry;
+        let CsdEntry { intervals, features } = entry;
         if features.n_rows() != intervals.len() {
             let problem = format!(
                 "{} rows of features and {} of intervals",

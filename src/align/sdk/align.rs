@@ -6,11 +6,11 @@ use rayon::prelude::*;
 
 use super::super::collect::{check_times, collect, entries_of};
 use super::super::error::AlignError;
-use super::super::sequence::{Dataset, Sequence};
+use super::super::sequence::{CsdSequence, SequenceSet};
 use super::super::sweep::Sweep;
 use super::collapse::{Collapse, collapse};
 use super::unify::unify;
-use crate::csd::{EPSILON, Entry, video_of};
+use crate::csd::{CsdEntry, EPSILON, video_of};
 
 /// Aligns all sequences to one: row `i` of video `VIDEO` of the reference becomes the segment `VIDEO[i]`,
 /// with the rows of each sequence that meet it.
@@ -27,10 +27,10 @@ use crate::csd::{EPSILON, Entry, video_of};
 /// There is no such reference, or it was aligned before; entries cannot be read or joined; a time is not
 /// finite; several rows of text are to become one.
 pub fn align(
-    dataset: Dataset,
+    dataset: SequenceSet,
     reference: &str,
     functions: &[Collapse],
-) -> Result<Dataset, AlignError> {
+) -> Result<SequenceSet, AlignError> {
     dataset.get(reference)?;
     let dataset = unify(dataset);
     let keys = dataset.get(reference)?.keys();
@@ -46,23 +46,23 @@ pub fn align(
             video.align(&entries)
         })
         .collect();
-    let mut sequences: Vec<Sequence> =
-        dataset.sequences.iter().map(|sequence| Sequence::new(sequence.name())).collect();
+    let mut sequences: Vec<CsdSequence> =
+        dataset.sequences.iter().map(|sequence| CsdSequence::new(sequence.name())).collect();
     for video in aligned {
         for (sequence, segments) in sequences.iter_mut().zip(video?) {
             sequence.extend(segments);
         }
     }
-    Ok(Dataset { sequences })
+    Ok(SequenceSet { sequences })
 }
 
 /// Segments of a video in one sequence, in order.
-type Segments = Vec<(String, Entry)>;
+type Segments = Vec<(String, CsdEntry)>;
 
 /// A video to align.
 struct Video<'a> {
     name: &'a str,
-    dataset: &'a Dataset,
+    dataset: &'a SequenceSet,
     reference: &'a str,
     functions: &'a [Collapse],
 }
@@ -84,7 +84,7 @@ impl Video<'_> {
             .collect()
     }
 
-    fn of_reference(&self, reference: &Entry) -> Result<Segments, AlignError> {
+    fn of_reference(&self, reference: &CsdEntry) -> Result<Segments, AlignError> {
         long_rows(reference)
             .map(|(row, interval)| {
                 self.segment(self.reference, row, &[interval], reference.features.select(&[row]))
@@ -95,8 +95,8 @@ impl Video<'_> {
     fn of_other(
         &self,
         sequence: &str,
-        reference: &Entry,
-        rows: &Entry,
+        reference: &CsdEntry,
+        rows: &CsdEntry,
     ) -> Result<Segments, AlignError> {
         let mut sweep = Sweep::new(&rows.intervals);
         let segments = long_rows(reference).filter_map(|(row, interval)| {
@@ -113,21 +113,21 @@ impl Video<'_> {
         row: usize,
         intervals: &[[f64; 2]],
         features: crate::csd::Features,
-    ) -> Result<(String, Entry), AlignError> {
+    ) -> Result<(String, CsdEntry), AlignError> {
         let key = format!("{}[{row}]", self.name);
         if self.functions.is_empty() {
-            return Ok((key, Entry { intervals: intervals.to_vec(), features }));
+            return Ok((key, CsdEntry { intervals: intervals.to_vec(), features }));
         }
         let (intervals, features) = collapse(intervals, &features, self.functions);
         match features.n_rows() {
-            1 => Ok((key, Entry { intervals, features })),
+            1 => Ok((key, CsdEntry { intervals, features })),
             n_rows => Err(AlignError::Dimension { sequence: sequence.into(), key, n_rows }),
         }
     }
 }
 
 /// Rows of the reference that make a segment, with their numbers.
-fn long_rows(reference: &Entry) -> impl Iterator<Item = (usize, [f64; 2])> {
+fn long_rows(reference: &CsdEntry) -> impl Iterator<Item = (usize, [f64; 2])> {
     let rows = reference.intervals.iter().copied().enumerate();
     rows.filter(|(_, [start, end])| (start - end).abs() >= EPSILON)
 }

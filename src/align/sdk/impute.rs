@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use ndarray::Array2;
 
 use super::super::error::AlignError;
-use super::super::sequence::Dataset;
-use crate::csd::{Entry, Features};
+use super::super::sequence::SequenceSet;
+use crate::csd::{CsdEntry, Features};
 
 /// Gives every sequence the keys of the reference that it lacks, with the reference's times.
 ///
@@ -16,7 +16,11 @@ use crate::csd::{Entry, Features};
 ///
 /// # Errors
 /// There is no such reference, or a sequence has no entry at all.
-pub fn impute(mut dataset: Dataset, reference: &str, value: f64) -> Result<Dataset, AlignError> {
+pub fn impute(
+    mut dataset: SequenceSet,
+    reference: &str,
+    value: f64,
+) -> Result<SequenceSet, AlignError> {
     let keys = dataset.get(reference)?.keys().to_vec();
     let intervals = keys
         .iter()
@@ -36,7 +40,7 @@ pub fn impute(mut dataset: Dataset, reference: &str, value: f64) -> Result<Datas
         sequence.extend(missing.into_iter().map(|(key, intervals)| {
             let values = Array2::from_elem((intervals.len(), feat_dim), value);
             let features = Features::Float64(values);
-            (key.clone(), Entry { intervals: intervals.clone(), features })
+            (key.clone(), CsdEntry { intervals: intervals.clone(), features })
         }));
     }
     Ok(dataset)

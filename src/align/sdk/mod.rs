@@ -27,5 +27,5 @@ pub use collapse::Collapse;
 pub use impute::impute;
 pub use recipes::{RecipeB, Roles, SampleB, recipe_a, recipe_b};
 pub use revert::revert;
-pub use tensors::{Fold, Padding, Tensor, tensors};
+pub use tensors::{FoldTensors, Padding, Tensor, tensors};
 pub use unify::{hard_unify, unify};

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use ndarray::{Array2, Axis};
 
 use super::super::error::AlignError;
-use super::super::sequence::{Dataset, Sequence};
+use super::super::sequence::{CsdSequence, SequenceSet};
 use super::align::align;
 use super::collapse::Collapse;
 use super::impute::impute;
 use super::unify::hard_unify;
-use crate::csd::{Entry, Features, video_of};
+use crate::csd::{CsdEntry, Features, video_of};
 
 /// Steps of the SDK's own examples, up to its tensors: align to the words' vectors with means, zeros where
 /// nothing is, align to the labels, and keep what all have. Source: CMU-MultiComp-Lab/CMU-MultimodalSDK,
@@ -22,10 +22,10 @@ use crate::csd::{Entry, Features, video_of};
 /// # Errors
 /// Same as [`align`] and [`impute`].
 pub fn recipe_a(
-    dataset: Dataset,
+    dataset: SequenceSet,
     reference: &str,
-    labels: Sequence,
-) -> Result<Dataset, AlignError> {
+    labels: CsdSequence,
+) -> Result<SequenceSet, AlignError> {
     let name = labels.name().to_owned();
     let aligned = align(dataset, reference, &[Collapse::Mean])?;
     let imputed = impute(aligned, reference, 0.0)?;
@@ -94,7 +94,7 @@ const PAUSE: &str = "sp";
 /// # Errors
 /// A role names no sequence, a segment cannot be read, or has text where numbers are needed.
 pub fn recipe_b(
-    dataset: Dataset,
+    dataset: SequenceSet,
     roles: Roles<'_>,
     folds: &[Vec<String>],
 ) -> Result<RecipeB, AlignError> {
@@ -144,7 +144,7 @@ pub fn recipe_b(
 }
 
 /// The first column.
-fn texts(sequence: &str, key: &str, entry: &Entry) -> Result<Vec<String>, AlignError> {
+fn texts(sequence: &str, key: &str, entry: &CsdEntry) -> Result<Vec<String>, AlignError> {
     let texts = entry.features.as_text().ok_or_else(|| AlignError::Type {
         sequence: sequence.into(),
         key: key.into(),
@@ -156,7 +156,7 @@ fn texts(sequence: &str, key: &str, entry: &Entry) -> Result<Vec<String>, AlignE
 fn normalised(
     sequence: &str,
     key: &str,
-    entry: &Entry,
+    entry: &CsdEntry,
     rows: &[usize],
 ) -> Result<Features, AlignError> {
     match finite(&entry.features).select(rows) {

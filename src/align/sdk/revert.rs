@@ -2,7 +2,7 @@
 
 use super::super::collect::{entries_of, joined};
 use super::super::error::AlignError;
-use super::super::sequence::{Dataset, Sequence};
+use super::super::sequence::{CsdSequence, SequenceSet};
 use super::unify::hard_unify;
 use crate::csd::video_of;
 
@@ -14,14 +14,14 @@ use crate::csd::video_of;
 ///
 /// # Errors
 /// A segment cannot be read, or segments of a video cannot be joined.
-pub fn revert(dataset: Dataset) -> Result<Dataset, AlignError> {
+pub fn revert(dataset: SequenceSet) -> Result<SequenceSet, AlignError> {
     let dataset = hard_unify(dataset);
     let sequences = dataset.sequences.iter().map(join_all);
-    Ok(Dataset { sequences: sequences.collect::<Result<_, _>>()? })
+    Ok(SequenceSet { sequences: sequences.collect::<Result<_, _>>()? })
 }
 
-fn join_all(sequence: &Sequence) -> Result<Sequence, AlignError> {
-    let mut reverted = Sequence::new(sequence.name());
+fn join_all(sequence: &CsdSequence) -> Result<CsdSequence, AlignError> {
+    let mut reverted = CsdSequence::new(sequence.name());
     let mut entries = entries_of(sequence);
     let mut videos = Vec::new();
     for key in sequence.keys() {

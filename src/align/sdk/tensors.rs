@@ -3,7 +3,7 @@
 use ndarray::{Array3, ArrayViewMut2, s};
 
 use super::super::error::AlignError;
-use super::super::sequence::{Dataset, Sequence};
+use super::super::sequence::{CsdSequence, SequenceSet};
 use super::unify::hard_unify;
 use crate::csd::{Features, Texts, video_of};
 
@@ -27,7 +27,7 @@ pub enum Tensor {
 
 /// The segments of one fold.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fold {
+pub struct FoldTensors {
     /// Keys, in the order of the first sequence.
     pub keys: Vec<String>,
     /// A tensor per sequence, in the order of the dataset.
@@ -41,14 +41,14 @@ pub struct Fold {
 /// A segment cannot be read; segments of `non_sequences` differ in length, or segments in width; a
 /// sequence has both text and numbers.
 pub fn tensors(
-    dataset: Dataset,
+    dataset: SequenceSet,
     seq_len: usize,
     non_sequences: &[&str],
     padding: Padding,
     folds: Option<&[Vec<String>]>,
-) -> Result<Vec<Fold>, AlignError> {
+) -> Result<Vec<FoldTensors>, AlignError> {
     let dataset = hard_unify(dataset);
-    let keys = dataset.sequences.first().map(Sequence::keys).unwrap_or_default();
+    let keys = dataset.sequences.first().map(CsdSequence::keys).unwrap_or_default();
     let fold_of = |key: &str| match folds {
         None => Some(0),
         Some(folds) => folds.iter().position(|fold| fold.iter().any(|it| it == video_of(key))),
@@ -62,13 +62,13 @@ pub fn tensors(
             stack(sequence, &keys, padded.then_some((seq_len, padding)))
         });
         let tensors = tensors.collect::<Result<_, AlignError>>()?;
-        Ok(Fold { keys, tensors })
+        Ok(FoldTensors { keys, tensors })
     };
     (0..n_folds).map(fold).collect()
 }
 
 fn stack(
-    sequence: &Sequence,
+    sequence: &CsdSequence,
     keys: &[String],
     padded: Option<(usize, Padding)>,
 ) -> Result<Tensor, AlignError> {

@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
-use super::super::sequence::Dataset;
+use super::super::sequence::SequenceSet;
 use crate::csd::video_of;
 
 /// Keeps the entries of videos that all sequences have.
 ///
 /// Like the SDK, this removes a video by prefix: what begins like a removed video goes from all sequences,
 /// so that `abc` goes with `ab`.
-pub fn unify(mut dataset: Dataset) -> Dataset {
-    let of = |sequence: &super::super::Sequence| -> HashSet<String> {
+pub fn unify(mut dataset: SequenceSet) -> SequenceSet {
+    let of = |sequence: &super::super::CsdSequence| -> HashSet<String> {
         sequence.keys().iter().map(|key| video_of(key).to_owned()).collect()
     };
     let videos: Vec<HashSet<String>> = dataset.sequences.iter().map(of).collect();
@@ -24,7 +24,7 @@ pub fn unify(mut dataset: Dataset) -> Dataset {
 }
 
 /// Keeps the keys that all sequences have.
-pub fn hard_unify(mut dataset: Dataset) -> Dataset {
+pub fn hard_unify(mut dataset: SequenceSet) -> SequenceSet {
     let keys: Vec<HashSet<String>> =
         dataset.sequences.iter().map(|it| it.keys().iter().cloned().collect()).collect();
     for sequence in &mut dataset.sequences {

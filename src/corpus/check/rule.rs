@@ -206,14 +206,14 @@ rules! {
         "as a reference it makes no segment, and in other sequences it is left out";
     EntryValue "AD043" Warning "sequence not finite":
         "A feature of a computational sequence is NaN or infinite, as in published COVAREP files.",
-        "`align --on-nonfinite` says what becomes of them; the SDK's mean passes them on";
+        "`align --on-nonfinite` sets what becomes of them; the SDK's mean passes them on";
     EntryForm "AD044" Warning "entry form":
         "Entries of a computational sequence differ in their number of columns, or some hold text and some \
          numbers.",
         "write the sequence again from one extraction: `align` refuses it";
     MissingVideo "AD045" Warning "missing video":
         "A computational sequence has a video that another one lacks.",
-        "`align` leaves the video out and says so; look for a failed extraction";
+        "`align` leaves the video out and reports it; look for a failed extraction";
     NamedFeature "AD046" Warning "named feature":
         "A feature has values that its name rules out, such as a zero-crossing rate above 1.",
         "if frames were averaged or rescaled, convert again with `--features MODALITY=SET:averaged` or \
