@@ -652,7 +652,7 @@ fn damaged_files_are_read_or_refused() {
     ];
     for (name, bytes) in whole {
         let path = folder.path().join(name);
-        let kind = FileKind::of_name(&path).unwrap();
+        let kind = FileKind::of_name(&path, Modality::Audio).unwrap();
         let read = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
             frames::read(&path, kind)

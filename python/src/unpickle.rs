@@ -14,7 +14,7 @@ use almt_data::cli::opening;
 use almt_data::packed::{OpenError, OpenOptions, PickleFile};
 use almt_data::pickle::limits::FREE_MEMORY;
 use almt_data::pickle::{
-    ArrayView, Callable, Class, NodeId, NumpyDtype, Pickle, ScalarKind, Start, Value,
+    ArrayView, Callable, Class, NodeId, NumpyDtype, Pickle, PickleStart, ScalarKind, Value,
 };
 use pyo3::exceptions::{PyEOFError, PyOSError};
 use pyo3::prelude::*;
@@ -59,7 +59,7 @@ pub fn load_pickle<'py>(
     let n_cuts = fault::n_cuts();
     let options = opening(limits).map_err(|failure| of_failure(&failure))?;
     let most_copied = options.limits.memory_per_byte;
-    let start = Start { offset: start.0, n_memo: start.1 };
+    let start = PickleStart { offset: start.0, n_memo: start.1 };
     let loaded = Opened::new(py, source, start, mmap, options).and_then(|opened| {
         let pickle = opened.pickle.clone();
         let mut builder = Builder::new(py, opened, encoding, errors, most_copied)?;
@@ -83,7 +83,7 @@ impl Opened {
     fn new(
         py: Python<'_>,
         source: Source,
-        start: Start,
+        start: PickleStart,
         mmap: bool,
         options: OpenOptions,
     ) -> PyResult<Opened> {
@@ -115,7 +115,7 @@ impl Opened {
     fn of_file(
         py: Python<'_>,
         file: &File,
-        start: Start,
+        start: PickleStart,
         mmap: bool,
         options: &OpenOptions,
     ) -> PyResult<Opened> {

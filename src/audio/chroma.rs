@@ -8,11 +8,8 @@ use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 
 use super::resample::Resampler;
+use super::sizes::{HOP, N_CHROMA, RATE};
 use super::spectrum::{Frame, Spectra, hann, transform};
-use super::{HOP, RATE};
-
-/// Number of pitch classes, from C.
-pub const N_CHROMA: usize = 12;
 
 /// Bins of the transform per octave.
 pub const BINS_PER_OCTAVE: usize = 36;

@@ -1,6 +1,6 @@
 //! The rate of zero crossings, as `librosa.feature.zero_crossing_rate`.
 
-use super::{HOP, N_FFT};
+use super::sizes::{HOP, N_FFT};
 
 /// What is closer to 0 counts as 0, which is positive.
 const NOTHING: f32 = 1e-10;

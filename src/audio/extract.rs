@@ -9,9 +9,9 @@ use super::chroma::Chroma;
 use super::crossing::zero_crossing_rate;
 use super::mfcc::Mfcc;
 use super::resample::Resampler;
+use super::sizes::{HOP, N_COLUMNS, N_FFT};
 use super::spectrum::{Spectra, magnitudes};
 use super::tuning::Peaks;
-use super::{HOP, N_COLUMNS, N_FFT};
 
 /// Computes features of signals; what is planned for one is used for the next, in any thread.
 pub struct Extractor {

@@ -2,11 +2,8 @@
 
 use std::f64::consts::PI;
 
+use super::sizes::{N_FFT, N_MFCC, RATE};
 use super::spectrum::dot;
-use super::{N_FFT, RATE};
-
-/// Number of coefficients.
-pub const N_MFCC: usize = 20;
 
 /// Number of mel bands.
 const N_MELS: usize = 128;

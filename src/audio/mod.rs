@@ -15,6 +15,7 @@ mod extract;
 mod kaiser;
 mod mfcc;
 mod resample;
+mod sizes;
 mod spectrum;
 mod stage;
 #[cfg(test)]
@@ -30,20 +31,9 @@ use rayon::prelude::*;
 pub use decode::{Signal, decode};
 pub use error::{AudioCause, AudioError};
 pub use extract::Extractor;
+pub use sizes::{HOP, N_COLUMNS, RATE};
 
 use crate::progress::{Progress, Stage};
-
-/// Sampling rate of all features, in hertz.
-pub const RATE: u32 = 22_050;
-
-/// Samples from one frame to the next: 43.07 frames per second.
-pub const HOP: usize = 512;
-
-/// Samples of a frame.
-const N_FFT: usize = 2048;
-
-/// Number of columns.
-pub const N_COLUMNS: usize = 1 + mfcc::N_MFCC + chroma::N_CHROMA;
 
 /// Names of the columns, those of `schemas/features/librosa-33.toml`. `chroma_cqt_0` is the pitch class C.
 ///

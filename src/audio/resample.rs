@@ -6,9 +6,9 @@
 //! they agree to the rounding of single precision. Rates in a ratio of small integers, such as 33,075 Hz with 3/2, have
 //! other filters there, which are not reproduced.
 
-use super::RATE;
 use super::kaiser::LowPass;
-use super::stage::{LongFilter, Range, ShortFilter, Stage, Stretch};
+use super::sizes::RATE;
+use super::stage::{FilterStage, LongFilter, Range, ShortFilter, Stretch};
 
 /// Half-amplitude point of the sharp filter, relative to the lower of the two Nyquist frequencies.
 const CUTOFF: f64 = 0.956_871_8;
@@ -33,7 +33,7 @@ const HALVING: LowPass = LowPass { cutoff: 0.5, beta: 14.0, half_len: 24.5 };
 pub struct Resampler {
     from: u32,
     to: u32,
-    stages: Vec<Box<dyn Stage>>,
+    stages: Vec<Box<dyn FilterStage>>,
 }
 
 impl Resampler {
@@ -81,8 +81,8 @@ fn from_zero((first, n): Range) -> Range {
 }
 
 /// Which stages soxr builds for a ratio of two rates.
-fn stages(mut from: i64, to: i64) -> Vec<Box<dyn Stage>> {
-    let mut stages: Vec<Box<dyn Stage>> = Vec::new();
+fn stages(mut from: i64, to: i64) -> Vec<Box<dyn FilterStage>> {
+    let mut stages: Vec<Box<dyn FilterStage>> = Vec::new();
     while from >= 4 * to && from % 2 == 0 {
         stages.push(Box::new(LongFilter::new(HALVING, 1, 2)));
         from /= 2;
@@ -116,7 +116,7 @@ fn stages(mut from: i64, to: i64) -> Vec<Box<dyn Stage>> {
 fn sharp(relative: f64, n_stages: usize) -> LowPass {
     let more_db = 20.0 * (n_stages as f64).log10();
     let beta = BETA + BETA_PER_DB * more_db;
-    // Kaiser's estimate of the number of taps, in the form for high attenuation.
+    // The estimate of the number of taps at high attenuation in libsoxr, src/filter.c.
     let transition =
         ((7.528_358e-4 - 1.577_737e-5 * beta) * beta + 0.624_802_2) * beta + 0.061_869_02;
     let n_taps = transition / (TRANSITION * relative);

@@ -30,7 +30,7 @@ impl Stretch {
 pub type Range = (i64, usize);
 
 /// One stage.
-pub trait Stage: Send + Sync {
+pub trait FilterStage: Send + Sync {
     /// The samples of the input that the samples `wanted` of the output depend on.
     fn needs(&self, wanted: Range) -> Range;
 
@@ -110,7 +110,7 @@ fn fill<'a>(places: &mut [f64], values: impl Iterator<Item = &'a f64>) -> usize 
     n
 }
 
-impl Stage for LongFilter {
+impl FilterStage for LongFilter {
     fn needs(&self, (first, n): Range) -> Range {
         let from = self.down * first.div_euclid(self.up) - self.down * (self.n_side + 1);
         let to = self.down * (first + n as i64).div_euclid(self.up) + self.down * (self.n_side + 1);
@@ -180,7 +180,7 @@ impl ShortFilter {
     }
 }
 
-impl Stage for ShortFilter {
+impl FilterStage for ShortFilter {
     fn needs(&self, (first, n): Range) -> Range {
         let from = (first * self.down).div_euclid(self.up) - self.n_side;
         let to = ((first + n as i64) * self.down).div_euclid(self.up) + self.n_side + 1;

@@ -50,7 +50,7 @@ pub struct Places {
 
 /// Where a pickle begins in a file that may have several.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Start {
+pub struct PickleStart {
     /// Byte offset.
     pub offset: usize,
     /// Memo entries of earlier pickles that one `Pickler` wrote, [`Pickle::n_memo`] of the last one:
@@ -94,7 +94,11 @@ impl Pickle {
     ///
     /// # Errors
     /// Same as [`Pickle::open`].
-    pub fn of_file(file: &File, start: Start, limits: &Limits) -> Result<Pickle, PickleError> {
+    pub fn of_file(
+        file: &File,
+        start: PickleStart,
+        limits: &Limits,
+    ) -> Result<Pickle, PickleError> {
         Pickle::one(Bytes::of_file(file).map_err(PickleError::Open)?, start, limits)
     }
 
@@ -104,14 +108,14 @@ impl Pickle {
     /// Same as [`Pickle::open`].
     pub fn of_shared(
         bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
-        start: Start,
+        start: PickleStart,
         limits: &Limits,
     ) -> Result<Pickle, PickleError> {
         Pickle::one(Bytes::Shared(bytes), start, limits)
     }
 
-    fn one(source: Bytes, start: Start, limits: &Limits) -> Result<Pickle, PickleError> {
-        let Start { offset, n_memo } = start;
+    fn one(source: Bytes, start: PickleStart, limits: &Limits) -> Result<Pickle, PickleError> {
+        let PickleStart { offset, n_memo } = start;
         let n_bytes = source.bytes().len();
         if offset == 0
             && let Some(error) = foreign::detect(source.bytes(), UNNAMED)
@@ -215,7 +219,7 @@ impl Pickle {
         self.0.protocol
     }
 
-    /// Memo entries, those of earlier pickles included; see [`Start`].
+    /// Memo entries, those of earlier pickles included; see [`PickleStart`].
     pub fn n_memo(&self) -> u64 {
         self.0.n_memo
     }

@@ -34,7 +34,7 @@ mod view;
 mod walk;
 mod writer;
 
-pub use content::{Pickle, Places, Start};
+pub use content::{Pickle, PickleStart, Places};
 pub use describe::describe;
 pub use error::PickleError;
 pub use limits::Limits;
