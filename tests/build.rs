@@ -427,9 +427,17 @@ const BROKEN: &[Broken] = &[
         "a folder of videos",
         |folder| {
             std::fs::remove_dir_all(folder.join("audio")).unwrap();
+            put(folder, "audio/v_1_1.avi", "x");
+        },
+        &["audio: no file of audio features in it (.csv, .tsv, .npy, .mat, .wav, .wave, .aif, "],
+    ),
+    (
+        "a video that is none",
+        |folder| {
+            std::fs::remove_dir_all(folder.join("audio")).unwrap();
             put(folder, "audio/v_1_1.mp4", "x");
         },
-        &["audio: no file of audio features in it (.csv, .tsv, .npy, .mat)"],
+        &["audio/v_1_1.mp4: neither WAV, AIFF, FLAC, MP3, Ogg Vorbis, AAC nor MP4"],
     ),
     (
         "files of other clips",
@@ -743,7 +751,7 @@ fn the_features_of_sound_are_computed() {
     put(folder, "label.csv", TABLE);
     // A square wave changes its sign once per half of its period.
     let square = |n: usize, half: usize| -> Vec<i16> {
-        (0..n).map(|idx| if idx / half % 2 == 0 { 8000 } else { -8000 }).collect()
+        (0..n).map(|idx| if (idx / half).is_multiple_of(2) { 8000 } else { -8000 }).collect()
     };
     for (name, n_samples, half) in
         [("v_1_1", 22_050, 50), ("v_1_2", 11_025, 100), ("v_2_1", 11_025, 50), ("w_10", 4_000, 25)]

@@ -15,6 +15,9 @@ use super::vectors::Vectors;
 use crate::corpus::Modality;
 use crate::csd::{CsdEntry, EPSILON, Features};
 
+/// Features of one segment, `[n_rows, feat_dim]` each.
+type FeaturesByModality = BTreeMap<Modality, Array2<f64>>;
+
 /// A pause among the words.
 pub(super) const PAUSE: &str = "sp";
 
@@ -196,7 +199,7 @@ impl Timed<'_> {
         own: Own<'_>,
         streams: &BTreeMap<Modality, Stream>,
         tally: &mut Tally,
-    ) -> Option<(String, Vec<usize>, BTreeMap<Modality, Array2<f64>>)> {
+    ) -> Option<(String, Vec<usize>, FeaturesByModality)> {
         let mut missing: BTreeMap<Modality, Vec<usize>> = BTreeMap::new();
         for (modality, stream) in streams {
             let lacks = |row: &usize| match stream {

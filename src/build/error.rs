@@ -40,7 +40,7 @@ pub enum BuildError {
         modality: Modality,
     },
     /// A folder without feature files.
-    #[error("{path}: no file of {modality} features in it ({})", FileKind::ENDINGS.join(", "))]
+    #[error("{path}: no file of {modality} features in it ({})", FileKind::endings(*.modality))]
     NoFiles {
         /// The folder.
         path: PathBuf,

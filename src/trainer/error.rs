@@ -472,9 +472,7 @@ impl FileProblem {
             FileProblem::MissingSplit { store, .. } => {
                 TrainerAdvice::OtherPlan { store: store.clone() }
             }
-            FileProblem::OtherModel { found, .. } => {
-                TrainerAdvice::ModelOfWeights { model: *found }
-            }
+            FileProblem::OtherModel { found, .. } => TrainerAdvice::ModelOfWeights { model: found },
             FileProblem::OtherModalities { found, .. } => TrainerAdvice::ModalitiesOfWeights {
                 modalities: found.iter().map(|modality| modality.name()).collect(),
             },

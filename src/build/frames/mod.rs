@@ -48,8 +48,12 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// Names of the extensions, for messages.
-    pub const ENDINGS: [&str; 4] = [".csv", ".tsv", ".npy", ".mat"];
+    /// The extensions that a modality can have, for messages.
+    pub fn endings(modality: Modality) -> String {
+        let sound: &[&str] = if modality == Modality::Audio { &audio::ENDINGS } else { &[] };
+        let endings = ["csv", "tsv", "npy", "mat"].iter().chain(sound);
+        endings.map(|ending| format!(".{ending}")).collect::<Vec<String>>().join(", ")
+    }
 
     /// The kind of a file's extension; `None` if it has no features of the modality.
     pub fn of_name(path: &Path, modality: Modality) -> Option<FileKind> {
