@@ -132,7 +132,6 @@ impl Editor {
         self.manifest.columns.push(column);
     }
 
-    #[cfg(feature = "train")]
     pub(crate) fn remove(&mut self, path: &str) {
         self.file.unlink(path).unwrap();
         self.manifest.columns.retain(|column| column.id.to_string() != path);

@@ -48,6 +48,10 @@ pub const ROWS: &[Row] = &[
         "what_a_model_needs_is_asked_for_before_anything_is_read",
     ),
     elsewhere(
+        "`--bert FOLDER` names that of the encoder, as for `almt-data train`; its weights are not used",
+        "models_train_in_bfloat16_and_their_weights_go_out_and_come_in",
+    ),
+    elsewhere(
         "`almt-data models` shows which models do not need it",
         "what_does_not_suit_is_an_error_with_advice",
     ),
