@@ -130,8 +130,8 @@ fn a_report_says_which_splits_its_figures_are_of_and_what_the_features_are() {
     // As earlier versions left it.
     let mut earlier = result;
     earlier.as_object_mut().unwrap().remove("splits");
-    fs::write(folder.join("video/result.json"), earlier.to_string()).unwrap();
-    let said = almt(folder, &["report", "video", "--overwrite"]).ok().stdout();
+    fs::write(folder.join("segment/result.json"), earlier.to_string()).unwrap();
+    let said = almt(folder, &["report", "segment", "--overwrite"]).ok().stdout();
     assert!(said.contains("  split: not recorded"), "{said}");
 }
 

@@ -243,7 +243,8 @@ def build(
         labels: The table, with a column for the id, or for video and clip, and any of label,
             label_T, label_A, label_V, text, annotation and split.
         output: The store, `.h5` or `.arrow`. By default it lies next to the table.
-        audio: Folder with a `.csv`, `.npy` or `.mat` file of audio features per clip, named after it.
+        audio: Folder with a `.csv`, `.npy` or `.mat` file of audio features per clip, named after it,
+            or with its sound, of which the 33 features of CH-SIMS are computed.
         vision: The same for vision features, such as OpenFace 2 writes.
         text: The same for text features.
         column: Columns of the table that are not recognised, by field, such as

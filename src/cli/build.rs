@@ -38,13 +38,14 @@ pub struct BuildArgs {
     /// predicted on
     #[arg(long, value_name = "CSV")]
     labels: PathBuf,
-    /// Folder with a `.csv`, `.npy` or `.mat` file of audio features per clip
+    /// Folder with a `.csv`, `.npy` or `.mat` file of audio features per clip, or with its sound (`.wav`,
+    /// `.flac`, `.mp3`, `.mp4` and others), of which the 33 features of CH-SIMS are computed
     #[arg(long, value_name = "FOLDER")]
     audio: Option<PathBuf>,
-    /// The same for vision features, such as OpenFace 2 writes
+    /// Folder with a file of vision features per clip, such as OpenFace 2 writes
     #[arg(long, value_name = "FOLDER")]
     vision: Option<PathBuf>,
-    /// The same for text features; `almt-data encode` computes them from texts
+    /// Folder with a file of text features per clip; `almt-data encode` computes them from texts
     #[arg(long, value_name = "FOLDER")]
     text: Option<PathBuf>,
     /// Output store [default: next to the table, with the extension of the format]
