@@ -87,7 +87,11 @@ fn the_real_words_are_those_that_h5py_reads() {
     assert!(told.contains("valid (computational sequence `CMU_MOSI_Modified"), "{told}");
     assert!(told.contains("0 errors, 0 warnings") && told.contains("note: 49 gaps"), "{told}");
     let shown = almt(folder.path(), &["inspect", path]).ok().stdout();
-    assert!(shown.contains("93 entries, 51,056 rows") && shown.contains("text of 17"), "{shown}");
+    assert!(
+        shown.contains("93 entries, 51,056 rows")
+            && shown.contains("1 column, text of 9 to 17 bytes"),
+        "{shown}"
+    );
     assert_eq!(files(folder.path()), [""; 0]);
 }
 

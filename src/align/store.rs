@@ -137,8 +137,6 @@ impl Default for AlignedStoreOptions {
 pub struct AlignedStore {
     /// The dataset.
     pub dataset: Dataset,
-    /// Splits, in order, with their numbers of segments and `[seq_len, feat_dim]` of each modality.
-    pub splits: Vec<(SplitName, usize, BTreeMap<Modality, [usize; 2]>)>,
     /// The store's manifest. Its notes record all options and everything left out.
     pub manifest: Manifest,
     /// Findings of the data checks, errors first.
@@ -214,14 +212,7 @@ pub fn build(
     let advance = |n_bytes| progress.advance(n_bytes);
     let store::Outcome { manifest, findings } =
         store::write(&corpus, &sources, output, &writing, &advance)?;
-    let shape = |split: &CorpusSplit| {
-        let blocks = split.features.iter();
-        let shapes = blocks.map(|(modality, block)| (*modality, [block.shape[1], block.shape[2]]));
-        let n_segments = manifest.split(split.name).map_or(0, |split| split.ids.len());
-        (split.name, n_segments, shapes.collect())
-    };
-    let splits = corpus.splits.iter().map(shape).collect();
-    Ok(AlignedStore { dataset, splits, manifest, findings, n_bytes: size_on_disk(output) })
+    Ok(AlignedStore { dataset, manifest, findings, n_bytes: size_on_disk(output) })
 }
 
 /// The open files.

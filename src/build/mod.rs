@@ -95,7 +95,7 @@ pub fn build(
     let mut corpus = assembly.corpus(&reconciled)?;
     let (dataset, note) = dataset(&corpus, labels, options)?;
     corpus.notes.extend(note.map(str::to_owned));
-    let writing = options.writing(dataset, output);
+    let writing = options.writing(dataset);
     progress.begin(Stage::Converting, feature_bytes(&corpus).saturating_mul(writing.n_passes()));
     let advance = |n_bytes| progress.advance(n_bytes);
     let io = |cause| LabelTableError::Io { path: labels.into(), cause };
@@ -119,7 +119,7 @@ fn check_output(labels: &Path, output: &Path, options: &BuildOptions) -> Result<
     if inputs.any(|input| same_file(input, output)) {
         return Err(BuildError::OutputIsInput { output: output.into() });
     }
-    match output.exists() && !options.overwrite {
+    match output.exists() && !options.output.overwrite {
         true => Err(BuildError::Store(StoreError::Exists { path: output.into() })),
         false => Ok(()),
     }

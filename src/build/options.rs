@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::corpus::labels::TableOptions;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::name::named;
-use crate::store::{
-    Compression, FeatureDtype, Format, NonFinite, OnOverflow, OutputOptions, WriteOptions,
-};
+use crate::store::{FeatureDtype, NonFinite, OnOverflow, OutputOptions, WriteOptions};
 
 /// Options of a build. By default a clip that lacks features is refused, and no value is changed but by
 /// padding.
@@ -45,14 +43,8 @@ pub struct BuildOptions {
     pub on_overflow: OnOverflow,
     /// Element type of the features in the store.
     pub dtype: FeatureDtype,
-    /// HDF5 or Arrow; `None` for the format of the output's extension, or HDF5 if it implies none.
-    pub format: Option<Format>,
-    /// Compression of the values; the format must support it.
-    pub compression: Compression,
-    /// Whether to replace an existing output.
-    pub overwrite: bool,
-    /// Whether to wait until everything is on disk.
-    pub sync: bool,
+    /// Form of the store.
+    pub output: OutputOptions,
 }
 
 impl Default for BuildOptions {
@@ -72,29 +64,20 @@ impl Default for BuildOptions {
             on_nonfinite: NonFinite::Loaders,
             on_overflow: OnOverflow::Error,
             dtype: FeatureDtype::Float32,
-            format: None,
-            compression: Compression::None,
-            overwrite: false,
-            sync: true,
+            output: OutputOptions::default(),
         }
     }
 }
 
 impl BuildOptions {
-    /// Options for writing the store of `dataset` to `output`.
-    pub(super) fn writing(&self, dataset: Dataset, output: &Path) -> WriteOptions {
-        let format = self.format.or(Format::of_name(output)).unwrap_or(Format::Hdf5);
+    /// Options for writing the store of `dataset`.
+    pub(super) fn writing(&self, dataset: Dataset) -> WriteOptions {
         WriteOptions {
             dataset,
             on_nonfinite: self.on_nonfinite,
             on_overflow: self.on_overflow,
             dtype: self.dtype,
-            output: OutputOptions {
-                format,
-                compression: self.compression,
-                overwrite: self.overwrite,
-                sync: self.sync,
-            },
+            output: self.output.clone(),
         }
     }
 

@@ -7,22 +7,20 @@ use std::str::FromStr;
 
 use clap::Args;
 use clap::error::ErrorKind;
-use serde::Serialize;
 
 use super::convert::max_len;
 use super::form::FormArgs;
-use super::{Failure, output, progress, stores, target, wrong_call};
+use super::made::NewStore;
+use super::values::ValueArgs;
+use super::{Failure, progress, target, wrong_call};
 use crate::align::{
     self, AlignInputs, AlignOptions, AlignedStore, AlignedStoreError, AlignedStoreOptions, Border,
     Cut, FoldsChoice, Missing, Mode, Pauses, Pooling, Recipe, Values,
 };
-use crate::corpus::check::{Finding, Rule, Severity};
-use crate::corpus::manifest::{Manifest, Source};
-use crate::corpus::{Dataset, Modality, SplitName};
+use crate::corpus::{Dataset, Modality};
 use crate::name::UnknownName;
 use crate::progress::Progress;
-use crate::store::{FeatureDtype, Format, NonFinite, OnOverflow, OutputOptions};
-use crate::words::{human_bytes, quoted_path};
+use crate::store::Format;
 
 /// Align computational sequences (`.csd`) of the CMU SDK, and make a store of the segments
 ///
@@ -73,26 +71,8 @@ pub struct AlignArgs {
     /// Cut segments of a modality to N steps; repeatable
     #[arg(long, value_name = "MODALITY=N", value_parser = max_len)]
     max_len: Vec<(Modality, usize)>,
-    /// How to handle NaN, +inf and -inf that remain, as in `convert`
-    #[arg(
-        long,
-        default_value_t = NonFinite::Loaders,
-        value_name = "loaders|zero|mean|drop-segment|keep|error",
-        hide_possible_values = true
-    )]
-    on_nonfinite: NonFinite,
-    /// How to handle finite values outside the range of `--dtype`, as in `convert`
-    #[arg(
-        long,
-        default_value_t = OnOverflow::Error,
-        value_name = "error|clip|zero|mean|drop-segment",
-        hide_possible_values = true
-    )]
-    on_overflow: OnOverflow,
-    /// Element type of stored features
-    #[arg(long, default_value_t = FeatureDtype::Float32, value_name = "float32|float16")]
-    #[arg(hide_possible_values = true)]
-    dtype: FeatureDtype,
+    #[command(flatten)]
+    values: ValueArgs,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -159,33 +139,8 @@ impl FromStr for Of {
 /// Name of this command.
 const CALL: &str = "almt-data align";
 
-/// A store that was made.
-#[derive(Serialize)]
-pub struct AlignReport {
-    #[serde(serialize_with = "output::path")]
-    output: PathBuf,
-    dataset: Dataset,
-    splits: Vec<SplitLine>,
-    notes: Vec<String>,
-    findings: Vec<Finding>,
-    sources: Vec<Source>,
-    digest: String,
-    n_bytes: u64,
-    /// Calls to continue with, which only people need.
-    #[serde(skip)]
-    next: String,
-}
-
-/// A split of the store.
-#[derive(Serialize)]
-pub struct SplitLine {
-    name: SplitName,
-    n_segments: usize,
-    shapes: BTreeMap<Modality, [usize; 2]>,
-}
-
 /// Aligns the files, and makes the store.
-pub fn run(args: AlignArgs, progress: &dyn Progress) -> Result<AlignReport, Failure> {
+pub fn run(args: AlignArgs, progress: &dyn Progress) -> Result<NewStore, Failure> {
     let format = args.form.resolve::<AlignArgs>(CALL, Some(&args.output), Format::Hdf5)?;
     let mut sequences = BTreeMap::new();
     for Of { modality, path } in args.sequence {
@@ -214,20 +169,16 @@ pub fn run(args: AlignArgs, progress: &dyn Progress) -> Result<AlignReport, Fail
             "none" => FoldsChoice::None,
             path => FoldsChoice::File(path.into()),
         },
-        on_nonfinite: args.on_nonfinite,
-        on_overflow: args.on_overflow,
-        dtype: args.dtype,
-        output: OutputOptions {
-            format,
-            compression: args.form.compression,
-            overwrite: args.overwrite,
-            ..OutputOptions::default()
-        },
+        on_nonfinite: args.values.on_nonfinite,
+        on_overflow: args.values.on_overflow,
+        dtype: args.values.dtype,
+        output: args.form.output(format, args.overwrite),
     };
     let (reference, labels) = (args.reference, args.labels);
     let inputs = AlignInputs { reference, labels, sequences, vectors: args.vectors };
     let built = align::build(&inputs, &args.output, &options, progress).map_err(failure)?;
-    Ok(AlignReport::new(args.output, built))
+    let AlignedStore { manifest, findings, n_bytes, .. } = built;
+    Ok(NewStore::new(args.output, manifest, findings, n_bytes))
 }
 
 fn twice(option: &str, modality: Modality) -> Failure {
@@ -247,49 +198,6 @@ fn failure(error: AlignedStoreError) -> Failure {
 
 /// Aligns the files, and prints what they became.
 pub fn align(args: AlignArgs) -> Result<ExitCode, Failure> {
-    let report = progress::shown(|bars| run(args, bars))?;
-    outln!("{}", report.output.display());
-    outln!("  dataset  {}", report.dataset.title());
-    for split in &report.splits {
-        let shapes = split.shapes.iter().map(|(modality, shape)| format!("{modality} {shape:?}"));
-        let shapes: Vec<String> = shapes.collect();
-        outln!("  {:<7}  {} segments  {}", split.name, split.n_segments, shapes.join("  "));
-    }
-    for note in &report.notes {
-        outln!("  note     {note}");
-    }
-    for finding in &report.findings {
-        outln!("  {finding}");
-    }
-    for source in &report.sources {
-        outln!("  source   {} sha256 {}", source.file_name, source.sha256);
-    }
-    outln!("  digest   blake3 {}", report.digest);
-    outln!("  size     {}", human_bytes(report.n_bytes));
-    output::next(&report.next);
+    progress::shown(|bars| run(args, bars))?.print(false);
     Ok(ExitCode::SUCCESS)
-}
-
-impl AlignReport {
-    fn new(output: PathBuf, built: AlignedStore) -> AlignReport {
-        let store = quoted_path(&output);
-        let has_text = !built.findings.iter().any(|it| it.rule == Rule::NoText.id());
-        let is_valid = !built.findings.iter().any(|it| it.severity == Severity::Error);
-        let validate = format!("`almt-data validate {store}`");
-        let next = match (is_valid, has_text) {
-            (true, true) => {
-                format!("{validate}, {}", stores::toward_training(&output, &built.manifest))
-            }
-            (true, false) => format!(
-                "{validate}, `almt-data encode {store} --bert FOLDER --text-from raw_text -o \
-                 with-text.h5`"
-            ),
-            (false, _) => validate,
-        };
-        let AlignedStore { dataset, splits, manifest, findings, n_bytes } = built;
-        let Manifest { notes, sources, digest, .. } = manifest;
-        let line = |(name, n_segments, shapes)| SplitLine { name, n_segments, shapes };
-        let splits = splits.into_iter().map(line).collect();
-        AlignReport { output, dataset, splits, notes, findings, sources, digest, n_bytes, next }
-    }
 }

@@ -1,7 +1,7 @@
 //! `almt-data build`: builds a store from a table of clips and their feature files.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -9,20 +9,17 @@ use clap::error::ErrorKind;
 use serde::Serialize;
 
 use super::form::FormArgs;
-use super::{Failure, output, progress, stores, target, wrong_call};
+use super::made::NewStore;
+use super::values::ValueArgs;
+use super::{Failure, progress, target, wrong_call};
 use crate::build::{
     self, BuildError, BuildOptions, Built, Cut, FailedFacesAction, LengthRule, Reconciled,
 };
-use crate::corpus::check::{Finding, Rule, Severity};
-use crate::corpus::clips::CLIPS;
-use crate::corpus::column::ColumnKind;
 use crate::corpus::labels::{ColumnChoice, LabelTableError, TableOptions};
-use crate::corpus::manifest::{Manifest, Source, SplitManifest};
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::encoding::Encoding;
 use crate::progress::Progress;
-use crate::store::{FeatureDtype, Format, NonFinite, OnOverflow};
-use crate::words::{human_bytes, quoted_path};
+use crate::store::Format;
 
 /// Build a store from a table of clips and a file of features per clip
 ///
@@ -103,29 +100,8 @@ pub struct BuildArgs {
     /// Drop clips without a label from splits that have labels; the number is reported
     #[arg(long)]
     drop_unlabelled: bool,
-    /// How to handle NaN, +inf and -inf, as in `almt-data convert`
-    #[arg(
-        long,
-        default_value_t = NonFinite::Loaders,
-        value_name = "loaders|zero|mean|drop-segment|keep|error",
-        hide_possible_values = true
-    )]
-    on_nonfinite: NonFinite,
-    /// How to handle finite values outside the range of `--dtype`, as in `almt-data convert`
-    #[arg(
-        long,
-        default_value_t = OnOverflow::Error,
-        value_name = "error|clip|zero|mean|drop-segment",
-        hide_possible_values = true
-    )]
-    on_overflow: OnOverflow,
-    /// Do not flush the store to disk: faster, but it can be lost if the machine crashes within seconds
-    #[arg(long)]
-    no_sync: bool,
-    /// Element type of stored features: float32, or float16 for half the size
-    #[arg(long, default_value_t = FeatureDtype::Float32, value_name = "float32|float16")]
-    #[arg(hide_possible_values = true)]
-    dtype: FeatureDtype,
+    #[command(flatten)]
+    values: ValueArgs,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -136,29 +112,10 @@ const CALL: &str = "almt-data build";
 /// A store that was built.
 #[derive(Serialize)]
 pub struct BuiltStore {
-    #[serde(serialize_with = "output::path")]
-    output: PathBuf,
-    dataset: Dataset,
-    layout: &'static str,
-    splits: Vec<BuiltSplit>,
+    #[serde(flatten)]
+    store: NewStore,
+    /// Clips and files side by side, by modality.
     reconciled: Vec<Reconciled>,
-    notes: Vec<String>,
-    findings: Vec<Finding>,
-    sources: Vec<Source>,
-    digest: String,
-    n_bytes: u64,
-    /// Calls to continue with, which only people need.
-    #[serde(skip)]
-    next: String,
-}
-
-/// A split of a new store.
-#[derive(Serialize)]
-struct BuiltSplit {
-    name: SplitName,
-    n_segments: usize,
-    /// `[seq_len, feat_dim]` of each modality.
-    shapes: BTreeMap<Modality, Vec<usize>>,
 }
 
 /// Builds one store.
@@ -168,12 +125,13 @@ pub fn run(args: BuildArgs, progress: &dyn Progress) -> Result<BuiltStore, Failu
     let output = output.unwrap_or_else(|| build::default_output(&args.labels, format));
     let options = args.options(format)?;
     let built = build::build(&args.labels, &output, &options, progress).map_err(failure)?;
-    Ok(BuiltStore::new(output, built))
+    let Built { manifest, reconciled, findings, n_bytes, .. } = built;
+    Ok(BuiltStore { store: NewStore::new(output, manifest, findings, n_bytes), reconciled })
 }
 
 /// Builds one store, and prints what it has.
 pub fn build(args: BuildArgs) -> Result<ExitCode, Failure> {
-    print(&progress::shown(|bars| run(args, bars))?);
+    progress::shown(|bars| run(args, bars))?.store.print(false);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -204,13 +162,10 @@ impl BuildArgs {
             min_confidence: self.min_confidence,
             drop_incomplete: self.drop_incomplete,
             drop_unlabelled: self.drop_unlabelled,
-            on_nonfinite: self.on_nonfinite,
-            on_overflow: self.on_overflow,
-            dtype: self.dtype,
-            format: Some(format),
-            compression: self.form.compression,
-            overwrite: self.overwrite,
-            sync: !self.no_sync,
+            on_nonfinite: self.values.on_nonfinite,
+            on_overflow: self.values.on_overflow,
+            dtype: self.values.dtype,
+            output: self.form.output(format, self.overwrite),
         })
     }
 }
@@ -246,83 +201,6 @@ fn failure(error: BuildError) -> Failure {
         }
         _ => error.into(),
     }
-}
-
-impl BuiltStore {
-    fn new(output: PathBuf, built: Built) -> BuiltStore {
-        let next = next(&output, &built);
-        let Built { dataset, manifest, reconciled, findings, n_bytes } = built;
-        let splits = manifest.splits.iter().map(|split| BuiltSplit::new(split, &manifest));
-        BuiltStore {
-            output,
-            dataset,
-            layout: CLIPS,
-            splits: splits.collect(),
-            reconciled,
-            notes: manifest.notes,
-            findings,
-            sources: manifest.sources,
-            digest: manifest.digest,
-            n_bytes,
-            next,
-        }
-    }
-}
-
-impl BuiltSplit {
-    fn new(split: &SplitManifest, manifest: &Manifest) -> BuiltSplit {
-        let shapes = manifest.columns_of(split.name).filter_map(|column| match column.id.kind {
-            ColumnKind::Features(modality) => Some((modality, column.shape.get(1..)?.to_vec())),
-            _ => None,
-        });
-        BuiltSplit { name: split.name, n_segments: split.ids.len(), shapes: shapes.collect() }
-    }
-}
-
-/// Calls to continue with.
-fn next(output: &Path, built: &Built) -> String {
-    let store = quoted_path(output);
-    let has = |rule: Rule| built.findings.iter().any(|found| found.rule == rule.id());
-    let is_valid = !built.findings.iter().any(|found| found.severity == Severity::Error);
-    let columns = &built.manifest.columns;
-    let is_labelled = columns.iter().any(|column| column.id.kind == ColumnKind::RegressionLabels);
-    let validate = format!("`almt-data validate {store}`");
-    match (is_valid, has(Rule::NoText), is_labelled) {
-        (false, ..) => validate,
-        (true, true, _) => {
-            format!("{validate}, `almt-data encode {store} --bert FOLDER -o with-text.h5`")
-        }
-        (true, false, true) => {
-            format!("{validate}, {}", stores::toward_training(output, &built.manifest))
-        }
-        (true, false, false) => {
-            format!("{validate}, `almt-data predict --store {store} --checkpoint RUN`")
-        }
-    }
-}
-
-fn print(store: &BuiltStore) {
-    outln!("{}", store.output.display());
-    outln!("  dataset  {} ({} layout)", store.dataset.title(), store.layout);
-    for split in &store.splits {
-        let shapes = split.shapes.iter().map(|(modality, shape)| format!("{modality} {shape:?}"));
-        let shapes: Vec<String> = shapes.collect();
-        let line =
-            format!("{:<7}  {} segments  {}", split.name, split.n_segments, shapes.join("  "));
-        outln!("  {}", line.trim_end());
-    }
-    for note in &store.notes {
-        outln!("  note     {note}");
-    }
-    for finding in &store.findings {
-        outln!("  {finding}");
-    }
-    for source in &store.sources {
-        outln!("  source   {} sha256 {}", source.file_name, source.sha256);
-    }
-    outln!("  digest   blake3 {}", store.digest);
-    outln!("  size     {}", human_bytes(store.n_bytes));
-    output::next(&store.next);
 }
 
 /// A modality and its value.

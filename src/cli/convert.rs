@@ -1,7 +1,7 @@
 //! `almt-data convert`: converts a pickle into a store.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,23 +10,20 @@ use serde::Serialize;
 
 use super::form::FormArgs;
 use super::limits::LimitsArgs;
+use super::made::NewStore;
 use super::packed::PackedArgs;
 use super::texts::TextArgs;
-use super::{Failure, output, progress, stores, target, wrong_call};
+use super::values::ValueArgs;
+use super::{Failure, output, progress, target, wrong_call};
 use crate::chain::chain;
-use crate::convert::{self, ConvertError, ConvertOptions, Converted, ConvertedSplit, Explained};
-use crate::corpus::check::{Finding, Rule, Severity};
+use crate::convert::{self, ConvertError, ConvertOptions, Converted, Explained};
 use crate::corpus::features::NamedSet;
-use crate::corpus::known::KnownFeatures;
-use crate::corpus::manifest::{Manifest, Source};
 use crate::corpus::spec::Candidate;
 use crate::corpus::{Dataset, Layout, Modality, SplitName};
 use crate::ingest::{self, IngestError};
 use crate::name::UnknownName;
 use crate::progress::Progress;
-use crate::signature::archive::shown;
-use crate::store::{FeatureDtype, Format, NonFinite, OnOverflow};
-use crate::words::{human_bytes, quoted_path};
+use crate::store::Format;
 
 /// Convert feature pickles into a validated store, without executing any code in them
 #[derive(Args)]
@@ -69,35 +66,8 @@ pub struct ConvertArgs {
     /// is reported
     #[arg(long)]
     drop_unlabelled: bool,
-    /// How to handle NaN, +inf and -inf: `loaders` replaces -inf by 0, as the published data loaders
-    /// do, and rejects NaN and +inf; `zero` replaces all by 0, `mean` by the mean of the feature in the
-    /// training split; `drop-segment` drops the affected segments; `keep` copies the values; `error`
-    /// rejects them
-    #[arg(
-        long,
-        default_value_t = NonFinite::Loaders,
-        value_name = "loaders|zero|mean|drop-segment|keep|error",
-        hide_possible_values = true
-    )]
-    on_nonfinite: NonFinite,
-    /// How to handle finite values outside the range of `--dtype`: `error` rejects them; `clip`
-    /// replaces them by the largest value of that type, keeping the sign, `zero` by 0, `mean` by the
-    /// mean of the feature in the training split; `drop-segment` drops the affected segments
-    #[arg(
-        long,
-        default_value_t = OnOverflow::Error,
-        value_name = "error|clip|zero|mean|drop-segment",
-        hide_possible_values = true
-    )]
-    on_overflow: OnOverflow,
-    /// Do not flush the store to disk: faster, but it can be lost if the machine crashes within seconds
-    #[arg(long)]
-    no_sync: bool,
-    /// Element type of stored features: float32, or float16 for half the size (11 significant bits,
-    /// values up to 65504). Training reads both as float32
-    #[arg(long, default_value_t = FeatureDtype::Float32, value_name = "float32|float16")]
-    #[arg(hide_possible_values = true)]
-    dtype: FeatureDtype,
+    #[command(flatten)]
+    values: ValueArgs,
     #[command(flatten)]
     texts: TextArgs,
     #[command(flatten)]
@@ -117,26 +87,6 @@ const CALL: &str = "almt-data convert";
 pub enum ConvertReport {
     Converted(NewStore),
     Explained(Interpretation),
-}
-
-/// A store that was written.
-#[derive(Serialize)]
-pub struct NewStore {
-    #[serde(serialize_with = "output::path")]
-    output: PathBuf,
-    dataset: Dataset,
-    layout: &'static str,
-    splits: Vec<ConvertedSplit>,
-    /// What is known of the features of each modality.
-    features: Vec<KnownFeatures>,
-    notes: Vec<String>,
-    findings: Vec<Finding>,
-    sources: Vec<Source>,
-    digest: String,
-    n_bytes: u64,
-    /// Calls to continue with, which only people need.
-    #[serde(skip)]
-    next: String,
 }
 
 /// How a source is read, with `--explain`.
@@ -171,14 +121,14 @@ pub fn run(args: ConvertArgs, progress: &dyn Progress) -> Result<ConvertReport, 
         },
         opening: args.packed.opening(&args.limits),
         drop_unlabelled: args.drop_unlabelled,
-        on_nonfinite: args.on_nonfinite,
-        on_overflow: args.on_overflow,
+        on_nonfinite: args.values.on_nonfinite,
+        on_overflow: args.values.on_overflow,
         features: by_modality("--features", &args.features)?,
-        dtype: args.dtype,
+        dtype: args.values.dtype,
         format: Some(format),
         compression: args.form.compression,
         overwrite: args.overwrite,
-        sync: !args.no_sync,
+        sync: !args.form.no_sync,
     };
     if args.explain {
         let explained = convert::explain(&args.pickles, output.as_deref(), &options, progress)
@@ -194,14 +144,15 @@ pub fn run(args: ConvertArgs, progress: &dyn Progress) -> Result<ConvertReport, 
     })?;
     let converted =
         convert::convert(&args.pickles, &output, &options, progress).map_err(failure)?;
-    Ok(ConvertReport::Converted(NewStore::new(output, converted)))
+    let Converted { manifest, findings, n_bytes, .. } = converted;
+    Ok(ConvertReport::Converted(NewStore::new(output, manifest, findings, n_bytes)))
 }
 
 /// Converts the files of one source, and prints what they became.
 pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
     let told = args.dataset;
     match progress::shown(|bars| run(args, bars))? {
-        ConvertReport::Converted(store) => print(&store),
+        ConvertReport::Converted(store) => store.print(true),
         ConvertReport::Explained(Interpretation {
             path,
             explanation,
@@ -217,28 +168,6 @@ pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-impl NewStore {
-    fn new(output: PathBuf, converted: Converted) -> NewStore {
-        let next = next(&output, &converted);
-        let Converted { dataset, layout, splits, manifest, findings, n_bytes, .. } = converted;
-        let features = KnownFeatures::of(&manifest);
-        let Manifest { notes, sources, digest, .. } = manifest;
-        NewStore {
-            output,
-            dataset,
-            layout,
-            splits,
-            features,
-            notes,
-            findings,
-            sources,
-            digest,
-            n_bytes,
-            next,
-        }
-    }
 }
 
 impl Interpretation {
@@ -278,55 +207,6 @@ fn failure(error: ConvertError) -> Failure {
         }
         _ => error.into(),
     }
-}
-
-/// Calls to continue with.
-fn next(output: &Path, converted: &Converted) -> String {
-    let store = quoted_path(output);
-    let is_valid = !converted.findings.iter().any(|it| it.severity == Severity::Error);
-    let has_text = !converted.findings.iter().any(|it| it.rule == Rule::NoText.id());
-    let validate = format!("`almt-data validate {store}`");
-    match (is_valid, has_text) {
-        (true, true) => {
-            format!("{validate}, {}", stores::toward_training(output, &converted.manifest))
-        }
-        (true, false) => {
-            format!("{validate}, `almt-data encode {store} --bert FOLDER -o with-text.h5`")
-        }
-        (false, _) => validate,
-    }
-}
-
-fn print(store: &NewStore) {
-    outln!("{}", store.output.display());
-    outln!("  dataset  {} ({} layout)", store.dataset.title(), store.layout);
-    for split in &store.splits {
-        let shapes = split.shapes.iter().map(|(modality, shape)| format!("{modality} {shape:?}"));
-        let shapes: Vec<String> = shapes.collect();
-        outln!("  {:<7}  {} segments  {}", split.name, split.n_segments, shapes.join("  "));
-    }
-    for known in store.features.iter().filter(|known| !known.is_likely_only) {
-        outln!("  {:<7}  {known}", known.modality);
-    }
-    for note in &store.notes {
-        outln!("  note     {note}");
-    }
-    for finding in &store.findings {
-        outln!("  {finding}");
-    }
-    for source in &store.sources {
-        outln!("  source   {} sha256 {}", source.file_name, source.sha256);
-        if let Some(entry) = &source.entry {
-            outln!("           holds {} sha256 {}", shown(&entry.name), entry.sha256);
-        }
-        match &source.release {
-            Some(release) => outln!("           {release}, official release"),
-            None => outln!("           not the digest of a known official release"),
-        }
-    }
-    outln!("  digest   blake3 {}", store.digest);
-    outln!("  size     {}", human_bytes(store.n_bytes));
-    output::next(&store.next);
 }
 
 /// A modality and its maximum number of frames.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::form::FormArgs;
 use super::{Failure, output, progress, target};
 use crate::progress::Progress;
-use crate::store::{self, Copied, Format, OutputOptions};
+use crate::store::{self, Copied, Format};
 use crate::words::human_bytes;
 
 /// Copy a store to another format or compression; values, digest and manifest do not change
@@ -23,9 +23,6 @@ pub struct CopyArgs {
     /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
-    /// Do not flush the store to disk: faster, but it can be lost if the machine crashes within seconds
-    #[arg(long)]
-    no_sync: bool,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -42,12 +39,8 @@ pub struct CopyReport {
 /// Copies one store.
 pub fn run(args: CopyArgs, progress: &dyn Progress) -> Result<CopyReport, Failure> {
     let output = args.to;
-    let options = OutputOptions {
-        format: args.form.resolve::<CopyArgs>("almt-data copy", Some(&output), Format::Hdf5)?,
-        compression: args.form.compression,
-        overwrite: args.overwrite,
-        sync: !args.no_sync,
-    };
+    let format = args.form.resolve::<CopyArgs>("almt-data copy", Some(&output), Format::Hdf5)?;
+    let options = args.form.output(format, args.overwrite);
     let Copied { manifest, n_bytes } = store::copy_file(&args.from, &output, &options, progress)?;
     Ok(CopyReport { output, digest: manifest.digest, n_bytes })
 }

@@ -1,4 +1,4 @@
-//! Store format options of `convert` and `copy`.
+//! Options of every command that writes a store: its format, and how.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use clap::Args;
 use clap::error::ErrorKind;
 
 use super::{Failure, wrong_call};
-use crate::store::{Compression, Format};
+use crate::store::{Compression, Format, OutputOptions};
 
 #[derive(Args)]
 pub struct FormArgs {
@@ -19,6 +19,9 @@ pub struct FormArgs {
     #[arg(long, default_value_t = Compression::None, value_name = "none|gzip|zstd|lz4")]
     #[arg(hide_possible_values = true)]
     pub compression: Compression,
+    /// Do not flush the store to disk: faster, but it can be lost if the machine crashes within seconds
+    #[arg(long)]
+    pub no_sync: bool,
 }
 
 impl FormArgs {
@@ -48,5 +51,11 @@ impl FormArgs {
             return Err(wrong_call::<A>(command, ErrorKind::ArgumentConflict, &problem));
         }
         Ok(format)
+    }
+
+    /// How to write a store of that format.
+    pub fn output(&self, format: Format, overwrite: bool) -> OutputOptions {
+        let FormArgs { compression, no_sync, .. } = *self;
+        OutputOptions { format, compression, overwrite, sync: !no_sync }
     }
 }

@@ -24,6 +24,7 @@ mod form;
 mod inspect;
 mod labels;
 mod limits;
+mod made;
 mod manual;
 mod number;
 mod packed;
@@ -43,6 +44,7 @@ mod texts;
 mod train;
 mod trainer;
 mod validate;
+mod values;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

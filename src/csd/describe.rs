@@ -1,5 +1,8 @@
 //! The tree that `inspect` prints.
 
+use std::collections::BTreeSet;
+
+use super::dtype::FeatureType;
 use super::error::CsdError;
 use super::file::SequenceFile;
 use crate::tree::Tree;
@@ -14,6 +17,29 @@ const N_COLUMNS: usize = 12;
 /// Characters of a value of the metadata.
 const N_CHARS: usize = 60;
 
+/// The types of features; texts of any width as one.
+fn types(all: impl Iterator<Item = FeatureType>) -> String {
+    let (mut numbers, mut widths) = (BTreeSet::new(), BTreeSet::new());
+    for dtype in all {
+        match dtype {
+            FeatureType::Text { width } => drop(widths.insert(width)),
+            _ => drop(numbers.insert(dtype.to_string())),
+        }
+    }
+    let texts = match (widths.first(), widths.last()) {
+        (Some(least), Some(most)) if least < most => {
+            Some(format!("text of {least} to {most} bytes"))
+        }
+        (Some(width), _) => Some(FeatureType::Text { width: *width }.to_string()),
+        _ => None,
+    };
+    joined(numbers.into_iter().chain(texts), ", ")
+}
+
+fn joined(all: impl IntoIterator<Item = impl ToString>, by: &str) -> String {
+    all.into_iter().map(|one| one.to_string()).collect::<Vec<String>>().join(by)
+}
+
 impl SequenceFile {
     /// Root, metadata, shapes and times, under the name of the file.
     ///
@@ -24,20 +50,18 @@ impl SequenceFile {
         let shapes = shapes.collect::<Result<Vec<_>, _>>()?;
         let n_rows: usize = shapes.iter().filter_map(|shape| shape.features.first()).sum();
         let n_entries = counted(self.names().len(), "entry", "entries");
-        let mut types: Vec<String> = shapes.iter().map(|shape| shape.dtype.to_string()).collect();
-        types.sort();
-        types.dedup();
-        let mut dims: Vec<String> =
-            shapes.iter().map(|shape| shape.feat_dim().to_string()).collect();
-        dims.sort();
-        dims.dedup();
+        let dims: BTreeSet<usize> = shapes.iter().map(|shape| shape.feat_dim()).collect();
         let detail = format!(
             "computational sequence `{}`, {n_entries}, {}, {}",
             self.root(),
             plural(n_rows, "row"),
             human_bytes(self.size())
         );
-        let features = format!("{} columns, {}", dims.join(" or "), types.join(", "));
+        let dims = match dims.first() {
+            Some(only) if dims.len() == 1 => plural(*only, "column"),
+            _ => format!("{} columns", joined(dims, " or ")),
+        };
+        let features = format!("{dims}, {}", types(shapes.iter().map(|shape| shape.dtype)));
         let mut children = vec![self.describe_metadata(), Tree::leaf("features", features)];
         if let Some(names) = self.metadata().dimension_names() {
             let mut shown = names.iter().take(N_COLUMNS).copied().collect::<Vec<_>>().join(", ");

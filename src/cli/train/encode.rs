@@ -14,7 +14,7 @@ use crate::cli::form::FormArgs;
 use crate::cli::target::{self, check_output};
 use crate::cli::{Failure, number, output, progress, size_on_disk, stores, wrong_call};
 use crate::pretrained::TextSource;
-use crate::store::{OutputOptions, Store};
+use crate::store::Store;
 use crate::trainer::encode::{self, EncodeOptions, EncodeProgress, Encoded};
 use crate::words::{human_bytes, quoted_path};
 
@@ -48,9 +48,6 @@ pub struct EncodeArgs {
     /// Overwrite existing output
     #[arg(long)]
     overwrite: bool,
-    /// Do not flush the store to disk: faster, but it can be lost if the machine crashes within seconds
-    #[arg(long)]
-    no_sync: bool,
     /// Encode even if the text does not match the encoder's vocabulary
     #[arg(long)]
     force: bool,
@@ -78,12 +75,7 @@ pub fn encode(args: EncodeArgs) -> Result<ExitCode, Failure> {
         batch_size: args.batch_size as usize,
         force: args.force,
         n_threads: args.threads.threads,
-        output: OutputOptions {
-            format,
-            compression: args.form.compression,
-            overwrite: args.overwrite,
-            sync: !args.no_sync,
-        },
+        output: args.form.output(format, args.overwrite),
     };
     let mut bar = EncodeBar::default();
     let encoded = encode::encode(&source, to, &options, &mut bar, &mut say);
