@@ -137,6 +137,7 @@ def align(
     max_len: Mapping[str, int] | None = None,
     on_nonfinite: Literal["loaders", "zero", "mean", "drop-segment", "keep", "error"] = "loaders",
     on_overflow: Literal["error", "clip", "zero", "mean", "drop-segment"] = "error",
+    no_sync: bool = False,
     dtype: Literal["float32", "float16"] = "float32",
     format: Literal["hdf5", "arrow"] | None = None,
     compression: Literal["none", "gzip", "zstd", "lz4"] = "none",
@@ -164,6 +165,7 @@ def align(
         max_len: Steps to cut segments to, by modality.
         on_nonfinite: How to handle NaN and infinity that remain, as for `convert`.
         on_overflow: How to handle finite values outside the range of `dtype`.
+        no_sync: Do not flush the store to disk.
         dtype: Element type of the stored features.
         format: Store format, if `output` does not determine it.
         compression: `gzip` for HDF5, `zstd` or `lz4` for Arrow.
@@ -204,6 +206,7 @@ def align(
         max_len=max_len,
         on_nonfinite=on_nonfinite,
         on_overflow=on_overflow,
+        no_sync=no_sync,
         dtype=dtype,
         format=format,
         compression=compression,
