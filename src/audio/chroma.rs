@@ -9,7 +9,7 @@ use realfft::num_complex::Complex;
 
 use super::resample::Resampler;
 use super::sizes::{HOP, N_CHROMA, RATE};
-use super::spectrum::{Frame, Spectra, hann, transform};
+use super::spectrum::{Frame, Spectra, dot, hann, transform};
 
 /// Bins of the transform per octave.
 pub const BINS_PER_OCTAVE: usize = 36;
@@ -37,12 +37,15 @@ pub struct Chroma {
     filters: Vec<OnceLock<Vec<Filter>>>,
 }
 
-/// One filter of an octave, by its spectrum.
+/// One filter of an octave, by its spectrum between the first and the last frequency at which it is not 0.
 struct Filter {
     /// Square root of the length in samples of the highest octave.
     root_len: f32,
-    /// Index of a frequency, with its value.
-    spectrum: Vec<(usize, Complex<f32>)>,
+    /// Index of the first frequency.
+    first: usize,
+    /// Real and imaginary parts `[frequency]`, apart, so that the processor multiplies several at once.
+    real: Vec<f32>,
+    imaginary: Vec<f32>,
 }
 
 impl Chroma {
@@ -60,13 +63,14 @@ impl Chroma {
         let idx = (tuning + N_TUNINGS as i32 / 2).clamp(0, N_TUNINGS as i32 - 1) as usize;
         let Some(filters) = self.filters.get(idx) else { return rows };
         let filters = filters.get_or_init(|| filters_of(tuning));
-        let mut frame = self.spectra.frame();
+        let (mut frame, mut parts) = (self.spectra.frame(), Parts::default());
         let (mut octave, mut halved) = (0, None);
         loop {
             let signal = halved.as_deref().unwrap_or(signal);
             for (idx, row) in rows.iter_mut().enumerate() {
                 self.spectra.compute(signal, idx * (HOP >> octave), &mut frame);
-                add(filters, &frame, row);
+                parts.take(&frame);
+                parts.add(filters, row);
             }
             octave += 1;
             if octave == N_OCTAVES {
@@ -83,21 +87,39 @@ impl Chroma {
     }
 }
 
-/// Adds the magnitudes of an octave's bins to the pitch classes of a frame.
-fn add(filters: &[Filter], frame: &Frame<f32>, row: &mut [f32; N_CHROMA]) {
-    for (bin, filter) in filters.iter().enumerate() {
-        let mut sum = Complex::<f32>::default();
-        for (idx, weight) in &filter.spectrum {
-            if let Some(value) = frame.spectrum.get(*idx) {
-                sum += value * weight;
+/// Real and imaginary parts of the spectrum of a frame, `[frequency]`.
+#[derive(Default)]
+struct Parts {
+    real: Vec<f32>,
+    imaginary: Vec<f32>,
+}
+
+impl Parts {
+    fn take(&mut self, frame: &Frame<f32>) {
+        self.real.clear();
+        self.imaginary.clear();
+        self.real.extend(frame.spectrum.iter().map(|value| value.re));
+        self.imaginary.extend(frame.spectrum.iter().map(|value| value.im));
+    }
+
+    /// Adds the magnitudes of an octave's bins to the pitch classes of a frame.
+    fn add(&self, filters: &[Filter], row: &mut [f32; N_CHROMA]) {
+        for (bin, filter) in filters.iter().enumerate() {
+            let here = filter.first..filter.first + filter.real.len();
+            let real = self.real.get(here.clone()).unwrap_or_default();
+            let imaginary = self.imaginary.get(here).unwrap_or_default();
+            let product = |one: &[f32], other: &[f32]| dot::<f32, 8>(one, other);
+            let sum = Complex::new(
+                product(real, &filter.real) - product(imaginary, &filter.imaginary),
+                product(real, &filter.imaginary) + product(imaginary, &filter.real),
+            );
+            // Filters of a lower octave are longer by as much as a halved rate takes away.
+            let magnitude = sum.norm_sqr().sqrt() / filter.root_len;
+            // Three bins around each semitone.
+            let place = (bin + 1) / (BINS_PER_OCTAVE / N_CHROMA) % N_CHROMA;
+            if let Some(value) = row.get_mut(place) {
+                *value += magnitude;
             }
-        }
-        // Filters of a lower octave are longer by as much as a halved rate takes away.
-        let magnitude = sum.norm_sqr().sqrt() / filter.root_len;
-        // Three bins around each semitone.
-        let place = (bin + 1) / (BINS_PER_OCTAVE / N_CHROMA) % N_CHROMA;
-        if let Some(value) = row.get_mut(place) {
-            *value += magnitude;
         }
     }
 }
@@ -126,9 +148,16 @@ fn filters_of(tuning: i32) -> Vec<Filter> {
         let [mut real, mut imaginary] = wavelet(len, hertz);
         let (real, imaginary) = (transform(&*fft, &mut real), transform(&*fft, &mut imaginary));
         let spectrum = real.iter().zip(imaginary).map(|(a, b)| a + b * Complex::I);
+        let spectrum = sparse(&spectrum.collect::<Vec<_>>(), len / N_FFT as f64);
+        let is_large = |value: &Complex<f32>| *value != Complex::default();
+        let first = spectrum.iter().position(is_large).unwrap_or_default();
+        let end = spectrum.iter().rposition(is_large).map_or(first, |last| last + 1);
+        let within = spectrum.get(first..end).unwrap_or_default();
         Filter {
             root_len: len.sqrt() as f32,
-            spectrum: sparse(&spectrum.collect::<Vec<_>>(), len / N_FFT as f64),
+            first,
+            real: within.iter().map(|value| value.re).collect(),
+            imaginary: within.iter().map(|value| value.im).collect(),
         }
     };
     (0..BINS_PER_OCTAVE).map(filter).collect()
@@ -150,8 +179,8 @@ fn wavelet(len: f64, hertz: f64) -> [Vec<f64>; 2] {
     parts
 }
 
-/// The values of a spectrum that are large.
-fn sparse(spectrum: &[Complex<f64>], scale: f64) -> Vec<(usize, Complex<f32>)> {
+/// A spectrum whose small values are 0.
+fn sparse(spectrum: &[Complex<f64>], scale: f64) -> Vec<Complex<f32>> {
     let values = spectrum.iter().map(|value| value * scale);
     let values: Vec<Complex<f32>> =
         values.map(|value| Complex::new(value.re as f32, value.im as f32)).collect();
@@ -164,6 +193,7 @@ fn sparse(spectrum: &[Complex<f64>], scale: f64) -> Vec<(usize, Complex<f32>)> {
         sum >= SPARSITY
     });
     let least = least.copied().unwrap_or_default();
-    let large = values.into_iter().enumerate().filter(|(_, value)| value.norm() >= least);
-    large.collect()
+    let large =
+        |value: Complex<f32>| if value.norm() >= least { value } else { Complex::default() };
+    values.into_iter().map(large).collect()
 }

@@ -39,7 +39,7 @@ impl Mfcc {
         powers.extend(magnitudes.iter().map(|value| f64::from(value * value)));
         levels.extend(self.bands.iter().map(|band| {
             let powers = powers.get(band.first..band.first + band.weights.len());
-            level(dot::<4>(powers.unwrap_or_default(), &band.weights) as f32)
+            level(dot::<f64, 4>(powers.unwrap_or_default(), &band.weights) as f32)
         }));
     }
 
@@ -56,7 +56,7 @@ impl Mfcc {
             }
             let mut found = [0.0; N_MFCC];
             for (value, cosines) in found.iter_mut().zip(self.cosines.chunks_exact(N_MELS)) {
-                *value = dot::<8>(&cut, cosines) as f32;
+                *value = dot::<f64, 8>(&cut, cosines) as f32;
             }
             found
         })

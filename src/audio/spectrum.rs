@@ -62,9 +62,7 @@ impl<T: FftNum> Spectra<T> {
             }
         }
         let Frame { samples, scratch, spectrum } = frame;
-        // Fails only for slices of other lengths than the plan's.
-        let done = self.fft.process_with_scratch(samples, spectrum, scratch);
-        debug_assert!(done.is_ok(), "{done:?}");
+        transform_into(&*self.fft, samples, spectrum, scratch);
     }
 }
 
@@ -75,11 +73,21 @@ fn number<T: FftNum>(value: f64) -> T {
 
 /// The spectrum of a block of the plan's length, which is used up.
 pub fn transform(fft: &dyn RealToComplex<f64>, block: &mut [f64]) -> Vec<Complex<f64>> {
-    let mut spectrum = fft.make_output_vec();
-    // Fails only for slices of other lengths than the plan's.
-    let done = fft.process(block, &mut spectrum);
-    debug_assert!(done.is_ok(), "{done:?}");
+    let (mut spectrum, mut scratch) = (fft.make_output_vec(), fft.make_scratch_vec());
+    transform_into(fft, block, &mut spectrum, &mut scratch);
     spectrum
+}
+
+/// Like [`transform`], without allocating.
+pub fn transform_into<T: FftNum>(
+    fft: &dyn RealToComplex<T>,
+    block: &mut [T],
+    spectrum: &mut [Complex<T>],
+    scratch: &mut [Complex<T>],
+) {
+    // Fails only for slices of other lengths than the plan's.
+    let done = fft.process_with_scratch(block, spectrum, scratch);
+    debug_assert!(done.is_ok(), "{done:?}");
 }
 
 /// The periodic Hann window.
@@ -95,14 +103,14 @@ pub fn magnitudes(spectrum: &[Complex<f64>], magnitudes: &mut [f32]) {
 }
 
 /// The sum of products, in several sums that the processor adds at once.
-pub fn dot<const N: usize>(one: &[f64], other: &[f64]) -> f64 {
-    let mut sums = [0.0; N];
+pub fn dot<T: FftNum, const N: usize>(one: &[T], other: &[T]) -> T {
+    let mut sums = [T::zero(); N];
     let (ones, others) = (one.as_chunks::<N>(), other.as_chunks::<N>());
     for (one, other) in ones.0.iter().zip(others.0) {
         for ((sum, a), b) in sums.iter_mut().zip(one).zip(other) {
-            *sum += a * b;
+            *sum = *sum + *a * *b;
         }
     }
-    let rest: f64 = ones.1.iter().zip(others.1).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f64>() + rest
+    let products = ones.1.iter().zip(others.1).map(|(a, b)| *a * *b);
+    sums.into_iter().chain(products).fold(T::zero(), |sum, value| sum + value)
 }

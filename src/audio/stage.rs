@@ -7,7 +7,7 @@ use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::kaiser::LowPass;
-use super::spectrum::{dot, transform};
+use super::spectrum::{dot, transform, transform_into};
 
 /// A stretch of a signal that is zero before and after it.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,14 +121,16 @@ impl FilterStage for LongFilter {
         let mut samples = vec![0.0; n];
         let mut block = vec![0.0; self.block_len];
         let mut product = self.forward.make_output_vec();
+        let mut inputs: Vec<_> = (0..self.down).map(|_| self.forward.make_output_vec()).collect();
+        let (mut forward_memory, mut backward_memory) =
+            (self.forward.make_scratch_vec(), self.backward.make_scratch_vec());
         let step = self.block_step();
         let mut start = first.div_euclid(self.up);
         while start * self.up < first + n as i64 {
-            let parts = (0..self.down).map(|part| {
+            for (part, spectrum) in (0..).zip(&mut inputs) {
                 self.input_of_block(input, start, part, &mut block);
-                transform(&*self.forward, &mut block)
-            });
-            let inputs: Vec<Vec<Complex<f64>>> = parts.collect();
+                transform_into(&*self.forward, &mut block, spectrum, &mut forward_memory);
+            }
             for part in 0..self.up as usize {
                 product.fill(Complex::default());
                 // With two parts of the input they meet one part of the taps each, and are added.
@@ -141,7 +143,11 @@ impl FilterStage for LongFilter {
                 if let [zero, .., nyquist] = product.as_mut_slice() {
                     (zero.im, nyquist.im) = (0.0, 0.0);
                 }
-                let done = self.backward.process(&mut product, &mut block);
+                let done = self.backward.process_with_scratch(
+                    &mut product,
+                    &mut block,
+                    &mut backward_memory,
+                );
                 debug_assert!(done.is_ok(), "{done:?}");
                 let outputs = block.iter().skip(2 * self.n_side as usize).take(step);
                 for (value, k) in outputs.zip(start..) {
@@ -200,7 +206,7 @@ impl FilterStage for ShortFilter {
                 .ok()
                 .and_then(|place| input.samples.get(place..place + n_taps));
             samples.push(match inside {
-                Some(part) => dot::<2>(taps, part),
+                Some(part) => dot::<f64, 2>(taps, part),
                 None => taps.iter().zip(from..).map(|(tap, idx)| tap * input.at(idx)).sum(),
             });
         }

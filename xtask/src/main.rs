@@ -32,6 +32,7 @@ Tasks:
   bench train     Compare a training step with eager PyTorch (fetches PyTorch, 4 GB)
   bench models [NAMES]
                   Compare a training step of MMSA's models with its own code (fetches PyTorch, 4 GB)
+  bench align     Compare aligning computational sequences with the CMU SDK (writes 9 GB)
   bench audio     Compare audio features with librosa, on one thread (fetches librosa, 480 MB)
   bench gpu       Compare training on a GPU with PyTorch, eager and compiled (fetches PyTorch, 4 GB)
   interop --mmsa  Have MMSA's own data loader read an exported pickle (fetches PyTorch, 4 GB)

@@ -57,6 +57,11 @@ pub fn librosa_package() -> Result<(), String> {
     packages(".python-librosa", "librosa", &["librosa", "soundfile.py"], "480 MB")
 }
 
+/// A copy of the CMU SDK, only for comparing speed.
+pub fn sdk_package() -> Result<(), String> {
+    packages(".python-sdk", "sdk", &["mmsdk"], "130 MB")
+}
+
 fn packages(folder: &str, requirements: &str, names: &[&str], size: &str) -> Result<(), String> {
     packages_with(folder, requirements, names, size, &[])
 }
