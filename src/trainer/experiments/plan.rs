@@ -14,6 +14,7 @@ use crate::train::{FitError, device};
 use crate::trainer::error::{StoreProblem, TrainerError};
 use crate::trainer::note::Note;
 use crate::trainer::samples::absolute;
+use crate::trainer::schema;
 use crate::trainer::sweep::{Kept, kept};
 
 /// Why a store cannot have a model.
@@ -150,6 +151,7 @@ impl Reproduction {
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason)));
         }
         let store = self.samples.store();
+        let data_schema = Some(schema::of_run(&self.samples, &modalities, None));
         let settings = TrainSettings {
             dataset: self.dataset,
             store: absolute(store.path()),
@@ -173,6 +175,7 @@ impl Reproduction {
             valid_from_train: self.draw,
             text_encoder: None,
             init_from: None,
+            data_schema,
             hyper_parameters,
         };
         Ok(RowPlan::Trained(Box::new(ModelRuns { settings, model: self.model(row)? })))
