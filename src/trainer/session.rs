@@ -281,7 +281,10 @@ fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, Tra
 }
 
 /// A run's record of its text encoder.
-fn encoder_choice(
+///
+/// # Errors
+/// Its tokenizer cannot be read.
+pub(super) fn encoder_choice(
     pretrained: &Pretrained,
     options: &EncoderOptions,
     recipe: &Preset,

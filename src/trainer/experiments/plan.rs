@@ -133,11 +133,14 @@ impl Reproduction {
         if let Some(absent) = absent {
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModality(*absent)));
         }
-        let base = row.base(&self.preset, self.dataset, self.options.epochs);
+        let has_encoder = self.encoder.is_some();
+        let base = row.base(&self.preset, self.dataset, self.options.epochs, has_encoder);
         let hyper_parameters =
             base.and_then(|base| row.hyper_parameters(&base)).map_err(TrainerError::Setting)?;
-        if hyper_parameters.model.needs().pooler {
-            let reason = "it works inside a text encoder, and these runs read text features";
+        let model = &hyper_parameters.model;
+        let encoder = self.encoder_of(model);
+        if model.needs().pooler && encoder.is_none() {
+            let reason = "it works inside a text encoder; `--bert FOLDER` names one";
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason.into())));
         }
         let n_samples = self.samples.n_samples(SplitName::Train);
@@ -146,12 +149,18 @@ impl Reproduction {
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason)));
         }
         let is_seen = |modality: &Modality| !row.without.contains(modality);
-        let modalities: Vec<Modality> = self.modalities.iter().copied().filter(is_seen).collect();
-        if let Some(reason) = hyper_parameters.model.problem(&self.inputs(&modalities)) {
+        let mut modalities: Vec<Modality> =
+            self.modalities.iter().copied().filter(is_seen).collect();
+        if encoder.is_some() && !modalities.contains(&Modality::Text) {
+            modalities.insert(0, Modality::Text);
+        }
+        if let Some(reason) = model.problem(&self.inputs_of(model, &modalities)) {
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason)));
         }
         let store = self.samples.store();
-        let data_schema = Some(schema::of_run(&self.samples, &modalities, None));
+        let choice = encoder.map(|encoder| encoder.choice(&hyper_parameters));
+        let read = encoder.map(|encoder| &encoder.pretrained).zip(choice.as_ref());
+        let data_schema = Some(schema::of_run(&self.samples, &modalities, read));
         let settings = TrainSettings {
             dataset: self.dataset,
             store: absolute(store.path()),
@@ -173,7 +182,7 @@ impl Reproduction {
             command: self.options.command.clone(),
             split_manifest: None,
             valid_from_train: self.draw,
-            text_encoder: None,
+            text_encoder: choice,
             init_from: None,
             data_schema,
             hyper_parameters,
