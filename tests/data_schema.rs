@@ -12,7 +12,7 @@ use almt_data::run::folder;
 use almt_data::store::Store;
 use almt_data::train::checkpoint;
 
-use crate::encode::tiny_encoder;
+use crate::encode::{set_weights, tiny_encoder};
 use crate::rules::Editor;
 use crate::support::{Call, almt, synthetic_store};
 
@@ -246,15 +246,11 @@ fn what_a_text_alone_is_not_enough_for_is_named() {
         .fails_with(&["features/best.safetensors: its model reads text features that tiny-bert ("])
         .hints_at("`--bert FOLDER` names the encoder that computed the features");
     // Another encoder of the same form.
-    std::fs::create_dir(folder.join("second")).unwrap();
-    for file in ["config.json", "model.safetensors", "vocab.txt"] {
-        std::fs::copy(folder.join("tiny-bert").join(file), folder.join("second").join(file))
-            .unwrap();
-    }
-    let weights = folder.join("second/model.safetensors");
-    let mut bytes = std::fs::read(&weights).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    std::fs::write(&weights, bytes).unwrap();
+    let new = folder.join("new");
+    std::fs::create_dir(&new).unwrap();
+    tiny_encoder(&new);
+    set_weights(&new, "encoder.layer.1.output.LayerNorm.weight", 1.5);
+    std::fs::rename(new.join("tiny-bert"), folder.join("second")).unwrap();
     let second = ["predict", "features", "--text", "a", "--bert", "second"];
     almt(folder, &second).fails_with(&[
         "--text: text: computed by second (",

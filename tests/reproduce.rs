@@ -191,7 +191,10 @@ fn a_model_inside_a_text_encoder_trains_where_one_is_named() {
     assert!(weights("apart") == weights("alone"));
     // Tokens of another vocabulary are no input for it.
     call(&["--bert", "tiny-bert"]).fails_with(&["mosi.h5: "]);
-    assert_eq!(call(&["--bert", "tiny-bert", "--text-from", "text_bert", "--max-len", "9"]).code(), 2);
+    assert_eq!(
+        call(&["--bert", "tiny-bert", "--text-from", "text_bert", "--max-len", "9"]).code(),
+        2
+    );
 }
 
 #[test]

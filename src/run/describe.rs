@@ -131,6 +131,8 @@ fn of_modality(schema: &ModalitySchema) -> Tree {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -142,10 +144,15 @@ mod tests {
             std::fs::write(&path, [&len[..], header.as_bytes()].concat()).unwrap();
             of_checkpoint(&path, "weights").unwrap()
         };
-        assert_eq!(write("{}"), None);
-        assert_eq!(write(r#"{"__metadata__": {"almt_data": "{}"}}"#), None);
-        let own = r#"{"__metadata__": {"almt_data": "{\"dataset\": \"sims\", \"store_digest\": \"d\", \"seed\": 1, \"epoch\": 2, \"model\": {}}"}}"#;
-        let tree = write(own).unwrap();
+        let with = |info: serde_json::Value| {
+            let metadata = json!({ CHECKPOINT: info.to_string() });
+            write(&json!({ "__metadata__": metadata }).to_string())
+        };
+        assert_eq!((write("{}"), with(json!({}))), (None, None));
+        let own = json!({
+            "dataset": "sims", "store_digest": "d", "seed": 1, "epoch": 2, "model": {},
+        });
+        let tree = with(own).unwrap();
         assert_eq!(tree.detail, "checkpoint on CH-SIMS");
         let shown = tree.to_string();
         assert!(shown.contains("model   almt") && shown.contains("not recorded"), "{shown}");
