@@ -1,9 +1,6 @@
 //! The text encoder of models that work inside one.
 
-use super::reproduction::Reproduction;
-use crate::corpus::Modality;
 use crate::model::Sequence;
-use crate::model::registry::{Inputs, ModelSpec};
 use crate::pretrained::{Pretrained, TextSource};
 use crate::run::preset::Preset;
 use crate::run::settings::{EncoderChoice, TokenChoice};
@@ -63,28 +60,12 @@ impl ModelEncoder {
     }
 
     /// Extents of its output.
-    fn text(&self, samples: &Samples) -> Sequence {
+    pub(super) fn text(&self, samples: &Samples) -> Sequence {
         let n_tokens = match &self.choice.tokens {
             TokenChoice::RawText { max_len, .. } => *max_len,
             TokenChoice::TextBert => samples.n_tokens().unwrap_or_default(),
         };
         let seq_len = i64::try_from(n_tokens).unwrap_or(i64::MAX);
         Sequence { seq_len, feat_dim: self.pretrained.config().hidden_size }
-    }
-}
-
-impl Reproduction {
-    /// The encoder of a model, if it works inside one and one is given.
-    pub(super) fn encoder_of(&self, model: &ModelSpec) -> Option<&ModelEncoder> {
-        self.encoder.as_ref().filter(|_| model.needs().pooler)
-    }
-
-    /// Extents of the inputs of a model: of the store's features, or of the output of its encoder.
-    pub(super) fn inputs_of(&self, model: &ModelSpec, modalities: &[Modality]) -> Inputs {
-        let mut inputs = self.inputs(modalities);
-        if let Some(encoder) = self.encoder_of(model) {
-            inputs.0.insert(Modality::Text, encoder.text(&self.samples));
-        }
-        inputs
     }
 }

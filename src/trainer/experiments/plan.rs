@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::encoder::ModelEncoder;
 use super::reproduction::Reproduction;
 use crate::corpus::{Modality, SplitName};
-use crate::model::registry::Inputs;
+use crate::model::registry::{Inputs, ModelSpec};
 use crate::reproduce::{Experiment, ExperimentChoice, Row};
 use crate::run::metrics::MAE;
 use crate::run::settings::{Precision, TrainSettings};
@@ -200,5 +201,19 @@ impl Reproduction {
         let mut inputs = self.samples.sequences();
         inputs.retain(|modality, _| modalities.contains(modality));
         Inputs(inputs)
+    }
+
+    /// The encoder of a model, if it works inside one and one is given.
+    pub(super) fn encoder_of(&self, model: &ModelSpec) -> Option<&ModelEncoder> {
+        self.encoder.as_ref().filter(|_| model.needs().pooler)
+    }
+
+    /// Extents of the inputs of a model: of the store's features, or of the output of its encoder.
+    pub(super) fn inputs_of(&self, model: &ModelSpec, modalities: &[Modality]) -> Inputs {
+        let mut inputs = self.inputs(modalities);
+        if let Some(encoder) = self.encoder_of(model) {
+            inputs.0.insert(Modality::Text, encoder.text(&self.samples));
+        }
+        inputs
     }
 }
