@@ -163,7 +163,7 @@ fn a_model_inside_a_text_encoder_trains_where_one_is_named() {
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let without = call(&["--dry-run"]).ok().stdout();
-    let left_out = "MAG-BERT left out: it works inside a text encoder; `--bert FOLDER` names one";
+    let left_out = "MAG-BERT left out: it works inside a text encoder, and none is given";
     assert_eq!(line(&without), left_out);
     let with = call(&[&encoder[..], &["--dry-run"]].concat()).ok().stdout();
     assert!(line(&with).starts_with("MAG-BERT 1 of 1 runs to do, about "), "{with}");

@@ -80,7 +80,7 @@ impl From<&TextEncoder> for EncoderSchema {
 
 /// A respect in which a store differs from what a model was trained on, with both values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub struct DataDifference {
     /// In words, on one line.
     pub words: String,
     /// What follows from it.
@@ -119,12 +119,12 @@ impl DataSchema {
 
     /// How a store with the schema `found` differs from the data of this one, in the modalities of this
     /// one. Extents are not compared: a model has its own.
-    pub fn differences(&self, found: &DataSchema) -> Vec<Difference> {
+    pub fn differences(&self, found: &DataSchema) -> Vec<DataDifference> {
         let mut all = Vec::new();
         for (modality, trained) in &self.modalities {
             let Some(found) = found.modalities.get(modality) else { continue };
             let of_modality = trained.differences(found).into_iter();
-            all.extend(of_modality.map(|difference| Difference {
+            all.extend(of_modality.map(|difference| DataDifference {
                 words: format!("{modality}: {}", difference.words),
                 ..difference
             }));
@@ -133,7 +133,7 @@ impl DataSchema {
             && trained != found
         {
             let words = format!("{} here, {} in training", found.name(), trained.name());
-            all.push(Difference { words, weight: Weight::Making });
+            all.push(DataDifference { words, weight: Weight::Making });
         }
         all
     }
@@ -166,7 +166,7 @@ impl ModalitySchema {
         ModalitySchema { seq_len, feat_dim, encoder: Some(encoder), ..ModalitySchema::default() }
     }
 
-    fn differences(&self, found: &ModalitySchema) -> Vec<Difference> {
+    fn differences(&self, found: &ModalitySchema) -> Vec<DataDifference> {
         let mut all = Vec::new();
         let is_in_model = self.encoder.as_ref().is_some_and(|encoder| encoder.is_in_model);
         all.extend(encoder_difference(self.encoder.as_ref(), found.encoder.as_ref()));
@@ -177,7 +177,7 @@ impl ModalitySchema {
         for (policy, trained) in &self.policies {
             match found.policies.get(policy) {
                 Some(found) if found == trained => {}
-                Some(found) => all.push(Difference {
+                Some(found) => all.push(DataDifference {
                     words: format!("`{policy}` is {found} here, {trained} in training"),
                     weight: match is_of_a_step(policy) {
                         true => Weight::Meaning,
@@ -197,9 +197,9 @@ impl ModalitySchema {
 }
 
 /// The difference of a policy that only one of both stores records.
-fn one_sided(policy: &str, value: &str, place: &str, other: &str) -> Option<Difference> {
+fn one_sided(policy: &str, value: &str, place: &str, other: &str) -> Option<DataDifference> {
     // One frame per step is what a file of features has.
-    (is_of_a_step(policy) && value != "1").then(|| Difference {
+    (is_of_a_step(policy) && value != "1").then(|| DataDifference {
         words: format!("`{policy}` is {value} {place} and not recorded {other}"),
         weight: Weight::Unrecorded,
     })
@@ -213,7 +213,7 @@ fn is_of_a_step(policy: &str) -> bool {
 fn encoder_difference(
     trained: Option<&EncoderSchema>,
     found: Option<&EncoderSchema>,
-) -> Option<Difference> {
+) -> Option<DataDifference> {
     let same_tokens = |one: &EncoderSchema, other: &EncoderSchema| {
         let digests = one.tokenizer_blake3.as_ref().zip(other.tokenizer_blake3.as_ref());
         digests.is_none_or(|(one, other)| one == other)
@@ -253,7 +253,7 @@ fn encoder_difference(
         }
         _ => return None,
     };
-    Some(Difference { words, weight })
+    Some(DataDifference { words, weight })
 }
 
 /// Such as `MiniLM (1f2e3d4c)`.
@@ -269,9 +269,9 @@ impl fmt::Display for EncoderSchema {
 fn name_difference(
     trained: Option<&FeatureNames>,
     found: Option<&FeatureNames>,
-) -> Option<Difference> {
-    let unrecorded = |words: String| Some(Difference { words, weight: Weight::Unrecorded });
-    let meaning = |words: String| Some(Difference { words, weight: Weight::Meaning });
+) -> Option<DataDifference> {
+    let unrecorded = |words: String| Some(DataDifference { words, weight: Weight::Unrecorded });
+    let meaning = |words: String| Some(DataDifference { words, weight: Weight::Meaning });
     let (trained, found) = match (trained, found) {
         (Some(trained), Some(found)) => (trained, found),
         (None, None) => return None,

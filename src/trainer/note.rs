@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::corpus::SplitName;
 use crate::corpus::origin::{SplitOrigin, SplitRecord};
-use crate::corpus::schema::{Difference, Weight};
+use crate::corpus::schema::{DataDifference, Weight};
 use crate::corpus::spec::SplitBy;
 use crate::run::folder::RESULT;
 use crate::run::record::FittedLength;
@@ -101,7 +101,7 @@ pub enum Note {
         /// The store.
         store: PathBuf,
         /// The difference.
-        difference: Difference,
+        difference: DataDifference,
     },
     /// A checkpoint of an older version does not describe its data.
     NoSchema {

@@ -60,8 +60,8 @@ pub struct EvalArgs {
     /// Truncate samples that are longer than the model was trained on; the number is reported
     #[arg(long)]
     fit_lengths: bool,
-    /// Continue even if the features are others than those of training, in another order or made in another
-    /// way, or if most texts or tokens do not belong to the vocabulary of the model's text encoder
+    /// Continue even if the features differ from those of training (names, order, text encoder, pooling), or
+    /// if most texts or tokens do not belong to the vocabulary of the model's text encoder
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -85,8 +85,8 @@ pub struct PredictArgs {
     /// Run folder, or its `best.safetensors`
     #[arg(long, required_unless_present_any = ["weights", "run"])]
     checkpoint: Option<PathBuf>,
-    /// Predict this text, with a model of text alone; repeatable. Prints a line each: the prediction, its
-    /// class, and the text
+    /// Predict this text, with a model of text alone; repeatable. Prints one line per text: the prediction,
+    /// its class, and the text
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     #[arg(conflicts_with_all = ["store", "weights", "split", "output", "fit_lengths"])]
     text: Vec<String>,
@@ -121,8 +121,8 @@ pub struct PredictArgs {
     /// Truncate samples that are longer than the model was trained on; the number is reported
     #[arg(long)]
     fit_lengths: bool,
-    /// Continue even if the features are others than those of training, in another order or made in another
-    /// way, or if most texts or tokens do not belong to the vocabulary of the model's text encoder
+    /// Continue even if the features differ from those of training (names, order, text encoder, pooling), or
+    /// if most texts or tokens do not belong to the vocabulary of the model's text encoder
     #[arg(long)]
     force: bool,
     #[command(flatten)]

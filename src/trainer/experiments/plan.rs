@@ -141,7 +141,7 @@ impl Reproduction {
         let model = &hyper_parameters.model;
         let encoder = self.encoder_of(model);
         if model.needs().pooler && encoder.is_none() {
-            let reason = "it works inside a text encoder; `--bert FOLDER` names one";
+            let reason = "it works inside a text encoder, and none is given";
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason.into())));
         }
         let n_samples = self.samples.n_samples(SplitName::Train);
