@@ -443,6 +443,12 @@ pub enum TrainerAdvice {
     TextsInPlaceOfTokens,
     /// Use features of the kind that the model was trained on.
     FeaturesOfModel,
+    /// Make the store as that of training was made.
+    DataOfModel,
+    /// Predict a store that has all modalities of the model.
+    PredictStore,
+    /// Give the encoder that computed the text features of training.
+    EncoderOfFeatures,
     /// Convert files of one extraction.
     ConvertTogether,
     /// Cut samples to the model's length.

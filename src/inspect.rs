@@ -1,4 +1,4 @@
-//! Shows the contents of a pickle, store or computational sequence as a tree, in one call.
+//! Shows the contents of a pickle, store, computational sequence, run or checkpoint as a tree, in one call.
 
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use crate::ingest;
 use crate::packed::{OpenError, OpenOptions, PickleFile};
 use crate::pickle::describe;
 use crate::progress::Progress;
+use crate::run::{RunError, describe, folder};
 use crate::signature::archive::shown;
 use crate::signature::{self, Role};
 use crate::store::{Store, StoreError};
@@ -23,6 +24,9 @@ pub enum InspectError {
     /// The computational sequence cannot be read.
     #[error(transparent)]
     Sequence(#[from] CsdError),
+    /// The run or checkpoint cannot be read.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The pickle cannot be read.
     #[error(transparent)]
     Pickle(#[from] OpenError),
@@ -33,15 +37,17 @@ impl Advise for InspectError {
         match self {
             InspectError::Store(error) => error.advice(),
             InspectError::Sequence(error) => error.advice(),
+            InspectError::Run(error) => error.advice(),
             InspectError::Pickle(error) => error.advice(),
         }
     }
 }
 
-/// The tree of what is in a file or folder: names, shapes, types, sizes, first ids.
+/// The tree of what is in a file or folder: names, shapes, types, sizes, first ids; of a run or checkpoint,
+/// its model and the schema of its data.
 ///
 /// # Errors
-/// It is neither a store, a computational sequence nor a pickle, or it cannot be read.
+/// It is none of these, or it cannot be read.
 pub fn inspect(
     path: &Path,
     options: &OpenOptions,
@@ -53,6 +59,14 @@ pub fn inspect(
     let is_sequence = known.as_ref().is_some_and(|known| known.kind.role == Role::Sequence);
     if is_sequence || (csd::is_name(path) && path.is_file()) {
         return Ok(SequenceFile::open(path)?.describe(&name)?);
+    }
+    if path.is_dir() && folder::is_run(path) {
+        return Ok(describe::of_run(path, &name)?);
+    }
+    if known.as_ref().is_some_and(|known| known.kind.id == "safetensors")
+        && let Some(tree) = describe::of_checkpoint(path, &name)?
+    {
+        return Ok(tree);
     }
     let store = match known {
         Some(known) if known.kind.role == Role::Store => Some(Store::open(path)?),

@@ -357,7 +357,7 @@ fn a_model_with_an_encoder_meets_texts_and_tokens_of_another_vocabulary() {
 }
 
 /// Sets every value of a tensor of the tiny encoder.
-fn set_weights(folder: &Path, tensor: &str, value: f32) {
+pub fn set_weights(folder: &Path, tensor: &str, value: f32) {
     let path = folder.join("tiny-bert/model.safetensors");
     let mut bytes = std::fs::read(&path).unwrap();
     let header_len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;

@@ -142,7 +142,7 @@ fn the_guide_on_own_clips_ends_in_a_prediction() {
     tiny_encoder(folder);
     std::fs::rename(folder.join("tiny-bert"), folder.join("bert-base-uncased")).unwrap();
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/own-data.md");
-    let mut last = String::new();
+    let mut predicted = Vec::new();
     let mut n_calls = 0;
     for words in commands(&std::fs::read_to_string(guide).unwrap()) {
         let mut args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
@@ -156,11 +156,17 @@ fn the_guide_on_own_clips_ends_in_a_prediction() {
             "encode" => args.extend(["--max-len", "12"]),
             _ => {}
         }
-        last = almt(folder, &args).ok().stdout();
+        let shown = almt(folder, &args).ok().stdout();
         n_calls += 1;
+        if args[0] == "predict" {
+            predicted.push(shown);
+        }
     }
-    assert!(n_calls >= 10, "{n_calls}");
-    assert!(last.contains("v99$_$1"), "{last}");
+    assert!(n_calls >= 13, "{n_calls}");
+    let [clip, texts] = &predicted[..] else { panic!("{predicted:?}") };
+    assert!(clip.contains("v99$_$1"), "{clip}");
+    let texts: Vec<&str> = texts.lines().collect();
+    assert!(texts.len() == 2 && texts[1].ends_with("  weak scene"), "{texts:?}");
 }
 
 /// What the guide shows after each command of a `console` block that begins with `almt-data`.

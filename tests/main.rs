@@ -9,6 +9,7 @@
 //! `containers`: pickles in compressed files and archives.
 //! `convert`: pickles to stores and reading these in Python, on real data if available.
 //! `csd`: computational sequences, compared with h5py; broken ones.
+//! `data_schema`: checkpoints and data of another kind; predictions of texts alone.
 //! `devices`: finding and loading libtorch's CUDA part.
 //! `encode`: text features computed by the program.
 //! `export`: exports of stores, read by the programs they are for.
@@ -52,6 +53,8 @@ mod cases;
 mod containers;
 mod convert;
 mod csd;
+#[cfg(feature = "train")]
+mod data_schema;
 #[cfg(feature = "train")]
 mod devices;
 #[cfg(feature = "train")]

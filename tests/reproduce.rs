@@ -10,7 +10,9 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use almt_data::pickle::Writer;
+use almt_data::run::folder::read_config;
 
+use crate::encode::tiny_encoder;
 use crate::support::{Call, almt, files, program, python, real_data, synthetic_store};
 #[cfg(target_os = "linux")]
 use crate::support::{killed, with_faults};
@@ -143,6 +145,78 @@ fn every_model_of_every_experiment_trains() {
     assert_eq!(models.len(), 34 + 8);
     let wrong = ["reproduce", "table1", "--store", "sims.h5"];
     almt(folder, &wrong).fails_with(&["sims.h5", "Table 1", "is not about CH-SIMS"]);
+}
+
+#[test]
+fn a_model_inside_a_text_encoder_trains_where_one_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    tiny_encoder(folder);
+    synthetic_store(folder, "mosi", "8");
+    let call = |more: &[&str]| {
+        let args = ["reproduce", "table1", "--store", "mosi.h5", "--epochs", "1", "--seeds", "1"];
+        almt(folder, &[&args[..], more].concat())
+    };
+    let encoder = ["--bert", "tiny-bert", "--text-from", "raw_text", "--max-len", "12"];
+    let line = |shown: &str| {
+        let line = shown.lines().find(|line| line.contains("MAG-BERT")).unwrap();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let without = call(&["--dry-run"]).ok().stdout();
+    let left_out = "MAG-BERT left out: it works inside a text encoder, and none is given";
+    assert_eq!(line(&without), left_out);
+    let with = call(&[&encoder[..], &["--dry-run"]].concat()).ok().stdout();
+    assert!(line(&with).starts_with("MAG-BERT 1 of 1 runs to do, about "), "{with}");
+    let page = call(&[&encoder[..], &["--out", "out"]].concat()).ok().stdout();
+    let row = line(page.lines().filter(|line| line.starts_with("| MAG")).next().unwrap());
+    let numbers = row.split('|').filter(|cell| cell.trim().parse::<f64>().is_ok()).count();
+    assert!(numbers > 10 && row.contains("0.4362"), "{row}");
+    assert!(page.contains(" MAG-BERT fine-tunes the text encoder tiny-bert."), "{page}");
+    let run = folder.join("out/runs/mag_bert/seed-1");
+    let settings = read_config(&run).unwrap();
+    let tiny = folder.join("tiny-bert").canonicalize().unwrap();
+    let choice = settings.text_encoder.unwrap();
+    assert!(choice.path == tiny && choice.lr > 0.0, "{choice:?}");
+    let others = read_config(&folder.join("out/runs/tfn/seed-1")).unwrap();
+    assert_eq!(others.text_encoder, None);
+    // Complete, and by processes of its own to the same bytes.
+    assert_eq!(call(&[&encoder[..], &["--out", "out"]].concat()).ok().stdout(), page);
+    let apart = [&encoder[..], &["--out", "apart", "--jobs", "2", "--threads", "1"]].concat();
+    call(&apart).ok();
+    let alone = [&encoder[..], &["--out", "alone", "--threads", "1"]].concat();
+    call(&alone).ok();
+    let weights = |out: &str| {
+        std::fs::read(folder.join(out).join("runs/mag_bert/seed-1/best.safetensors")).unwrap()
+    };
+    assert!(weights("apart") == weights("alone"));
+    // Tokens of another vocabulary are no input for it.
+    call(&["--bert", "tiny-bert"]).fails_with(&["mosi.h5: "]);
+    assert_eq!(
+        call(&["--bert", "tiny-bert", "--text-from", "text_bert", "--max-len", "9"]).code(),
+        2
+    );
+}
+
+#[test]
+fn the_papers_sizes_stand_beside_those_of_the_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "6");
+    let page = almt(folder, &["reproduce", "table8", "--store", "mosi.h5"]).ok().stdout();
+    for (model, figures) in [
+        ("MuLT", "| 2570000 | 0.4000 |"),
+        ("MISA", "| 3100000 | 0.4230 |"),
+        ("MAG-BERT", "| 1223425 | 1220000 | 0.4362 |"),
+        ("ALMT", "| 2500000 | 0.4942 |"),
+        ("TFN", "|  |  |"),
+    ] {
+        let row = page.lines().find(|line| line.starts_with(&format!("| {model} |"))).unwrap();
+        assert!(row.contains(figures), "{row}");
+    }
+    let lines = rows(&text(&folder.join("reproduced/mosi"), "table8.csv"));
+    let of = |model: &str| lines.iter().find(|row| &row[0] == model).unwrap();
+    assert_eq!((&of("MAG-BERT")[3], &of("MAG-BERT")[4]), ("1220000", "0.4362"));
+    assert_eq!((&of("TFN")[3], &of("TFN")[4]), ("", ""));
 }
 
 #[test]

@@ -106,6 +106,7 @@ fn an_encoder_that_fails_in_the_middle_leaves_no_store() {
             sha256: String::new(),
             blake3: String::new(),
             source: "text_bert".into(),
+            tokenizer_blake3: None,
         };
         let target = folder.path().join(name);
         let written = with_text(&source, &target, &output(format), text.into(), encoder);

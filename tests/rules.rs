@@ -42,7 +42,7 @@ fn base() -> &'static Path {
 /// A store under the knife: columns change, and with them every digest but where that is the point.
 pub(crate) struct Editor {
     pub(crate) file: File,
-    manifest: Manifest,
+    pub(crate) manifest: Manifest,
 }
 
 impl Editor {

@@ -437,10 +437,12 @@ def inspect(
     progress: Progress = None,
     **limits: Unpack[Limits],
 ) -> Report:
-    """Lists the contents of a pickle or a store: shapes, types, sizes, first ids.
+    """Lists the contents of a pickle, a store, a run or a checkpoint.
+
+    A run and its checkpoint show their model and the schema of the data that it was trained on.
 
     Args:
-        path: The pickle, packed or not, or the store.
+        path: The pickle, packed or not, the store, the run folder, or the checkpoint.
         entry: Entry to read from a zip or tar archive.
         progress: As for `convert`.
         **limits: What the pickle may ask for, see `Limits`.
@@ -450,7 +452,7 @@ def inspect(
         `children`.
 
     Raises:
-        Error: The file is neither a pickle nor a store, or it cannot be read.
+        Error: It is none of these, or it cannot be read.
 
     Example:
         >>> almt_data.inspect("mosi.h5")["tree"]["children"][0]["name"]

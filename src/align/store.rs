@@ -19,7 +19,7 @@ use super::store_error::AlignedStoreError;
 use super::timed::{Segment, Tally, Timed, VideoKeys};
 use super::vectors::Vectors;
 use crate::corpus::check::Finding;
-use crate::corpus::manifest::Manifest;
+use crate::corpus::manifest::{ALIGNED_BY, Manifest};
 use crate::corpus::segment::video_of;
 use crate::corpus::spec::recognise;
 use crate::corpus::{
@@ -335,7 +335,7 @@ impl Gathered {
             texts: Vec::new(),
             labels: Vec::new(),
             spools: BTreeMap::new(),
-            notes: vec![format!("aligned by {json}")],
+            notes: vec![format!("{ALIGNED_BY}{json}")],
         })
     }
 

@@ -1,4 +1,4 @@
-//! `almt-data inspect`: shows a pickle, store or computational sequence as a tree.
+//! `almt-data inspect`: shows a pickle, store, computational sequence, run or checkpoint as a tree.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,10 +14,10 @@ use crate::progress::Progress;
 use crate::tree::Tree;
 
 /// Show the contents of a pickle, a store or a computational sequence (`.csd`): shapes, types, sizes, first
-/// ids
+/// ids; of a run or a checkpoint: its model and the data that it was trained on
 #[derive(Args)]
 pub struct InspectArgs {
-    /// Pickle, store or computational sequence
+    /// Pickle, store, computational sequence, run folder or checkpoint
     path: PathBuf,
     #[command(flatten)]
     packed: PackedArgs,

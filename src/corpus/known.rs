@@ -54,7 +54,8 @@ impl KnownFeatures {
         Modality::ALL.into_iter().filter_map(of_modality).flatten().collect()
     }
 
-    fn named(modality: Modality, named: &FeatureNames) -> KnownFeatures {
+    /// What the names of a modality tell.
+    pub fn named(modality: Modality, named: &FeatureNames) -> KnownFeatures {
         let set = named.set.as_deref().and_then(|name| FeatureSet::find(name).ok());
         KnownFeatures {
             modality,

@@ -22,6 +22,16 @@ pub enum Alignment {
     Unaligned,
 }
 
+impl Alignment {
+    /// The name in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Alignment::Aligned => "aligned",
+            Alignment::Unaligned => "unaligned",
+        }
+    }
+}
+
 /// A file that a store was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,7 +87,15 @@ pub struct TextEncoder {
     pub blake3: String,
     /// The column that it read: `text_bert`, or `raw_text` with the encoder's own tokenizer.
     pub source: String,
+    /// BLAKE3 of what its tokenizer was read from, if that made the tokens; stores of older versions
+    /// do not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer_blake3: Option<String>,
 }
+
+/// The beginning of the note on how computational sequences became segments; the mode and its options
+/// follow, as JSON.
+pub const ALIGNED_BY: &str = "aligned by ";
 
 /// Values of one kind in one feature column that could not be stored as they were.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -193,6 +211,12 @@ impl Manifest {
     /// The JSON Schema of a manifest.
     pub fn schema() -> schemars::Schema {
         schemars::schema_for!(Manifest)
+    }
+
+    /// How computational sequences became segments, as the notes record it: `{"MODE": {OPTIONS}}`.
+    pub fn aligned_by(&self) -> Option<serde_json::Value> {
+        let json = self.notes.iter().find_map(|note| note.strip_prefix(ALIGNED_BY))?;
+        serde_json::from_str(json).ok()
     }
 
     /// One split's entry.

@@ -21,6 +21,7 @@ pub mod origin;
 pub mod plan;
 pub mod release;
 mod row;
+pub mod schema;
 pub mod segment;
 pub mod sharing;
 pub mod spec;

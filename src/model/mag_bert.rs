@@ -11,6 +11,7 @@ use super::contract::{At, Batch, Losses, Model, ModelError, Need, Needs, Outputs
 use super::form::Form;
 use super::layers::{Init, LayerNorm, Linear, pool_to};
 use super::registry::Inputs;
+use super::trace::Trace;
 use crate::corpus::Modality;
 
 /// Settings that do not depend on the input.
@@ -87,10 +88,13 @@ struct MagBert {
 impl MagBert {
     /// Words `[batch, seq_len, d_l]`, shifted by the accompanying audio and vision; `features` are
     /// `[batch, seq_len, feat_dim]` for each of [`shifts`](MagBert::shifts).
-    fn shifted(&self, words: &Tensor, features: &[Tensor]) -> Tensor {
+    fn shifted(&self, words: &Tensor, features: &[Tensor], trace: &mut Trace) -> Tensor {
         let shift = |(shift, x): (&Shift, &Tensor)| {
-            let gate = shift.gate.forward(&Tensor::cat(&[x, words], 2)).relu();
-            gate * shift.map.forward(x)
+            let gate = shift.gate.forward(&Tensor::cat(&[x, words], 2));
+            let map = shift.map.forward(x);
+            trace.record_in(shift.modality.name(), "gate", &gate);
+            trace.record_in(shift.modality.name(), "map", &map);
+            gate.relu() * map
         };
         let all = self.shifts.iter().zip(features).map(shift).reduce(|sum, shift| sum + shift);
         let Some(shift) = all else { return self.norm.forward(words) };
@@ -99,7 +103,11 @@ impl MagBert {
         let of_shift = length(&shift);
         let of_shift = of_shift.where_self(&of_shift.not_equal(0.0), &of_shift.ones_like());
         let share = length(words) / (of_shift + 1e-6) * self.spec.beta_shift;
-        self.norm.forward(&(share.clamp_max(1.0) * shift + words))
+        let alpha = share.clamp_max(1.0);
+        for (name, value) in [("shift", &shift), ("share", &share), ("alpha", &alpha)] {
+            trace.record(name, value);
+        }
+        self.norm.forward(&(alpha * shift + words))
     }
 }
 
@@ -115,13 +123,15 @@ impl Model for MagBert {
         for shift in &self.shifts {
             features.push(pool_to(batch.features(shift.modality)?, seq_len));
         }
-        let shifted = self.shifted(&embedded, &features);
+        let shifted = self.shifted(&embedded, &features, pass.trace);
+        pass.trace.record("shifted", &shifted);
         Ok(pass.dropout("mag", &shifted, self.spec.dropout))
     }
 
     fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
         let pooled = batch.pooled.as_ref();
         let pooled = pooled.ok_or(ModelError::Absent { what: "a text encoder with a pooler" })?;
+        pass.trace.record("pooled", pooled);
         let dropped = pass.dropout("classifier", pooled, self.spec.classifier_dropout);
         Ok(Outputs::of(self.classifier.forward(&dropped)))
     }

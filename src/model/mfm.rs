@@ -182,7 +182,7 @@ impl MemoryFusion {
 
     /// `[batch, seq_len, feat_dim]` of each modality to the last hidden states and the memory, `[batch,
     /// sum of widths]`.
-    fn forward(&self, features: &[Tensor; 3], pass: &Pass<'_>) -> Tensor {
+    fn forward(&self, features: &[Tensor; 3], pass: &mut Pass<'_>) -> Tensor {
         let batch = features[0].size()[0];
         let mut states = [0, 1, 2].map(|idx| self.cells[idx].start(&features[idx], batch));
         let gates = [0, 1, 2].map(|idx| self.cells[idx].gates(&features[idx]).unbind(1));
@@ -197,9 +197,17 @@ impl MemoryFusion {
         for (step, ((text, audio), vision)) in text.iter().zip(audio).zip(vision).enumerate() {
             let gates = [text, audio, vision];
             states = [0, 1, 2].map(|idx| self.cells[idx].step(gates[idx], &states[idx]));
-            let map = |name: &str, [first, second]: &[Linear; 2], x: &Tensor, rate| {
-                let hidden = first.forward(x).relu();
-                second.forward(&pass.dropout(&format!("mfn/{step}/{name}"), &hidden, rate))
+            for (modality, (hidden, cell)) in Modality::ALL.into_iter().zip(&states) {
+                pass.trace.record_step(modality.name(), "hidden", step, hidden);
+                pass.trace.record_step(modality.name(), "cell", step, cell);
+            }
+            let mut map = |name: &str, [first, second]: &[Linear; 2], x: &Tensor, rate| {
+                let hidden = first.forward(x);
+                let dropped = pass.dropout(&format!("mfn/{step}/{name}"), &hidden.relu(), rate);
+                let mapped = second.forward(&dropped);
+                pass.trace.record_step(name, "fc1", step, &hidden);
+                pass.trace.record_step(name, "fc2", step, &mapped);
+                mapped
             };
             let now = cells(&states);
             let both = Tensor::cat(&[&before, &now], 1);
@@ -253,6 +261,21 @@ impl OfModality {
     }
 }
 
+/// A factor's map, `[batch, z]` to `[batch, f]`.
+fn to_f(
+    place: &str,
+    [first, second]: &[Linear; 2],
+    z: &Tensor,
+    rate: f64,
+    pass: &mut Pass<'_>,
+) -> Tensor {
+    let hidden = first.forward(z);
+    let mapped = second.forward(&pass.dropout(place, &hidden.relu(), rate));
+    pass.trace.record_in(place, "fc1", &hidden);
+    pass.trace.record_in(place, "fc2", &mapped);
+    mapped.relu()
+}
+
 #[derive(Debug)]
 struct Mfm {
     fusion: MemoryFusion,
@@ -277,32 +300,29 @@ impl Model for Mfm {
             features.push(pool_to(batch.features(modality)?, seq_len));
         }
         let features: [Tensor; 3] = features.try_into().expect("there are three modalities");
-        let to_f = |place: &str, [first, second]: &[Linear; 2], z: &Tensor, rate| {
-            let hidden = pass.dropout(place, &first.forward(z).relu(), rate);
-            second.forward(&hidden).relu()
-        };
         let zy = self.to_zy.forward(&self.fusion.forward(&features, pass));
-        let fy = to_f("zy_to_fy", &self.to_fy, &zy, self.spec.zy_dropout);
-        let hidden = self.head[0].forward(&fy).relu();
-        let hidden = pass.dropout("fy_to_y", &hidden, self.spec.fy_dropout);
+        let fy = to_f("zy_to_fy", &self.to_fy, &zy, self.spec.zy_dropout, pass);
+        let hidden = self.head[0].forward(&fy);
+        pass.trace.record("head", &hidden);
+        let hidden = pass.dropout("fy_to_y", &hidden.relu(), self.spec.fy_dropout);
         let mut outputs = Outputs::of(self.head[1].forward(&hidden));
         // The rest only affects the loss.
         if !pass.is_training() {
             return Ok(outputs);
         }
-        let with_noise = |outputs: Outputs, idx: usize, z: Tensor| {
+        let with_noise = |outputs: Outputs, idx: usize, z: Tensor, pass: &Pass<'_>| {
             let noise = pass.noise(FACTORS[idx], &z);
             outputs.with(NOISES[idx], noise).with(FACTORS[idx], z)
         };
         for (idx, (own, x)) in self.modalities.iter().zip(&features).enumerate() {
             let z = own.encode(x);
-            let f = to_f(FACTORS[idx], &own.to_f, &z, own.dropout);
+            let f = to_f(FACTORS[idx], &own.to_f, &z, own.dropout, pass);
             let factors = Tensor::cat(&[&fy, &f], 1);
-            outputs = with_noise(outputs, idx, z)
+            outputs = with_noise(outputs, idx, z, pass)
                 .with(FEATURES[idx], x.shallow_clone())
                 .with(RECONSTRUCTIONS[idx], own.decode(&factors, seq_len));
         }
-        Ok(with_noise(outputs, 3, zy))
+        Ok(with_noise(outputs, 3, zy, pass))
     }
 
     fn loss(&self, _: At<'_>, outputs: &Outputs, batch: &Batch) -> Losses {

@@ -12,6 +12,7 @@ use super::contract::{At, Batch, Losses, Model, ModelError, Needs, Outputs, Pass
 use super::form::Form;
 use super::layers::{BiLstm, Init, Linear};
 use super::registry::Inputs;
+use super::trace::Trace;
 use crate::corpus::Modality;
 
 /// The phase that trains the estimates of mutual information.
@@ -82,7 +83,7 @@ impl Configuration for MmimSpec {
             ),
             linear: linear(&format!("{name}.linear_1"), 2 * hidden, n_out),
         };
-        let estimate = |name: &str, positive, negative, width: i64| {
+        let estimate = |modality, name: &str, positive, negative, width: i64| {
             let pair = |part: &str| {
                 [
                     linear(&format!("{name}.{part}.0"), text, width),
@@ -90,6 +91,7 @@ impl Configuration for MmimSpec {
                 ]
             };
             Estimate {
+                modality,
                 mean: pair("mlp_mu"),
                 log_variance: pair("mlp_logvar"),
                 project: linear(&format!("{name}.entropy_prj.0"), width, width / 4),
@@ -103,8 +105,8 @@ impl Configuration for MmimSpec {
         Box::new(Mmim {
             vision: of_frames(Modality::Vision, "visual_enc", self.vision_hidden, self.vision_out),
             audio: of_frames(Modality::Audio, "acoustic_enc", self.audio_hidden, self.audio_out),
-            of_vision: estimate("mi_tv", "tv_pos", "tv_neg", self.vision_out),
-            of_audio: estimate("mi_ta", "ta_pos", "ta_neg", self.audio_out),
+            of_vision: estimate(Modality::Vision, "mi_tv", "tv_pos", "tv_neg", self.vision_out),
+            of_audio: estimate(Modality::Audio, "mi_ta", "ta_pos", "ta_neg", self.audio_out),
             fusion: [
                 linear("fusion_prj.linear_1", n_fused, self.fusion_hidden),
                 linear("fusion_prj.linear_2", self.fusion_hidden, self.fusion_hidden),
@@ -130,16 +132,21 @@ struct FrameEncoder {
 
 impl FrameEncoder {
     /// `[batch, n_out]`.
-    fn forward(&self, batch: &Batch) -> Result<Tensor, ModelError> {
+    fn forward(&self, batch: &Batch, trace: &mut Trace) -> Result<Tensor, ModelError> {
         let lengths = batch.lengths(self.modality)?;
         let (_, last) = self.rnn.run(batch.features(self.modality)?, lengths);
-        Ok(self.linear.forward(&Tensor::cat(&last, 1)))
+        let joined = Tensor::cat(&last, 1);
+        let encoded = self.linear.forward(&joined);
+        trace.record_in(self.modality.name(), "last", &joined);
+        trace.record_in(self.modality.name(), "encoded", &encoded);
+        Ok(encoded)
     }
 }
 
 /// Estimates the mutual information of text and another modality.
 #[derive(Debug)]
 struct Estimate {
+    modality: Modality,
     mean: [Linear; 2],
     log_variance: [Linear; 2],
     project: Linear,
@@ -152,16 +159,19 @@ struct Estimate {
 impl Estimate {
     /// The log-likelihood of `other` `[batch, width]` given `text` `[batch, d_l]`, a scalar up to a
     /// constant; as released, without the variance in its normalisation.
-    fn log_likelihood(&self, text: &Tensor, other: &Tensor) -> Tensor {
+    fn log_likelihood(&self, text: &Tensor, other: &Tensor, trace: &mut Trace) -> Tensor {
         let map = |[first, second]: &[Linear; 2]| second.forward(&first.forward(text).relu());
         let (mean, log_variance) = (map(&self.mean), map(&self.log_variance));
+        trace.record_in(self.modality.name(), "mean", &mean);
+        trace.record_in(self.modality.name(), "log_variance", &log_variance);
         let exponent: Tensor = (mean - other).square() / (2.0 * log_variance.exp());
         -exponent.sum_dim_intlist([1_i64].as_slice(), false, Kind::Float).mean(Kind::Float)
     }
 
     /// Projections of the positive and the negative samples of `other` `[batch, width]`.
-    fn sides(&self, other: &Tensor, target: &Tensor) -> [Tensor; 2] {
+    fn sides(&self, other: &Tensor, target: &Tensor, trace: &mut Trace) -> [Tensor; 2] {
         let projected = self.project.forward(other).tanh();
+        trace.record_in(self.modality.name(), "projected", &projected);
         let target = target.view([-1]);
         [target.gt(0.0), target.lt(0.0)]
             .map(|is_of_side| projected.index_select(0, &is_of_side.nonzero().view([-1])))
@@ -200,16 +210,25 @@ const LEAST_VARIANCE: f64 = 1e-12;
 
 /// How well `fused` `[batch, fusion_hidden]` distinguishes a modality's samples, `[batch, width]`: its
 /// contrastive predictive coding (Oord et al., 2018), a scalar.
-fn contrast(net: &Linear, own: &Tensor, fused: &Tensor) -> Tensor {
+fn contrast(
+    net: &Linear,
+    (modality, own): (Modality, &Tensor),
+    fused: &Tensor,
+    trace: &mut Trace,
+) -> Tensor {
     // A text that is all zeros has no direction: it stays zero, where the released code has NaN.
     let unit = |x: &Tensor| {
         let norm = x.norm_scalaropt_dim(2, [1_i64].as_slice(), true);
         x / norm.masked_fill(&norm.eq(0.0), 1.0)
     };
-    let (own, predicted) = (unit(own), unit(&net.forward(fused)));
+    let predicted = net.forward(fused);
+    trace.record_in(modality.name(), "predicted", &predicted);
+    let (own, predicted) = (unit(own), unit(&predicted));
     let positive = (&own * &predicted).sum_dim_intlist([1_i64].as_slice(), false, Kind::Float);
     let all = own.matmul(&predicted.tr()).logsumexp([1_i64].as_slice(), false);
-    -(positive - all).mean(Kind::Float)
+    let loss = -(positive - all).mean(Kind::Float);
+    trace.record_in(modality.name(), "contrast", &loss);
+    loss
 }
 
 #[derive(Debug)]
@@ -228,27 +247,32 @@ impl Model for Mmim {
     fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Result<Outputs, ModelError> {
         // The token [CLS].
         let text = batch.features(Modality::Text)?.select(1, 0);
-        let (audio, vision) = (self.audio.forward(batch)?, self.vision.forward(batch)?);
+        let audio = self.audio.forward(batch, pass.trace)?;
+        let vision = self.vision.forward(batch, pass.trace)?;
         let joined = Tensor::cat(&[&text, &audio, &vision], 1);
         let joined = pass.dropout("fusion", &joined, self.spec.fusion_dropout);
         let [first, second, third] = &self.fusion;
-        let fused = second.forward(&first.forward(&joined).tanh()).tanh();
+        let hidden = first.forward(&joined);
+        pass.trace.record("hidden", &hidden);
+        let fused = second.forward(&hidden.tanh());
+        pass.trace.record("fused", &fused);
+        let fused = fused.tanh();
         let outputs = Outputs::of(third.forward(&fused));
         let Some(at) = pass.at else { return Ok(outputs) };
-        let likelihood = self.of_vision.log_likelihood(&text, &vision)
-            + self.of_audio.log_likelihood(&text, &audio);
+        let likelihood = self.of_vision.log_likelihood(&text, &vision, pass.trace)
+            + self.of_audio.log_likelihood(&text, &audio, pass.trace);
         let outputs = outputs.with("lld", likelihood);
         if at.phase == ESTIMATES {
             return Ok(outputs);
         }
         let [of_text, of_vision, of_audio] = &self.contrasts;
-        let nce = contrast(of_text, &text, &fused)
-            + contrast(of_vision, &vision, &fused)
-            + contrast(of_audio, &audio, &fused);
+        let nce = contrast(of_text, (Modality::Text, &text), &fused, pass.trace)
+            + contrast(of_vision, (Modality::Vision, &vision), &fused, pass.trace)
+            + contrast(of_audio, (Modality::Audio, &audio), &fused, pass.trace);
         let mut outputs = outputs.with("nce", nce);
         for (estimate, other) in [(&self.of_vision, &vision), (&self.of_audio, &audio)] {
-            for (name, side) in estimate.names.into_iter().zip(estimate.sides(other, &batch.target))
-            {
+            let sides = estimate.sides(other, &batch.target, pass.trace);
+            for (name, side) in estimate.names.into_iter().zip(sides) {
                 outputs = outputs.with(name, side);
             }
         }

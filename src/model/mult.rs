@@ -213,6 +213,7 @@ impl Model for Mult {
             };
             let conv = branch.conv.as_ref();
             let x = conv.map_or_else(|| features.shallow_clone(), |conv| conv.forward(&features));
+            pass.trace.record_in(branch.modality.name(), "projected", &x);
             projected.push((branch.modality, x));
         }
         let of = |modality: Modality| {
@@ -220,20 +221,20 @@ impl Model for Mult {
             own.map(|(_, x)| x).expect("every modality has a branch")
         };
         let last = self.branches.each_ref().map(|branch| {
-            let gathered: Vec<Tensor> = branch
-                .sources
-                .iter()
-                .map(|(source, encoder)| {
-                    encoder.forward(of(branch.modality), Some(of(*source)), pass)
-                })
-                .collect();
+            let gathered = branch.sources.each_ref().map(|(source, encoder)| {
+                encoder.forward(of(branch.modality), Some(of(*source)), pass)
+            });
             let all = branch.memory.forward(&Tensor::cat(&gathered, 2), None, pass);
             all.select(1, -1)
         });
         let joined = Tensor::cat(&last, 1);
         let [first, second] = &self.residual;
-        let hidden = pass.dropout("output", &first.forward(&joined).relu(), self.output_dropout);
-        let pred = self.out.forward(&(second.forward(&hidden) + &joined));
+        let hidden = first.forward(&joined);
+        pass.trace.record("hidden", &hidden);
+        let hidden = pass.dropout("output", &hidden.relu(), self.output_dropout);
+        let added = second.forward(&hidden);
+        pass.trace.record("added", &added);
+        let pred = self.out.forward(&(added + &joined));
         let [text, audio, vision] = last;
         Ok(Outputs::of(pred)
             .with("text", text)

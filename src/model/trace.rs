@@ -32,6 +32,20 @@ impl Trace {
         }
     }
 
+    /// Records a value of one of several equal parts of a model, which `place` names.
+    pub(super) fn record_in(&mut self, place: &str, name: &str, value: &Tensor) {
+        if self.is_kept() {
+            self.record(&format!("{place}/{name}"), value);
+        }
+    }
+
+    /// Records a value of one step of a part of a model.
+    pub(super) fn record_step(&mut self, place: &str, name: &str, step: usize, value: &Tensor) {
+        if self.is_kept() {
+            self.record(&format!("{place}/{name}/{step}"), value);
+        }
+    }
+
     pub(super) fn record_layer(&mut self, name: &str, layer: usize, value: &Tensor) {
         if self.is_kept() {
             self.record(&format!("{name}_{layer}"), value);

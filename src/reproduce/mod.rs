@@ -28,7 +28,7 @@ pub use convergence::{Convergence, ConvergenceLine, ModelEpochs};
 pub use distance::{distances, mmd_squared, silhouette};
 pub use representation::{GapLine, MapPoint, Representations, draw_segments, representations_page};
 pub use robustness::RobustnessPoint;
-pub use size::ModelSize;
+pub use size::{ModelSize, PaperSize};
 pub use table::{ExperimentTable, RowOutcome, TableRow};
 pub use tsne::tsne;
 
@@ -57,6 +57,9 @@ pub struct Experiment {
     /// The numeric setting that its models differ in, if any: the axis of a picture.
     #[serde(default)]
     pub axis: Option<String>,
+    /// The paper's table of sizes, by its names of the models.
+    #[serde(default)]
+    pub paper_sizes: BTreeMap<String, PaperSize>,
     /// The models; empty if it trains none.
     #[serde(rename = "row", default)]
     pub rows: Vec<Row>,
@@ -161,8 +164,9 @@ impl Experiment {
 }
 
 impl Row {
-    /// The published recipe that the row changes, for runs on text features: `preset` for ALMT; other
-    /// models use their own, with `n_epochs` if given.
+    /// The published recipe that the row changes: `preset` for ALMT; other models use their own, with
+    /// `n_epochs` if given. Runs are on text features, except those of models that work inside a text
+    /// encoder, which train one if `has_encoder`.
     ///
     /// # Errors
     /// The model does not exist.
@@ -171,12 +175,16 @@ impl Row {
         preset: &Preset,
         dataset: Dataset,
         n_epochs: Option<usize>,
+        has_encoder: bool,
     ) -> Result<Preset, String> {
         let Some(model) = &self.model else { return Ok(preset.clone()) };
         let unknown = || format!("unknown model `{model}`");
         let mut own = Preset::published(model, dataset).ok_or_else(unknown)?;
         own.training.epochs = n_epochs.unwrap_or(own.training.epochs);
-        encoder::remove_groups(&mut own);
+        match has_encoder && own.model.needs().pooler {
+            true => encoder::add_groups(&mut own),
+            false => encoder::remove_groups(&mut own),
+        }
         Ok(own)
     }
 
@@ -230,7 +238,7 @@ mod tests {
             assert!(experiment.only_model().is_none() || experiment.rows.len() == 1);
             for row in &experiment.rows {
                 for dataset in [Dataset::Mosi, Dataset::Mosei, Dataset::Sims] {
-                    let base = row.base(&Preset::of(dataset), dataset, None).unwrap();
+                    let base = row.base(&Preset::of(dataset), dataset, None, false).unwrap();
                     row.hyper_parameters(&base).unwrap();
                 }
                 // Trained rows use ALMT, or an unchanged model.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tch::{Device, nn};
 
 use crate::model::{Almt, AlmtConfig, Form, Init};
@@ -27,6 +27,19 @@ pub struct ModelSize {
     pub name: String,
     /// Parameter counts by module for ALMT; the total for other models.
     pub modules: BTreeMap<&'static str, usize>,
+    /// What the paper reports of it, if it does.
+    pub paper: Option<PaperSize>,
+}
+
+/// What the paper's table of sizes reports of a model on CMU-MOSI.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaperSize {
+    /// Its number of parameters, rounded to 10,000.
+    pub parameters: u64,
+    /// Its accuracy over seven classes.
+    #[serde(rename = "Mult_acc_7")]
+    pub acc_7: f64,
 }
 
 /// Stands for all modules of another model.
@@ -41,6 +54,11 @@ pub struct SizeLine {
     pub module: &'static str,
     /// Its parameter count.
     pub n_parameters: usize,
+    /// The paper's parameter count of the whole model.
+    pub paper_parameters: Option<u64>,
+    /// The paper's accuracy over seven classes on CMU-MOSI.
+    #[serde(rename = "paper_Mult_acc_7")]
+    pub paper_acc_7: Option<f64>,
 }
 
 impl ModelSize {
@@ -55,13 +73,13 @@ impl ModelSize {
                 *modules.entry(*module).or_insert(0) += variable.numel();
             }
         }
-        ModelSize { name: name.into(), modules }
+        ModelSize { name: name.into(), modules, paper: None }
     }
 
     /// Another model with a known total.
     pub fn whole(name: &str, n_parameters: i64) -> ModelSize {
         let modules = [(ALL, usize::try_from(n_parameters).unwrap_or(0))];
-        ModelSize { name: name.into(), modules: modules.into() }
+        ModelSize { name: name.into(), modules: modules.into(), paper: None }
     }
 
     /// Parameter count of the whole model.
@@ -69,13 +87,19 @@ impl ModelSize {
         self.modules.values().sum()
     }
 
-    /// A table of models, with one column per module.
+    /// A table of models beside the paper's figures, with one column per module.
     pub fn markdown(models: &[ModelSize]) -> String {
-        let mut text = String::from("| model | all |");
+        let mut text = String::from("| model | all | paper | paper, Mult_acc_7 |");
         MODULES.iter().for_each(|(_, meaning)| text.push_str(&format!(" {meaning} |")));
-        text.push_str(&format!("\n{}|\n", "|---".repeat(MODULES.len() + 2)));
+        text.push_str(&format!("\n{}|\n", "|---".repeat(MODULES.len() + 4)));
         for model in models {
             let _ = write!(text, "| {} | {} |", model.name, model.total());
+            let _ = match model.paper {
+                Some(PaperSize { parameters, acc_7 }) => {
+                    write!(text, " {parameters} | {acc_7:.4} |")
+                }
+                None => write!(text, "  |  |"),
+            };
             for (module, _) in MODULES {
                 let count = model.modules.get(module);
                 let _ = write!(text, " {} |", count.map_or(String::new(), usize::to_string));
@@ -92,6 +116,8 @@ impl ModelSize {
                 model: model.name.clone(),
                 module,
                 n_parameters: *n_parameters,
+                paper_parameters: model.paper.map(|paper| paper.parameters),
+                paper_acc_7: model.paper.map(|paper| paper.acc_7),
             })
         });
         lines.collect()
@@ -104,6 +130,7 @@ mod tests {
     use crate::corpus::{Dataset, Modality};
     use crate::model::Sequence;
     use crate::model::registry::ModelSpec;
+    use crate::reproduce::Experiment;
     use crate::run::preset::Preset;
 
     /// The paper's 2.50 M, on CMU-MOSI with 50 steps of every modality.
@@ -117,10 +144,14 @@ mod tests {
         ];
         let ModelSpec::Almt(config) = Preset::of(Dataset::Mosi).model else { panic!() };
         let config = config.with_inputs(&inputs.into()).unwrap();
-        let size = ModelSize::of("ALMT", &config);
+        let experiments = Experiment::all().iter();
+        let sizes: Vec<_> = experiments.flat_map(|it| &it.paper_sizes).collect();
+        assert_eq!(sizes.len(), 4);
+        let paper = sizes.iter().find(|(name, _)| *name == "ALMT").map(|(_, paper)| **paper);
+        let size = ModelSize { paper, ..ModelSize::of("ALMT", &config) };
         assert_eq!(size.total(), 2_504_449);
         assert_eq!(size.modules.len(), MODULES.len());
         let line = ModelSize::markdown(&[size]).lines().nth(2).unwrap().to_owned();
-        assert!(line.starts_with("| ALMT | 2504449 | "), "{line}");
+        assert!(line.starts_with("| ALMT | 2504449 | 2500000 | 0.4942 | "), "{line}");
     }
 }

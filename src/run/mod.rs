@@ -8,6 +8,7 @@ mod assign;
 pub mod attention;
 pub mod compare;
 pub mod confusion;
+pub mod describe;
 pub mod events;
 pub mod folder;
 pub mod interval;

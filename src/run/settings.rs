@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::preset::Preset;
+use crate::corpus::schema::DataSchema;
 use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Modality};
 use crate::model::form::Form;
@@ -62,6 +63,9 @@ pub struct TrainSettings {
     /// The weights to begin with, where they are not drawn from the seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_from: Option<InitialWeights>,
+    /// What the model sees of the store; absent in runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_schema: Option<DataSchema>,
     /// Hyper-parameters.
     pub hyper_parameters: Preset,
 }

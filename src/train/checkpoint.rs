@@ -11,9 +11,11 @@ use super::network::Network;
 use super::released::ReleasedNames;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
 use crate::corpus::Dataset;
+use crate::corpus::schema::DataSchema;
 use crate::model::form::Placement;
 use crate::model::registry::ModelSpec;
 use crate::model::{Almt, Form};
+use crate::run::describe::CHECKPOINT;
 use crate::run::settings::TokenChoice;
 
 /// Metadata of a checkpoint.
@@ -36,9 +38,10 @@ pub struct CheckpointInfo {
     pub seed: u64,
     /// Epoch of the weights, counted from 1.
     pub epoch: usize,
+    /// What the model was trained on; absent in files of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_schema: Option<DataSchema>,
 }
-
-const INFO_KEY: &str = "almt_data";
 
 /// A model with its weights.
 #[derive(Debug)]
@@ -78,7 +81,7 @@ pub fn save(
         path: path.into(),
         problem: error.to_string(),
     })?;
-    weights::write(path, parameters, Some((INFO_KEY, text)))
+    weights::write(path, parameters, Some((CHECKPOINT, text)))
 }
 
 /// BLAKE3 of all parameters, sorted by name: each name, then its values as little-endian float32.
@@ -122,9 +125,17 @@ pub fn load(path: &Path, device: Device) -> Result<Checkpoint, WeightsError> {
 
 /// A checkpoint's metadata, in this version's format or an older one.
 fn info_of(file: &TensorFile) -> Result<CheckpointInfo, WeightsError> {
-    file.info_of_forms(INFO_KEY, "a checkpoint", |info: &CheckpointInfo, known| {
+    file.info_of_forms(CHECKPOINT, "a checkpoint", |info: &CheckpointInfo, known| {
         known["model"] = serde_json::to_value(info.config.almt()).unwrap_or_default();
     })
+}
+
+/// The metadata of a checkpoint.
+///
+/// # Errors
+/// The file cannot be read, or is not a checkpoint.
+pub fn described(path: &Path) -> Result<CheckpointInfo, WeightsError> {
+    info_of(&TensorFile::open(path)?)
 }
 
 /// The metadata of a weight file; `None` if it has none.
@@ -166,7 +177,7 @@ fn build(
 /// Copies the tensors of a checkpoint, or of a file that uses published names.
 fn copy(file: &TensorFile, spec: &ModelSpec, vars: &nn::VarStore) -> Result<(), WeightsError> {
     let mut parameters = parameters(vars);
-    match file.has_info(INFO_KEY) {
+    match file.has_info(CHECKPOINT) {
         true => file.copy_into("", &mut parameters),
         false => ReleasedNames::of(spec).copy_into(file, &mut parameters),
     }?;
@@ -240,6 +251,7 @@ mod tests {
             store_digest: "d".into(),
             seed: 7,
             epoch: 2,
+            data_schema: None,
         }
     }
 

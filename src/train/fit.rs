@@ -478,6 +478,7 @@ mod tests {
             valid_from_train: None,
             text_encoder: None,
             init_from: None,
+            data_schema: None,
             hyper_parameters: recipe(1e-3),
         }
     }

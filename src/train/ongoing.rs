@@ -79,6 +79,7 @@ impl<'a> Ongoing<'a> {
                 store_digest: self.settings.store_digest.clone(),
                 seed: self.settings.seed,
                 epoch: record.epoch,
+                data_schema: self.settings.data_schema.clone(),
             };
             checkpoint::save(&self.out.join(BEST), &parameters(), &info)?;
         }

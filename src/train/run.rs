@@ -336,7 +336,8 @@ pub(super) fn optimizers(
 /// # Errors
 /// The features cannot be read, or libtorch fails.
 pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f64, TrainError> {
-    let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), None)?;
+    let bert = data.encoder.as_ref().map(|encoder| encoder.config().clone());
+    let config = config_for(settings, data.train.sequences(), data.train.n_tokens(), bert)?;
     let seeds = [settings.seed];
     let device = data.train.device();
     let form = form_of(&config, settings.form, settings, device, 1)?;
@@ -345,7 +346,7 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
         tch::no_grad(|| network.model_mut().begin(data.train.targets()));
     }
     let mut recipe = settings.hyper_parameters.clone();
-    encoder::remove_groups(&mut recipe);
+    encoder::fit(&mut recipe, settings.text_encoder.as_ref());
     let optimizers = optimizers(&recipe, &models.parameters())?;
     let n_samples = data.train.n_samples();
     let n_batch = settings.hyper_parameters.training.batch_size.min(n_samples);

@@ -200,6 +200,7 @@ pub(super) fn settings(recipe: Preset) -> TrainSettings {
         valid_from_train: None,
         text_encoder: None,
         init_from: None,
+        data_schema: None,
         hyper_parameters: recipe,
     }
 }

@@ -12,7 +12,7 @@ use super::suits;
 use crate::corpus::column::ColumnKind;
 use crate::corpus::manifest::{Manifest, TextEncoder};
 use crate::corpus::{FeatureBlock, SplitName};
-use crate::pretrained::{DEFAULT_MAX_LEN, FrozenEncoder, Pretrained, TextSource};
+use crate::pretrained::{DEFAULT_MAX_LEN, FrozenEncoder, Pretrained, TextSource, TextTokenizer};
 use crate::store::{self, NewText, OutputOptions, Store};
 
 /// Options for encoding a store.
@@ -92,10 +92,15 @@ pub fn encode(
     if let Some(n_threads) = options.n_threads {
         tch::set_num_threads(n_threads.into());
     }
-    let texts: BTreeMap<SplitName, Text> = match text_source {
-        TextSource::TextBert => stored_tokens(source)?,
+    let (texts, tokenizer_blake3): (BTreeMap<SplitName, Text>, _) = match text_source {
+        TextSource::TextBert => {
+            let before = source.manifest().text_encoder.as_ref();
+            let tokenizer_blake3 = before.and_then(|encoder| encoder.tokenizer_blake3.clone());
+            (stored_tokens(source)?, tokenizer_blake3)
+        }
         TextSource::RawText => {
-            tokenized(source, &pretrained, options.max_len.unwrap_or(DEFAULT_MAX_LEN))?
+            let tokenizer = pretrained.tokenizer(options.max_len.unwrap_or(DEFAULT_MAX_LEN))?;
+            (tokenized(source, &tokenizer)?, Some(tokenizer.blake3().into()))
         }
     };
     let reader = suits::Reader::new(&pretrained, text_source);
@@ -125,6 +130,7 @@ pub fn encode(
         sha256: digests.sha256,
         blake3: digests.blake3,
         source: text_source.name().into(),
+        tokenizer_blake3,
     };
     let manifest = store::with_text(source, to, &options.output, new_text, provenance)?;
     let width = encoder.width();
@@ -148,10 +154,8 @@ fn stored_tokens(store: &Store) -> Result<BTreeMap<SplitName, Text>, TrainerErro
 
 fn tokenized(
     store: &Store,
-    pretrained: &Pretrained,
-    max_len: usize,
+    tokenizer: &TextTokenizer,
 ) -> Result<BTreeMap<SplitName, Text>, TrainerError> {
-    let tokenizer = pretrained.tokenizer(max_len)?;
     let mut all = BTreeMap::new();
     for split in splits(store) {
         let id = ColumnKind::RawText.of(split);

@@ -140,6 +140,12 @@ pub enum StoreProblem {
         /// The other split's extents.
         wanted: Sequence,
     },
+    /// The same numbers mean something else than in the data that the model was trained on.
+    #[error("{problem}")]
+    OtherData {
+        /// The differences, with both values.
+        problem: String,
+    },
     /// Samples are longer than the model's input, and cutting is not enabled.
     #[error(
         "{split}/{modality} has {store_steps} steps here, but {model_steps} in the model of {}: \
@@ -280,10 +286,23 @@ pub enum FileProblem {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// A checkpoint's tokenizer is unknown.
-    #[error(
-        "its text encoder reads `raw_text`, and without its run folder the tokenizer is unknown"
-    )]
+    #[error("the tokenizer of its text encoder is unknown without its run folder")]
     NoTokenizer,
+    /// The model takes more than text.
+    #[error("its model takes {} besides text", names_of(others).join(" and "))]
+    NotTextAlone {
+        /// The other modalities.
+        others: Vec<Modality>,
+    },
+    /// The text features of the training store are not those of a known encoder.
+    #[error("its model reads text features{}, and no encoder is given", match name {
+        Some(name) => format!(" that {name} computed"),
+        None => String::new(),
+    })]
+    NoEncoderOfTexts {
+        /// The encoder of the training store, if it is known.
+        name: Option<String>,
+    },
     /// Weights without a description of their text encoder.
     #[error("holds a text encoder, whose folder is not given")]
     NoEncoderFolder,
@@ -344,7 +363,11 @@ pub enum FileProblem {
 }
 
 fn names(modalities: &[Modality]) -> String {
-    modalities.iter().map(|modality| modality.name()).collect::<Vec<_>>().join(",")
+    names_of(modalities).join(",")
+}
+
+fn names_of(modalities: &[Modality]) -> Vec<&'static str> {
+    modalities.iter().map(|modality| modality.name()).collect()
 }
 
 fn extents(sequence: Sequence) -> String {
@@ -428,6 +451,7 @@ impl StoreProblem {
             | StoreProblem::NoModel { .. }
             | StoreProblem::Corruption { .. } => return Vec::new(),
             StoreProblem::OtherThanModel { .. } => TrainerAdvice::FeaturesOfModel,
+            StoreProblem::OtherData { .. } => TrainerAdvice::DataOfModel,
             StoreProblem::OtherThanSplit { .. } => TrainerAdvice::ConvertTogether,
             StoreProblem::TooLong { .. } => TrainerAdvice::FitLengths,
             StoreProblem::Needed { is_there: true, .. } => TrainerAdvice::NameModality,
@@ -465,6 +489,8 @@ impl FileProblem {
         let advice = match self {
             FileProblem::Plan(error) => return error.advice(),
             FileProblem::NoTokenizer => TrainerAdvice::NameEncoder,
+            FileProblem::NotTextAlone { .. } => TrainerAdvice::PredictStore,
+            FileProblem::NoEncoderOfTexts { .. } => TrainerAdvice::EncoderOfFeatures,
             FileProblem::NoEncoderFolder => TrainerAdvice::GiveEncoder,
             FileProblem::OtherSettings => TrainerAdvice::OtherFolder,
             FileProblem::Incomplete => TrainerAdvice::CompleteRun { run: path.to_owned() },

@@ -8,6 +8,7 @@ use super::cache::CacheOptions;
 use super::error::{FileProblem, StoreProblem, TrainerError};
 use super::note::Note;
 use super::samples::{Labels, Loaded, Samples, Wanted, absolute};
+use super::schema;
 use super::suits;
 use super::tokens::{TokenReader, encoder_folder};
 use crate::corpus::column::ColumnKind;
@@ -65,7 +66,8 @@ pub struct EvaluationOptions {
     pub corruptions: Corruptions,
     /// Whether to cut samples that are longer than in training.
     pub fit_lengths: bool,
-    /// Whether to evaluate texts or tokens that hardly belong to the text encoder's vocabulary anyway.
+    /// Whether to evaluate anyway a store whose numbers mean something else than those of training, and
+    /// texts or tokens that hardly belong to the text encoder's vocabulary.
     pub force: bool,
     /// Number of libtorch threads; unchanged if `None`.
     pub n_threads: Option<u16>,
@@ -110,9 +112,12 @@ impl Opened {
         }
         let is_own = checkpoint.info.store_digest == samples.store().manifest().digest;
         if let WeightSource::Checkpoint(path) = weights {
-            notes_on_run(path, &checkpoint.info, samples.store())
-                .into_iter()
-                .for_each(|note| samples.note(note));
+            let mut notes = notes_on_run(path, &checkpoint.info, samples.store());
+            if !is_own {
+                let info = &checkpoint.info;
+                notes.extend(schema::check(samples.store(), path, info, options.force)?);
+            }
+            notes.into_iter().for_each(|note| samples.note(note));
         }
         samples.fit_to(path, &checkpoint.info.config, options.fit_lengths);
         let modalities: Vec<Modality> = checkpoint.info.config.inputs.0.keys().copied().collect();
@@ -247,7 +252,16 @@ fn described(
     }
     let store_digest = samples.store().manifest().digest.clone();
     let tokens = TokenChoice::TextBert;
-    Ok(CheckpointInfo { config, form: None, tokens, dataset, store_digest, seed: 0, epoch: 0 })
+    Ok(CheckpointInfo {
+        config,
+        form: None,
+        tokens,
+        dataset,
+        store_digest,
+        seed: 0,
+        epoch: 0,
+        data_schema: None,
+    })
 }
 
 /// Evaluates a checkpoint on one split of a store.

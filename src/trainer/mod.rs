@@ -2,8 +2,8 @@
 //!
 //! [`train`] does what `almt-data train` does. Its parts are public, too: a [`Session`] is a prepared
 //! run, [`Session::train_seeds`] a sweep; [`evaluate`](evaluation::evaluate) and
-//! [`predict`](evaluation::predict) apply a checkpoint to a store, and [`reproduce`] runs the paper's
-//! [`experiments`].
+//! [`predict`](evaluation::predict) apply a checkpoint to a store, [`predict_texts`](texts::predict_texts)
+//! to texts alone, and [`reproduce`] runs the paper's [`experiments`].
 //!
 //! `train::` below knows no store: it gets its data as arrays, which this module reads.
 
@@ -19,9 +19,11 @@ mod per_modality;
 mod ready;
 mod rows;
 pub mod samples;
+mod schema;
 pub(crate) mod session;
 mod suits;
 pub mod sweep;
+pub mod texts;
 mod tokens;
 
 use std::path::Path;

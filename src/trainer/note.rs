@@ -1,10 +1,11 @@
 //! Remarks about a run that do not stop it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::corpus::SplitName;
 use crate::corpus::origin::{SplitOrigin, SplitRecord};
+use crate::corpus::schema::{DataDifference, Weight};
 use crate::corpus::spec::SplitBy;
 use crate::run::folder::RESULT;
 use crate::run::record::FittedLength;
@@ -61,8 +62,8 @@ pub enum Note {
     Padded(String),
     /// Texts have more tokens than fit.
     TextsCut {
-        /// The split.
-        split: SplitName,
+        /// The split; `None` of texts in no store.
+        split: Option<SplitName>,
         /// Number of such texts.
         n_texts: usize,
         /// Maximum number of tokens.
@@ -95,6 +96,18 @@ pub enum Note {
         /// The problem.
         problem: String,
     },
+    /// A store differs from the data that a model was trained on.
+    OtherData {
+        /// The store.
+        store: PathBuf,
+        /// The difference.
+        difference: DataDifference,
+    },
+    /// A checkpoint of an older version does not describe its data.
+    NoSchema {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+    },
     /// An experiment is skipped, because it needs a test split and the store has none.
     NoTest {
         /// Title of the experiment.
@@ -110,6 +123,22 @@ pub enum Note {
 }
 
 impl Note {
+    /// The note with `shown` in place of a store in `folder`; `None` if it says no more than that the store
+    /// is not that of training.
+    pub(super) fn about(mut self, folder: &Path, shown: &str) -> Option<Note> {
+        match &mut self {
+            Note::OtherStore { store, .. } if store.starts_with(folder) => return None,
+            Note::Unsuited { store, .. } | Note::OtherData { store, .. } => {
+                if store.starts_with(folder) {
+                    *store = shown.into();
+                }
+            }
+            Note::TextsCut { split, .. } => *split = None,
+            _ => {}
+        }
+        Some(self)
+    }
+
     /// Whether it is a warning: the result may not be as intended.
     pub fn is_warning(&self) -> bool {
         match self {
@@ -118,6 +147,7 @@ impl Note {
             | Note::Invalid { .. }
             | Note::OtherWeights { .. } => true,
             Note::OtherStore { is_elsewhere, .. } => !is_elsewhere,
+            Note::OtherData { difference, .. } => difference.weight != Weight::Unrecorded,
             Note::IdleEpoch { n_epochs } => *n_epochs == 1,
             Note::SharedVideos(splits) => splits.origin != SplitOrigin::Published,
             _ => false,
@@ -153,7 +183,11 @@ impl fmt::Display for Note {
             Note::SharedVideos(splits) => write!(f, "splits: {splits}"),
             Note::Padded(words) | Note::Encoder(words) => f.write_str(words),
             Note::TextsCut { split, n_texts, n_tokens } => {
-                write!(f, "{split}: {n_texts} texts were cut at {n_tokens} tokens")
+                if let Some(split) = split {
+                    write!(f, "{split}: ")?;
+                }
+                let were = if *n_texts == 1 { "text was" } else { "texts were" };
+                write!(f, "{n_texts} {were} cut at {n_tokens} tokens")
             }
             Note::Fitted { split, length } => write!(f, "{split}/{length}"),
             Note::TestUnlabelled => {
@@ -173,6 +207,15 @@ impl fmt::Display for Note {
             Note::Unsuited { store, encoder, problem } => {
                 write!(f, "{}: {}: {problem}", store.display(), encoder.display())
             }
+            Note::OtherData { store, difference } => {
+                write!(f, "{}: {}", store.display(), difference.words)
+            }
+            Note::NoSchema { checkpoint } => write!(
+                f,
+                "{}: an older version wrote it, without the schema of its data: only widths and lengths \
+                 are compared",
+                checkpoint.display()
+            ),
             Note::Invalid { store, problem } => write!(f, "{}: {problem}", store.display()),
         }
     }

@@ -360,7 +360,8 @@ impl Samples {
                 let Tokenized { text_bert, n_cut: n_texts } =
                     tokenizer.encode(&self.texts(rows)?)?;
                 if n_texts > 0 {
-                    notes.push(Note::TextsCut { split, n_texts, n_tokens: text_bert.dim().2 });
+                    let (split, n_tokens) = (Some(split), text_bert.dim().2);
+                    notes.push(Note::TextsCut { split, n_texts, n_tokens });
                 }
                 text_bert
             }

@@ -11,6 +11,7 @@ use super::note::Note;
 use super::options::{EncoderOptions, TrainOptions};
 use super::ready::{check_needs, check_valid, chosen_modalities, missing_split};
 use super::samples::{Labels, Samples, Wanted, absolute};
+use super::schema;
 use super::suits;
 use super::tokens::TokenReader;
 use crate::corpus::column::ColumnKind;
@@ -111,6 +112,8 @@ impl Session {
         if let Some(n_threads) = options.n_threads {
             tch::set_num_threads(n_threads.into());
         }
+        let encoder_read = pretrained.as_ref().zip(text_encoder.as_ref());
+        let data_schema = Some(schema::of_run(&samples, &modalities, encoder_read));
         let settings = TrainSettings {
             dataset,
             store: store_path,
@@ -134,6 +137,7 @@ impl Session {
             valid_from_train,
             text_encoder,
             init_from,
+            data_schema,
             hyper_parameters,
         };
         let phases = &settings.hyper_parameters.phases;
@@ -277,7 +281,10 @@ fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, Tra
 }
 
 /// A run's record of its text encoder.
-fn encoder_choice(
+///
+/// # Errors
+/// Its tokenizer cannot be read.
+pub(super) fn encoder_choice(
     pretrained: &Pretrained,
     options: &EncoderOptions,
     recipe: &Preset,

@@ -40,6 +40,8 @@ pub fn kept(
     let expected = TrainSettings {
         command: found.command.clone(),
         form: settings.form.or(found.form),
+        // The data are those of the digest, also where an older version did not describe them.
+        data_schema: found.data_schema.clone(),
         ..settings.clone()
     };
     if found != expected {

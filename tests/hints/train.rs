@@ -36,6 +36,18 @@ pub const ROWS: &[Row] = &[
         "a_checkpoint_meets_shorter_longer_and_other_samples",
     ),
     elsewhere(
+        "`almt-data inspect RUN` shows the data of training: make the store in the same way; `--force` continues anyway",
+        "data_that_mean_something_else_are_named_and_refused",
+    ),
+    elsewhere(
+        "`almt-data build` makes a store of clips with all modalities, for `--store` in place of `--text`",
+        "what_a_text_alone_is_not_enough_for_is_named",
+    ),
+    elsewhere(
+        "`--bert FOLDER` names the encoder that computed the features of the training store",
+        "what_a_text_alone_is_not_enough_for_is_named",
+    ),
+    elsewhere(
         "convert files from the same feature extraction together",
         "what_does_not_suit_is_an_error_with_advice",
     ),

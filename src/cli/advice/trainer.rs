@@ -95,6 +95,17 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             "`almt-data inspect` shows what a store holds; a model needs the features that it was \
              trained on, by the same extractors"
         }
+        TrainerAdvice::DataOfModel => {
+            "`almt-data inspect RUN` shows the data of training: make the store in the same way; \
+             `--force` continues anyway"
+        }
+        TrainerAdvice::PredictStore => {
+            "`almt-data build` makes a store of clips with all modalities, for `--store` in place of \
+             `--text`"
+        }
+        TrainerAdvice::EncoderOfFeatures => {
+            "`--bert FOLDER` names the encoder that computed the features of the training store"
+        }
         TrainerAdvice::ConvertTogether => "convert files from the same feature extraction together",
         TrainerAdvice::FitLengths => {
             "`--fit-lengths` truncates them; the number is reported and recorded"

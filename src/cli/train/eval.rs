@@ -13,7 +13,7 @@ use super::show::say;
 use crate::chain::chain;
 use crate::cli::target::{self, check_output};
 use crate::cli::{Failure, number, runs, stores};
-use crate::corpus::label::BinScheme;
+use crate::corpus::label::{BinScheme, Bins};
 use crate::corpus::{Dataset, SplitName};
 use crate::model::Residual;
 use crate::model::registry::ModelSpec;
@@ -25,6 +25,7 @@ use crate::train::corrupt::{Corruption, Corruptions};
 use crate::trainer::evaluation::{
     self, EvaluationOptions, PredictedSplit, Predictions, WeightSource,
 };
+use crate::trainer::texts;
 
 /// Evaluate a checkpoint on one split of a store
 #[derive(Args)]
@@ -59,7 +60,8 @@ pub struct EvalArgs {
     /// Truncate samples that are longer than the model was trained on; the number is reported
     #[arg(long)]
     fit_lengths: bool,
-    /// Continue even if most texts or tokens do not belong to the vocabulary of the model's text encoder
+    /// Continue even if the features differ from those of training (names, order, text encoder, pooling), or
+    /// if most texts or tokens do not belong to the vocabulary of the model's text encoder
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -70,7 +72,7 @@ pub struct EvalArgs {
     device: DeviceArgs,
 }
 
-/// Write the predictions of a checkpoint, one row per segment
+/// Write the predictions of a checkpoint, one row per segment, or print those of texts
 #[derive(Args)]
 pub struct PredictArgs {
     /// The same as `--checkpoint`
@@ -83,6 +85,11 @@ pub struct PredictArgs {
     /// Run folder, or its `best.safetensors`
     #[arg(long, required_unless_present_any = ["weights", "run"])]
     checkpoint: Option<PathBuf>,
+    /// Predict this text, with a model of text alone; repeatable. Prints one line per text: the prediction,
+    /// its class, and the text
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(conflicts_with_all = ["store", "weights", "split", "output", "fit_lengths"])]
+    text: Vec<String>,
     /// Weights of a released model (PyTorch) as a safetensors file
     #[arg(long, value_name = "FILE", requires = "preset", conflicts_with = "checkpoint")]
     weights: Option<PathBuf>,
@@ -96,7 +103,8 @@ pub struct PredictArgs {
     /// Residual of ALMT for `--weights`, as in `almt-data train`: released or paper
     #[arg(long, default_value = "released")]
     residual: Residual,
-    /// Text-encoder folder, if it has moved since training, or if `--weights` has an encoder
+    /// Text-encoder folder, if it has moved since training, if `--weights` has an encoder, or if `--text` has
+    /// to be encoded as the texts of the training store were
     #[arg(long, value_name = "FOLDER")]
     bert: Option<PathBuf>,
     /// Split to predict; repeatable [default: test]
@@ -113,7 +121,8 @@ pub struct PredictArgs {
     /// Truncate samples that are longer than the model was trained on; the number is reported
     #[arg(long)]
     fit_lengths: bool,
-    /// Continue even if most texts or tokens do not belong to the vocabulary of the model's text encoder
+    /// Continue even if the features differ from those of training (names, order, text encoder, pooling), or
+    /// if most texts or tokens do not belong to the vocabulary of the model's text encoder
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -198,6 +207,20 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
             return Err(Failure::new("neither `--checkpoint` nor `--weights` is given"));
         }
     };
+    if !args.text.is_empty() {
+        let device = args.device.open()?;
+        let options = EvaluationOptions {
+            encoder: args.bert,
+            force: args.force,
+            n_threads: args.threads.threads,
+            cache: args.cache.options(),
+            ..EvaluationOptions::default()
+        };
+        let path = weights.path();
+        let found = texts::predict_texts(&args.text, path, device, &options, &mut say)?;
+        print_texts(&args.text, &found);
+        return Ok(ExitCode::SUCCESS);
+    }
     let store = stores::of_run(args.store, weights.path())?;
     if let Some(output) = &args.output {
         let inputs = runs::inputs(weights.path()).into_iter().chain([store.clone()]);
@@ -233,6 +256,22 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line per text: the prediction, its class in the scheme with the most classes, and the text.
+fn print_texts(texts: &[String], found: &Predictions) {
+    let scheme = found.dataset.bin_scheme();
+    let n_classes = |bins: &&Bins| scheme.class_names(**bins).len();
+    let finest = scheme.bins().iter().max_by_key(n_classes);
+    for (text, Prediction { prediction, .. }) in texts.iter().zip(&found.rows) {
+        let class = |bins: &Bins| {
+            let class = usize::try_from(scheme.class(*bins, *prediction)).ok()?;
+            scheme.class_names(*bins).get(class).copied()
+        };
+        let class = finest.and_then(class).unwrap_or_default();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        outln!("{prediction:>8.4}  {class}  {text}");
+    }
 }
 
 /// Prints predictions: a table on a terminal, otherwise the same CSV as in a file; notes go to standard

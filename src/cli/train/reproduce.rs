@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::error::ErrorKind;
 
 use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
@@ -12,8 +13,9 @@ use super::fit::{Seeds, fraction, seeds as seeds_of};
 use super::jobs::{self, Assignment};
 use super::show::{Bar, command_line, duration, say};
 use crate::chain::chain;
-use crate::cli::{Failure, number};
+use crate::cli::{Failure, number, wrong_call};
 use crate::corpus::spec::SplitBy;
+use crate::pretrained::TextSource;
 use crate::reproduce::ExperimentChoice;
 use crate::run::record::EpochRecord;
 use crate::run::settings::TrainSettings;
@@ -21,7 +23,7 @@ use crate::store::Store;
 use crate::train::TrainError;
 use crate::train::progress::TrainProgress;
 use crate::trainer::experiments::{Estimate, ExperimentResult, Reproduction, RowWork};
-use crate::trainer::{Note, ReproduceOptions, ReproduceProgress, ValidOptions};
+use crate::trainer::{EncoderOptions, Note, ReproduceOptions, ReproduceProgress, ValidOptions};
 use crate::words::plural;
 
 /// Train the models behind the paper's tables and figures, and print the results next to the paper's
@@ -65,7 +67,18 @@ pub struct ReproduceArgs {
     /// Unit that `--valid-fraction` keeps together: video or segment [default: video]
     #[arg(long, requires = "valid_fraction", hide_possible_values = true)]
     by: Option<SplitBy>,
-    /// Train even if the store is invalid
+    /// Text encoder of models that work inside one (`mag_bert`), which are left out without it: its folder,
+    /// as for `almt-data train`
+    #[arg(long, value_name = "FOLDER")]
+    bert: Option<PathBuf>,
+    /// Encoder input: the store's tokens (text_bert), or its texts, tokenized by the encoder's own
+    /// tokenizer (raw_text) [default: text_bert]
+    #[arg(long, requires = "bert", value_name = "text_bert|raw_text")]
+    text_from: Option<TextSource>,
+    /// Sequence length for `raw_text`: longer texts are truncated, shorter ones padded [default: 50]
+    #[arg(long, requires = "text_from", value_name = "TOKENS", value_parser = number::from::<usize>(1))]
+    max_len: Option<usize>,
+    /// Train even if the store is invalid, or its text does not match the encoder's vocabulary
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -85,6 +98,13 @@ impl ReproduceArgs {
             valid_from_train: self
                 .valid_fraction
                 .map(|fraction| ValidOptions { fraction, by: self.by.unwrap_or(SplitBy::Video) }),
+            encoder: self.bert.as_ref().map(|folder| EncoderOptions {
+                folder: folder.clone(),
+                source: self.text_from.unwrap_or(TextSource::TextBert),
+                max_len: self.max_len,
+                lr: None,
+                is_frozen: false,
+            }),
             n_threads: self.threads.threads.or_else(of_jobs),
             cache: self.cache.options(),
             n_processes: self.jobs.into(),
@@ -102,6 +122,11 @@ impl ReproduceArgs {
 
 /// Trains the missing runs, and writes a table per experiment.
 pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
+    if args.text_from == Some(TextSource::TextBert) && args.max_len.is_some() {
+        let problem = "`--max-len` needs `--text-from raw_text`: `text_bert` has its own length";
+        let kind = ErrorKind::ArgumentConflict;
+        return Err(wrong_call::<ReproduceArgs>("almt-data reproduce", kind, problem));
+    }
     let store = Store::open(&args.store)?;
     let device = args.device.open()?;
     let (options, out) = (args.options(), args.out());

@@ -2,6 +2,8 @@
 //! Language Sequences", ACL 2019), as in thuiar/MMSA
 //! `models/subNets/transformers_encoder/transformer.py`; parameter names are the same.
 
+use std::cell::Cell;
+
 use tch::{Kind, Tensor};
 
 use super::{Init, LayerNorm, Linear, MultiheadAttention};
@@ -81,7 +83,7 @@ impl CrossmodalEncoder {
 
     /// Attention from `target` `[batch, n_targets, dim]` to `source` `[batch, n_sources, dim]`, or to
     /// itself without a source: the shape of `target`.
-    pub fn forward(&self, target: &Tensor, source: Option<&Tensor>, pass: &Pass<'_>) -> Tensor {
+    pub fn forward(&self, target: &Tensor, source: Option<&Tensor>, pass: &mut Pass<'_>) -> Tensor {
         let sizes = self.sizes;
         let place = |name: &str| format!("{}/{name}", self.place);
         let embed = |x: &Tensor, name: &str| {
@@ -106,7 +108,11 @@ impl CrossmodalEncoder {
             let drop = |name: &str, x: &Tensor, rate| {
                 pass.dropout(&place(&format!("{idx}/{name}")), x, rate)
             };
-            let on_weights = |weights: Tensor| drop("weights", &weights, sizes.attention_dropout);
+            let own_weights = Cell::new(None);
+            let on_weights = |weights: Tensor| {
+                own_weights.set(Some(weights.shallow_clone()));
+                drop("weights", &weights, sizes.attention_dropout)
+            };
             let norm = &layer.norms[0];
             let normed = norm.forward(&x);
             let attend = |keys: &Tensor, values: &Tensor| {
@@ -121,11 +127,24 @@ impl CrossmodalEncoder {
                 None => attend(&normed, &normed),
             };
             x = drop("attention", &attended, sizes.residual_dropout) + x;
-            let hidden = layer.expand.forward(&layer.norms[1].forward(&x)).relu();
-            let hidden = drop("relu", &hidden, sizes.relu_dropout);
-            x = drop("feed_forward", &layer.reduce.forward(&hidden), sizes.residual_dropout) + x;
+            let expanded = layer.expand.forward(&layer.norms[1].forward(&x));
+            let hidden = drop("relu", &expanded.relu(), sizes.relu_dropout);
+            let reduced = layer.reduce.forward(&hidden);
+            x = drop("feed_forward", &reduced, sizes.residual_dropout) + x;
+            if pass.trace.is_kept() {
+                let place = place(&idx.to_string());
+                let weights = own_weights.take().map(|it| it.mean_dim(1, false, it.kind()));
+                let parts =
+                    [("attended", &attended), ("expanded", &expanded), ("reduced", &reduced)];
+                let parts = parts.into_iter().chain([("output", &x)]);
+                for (name, value) in parts.chain(weights.as_ref().map(|it| ("weights", it))) {
+                    pass.trace.record_in(&place, name, value);
+                }
+            }
         }
-        self.norm.forward(&x)
+        let output = self.norm.forward(&x);
+        pass.trace.record(&self.place, &output);
+        output
     }
 }
 

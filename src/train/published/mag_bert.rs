@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::Layout::{Same, WithoutLast};
 use super::{Published, check_count, check_dropout, check_mistakes, check_run, check_tiny};
 use crate::corpus::Dataset;
 
@@ -21,6 +22,22 @@ static MAG_BERT: Published = Published {
         ]
     },
     encoder: Some("model.bert"),
+    traced: &[
+        ("embeddings", "mid/model.bert.embeddings", Same),
+        ("vision/gate", "mid/model.bert.MAG.W_hv", Same),
+        ("vision/map", "mid/model.bert.MAG.W_v", Same),
+        ("audio/gate", "mid/model.bert.MAG.W_ha", Same),
+        ("audio/map", "mid/model.bert.MAG.W_a", Same),
+        ("shift", "mid/mag_h_m", Same),
+        ("share", "mid/mag_threshold", WithoutLast),
+        ("alpha", "mid/mag_alpha", WithoutLast),
+        ("shifted", "mid/model.bert.MAG", Same),
+        ("layer_0", "mid/model.bert.encoder.layer.0.0", Same),
+        ("layer_1", "mid/model.bert.encoder.layer.1.0", Same),
+        ("pooled", "mid/model.bert.pooler", Same),
+    ],
+    // The prediction itself.
+    unread: &["mid/model.classifier"],
     ..Published::PLAIN
 };
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::Layout::{Same, Steps};
 use super::{
     Published, check_count, check_dropout, check_formula, check_mistakes, check_run, check_tiny,
 };
@@ -34,6 +35,33 @@ static MFM: Published = Published {
     },
     recipe: |sizes| vec![format!("main.rest.weight_decay={}", sizes["weight_decay"])],
     parts: &[("zy", "mid/last_to_zy_fc1")],
+    traced: &[
+        ("text/hidden", "mid/mfn_encoder.lstm_l.0", Steps),
+        ("text/cell", "mid/mfn_encoder.lstm_l.1", Steps),
+        ("audio/hidden", "mid/mfn_encoder.lstm_a.0", Steps),
+        ("audio/cell", "mid/mfn_encoder.lstm_a.1", Steps),
+        ("vision/hidden", "mid/mfn_encoder.lstm_v.0", Steps),
+        ("vision/cell", "mid/mfn_encoder.lstm_v.1", Steps),
+        ("att1/fc1", "mid/mfn_encoder.att1_fc1", Steps),
+        ("att1/fc2", "mid/mfn_encoder.att1_fc2", Steps),
+        ("att2/fc1", "mid/mfn_encoder.att2_fc1", Steps),
+        ("att2/fc2", "mid/mfn_encoder.att2_fc2", Steps),
+        ("gamma1/fc1", "mid/mfn_encoder.gamma1_fc1", Steps),
+        ("gamma1/fc2", "mid/mfn_encoder.gamma1_fc2", Steps),
+        ("gamma2/fc1", "mid/mfn_encoder.gamma2_fc1", Steps),
+        ("gamma2/fc2", "mid/mfn_encoder.gamma2_fc2", Steps),
+        ("zy_to_fy/fc1", "mid/zy_to_fy_fc1", Same),
+        ("zy_to_fy/fc2", "mid/zy_to_fy_fc2", Same),
+        ("head", "mid/fy_to_y_fc1", Same),
+        ("zl/fc1", "mid/zl_to_fl_fc1", Same),
+        ("zl/fc2", "mid/zl_to_fl_fc2", Same),
+        ("za/fc1", "mid/za_to_fa_fc1", Same),
+        ("za/fc2", "mid/za_to_fa_fc2", Same),
+        ("zv/fc1", "mid/zv_to_fv_fc1", Same),
+        ("zv/fc2", "mid/zv_to_fv_fc2", Same),
+    ],
+    // The prediction itself.
+    unread: &["mid/fy_to_y_fc2"],
     terms: |sizes| {
         vec![
             ("main", "l1", "loss/disc", 1.0),

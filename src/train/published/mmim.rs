@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::Layout::{Directions, Same};
 use super::{
     Outputs, PhaseOfTiny, Published, at, check_count, check_dropout, check_mistakes, check_run,
     check_tiny,
@@ -39,6 +40,30 @@ static MMIM: Published = Published {
     },
     encoder: Some("bertmodel.model"),
     absent: &["bertmodel.model.pooler"],
+    traced: &[
+        ("layer_1", "mid/bertmodel", Same),
+        ("audio/last", "mid/acoustic_enc.rnn.1.0", Directions),
+        ("audio/encoded", "mid/acoustic_enc", Same),
+        ("vision/last", "mid/visual_enc.rnn.1.0", Directions),
+        ("vision/encoded", "mid/visual_enc", Same),
+        ("hidden", "mid/fusion_prj.linear_1", Same),
+        ("fused", "mid/fusion_prj.linear_2.call0", Same),
+        ("fused", "mid/fusion_prj.linear_2.call1", Same),
+        ("vision/mean", "mid/mi_tv.mlp_mu", Same),
+        ("vision/log_variance", "mid/mi_tv.mlp_logvar", Same),
+        ("vision/projected", "mid/mi_tv.entropy_prj", Same),
+        ("audio/mean", "mid/mi_ta.mlp_mu", Same),
+        ("audio/log_variance", "mid/mi_ta.mlp_logvar", Same),
+        ("audio/projected", "mid/mi_ta.entropy_prj", Same),
+        ("text/predicted", "mid/cpc_zt.net", Same),
+        ("text/contrast", "mid/cpc_zt", Same),
+        ("vision/predicted", "mid/cpc_zv.net", Same),
+        ("vision/contrast", "mid/cpc_zv", Same),
+        ("audio/predicted", "mid/cpc_za.net", Same),
+        ("audio/contrast", "mid/cpc_za", Same),
+    ],
+    // States of cells that nothing reads, and the prediction itself.
+    unread: &["mid/acoustic_enc.rnn.1.1", "mid/visual_enc.rnn.1.1", "mid/fusion_prj.linear_3"],
     terms: |sizes| {
         let weight = |key: &str| sizes[key].as_f64().unwrap();
         vec![

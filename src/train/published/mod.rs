@@ -83,6 +83,45 @@ const MAIN: PhaseOfTiny = PhaseOfTiny {
     inputs: "grad_input",
 };
 
+/// A value that a pass records, the tensor that it is recorded as, and the layout of that.
+type Traced = (&'static str, &'static str, Layout);
+
+/// How a recorded intermediate is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// Like ours.
+    Same,
+    /// Ours is `[batch, seq_len, ..]`, the recording `[seq_len, batch, ..]`.
+    TimeFirst,
+    /// Ours is `[batch, seq_len, dim]`, the recording `[batch, dim, seq_len]`.
+    ChannelsFirst,
+    /// Ours are `[batch, dim]` of each step, the recording `[seq_len, batch, dim]`.
+    Steps,
+    /// Ours is `[batch, 2 dim]` of both directions, the recording `[2, batch, dim]`.
+    Directions,
+    /// Ours is `[.., 1]`, the recording `[..]`.
+    WithoutLast,
+}
+
+impl Layout {
+    /// Our value `name` of a trace, laid out like the recording; `None` where the pass has none.
+    fn arranged(self, trace: &Tensors, name: &str) -> Option<Tensor> {
+        if self == Layout::Steps {
+            let steps = (0..).map_while(|step| trace.get(&format!("{name}/{step}")));
+            let steps: Vec<&Tensor> = steps.collect();
+            return (!steps.is_empty()).then(|| Tensor::stack(&steps, 0));
+        }
+        let own = trace.get(name)?;
+        Some(match self {
+            Layout::Same | Layout::Steps => own.shallow_clone(),
+            Layout::TimeFirst => own.transpose(0, 1),
+            Layout::ChannelsFirst => own.transpose(1, 2),
+            Layout::Directions => Tensor::stack(&own.chunk(2, 1), 0),
+            Layout::WithoutLast => own.squeeze_dim(-1),
+        })
+    }
+}
+
 /// A phase, a term of its loss, the tensor that it is recorded as, and what that is multiplied by.
 type RecordedTerm = (&'static str, &'static str, &'static str, f64);
 
@@ -102,6 +141,10 @@ struct Published {
     buffers: &'static [&'static str],
     /// Parts of the outputs, and the tensors that they are recorded as.
     parts: &'static [(&'static str, &'static str)],
+    /// Values within a pass, and the tensors that they are recorded as.
+    traced: &'static [Traced],
+    /// Recorded values within a pass that no pass of ours has, where `traced` has all others.
+    unread: &'static [&'static str],
     /// Terms of the loss, from the hyper-parameters of a recording.
     terms: fn(&Value) -> Vec<RecordedTerm>,
     /// Places where noise is drawn, and the tensors that it is recorded as.
@@ -127,6 +170,8 @@ impl Published {
         absent: &[],
         buffers: &[],
         parts: &[],
+        traced: &[],
+        unread: &[],
         terms: |_| Vec::new(),
         noise: &[],
         phases: &[MAIN],
@@ -268,10 +313,21 @@ impl Case {
         at: Option<At<'_>>,
         noise: Tensors,
     ) -> Outputs {
+        self.traced(models, batch, at, noise, &mut Trace::default())
+    }
+
+    /// Like [`forward`](Case::forward), and records the values within it.
+    fn traced(
+        &self,
+        models: &Models,
+        batch: &Batch,
+        at: Option<At<'_>>,
+        noise: Tensors,
+        trace: &mut Trace,
+    ) -> Outputs {
         let dropout = at.is_some().then(|| Dropout::new(0, 0));
         given_noise(noise.into_iter().map(|(place, noise)| ((0, place), noise)).collect());
-        let pass = &mut Pass { at, dropout, trace: &mut Trace::default() };
-        models.forward(batch, false, pass).unwrap()
+        models.forward(batch, false, &mut Pass { at, dropout, trace }).unwrap()
     }
 
     /// Recorded noise of the step `step`, or of the only one.
@@ -354,6 +410,8 @@ fn check_tiny(of: &'static Published, name: &str) {
     worst.check("evaluation", "pred", max_abs(&(pred - &values["eval/pred"])), OUTPUT);
     let network = models.only().unwrap();
     tch::no_grad(|| (of.remember)(network.model_mut(), &values, &batch));
+    let mut left: BTreeSet<&str> = of.traced.iter().map(|(_, key, _)| *key).collect();
+    left.retain(|key| values.contains_key(*key));
     for phase in of.phases {
         let at = at(phase.name, phase.step);
         let mut batch = batch_of(&folder(&values, "input"));
@@ -362,7 +420,12 @@ fn check_tiny(of: &'static Published, name: &str) {
         }
         let all: Vec<Tensor> = parameters.values().map(Tensor::shallow_clone).collect();
         native::drop_gradients(&all);
-        let outputs = case.forward(&models, &batch, Some(at), case.noise(&values, None));
+        let mut trace = Trace::keep();
+        let noise = case.noise(&values, None);
+        let outputs = case.traced(&models, &batch, Some(at), noise, &mut trace);
+        for key in check_traced(&mut worst, &case, &trace.into_values(), &values) {
+            left.remove(key);
+        }
         for (part, key) in of.parts {
             let Some(expected) = values.get(*key) else { panic!("{}: no {key}", case.name) };
             let found = &outputs.parts[part];
@@ -399,6 +462,40 @@ fn check_tiny(of: &'static Published, name: &str) {
         }
         check_gradients(&mut worst, &found, &expected, of.gradient);
     }
+    assert!(left.is_empty(), "{}: no pass has {left:?}", case.name);
+    check_complete(&case, &values);
+}
+
+/// Values within a pass; returns the recorded ones that were compared.
+fn check_traced(
+    worst: &mut Worst,
+    case: &Case,
+    trace: &Tensors,
+    values: &Tensors,
+) -> Vec<&'static str> {
+    let mut compared = Vec::new();
+    for (name, key, layout) in case.of.traced {
+        let Some(expected) = values.get(*key) else { continue };
+        let Some(found) = layout.arranged(trace, name) else { continue };
+        assert_eq!(found.size(), expected.size(), "{}: {name}", case.name);
+        let difference = max_abs(&(found - expected)) / max_abs(expected);
+        worst.check("intermediates (relative)", key, difference, OUTPUT);
+        compared.push(*key);
+    }
+    compared
+}
+
+/// Every recorded value within a pass is compared, or named as one that ours lacks.
+fn check_complete(case: &Case, values: &Tensors) {
+    let of = case.of;
+    if of.traced.is_empty() {
+        return;
+    }
+    let traced = of.traced.iter().map(|(_, key, _)| *key);
+    let parts = of.parts.iter().map(|(_, key)| *key);
+    let known: BTreeSet<&str> = traced.chain(parts).chain(of.unread.iter().copied()).collect();
+    let mut within = values.keys().filter(|key| key.starts_with("mid/"));
+    assert_eq!(within.find(|key| !known.contains(&***key)), None, "{}", case.name);
 }
 
 /// Published checkpoints have the names that exported weights have, which can be read again.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::Layout::{ChannelsFirst, Same, TimeFirst};
 use super::{
     Published, check_count, check_dropout, check_formula, check_mistakes, check_run, check_tiny,
 };
@@ -53,6 +54,41 @@ const FEATURES_ALONE: Published = Published {
         ("audio", "output/Feature_a"),
         ("vision", "output/Feature_v"),
         ("fusion", "output/Feature_f"),
+    ],
+    traced: &[
+        ("text/projected", "mid/proj_l", ChannelsFirst),
+        ("audio/projected", "mid/proj_a", ChannelsFirst),
+        ("vision/projected", "mid/proj_v", ChannelsFirst),
+        ("trans_l_with_a", "mid/trans_l_with_a", TimeFirst),
+        ("trans_l_with_v", "mid/trans_l_with_v", TimeFirst),
+        ("trans_l_mem", "mid/trans_l_mem", TimeFirst),
+        ("trans_a_with_l", "mid/trans_a_with_l", TimeFirst),
+        ("trans_a_with_v", "mid/trans_a_with_v", TimeFirst),
+        ("trans_a_mem", "mid/trans_a_mem", TimeFirst),
+        ("trans_v_with_l", "mid/trans_v_with_l", TimeFirst),
+        ("trans_v_with_a", "mid/trans_v_with_a", TimeFirst),
+        ("trans_v_mem", "mid/trans_v_mem", TimeFirst),
+        ("trans_l_with_a/0/output", "mid/trans_l_with_a.layers.0", TimeFirst),
+        ("trans_l_with_a/0/attended", "mid/trans_l_with_a.layers.0.self_attn.0", TimeFirst),
+        ("trans_l_with_a/0/weights", "mid/trans_l_with_a.layers.0.self_attn.1", Same),
+        ("trans_l_with_a/0/expanded", "mid/trans_l_with_a.layers.0.fc1", TimeFirst),
+        ("trans_l_with_a/0/reduced", "mid/trans_l_with_a.layers.0.fc2", TimeFirst),
+        ("trans_l_with_a/1/output", "mid/trans_l_with_a.layers.1", TimeFirst),
+        ("trans_l_with_a/1/attended", "mid/trans_l_with_a.layers.1.self_attn.0", TimeFirst),
+        ("trans_l_with_a/1/weights", "mid/trans_l_with_a.layers.1.self_attn.1", Same),
+        ("trans_l_mem/0/output", "mid/trans_l_mem.layers.0", TimeFirst),
+        ("trans_l_mem/0/attended", "mid/trans_l_mem.layers.0.self_attn.0", TimeFirst),
+        ("trans_l_mem/0/weights", "mid/trans_l_mem.layers.0.self_attn.1", Same),
+        ("trans_l_mem/0/expanded", "mid/trans_l_mem.layers.0.fc1", TimeFirst),
+        ("trans_l_mem/0/reduced", "mid/trans_l_mem.layers.0.fc2", TimeFirst),
+        ("trans_l_mem/1/output", "mid/trans_l_mem.layers.1", TimeFirst),
+        ("trans_l_mem/1/attended", "mid/trans_l_mem.layers.1.self_attn.0", TimeFirst),
+        ("trans_l_mem/1/weights", "mid/trans_l_mem.layers.1.self_attn.1", Same),
+        ("trans_l_mem/2/output", "mid/trans_l_mem.layers.2", TimeFirst),
+        ("trans_l_mem/2/attended", "mid/trans_l_mem.layers.2.self_attn.0", TimeFirst),
+        ("trans_l_mem/2/weights", "mid/trans_l_mem.layers.2.self_attn.1", Same),
+        ("hidden", "mid/proj1", Same),
+        ("added", "mid/proj2", Same),
     ],
     ..Published::PLAIN
 };

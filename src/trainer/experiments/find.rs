@@ -69,7 +69,7 @@ impl Reproduction {
                 about: self.about_metrics(experiment),
                 rows,
             }),
-            ExperimentKind::Sizes => Findings::Sizes(self.sizes()?),
+            ExperimentKind::Sizes => Findings::Sizes(self.sizes(experiment)?),
             ExperimentKind::Attention => Findings::Attention(self.attention(experiment)?),
             ExperimentKind::Noise => Findings::Noise(self.noise(experiment)?),
             ExperimentKind::Representations => {
@@ -96,13 +96,13 @@ impl Reproduction {
     }
 
     /// Parameters of every model that the store can have, each once.
-    fn sizes(&self) -> Result<Vec<ModelSize>, TrainerError> {
+    fn sizes(&self, experiment: &Experiment) -> Result<Vec<ModelSize>, TrainerError> {
         let mut sizes: Vec<ModelSize> = Vec::new();
         for row in Experiment::all().iter().flat_map(|experiment| &experiment.rows) {
             if row.model.is_some() {
-                let base = row.base(&self.preset, self.dataset, None);
+                let base = row.base(&self.preset, self.dataset, None, false);
                 let model = base.map_err(TrainerError::Setting)?.model;
-                let size = model.size(&self.inputs(&self.modalities));
+                let size = model.size(&self.inputs_of(&model, &self.modalities));
                 if let Some(size) = size
                     && !sizes.iter().any(|other| other.name == row.name)
                 {
@@ -121,6 +121,9 @@ impl Reproduction {
             let inputs = self.inputs(&runs.settings.modalities);
             let config: ModelConfig = config_for(&runs.settings, &inputs.0, None, None)?;
             sizes.extend(config.almt().map(|config| ModelSize::of(name, &config)));
+        }
+        for size in &mut sizes {
+            size.paper = experiment.paper_sizes.get(&size.name).copied();
         }
         Ok(sizes)
     }

@@ -11,6 +11,7 @@
 //! `crate::reproduce` says what to train and what to make of it, without knowing a store.
 
 mod about;
+mod encoder;
 mod estimate;
 mod find;
 mod options;

@@ -1,7 +1,7 @@
 //! How the paper's experiments are done.
 
 use crate::trainer::cache::CacheOptions;
-use crate::trainer::options::ValidOptions;
+use crate::trainer::options::{EncoderOptions, ValidOptions};
 
 /// How the paper's experiments are done on a store.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct ReproduceOptions {
     pub epochs: Option<usize>,
     /// A validation split that is drawn from the training split.
     pub valid_from_train: Option<ValidOptions>,
+    /// The text encoder of models that work inside one, which are left out without it.
+    pub encoder: Option<EncoderOptions>,
     /// Threads of libtorch; as many as it uses now where there is no number.
     pub n_threads: Option<u16>,
     /// Where features lie.
@@ -30,6 +32,7 @@ impl Default for ReproduceOptions {
             seeds: vec![1, 2, 3],
             epochs: None,
             valid_from_train: None,
+            encoder: None,
             n_threads: None,
             cache: CacheOptions::default(),
             n_processes: 1,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::encoder::ModelEncoder;
 use super::reproduction::Reproduction;
 use crate::corpus::{Modality, SplitName};
-use crate::model::registry::Inputs;
+use crate::model::registry::{Inputs, ModelSpec};
 use crate::reproduce::{Experiment, ExperimentChoice, Row};
 use crate::run::metrics::MAE;
 use crate::run::settings::{Precision, TrainSettings};
@@ -14,6 +15,7 @@ use crate::train::{FitError, device};
 use crate::trainer::error::{StoreProblem, TrainerError};
 use crate::trainer::note::Note;
 use crate::trainer::samples::absolute;
+use crate::trainer::schema;
 use crate::trainer::sweep::{Kept, kept};
 
 /// Why a store cannot have a model.
@@ -132,11 +134,14 @@ impl Reproduction {
         if let Some(absent) = absent {
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModality(*absent)));
         }
-        let base = row.base(&self.preset, self.dataset, self.options.epochs);
+        let has_encoder = self.encoder.is_some();
+        let base = row.base(&self.preset, self.dataset, self.options.epochs, has_encoder);
         let hyper_parameters =
             base.and_then(|base| row.hyper_parameters(&base)).map_err(TrainerError::Setting)?;
-        if hyper_parameters.model.needs().pooler {
-            let reason = "it works inside a text encoder, and these runs read text features";
+        let model = &hyper_parameters.model;
+        let encoder = self.encoder_of(model);
+        if model.needs().pooler && encoder.is_none() {
+            let reason = "it works inside a text encoder, and none is given";
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason.into())));
         }
         let n_samples = self.samples.n_samples(SplitName::Train);
@@ -145,11 +150,18 @@ impl Reproduction {
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason)));
         }
         let is_seen = |modality: &Modality| !row.without.contains(modality);
-        let modalities: Vec<Modality> = self.modalities.iter().copied().filter(is_seen).collect();
-        if let Some(reason) = hyper_parameters.model.problem(&self.inputs(&modalities)) {
+        let mut modalities: Vec<Modality> =
+            self.modalities.iter().copied().filter(is_seen).collect();
+        if encoder.is_some() && !modalities.contains(&Modality::Text) {
+            modalities.insert(0, Modality::Text);
+        }
+        if let Some(reason) = model.problem(&self.inputs_of(model, &modalities)) {
             return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason)));
         }
         let store = self.samples.store();
+        let choice = encoder.map(|encoder| encoder.choice(&hyper_parameters));
+        let read = encoder.map(|encoder| &encoder.pretrained).zip(choice.as_ref());
+        let data_schema = Some(schema::of_run(&self.samples, &modalities, read));
         let settings = TrainSettings {
             dataset: self.dataset,
             store: absolute(store.path()),
@@ -171,8 +183,9 @@ impl Reproduction {
             command: self.options.command.clone(),
             split_manifest: None,
             valid_from_train: self.draw,
-            text_encoder: None,
+            text_encoder: choice,
             init_from: None,
+            data_schema,
             hyper_parameters,
         };
         Ok(RowPlan::Trained(Box::new(ModelRuns { settings, model: self.model(row)? })))
@@ -188,5 +201,19 @@ impl Reproduction {
         let mut inputs = self.samples.sequences();
         inputs.retain(|modality, _| modalities.contains(modality));
         Inputs(inputs)
+    }
+
+    /// The encoder of a model, if it works inside one and one is given.
+    pub(super) fn encoder_of(&self, model: &ModelSpec) -> Option<&ModelEncoder> {
+        self.encoder.as_ref().filter(|_| model.needs().pooler)
+    }
+
+    /// Extents of the inputs of a model: of the store's features, or of the output of its encoder.
+    pub(super) fn inputs_of(&self, model: &ModelSpec, modalities: &[Modality]) -> Inputs {
+        let mut inputs = self.inputs(modalities);
+        if let Some(encoder) = self.encoder_of(model) {
+            inputs.0.insert(Modality::Text, encoder.text(&self.samples));
+        }
+        inputs
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
+use super::encoder::ModelEncoder;
 use super::options::ReproduceOptions;
 use crate::corpus::{Dataset, Modality};
 use crate::model::contract::Needs;
@@ -32,6 +33,8 @@ pub struct Reproduction {
     pub(super) device: Device,
     /// The dataset of the store.
     pub(super) dataset: Dataset,
+    /// The encoder of models that work inside one, if it is given.
+    pub(super) encoder: Option<ModelEncoder>,
     /// The published model, with the epochs that are asked for.
     pub(super) preset: Preset,
     /// Modalities that the store has.
@@ -52,7 +55,8 @@ impl Reproduction {
     /// is worth saying goes to `note`.
     ///
     /// # Errors
-    /// The store cannot be read, is not valid, or cannot have the validation split that is to be drawn.
+    /// The store cannot be read, is not valid, or cannot have the validation split that is to be drawn; the
+    /// encoder cannot be read, or does not suit it.
     pub fn new(
         store: Store,
         device: Device,
@@ -62,6 +66,9 @@ impl Reproduction {
     ) -> Result<Reproduction, TrainerError> {
         check_valid(&store, true, true, options.force)?.into_iter().for_each(&mut *note);
         let new = Reproduction::of_checked(store, device, options, out, note)?;
+        if let Some(encoder) = &new.encoder {
+            encoder.check(&new.samples, options.force)?.into_iter().for_each(&mut *note);
+        }
         new.samples.padded(&new.modalities, false).into_iter().for_each(note);
         Ok(new)
     }
@@ -96,6 +103,8 @@ impl Reproduction {
         };
         samples.take_notes().into_iter().for_each(note);
         samples.share_memory(options.n_processes);
+        let encoder = options.encoder.as_ref();
+        let encoder = encoder.map(|it| ModelEncoder::open(it, &preset)).transpose()?;
         let modalities = samples.sequences().into_keys().collect();
         let loaded = None;
         Ok(Reproduction {
@@ -105,6 +114,7 @@ impl Reproduction {
             out,
             device,
             dataset,
+            encoder,
             preset,
             modalities,
             loaded,

@@ -8,6 +8,7 @@ use super::reproduction::Reproduction;
 use crate::corpus::Modality;
 use crate::model::contract::Needs;
 use crate::paper;
+use crate::pretrained::Pretrained;
 use crate::reproduce::{Experiment, Row, RowOutcome};
 use crate::run::record::RunResult;
 use crate::run::seeds::spread;
@@ -119,7 +120,9 @@ impl Reproduction {
             Some(loaded) => loaded,
             None => {
                 let cache = self.samples.cache(&self.options.cache, modalities, self.device);
-                let data = load(&mut self.samples, settings, None, cache, self.device, note)?;
+                let encoder = settings.text_encoder.as_ref();
+                let encoder = encoder.map(|it| Pretrained::open(&it.path)).transpose()?;
+                let data = load(&mut self.samples, settings, encoder, cache, self.device, note)?;
                 (wanted, data)
             }
         };
