@@ -146,6 +146,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
             },
             classification_labels: None,
             emotion_labels: None,
+            intervals: None,
             narrowed_labels: Vec::new(),
         }
     };

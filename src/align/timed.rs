@@ -38,6 +38,8 @@ pub(super) struct Segment {
     pub(super) text: Option<String>,
     /// The row of the labels.
     pub(super) label: Vec<f64>,
+    /// Start and end of that row, where it is known.
+    pub(super) interval: Option<[f64; 2]>,
     /// `[n_rows, feat_dim]` of each modality.
     pub(super) rows: BTreeMap<Modality, Array2<f64>>,
 }
@@ -136,7 +138,7 @@ impl Timed<'_> {
                     spoken.join(" ")
                 });
                 let label = label_values.row(idx).to_vec();
-                segments.push(Segment { id, text, label, rows });
+                segments.push(Segment { id, text, label, interval: Some([*start, *end]), rows });
             }
         }
         Ok((segments, tally))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::error::BuildError;
 use super::frames::MOST_VALUES;
-use super::options::{BuildOptions, LengthRule, Reading};
 use super::named::names;
+use super::options::{BuildOptions, LengthRule, Reading};
 use super::reconcile::{self, Reconciled, first};
 use super::rows::{ClipRow, ClipRows};
 use super::source::ModalityFiles;
@@ -76,15 +76,16 @@ impl Assembly<'_> {
             features.push(of_modality);
         }
         let has_texts = self.table.has(Field::Text);
-        let words = spoken.as_ref().map(|spoken| {
-            spoken.record(&kept, self.ids, &self.rows, has_texts, &mut notes)
-        });
+        let words = spoken
+            .as_ref()
+            .map(|spoken| spoken.record(&kept, self.ids, &self.rows, has_texts, &mut notes));
         if !incomplete.is_empty() {
             let ids = incomplete.iter().filter_map(|clip| self.ids.get(*clip));
             let n = counted(incomplete.len(), "incomplete clip is", "incomplete clips are");
             notes.push(format!("{n} not stored: {}", first(ids.map(String::as_str))));
         }
-        let incomplete = incomplete.iter().filter_map(|clip| self.ids.get(*clip)).cloned().collect();
+        let incomplete =
+            incomplete.iter().filter_map(|clip| self.ids.get(*clip)).cloned().collect();
         let columns = self.table.columns();
         let columns = columns
             .map(|(field, name)| (field.name().to_owned(), name.trim_matches('`').to_owned()));
@@ -94,9 +95,8 @@ impl Assembly<'_> {
             words,
             left_out: incomplete,
         };
-        let splits = splits
-            .iter()
-            .map(|(name, clips)| self.split(*name, clips, &features, spoken.as_ref()));
+        let splits =
+            splits.iter().map(|(name, clips)| self.split(*name, clips, &features, spoken.as_ref()));
         Ok(Corpus {
             layout: CLIPS,
             splits: splits.collect(),
@@ -334,6 +334,7 @@ impl Assembly<'_> {
             regression_labels: RegressionLabels { overall, by_modality: by_modality.collect() },
             classification_labels: None,
             emotion_labels: None,
+            intervals: rows.iter().map(|row| row.interval).collect(),
             narrowed_labels: Vec::new(),
         }
     }

@@ -140,7 +140,9 @@ pub enum BuildError {
         found: usize,
     },
     /// A modality whose files name their features otherwise than the set that an option names.
-    #[error("{modality} is not `{set}`: its files name feature {number} `{found}`, the set `{expected}`")]
+    #[error(
+        "{modality} is not `{set}`: its files name feature {number} `{found}`, the set `{expected}`"
+    )]
     OtherNames {
         /// The modality.
         modality: Modality,

@@ -31,7 +31,13 @@ pub(super) fn names(
         for (idx, (expected, found)) in pairs {
             if expected != found {
                 let (expected, found) = (expected.clone(), found.clone());
-                return Err(BuildError::OtherNames { modality, set, number: idx + 1, expected, found });
+                return Err(BuildError::OtherNames {
+                    modality,
+                    set,
+                    number: idx + 1,
+                    expected,
+                    found,
+                });
             }
         }
         return Ok(Some(given.names()));

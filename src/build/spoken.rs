@@ -106,7 +106,11 @@ impl<'a> Spoken<'a> {
             let (n, ids) = named(&mut self.left_out.iter().copied());
             notes.push(format!(
                 "words: {} not stored (policy `{}`): {ids}",
-                counted(n, "clip with words without frames is", "clips with words without frames are"),
+                counted(
+                    n,
+                    "clip with words without frames is",
+                    "clips with words without frames are"
+                ),
                 self.options.missing
             ));
         }
@@ -115,9 +119,8 @@ impl<'a> Spoken<'a> {
             let n = counted(n_pauses, "pause was", "pauses were");
             notes.push(format!("words: {n} left out"));
         }
-        let untimed = |words: &ClipWords| {
-            words.words.iter().filter(|word| word.interval.is_none()).count()
-        };
+        let untimed =
+            |words: &ClipWords| words.words.iter().filter(|word| word.interval.is_none()).count();
         let n_untimed = all.iter().map(|(_, words)| untimed(words)).sum();
         if n_untimed > 0 {
             notes.push(format!("words: {} without a time", plural(n_untimed, "word")));
@@ -132,7 +135,9 @@ impl<'a> Spoken<'a> {
             let of = counted(all.len(), "text", "texts");
             notes.push(match n {
                 0 => format!("words: the same as in {n_same} of {of} of the table"),
-                _ => format!("words: the same as in {n_same} of {of} of the table; others in: {ids}"),
+                _ => {
+                    format!("words: the same as in {n_same} of {of} of the table; others in: {ids}")
+                }
             });
             n_same
         });

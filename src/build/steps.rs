@@ -97,7 +97,8 @@ mod tests {
         let expected = (3.0 * 0.25 + 5.0 * 0.5) / 0.75;
         assert!((steps[[0, 0]] - expected).abs() < 1e-12, "{steps}");
         assert_eq!(steps.column(0).to_vec()[1..], [0.0, 0.0, 1.0]);
-        let word = |interval: &Option<[f64; 2]>| TimedWord { word: "x".into(), interval: *interval };
+        let word =
+            |interval: &Option<[f64; 2]>| TimedWord { word: "x".into(), interval: *interval };
         let words: Vec<TimedWord> = words.iter().map(word).collect();
         assert_eq!(without_frames(&times, &words), BTreeSet::from([1, 2]));
     }

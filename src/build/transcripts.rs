@@ -126,7 +126,8 @@ impl Transcripts {
 
 impl ClipWords {
     fn of(read: ReadTimings, pauses: Pauses) -> ClipWords {
-        let ReadTimings { words: TimedWords { mut words, separator, kind }, n_bytes, blake3 } = read;
+        let ReadTimings { words: TimedWords { mut words, separator, kind }, n_bytes, blake3 } =
+            read;
         let n_all = words.len();
         if pauses == Pauses::Drop {
             words.retain(|word| !word.is_pause());
@@ -152,11 +153,7 @@ impl ClipWords {
 }
 
 /// The words of the recordings of a CTM file.
-fn of_ctm(
-    path: &Path,
-    clips: &Clips,
-    first_id: &str,
-) -> Result<Located<ReadTimings>, BuildError> {
+fn of_ctm(path: &Path, clips: &Clips, first_id: &str) -> Result<Located<ReadTimings>, BuildError> {
     let unread = |cause: TimingsError| BuildError::Words { path: path.into(), cause };
     let mut located = Located { of_clips: BTreeMap::new(), surplus: Vec::new() };
     let mut found: BTreeMap<usize, String> = BTreeMap::new();
@@ -195,11 +192,8 @@ fn of_rows(rows: &EntryRows) -> Result<TimedWords, TimingsError> {
         word: texts.first().map(|word| word.trim().to_owned()).unwrap_or_default(),
         interval: Some(*interval),
     });
-    let words = TimedWords {
-        words: words.collect(),
-        separator: " ",
-        kind: "computational sequence",
-    };
+    let words =
+        TimedWords { words: words.collect(), separator: " ", kind: "computational sequence" };
     words.check()?;
     Ok(words)
 }

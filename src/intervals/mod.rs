@@ -14,7 +14,7 @@ mod sweep;
 
 pub(crate) use policy::policies;
 pub use policy::{Missing, Pauses, Pooling, Values};
-pub(crate) use pool::{pool, pooled};
+pub(crate) use pool::pool;
 pub(crate) use sweep::Sweep;
 
 /// Difference of times, in seconds, that counts as none: that of the CMU SDK.

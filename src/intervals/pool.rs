@@ -25,7 +25,7 @@ pub(crate) fn pool(
 /// The rows of `[n_rows, feat_dim]` with the given indices as one row. `clipped` are their times within the
 /// interval, whose lengths are the weights of [`Pooling::Overlap`]. A column without a value that counts
 /// is NaN.
-pub(crate) fn pooled(
+fn pooled(
     values: ArrayView2<'_, f64>,
     rows: &[usize],
     clipped: &[[f64; 2]],

@@ -58,10 +58,13 @@ impl EntryRows {
     pub fn read(&self) -> Result<CsdEntry, FrameError> {
         let (read, first) = match &self.stretch {
             None => (self.file.entry(&self.entry)?, 0),
-            Some(stretch) => (self.file.rows(&self.entry, stretch.rows.clone())?, stretch.rows.start),
+            Some(stretch) => {
+                (self.file.rows(&self.entry, stretch.rows.clone())?, stretch.rows.start)
+            }
         };
         let CsdEntry { mut intervals, features } = read;
-        let is_time = |[start, end]: &[f64; 2]| start.is_finite() && end.is_finite() && start <= end;
+        let is_time =
+            |[start, end]: &[f64; 2]| start.is_finite() && end.is_finite() && start <= end;
         if let Some(row) = intervals.iter().position(|times| !is_time(times)) {
             let ([start, end], entry) = (intervals[row], self.entry.clone());
             return Err(FrameError::RowTime { entry, row: first + row, start, end });

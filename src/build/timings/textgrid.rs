@@ -44,9 +44,8 @@ fn chosen(tiers: &[Tier], wanted: Option<&str>) -> Result<usize, TimingsError> {
         None => {
             let named = find(&|name| WORDS.contains(&&*name.to_lowercase()));
             let ending = |word: &&str| format!("- {word}");
-            let of_speakers = |name: &str| {
-                WORDS.iter().any(|word| name.to_lowercase().ends_with(&*ending(word)))
-            };
+            let of_speakers =
+                |name: &str| WORDS.iter().any(|word| name.to_lowercase().ends_with(&*ending(word)));
             match (named.is_empty(), tiers.len()) {
                 (false, _) => named,
                 (true, 1) => vec![0],

@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn words_lie_in_any_of_their_places() {
         let expected = [("the".to_owned(), Some([0.5, 0.75])), ("2014".to_owned(), None)];
-        let list = r#"[{"word": " the", "start": 0.5, "end": 0.75, "probability": 1}, {"word": "2014"}]"#;
+        let list =
+            r#"[{"word": " the", "start": 0.5, "end": 0.75, "probability": 1}, {"word": "2014"}]"#;
         for text in [
             format!(r#"{{"text": "x", "segments": [{{"id": 0, "words": {list}}}, {{"id": 1}}]}}"#),
             format!(r#"{{"segments": [], "word_segments": {list}}}"#),

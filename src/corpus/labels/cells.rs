@@ -64,7 +64,8 @@ pub(super) fn seconds(text: &str) -> Result<Option<f64>, ()> {
     let mut seconds = 0.0;
     let parts: Vec<&str> = text.split(':').collect();
     for (idx, part) in parts.iter().enumerate() {
-        let is_number = part.starts_with(|c: char| c.is_ascii_digit()) && !part.contains(['e', 'E']);
+        let is_number =
+            part.starts_with(|c: char| c.is_ascii_digit()) && !part.contains(['e', 'E']);
         let value = part.replace(',', ".").parse::<f64>().ok().filter(|_| is_number).ok_or(())?;
         // Below a colon there are at most 60.
         if parts.len() > 3 || idx > 0 && value >= 60.0 {
