@@ -99,8 +99,8 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
              and `--column clip=NAME` name the columns of the table"
         }
         SourceAdvice::NameClipTimes => {
-            "`--column start=NAME` and `--column end=NAME` name the columns with the seconds at which \
-             each clip begins and ends in its video"
+            "`--column start=NAME --column end=NAME` names the columns with the seconds at which each \
+             clip begins and ends in its video"
         }
         SourceAdvice::NameTier => "`--tier NAME` names the tier that has the words",
         SourceAdvice::SayFrameRate { modality } => {
