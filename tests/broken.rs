@@ -14,7 +14,7 @@ const TIMED: &str =
     "build --labels label.csv --dataset mosi --audio audio --frame-rate audio=10 --words words";
 const ROWS: &str = "build --labels label.csv --dataset mosi --audio rows.csd";
 const SOUND: &str = "build --labels label.csv --dataset mosi --audio sound";
-const ALIGN: &str = "align --reference words.csd --labels labels.csd --sequence audio=audio.csd -o a.h5 --dataset mosi";
+const ALIGN: &str = "align --reference words.csd --labels labels.csd --sequence audio=audio.csd -o a.h5 --dataset mosi --folds none";
 
 /// A broken input: what it is, how it is made from what works, the call, and parts of its cause.
 type Broken = (&'static str, fn(&Path), &'static str, &'static [&'static str]);
@@ -51,6 +51,41 @@ fn textgrid_of(folder: &Path, text: &str) {
 fn instead(folder: &Path, name: &str, text: impl AsRef<[u8]>) {
     std::fs::remove_dir_all(folder.join("words")).unwrap();
     put(folder, name, text);
+}
+
+/// A box of an MP4 file.
+fn mp4_box(kind: &str, content: &[&[u8]]) -> Vec<u8> {
+    let content = content.concat();
+    let len = u32::try_from(content.len() + 8).unwrap();
+    [&len.to_be_bytes()[..], kind.as_bytes(), &content].concat()
+}
+
+/// An MP4 file whose only track is a video, without a frame.
+fn video() -> Vec<u8> {
+    let one = 1_u32.to_be_bytes();
+    let zeros = [0_u8; 80];
+    let scale = 1_000_u32.to_be_bytes();
+    let head = mp4_box("mvhd", &[&zeros[..12], &scale, &zeros[..80], &one]);
+    let track = mp4_box("tkhd", &[&zeros[..12], &one, &zeros[..68]]);
+    let media = mp4_box("mdhd", &[&zeros[..12], &scale, &zeros[..8]]);
+    let handler = mp4_box("hdlr", &[&zeros[..8], b"vide", &zeros[..13]]);
+    let place = mp4_box("dref", &[&zeros[..4], &one, &mp4_box("url ", &[&one])]);
+    let place = mp4_box("dinf", &[&place]);
+    let entry = mp4_box("xvid", &[&zeros[..6], &[0, 1]]);
+    let table = mp4_box(
+        "stbl",
+        &[
+            &mp4_box("stsd", &[&zeros[..4], &one, &entry]),
+            &mp4_box("stts", &[&zeros[..8]]),
+            &mp4_box("stsc", &[&zeros[..8]]),
+            &mp4_box("stsz", &[&zeros[..12]]),
+            &mp4_box("stco", &[&zeros[..8]]),
+        ],
+    );
+    let about = mp4_box("minf", &[&mp4_box("vmhd", &[&zeros[..12]]), &place, &table]);
+    let media = mp4_box("mdia", &[&media, &handler, &about]);
+    let movie = mp4_box("moov", &[&head, &mp4_box("trak", &[&track, &media])]);
+    [mp4_box("ftyp", &[b"isom", &one, b"isom"]), movie, mp4_box("mdat", &[])].concat()
 }
 
 const BROKEN: &[Broken] = &[
@@ -191,7 +226,7 @@ const BROKEN: &[Broken] = &[
             put(folder, "frames/a_1.csv", "1,2\n3,4\n");
         },
         "build --labels label.csv --dataset mosi --vision frames --words words",
-        &["a_1.csv: nothing tells when its frames of vision are, which steps by word need"],
+        &["a_1.csv: the times of its frames of vision are unknown, which steps by word need"],
     ),
     (
         "OpenFace times that go back",
@@ -200,7 +235,7 @@ const BROKEN: &[Broken] = &[
             put(folder, "openface/a_1.csv", table.replace(" 0.033,", " -0.1,"));
         },
         "build --labels label.csv --dataset mosi --vision openface --words words",
-        &["a_1.csv: nothing tells when its frames of vision are"],
+        &["a_1.csv: the times of its frames of vision are unknown"],
     ),
     (
         "an empty sequence",
@@ -268,7 +303,7 @@ const BROKEN: &[Broken] = &[
             rows(folder, "rows.csd", &[[0.0, 1.0]], &[1.0]);
         },
         ROWS,
-        &["none of 1 clips is complete: audio: 1 file is unusable", "rows.csd: it has no frames"],
+        &["none of 1 clips is complete: audio: 1 entry is unusable", "rows.csd: it has no frames"],
     ),
     (
         "rows that run backwards",
@@ -316,6 +351,15 @@ const BROKEN: &[Broken] = &[
         |folder| put(folder, "sound/a_1.wav", "no sound in it"),
         SOUND,
         &["a_1.wav: neither WAV, AIFF, FLAC, MP3"],
+    ),
+    (
+        "a video without audio",
+        |folder| {
+            std::fs::remove_file(folder.join("sound/a_1.wav")).unwrap();
+            put(folder, "sound/a_1.mp4", video());
+        },
+        SOUND,
+        &["a_1.mp4: no audio in it"],
     ),
     (
         "sound without a sample",
@@ -368,7 +412,7 @@ const BROKEN: &[Broken] = &[
     (
         "vectors of no word",
         |folder| put(folder, "glove.txt", "other 1 2\n"),
-        "align --reference words.csd --labels labels.csd -o a.h5 --dataset mosi --vectors glove.txt",
+        "align --reference words.csd --labels labels.csd -o a.h5 --dataset mosi --folds none --vectors glove.txt",
         &["glove.txt: has a vector for none of the 2 words"],
     ),
 ];

@@ -281,7 +281,7 @@ def build(
         missing: What stands for a word for which a modality has no frame; by default zeros.
         values: Which values a mean is of; by default those that are finite.
         pauses: What becomes of pauses among the words; by default they are dropped.
-        frame_rate: Frames per second by modality, where files do not tell when their frames are.
+        frame_rate: Frames per second by modality, for files without times.
         drop_incomplete: Leave out clips of which a modality has no usable file.
         drop_unlabelled: Drop clips without a label from splits that have labels.
         on_nonfinite: How to handle NaN and infinity, as for `convert`.

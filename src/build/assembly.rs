@@ -259,8 +259,8 @@ impl Assembly<'_> {
         let n_without_frames =
             features.words.map(|words| words.n_without_frames(features.source, kept));
         if let Some(n @ 1..) = n_without_frames {
-            let words = counted(n, "word has", "words have");
-            notes.push(format!("{modality}: {words} no frame at their time, and zeros there"));
+            let words = counted(n, "word without a frame is", "words without a frame are");
+            notes.push(format!("{modality}: {words} zeros"));
         }
         let files: Vec<(u64, blake3::Hash)> = match source.digest {
             Some(digest) => vec![digest],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::clips::Clips;
 use super::error::BuildError;
-use super::frames::{EntryRows, Stretch};
+use super::frames::{EntryPart, EntryRows};
 use super::locate::Located;
 use crate::corpus::labels::{LabelRow, LabelTable};
 use crate::corpus::segment::{clip_of, video_of};
@@ -17,7 +17,7 @@ use crate::csd::SequenceFile;
 ///
 /// # Errors
 /// The file cannot be read; no entry belongs to a clip, or two to the same one; or an entry is of a video,
-/// and the table does not tell when its clips are.
+/// and the table has no times of its clips.
 pub(super) fn locate_entries(
     path: &Path,
     table: &LabelTable,
@@ -33,8 +33,8 @@ pub(super) fn locate_entries(
         }
     }
     let mut located = Located { of_clips: BTreeMap::new(), surplus: Vec::new() };
-    let mut add = |clip: usize, entry: &str, stretch: Option<Stretch>| {
-        let rows = EntryRows { file: file.clone(), entry: entry.into(), stretch };
+    let mut add = |clip: usize, entry: &str, part: Option<EntryPart>| {
+        let rows = EntryRows { file: file.clone(), entry: entry.into(), part };
         let first = located.of_clips.insert(clip, rows);
         first.map_or(Ok(()), |first| {
             Err(BuildError::Twice { path: path.join(entry), first: path.join(first.entry) })
@@ -47,7 +47,7 @@ pub(super) fn locate_entries(
                 for clip in of_video {
                     let row = rows[*clip];
                     let interval = interval(row, table, path, entry)?;
-                    add(*clip, entry, Some(Stretch::of(&intervals, interval)))?;
+                    add(*clip, entry, Some(EntryPart::of(&intervals, interval)))?;
                 }
             }
             (None, Some(clip)) => add(clip, entry, None)?,

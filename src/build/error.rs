@@ -87,7 +87,7 @@ pub enum BuildError {
         /// The id of the first clip.
         id: String,
     },
-    /// Rows of a whole video, and clips of which the table does not tell when they are.
+    /// Rows of a whole video, and clips without start and end in the table.
     #[error(
         "{path}: has the rows of the video `{entry}`, and {}, line {line}, no start and end of its clip \
          `{id}`",
@@ -119,8 +119,8 @@ pub enum BuildError {
         /// Its end in seconds.
         end: f64,
     },
-    /// Frames of which nothing tells when they are, and words that they are aligned to.
-    #[error("{path}: nothing tells when its frames of {modality} are, which steps by word need")]
+    /// Frames of unknown times, and words that they are aligned to.
+    #[error("{path}: the times of its frames of {modality} are unknown, which steps by word need")]
     NoTimes {
         /// The first such file.
         path: PathBuf,

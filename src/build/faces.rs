@@ -12,7 +12,7 @@ pub(super) struct FaceCount {
     pub(super) n_failed: u64,
 }
 
-/// Applies the policy for frames without a face. The count is `None` if the file does not tell faces.
+/// Applies the policy for frames without a face. The count is `None` if the file has no faces.
 ///
 /// # Errors
 /// No frame has a face, and the policy needs one.

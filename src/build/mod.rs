@@ -8,6 +8,7 @@
 //! entries     the rows of each clip in a computational sequence
 //! frames      the frames of one file: OpenFace and other CSV, NumPy, MATLAB, sound
 //! clip_frames the frames of one clip, wherever they are
+//! file        what identifies a file, and why it cannot be used
 //! faces       frames without a face
 //! timings     the words of one file: TextGrid, CTM, JSON of Whisper
 //! transcripts the words of all clips
@@ -31,6 +32,7 @@ mod clips;
 mod entries;
 mod error;
 mod faces;
+mod file;
 pub mod frames;
 mod locate;
 mod named;

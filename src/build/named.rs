@@ -40,16 +40,27 @@ pub(super) fn names(
                 });
             }
         }
-        return Ok(Some(given.names()));
+        let values = match given.values {
+            FeatureValues::Frames => values(source, reading),
+            other => other,
+        };
+        return Ok(Some(FeatureNames { values, ..given.names() }));
     }
     let Some(names) = in_files else { return Ok(None) };
     let mut sets = FeatureSet::likely(modality, names.len(), None);
     let set = sets.find(|set| set.names == *names).map(|set| set.name.to_owned());
-    let values = match reading.by_word.map(|by| by.pooling) {
+    Ok(Some(FeatureNames { set, values: values(source, reading), names: names.clone() }))
+}
+
+/// Whether steps are frames or means over several.
+fn values(source: &ModalityFiles, reading: &Reading) -> FeatureValues {
+    let has_faces = || source.survey.clips.values().any(|clip| clip.faces.is_some());
+    match reading.by_word.map(|by| by.pooling) {
         Some(Pooling::Overlap | Pooling::Mean) => FeatureValues::Averaged,
-        _ if reading.pool > 1 && reading.by_word.is_none() => FeatureValues::Averaged,
-        _ if reading.failed_faces == FailedFacesAction::Interpolate => FeatureValues::Averaged,
+        None if reading.pool > 1 => FeatureValues::Averaged,
+        _ if reading.failed_faces == FailedFacesAction::Interpolate && has_faces() => {
+            FeatureValues::Averaged
+        }
         _ => FeatureValues::Frames,
-    };
-    Ok(Some(FeatureNames { set, values, names: names.clone() }))
+    }
 }

@@ -20,7 +20,7 @@ pub struct BuildOptions {
     pub features: BTreeMap<Modality, PathBuf>,
     /// Where the words of clips are, and what becomes of frames then.
     pub words: Option<WordOptions>,
-    /// Frames per second, by modality, where files do not tell when their frames are.
+    /// Frames per second, by modality, for files without times.
     pub frame_rate: BTreeMap<Modality, f64>,
     /// The known set of features that a modality has, and how its values are.
     pub named: BTreeMap<Modality, NamedSet>,

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
+use super::file::UnusableFile;
 use super::part::ClipPart;
 use super::source::ModalityFiles;
-use super::survey::UnusableFile;
+use super::timings::TimingsKind;
 use super::transcripts::Transcripts;
+use crate::csd;
 use crate::words::{count, counted};
 
 /// Clips or files that a sentence names.
@@ -92,13 +94,20 @@ impl Reconciled {
         }
     }
 
+    /// What a part of the source that belongs to a clip is, in singular and plural.
+    fn nouns(&self) -> [&'static str; 2] {
+        let is_one_file =
+            csd::is_name(&self.path) || TimingsKind::of_name(&self.path) == Some(TimingsKind::Ctm);
+        if is_one_file { ["entry", "entries"] } else { ["file", "files"] }
+    }
+
     /// What clips lack, and the first of them; `None` if nothing.
     pub fn lacks(&self) -> Option<String> {
         let mut parts = Vec::new();
         if !self.missing.is_empty() {
             let names = first(self.missing.iter().map(String::as_str));
             let n = counted(self.missing.len(), "clip has", "clips have");
-            parts.push(format!("{n} no file ({names})"));
+            parts.push(format!("{n} no {} ({names})", self.nouns()[0]));
         }
         if !self.unusable.is_empty() {
             let named = self
@@ -106,7 +115,9 @@ impl Reconciled {
                 .iter()
                 .map(|file| format!("`{}`: {}: {}", file.id, file.file.display(), file.reason));
             let named: Vec<String> = named.collect();
-            let n = counted(self.unusable.len(), "file is", "files are");
+            let [one, several] = self.nouns();
+            let n = self.unusable.len();
+            let n = counted(n, &format!("{one} is"), &format!("{several} are"));
             parts.push(format!("{n} unusable ({})", first(named.iter().map(String::as_str))));
         }
         (!parts.is_empty()).then(|| format!("{}: {}", self.part, parts.join("; ")))
@@ -118,17 +129,20 @@ impl fmt::Display for Reconciled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Reconciled { part, n_clips, n_usable, .. } = self;
         let (usable, clips) = (count(*n_usable), counted(*n_clips, "clip", "clips"));
+        let [one, several] = self.nouns();
+        let an = if one == "entry" { "an" } else { "a" };
         match self.lacks() {
-            None => write!(f, "{part}: {usable} of {clips} have a file")?,
+            None => write!(f, "{part}: {usable} of {clips} have {an} {one}")?,
             Some(lacks) => {
                 let lacks = lacks.split_once(": ").map_or("", |(_, lacks)| lacks);
-                write!(f, "{part}: {usable} of {clips} have a usable file; {lacks}")?;
+                write!(f, "{part}: {usable} of {clips} have a usable {one}; {lacks}")?;
             }
         }
         if self.surplus.is_empty() {
             return Ok(());
         }
-        let n = counted(self.surplus.len(), "file belongs", "files belong");
+        let n = self.surplus.len();
+        let n = counted(n, &format!("{one} belongs"), &format!("{several} belong"));
         write!(f, "; {n} to no clip ({})", first(self.surplus.iter().map(String::as_str)))
     }
 }

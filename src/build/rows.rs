@@ -6,8 +6,8 @@ use ndarray::s;
 
 use super::clip_frames::ClipFrames;
 use super::faces;
+use super::file::reason;
 use super::options::{Cut, Reading};
-use super::source::reason;
 use super::steps;
 use crate::advice::Advise;
 use crate::corpus::{RowError, Rows, absent};

@@ -7,17 +7,16 @@ use super::clip_frames::ClipFrames;
 use super::clips::{Clips, id_of};
 use super::entries::locate_entries;
 use super::error::BuildError;
+use super::file::digest;
 use super::frames::FileKind;
 use super::locate::{Located, locate};
 use super::options::BuildOptions;
 use super::part::ClipPart;
 use super::survey::{Survey, survey};
 use super::transcripts::Transcripts;
-use crate::chain::chain;
 use crate::corpus::Modality;
 use crate::corpus::labels::LabelTable;
 use crate::csd;
-use crate::map::Bytes;
 use crate::paths::{same_file, size_on_disk};
 use crate::progress::{Progress, Stage};
 
@@ -83,21 +82,4 @@ pub(super) fn all(
         }
     };
     all.into_iter().map(source).collect()
-}
-
-/// Size and BLAKE3 of a file.
-///
-/// # Errors
-/// It cannot be read.
-pub(super) fn digest(path: &Path) -> Result<(u64, blake3::Hash), BuildError> {
-    let io = |cause| BuildError::Read { path: path.into(), cause };
-    let bytes = Bytes::map(path).map_err(io)?;
-    Ok((bytes.bytes().len() as u64, blake3::hash(bytes.bytes())))
-}
-
-/// Why a file has no frames, on one line that does not name the file.
-pub(super) fn reason(error: &(dyn std::error::Error + 'static), path: &Path) -> String {
-    let reason = chain(error);
-    let named = format!("{}: ", path.display());
-    reason.strip_prefix(&*named).map(str::to_owned).unwrap_or(reason)
 }

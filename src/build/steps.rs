@@ -9,10 +9,10 @@ use super::options::{ByWord, Reading};
 use super::timings::TimedWord;
 use crate::intervals::{Sweep, pool};
 
-/// When the frames of a clip are: at the rate that was given, or as the file tells.
+/// When the frames of a clip are: at the rate that was given, or as the file has it.
 ///
 /// # Errors
-/// Nothing tells it.
+/// That is unknown.
 pub(super) fn times(frames: &Frames, reading: &Reading) -> Result<FrameTimes, FrameError> {
     let at_rate = |rate| FrameTimes::at_rate(frames.values.nrows(), rate);
     let times = reading.frame_rate.map(at_rate).or_else(|| frames.times.clone());

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::clip_frames::ClipFrames;
 use super::faces::{self, FaceCount};
+use super::file::{UnusableFile, reason};
 use super::frames::FrameError;
 use super::options::Reading;
-use super::source::reason;
 use super::steps;
 use super::transcripts::{ClipWords, Transcripts};
 use crate::progress::Progress;
@@ -26,20 +26,12 @@ pub(super) struct Surveyed {
     pub(super) faces: Option<FaceCount>,
     /// Size and BLAKE3 of the clip's own file, if it has one.
     pub(super) digest: Option<(u64, blake3::Hash)>,
-    /// What tells when the frames are.
+    /// Source of the times of the frames.
     pub(super) times: Option<&'static str>,
     /// Indices of words at whose time there is no frame.
     pub(super) without_frames: BTreeSet<usize>,
     /// Digest of the names of the columns, if they have some.
     names: Option<blake3::Hash>,
-}
-
-/// A file that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct UnusableFile {
-    pub(super) path: PathBuf,
-    /// The reason, on one line.
-    pub(super) reason: String,
 }
 
 /// What is known of the files of one modality, by the place of the clip in the table.
@@ -49,7 +41,7 @@ pub(super) struct Survey {
     pub(super) unusable: BTreeMap<usize, UnusableFile>,
     /// Names of the features, if all files have them.
     pub(super) names: Option<Vec<String>>,
-    /// A file of which nothing tells when its frames are, which steps by word need.
+    /// A file whose frames have unknown times, which steps by word need.
     pub(super) without_times: Option<PathBuf>,
 }
 

@@ -152,8 +152,8 @@ pub struct WordArgs {
     #[arg(long, default_value_t = Pauses::Drop, value_name = "drop|keep")]
     #[arg(hide_possible_values = true, requires = "words")]
     pauses: Pauses,
-    /// Frames per second of a modality whose files do not tell when their frames are; sound, OpenFace's
-    /// column `timestamp` and `.csd` files tell it; repeatable
+    /// Frames per second of a modality, for files without times; sound, OpenFace's column `timestamp` and
+    /// `.csd` files have them; repeatable
     #[arg(long, value_name = "MODALITY=HZ", value_parser = frame_rate, requires = "words")]
     frame_rate: Vec<(Modality, f64)>,
 }

@@ -59,7 +59,7 @@ pub struct BuiltFeatures {
     pub n_cut: usize,
     /// Where shorter clips got frames of zeros: `back`.
     pub padding: String,
-    /// What tells when the frames are, such as `30 frames per second`; absent if nothing needs it.
+    /// Source of the times of frames, such as `30 frames per second`; absent if steps are not words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<String>,
     /// Words of the segments for which there is no frame; absent if steps are not words.

@@ -75,10 +75,7 @@ pub const ROWS: &[Row] = &[
         hint: "`--column start=NAME --column end=NAME` names the columns with the seconds",
         make: |folder| rows(folder, "id,label,from,to\na_1,1,0,1\n", "a"),
         calls: ROWS_CALL,
-        next: Walk(&[(
-            "--column start=NAME --column end=NAME",
-            "start=from --column end=to",
-        )]),
+        next: Walk(&[("--column start=NAME --column end=NAME", "start=from --column end=to")]),
     },
     Row {
         hint: "`--tier NAME` names the tier that has the words",

@@ -17,25 +17,25 @@ pub struct EntryRows {
     /// The entry.
     pub entry: String,
     /// The part of the entry's time that is meant; `None` for all of it.
-    pub stretch: Option<Stretch>,
+    pub part: Option<EntryPart>,
 }
 
 /// A part of an entry's time.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stretch {
+pub struct EntryPart {
     /// Rows outside of which none belongs to it.
     pub rows: Range<usize>,
     /// Start and end in seconds. Rows belong to it whose middle lies between them.
     pub interval: [f64; 2],
 }
 
-impl Stretch {
+impl EntryPart {
     /// The part between two times of an entry with these intervals.
-    pub fn of(intervals: &[[f64; 2]], interval: [f64; 2]) -> Stretch {
+    pub fn of(intervals: &[[f64; 2]], interval: [f64; 2]) -> EntryPart {
         let is_within = |times: &[f64; 2]| is_within(times, interval);
         let first = intervals.iter().position(is_within).unwrap_or(0);
         let end = intervals.iter().rposition(is_within).map_or(first, |last| last + 1);
-        Stretch { rows: first..end, interval }
+        EntryPart { rows: first..end, interval }
     }
 }
 
@@ -51,16 +51,15 @@ impl EntryRows {
         self.file.path()
     }
 
-    /// The rows in order of start, with times from the start of the stretch.
+    /// The rows in order of start, with times from the start of the part.
     ///
     /// # Errors
     /// The rows cannot be read, or a time is not finite or ends before it starts.
     pub fn read(&self) -> Result<CsdEntry, FrameError> {
-        let (read, first) = match &self.stretch {
+        let (read, first) = match &self.part {
             None => (self.file.entry(&self.entry)?, 0),
-            Some(stretch) => {
-                (self.file.rows(&self.entry, stretch.rows.clone())?, stretch.rows.start)
-            }
+            Some(part) if part.rows.is_empty() => return Err(FrameError::NoFrames),
+            Some(part) => (self.file.rows(&self.entry, part.rows.clone())?, part.rows.start),
         };
         let CsdEntry { mut intervals, features } = read;
         let is_time =
@@ -71,7 +70,7 @@ impl EntryRows {
         }
         let mut kept: Vec<usize> = (0..intervals.len()).collect();
         let mut shift = 0.0;
-        if let Some(Stretch { interval, .. }) = &self.stretch {
+        if let Some(EntryPart { interval, .. }) = &self.part {
             kept.retain(|row| is_within(&intervals[*row], *interval));
             shift = interval[0];
         }
@@ -116,13 +115,13 @@ mod tests {
     #[test]
     fn a_row_belongs_where_its_middle_lies() {
         let intervals = [[0.0, 1.0], [1.0, 2.0], [2.0, 4.0], [4.0, 5.0]];
-        let rows = |interval| Stretch::of(&intervals, interval).rows;
+        let rows = |interval| EntryPart::of(&intervals, interval).rows;
         assert_eq!(rows([0.0, 1.5]), 0..1);
         assert_eq!(rows([1.5, 3.0]), 1..2);
         assert_eq!(rows([1.4, 3.1]), 1..3);
         assert_eq!(rows([9.0, 10.0]), 0..0);
         // Rows that are not in order lie between the first and the last.
         let mixed = [[4.0, 5.0], [0.0, 1.0], [1.0, 2.0], [3.0, 4.0]];
-        assert_eq!(Stretch::of(&mixed, [0.0, 1.9]).rows, 1..3);
+        assert_eq!(EntryPart::of(&mixed, [0.0, 1.9]).rows, 1..3);
     }
 }

@@ -30,8 +30,8 @@ pub enum FrameError {
         /// Its end.
         end: f64,
     },
-    /// Nothing tells when the frames are, which steps by word need.
-    #[error("nothing tells when its frames are")]
+    /// The times of frames are unknown, which steps by word need.
+    #[error("the times of its frames are unknown")]
     NoTimes,
     /// The file has no bytes.
     #[error("the file is empty")]

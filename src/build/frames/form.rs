@@ -21,7 +21,7 @@ pub struct Frames {
     pub names: Option<Vec<String>>,
     /// What the file says of the face in each frame, `[n_frames]`.
     pub faces: Option<Vec<Face>>,
-    /// When the frames are, if the file tells.
+    /// When the frames are, if the file has that.
     pub times: Option<FrameTimes>,
 }
 
@@ -30,7 +30,7 @@ pub struct Frames {
 pub struct FrameTimes {
     /// Start and end of each frame in seconds, `[n_frames]`, in order of start.
     pub intervals: Vec<[f64; 2]>,
-    /// What tells them.
+    /// Where that is from.
     pub origin: &'static str,
 }
 

@@ -28,7 +28,7 @@ mod sound;
 
 use std::path::Path;
 
-pub use csd::{EntryRows, Stretch};
+pub use csd::{EntryPart, EntryRows};
 pub use error::FrameError;
 pub(super) use form::MOST_VALUES;
 pub use form::{Face, FrameTimes, Frames};
