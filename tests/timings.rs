@@ -207,7 +207,8 @@ fn policies_decide_on_words_without_frames_and_on_pauses() {
     let out = call(&[]).ok().stdout();
     assert!(out.contains("audio: 1 word without a frame is zeros"), "{out}");
     assert!(out.contains("words: 1 pause was left out"), "{out}");
-    call(&["--missing", "drop-row"]).ok();
+    let out = call(&["--missing", "drop-row"]).ok().stdout();
+    assert!(out.contains("words: 1 word without frames was left out (policy `drop-row`)"), "{out}");
     assert_eq!(texts(&open(folder)), ["Good film"]);
     assert_eq!(sample(&open(folder), Modality::Audio).nrows(), 2);
     call(&["--missing", "drop-segment"]).fails_with(&["every clip has words at whose time"]);

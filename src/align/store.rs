@@ -650,6 +650,7 @@ fn push_examples(
         let label = numbers(labels.name(), key)?;
         let label = label.rows().into_iter().next().map(|row| row.to_vec()).unwrap_or_default();
         let interval = labels.read(key)?.intervals.first().copied();
+        let interval = interval.filter(|times| times.iter().all(|time| time.is_finite()));
         gathered.push(Segment { id: key.clone(), text: None, label, interval, rows })?;
     }
     gathered.notes.push("padding of the SDK's tensors, in front, is stored behind".into());

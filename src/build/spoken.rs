@@ -119,6 +119,13 @@ impl<'a> Spoken<'a> {
             let n = counted(n_pauses, "pause was", "pauses were");
             notes.push(format!("words: {n} left out"));
         }
+        let n_words = clips.iter().map(|clip| self.n_words(*clip)).sum();
+        let n_all: usize = all.iter().map(|(_, words)| words.words.len()).sum();
+        let n_left_out = n_all.saturating_sub(n_words);
+        if n_left_out > 0 {
+            let n = counted(n_left_out, "word without frames was", "words without frames were");
+            notes.push(format!("words: {n} left out (policy `{}`)", self.options.missing));
+        }
         let untimed =
             |words: &ClipWords| words.words.iter().filter(|word| word.interval.is_none()).count();
         let n_untimed = all.iter().map(|(_, words)| untimed(words)).sum();
@@ -162,7 +169,8 @@ impl<'a> Spoken<'a> {
             missing: options.missing.to_string(),
             values: options.values.to_string(),
             pauses: options.pauses.to_string(),
-            n_words: clips.iter().map(|clip| self.n_words(*clip)).sum(),
+            n_words,
+            n_left_out,
             n_pauses,
             n_untimed,
             n_same_texts,

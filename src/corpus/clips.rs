@@ -96,6 +96,8 @@ pub struct BuiltWords {
     pub pauses: String,
     /// Words of the segments, with the pauses that were kept.
     pub n_words: usize,
+    /// Words without frames that were left out of these segments.
+    pub n_left_out: usize,
     /// Pauses that were left out.
     pub n_pauses: usize,
     /// Words without a time.
