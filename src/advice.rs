@@ -229,6 +229,17 @@ pub enum SourceAdvice {
     TableHasSplits,
     /// Leave out clips that lack features.
     DropIncomplete,
+    /// Name the entries of a file after the clips of the table.
+    NameEntriesAfterClips,
+    /// Name the columns with start and end of each clip.
+    NameClipTimes,
+    /// Name the tier that has the words.
+    NameTier,
+    /// Give the frames per second of a modality.
+    SayFrameRate {
+        /// The modality.
+        modality: &'static str,
+    },
 }
 
 /// A fix for a label table.

@@ -81,6 +81,7 @@ pub mod export;
 mod hdf5_file;
 pub mod ingest;
 pub mod inspect;
+pub mod intervals;
 pub mod limit;
 pub mod map;
 mod mean;

@@ -445,7 +445,9 @@ const BROKEN: &[Broken] = &[
             std::fs::remove_dir_all(folder.join("audio")).unwrap();
             put(folder, "audio/z_1.npy", npy(&features(2, 0.0)));
         },
-        &["audio: none of its 1 feature files belongs to a clip of the table: there is `z_1.npy`"],
+        &[
+            "audio: none of its 1 files of audio features belongs to a clip of the table: there is `z_1.npy`",
+        ],
     ),
     (
         "two files of a clip",
@@ -724,7 +726,7 @@ fn the_real_tables_become_stores_of_their_texts() {
 }
 
 /// A WAV file of 16 bits, mono.
-fn wav(rate: u32, samples: &[i16]) -> Vec<u8> {
+pub fn wav(rate: u32, samples: &[i16]) -> Vec<u8> {
     let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     let len = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
     let format = [&1_u16.to_le_bytes()[..], &1_u16.to_le_bytes(), &rate.to_le_bytes()].concat();

@@ -60,7 +60,7 @@ fn read(path: &Path) -> Read {
 }
 
 #[track_caller]
-fn check_equal_to_h5py(path: &Path) {
+pub fn check_equal_to_h5py(path: &Path) {
     let Some(expected) = python("csd.py", &[path]) else { return };
     let expected: Read = serde_json::from_str(&expected).unwrap();
     assert_eq!(read(path), expected);

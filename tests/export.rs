@@ -4,18 +4,23 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use almt_data::corpus::column::ColumnKind;
 use almt_data::corpus::{
     Corpus, CorpusSplit, Dataset, FeatureBlock, Layout, Modality, RegressionLabels, RowError, Rows,
     SplitName,
 };
+use almt_data::csd::SequenceFile;
 use almt_data::overflow::Overflows;
 use almt_data::store::{
     Compression, FeatureDtype, Format, NonFinite, OnOverflow, OutputOptions, SourceInfo, Store,
     WriteOptions, write,
 };
+use ndarray::Array2;
 use serde_json::Value;
 
+use crate::csd::check_equal_to_h5py;
 use crate::support::{almt, files, python, python_numpy1, real_data, synthetic_store};
+use crate::timings::sequence;
 
 /// Exports a store, and compares what Python reads of the pickle with what h5py reads of the store.
 fn check_mmsa_pickle(folder: &Path, store: &Path) {
@@ -146,6 +151,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
             },
             classification_labels: None,
             emotion_labels: None,
+            intervals: None,
             narrowed_labels: Vec::new(),
         }
     };
@@ -340,4 +346,117 @@ fn a_build_without_parquet_says_how_to_get_it() {
     almt(folder.path(), &["export", "mosi.h5", "--to", "parquet"])
         .fails_with(&["this build writes no Parquet"]);
     assert_eq!(files(folder.path()), ["mosi.h5", "mosi.pkl"]);
+}
+
+/// A store exported to sequences and aligned again has the same segments, features, texts and labels.
+fn check_sequences(folder: &Path, name: &str, args: &[&str]) -> Value {
+    almt(folder, &["export", name, "--to", "csd", "-o", "s"]).ok();
+    let sequences = folder.join("s");
+    let mut metadata = Value::Null;
+    for file in files(&sequences).iter().filter(|file| file.ends_with(".csd")) {
+        let path = sequences.join(file);
+        check_equal_to_h5py(&path);
+        let report = almt(folder, &["validate", "--json", path.to_str().unwrap()]).ok().stdout();
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report[0]["valid"], true, "{report:#}");
+        let file = SequenceFile::open(&path).unwrap();
+        metadata = file.metadata().get("intervals").unwrap().json.clone().unwrap();
+    }
+    let again = ["align", "--labels", "s/labels.csd", "-o", "again.h5", "--dataset", "mosi"];
+    almt(folder, &[&again[..], args].concat()).ok();
+    let [before, after] = [name, "again.h5"].map(|name| Store::open(&folder.join(name)).unwrap());
+    let splits: Vec<SplitName> = before.manifest().splits.iter().map(|split| split.name).collect();
+    for split in splits {
+        assert_eq!(before.ids(split), after.ids(split), "{split}");
+        assert_eq!(before.labels(split).unwrap(), after.labels(split).unwrap(), "{split}");
+        let texts = |store: &Store| store.strings(&ColumnKind::RawText.of(split)).unwrap();
+        assert_eq!(texts(&before), texts(&after), "{split}");
+        for modality in [Modality::Audio, Modality::Vision] {
+            let bits = |store: &Store| {
+                let all = store.features(split, modality).unwrap().unwrap();
+                (all.dim(), all.iter().map(|value| value.to_bits()).collect::<Vec<u32>>())
+            };
+            assert_eq!(bits(&before), bits(&after), "{split} {modality}");
+        }
+    }
+    metadata
+}
+
+#[test]
+fn sequences_of_a_store_align_to_the_same_segments() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden_csd/A");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for name in ["words.csd", "audio.csd", "vision.csd", "labels.csd"] {
+        std::fs::copy(golden.join(name), folder.join(name)).unwrap();
+    }
+    let call = ["align", "--reference", "words.csd", "--labels", "labels.csd", "-o", "a.h5"];
+    let more = ["--sequence", "audio=audio.csd", "--sequence", "vision=vision.csd"];
+    let policies = ["--on-nonfinite", "keep", "--folds", "none", "--dataset", "mosi"];
+    almt(folder, &[&call[..], &more, &policies].concat()).ok();
+    let back = ["--reference", "s/words.csd", "--sequence", "audio=s/audio.csd", "--sequence"];
+    let args = [&back[..], &["vision=s/vision.csd", "--on-nonfinite", "keep", "--folds", "none"]];
+    let times = check_sequences(folder, "a.h5", &args.concat());
+    // Segments of the recorded labels overlap.
+    assert!(times.as_str().unwrap().starts_with("synthetic: a second per row"), "{times}");
+    almt(folder, &["export", "a.h5", "--to", "csd", "-o", "s"]).fails_with(&["s: already exists"]);
+    almt(folder, &["export", "a.h5", "--to", "csd", "-o", "s", "--overwrite"]).ok();
+    std::fs::write(folder.join("s/notes.txt"), "mine").unwrap();
+    almt(folder, &["export", "a.h5", "--to", "csd", "-o", "s", "--overwrite"])
+        .fails_with(&["s: is a folder that holds more than an export"]);
+
+    // Segments that do not overlap keep their times, and the reference can be numbers.
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let steps: Vec<[f64; 2]> =
+        (0..12).map(|row| [row as f64 * 0.3, row as f64 * 0.3 + 0.3]).collect();
+    let values = |start: f64| {
+        Array2::from_shape_fn((12, 2), |(row, column)| start + row as f64 * 0.7 + column as f64)
+    };
+    let labels: [[f64; 2]; 3] = [[0.0, 1.2], [1.2, 1.2], [1.5, 3.6]];
+    let scores = Array2::from_shape_fn((3, 2), |(row, _)| row as f64 - 1.0);
+    for (name, times, values) in [
+        ("text", &steps[..], &values(0.0)),
+        ("audio", &steps, &values(5.0)),
+        ("vision", &steps, &values(-3.0)),
+        ("labels", &labels, &scores),
+    ] {
+        let entries: [(&str, &[[f64; 2]], &Array2<f64>); 2] =
+            [("a", times, values), ("b", times, values)];
+        sequence(&folder.join(format!("{name}.csd")), &entries);
+    }
+    std::fs::write(folder.join("f.json"), r#"{"train": ["a"], "test": ["b"]}"#).unwrap();
+    let call = ["align", "--reference", "text.csd", "--labels", "labels.csd", "-o", "a.h5"];
+    almt(folder, &[&call[..], &more, &["--folds", "f.json", "--dataset", "mosi"]].concat()).ok();
+    assert_eq!(Store::open(&folder.join("a.h5")).unwrap().ids(SplitName::Train), ["a[0]", "a[2]"]);
+    let back = ["--reference", "s/text.csd", "--sequence", "audio=s/audio.csd", "--sequence"];
+    let args = [&back[..], &["vision=s/vision.csd", "--folds", "s/folds.json"]].concat();
+    let times = check_sequences(folder, "a.h5", &args);
+    assert!(times.as_str().unwrap().starts_with("segments: recorded"), "{times}");
+    let audio = SequenceFile::open(&folder.join("s/audio.csd")).unwrap();
+    assert_eq!(audio.names(), ["a[0]", "a[2]", "b[0]", "b[2]"]);
+    let first = audio.entry("a[2]").unwrap();
+    assert!((first.intervals[0][0] - 1.5).abs() < 1e-9, "{:?}", first.intervals);
+    // The sequence is one of a store of clips, too.
+    std::fs::write(folder.join("l.csv"), "video_id,clip_id,label\na,0,1\na,2,0\n").unwrap();
+    let args = ["build", "--labels", "l.csv", "--audio", "s/audio.csd", "--dataset", "mosi"];
+    almt(folder, &args).ok();
+}
+
+#[test]
+fn a_store_of_any_dataset_becomes_sequences() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "sims", "6");
+    almt(folder, &["export", "sims.h5", "--to", "csd"]).ok();
+    let names = files(&folder.join("sims.sequences"));
+    assert!(
+        names.contains(&"labels.csd".into()) && names.contains(&"text.csd".into()),
+        "{names:?}"
+    );
+    for name in names.iter().filter(|name| name.ends_with(".csd")) {
+        let path = folder.join("sims.sequences").join(name);
+        almt(folder, &["validate", path.to_str().unwrap()]).ok();
+        check_equal_to_h5py(&path);
+    }
 }

@@ -8,6 +8,7 @@ use ndarray::Array2;
 use crate::build::{npy, openface, put};
 use crate::encode::tiny_encoder;
 use crate::support::{almt, files, python, synthetic_store};
+use crate::timings::{ctm, sequence};
 
 /// The tasks of `cargo xtask`.
 const TASKS: &str = include_str!("../xtask/src/main.rs");
@@ -83,7 +84,7 @@ fn the_python_snippets_run() {
     let folder = folder.path();
     synthetic_store(folder, "mosi", "80");
     almt(folder, &["copy", "mosi.h5", "mosi.arrow"]).ok();
-    for form in ["parquet", "npz", "csv"] {
+    for form in ["parquet", "npz", "csv", "csd"] {
         almt(folder, &["export", "mosi.h5", "--to", form]).ok();
     }
     let args = ["train", "--store", "mosi.h5", "--epochs", "1", "--out", "run"];
@@ -94,7 +95,7 @@ fn the_python_snippets_run() {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (guide, at_least) in [
-        ("docs/formats.md", 1),
+        ("docs/formats.md", 2),
         ("docs/python.md", 3),
         ("docs/validate.md", 1),
         ("docs/own-data.md", 1),
@@ -122,6 +123,8 @@ fn own_clips(folder: &Path) {
         put(folder, &format!("{parent}/audio/v{video}_{clip}.npy"), npy(&audio));
         let faces = openface(&frames(2 * n_frames, video));
         put(folder, &format!("{parent}/openface/v{video}/{clip:04}.csv"), faces);
+        let words = [("the", [0.0, 0.1]), ("movie", [0.1, 0.25]), ("good", [0.25, 0.4])];
+        put(folder, &format!("{parent}/words/v{video}_{clip}.ctm"), ctm("x", &words));
     };
     let mut table = "video_id,clip_id,text,label\n".to_owned();
     for (video, clip) in (0..15).flat_map(|video| [(video, 1), (video, 2)]) {
@@ -130,6 +133,9 @@ fn own_clips(folder: &Path) {
         features(folder, "features", video, clip);
     }
     put(folder, "label.csv", table);
+    put(folder, "times.csv", "video_id,clip_id,label,start,end\nw,1,1,0,1.5\nw,2,-1,1.5,0:03\n");
+    let (times, rows) = ([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]], Array2::from_elem((3, 2), 0.5));
+    sequence(&folder.join("features/audio.csd"), &[("w", &times, &rows)]);
     put(folder, "new.csv", "video_id,clip_id,text\nv99,1,weak scene\n");
     features(folder, "new", 99, 1);
 }

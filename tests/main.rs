@@ -2,6 +2,7 @@
 //!
 //! `align`: computational sequences aligned, compared with the SDK.
 //! `bad_input`: problems of a file are reported on one line, and nothing is left behind.
+//! `broken`: broken inputs of `build`, `align` and sound have one cause and leave nothing behind.
 //! `build`: stores from a table of clips and a file of features per clip.
 //! `calls`: calls that are tolerated, warned about or refused: run folders, numbers, lengths, invalid
 //! stores, meaningless predictions.
@@ -38,6 +39,7 @@
 //! `store`: one content in every form of a store.
 //! `tables`: label tables found in practice, and comparisons of stores with them.
 //! `texts`: texts that are not a plain `str`, compared with Python.
+//! `timings`: stores of clips whose words have times, or whose features are in computational sequences.
 //! `train`: the trainer's commands.
 //! `trainer`: the trainer as a library.
 //! `values`: values that are not finite or beyond the stored type.
@@ -45,6 +47,7 @@
 
 mod align;
 mod bad_input;
+mod broken;
 mod build;
 #[cfg(feature = "train")]
 mod calls;
@@ -93,6 +96,7 @@ mod store;
 mod support;
 mod tables;
 mod texts;
+mod timings;
 #[cfg(feature = "train")]
 mod train;
 #[cfg(feature = "train")]

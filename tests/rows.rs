@@ -48,6 +48,7 @@ fn corpus(n_good: usize) -> Corpus {
         regression_labels: RegressionLabels::default(),
         classification_labels: None,
         emotion_labels: None,
+        intervals: None,
         narrowed_labels: vec![],
     };
     let (splits, feature_names) = (vec![split], BTreeMap::new());

@@ -171,6 +171,7 @@ fn text_store(folder: &Path, name: &str, widths: [usize; 3]) -> PathBuf {
         },
         classification_labels: None,
         emotion_labels: None,
+        intervals: None,
         narrowed_labels: Vec::new(),
     };
     let corpus = Corpus {

@@ -229,6 +229,14 @@ def build(
     pool: Mapping[str, int] | None = None,
     failed_faces: Literal["keep", "zero", "interpolate", "drop"] = "keep",
     min_confidence: float | None = None,
+    features: Mapping[str, str] | None = None,
+    words: PathLike | None = None,
+    tier: str | None = None,
+    word_pooling: Literal["overlap", "mean", "max", "none"] | None = None,
+    missing: Literal["zero", "drop-row", "drop-segment"] | None = None,
+    values: Literal["finite", "all"] | None = None,
+    pauses: Literal["drop", "keep"] | None = None,
+    frame_rate: Mapping[str, float] | None = None,
     drop_incomplete: bool = False,
     drop_unlabelled: bool = False,
     on_nonfinite: Literal["loaders", "zero", "mean", "drop-segment", "keep", "error"] = "loaders",
@@ -244,10 +252,11 @@ def build(
 
     Args:
         labels: The table, with a column for the id, or for video and clip, and any of label,
-            label_T, label_A, label_V, text, annotation and split.
+            label_T, label_A, label_V, text, annotation, split, start and end.
         output: The store, `.h5` or `.arrow`. By default it lies next to the table.
         audio: Folder with a `.csv`, `.npy` or `.mat` file of audio features per clip, named after it,
-            or with its sound, of which the 33 features of CH-SIMS are computed.
+            or with its sound, of which the 33 features of CH-SIMS are computed; or a `.csd` file with
+            an entry per clip, or per video if the table has start and end of each clip.
         vision: The same for vision features, such as OpenFace 2 writes.
         text: The same for text features.
         column: Columns of the table that are not recognised, by field, such as
@@ -261,6 +270,18 @@ def build(
         pool: Consecutive frames whose mean becomes one, by modality, such as `{"vision": 5}`.
         failed_faces: How to handle frames in which OpenFace found no face.
         min_confidence: Count frames of a lower OpenFace confidence as having no face.
+        features: Known set of features by modality, such as `{"audio": "covarep-74"}`, where files have
+            no names.
+        words: Folder with a file of word timings per clip (TextGrid, CTM, JSON of Whisper), or one `.ctm`
+            or `.csd` file with those of all clips. Audio and vision then have one step per word, and the
+            words are the texts if the table has none.
+        tier: Tier of the TextGrids that has the words, if it is not called `words`.
+        word_pooling: How the frames at the time of a word become one step; by default their mean weighted
+            by the time of overlap; `none` keeps the frames.
+        missing: What stands for a word for which a modality has no frame; by default zeros.
+        values: Which values a mean is of; by default those that are finite.
+        pauses: What becomes of pauses among the words; by default they are dropped.
+        frame_rate: Frames per second by modality, for files without times.
         drop_incomplete: Leave out clips of which a modality has no usable file.
         drop_unlabelled: Drop clips without a label from splits that have labels.
         on_nonfinite: How to handle NaN and infinity, as for `convert`.
@@ -274,8 +295,8 @@ def build(
 
     Returns:
         The report on the store: `output`, `dataset`, `splits` with their shapes, `reconciled` with
-        the clips and files that lack the other by modality, `notes`, `findings`, `sources`,
-        `digest` and `n_bytes`.
+        the clips and files that lack the other by `part`, a modality or `words`, `notes`, `findings`,
+        `sources`, `digest` and `n_bytes`.
 
     Raises:
         Error: The table or a folder cannot be read, clips are incomplete, the store exists, or an
@@ -302,6 +323,14 @@ def build(
         pool=pool,
         failed_faces=failed_faces,
         min_confidence=min_confidence,
+        features=features,
+        words=words,
+        tier=tier,
+        word_pooling=word_pooling,
+        missing=missing,
+        values=values,
+        pauses=pauses,
+        frame_rate=frame_rate,
         drop_incomplete=drop_incomplete,
         drop_unlabelled=drop_unlabelled,
         on_nonfinite=on_nonfinite,
@@ -613,7 +642,7 @@ def scan(
 
 def export(
     store: PathLike,
-    to: Literal["mmsa-pickle", "parquet", "csv", "npz", "croissant"],
+    to: Literal["mmsa-pickle", "parquet", "csv", "npz", "csd", "croissant"],
     *,
     output: PathLike | None = None,
     overwrite: bool = False,

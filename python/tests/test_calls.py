@@ -103,6 +103,7 @@ def test_build_makes_a_store_of_a_table_and_arrays(tmp_path: Path) -> None:
         almt_data.build(table, **options)
     report = almt_data.build(table, **options, drop_incomplete=True, length={"audio": 5})
     assert report["reconciled"][0]["missing"] == ["a_2"]
+    assert report["reconciled"][0]["part"] == "audio"
     assert report["splits"] == [{"name": "train", "n_segments": 1, "shapes": {"audio": [5, 3]}}]
     assert almt_data.open(report["output"])["train"]["audio"].shape == (1, 5, 3)
 

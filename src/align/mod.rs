@@ -3,11 +3,9 @@
 //! ```text
 //! sequence   sequences in memory or in their files, and several together
 //! collect    rows of a video from all its entries, sorted by start
-//! sweep      rows that meet an interval, for one interval after another
 //! sdk        the alignment of the CMU SDK, with each of its quirks
 //! options    what the files leave open, as named policies
 //! share      which segments get which rows
-//! pool       one row of several
 //! timed      segments of one video, by these policies
 //! vectors    word vectors from a text file
 //! spool      aligned features in a file without a name
@@ -22,21 +20,21 @@ mod collect;
 mod error;
 mod homes;
 mod options;
-mod pool;
 pub mod sdk;
 mod sequence;
 mod share;
 mod spool;
 mod store;
 mod store_error;
-mod sweep;
 mod timed;
 mod vectors;
 
 pub use error::AlignError;
 pub use homes::FoldsChoice;
-pub use options::{AlignOptions, Border, Cut, Missing, Pauses, Pooling, Values};
+pub use options::{AlignOptions, Border, Cut};
 pub use sequence::{CsdSequence, SequenceSet};
 pub use store::{AlignInputs, AlignedStore, AlignedStoreOptions, Mode, Recipe, build};
 pub use store_error::AlignedStoreError;
 pub use vectors::{Vectors, VectorsError};
+
+pub use crate::intervals::{Missing, Pauses, Pooling, Values};

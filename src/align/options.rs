@@ -5,47 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::Modality;
+use crate::intervals::{Missing, Pauses, Pooling, Values, policies};
 use crate::name::named;
 
-macro_rules! policies {
-    ($($(#[doc = $of:literal])* $kind:ident { $($(#[doc = $meaning:literal])* $value:ident $name:literal,)* })*) => {$(
-        $(#[doc = $of])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        pub enum $kind {
-            $($(#[doc = $meaning])* #[serde(rename = $name)] $value,)*
-        }
-
-        impl $kind {
-            /// All of them, the default first.
-            pub const ALL: &[$kind] = &[$($kind::$value),*];
-
-            /// The name on the command line and in stores.
-            pub fn name(self) -> &'static str {
-                match self { $($kind::$value => $name,)* }
-            }
-        }
-
-        impl Default for $kind {
-            fn default() -> $kind {
-                $kind::ALL[0]
-            }
-        }
-    )*};
-}
-
 policies! {
-    /// How the rows of a sequence that meet a row of the reference become one.
-    Pooling {
-        /// The mean of each column, weighted by the time of overlap.
-        Overlap "overlap",
-        /// The mean of each column, each row counted alike, as by the SDK.
-        Mean "mean",
-        /// The largest value of each column.
-        Max "max",
-        /// They do not: a segment keeps its rows, and each modality has its own number of steps.
-        None "none",
-    }
-
     /// Which segment gets a row over the border of two.
     Border {
         /// The one with the larger share of the row; the earlier of two equal ones. Segments that overlap
@@ -57,32 +20,6 @@ policies! {
         Inside "inside",
     }
 
-    /// What a row of the reference becomes in a sequence that has nothing at this time.
-    Missing {
-        /// Zeros.
-        Zero "zero",
-        /// The row of the reference is left out in all sequences.
-        DropRow "drop-row",
-        /// Its segment is left out.
-        DropSegment "drop-segment",
-    }
-
-    /// Which values a mean or maximum is of.
-    Values {
-        /// Those that are finite; NaN where there is none.
-        Finite "finite",
-        /// All: NaN and infinity go through, as by the SDK.
-        All "all",
-    }
-
-    /// What becomes of pauses among the words, `sp`.
-    Pauses {
-        /// They are left out in all sequences.
-        Drop "drop",
-        /// They are rows like words, and stay out of the text only.
-        Keep "keep",
-    }
-
     /// Which rows of a segment that is too long are kept.
     Cut {
         /// The first.
@@ -92,7 +29,7 @@ policies! {
     }
 }
 
-named!(Pooling, Border, Missing, Values, Pauses, Cut);
+named!(Border, Cut);
 
 /// Options of an alignment. A store records them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

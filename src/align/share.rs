@@ -1,8 +1,7 @@
 //! Which segments get which rows.
 
 use super::options::Border;
-use super::sweep::Sweep;
-use crate::csd::EPSILON;
+use crate::intervals::{EPSILON, Sweep};
 
 /// For each segment the indices of its rows, in order. Rows are in order of start; segments need not be, and
 /// those shorter than [`EPSILON`] get none.

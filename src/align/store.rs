@@ -322,6 +322,7 @@ struct Gathered {
     ids: Vec<String>,
     texts: Vec<Option<String>>,
     labels: Vec<Vec<f64>>,
+    intervals: Vec<Option<[f64; 2]>>,
     spools: BTreeMap<Modality, (Spool, usize)>,
     notes: Vec<String>,
 }
@@ -334,6 +335,7 @@ impl Gathered {
             ids: Vec::new(),
             texts: Vec::new(),
             labels: Vec::new(),
+            intervals: Vec::new(),
             spools: BTreeMap::new(),
             notes: vec![format!("{ALIGNED_BY}{json}")],
         })
@@ -358,6 +360,7 @@ impl Gathered {
         self.ids.push(segment.id);
         self.texts.push(segment.text);
         self.labels.push(segment.label);
+        self.intervals.push(segment.interval);
         Ok(())
     }
 
@@ -449,6 +452,7 @@ impl Gathered {
                 classification_labels: None,
                 emotion_labels: (n_labels == 7)
                     .then(|| labels.slice(ndarray::s![.., 1..]).to_owned()),
+                intervals: segments.iter().map(|idx| self.intervals[*idx]).collect(),
                 narrowed_labels,
             }
         };
@@ -645,7 +649,9 @@ fn push_examples(
         }
         let label = numbers(labels.name(), key)?;
         let label = label.rows().into_iter().next().map(|row| row.to_vec()).unwrap_or_default();
-        gathered.push(Segment { id: key.clone(), text: None, label, rows })?;
+        let interval = labels.read(key)?.intervals.first().copied();
+        let interval = interval.filter(|times| times.iter().all(|time| time.is_finite()));
+        gathered.push(Segment { id: key.clone(), text: None, label, interval, rows })?;
     }
     gathered.notes.push("padding of the SDK's tensors, in front, is stored behind".into());
     Ok(())
@@ -677,6 +683,7 @@ fn push_tutorial(result: RecipeB, gathered: &mut Gathered) -> Result<(), Aligned
             id: key,
             text: Some(words.join(" ")),
             label: label.rows().into_iter().next().map(|row| row.to_vec()).unwrap_or_default(),
+            interval: None,
             rows: rows.into_iter().flatten().collect(),
         })?;
     }

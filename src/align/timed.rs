@@ -6,14 +6,13 @@ use ndarray::{Array1, Array2, Axis};
 
 use super::collect::{check_times, collect, joined};
 use super::error::AlignError;
-use super::options::{AlignOptions, Missing, Pauses, Pooling};
-use super::pool::pooled;
+use super::options::AlignOptions;
 use super::sequence::CsdSequence;
 use super::share::shares;
-use super::sweep::Sweep;
 use super::vectors::Vectors;
 use crate::corpus::Modality;
-use crate::csd::{CsdEntry, EPSILON, Features};
+use crate::csd::{CsdEntry, Features};
+use crate::intervals::{EPSILON, Missing, Pauses, Pooling, pool};
 
 /// Features of one segment, `[n_rows, feat_dim]` each.
 type FeaturesByModality = BTreeMap<Modality, Array2<f64>>;
@@ -39,6 +38,8 @@ pub(super) struct Segment {
     pub(super) text: Option<String>,
     /// The row of the labels.
     pub(super) label: Vec<f64>,
+    /// Start and end of that row, where it is known.
+    pub(super) interval: Option<[f64; 2]>,
     /// `[n_rows, feat_dim]` of each modality.
     pub(super) rows: BTreeMap<Modality, Array2<f64>>,
 }
@@ -108,7 +109,13 @@ impl Timed<'_> {
                 }
                 _ => Stream::Pooled {
                     feat_dim: values.ncols(),
-                    rows: self.pool(&entry.intervals, &values, &reference.intervals),
+                    rows: pool(
+                        values.view(),
+                        &entry.intervals,
+                        &reference.intervals,
+                        self.options.pooling,
+                        self.options.values,
+                    ),
                 },
             };
             Ok((*modality, rows))
@@ -131,7 +138,7 @@ impl Timed<'_> {
                     spoken.join(" ")
                 });
                 let label = label_values.row(idx).to_vec();
-                segments.push(Segment { id, text, label, rows });
+                segments.push(Segment { id, text, label, interval: Some([*start, *end]), rows });
             }
         }
         Ok((segments, tally))
@@ -149,22 +156,6 @@ impl Timed<'_> {
             intervals: kept.iter().map(|row| reference.intervals[*row]).collect(),
             features: reference.features.select(&kept),
         }
-    }
-
-    /// One row per row of the reference; `None` where the sequence has nothing.
-    fn pool(
-        &self,
-        intervals: &[[f64; 2]],
-        values: &Array2<f64>,
-        reference: &[[f64; 2]],
-    ) -> Vec<Option<Array1<f64>>> {
-        let AlignOptions { pooling, values: which, .. } = *self.options;
-        let mut sweep = Sweep::new(intervals);
-        let one = |interval: &[f64; 2]| {
-            let (rows, clipped) = sweep.meeting(*interval);
-            (!rows.is_empty()).then(|| pooled(values.view(), &rows, &clipped, pooling, which))
-        };
-        reference.iter().map(one).collect()
     }
 
     /// Text features: the reference's own numbers, or the vectors of its words.

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use super::error::BuildError;
 use super::frames::MOST_VALUES;
+use super::named::names;
 use super::options::{BuildOptions, LengthRule, Reading};
 use super::reconcile::{self, Reconciled, first};
-use super::rows::{ClipRow, ClipRows, n_pooled};
+use super::rows::{ClipRow, ClipRows};
 use super::source::ModalityFiles;
+use super::spoken::Spoken;
+use super::steps::n_steps;
 use super::survey::Surveyed;
+use super::transcripts::Transcripts;
 use crate::corpus::clips::{BuildRecord, BuiltFeatures, CLIPS, FailedFaces};
 use crate::corpus::labels::{Field, LabelRow, LabelTable};
 use crate::corpus::{Corpus, CorpusSplit, FeatureBlock, Modality, RegressionLabels, SplitName};
@@ -23,12 +27,15 @@ pub(super) struct Assembly<'a> {
     /// Ids of the clips in the store, in the order of the table.
     pub(super) ids: &'a [String],
     pub(super) sources: &'a [ModalityFiles],
+    pub(super) words: Option<&'a Transcripts>,
     pub(super) options: &'a BuildOptions,
 }
 
 /// The features of one modality, of all clips that are stored.
 struct Features<'a> {
     source: &'a ModalityFiles,
+    /// The words, if each of them is a step.
+    words: Option<&'a Spoken<'a>>,
     reading: Reading,
     feat_dim: usize,
     seq_len: usize,
@@ -43,44 +50,68 @@ impl Assembly<'_> {
     pub(super) fn corpus(&self, reconciled: &[Reconciled]) -> Result<Corpus, BuildError> {
         let mut notes: Vec<String> = reconciled.iter().map(Reconciled::to_string).collect();
         let incomplete = self.incomplete(reconciled)?;
-        let mut splits = self.splits(&incomplete, &mut notes)?;
+        let spoken = self.words.zip(self.options.words.as_ref());
+        let spoken =
+            spoken.map(|(words, options)| Spoken::of(words, options, self.sources, &incomplete));
+        let mut left_out = incomplete.clone();
+        left_out.extend(spoken.iter().flat_map(|spoken| spoken.left_out.iter().copied()));
+        if left_out.len() == self.ids.len() {
+            return Err(BuildError::NoWordWithFrames { path: self.table.path().into() });
+        }
+        let mut splits = self.splits(&left_out, &mut notes)?;
         if self.options.drop_unlabelled {
             self.drop_unlabelled(&mut splits, &mut notes);
         }
         let kept: Vec<usize> = splits.values().flatten().copied().collect();
         let mut features = Vec::new();
         let mut built = BTreeMap::new();
+        let mut feature_names = BTreeMap::new();
         for source in self.sources {
-            let of_modality = self.features(source, &kept)?;
+            let of_modality = self.features(source, spoken.as_ref(), &kept)?;
             let record = self.record(&of_modality, &kept, &mut notes);
             built.insert(source.modality.to_string(), record);
+            let Features { reading, feat_dim, .. } = &of_modality;
+            let names = names(source, reading, *feat_dim, &self.options.named)?;
+            feature_names.extend(names.map(|names| (source.modality, names)));
             features.push(of_modality);
         }
+        let has_texts = self.table.has(Field::Text);
+        let words = spoken
+            .as_ref()
+            .map(|spoken| spoken.record(&kept, self.ids, &self.rows, has_texts, &mut notes));
         if !incomplete.is_empty() {
             let ids = incomplete.iter().filter_map(|clip| self.ids.get(*clip));
             let n = counted(incomplete.len(), "incomplete clip is", "incomplete clips are");
             notes.push(format!("{n} not stored: {}", first(ids.map(String::as_str))));
         }
-        let left_out = incomplete.iter().filter_map(|clip| self.ids.get(*clip)).cloned().collect();
+        let incomplete =
+            incomplete.iter().filter_map(|clip| self.ids.get(*clip)).cloned().collect();
         let columns = self.table.columns();
         let columns = columns
             .map(|(field, name)| (field.name().to_owned(), name.trim_matches('`').to_owned()));
-        let build = BuildRecord { columns: columns.collect(), features: built, left_out };
-        let splits = splits.iter().map(|(name, clips)| self.split(*name, clips, &features));
+        let build = BuildRecord {
+            columns: columns.collect(),
+            features: built,
+            words,
+            left_out: incomplete,
+        };
+        let splits =
+            splits.iter().map(|(name, clips)| self.split(*name, clips, &features, spoken.as_ref()));
         Ok(Corpus {
             layout: CLIPS,
             splits: splits.collect(),
             notes,
-            feature_names: BTreeMap::new(),
+            feature_names,
             build: Some(build),
         })
     }
 
     /// The clips that lack features, if they may be left out.
     fn incomplete(&self, reconciled: &[Reconciled]) -> Result<BTreeSet<usize>, BuildError> {
-        let surveys: Vec<_> = self.sources.iter().map(|source| &source.survey).collect();
+        let usable = self.sources.iter().map(|source| source.survey.usable());
+        let usable: Vec<_> = usable.chain(self.words.map(Transcripts::usable)).collect();
         let n_clips = self.ids.len();
-        let incomplete = reconcile::incomplete(n_clips, &surveys);
+        let incomplete = reconcile::incomplete(n_clips, &usable);
         let lacks = || {
             let lacks: Vec<String> = reconciled.iter().filter_map(Reconciled::lacks).collect();
             lacks.join("; ")
@@ -162,21 +193,23 @@ impl Assembly<'_> {
     fn features<'s>(
         &self,
         source: &'s ModalityFiles,
+        spoken: Option<&'s Spoken<'s>>,
         kept: &[usize],
     ) -> Result<Features<'s>, BuildError> {
         let reading = self.options.reading(source.modality);
-        let clips: Vec<&Surveyed> =
-            kept.iter().filter_map(|clip| source.survey.clips.get(clip)).collect();
-        let lengths: Vec<usize> =
-            clips.iter().map(|clip| n_pooled(clip.n_frames, reading.pool)).collect();
-        let seq_len = self.rule(source.modality).of(&lengths);
-        let feat_dim = clips.first().map_or(0, |clip| clip.feat_dim);
+        let words = spoken.filter(|spoken| spoken.has_steps(source.modality));
+        let mut clips = kept.iter().filter_map(|clip| source.survey.clips.get(clip));
+        let feat_dim = clips.next().map_or(0, |clip| clip.feat_dim);
+        let mut features = Features { source, words, reading, feat_dim, seq_len: 0 };
+        let lengths: Vec<usize> = features.lengths(kept).collect();
+        features.seq_len = self.rule(source.modality).of(&lengths);
+        let seq_len = features.seq_len;
         let n_values = seq_len.checked_mul(feat_dim).filter(|n_values| *n_values <= MOST_VALUES);
         if n_values.is_none() {
             let (modality, limit) = (source.modality, MOST_VALUES);
             return Err(BuildError::TooLong { modality, seq_len, feat_dim, limit });
         }
-        Ok(Features { source, reading, feat_dim, seq_len })
+        Ok(features)
     }
 
     fn rule(&self, modality: Modality) -> LengthRule {
@@ -202,8 +235,8 @@ impl Assembly<'_> {
         if dtypes.iter().any(|dtype| dtype != "float32") {
             notes.push(format!("{modality}: {} -> float32", dtypes.join(" and ")));
         }
-        let lengths = || clips.iter().map(|clip| n_pooled(clip.n_frames, reading.pool));
-        if reading.pool > 1 {
+        let lengths = || features.lengths(kept);
+        if reading.pool > 1 && features.words.is_none() {
             notes.push(format!(
                 "{modality}: each frame is the mean of {} consecutive ones",
                 reading.pool
@@ -223,14 +256,28 @@ impl Assembly<'_> {
                 "{modality}: samples of different lengths were padded with zeros at the back"
             ));
         }
+        let n_without_frames =
+            features.words.map(|words| words.n_without_frames(features.source, kept));
+        if let Some(n @ 1..) = n_without_frames {
+            let words = counted(n, "word without a frame is", "words without a frame are");
+            notes.push(format!("{modality}: {words} zeros"));
+        }
+        let files: Vec<(u64, blake3::Hash)> = match source.digest {
+            Some(digest) => vec![digest],
+            None => clips.iter().filter_map(|clip| clip.digest).collect(),
+        };
         let mut digest = blake3::Hasher::new();
-        clips.iter().for_each(|clip| _ = digest.update(clip.blake3.as_bytes()));
+        files.iter().for_each(|(_, blake3)| _ = digest.update(blake3.as_bytes()));
+        let times = match reading.frame_rate {
+            Some(rate) => vec![format!("{rate} frames per second")],
+            None => unique(|clip| clip.times.unwrap_or_default()),
+        };
         let failed_faces = failed_faces(&clips, &reading);
         notes.extend(failed_faces.as_ref().and_then(|failed| failed_note(modality, failed)));
         BuiltFeatures {
             kinds: unique(|clip| clip.kind),
-            n_files: clips.len(),
-            n_bytes: clips.iter().map(|clip| clip.n_bytes).sum(),
+            n_files: files.len(),
+            n_bytes: files.iter().map(|(n_bytes, _)| n_bytes).sum(),
             blake3: digest.finalize().to_hex().to_string(),
             pool: reading.pool,
             length: self.rule(modality).to_string(),
@@ -238,11 +285,19 @@ impl Assembly<'_> {
             cut: reading.cut.to_string(),
             n_cut,
             padding: "back".into(),
+            times: features.words.map(|_| times.join(" and ")),
+            n_without_frames,
             failed_faces,
         }
     }
 
-    fn split(&self, name: SplitName, clips: &[usize], features: &[Features<'_>]) -> CorpusSplit {
+    fn split(
+        &self,
+        name: SplitName,
+        clips: &[usize],
+        features: &[Features<'_>],
+        spoken: Option<&Spoken<'_>>,
+    ) -> CorpusSplit {
         let rows: Vec<&LabelRow> =
             clips.iter().filter_map(|clip| self.rows.get(*clip).copied()).collect();
         let texts = |field: Field, of: fn(&LabelRow) -> &Option<String>| {
@@ -262,7 +317,9 @@ impl Assembly<'_> {
         CorpusSplit {
             name,
             ids: clips.iter().filter_map(|clip| self.ids.get(*clip)).cloned().collect(),
-            raw_text: texts(Field::Text, |row| &row.text),
+            raw_text: texts(Field::Text, |row| &row.text).or_else(|| {
+                spoken.map(|spoken| clips.iter().map(|clip| spoken.text(*clip)).collect())
+            }),
             annotations: texts(Field::Annotation, |row| &row.annotation),
             features: features
                 .iter()
@@ -272,11 +329,12 @@ impl Assembly<'_> {
             words: None,
             lengths: features
                 .iter()
-                .map(|features| (features.source.modality, features.lengths(clips)))
+                .map(|features| (features.source.modality, features.stored_lengths(clips)))
                 .collect(),
             regression_labels: RegressionLabels { overall, by_modality: by_modality.collect() },
             classification_labels: None,
             emotion_labels: None,
+            intervals: rows.iter().map(|row| row.interval).collect(),
             narrowed_labels: Vec::new(),
         }
     }
@@ -285,9 +343,10 @@ impl Assembly<'_> {
 impl Features<'_> {
     fn block(&self, clips: &[usize]) -> FeatureBlock {
         let row = |clip: &usize| {
-            let file = self.source.located.files.get(clip)?.clone();
+            let file = self.source.located.of_clips.get(clip)?.clone();
             let n_frames = self.source.survey.clips.get(clip)?.n_frames;
-            Some(ClipRow { file, n_frames })
+            let words = self.words.map(|words| words.intervals(*clip));
+            Some(ClipRow { file, n_frames, words })
         };
         let rows: Arc<[ClipRow]> = clips.iter().filter_map(row).collect();
         let shape = [rows.len(), self.seq_len, self.feat_dim];
@@ -295,11 +354,20 @@ impl Features<'_> {
         FeatureBlock { shape, rows: Arc::new(ClipRows { clips: rows, reading, feat_dim }) }
     }
 
-    /// Frames of each clip before the padding.
-    fn lengths(&self, clips: &[usize]) -> Vec<i32> {
-        let surveyed = clips.iter().filter_map(|clip| self.source.survey.clips.get(clip));
-        let lengths = surveyed.map(|clip| n_pooled(clip.n_frames, self.reading.pool));
-        lengths.map(|length| i32::try_from(length.min(self.seq_len)).unwrap_or(i32::MAX)).collect()
+    /// Steps of each clip before it is cut or padded.
+    fn lengths(&self, clips: &[usize]) -> impl Iterator<Item = usize> {
+        let all = &self.source.survey.clips;
+        let surveyed = clips.iter().filter_map(|clip| Some((*clip, all.get(clip)?)));
+        surveyed.map(|(clip, surveyed)| match self.words {
+            Some(words) => words.n_words(clip),
+            None => n_steps(surveyed.n_frames, self.reading.pool),
+        })
+    }
+
+    /// Steps of each clip in the store, without padding.
+    fn stored_lengths(&self, clips: &[usize]) -> Vec<i32> {
+        let stored = self.lengths(clips).map(|length| length.min(self.seq_len));
+        stored.map(|length| i32::try_from(length).unwrap_or(i32::MAX)).collect()
     }
 }
 

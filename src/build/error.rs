@@ -3,11 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::frames::FileKind;
+use super::part::ClipPart;
+use super::timings::TimingsError;
 use crate::advice::{Advice, Advise, SourceAdvice, StoreAdvice};
 use crate::chain::tried;
+use crate::corpus::features::FeatureSet;
 use crate::corpus::labels::LabelTableError;
 use crate::corpus::{Modality, SplitName};
+use crate::csd::CsdError;
 use crate::store::StoreError;
 
 /// Why no store was built. Nothing is left behind then.
@@ -32,34 +35,141 @@ pub enum BuildError {
         cause: io::Error,
     },
     /// A file in the place of a folder.
-    #[error("{path}: expected a folder with a file of {modality} features per clip, found a file")]
+    #[error("{path}: expected a folder with a file of {} per clip, found a file", part.content())]
     NotAFolder {
         /// The file.
         path: PathBuf,
-        /// The modality.
-        modality: Modality,
+        /// What the folder should hold.
+        part: ClipPart,
     },
-    /// A folder without feature files.
-    #[error("{path}: no file of {modality} features in it ({})", FileKind::endings(*.modality))]
+    /// A folder without files of the kind.
+    #[error("{path}: no file of {} in it ({})", part.content(), part.endings())]
     NoFiles {
         /// The folder.
+        path: PathBuf,
+        /// What it should hold.
+        part: ClipPart,
+    },
+    /// A file with the frames or words of all clips cannot be read.
+    #[error("{path}: {}", tried("read", cause))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's error.
+        #[source]
+        cause: io::Error,
+    },
+    /// A computational sequence cannot be read.
+    #[error(transparent)]
+    Sequence(#[from] CsdError),
+    /// The file with the words of all clips cannot be read.
+    #[error("{path}")]
+    Words {
+        /// The file.
+        path: PathBuf,
+        /// The problem.
+        #[source]
+        cause: TimingsError,
+    },
+    /// No entry of a file belongs to a clip of the table.
+    #[error(
+        "{path}: none of its {n_entries} entries belongs to a clip of the table: there is {}, and the \
+         first clip is `{id}`",
+        match entry { Some(entry) => format!("`{entry}`"), None => "none".into() }
+    )]
+    NoEntry {
+        /// The file.
+        path: PathBuf,
+        /// Number of its entries.
+        n_entries: usize,
+        /// The first of them.
+        entry: Option<String>,
+        /// The id of the first clip.
+        id: String,
+    },
+    /// Rows of a whole video, and clips without start and end in the table.
+    #[error(
+        "{path}: has the rows of the video `{entry}`, and {}, line {line}, no start and end of its clip \
+         `{id}`",
+        .table.display()
+    )]
+    NoClipInterval {
+        /// The file.
+        path: PathBuf,
+        /// The entry of the video.
+        entry: String,
+        /// The table.
+        table: PathBuf,
+        /// Line of the table, from 1.
+        line: usize,
+        /// The clip.
+        id: String,
+    },
+    /// A clip that does not end after its start.
+    #[error("{path}: line {line}: clip `{id}` does not end after its start ({start} to {end} s)")]
+    ClipInterval {
+        /// The table.
+        path: PathBuf,
+        /// Line of the table, from 1.
+        line: usize,
+        /// The clip.
+        id: String,
+        /// Its start in seconds.
+        start: f64,
+        /// Its end in seconds.
+        end: f64,
+    },
+    /// Frames of unknown times, and words that they are aligned to.
+    #[error("{path}: the times of its frames of {modality} are unknown, which steps by word need")]
+    NoTimes {
+        /// The first such file.
         path: PathBuf,
         /// The modality.
         modality: Modality,
     },
+    /// A modality does not have as many features as the set that an option names.
+    #[error("{modality} is not `{set}`: expected {expected} features, found {found}")]
+    OtherFeatures {
+        /// The modality.
+        modality: Modality,
+        /// The set.
+        set: &'static str,
+        /// Number of features in the set.
+        expected: usize,
+        /// Number of features in the files.
+        found: usize,
+    },
+    /// A modality whose files name their features otherwise than the set that an option names.
+    #[error(
+        "{modality} is not `{set}`: its files name feature {number} `{found}`, the set `{expected}`"
+    )]
+    OtherNames {
+        /// The modality.
+        modality: Modality,
+        /// The set.
+        set: &'static str,
+        /// Number of the first feature of another name, from 1.
+        number: usize,
+        /// Its name in the set.
+        expected: String,
+        /// Its name in the files.
+        found: String,
+    },
     /// No file of a folder belongs to a clip of the table.
     #[error(
-        "{path}: none of its {n_files} feature files belongs to a clip of the table: there is \
-         `{}`, and the first clip is `{id}`",
-        .file.display()
+        "{path}: none of its {n_files} files of {} belongs to a clip of the table: there is `{file}`, and \
+         the first clip is `{id}`",
+        part.content()
     )]
     NoMatch {
         /// The folder.
         path: PathBuf,
-        /// Number of feature files in it.
+        /// What the files hold.
+        part: ClipPart,
+        /// Number of these files.
         n_files: usize,
         /// The first of them, within the folder.
-        file: PathBuf,
+        file: String,
         /// The id of the first clip.
         id: String,
     },
@@ -110,6 +220,12 @@ pub enum BuildError {
         n_clips: usize,
         /// How many lack what, and the first ones.
         lacks: String,
+    },
+    /// No clip has a word for which every modality has a frame.
+    #[error("{path}: every clip has words at whose time a modality has no frame, and none is left")]
+    NoWordWithFrames {
+        /// The table.
+        path: PathBuf,
     },
     /// A length that makes samples too large.
     #[error("{modality}: [{seq_len}, {feat_dim}] are more than the {limit} values of a sample")]
@@ -163,16 +279,32 @@ impl Advise for BuildError {
             BuildError::Content { cause, .. } => return cause.advice(),
             BuildError::Store(error) => return error.advice(),
             BuildError::OutputIsInput { .. } => return vec![StoreAdvice::OtherOutput.into()],
+            BuildError::Sequence(error) => return error.advice(),
             BuildError::NoMatch { .. } => SourceAdvice::NameAfterClips,
+            BuildError::Words { cause: TimingsError::Tier { .. }, .. } => SourceAdvice::NameTier,
+            BuildError::NoEntry { .. } => SourceAdvice::NameEntriesAfterClips,
+            BuildError::NoClipInterval { .. } => SourceAdvice::NameClipTimes,
+            BuildError::NoTimes { modality, .. } => {
+                SourceAdvice::SayFrameRate { modality: modality.name() }
+            }
+            BuildError::OtherFeatures { modality, found, .. } => {
+                let likely = FeatureSet::likely(*modality, *found, None).map(|set| set.name);
+                SourceAdvice::OtherSet { modality: modality.name(), likely: likely.collect() }
+            }
             BuildError::Twice { .. } => SourceAdvice::OneFilePerClip,
             BuildError::NoSplit { .. } => SourceAdvice::FillSplits,
             BuildError::SplitTold { .. } => SourceAdvice::TableHasSplits,
             BuildError::Incomplete { .. } => SourceAdvice::DropIncomplete,
             BuildError::UnknownDataset { .. } => SourceAdvice::SayDataset,
             BuildError::List { .. }
+            | BuildError::Read { .. }
+            | BuildError::Words { .. }
+            | BuildError::ClipInterval { .. }
+            | BuildError::OtherNames { .. }
             | BuildError::NotAFolder { .. }
             | BuildError::NoFiles { .. }
             | BuildError::NothingLeft { .. }
+            | BuildError::NoWordWithFrames { .. }
             | BuildError::TooLong { .. } => return Vec::new(),
         };
         vec![advice.into()]

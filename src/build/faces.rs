@@ -12,7 +12,7 @@ pub(super) struct FaceCount {
     pub(super) n_failed: u64,
 }
 
-/// Applies the policy for frames without a face. The count is `None` if the file does not tell faces.
+/// Applies the policy for frames without a face. The count is `None` if the file has no faces.
 ///
 /// # Errors
 /// No frame has a face, and the policy needs one.
@@ -44,6 +44,10 @@ pub(super) fn settle(
             let good = is_good.iter().enumerate().filter(|(_, is_good)| **is_good);
             let good: Vec<usize> = good.map(|(idx, _)| idx).collect();
             frames.values = frames.values.select(Axis(0), &good);
+            if let Some(times) = &mut frames.times {
+                let kept = good.iter().filter_map(|frame| times.intervals.get(*frame).copied());
+                times.intervals = kept.collect();
+            }
         }
     }
     Ok(Some(count))
@@ -81,7 +85,7 @@ mod tests {
     use ndarray::arr2;
 
     use super::*;
-    use crate::build::frames::Face;
+    use crate::build::frames::{Face, FrameTimes};
     use crate::build::options::Cut;
 
     fn settled(action: FailedFacesAction) -> (Array2<f64>, Option<FaceCount>) {
@@ -100,9 +104,18 @@ mod tests {
             dtype: "decimals",
             names: None,
             faces: Some(faces),
+            times: Some(FrameTimes::at_rate(6, 1.0)),
         };
-        let reading = Reading { pool: 1, cut: Cut::End, failed_faces: action, min_confidence: 0.5 };
+        let reading = Reading {
+            pool: 1,
+            cut: Cut::End,
+            failed_faces: action,
+            min_confidence: 0.5,
+            frame_rate: None,
+            by_word: None,
+        };
         let count = settle(&mut frames, &reading).unwrap();
+        assert_eq!(frames.times.unwrap().intervals.len(), frames.values.nrows());
         (frames.values, count)
     }
 

@@ -1,67 +1,62 @@
-//! The files of a modality, and the clip that each belongs to.
+//! The files of clips in a folder, and the clip that each belongs to.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::clips::Clips;
 use super::error::BuildError;
-use super::frames::FileKind;
-use crate::corpus::Modality;
+use super::part::ClipPart;
 
 /// Folders within folders that are listed, such as `DATASET/VIDEO/CLIP.csv`.
 const MOST_DEEP: usize = 8;
 
-/// The file of one clip.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ClipFile {
-    pub(super) path: PathBuf,
-    pub(super) kind: FileKind,
-}
-
-/// The files of one modality.
-#[derive(Debug, Default)]
-pub(super) struct Located {
+/// Where something of each clip is: `S` is a file, or a part of one.
+#[derive(Debug)]
+pub(super) struct Located<S> {
     /// By the place of the clip in the table.
-    pub(super) files: BTreeMap<usize, ClipFile>,
-    /// Files that belong to no clip, within the folder.
-    pub(super) surplus: Vec<PathBuf>,
+    pub(super) of_clips: BTreeMap<usize, S>,
+    /// Names of files in the folder, or of entries in the file, that belong to no clip.
+    pub(super) surplus: Vec<String>,
 }
 
-/// Finds the file of each clip in `folder` and the folders in it.
+/// Finds the file of each clip in `folder` and the folders in it, of the kinds that `source` takes.
 ///
 /// # Errors
 /// The folder cannot be listed or has no feature file, no file belongs to a clip, or two belong to the
 /// same one.
-pub(super) fn locate(
+pub(super) fn locate<S>(
     folder: &Path,
-    modality: Modality,
+    part: ClipPart,
     clips: &Clips,
     first_id: &str,
-) -> Result<Located, BuildError> {
+    source: impl Fn(&Path) -> Option<S>,
+) -> Result<Located<S>, BuildError> {
     let mut paths = Vec::new();
     list(folder, 0, &mut paths)?;
     // The order of a listing is that of the file system.
     paths.sort();
-    let mut located = Located::default();
+    let mut located = Located { of_clips: BTreeMap::new(), surplus: Vec::new() };
+    let mut found: BTreeMap<usize, PathBuf> = BTreeMap::new();
     for path in paths {
-        let Some(kind) = FileKind::of_name(&path, modality) else { continue };
+        let Some(source) = source(&path) else { continue };
         let within = path.strip_prefix(folder).unwrap_or(&path).to_owned();
         let name = within.with_extension("").to_string_lossy().replace('\\', "/");
         match clips.find(&name) {
             Some(clip) => {
-                let file = ClipFile { path: path.clone(), kind };
-                if let Some(first) = located.files.insert(clip, file) {
-                    return Err(BuildError::Twice { path, first: first.path });
+                if let Some(first) = found.insert(clip, path.clone()) {
+                    return Err(BuildError::Twice { path, first });
                 }
+                located.of_clips.insert(clip, source);
             }
-            None => located.surplus.push(within),
+            None => located.surplus.push(within.display().to_string()),
         }
     }
-    match (located.files.is_empty(), located.surplus.first()) {
+    match (located.of_clips.is_empty(), located.surplus.first()) {
         (false, _) => Ok(located),
-        (true, None) => Err(BuildError::NoFiles { path: folder.into(), modality }),
+        (true, None) => Err(BuildError::NoFiles { path: folder.into(), part }),
         (true, Some(first)) => Err(BuildError::NoMatch {
             path: folder.into(),
+            part,
             n_files: located.surplus.len(),
             file: first.clone(),
             id: first_id.into(),

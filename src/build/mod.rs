@@ -1,14 +1,23 @@
-//! Builds a store from a table of clips and a file of features per clip and modality, in one call.
+//! Builds a store from a table of clips and files of their features and words, in one call.
 //!
 //! ```text
 //! options     dataset, lengths, pooling, frames without a face, policies, form of the store
 //! clips       the clips of the table, in any spelling of their ids
+//! part        what files of clips hold: features of a modality, or words
 //! locate      the file of each clip
-//! frames      the frames of one file: OpenFace and other CSV, NumPy, MATLAB
+//! entries     the rows of each clip in a computational sequence
+//! frames      the frames of one file: OpenFace and other CSV, NumPy, MATLAB, sound
+//! clip_frames the frames of one clip, wherever they are
+//! file        what identifies a file, and why it cannot be used
 //! faces       frames without a face
+//! timings     the words of one file: TextGrid, CTM, JSON of Whisper
+//! transcripts the words of all clips
+//! steps       frames, means of several, or one step per word
 //! source      the files of one modality
 //! survey      one reading of all files: lengths, and which are unusable
 //! reconcile   which clips have a file, and which files a clip
+//! spoken      what words make of the clips: steps, texts, what is left out
+//! named       names of the features
 //! assembly    the corpus: splits, texts, labels, features
 //! rows        the samples of the corpus, read again while they are stored
 //! error       why nothing was built
@@ -18,21 +27,31 @@
 //! memory are a few clips at a time.
 
 mod assembly;
+mod clip_frames;
 mod clips;
+mod entries;
 mod error;
 mod faces;
+mod file;
 pub mod frames;
 mod locate;
+mod named;
 mod options;
+mod part;
 mod reconcile;
 mod rows;
 mod source;
+mod spoken;
+mod steps;
 mod survey;
+pub mod timings;
+mod transcripts;
 
 use std::path::{Path, PathBuf};
 
 pub use error::BuildError;
-pub use options::{BuildOptions, Cut, FailedFacesAction, LengthRule};
+pub use options::{BuildOptions, Cut, FailedFacesAction, LengthRule, WordOptions};
+pub use part::ClipPart;
 pub use reconcile::{Reconciled, Unusable};
 
 use crate::corpus::check::Finding;
@@ -45,8 +64,8 @@ use crate::paths::{same_file, size_on_disk};
 use crate::progress::{Progress, Stage};
 use crate::store::{self, Format, SourceInfo, StoreError};
 use assembly::Assembly;
-use clips::id_of;
-use source::ModalityFiles;
+use clips::{Clips, id_of};
+use transcripts::Transcripts;
 
 /// Result of a build.
 #[derive(Debug)]
@@ -56,7 +75,7 @@ pub struct Built {
     /// The store's manifest: the table, how the features were made, and notes with every changed value
     /// and everything left out.
     pub manifest: Manifest,
-    /// Clips and files side by side, by modality.
+    /// Clips and files side by side, by modality, and those of words.
     pub reconciled: Vec<Reconciled>,
     /// Findings of the data checks, errors first.
     pub findings: Vec<Finding>,
@@ -64,8 +83,8 @@ pub struct Built {
     pub n_bytes: u64,
 }
 
-/// Builds a store at `output` from the clips of the table at `labels` and the features in the folders
-/// that the options name. The store appears only when complete.
+/// Builds a store at `output` from the clips of the table at `labels` and the features and words that the
+/// options name. The store appears only when complete.
 ///
 /// # Errors
 /// The table cannot be read or a folder cannot be listed; no file of a folder belongs to a clip, or two
@@ -81,17 +100,17 @@ pub fn build(
     let table = TableOptions { is_source: true, ..options.table.clone() };
     let table = LabelTable::open_as(labels, &table)?;
     check_output(labels, output, options)?;
-    let sources = source::all(&table, output, options, progress)?;
+    let clips = Clips::of(&table);
+    let words = options.words.as_ref();
+    let transcripts = words.map(|words| Transcripts::read(words, &table, &clips)).transpose()?;
+    let words = transcripts.as_ref();
+    let sources = source::all(&table, &clips, words, output, options, progress)?;
     let rows: Vec<&LabelRow> = table.rows().map(|(_, row)| row).collect();
     let ids: Vec<String> = rows.iter().map(|row| id_of(row)).collect();
-    let reconciled: Vec<Reconciled> = sources
-        .iter()
-        .map(|source| {
-            let ModalityFiles { modality, folder, located, survey } = source;
-            Reconciled::new(*modality, folder, &ids, located, survey)
-        })
-        .collect();
-    let assembly = Assembly { table: &table, rows, ids: &ids, sources: &sources, options };
+    let of_files = sources.iter().map(|files| Reconciled::of_files(files, &ids));
+    let of_words = words.map(|words| Reconciled::of_words(words, &ids));
+    let reconciled: Vec<Reconciled> = of_files.chain(of_words).collect();
+    let assembly = Assembly { table: &table, rows, ids: &ids, sources: &sources, words, options };
     let mut corpus = assembly.corpus(&reconciled)?;
     let (dataset, note) = dataset(&corpus, labels, options)?;
     corpus.notes.extend(note.map(str::to_owned));
@@ -115,7 +134,8 @@ pub fn default_output(labels: &Path, format: Format) -> PathBuf {
 
 /// Checks the output before anything that takes long.
 fn check_output(labels: &Path, output: &Path, options: &BuildOptions) -> Result<(), BuildError> {
-    let mut inputs = options.features.values().map(PathBuf::as_path).chain([labels]);
+    let words = options.words.iter().map(|words| &words.path);
+    let mut inputs = options.features.values().chain(words).map(PathBuf::as_path).chain([labels]);
     if inputs.any(|input| same_file(input, output)) {
         return Err(BuildError::OutputIsInput { output: output.into() });
     }

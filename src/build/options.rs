@@ -5,8 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::corpus::features::NamedSet;
 use crate::corpus::labels::TableOptions;
 use crate::corpus::{Dataset, Modality, SplitName};
+use crate::intervals::{Missing, Pauses, Pooling, Values};
 use crate::name::named;
 use crate::store::{FeatureDtype, NonFinite, OnOverflow, OutputOptions, WriteOptions};
 
@@ -14,8 +16,14 @@ use crate::store::{FeatureDtype, NonFinite, OnOverflow, OutputOptions, WriteOpti
 /// padding.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
-    /// Folder with the files of each modality.
+    /// Folder with the files of each modality, or the computational sequence with the rows of all clips.
     pub features: BTreeMap<Modality, PathBuf>,
+    /// Where the words of clips are, and what becomes of frames then.
+    pub words: Option<WordOptions>,
+    /// Frames per second, by modality, for files without times.
+    pub frame_rate: BTreeMap<Modality, f64>,
+    /// The known set of features that a modality has, and how its values are.
+    pub named: BTreeMap<Modality, NamedSet>,
     /// How the table is read.
     pub table: TableOptions,
     /// The dataset; `None` to infer it from shapes, labels or the table's name.
@@ -51,6 +59,9 @@ impl Default for BuildOptions {
     fn default() -> BuildOptions {
         BuildOptions {
             features: BTreeMap::new(),
+            words: None,
+            frame_rate: BTreeMap::new(),
+            named: BTreeMap::new(),
             table: TableOptions { is_source: true, ..TableOptions::default() },
             dataset: None,
             split: None,
@@ -82,7 +93,12 @@ impl BuildOptions {
     }
 
     pub(super) fn reading(&self, modality: Modality) -> Reading {
+        // Features of text have no time.
+        let words = self.words.as_ref().filter(|_| modality != Modality::Text);
+        let by_word = words.filter(|words| words.pooling != Pooling::None);
         Reading {
+            frame_rate: self.frame_rate.get(&modality).copied(),
+            by_word: by_word.map(|words| ByWord { pooling: words.pooling, values: words.values }),
             pool: self.pool.get(&modality).copied().unwrap_or(1).max(1),
             cut: self.cut,
             failed_faces: self.failed_faces,
@@ -98,6 +114,49 @@ pub(super) struct Reading {
     pub(super) cut: Cut,
     pub(super) failed_faces: FailedFacesAction,
     pub(super) min_confidence: f64,
+    pub(super) frame_rate: Option<f64>,
+    /// How frames become one step per word, if they do.
+    pub(super) by_word: Option<ByWord>,
+}
+
+/// How the frames at the time of a word become one step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ByWord {
+    pub(super) pooling: Pooling,
+    pub(super) values: Values,
+}
+
+/// Where the words of clips are, and what becomes of frames then: audio and vision have one step per word.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WordOptions {
+    /// A folder with a file per clip: TextGrid, CTM or JSON of Whisper; or a file with the words of all
+    /// clips: CTM or a computational sequence.
+    pub path: PathBuf,
+    /// Name of the tier of a TextGrid that has the words; `None` for the one called `words`, or the only
+    /// one.
+    pub tier: Option<String>,
+    /// How the frames at the time of a word become one step. With [`Pooling::None`], words are only texts.
+    pub pooling: Pooling,
+    /// What a word becomes for which a modality has no frame.
+    pub missing: Missing,
+    /// Which values a mean is of.
+    pub values: Values,
+    /// What becomes of pauses among the words.
+    pub pauses: Pauses,
+}
+
+impl WordOptions {
+    /// The words at `path`, with the default of each policy.
+    pub fn new(path: impl Into<PathBuf>) -> WordOptions {
+        WordOptions {
+            path: path.into(),
+            tier: None,
+            pooling: Pooling::default(),
+            missing: Missing::default(),
+            values: Values::default(),
+            pauses: Pauses::default(),
+        }
+    }
 }
 
 /// How the number of frames of a modality is chosen, which is one for all clips.

@@ -1,14 +1,17 @@
-//! Which clips have a usable file of a modality, and which files belong to no clip.
+//! Which clips have usable features of a modality or words, and which files belong to no clip.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use super::locate::Located;
-use super::survey::Survey;
-use crate::corpus::Modality;
+use super::file::UnusableFile;
+use super::part::ClipPart;
+use super::source::ModalityFiles;
+use super::timings::TimingsKind;
+use super::transcripts::Transcripts;
+use crate::csd;
 use crate::words::{count, counted};
 
 /// Clips or files that a sentence names.
@@ -26,14 +29,14 @@ pub struct Unusable {
     pub reason: String,
 }
 
-/// The clips of a table and the files of one modality, side by side.
+/// The clips of a table and the files of one modality or of their words, side by side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reconciled {
-    /// The modality.
-    pub modality: Modality,
-    /// The folder of its files.
+    /// What the files hold.
+    pub part: ClipPart,
+    /// The folder of the files, or the file that has all clips.
     #[serde(serialize_with = "shown")]
-    pub folder: PathBuf,
+    pub path: PathBuf,
     /// Clips of the table.
     pub n_clips: usize,
     /// Clips that have a usable file.
@@ -42,7 +45,7 @@ pub struct Reconciled {
     pub missing: Vec<String>,
     /// Files that cannot be read or differ from most.
     pub unusable: Vec<Unusable>,
-    /// Files that belong to no clip, within the folder.
+    /// Files in the folder, or entries of the file, that belong to no clip.
     pub surplus: Vec<String>,
 }
 
@@ -51,29 +54,51 @@ fn shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Reconciled {
-    /// Compares the clips, which have these ids, with the files.
-    pub(super) fn new(
-        modality: Modality,
-        folder: &Path,
+    /// Compares the clips, which have these ids, with the files of a modality.
+    pub(super) fn of_files(files: &ModalityFiles, ids: &[String]) -> Reconciled {
+        let ModalityFiles { modality, path, located, survey, .. } = files;
+        let part = ClipPart::Features(*modality);
+        let surplus = &located.surplus;
+        Reconciled::new(part, path, ids, &survey.usable(), &survey.unusable, surplus)
+    }
+
+    /// Compares the clips, which have these ids, with the files of words.
+    pub(super) fn of_words(words: &Transcripts, ids: &[String]) -> Reconciled {
+        let Transcripts { path, unusable, surplus, .. } = words;
+        Reconciled::new(ClipPart::Words, path, ids, &words.usable(), unusable, surplus)
+    }
+
+    fn new(
+        part: ClipPart,
+        path: &Path,
         ids: &[String],
-        located: &Located,
-        survey: &Survey,
+        usable: &BTreeSet<usize>,
+        unusable: &BTreeMap<usize, UnusableFile>,
+        surplus: &[String],
     ) -> Reconciled {
         let all = ids.iter().enumerate();
-        let missing = all.clone().filter(|(clip, _)| !located.files.contains_key(clip));
-        let unusable = all.filter_map(|(clip, id)| {
-            let found = survey.unusable.get(&clip)?.clone();
+        let is_missing =
+            |(clip, _): &(usize, &String)| !usable.contains(clip) && !unusable.contains_key(clip);
+        let unusable = all.clone().filter_map(|(clip, id)| {
+            let found = unusable.get(&clip)?.clone();
             Some(Unusable { id: id.clone(), file: found.path, reason: found.reason })
         });
         Reconciled {
-            modality,
-            folder: folder.into(),
+            part,
+            path: path.into(),
             n_clips: ids.len(),
-            n_usable: survey.clips.len(),
-            missing: missing.map(|(_, id)| id.clone()).collect(),
+            n_usable: usable.len(),
             unusable: unusable.collect(),
-            surplus: located.surplus.iter().map(|path| path.display().to_string()).collect(),
+            missing: all.filter(is_missing).map(|(_, id)| id.clone()).collect(),
+            surplus: surplus.to_vec(),
         }
+    }
+
+    /// What a part of the source that belongs to a clip is, in singular and plural.
+    fn nouns(&self) -> [&'static str; 2] {
+        let is_one_file =
+            csd::is_name(&self.path) || TimingsKind::of_name(&self.path) == Some(TimingsKind::Ctm);
+        if is_one_file { ["entry", "entries"] } else { ["file", "files"] }
     }
 
     /// What clips lack, and the first of them; `None` if nothing.
@@ -82,7 +107,7 @@ impl Reconciled {
         if !self.missing.is_empty() {
             let names = first(self.missing.iter().map(String::as_str));
             let n = counted(self.missing.len(), "clip has", "clips have");
-            parts.push(format!("{n} no file ({names})"));
+            parts.push(format!("{n} no {} ({names})", self.nouns()[0]));
         }
         if !self.unusable.is_empty() {
             let named = self
@@ -90,29 +115,34 @@ impl Reconciled {
                 .iter()
                 .map(|file| format!("`{}`: {}: {}", file.id, file.file.display(), file.reason));
             let named: Vec<String> = named.collect();
-            let n = counted(self.unusable.len(), "file is", "files are");
+            let [one, several] = self.nouns();
+            let n = self.unusable.len();
+            let n = counted(n, &format!("{one} is"), &format!("{several} are"));
             parts.push(format!("{n} unusable ({})", first(named.iter().map(String::as_str))));
         }
-        (!parts.is_empty()).then(|| format!("{}: {}", self.modality, parts.join("; ")))
+        (!parts.is_empty()).then(|| format!("{}: {}", self.part, parts.join("; ")))
     }
 }
 
 /// One line, for people.
 impl fmt::Display for Reconciled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Reconciled { modality, n_clips, n_usable, .. } = self;
+        let Reconciled { part, n_clips, n_usable, .. } = self;
         let (usable, clips) = (count(*n_usable), counted(*n_clips, "clip", "clips"));
+        let [one, several] = self.nouns();
+        let an = if one == "entry" { "an" } else { "a" };
         match self.lacks() {
-            None => write!(f, "{modality}: {usable} of {clips} have a file")?,
+            None => write!(f, "{part}: {usable} of {clips} have {an} {one}")?,
             Some(lacks) => {
                 let lacks = lacks.split_once(": ").map_or("", |(_, lacks)| lacks);
-                write!(f, "{modality}: {usable} of {clips} have a usable file; {lacks}")?;
+                write!(f, "{part}: {usable} of {clips} have a usable {one}; {lacks}")?;
             }
         }
         if self.surplus.is_empty() {
             return Ok(());
         }
-        let n = counted(self.surplus.len(), "file belongs", "files belong");
+        let n = self.surplus.len();
+        let n = counted(n, &format!("{one} belongs"), &format!("{several} belong"));
         write!(f, "; {n} to no clip ({})", first(self.surplus.iter().map(String::as_str)))
     }
 }
@@ -124,8 +154,8 @@ pub(super) fn first<'a>(words: impl Iterator<Item = &'a str>) -> String {
     if words.len() > MOST_NAMED { shown + ", …" } else { shown }
 }
 
-/// Clips that lack a usable file of some modality, by their place in the table.
-pub(super) fn incomplete(n_clips: usize, surveys: &[&Survey]) -> BTreeSet<usize> {
-    let has_all = |clip: &usize| surveys.iter().all(|survey| survey.clips.contains_key(clip));
+/// Clips that lack a usable file of some kind, by their place in the table.
+pub(super) fn incomplete(n_clips: usize, usable: &[BTreeSet<usize>]) -> BTreeSet<usize> {
+    let has_all = |clip: &usize| usable.iter().all(|usable| usable.contains(clip));
     (0..n_clips).filter(|clip| !has_all(clip)).collect()
 }

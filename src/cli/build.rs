@@ -8,16 +8,20 @@ use clap::Args;
 use clap::error::ErrorKind;
 use serde::Serialize;
 
+use super::convert::named_set;
 use super::form::FormArgs;
 use super::made::NewStore;
 use super::values::ValueArgs;
 use super::{Failure, progress, target, wrong_call};
 use crate::build::{
     self, BuildError, BuildOptions, Built, Cut, FailedFacesAction, LengthRule, Reconciled,
+    WordOptions,
 };
+use crate::corpus::features::NamedSet;
 use crate::corpus::labels::{ColumnChoice, LabelTableError, TableOptions};
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::encoding::Encoding;
+use crate::intervals::{Missing, Pauses, Pooling, Values};
 use crate::progress::Progress;
 use crate::store::Format;
 
@@ -26,24 +30,27 @@ use crate::store::Format;
 /// A file belongs to a clip by its name: `VIDEO_CLIP`, `VIDEO$_$CLIP`, `VIDEO[CLIP]`, or `CLIP` in a folder
 /// `VIDEO`, with or without leading zeros; or `CLIP` alone if only one video has such a clip. CSV files
 /// are OpenFace's, without their first five columns, or tables of numbers; NumPy arrays and MATLAB
-/// matrices (the only one, or `features`, as COVAREP writes) are `[n_frames, feat_dim]`.
+/// matrices (the only one, or `features`, as COVAREP writes) are `[n_frames, feat_dim]`. In place of a
+/// folder, a computational sequence (`.csd`) has the rows of all clips: an entry per clip, or per video
+/// if the table has start and end of each clip.
 #[derive(Args)]
 pub struct BuildArgs {
     /// Table of clips: a text table with a column for the id, or for video and clip, and any of label,
-    /// label_T, label_A, label_V, text, annotation and split. Common column names such as `video_id`,
-    /// `FileName`, `sentiment_score` and `mode` are recognized. Without labels, the store can be
+    /// label_T, label_A, label_V, text, annotation, split, start and end. Common column names such as
+    /// `video_id`, `FileName`, `sentiment_score` and `mode` are recognized. Without labels, the store can be
     /// predicted on
     #[arg(long, value_name = "CSV")]
     labels: PathBuf,
     /// Folder with a `.csv`, `.npy` or `.mat` file of audio features per clip, or with its sound (`.wav`,
-    /// `.flac`, `.mp3`, `.mp4` and others), of which the 33 features of CH-SIMS are computed
-    #[arg(long, value_name = "FOLDER")]
+    /// `.flac`, `.mp3`, `.mp4` and others), of which the 33 features of CH-SIMS are computed; or a `.csd` file
+    #[arg(long, value_name = "FOLDER|CSD")]
     audio: Option<PathBuf>,
-    /// Folder with a file of vision features per clip, such as OpenFace 2 writes
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder with a file of vision features per clip, such as OpenFace 2 writes; or a `.csd` file
+    #[arg(long, value_name = "FOLDER|CSD")]
     vision: Option<PathBuf>,
-    /// Folder with a file of text features per clip; `almt-data encode` computes them from texts
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder with a file of text features per clip, or a `.csd` file; `almt-data encode` computes them from
+    /// texts
+    #[arg(long, value_name = "FOLDER|CSD")]
     text: Option<PathBuf>,
     /// Output store [default: next to the table, with the extension of the format]
     #[arg(short, long, value_name = "STORE", value_parser = target::named(target::STORE))]
@@ -52,8 +59,8 @@ pub struct BuildArgs {
     #[arg(long)]
     overwrite: bool,
     /// Column of the table that holds a field, if it is not recognized by name; repeatable. FIELD is id,
-    /// video, clip, label, label_T, label_A, label_V, text, split or annotation; NAME is a name in the
-    /// first line, a column number from 1, or empty for none
+    /// video, clip, label, label_T, label_A, label_V, text, split, annotation, start or end; NAME is a name
+    /// in the first line, a column number from 1, or empty for none
     #[arg(long, value_name = "FIELD=NAME")]
     column: Vec<ColumnChoice>,
     /// Encoding of the table, if neither UTF-8 nor Excel's UTF-16, such as gbk, gb18030 or windows-1252
@@ -94,6 +101,14 @@ pub struct BuildArgs {
     #[arg(long, default_value_t = 0.0, value_name = "CONFIDENCE", value_parser = confidence)]
     #[arg(hide_default_value = true)]
     min_confidence: f64,
+    /// Name the features of a modality whose files have no names: SET is covarep-74, librosa-33,
+    /// mosi-covarep-5, mosi-facet-20 or openface2-709; VALUES is frames, averaged or scaled, frames by
+    /// default. Names in OpenFace's files and other tables, of computed features and in `.csd` files are
+    /// recorded without it; repeatable
+    #[arg(long, value_name = "MODALITY=SET[:VALUES]", value_parser = named_set)]
+    features: Vec<(Modality, NamedSet)>,
+    #[command(flatten)]
+    words: WordArgs,
     /// Leave out clips of which a modality has no usable file; they are listed
     #[arg(long)]
     drop_incomplete: bool,
@@ -106,6 +121,57 @@ pub struct BuildArgs {
     form: FormArgs,
 }
 
+/// Words with their times, and what becomes of frames then.
+#[derive(Args)]
+#[command(next_help_heading = "Words")]
+pub struct WordArgs {
+    /// Folder with a file of word timings per clip: a TextGrid, CTM or JSON of Whisper or WhisperX; or one
+    /// `.ctm` or `.csd` file with those of all clips. Audio and vision then have one step per word, and the
+    /// words are the texts if the table has none
+    #[arg(long, value_name = "FOLDER|CTM|CSD")]
+    words: Option<PathBuf>,
+    /// Tier of the TextGrids that has the words, if it is not called `words`
+    #[arg(long, value_name = "NAME", requires = "words")]
+    tier: Option<String>,
+    /// How the frames at the time of a word become one step: their mean weighted by the time of `overlap`,
+    /// plain `mean` or `max`; `none` keeps the frames, and words are only texts
+    #[arg(long, default_value_t = Pooling::Overlap, value_name = "overlap|mean|max|none")]
+    #[arg(hide_possible_values = true, requires = "words")]
+    word_pooling: Pooling,
+    /// What a word becomes for which a modality has no frame: `zero`; or leave out the word in all
+    /// modalities, `drop-row`, or the clip, `drop-segment`
+    #[arg(long, default_value_t = Missing::Zero, value_name = "zero|drop-row|drop-segment")]
+    #[arg(hide_possible_values = true, requires = "words")]
+    missing: Missing,
+    /// Which values a mean is of: those that are `finite`, or `all`
+    #[arg(long, default_value_t = Values::Finite, value_name = "finite|all")]
+    #[arg(hide_possible_values = true, requires = "words")]
+    values: Values,
+    /// What becomes of pauses among the words (no text, `sp`, `sil`, `<eps>`): `drop` or `keep` them as
+    /// steps; texts never have them
+    #[arg(long, default_value_t = Pauses::Drop, value_name = "drop|keep")]
+    #[arg(hide_possible_values = true, requires = "words")]
+    pauses: Pauses,
+    /// Frames per second of a modality, for files without times; sound, OpenFace's column `timestamp` and
+    /// `.csd` files have them; repeatable
+    #[arg(long, value_name = "MODALITY=HZ", value_parser = frame_rate, requires = "words")]
+    frame_rate: Vec<(Modality, f64)>,
+}
+
+impl WordArgs {
+    fn options(&self) -> Option<WordOptions> {
+        let WordArgs { words, tier, word_pooling, missing, values, pauses, .. } = self;
+        words.as_ref().map(|path| WordOptions {
+            path: path.clone(),
+            tier: tier.clone(),
+            pooling: *word_pooling,
+            missing: *missing,
+            values: *values,
+            pauses: *pauses,
+        })
+    }
+}
+
 /// Name of this command.
 const CALL: &str = "almt-data build";
 
@@ -114,7 +180,7 @@ const CALL: &str = "almt-data build";
 pub struct BuiltStore {
     #[serde(flatten)]
     store: NewStore,
-    /// Clips and files side by side, by modality.
+    /// Clips and files side by side, by modality, and those of words.
     reconciled: Vec<Reconciled>,
 }
 
@@ -146,9 +212,23 @@ impl BuildArgs {
             folder.as_ref().map(|folder| (modality, folder.clone()))
         });
         let features: BTreeMap<Modality, PathBuf> = folders.collect();
+        let pool = by_modality("--pool", &self.pool, &features)?;
+        let words = self.words.options();
+        let has_steps = words.as_ref().is_some_and(|words| words.pooling != Pooling::None);
+        let pooled = pool.keys().find(|modality| has_steps && **modality != Modality::Text);
+        if let Some(modality) = pooled {
+            let problem = format!(
+                "`--pool` names {modality}, which has a step per word with `--words`; \
+                 `--word-pooling none` keeps the frames"
+            );
+            return Err(wrong_call::<BuildArgs>(CALL, ErrorKind::ArgumentConflict, &problem));
+        }
         Ok(BuildOptions {
             length: by_modality("--length", &self.length, &features)?,
-            pool: by_modality("--pool", &self.pool, &features)?,
+            pool,
+            words,
+            frame_rate: by_modality("--frame-rate", &self.words.frame_rate, &features)?,
+            named: by_modality("--features", &self.features, &features)?,
             features,
             table: TableOptions {
                 columns: self.column.clone(),
@@ -223,6 +303,13 @@ fn pool(text: &str) -> Result<(Modality, usize), String> {
         Ok(n_frames @ 1..) => Ok((modality, n_frames)),
         _ => Err(format!("expected {EXAMPLE}, found `{text}`")),
     }
+}
+
+fn frame_rate(text: &str) -> Result<(Modality, f64), String> {
+    const EXAMPLE: &str = "MODALITY=HZ such as vision=30";
+    let (modality, rate) = of_modality(text, EXAMPLE)?;
+    let rate = rate.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    rate.map(|rate| (modality, rate)).ok_or_else(|| format!("expected {EXAMPLE}, found `{text}`"))
 }
 
 fn confidence(text: &str) -> Result<f64, String> {

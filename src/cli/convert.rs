@@ -222,7 +222,7 @@ pub(super) fn max_len(text: &str) -> Result<(Modality, usize), String> {
 }
 
 /// A modality and its set of features.
-fn named_set(text: &str) -> Result<(Modality, NamedSet), String> {
+pub(super) fn named_set(text: &str) -> Result<(Modality, NamedSet), String> {
     let (modality, named) = text.split_once('=').ok_or_else(|| {
         format!("expected MODALITY=SET such as vision=openface2-709, found `{text}`")
     })?;

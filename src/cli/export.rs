@@ -42,6 +42,9 @@ enum Format {
     Csv,
     /// One NumPy archive with an array `SPLIT/COLUMN` per column
     Npz,
+    /// Folder of computational sequences for the CMU SDK and `almt-data align`: features, words, labels
+    /// and `folds.json`
+    Csd,
     /// Croissant 1.0 metadata: the files of the store with their SHA-256, and their contents
     Croissant,
 }
@@ -66,6 +69,7 @@ pub fn run(args: ExportArgs, progress: &dyn Progress) -> Result<ExportReport, Fa
         Format::Parquet => ExportForm::Parquet,
         Format::Csv => ExportForm::Csv,
         Format::Npz => ExportForm::Npz,
+        Format::Csd => ExportForm::Csd,
         Format::Croissant => ExportForm::Croissant { license: args.license },
     };
     let output = args.output.unwrap_or_else(|| args.store.with_extension(form.ending()));

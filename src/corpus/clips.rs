@@ -17,6 +17,9 @@ pub struct BuildRecord {
     pub columns: BTreeMap<String, String>,
     /// The features, by the name of their modality.
     pub features: BTreeMap<String, BuiltFeatures>,
+    /// The words of the clips; absent if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<BuiltWords>,
     /// Clips of the table that are not in the store because a modality has no usable file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
@@ -56,9 +59,56 @@ pub struct BuiltFeatures {
     pub n_cut: usize,
     /// Where shorter clips got frames of zeros: `back`.
     pub padding: String,
+    /// Source of the times of frames, such as `30 frames per second`; absent if steps are not words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<String>,
+    /// Words of the segments for which there is no frame; absent if steps are not words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_without_frames: Option<usize>,
     /// What became of frames without a face; absent if no file tells faces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_faces: Option<FailedFaces>,
+}
+
+/// The words of clips, and what became of frames with them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BuiltWords {
+    /// Kinds of the files that were read, such as `TextGrid`.
+    pub kinds: Vec<String>,
+    /// Number of files that were read.
+    pub n_files: usize,
+    /// Their bytes.
+    pub n_bytes: u64,
+    /// BLAKE3 over the BLAKE3 of each file, in the order of the segments.
+    pub blake3: String,
+    /// The tier of TextGrids that was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// How the frames at the time of a word became one step: `overlap`, `mean`, `max`, or `none` if
+    /// frames stayed the steps.
+    pub pooling: String,
+    /// What a word became for which a modality has no frame: `zero`, `drop-row` or `drop-segment`.
+    pub missing: String,
+    /// Which values a mean is of: `finite` or `all`.
+    pub values: String,
+    /// What became of pauses: `drop` or `keep`.
+    pub pauses: String,
+    /// Words of the segments, with the pauses that were kept.
+    pub n_words: usize,
+    /// Words without frames that were left out of these segments.
+    pub n_left_out: usize,
+    /// Pauses that were left out.
+    pub n_pauses: usize,
+    /// Words without a time.
+    pub n_untimed: usize,
+    /// Segments whose text in the table has the same words, ignoring case and punctuation; absent if
+    /// the words became the texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_same_texts: Option<usize>,
+    /// Clips of the table that were left out because of [`BuiltWords::missing`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// Frames in which OpenFace found no face, and what became of them.

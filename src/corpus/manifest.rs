@@ -62,7 +62,7 @@ pub struct SourceEntry {
 }
 
 /// One split: which segments, in which order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SplitManifest {
     /// Which split.
@@ -73,6 +73,9 @@ pub struct SplitManifest {
     pub ids: Vec<String>,
     /// The video of each segment.
     pub videos: Vec<String>,
+    /// Start and end of each segment in its video, in seconds; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<Vec<[f64; 2]>>,
 }
 
 /// What computed the text features of a store.

@@ -257,6 +257,8 @@ pub struct CorpusSplit {
     /// Strength of happiness, sadness, anger, surprise, disgust and fear, `[n_samples, 6]` in [0, 3],
     /// as in CMU-MOSEI.
     pub emotion_labels: Option<Array2<f32>>,
+    /// Start and end of each segment in its video, in seconds, where that is known.
+    pub intervals: Option<Vec<[f64; 2]>>,
     /// Labels that change when converted to float32. A store is never written with them.
     pub narrowed_labels: Vec<NarrowedLabel>,
 }

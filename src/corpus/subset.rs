@@ -65,6 +65,7 @@ fn of_split(split: &CorpusSplit, left_out: &BTreeSet<usize>) -> CorpusSplit {
         },
         classification_labels: split.classification_labels.as_ref().map(|all| of(all, &kept)),
         emotion_labels: split.emotion_labels.as_ref().map(|all| all.select(Axis(0), &kept)),
+        intervals: split.intervals.as_ref().map(|all| of(all, &kept)),
         narrowed_labels: split
             .narrowed_labels
             .iter()

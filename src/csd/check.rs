@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::CsdError;
 use super::file::SequenceFile;
-use super::{EPSILON, video_of};
+use super::video_of;
 use crate::corpus::check::{Finding, Rule};
+use crate::intervals::EPSILON;
 use crate::words::{counted, plural};
 
 /// What was found in one file.

@@ -1,5 +1,6 @@
 //! Opens a file and reads one entry at a time.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ::hdf5::plist::dataset_create::Layout;
@@ -163,6 +164,23 @@ impl SequenceFile {
         let place = self.place(name, "features");
         let features =
             numbers::read(&parts.features, shape).map_err(|unread| self.unread(&place, unread))?;
+        Ok(CsdEntry { intervals, features })
+    }
+
+    /// Reads some rows of an entry; those that it does not have are left out.
+    ///
+    /// # Errors
+    /// Same as [`SequenceFile::entry`].
+    pub fn rows(&self, name: &str, rows: Range<usize>) -> Result<CsdEntry, CsdError> {
+        let parts = self.checked(name)?;
+        let n_rows = parts.shape.intervals.first().copied().unwrap_or_default();
+        let rows = rows.start.min(n_rows)..rows.end.min(n_rows).max(rows.start.min(n_rows));
+        let mut intervals = self.read_intervals(name, &parts)?;
+        intervals = intervals[rows.clone()].to_vec();
+        let shape = [n_rows, parts.shape.feat_dim()];
+        let place = self.place(name, "features");
+        let features = numbers::read_rows(&parts.features, shape, rows)
+            .map_err(|unread| self.unread(&place, unread))?;
         Ok(CsdEntry { intervals, features })
     }
 

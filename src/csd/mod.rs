@@ -47,9 +47,6 @@ pub use write::SequenceWriter;
 
 use std::path::Path;
 
-/// Difference of times, in seconds, that the SDK takes for none.
-pub const EPSILON: f64 = 10e-6;
-
 /// The video of an entry: its name up to the first `[`.
 pub fn video_of(entry: &str) -> &str {
     entry.split('[').next().unwrap_or(entry)

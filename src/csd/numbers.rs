@@ -1,5 +1,7 @@
 //! Values of one dataset, of any type that a sequence may have.
 
+use std::ops::Range;
+
 use ::hdf5::Dataset;
 use ::hdf5::types::{
     FixedAscii, FixedUnicode, FloatSize, TypeDescriptor, VarLenAscii, VarLenUnicode,
@@ -89,6 +91,25 @@ pub(super) fn read(dataset: &Dataset, shape: [usize; 2]) -> Result<Features, Unr
             let values = Array2::from_shape_vec(shape, values).map_err(lost)?;
             Features::Text(Texts { width, values })
         }
+    })
+}
+
+/// Some rows of a dataset of this shape. Only these are unpacked of floats in two axes; of others, all
+/// rows are read.
+pub(super) fn read_rows(
+    dataset: &Dataset,
+    shape: [usize; 2],
+    rows: Range<usize>,
+) -> Result<Features, Unread> {
+    let descriptor = dataset.dtype()?.to_descriptor()?;
+    Ok(match descriptor {
+        TypeDescriptor::Float(FloatSize::U8) if dataset.ndim() == 2 => {
+            Features::Float64(dataset.read_slice((rows, ..))?)
+        }
+        TypeDescriptor::Float(_) if dataset.ndim() == 2 => {
+            Features::Float32(dataset.read_slice((rows, ..))?)
+        }
+        _ => read(dataset, shape)?.select(&rows.collect::<Vec<usize>>()),
     })
 }
 

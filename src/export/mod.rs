@@ -6,6 +6,7 @@
 //! digests while reading; content that a format cannot hold is an error, never left out.
 
 mod croissant;
+mod csd;
 mod csv;
 mod mmsa;
 mod npz;
@@ -15,6 +16,7 @@ mod save;
 mod tables;
 
 pub use croissant::croissant;
+pub use csd::csd;
 pub use csv::csv;
 pub use mmsa::mmsa_pickle;
 pub use npz::npz;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::tables::{class_table, csv_of};
 use super::{
-    ExportError, croissant, csv, is_parquet_export, mmsa_pickle, npz, parquet, table_parquet,
+    ExportError, croissant, csd, csv, is_parquet_export, mmsa_pickle, npz, parquet, table_parquet,
 };
 use crate::advice::{Advice, Advise, StoreAdvice};
 use crate::chain::tried;
@@ -27,6 +27,8 @@ pub enum ExportForm {
     Csv,
     /// One NumPy archive.
     Npz,
+    /// A folder of computational sequences.
+    Csd,
     /// Croissant metadata.
     Croissant {
         /// The declared licence, as a URL or a short name.
@@ -43,6 +45,8 @@ impl ExportForm {
             ExportForm::Parquet => "parquet",
             ExportForm::Csv => "csv",
             ExportForm::Npz => "npz",
+            // A folder is not to be mistaken for one of its sequences.
+            ExportForm::Csd => "sequences",
             ExportForm::Croissant { .. } => "croissant.json",
         }
     }
@@ -176,8 +180,13 @@ pub fn export(
     if sources.any(|it| Some(it.file_name.as_ref()) == name && it.size == size) {
         return Err(SaveError::OutputIsSource { path: output.into() });
     }
-    let is_folder = *form == ExportForm::Parquet;
-    if overwrite && is_folder && output.is_dir() && !is_parquet_export(output) {
+    let is_ours: Option<fn(&Path) -> bool> = match form {
+        ExportForm::Parquet => Some(is_parquet_export),
+        ExportForm::Csd => Some(super::csd::is_ours),
+        _ => None,
+    };
+    let is_folder = is_ours.is_some();
+    if overwrite && output.is_dir() && is_ours.is_some_and(|is_ours| !is_ours(output)) {
         return Err(SaveError::Foreign { path: output.into() });
     }
     let draft = match is_folder {
@@ -235,12 +244,14 @@ fn write(
     path: &Path,
     advance: &dyn Fn(u64),
 ) -> Result<(), ExportError> {
-    if *form == ExportForm::Parquet {
-        return parquet(store, path, advance);
+    match form {
+        ExportForm::Parquet => return parquet(store, path, advance),
+        ExportForm::Csd => return csd(store, path, advance),
+        _ => {}
     }
     let mut file = BufWriter::new(File::options().write(true).open(path)?);
     match form {
-        ExportForm::Parquet => {}
+        ExportForm::Parquet | ExportForm::Csd => {}
         ExportForm::MmsaPickle => file = mmsa_pickle(store, file, advance)?,
         ExportForm::Npz => file = npz(store, file, advance)?,
         ExportForm::Csv => csv(store, &mut file)?,

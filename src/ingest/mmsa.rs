@@ -166,6 +166,7 @@ impl<'p> SplitReader<'p, '_> {
             regression_labels: RegressionLabels { overall, by_modality },
             classification_labels: classes,
             emotion_labels,
+            intervals: None,
             narrowed_labels: std::mem::take(&mut self.narrowed),
             ids,
         })

@@ -94,6 +94,7 @@ fn read_split(
         },
         classification_labels: None,
         emotion_labels: labels.emotions,
+        intervals: None,
         narrowed_labels: labels.narrowed,
     };
     Ok((columns, ids))

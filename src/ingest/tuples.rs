@@ -103,6 +103,7 @@ pub(super) fn read_split(
         },
         classification_labels: None,
         emotion_labels: labels.emotions,
+        intervals: None,
         narrowed_labels: labels.narrowed,
     };
     Ok((split, ids))

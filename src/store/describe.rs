@@ -2,11 +2,11 @@
 
 use super::read::{Store, column_bytes};
 use super::{StoreError, VERSION};
-use crate::corpus::clips::BuiltFeatures;
+use crate::corpus::clips::{BuiltFeatures, BuiltWords};
 use crate::corpus::column::{Column, ColumnKind, Dtype};
 use crate::corpus::known::KnownFeatures;
 use crate::tree::Tree;
-use crate::words::{count, counted, human_bytes};
+use crate::words::{count, counted, human_bytes, plural};
 
 impl Store {
     /// The store's tree for display. Only ids and labels are read.
@@ -46,6 +46,9 @@ impl Store {
         for (modality, features) in manifest.build.iter().flat_map(|build| &build.features) {
             children.push(Tree::leaf(modality, built(features)));
         }
+        if let Some(words) = manifest.build.as_ref().and_then(|build| build.words.as_ref()) {
+            children.push(Tree::leaf("words", self::words(words)));
+        }
         if let Some(encoder) = &manifest.text_encoder {
             let detail = format!("computed from {} by {}", encoder.source, encoder.name);
             children.push(Tree::leaf("text", detail));
@@ -67,6 +70,26 @@ fn features(known: &KnownFeatures) -> Tree {
     tree
 }
 
+/// What became of the words of clips.
+fn words(words: &BuiltWords) -> String {
+    let BuiltWords { kinds, n_files, pooling, missing, values, pauses, n_words, .. } = words;
+    let files = counted(*n_files, "file", "files");
+    let mut parts = vec![format!("{files} ({})", kinds.join(", ")), plural(*n_words, "word")];
+    parts.extend(words.tier.as_ref().map(|tier| format!("tier `{tier}`")));
+    parts.push(format!(
+        "pooling {pooling}, missing {missing}, values {values}, pauses {pauses} ({} left out)",
+        count(words.n_pauses)
+    ));
+    if words.n_untimed > 0 {
+        parts.push(format!("{} without a time", count(words.n_untimed)));
+    }
+    parts.push(match words.n_same_texts {
+        Some(n) => format!("the same as in {} of the table", plural(n, "text")),
+        None => "stored as raw_text".into(),
+    });
+    parts.join("; ")
+}
+
 /// How features came from the files of clips.
 fn built(features: &BuiltFeatures) -> String {
     let BuiltFeatures { kinds, n_files, pool, length, seq_len, cut, padding, .. } = features;
@@ -74,6 +97,10 @@ fn built(features: &BuiltFeatures) -> String {
     let mut parts = vec![format!("{files} ({})", kinds.join(", "))];
     if *pool > 1 {
         parts.push(format!("mean of {pool} frames"));
+    }
+    if let (Some(n_without), Some(times)) = (features.n_without_frames, &features.times) {
+        let without = counted(n_without, "word", "words");
+        parts.push(format!("one step per word ({times}), {without} without frames"));
     }
     let length = if length.parse() == Ok(*seq_len) { "fixed" } else { length.as_str() };
     parts.push(format!("length {seq_len} ({length}), cut at the {cut}, padded at the {padding}"));

@@ -395,6 +395,7 @@ fn split_manifest(split: &CorpusSplit) -> SplitManifest {
         digest: digest::of_strings(&split.ids),
         ids: split.ids.clone(),
         videos: split.ids.iter().map(|id| video_of(id).to_owned()).collect(),
+        intervals: split.intervals.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ use ndarray::Array2;
 use super::Next::{Hands, Walk};
 use super::Row;
 use crate::build::{npy, put};
+use crate::timings::{clip, sequence, textgrid};
 
 const TABLE: &str = "video_id,clip_id,label,mode,name,number\nx,1,1,train,a,5\nx,2,0,train,a,6\n";
 
@@ -16,6 +17,15 @@ fn clips(folder: &Path, table: &str, names: &[&str]) {
     let features = npy(&Array2::from_elem((3, 2), 0.5));
     names.iter().for_each(|name| put(folder, &format!("features/{name}.npy"), &features));
 }
+
+/// A table, and a sequence with an entry.
+fn rows(folder: &Path, table: &str, entry: &str) {
+    put(folder, "label.csv", table);
+    let values = Array2::from_elem((1, 2), 0.5);
+    sequence(&folder.join("rows.csd"), &[(entry, &[[0.0, 1.0]], &values)]);
+}
+
+const ROWS_CALL: &[&str] = &["build --labels label.csv --audio rows.csd --dataset mosi"];
 
 const CALL: &[&str] = &["build --labels label.csv --vision features --dataset mosi"];
 
@@ -52,6 +62,38 @@ pub const ROWS: &[Row] = &[
         make: |folder| clips(folder, TABLE, &["x_1", "x_2"]),
         calls: &["build --labels label.csv --vision features --dataset mosi --split train"],
         next: Walk(&[]),
+    },
+    Row {
+        hint: "entries have the names of clips, such as `VIDEO[CLIP]`, or of videos",
+        make: |folder| {
+            rows(folder, "video_id,clip_id,label,name,number\nx,1,1,a,5\n", "a[5]");
+        },
+        calls: ROWS_CALL,
+        next: Walk(&[("--column video=NAME", "video=name"), ("--column clip=NAME", "clip=number")]),
+    },
+    Row {
+        hint: "`--column start=NAME --column end=NAME` names the columns with the seconds",
+        make: |folder| rows(folder, "id,label,from,to\na_1,1,0,1\n", "a"),
+        calls: ROWS_CALL,
+        next: Walk(&[("--column start=NAME --column end=NAME", "start=from --column end=to")]),
+    },
+    Row {
+        hint: "`--tier NAME` names the tier that has the words",
+        make: |folder| {
+            clip(folder);
+            put(folder, "words/a_1.TextGrid", textgrid("ORT", &[("good", [0.0, 0.5])]));
+        },
+        calls: &["build --labels label.csv --words words --dataset mosi"],
+        next: Walk(&[("--tier NAME", "ORT")]),
+    },
+    Row {
+        hint: "`--frame-rate audio=HZ` gives the frames per second",
+        make: |folder| {
+            clip(folder);
+            put(folder, "words/a_1.TextGrid", textgrid("words", &[("good", [0.0, 0.5])]));
+        },
+        calls: &["build --labels label.csv --audio audio --words words --dataset mosi"],
+        next: Walk(&[("--frame-rate audio=HZ", "audio=10")]),
     },
     Row {
         hint: "`--drop-incomplete` leaves them out",

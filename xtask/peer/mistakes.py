@@ -1,4 +1,5 @@
-"""Puts typical mistakes into the models, one after another, and sees whether a test of recorded values fails.
+"""Puts typical mistakes into the models and the SDK's alignment, one after another, and sees whether a test of
+recorded values fails.
 
     python3 xtask/peer/mistakes.py FOLDER [MODEL..]
 
@@ -14,6 +15,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
+
+# The alignment of the CMU SDK, whose recorded values are in `fixtures/golden_csd`.
+ALIGN = "align"
 
 # What several models read: a mistake there is alone in its build.
 SHARED = {"src/model/layers/lstm.rs", "src/model/layers/multihead.rs", "src/model/bert/network.rs"}
@@ -62,19 +66,23 @@ def apply(root, mistake):
     return path, text
 
 
-def failed_tests(root):
+def failed_tests(root, mistakes):
     """Names of the failed tests of recorded values and of layers, and, if they did not run, the reason."""
-    command = ["cargo", "test", "--lib", "--quiet", "--", "train::published", "model::"]
-    call = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    if "\ntest result: " not in call.stdout:
-        return set(), call.stderr[-4000:]
-    lines = call.stdout.splitlines()
-    names = [line.strip() for line in lines if line.startswith("    ")]
-    return {name for name in names if name.startswith(("train::published::", "model::"))}, None
+    models = ["--lib", "--quiet", "--", "train::published", "model::"]
+    suites = {False: models, True: ["--test", "integration", "--quiet", "--", "align::"]}
+    failed = set()
+    for suite in sorted({mistake["model"] == ALIGN for mistake in mistakes}):
+        call = subprocess.run(["cargo", "test", *suites[suite]], cwd=root, capture_output=True, text=True)
+        if "\ntest result: " not in call.stdout:
+            return set(), call.stderr[-4000:]
+        failed |= {line.strip() for line in call.stdout.splitlines() if line.startswith("    ")}
+    return {name for name in failed if name.startswith(("train::published::", "model::", "align::"))}, None
 
 
 def is_by(name, mistake):
     """Whether a test looks at what a mistake is in: the model, or the file."""
+    if mistake["model"] == ALIGN:
+        return name.startswith("align::")
     file = mistake["file"].removeprefix("src/").removesuffix(".rs").replace("/", "::")
     return f"::{module(mistake)}::" in name or name.startswith(f"{file}::tests::")
 
@@ -93,7 +101,7 @@ def main():
     n_missed = 0
     for taken in rounds(mistakes):
         before = [apply(root, mistake) for mistake in taken]
-        failed, problem = failed_tests(root)
+        failed, problem = failed_tests(root, taken)
         for path, text in reversed(before):
             path.write_text(text)
         for mistake in taken:

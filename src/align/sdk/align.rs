@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use super::super::collect::{check_times, collect, entries_of};
 use super::super::error::AlignError;
 use super::super::sequence::{CsdSequence, SequenceSet};
-use super::super::sweep::Sweep;
 use super::collapse::{Collapse, collapse};
 use super::unify::unify;
-use crate::csd::{CsdEntry, EPSILON, video_of};
+use crate::csd::{CsdEntry, video_of};
+use crate::intervals::{EPSILON, Sweep};
 
 /// Aligns all sequences to one: row `i` of video `VIDEO` of the reference becomes the segment `VIDEO[i]`,
 /// with the rows of each sequence that meet it.

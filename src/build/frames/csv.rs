@@ -4,7 +4,7 @@
 use ndarray::Array2;
 
 use super::error::FrameError;
-use super::form::{Face, Frames, n_values};
+use super::form::{Face, FrameTimes, Frames, n_values};
 
 /// Columns of OpenFace that are no features: which frame it is, and whether it has a face. Older builds
 /// write a blank before each name.
@@ -62,6 +62,8 @@ struct Table {
     values: Vec<f64>,
     n_frames: u64,
     faces: Vec<Face>,
+    /// When frames begin, if OpenFace's column is there.
+    starts: Vec<f64>,
     /// Number of the last frame as written in the table.
     last_frame: Option<String>,
 }
@@ -118,7 +120,7 @@ impl Table {
                 self.values.push(value);
             }
         }
-        if let Some([frame, _, _, Some(confidence), Some(success)]) = self.openface {
+        if let Some([frame, _, timestamp, Some(confidence), Some(success)]) = self.openface {
             let field = |place: usize| record.get(place).unwrap_or_default();
             let frame = frame.map(|place| field(place).to_owned());
             if frame.is_some() && frame == self.last_frame {
@@ -129,6 +131,7 @@ impl Table {
             let value = |place: usize| number(field(place)).unwrap_or(0.0);
             let (confidence, is_success) = (value(confidence), value(success) != 0.0);
             self.faces.push(Face { is_success, confidence });
+            self.starts.extend(timestamp.map(value));
         }
         self.n_frames = self.n_frames.saturating_add(1);
         Ok(())
@@ -147,12 +150,15 @@ impl Table {
             expected: "lines of equal length",
             found: error.to_string(),
         })?;
+        let has_times = !self.starts.is_empty() && self.starts.is_sorted();
+        let times = has_times.then(|| FrameTimes::of_starts(&self.starts, "column `timestamp`"));
         Ok(Frames {
             values,
             kind: if is_openface { "OpenFace CSV" } else { "CSV" },
             dtype: "decimals",
             names,
             faces: is_openface.then_some(self.faces),
+            times,
         })
     }
 }
@@ -190,6 +196,7 @@ mod tests {
         let faces = frames.faces.unwrap();
         assert_eq!(faces[0], Face { is_success: true, confidence: 0.98 });
         assert!(!faces[1].is_success);
+        assert_eq!(frames.times.unwrap().intervals, [[0.0, 0.033], [0.033, 0.066]]);
         let twice = table.replace("\n2,", "\n1,");
         let error = read(twice.as_bytes()).unwrap_err().to_string();
         assert_eq!(error, "line 3: a second face of frame 1, and features are those of one");

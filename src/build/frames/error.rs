@@ -4,6 +4,7 @@ use std::io;
 
 use crate::audio::AudioCause;
 use crate::chain::{Said, tried};
+use crate::csd::CsdError;
 
 /// Why a file has no frames. Its path precedes the message.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,24 @@ pub enum FrameError {
     /// No features could be computed of the audio.
     #[error(transparent)]
     Audio(#[from] AudioCause),
+    /// Rows of a computational sequence cannot be read.
+    #[error(transparent)]
+    Sequence(#[from] CsdError),
+    /// A time of a row that is NaN or infinite, or an end before the start.
+    #[error("row {row} of `{entry}` is not in time: {start} to {end} s")]
+    RowTime {
+        /// The entry.
+        entry: String,
+        /// The row, from 0.
+        row: usize,
+        /// Its start.
+        start: f64,
+        /// Its end.
+        end: f64,
+    },
+    /// The times of frames are unknown, which steps by word need.
+    #[error("the times of its frames are unknown")]
+    NoTimes,
     /// The file has no bytes.
     #[error("the file is empty")]
     Empty,

@@ -21,6 +21,38 @@ pub struct Frames {
     pub names: Option<Vec<String>>,
     /// What the file says of the face in each frame, `[n_frames]`.
     pub faces: Option<Vec<Face>>,
+    /// When the frames are, if the file has that.
+    pub times: Option<FrameTimes>,
+}
+
+/// When the frames of a clip are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameTimes {
+    /// Start and end of each frame in seconds, `[n_frames]`, in order of start.
+    pub intervals: Vec<[f64; 2]>,
+    /// Where that is from.
+    pub origin: &'static str,
+}
+
+impl FrameTimes {
+    /// Those of frames that follow one another, `rate` in a second.
+    pub fn at_rate(n_frames: usize, rate: f64) -> FrameTimes {
+        let interval = |frame: usize| [frame as f64 / rate, (frame + 1) as f64 / rate];
+        FrameTimes { intervals: (0..n_frames).map(interval).collect(), origin: "frame rate" }
+    }
+
+    /// Those of frames that begin at `starts` and last until the next one; the last one lasts as long as
+    /// the one before it, and the only one until the end.
+    pub(super) fn of_starts(starts: &[f64], origin: &'static str) -> FrameTimes {
+        let last = starts.last().copied().unwrap_or(0.0);
+        let end = match starts {
+            [.., before, last] => last + (last - before),
+            _ => f64::INFINITY,
+        };
+        let ends = starts.iter().copied().skip(1).chain([end.max(last)]);
+        let intervals = starts.iter().zip(ends).map(|(start, end)| [*start, end]).collect();
+        FrameTimes { intervals, origin }
+    }
 }
 
 /// What OpenFace says of the face in a frame.

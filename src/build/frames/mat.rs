@@ -229,5 +229,12 @@ fn values(content: &[u8], head: &Head, is_big_endian: bool) -> Result<Frames, Fr
     let values = Array2::from_shape_vec(extents, kind.decode(found, is_big_endian));
     let values = values
         .map_err(|error| FrameError::Form { expected: "a matrix", found: error.to_string() })?;
-    Ok(Frames { values, kind: "MATLAB matrix", dtype: head.dtype, names: None, faces: None })
+    Ok(Frames {
+        values,
+        kind: "MATLAB matrix",
+        dtype: head.dtype,
+        names: None,
+        faces: None,
+        times: None,
+    })
 }

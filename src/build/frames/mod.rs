@@ -1,6 +1,7 @@
 //! The frames of one clip, from a file of any known kind.
 //!
 //! ```text
+//! csd      rows of a computational sequence
 //! csv      tables of text: OpenFace's, or any of numbers
 //! npy      NumPy arrays
 //! mat      MATLAB files of version 5; mat73 those of version 7.3, which are HDF5
@@ -15,6 +16,7 @@
 //! [`FileKind`] and a reader that returns [`Frames`].
 
 mod choice;
+mod csd;
 mod csv;
 mod error;
 mod form;
@@ -26,9 +28,10 @@ mod sound;
 
 use std::path::Path;
 
+pub use csd::{EntryPart, EntryRows};
 pub use error::FrameError;
 pub(super) use form::MOST_VALUES;
-pub use form::{Face, Frames};
+pub use form::{Face, FrameTimes, Frames};
 
 use crate::audio;
 use crate::corpus::Modality;
@@ -116,6 +119,11 @@ fn of_bytes(bytes: &Bytes, path: &Path, kind: FileKind) -> Result<Frames, FrameE
         FileKind::Mat => mat::read(bytes),
         FileKind::Sound => sound::read(path),
     }?;
+    checked(frames)
+}
+
+/// Refuses what has no values.
+fn checked(frames: Frames) -> Result<Frames, FrameError> {
     match frames.values.dim() {
         (0, _) => Err(FrameError::NoFrames),
         (_, 0) => Err(FrameError::NoFeatures),

@@ -42,7 +42,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Frames, FrameError> {
         Order::Fortran => Array2::from_shape_vec(extents.f(), values),
     };
     let values = values.map_err(|error| other(error.to_string()))?;
-    Ok(Frames { values, kind: "NumPy array", dtype: kind.name(), names: None, faces: None })
+    Ok(Frames {
+        values,
+        kind: "NumPy array",
+        dtype: kind.name(),
+        names: None,
+        faces: None,
+        times: None,
+    })
 }
 
 fn other(found: String) -> FrameError {

@@ -94,6 +94,18 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
             "omit `--split`, or `--column split=` ignores the column of the table"
         }
         SourceAdvice::DropIncomplete => "`--drop-incomplete` leaves them out",
+        SourceAdvice::NameEntriesAfterClips => {
+            "entries have the names of clips, such as `VIDEO[CLIP]`, or of videos; `--column video=NAME` \
+             and `--column clip=NAME` name the columns of the table"
+        }
+        SourceAdvice::NameClipTimes => {
+            "`--column start=NAME --column end=NAME` names the columns with the seconds at which each \
+             clip begins and ends in its video"
+        }
+        SourceAdvice::NameTier => "`--tier NAME` names the tier that has the words",
+        SourceAdvice::SayFrameRate { modality } => {
+            return format!("`--frame-rate {modality}=HZ` gives the frames per second");
+        }
     };
     words.into()
 }

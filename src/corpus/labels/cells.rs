@@ -52,6 +52,30 @@ pub(super) fn number(text: &str) -> Result<Option<Cell>, ()> {
     value.map(|value| Some(Cell { value, point })).ok_or(())
 }
 
+/// A field's seconds, which may be written as `1:02:03.5`; `None` if it is empty.
+///
+/// # Errors
+/// The field has other content.
+pub(super) fn seconds(text: &str) -> Result<Option<f64>, ()> {
+    let text = text.trim();
+    if NO_LABEL.iter().any(|none| text.eq_ignore_ascii_case(none)) {
+        return Ok(None);
+    }
+    let mut seconds = 0.0;
+    let parts: Vec<&str> = text.split(':').collect();
+    for (idx, part) in parts.iter().enumerate() {
+        let is_number =
+            part.starts_with(|c: char| c.is_ascii_digit()) && !part.contains(['e', 'E']);
+        let value = part.replace(',', ".").parse::<f64>().ok().filter(|_| is_number).ok_or(())?;
+        // Below a colon there are at most 60.
+        if parts.len() > 3 || idx > 0 && value >= 60.0 {
+            return Err(());
+        }
+        seconds = seconds * 60.0 + value;
+    }
+    Ok(Some(seconds))
+}
+
 /// A field's split; `None` if it is empty.
 ///
 /// # Errors
@@ -119,6 +143,11 @@ mod tests {
         assert_eq!(number("1,5").unwrap().unwrap().point, Point::Comma);
         assert_eq!(split(" Validation ").unwrap(), Some(SplitName::Valid));
         assert!(split("rest").is_err());
+        assert_eq!((seconds("3.25"), seconds("")), (Ok(Some(3.25)), Ok(None)));
+        assert_eq!(seconds("1:02:03,5"), Ok(Some(3723.5)));
+        for wrong in ["-1", "1e3", "soon", "1:75", "1::2", "1:2:3:4", "inf"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -154,8 +154,7 @@ impl Columns {
         path: &Path,
     ) -> Result<(), LabelTableError> {
         let told_id = self.places.contains_key(&Field::Id);
-        let is_read =
-            |field: &Field| field.is_compared() || is_source && *field == Field::Annotation;
+        let is_read = |field: &Field| field.is_compared() || is_source && field.is_of_source();
         for field in Field::ALL.into_iter().filter(is_read) {
             self.take(first, field, field.names(), path)?;
         }

@@ -26,11 +26,15 @@ pub enum Field {
     Split,
     /// The label in words, such as `Weakly Negative`.
     Annotation,
+    /// The second of the video at which the clip begins.
+    Start,
+    /// The second of the video at which the clip ends.
+    End,
 }
 
 impl Field {
     /// All fields.
-    pub const ALL: [Field; 10] = [
+    pub const ALL: [Field; 12] = [
         Field::Id,
         Field::Video,
         Field::Clip,
@@ -41,6 +45,8 @@ impl Field {
         Field::Text,
         Field::Split,
         Field::Annotation,
+        Field::Start,
+        Field::End,
     ];
 
     /// The name on the command line.
@@ -56,6 +62,8 @@ impl Field {
             Field::Text => "text",
             Field::Split => "split",
             Field::Annotation => "annotation",
+            Field::Start => "start",
+            Field::End => "end",
         }
     }
 
@@ -78,10 +86,16 @@ impl Field {
         }
     }
 
-    /// Whether a store is compared with it, rather than it being a part of the id or another form of
-    /// the label.
+    /// Whether a store is compared with it, rather than it being a part of the id, another form of
+    /// the label or a time.
     pub fn is_compared(self) -> bool {
-        !matches!(self, Field::Id | Field::Video | Field::Clip | Field::Annotation)
+        let is_of_id = matches!(self, Field::Id | Field::Video | Field::Clip);
+        !is_of_id && !self.is_of_source()
+    }
+
+    /// Whether only a table that segments are made from has it.
+    pub(super) fn is_of_source(self) -> bool {
+        matches!(self, Field::Annotation | Field::Start | Field::End)
     }
 
     /// Column names that always mean the field: letters and digits in lower case, so that `Video_ID`,
@@ -111,6 +125,8 @@ impl Field {
             Field::Text => &["text", "rawtext", "transcript", "transcription", "sentence"],
             Field::Split => &["split", "mode", "partition", "subset", "set"],
             Field::Annotation => &["annotation", "annotations", "annotationlabel"],
+            Field::Start => &["start", "starttime", "startsec", "startseconds", "onset"],
+            Field::End => &["end", "endtime", "endsec", "endseconds", "offset"],
         }
     }
 

@@ -54,6 +54,8 @@ pub struct LabelRow {
     pub split: Option<SplitName>,
     /// Its label in words, of a table that is a source.
     pub annotation: Option<String>,
+    /// Start and end of the clip in its video, in seconds, of a table that is a source.
+    pub interval: Option<[f64; 2]>,
 }
 
 /// Options for reading a table that does not determine them itself.
@@ -337,8 +339,19 @@ impl<'a> Line<'a> {
         let text = place(Field::Text).map(|place| self.text(place).to_owned());
         let split = place(Field::Split).map(|place| self.split(place)).transpose()?.flatten();
         let annotation = place(Field::Annotation).map(|place| self.text(place).to_owned());
-        let line = self.reading.line(self.record);
-        let row = LabelRow { id, parts, line, label, labels_by_modality, text, split, annotation };
+        let seconds = |field| place(field).map(|place| self.seconds(field, place)).transpose();
+        let (start, end) = (seconds(Field::Start)?.flatten(), seconds(Field::End)?.flatten());
+        let row = LabelRow {
+            id,
+            parts,
+            line: self.reading.line(self.record),
+            label,
+            labels_by_modality,
+            text,
+            split,
+            annotation,
+            interval: start.zip(end).map(|(start, end)| [start, end]),
+        };
         Ok((key, row, numbers))
     }
 
@@ -363,6 +376,12 @@ impl<'a> Line<'a> {
             .map_err(|()| self.wrong(place, "a number", Some(advice)))?;
         numbers.extend(found.map(|cell| (place, cell)));
         Ok(found.map(|cell| cell.value))
+    }
+
+    fn seconds(&self, field: Field, place: usize) -> Result<Option<f64>, LabelTableError> {
+        let advice = TableAdvice::OtherColumnOrNone { field: field.name(), what: "times" };
+        cells::seconds(self.text(place))
+            .map_err(|()| self.wrong(place, "seconds, or hours:minutes:seconds", Some(advice)))
     }
 
     fn split(&self, place: usize) -> Result<Option<SplitName>, LabelTableError> {

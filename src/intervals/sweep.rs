@@ -1,6 +1,6 @@
 //! Rows that meet an interval, clipped to it, for one interval after another.
 
-use crate::csd::EPSILON;
+use super::EPSILON;
 
 /// Rows of a video in order of start, with the latest end up to each of them: what may meet an interval
 /// is then one stretch.
@@ -8,7 +8,7 @@ use crate::csd::EPSILON;
 /// Intervals in order of start move that stretch forward only, so that all of them together take time
 /// proportional to the numbers of rows, intervals and meetings; an interval that goes back is found by
 /// bisection.
-pub(super) struct Sweep<'a> {
+pub(crate) struct Sweep<'a> {
     intervals: &'a [[f64; 2]],
     latest_end: Vec<f64>,
     first: usize,
@@ -16,7 +16,7 @@ pub(super) struct Sweep<'a> {
 
 impl<'a> Sweep<'a> {
     /// Rows that are in order of start.
-    pub(super) fn new(intervals: &'a [[f64; 2]]) -> Sweep<'a> {
+    pub(crate) fn new(intervals: &'a [[f64; 2]]) -> Sweep<'a> {
         let latest = intervals.iter().scan(f64::NEG_INFINITY, |latest, [_, end]| {
             *latest = latest.max(*end);
             Some(*latest)
@@ -30,7 +30,7 @@ impl<'a> Sweep<'a> {
     /// that: so the second test decides, and a shared border is no meeting. The order of subtraction is
     /// that of the SDK, where the last bit decides. A row or an interval that ends before it starts is
     /// taken like any other.
-    pub(super) fn meeting(&mut self, [from, to]: [f64; 2]) -> (Vec<usize>, Vec<[f64; 2]>) {
+    pub(crate) fn meeting(&mut self, [from, to]: [f64; 2]) -> (Vec<usize>, Vec<[f64; 2]>) {
         let is_over = |end: &f64| end - from <= -EPSILON;
         let before = self.latest_end.get(..self.first).unwrap_or_default();
         if before.last().is_some_and(|end| !is_over(end)) {

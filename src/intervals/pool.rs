@@ -2,12 +2,30 @@
 
 use ndarray::{Array1, ArrayView2};
 
-use super::options::{Pooling, Values};
+use super::policy::{Pooling, Values};
+use super::sweep::Sweep;
+
+/// One row per interval, of the rows of `[n_rows, feat_dim]` that meet it; `None` where none does. The
+/// rows have `times`, in order of start.
+pub(crate) fn pool(
+    values: ArrayView2<'_, f64>,
+    times: &[[f64; 2]],
+    intervals: &[[f64; 2]],
+    pooling: Pooling,
+    which: Values,
+) -> Vec<Option<Array1<f64>>> {
+    let mut sweep = Sweep::new(times);
+    let one = |interval: &[f64; 2]| {
+        let (rows, clipped) = sweep.meeting(*interval);
+        (!rows.is_empty()).then(|| pooled(values, &rows, &clipped, pooling, which))
+    };
+    intervals.iter().map(one).collect()
+}
 
 /// The rows of `[n_rows, feat_dim]` with the given indices as one row. `clipped` are their times within the
 /// interval, whose lengths are the weights of [`Pooling::Overlap`]. A column without a value that counts
 /// is NaN.
-pub(super) fn pooled(
+fn pooled(
     values: ArrayView2<'_, f64>,
     rows: &[usize],
     clipped: &[[f64; 2]],

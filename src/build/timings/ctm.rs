@@ -1,0 +1,94 @@
+//! Time-marked conversations (CTM), as NIST's tools and Kaldi write them: a line per word,
+//! `RECORDING CHANNEL START DURATION WORD [CONFIDENCE]`. Remarks begin with `;;`.
+
+use std::collections::BTreeMap;
+
+use super::error::TimingsError;
+use super::form::{TimedWord, TimedWords, shortened};
+
+const EXPECTED: &str = "RECORDING CHANNEL START DURATION WORD";
+
+/// Recordings that a message names.
+const MOST_NAMED: usize = 3;
+
+/// The words of each recording, in the order of the file.
+///
+/// # Errors
+/// A line has too few fields, a time is not a number, or a duration is negative.
+pub(super) fn read(text: &str) -> Result<BTreeMap<String, TimedWords>, TimingsError> {
+    let mut all: BTreeMap<String, TimedWords> = BTreeMap::new();
+    for (idx, content) in text.lines().enumerate() {
+        let content = content.trim();
+        if content.is_empty() || content.starts_with(";;") {
+            continue;
+        }
+        let line = idx + 1;
+        let wrong = |expected, found: &str| TimingsError::Line {
+            line,
+            expected,
+            found: format!("`{}`", shortened(found)),
+        };
+        let fields: Vec<&str> = content.split_whitespace().collect();
+        let [recording, _, start, duration, word, ..] = fields[..] else {
+            return Err(wrong(EXPECTED, content));
+        };
+        let number = |field: &str| field.parse::<f64>().ok().filter(|value| value.is_finite());
+        let start = number(start).ok_or_else(|| wrong("a start in seconds", start))?;
+        let n_seconds = number(duration).filter(|n_seconds| *n_seconds >= 0.0);
+        let n_seconds =
+            n_seconds.ok_or_else(|| wrong("a duration in seconds, not below 0", duration))?;
+        let word = TimedWord { word: word.into(), interval: Some([start, start + n_seconds]) };
+        let new = || TimedWords { words: Vec::new(), separator: " ", kind: "CTM" };
+        all.entry(recording.into()).or_insert_with(new).words.push(word);
+    }
+    match all.is_empty() {
+        true => Err(TimingsError::NoWords),
+        false => Ok(all),
+    }
+}
+
+/// The words of the only recording.
+///
+/// # Errors
+/// Same as [`read`]; also if there are several recordings.
+pub(super) fn read_one(text: &str) -> Result<TimedWords, TimingsError> {
+    let all = read(text)?;
+    let mut names: Vec<String> =
+        all.keys().take(MOST_NAMED).map(|name| format!("`{}`", shortened(name))).collect();
+    if all.len() > MOST_NAMED {
+        names.push("…".into());
+    }
+    let mut rest = all.into_values();
+    match (rest.next(), rest.next()) {
+        (Some(only), None) => Ok(only),
+        _ => Err(TimingsError::Recordings { recordings: names }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_words_of_their_recording() {
+        let all = read(";; remark\na_1 1 0.5 0.25 the 0.9\n\nb_2 A 0 1 x\na_1 1 0.75 0 <eps>\n");
+        let all = all.unwrap();
+        let word = |word: &str, interval| TimedWord { word: word.into(), interval: Some(interval) };
+        assert_eq!(all["a_1"].words, [word("the", [0.5, 0.75]), word("<eps>", [0.75, 0.75])]);
+        assert_eq!(all["b_2"].words, [word("x", [0.0, 1.0])]);
+    }
+
+    #[test]
+    fn a_problem_has_its_line() {
+        let of = |text| read_one(text).unwrap_err().to_string();
+        assert_eq!(
+            of("a 1 0 1 x\na 1 1 -0.5 y\n"),
+            "line 2: expected a duration in seconds, not below 0, found `-0.5`"
+        );
+        assert_eq!(of("a 1 x 1 y\n"), "line 1: expected a start in seconds, found `x`");
+        assert_eq!(of("a 1 0 1\n"), format!("line 1: expected {EXPECTED}, found `a 1 0 1`"));
+        assert_eq!(of(";; nothing\n"), "it has no words");
+        let several = of("a 1 0 1 x\nb 1 0 1 x\n");
+        assert_eq!(several, "expected the words of one recording, found those of `a`, `b`");
+    }
+}
