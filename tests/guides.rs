@@ -123,13 +123,18 @@ fn own_clips(folder: &Path) {
         let faces = openface(&frames(2 * n_frames, video));
         put(folder, &format!("{parent}/openface/v{video}/{clip:04}.csv"), faces);
     };
-    let mut table = "video_id,clip_id,text,label\n".to_owned();
+    let mut tables = ["label.csv", "reviews.csv", "moods.csv"]
+        .map(|name| (name, "video_id,clip_id,text,label\n".to_owned()));
     for (video, clip) in (0..15).flat_map(|video| [(video, 1), (video, 2)]) {
-        let label = (video % 7) as f64 - 3.0;
-        table += &format!("v{video},{clip},the movie was good,{label}\n");
+        let number = (video % 7) as f64 - 3.0;
+        let mood = ["bad", "fair", "good"][video % 3].to_owned();
+        let labels = [number.to_string(), (3.0 + number / 1.5).to_string(), mood];
+        for ((_, table), label) in tables.iter_mut().zip(labels) {
+            *table += &format!("v{video},{clip},the movie was good,{label}\n");
+        }
         features(folder, "features", video, clip);
     }
-    put(folder, "label.csv", table);
+    tables.into_iter().for_each(|(name, table)| put(folder, name, table));
     put(folder, "new.csv", "video_id,clip_id,text\nv99,1,weak scene\n");
     features(folder, "new", 99, 1);
 }
@@ -142,9 +147,15 @@ fn the_guide_on_own_clips_ends_in_a_prediction() {
     tiny_encoder(folder);
     std::fs::rename(folder.join("tiny-bert"), folder.join("bert-base-uncased")).unwrap();
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/own-data.md");
-    let mut last = String::new();
+    let guide = std::fs::read_to_string(guide).unwrap();
+    // A file that the guide shows begins with its name.
+    for block in guide.split("```toml\n# ").skip(1) {
+        let (name, rest) = block.split_once('\n').unwrap();
+        put(folder, name, rest.split("```").next().unwrap());
+    }
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
     let mut n_calls = 0;
-    for words in commands(&std::fs::read_to_string(guide).unwrap()) {
+    for words in commands(&guide) {
         let mut args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
         // A snippet in Python makes that file.
         if args.contains(&"own.pkl") {
@@ -156,11 +167,21 @@ fn the_guide_on_own_clips_ends_in_a_prediction() {
             "encode" => args.extend(["--max-len", "12"]),
             _ => {}
         }
-        last = almt(folder, &args).ok().stdout();
+        let shown = almt(folder, &args).ok().stdout();
+        *told.entry(args[0].to_owned()).or_default() += &shown;
         n_calls += 1;
     }
-    assert!(n_calls >= 10, "{n_calls}");
-    assert!(last.contains("v99$_$1"), "{last}");
+    assert!(n_calls >= 20, "{n_calls}");
+    for (command, part) in [
+        ("predict", "v99$_$1"),
+        ("build", "dataset  Moods (clips layout)"),
+        ("labels", "acc_stars"),
+        ("eval", "acc_stars"),
+        ("eval", "acc_classes"),
+        ("eval", "acc_good"),
+    ] {
+        assert!(told[command].contains(part), "{part}: {}", told[command]);
+    }
 }
 
 /// What the guide shows after each command of a `console` block that begins with `almt-data`.

@@ -78,7 +78,8 @@ pub fn build(
     options: &BuildOptions,
     progress: &dyn Progress,
 ) -> Result<Built, BuildError> {
-    let table = TableOptions { is_source: true, ..options.table.clone() };
+    let label_scale = options.label_scale.clone();
+    let table = TableOptions { is_source: true, label_scale, ..options.table.clone() };
     let table = LabelTable::open_as(labels, &table)?;
     check_output(labels, output, options)?;
     let sources = source::all(&table, output, options, progress)?;
@@ -93,6 +94,9 @@ pub fn build(
         .collect();
     let assembly = Assembly { table: &table, rows, ids: &ids, sources: &sources, options };
     let mut corpus = assembly.corpus(&reconciled)?;
+    if let Some(own) = &options.label_scale {
+        corpus.describe(own);
+    }
     let (dataset, note) = dataset(&corpus, labels, options)?;
     corpus.notes.extend(note.map(str::to_owned));
     let writing = options.writing(dataset);
@@ -131,6 +135,12 @@ fn dataset(
     labels: &Path,
     options: &BuildOptions,
 ) -> Result<(Dataset, Option<&'static str>), BuildError> {
+    if options.label_scale.is_some() {
+        return Ok((Dataset::Own, None));
+    }
+    if options.dataset == Some(Dataset::Own) {
+        return Err(BuildError::NoScale { path: labels.into() });
+    }
     if let Some(dataset) = options.dataset.or_else(|| recognise(corpus)) {
         return Ok((dataset, None));
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::corpus::labels::TableOptions;
+use crate::corpus::scale::OwnScale;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::name::named;
 use crate::store::{FeatureDtype, NonFinite, OnOverflow, OutputOptions, WriteOptions};
@@ -20,6 +21,8 @@ pub struct BuildOptions {
     pub table: TableOptions,
     /// The dataset; `None` to infer it from shapes, labels or the table's name.
     pub dataset: Option<Dataset>,
+    /// What the labels are, of a dataset of one's own, which the store is then of.
+    pub label_scale: Option<OwnScale>,
     /// Split of all clips, if the table has none; `None` for `train` if the table has labels, and
     /// `test` if it has not.
     pub split: Option<SplitName>,
@@ -53,6 +56,7 @@ impl Default for BuildOptions {
             features: BTreeMap::new(),
             table: TableOptions { is_source: true, ..TableOptions::default() },
             dataset: None,
+            label_scale: None,
             split: None,
             length: BTreeMap::new(),
             pool: BTreeMap::new(),
@@ -74,6 +78,7 @@ impl BuildOptions {
     pub(super) fn writing(&self, dataset: Dataset) -> WriteOptions {
         WriteOptions {
             dataset,
+            label_scale: self.label_scale.clone(),
             on_nonfinite: self.on_nonfinite,
             on_overflow: self.on_overflow,
             dtype: self.dtype,

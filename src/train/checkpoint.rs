@@ -11,9 +11,12 @@ use super::network::Network;
 use super::released::ReleasedNames;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
 use crate::corpus::Dataset;
+use crate::corpus::label::LabelScale;
+use crate::corpus::scale::OwnScale;
 use crate::model::form::Placement;
 use crate::model::registry::ModelSpec;
 use crate::model::{Almt, Form};
+use crate::run::label_map::LabelMap;
 use crate::run::settings::TokenChoice;
 
 /// Metadata of a checkpoint.
@@ -30,12 +33,25 @@ pub struct CheckpointInfo {
     pub tokens: TokenChoice,
     /// The training dataset.
     pub dataset: Dataset,
+    /// What its labels are, of a dataset of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_scale: Option<OwnScale>,
+    /// How labels become what the model is trained on, where they are not that themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_map: Option<LabelMap>,
     /// Digest of the training store.
     pub store_digest: String,
     /// The run's random seed.
     pub seed: u64,
     /// Epoch of the weights, counted from 1.
     pub epoch: usize,
+}
+
+impl CheckpointInfo {
+    /// What the labels are.
+    pub fn scale(&self) -> LabelScale<'_> {
+        LabelScale::of(self.dataset, self.label_scale.as_ref())
+    }
 }
 
 const INFO_KEY: &str = "almt_data";
@@ -237,6 +253,8 @@ mod tests {
             form: Some(Form::Absorbed),
             tokens: TokenChoice::TextBert,
             dataset: Dataset::Mosi,
+            label_scale: None,
+            label_map: None,
             store_digest: "d".into(),
             seed: 7,
             epoch: 2,

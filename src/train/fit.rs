@@ -478,6 +478,8 @@ mod tests {
             valid_from_train: None,
             text_encoder: None,
             init_from: None,
+            label_scale: None,
+            label_map: None,
             hyper_parameters: recipe(1e-3),
         }
     }

@@ -200,6 +200,8 @@ pub(super) fn settings(recipe: Preset) -> TrainSettings {
         valid_from_train: None,
         text_encoder: None,
         init_from: None,
+        label_scale: None,
+        label_map: None,
         hyper_parameters: recipe,
     }
 }

@@ -173,6 +173,8 @@ impl Reproduction {
             valid_from_train: self.draw,
             text_encoder: None,
             init_from: None,
+            label_scale: None,
+            label_map: None,
             hyper_parameters,
         };
         Ok(RowPlan::Trained(Box::new(ModelRuns { settings, model: self.model(row)? })))
