@@ -35,23 +35,25 @@ impl ClosedSet for AnyDataset {
     }
 }
 
+/// Heading of the options in help texts.
+const HEADING: &str = "Labels of your own dataset";
+
 #[derive(Args)]
-#[command(next_help_heading = "Labels of your own dataset")]
 pub struct ScaleArgs {
     /// Range of the labels, such as 1,5 or -1,1: the store is of no published dataset then
-    #[arg(long, value_name = "LOW,HIGH", value_parser = range, allow_hyphen_values = true)]
+    #[arg(help_heading = HEADING, long, value_name = "LOW,HIGH", value_parser = range, allow_hyphen_values = true)]
     #[arg(conflicts_with = "label_scale")]
     label_range: Option<[f64; 2]>,
     /// Label between negative and positive, for the accuracies over two classes [default: none]
-    #[arg(long, value_name = "LABEL", requires = "label_range", allow_hyphen_values = true)]
+    #[arg(help_heading = HEADING, long, value_name = "LABEL", requires = "label_range", allow_hyphen_values = true)]
     label_neutral: Option<f64>,
     /// Divide the labels into classes at these limits, each of which belongs to the class above it:
     /// `stars=1.5,2.5,3.5,4.5` is the accuracy `acc_stars`; repeatable
-    #[arg(long, value_name = "NAME=LIMIT,...", requires = "label_range", value_parser = bins)]
+    #[arg(help_heading = HEADING, long, value_name = "NAME=LIMIT,...", requires = "label_range", value_parser = bins)]
     label_bins: Vec<(String, Vec<f64>)>,
     /// TOML file that describes the labels instead: range, neutral label, classes by limits, or names of
     /// classes; `almt-data schema label-scale` prints what it may have
-    #[arg(long, value_name = "TOML")]
+    #[arg(help_heading = HEADING, long, value_name = "TOML")]
     label_scale: Option<PathBuf>,
 }
 
