@@ -201,6 +201,10 @@ pub enum SourceAdvice {
     MendIds,
     /// Give the dataset.
     SayDataset,
+    /// Describe the labels of a dataset of one's own.
+    DescribeLabels,
+    /// See what a description of labels may have.
+    ShowScaleSchema,
     /// Give the folds of these videos, or none.
     OtherFolds,
     /// Name another set of features, or none.
@@ -404,6 +408,8 @@ pub enum TrainerAdvice {
     TokensOfModel,
     /// Use a model whose encoder is of the language of the texts.
     ModelOfLanguage,
+    /// Give classes values, if they have an order.
+    OrderClasses,
     /// Train the model that the initial weights are of.
     ModelOfWeights {
         /// The model.

@@ -12,6 +12,7 @@ use crate::chain::chain;
 use crate::corpus::check::{Finding, OF_OWN_SPLITS, Report};
 use crate::corpus::labels::{LabelTable, LabelTableError, TableOptions};
 use crate::corpus::plan::{PlanError, SplitPlan};
+use crate::corpus::scale::OwnScale;
 use crate::csd::{self, CsdError, SequenceFile};
 use crate::progress::{Progress, Stage};
 use crate::signature::{self, Role};
@@ -86,7 +87,9 @@ pub fn validate(
     options: &ValidateOptions,
     progress: &dyn Progress,
 ) -> Result<impl Iterator<Item = Validated>, LabelTableError> {
-    let labels = options.labels.as_deref().map(|path| LabelTable::open_as(path, &options.table));
+    let label_scale = stores.iter().find_map(|path| own_labels(path));
+    let table = TableOptions { label_scale, ..options.table.clone() };
+    let labels = options.labels.as_deref().map(|path| LabelTable::open_as(path, &table));
     let labels = labels.transpose()?;
     let (sequences, stores): (Vec<PathBuf>, Vec<PathBuf>) =
         stores.into_iter().partition(|path| is_sequence(path));
@@ -94,6 +97,12 @@ pub fn validate(
     let stores =
         stores.into_iter().map(move |path| check(path, options, labels.as_ref(), progress));
     Ok(sequences.chain(stores))
+}
+
+/// What the labels of a store are, of a dataset of one's own. A path that is no store has none: that is
+/// found when it is checked.
+fn own_labels(path: &Path) -> Option<OwnScale> {
+    Store::open(path).ok()?.manifest().label_scale.clone()
 }
 
 fn is_sequence(path: &Path) -> bool {
@@ -174,7 +183,7 @@ fn fill(
 ) -> Result<(), ValidateError> {
     let store = Store::open(&report.path)?;
     let manifest = store.manifest();
-    report.dataset = Some(manifest.dataset.title());
+    report.dataset = Some(manifest.title().to_owned());
     report.digest = Some(manifest.digest.clone());
     report.notes.clone_from(&manifest.notes);
     let Verification { findings, n_bytes, compared } = match options.quick {

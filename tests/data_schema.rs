@@ -38,10 +38,12 @@ fn built(pool: usize, cut: &str) -> BuildRecord {
         cut: cut.into(),
         n_cut: 0,
         padding: "back".into(),
+        times: None,
+        n_without_frames: None,
         failed_faces: None,
     };
     let features = [("audio".to_owned(), features)].into();
-    BuildRecord { columns: BTreeMap::new(), features, left_out: Vec::new() }
+    BuildRecord { columns: BTreeMap::new(), features, words: None, left_out: Vec::new() }
 }
 
 fn audio_names(manifest: &mut Manifest) -> &mut Vec<String> {

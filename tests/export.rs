@@ -168,6 +168,7 @@ fn odd_store(folder: &Path, name: &str, dtype: FeatureDtype) {
     };
     let options = WriteOptions {
         dataset: Dataset::Mosi,
+        label_scale: None,
         on_nonfinite: NonFinite::Keep,
         on_overflow: OnOverflow::Error,
         dtype,

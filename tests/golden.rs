@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use almt_data::corpus::label::{BinScheme, Bins};
+use almt_data::corpus::label::{Bins, LabelScale};
 use almt_data::model::configuration::Size;
 use almt_data::model::{
     Almt, AlmtConfig, AlmtSizes, Form, Init, Input, Residual, Sequence, Trace, Variant,
@@ -410,17 +410,17 @@ fn floats(values: &Value) -> Vec<f32> {
 #[test]
 fn every_metric_and_bin_is_the_recorded_one() {
     let mut n_values = 0;
-    for (name, scheme) in [
-        ("metrics_mosi", BinScheme::Cmu),
-        ("metrics_mosei", BinScheme::Cmu),
-        ("metrics_sims", BinScheme::Sims),
+    for (name, scale) in [
+        ("metrics_mosi", LabelScale::Cmu),
+        ("metrics_mosei", LabelScale::Cmu),
+        ("metrics_sims", LabelScale::Sims),
     ] {
         for case in json(name)["cases"].as_array().unwrap() {
             let place = format!("{name}, {}", case["name"]);
             let (pred, label) = (floats(&case["y_pred"]), floats(&case["y_true"]));
-            let found = evaluate(scheme, &pred, &label);
+            let found = evaluate(scale, &pred, &label);
             for (side, values) in [("bins_pred", &pred), ("bins_true", &label)] {
-                n_values += check_bins(&place, scheme, &case[side], values);
+                n_values += check_bins(&place, scale, &case[side], values);
             }
             let recorded = &case["metrics_full_precision"];
             if recorded.get("error").is_some() {
@@ -448,24 +448,24 @@ fn every_metric_and_bin_is_the_recorded_one() {
     assert!(n_values > 1000, "only {n_values} values compared");
 }
 
-fn check_bins(place: &str, scheme: BinScheme, recorded: &Value, values: &[f32]) -> usize {
+fn check_bins(place: &str, scale: LabelScale<'_>, recorded: &Value, values: &[f32]) -> usize {
     let mut n_values = 0;
     for (division, recorded) in recorded.as_object().unwrap() {
-        let (bins, shift) = match (scheme, division.as_str()) {
-            (BinScheme::Cmu, "acc2_has0") => (Bins::Acc2Has0, 0),
-            (BinScheme::Cmu, "acc2_non0_positive") => (Bins::Acc2Non0, 0),
+        let (bins, shift) = match (scale, division.as_str()) {
+            (LabelScale::Cmu, "acc2_has0") => (Bins::Acc2Has0, 0),
+            (LabelScale::Cmu, "acc2_non0_positive") => (Bins::Acc2Non0, 0),
             // Recorded as rounded values; classes count from 0.
-            (BinScheme::Cmu, "acc3") => (Bins::Acc3, 1),
-            (BinScheme::Cmu, "acc5") => (Bins::Acc5, 2),
-            (BinScheme::Cmu, "acc7") => (Bins::Acc7, 3),
-            (BinScheme::Sims, "acc2") => (Bins::Acc2, 0),
-            (BinScheme::Sims, "acc3") => (Bins::Acc3, 0),
-            (BinScheme::Sims, "acc5") => (Bins::Acc5, 0),
+            (LabelScale::Cmu, "acc3") => (Bins::Acc3, 1),
+            (LabelScale::Cmu, "acc5") => (Bins::Acc5, 2),
+            (LabelScale::Cmu, "acc7") => (Bins::Acc7, 3),
+            (LabelScale::Sims, "acc2") => (Bins::Acc2, 0),
+            (LabelScale::Sims, "acc3") => (Bins::Acc3, 0),
+            (LabelScale::Sims, "acc5") => (Bins::Acc5, 0),
             other => panic!("{place}: unknown division {other:?}"),
         };
         for (value, recorded) in values.iter().zip(recorded.as_array().unwrap()) {
             // CH-SIMS clips first, which its outermost intervals do by themselves.
-            let found = scheme.class(bins, *value);
+            let found = scale.class(bins, *value);
             // The recording puts zeros among the negatives there; a zero label takes no part.
             let zero = bins == Bins::Acc2Non0 && *value == 0.0;
             let recorded = recorded.as_i64().unwrap() + shift;

@@ -126,13 +126,18 @@ fn own_clips(folder: &Path) {
         let words = [("the", [0.0, 0.1]), ("movie", [0.1, 0.25]), ("good", [0.25, 0.4])];
         put(folder, &format!("{parent}/words/v{video}_{clip}.ctm"), ctm("x", &words));
     };
-    let mut table = "video_id,clip_id,text,label\n".to_owned();
+    let mut tables = ["label.csv", "reviews.csv", "moods.csv"]
+        .map(|name| (name, "video_id,clip_id,text,label\n".to_owned()));
     for (video, clip) in (0..15).flat_map(|video| [(video, 1), (video, 2)]) {
-        let label = (video % 7) as f64 - 3.0;
-        table += &format!("v{video},{clip},the movie was good,{label}\n");
+        let number = (video % 7) as f64 - 3.0;
+        let mood = ["bad", "fair", "good"][video % 3].to_owned();
+        let labels = [number.to_string(), (3.0 + number / 1.5).to_string(), mood];
+        for ((_, table), label) in tables.iter_mut().zip(labels) {
+            *table += &format!("v{video},{clip},the movie was good,{label}\n");
+        }
         features(folder, "features", video, clip);
     }
-    put(folder, "label.csv", table);
+    tables.into_iter().for_each(|(name, table)| put(folder, name, table));
     put(folder, "times.csv", "video_id,clip_id,label,start,end\nw,1,1,0,1.5\nw,2,-1,1.5,0:03\n");
     let (times, rows) = ([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]], Array2::from_elem((3, 2), 0.5));
     sequence(&folder.join("features/audio.csd"), &[("w", &times, &rows)]);
@@ -149,8 +154,15 @@ fn the_guide_on_own_clips_ends_in_a_prediction() {
     std::fs::rename(folder.join("tiny-bert"), folder.join("bert-base-uncased")).unwrap();
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/own-data.md");
     let mut predicted = Vec::new();
+    let guide = std::fs::read_to_string(guide).unwrap();
+    // A file that the guide shows begins with its name.
+    for block in guide.split("```toml\n# ").skip(1) {
+        let (name, rest) = block.split_once('\n').unwrap();
+        put(folder, name, rest.split("```").next().unwrap());
+    }
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
     let mut n_calls = 0;
-    for words in commands(&std::fs::read_to_string(guide).unwrap()) {
+    for words in commands(&guide) {
         let mut args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
         // A snippet in Python makes that file.
         if args.contains(&"own.pkl") {
@@ -163,16 +175,26 @@ fn the_guide_on_own_clips_ends_in_a_prediction() {
             _ => {}
         }
         let shown = almt(folder, &args).ok().stdout();
+        *told.entry(args[0].to_owned()).or_default() += &shown;
         n_calls += 1;
         if args[0] == "predict" {
             predicted.push(shown);
         }
     }
-    assert!(n_calls >= 13, "{n_calls}");
+    assert!(n_calls >= 24, "{n_calls}");
     let [clip, texts] = &predicted[..] else { panic!("{predicted:?}") };
     assert!(clip.contains("v99$_$1"), "{clip}");
     let texts: Vec<&str> = texts.lines().collect();
     assert!(texts.len() == 2 && texts[1].ends_with("  weak scene"), "{texts:?}");
+    for (command, part) in [
+        ("build", "dataset  Moods (clips layout)"),
+        ("labels", "acc_stars"),
+        ("eval", "acc_stars"),
+        ("eval", "acc_classes"),
+        ("eval", "acc_good"),
+    ] {
+        assert!(told[command].contains(part), "{part}: {}", told[command]);
+    }
 }
 
 /// What the guide shows after each command of a `console` block that begins with `almt-data`.

@@ -26,6 +26,7 @@
 //! `library`: the library's calls, without the command line.
 //! `manual`: man pages and shell completions.
 //! `models`: every model of the registry, tested against recorded values and the contract.
+//! `own`: datasets of one's own: any range of labels, classes with names.
 //! `pickles`: the pickle reader against Python, hostile files and damaged files.
 //! `readers`: files that the program reads back, with unknown keys and columns.
 //! `recorded`: values recorded from published code.
@@ -79,6 +80,8 @@ mod library;
 mod manual;
 #[cfg(feature = "train")]
 mod models;
+#[cfg(feature = "train")]
+mod own;
 mod pickles;
 mod readers;
 #[cfg(feature = "train")]

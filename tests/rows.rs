@@ -77,6 +77,7 @@ fn a_corpus_that_fails_in_the_middle_leaves_no_store() {
     {
         let options = WriteOptions {
             dataset: Dataset::Mosi,
+            label_scale: None,
             on_nonfinite,
             on_overflow: OnOverflow::Error,
             dtype: FeatureDtype::Float32,

@@ -7,11 +7,12 @@ use std::sync::OnceLock;
 use almt_data::corpus::balance::Balance;
 use almt_data::corpus::check::{self, Finding, Report, Rule, SplitFacts};
 use almt_data::corpus::column::{Column, ColumnKind};
-use almt_data::corpus::label::Bins;
+use almt_data::corpus::label::LabelScale;
 use almt_data::corpus::labels::LabelTable;
 use almt_data::corpus::manifest::{Manifest, store_digest};
 use almt_data::corpus::names::{FeatureNames, FeatureValues};
 use almt_data::corpus::plan::SplitPlan;
+use almt_data::corpus::scale::ScaleFile;
 use almt_data::corpus::summary::Summary;
 use almt_data::corpus::{Dataset, Modality, SplitName};
 use almt_data::pickle::ScanLine;
@@ -104,10 +105,10 @@ impl Editor {
         self.numbers::<i32>(&classes, |classes| classes[row] = class);
         let word = ["Negative", "Neutral", "Positive"][class as usize];
         self.strings(&format!("/{split}/annotations"), |words| words[row] = word.into());
-        let scheme = Dataset::Mosi.bin_scheme();
-        for bins in scheme.bins() {
-            let class = scheme.class(*bins, label);
-            let path = format!("/{split}/bins/{}", Bins::name(*bins));
+        let scale = LabelScale::Cmu;
+        for bins in scale.bins().iter() {
+            let class = scale.class(*bins, label);
+            let path = format!("/{split}/{}", bins.column());
             self.numbers::<i8>(&path, |classes| classes[row] = class);
         }
     }
@@ -428,14 +429,15 @@ fn the_published_splits_of_ch_sims_share_the_videos_that_they_are_known_to_share
             let split: SplitName = row["mode"].parse().unwrap();
             ids[split as usize].push(format!("{}$_${}", row["video_id"], row["clip_id"]));
         }
-        let published = check::check(dataset, &facts(ids.clone()));
+        let scale = LabelScale::published(dataset).unwrap();
+        let published = check::check(dataset, scale, &facts(ids.clone()));
         let published = shown(&published, Rule::SharedVideos).concat();
         let start = format!("info AD047: published splits: {figures} (such as ");
         assert!(published.starts_with(&start), "{published}");
         // Without a video of train, the splits are not the published ones.
         let video = ids[0][0].split('$').next().unwrap().to_owned();
         ids[0].retain(|id| !id.starts_with(&format!("{video}$")));
-        let other = shown(&check::check(dataset, &facts(ids)), Rule::SharedVideos).concat();
+        let other = shown(&check::check(dataset, scale, &facts(ids)), Rule::SharedVideos).concat();
         assert!(other.starts_with("warning AD047: the store's own splits: "), "{other}");
     }
 }
@@ -560,6 +562,7 @@ fn the_page_of_rules_and_the_schemas_are_those_of_the_code() {
         ("labels", Balance::schema()),
         ("scan", ScanLine::schema()),
         ("store", Manifest::schema()),
+        ("label-scale", ScaleFile::schema()),
         ("config", almt_data::run::settings::TrainSettings::schema()),
         ("result", almt_data::run::record::RunResult::schema()),
         ("epoch", almt_data::run::record::EpochRecord::schema()),

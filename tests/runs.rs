@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use almt_data::corpus::label::BinScheme;
+use almt_data::corpus::label::LabelScale;
 use almt_data::run::attention::AttentionRecord;
 use almt_data::run::metrics::{self, Better};
 use almt_data::run::record::{EpochRecord, RunResult};
@@ -71,7 +71,7 @@ fn the_page_of_the_run_folder_names_every_field_and_no_other() {
         assert_eq!(named(&format!("`{file}`")), expected, "{file}");
     }
     let columns =
-        [BinScheme::Cmu, BinScheme::Sims].map(|scheme| predictions::columns(scheme, true));
+        [LabelScale::Cmu, LabelScale::Sims].map(|scale| predictions::columns(scale, true));
     let columns: BTreeSet<String> = columns.into_iter().flatten().collect();
     assert_eq!(named(&format!("`{}`", folder::PREDICTIONS)), columns);
 }
@@ -99,7 +99,8 @@ fn the_page_of_the_run_folder_names_every_metric() {
         .into_iter()
         .map(|row| <[&str; 5]>::try_from(row).expect("five columns"))
         .collect();
-    let known = metrics::CMU.iter().chain(&metrics::SIMS);
+    let [of_cmu, of_sims] = [LabelScale::Cmu, LabelScale::Sims].map(metrics::of);
+    let known = of_cmu.iter().chain(&of_sims);
     assert_eq!(found.iter().map(|row| row[0]).collect::<BTreeSet<_>>().len(), found.len());
     for metric in known.clone() {
         let id = format!("`{}`", metric.id);
@@ -111,10 +112,10 @@ fn the_page_of_the_run_folder_names_every_metric() {
             if metric.better == Better::Lower { "lower" } else { "higher" },
             "{id}"
         );
-        assert_eq!(!cmu.is_empty(), metrics::CMU.contains(metric), "{id}");
-        assert_eq!(!sims.is_empty(), metrics::SIMS.contains(metric), "{id}");
+        assert_eq!(!cmu.is_empty(), of_cmu.contains(metric), "{id}");
+        assert_eq!(!sims.is_empty(), of_sims.contains(metric), "{id}");
     }
-    let n_known = known.map(|metric| metric.id).collect::<BTreeSet<_>>().len();
+    let n_known = known.map(|metric| &*metric.id).collect::<BTreeSet<_>>().len();
     assert_eq!(found.len(), n_known);
 }
 
@@ -149,7 +150,7 @@ fn runs_of_an_earlier_version_keep_their_bytes() {
         let again = serde_json::to_string_pretty(&result).unwrap();
         assert_eq!(again, text(&run, folder::RESULT), "{name}");
         let copy = tempfile::NamedTempFile::new().unwrap();
-        predictions::write(copy.path(), settings.dataset.bin_scheme(), &read.predictions).unwrap();
+        predictions::write(copy.path(), settings.scale(), &read.predictions).unwrap();
         let again = std::fs::read_to_string(copy.path()).unwrap();
         assert_eq!(again, text(&run, folder::PREDICTIONS), "{name}");
         if let Some(attention) = &read.attention {
@@ -170,7 +171,7 @@ fn runs_of_an_earlier_version_are_reported() {
     assert_eq!(call.stderr(), "");
     let page = text(scratch, "report.html");
     let result = folder::read_result(&earlier("small")).unwrap().unwrap();
-    let mae = result.selected.test.unwrap().get(metrics::MAE.id);
+    let mae = result.selected.test.unwrap().get(&metrics::MAE.id);
     for part in [
         &format!("{mae:.4}</td>"),
         &result.checkpoint_blake3,

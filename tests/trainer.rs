@@ -183,6 +183,7 @@ fn text_store(folder: &Path, name: &str, widths: [usize; 3]) -> PathBuf {
     };
     let options = WriteOptions {
         dataset: Dataset::Mosi,
+        label_scale: None,
         on_nonfinite: NonFinite::Error,
         on_overflow: OnOverflow::Error,
         dtype: FeatureDtype::Float32,
@@ -234,6 +235,7 @@ fn batches_have_the_lengths_and_the_labels_of_each_modality() {
             needs,
             reader: None,
             labels: Labels::Needed,
+            label_map: None,
             cache,
             device: Device::Cpu,
         };
@@ -274,6 +276,7 @@ fn batches_have_the_lengths_and_the_labels_of_each_modality() {
         needs: Needs::ALL,
         reader: None,
         labels: Labels::Needed,
+        label_map: None,
         cache: Cache::Device,
         device: Device::Cpu,
     };
@@ -299,6 +302,7 @@ fn steps_are_counted_before_they_are_corrupted() {
             needs: Needs { lengths: true, ..Needs::ALL },
             reader: None,
             labels: Labels::Needed,
+            label_map: None,
             cache: Cache::Device,
             device: Device::Cpu,
         };

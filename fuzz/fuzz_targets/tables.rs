@@ -27,6 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
         columns: columns.iter().map(|text| text.parse().unwrap()).collect(),
         encoding: encoding.map(|name| name.parse().unwrap()),
         is_source: choice % 2 == 1,
+        label_scale: None,
     };
     match LabelTable::parse(bytes, Path::new("fuzz.csv"), &options) {
         Ok(table) => {

@@ -29,6 +29,10 @@ def convert(
     overwrite: bool = False,
     explain: bool = False,
     dataset: str | None = None,
+    label_range: str | None = None,
+    label_neutral: float | None = None,
+    label_bins: Mapping[str, str] | None = None,
+    label_scale: PathLike | None = None,
     split: str | None = None,
     layout: str | None = None,
     max_len: Mapping[str, int] | None = None,
@@ -55,8 +59,13 @@ def convert(
         overwrite: Replace an existing store.
         explain: Write nothing; return which layouts were tried, how each key is used, the padding
             side and the dataset.
-        dataset: `mosi`, `mosei`, `sims` or `simsv2`, if it cannot be inferred from shapes and
+        dataset: `mosi`, `mosei`, `sims`, `simsv2` or `own`, if it cannot be inferred from shapes and
             labels.
+        label_range: Range of the labels of your own dataset, such as `1,5`.
+        label_neutral: Its label between negative and positive.
+        label_bins: Limits between classes of its labels by the name of the division, such as
+            `{"stars": "1.5,2.5,3.5,4.5"}`.
+        label_scale: A TOML file that describes its labels instead.
         split: The split of a single-split file, if its name does not contain it.
         layout: `mmsa`, `sdk`, `misa` or `mag-bert`, instead of detecting it.
         max_len: Frames to truncate samples to, by modality, such as `{"audio": 500}`.
@@ -98,6 +107,10 @@ def convert(
         overwrite=overwrite,
         explain=explain,
         dataset=dataset,
+        label_range=label_range,
+        label_neutral=label_neutral,
+        label_bins=label_bins,
+        label_scale=label_scale,
         split=split,
         layout=layout,
         max_len=max_len,
@@ -126,6 +139,10 @@ def align(
     vectors: PathLike | None = None,
     folds: PathLike = "standard",
     dataset: str | None = None,
+    label_range: str | None = None,
+    label_neutral: float | None = None,
+    label_bins: Mapping[str, str] | None = None,
+    label_scale: PathLike | None = None,
     compat: Literal["sdk"] | None = None,
     recipe: Literal["examples", "tutorial"] | None = None,
     pooling: Literal["overlap", "mean", "max", "none"] | None = None,
@@ -153,7 +170,12 @@ def align(
         overwrite: Replace an existing store.
         vectors: Vectors of words as text, which become the text features.
         folds: `standard` for the dataset's standard folds, a JSON file of videos by split, or `none`.
-        dataset: `mosi`, `mosei`, `sims` or `simsv2`, if it cannot be inferred.
+        dataset: `mosi`, `mosei`, `sims`, `simsv2` or `own`, if it cannot be inferred.
+        label_range: Range of the labels of your own dataset, such as `1,5`.
+        label_neutral: Its label between negative and positive.
+        label_bins: Limits between classes of its labels by the name of the division, such as
+            `{"stars": "1.5,2.5,3.5,4.5"}`.
+        label_scale: A TOML file that describes its labels instead.
         compat: `sdk` to reproduce the SDK with all its quirks.
         recipe: The steps to reproduce; by default those that fit the reference.
         pooling: How rows become one per step; by default their mean weighted by the time of overlap.
@@ -195,6 +217,10 @@ def align(
         vectors=vectors,
         folds=folds,
         dataset=dataset,
+        label_range=label_range,
+        label_neutral=label_neutral,
+        label_bins=label_bins,
+        label_scale=label_scale,
         compat=compat,
         recipe=recipe,
         pooling=pooling,
@@ -223,6 +249,10 @@ def build(
     column: Mapping[str, str | int] | None = None,
     text_encoding: str | None = None,
     dataset: str | None = None,
+    label_range: str | None = None,
+    label_neutral: float | None = None,
+    label_bins: Mapping[str, str] | None = None,
+    label_scale: PathLike | None = None,
     split: str | None = None,
     length: Mapping[str, int | Literal["longest", "mean+3sd"]] | None = None,
     cut: Literal["end", "start"] = "end",
@@ -262,7 +292,12 @@ def build(
         column: Columns of the table that are not recognised, by field, such as
             `{"text": "text_translated"}`; a number counts from 1.
         text_encoding: Encoding of the table, if neither UTF-8 nor Excel's UTF-16.
-        dataset: `mosi`, `mosei`, `sims` or `simsv2`, if it cannot be inferred.
+        dataset: `mosi`, `mosei`, `sims`, `simsv2` or `own`, if it cannot be inferred.
+        label_range: Range of the labels of your own dataset, such as `1,5`.
+        label_neutral: Its label between negative and positive.
+        label_bins: Limits between classes of its labels by the name of the division, such as
+            `{"stars": "1.5,2.5,3.5,4.5"}`.
+        label_scale: A TOML file that describes its labels instead.
         split: Split of all clips, if the table has none: by default `train`, or `test` without
             labels.
         length: Number of frames by modality: `"longest"`, `"mean+3sd"` or a number.
@@ -317,6 +352,10 @@ def build(
         column=column,
         text_encoding=text_encoding,
         dataset=dataset,
+        label_range=label_range,
+        label_neutral=label_neutral,
+        label_bins=label_bins,
+        label_scale=label_scale,
         split=split,
         length=length,
         cut=cut,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from almt_data import _native
+from almt_data._store import Store
 
-Dataset = Literal["mosi", "mosei", "sims", "simsv2"]
+Dataset = Literal["mosi", "mosei", "sims", "simsv2"] | Store | Mapping[str, Any]
 
 DATASETS = ("mosi", "mosei", "sims", "simsv2")
 
@@ -38,6 +40,13 @@ def metrics(predictions: Any, labels: Any, dataset: Dataset = "mosi") -> dict[st
       predictions, as the published CH-SIMS table did before its authors corrected it;
     - `MAE` and `Corr`.
 
+    For a dataset of your own:
+
+    - `Has0_*` and `Non0_*` as for CMU-MOSI, if a neutral label is defined, which takes the place of
+      zero;
+    - `acc_NAME` for each of its binning schemes, and `acc_classes` for classes with values;
+    - `MAE` and `Corr`.
+
     F1 scores are weighted by class. A higher value is better, except for `MAE`.
 
     Args:
@@ -45,21 +54,22 @@ def metrics(predictions: Any, labels: Any, dataset: Dataset = "mosi") -> dict[st
             array; computed as float32.
         labels: The same of the labels, in [-3, 3] for CMU-MOSI and CMU-MOSEI, in [-1, 1] for
             CH-SIMS.
-        dataset: `mosi`, `mosei`, `sims` or `simsv2`.
+        dataset: `mosi`, `mosei`, `sims` or `simsv2`; a store; or a description of labels, such as
+            `{"range": [1, 5], "neutral": 3, "bins": {"stars": {"edges": [1.5, 2.5, 3.5, 4.5]}}}`.
 
     Returns:
         The values by name; NaN where one is not defined, such as a correlation with a constant.
 
     Raises:
         ValueError: The lengths differ, there are no segments, a value is not finite in float32, or
-            the dataset is unknown.
+            the dataset or its description is not valid.
 
     Example:
         >>> round(almt_data.metrics([0.5, -1.2, 2.0], [1.0, -0.8, 2.4])["MAE"], 4)
         0.4333
     """
     found, truth = _aligned(predictions=predictions, labels=labels)
-    return _native.metrics(found, truth, _known(dataset))
+    return _native.metrics(found, truth, *_known(dataset))
 
 
 def bootstrap(
@@ -96,7 +106,7 @@ def bootstrap(
     if not 0 < level < 1:
         raise ValueError(f"`level` must be between 0 and 1, found {level}")
     found, truth = _aligned(predictions=predictions, labels=labels)
-    return _native.bootstrap(found, truth, _known(dataset), resamples, seed, level)
+    return _native.bootstrap(found, truth, *_known(dataset), resamples, seed, level)
 
 
 def compare(
@@ -131,7 +141,7 @@ def compare(
     """
     _check(resamples, seed)
     of_a, of_b, truth = _aligned(a=a, b=b, labels=labels)
-    found = json.loads(_native.compare(of_a, of_b, truth, _known(dataset), resamples, seed))
+    found = json.loads(_native.compare(of_a, of_b, truth, *_known(dataset), resamples, seed))
     return {difference.pop("metric"): difference for difference in found}
 
 

@@ -28,11 +28,14 @@ def load_pickle(
     errors: str,
     limits: list[str],
 ) -> tuple[Any, int, int, list[dict[str, Any]]]: ...
-def metrics(predictions: bytes, labels: bytes, dataset: str) -> dict[str, float]: ...
+def metrics(
+    predictions: bytes, labels: bytes, dataset: str, scale: str | None
+) -> dict[str, float]: ...
 def bootstrap(
     predictions: bytes,
     labels: bytes,
     dataset: str,
+    scale: str | None,
     resamples: int,
     seed: int,
     level: float,
@@ -42,6 +45,7 @@ def compare(
     b: bytes,
     labels: bytes,
     dataset: str,
+    scale: str | None,
     resamples: int,
     seed: int,
 ) -> str: ...

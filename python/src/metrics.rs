@@ -1,7 +1,8 @@
 //! The published metrics, their intervals, comparisons of two runs, and the trainer's order of samples.
 
 use almt_data::corpus::Dataset;
-use almt_data::corpus::label::BinScheme;
+use almt_data::corpus::label::LabelScale;
+use almt_data::corpus::scale::OwnScale;
 use almt_data::progress::Progress;
 use almt_data::run::interval::{Resampling, intervals};
 use almt_data::run::{compare as runs, metrics as published};
@@ -13,17 +14,20 @@ use pyo3::types::PyDict;
 use crate::calls::observed;
 use crate::memory::no_memory;
 
-/// Metrics by their names in MMSA. Predictions and labels are the bytes of float32 values.
+/// Metrics by their names in MMSA. Predictions and labels are the bytes of float32 values; `scale` is the
+/// description of labels of one's own as JSON, instead of the dataset.
 #[pyfunction]
 pub fn metrics<'py>(
     py: Python<'py>,
     predictions: &[u8],
     labels: &[u8],
     dataset: &str,
+    scale: Option<&str>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let scheme = scheme(dataset)?;
+    let own = own(scale)?;
+    let scale = scale_of(dataset, own.as_ref())?;
     let [predictions, labels] = pair(predictions, labels)?;
-    let found = py.detach(|| published::evaluate(scheme, &predictions, &labels));
+    let found = py.detach(|| published::evaluate(scale, &predictions, &labels));
     let dict = PyDict::new(py);
     found.iter().try_for_each(|(name, value)| dict.set_item(name, value))?;
     Ok(dict)
@@ -36,11 +40,13 @@ pub fn bootstrap<'py>(
     predictions: &[u8],
     labels: &[u8],
     dataset: &str,
+    scale: Option<&str>,
     resamples: usize,
     seed: u64,
     level: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let scheme = scheme(dataset)?;
+    let own = own(scale)?;
+    let scale = scale_of(dataset, own.as_ref())?;
     let [predictions, labels] = pair(predictions, labels)?;
     if !(0.0..1.0).contains(&level) || level == 0.0 {
         return Err(PyValueError::new_err(format!("level must be between 0 and 1, found {level}")));
@@ -48,11 +54,11 @@ pub fn bootstrap<'py>(
     let found = observed(py, None, |observer| {
         let rounds =
             Resampling { n_rounds: resamples, seed, before_round: &|| observer.advance(1) };
-        intervals(scheme, &labels, &predictions, level, &rounds)
+        intervals(scale, &labels, &predictions, level, &rounds)
     })?;
     let dict = PyDict::new(py);
     for each in found {
-        dict.set_item(each.metric, (each.value, each.interval[0], each.interval[1]))?;
+        dict.set_item(&*each.metric, (each.value, each.interval[0], each.interval[1]))?;
     }
     Ok(dict)
 }
@@ -65,10 +71,12 @@ pub fn compare(
     b: &[u8],
     labels: &[u8],
     dataset: &str,
+    scale: Option<&str>,
     resamples: usize,
     seed: u64,
 ) -> PyResult<String> {
-    let scheme = scheme(dataset)?;
+    let own = own(scale)?;
+    let scale = scale_of(dataset, own.as_ref())?;
     let [a, labels] = pair(a, labels)?;
     let b = values(b)?;
     if b.len() != labels.len() {
@@ -77,7 +85,7 @@ pub fn compare(
     let found = observed(py, None, |observer| {
         let rounds =
             Resampling { n_rounds: resamples, seed, before_round: &|| observer.advance(1) };
-        runs::compare(scheme, &labels, &a, &b, &rounds)
+        runs::compare(scale, &labels, &a, &b, &rounds)
     })?;
     serde_json::to_string(&found).map_err(|error| PyValueError::new_err(error.to_string()))
 }
@@ -90,10 +98,22 @@ pub fn order(py: Python<'_>, seed: u64, epoch: usize, n_samples: usize) -> PyRes
     Ok(py.detach(|| shuffled(seed, epoch, 0, n_samples)))
 }
 
-fn scheme(dataset: &str) -> PyResult<BinScheme> {
-    let dataset: Dataset =
-        dataset.parse().map_err(|error| PyValueError::new_err(format!("{error}")))?;
-    Ok(dataset.bin_scheme())
+/// The description of one's own labels, in the JSON of a store's manifest.
+fn own(scale: Option<&str>) -> PyResult<Option<OwnScale>> {
+    let own = scale.map(serde_json::from_str).transpose();
+    own.map_err(|error| PyValueError::new_err(format!("not a label scale: {error}")))
+}
+
+/// The scale of a published dataset, or that of one's own.
+fn scale_of<'a>(dataset: &str, own: Option<&'a OwnScale>) -> PyResult<LabelScale<'a>> {
+    match own {
+        Some(own) => Ok(LabelScale::Own(own)),
+        None => {
+            let dataset: Dataset =
+                dataset.parse().map_err(|error| PyValueError::new_err(format!("{error}")))?;
+            Ok(LabelScale::of(dataset, None))
+        }
+    }
 }
 
 fn pair(predictions: &[u8], labels: &[u8]) -> PyResult<[Vec<f32>; 2]> {

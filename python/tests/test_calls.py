@@ -108,6 +108,37 @@ def test_build_makes_a_store_of_a_table_and_arrays(tmp_path: Path) -> None:
     assert almt_data.open(report["output"])["train"]["audio"].shape == (1, 5, 3)
 
 
+def test_build_takes_labels_of_ones_own(tmp_path: Path) -> None:
+    for name in ("a_1", "a_2"):
+        numpy.save(tmp_path / f"{name}.npy", numpy.ones((7, 3)))
+    table = tmp_path / "own.csv"
+    table.write_text("id,label\na_1,4.5\na_2,2\n")
+    report = almt_data.build(
+        table,
+        audio=tmp_path,
+        dataset="own",
+        label_range="1,5",
+        label_neutral=3,
+        label_bins={"stars": "1.5,2.5,3.5,4.5"},
+    )
+    assert report["dataset"] == "own" and report["label_scale"]["range"] == [1, 5]
+    store = almt_data.open(report["output"])
+    labels = numpy.asarray(store["train"]["regression_labels"])
+    assert list(store["train"]["bins/acc_stars"]) == [4, 1]
+    found = almt_data.metrics(labels + 0.1, labels, store)
+    assert found["acc_stars"] == 1 and found["MAE"] == pytest.approx(0.1, abs=1e-6)
+    counted = almt_data.labels(report["output"])
+    assert {entry["bins"] for entry in counted["classes"]} == {"acc_2_has0", "acc_2_non0", "acc_stars"}
+    scale = tmp_path / "moods.toml"
+    scale.write_text('classes = ["bad", "good"]\n')
+    table.write_text("id,label\na_1,good\na_2,bad\n")
+    report = almt_data.build(
+        table, tmp_path / "moods.h5", audio=tmp_path, label_scale=scale, column={"label": "label"}
+    )
+    classes = almt_data.open(report["output"])["train"]["classification_labels"]
+    assert list(classes) == [1, 0]
+
+
 def test_convert_explains_without_writing(pickle: Path) -> None:
     report = almt_data.convert(pickle, explain=True)
     assert "mmsa fits" in report["explanation"]

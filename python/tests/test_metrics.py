@@ -268,3 +268,33 @@ def test_the_order_is_a_permutation_of_its_own_per_epoch_and_seed() -> None:
     assert order(1, 1, 0) == []
     with pytest.raises(ValueError, match="from 1"):
         order(1, 0, 5)
+
+
+STARS: dict[str, Any] = {
+    "range": [1, 5],
+    "neutral": 3,
+    "bins": {"stars": {"edges": [1.5, 2.5, 3.5, 4.5]}},
+}
+
+
+def test_labels_of_ones_own_have_the_metrics_of_their_description() -> None:
+    predictions, labels = [3.0, 2.0, 4.6, 7.0], [3.0, 4.0, 5.0, 5.0]
+    found = almt_data.metrics(predictions, labels, STARS)
+    assert list(found) == [*CMU[:4], "acc_stars", "MAE", "Corr"]
+    assert found["acc_stars"] == 0.75
+    moved = almt_data.metrics(np.subtract(predictions, 3), np.subtract(labels, 3), "mosi")
+    assert all(found[name] == pytest.approx(moved[name]) for name in CMU[:4])
+    interval = almt_data.bootstrap(predictions, labels, STARS, resamples=50)["acc_stars"]
+    assert interval[0] == 0.75
+    difference = almt_data.compare(predictions, labels, labels, {"range": [1, 5]}, resamples=50)
+    assert list(difference) == ["MAE", "Corr"]
+
+
+def test_a_wrong_description_is_refused() -> None:
+    for wrong, problem in [
+        ({"range": [5, 1]}, "range: expected the smaller number first"),
+        ({"netural": 3}, "unknown field `netural`"),
+        ({}, "expected a `range`"),
+    ]:
+        with pytest.raises(ValueError, match=problem):
+            almt_data.metrics([1.0, 2.0], [1.0, 2.0], wrong)

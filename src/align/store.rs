@@ -20,6 +20,7 @@ use super::timed::{Segment, Tally, Timed, VideoKeys};
 use super::vectors::Vectors;
 use crate::corpus::check::Finding;
 use crate::corpus::manifest::{ALIGNED_BY, Manifest};
+use crate::corpus::scale::OwnScale;
 use crate::corpus::segment::video_of;
 use crate::corpus::spec::recognise;
 use crate::corpus::{
@@ -106,6 +107,8 @@ pub struct AlignedStoreOptions {
     pub mode: Mode,
     /// The dataset; `None` to infer it from its videos or labels.
     pub dataset: Option<Dataset>,
+    /// What the labels are, of a dataset of one's own, which the store is then of.
+    pub label_scale: Option<OwnScale>,
     /// Which video belongs to which split.
     pub folds: FoldsChoice,
     /// Policy for values that are NaN or infinite.
@@ -123,6 +126,7 @@ impl Default for AlignedStoreOptions {
         AlignedStoreOptions {
             mode: Mode::default(),
             dataset: None,
+            label_scale: None,
             folds: FoldsChoice::Standard,
             on_nonfinite: NonFinite::Loaders,
             on_overflow: OnOverflow::Error,
@@ -168,11 +172,21 @@ pub fn build(
     if output.exists() && !options.output.overwrite {
         return Err(StoreError::Exists { path: output.into() }.into());
     }
+    let told = match &options.label_scale {
+        Some(own) if own.is_unordered() => {
+            return Err(AlignedStoreError::NamedClasses { path: inputs.labels.clone() });
+        }
+        Some(_) => Some(Dataset::Own),
+        None if options.dataset == Some(Dataset::Own) => {
+            return Err(AlignedStoreError::NoScale { path: inputs.labels.clone() });
+        }
+        None => options.dataset,
+    };
     let files = Files::open(inputs)?;
     progress.begin(Stage::Aligning, files.n_bytes());
     let mut gathered = Gathered::new(&options.mode)?;
     let videos = files.common_videos(&mut gathered.notes)?;
-    let homes = Homes::of(&options.folds, options.dataset, &videos)?;
+    let homes = Homes::of(&options.folds, told, &videos)?;
     match &options.mode {
         Mode::Overlap(policies) => {
             by_overlap(&files, inputs, policies, &videos, progress, &mut gathered)?;
@@ -180,7 +194,7 @@ pub fn build(
         Mode::Sdk { recipe, .. } => by_sdk(&files, *recipe, &videos, progress, &mut gathered)?,
     }
     let corpus = gathered.corpus(&options.mode, &homes)?;
-    let dataset = options.dataset.or(homes.dataset).or_else(|| recognise(&corpus));
+    let dataset = told.or(homes.dataset).or_else(|| recognise(&corpus));
     let dataset =
         dataset.ok_or_else(|| AlignedStoreError::UnknownDataset { path: inputs.labels.clone() })?;
     let bytes = paths
@@ -201,6 +215,7 @@ pub fn build(
         .collect();
     let writing = WriteOptions {
         dataset,
+        label_scale: options.label_scale.clone(),
         on_nonfinite: options.on_nonfinite,
         on_overflow: options.on_overflow,
         dtype: options.dtype,

@@ -41,9 +41,21 @@ pub enum AlignedStoreError {
         /// Its columns.
         found: usize,
     },
+    /// A dataset of one's own whose labels are not described.
+    #[error("{path}: a dataset of one's own needs a description of its labels")]
+    NoScale {
+        /// The table, source or sequence with the labels.
+        path: PathBuf,
+    },
     /// Neither videos nor labels identify the dataset, and no option names it.
     #[error("{path}: cannot infer the dataset from videos and labels")]
     UnknownDataset {
+        /// The sequence of labels.
+        path: PathBuf,
+    },
+    /// Labels described as classes without values, which a sequence cannot have.
+    #[error("{path}: has numbers, and the label scale has classes without values")]
+    NamedClasses {
         /// The sequence of labels.
         path: PathBuf,
     },
@@ -91,11 +103,13 @@ impl Advise for AlignedStoreError {
             AlignedStoreError::Vectors(error) => error.advice(),
             AlignedStoreError::Store(error) => error.advice(),
             AlignedStoreError::UnknownDataset { .. } => vec![SourceAdvice::SayDataset.into()],
+            AlignedStoreError::NoScale { .. } => vec![SourceAdvice::DescribeLabels.into()],
             AlignedStoreError::NoSegment { n_segments: 1.. } => {
                 vec![SourceAdvice::OtherFolds.into()]
             }
             AlignedStoreError::Spool { .. }
             | AlignedStoreError::Width { .. }
+            | AlignedStoreError::NamedClasses { .. }
             | AlignedStoreError::FoldsIo { .. }
             | AlignedStoreError::Folds { .. }
             | AlignedStoreError::RecipeNeeds { .. }

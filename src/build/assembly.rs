@@ -16,6 +16,7 @@ use super::survey::Surveyed;
 use super::transcripts::Transcripts;
 use crate::corpus::clips::{BuildRecord, BuiltFeatures, CLIPS, FailedFaces};
 use crate::corpus::labels::{Field, LabelRow, LabelTable};
+use crate::corpus::scale::NO_CLASS;
 use crate::corpus::{Corpus, CorpusSplit, FeatureBlock, Modality, RegressionLabels, SplitName};
 use crate::words::{count, counted};
 
@@ -162,7 +163,7 @@ impl Assembly<'_> {
     }
 
     fn is_labelled(&self) -> bool {
-        self.rows.iter().any(|row| row.label.is_some())
+        self.rows.iter().any(|row| row.has_label())
     }
 
     /// Leaves out the unlabelled clips of splits that have labels.
@@ -171,8 +172,7 @@ impl Assembly<'_> {
         splits: &mut BTreeMap<SplitName, Vec<usize>>,
         notes: &mut Vec<String>,
     ) {
-        let is_labelled =
-            |clip: &usize| self.rows.get(*clip).is_some_and(|row| row.label.is_some());
+        let is_labelled = |clip: &usize| self.rows.get(*clip).is_some_and(|row| row.has_label());
         for (name, clips) in splits {
             let unlabelled = clips.iter().filter(|clip| !is_labelled(clip));
             let ids: Vec<&str> =
@@ -305,7 +305,13 @@ impl Assembly<'_> {
             self.table.has(field).then(|| all.collect::<Vec<String>>())
         };
         let overall = rows.iter().map(|row| row.label.unwrap_or(f32::NAN));
-        let overall = self.is_labelled().then(|| overall.collect());
+        let has_numbers = self.rows.iter().any(|row| row.label.is_some());
+        let overall = has_numbers.then(|| overall.collect());
+        let class = |row: &&LabelRow| {
+            row.class.and_then(|class| i32::try_from(class).ok()).unwrap_or(NO_CLASS)
+        };
+        let has_classes = self.rows.iter().any(|row| row.class.is_some());
+        let classes = has_classes.then(|| rows.iter().map(class).collect());
         let of_modality = |modality: Modality| {
             let labels = rows.iter().map(|row| row.labels_by_modality.get(&modality).copied());
             let has_some = labels.clone().any(|label| label.is_some());
@@ -332,7 +338,7 @@ impl Assembly<'_> {
                 .map(|features| (features.source.modality, features.stored_lengths(clips)))
                 .collect(),
             regression_labels: RegressionLabels { overall, by_modality: by_modality.collect() },
-            classification_labels: None,
+            classification_labels: classes,
             emotion_labels: None,
             intervals: rows.iter().map(|row| row.interval).collect(),
             narrowed_labels: Vec::new(),

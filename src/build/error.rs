@@ -239,6 +239,12 @@ pub enum BuildError {
         /// The limit.
         limit: usize,
     },
+    /// A dataset of one's own whose labels are not described.
+    #[error("{path}: a dataset of one's own needs a description of its labels")]
+    NoScale {
+        /// The table, source or sequence with the labels.
+        path: PathBuf,
+    },
     /// Neither content nor name identifies the dataset, and no option names it.
     #[error("{path}: cannot infer the dataset, which sets range and classes of the labels")]
     UnknownDataset {
@@ -296,6 +302,7 @@ impl Advise for BuildError {
             BuildError::SplitTold { .. } => SourceAdvice::TableHasSplits,
             BuildError::Incomplete { .. } => SourceAdvice::DropIncomplete,
             BuildError::UnknownDataset { .. } => SourceAdvice::SayDataset,
+            BuildError::NoScale { .. } => SourceAdvice::DescribeLabels,
             BuildError::List { .. }
             | BuildError::Read { .. }
             | BuildError::Words { .. }

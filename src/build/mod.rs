@@ -97,7 +97,8 @@ pub fn build(
     options: &BuildOptions,
     progress: &dyn Progress,
 ) -> Result<Built, BuildError> {
-    let table = TableOptions { is_source: true, ..options.table.clone() };
+    let label_scale = options.label_scale.clone();
+    let table = TableOptions { is_source: true, label_scale, ..options.table.clone() };
     let table = LabelTable::open_as(labels, &table)?;
     check_output(labels, output, options)?;
     let clips = Clips::of(&table);
@@ -112,6 +113,9 @@ pub fn build(
     let reconciled: Vec<Reconciled> = of_files.chain(of_words).collect();
     let assembly = Assembly { table: &table, rows, ids: &ids, sources: &sources, words, options };
     let mut corpus = assembly.corpus(&reconciled)?;
+    if let Some(own) = &options.label_scale {
+        corpus.describe(own);
+    }
     let (dataset, note) = dataset(&corpus, labels, options)?;
     corpus.notes.extend(note.map(str::to_owned));
     let writing = options.writing(dataset);
@@ -151,6 +155,12 @@ fn dataset(
     labels: &Path,
     options: &BuildOptions,
 ) -> Result<(Dataset, Option<&'static str>), BuildError> {
+    if options.label_scale.is_some() {
+        return Ok((Dataset::Own, None));
+    }
+    if options.dataset == Some(Dataset::Own) {
+        return Err(BuildError::NoScale { path: labels.into() });
+    }
     if let Some(dataset) = options.dataset.or_else(|| recognise(corpus)) {
         return Ok((dataset, None));
     }

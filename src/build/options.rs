@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use crate::corpus::features::NamedSet;
 use crate::corpus::labels::TableOptions;
+use crate::corpus::scale::OwnScale;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::intervals::{Missing, Pauses, Pooling, Values};
 use crate::name::named;
@@ -28,6 +29,8 @@ pub struct BuildOptions {
     pub table: TableOptions,
     /// The dataset; `None` to infer it from shapes, labels or the table's name.
     pub dataset: Option<Dataset>,
+    /// What the labels are, of a dataset of one's own, which the store is then of.
+    pub label_scale: Option<OwnScale>,
     /// Split of all clips, if the table has none; `None` for `train` if the table has labels, and
     /// `test` if it has not.
     pub split: Option<SplitName>,
@@ -64,6 +67,7 @@ impl Default for BuildOptions {
             named: BTreeMap::new(),
             table: TableOptions { is_source: true, ..TableOptions::default() },
             dataset: None,
+            label_scale: None,
             split: None,
             length: BTreeMap::new(),
             pool: BTreeMap::new(),
@@ -85,6 +89,7 @@ impl BuildOptions {
     pub(super) fn writing(&self, dataset: Dataset) -> WriteOptions {
         WriteOptions {
             dataset,
+            label_scale: self.label_scale.clone(),
             on_nonfinite: self.on_nonfinite,
             on_overflow: self.on_overflow,
             dtype: self.dtype,

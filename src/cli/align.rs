@@ -11,13 +11,14 @@ use clap::error::ErrorKind;
 use super::convert::max_len;
 use super::form::FormArgs;
 use super::made::NewStore;
+use super::scale::{AnyDataset, ScaleArgs};
 use super::values::ValueArgs;
 use super::{Failure, progress, target, wrong_call};
 use crate::align::{
     self, AlignInputs, AlignOptions, AlignedStore, AlignedStoreError, AlignedStoreOptions, Border,
     Cut, FoldsChoice, Missing, Mode, Pauses, Pooling, Recipe, Values,
 };
-use crate::corpus::{Dataset, Modality};
+use crate::corpus::Modality;
 use crate::name::UnknownName;
 use crate::progress::Progress;
 use crate::store::Format;
@@ -51,9 +52,9 @@ pub struct AlignArgs {
     /// ...], "valid": [...], "test": [...]}`, or `none` to put all segments into `train`
     #[arg(long, value_name = "standard|FILE|none", default_value = "standard")]
     folds: String,
-    /// Dataset, if it cannot be inferred from videos and labels: mosi, mosei, sims or simsv2
+    /// Dataset, if it cannot be inferred from videos and labels: mosi, mosei, sims, simsv2, or own
     #[arg(long, hide_possible_values = true)]
-    dataset: Option<Dataset>,
+    dataset: Option<AnyDataset>,
     /// Reproduce the SDK, with all its quirks; `docs/formats.md` lists them
     #[arg(long, value_name = "sdk")]
     compat: Option<Compat>,
@@ -71,6 +72,8 @@ pub struct AlignArgs {
     /// Cut segments of a modality to N steps; repeatable
     #[arg(long, value_name = "MODALITY=N", value_parser = max_len)]
     max_len: Vec<(Modality, usize)>,
+    #[command(flatten)]
+    scale: ScaleArgs,
     #[command(flatten)]
     values: ValueArgs,
     #[command(flatten)]
@@ -163,7 +166,10 @@ pub fn run(args: AlignArgs, progress: &dyn Progress) -> Result<NewStore, Failure
     };
     let options = AlignedStoreOptions {
         mode,
-        dataset: args.dataset,
+        dataset: args.dataset.map(|AnyDataset(dataset)| dataset),
+        label_scale: args.scale.scale(args.dataset, |problem| {
+            wrong_call::<AlignArgs>(CALL, ErrorKind::ValueValidation, problem)
+        })?,
         folds: match &*args.folds {
             "standard" => FoldsChoice::Standard,
             "none" => FoldsChoice::None,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::convert::named_set;
 use super::form::FormArgs;
 use super::made::NewStore;
+use super::scale::{AnyDataset, ScaleArgs};
 use super::values::ValueArgs;
 use super::{Failure, progress, target, wrong_call};
 use crate::build::{
@@ -19,7 +20,7 @@ use crate::build::{
 };
 use crate::corpus::features::NamedSet;
 use crate::corpus::labels::{ColumnChoice, LabelTableError, TableOptions};
-use crate::corpus::{Dataset, Modality, SplitName};
+use crate::corpus::{Modality, SplitName};
 use crate::encoding::Encoding;
 use crate::intervals::{Missing, Pauses, Pooling, Values};
 use crate::progress::Progress;
@@ -66,10 +67,10 @@ pub struct BuildArgs {
     /// Encoding of the table, if neither UTF-8 nor Excel's UTF-16, such as gbk, gb18030 or windows-1252
     #[arg(long, value_name = "NAME")]
     text_encoding: Option<Encoding>,
-    /// Dataset, which sets range and classes of the labels, if it cannot be inferred: mosi, mosei, sims
-    /// or simsv2
+    /// Dataset, which sets range and classes of the labels, if it cannot be inferred: mosi, mosei, sims,
+    /// simsv2, or own
     #[arg(long, hide_possible_values = true)]
-    dataset: Option<Dataset>,
+    dataset: Option<AnyDataset>,
     /// Split of all clips, if the table has no splits [default: train, or test without labels].
     /// `almt-data split` draws splits
     #[arg(long, value_parser = SplitName::from_usual)]
@@ -115,6 +116,8 @@ pub struct BuildArgs {
     /// Drop clips without a label from splits that have labels; the number is reported
     #[arg(long)]
     drop_unlabelled: bool,
+    #[command(flatten)]
+    scale: ScaleArgs,
     #[command(flatten)]
     values: ValueArgs,
     #[command(flatten)]
@@ -234,8 +237,12 @@ impl BuildArgs {
                 columns: self.column.clone(),
                 encoding: self.text_encoding,
                 is_source: true,
+                label_scale: None,
             },
-            dataset: self.dataset,
+            dataset: self.dataset.map(|AnyDataset(dataset)| dataset),
+            label_scale: self.scale.scale(self.dataset, |problem| {
+                wrong_call::<BuildArgs>(CALL, ErrorKind::ValueValidation, problem)
+            })?,
             split: self.split,
             cut: self.cut,
             failed_faces: self.failed_faces,

@@ -24,16 +24,16 @@ pub(super) fn width() -> usize {
 /// Draws all binning schemes within `width` columns, or slightly more if the numbers need it.
 pub(super) fn draw(balance: &Balance, width: usize) -> String {
     let mut splits: Vec<(SplitName, u64)> = Vec::new();
-    let mut divisions: Vec<&'static str> = Vec::new();
+    let mut divisions: Vec<&str> = Vec::new();
     for class in &balance.classes {
         if splits.iter().all(|(name, _)| *name != class.split) {
             let of_first =
-                |other: &&ClassCount| (other.split, other.bins) == (class.split, class.bins);
+                |other: &&ClassCount| (other.split, &other.bins) == (class.split, &class.bins);
             let n_segments = balance.classes.iter().filter(of_first).map(|other| other.count).sum();
             splits.push((class.split, n_segments));
         }
-        if !divisions.contains(&class.bins) {
-            divisions.push(class.bins);
+        if !divisions.contains(&&*class.bins) {
+            divisions.push(&class.bins);
         }
     }
     let n_segments: u64 = splits.iter().map(|(_, count)| count).sum();
@@ -65,7 +65,7 @@ impl Layout {
         text: &mut String,
         balance: &Balance,
         columns: &[(SplitName, u64)],
-        divisions: &[&'static str],
+        divisions: &[&str],
     ) -> std::fmt::Result {
         let mut heading = " ".repeat(2 + self.name_width);
         for (split, n_segments) in columns {
@@ -117,15 +117,15 @@ fn bar(share: f64, width: usize) -> String {
 mod tests {
     use super::*;
     use crate::corpus::balance::count;
-    use crate::corpus::label::{BinScheme, Bins};
+    use crate::corpus::label::{Bins, LabelScale};
 
     fn balance() -> Balance {
         let splits = [(SplitName::Train, &[0, 1, 1, 1, 1, 1, -1, 1][..]), (SplitName::Test, &[0])];
         let counted =
-            splits.map(|(split, classes)| count(split, BinScheme::Cmu, Bins::Acc2Non0, classes));
+            splits.map(|(split, classes)| count(split, LabelScale::Cmu, Bins::Acc2Non0, classes));
         Balance {
             path: "a.h5".into(),
-            dataset: "CMU-MOSI",
+            dataset: "CMU-MOSI".into(),
             digest: String::new(),
             classes: counted.concat(),
         }

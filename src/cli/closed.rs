@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValue, TypedValueParser, ValueParserFactory};
 
+use super::scale::AnyDataset;
 use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Layout};
 use crate::ingest::TextErrors;
@@ -78,6 +79,8 @@ impl ClosedSet for ExperimentChoice {
 
 #[cfg(feature = "train")]
 parsed!(ExperimentChoice);
+
+parsed!(AnyDataset);
 
 closed!(
     Compression,

@@ -12,6 +12,7 @@ use super::form::FormArgs;
 use super::limits::LimitsArgs;
 use super::made::NewStore;
 use super::packed::PackedArgs;
+use super::scale::{AnyDataset, ScaleArgs};
 use super::texts::TextArgs;
 use super::values::ValueArgs;
 use super::{Failure, output, progress, target, wrong_call};
@@ -43,9 +44,9 @@ pub struct ConvertArgs {
     /// and the dataset
     #[arg(long)]
     explain: bool,
-    /// Dataset, if it cannot be inferred from shapes and labels: mosi, mosei, sims or simsv2
+    /// Dataset, if it cannot be inferred from shapes and labels: mosi, mosei, sims, simsv2, or own
     #[arg(long, hide_possible_values = true)]
-    dataset: Option<Dataset>,
+    dataset: Option<AnyDataset>,
     /// Split of a single-split file, if its name does not contain it
     #[arg(long, value_parser = SplitName::from_usual)]
     split: Option<SplitName>,
@@ -66,6 +67,8 @@ pub struct ConvertArgs {
     /// is reported
     #[arg(long)]
     drop_unlabelled: bool,
+    #[command(flatten)]
+    scale: ScaleArgs,
     #[command(flatten)]
     values: ValueArgs,
     #[command(flatten)]
@@ -111,8 +114,16 @@ pub fn run(args: ConvertArgs, progress: &dyn Progress) -> Result<ConvertReport, 
         (None, [only]) => Some(convert::default_output(only, format)),
         (None, _) => None,
     };
+    let label_scale = args.scale.scale(args.dataset, |problem| {
+        wrong_call::<ConvertArgs>(CALL, ErrorKind::ValueValidation, problem)
+    })?;
+    let told = match &label_scale {
+        Some(_) => Some(Dataset::Own),
+        None => args.dataset.map(|AnyDataset(dataset)| dataset),
+    };
     let options = ConvertOptions {
-        dataset: args.dataset,
+        dataset: told,
+        label_scale,
         source: ingest::IngestOptions {
             split: args.split,
             layout: args.layout,
@@ -133,7 +144,7 @@ pub fn run(args: ConvertArgs, progress: &dyn Progress) -> Result<ConvertReport, 
     if args.explain {
         let explained = convert::explain(&args.pickles, output.as_deref(), &options, progress)
             .map_err(failure)?;
-        return Ok(ConvertReport::Explained(Interpretation::new(explained, args.dataset)));
+        return Ok(ConvertReport::Explained(Interpretation::new(explained, told)));
     }
     let output = output.ok_or_else(|| {
         wrong_call::<ConvertArgs>(
@@ -150,7 +161,7 @@ pub fn run(args: ConvertArgs, progress: &dyn Progress) -> Result<ConvertReport, 
 
 /// Converts the files of one source, and prints what they became.
 pub fn convert(args: ConvertArgs) -> Result<ExitCode, Failure> {
-    let told = args.dataset;
+    let told = args.dataset.map(|AnyDataset(dataset)| dataset);
     match progress::shown(|bars| run(args, bars))? {
         ConvertReport::Converted(store) => store.print(true),
         ConvertReport::Explained(Interpretation {

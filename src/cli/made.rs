@@ -10,6 +10,7 @@ use crate::corpus::check::{Finding, Rule, Severity};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::known::KnownFeatures;
 use crate::corpus::manifest::{Manifest, Source, SplitManifest};
+use crate::corpus::scale::OwnScale;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::signature::archive::shown;
 use crate::words::{human_bytes, quoted_path};
@@ -20,6 +21,9 @@ pub struct NewStore {
     #[serde(serialize_with = "output::path")]
     output: PathBuf,
     dataset: Dataset,
+    /// What the labels are, of a dataset of one's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label_scale: Option<OwnScale>,
     layout: String,
     splits: Vec<NewSplit>,
     /// What is known of the features of each modality.
@@ -54,10 +58,11 @@ impl NewStore {
         let next = next(&output, &manifest, &findings);
         let features = KnownFeatures::of(&manifest);
         let splits = manifest.splits.iter().map(|split| NewSplit::new(split, &manifest)).collect();
-        let Manifest { dataset, layout, notes, sources, digest, .. } = manifest;
+        let Manifest { dataset, label_scale, layout, notes, sources, digest, .. } = manifest;
         NewStore {
             output,
             dataset,
+            label_scale,
             layout,
             splits,
             features,
@@ -73,7 +78,8 @@ impl NewStore {
     /// Prints it. `has_releases` says whether its sources are of a kind that has official releases.
     pub fn print(&self, has_releases: bool) {
         outln!("{}", self.output.display());
-        outln!("  dataset  {} ({} layout)", self.dataset.title(), self.layout);
+        let title = self.label_scale.as_ref().map_or(self.dataset.title(), OwnScale::title);
+        outln!("  dataset  {title} ({} layout)", self.layout);
         for NewSplit { name, n_segments, shapes } in &self.splits {
             let shapes = shapes.iter().map(|(modality, shape)| format!("{modality} {shape:?}"));
             let shapes = shapes.collect::<Vec<String>>().join("  ");
@@ -124,9 +130,12 @@ fn next(output: &Path, manifest: &Manifest, findings: &[Finding]) -> String {
     let has_text = !findings.iter().any(|found| found.rule == Rule::NoText.id());
     let mut columns = manifest.columns.iter();
     let is_labelled = columns.any(|column| column.id.kind == ColumnKind::RegressionLabels);
+    let is_unordered = manifest.label_scale.as_ref().is_some_and(OwnScale::is_unordered);
     let validate = format!("`almt-data validate {store}`");
     match (is_valid, has_text, is_labelled) {
         (false, ..) => validate,
+        // No model can be trained on classes without values, or predict them.
+        (true, ..) if is_unordered => format!("{validate}, `almt-data labels {store}`"),
         (true, false, _) => {
             format!("{validate}, `almt-data encode {store} --bert FOLDER -o with-text.h5`")
         }

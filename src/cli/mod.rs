@@ -31,6 +31,7 @@ mod packed;
 mod progress;
 mod report;
 mod runs;
+mod scale;
 mod scan;
 mod schema;
 mod split;

@@ -47,8 +47,8 @@ pub fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
         .and_then(|()| draft.publish())
         .map_err(|error| super::cannot_write(output, error))?;
     outln!("{}", output.display());
-    if let Some(dataset) = report.dataset() {
-        outln!("  dataset  {}", dataset.title());
+    if let Some(title) = report.title() {
+        outln!("  dataset  {title}");
     }
     for splits in report.splits() {
         outln!("  split: {splits}");

@@ -16,7 +16,7 @@ pub struct SchemaArgs {
 }
 
 /// The printable texts: name, description, text.
-const TEXTS: [(&str, &str, &str); 26] = [
+const TEXTS: [(&str, &str, &str); 27] = [
     (
         "validation",
         "JSON Schema of `validate --json`",
@@ -38,6 +38,11 @@ const TEXTS: [(&str, &str, &str); 26] = [
         "store",
         "JSON Schema of the manifest within a store",
         include_str!("../../schemas/store.schema.json"),
+    ),
+    (
+        "label-scale",
+        "JSON Schema of the TOML file of `--label-scale`",
+        include_str!("../../schemas/label-scale.schema.json"),
     ),
     (
         "config",

@@ -69,6 +69,7 @@ fn check(
             columns: args.column,
             encoding: args.text_encoding,
             is_source: false,
+            label_scale: None,
         },
         splits: args.manifest,
         strict: args.strict,
@@ -128,7 +129,7 @@ fn print(report: &Report, is_quick: bool) {
     };
     outln!(
         "{path}: {verdict} ({}, {} checked, {n_errors}, {n_warnings})",
-        match (&report.sequence, report.dataset) {
+        match (&report.sequence, report.dataset.as_deref()) {
             (Some(name), _) => format!("computational sequence `{name}`"),
             (None, dataset) => dataset.unwrap_or("unknown dataset").to_owned(),
         },

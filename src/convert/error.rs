@@ -60,6 +60,12 @@ pub enum ConvertError {
         /// Number of features in the file; 0 if it has none of the modality.
         found: usize,
     },
+    /// A dataset of one's own whose labels are not described.
+    #[error("{path}: a dataset of one's own needs a description of its labels")]
+    NoScale {
+        /// The table, source or sequence with the labels.
+        path: PathBuf,
+    },
     /// Neither content nor name identifies the dataset, and no option names it.
     #[error("{path}: cannot infer the dataset from shapes and labels")]
     UnknownDataset {
@@ -112,6 +118,7 @@ impl Advise for ConvertError {
                 ]
             }
             ConvertError::UnknownDataset { .. } => vec![SourceAdvice::SayDataset.into()],
+            ConvertError::NoScale { .. } => vec![SourceAdvice::DescribeLabels.into()],
             ConvertError::Content { cause, .. } => cause.advice(),
             ConvertError::Store(error) => error.advice(),
         }

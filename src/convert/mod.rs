@@ -86,7 +86,10 @@ pub fn convert(
     let files = sources.to_read();
     let mut corpus = ingest::read(&files, &options.source)
         .map_err(|cause| ConvertError::Ingest { path: path(), cause })?;
-    let (recognised, note) = recognised(&corpus, &files);
+    let (recognised, note) = match options.label_scale {
+        Some(_) => (None, None),
+        None => recognised(&corpus, &files),
+    };
     corpus.notes.extend(note.map(str::to_owned));
     if options.drop_unlabelled {
         let left_out = unlabelled(&mut corpus);
@@ -96,8 +99,15 @@ pub fn convert(
         check_width(&corpus, *modality, named.set, &sources.path)?;
         corpus.feature_names.insert(*modality, named.names());
     }
-    let dataset = options.dataset.or(recognised);
-    let dataset = dataset.ok_or_else(|| ConvertError::UnknownDataset { path: path() })?;
+    let dataset = match (&options.label_scale, options.dataset.or(recognised)) {
+        (Some(own), _) => {
+            corpus.describe(own);
+            Dataset::Own
+        }
+        (None, Some(Dataset::Own)) => return Err(ConvertError::NoScale { path: path() }),
+        (None, Some(dataset)) => dataset,
+        (None, None) => return Err(ConvertError::UnknownDataset { path: path() }),
+    };
     let writing = options.writing(dataset, output);
     progress.begin(Stage::Converting, feature_bytes(&corpus) * writing.n_passes());
     let advance = |n_bytes| progress.advance(n_bytes);

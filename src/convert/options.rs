@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::corpus::features::NamedSet;
+use crate::corpus::scale::OwnScale;
 use crate::corpus::{Dataset, Modality};
 use crate::ingest;
 use crate::packed::OpenOptions;
@@ -17,6 +18,8 @@ use crate::store::{
 pub struct ConvertOptions {
     /// The dataset; `None` to infer it from shapes, labels or the file name.
     pub dataset: Option<Dataset>,
+    /// What the labels are, of a dataset of one's own, which the store is then of.
+    pub label_scale: Option<OwnScale>,
     /// What the files leave open: layout, split, text encoding, lengths to cut to.
     pub source: ingest::IngestOptions,
     /// Which entry of a packed file to read, and the limits for pickles.
@@ -45,6 +48,7 @@ impl Default for ConvertOptions {
     fn default() -> ConvertOptions {
         ConvertOptions {
             dataset: None,
+            label_scale: None,
             source: ingest::IngestOptions::default(),
             opening: OpenOptions::default(),
             drop_unlabelled: false,
@@ -66,6 +70,7 @@ impl ConvertOptions {
         let format = self.format.or(Format::of_name(output)).unwrap_or(Format::Hdf5);
         WriteOptions {
             dataset,
+            label_scale: self.label_scale.clone(),
             on_nonfinite: self.on_nonfinite,
             on_overflow: self.on_overflow,
             dtype: self.dtype,

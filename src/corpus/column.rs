@@ -91,7 +91,7 @@ pub enum ColumnKind {
 }
 
 impl ColumnKind {
-    /// All known kinds.
+    /// All known kinds, except binning schemes of datasets of one's own.
     pub fn known() -> impl Iterator<Item = ColumnKind> {
         let single = [
             ColumnKind::Id,
@@ -111,7 +111,7 @@ impl ColumnKind {
             ]
         };
         let of_modalities = Modality::ALL.into_iter().flat_map(of_modality);
-        single.into_iter().chain(of_modalities).chain(Bins::ALL.map(ColumnKind::Bins))
+        single.into_iter().chain(of_modalities).chain(Bins::PUBLISHED.map(ColumnKind::Bins))
     }
 
     /// The name within the split.
@@ -132,12 +132,7 @@ impl ColumnKind {
             ColumnKind::RegressionLabelsOf(Modality::Vision) => "regression_labels_V",
             ColumnKind::ClassificationLabels => "classification_labels",
             ColumnKind::EmotionLabels => "emotion_labels",
-            ColumnKind::Bins(Bins::Acc2Has0) => "bins/acc_2_has0",
-            ColumnKind::Bins(Bins::Acc2Non0) => "bins/acc_2_non0",
-            ColumnKind::Bins(Bins::Acc2) => "bins/acc_2",
-            ColumnKind::Bins(Bins::Acc3) => "bins/acc_3",
-            ColumnKind::Bins(Bins::Acc5) => "bins/acc_5",
-            ColumnKind::Bins(Bins::Acc7) => "bins/acc_7",
+            ColumnKind::Bins(bins) => bins.column(),
             ColumnKind::Other(name) => name,
         }
     }
@@ -167,7 +162,8 @@ impl FromStr for ColumnKind {
 
     fn from_str(name: &str) -> Result<ColumnKind, Self::Err> {
         let known = ColumnKind::known().find(|kind| kind.name() == name);
-        Ok(known.unwrap_or_else(|| ColumnKind::Other(name.into())))
+        let own = || Bins::of_column(name).map(ColumnKind::Bins);
+        Ok(known.or_else(own).unwrap_or_else(|| ColumnKind::Other(name.into())))
     }
 }
 
@@ -294,10 +290,12 @@ mod tests {
 
     #[test]
     fn what_is_not_known_keeps_its_path() {
-        let path = "/valid/bins/acc_9";
+        let path = "/valid/bins/nine";
         let id: ColumnId = path.parse().unwrap();
-        assert!(matches!(&id.kind, ColumnKind::Other(name) if name == "bins/acc_9"));
+        assert!(matches!(&id.kind, ColumnKind::Other(name) if name == "bins/nine"));
         assert_eq!(id.to_string(), path);
+        let own: ColumnId = "/valid/bins/acc_stars".parse().unwrap();
+        assert!(matches!(&own.kind, ColumnKind::Bins(bins) if bins.name() == "acc_stars"));
         for path in ["", "/", "train/audio", "/train", "/train/", "/dev/audio", "//audio"] {
             assert!(path.parse::<ColumnId>().is_err(), "{path}");
         }

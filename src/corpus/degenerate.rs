@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::label::{BinScheme, EXCLUDED};
+use super::label::{EXCLUDED, LabelScale};
 
 /// Share of predictions in one class above which they no longer distinguish segments.
 const MOST_IN_ONE_CLASS: f64 = 0.99;
@@ -51,16 +51,17 @@ impl fmt::Display for Degenerate {
 impl Degenerate {
     /// Checks whether predictions distinguish segments. `labels` are those of the same segments; NaNs
     /// are ignored.
-    pub fn find(scheme: BinScheme, predictions: &[f32], labels: &[f32]) -> Option<Degenerate> {
+    pub fn find(scale: LabelScale<'_>, predictions: &[f32], labels: &[f32]) -> Option<Degenerate> {
         if predictions.len() < FEWEST {
             return None;
         }
         let deviation = deviation(predictions);
-        let most = scheme.bins().iter().filter_map(|bins| {
+        let bins = scale.bins();
+        let most = bins.iter().filter_map(|bins| {
             let classes = |values: &[f32]| {
                 let mut counts: BTreeMap<i8, usize> = BTreeMap::new();
                 for value in values {
-                    *counts.entry(scheme.class(*bins, *value)).or_default() += 1;
+                    *counts.entry(scale.class(*bins, *value)).or_default() += 1;
                 }
                 counts.remove(&EXCLUDED);
                 counts
@@ -70,7 +71,7 @@ impl Degenerate {
             let n_labels: usize = of_labels.values().sum();
             let share_of_labels = (n_labels > 0)
                 .then(|| of_labels.get(&class).copied().unwrap_or(0) as f64 / n_labels as f64);
-            let names = scheme.class_names(*bins);
+            let names = scale.class_names(*bins);
             Some(Degenerate {
                 bins: bins.name().into(),
                 class: usize::try_from(class).ok().and_then(|idx| names.get(idx))?.to_string(),
@@ -85,12 +86,17 @@ impl Degenerate {
             let labels_are_not = it.share_of_labels.is_none_or(|share| share <= MOST_IN_ONE_CLASS);
             it.share > MOST_IN_ONE_CLASS && labels_are_not
         });
-        let largest = match scheme {
-            BinScheme::Cmu => 3.0,
-            BinScheme::Sims => 1.0,
+        let is_flat = deviation < LEAST_DEVIATION * f64::from(scale.reach());
+        let whole = || {
+            let [low, high] = scale.range()?;
+            let (bins, class) = ("range".into(), format!("[{low}, {high}]"));
+            Some(Degenerate { bins, class, share: 1.0, share_of_labels: None, deviation })
         };
-        let is_flat = deviation < LEAST_DEVIATION * largest;
-        in_one_class.or(all.first().filter(|_| is_flat)).cloned()
+        match (in_one_class, is_flat) {
+            (Some(found), _) => Some(found.clone()),
+            (None, true) => all.first().cloned().or_else(whole),
+            (None, false) => None,
+        }
     }
 }
 
@@ -107,7 +113,7 @@ mod tests {
     #[test]
     fn one_class_and_one_value_are_found_and_other_predictions_are_not() {
         let labels: Vec<f32> = (0..200).map(|idx| (idx % 7) as f32 - 3.0).collect();
-        let find = |predictions: &[f32]| Degenerate::find(BinScheme::Cmu, predictions, &labels);
+        let find = |predictions: &[f32]| Degenerate::find(LabelScale::Cmu, predictions, &labels);
         assert_eq!(find(&labels), None);
         let positive: Vec<f32> = (0..200).map(|idx| 0.1 + (idx % 29) as f32 / 10.0).collect();
         let found = find(&positive).unwrap();
@@ -130,10 +136,10 @@ mod tests {
     fn labels_of_one_class_excuse_predictions_of_it_but_not_of_one_value() {
         let labels = [1.0; 50];
         let varied: Vec<f32> = (0..50).map(|idx| 0.6 + idx as f32 / 60.0).collect();
-        assert_eq!(Degenerate::find(BinScheme::Cmu, &varied, &labels), None);
-        assert!(Degenerate::find(BinScheme::Cmu, &[1.0; 50], &labels).is_some());
+        assert_eq!(Degenerate::find(LabelScale::Cmu, &varied, &labels), None);
+        assert!(Degenerate::find(LabelScale::Cmu, &[1.0; 50], &labels).is_some());
         // Without labels.
-        let unlabelled = Degenerate::find(BinScheme::Sims, &[0.3; 50], &[]).unwrap();
+        let unlabelled = Degenerate::find(LabelScale::Sims, &[0.3; 50], &[]).unwrap();
         assert_eq!(unlabelled.share_of_labels, None);
         assert!(unlabelled.to_string().starts_with("100.0% of the predictions are in one class ("));
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use rand::seq::SliceRandom;
 
 use super::SplitName;
-use super::label::{BinScheme, Bins, EXCLUDED};
+use super::label::LabelScale;
 use super::manifest::Manifest;
 use super::plan::{Fold, Method, PLAN_VERSION, PlanError, SplitPlan};
 use super::segment::video_of;
@@ -18,7 +18,7 @@ use crate::seed::stream;
 pub struct Drawable {
     /// Its id.
     pub id: String,
-    /// Its overall label.
+    /// Its overall label, or its class where classes have no values.
     pub label: f32,
 }
 
@@ -34,7 +34,7 @@ pub fn k_fold(
     by: SplitBy,
     seed: u64,
 ) -> Result<SplitPlan, PlanError> {
-    let parts = deal(segments, by, manifest.dataset.bin_scheme(), &vec![1.0; k], seed)?;
+    let parts = deal(segments, by, manifest.scale(), &vec![1.0; k], seed)?;
     let folds = (0..k).map(|test| cross(&parts, test)).collect();
     Ok(plan(manifest, Method::KFold { k, by }, folds, seed))
 }
@@ -51,7 +51,7 @@ pub fn ratio(
     by: SplitBy,
     seed: u64,
 ) -> Result<SplitPlan, PlanError> {
-    let parts = deal(segments, by, manifest.dataset.bin_scheme(), &shares, seed)?;
+    let parts = deal(segments, by, manifest.scale(), &shares, seed)?;
     let fold = SplitName::ALL.into_iter().zip(parts).collect();
     Ok(plan(manifest, Method::Ratio { shares, by }, vec![fold], seed))
 }
@@ -73,7 +73,7 @@ pub fn from_train(
     if n_segments > 0 {
         return Err(PlanError::HasValid { n_segments });
     }
-    let parts = deal(train, by, manifest.dataset.bin_scheme(), &shares, seed)?;
+    let parts = deal(train, by, manifest.scale(), &shares, seed)?;
     let mut fold: Fold = [SplitName::Train, SplitName::Valid].into_iter().zip(parts).collect();
     fold.insert(SplitName::Test, ids(SplitName::Test));
     Ok(plan(manifest, Method::FromTrain { shares, by }, vec![fold], seed))
@@ -108,29 +108,46 @@ fn cross(parts: &[Vec<String>], test: usize) -> Fold {
 /// Segments that stay together, and their number per class.
 struct Group<'a> {
     ids: Vec<&'a str>,
-    counts: [f64; N_CLASSES],
+    /// `[n_classes]`.
+    counts: Vec<f64>,
 }
 
-/// Classes of the finest binning scheme, plus one for labels outside of them.
-const N_CLASSES: usize = 8;
+/// Equal parts of a range without classes, of which each split gets its share.
+const N_PARTS: usize = 5;
 
-fn class(scheme: BinScheme, label: f32) -> usize {
-    let finest = match scheme {
-        BinScheme::Cmu => Bins::Acc7,
-        BinScheme::Sims => Bins::Acc5,
+/// Number of classes that segments are spread by, and one for labels outside of them.
+fn n_classes(scale: LabelScale<'_>) -> usize {
+    let n_classes = match (scale, scale.finest()) {
+        (LabelScale::Own(own), None) if own.is_unordered() => own.classes().len(),
+        (_, None) => N_PARTS,
+        (_, Some(finest)) => scale.class_names(finest).len(),
     };
-    let class = scheme.class(finest, label);
-    usize::try_from(class - EXCLUDED).unwrap_or(0).min(N_CLASSES - 1)
+    n_classes.saturating_add(1)
+}
+
+/// The class that a segment is spread by, from 1 on; 0 outside of all.
+fn class(scale: LabelScale<'_>, n_classes: usize, label: f32) -> usize {
+    let class = match (scale.finest(), scale.range()) {
+        (Some(finest), _) => scale.class(finest, label).into(),
+        (None, _) if label.is_nan() => -1.0,
+        (None, None) => label,
+        (None, Some([low, high])) => {
+            ((label - low) / (high - low) * N_PARTS as f32).floor().clamp(0.0, N_PARTS as f32 - 1.0)
+        }
+    };
+    // A float beyond the integers becomes the nearest one.
+    ((class + 1.0).max(0.0) as usize).min(n_classes.saturating_sub(1))
 }
 
 /// Deals segments out to parts with the given shares; ids keep the store's order.
 fn deal(
     segments: &[Drawable],
     by: SplitBy,
-    scheme: BinScheme,
+    scale: LabelScale<'_>,
     shares: &[f64],
     seed: u64,
 ) -> Result<Vec<Vec<String>>, PlanError> {
+    let n_classes = n_classes(scale);
     let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
     let mut seen = HashSet::new();
     // A duplicate id stays in one part with its duplicate.
@@ -141,9 +158,9 @@ fn deal(
         };
         let group = groups
             .entry(key)
-            .or_insert_with(|| Group { ids: Vec::new(), counts: [0.0; N_CLASSES] });
+            .or_insert_with(|| Group { ids: Vec::new(), counts: vec![0.0; n_classes] });
         group.ids.push(&segment.id);
-        group.counts[class(scheme, segment.label)] += 1.0;
+        group.counts[class(scale, n_classes, segment.label)] += 1.0;
     }
     let mut groups: Vec<Group<'_>> = groups.into_values().collect();
     let n_parts = shares.iter().filter(|share| **share > 0.0).count();
@@ -153,9 +170,9 @@ fn deal(
     // The shuffle decides between groups of equal size; the sort is stable.
     groups.shuffle(&mut stream(seed, "split"));
     groups.sort_by_key(|group| std::cmp::Reverse(group.ids.len()));
-    let mut totals = [0.0; N_CLASSES];
+    let mut totals = vec![0.0; n_classes];
     for group in &groups {
-        totals.iter_mut().zip(group.counts).for_each(|(total, count)| *total += count);
+        totals.iter_mut().zip(&group.counts).for_each(|(total, count)| *total += count);
     }
     let sum: f64 = shares.iter().sum();
     let mut parts: Vec<Part<'_>> =
@@ -186,14 +203,16 @@ fn deal(
 struct Part<'a> {
     share: f64,
     ids: Vec<&'a str>,
-    counts: [f64; N_CLASSES],
-    targets: [f64; N_CLASSES],
+    /// `[n_classes]`.
+    counts: Vec<f64>,
+    /// `[n_classes]`.
+    targets: Vec<f64>,
 }
 
 impl<'a> Part<'a> {
-    fn new(share: f64, totals: &[f64; N_CLASSES]) -> Part<'a> {
-        let targets = totals.map(|total| total * share);
-        Part { share, ids: Vec::new(), counts: [0.0; N_CLASSES], targets }
+    fn new(share: f64, totals: &[f64]) -> Part<'a> {
+        let targets = totals.iter().map(|total| total * share).collect();
+        Part { share, ids: Vec::new(), counts: vec![0.0; totals.len()], targets }
     }
 
     fn is_wanting(&self) -> bool {
@@ -207,16 +226,16 @@ impl<'a> Part<'a> {
             let squares = (count + more - target).powi(2) - (count - target).powi(2);
             squares / target.max(1.0)
         };
-        let classes = self.counts.iter().zip(group.counts).zip(self.targets);
+        let classes = self.counts.iter().zip(&group.counts).zip(&self.targets);
         let by_class: f64 =
-            classes.map(|((count, more), target)| change(*count, more, target)).sum();
+            classes.map(|((count, more), target)| change(*count, *more, *target)).sum();
         let sum = |values: &[f64]| values.iter().sum::<f64>();
         by_class + change(sum(&self.counts), sum(&group.counts), sum(&self.targets))
     }
 
     fn add(&mut self, group: Group<'a>) {
         self.ids.extend(group.ids);
-        self.counts.iter_mut().zip(group.counts).for_each(|(count, more)| *count += more);
+        self.counts.iter_mut().zip(&group.counts).for_each(|(count, more)| *count += more);
     }
 }
 
@@ -234,22 +253,22 @@ mod tests {
     #[test]
     fn videos_stay_whole_and_every_segment_has_one_part() {
         let segments = segments(20, 6);
-        let parts = deal(&segments, SplitBy::Video, BinScheme::Cmu, &[0.7, 0.1, 0.2], 7).unwrap();
+        let parts = deal(&segments, SplitBy::Video, LabelScale::Cmu, &[0.7, 0.1, 0.2], 7).unwrap();
         assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [84, 12, 24]);
         let mut videos = HashSet::new();
         for part in &parts {
             let own: HashSet<&str> = part.iter().map(|id| video_of(id)).collect();
             assert!(own.iter().all(|video| videos.insert(*video)), "a video in two parts");
         }
-        let again = deal(&segments, SplitBy::Video, BinScheme::Cmu, &[0.7, 0.1, 0.2], 7).unwrap();
-        let other = deal(&segments, SplitBy::Video, BinScheme::Cmu, &[0.7, 0.1, 0.2], 8).unwrap();
+        let again = deal(&segments, SplitBy::Video, LabelScale::Cmu, &[0.7, 0.1, 0.2], 7).unwrap();
+        let other = deal(&segments, SplitBy::Video, LabelScale::Cmu, &[0.7, 0.1, 0.2], 8).unwrap();
         assert!(parts == again && parts != other);
     }
 
     #[test]
     fn classes_are_spread_as_the_shares_are() {
         let segments = segments(200, 1);
-        let parts = deal(&segments, SplitBy::Segment, BinScheme::Cmu, &[1.0; 5], 1).unwrap();
+        let parts = deal(&segments, SplitBy::Segment, LabelScale::Cmu, &[1.0; 5], 1).unwrap();
         let labels: BTreeMap<&str, f32> =
             segments.iter().map(|segment| (segment.id.as_str(), segment.label)).collect();
         for part in &parts {
@@ -261,9 +280,9 @@ mod tests {
 
     #[test]
     fn no_part_stays_empty_unless_there_are_too_few_groups() {
-        let parts = deal(&segments(3, 9), SplitBy::Video, BinScheme::Cmu, &[0.9, 0.05, 0.05], 1);
+        let parts = deal(&segments(3, 9), SplitBy::Video, LabelScale::Cmu, &[0.9, 0.05, 0.05], 1);
         assert_eq!(parts.unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [9, 9, 9]);
-        let refused = deal(&segments(2, 9), SplitBy::Video, BinScheme::Cmu, &[1.0; 3], 1);
+        let refused = deal(&segments(2, 9), SplitBy::Video, LabelScale::Cmu, &[1.0; 3], 1);
         let refused = refused.unwrap_err().to_string();
         assert!(refused.starts_with("2 videos cannot fill 3 parts"), "{refused}");
     }

@@ -41,7 +41,7 @@ impl Folds {
         match dataset {
             Dataset::Mosi => Some(&FOLDS[0]),
             Dataset::Mosei => Some(&FOLDS[1]),
-            Dataset::Sims | Dataset::Simsv2 => None,
+            Dataset::Sims | Dataset::Simsv2 | Dataset::Own => None,
         }
     }
 

@@ -3,24 +3,32 @@
 //! The arithmetic is that of the published metric code (Haoyu-ha/ALMT `core/metric.py`, which is
 //! MMSA's `utils/metricsTop.py`), in float32: a bin limit is the float32 nearest to its decimal.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-/// Division of a dataset's label range into classes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BinScheme {
+use arrayvec::ArrayString;
+
+use super::Dataset;
+use super::scale::{OwnScale, undescribed};
+use super::spec::DatasetSpec;
+
+/// What the labels of a dataset mean: their range, their neutral value, and the classes that they are
+/// divided into.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LabelScale<'a> {
     /// CMU-MOSI and CMU-MOSEI, labels in [-3, 3]: clip, then round half to even.
     Cmu,
     /// CH-SIMS, labels in [-1, 1]: left-open, right-closed intervals.
     Sims,
+    /// A dataset of one's own, as its manifest describes it.
+    Own(&'a OwnScale),
 }
 
 /// One binning scheme of the label range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bins {
-    /// CMU: negative (0) or non-negative (1), over all samples.
+    /// Below the neutral value (0) or not (1), over all samples; 0 is neutral for CMU.
     Acc2Has0,
-    /// CMU: negative (0) or positive (1); zero labels are excluded.
+    /// Below (0) or above (1) the neutral value; neutral labels are excluded.
     Acc2Non0,
     /// CH-SIMS: `[-1, 0]`, `(0, 1]`. Zero counts as negative, unlike for CMU.
     Acc2,
@@ -30,74 +38,198 @@ pub enum Bins {
     Acc5,
     /// CMU: rounded value in -3..=3.
     Acc7,
+    /// Those of a dataset of one's own, by name.
+    Own(BinsName),
 }
+
+/// Name of a binning scheme that is not among the published ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BinsName {
+    /// `bins/acc_NAME`, the name of the column in a split.
+    column: ArrayString<MOST_BYTES>,
+}
+
+/// Folder of the columns of classes in a split.
+const FOLDER: &str = "bins/";
+
+/// What every name of a binning scheme begins with: it is that of an accuracy.
+const ACCURACY: &str = "acc_";
+
+/// Bytes of the longest name that users may give, after `acc_`.
+pub const MOST_NAME_BYTES: usize = 24;
+
+const MOST_BYTES: usize = FOLDER.len() + ACCURACY.len() + MOST_NAME_BYTES;
 
 /// The class of a label that a binning scheme excludes.
 pub const EXCLUDED: i8 = -1;
 
-impl BinScheme {
-    /// The binning schemes defined for these labels.
-    pub fn bins(self) -> &'static [Bins] {
+impl LabelScale<'static> {
+    /// The scale of a published dataset; `None` for [`Dataset::Own`], whose stores have it.
+    pub fn published(dataset: Dataset) -> Option<LabelScale<'static>> {
+        match dataset {
+            Dataset::Mosi | Dataset::Mosei => Some(LabelScale::Cmu),
+            Dataset::Sims | Dataset::Simsv2 => Some(LabelScale::Sims),
+            Dataset::Own => None,
+        }
+    }
+}
+
+impl<'a> LabelScale<'a> {
+    /// The scale of a dataset, which has a description of its own if it is not published.
+    pub fn of(dataset: Dataset, own: Option<&'a OwnScale>) -> LabelScale<'a> {
+        let described = || LabelScale::Own(own.unwrap_or_else(|| undescribed()));
+        LabelScale::published(dataset).unwrap_or_else(described)
+    }
+
+    /// Smallest and largest label; `None` for classes without values.
+    pub fn range(self) -> Option<[f32; 2]> {
+        let of = |dataset| DatasetSpec::of(dataset).map(|spec| spec.label_range);
         match self {
-            BinScheme::Cmu => &[Bins::Acc2Has0, Bins::Acc2Non0, Bins::Acc3, Bins::Acc5, Bins::Acc7],
-            BinScheme::Sims => &[Bins::Acc2, Bins::Acc3, Bins::Acc5],
+            LabelScale::Cmu => of(Dataset::Mosi),
+            LabelScale::Sims => of(Dataset::Sims),
+            LabelScale::Own(own) => own.range(),
         }
     }
 
-    /// The class of `value` in `bins`, counted from 0 at the negative end; [`EXCLUDED`] for a zero
+    /// The label between negative and positive; `None` if none is defined.
+    pub fn neutral(self) -> Option<f32> {
+        match self {
+            LabelScale::Cmu | LabelScale::Sims => Some(0.0),
+            LabelScale::Own(own) => own.neutral(),
+        }
+    }
+
+    /// The value that labels are measured from: the neutral one, or the middle of the range.
+    pub fn centre(self) -> f32 {
+        let middle = || self.range().map_or(0.0, |[low, high]| low + (high - low) / 2.0);
+        self.neutral().unwrap_or_else(middle)
+    }
+
+    /// The largest distance of a label from the centre.
+    pub fn reach(self) -> f32 {
+        let [low, high] = self.range().unwrap_or_default();
+        (high - self.centre()).max(self.centre() - low)
+    }
+
+    /// The binning schemes defined for these labels, from coarse to fine.
+    pub fn bins(self) -> Cow<'a, [Bins]> {
+        match self {
+            LabelScale::Cmu => {
+                Cow::Borrowed(&[Bins::Acc2Has0, Bins::Acc2Non0, Bins::Acc3, Bins::Acc5, Bins::Acc7])
+            }
+            LabelScale::Sims => Cow::Borrowed(&[Bins::Acc2, Bins::Acc3, Bins::Acc5]),
+            LabelScale::Own(own) => own.bins().into(),
+        }
+    }
+
+    /// The binning scheme with the most classes; `None` if there is none.
+    pub fn finest(self) -> Option<Bins> {
+        self.bins().last().copied()
+    }
+
+    /// The class of `value` in `bins`, counted from 0 at the negative end; [`EXCLUDED`] for a neutral
     /// label in [`Bins::Acc2Non0`], for NaN, and for binning schemes not defined here.
     pub fn class(self, bins: Bins, value: f32) -> i8 {
         if value.is_nan() {
             return EXCLUDED;
         }
         match (self, bins) {
-            (BinScheme::Cmu, Bins::Acc2Has0) => (value >= 0.0).into(),
-            (BinScheme::Cmu, Bins::Acc2Non0) if value == 0.0 => EXCLUDED,
-            (BinScheme::Cmu, Bins::Acc2Non0) => (value > 0.0).into(),
-            (BinScheme::Cmu, Bins::Acc3) => rounded(value, 1),
-            (BinScheme::Cmu, Bins::Acc5) => rounded(value, 2),
-            (BinScheme::Cmu, Bins::Acc7) => rounded(value, 3),
-            (BinScheme::Sims, Bins::Acc2) => interval(value, &[0.0]),
-            (BinScheme::Sims, Bins::Acc3) => interval(value, &[-0.1, 0.1]),
-            (BinScheme::Sims, Bins::Acc5) => interval(value, &[-0.7, -0.1, 0.1, 0.7]),
+            (LabelScale::Own(own), Bins::Acc2Has0 | Bins::Acc2Non0) => {
+                own.neutral().map_or(EXCLUDED, |neutral| side(bins, value, neutral))
+            }
+            (LabelScale::Own(own), bins) => own.class(bins, value),
+            (LabelScale::Cmu, Bins::Acc2Has0 | Bins::Acc2Non0) => side(bins, value, 0.0),
+            (LabelScale::Cmu, Bins::Acc3) => rounded(value, 1),
+            (LabelScale::Cmu, Bins::Acc5) => rounded(value, 2),
+            (LabelScale::Cmu, Bins::Acc7) => rounded(value, 3),
+            (LabelScale::Sims, Bins::Acc2) => interval(value, &[0.0]),
+            (LabelScale::Sims, Bins::Acc3) => interval(value, &[-0.1, 0.1]),
+            (LabelScale::Sims, Bins::Acc5) => interval(value, &[-0.7, -0.1, 0.1, 0.7]),
             _ => EXCLUDED,
+        }
+    }
+
+    /// The class of a prediction beside labels that are not excluded: a neutral prediction counts as
+    /// negative in [`Bins::Acc2Non0`].
+    pub fn class_of_prediction(self, bins: Bins, value: f32) -> i8 {
+        match self.class(bins, value) {
+            EXCLUDED if self.neutral() == Some(value) => 0,
+            class => class,
         }
     }
 
     /// The labels of each class in `bins`, in words or as an interval, from class 0 on; empty for
     /// binning schemes not defined here.
-    pub fn class_names(self, bins: Bins) -> &'static [&'static str] {
-        match (self, bins) {
-            (BinScheme::Cmu, Bins::Acc2Has0) => &["below 0", "0 and above"],
-            (BinScheme::Cmu, Bins::Acc2Non0) => &["below 0", "above 0"],
-            (BinScheme::Cmu, Bins::Acc3) => &["-1 and below", "0", "+1 and above"],
-            (BinScheme::Cmu, Bins::Acc5) => &["-2 and below", "-1", "0", "+1", "+2 and above"],
-            (BinScheme::Cmu, Bins::Acc7) => &["-3", "-2", "-1", "0", "+1", "+2", "+3"],
-            (BinScheme::Sims, Bins::Acc2) => &["[-1, 0]", "(0, 1]"],
-            (BinScheme::Sims, Bins::Acc3) => &["[-1, -0.1]", "(-0.1, 0.1]", "(0.1, 1]"],
-            (BinScheme::Sims, Bins::Acc5) => {
+    pub fn class_names(self, bins: Bins) -> Vec<Cow<'a, str>> {
+        let known: &[&str] = match (self, bins) {
+            (LabelScale::Own(own), _) => return own.class_names(bins),
+            (LabelScale::Cmu, Bins::Acc2Has0) => &["below 0", "0 and above"],
+            (LabelScale::Cmu, Bins::Acc2Non0) => &["below 0", "above 0"],
+            (LabelScale::Cmu, Bins::Acc3) => &["-1 and below", "0", "+1 and above"],
+            (LabelScale::Cmu, Bins::Acc5) => &["-2 and below", "-1", "0", "+1", "+2 and above"],
+            (LabelScale::Cmu, Bins::Acc7) => &["-3", "-2", "-1", "0", "+1", "+2", "+3"],
+            (LabelScale::Sims, Bins::Acc2) => &["[-1, 0]", "(0, 1]"],
+            (LabelScale::Sims, Bins::Acc3) => &["[-1, -0.1]", "(-0.1, 0.1]", "(0.1, 1]"],
+            (LabelScale::Sims, Bins::Acc5) => {
                 &["[-1, -0.7]", "(-0.7, -0.1]", "(-0.1, 0.1]", "(0.1, 0.7]", "(0.7, 1]"]
             }
             _ => &[],
-        }
+        };
+        known.iter().map(|name| Cow::Borrowed(*name)).collect()
     }
 }
 
 impl Bins {
-    /// All binning schemes.
-    pub const ALL: [Bins; 6] =
+    /// The published binning schemes.
+    pub const PUBLISHED: [Bins; 6] =
         [Bins::Acc2Has0, Bins::Acc2Non0, Bins::Acc2, Bins::Acc3, Bins::Acc5, Bins::Acc7];
 
-    /// The name of the column in the store.
-    pub fn name(self) -> &'static str {
-        match self {
-            Bins::Acc2Has0 => "acc_2_has0",
-            Bins::Acc2Non0 => "acc_2_non0",
-            Bins::Acc2 => "acc_2",
-            Bins::Acc3 => "acc_3",
-            Bins::Acc5 => "acc_5",
-            Bins::Acc7 => "acc_7",
+    /// The binning scheme `acc_NAME`; `None` if the name is longer than [`MOST_NAME_BYTES`], or has
+    /// other characters than lower-case letters, digits and `_`.
+    pub fn named(name: &str) -> Option<Bins> {
+        let is_usual = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        if name.is_empty() || name.len() > MOST_NAME_BYTES || !name.bytes().all(is_usual) {
+            return None;
         }
+        Bins::of_column(&format!("{FOLDER}{ACCURACY}{name}"))
+    }
+
+    /// The binning scheme of a column in a split, such as `bins/acc_7`; `None` for other columns.
+    pub fn of_column(column: &str) -> Option<Bins> {
+        let published = Bins::PUBLISHED.into_iter().find(|bins| bins.column() == column);
+        let own = || {
+            let name = column.strip_prefix(FOLDER)?.strip_prefix(ACCURACY)?;
+            let column = ArrayString::from(column).ok().filter(|_| !name.is_empty())?;
+            Some(Bins::Own(BinsName { column }))
+        };
+        published.or_else(own)
+    }
+
+    /// The name of the column in a split.
+    pub fn column(&self) -> &str {
+        match self {
+            Bins::Acc2Has0 => "bins/acc_2_has0",
+            Bins::Acc2Non0 => "bins/acc_2_non0",
+            Bins::Acc2 => "bins/acc_2",
+            Bins::Acc3 => "bins/acc_3",
+            Bins::Acc5 => "bins/acc_5",
+            Bins::Acc7 => "bins/acc_7",
+            Bins::Own(name) => &name.column,
+        }
+    }
+
+    /// The name of the binning scheme, such as `acc_7`.
+    pub fn name(&self) -> &str {
+        self.column().strip_prefix(FOLDER).unwrap_or_default()
+    }
+}
+
+/// The side of the neutral value that a value is on.
+fn side(bins: Bins, value: f32, neutral: f32) -> i8 {
+    match bins {
+        Bins::Acc2Non0 if value == neutral => EXCLUDED,
+        Bins::Acc2Non0 => (value > neutral).into(),
+        _ => (value >= neutral).into(),
     }
 }
 
@@ -117,7 +249,7 @@ mod tests {
 
     #[test]
     fn cmu_rounds_half_to_even_after_clipping() {
-        let class = |bins, value| BinScheme::Cmu.class(bins, value);
+        let class = |bins, value| LabelScale::Cmu.class(bins, value);
         assert_eq!(class(Bins::Acc7, 2.5), 5);
         assert_eq!(class(Bins::Acc7, 1.5), 5);
         assert_eq!(class(Bins::Acc7, -0.5), 3);
@@ -131,20 +263,20 @@ mod tests {
 
     #[test]
     fn every_class_has_a_name() {
-        for (scheme, limit) in [(BinScheme::Cmu, 300), (BinScheme::Sims, 100)] {
-            for bins in scheme.bins() {
-                let class = |step: i32| scheme.class(*bins, step as f32 / 100.0);
+        for (scale, limit) in [(LabelScale::Cmu, 300), (LabelScale::Sims, 100)] {
+            for bins in scale.bins().iter() {
+                let class = |step: i32| scale.class(*bins, step as f32 / 100.0);
                 let highest = (-limit..=limit).map(class).max();
-                let n_classes = scheme.class_names(*bins).len();
+                let n_classes = scale.class_names(*bins).len();
                 assert_eq!(highest, i8::try_from(n_classes).ok().map(|n| n - 1), "{bins:?}");
             }
         }
-        assert!(BinScheme::Sims.class_names(Bins::Acc7).is_empty());
+        assert!(LabelScale::Sims.class_names(Bins::Acc7).is_empty());
     }
 
     #[test]
     fn sims_limits_are_float32_and_closed_on_the_right() {
-        let class = |bins, value| BinScheme::Sims.class(bins, value);
+        let class = |bins, value| LabelScale::Sims.class(bins, value);
         assert_eq!(class(Bins::Acc2, 0.0), 0);
         assert_eq!(class(Bins::Acc3, 0.1), 1);
         assert_eq!(class(Bins::Acc5, -0.7), 0);

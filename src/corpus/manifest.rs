@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::clips::BuildRecord;
 use super::column::{Column, ColumnId, ColumnKind};
+use super::label::LabelScale;
 use super::names::FeatureNames;
+use super::scale::{OwnScale, ScaleFile};
 use super::sharing::IdsBySplit;
 use super::values::ValueKind;
 use super::{Dataset, Modality, SplitName};
@@ -181,6 +183,10 @@ pub struct Manifest {
     pub writer: String,
     /// Which dataset it is.
     pub dataset: Dataset,
+    /// What its labels are; present exactly if `dataset` is `own`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ScaleFile>")]
+    pub label_scale: Option<OwnScale>,
     /// Relation of the frames; absent with fewer than two modalities.
     pub alignment: Option<Alignment>,
     /// Name of the layout that was recognised.
@@ -220,6 +226,16 @@ impl Manifest {
     pub fn aligned_by(&self) -> Option<serde_json::Value> {
         let json = self.notes.iter().find_map(|note| note.strip_prefix(ALIGNED_BY))?;
         serde_json::from_str(json).ok()
+    }
+
+    /// What the labels are. A manifest of a store that was opened has a description of its own labels.
+    pub fn scale(&self) -> LabelScale<'_> {
+        LabelScale::of(self.dataset, self.label_scale.as_ref())
+    }
+
+    /// The name of the dataset in papers, or that of its own description.
+    pub fn title(&self) -> &str {
+        self.label_scale.as_ref().map_or(self.dataset.title(), OwnScale::title)
     }
 
     /// One split's entry.

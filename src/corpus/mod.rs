@@ -21,6 +21,7 @@ pub mod origin;
 pub mod plan;
 pub mod release;
 mod row;
+pub mod scale;
 pub mod schema;
 pub mod segment;
 pub mod sharing;
@@ -40,6 +41,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{UnknownName, named};
 use crate::overflow::Overflows;
 use clips::BuildRecord;
+use scale::{CLASSES_ALONE, OwnScale};
 
 pub use layout::Layout;
 pub use row::RowError;
@@ -122,7 +124,7 @@ impl SplitName {
     }
 }
 
-/// A dataset that the project knows.
+/// A dataset: one that the project knows, or one of one's own.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -136,10 +138,13 @@ pub enum Dataset {
     Sims,
     /// CH-SIMS v2 (Liu et al. 2022).
     Simsv2,
+    /// A dataset that is not published; its stores describe their labels
+    /// ([`OwnScale`](scale::OwnScale)).
+    Own,
 }
 
 impl Dataset {
-    /// All datasets.
+    /// The published datasets.
     pub const ALL: [Dataset; 4] = [Dataset::Mosi, Dataset::Mosei, Dataset::Sims, Dataset::Simsv2];
 
     /// The name on the command line, in file names and in stores.
@@ -149,24 +154,18 @@ impl Dataset {
             Dataset::Mosei => "mosei",
             Dataset::Sims => "sims",
             Dataset::Simsv2 => "simsv2",
+            Dataset::Own => "own",
         }
     }
 
-    /// The name in papers.
+    /// The name in papers; [`Manifest::title`](manifest::Manifest::title) knows that of a store.
     pub fn title(self) -> &'static str {
         match self {
             Dataset::Mosi => "CMU-MOSI",
             Dataset::Mosei => "CMU-MOSEI",
             Dataset::Sims => "CH-SIMS",
             Dataset::Simsv2 => "CH-SIMS v2",
-        }
-    }
-
-    /// Classes of the dataset's labels.
-    pub fn bin_scheme(self) -> label::BinScheme {
-        match self {
-            Dataset::Mosi | Dataset::Mosei => label::BinScheme::Cmu,
-            Dataset::Sims | Dataset::Simsv2 => label::BinScheme::Sims,
+            Dataset::Own => "own dataset",
         }
     }
 }
@@ -205,7 +204,8 @@ pub struct FeatureBlock {
 /// Regression labels: the overall one, and for CH-SIMS one per modality.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RegressionLabels {
-    /// `[n_samples]`, in [-3, 3] (CMU) or [-1, 1] (CH-SIMS); `None` for segments to predict.
+    /// `[n_samples]`, in the range of the dataset's scale, such as [-3, 3] (CMU) or [-1, 1] (CH-SIMS);
+    /// `None` for segments to predict, and for classes without values.
     pub overall: Option<Vec<f32>>,
     /// `[n_samples]` each: labels of text (`_T`), audio (`_A`) and vision (`_V`) alone.
     pub by_modality: BTreeMap<Modality, Vec<f32>>,
@@ -252,7 +252,8 @@ pub struct CorpusSplit {
     pub lengths: BTreeMap<Modality, Vec<i32>>,
     /// Regression labels.
     pub regression_labels: RegressionLabels,
-    /// Class labels of the source: 0 negative, 1 neutral, 2 positive.
+    /// Class labels of the source: 0 negative, 1 neutral, 2 positive; or the index of a class of the
+    /// dataset's scale, and -1 without one.
     pub classification_labels: Option<Vec<i32>>,
     /// Strength of happiness, sadness, anger, surprise, disgust and fear, `[n_samples, 6]` in [0, 3],
     /// as in CMU-MOSEI.
@@ -261,6 +262,32 @@ pub struct CorpusSplit {
     pub intervals: Option<Vec<[f64; 2]>>,
     /// Labels that change when converted to float32. A store is never written with them.
     pub narrowed_labels: Vec<NarrowedLabel>,
+}
+
+impl CorpusSplit {
+    /// Makes regression labels of classes with values, and leaves them out of classes without.
+    fn describe(&mut self, own: &OwnScale) -> Option<String> {
+        let labels = &mut self.regression_labels;
+        match &self.classification_labels {
+            _ if own.is_unordered() => {
+                let was_labelled =
+                    labels.overall.take().is_some() || !labels.by_modality.is_empty();
+                labels.by_modality.clear();
+                was_labelled.then(|| {
+                    "regression labels: left out, since labels are classes without values"
+                        .to_owned()
+                })
+            }
+            Some(classes) if !own.classes().is_empty() && labels.overall.is_none() => {
+                let value =
+                    |class: &i32| usize::try_from(*class).ok().and_then(|idx| own.value(idx));
+                let values = classes.iter().map(|class| value(class).unwrap_or(f32::NAN));
+                labels.overall = Some(values.collect());
+                Some("regression_labels: the values of the classes".into())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A dataset as read from its source files.
@@ -275,4 +302,16 @@ pub struct Corpus {
     pub feature_names: BTreeMap<Modality, names::FeatureNames>,
     /// How it was built, if its source is a table of clips.
     pub build: Option<BuildRecord>,
+}
+
+impl Corpus {
+    /// Makes labels those of a description of one's own: classes with values get them as regression
+    /// labels, and classes without have no others. Notes say so.
+    pub fn describe(&mut self, own: &OwnScale) {
+        let notes = self.splits.iter_mut().filter_map(|split| split.describe(own));
+        let mut notes: Vec<String> = notes.collect();
+        notes.dedup();
+        self.notes.retain(|note| !note.starts_with(CLASSES_ALONE));
+        self.notes.append(&mut notes);
+    }
 }

@@ -27,7 +27,8 @@ impl SplitOrigin {
     /// Where a store's own splits come from: videos in their standard folds are published; without
     /// standard folds, splits that share as many videos as the published ones.
     pub fn of_store(dataset: Dataset, ids: &IdsBySplit<'_>) -> SplitOrigin {
-        let is_published = match (Folds::of(dataset), DatasetSpec::of(dataset).published_videos) {
+        let shared = DatasetSpec::of(dataset).and_then(|spec| spec.published_videos);
+        let is_published = match (Folds::of(dataset), shared) {
             (Some(folds), _) => ids.iter().all(|(split, ids)| {
                 ids.iter().all(|id| folds.split_of(video_of(id)) == Some(*split))
             }),

@@ -100,7 +100,10 @@ pub enum Weight {
 
 /// Policies that decide what a step of a modality is. With another one, the same numbers mean something
 /// else.
-const OF_A_STEP: [&str; 6] = ["aligned", "border", "pauses", "pool", "pooling", "values"];
+const OF_A_STEP: [&str; 7] = ["aligned", "border", "pauses", "pool", "pooling", "steps", "values"];
+
+/// Value of `steps` of features whose steps are frames, and not words.
+const FRAMES: &str = "frames";
 
 /// Policies that record no decision: extents, which the schema has already, and what was found in the
 /// source.
@@ -199,7 +202,7 @@ impl ModalitySchema {
 /// The difference of a policy that only one of both stores records.
 fn one_sided(policy: &str, value: &str, place: &str, other: &str) -> Option<DataDifference> {
     // One frame per step is what a file of features has.
-    (is_of_a_step(policy) && value != "1").then(|| DataDifference {
+    (is_of_a_step(policy) && !["1", FRAMES].contains(&value)).then(|| DataDifference {
         words: format!("`{policy}` is {value} {place} and not recorded {other}"),
         weight: Weight::Unrecorded,
     })
@@ -313,7 +316,14 @@ fn policies(manifest: &Manifest, modality: Modality) -> BTreeMap<String, String>
     let is_encoded = modality == Modality::Text && manifest.text_encoder.is_some();
     let build = manifest.build.as_ref().and_then(|build| serde_json::to_value(build).ok());
     if let Some(build) = build {
-        flatten("", &build["features"][modality.name()], &mut all);
+        let features = &build["features"][modality.name()];
+        flatten("", features, &mut all);
+        if features["times"].is_string() && build["words"]["pooling"] != "none" {
+            flatten("words", &build["words"], &mut all);
+            all.insert("steps".into(), "words".into());
+        } else if features.is_object() {
+            all.insert("steps".into(), FRAMES.into());
+        }
     }
     if let Some(Value::Object(modes)) = manifest.aligned_by().filter(|_| !is_encoded) {
         for (mode, options) in &modes {
@@ -456,6 +466,9 @@ mod tests {
         let unknown = ("text: `pool` is 5 here and not recorded in training", Unrecorded);
         check(&made(&[]), &trained, &[unknown]);
         check(&made(&[]), &found, &[]);
+        let (words, frames) = (made(&[("steps", "words")]), made(&[("steps", "frames")]));
+        check(&words, &frames, &[("text: `steps` is frames here, words in training", Meaning)]);
+        check(&made(&[]), &frames, &[]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Expected properties of each dataset, read from `schemas/datasets/*.toml`, and recognition of a
+//! Expected properties of each published dataset, read from `schemas/datasets/*.toml`, and recognition of a
 //! corpus's dataset.
 
 use std::collections::BTreeMap;
@@ -100,8 +100,8 @@ impl Build {
 }
 
 impl DatasetSpec {
-    /// The expectations for `dataset`.
-    pub fn of(dataset: Dataset) -> &'static DatasetSpec {
+    /// The expectations for `dataset`; `None` for one that is not published.
+    pub fn of(dataset: Dataset) -> Option<&'static DatasetSpec> {
         static SPECS: LazyLock<BTreeMap<Dataset, DatasetSpec>> = LazyLock::new(|| {
             [
                 (Dataset::Mosi, include_str!("../../schemas/datasets/mosi.toml")),
@@ -114,12 +114,7 @@ impl DatasetSpec {
             })
             .into()
         });
-        &SPECS[&dataset]
-    }
-
-    /// Whether a label lies in the dataset's range.
-    pub fn contains(&self, label: f32) -> bool {
-        (self.label_range[0]..=self.label_range[1]).contains(&label)
+        SPECS.get(&dataset)
     }
 
     /// Whether the dataset's annotators can give a label as an average.
@@ -175,10 +170,12 @@ pub fn candidates(corpus: &Corpus) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> = Dataset::ALL
         .into_iter()
         .filter(|dataset| {
-            narrow.is_none_or(|narrow| (DatasetSpec::of(*dataset).label_range[1] <= 1.0) == narrow)
+            let spec = DatasetSpec::of(*dataset);
+            let is_narrow = spec.map(|spec| spec.label_range[1] <= 1.0);
+            narrow.is_none_or(|narrow| is_narrow == Some(narrow))
         })
         .filter_map(|dataset| {
-            let builds = DatasetSpec::of(dataset).builds.iter().filter(|b| b.matches(&dims));
+            let builds = DatasetSpec::of(dataset)?.builds.iter().filter(|b| b.matches(&dims));
             let candidates = builds.map(|build| candidate(dataset, build, corpus, &dims));
             candidates.max_by_key(Candidate::score)
         })
@@ -226,8 +223,9 @@ fn best(corpus: &Corpus) -> Vec<Dataset> {
         splits.filter_map(|split| split.regression_labels.overall.as_ref()).flatten()
     };
     let fits = |dataset: &Dataset| {
-        let spec = DatasetSpec::of(*dataset);
-        labels().filter(|label| label.is_finite()).all(|label| spec.is_average(*label))
+        let is_average =
+            |label: f32| DatasetSpec::of(*dataset).is_some_and(|it| it.is_average(label));
+        labels().filter(|label| label.is_finite()).all(|label| is_average(*label))
     };
     let fitting: Vec<Dataset> = equal.iter().copied().filter(fits).collect();
     if fitting.is_empty() { equal } else { fitting }
@@ -254,7 +252,7 @@ mod tests {
     #[test]
     fn every_dataset_file_is_readable_and_names_all_splits() {
         for dataset in Dataset::ALL {
-            let spec = DatasetSpec::of(dataset);
+            let spec = DatasetSpec::of(dataset).unwrap();
             assert!(spec.label_range[0] < spec.label_range[1], "{dataset}");
             assert!(spec.is_average(0.0) && !spec.is_average(0.05), "{dataset}");
             for build in &spec.builds {

@@ -15,7 +15,7 @@ pub struct Summary {
     /// The file.
     pub path: PathBuf,
     /// Name of the dataset.
-    pub dataset: &'static str,
+    pub dataset: String,
     /// Digest of the store's content.
     pub digest: String,
     /// What is known of the features of each modality; one entry per likely set of one without names.

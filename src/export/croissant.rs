@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::ExportError;
 use crate::corpus::SplitName;
 use crate::corpus::column::{Column, ColumnKind, Dtype};
-use crate::corpus::label::{BinScheme, Bins};
+use crate::corpus::label::{Bins, LabelScale};
 use crate::corpus::spec::DatasetSpec;
 use crate::store::{Format, Store};
 
@@ -34,10 +34,9 @@ pub fn croissant<W: Write>(
 ) -> Result<(), ExportError> {
     store.check_digests()?;
     let manifest = store.manifest();
-    let publication = &DatasetSpec::of(manifest.dataset).publication;
     let files: Result<Vec<Value>, ExportError> =
         store.files().iter().map(|file| file_object(store, file, advance)).collect();
-    let metadata = json!({
+    let mut metadata = json!({
         "@context": context(),
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
@@ -47,14 +46,17 @@ pub fn croissant<W: Write>(
         "version": format!("{}.0.0", manifest.store_version),
         "identifier": format!("blake3:{}", manifest.digest),
         "license": license.unwrap_or(NO_LICENSE),
-        "url": publication.url,
-        "citeAs": publication.cite_as,
-        "creator": {"@type": "sc:Organization", "name": publication.creator},
-        "datePublished": publication.year.to_string(),
-        "distribution": files?,
-        "recordSet": manifest.splits.iter().map(|split| record_set(store, split.name))
-            .collect::<Vec<_>>(),
     });
+    // A dataset of one's own has no publication.
+    if let Some(DatasetSpec { publication, .. }) = DatasetSpec::of(manifest.dataset) {
+        metadata["url"] = (&*publication.url).into();
+        metadata["citeAs"] = (&*publication.cite_as).into();
+        metadata["creator"] = json!({"@type": "sc:Organization", "name": publication.creator});
+        metadata["datePublished"] = publication.year.to_string().into();
+    }
+    metadata["distribution"] = files?.into();
+    let record_sets = manifest.splits.iter().map(|split| record_set(store, split.name));
+    metadata["recordSet"] = record_sets.collect::<Vec<_>>().into();
     serde_json::to_writer_pretty(&mut out, &metadata).map_err(std::io::Error::from)?;
     Ok(writeln!(out)?)
 }
@@ -117,7 +119,7 @@ fn description(store: &Store) -> String {
     format!(
         "Features and labels of {} for multimodal sentiment analysis, made by {} from {}. BLAKE3 \
          digest of the content: {}.",
-        manifest.dataset.title(),
+        manifest.title(),
         manifest.writer,
         sources.join(", "),
         manifest.digest
@@ -218,9 +220,12 @@ fn axes(column: &Column) -> String {
 
 /// Describes a column.
 fn meaning(store: &Store, column: &Column) -> String {
-    let dataset = store.manifest().dataset;
-    let [lowest, highest] = DatasetSpec::of(dataset).label_range;
-    let sentiment = format!("in [{lowest}, {highest}], from negative to positive");
+    let scale = store.manifest().scale();
+    let range = scale.range().map(|[lowest, highest]| format!("in [{lowest}, {highest}]"));
+    let (of, sentiment) = match (scale, range) {
+        (LabelScale::Own(_), range) => ("Label", range.unwrap_or_default()),
+        (_, range) => ("Sentiment", range.unwrap_or_default() + ", from negative to positive"),
+    };
     match &column.id.kind {
         ColumnKind::Id => "Segment id: video and clip".into(),
         ColumnKind::RawText => "Transcript".into(),
@@ -233,23 +238,35 @@ fn meaning(store: &Store, column: &Column) -> String {
         ColumnKind::Lengths(modality) => {
             format!("Number of frames of {modality} before the padding")
         }
-        ColumnKind::RegressionLabels => format!("Sentiment {sentiment}"),
+        ColumnKind::RegressionLabels => format!("{of} {sentiment}"),
         ColumnKind::RegressionLabelsOf(modality) => {
-            format!("Sentiment of {modality} alone {sentiment}")
+            format!("{of} of {modality} alone {sentiment}")
         }
-        ColumnKind::ClassificationLabels => "Sentiment: 0 negative, 1 neutral, 2 positive".into(),
+        ColumnKind::ClassificationLabels => match scale {
+            LabelScale::Own(own) if !own.classes().is_empty() => {
+                let names = own.classes().iter().enumerate();
+                let names: Vec<String> =
+                    names.map(|(class, name)| format!("{class} for {name}")).collect();
+                format!("Class, -1 without one, {}", names.join(", "))
+            }
+            _ => "Sentiment: 0 negative, 1 neutral, 2 positive".into(),
+        },
         ColumnKind::EmotionLabels => {
             "Strength of happiness, sadness, anger, surprise, disgust and fear, in [0, 3]".into()
         }
-        ColumnKind::Bins(bins) => classes(dataset.bin_scheme(), *bins),
+        ColumnKind::Bins(bins) => classes(scale, *bins),
         ColumnKind::Other(_) => "A column that this version of the program does not know".into(),
     }
 }
 
 /// Describes the classes of a binning scheme.
-fn classes(scheme: BinScheme, bins: Bins) -> String {
-    let names = scheme.class_names(bins).iter().enumerate();
+fn classes(scale: LabelScale<'_>, bins: Bins) -> String {
+    let names = scale.class_names(bins).into_iter().enumerate();
     let classes: Vec<String> =
         names.map(|(class, labels)| format!("{class} for {labels}")).collect();
-    format!("Class of the sentiment, -1 where it is excluded, {}", classes.join(", "))
+    let of = match scale {
+        LabelScale::Own(_) => "label",
+        LabelScale::Cmu | LabelScale::Sims => "sentiment",
+    };
+    format!("Class of the {of}, -1 where it is excluded, {}", classes.join(", "))
 }

@@ -157,9 +157,9 @@ pub fn class_table(classes: &[ClassCount]) -> Table {
     }
     Table::default()
         .with("split", Values::Text(column(classes, |class| Some(class.split.to_string()))))
-        .with("bins", Values::Text(column(classes, |class| Some(class.bins.into()))))
+        .with("bins", Values::Text(column(classes, |class| Some(class.bins.clone()))))
         .with("class", Values::Int8(column(classes, |class| Some(class.class))))
-        .with("labels", Values::Text(column(classes, |class| Some(class.labels.into()))))
+        .with("labels", Values::Text(column(classes, |class| Some(class.labels.clone()))))
         .with("count", Values::Uint64(column(classes, |class| class.count)))
         .with("share", Values::Float64(column(classes, |class| Some(class.share))))
 }

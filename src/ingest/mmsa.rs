@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::corpus::column::Dtype;
+use crate::corpus::scale::CLASSES_ALONE;
 use crate::corpus::{
     Corpus, CorpusSplit, Layout, Modality, NarrowedLabel, RegressionLabels, SplitName,
 };
@@ -81,10 +82,9 @@ fn note_classes_alone(splits: &[CorpusSplit], log: &mut Log) {
     let alone: Vec<&str> = splits.iter().filter(is_alone).map(|split| split.name.name()).collect();
     match alone.len() {
         0 => {}
-        n if n == splits.len() => log.note(
-            "labels: the source has class labels and no regression labels: the store can be \
-             predicted on, not trained on",
-        ),
+        n if n == splits.len() => log.note(format!(
+            "{CLASSES_ALONE}: the store can be predicted on, not trained on"
+        )),
         _ => log.note(format!(
             "labels: class labels and no regression labels in {}: such a split can be predicted on, \
              neither trained nor evaluated on",

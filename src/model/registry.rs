@@ -39,10 +39,11 @@ macro_rules! models {
             }
 
             /// The preset of a model for a dataset, as TOML; CH-SIMS v2 takes that of CH-SIMS. `None` of
-            /// an unknown model.
+            /// an unknown model, and for a dataset of one's own.
             pub fn preset(name: &str, dataset: Dataset) -> Option<&'static str> {
                 match name {
                     $($name => Some(match dataset {
+                        Dataset::Own => return None,
                         Dataset::Mosi => {
                             include_str!(concat!("../../schemas/presets/", $name, "/mosi.toml"))
                         }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::html::{Text, count, minus};
 use super::{RunReport, tables};
-use crate::corpus::label::{BinScheme, Bins};
+use crate::corpus::label::{Bins, LabelScale};
 use crate::run::confusion;
 
 /// The section of matrices.
@@ -18,7 +18,7 @@ pub(super) fn section(report: &RunReport) -> String {
 
 fn write_section(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let predictions = report.predictions();
-    let (Some(dataset), false) = (report.dataset(), predictions.iter().all(Vec::is_empty)) else {
+    let (Some(scale), false) = (report.scale(), predictions.iter().all(Vec::is_empty)) else {
         return writeln!(html, "<p>No run is complete yet.</p>");
     };
     let over = match predictions.len() {
@@ -31,22 +31,21 @@ fn write_section(html: &mut String, report: &RunReport) -> std::fmt::Result {
          share of the row.</p>\n<div class=\"matrices\">",
         tables::split_words(report.split())
     )?;
-    let scheme = dataset.bin_scheme();
-    for bins in scheme.bins() {
+    for bins in scale.bins().iter() {
         let pairs = predictions.iter().flatten().map(|row| (row.label_or_nan(), row.prediction));
-        write_matrix(html, scheme, *bins, &confusion::counts(scheme, *bins, pairs))?;
+        write_matrix(html, scale, *bins, &confusion::counts(scale, *bins, pairs))?;
     }
     writeln!(html, "</div>")
 }
 
 fn write_matrix(
     html: &mut String,
-    scheme: BinScheme,
+    scale: LabelScale<'_>,
     bins: Bins,
     matrix: &[Vec<u64>],
 ) -> std::fmt::Result {
     let names: Vec<String> =
-        scheme.class_names(bins).iter().map(|name| Text(minus(&short(name))).to_string()).collect();
+        scale.class_names(bins).iter().map(|name| Text(minus(&short(name))).to_string()).collect();
     let total: u64 = matrix.iter().flatten().sum();
     let right: u64 = matrix.iter().enumerate().map(|(class, row)| row[class]).sum();
     let n = names.len();
@@ -55,7 +54,7 @@ fn write_matrix(
         "<figure class=\"classes-{n}\">\n<h3>{}</h3>\n<div class=\"scroll\" tabindex=\"0\"><table \
          class=\"matrix\">\n<thead><tr><td></td><th colspan=\"{n}\" scope=\"colgroup\">predicted\
          </th><td></td></tr>\n<tr><th>label</th>",
-        title(bins)
+        title(scale, bins)
     )?;
     for name in &names {
         write!(html, "<th scope=\"col\">{name}</th>")?;
@@ -107,14 +106,14 @@ fn percent(part: u64, whole: u64) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
 }
 
-fn title(bins: Bins) -> &'static str {
-    match bins {
-        Bins::Acc2Has0 => "Acc-2, has0: negative or not",
-        Bins::Acc2Non0 => "Acc-2, non0: no labels of zero",
-        Bins::Acc2 => "Acc-2",
-        Bins::Acc3 => "Acc-3",
-        Bins::Acc5 => "Acc-5",
-        Bins::Acc7 => "Acc-7",
+fn title(scale: LabelScale<'_>, bins: Bins) -> String {
+    match (scale, bins) {
+        (LabelScale::Own(_), Bins::Acc2Has0) => "Acc-2, has0: below neutral or not".into(),
+        (LabelScale::Own(_), Bins::Acc2Non0) => "Acc-2, non0: no neutral labels".into(),
+        (_, Bins::Acc2Has0) => "Acc-2, has0: negative or not".into(),
+        (_, Bins::Acc2Non0) => "Acc-2, non0: no labels of zero".into(),
+        (LabelScale::Own(_), bins) => Text(bins.name()).to_string(),
+        (_, bins) => bins.name().replace("acc_", "Acc-"),
     }
 }
 
@@ -124,9 +123,9 @@ mod tests {
 
     #[test]
     fn no_name_of_a_class_is_in_words() {
-        for scheme in [BinScheme::Cmu, BinScheme::Sims] {
-            for name in scheme.bins().iter().flat_map(|bins| scheme.class_names(*bins)) {
-                assert!(!short(name).contains(char::is_alphabetic), "{name}");
+        for scale in [LabelScale::Cmu, LabelScale::Sims] {
+            for name in scale.bins().iter().flat_map(|bins| scale.class_names(*bins)) {
+                assert!(!short(&name).contains(char::is_alphabetic), "{name}");
             }
         }
         assert_eq!(["-2 and below", "above 0", "+1"].map(short), ["≤ -2", "> 0", "+1"]);

@@ -47,8 +47,8 @@ const PANELS: [Panel; 4] = [
         limits: [0.0, f64::INFINITY],
         curves: &[
             Curve { class: TRAIN, name: "training", value: |epoch| epoch.train_mae },
-            Curve { class: VALID, name: "validation", value: |epoch| epoch.valid.get(MAE.id) },
-            Curve { class: TEST, name: "test", value: |epoch| test(epoch, MAE.id) },
+            Curve { class: VALID, name: "validation", value: |epoch| epoch.valid.get(&MAE.id) },
+            Curve { class: TEST, name: "test", value: |epoch| test(epoch, &MAE.id) },
         ],
     },
     Panel {
@@ -56,8 +56,8 @@ const PANELS: [Panel; 4] = [
         axis: "Pearson’s r",
         limits: [-1.0, 1.0],
         curves: &[
-            Curve { class: VALID, name: "validation", value: |epoch| epoch.valid.get(CORR.id) },
-            Curve { class: TEST, name: "test", value: |epoch| test(epoch, CORR.id) },
+            Curve { class: VALID, name: "validation", value: |epoch| epoch.valid.get(&CORR.id) },
+            Curve { class: TEST, name: "test", value: |epoch| test(epoch, &CORR.id) },
         ],
     },
     Panel {

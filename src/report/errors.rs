@@ -1,5 +1,6 @@
 //! Differences between predictions and labels: by point, by class, and the worst segments.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -7,9 +8,7 @@ use super::chart::{Axis, Chart, nice_step};
 use super::curves::write_legend;
 use super::html::{Text, count, decimals, signed};
 use super::{RunReport, Texts, tables};
-use crate::corpus::Dataset;
-use crate::corpus::label::{BinScheme, Bins};
-use crate::corpus::spec::DatasetSpec;
+use crate::corpus::label::{Bins, LabelScale};
 use crate::mean::mean_std;
 use crate::run::metrics::{self, MAE};
 use crate::run::predictions::Prediction;
@@ -37,16 +36,16 @@ fn write_section(html: &mut String, report: &RunReport) -> std::fmt::Result {
         .copied()
         .filter(|row| row.label_or_nan().is_finite() && row.prediction.is_finite())
         .collect();
-    let (Some(dataset), false) = (report.dataset(), rows.is_empty()) else {
+    let (Some(scale), false) = (report.scale(), rows.is_empty()) else {
         return writeln!(html, "<p>No run is complete yet.</p>");
     };
     let over = match predictions.len() {
         1 => "at the selected epoch".into(),
         n => format!("of {} at their selected epochs, together", count(n, "run", "runs")),
     };
-    let clipped = match dataset.bin_scheme() {
-        BinScheme::Cmu => "",
-        BinScheme::Sims => {
+    let clipped = match scale {
+        LabelScale::Cmu | LabelScale::Own(_) => "",
+        LabelScale::Sims => {
             " Errors are those of the predictions as they are; the metrics of CH-SIMS clip them to \
              [−1, 1] before."
         }
@@ -57,29 +56,50 @@ fn write_section(html: &mut String, report: &RunReport) -> std::fmt::Result {
         tables::split_words(report.split()),
         count(rows.len(), "prediction", "predictions")
     )?;
-    scatter(html, dataset, &rows)?;
+    scatter(html, scale, &rows)?;
     distribution(html, &rows)?;
-    by_class(html, dataset, &rows)?;
-    classes(html, dataset, &rows)?;
+    if let Some(division) = Division::finest(scale) {
+        by_class(html, &division, &rows)?;
+        classes(html, &division, &rows)?;
+    }
     writeln!(html, "</div>")
 }
 
-/// The dataset's finest binning scheme.
-fn finest(dataset: Dataset) -> (BinScheme, Bins, &'static str) {
-    let scheme = dataset.bin_scheme();
-    let bins = match scheme {
-        BinScheme::Cmu => Bins::Acc7,
-        BinScheme::Sims => Bins::Acc5,
-    };
-    (scheme, bins, metrics::finest_accuracy(scheme).title)
+/// The finest binning scheme of the labels.
+struct Division<'a> {
+    scale: LabelScale<'a>,
+    bins: Bins,
+    /// Its accuracy in papers.
+    title: String,
+    /// Names of its classes.
+    names: Vec<Cow<'a, str>>,
 }
 
-fn scatter(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::fmt::Result {
+impl<'a> Division<'a> {
+    /// `None` of labels that are not divided.
+    fn finest(scale: LabelScale<'a>) -> Option<Division<'a>> {
+        let (bins, metric) = (scale.finest()?, metrics::finest_accuracy(scale)?);
+        let title = format!("{} {}", metric.title, metric.variant).trim_end().to_owned();
+        Some(Division { scale, bins, title, names: scale.class_names(bins) })
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.names.iter().map(|name| &**name).collect()
+    }
+
+    /// The class of a value; the end of the list of none.
+    fn class(&self, value: f32) -> usize {
+        usize::try_from(self.scale.class(self.bins, value)).unwrap_or(usize::MAX)
+    }
+}
+
+fn scatter(html: &mut String, scale: LabelScale<'_>, rows: &[&Prediction]) -> std::fmt::Result {
     let values = || {
         let both = rows.iter().flat_map(|row| [row.label_or_nan(), row.prediction]).map(f64::from);
-        both.chain(DatasetSpec::of(dataset).label_range.map(f64::from))
+        both.chain(scale.range().into_iter().flatten().map(f64::from))
     };
-    let (low, high) = values().fold((0.0, 0.0), |(low, high), v| (v.min(low), v.max(high)));
+    let centre = f64::from(scale.centre());
+    let (low, high) = values().fold((centre, centre), |(low, high), v| (v.min(low), v.max(high)));
     let mut chart =
         Chart::new(Axis::around("label", values()), Axis::around("prediction", values()));
     chart.line("guide", &[(low, low), (high, high)], "prediction = label");
@@ -144,31 +164,26 @@ fn distribution(html: &mut String, rows: &[&Prediction]) -> std::fmt::Result {
 }
 
 /// Rows by label class.
-fn by_label<'a>(
-    (scheme, bins, _): (BinScheme, Bins, &str),
-    rows: &[&'a Prediction],
-) -> Vec<Vec<&'a Prediction>> {
-    let mut classes = vec![Vec::new(); scheme.class_names(bins).len()];
+fn by_label<'a>(division: &Division<'_>, rows: &[&'a Prediction]) -> Vec<Vec<&'a Prediction>> {
+    let mut classes = vec![Vec::new(); division.names.len()];
     for row in rows {
-        let class = usize::try_from(scheme.class(bins, row.label_or_nan())).unwrap_or(usize::MAX);
-        if let Some(class) = classes.get_mut(class) {
+        if let Some(class) = classes.get_mut(division.class(row.label_or_nan())) {
             class.push(*row);
         }
     }
     classes
 }
 
-fn by_class(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::fmt::Result {
-    let finest = finest(dataset);
-    let names = finest.0.class_names(finest.1);
-    let classes = by_label(finest, rows);
+fn by_class(html: &mut String, division: &Division<'_>, rows: &[&Prediction]) -> std::fmt::Result {
+    let names = division.names();
+    let classes = by_label(division, rows);
     let mae = |rows: &[&Prediction]| mean_std(rows.iter().map(|row| row.error().abs())).1;
     let heights: Vec<f64> = classes.iter().map(|rows| mae(rows)).collect();
     // Space for the numbers above the bars.
     let largest = heights.iter().copied().fold(0.0, f64::max);
     let y = Axis::around(&MAE.axis(), [0.0, 1.06 * largest]);
     let mut chart =
-        Chart::new(Axis::classes(&format!("class of the label ({})", finest.2), names), y);
+        Chart::new(Axis::classes(&format!("class of the label ({})", division.title), &names), y);
     for (idx, (class, height)) in classes.iter().zip(&heights).enumerate() {
         let middle = idx as f64;
         let n = class.len();
@@ -188,15 +203,12 @@ fn by_class(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::f
     writeln!(html, "</figure>")
 }
 
-fn classes(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::fmt::Result {
-    let finest = finest(dataset);
-    let (scheme, bins, title) = finest;
-    let names = scheme.class_names(bins);
+fn classes(html: &mut String, division: &Division<'_>, rows: &[&Prediction]) -> std::fmt::Result {
+    let names = division.names();
     let count_by = |value: fn(&Prediction) -> f32| {
         let mut counts = vec![0usize; names.len()];
         for row in rows {
-            let class = usize::try_from(scheme.class(bins, value(row))).unwrap_or(usize::MAX);
-            if let Some(n) = counts.get_mut(class) {
+            if let Some(n) = counts.get_mut(division.class(value(row))) {
                 *n += 1;
             }
         }
@@ -206,7 +218,7 @@ fn classes(html: &mut String, dataset: Dataset, rows: &[&Prediction]) -> std::fm
     let (labels, predictions) =
         (count_by(|row| row.label_or_nan()), count_by(|row| row.prediction));
     let most = labels.iter().chain(&predictions).copied().max().unwrap_or(0);
-    let x = Axis::classes(&format!("class ({title})"), names);
+    let x = Axis::classes(&format!("class ({})", division.title), &names);
     let mut chart = Chart::new(x, Axis::around("share, in %", [0.0, share(most)]));
     for (idx, name) in names.iter().enumerate() {
         let middle = idx as f64;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::advice::{Advice, Advise, StoreAdvice};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::known::KnownFeatures;
+use crate::corpus::label::LabelScale;
 use crate::corpus::{Dataset, SplitName};
 use crate::run::predictions::Prediction;
 use crate::run::record::RunResult;
@@ -30,9 +31,9 @@ pub enum ReportError {
         /// The folder.
         path: PathBuf,
         /// Dataset of the first run.
-        expected: &'static str,
+        expected: String,
         /// Dataset of this run.
-        found: &'static str,
+        found: String,
     },
     /// A store that none of the runs was trained on.
     #[error("{path}: none of the runs was trained on this store: its digest is {found}, theirs {}", .expected.join(", "))]
@@ -115,11 +116,12 @@ impl RunReport {
             if !seen.insert(folder.canonicalize().unwrap_or_else(|_| folder.clone())) {
                 return Err(ReportError::Twice { path: folder.clone() });
             }
-            if let Some(first) = runs.first().filter(|first| first.dataset() != run.dataset()) {
+            let labels = |run: &Run| (run.dataset(), run.config.label_scale.clone());
+            if let Some(first) = runs.first().filter(|first| labels(first) != labels(&run)) {
                 return Err(ReportError::Datasets {
                     path: folder.clone(),
-                    expected: first.dataset().title(),
-                    found: run.dataset().title(),
+                    expected: first.config.title().to_owned(),
+                    found: run.config.title().to_owned(),
                 });
             }
             runs.push(run);
@@ -140,6 +142,16 @@ impl RunReport {
     /// The dataset of all runs; `None` without a run.
     pub fn dataset(&self) -> Option<Dataset> {
         self.runs.first().map(Run::dataset)
+    }
+
+    /// What the labels of all runs are; `None` without a run.
+    pub fn scale(&self) -> Option<LabelScale<'_>> {
+        self.runs.first().map(|run| run.config.scale())
+    }
+
+    /// The name of the dataset of all runs; `None` without a run.
+    pub fn title(&self) -> Option<&str> {
+        self.runs.first().map(|run| run.config.title())
     }
 
     /// Where the splits of the complete runs come from and the videos that they share, each line once.

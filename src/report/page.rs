@@ -48,7 +48,7 @@ pub(super) fn page(report: &RunReport) -> String {
 }
 
 fn title(report: &RunReport) -> String {
-    let dataset = report.dataset().map_or("", |dataset| dataset.title());
+    let dataset = Text(report.title().unwrap_or_default());
     let runs = count(report.runs().len(), "run", "runs");
     let models: BTreeSet<String> =
         report.runs().iter().map(|run| run.config.model().to_uppercase()).collect();
@@ -105,8 +105,7 @@ fn notices(html: &mut String, report: &RunReport) -> std::fmt::Result {
         let of_split = || run.predictions.iter().filter(|row| row.split == split);
         let predictions: Vec<f32> = of_split().map(|row| row.prediction).collect();
         let labels: Vec<f32> = of_split().map(|row| row.label_or_nan()).collect();
-        let scheme = run.dataset().bin_scheme();
-        if let Some(problem) = Degenerate::find(scheme, &predictions, &labels) {
+        if let Some(problem) = Degenerate::find(run.config.scale(), &predictions, &labels) {
             writeln!(
                 html,
                 "<p class=\"notice\">The predictions of <b>{}</b> barely distinguish segments: \
@@ -128,10 +127,11 @@ fn notices(html: &mut String, report: &RunReport) -> std::fmt::Result {
 
 /// The most important figures.
 fn tiles(html: &mut String, report: &RunReport) -> std::fmt::Result {
-    let Some(dataset) = report.dataset() else { return Ok(()) };
-    let scheme = dataset.bin_scheme();
-    let metrics =
-        [&MAE, &CORR, metrics::finest_accuracy(scheme), metrics::coarsest_accuracy(scheme)];
+    let (Some(dataset), Some(scale)) = (report.dataset(), report.scale()) else { return Ok(()) };
+    let accuracies = [metrics::finest_accuracy(scale), metrics::coarsest_accuracy(scale)];
+    let mut metrics: Vec<Metric> = vec![MAE, CORR];
+    metrics.extend(accuracies.into_iter().flatten());
+    metrics.dedup();
     // Means over different models mean nothing.
     if report.complete().next().is_none() || report.models().len() > 1 {
         return Ok(());
@@ -139,13 +139,13 @@ fn tiles(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let split = tables::split_words(report.split());
     writeln!(html, "<dl class=\"tiles\">")?;
     for metric in metrics {
-        let (n, mean, std) = mean_std(tables::selected(report).map(|of| of.get(metric.id)));
-        let Metric { title, variant, .. } = metric;
+        let (n, mean, std) = mean_std(tables::selected(report).map(|of| of.get(&metric.id)));
+        let Metric { title, variant, .. } = &metric;
         let spread = match n {
             0 | 1 => String::new(),
             n => format!("<small>± {} over {n} runs</small>", decimals(std, 3)),
         };
-        let paper = paper::of(report.model_of_paper(), dataset).get(metric.id);
+        let paper = paper::of(report.model_of_paper(), dataset).get(&*metric.id);
         let paper = paper
             .map_or(String::new(), |paper| format!("<small>paper {}</small>", decimals(*paper, 3)));
         writeln!(
@@ -176,7 +176,7 @@ fn facts(html: &mut String, report: &RunReport) -> std::fmt::Result {
         distinct(&mut report.complete().map(|(_, result)| of(result)))
     };
     let facts = [
-        ("Dataset", each(&|run| run.dataset().title().into())),
+        ("Dataset", each(&|run| run.config.title().to_owned())),
         ("Seeds", each(&|run| run.config.seed.to_string())),
         (
             "Epochs",

@@ -1,5 +1,6 @@
 //! Tables: metrics per run next to the paper's, the released protocol, the runs themselves.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -15,11 +16,11 @@ use crate::words::quoted;
 
 /// Title and variant of a metric, with an arrow in its better direction; just the name for a metric of
 /// another version.
-fn heading(id: &str) -> (Text<&str>, &'static str, &'static str) {
+fn heading(id: &str) -> (Text<&str>, Cow<'static, str>, &'static str) {
     match metrics::find(id) {
-        None => (Text(id), "", "↑"),
+        None => (Text(id), "".into(), "↑"),
         Some(Metric { title, variant, better, .. }) => {
-            (Text(title), variant, if *better == Better::Lower { "↓" } else { "↑" })
+            (Text(title), variant, if better == Better::Lower { "↓" } else { "↑" })
         }
     }
 }

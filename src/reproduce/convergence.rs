@@ -52,7 +52,7 @@ type Curve = (SplitName, &'static str, &'static str, fn(&EpochRecord) -> f64);
 
 const CURVES: [Curve; 2] = [
     (SplitName::Train, "train", "(a) training split", |epoch| epoch.train_mae),
-    (SplitName::Valid, "valid", "(b) validation split", |epoch| epoch.valid.get(MAE.id)),
+    (SplitName::Valid, "valid", "(b) validation split", |epoch| epoch.valid.get(&MAE.id)),
 ];
 
 /// Line classes of other models, in order.

@@ -69,7 +69,7 @@ impl RobustnessPoint {
              ![error by corruption](robustness.svg)\n\n\
              | inputs | MAE | growth |\n|---|---|---|\n"
         );
-        let mae = |point: &RobustnessPoint| point.metrics.get(MAE.id);
+        let mae = |point: &RobustnessPoint| point.metrics.get(&MAE.id);
         let clean = |seed| {
             let found = points.iter().find(|it| it.corruption.is_none() && it.seed == seed);
             found.map_or(f64::NAN, mae)
@@ -154,7 +154,7 @@ fn curve(points: &[RobustnessPoint], modality: Modality, kind: CorruptionKind) -
             Some(it) if (it.modality, it.kind) == (modality, kind) => it.amount,
             Some(_) => return None,
         };
-        let (_, mae, std) = mean_std(of_one.iter().map(|point| point.metrics.get(MAE.id)));
+        let (_, mae, std) = mean_std(of_one.iter().map(|point| point.metrics.get(&MAE.id)));
         Some((f64::from(amount), mae, std))
     });
     of_curve.collect()

@@ -1,14 +1,14 @@
 //! A table of results next to the paper's: Markdown for people, typed columns for programs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{headline, shown};
+use super::{all_metrics, headline, shown};
 use crate::corpus::Dataset;
 use crate::export::{self, Values};
 use crate::report::chart::{Axis, Chart};
 use crate::report::figure::{Figure, Mark};
-use crate::run::metrics;
 use crate::run::seeds::{self, Spread};
 
 /// The results of one experiment.
@@ -96,9 +96,9 @@ impl ExperimentTable {
                 }
             }
             rows => {
-                let metrics: Vec<&str> = match self.all_metrics {
-                    true => metrics::names(dataset.bin_scheme()),
-                    false => headline(dataset).into(),
+                let metrics: Vec<Cow<'static, str>> = match self.all_metrics {
+                    true => all_metrics(dataset),
+                    false => headline(dataset),
                 };
                 let heads: Vec<String> =
                     metrics.iter().map(|name| format!(" {name} | paper |")).collect();
@@ -108,7 +108,7 @@ impl ExperimentTable {
                     let cells = match outcome {
                         RowOutcome::LeftOut(reason) => {
                             let papers =
-                                metrics.iter().map(|name| figure(paper.get(*name).copied()));
+                                metrics.iter().map(|name| figure(paper.get(&**name).copied()));
                             format!("{reason} | {}", papers.collect::<Vec<_>>().join(" | | "))
                         }
                         RowOutcome::Measured(of_row) => {
@@ -138,7 +138,7 @@ impl ExperimentTable {
     pub fn svg(&self, dataset: Dataset) -> Option<String> {
         let axis = self.axis.as_deref().filter(|_| self.has_picture())?;
         let names: Vec<&str> = self.rows.iter().map(|row| &*row.name).collect();
-        let panels = headline(dataset).map(|name| {
+        let panels = headline(dataset).into_iter().map(|name| {
             let points: Vec<(f64, &Spread)> = self
                 .rows
                 .iter()
@@ -156,9 +156,9 @@ impl ExperimentTable {
             };
             let values =
                 points.iter().flat_map(|(_, spread)| ends(spread).into_iter().chain(spread.paper));
-            let mut chart = Chart::new(Axis::classes(axis, &names), Axis::around(name, values));
+            let mut chart = Chart::new(Axis::classes(axis, &names), Axis::around(&name, values));
             let means: Vec<(f64, f64)> = points.iter().map(|(x, s)| (*x, s.mean)).collect();
-            chart.line("valid", &means, name);
+            chart.line("valid", &means, &name);
             for (x, spread) in &points {
                 let [low, high] = ends(spread);
                 chart.line("whisker valid", &[(*x, low), (*x, high)], &mean_and_std(spread));
@@ -167,7 +167,7 @@ impl ExperimentTable {
                     chart.ring("control", (*x, paper), &format!("the paper: {paper:.4}"));
                 }
             }
-            (name.to_owned(), chart.finish(&format!("{name} by {axis}")))
+            (name.to_string(), chart.finish(&format!("{name} by {axis}")))
         });
         let n_runs = self.rows.iter().filter_map(|row| row.outcome.metrics().first());
         let bars = match n_runs.map(|spread| spread.n_runs).max() {
@@ -185,7 +185,7 @@ impl ExperimentTable {
             title: self.title.clone(),
             about: format!("{}, test split. {bars}", dataset.title()),
             legend,
-            panels: panels.into(),
+            panels: panels.collect(),
             n_columns: 2,
         };
         Some(figure.finish())

@@ -2,6 +2,7 @@
 //!
 //! Both tests are paired: a segment that is hard for one model is hard for the other as well.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use rand::RngExt;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use super::interval::Resampling;
 use super::metrics::{self, CORR, Metrics};
 use crate::corpus::SplitName;
-use crate::corpus::label::BinScheme;
+use crate::corpus::label::LabelScale;
 use crate::mean::percentile;
 
 /// Two runs: `compare --json`.
@@ -44,7 +45,7 @@ impl Comparison {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Difference {
     /// Name of the metric.
-    pub metric: &'static str,
+    pub metric: Cow<'static, str>,
     /// Of the first run; `null` where it is not defined.
     #[schemars(with = "Option<f64>")]
     pub a: f64,
@@ -70,7 +71,7 @@ pub struct Difference {
 /// # Panics
 /// The lists differ in length, which is a caller's error.
 pub fn compare(
-    scheme: BinScheme,
+    scale: LabelScale<'_>,
     labels: &[f32],
     a: &[f32],
     b: &[f32],
@@ -80,7 +81,7 @@ pub fn compare(
     let n = labels.len();
     let values = |metrics: Metrics| metrics.iter().map(|(_, value)| value).collect::<Vec<f64>>();
     let differences = |labels: &[f32], a: &[f32], b: &[f32]| -> Vec<f64> {
-        let (a, b) = (metrics::evaluate(scheme, a, labels), metrics::evaluate(scheme, b, labels));
+        let (a, b) = (metrics::evaluate(scale, a, labels), metrics::evaluate(scale, b, labels));
         values(b).iter().zip(values(a)).map(|(b, a)| b - a).collect()
     };
     let bootstrap = resampling.run("compare/bootstrap", |rng| {
@@ -88,9 +89,9 @@ pub fn compare(
         let pick = |of: &[f32]| sample.iter().map(|idx| of[*idx]).collect::<Vec<f32>>();
         differences(&pick(labels), &pick(a), &pick(b))
     });
-    let truth = metrics::clipped(scheme, labels);
-    let [level_a, level_b] = [a, b].map(|pred| standardized(&metrics::clipped(scheme, pred)));
-    let corr_idx = metrics::names(scheme).iter().position(|name| *name == CORR.id);
+    let truth = metrics::clipped(scale, labels);
+    let [level_a, level_b] = [a, b].map(|pred| standardized(&metrics::clipped(scale, pred)));
+    let corr_idx = metrics::names(scale).iter().position(|name| *name == CORR.id);
     let permuted = resampling.run("compare/permutation", |rng| {
         let is_exchanged: Vec<bool> = (0..n).map(|_| rng.random()).collect();
         let exchanged = |a: &[f32], b: &[f32]| -> (Vec<f32>, Vec<f32>) {
@@ -105,8 +106,8 @@ pub fn compare(
         }
         differences
     });
-    let (of_a, of_b) = (metrics::evaluate(scheme, a, labels), metrics::evaluate(scheme, b, labels));
-    metrics::names(scheme)
+    let (of_a, of_b) = (metrics::evaluate(scale, a, labels), metrics::evaluate(scale, b, labels));
+    metrics::names(scale)
         .into_iter()
         .zip(of_a.iter().zip(of_b.iter()))
         .enumerate()
@@ -161,7 +162,7 @@ mod tests {
     fn a_run_does_not_differ_from_itself() {
         let labels = labels();
         let pred = shifted(&labels, |i| (i % 7) as f32 / 10.0);
-        for each in compare(BinScheme::Cmu, &labels, &pred, &pred, &Resampling::new(99, 1)) {
+        for each in compare(LabelScale::Cmu, &labels, &pred, &pred, &Resampling::new(99, 1)) {
             assert_eq!((each.difference, each.interval, each.p_value), (0.0, [0.0, 0.0], 1.0));
         }
     }
@@ -171,11 +172,11 @@ mod tests {
         let labels = labels();
         let a = shifted(&labels, |i| if i % 2 == 0 { 0.8 } else { -0.8 });
         let b = shifted(&labels, |i| if i % 2 == 0 { 0.1 } else { -0.1 });
-        let found = compare(BinScheme::Cmu, &labels, &a, &b, &Resampling::new(999, 1));
+        let found = compare(LabelScale::Cmu, &labels, &a, &b, &Resampling::new(999, 1));
         let mae = find(&found, "MAE");
         assert!((mae.difference + 0.7).abs() < 1e-6);
         assert!(mae.interval[1] < -0.6 && mae.p_value == 0.001, "{mae:?}");
-        let again = compare(BinScheme::Cmu, &labels, &a, &b, &Resampling::new(999, 1));
+        let again = compare(LabelScale::Cmu, &labels, &a, &b, &Resampling::new(999, 1));
         assert_eq!(find(&again, "Corr").interval, find(&found, "Corr").interval);
     }
 
@@ -188,7 +189,7 @@ mod tests {
         let b: Vec<f32> = shifted(&labels, |i| 0.3 * noise(i, 57));
         let small: Vec<f32> = b.iter().map(|value| 0.02 * value + 0.3).collect();
         for b in [&b, &small] {
-            let found = compare(BinScheme::Cmu, &labels, &a, b, &Resampling::new(999, 1));
+            let found = compare(LabelScale::Cmu, &labels, &a, b, &Resampling::new(999, 1));
             let corr = find(&found, "Corr");
             assert!(corr.interval[0] > 0.0 && corr.p_value == 0.001, "{corr:?}");
         }
@@ -199,7 +200,7 @@ mod tests {
         let labels = labels();
         let noise = |salt: usize| move |i: usize| (((i * 7919 + salt) % 101) as f32 - 50.0) / 100.0;
         let (a, b) = (shifted(&labels, noise(13)), shifted(&labels, noise(57)));
-        let found = compare(BinScheme::Cmu, &labels, &a, &b, &Resampling::new(999, 1));
+        let found = compare(LabelScale::Cmu, &labels, &a, &b, &Resampling::new(999, 1));
         let mae = find(&found, "MAE");
         assert!(mae.interval[0] < 0.0 && mae.interval[1] > 0.0 && mae.p_value > 0.05, "{mae:?}");
     }

@@ -10,8 +10,9 @@ use super::RunError;
 use super::folder::{BEST, STATE, read_config, read_result, unreadable};
 use crate::corpus::Dataset;
 use crate::corpus::known::KnownFeatures;
+use crate::corpus::label::LabelScale;
+use crate::corpus::scale::OwnScale;
 use crate::corpus::schema::{DataSchema, ModalitySchema};
-use crate::corpus::spec::DatasetSpec;
 use crate::model::registry::ModelSpec;
 use crate::tree::Tree;
 
@@ -27,6 +28,7 @@ struct Described {
     /// Absent in files of the first versions, which have ALMT alone.
     spec: Option<ModelSpec>,
     dataset: Dataset,
+    label_scale: Option<OwnScale>,
     store_digest: String,
     seed: u64,
     epoch: usize,
@@ -54,7 +56,8 @@ pub fn of_run(folder: &Path, name: &str) -> Result<Tree, RunError> {
         Tree::leaf("store", settings.store.display().to_string()),
         Tree::leaf("digest", &settings.store_digest),
     ];
-    Ok(tree(name, "run", settings.dataset, children, settings.data_schema.as_ref()))
+    let labels = (settings.dataset, settings.label_scale.as_ref());
+    Ok(tree(name, "run", labels, children, settings.data_schema.as_ref()))
 }
 
 /// The tree of a checkpoint; `None` for weights that do not say what they are of.
@@ -72,7 +75,8 @@ pub fn of_checkpoint(path: &Path, name: &str) -> Result<Option<Tree>, RunError> 
         Tree::leaf("epoch", found.epoch.to_string()),
         Tree::leaf("digest", found.store_digest),
     ];
-    Ok(Some(tree(name, "checkpoint", found.dataset, children, found.data_schema.as_ref())))
+    let labels = (found.dataset, found.label_scale.as_ref());
+    Ok(Some(tree(name, "checkpoint", labels, children, found.data_schema.as_ref())))
 }
 
 /// The header of a safetensors file, which is JSON after its length.
@@ -89,12 +93,13 @@ fn header(path: &Path) -> io::Result<serde_json::Value> {
 fn tree(
     name: &str,
     kind: &str,
-    dataset: Dataset,
+    (dataset, own): (Dataset, Option<&OwnScale>),
     mut children: Vec<Tree>,
     schema: Option<&DataSchema>,
 ) -> Tree {
-    let [lowest, highest] = DatasetSpec::of(dataset).label_range;
-    children.push(Tree::leaf("labels", format!("[{lowest}, {highest}]")));
+    if let Some([lowest, highest]) = LabelScale::of(dataset, own).range() {
+        children.push(Tree::leaf("labels", format!("[{lowest}, {highest}]")));
+    }
     match schema {
         None => children.push(Tree::leaf("data", "not recorded by the version that wrote it")),
         Some(schema) => {
@@ -112,7 +117,8 @@ fn tree(
             }));
         }
     }
-    Tree { name: name.into(), detail: format!("{kind} on {}", dataset.title()), children }
+    let title = own.map_or(dataset.title(), OwnScale::title);
+    Tree { name: name.into(), detail: format!("{kind} on {title}"), children }
 }
 
 fn of_modality(schema: &ModalitySchema) -> Tree {

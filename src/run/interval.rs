@@ -1,11 +1,13 @@
 //! How far the metrics of one run depend on the segments that happen to be in its split.
 
+use std::borrow::Cow;
+
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use rayon::prelude::*;
 
 use super::metrics;
-use crate::corpus::label::BinScheme;
+use crate::corpus::label::LabelScale;
 use crate::mean::percentile;
 use crate::seed::stream;
 
@@ -13,7 +15,7 @@ use crate::seed::stream;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interval {
     /// Name of the metric.
-    pub metric: &'static str,
+    pub metric: Cow<'static, str>,
     /// Its value over all segments; NaN where it is not defined.
     pub value: f64,
     /// Its confidence interval: percentiles over resampled segments.
@@ -60,7 +62,7 @@ impl Resampling<'_> {
 /// # Panics
 /// The lists differ in length, which is a caller's error.
 pub fn intervals(
-    scheme: BinScheme,
+    scale: LabelScale<'_>,
     labels: &[f32],
     pred: &[f32],
     level: f64,
@@ -71,13 +73,13 @@ pub fn intervals(
     let rounds: Vec<Vec<f64>> = resampling.run("interval", |rng| {
         let sample: Vec<usize> = (0..n).map(|_| rng.random_range(0..n)).collect();
         let pick = |of: &[f32]| sample.iter().map(|idx| of[*idx]).collect::<Vec<f32>>();
-        let metrics = metrics::evaluate(scheme, &pick(pred), &pick(labels));
+        let metrics = metrics::evaluate(scale, &pick(pred), &pick(labels));
         metrics.iter().map(|(_, value)| value).collect()
     });
     let tail = (1.0 - level) / 2.0;
-    metrics::names(scheme)
+    metrics::names(scale)
         .into_iter()
-        .zip(metrics::evaluate(scheme, pred, labels).iter())
+        .zip(metrics::evaluate(scale, pred, labels).iter())
         .enumerate()
         .map(|(metric_idx, (metric, (_, value)))| {
             let column = rounds.iter().map(|round| round[metric_idx]);
@@ -100,10 +102,10 @@ mod tests {
             let labels = labels(n);
             let noise = |i: usize| ((i * 7919) % 101) as f32 / 50.0 - 1.0;
             let pred: Vec<f32> = labels.iter().enumerate().map(|(i, l)| l + noise(i)).collect();
-            let found = intervals(BinScheme::Cmu, &labels, &pred, 0.95, &Resampling::new(200, 1));
+            let found = intervals(LabelScale::Cmu, &labels, &pred, 0.95, &Resampling::new(200, 1));
             assert_eq!(
                 found,
-                intervals(BinScheme::Cmu, &labels, &pred, 0.95, &Resampling::new(200, 1))
+                intervals(LabelScale::Cmu, &labels, &pred, 0.95, &Resampling::new(200, 1))
             );
             let mae = found.into_iter().find(|each| each.metric == "MAE").unwrap();
             assert!(mae.interval[0] < mae.value && mae.value < mae.interval[1], "{mae:?}");
@@ -115,7 +117,7 @@ mod tests {
     #[test]
     fn a_metric_that_is_never_defined_has_no_interval() {
         let found =
-            intervals(BinScheme::Cmu, &[0.0, 0.0], &[0.5, -0.5], 0.95, &Resampling::new(20, 1));
+            intervals(LabelScale::Cmu, &[0.0, 0.0], &[0.5, -0.5], 0.95, &Resampling::new(20, 1));
         let non0 = found.iter().find(|each| each.metric == "Non0_acc_2").unwrap();
         assert!(non0.value.is_nan() && non0.interval.iter().all(|end| end.is_nan()));
     }

@@ -13,6 +13,7 @@ pub mod events;
 pub mod folder;
 pub mod interval;
 mod keys;
+pub mod label_map;
 pub mod metrics;
 pub mod predictions;
 pub mod preset;

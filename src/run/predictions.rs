@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::corpus::SplitName;
-use crate::corpus::label::BinScheme;
+use crate::corpus::label::LabelScale;
 use crate::export::{Table, Values, table_parquet};
 use crate::publish::{self, Draft};
 
@@ -37,26 +37,26 @@ impl Prediction {
     }
 }
 
-/// The columns of a prediction file: the segment and, for every bin scheme, the classes of label and
+/// The columns of a prediction file: the segment and, for every binning scheme, the classes of label and
 /// prediction; with `is_cut` if segments were truncated.
-pub fn columns(scheme: BinScheme, is_cut: bool) -> Vec<String> {
+pub fn columns(scale: LabelScale<'_>, is_cut: bool) -> Vec<String> {
     let mut columns: Vec<String> = ["id", "split", "label", "prediction"].map(String::from).into();
-    for bins in scheme.bins() {
+    for bins in scale.bins().iter() {
         columns.extend(["label", "prediction"].map(|of| format!("{}_{of}", bins.name())));
     }
     columns.extend(is_cut.then(|| "is_cut".into()));
     columns
 }
 
-/// Writes `id,split,label,prediction` and, for every bin scheme, the class of each, as CSV; numbers
+/// Writes `id,split,label,prediction` and, for every binning scheme, the class of each, as CSV; numbers
 /// round-trip exactly as float32. Fields of absent labels are empty. If segments were truncated, the
 /// last column is `is_cut`, 1 for those.
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<()> {
+pub fn write(path: &Path, scale: LabelScale<'_>, rows: &[Prediction]) -> io::Result<()> {
     let draft = Draft::new(path, true)?;
-    write_to(File::create(draft.path())?, scheme, rows)?;
+    write_to(File::create(draft.path())?, scale, rows)?;
     draft.publish()
 }
 
@@ -64,10 +64,10 @@ pub fn write(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<
 ///
 /// # Errors
 /// `out` cannot be written to.
-pub fn write_to(out: impl io::Write, scheme: BinScheme, rows: &[Prediction]) -> io::Result<()> {
+pub fn write_to(out: impl io::Write, scale: LabelScale<'_>, rows: &[Prediction]) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     let any_cut = rows.iter().any(|row| row.is_cut);
-    writer.write_record(columns(scheme, any_cut))?;
+    writer.write_record(columns(scale, any_cut))?;
     for row in rows {
         let mut record = vec![
             row.id.clone(),
@@ -75,8 +75,8 @@ pub fn write_to(out: impl io::Write, scheme: BinScheme, rows: &[Prediction]) -> 
             row.label.map_or(String::new(), |label| label.to_string()),
             row.prediction.to_string(),
         ];
-        for bins in scheme.bins() {
-            let class = |value: f32| scheme.class(*bins, value).to_string();
+        for bins in scale.bins().iter() {
+            let class = |value: f32| scale.class(*bins, value).to_string();
             record.extend([row.label.map_or(String::new(), class), class(row.prediction)]);
         }
         record.extend(any_cut.then(|| u8::from(row.is_cut).to_string()));
@@ -90,7 +90,7 @@ pub fn write_to(out: impl io::Write, scheme: BinScheme, rows: &[Prediction]) -> 
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io::Result<()> {
+pub fn write_parquet(path: &Path, scale: LabelScale<'_>, rows: &[Prediction]) -> io::Result<()> {
     type Number = fn(&Prediction) -> Option<f32>;
     const NUMBERS: [(&str, Number); 2] =
         [("label", |row| row.label), ("prediction", |row| Some(row.prediction))];
@@ -101,9 +101,9 @@ pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io:
     for (name, number) in NUMBERS {
         table.push(name, Values::Float32(rows.iter().map(number).collect()));
     }
-    for bins in scheme.bins() {
+    for bins in scale.bins().iter() {
         for (of, number) in NUMBERS {
-            let class = |row| number(row).map(|value| scheme.class(*bins, value));
+            let class = |row| number(row).map(|value| scale.class(*bins, value));
             let name = format!("{}_{of}", bins.name());
             table.push(&name, Values::Int8(rows.iter().map(class).collect()));
         }
@@ -115,13 +115,13 @@ pub fn write_parquet(path: &Path, scheme: BinScheme, rows: &[Prediction]) -> io:
     publish::write(path, &table_parquet(&table)?)
 }
 
-/// The columns of a file other than those of [`write()`].
+/// The columns of a file other than those of [`write()`] for a published dataset, or for labels `own`.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn unknown_columns(path: &Path) -> io::Result<Vec<String>> {
+pub fn unknown_columns(path: &Path, own: LabelScale<'_>) -> io::Result<Vec<String>> {
     let mut reader = csv::Reader::from_path(path)?;
-    let known = [BinScheme::Cmu, BinScheme::Sims].map(|scheme| columns(scheme, true)).concat();
+    let known = [LabelScale::Cmu, LabelScale::Sims, own].map(|scale| columns(scale, true)).concat();
     let is_known = |name: &&str| known.iter().any(|known| known == name);
     let header = reader.headers()?;
     Ok(header.iter().filter(|name| !is_known(name)).map(str::to_owned).collect())
@@ -190,7 +190,7 @@ mod tests {
             row("with,comma", 0.1 + 0.2, -1.0e-39),
             row("\"quoted\"", 1.0 / 3.0, 16_777_217.0),
         ];
-        write(&path, BinScheme::Cmu, &rows).unwrap();
+        write(&path, LabelScale::Cmu, &rows).unwrap();
         let back = read(&path).unwrap();
         let bits = |rows: &[Prediction]| -> Vec<[u32; 2]> {
             let label = |row: &Prediction| row.label.map_or(0, f32::to_bits);
@@ -215,8 +215,8 @@ mod tests {
             is_cut: false,
         };
         let rows = [row("a,1", 0.0, 0.1 + 0.2), row("b", -2.5, 1.0 / 3.0)];
-        write(&csv, BinScheme::Cmu, &rows).unwrap();
-        write_parquet(&parquet, BinScheme::Cmu, &rows).unwrap();
+        write(&csv, LabelScale::Cmu, &rows).unwrap();
+        write_parquet(&parquet, LabelScale::Cmu, &rows).unwrap();
         let table = ParquetReader::new(std::fs::File::open(&parquet).unwrap()).finish().unwrap();
         let mut reader = csv::Reader::from_path(&csv).unwrap();
         let header: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();

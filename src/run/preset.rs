@@ -215,15 +215,25 @@ fn phase_of_older_version(training: &mut toml::Table) -> Result<Phase, toml::de:
 }
 
 impl Preset {
-    /// A model's published hyper-parameters for a dataset; `None` for an unknown model.
+    /// A model's published hyper-parameters for a dataset; `None` for an unknown model, and for a dataset
+    /// of one's own.
     pub fn published(model: &str, dataset: Dataset) -> Option<Preset> {
         let text = ModelSpec::preset(model, dataset)?;
         Some(toml::from_str(text).expect("the embedded presets are tested"))
     }
 
-    /// ALMT's published hyper-parameters.
+    /// The published dataset whose presets a dataset has by default: CMU-MOSI for one's own.
+    pub fn usual(dataset: Dataset) -> Dataset {
+        match dataset {
+            Dataset::Own => Dataset::Mosi,
+            published => published,
+        }
+    }
+
+    /// ALMT's published hyper-parameters; those for CMU-MOSI for a dataset of one's own.
     pub fn of(dataset: Dataset) -> Preset {
-        Preset::published(ModelSpec::NAMES[0], dataset).expect("the default model has a preset")
+        Preset::published(ModelSpec::NAMES[0], Preset::usual(dataset))
+            .expect("the default model has a preset")
     }
 
     /// Whether every phase takes a step in an epoch over `n_samples` samples.

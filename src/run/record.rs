@@ -12,6 +12,7 @@ use super::metrics::{self, Metrics};
 use super::{number, some_number};
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::origin::SplitRecord;
+use crate::corpus::scale::{OwnScale, ScaleFile};
 use crate::corpus::{Dataset, Modality, SplitName};
 
 /// One line of `metrics.jsonl`.
@@ -26,7 +27,7 @@ pub struct EpochRecord {
     /// Mean of what the last phase minimises over the epoch's samples, each before its step.
     #[serde(deserialize_with = "number")]
     pub train_loss: f64,
-    /// Mean absolute error over the same.
+    /// Mean absolute error over the same, in units of the label.
     #[serde(deserialize_with = "number")]
     pub train_mae: f64,
     /// Each term of the loss of each phase, where there is more than one.
@@ -193,6 +194,10 @@ pub struct Evaluation {
     pub trained_on_store_digest: String,
     /// The dataset, which decides metrics and bins.
     pub dataset: Dataset,
+    /// What its labels are, of a dataset of one's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ScaleFile>")]
+    pub label_scale: Option<OwnScale>,
     /// The checkpoint's path.
     pub checkpoint: PathBuf,
     /// Epoch after which the weights were taken, counted from 1.
@@ -222,6 +227,11 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// The name of the dataset in papers, or that of its own description.
+    pub fn title(&self) -> &str {
+        self.label_scale.as_ref().map_or(self.dataset.title(), OwnScale::title)
+    }
+
     /// The JSON Schema of `eval --json`.
     pub fn schema() -> schemars::Schema {
         schemars::schema_for!(Evaluation)

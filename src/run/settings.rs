@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::label_map::LabelMap;
 use super::preset::Preset;
+use crate::corpus::label::LabelScale;
+use crate::corpus::scale::{OwnScale, ScaleFile};
 use crate::corpus::schema::DataSchema;
 use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Modality};
@@ -66,11 +69,28 @@ pub struct TrainSettings {
     /// What the model sees of the store; absent in runs of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_schema: Option<DataSchema>,
+    /// What the labels are, of a dataset of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ScaleFile>")]
+    pub label_scale: Option<OwnScale>,
+    /// How labels become what the model is trained on, where they are not that themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_map: Option<LabelMap>,
     /// Hyper-parameters.
     pub hyper_parameters: Preset,
 }
 
 impl TrainSettings {
+    /// What the labels are.
+    pub fn scale(&self) -> LabelScale<'_> {
+        LabelScale::of(self.dataset, self.label_scale.as_ref())
+    }
+
+    /// The name of the dataset in papers, or that of its own description.
+    pub fn title(&self) -> &str {
+        self.label_scale.as_ref().map_or(self.dataset.title(), OwnScale::title)
+    }
+
     /// The model, if the paper's figures use the same inputs, which are all modalities; otherwise
     /// empty.
     pub fn model_of_paper(&self) -> &'static str {

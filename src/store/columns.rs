@@ -7,7 +7,8 @@ use ndarray::{Array, Dimension};
 use super::content::Content;
 use super::digest::{self, Element};
 use crate::corpus::column::{Column, ColumnId, ColumnKind, Dtype};
-use crate::corpus::{Corpus, CorpusSplit, Dataset, FeatureBlock, Modality, SplitName};
+use crate::corpus::label::LabelScale;
+use crate::corpus::{Corpus, CorpusSplit, FeatureBlock, Modality, SplitName};
 
 /// One split's columns, in writing order.
 pub(super) struct SplitColumns<'a> {
@@ -73,15 +74,15 @@ impl NewColumn<'_> {
 /// The columns of a corpus; `changes` gets a sentence for each changed text.
 pub(super) fn of_corpus<'a>(
     corpus: &'a Corpus,
-    dataset: Dataset,
+    scale: LabelScale<'_>,
     changes: &mut Vec<String>,
 ) -> Vec<SplitColumns<'a>> {
-    corpus.splits.iter().map(|split| of_split(split, dataset, changes)).collect()
+    corpus.splits.iter().map(|split| of_split(split, scale, changes)).collect()
 }
 
 fn of_split<'a>(
     split: &'a CorpusSplit,
-    dataset: Dataset,
+    scale: LabelScale<'_>,
     changes: &mut Vec<String>,
 ) -> SplitColumns<'a> {
     let mut columns = Vec::new();
@@ -130,10 +131,8 @@ fn of_split<'a>(
         add(ColumnKind::EmotionLabels, emotions.shape(), Data::F32(in_order(emotions)));
     }
     if let Some(overall) = &labels.overall {
-        let scheme = dataset.bin_scheme();
-        for bins in scheme.bins() {
-            let classes: Vec<i8> =
-                overall.iter().map(|label| scheme.class(*bins, *label)).collect();
+        for bins in scale.bins().iter() {
+            let classes: Vec<i8> = overall.iter().map(|label| scale.class(*bins, *label)).collect();
             add(ColumnKind::Bins(*bins), &[classes.len()], Data::I8(classes));
         }
     }

@@ -5,6 +5,8 @@ use super::{StoreError, VERSION};
 use crate::corpus::clips::{BuiltFeatures, BuiltWords};
 use crate::corpus::column::{Column, ColumnKind, Dtype};
 use crate::corpus::known::KnownFeatures;
+use crate::corpus::label::LabelScale;
+use crate::corpus::scale::OwnScale;
 use crate::tree::Tree;
 use crate::words::{count, counted, human_bytes, plural};
 
@@ -37,6 +39,7 @@ impl Store {
                 children: columns.collect(),
             });
         }
+        children.extend(manifest.label_scale.as_ref().map(labels));
         children.extend(KnownFeatures::of(manifest).iter().map(features));
         for source in &manifest.sources {
             let detail = format!("{} ({} layout)", source.file_name, manifest.layout);
@@ -56,9 +59,31 @@ impl Store {
         }
         children.push(Tree::leaf("digest", &manifest.digest));
         let size = human_bytes(self.size());
-        let detail = format!("{} (store version {VERSION}, {size})", manifest.dataset.title());
+        let detail = format!("{} (store version {VERSION}, {size})", manifest.title());
         Ok(Tree { name: name.into(), detail, children })
     }
+}
+
+/// What the labels of a dataset of one's own are.
+fn labels(own: &OwnScale) -> Tree {
+    let mut detail = own.range().map(|[low, high]| format!("in [{low}, {high}]"));
+    if let (Some(detail), Some(neutral)) = (&mut detail, own.neutral()) {
+        detail.push_str(&format!(", neutral {neutral}"));
+    }
+    let mut tree = Tree::leaf("labels", detail.unwrap_or("classes without values".into()));
+    let classes = own.classes().iter().enumerate().map(|(idx, name)| match own.value(idx) {
+        Some(value) => format!("{name} ({value})"),
+        None => name.clone(),
+    });
+    let classes: Vec<String> = classes.collect();
+    if !classes.is_empty() {
+        tree.children.push(Tree::leaf("classes", classes.join(", ")));
+    }
+    let scale = LabelScale::Own(own);
+    for bins in scale.bins().iter() {
+        tree.children.push(Tree::leaf(bins.name(), scale.class_names(*bins).join(", ")));
+    }
+    tree
 }
 
 /// What is known of a modality's features.

@@ -14,7 +14,7 @@ use super::hdf5::Hdf5Reader;
 use super::{FeatureDtype, Format, StoreError};
 use crate::corpus::column::{Column, ColumnId, ColumnKind, Dtype};
 use crate::corpus::manifest::{Manifest, store_digest};
-use crate::corpus::{Modality, SplitName};
+use crate::corpus::{Dataset, Modality, SplitName};
 
 /// An open store. This is a handle: clones share the files, which stay open as long as any clone
 /// exists.
@@ -368,6 +368,11 @@ impl Store {
         let found = store_digest(&self.0.manifest.columns);
         if found != self.0.manifest.digest {
             let problem = format!("digest {} is not that of its columns", self.0.manifest.digest);
+            return Err(self.damaged("manifest", problem));
+        }
+        let Manifest { dataset, label_scale, .. } = &self.0.manifest;
+        if label_scale.is_some() != (*dataset == Dataset::Own) {
+            let problem = format!("`label_scale` belongs to the dataset `{}` alone", Dataset::Own);
             return Err(self.damaged("manifest", problem));
         }
         for column in &self.0.manifest.columns {

@@ -23,7 +23,7 @@ impl Store {
                 blocks.extend(self.block_summary(split.name, modality, progress)?);
             }
         }
-        let (dataset, digest) = (manifest.dataset.title(), manifest.digest.clone());
+        let (dataset, digest) = (manifest.title().to_owned(), manifest.digest.clone());
         let features = KnownFeatures::of(manifest);
         Ok(Summary { path: self.path().into(), dataset, digest, features, blocks })
     }

@@ -66,7 +66,12 @@ impl Store {
         for split in &self.manifest().splits {
             self.read_detail(split.name, evidence.details.entry(split.name).or_default())?;
         }
-        findings.extend(check_with(self.manifest().dataset, &facts, &evidence));
+        findings.extend(check_with(
+            self.manifest().dataset,
+            self.manifest().scale(),
+            &facts,
+            &evidence,
+        ));
         let compared = compared(&facts, &evidence);
         Ok(Verification { findings, n_bytes, compared })
     }
@@ -90,7 +95,12 @@ impl Store {
             evidence.details.insert(split.name, detail);
         }
         let mut findings = self.unsealed()?;
-        findings.extend(check_with(self.manifest().dataset, &facts, &evidence));
+        findings.extend(check_with(
+            self.manifest().dataset,
+            self.manifest().scale(),
+            &facts,
+            &evidence,
+        ));
         Ok(findings)
     }
 
@@ -145,9 +155,9 @@ impl Store {
             detail.tokens = Some(tokens);
         }
         detail.text_lengths = self.unchecked_lengths(name, Modality::Text)?;
-        for bins in self.manifest().dataset.bin_scheme().bins() {
+        for bins in self.manifest().scale().bins().iter() {
             if let Some(column) = column(ColumnKind::Bins(*bins)) {
-                detail.bins.insert(bins.name(), self.values(column)?);
+                detail.bins.insert(*bins, self.values(column)?);
             }
         }
         for modality in Modality::ALL {

@@ -18,10 +18,12 @@ use super::settled::Settling;
 use super::{Compression, FeatureDtype, Format, StoreError, VERSION};
 use crate::advice::UnfitValues;
 use crate::corpus::check::{BlockFacts, Finding, SplitFacts, check};
+use crate::corpus::label::LabelScale;
 use crate::corpus::manifest::{
     Alignment, Manifest, Source, SourceEntry, SplitManifest, store_digest,
 };
 use crate::corpus::release::Release;
+use crate::corpus::scale::OwnScale;
 use crate::corpus::segment::video_of;
 use crate::corpus::stats::BlockStats;
 use crate::corpus::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
@@ -32,6 +34,8 @@ use crate::publish::{self, Draft};
 pub struct WriteOptions {
     /// The dataset.
     pub dataset: Dataset,
+    /// What its labels are, of a dataset of one's own.
+    pub label_scale: Option<OwnScale>,
     /// Policy for values that are not finite.
     pub on_nonfinite: NonFinite,
     /// Policy for finite values beyond the range of `dtype`.
@@ -43,6 +47,10 @@ pub struct WriteOptions {
 }
 
 impl WriteOptions {
+    fn scale(&self) -> LabelScale<'_> {
+        LabelScale::of(self.dataset, self.label_scale.as_ref())
+    }
+
     fn policies(&self) -> Policies {
         Policies { on_nonfinite: self.on_nonfinite, on_overflow: self.on_overflow }
     }
@@ -142,7 +150,7 @@ pub fn write(
     let values = |means: &Vec<Mean>| means.iter().map(|mean| mean.value()).collect();
     let means = sums.iter().map(|(modality, means)| (*modality, values(means))).collect();
     let mut changes = Vec::new();
-    let splits = columns::of_corpus(corpus, options.dataset, &mut changes);
+    let splits = columns::of_corpus(corpus, options.scale(), &mut changes);
     let job = Job {
         context: &context,
         policies,
@@ -173,6 +181,7 @@ pub fn write(
         store_version: VERSION,
         writer: concat!("almt-data ", env!("CARGO_PKG_VERSION")).into(),
         dataset: options.dataset,
+        label_scale: options.label_scale.clone(),
         alignment: alignment_of(corpus),
         layout: corpus.layout.into(),
         sources: sources.iter().zip(digests).map(self::source).collect(),
@@ -188,7 +197,7 @@ pub fn write(
     let draft = started.finish(&manifest, &job)?;
     let published = if options.output.sync { draft.publish() } else { draft.publish_unsynced() };
     published.map_err(|error| context.io(error))?;
-    Ok(Outcome { manifest, findings: check(options.dataset, &facts) })
+    Ok(Outcome { manifest, findings: check(options.dataset, options.scale(), &facts) })
 }
 
 /// Refuses to leave out all segments of a split.

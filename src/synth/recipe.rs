@@ -12,11 +12,12 @@ pub(super) struct Shapes {
 }
 
 impl Shapes {
-    /// The shapes of a dataset's files; CH-SIMS has no aligned ones.
+    /// The shapes of a dataset's files; CH-SIMS has no aligned ones, and those of one's own are like
+    /// CMU-MOSI's.
     pub(super) fn of(dataset: Dataset, unaligned: bool) -> Shapes {
         let (text, audio, vision, aligned) = match (dataset, unaligned) {
-            (Dataset::Mosi, false) => ([50, 768], [50, 5], [50, 20], true),
-            (Dataset::Mosi, true) => ([50, 768], [375, 5], [500, 20], false),
+            (Dataset::Mosi | Dataset::Own, false) => ([50, 768], [50, 5], [50, 20], true),
+            (Dataset::Mosi | Dataset::Own, true) => ([50, 768], [375, 5], [500, 20], false),
             (Dataset::Mosei, false) => ([50, 768], [50, 74], [50, 35], true),
             (Dataset::Mosei, true) => ([50, 768], [500, 74], [500, 35], false),
             (Dataset::Sims, _) => ([39, 768], [400, 33], [55, 709], false),

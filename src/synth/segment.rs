@@ -40,7 +40,7 @@ impl Segment {
         let Recipe { dataset, shapes, complementary } = recipe;
         // A label on the dataset's grid: CMU-MOSI and CH-SIMS average five annotators, CMU-MOSEI three.
         let (n_steps, n_annotators) = match dataset {
-            Dataset::Mosi => (15, 5),
+            Dataset::Mosi | Dataset::Own => (15, 5),
             Dataset::Mosei => (9, 3),
             Dataset::Sims | Dataset::Simsv2 => (5, 5),
         };

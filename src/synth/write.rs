@@ -97,7 +97,7 @@ fn write_split<W: Write>(
     writer.array_i64(&[n_samples], &classes)?;
     let labels: Vec<f32> = segments.iter().map(|segment| segment.label).collect();
     let suffixes: &[&str] = match dataset {
-        Dataset::Mosi | Dataset::Mosei => &[""],
+        Dataset::Mosi | Dataset::Mosei | Dataset::Own => &[""],
         Dataset::Sims | Dataset::Simsv2 => &["", "_T", "_A", "_V"],
     };
     for suffix in suffixes {

@@ -11,11 +11,14 @@ use super::network::Network;
 use super::released::ReleasedNames;
 use super::weights::{self, TensorFile, Tensors, WeightsError};
 use crate::corpus::Dataset;
+use crate::corpus::label::LabelScale;
+use crate::corpus::scale::OwnScale;
 use crate::corpus::schema::DataSchema;
 use crate::model::form::Placement;
 use crate::model::registry::ModelSpec;
 use crate::model::{Almt, Form};
 use crate::run::describe::CHECKPOINT;
+use crate::run::label_map::LabelMap;
 use crate::run::settings::TokenChoice;
 
 /// Metadata of a checkpoint.
@@ -32,6 +35,12 @@ pub struct CheckpointInfo {
     pub tokens: TokenChoice,
     /// The training dataset.
     pub dataset: Dataset,
+    /// What its labels are, of a dataset of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_scale: Option<OwnScale>,
+    /// How labels become what the model is trained on, where they are not that themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_map: Option<LabelMap>,
     /// Digest of the training store.
     pub store_digest: String,
     /// The run's random seed.
@@ -41,6 +50,13 @@ pub struct CheckpointInfo {
     /// What the model was trained on; absent in files of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_schema: Option<DataSchema>,
+}
+
+impl CheckpointInfo {
+    /// What the labels are.
+    pub fn scale(&self) -> LabelScale<'_> {
+        LabelScale::of(self.dataset, self.label_scale.as_ref())
+    }
 }
 
 /// A model with its weights.
@@ -248,6 +264,8 @@ mod tests {
             form: Some(Form::Absorbed),
             tokens: TokenChoice::TextBert,
             dataset: Dataset::Mosi,
+            label_scale: None,
+            label_map: None,
             store_digest: "d".into(),
             seed: 7,
             epoch: 2,

@@ -15,6 +15,7 @@ use crate::corpus::{Modality, RowError, SplitName};
 use crate::model::Sequence;
 use crate::model::contract::Batch;
 use crate::pretrained::Pretrained;
+use crate::run::label_map::LabelMap;
 use crate::run::record::FittedLength;
 
 /// Feature blocks of one split.
@@ -110,6 +111,7 @@ pub struct TrainingSplit {
     name: SplitName,
     ids: Vec<String>,
     labels: Option<Vec<f32>>,
+    map: Option<LabelMap>,
     targets: Tensor,
     sequences: BTreeMap<Modality, Sequence>,
     features: Features,
@@ -229,6 +231,7 @@ impl TrainingSplit {
             name,
             ids,
             labels,
+            map: None,
             targets,
             sequences,
             features,
@@ -236,6 +239,15 @@ impl TrainingSplit {
             lengths,
             unimodal_labels,
         })
+    }
+
+    /// Sets what labels become for the model; before this, they are what it is trained on.
+    pub fn set_label_map(&mut self, map: Option<LabelMap>) {
+        self.map = map;
+        if self.labels.is_some() {
+            let targets = Tensor::from_slice(&self.outputs());
+            self.targets = targets.view([-1, 1]).to_device(self.device());
+        }
     }
 
     /// Sets each sample's number of steps before padding, which some models need.
@@ -259,7 +271,8 @@ impl TrainingSplit {
         labels: &[f32],
     ) -> Result<(), TrainError> {
         self.check_count(labels.len(), "labels of a modality")?;
-        let labels = Tensor::from_slice(labels).view([-1, 1]).to_device(self.device());
+        let labels = Tensor::from_slice(&self.mapped(labels));
+        let labels = labels.view([-1, 1]).to_device(self.device());
         self.unimodal_labels.insert(modality, labels);
         Ok(())
     }
@@ -287,7 +300,25 @@ impl TrainingSplit {
         self.labels.as_deref().unwrap_or_default()
     }
 
-    /// Labels on the device, `[n_samples, 1]`; NaN for samples to predict.
+    /// How labels become what the model is trained on, where they are not that themselves.
+    pub fn map(&self) -> Option<LabelMap> {
+        self.map
+    }
+
+    /// What the model is trained to put out for each label, `[n_samples]`; empty for samples to predict.
+    pub fn outputs(&self) -> Cow<'_, [f32]> {
+        self.mapped(self.labels())
+    }
+
+    fn mapped<'a>(&self, labels: &'a [f32]) -> Cow<'a, [f32]> {
+        match self.map {
+            Some(map) => labels.iter().map(|label| map.to_model(*label)).collect(),
+            None => labels.into(),
+        }
+    }
+
+    /// What a model is trained on for each label, on the device, `[n_samples, 1]`; NaN for samples to
+    /// predict.
     pub fn targets(&self) -> &Tensor {
         &self.targets
     }

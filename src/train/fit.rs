@@ -479,6 +479,8 @@ mod tests {
             text_encoder: None,
             init_from: None,
             data_schema: None,
+            label_scale: None,
+            label_map: None,
             hyper_parameters: recipe(1e-3),
         }
     }

@@ -1,6 +1,7 @@
 //! Why training failed.
 
 use crate::advice::{Advice, Advise, TrainerAdvice};
+use std::borrow::Cow;
 
 /// Why training failed.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,7 @@ pub enum FitError {
         /// The requested metric.
         name: String,
         /// The available metrics.
-        names: Vec<&'static str>,
+        names: Vec<Cow<'static, str>>,
     },
     /// An epoch has fewer batches than one step accumulates.
     #[error(

@@ -49,7 +49,7 @@ impl<'a> Ongoing<'a> {
     /// Validation results of the epochs so far.
     pub(super) fn validation(&self) -> Validation {
         let all = |metric| self.log.records.iter().map(|record| record.valid(metric)).collect();
-        Validation { mae: all(MAE.id), loss: all(LOSS) }
+        Validation { mae: all(&MAE.id), loss: all(LOSS) }
     }
 
     /// Whether it stops early, because it did not improve for too long.
@@ -76,6 +76,8 @@ impl<'a> Ongoing<'a> {
                 form: self.settings.form,
                 tokens: encoder.map(|encoder| encoder.tokens.clone()).unwrap_or_default(),
                 dataset: self.settings.dataset,
+                label_scale: self.settings.label_scale.clone(),
+                label_map: self.settings.label_map,
                 store_digest: self.settings.store_digest.clone(),
                 seed: self.settings.seed,
                 epoch: record.epoch,
@@ -138,16 +140,16 @@ fn write_predictions(
     data: &TrainingData,
     path: &Path,
 ) -> Result<BTreeMap<SplitName, Degenerate>, TrainError> {
-    let scheme = best.info.dataset.bin_scheme();
+    let scale = best.info.scale();
     let (mut rows, mut degenerate) = (Vec::new(), BTreeMap::new());
     for split in [Some(&data.valid), data.test.as_ref()].into_iter().flatten() {
         let predicted = evaluate(best, split)?.1;
         let values: Vec<f32> = predicted.iter().map(|row| row.prediction).collect();
-        let found = Degenerate::find(scheme, &values, split.labels());
+        let found = Degenerate::find(scale, &values, split.labels());
         degenerate.extend(found.map(|found| (split.name(), found)));
         rows.extend(predicted);
     }
-    predictions::write(path, scheme, &rows).map_err(io(path))?;
+    predictions::write(path, scale, &rows).map_err(io(path))?;
     Ok(degenerate)
 }
 

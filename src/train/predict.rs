@@ -25,7 +25,7 @@ pub(super) fn predict_batch(device: Device) -> usize {
     }
 }
 
-/// Predictions for all samples of a split, in order, `[n_samples]`.
+/// Predictions for all samples of a split, in order and in units of the label, `[n_samples]`.
 ///
 /// # Errors
 /// The features cannot be read, or libtorch fails.
@@ -43,7 +43,9 @@ pub fn predict(network: &Network, split: &TrainingSplit) -> Result<Vec<f32>, Tra
             Ok(())
         })?;
         let pred = Tensor::cat(&parts, 0).flatten(0, -1).to_device(Device::Cpu);
-        Ok(Vec::<f32>::try_from(pred)?)
+        let outputs = Vec::<f32>::try_from(pred)?;
+        let label = |output| split.map().map_or(output, |map| map.from_model(output));
+        Ok(outputs.into_iter().map(label).collect::<Vec<f32>>())
     })?;
     if pred.len() != split.n_samples() {
         let (expected, found) = (split.n_samples(), pred.len());
@@ -64,8 +66,7 @@ pub fn evaluate(
     let labels: Vec<Option<f32>> = split.labels().iter().copied().map(Some).collect();
     let rows = predictions_of(checkpoint, split, &labels)?;
     let pred: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
-    let scheme = checkpoint.info.dataset.bin_scheme();
-    Ok((metrics::evaluate(scheme, &pred, split.labels()), rows))
+    Ok((metrics::evaluate(checkpoint.info.scale(), &pred, split.labels()), rows))
 }
 
 /// A checkpoint's predictions on one split, next to the labels of the labelled samples.

@@ -1,5 +1,6 @@
 //! One training run, and the evaluation of its result.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -91,11 +92,13 @@ pub fn train_together(
     for split in [Some(&data.valid), data.test.as_ref()].into_iter().flatten() {
         check_shapes(split, &config)?;
     }
-    let scheme = settings.dataset.bin_scheme();
-    let names: Vec<&str> = metrics::names(scheme).into_iter().chain([LOSS]).collect();
-    if !names.contains(&&*settings.select) {
+    let scale = settings.scale();
+    let names: Vec<Cow<'static, str>> =
+        metrics::names(scale).into_iter().chain([Cow::Borrowed(LOSS)]).collect();
+    if !names.contains(&Cow::Borrowed(&*settings.select)) {
         return Err(FitError::Metric { name: settings.select.clone(), names }.into());
     }
+    let factor = data.train.map().map_or(1.0, |map| f64::from(map.factor));
     let n_samples = data.train.n_samples();
     if !settings.hyper_parameters.has_steps(n_samples) {
         return Err(FitError::NoStep { n_samples }.into());
@@ -195,26 +198,31 @@ pub fn train_together(
         if let Some(test) = &data.test {
             on_device.push(fit.predict(test)?);
         }
-        let on_host = to_host(&on_device)?;
+        let mut on_host = to_host(&on_device)?;
         let losses = {
             let has_checkpoint = |idx: usize| ongoing[idx].has_checkpoint();
             fit.losses(epoch, &ledger, &on_host[0], &data.train, &has_checkpoint)?
         };
+        let valid_losses: Option<Vec<f64>> = watches_loss.then(|| {
+            // In units of the model, like the loss on the training split.
+            let labels = data.valid.outputs();
+            on_host[1]
+                .chunks(labels.len())
+                .map(|pred| training.rounded(task.mean(pred, &labels)))
+                .collect()
+        });
+        if let Some(map) = data.train.map() {
+            let outputs = on_host.iter_mut().skip(1).flatten();
+            outputs.for_each(|output| *output = map.from_model(*output));
+        }
         let evaluate = |pred: &[f32], split: &TrainingSplit| -> Vec<Metrics> {
             let n_samples = split.n_samples();
             let of_model = |idx| &pred[idx * n_samples..][..n_samples];
             (0..runs.len())
-                .map(|idx| metrics::evaluate(scheme, of_model(idx), split.labels()))
+                .map(|idx| metrics::evaluate(scale, of_model(idx), split.labels()))
                 .collect()
         };
         let valid = evaluate(&on_host[1], &data.valid);
-        let labels = data.valid.labels();
-        let valid_losses: Option<Vec<f64>> = watches_loss.then(|| {
-            on_host[1]
-                .chunks(labels.len())
-                .map(|pred| training.rounded(task.mean(pred, labels)))
-                .collect()
-        });
         let test =
             data.test.as_ref().zip(on_host.get(2)).map(|(split, pred)| evaluate(pred, split));
         let seconds = epoch_start.elapsed().as_secs_f64();
@@ -223,7 +231,7 @@ pub fn train_together(
                 epoch,
                 lr,
                 train_loss: losses.loss,
-                train_mae: losses.absolute,
+                train_mae: losses.absolute / factor,
                 train_terms: losses.terms,
                 valid_loss: valid_losses.as_ref().map(|losses| losses[idx]),
                 valid: valid[idx].clone(),

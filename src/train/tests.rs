@@ -201,6 +201,8 @@ pub(super) fn settings(recipe: Preset) -> TrainSettings {
         text_encoder: None,
         init_from: None,
         data_schema: None,
+        label_scale: None,
+        label_map: None,
         hyper_parameters: recipe,
     }
 }

@@ -198,6 +198,17 @@ pub enum StoreProblem {
         /// The first absent column.
         id: ColumnId,
     },
+    /// Labels are classes without values, and models are of numbers.
+    #[error(
+        "labels are {n_classes} classes without values, such as `{first}`: all models are trained on \
+         numbers"
+    )]
+    NamedClasses {
+        /// Number of classes.
+        n_classes: usize,
+        /// The first of them.
+        first: String,
+    },
     /// The store has no such modality.
     #[error("the store has no {modality}")]
     NoModality {
@@ -352,6 +363,14 @@ pub enum FileProblem {
         /// The store's dataset.
         found: Dataset,
     },
+    /// The checkpoint's labels are not those of the store.
+    #[error("was trained on labels of {trained_on}, which are not those of the store, {found}")]
+    OtherLabels {
+        /// Name of the checkpoint's dataset.
+        trained_on: String,
+        /// Name of the store's dataset.
+        found: String,
+    },
     /// Inputs that the model does not see cannot be corrupted.
     #[error("`{corruption}`: the model was trained without {modality}")]
     Unseen {
@@ -467,6 +486,7 @@ impl StoreProblem {
                 TrainerAdvice::DrawValid { store }
             }
             StoreProblem::MissingSplit(_) => TrainerAdvice::DrawSplits { store },
+            StoreProblem::NamedClasses { .. } => TrainerAdvice::OrderClasses,
             StoreProblem::TextLeftOut { chosen } => {
                 TrainerAdvice::AddText { chosen: chosen.iter().map(|it| it.name()).collect() }
             }
@@ -505,6 +525,7 @@ impl FileProblem {
             FileProblem::Changed
             | FileProblem::OtherSeed
             | FileProblem::OtherDataset { .. }
+            | FileProblem::OtherLabels { .. }
             | FileProblem::Unseen { .. } => return Vec::new(),
         };
         vec![advice.into()]

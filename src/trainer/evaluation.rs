@@ -13,6 +13,8 @@ use super::suits;
 use super::tokens::{TokenReader, encoder_folder};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::degenerate::Degenerate;
+use crate::corpus::label::LabelScale;
+use crate::corpus::scale::OwnScale;
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::registry::{Inputs, ModelSpec};
 use crate::model::{BertConfig, Residual, Sequence};
@@ -110,6 +112,7 @@ impl Opened {
         if trained_on != found {
             return Err(TrainerError::file(path, FileProblem::OtherDataset { trained_on, found }));
         }
+        check_labels(path, &checkpoint.info, samples.store())?;
         let is_own = checkpoint.info.store_digest == samples.store().manifest().digest;
         if let WeightSource::Checkpoint(path) = weights {
             let mut notes = notes_on_run(path, &checkpoint.info, samples.store());
@@ -158,10 +161,23 @@ impl Opened {
             needs: checkpoint.info.config.spec.needs(),
             reader: reader.as_ref(),
             labels,
+            label_map: checkpoint.info.label_map,
             cache: samples.cache(&options.cache, modalities, device),
             device,
         };
         samples.load(split, wanted).map_err(about_model)
+    }
+}
+
+/// Checks that a model's labels are those of a store, if both are datasets of one's own.
+fn check_labels(path: &Path, info: &CheckpointInfo, store: &Store) -> Result<(), TrainerError> {
+    let pair = info.label_scale.as_ref().zip(store.manifest().label_scale.as_ref());
+    match pair.filter(|(trained_on, found)| !trained_on.has_labels_of(found)) {
+        None => Ok(()),
+        Some((trained_on, found)) => {
+            let (trained_on, found) = (trained_on.title().into(), found.title().into());
+            Err(TrainerError::file(path, FileProblem::OtherLabels { trained_on, found }))
+        }
     }
 }
 
@@ -251,12 +267,13 @@ fn described(
         return Err(NetworkError::NoModel { problem }.into());
     }
     let store_digest = samples.store().manifest().digest.clone();
-    let tokens = TokenChoice::TextBert;
     Ok(CheckpointInfo {
         config,
         form: None,
-        tokens,
+        tokens: TokenChoice::TextBert,
         dataset,
+        label_scale: None,
+        label_map: None,
         store_digest,
         seed: 0,
         epoch: 0,
@@ -286,13 +303,14 @@ pub fn evaluate(
     let predicted: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
     let pairs: Vec<(f32, f32)> =
         rows.iter().map(|row| (row.label_or_nan(), row.prediction)).collect();
-    let scheme = info.dataset.bin_scheme();
+    let scale = info.scale();
     let corruptions = &options.corruptions;
     Ok(Evaluation {
         store: store_path,
         store_digest: opened.samples.store().manifest().digest.clone(),
         trained_on_store_digest: info.store_digest.clone(),
         dataset: info.dataset,
+        label_scale: info.label_scale.clone(),
         checkpoint: path.into(),
         epoch: info.epoch,
         seed: info.seed,
@@ -302,8 +320,8 @@ pub fn evaluate(
         corruptions: corruptions.list.iter().map(ToString::to_string).collect(),
         lengths: loaded.lengths,
         metrics,
-        confusion: confusion::all(scheme, &pairs),
-        degenerate: Degenerate::find(scheme, &predicted, loaded.split.labels()),
+        confusion: confusion::all(scale, &pairs),
+        degenerate: Degenerate::find(scale, &predicted, loaded.split.labels()),
     })
 }
 
@@ -312,10 +330,19 @@ pub fn evaluate(
 pub struct Predictions {
     /// The dataset, which determines bins.
     pub dataset: Dataset,
+    /// What its labels are, of a dataset of one's own.
+    pub label_scale: Option<OwnScale>,
     /// One row per segment, split by split.
     pub rows: Vec<Prediction>,
     /// Information about each split.
     pub splits: Vec<PredictedSplit>,
+}
+
+impl Predictions {
+    /// What the labels are.
+    pub fn scale(&self) -> LabelScale<'_> {
+        LabelScale::of(self.dataset, self.label_scale.as_ref())
+    }
 }
 
 /// Information about the predictions on a split.
@@ -342,15 +369,16 @@ pub fn predict(
     note: &mut dyn FnMut(Note),
 ) -> Result<Predictions, TrainerError> {
     let mut opened = Opened::new(store, weights, device, options)?;
-    let dataset = opened.checkpoint.info.dataset;
-    let mut predictions = Predictions { dataset, rows: Vec::new(), splits: Vec::new() };
+    let CheckpointInfo { dataset, label_scale, .. } = opened.checkpoint.info.clone();
+    let mut predictions =
+        Predictions { dataset, label_scale, rows: Vec::new(), splits: Vec::new() };
     for split in splits {
         let loaded = opened.load(*split, Labels::IfAny, device, options)?;
         opened.samples.take_notes().into_iter().for_each(&mut *note);
         let mut rows = predict::predictions_of(&opened.checkpoint, &loaded.split, &loaded.labels)?;
         loaded.cut.iter().for_each(|idx| rows[*idx].is_cut = true);
         let values: Vec<f32> = rows.iter().map(|row| row.prediction).collect();
-        let degenerate = Degenerate::find(dataset.bin_scheme(), &values, loaded.split.labels());
+        let degenerate = Degenerate::find(predictions.scale(), &values, loaded.split.labels());
         let lengths = loaded.lengths;
         predictions.splits.push(PredictedSplit { split: *split, lengths, degenerate });
         predictions.rows.extend(rows);

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::corpus::SplitName;
 use crate::corpus::origin::{SplitOrigin, SplitRecord};
 use crate::corpus::schema::{DataDifference, Weight};
 use crate::corpus::spec::SplitBy;
+use crate::corpus::{Dataset, SplitName};
 use crate::run::folder::RESULT;
 use crate::run::record::FittedLength;
 use crate::run::settings::FoldChoice;
@@ -60,6 +60,20 @@ pub enum Note {
     SharedVideos(SplitRecord),
     /// Splits of different lengths are padded to one length.
     Padded(String),
+    /// Hyper-parameters of a published dataset train on one's own.
+    PresetOf {
+        /// The published dataset.
+        preset: Dataset,
+        /// Whether the user chose it.
+        is_chosen: bool,
+    },
+    /// The model is trained on other numbers than the labels.
+    LabelsMapped {
+        /// Range of the labels.
+        labels: [f32; 2],
+        /// What the model is trained on for them.
+        model: [f32; 2],
+    },
     /// Texts have more tokens than fit.
     TextsCut {
         /// The split; `None` of texts in no store.
@@ -182,6 +196,18 @@ impl fmt::Display for Note {
             }
             Note::SharedVideos(splits) => write!(f, "splits: {splits}"),
             Note::Padded(words) | Note::Encoder(words) => f.write_str(words),
+            Note::PresetOf { preset, is_chosen } => {
+                write!(f, "hyper-parameters: the preset for {}", preset.title())?;
+                match is_chosen {
+                    true => Ok(()),
+                    false => f.write_str(", since a dataset of one's own has none"),
+                }
+            }
+            Note::LabelsMapped { labels: [low, high], model: [lowest, highest] } => write!(
+                f,
+                "labels: [{low}, {high}] become [{lowest}, {highest}] for the model, and its predictions \
+                 labels again; losses are those of the model"
+            ),
             Note::TextsCut { split, n_texts, n_tokens } => {
                 if let Some(split) = split {
                     write!(f, "{split}: ")?;

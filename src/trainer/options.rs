@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::cache::CacheOptions;
-use crate::corpus::Modality;
 use crate::corpus::spec::SplitBy;
+use crate::corpus::{Dataset, Modality};
 use crate::model::Form;
 use crate::model::Residual;
 use crate::pretrained::TextSource;
@@ -16,6 +16,9 @@ use crate::run::settings::Precision;
 pub struct TrainOptions {
     /// Name of the model; `None` for ALMT, the first of the registry.
     pub model: Option<String>,
+    /// The published dataset whose preset the run has; `None` for the store's own, or CMU-MOSI for a
+    /// dataset of one's own.
+    pub preset: Option<Dataset>,
     /// Random seed of the initial weights and the sample order; 1 if `None`.
     pub seed: Option<u64>,
     /// Passes over the training split.

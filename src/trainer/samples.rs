@@ -25,6 +25,7 @@ use crate::model::Sequence;
 use crate::model::contract::Needs;
 use crate::pretrained::Tokenized;
 use crate::run::folder;
+use crate::run::label_map::LabelMap;
 use crate::run::record::FittedLength;
 use crate::run::settings::{FoldChoice, TrainSettings, ValidDraw};
 use crate::store::Store;
@@ -70,6 +71,8 @@ pub struct Wanted<'a> {
     pub reader: Option<&'a TokenReader>,
     /// Whether samples need labels.
     pub labels: Labels,
+    /// What labels become for the model.
+    pub label_map: Option<LabelMap>,
     /// Placement of features.
     pub cache: Cache,
     /// The model's device.
@@ -328,6 +331,7 @@ impl Samples {
         };
         let loaded = TrainingSplit::new(split, ids, targets, blocks, tokens, cache, device);
         let mut loaded = loaded.map_err(|error| self.about(error))?;
+        loaded.set_label_map(wanted.label_map);
         for (modality, lengths) in lengths {
             loaded.set_lengths(modality, &lengths)?;
         }

@@ -15,11 +15,13 @@ use super::schema;
 use super::suits;
 use super::tokens::TokenReader;
 use crate::corpus::column::ColumnKind;
+use crate::corpus::label::LabelScale;
 use crate::corpus::spec::{DatasetSpec, SplitBy};
-use crate::corpus::{Modality, SplitName};
+use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::registry::{Inputs, ModelSpec};
 use crate::model::{BertConfig, Sequence};
 use crate::pretrained::{DEFAULT_MAX_LEN, Pretrained, TextSource};
+use crate::run::label_map::LabelMap;
 use crate::run::preset::Preset;
 use crate::run::recipe::Phase;
 use crate::run::schedule::Schedule;
@@ -69,10 +71,11 @@ impl Session {
         options: &TrainOptions,
         note: &mut dyn FnMut(Note),
     ) -> Result<Session, TrainerError> {
+        check_numbers(&store)?;
         let has_all = options.modalities.is_empty();
         let own_splits = options.fold.is_none();
         check_valid(&store, own_splits, has_all, options.force)?.into_iter().for_each(&mut *note);
-        let hyper_parameters = hyper_parameters(&store, options)?;
+        let (preset, hyper_parameters) = hyper_parameters(&store, options)?;
         let encoder = options.encoder.as_ref();
         let pretrained = encoder.map(|encoder| Pretrained::open(&encoder.folder)).transpose()?;
         let of_encoder = pretrained.iter().flat_map(Pretrained::notes);
@@ -92,6 +95,15 @@ impl Session {
         check_needs(&store, model, &needs, &modalities, has_encoder)?;
         let manifest = store.manifest();
         let (dataset, store_digest) = (manifest.dataset, manifest.digest.clone());
+        let (label_scale, label_map) =
+            (manifest.label_scale.clone(), LabelMap::of(manifest.scale(), preset));
+        if dataset == Dataset::Own {
+            note(Note::PresetOf { preset, is_chosen: options.preset.is_some() });
+        }
+        if let (Some(map), Some(labels)) = (label_map, manifest.scale().range()) {
+            let model = labels.map(|label| map.to_model(label));
+            note(Note::LabelsMapped { labels, model });
+        }
         let store_path = absolute(store.path());
         let valid_from_train = options.valid_from_train.map(|it| ValidDraw {
             fraction: it.fraction,
@@ -138,6 +150,8 @@ impl Session {
             text_encoder,
             init_from,
             data_schema,
+            label_scale,
+            label_map,
             hyper_parameters,
         };
         let phases = &settings.hyper_parameters.phases;
@@ -218,16 +232,33 @@ impl Session {
 /// about its validity says so.
 fn shared_videos(samples: &Samples, own_splits: bool) -> Option<Note> {
     let is_known = own_splits
-        && DatasetSpec::of(samples.store().manifest().dataset).split_by == SplitBy::Video;
+        && DatasetSpec::of(samples.store().manifest().dataset)
+            .is_some_and(|spec| spec.split_by == SplitBy::Video);
     let splits = samples.splits();
     (splits.videos.any() && !is_known).then_some(Note::SharedVideos(splits))
 }
 
-/// A model's preset with all requested changes.
-fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, TrainerError> {
+/// Checks that the labels are numbers, if the dataset is one's own.
+fn check_numbers(store: &Store) -> Result<(), TrainerError> {
+    match store.manifest().scale() {
+        LabelScale::Own(own) if own.is_unordered() => {
+            let (n_classes, first) = (own.classes().len(), own.classes().first().cloned());
+            let first = first.unwrap_or_default();
+            Err(TrainerError::unfit(store.path(), StoreProblem::NamedClasses { n_classes, first }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A model's preset with all requested changes, and the dataset that it is for.
+fn hyper_parameters(
+    store: &Store,
+    options: &TrainOptions,
+) -> Result<(Dataset, Preset), TrainerError> {
     let model = options.model.as_deref().unwrap_or(ModelSpec::NAMES[0]);
     let unknown = || TrainerError::Setting(format!("unknown model `{model}`"));
-    let mut preset = Preset::published(model, store.manifest().dataset).ok_or_else(unknown)?;
+    let dataset = options.preset.unwrap_or(Preset::usual(store.manifest().dataset));
+    let mut preset = Preset::published(model, dataset).ok_or_else(unknown)?;
     let training = &mut preset.training;
     training.epochs = options.epochs.unwrap_or(training.epochs);
     training.batch_size = options.batch_size.unwrap_or(training.batch_size);
@@ -276,7 +307,7 @@ fn hyper_parameters(store: &Store, options: &TrainOptions) -> Result<Preset, Tra
     }
     match lr {
         Some(lr) if encoder::lrs(&preset) != before => Err(two_rates("rates of the encoder", lr)),
-        _ => Ok(preset),
+        _ => Ok((dataset, preset)),
     }
 }
 
@@ -429,6 +460,7 @@ pub(crate) fn load(
         needs: settings.hyper_parameters.model.needs(),
         reader: reader.as_ref(),
         labels: Labels::Needed,
+        label_map: settings.label_map,
         cache,
         device,
     };

@@ -12,12 +12,12 @@ use super::evaluation::{EvaluationOptions, Predictions, WeightSource, predict};
 use super::note::Note;
 use super::tokens::encoder_folder;
 use crate::corpus::clips::CLIPS;
-use crate::corpus::{Corpus, CorpusSplit, Dataset, Modality, RegressionLabels, SplitName};
+use crate::corpus::{Corpus, CorpusSplit, Modality, RegressionLabels, SplitName};
 use crate::pretrained::TextSource;
 use crate::run::folder::io;
 use crate::run::settings::TokenChoice;
 use crate::store::{self, FeatureDtype, NonFinite, OnOverflow, OutputOptions, Store, WriteOptions};
-use crate::train::checkpoint;
+use crate::train::checkpoint::{self, CheckpointInfo};
 
 /// The store of the texts in messages.
 const SHOWN: &str = "--text";
@@ -49,7 +49,7 @@ pub fn predict_texts(
     let mut pass_on =
         |words: Note| words.about(folder.path(), SHOWN).into_iter().for_each(&mut *note);
     let mut predicted = || {
-        write(texts, info.dataset, &plain)?;
+        write(texts, &info, &plain)?;
         let encoder = options.encoder.as_deref();
         let encoder = match (&info.config.bert, &info.tokens) {
             (Some(_), TokenChoice::RawText { .. }) => None,
@@ -99,12 +99,13 @@ pub fn predict_texts(
 }
 
 /// Writes a store of texts alone.
-fn write(texts: &[String], dataset: Dataset, target: &Path) -> Result<(), TrainerError> {
+fn write(texts: &[String], info: &CheckpointInfo, target: &Path) -> Result<(), TrainerError> {
     let split = CorpusSplit {
         name: SplitName::Test,
         ids: (1..=texts.len()).map(|number| format!("text$_${number}")).collect(),
         raw_text: Some(texts.to_vec()),
         annotations: None,
+        intervals: None,
         features: BTreeMap::new(),
         text_bert: None,
         words: None,
@@ -122,7 +123,8 @@ fn write(texts: &[String], dataset: Dataset, target: &Path) -> Result<(), Traine
         build: None,
     };
     let options = WriteOptions {
-        dataset,
+        dataset: info.dataset,
+        label_scale: info.label_scale.clone(),
         on_nonfinite: NonFinite::Error,
         on_overflow: OnOverflow::Error,
         dtype: FeatureDtype::Float32,

@@ -96,6 +96,27 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[("--frame-rate audio=HZ", "audio=10")]),
     },
     Row {
+        hint: "`--label-range LOW,HIGH` gives their range, or `--label-scale FILE.toml` also classes",
+        make: |folder| {
+            clips(folder, TABLE, &["x_1", "x_2"]);
+            put(folder, "scale.toml", "range = [-1, 1]\n");
+        },
+        calls: &["build --labels label.csv --vision features --dataset own"],
+        next: Walk(&[
+            ("--label-range LOW,HIGH", "-1,1"),
+            ("--label-scale FILE.toml", "scale.toml"),
+        ]),
+    },
+    Row {
+        hint: "`almt-data schema label-scale` prints what it may have",
+        make: |folder| {
+            clips(folder, TABLE, &["x_1", "x_2"]);
+            put(folder, "scale.toml", "rnage = [-1, 1]\n");
+        },
+        calls: &["build --labels label.csv --vision features --label-scale scale.toml"],
+        next: Walk(&[]),
+    },
+    Row {
         hint: "`--drop-incomplete` leaves them out",
         make: |folder| clips(folder, TABLE, &["x_1"]),
         calls: CALL,

@@ -169,10 +169,11 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
-        hint: "`--dataset mosi|mosei|sims|simsv2` sets it",
+        hint: "`--dataset mosi|mosei|sims|simsv2` sets it; for a dataset of your own, `--label-range \
+               LOW,HIGH`",
         make: |folder| fixture(folder, "mmsa-numpy2-protocol4.pkl", "mosi.pkl"),
         calls: &["convert mosi.pkl"],
-        next: Walk(&[]),
+        next: Walk(&[("--label-range LOW,HIGH", "-3,3")]),
     },
     elsewhere(
         "save them from Python as one dict",

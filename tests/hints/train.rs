@@ -91,6 +91,11 @@ pub const ROWS: &[Row] = &[
         calls: &["convert mosi.pkl --dataset sims", "train --store mosi.h5 --epochs 1 --out run"],
         next: Walk(&[("--dataset", "mosi")]),
     },
+    elsewhere(
+        "if the classes have an order, list them in it with `values = [1, 2, …]` in the label scale, and \
+         make the store again",
+        "classes_with_values_are_trained_on_and_those_without_are_kept",
+    ),
     elsewhere("; `almt-data validate {path}` shows all", "a_way_on_is_never_one_that_fails"),
     Row {
         hint: "`almt-data convert --drop-unlabelled` leaves them out; `almt-data predict` needs no \

@@ -62,7 +62,14 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
              number is recorded"
         }
         SourceAdvice::MendIds => "remove it from the ids in the source",
-        SourceAdvice::SayDataset => "`--dataset mosi|mosei|sims|simsv2` sets it",
+        SourceAdvice::SayDataset => {
+            "`--dataset mosi|mosei|sims|simsv2` sets it; for a dataset of your own, `--label-range \
+             LOW,HIGH`"
+        }
+        SourceAdvice::DescribeLabels => {
+            "`--label-range LOW,HIGH` gives their range, or `--label-scale FILE.toml` also classes"
+        }
+        SourceAdvice::ShowScaleSchema => "`almt-data schema label-scale` prints what it may have",
         SourceAdvice::OtherFolds => {
             "`--folds FILE` names the videos of each split, `--folds none` puts all segments into `train`"
         }

@@ -47,6 +47,10 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             "`--set remainder=step` takes the step at the end of the epoch; a smaller \
              `--batch-size` makes more batches"
         }
+        TrainerAdvice::OrderClasses => {
+            "if the classes have an order, list them in it with `values = [1, 2, …]` in the label scale, \
+             and make the store again"
+        }
         TrainerAdvice::TrainWithEncoder => "`--text bert --bert FOLDER` adds one",
         TrainerAdvice::ConvertFinite => {
             "convert the source again with `--on-nonfinite zero`, `mean` or `drop-segment`"

@@ -10,6 +10,7 @@ use crate::chain::chain;
 use crate::cli::{Failure, number, runs, same_file};
 use crate::corpus::SplitName;
 use crate::corpus::degenerate::Degenerate;
+use crate::corpus::label::LabelScale;
 use crate::run::compare::{Comparison, compare as compare_predictions};
 use crate::run::folder;
 use crate::run::interval::Resampling;
@@ -48,11 +49,12 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::at(b, "is the same run as the other: there is nothing to compare"));
     }
     let (config_a, config_b) = (folder::read_config(a)?, folder::read_config(b)?);
-    if config_a.dataset != config_b.dataset {
-        let (one, other) = (config_a.dataset.title(), config_b.dataset.title());
+    if config_a.dataset != config_b.dataset || config_a.label_scale != config_b.label_scale {
+        let (one, other) = (config_a.title(), config_b.title());
         return Err(Failure::at(b, format!("was trained on {other}, the other run on {one}")));
     }
-    let (rows_a, rows_b) = (read(a, args.split)?, read(b, args.split)?);
+    let scale = config_a.scale();
+    let (rows_a, rows_b) = (read(a, args.split, scale)?, read(b, args.split, scale)?);
     let by_id: BTreeMap<&str, &Prediction> = rows_b.iter().map(|row| (&*row.id, row)).collect();
     let mut pairs = Vec::new();
     for row in &rows_a {
@@ -79,14 +81,13 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     let labels: Vec<f32> = pairs.iter().map(|pair| pair.0).collect();
     let pred_a: Vec<f32> = pairs.iter().map(|pair| pair.1).collect();
     let pred_b: Vec<f32> = pairs.iter().map(|pair| pair.2).collect();
-    let scheme = config_a.dataset.bin_scheme();
     let resampling = Resampling::new(args.resamples as usize, args.seed);
-    let found = compare_predictions(scheme, &labels, &pred_a, &pred_b, &resampling);
+    let found = compare_predictions(scale, &labels, &pred_a, &pred_b, &resampling);
     if config_a.store_digest != config_b.store_digest {
         errln!("warning: the runs were trained on different stores");
     }
     for (run, pred) in [(a, &pred_a), (b, &pred_b)] {
-        if let Some(problem) = Degenerate::find(scheme, pred, &labels) {
+        if let Some(problem) = Degenerate::find(scale, pred, &labels) {
             errln!("warning: {}: {problem}", run.display());
         }
     }
@@ -126,7 +127,11 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(folder: &Path, split: SplitName) -> Result<Vec<Prediction>, Failure> {
+fn read(
+    folder: &Path,
+    split: SplitName,
+    scale: LabelScale<'_>,
+) -> Result<Vec<Prediction>, Failure> {
     let path = folder.join(folder::PREDICTIONS);
     if !path.exists() && folder::is_run(folder) && !folder.join(folder::RESULT).exists() {
         return Err(Failure::at(folder, "the run is incomplete")
@@ -135,7 +140,7 @@ fn read(folder: &Path, split: SplitName) -> Result<Vec<Prediction>, Failure> {
     let mut rows = predictions::read(&path).map_err(|error| {
         Failure::at(&path, format!("cannot read predictions: {}", chain(&error)))
     })?;
-    for name in predictions::unknown_columns(&path).unwrap_or_default() {
+    for name in predictions::unknown_columns(&path, scale).unwrap_or_default() {
         let path = path.display();
         errln!("warning: {path}: column `{name}` is unknown and ignored");
     }

@@ -13,7 +13,7 @@ use super::show::say;
 use crate::chain::chain;
 use crate::cli::target::{self, check_output};
 use crate::cli::{Failure, number, runs, stores};
-use crate::corpus::label::{BinScheme, Bins};
+use crate::corpus::label::LabelScale;
 use crate::corpus::{Dataset, SplitName};
 use crate::model::Residual;
 use crate::model::registry::ModelSpec;
@@ -156,7 +156,7 @@ pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     }
     outln!(
         "{} {}, {} samples, checkpoint of epoch {}",
-        found.dataset.title(),
+        found.title(),
         args.split,
         found.n_samples,
         found.epoch
@@ -238,19 +238,19 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
         ..EvaluationOptions::default()
     };
     let found = evaluation::predict(store, &weights, &splits, device, &options, &mut say)?;
-    let Predictions { dataset, rows, splits } = found;
-    let scheme = dataset.bin_scheme();
+    let scale = found.scale();
+    let Predictions { rows, splits, .. } = &found;
     let Some(output) = &args.output else {
-        return print_predictions(scheme, &rows, &splits);
+        return print_predictions(scale, rows, splits);
     };
     let write = match output.extension().is_some_and(|ending| ending == "parquet") {
         true => predictions::write_parquet,
         false => predictions::write,
     };
-    write(output, scheme, &rows).map_err(|error| Failure::io(output, "write", &error))?;
+    write(output, scale, rows).map_err(|error| Failure::io(output, "write", &error))?;
     outln!("{}  {} predictions", output.display(), rows.len());
     for PredictedSplit { split, lengths, degenerate } in splits {
-        print_lengths(split, &lengths);
+        print_lengths(*split, lengths);
         if let Some(problem) = degenerate {
             outln!("  warning: {split}: {problem}");
         }
@@ -260,15 +260,13 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
 
 /// Prints a line per text: the prediction, its class in the scheme with the most classes, and the text.
 fn print_texts(texts: &[String], found: &Predictions) {
-    let scheme = found.dataset.bin_scheme();
-    let n_classes = |bins: &&Bins| scheme.class_names(**bins).len();
-    let finest = scheme.bins().iter().max_by_key(n_classes);
+    let scale = found.scale();
+    let bins = scale.finest();
+    let names = bins.map(|bins| scale.class_names(bins)).unwrap_or_default();
     for (text, Prediction { prediction, .. }) in texts.iter().zip(&found.rows) {
-        let class = |bins: &Bins| {
-            let class = usize::try_from(scheme.class(*bins, *prediction)).ok()?;
-            scheme.class_names(*bins).get(class).copied()
-        };
-        let class = finest.and_then(class).unwrap_or_default();
+        let class = bins.and_then(|bins| usize::try_from(scale.class(bins, *prediction)).ok());
+        let class = class.and_then(|class| names.get(class).map(|name| &**name));
+        let class = class.unwrap_or_default();
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         outln!("{prediction:>8.4}  {class}  {text}");
     }
@@ -277,7 +275,7 @@ fn print_texts(texts: &[String], found: &Predictions) {
 /// Prints predictions: a table on a terminal, otherwise the same CSV as in a file; notes go to standard
 /// error.
 fn print_predictions(
-    scheme: BinScheme,
+    scale: LabelScale<'_>,
     rows: &[Prediction],
     splits: &[PredictedSplit],
 ) -> Result<ExitCode, Failure> {
@@ -290,7 +288,7 @@ fn print_predictions(
         }
     } else {
         let mut csv = Vec::new();
-        predictions::write_to(&mut csv, scheme, rows)
+        predictions::write_to(&mut csv, scale, rows)
             .map_err(|error| Failure::new(chain(&error)))?;
         crate::cli::output::write(format_args!("{}", String::from_utf8_lossy(&csv)));
     }

@@ -10,8 +10,8 @@ use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
 use super::show::{Bar, command_line, print_degenerate, print_result, print_spread, say};
 use crate::cli::{Failure, number, output, runs, stores, wrong_call};
-use crate::corpus::Modality;
 use crate::corpus::spec::SplitBy;
+use crate::corpus::{Dataset, Modality};
 use crate::model::registry::ModelSpec;
 use crate::model::{Form, Residual};
 use crate::paths::same_file;
@@ -48,6 +48,10 @@ pub struct TrainArgs {
     /// Model to train; `almt-data models` lists them [default: almt]
     #[arg(help_heading = "Model options", long, value_name = "NAME", value_parser = model_name)]
     model: Option<String>,
+    /// Dataset whose preset sets the hyper-parameters: mosi, mosei, sims or simsv2 [default: that of the
+    /// store; mosi for a dataset of your own]
+    #[arg(help_heading = "Model options", long, hide_possible_values = true)]
+    preset: Option<Dataset>,
     /// Random seed for initial weights, dropout and sample order [default: 1]
     #[arg(help_heading = "Optimization options", long, value_parser = number::from::<u64>(0))]
     seed: Option<u64>,
@@ -294,6 +298,7 @@ impl TrainArgs {
         });
         Ok(TrainOptions {
             model: self.model.clone(),
+            preset: self.preset,
             seed: self.seed,
             epochs: self.epochs.map(|epochs| epochs as usize),
             batch_size: self.batch_size.map(|size| size as usize),
@@ -396,7 +401,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
     for result in &results {
         let seed = result.seed;
         if let Some(test) = &result.selected.test {
-            let (epoch, mae) = (result.selected.epoch, test.get(MAE.id));
+            let (epoch, mae) = (result.selected.epoch, test.get(&MAE.id));
             errln!("seed {seed}: epoch {epoch}, test MAE {mae:.4}, {:.1} s", result.seconds);
         }
     }

@@ -9,6 +9,7 @@ use crate::cli::Failure;
 use crate::corpus::Dataset;
 use crate::model::listing;
 use crate::model::registry::Inputs;
+use crate::run::preset::Preset;
 use crate::store::Store;
 use crate::trainer::needs_encoder;
 use crate::trainer::samples::Samples;
@@ -29,6 +30,7 @@ pub struct ModelsArgs {
 pub fn models(args: ModelsArgs) -> Result<ExitCode, Failure> {
     let store = args.store.as_deref().map(Store::open).transpose()?;
     let dataset = store.as_ref().map_or(Dataset::Mosi, |store| store.manifest().dataset);
+    let dataset = Preset::usual(dataset);
     let needs_encoder = store.as_ref().is_some_and(needs_encoder);
     let inputs = store.map(|store| Inputs(Samples::of(store).sequences()));
     let lines = listing::models(dataset, inputs.as_ref());

@@ -187,7 +187,7 @@ impl TrainProgress for Bar {
     }
 
     fn epoch(&mut self, record: &EpochRecord) {
-        self.valid_mae = Some(record.valid.get(MAE.id));
+        self.valid_mae = Some(record.valid.get(&MAE.id));
     }
 
     fn piecewise(&mut self, cause: &TrainError) {

@@ -110,16 +110,16 @@ impl Compared {
                 self.only_in_table.insert(field);
             }
         };
-        only_in_table(Field::Label, row.label.is_some() && !has_label);
+        only_in_table(Field::Label, row.has_label() && !has_label);
         only_in_table(Field::Text, row.text.is_some() && !has_text);
         let modalities: Vec<Modality> = modalities.collect();
         let of_row = row.labels_by_modality.keys();
         for modality in of_row.filter(|modality| !modalities.contains(modality)) {
             only_in_table(Field::of_modality(*modality), true);
         }
-        add(&mut self.n_labels, has_label && row.label.is_some());
+        add(&mut self.n_labels, has_label && row.has_label());
         let has_labels = self.fields.contains(&Field::Label);
-        add(&mut self.n_rows_without_label, has_labels && row.label.is_none());
+        add(&mut self.n_rows_without_label, has_labels && !row.has_label());
         for modality in modalities {
             if let Some(count) = self.n_labels_by_modality.get_mut(&modality) {
                 add(count, row.labels_by_modality.contains_key(&modality));

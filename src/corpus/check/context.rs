@@ -2,12 +2,15 @@
 
 use super::facts::{Evidence, SplitDetail, SplitFacts};
 use crate::corpus::Dataset;
+use crate::corpus::label::LabelScale;
 use crate::corpus::spec::DatasetSpec;
 
 /// Common input of all rules.
 pub(super) struct Context<'a> {
     pub(super) dataset: Dataset,
-    pub(super) spec: &'static DatasetSpec,
+    /// What is known of a published dataset.
+    pub(super) spec: Option<&'static DatasetSpec>,
+    pub(super) scale: LabelScale<'a>,
     pub(super) splits: &'a [SplitFacts],
     pub(super) evidence: &'a Evidence<'a>,
 }

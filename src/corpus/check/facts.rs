@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use ndarray::Array3;
 use rayon::prelude::*;
 
+use super::super::label::Bins;
 use super::super::labels::LabelTable;
 use super::super::names::{Allowed, FeatureNames};
 use super::super::stats::BlockStats;
@@ -67,8 +68,8 @@ pub struct SplitDetail {
     pub tokens: Option<Array3<i32>>,
     /// Recorded numbers of tokens, `[n_samples]`, if any.
     pub text_lengths: Option<Vec<i32>>,
-    /// Stored classes by the name of the binning scheme, `[n_samples]` each.
-    pub bins: BTreeMap<&'static str, Vec<i8>>,
+    /// Stored classes by binning scheme, `[n_samples]` each.
+    pub bins: BTreeMap<Bins, Vec<i8>>,
     /// Unimodal labels, `[n_samples]` each.
     pub labels_by_modality: BTreeMap<Modality, Vec<f32>>,
     /// Row details per modality.

@@ -60,7 +60,7 @@ fn check_videos(
     let shown =
         |(video, names): (&&str, &BTreeSet<SplitName>)| format!("{video} in {}", joined(names));
     let leaks = homes.iter().filter(is_of_two);
-    if DatasetSpec::of(dataset).split_by == SplitBy::Video {
+    if DatasetSpec::of(dataset).is_some_and(|spec| spec.split_by == SplitBy::Video) {
         findings.add_all(Rule::Leakage, leaks.map(shown).collect(), |n| {
             format!("{} segments in more than one split", counted(n, "video has", "videos have"))
         });

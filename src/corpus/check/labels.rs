@@ -1,7 +1,8 @@
-//! Labels: their range and grid, and the consistency of values derived from them or stored with them.
+//! Labels: their range, grid and classes, and the consistency of values derived from them or stored with them.
 
 use super::super::SplitName;
-use super::super::label::Bins;
+use super::super::label::LabelScale;
+use super::super::scale::{NO_CLASS, OwnScale};
 use super::{Context, Findings, Rule, SplitDetail, SplitFacts};
 use crate::words::{counted, plural};
 
@@ -9,7 +10,12 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for split in context.splits {
         let missing = Rule::MissingLabel;
         check_values(context, split, "regression_labels", &split.labels, missing, findings);
-        check_classes(split, findings);
+        match context.scale {
+            LabelScale::Own(own) if !own.classes().is_empty() => {
+                check_named(own, split, findings);
+            }
+            _ => check_signs(context.scale, split, findings),
+        }
         check_emotions(split, findings);
     }
     for (split, detail) in context.detailed() {
@@ -22,6 +28,23 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
         if split.is_labelled() {
             check_bins(context, split, detail, findings);
         }
+    }
+    check_labelled(context, findings);
+}
+
+/// Splits without labels.
+fn check_labelled(context: &Context<'_>, findings: &mut Findings) {
+    let own = match context.scale {
+        LabelScale::Own(own) => Some(own),
+        LabelScale::Cmu | LabelScale::Sims => None,
+    };
+    if own.is_some_and(OwnScale::is_unordered) {
+        let without = context.splits.iter().filter(|split| split.classes.is_none());
+        let without = without.map(|split| split.name.to_string()).collect();
+        findings.add_all(Rule::Unlabelled, without, |n| {
+            format!("{n} of {} splits have no class labels", context.splits.len())
+        });
+        return;
     }
     let without = context.splits.iter().filter(|split| !split.is_labelled());
     let without = without.map(|split| split.name.to_string()).collect();
@@ -43,7 +66,6 @@ fn check_values(
     missing: Rule,
     findings: &mut Findings,
 ) {
-    let spec = context.spec;
     let rows = || labels.iter().zip(&split.ids);
     let shown = |(label, id): (&f32, &String)| format!("{id}: {label}");
     let without =
@@ -56,13 +78,15 @@ fn check_values(
         )
     });
     let rows = || rows().filter(|(label, _)| label.is_finite());
-    let outside = rows().filter(|(label, _)| !spec.contains(**label)).map(shown).collect();
-    let [low, high] = spec.label_range;
+    let Some([low, high]) = context.scale.range() else { return };
+    let is_within = |label: f32| (low..=high).contains(&label);
+    let outside = rows().filter(|(label, _)| !is_within(**label)).map(shown).collect();
     findings.add_all(Rule::LabelRange, outside, |n| {
         format!("{}/{name} has {} outside [{low}, {high}]", split.name, plural(n, "label"))
     });
+    let Some(spec) = context.spec else { return };
     let off_grid = rows()
-        .filter(|(label, _)| spec.contains(**label) && !spec.is_average(**label))
+        .filter(|(label, _)| is_within(**label) && !spec.is_average(**label))
         .map(shown)
         .collect();
     findings.add_all(Rule::LabelGrid, off_grid, |n| {
@@ -95,9 +119,44 @@ fn check_emotions(split: &SplitFacts, findings: &mut Findings) {
     });
 }
 
-/// Class labels and annotations that contradict the sign of the regression label. Public files have
-/// some: a label of -0.5 is `Neutral` in one file of CMU-MOSI and `Negative` in another.
-fn check_classes(split: &SplitFacts, findings: &mut Findings) {
+/// Class labels that are indices of named classes: absent, unknown, or another class than that of the
+/// regression label.
+fn check_named(own: &OwnScale, split: &SplitFacts, findings: &mut Findings) {
+    let Some(classes) = &split.classes else { return };
+    let place = format!("{}/classification_labels", split.name);
+    let rows = || split.ids.iter().zip(classes);
+    let without = rows().filter(|(_, class)| **class == NO_CLASS).map(|(id, _)| id.clone());
+    findings.add_all(Rule::MissingLabel, without.collect(), |n| {
+        format!("{place}: {n} of {} samples have no class", classes.len())
+    });
+    let name = |class: i32| usize::try_from(class).ok().and_then(|idx| own.classes().get(idx));
+    let unknown = rows()
+        .filter(|(_, class)| **class != NO_CLASS && name(**class).is_none())
+        .map(|(id, class)| format!("{id}: {class}"));
+    findings.add_all(Rule::LabelRange, unknown.collect(), |n| {
+        let last = own.classes().len().saturating_sub(1);
+        format!("{place} has {} outside [0, {last}]", counted(n, "class", "classes"))
+    });
+    let value = |class: i32| usize::try_from(class).ok().and_then(|idx| own.value(idx));
+    let unlike = rows()
+        .zip(&split.labels)
+        .filter(|((_, class), label)| value(**class).is_some_and(|value| value != **label))
+        .filter(|(_, label)| label.is_finite())
+        .map(|((id, class), label)| format!("{id}: class {class} at label {label}"));
+    findings.add_all(Rule::ClassLabel, unlike.collect(), |n| {
+        format!(
+            "{place}: {} another value than the regression label",
+            counted(n, "class has", "classes have")
+        )
+    });
+}
+
+/// Class labels and annotations that contradict the side of the neutral value, 0 for CMU, that the
+/// regression label is on. Public files have some: a label of -0.5 is `Neutral` in one file of CMU-MOSI
+/// and `Negative` in another.
+fn check_signs(scale: LabelScale<'_>, split: &SplitFacts, findings: &mut Findings) {
+    let Some(neutral) = scale.neutral() else { return };
+    let sign_class = |label: f32| sign_class(label - neutral);
     let rows = || split.ids.iter().zip(&split.labels);
     let unlike = rows()
         .zip(split.classes.iter().flatten())
@@ -146,17 +205,17 @@ fn check_bins(
     detail: &SplitDetail,
     findings: &mut Findings,
 ) {
-    let scheme = context.dataset.bin_scheme();
-    for bins in scheme.bins() {
-        let name = Bins::name(*bins);
-        let Some(stored) = detail.bins.get(name) else {
+    let scale = context.scale;
+    for bins in scale.bins().iter() {
+        let name = bins.name();
+        let Some(stored) = detail.bins.get(bins) else {
             let message = format!("{}/bins/{name} is absent", split.name);
             findings.add(Rule::BinsDiffer, message, 1, vec![]);
             continue;
         };
         let rows = split.ids.iter().zip(&split.labels).zip(stored);
         let unlike = rows
-            .filter(|((_, label), class)| scheme.class(*bins, **label) != **class)
+            .filter(|((_, label), class)| scale.class(*bins, **label) != **class)
             .map(|((id, label), class)| format!("{id}: {class} at label {label}"))
             .collect();
         findings.add_all(Rule::BinsDiffer, unlike, |n| {

@@ -31,6 +31,7 @@ use context::Context;
 use finding::{Findings, N_EXAMPLES};
 
 use super::Dataset;
+use super::label::LabelScale;
 use super::spec::DatasetSpec;
 
 /// The families of rules.
@@ -44,18 +45,20 @@ const FAMILIES: [fn(&Context<'_>, &mut Findings); 7] = [
     reconcile::check,
 ];
 
-/// Checks a corpus against the known facts about its dataset; errors come first.
-pub fn check(dataset: Dataset, splits: &[SplitFacts]) -> Vec<Finding> {
-    check_with(dataset, splits, &Evidence::default())
+/// Checks a corpus against the known facts about its dataset and the scale of its labels; errors come
+/// first.
+pub fn check(dataset: Dataset, scale: LabelScale<'_>, splits: &[SplitFacts]) -> Vec<Finding> {
+    check_with(dataset, scale, splits, &Evidence::default())
 }
 
 /// Like [`check`], with the evidence of a full reading.
 pub fn check_with(
     dataset: Dataset,
+    scale: LabelScale<'_>,
     splits: &[SplitFacts],
     evidence: &Evidence<'_>,
 ) -> Vec<Finding> {
-    let context = Context { dataset, spec: DatasetSpec::of(dataset), splits, evidence };
+    let context = Context { dataset, spec: DatasetSpec::of(dataset), scale, splits, evidence };
     let mut findings = Findings::default();
     FAMILIES.iter().for_each(|family| family(&context, &mut findings));
     let mut findings = findings.0;

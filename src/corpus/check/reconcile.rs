@@ -63,9 +63,11 @@ pub(in crate::corpus) fn compared(
             };
             let by_modality = detail.labels_by_modality.iter();
             let by_modality = by_modality.filter(|(_, labels)| row < labels.len());
+            let is_class = expected.class.is_some()
+                && split.classes.as_ref().is_some_and(|classes| row < classes.len());
             counts.take(
                 expected,
-                row < split.labels.len(),
+                row < split.labels.len() || is_class,
                 by_modality.map(|(modality, _)| *modality),
                 detail.raw_text.as_ref().is_some_and(|texts| row < texts.len()),
             );
@@ -118,11 +120,19 @@ impl Unlike {
         expected: &LabelRow,
     ) {
         let id = split.ids.get(row).map_or("?", String::as_str);
-        let own = split.labels.get(row).map(|label| ("", *label, expected.label));
+        // The value of a class is compared as the class.
+        let label = expected.label.filter(|_| expected.class.is_none() || split.classes.is_none());
+        let own = split.labels.get(row).map(|found| ("", *found, label));
         let by_modality = detail.labels_by_modality.iter().filter_map(|(modality, labels)| {
             let expected = expected.labels_by_modality.get(modality)?;
             Some((modality.name(), *labels.get(row)?, Some(*expected)))
         });
+        let class = split.classes.as_ref().and_then(|classes| classes.get(row));
+        if let (Some(found), Some(expected)) = (class, expected.class)
+            && usize::try_from(*found) != Ok(expected)
+        {
+            self.labels.push(format!("{id}: found class {found}, expected {expected}"));
+        }
         for (of, found, expected) in own.into_iter().chain(by_modality) {
             let Some(expected) = expected else { continue };
             let difference = (found - expected).abs();

@@ -25,7 +25,7 @@ pub struct Report {
     pub sequence: Option<String>,
     /// Name of the dataset; absent of a store that could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dataset: Option<&'static str>,
+    pub dataset: Option<String>,
     /// Digest of the store's content; absent of a store that could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,

@@ -105,7 +105,8 @@ rules! {
         "Every value of a modality of a sample is zero, as where no face was found.",
         "report the number with results; a model sees no information there";
     ClassLabel "AD012" Warning "class label":
-        "A class label is not that of the sign of the regression label.",
+        "A class label is not that of the sign of the regression label, or a class of one's own not that of its \
+         value.",
         "one of the two is wrong, and training uses `regression_labels`: `--labels` compares with the \
          published labels";
     Annotation "AD013" Warning "annotation":
@@ -179,11 +180,11 @@ rules! {
          `train --text bert --bert FOLDER` during training; without tokens in the store, add `--text-from \
          raw_text`";
     Unlabelled "AD035" Warning "no labels":
-        "A split has no regression labels.",
+        "A split has no regression labels, or no class labels where classes have no values.",
         "`almt-data predict` needs none; `train` needs those of train and valid, `eval`, `labels` and `split` \
          those of what they read: convert a file that has them";
     MissingLabel "AD036" Error "missing label":
-        "A sample of a split that has labels has none: NaN or infinity in its place.",
+        "A sample of a split that has labels has none: NaN or infinity in its place, or no class.",
         "`convert --drop-unlabelled` leaves such segments out; a split of its own can be \
          predicted on";
     OtherLabel "AD037" Warning "other label":

@@ -1,5 +1,6 @@
 //! Why a label table was not read, and possible fixes.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::field::Field;
@@ -145,7 +146,7 @@ pub enum LabelTableError {
         /// Name of the column, in backticks.
         column: String,
         /// Valid content.
-        expected: &'static str,
+        expected: Cow<'static, str>,
         /// Actual content.
         found: String,
         /// Possible fix, if known.

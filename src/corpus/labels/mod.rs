@@ -21,6 +21,7 @@ mod separator;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -29,9 +30,11 @@ pub use error::LabelTableError;
 pub use field::Field;
 pub use key::SegmentKey;
 
+use super::scale::OwnScale;
 use super::{Modality, SplitName};
 use crate::advice::TableAdvice;
 use crate::encoding::Encoding;
+use crate::name::nearest;
 use cells::{Cell, Point};
 use columns::Columns;
 
@@ -44,8 +47,11 @@ pub struct LabelRow {
     pub parts: Option<[String; 2]>,
     /// Line of the file, from 1.
     pub line: usize,
-    /// Overall label; `None` if the field is empty or marks an absent label.
+    /// Overall label; `None` if the field is empty or marks an absent label, and for a class without a
+    /// value.
     pub label: Option<f32>,
+    /// Class of the label, if labels are names of classes.
+    pub class: Option<usize>,
     /// Labels of text (`_T`), audio (`_A`) and vision (`_V`) alone.
     pub labels_by_modality: BTreeMap<Modality, f32>,
     /// Transcript.
@@ -58,6 +64,13 @@ pub struct LabelRow {
     pub interval: Option<[f64; 2]>,
 }
 
+impl LabelRow {
+    /// Whether it has an overall label, as a number or as the name of a class.
+    pub fn has_label(&self) -> bool {
+        self.label.is_some() || self.class.is_some()
+    }
+}
+
 /// Options for reading a table that does not determine them itself.
 #[derive(Debug, Clone, Default)]
 pub struct TableOptions {
@@ -68,6 +81,8 @@ pub struct TableOptions {
     /// Whether segments are made from the table, rather than compared with it: ids alone are enough
     /// then, and labels in words are read, too.
     pub is_source: bool,
+    /// What labels are, of a dataset of one's own: names of classes, if it has some.
+    pub label_scale: Option<OwnScale>,
 }
 
 /// Maximum size of a table in bytes: CMU-MOSEI's with all texts has under 10 MB.
@@ -141,7 +156,8 @@ impl LabelTable {
         };
         let columns = Columns::of(&first, &options.columns, options.is_source, path)?;
         let data = (!columns.has_header).then(|| first.clone());
-        let mut reading = Reading { path, text, columns: &columns, styles: BTreeMap::new() };
+        let named = options.label_scale.as_ref().filter(|own| !own.classes().is_empty());
+        let mut reading = Reading { path, text, columns: &columns, named, styles: BTreeMap::new() };
         let mut rows: Vec<(SegmentKey, LabelRow)> = Vec::new();
         let mut by_key = HashMap::new();
         // The text is valid UTF-8, and lines may have any number of fields, so reading a record cannot
@@ -255,6 +271,8 @@ struct Reading<'a> {
     path: &'a Path,
     text: &'a str,
     columns: &'a Columns,
+    /// The classes that labels are names of.
+    named: Option<&'a OwnScale>,
     styles: BTreeMap<usize, Style>,
 }
 
@@ -327,7 +345,13 @@ impl<'a> Line<'a> {
             None => Ok(None),
             Some(place) => self.number(place, &mut numbers),
         };
-        let label = number(place(Field::Label))?;
+        let (label, class) = match (self.reading.named, place(Field::Label)) {
+            (Some(own), Some(place)) => {
+                let class = self.class(own, place)?;
+                (class.and_then(|class| own.value(class)), class)
+            }
+            (_, place) => (number(place)?, None),
+        };
         let mut labels_by_modality = BTreeMap::new();
         for field in Field::ALL {
             if let Some(modality) = field.modality()
@@ -346,6 +370,7 @@ impl<'a> Line<'a> {
             parts,
             line: self.reading.line(self.record),
             label,
+            class,
             labels_by_modality,
             text,
             split,
@@ -384,6 +409,23 @@ impl<'a> Line<'a> {
             .map_err(|()| self.wrong(place, "seconds, or hours:minutes:seconds", Some(advice)))
     }
 
+    /// The class that a field names; `None` for an absent label.
+    fn class(&self, own: &OwnScale, place: usize) -> Result<Option<usize>, LabelTableError> {
+        const N_LISTED: usize = 10;
+        let text = self.text(place);
+        let class = own.class_of_name(text);
+        if class.is_some() || matches!(cells::number(text), Ok(None)) {
+            return Ok(class);
+        }
+        let advice = TableAdvice::OtherColumnOrNone { field: "label", what: "labels" };
+        let listed: Vec<&str> = own.classes().iter().take(N_LISTED).map(String::as_str).collect();
+        let more = if own.classes().len() > N_LISTED { ", …" } else { "" };
+        let meant = nearest(text, own.classes().iter().map(String::as_str));
+        let meant = meant.map_or(String::new(), |name| format!(" (is `{name}` meant?)"));
+        let expected = format!("a class, one of {}{more}{meant}", listed.join(", "));
+        Err(self.wrong(place, expected, Some(advice)))
+    }
+
     fn split(&self, place: usize) -> Result<Option<SplitName>, LabelTableError> {
         let advice = TableAdvice::OtherColumnOrNone { field: "split", what: "splits" };
         cells::split(self.text(place))
@@ -393,14 +435,14 @@ impl<'a> Line<'a> {
     fn wrong(
         &self,
         place: usize,
-        expected: &'static str,
+        expected: impl Into<Cow<'static, str>>,
         advice: Option<TableAdvice>,
     ) -> LabelTableError {
         LabelTableError::Field {
             path: self.reading.path.into(),
             line: self.reading.line(self.record),
             column: self.reading.columns.name(place).into(),
-            expected,
+            expected: expected.into(),
             found: columns::shortened(self.text(place)),
             advice: advice.map(Box::new),
         }

@@ -16,6 +16,7 @@ fn read_as(
         columns: columns.iter().map(|choice| choice.parse().unwrap()).collect(),
         encoding: encoding.map(|name| name.parse().unwrap()),
         is_source: false,
+        label_scale: None,
     };
     LabelTable::parse(bytes, Path::new("label.csv"), &options)
 }

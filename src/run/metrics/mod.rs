@@ -19,13 +19,11 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use table::{
-    Better, CMU, CORR, MAE, Metric, SIMS, coarsest_accuracy, find, finest_accuracy, of,
-};
+pub use table::{Better, CORR, MAE, Metric, coarsest_accuracy, find, finest_accuracy, of};
 
 pub use corr::pearson;
 
-use crate::corpus::label::{BinScheme, Bins};
+use crate::corpus::label::{Bins, LabelScale};
 
 /// Metrics of one split by name, in the order in which papers list them.
 ///
@@ -40,8 +38,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    fn new<const N: usize>(metrics: &[Metric; N], values: [f64; N]) -> Metrics {
-        let ids = metrics.iter().map(|metric| metric.id.into());
+    fn new(scale: LabelScale<'_>, values: impl IntoIterator<Item = f64>) -> Metrics {
+        let ids = of(scale).into_iter().map(|metric| metric.id);
         Metrics { values: ids.zip(values).collect() }
     }
 
@@ -56,9 +54,9 @@ impl Metrics {
     }
 }
 
-/// The metric names of a bin scheme, in the order of [`Metrics`].
-pub fn names(scheme: BinScheme) -> Vec<&'static str> {
-    of(scheme).iter().map(|metric| metric.id).collect()
+/// The metric names of a scale of labels, in the order of [`Metrics`].
+pub fn names(scale: LabelScale<'_>) -> Vec<Cow<'static, str>> {
+    of(scale).into_iter().map(|metric| metric.id).collect()
 }
 
 impl<'de> Deserialize<'de> for Metrics {
@@ -74,7 +72,7 @@ impl<'de> Deserialize<'de> for Metrics {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metrics, A::Error> {
                 let mut values = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, Option<f64>>()? {
-                    let name = find(&name).map_or(name.into(), |metric| metric.id.into());
+                    let name = find(&name).map_or(name.into(), |metric| metric.id);
                     values.push((name, value.unwrap_or(f64::NAN)));
                 }
                 Ok(Metrics { values })
@@ -107,57 +105,59 @@ impl fmt::Display for Metrics {
 /// label. The published code fails if every label is zero; here those two are NaN. CH-SIMS: predictions
 /// and labels are clipped to [-1, 1] first, also for `MAE` and `Corr`; `F1_score_swapped` is the
 /// weighted F1 with prediction and truth exchanged, which the published CH-SIMS table contained before
-/// its authors corrected it.
+/// its authors corrected it. Datasets of one's own: `Has0_*` and `Non0_*` as for CMU, if there is a
+/// neutral value, which takes the place of zero; and an accuracy per binning scheme.
 ///
 /// # Panics
 /// `pred` and `label` differ in length, which is a caller's error.
-pub fn evaluate(scheme: BinScheme, pred: &[f32], label: &[f32]) -> Metrics {
+pub fn evaluate(scale: LabelScale<'_>, pred: &[f32], label: &[f32]) -> Metrics {
     assert_eq!(pred.len(), label.len(), "one prediction per label");
-    match scheme {
-        BinScheme::Cmu => cmu(pred, label),
-        BinScheme::Sims => sims(pred, label),
+    match scale {
+        LabelScale::Sims => sims(pred, label),
+        LabelScale::Cmu | LabelScale::Own(_) => of_sides(scale, pred, label),
     }
 }
 
-fn classes(scheme: BinScheme, bins: Bins, values: &[f32]) -> Vec<i8> {
-    values.iter().map(|value| scheme.class(bins, *value)).collect()
+fn classes(scale: LabelScale<'_>, bins: Bins, values: &[f32]) -> Vec<i8> {
+    values.iter().map(|value| scale.class(bins, *value)).collect()
 }
 
-/// The values of [`CMU`].
-fn cmu(pred: &[f32], label: &[f32]) -> Metrics {
-    let of = |bins, values: &[f32]| classes(BinScheme::Cmu, bins, values);
-    let has0 = (of(Bins::Acc2Has0, pred), of(Bins::Acc2Has0, label));
-    // A prediction of exactly zero counts as negative here; only the label decides which samples count.
-    let positive = |value: f32| i8::from(value > 0.0);
-    let kept = || pred.iter().zip(label).filter(|(_, label)| **label != 0.0);
-    let non0: (Vec<i8>, Vec<i8>) = kept().map(|(p, l)| (positive(*p), positive(*l))).unzip();
-    let acc = |bins| acc::accuracy(&of(bins, pred), &of(bins, label));
-    let values = [
-        acc::accuracy(&has0.0, &has0.1),
-        f1::weighted(&has0.0, &has0.1),
-        acc::accuracy(&non0.0, &non0.1),
-        f1::weighted(&non0.0, &non0.1),
-        acc(Bins::Acc3),
-        acc(Bins::Acc5),
-        acc(Bins::Acc7),
-        mae::mean_absolute_error(pred, label),
-        corr::pearson(pred, label),
-    ];
-    Metrics::new(&CMU, values)
+/// The values of a scale whose labels are on two sides of a neutral one, if it has that: all but that of
+/// CH-SIMS.
+fn of_sides(scale: LabelScale<'_>, pred: &[f32], label: &[f32]) -> Metrics {
+    let of = |bins, values: &[f32]| classes(scale, bins, values);
+    let mut values = Vec::new();
+    if let Some(neutral) = scale.neutral() {
+        let has0 = (of(Bins::Acc2Has0, pred), of(Bins::Acc2Has0, label));
+        // A prediction of exactly zero counts as negative here; only the label decides which samples
+        // count.
+        let positive = |value: f32| i8::from(value > neutral);
+        let kept = || pred.iter().zip(label).filter(|(_, label)| **label != neutral);
+        let non0: (Vec<i8>, Vec<i8>) = kept().map(|(p, l)| (positive(*p), positive(*l))).unzip();
+        for (pred, label) in [has0, non0] {
+            values.extend([acc::accuracy(&pred, &label), f1::weighted(&pred, &label)]);
+        }
+    }
+    let bins = scale.bins();
+    let others = bins.iter().filter(|bins| !table::is_of_neutral(**bins));
+    values.extend(others.map(|bins| acc::accuracy(&of(*bins, pred), &of(*bins, label))));
+    values.extend([mae::mean_absolute_error(pred, label), corr::pearson(pred, label)]);
+    Metrics::new(scale, values)
 }
 
 /// Labels or predictions for MAE and correlation: clipped to [-1, 1] for CH-SIMS.
-pub fn clipped(scheme: BinScheme, values: &[f32]) -> Cow<'_, [f32]> {
-    match scheme {
-        BinScheme::Cmu => values.into(),
-        BinScheme::Sims => values.iter().map(|value| value.clamp(-1.0, 1.0)).collect(),
+pub fn clipped<'a>(scale: LabelScale<'_>, values: &'a [f32]) -> Cow<'a, [f32]> {
+    match scale {
+        LabelScale::Cmu | LabelScale::Own(_) => values.into(),
+        LabelScale::Sims => values.iter().map(|value| value.clamp(-1.0, 1.0)).collect(),
     }
 }
 
-/// The values of [`SIMS`].
+/// The values of CH-SIMS.
 fn sims(pred: &[f32], label: &[f32]) -> Metrics {
-    let [pred, label] = [pred, label].map(|values| clipped(BinScheme::Sims, values));
-    let of = |bins, values: &[f32]| classes(BinScheme::Sims, bins, values);
+    let scale = LabelScale::Sims;
+    let [pred, label] = [pred, label].map(|values| clipped(scale, values));
+    let of = |bins, values: &[f32]| classes(scale, bins, values);
     let acc = |bins| acc::accuracy(&of(bins, &pred), &of(bins, &label));
     let two = (of(Bins::Acc2, &pred), of(Bins::Acc2, &label));
     let values = [
@@ -169,12 +169,13 @@ fn sims(pred: &[f32], label: &[f32]) -> Metrics {
         mae::mean_absolute_error(&pred, &label),
         corr::pearson(&pred, &label),
     ];
-    Metrics::new(&SIMS, values)
+    Metrics::new(scale, values)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::scale::OwnScale;
 
     #[test]
     fn names_of_another_version_keep_their_place_and_null_is_nan() {
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn all_zero_labels_give_nan_and_null_not_a_crash() {
-        let metrics = evaluate(BinScheme::Cmu, &[0.5, -0.5], &[0.0, 0.0]);
+        let metrics = evaluate(LabelScale::Cmu, &[0.5, -0.5], &[0.0, 0.0]);
         assert!(metrics.get("Non0_acc_2").is_nan());
         let json = serde_json::to_value(&metrics).unwrap();
         assert!(json["Non0_acc_2"].is_null());
@@ -197,8 +198,32 @@ mod tests {
     }
 
     #[test]
+    fn a_neutral_value_of_ones_own_takes_the_place_of_zero() {
+        let text = "range = [1, 5]\nneutral = 3\n[bins.stars]\nedges = [1.5, 2.5, 3.5, 4.5]\n";
+        let own = OwnScale::of_toml(text).unwrap();
+        let (pred, label) = ([3.0, 2.0, 4.6, 7.0], [3.0, 4.0, 5.0, 5.0]);
+        let found = evaluate(LabelScale::Own(&own), &pred, &label);
+        // As for labels around 0 of CMU, which are these less 3.
+        let moved = |values: [f32; 4]| values.map(|value| value - 3.0);
+        let cmu = evaluate(LabelScale::Cmu, &moved(pred), &moved(label));
+        for name in ["Has0_acc_2", "Has0_F1_score", "Non0_acc_2", "Non0_F1_score", "MAE"] {
+            assert!((found.get(name) - cmu.get(name)).abs() < 1e-6, "{name}");
+        }
+        assert_eq!((found.get("Non0_acc_2"), found.get("acc_stars")), (2.0 / 3.0, 0.75));
+        assert!(found.iter().map(|(name, _)| name).eq([
+            "Has0_acc_2",
+            "Has0_F1_score",
+            "Non0_acc_2",
+            "Non0_F1_score",
+            "acc_stars",
+            "MAE",
+            "Corr"
+        ]));
+    }
+
+    #[test]
     fn swapped_f1_weighs_classes_by_the_predictions() {
-        let metrics = evaluate(BinScheme::Sims, &[0.5, 0.5, 0.5, 0.5], &[0.2, -0.2, -0.4, -0.4]);
+        let metrics = evaluate(LabelScale::Sims, &[0.5, 0.5, 0.5, 0.5], &[0.2, -0.2, -0.4, -0.4]);
         // Only the positive class is ever right: F1 0.4, weight 1/4 among labels, 1 among predictions.
         assert!((metrics.get("F1_score") - 0.1).abs() < 1e-15);
         assert!((metrics.get("F1_score_swapped") - 0.4).abs() < 1e-15);

@@ -644,7 +644,7 @@ fn steps_are_averaged_as_published() {
 fn check_count(of: &'static Published, dataset: Dataset, expected: i64) {
     let preset = Preset::published(of.model, dataset).unwrap();
     let sizes = match dataset {
-        Dataset::Mosi => [(50, 768), (375, 5), (500, 20)],
+        Dataset::Mosi | Dataset::Own => [(50, 768), (375, 5), (500, 20)],
         Dataset::Mosei => [(50, 768), (500, 74), (500, 35)],
         Dataset::Sims | Dataset::Simsv2 => [(39, 768), (400, 33), (55, 709)],
     };

@@ -217,6 +217,7 @@ impl Reproduction {
             needs: self.preset.model.needs(),
             reader: None,
             labels: Labels::Needed,
+            label_map: None,
             cache: self.samples.cache(&self.options.cache, &self.modalities, device),
             device,
         };

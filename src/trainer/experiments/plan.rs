@@ -186,6 +186,8 @@ impl Reproduction {
             text_encoder: choice,
             init_from: None,
             data_schema,
+            label_scale: None,
+            label_map: None,
             hyper_parameters,
         };
         Ok(RowPlan::Trained(Box::new(ModelRuns { settings, model: self.model(row)? })))

@@ -13,7 +13,7 @@ use crate::run::preset::Preset;
 use crate::run::settings::ValidDraw;
 use crate::store::Store;
 use crate::train::data::TrainingData;
-use crate::trainer::error::TrainerError;
+use crate::trainer::error::{StoreProblem, TrainerError};
 use crate::trainer::note::Note;
 use crate::trainer::ready::check_valid;
 use crate::trainer::samples::Samples;
@@ -90,6 +90,11 @@ impl Reproduction {
         }
         let (options, out) = (options.clone(), out.to_owned());
         let dataset = store.manifest().dataset;
+        if dataset == Dataset::Own {
+            let title = "the paper".into();
+            let cause = StoreProblem::OtherExperiment { title, dataset };
+            return Err(TrainerError::unfit(store.path(), cause));
+        }
         let mut preset = Preset::of(dataset);
         preset.training.epochs = options.epochs.unwrap_or(preset.training.epochs);
         let draw = options.valid_from_train.map(|it| ValidDraw {
