@@ -40,6 +40,9 @@ use crate::words::{count, plural};
 /// Layout of a store that was made of computational sequences.
 const SEQUENCES: &str = "csd";
 
+/// Videos that a thread aligns before their segments are written: fewer, and threads wait for each other.
+const VIDEOS_PER_THREAD: usize = 8;
+
 /// A published sequence of the SDK's steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -528,8 +531,8 @@ fn by_overlap(
         files.others.iter().map(|(modality, it)| (*modality, entries_of(it))).collect();
     let mut tally = Tally::default();
     let share = files.n_bytes() / videos.len().max(1) as u64;
-    // As many videos in memory as there are threads.
-    for videos in videos.chunks(rayon::current_num_threads().max(1)) {
+    // As many videos in memory as there are threads, and the segments of a few more.
+    for videos in videos.chunks(VIDEOS_PER_THREAD * rayon::current_num_threads().max(1)) {
         let aligned: Vec<_> = videos
             .par_iter()
             .map(|video| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use super::collect::{check_times, collect, joined};
 use super::error::AlignError;
@@ -101,22 +101,20 @@ impl Timed<'_> {
         let others = self.others.iter().map(|(modality, sequence)| {
             let keys = keys.others.get(modality).copied().unwrap_or_default();
             let entry = ordered(sequence, video, keys)?;
-            let values = numbers(sequence, video, entry.features)?;
-            let rows = match self.options.pooling {
-                Pooling::None => {
+            let rows = match (self.options.pooling, &entry.features) {
+                (Pooling::None, _) => {
+                    let values = numbers(sequence, video, entry.features)?;
                     let rows = shares(&entry.intervals, &labels.intervals, self.options.border);
                     Stream::Kept { values, rows }
                 }
-                _ => Stream::Pooled {
-                    feat_dim: values.ncols(),
-                    rows: pool(
-                        values.view(),
-                        &entry.intervals,
-                        &reference.intervals,
-                        self.options.pooling,
-                        self.options.values,
-                    ),
-                },
+                // Without a copy in double precision.
+                (_, Features::Float32(values)) => {
+                    self.pooled(values.view(), &entry.intervals, &reference.intervals)
+                }
+                _ => {
+                    let values = numbers(sequence, video, entry.features)?;
+                    self.pooled(values.view(), &entry.intervals, &reference.intervals)
+                }
             };
             Ok((*modality, rows))
         });
@@ -142,6 +140,18 @@ impl Timed<'_> {
             }
         }
         Ok((segments, tally))
+    }
+
+    /// One row per row of the reference.
+    fn pooled<T: Copy + Into<f64>>(
+        &self,
+        values: ArrayView2<'_, T>,
+        times: &[[f64; 2]],
+        reference: &[[f64; 2]],
+    ) -> Stream {
+        let AlignOptions { pooling, values: which, .. } = *self.options;
+        let rows = pool(values, times, reference, pooling, which);
+        Stream::Pooled { feat_dim: values.ncols(), rows }
     }
 
     fn without_pauses(&self, reference: CsdEntry, tally: &mut Tally) -> CsdEntry {

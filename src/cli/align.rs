@@ -67,8 +67,6 @@ pub struct AlignArgs {
         hide_possible_values = true
     )]
     recipe: Option<Recipe>,
-    #[command(flatten)]
-    policies: PolicyArgs,
     /// Cut segments of a modality to N steps; repeatable
     #[arg(long, value_name = "MODALITY=N", value_parser = max_len)]
     max_len: Vec<(Modality, usize)>,
@@ -78,6 +76,9 @@ pub struct AlignArgs {
     values: ValueArgs,
     #[command(flatten)]
     form: FormArgs,
+    // The heading of these would be that of whatever follows.
+    #[command(flatten)]
+    policies: PolicyArgs,
 }
 
 /// Policies that `--compat sdk` sets itself.

@@ -108,8 +108,6 @@ pub struct BuildArgs {
     /// recorded without it; repeatable
     #[arg(long, value_name = "MODALITY=SET[:VALUES]", value_parser = named_set)]
     features: Vec<(Modality, NamedSet)>,
-    #[command(flatten)]
-    words: WordArgs,
     /// Leave out clips of which a modality has no usable file; they are listed
     #[arg(long)]
     drop_incomplete: bool,
@@ -122,6 +120,9 @@ pub struct BuildArgs {
     values: ValueArgs,
     #[command(flatten)]
     form: FormArgs,
+    // The heading of these would be that of whatever follows.
+    #[command(flatten)]
+    words: WordArgs,
 }
 
 /// Words with their times, and what becomes of frames then.

@@ -1,14 +1,14 @@
 //! One row of several that meet an interval.
 
-use ndarray::{Array1, ArrayView2};
+use ndarray::{Array1, ArrayView2, Zip};
 
 use super::policy::{Pooling, Values};
 use super::sweep::Sweep;
 
 /// One row per interval, of the rows of `[n_rows, feat_dim]` that meet it; `None` where none does. The
 /// rows have `times`, in order of start.
-pub(crate) fn pool(
-    values: ArrayView2<'_, f64>,
+pub(crate) fn pool<T: Copy + Into<f64>>(
+    values: ArrayView2<'_, T>,
     times: &[[f64; 2]],
     intervals: &[[f64; 2]],
     pooling: Pooling,
@@ -25,37 +25,46 @@ pub(crate) fn pool(
 /// The rows of `[n_rows, feat_dim]` with the given indices as one row. `clipped` are their times within the
 /// interval, whose lengths are the weights of [`Pooling::Overlap`]. A column without a value that counts
 /// is NaN.
-fn pooled(
-    values: ArrayView2<'_, f64>,
+fn pooled<T: Copy + Into<f64>>(
+    values: ArrayView2<'_, T>,
     rows: &[usize],
     clipped: &[[f64; 2]],
     pooling: Pooling,
     which: Values,
 ) -> Array1<f64> {
-    let mut result = Array1::from_elem(values.ncols(), f64::NAN);
+    let counts = |value: f64| which == Values::All || value.is_finite();
+    if pooling == Pooling::Max {
+        let mut result = Array1::from_elem(values.ncols(), f64::NAN);
+        let mut is_first = Array1::from_elem(values.ncols(), true);
+        for row in rows {
+            Zip::from(&mut result).and(&mut is_first).and(values.row(*row)).for_each(
+                |result, is_first, value| {
+                    let value: f64 = (*value).into();
+                    if counts(value) && (*is_first || value > *result || value.is_nan()) {
+                        *result = value;
+                    }
+                    *is_first &= !counts(value);
+                },
+            );
+        }
+        return result;
+    }
+    // Without branches, so that the processor adds several columns at once. A sum that begins with -0 is
+    // exactly its first value.
+    let mut result = Array1::from_elem(values.ncols(), -0.0);
     let mut weights = Array1::<f64>::zeros(values.ncols());
     for (row, [start, end]) in rows.iter().zip(clipped) {
-        let weight = match pooling {
-            Pooling::Overlap => end - start,
-            Pooling::Mean | Pooling::Max | Pooling::None => 1.0,
-        };
-        for ((value, result), total) in values.row(*row).iter().zip(&mut result).zip(&mut weights) {
-            if which == Values::Finite && !value.is_finite() {
-                continue;
-            }
-            let is_first = *total == 0.0;
-            *result = match pooling {
-                Pooling::Max if is_first || *value > *result || value.is_nan() => *value,
-                Pooling::Max => *result,
-                _ if is_first => weight * value,
-                _ => *result + weight * value,
-            };
-            *total += weight;
-        }
+        let weight = if pooling == Pooling::Overlap { end - start } else { 1.0 };
+        Zip::from(&mut result).and(&mut weights).and(values.row(*row)).for_each(
+            |sum, total, value| {
+                let value: f64 = (*value).into();
+                let counts = counts(value);
+                *sum += if counts { weight * value } else { -0.0 };
+                *total += if counts { weight } else { 0.0 };
+            },
+        );
     }
-    if pooling != Pooling::Max {
-        result.zip_mut_with(&weights, |sum, total| *sum /= total);
-    }
+    result.zip_mut_with(&weights, |sum, total| *sum /= total);
     result
 }
 
