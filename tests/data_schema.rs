@@ -272,8 +272,6 @@ fn what_a_text_alone_is_not_enough_for_is_named() {
     on(folder, "eval", "features", "second.h5", &[])
         .fails_with(&["second.h5: text: computed by second (", "in training"]);
     on(folder, "eval", "features", "second.h5", &["--force"]).ok();
-    almt(folder, &["predict", "features", "--text", "我我", "--bert", "tiny-bert"])
-        .fails_with(&["--text: tiny-bert: ", "unknown to the vocabulary"]);
     for store in [["--store", "own.h5"], ["--split", "test"], ["-o", "p.csv"]] {
         let call = [&["predict", "features", "--text", "a"], &store[..]].concat();
         assert_eq!(almt(folder, &call).code(), 2, "{store:?}");

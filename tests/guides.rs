@@ -21,10 +21,22 @@ fn guides() -> Vec<PathBuf> {
     docs.chain(["README.md", "CHANGELOG.md"].map(|name| root.join(name))).collect()
 }
 
-/// The words of a command, up to a remark or what is for the shell.
+/// The words of a command, up to a remark or what is for the shell. What is in double quotes is one word.
 fn words(typed: &str) -> Vec<String> {
-    let ends = |word: &&str| ["#", "|", ">", "2>", "&&", ";"].contains(word);
-    typed.split_whitespace().take_while(|word| !ends(word)).map(str::to_owned).collect()
+    let mut found = Vec::new();
+    for (idx, part) in typed.split('"').enumerate() {
+        if idx % 2 == 1 {
+            found.push(part.to_owned());
+            continue;
+        }
+        for word in part.split_whitespace() {
+            if ["#", "|", ">", "2>", "&&", ";"].contains(&word) {
+                return found;
+            }
+            found.push(word.to_owned());
+        }
+    }
+    found
 }
 
 /// The words of what is typed in the `console` blocks of a guide, one list per command.

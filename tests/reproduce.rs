@@ -168,7 +168,7 @@ fn a_model_inside_a_text_encoder_trains_where_one_is_named() {
     let with = call(&[&encoder[..], &["--dry-run"]].concat()).ok().stdout();
     assert!(line(&with).starts_with("MAG-BERT 1 of 1 runs to do, about "), "{with}");
     let page = call(&[&encoder[..], &["--out", "out"]].concat()).ok().stdout();
-    let row = line(page.lines().filter(|line| line.starts_with("| MAG")).next().unwrap());
+    let row = line(page.lines().find(|line| line.starts_with("| MAG")).unwrap());
     let numbers = row.split('|').filter(|cell| cell.trim().parse::<f64>().is_ok()).count();
     assert!(numbers > 10 && row.contains("0.4362"), "{row}");
     assert!(page.contains(" MAG-BERT fine-tunes the text encoder tiny-bert."), "{page}");

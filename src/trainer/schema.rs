@@ -68,9 +68,6 @@ pub fn check(
         let problem = refused.join("; ");
         return Err(TrainerError::unfit(store.path(), StoreProblem::OtherData { problem }));
     }
-    let note = |store: &Path| {
-        let store = store.to_owned();
-        move |difference| Note::OtherData { store: store.clone(), difference }
-    };
-    Ok(differences.into_iter().map(note(store.path())).collect())
+    let note = |difference| Note::OtherData { store: store.path().into(), difference };
+    Ok(differences.into_iter().map(note).collect())
 }

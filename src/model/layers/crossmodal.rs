@@ -108,9 +108,9 @@ impl CrossmodalEncoder {
             let drop = |name: &str, x: &Tensor, rate| {
                 pass.dropout(&place(&format!("{idx}/{name}")), x, rate)
             };
-            let own_weights = Cell::new(None);
+            let (own_weights, is_traced) = (Cell::new(None), pass.trace.is_kept());
             let on_weights = |weights: Tensor| {
-                own_weights.set(Some(weights.shallow_clone()));
+                own_weights.set(is_traced.then(|| weights.shallow_clone()));
                 drop("weights", &weights, sizes.attention_dropout)
             };
             let norm = &layer.norms[0];
@@ -131,7 +131,7 @@ impl CrossmodalEncoder {
             let hidden = drop("relu", &expanded.relu(), sizes.relu_dropout);
             let reduced = layer.reduce.forward(&hidden);
             x = drop("feed_forward", &reduced, sizes.residual_dropout) + x;
-            if pass.trace.is_kept() {
+            if is_traced {
                 let place = place(&idx.to_string());
                 let weights = own_weights.take().map(|it| it.mean_dim(1, false, it.kind()));
                 let parts =
