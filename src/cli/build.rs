@@ -8,9 +8,10 @@ use clap::Args;
 use clap::error::ErrorKind;
 use serde::Serialize;
 
+use super::closed::AnyDataset;
 use super::form::FormArgs;
 use super::made::NewStore;
-use super::scale::{AnyDataset, ScaleArgs};
+use super::scale::ScaleArgs;
 use super::values::ValueArgs;
 use super::{Failure, progress, target, wrong_call};
 use crate::build::{
