@@ -69,7 +69,7 @@ def metrics(predictions: Any, labels: Any, dataset: Dataset = "mosi") -> dict[st
         0.4333
     """
     found, truth = _aligned(predictions=predictions, labels=labels)
-    return _native.metrics(found, truth, *_known(dataset))
+    return _native.metrics(found, truth, _known(dataset))
 
 
 def bootstrap(
@@ -106,7 +106,7 @@ def bootstrap(
     if not 0 < level < 1:
         raise ValueError(f"`level` must be between 0 and 1, found {level}")
     found, truth = _aligned(predictions=predictions, labels=labels)
-    return _native.bootstrap(found, truth, *_known(dataset), resamples, seed, level)
+    return _native.bootstrap(found, truth, _known(dataset), resamples, seed, level)
 
 
 def compare(
@@ -141,7 +141,7 @@ def compare(
     """
     _check(resamples, seed)
     of_a, of_b, truth = _aligned(a=a, b=b, labels=labels)
-    found = json.loads(_native.compare(of_a, of_b, truth, *_known(dataset), resamples, seed))
+    found = json.loads(_native.compare(of_a, of_b, truth, _known(dataset), resamples, seed))
     return {difference.pop("metric"): difference for difference in found}
 
 

@@ -29,13 +29,12 @@ def load_pickle(
     limits: list[str],
 ) -> tuple[Any, int, int, list[dict[str, Any]]]: ...
 def metrics(
-    predictions: bytes, labels: bytes, dataset: str, scale: str | None
+    predictions: bytes, labels: bytes, dataset: tuple[str, str | None]
 ) -> dict[str, float]: ...
 def bootstrap(
     predictions: bytes,
     labels: bytes,
-    dataset: str,
-    scale: str | None,
+    dataset: tuple[str, str | None],
     resamples: int,
     seed: int,
     level: float,
@@ -44,8 +43,7 @@ def compare(
     a: bytes,
     b: bytes,
     labels: bytes,
-    dataset: str,
-    scale: str | None,
+    dataset: tuple[str, str | None],
     resamples: int,
     seed: int,
 ) -> str: ...

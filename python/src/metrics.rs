@@ -14,18 +14,16 @@ use pyo3::types::PyDict;
 use crate::calls::observed;
 use crate::memory::no_memory;
 
-/// Metrics by their names in MMSA. Predictions and labels are the bytes of float32 values; `scale` is the
-/// description of labels of one's own as JSON, instead of the dataset.
+/// Metrics by their names in MMSA. Predictions and labels are the bytes of float32 values.
 #[pyfunction]
 pub fn metrics<'py>(
     py: Python<'py>,
     predictions: &[u8],
     labels: &[u8],
-    dataset: &str,
-    scale: Option<&str>,
+    dataset: Labelled,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let own = own(scale)?;
-    let scale = scale_of(dataset, own.as_ref())?;
+    let own = own(&dataset)?;
+    let scale = scale_of(&dataset, own.as_ref())?;
     let [predictions, labels] = pair(predictions, labels)?;
     let found = py.detach(|| published::evaluate(scale, &predictions, &labels));
     let dict = PyDict::new(py);
@@ -39,14 +37,13 @@ pub fn bootstrap<'py>(
     py: Python<'py>,
     predictions: &[u8],
     labels: &[u8],
-    dataset: &str,
-    scale: Option<&str>,
+    dataset: Labelled,
     resamples: usize,
     seed: u64,
     level: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let own = own(scale)?;
-    let scale = scale_of(dataset, own.as_ref())?;
+    let own = own(&dataset)?;
+    let scale = scale_of(&dataset, own.as_ref())?;
     let [predictions, labels] = pair(predictions, labels)?;
     if !(0.0..1.0).contains(&level) || level == 0.0 {
         return Err(PyValueError::new_err(format!("level must be between 0 and 1, found {level}")));
@@ -70,13 +67,12 @@ pub fn compare(
     a: &[u8],
     b: &[u8],
     labels: &[u8],
-    dataset: &str,
-    scale: Option<&str>,
+    dataset: Labelled,
     resamples: usize,
     seed: u64,
 ) -> PyResult<String> {
-    let own = own(scale)?;
-    let scale = scale_of(dataset, own.as_ref())?;
+    let own = own(&dataset)?;
+    let scale = scale_of(&dataset, own.as_ref())?;
     let [a, labels] = pair(a, labels)?;
     let b = values(b)?;
     if b.len() != labels.len() {
@@ -98,14 +94,17 @@ pub fn order(py: Python<'_>, seed: u64, epoch: usize, n_samples: usize) -> PyRes
     Ok(py.detach(|| shuffled(seed, epoch, 0, n_samples)))
 }
 
+/// The name of a dataset, and the description of its labels as JSON if it is one's own.
+type Labelled = (String, Option<String>);
+
 /// The description of one's own labels, in the JSON of a store's manifest.
-fn own(scale: Option<&str>) -> PyResult<Option<OwnScale>> {
-    let own = scale.map(serde_json::from_str).transpose();
+fn own((_, scale): &Labelled) -> PyResult<Option<OwnScale>> {
+    let own = scale.as_deref().map(serde_json::from_str).transpose();
     own.map_err(|error| PyValueError::new_err(format!("not a label scale: {error}")))
 }
 
 /// The scale of a published dataset, or that of one's own.
-fn scale_of<'a>(dataset: &str, own: Option<&'a OwnScale>) -> PyResult<LabelScale<'a>> {
+fn scale_of<'a>((dataset, _): &Labelled, own: Option<&'a OwnScale>) -> PyResult<LabelScale<'a>> {
     match own {
         Some(own) => Ok(LabelScale::Own(own)),
         None => {

@@ -8,10 +8,11 @@ use std::str::FromStr;
 use clap::Args;
 use clap::error::ErrorKind;
 
+use super::closed::AnyDataset;
 use super::convert::max_len;
 use super::form::FormArgs;
 use super::made::NewStore;
-use super::scale::{AnyDataset, ScaleArgs};
+use super::scale::ScaleArgs;
 use super::values::ValueArgs;
 use super::{Failure, progress, target, wrong_call};
 use crate::align::{

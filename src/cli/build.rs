@@ -8,10 +8,11 @@ use clap::Args;
 use clap::error::ErrorKind;
 use serde::Serialize;
 
+use super::closed::AnyDataset;
 use super::convert::named_set;
 use super::form::FormArgs;
 use super::made::NewStore;
-use super::scale::{AnyDataset, ScaleArgs};
+use super::scale::ScaleArgs;
 use super::values::ValueArgs;
 use super::{Failure, progress, target, wrong_call};
 use crate::build::{

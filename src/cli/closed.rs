@@ -7,7 +7,6 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValue, TypedValueParser, ValueParserFactory};
 
-use super::scale::AnyDataset;
 use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Layout};
 use crate::ingest::TextErrors;
@@ -67,6 +66,30 @@ macro_rules! parsed {
             }
         }
     };
+}
+
+/// A published dataset, or one of one's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnyDataset(pub Dataset);
+
+impl FromStr for AnyDataset {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<AnyDataset, UnknownName> {
+        match name == Dataset::Own.name() {
+            true => Ok(AnyDataset(Dataset::Own)),
+            false => name
+                .parse()
+                .map(AnyDataset)
+                .map_err(|_| UnknownName { found: name.into(), expected: AnyDataset::names() }),
+        }
+    }
+}
+
+impl ClosedSet for AnyDataset {
+    fn names() -> Vec<&'static str> {
+        Dataset::ALL.into_iter().chain([Dataset::Own]).map(Dataset::name).collect()
+    }
 }
 
 /// The experiments come from a table.

@@ -8,11 +8,12 @@ use clap::Args;
 use clap::error::ErrorKind;
 use serde::Serialize;
 
+use super::closed::AnyDataset;
 use super::form::FormArgs;
 use super::limits::LimitsArgs;
 use super::made::NewStore;
 use super::packed::PackedArgs;
-use super::scale::{AnyDataset, ScaleArgs};
+use super::scale::ScaleArgs;
 use super::texts::TextArgs;
 use super::values::ValueArgs;
 use super::{Failure, output, progress, target, wrong_call};

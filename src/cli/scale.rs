@@ -1,39 +1,13 @@
 //! Options of the commands that make a store: the labels of a dataset of one's own.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
 
 use super::Failure;
-use super::closed::ClosedSet;
+use super::closed::AnyDataset;
 use crate::corpus::Dataset;
 use crate::corpus::scale::{BinsFile, ClosedEnd, OwnScale, ScaleFile};
-use crate::name::UnknownName;
-
-/// A published dataset, or one of one's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnyDataset(pub Dataset);
-
-impl FromStr for AnyDataset {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<AnyDataset, UnknownName> {
-        match name == Dataset::Own.name() {
-            true => Ok(AnyDataset(Dataset::Own)),
-            false => name
-                .parse()
-                .map(AnyDataset)
-                .map_err(|_| UnknownName { found: name.into(), expected: AnyDataset::names() }),
-        }
-    }
-}
-
-impl ClosedSet for AnyDataset {
-    fn names() -> Vec<&'static str> {
-        Dataset::ALL.into_iter().chain([Dataset::Own]).map(Dataset::name).collect()
-    }
-}
 
 /// Heading of the options in help texts.
 const HEADING: &str = "Labels of your own dataset";

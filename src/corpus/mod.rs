@@ -4,6 +4,7 @@
 //! feature files: [`Rows`] hides the source of rows, so that a 13 GB file is never in memory at once.
 
 pub mod balance;
+pub mod bins;
 pub mod check;
 pub mod clips;
 pub mod column;

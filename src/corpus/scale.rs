@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::label::{Bins, EXCLUDED, MOST_NAME_BYTES};
+use super::bins::{Bins, EXCLUDED, MOST_NAME_BYTES};
 use crate::advice::{Advice, Advise, SourceAdvice};
 use crate::chain::tried;
 
@@ -354,7 +354,7 @@ fn check_names(file: &ScaleFile) -> Result<(), String> {
     }
     match (file.classes.len(), file.values.len()) {
         (0, 0) => Ok(()),
-        (0, _) => Err("values: there are no classes that they would belong to".into()),
+        (0, _) => Err("values: they belong to classes, and `classes` is absent".into()),
         (1, _) => Err("classes: expected at least 2, found 1".into()),
         (found, _) if found > MOST_CLASSES => {
             Err(format!("classes: {found} classes are more than {MOST_CLASSES}"))
@@ -568,7 +568,7 @@ mod tests {
                 "range: classes without values have none",
             ),
             ("classes = [\"a\", \"b\"]\nneutral = 0\n", "neutral: classes without values"),
-            ("values = [1, 2]\n", "values: there are no classes"),
+            ("values = [1, 2]\n", "values: they belong to classes"),
             (
                 "classes = [\"a\", \"b\"]\nvalues = [1, 2]\nrange = [0, 1]\n",
                 "values: expected numbers in the range, [0, 1]",
