@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::csd::check_equal_to_h5py;
 use crate::support::{almt, files, python, python_numpy1, real_data, synthetic_store};
-use crate::timings::sequence;
+use crate::timings::{Entry, sequence};
 
 /// Exports a store, and compares what Python reads of the pickle with what h5py reads of the store.
 fn check_mmsa_pickle(folder: &Path, store: &Path) {
@@ -422,8 +422,7 @@ fn sequences_of_a_store_align_to_the_same_segments() {
         ("vision", &steps, &values(-3.0)),
         ("labels", &labels, &scores),
     ] {
-        let entries: [(&str, &[[f64; 2]], &Array2<f64>); 2] =
-            [("a", times, values), ("b", times, values)];
+        let entries: [Entry<'_>; 2] = [("a", times, values), ("b", times, values)];
         sequence(&folder.join(format!("{name}.csd")), &entries);
     }
     std::fs::write(folder.join("f.json"), r#"{"train": ["a"], "test": ["b"]}"#).unwrap();

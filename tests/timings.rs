@@ -74,8 +74,11 @@ pub fn whisper(words: Words<'_>) -> String {
     json!({"text": "…", "segments": [{"id": 0, "words": words}], "language": "en"}).to_string()
 }
 
+/// Name of an entry, times of its rows in seconds, and the rows `[n_rows, feat_dim]`.
+pub type Entry<'a> = (&'a str, &'a [[f64; 2]], &'a Array2<f64>);
+
 /// A computational sequence of numbers, with an entry per name.
-pub fn sequence(path: &Path, entries: &[(&str, &[[f64; 2]], &Array2<f64>)]) {
+pub fn sequence(path: &Path, entries: &[Entry<'_>]) {
     let mut writer = SequenceWriter::create(path, "root", false).unwrap();
     for (name, intervals, values) in entries {
         let features = Features::Float64((*values).clone());
@@ -289,7 +292,7 @@ fn rows_of_a_sequence_belong_to_clips_by_name_or_by_time() {
     // Not in order of start, and the last row lies in no clip.
     let times = [[1.0, 2.0], [0.0, 1.0], [2.0, 3.0], [3.0, 4.1], [5.0, 6.0]];
     let (video, clip) = (values(&[1.0, 0.0, 2.0, 3.0, 4.0]), values(&[7.0, 8.0]));
-    let entries: [(&str, &[[f64; 2]], &Array2<f64>); 3] = [
+    let entries: [Entry<'_>; 3] = [
         ("v", &times, &video),
         ("w[1]", &[[0.0, 1.0], [1.0, 2.0]], &clip),
         ("x", &[[0.0, 1.0], [1.0, 2.0]], &clip),

@@ -89,7 +89,7 @@ const CALL: &str = "almt-data convert";
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum ConvertReport {
-    Converted(NewStore),
+    Converted(Box<NewStore>),
     Explained(Interpretation),
 }
 
@@ -157,7 +157,8 @@ pub fn run(args: ConvertArgs, progress: &dyn Progress) -> Result<ConvertReport, 
     let converted =
         convert::convert(&args.pickles, &output, &options, progress).map_err(failure)?;
     let Converted { manifest, findings, n_bytes, .. } = converted;
-    Ok(ConvertReport::Converted(NewStore::new(output, manifest, findings, n_bytes)))
+    let store = NewStore::new(output, manifest, findings, n_bytes);
+    Ok(ConvertReport::Converted(Box::new(store)))
 }
 
 /// Converts the files of one source, and prints what they became.

@@ -233,7 +233,7 @@ pub enum StoreError {
     #[error("{column}: sample {sample_idx} (`{id}`) cannot be read")]
     Unreadable {
         /// The column that it belongs to.
-        column: ColumnId,
+        column: Box<ColumnId>,
         /// Its index in the split, from 0.
         sample_idx: usize,
         /// Its id.
@@ -292,7 +292,7 @@ impl StoreError {
     fn unreadable(column: ColumnId, unread: copy::Unread, ids: &[String]) -> StoreError {
         let copy::Unread { sample_idx, cause } = unread;
         let id = ids.get(sample_idx).cloned().unwrap_or_default();
-        StoreError::Unreadable { column, sample_idx, id, cause }
+        StoreError::Unreadable { column: Box::new(column), sample_idx, id, cause }
     }
 
     /// Identifies a file at `path` that is not a store; `None` if unknown.

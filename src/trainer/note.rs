@@ -142,10 +142,10 @@ impl Note {
     pub(super) fn about(mut self, folder: &Path, shown: &str) -> Option<Note> {
         match &mut self {
             Note::OtherStore { store, .. } if store.starts_with(folder) => return None,
-            Note::Unsuited { store, .. } | Note::OtherData { store, .. } => {
-                if store.starts_with(folder) {
-                    *store = shown.into();
-                }
+            Note::Unsuited { store, .. } | Note::OtherData { store, .. }
+                if store.starts_with(folder) =>
+            {
+                *store = shown.into();
             }
             Note::TextsCut { split, .. } => *split = None,
             _ => {}

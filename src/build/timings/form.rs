@@ -18,7 +18,7 @@ impl TimedWord {
     /// Whether it is a pause among the words.
     pub fn is_pause(&self) -> bool {
         let is_mark = |mark: &&str| self.word.eq_ignore_ascii_case(mark);
-        self.word.is_empty() || PAUSES.iter().any(|mark| is_mark(&mark))
+        self.word.is_empty() || PAUSES.iter().any(is_mark)
     }
 }
 
