@@ -178,10 +178,17 @@ def _floats(name: str, values: Any) -> NDArray[np.float32]:
     return array
 
 
-def _known(dataset: str) -> str:
+def _known(dataset: Dataset) -> tuple[str, str | None]:
+    """The name of a dataset, and the description of its labels as JSON if it has one of its own."""
+    if isinstance(dataset, Store):
+        manifest = dataset.manifest
+        scale = manifest.get("label_scale")
+        return manifest["dataset"], None if scale is None else json.dumps(scale)
+    if isinstance(dataset, Mapping):
+        return "own", json.dumps(dict(dataset))
     if dataset not in DATASETS:
         raise ValueError(f"unknown dataset {dataset!r}: expected one of {', '.join(DATASETS)}")
-    return dataset
+    return dataset, None
 
 
 def _check(resamples: int, seed: int) -> None:

@@ -69,7 +69,10 @@ pub const ROWS: &[Row] = &[
             rows(folder, "video_id,clip_id,label,name,number\nx,1,1,a,5\n", "a[5]");
         },
         calls: ROWS_CALL,
-        next: Walk(&[("--column video=NAME", "video=name"), ("--column clip=NAME", "clip=number")]),
+        next: Walk(&[(
+            "--column video=NAME --column clip=NAME",
+            "video=name --column clip=number",
+        )]),
     },
     Row {
         hint: "`--column start=NAME --column end=NAME` names the columns with the seconds",

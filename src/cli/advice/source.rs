@@ -102,8 +102,8 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
         }
         SourceAdvice::DropIncomplete => "`--drop-incomplete` leaves them out",
         SourceAdvice::NameEntriesAfterClips => {
-            "entries have the names of clips, such as `VIDEO[CLIP]`, or of videos; `--column video=NAME` \
-             and `--column clip=NAME` name the columns of the table"
+            "entries have the names of clips, such as `VIDEO[CLIP]`, or of videos; \
+             `--column video=NAME --column clip=NAME` names the columns of the table"
         }
         SourceAdvice::NameClipTimes => {
             "`--column start=NAME --column end=NAME` names the columns with the seconds at which each \
