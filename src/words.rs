@@ -22,6 +22,16 @@ pub fn quoted_path(path: &Path) -> String {
     quoted_name(&path.to_string_lossy())
 }
 
+/// The beginning of a text of a user's file, on one line.
+pub fn shortened(text: &str) -> String {
+    const MOST_CHARS: usize = 40;
+    let text = text.trim();
+    let shown: String = text.chars().take(MOST_CHARS).flat_map(char::escape_debug).collect();
+    // Escapes are only for characters that would break a line; quotes do not.
+    let shown = shown.replace("\\'", "'").replace("\\\"", "\"");
+    if text.chars().nth(MOST_CHARS).is_some() { shown + "…" } else { shown }
+}
+
 /// A count with its noun.
 pub fn plural(n: usize, noun: &str) -> String {
     let s = if n == 1 { "" } else { "s" };

@@ -54,15 +54,7 @@ pub(super) fn locate_entries(
             (None, None) => located.surplus.push(entry.clone()),
         }
     }
-    match located.of_clips.is_empty() {
-        false => Ok(located),
-        true => Err(BuildError::NoEntry {
-            path: path.into(),
-            n_entries: located.surplus.len(),
-            entry: located.surplus.into_iter().next(),
-            id: first_id.into(),
-        }),
-    }
+    located.entries_of(path, first_id)
 }
 
 /// The video of a clip; `None` of an id that has no part for the clip.

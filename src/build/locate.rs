@@ -19,6 +19,24 @@ pub(super) struct Located<S> {
     pub(super) surplus: Vec<String>,
 }
 
+impl<S> Located<S> {
+    /// The entries of the file at `path`.
+    ///
+    /// # Errors
+    /// None belongs to a clip.
+    pub(super) fn entries_of(self, path: &Path, first_id: &str) -> Result<Located<S>, BuildError> {
+        match self.of_clips.is_empty() {
+            false => Ok(self),
+            true => Err(BuildError::NoEntry {
+                path: path.into(),
+                n_entries: self.surplus.len(),
+                entry: self.surplus.into_iter().next(),
+                id: first_id.into(),
+            }),
+        }
+    }
+}
+
 /// Finds the file of each clip in `folder` and the folders in it, of the kinds that `source` takes.
 ///
 /// # Errors

@@ -168,15 +168,7 @@ fn of_ctm(path: &Path, clips: &Clips, first_id: &str) -> Result<Located<ReadTimi
             None => located.surplus.push(recording),
         }
     }
-    match located.of_clips.is_empty() {
-        false => Ok(located),
-        true => Err(BuildError::NoEntry {
-            path: path.into(),
-            n_entries: located.surplus.len(),
-            entry: located.surplus.into_iter().next(),
-            id: first_id.into(),
-        }),
-    }
+    located.entries_of(path, first_id)
 }
 
 /// The words in rows of a computational sequence.

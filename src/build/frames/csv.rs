@@ -5,6 +5,7 @@ use ndarray::Array2;
 
 use super::error::FrameError;
 use super::form::{Face, FrameTimes, Frames, n_values};
+use crate::words::shortened;
 
 /// Columns of OpenFace that are no features: which frame it is, and whether it has a face. Older builds
 /// write a blank before each name.
@@ -173,13 +174,6 @@ fn number(field: &str) -> Option<f64> {
             is_nan.then_some(f64::NAN)
         }
     }
-}
-
-/// A field for a message.
-fn shortened(field: &str) -> String {
-    const MOST_CHARS: usize = 40;
-    let shown: String = field.chars().take(MOST_CHARS).flat_map(char::escape_debug).collect();
-    if field.chars().nth(MOST_CHARS).is_some() { shown + "…" } else { shown }
 }
 
 #[cfg(test)]

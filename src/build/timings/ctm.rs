@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::error::TimingsError;
-use super::form::{TimedWord, TimedWords, shortened};
+use super::form::{TimedWord, TimedWords};
+use crate::words::shortened;
 
 const EXPECTED: &str = "RECORDING CHANNEL START DURATION WORD";
 

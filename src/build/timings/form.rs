@@ -1,6 +1,7 @@
 //! What every reader of word timings returns.
 
 use super::error::TimingsError;
+use crate::words::shortened;
 
 /// A word, and when it is spoken.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,13 +55,6 @@ impl TimedWords {
         }
         Ok(())
     }
-}
-
-/// A word or field for a message.
-pub(super) fn shortened(field: &str) -> String {
-    const MOST_CHARS: usize = 40;
-    let shown: String = field.chars().take(MOST_CHARS).flat_map(char::escape_debug).collect();
-    if field.chars().nth(MOST_CHARS).is_some() { shown + "…" } else { shown }
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::iter::Peekable;
 use std::str::CharIndices;
 
 use super::error::TimingsError;
-use super::form::{TimedWord, TimedWords, shortened};
+use super::form::{TimedWord, TimedWords};
+use crate::words::shortened;
 
 /// Names of tiers that hold words, in lower case; aligners of several speakers write `SPEAKER - words`.
 const WORDS: [&str; 2] = ["words", "word"];

@@ -4,7 +4,8 @@
 use serde::Deserialize;
 
 use super::error::TimingsError;
-use super::form::{TimedWord, TimedWords, shortened};
+use super::form::{TimedWord, TimedWords};
+use crate::words::shortened;
 
 /// The file.
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ use super::cells;
 use super::error::LabelTableError;
 use super::field::Field;
 use crate::name::nearest;
+use crate::words::shortened;
 
 /// A column chosen by the user: `label=Score`, or `label=5` by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -328,14 +329,4 @@ fn likely_columns(first: &csv::StringRecord) -> Vec<(Field, usize)> {
     let label = label.filter(|place| *place > after || !has_clip);
     columns.push((Field::Label, label.map_or(first.len(), at)));
     columns
-}
-
-/// A cell for a message.
-pub(super) fn shortened(cell: &str) -> String {
-    const MOST_CHARS: usize = 40;
-    let cell = cell.trim();
-    let shown: String = cell.chars().take(MOST_CHARS).flat_map(char::escape_debug).collect();
-    // Escapes are only for characters that would break a line; quotes do not.
-    let shown = shown.replace("\\'", "'").replace("\\\"", "\"");
-    if cell.chars().nth(MOST_CHARS).is_some() { shown + "…" } else { shown }
 }

@@ -35,6 +35,7 @@ use super::{Modality, SplitName};
 use crate::advice::TableAdvice;
 use crate::encoding::Encoding;
 use crate::name::nearest;
+use crate::words::shortened;
 use cells::{Cell, Point};
 use columns::Columns;
 
@@ -443,7 +444,7 @@ impl<'a> Line<'a> {
             line: self.reading.line(self.record),
             column: self.reading.columns.name(place).into(),
             expected: expected.into(),
-            found: columns::shortened(self.text(place)),
+            found: shortened(self.text(place)),
             advice: advice.map(Box::new),
         }
     }
