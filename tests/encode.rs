@@ -207,7 +207,8 @@ fn an_encoder_in_the_loop_reads_texts_as_encode_does() {
     predict("made/best.safetensors", &[]).ok();
     assert_eq!(read("p.csv"), read("made/predictions.csv"));
     std::fs::copy(folder.join("made/best.safetensors"), folder.join("alone.safetensors")).unwrap();
-    predict("alone.safetensors", &[]).fails_with(&["alone.safetensors", "reads `raw_text`"]);
+    predict("alone.safetensors", &[])
+        .fails_with(&["alone.safetensors", "the tokenizer of its text encoder is unknown"]);
     predict("alone.safetensors", &["--bert", "tiny-bert"]).ok();
     assert_eq!(read("p.csv"), read("made/predictions.csv"));
     // A run from before there was a choice.

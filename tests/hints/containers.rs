@@ -108,6 +108,6 @@ pub const ROWS: &[Row] = &[
             put(folder, "label.csv", b"id,split\nsynth_train_0000$_$0,train\n");
         },
         calls: &["convert label.csv.gz"],
-        next: Walk(&[("STORE", "mosi.h5")]),
+        next: Walk(&[("STORE", "mosi.h5"), ("--label-range LOW,HIGH", "-3,3")]),
     },
 ];
