@@ -11,6 +11,8 @@ unsafe extern "C" {
     fn almt_allow_tf32(allowed: bool) -> *mut c_char;
     fn almt_autocast(on_gpu: bool, enabled: bool) -> *mut c_char;
     fn almt_is_autocast_enabled() -> bool;
+    fn almt_pause_autocast_on_cpu() -> bool;
+    fn almt_resume_autocast_on_cpu();
     #[cfg(test)]
     fn almt_count_begin();
     #[cfg(test)]
@@ -72,6 +74,14 @@ impl Autocast {
         Ok(Autocast { on_gpu, _here: PhantomData })
     }
 
+    /// Ends the mode for tensors on the CPU as long as the value lives, for operations whose kernels in
+    /// bfloat16 not every processor has.
+    pub fn pause_on_cpu() -> AutocastPause {
+        // SAFETY: reads and sets flags of this thread.
+        let was_on = unsafe { almt_pause_autocast_on_cpu() };
+        AutocastPause { was_on, _here: PhantomData }
+    }
+
     /// Whether this thread's operations use bfloat16.
     pub fn is_on() -> bool {
         // SAFETY: reads flags of this thread.
@@ -83,6 +93,24 @@ impl Drop for Autocast {
     fn drop(&mut self) {
         // SAFETY: as above. A failure leaves nothing to do.
         let _ = answer(unsafe { almt_autocast(self.on_gpu, false) });
+    }
+}
+
+/// See [`Autocast::pause_on_cpu`].
+#[derive(Debug)]
+#[must_use]
+pub struct AutocastPause {
+    was_on: bool,
+    /// Must stay on its thread.
+    _here: PhantomData<*const ()>,
+}
+
+impl Drop for AutocastPause {
+    fn drop(&mut self) {
+        if self.was_on {
+            // SAFETY: sets flags of this thread.
+            unsafe { almt_resume_autocast_on_cpu() }
+        }
     }
 }
 

@@ -159,6 +159,16 @@ bool almt_is_autocast_enabled() {
   return at::autocast::is_autocast_enabled(at::kCPU) || at::autocast::is_autocast_enabled(at::kCUDA);
 }
 
+// Switches this thread's autocast on the CPU off without forgetting the casts that it keeps, and says
+// whether it was on.
+bool almt_pause_autocast_on_cpu() {
+  const bool was_on = at::autocast::is_autocast_enabled(at::kCPU);
+  at::autocast::set_autocast_enabled(at::kCPU, false);
+  return was_on;
+}
+
+void almt_resume_autocast_on_cpu() { at::autocast::set_autocast_enabled(at::kCPU, true); }
+
 // Lets the allocator keep freed memory: a training step frees and takes the same blocks again, and
 // blocks given back to the system come in anew one page fault after another.
 void almt_keep_freed_memory() {

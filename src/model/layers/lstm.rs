@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::Init;
+use crate::native::modes::Autocast;
 
 /// One layer of LSTM in one direction, with the parameters and initial values of PyTorch's `nn.LSTM` (gates
 /// in the order input, forget, cell, output; two biases).
@@ -50,6 +51,13 @@ impl Lstm {
     /// Hidden states of all steps, `[batch, seq_len, hidden]`, and of the last one, `[batch, hidden]`,
     /// for `x` `[batch, seq_len, n_in]`.
     fn run(&self, x: &Tensor) -> (Tensor, Tensor) {
+        // oneDNN's layer in bfloat16 needs AVX-512.
+        let _pause = Autocast::pause_on_cpu();
+        let whole = match x.device().is_cuda() {
+            true => x.shallow_clone(),
+            false => x.to_kind(self.weights[0].kind()),
+        };
+        let x = &whole;
         let batch = x.size().first().copied().unwrap_or(0);
         let start = || x.new_zeros([1, batch, self.hidden], (x.kind(), x.device()));
         // cuDNN keeps the state for a backward pass only in training mode; the values are the same.
@@ -262,5 +270,17 @@ mod tests {
             state = lstm.step(&gates, &state);
         }
         assert!(state.0.allclose(&lstm.last(&x), 1e-6, 1e-6, false));
+    }
+
+    #[test]
+    fn a_layer_on_a_cpu_stays_whole_in_autocast() {
+        let vars = nn::VarStore::new(Device::Cpu);
+        let lstm = Lstm::new(&Init::new(vars.root(), 1), 3, 5);
+        let x = drawn(&mut stream(3, "lstm"), &[4, 6, 3]);
+        let whole = lstm.last(&x);
+        let _autocast = Autocast::begin(Device::Cpu).unwrap();
+        assert_eq!(lstm.last(&x), whole);
+        assert!(Autocast::is_on());
+        assert_eq!(lstm.last(&x.to_kind(Kind::BFloat16)).kind(), Kind::Float);
     }
 }
