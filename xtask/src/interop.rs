@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{cargo, output, root, run};
+use crate::run::{cargo, output, release_folder, root, run};
 use crate::setup::setup;
 use crate::test::{librosa_package, mmsa_package, torch_packages};
 use crate::wheel::installed;
@@ -93,7 +93,7 @@ fn audio_folder() -> PathBuf {
 /// The clips that librosa's features are computed of, written once more.
 pub fn audio_clips() -> Result<Vec<PathBuf>, String> {
     setup()?;
-    run(cargo().args(["build", "--example", "audio"]))?;
+    run(cargo().args(["build", "--release", "--example", "audio"]))?;
     librosa_package()?;
     let folder = audio_folder();
     run(librosa().arg("make").arg(&folder))?;
@@ -106,10 +106,9 @@ pub fn audio_clips() -> Result<Vec<PathBuf>, String> {
     Ok(clips)
 }
 
-/// The example that computes features of files.
+/// The example that computes features of files, from the release build.
 pub fn audio_example() -> Result<Command, String> {
-    let this = std::env::current_exe().map_err(|error| error.to_string())?;
-    Ok(Command::new(this.with_file_name("examples").join("audio")))
+    Ok(Command::new(release_folder()?.join("examples/audio")))
 }
 
 /// The script that calls librosa, on one thread.

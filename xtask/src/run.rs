@@ -1,6 +1,6 @@
 //! The repository's folder, and running other programs in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The repository's root folder.
@@ -8,6 +8,13 @@ pub fn root() -> PathBuf {
     let mut dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     dir.pop();
     dir
+}
+
+/// Where release builds are.
+pub fn release_folder() -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let target = this.parent().and_then(Path::parent).ok_or("no target folder")?;
+    Ok(target.join("release"))
 }
 
 /// A `cargo` call in the root folder, with the cargo that runs this task.
