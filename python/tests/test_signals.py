@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,20 +39,26 @@ def pickle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def started(call: Sequence[object], **options: object) -> subprocess.Popen[str]:
+    """Starts a process that Ctrl-C reaches, also where this one ignores it: as a shell's job in the background."""
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(call, preexec_fn=heed, text=True, **options)  # type: ignore[call-overload,no-any-return]
+
+
 def interrupted(process: subprocess.Popen[str]) -> tuple[str, float]:
     """Presses Ctrl-C once a call is under way: the rest that is printed, and the time it took."""
     assert process.stdout is not None
     first = process.stdout.readline()
     assert first.startswith("converting"), first
     process.send_signal(signal.SIGINT)
-    started = time.monotonic()
+    pressed = time.monotonic()
     rest, _ = process.communicate(timeout=60)
-    return rest, time.monotonic() - started
+    return rest, time.monotonic() - pressed
 
 
 def test_a_call_is_interrupted_without_output(pickle: Path, tmp_path: Path) -> None:
     call = command(LONG, pickle, tmp_path / "mosi.h5")
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
+    process = started(call, stdout=subprocess.PIPE)
     rest, seconds = interrupted(process)
     assert rest.endswith("interrupted\n") and process.returncode == 7
     assert seconds < 10
@@ -73,7 +81,7 @@ def test_resampling_is_interrupted(call: str) -> None:
         except KeyboardInterrupt:
             sys.exit(7)
     """
-    process = subprocess.Popen(command(code), stdout=subprocess.PIPE, text=True)
+    process = started(command(code), stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     time.sleep(0.5)
@@ -86,7 +94,7 @@ def test_resampling_is_interrupted(call: str) -> None:
 def test_the_program_is_interrupted(pickle: Path, tmp_path: Path) -> None:
     output = tmp_path / "mosi.h5"
     program = [sys.executable, "-m", "almt_data", "convert", pickle, "-o", output]
-    process = subprocess.Popen([*program, "--compression", "gzip"], stderr=subprocess.PIPE)
+    process = started([*program, "--compression", "gzip"], stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".mosi.h5.*.part")) and time.monotonic() < deadline:
         time.sleep(0.01)
