@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -39,10 +40,16 @@ def pickle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def started(call: Sequence[object], **options: object) -> subprocess.Popen[str]:
-    """Starts a process that Ctrl-C reaches, also where this one ignores it: as a shell's job in the background."""
+@contextmanager
+def started(call: Sequence[object], **options: object) -> Iterator[subprocess.Popen[str]]:
+    """A process that Ctrl-C reaches, even where this one ignores it (a shell's background job)."""
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(call, preexec_fn=heed, text=True, **options)  # type: ignore[call-overload,no-any-return]
+    process = subprocess.Popen(call, preexec_fn=heed, text=True, **options)  # type: ignore
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def interrupted(process: subprocess.Popen[str]) -> tuple[str, float]:
@@ -58,8 +65,8 @@ def interrupted(process: subprocess.Popen[str]) -> tuple[str, float]:
 
 def test_a_call_is_interrupted_without_output(pickle: Path, tmp_path: Path) -> None:
     call = command(LONG, pickle, tmp_path / "mosi.h5")
-    process = started(call, stdout=subprocess.PIPE)
-    rest, seconds = interrupted(process)
+    with started(call, stdout=subprocess.PIPE) as process:
+        rest, seconds = interrupted(process)
     assert rest.endswith("interrupted\n") and process.returncode == 7
     assert seconds < 10
     assert list(tmp_path.iterdir()) == []
@@ -81,25 +88,26 @@ def test_resampling_is_interrupted(call: str) -> None:
         except KeyboardInterrupt:
             sys.exit(7)
     """
-    process = started(command(code), stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    # All rounds take minutes.
-    process.communicate(timeout=30)
+    with started(command(code), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        # All rounds take minutes.
+        process.communicate(timeout=30)
     assert process.returncode == 7
 
 
 def test_the_program_is_interrupted(pickle: Path, tmp_path: Path) -> None:
     output = tmp_path / "mosi.h5"
     program = [sys.executable, "-m", "almt_data", "convert", pickle, "-o", output]
-    process = started([*program, "--compression", "gzip"], stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".mosi.h5.*.part")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    call = [*program, "--compression", "gzip"]
+    with started(call, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".mosi.h5.*.part")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
     # Like every program that does not handle the signal.
     assert process.returncode == -signal.SIGINT
     assert not output.exists()
