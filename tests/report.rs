@@ -136,6 +136,24 @@ fn a_report_says_which_splits_its_figures_are_of_and_what_the_features_are() {
 }
 
 #[test]
+fn runs_that_differ_in_more_than_the_seed_are_not_averaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    two_runs(folder);
+    let args = ["train", "--store", "mosi.h5", "--epochs", "2", "--lr", "1e-3", "--seed", "3"];
+    almt(folder, &[&args[..], &["--out", "shorter"]].concat()).ok();
+    almt(folder, &["report", "runs", "shorter"]).ok();
+    let page = text(folder, "report.html");
+    let names = "<b>training.epochs 3</b>; <b>training.epochs 2</b>";
+    assert!(page.contains(&format!("differ in more than the seed: {names}.")), "{page}");
+    // Of the two that are alike.
+    assert!(page.contains("Mean <small>of training.epochs 3, over 2 runs</small>"), "{page}");
+    for absent in ["</small>± ", "class=\"tiles\"", "EMNLP 2023"] {
+        assert!(!page.contains(absent), "{absent}");
+    }
+}
+
+#[test]
 fn a_run_that_is_not_complete_is_said_to_be_so_and_shows_its_curves() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

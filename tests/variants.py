@@ -62,6 +62,13 @@ def changed(data, split, key, row, value):
 
 def make(folder):
     save(mmsa(), folder / "mmsa.pkl")
+    # A split of fewer frames than the others, with lengths beyond its own.
+    data = mmsa()
+    data["valid"]["audio"] = numpy.concatenate([data["valid"]["audio"]] * 2, axis=1)
+    for split, n in SPLITS.items():
+        data[split]["audio_lengths"] = [10] * n
+    data["train"]["audio_lengths"][1:3] = [15, 19]
+    save(data, folder / "lengths-beyond.pkl")
     # Several pickles in one file.
     data = mmsa()
     save_all([{split: data[split]} for split in data], folder / "dicts-after-another.pkl")

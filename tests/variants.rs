@@ -212,6 +212,15 @@ fn the_entry_that_was_asked_for_is_taken_or_none() {
     }
 }
 
+#[test]
+fn a_length_beyond_a_split_is_told_where_padding_hides_it() {
+    let Some(folder) = made() else { return };
+    let told = convert(folder.path(), "lengths-beyond.pkl", &[]);
+    let note = "train/audio_lengths: 2 recorded lengths of up to 19, which were kept, are beyond the 10 frames";
+    has(&told, &[note, "the 20 steps of the longest"]);
+    assert!(!told.contains("valid/audio_lengths"), "{told}");
+}
+
 /// A run on a store of the folder.
 #[cfg(feature = "train")]
 fn train(folder: &Path, options: &[&str]) -> crate::support::Call {

@@ -140,7 +140,7 @@ pub enum Dataset {
     /// CH-SIMS v2 (Liu et al. 2022).
     Simsv2,
     /// A dataset that is not published; its stores describe their labels
-    /// ([`OwnScale`](scale::OwnScale)).
+    /// ([`OwnScale`]).
     Own,
 }
 

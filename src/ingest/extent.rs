@@ -84,6 +84,7 @@ pub(super) fn settle(
                  has none"
             ));
         }
+        splits.iter().for_each(|split| note_beyond(split, modality, log));
         splits.iter_mut().for_each(|split| fit(split, modality, longest));
         log.note(padded(modality.name(), longest, &extents));
     }
@@ -109,6 +110,24 @@ fn padded(column: &str, longest: usize, extents: &[(SplitName, usize)]) -> Strin
          steps of the longest (in the source: {})",
         all.join(", ")
     )
+}
+
+/// Tells of recorded lengths beyond a split's own frames: padding to those of another split hides them.
+fn note_beyond(split: &CorpusSplit, modality: Modality, log: &mut Log) {
+    let Some(FeatureBlock { shape: [_, seq_len, _], .. }) = split.features.get(&modality) else {
+        return;
+    };
+    let lengths = split.lengths.get(&modality).into_iter().flatten();
+    let is_beyond = |length: &&i32| usize::try_from(**length).is_ok_and(|len| len > *seq_len);
+    let beyond: Vec<i32> = lengths.filter(is_beyond).copied().collect();
+    if let Some(longest) = beyond.iter().max() {
+        log.note(format!(
+            "{}/{modality}_lengths: {} recorded lengths of up to {longest}, which were kept, are \
+             beyond the {seq_len} frames of the source",
+            split.name,
+            beyond.len()
+        ));
+    }
 }
 
 /// Changes the number of frames of one split's block.

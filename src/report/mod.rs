@@ -18,6 +18,7 @@ mod curves;
 mod errors;
 #[cfg(feature = "train")]
 pub(crate) mod figure;
+mod groups;
 pub(crate) mod heat;
 mod html;
 mod input;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use super::groups::groups;
 use super::html::{Text, count, decimals};
 use super::{RunReport, attention, chart, confusion, curves, errors, tables};
 use crate::corpus::SplitName;
@@ -85,19 +86,15 @@ fn notices(html: &mut String, report: &RunReport) -> std::fmt::Result {
             unfinished.join(", ")
         )?;
     }
-    let distinct = |of: fn(&Run) -> &str| runs.iter().map(of).collect::<BTreeSet<&str>>().len();
-    if distinct(|run| &run.config.store_digest) > 1 {
+    let groups = groups(report);
+    if groups.len() > 1 {
+        let names: Vec<String> =
+            groups.iter().map(|group| format!("<b>{}</b>", Text(&group.name))).collect();
         writeln!(
             html,
-            "<p class=\"notice\">The runs were trained on different stores: their figures differ \
-             for more reasons than the seed.</p>"
-        )?;
-    }
-    if report.models().len() > 1 {
-        writeln!(
-            html,
-            "<p class=\"notice\">The runs are of different models: means in the tables of metrics are \
-             per model, those of all other figures are over all runs.</p>"
+            "<p class=\"notice\">The runs differ in more than the seed: {}. Means in the tables of metrics \
+             are of runs with the same settings; those of all other figures are over all runs.</p>",
+            names.join("; ")
         )?;
     }
     let split = report.split();
@@ -132,8 +129,8 @@ fn tiles(html: &mut String, report: &RunReport) -> std::fmt::Result {
     let mut metrics: Vec<Metric> = vec![MAE, CORR];
     metrics.extend(accuracies.into_iter().flatten());
     metrics.dedup();
-    // Means over different models mean nothing.
-    if report.complete().next().is_none() || report.models().len() > 1 {
+    // Means over different models or settings mean nothing.
+    if report.complete().next().is_none() || groups(report).len() > 1 {
         return Ok(());
     }
     let split = tables::split_words(report.split());

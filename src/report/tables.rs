@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::RunReport;
+use super::groups::groups;
 use super::html::{Text, count, decimals, signed};
 use crate::corpus::SplitName;
 use crate::mean::mean_std;
@@ -95,14 +96,15 @@ fn selected_table(html: &mut String, report: &RunReport, split: SplitName) -> st
         class: "run",
     });
     let mut rows: Vec<Row> = rows.collect();
-    for model in report.models() {
-        let of_model = of_runs.iter().filter(|(run, ..)| run.config.model() == model);
-        let values: Vec<&Metrics> = of_model.map(|(.., values)| *values).collect();
+    let groups = groups(report);
+    for group in &groups {
+        let of_group = of_runs.iter().filter(|(run, ..)| group.has(run));
+        let values: Vec<&Metrics> = of_group.map(|(.., values)| *values).collect();
         let means = |metric: &&str| mean_std(values.iter().map(|values| values.get(metric)));
-        add_means(&mut rows, &metrics, (report, model, values.len()), means);
+        add_means(&mut rows, &metrics, (&group.name, values.len()), means);
     }
     let means = |metric: &&str| mean_std(of_runs.iter().map(|(.., values)| values.get(metric)));
-    if split == SplitName::Test {
+    if split == SplitName::Test && groups.len() == 1 {
         add_paper(&mut rows, &metrics, paper::of(report.model_of_paper(), first.dataset()), means);
     }
     table(html, "Run", &metrics, &rows)
@@ -142,14 +144,17 @@ fn released_table(html: &mut String, report: &RunReport) -> std::fmt::Result {
         class: "run",
     });
     let mut rows: Vec<Row> = rows.collect();
-    for model in report.models() {
-        let of_model = of_runs.iter().filter(|(run, _)| run.config.model() == model);
-        let results: Vec<&RunResult> = of_model.map(|(_, result)| *result).collect();
+    let groups = groups(report);
+    for group in &groups {
+        let of_group = of_runs.iter().filter(|(run, _)| group.has(run));
+        let results: Vec<&RunResult> = of_group.map(|(_, result)| *result).collect();
         let means = |metric: &&str| mean_std(results.iter().map(|result| value(result, metric)));
-        add_means(&mut rows, &metrics, (report, model, results.len()), means);
+        add_means(&mut rows, &metrics, (&group.name, results.len()), means);
     }
     let means = |metric: &&str| mean_std(of_runs.iter().map(|(_, result)| value(result, metric)));
-    add_paper(&mut rows, &metrics, paper::of(report.model_of_paper(), first.dataset()), means);
+    if groups.len() == 1 {
+        add_paper(&mut rows, &metrics, paper::of(report.model_of_paper(), first.dataset()), means);
+    }
     table(html, "Run", &metrics, &rows)
 }
 
@@ -176,17 +181,17 @@ fn name(report: &RunReport, run: &Run) -> String {
     }
 }
 
-/// Adds the mean and the standard deviation over a model's runs, if there are several.
+/// Adds the mean and the standard deviation over a group's runs, if there are several.
 fn add_means(
     rows: &mut Vec<Row>,
     metrics: &[&str],
-    (report, model, n_runs): (&RunReport, &str, usize),
+    (group, n_runs): (&str, usize),
     means: impl Fn(&&str) -> (usize, f64, f64),
 ) {
     if n_runs < 2 {
         return;
     }
-    let of = if report.models().len() > 1 { format!("of {model}, ") } else { String::new() };
+    let of = if group.is_empty() { String::new() } else { format!("of {}, ", Text(group)) };
     let over = format!("{of}over {}", count(n_runs, "run", "runs"));
     let cells = metrics.iter().map(|metric| plain(means(metric).1)).collect();
     let name = format!("Mean <small>{over}</small>");
