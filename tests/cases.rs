@@ -77,6 +77,9 @@ fn files_of_samples_are_trained_on() {
         );
         assert!(told.contains(&note), "{told}");
         assert_eq!(compare(folder, &store, &pickles), 15);
+        // In the folder itself, the store stays in it.
+        almt(&folder.join(name), &["convert", "."]).ok();
+        assert!(folder.join(name).join(&store).exists());
         encoded_to_the_end(folder, &store);
     }
 }

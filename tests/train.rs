@@ -512,6 +512,25 @@ fn selection_and_early_stopping_do_what_they_are_told() {
 }
 
 #[test]
+fn a_selected_epoch_that_trained_nothing_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    let args = ["train", "--store", "mosi.h5", "--epochs", "1", "--out", "idle"];
+    let told = almt(folder, &args).ok().stdout();
+    assert!(
+        told.contains("warning: seed 1: the selected epoch has a learning rate of 0"),
+        "{told}"
+    );
+    almt(folder, &["report", "idle"]).ok();
+    let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page.contains("<b>idle</b> has a learning rate of 0"), "{page}");
+    let constant = [&args[..5], &["--set", "main.schedule=constant", "--out", "constant"]].concat();
+    let told = almt(folder, &constant).ok().stdout();
+    assert!(!told.contains("learning rate of 0"), "{told}");
+}
+
+#[test]
 fn a_constant_rate_is_the_base_rate_in_every_epoch_and_belongs_to_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -35,7 +35,8 @@ pub struct ConvertArgs {
     /// recognized by file name, such as `train.pkl`, `dev.pkl` and `test.pkl`
     #[arg(required = true, value_name = "PICKLE")]
     pickles: Vec<PathBuf>,
-    /// Output store [default: next to the pickle or folder, with the extension of the format]
+    /// Output store [default: next to the pickle or folder, or in the current folder for `.`, with the extension
+    /// of the format]
     #[arg(short, long, value_name = "STORE", value_parser = target::named(target::STORE))]
     output: Option<PathBuf>,
     /// Overwrite existing output

@@ -32,7 +32,7 @@ use crate::corpus::features::FeatureSet;
 use crate::corpus::manifest::Manifest;
 use crate::corpus::{Corpus, CorpusSplit, Dataset, Modality, SplitName};
 use crate::ingest;
-use crate::paths::size_on_disk;
+use crate::paths::{same_file, size_on_disk};
 use crate::progress::{Progress, Stage};
 use crate::store::{self, Format};
 use sources::{Sources, recognised};
@@ -144,7 +144,8 @@ fn check_width(
     })
 }
 
-/// Default path of a store: `NAME.h5` or `NAME.arrow` next to the pickle or folder of that name.
+/// Default path of a store: `NAME.h5` or `NAME.arrow` next to the pickle or folder of that name; in the folder
+/// if it is the current one.
 pub fn default_output(source: &Path, format: Format) -> PathBuf {
     if !source.is_dir() {
         let name = source.file_name().unwrap_or_default().to_string_lossy();
@@ -156,7 +157,10 @@ pub fn default_output(source: &Path, format: Format) -> PathBuf {
         None => source.canonicalize().unwrap_or_else(|_| source.to_path_buf()),
     };
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    folder.with_file_name(format!("{name}.{}", format.ending()))
+    let store = format!("{name}.{}", format.ending());
+    // What one works in is the place for output, not the folder around it.
+    let is_here = std::env::current_dir().is_ok_and(|here| same_file(&here, source));
+    if is_here { source.join(store) } else { folder.with_file_name(store) }
 }
 
 /// The unlabelled segments of splits that have labels; a note names them.

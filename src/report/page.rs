@@ -98,6 +98,16 @@ fn notices(html: &mut String, report: &RunReport) -> std::fmt::Result {
         )?;
     }
     let split = report.split();
+    for (run, result) in report.complete() {
+        if run.config.is_idle(result.selected.epoch) {
+            writeln!(
+                html,
+                "<p class=\"notice\">The selected epoch of <b>{}</b> has a learning rate of 0: its figures are \
+                 of the initial weights.</p>",
+                Text(&run.name)
+            )?;
+        }
+    }
     for run in runs {
         let of_split = || run.predictions.iter().filter(|row| row.split == split);
         let predictions: Vec<f32> = of_split().map(|row| row.prediction).collect();

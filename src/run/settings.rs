@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::label_map::LabelMap;
 use super::preset::Preset;
+use super::schedule::Schedule;
 use crate::corpus::label::LabelScale;
 use crate::corpus::scale::{OwnScale, ScaleFile};
 use crate::corpus::schema::DataSchema;
@@ -103,6 +104,13 @@ impl TrainSettings {
     /// Name of the model, as for `train --model`.
     pub fn model(&self) -> &'static str {
         self.hyper_parameters.model.name()
+    }
+
+    /// Whether an epoch, counted from 1, leaves the weights as they are: the first one of the schedule
+    /// `warmup-cosine`.
+    pub fn is_idle(&self, epoch: usize) -> bool {
+        let mut phases = self.hyper_parameters.phases.iter();
+        epoch == 1 && phases.all(|phase| phase.schedule == Schedule::WarmupCosine {})
     }
 
     /// The planned number of epochs.

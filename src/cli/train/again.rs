@@ -68,9 +68,11 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Failure> {
         None if !settings.together_with.is_empty() => {
             return Err(TrainerError::file(folder, FileProblem::OneOfSeveral).into());
         }
-        None => args.place.open(settings)?.train(folder, Start::Resume, &mut Bar::default())?,
+        None => {
+            args.place.open(settings.clone())?.train(folder, Start::Resume, &mut Bar::default())?
+        }
     };
-    print_result(folder, &result);
+    print_result(folder, &settings, &result);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::error::ErrorKind;
 
 use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
@@ -12,7 +13,7 @@ use super::fit::model_name;
 use super::show::say;
 use crate::chain::chain;
 use crate::cli::target::{self, check_output};
-use crate::cli::{Failure, number, runs, stores};
+use crate::cli::{Failure, number, runs, stores, wrong_call};
 use crate::corpus::label::LabelScale;
 use crate::corpus::{Dataset, SplitName};
 use crate::model::Residual;
@@ -38,7 +39,7 @@ pub struct EvalArgs {
     #[arg(long)]
     store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
-    #[arg(long, required_unless_present = "run")]
+    #[arg(long)]
     checkpoint: Option<PathBuf>,
     /// Text-encoder folder, if it has moved since training
     #[arg(long, value_name = "FOLDER")]
@@ -83,7 +84,7 @@ pub struct PredictArgs {
     #[arg(long)]
     store: Option<PathBuf>,
     /// Run folder, or its `best.safetensors`
-    #[arg(long, required_unless_present_any = ["weights", "run"])]
+    #[arg(long)]
     checkpoint: Option<PathBuf>,
     /// Predict this text, with a model of text alone; repeatable. Prints one line per text: the prediction,
     /// its class, and the text
@@ -133,10 +134,15 @@ pub struct PredictArgs {
     device: DeviceArgs,
 }
 
+fn no_run<A: Args>(command: &'static str) -> Failure {
+    let problem = format!("the run is missing, such as `{command} runs/mosi-seed1`");
+    wrong_call::<A>(command, ErrorKind::MissingRequiredArgument, &problem)
+}
+
 /// Evaluates one checkpoint.
 pub fn eval(args: EvalArgs) -> Result<ExitCode, Failure> {
     let Some(path) = args.checkpoint.or(args.run) else {
-        return Err(Failure::new("no `--checkpoint` is given"));
+        return Err(no_run::<EvalArgs>("almt-data eval"));
     };
     let path = runs::checkpoint(&path)?;
     let store = Store::open(&stores::of_run(args.store, &path)?)?;
@@ -204,7 +210,7 @@ pub fn predict(args: PredictArgs) -> Result<ExitCode, Failure> {
             residual: args.residual,
         },
         (None, None) => {
-            return Err(Failure::new("neither `--checkpoint` nor `--weights` is given"));
+            return Err(no_run::<PredictArgs>("almt-data predict"));
         }
     };
     if !args.text.is_empty() {

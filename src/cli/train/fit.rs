@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::cache::CacheArgs;
 use super::devices::{DeviceArgs, ThreadsArgs};
-use super::show::{Bar, command_line, print_degenerate, print_result, print_spread, say};
+use super::show::{Bar, command_line, print_doubts, print_result, print_spread, say};
 use crate::cli::{Failure, number, output, runs, stores, wrong_call};
 use crate::corpus::spec::SplitBy;
 use crate::corpus::{Dataset, Modality};
@@ -370,7 +370,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
         check_initial(&out)?;
         let result = session.train(&out, start, &mut bar)?;
         drop(bar);
-        print_result(&out, &result);
+        print_result(&out, settings, &result);
         let run = quoted_path(&out);
         output::next(&format!(
             "`almt-data report {run}` for curves and confusion matrices, `almt-data predict {run}` for \
@@ -411,7 +411,7 @@ pub fn train(args: TrainArgs) -> Result<ExitCode, Failure> {
         write(&path, &spread).map_err(|error| Failure::io(&path, "write", &error))?;
     }
     print_spread(&out, &spread, results.len());
-    results.iter().for_each(print_degenerate);
+    results.iter().for_each(|result| print_doubts(settings, result));
     output::next(&format!("`almt-data report {}` for all runs on one page", quoted_path(&out)));
     Ok(ExitCode::SUCCESS)
 }

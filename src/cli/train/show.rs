@@ -22,7 +22,7 @@ pub fn command_line() -> Vec<String> {
     std::iter::once("almt-data".into()).chain(args).collect()
 }
 
-pub fn print_result(out: &Path, result: &RunResult) {
+pub fn print_result(out: &Path, settings: &TrainSettings, result: &RunResult) {
     let selected = &result.selected;
     outln!("{}", out.display());
     outln!(
@@ -44,11 +44,19 @@ pub fn print_result(out: &Path, result: &RunResult) {
     outln!(
         "  «best test» is the released protocol: each figure is chosen on the test split itself"
     );
-    print_degenerate(result);
+    print_doubts(settings, result);
 }
 
-/// Reports the splits on which a run's predictions are nearly constant.
-pub fn print_degenerate(result: &RunResult) {
+/// Reports a selected epoch that trained nothing, and the splits on which a run's predictions are nearly
+/// constant.
+pub fn print_doubts(settings: &TrainSettings, result: &RunResult) {
+    if settings.is_idle(result.selected.epoch) {
+        outln!(
+            "  warning: seed {}: the selected epoch has a learning rate of 0, so its weights are the initial \
+             ones: train for more epochs, or with `--schedule constant`",
+            result.seed
+        );
+    }
     for (split, problem) in &result.degenerate {
         outln!("  warning: seed {}, {split}: {problem}", result.seed);
     }
