@@ -329,7 +329,9 @@ fn check_samples(group: &Group, found: &[SampleB], vocabulary: &BTreeMap<String,
         let found = found.to_float64().unwrap();
         assert_eq!(found.dim(), expected.dim(), "{name}");
         let mut pairs = found.iter().zip(&expected);
-        let wrong = pairs.find(|(one, other)| (*one - *other).abs() > tolerance);
+        let wrong = pairs.find(|(one, other)| {
+            (*one - *other).abs() > tolerance || one.is_nan() != other.is_nan()
+        });
         assert_eq!(wrong, None, "{name}");
     }
 }

@@ -51,7 +51,7 @@ mod tests {
 
     /// A run folder with markup in every possible text.
     fn write_run(folder: &Path) {
-        let metrics = r#"{"MAE": 1.5, "Corr": null, "<b>": 0.5}"#;
+        let metrics = r#"{"MAE": 1.5, "Corr": null, "<u>": 0.5}"#;
         let model = toml::to_string(&Preset::of(Dataset::Mosi).model).unwrap();
         let config = format!(
             "dataset = \"mosi\"\nstore = \"{MARKUP}\"\nstore_digest = \"{MARKUP}\"\nseed = 1\n\
@@ -90,9 +90,9 @@ mod tests {
         let said = format!("said {MARKUP}");
         report.texts = Texts::Known([(MARKUP.to_owned(), said)].into());
         let page = report.html();
-        assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
+        assert!(!page.contains("<script") && !page.contains("<u>"), "{page}");
         assert!(page.contains("said &lt;script&gt;alert(1)&lt;/script&gt;"));
-        assert!(page.contains("<th title=\"&lt;b&gt;\">&lt;b&gt;"), "{page}");
+        assert!(page.contains("<th title=\"&lt;u&gt;\">&lt;u&gt;"), "{page}");
         assert!(page.matches("&lt;script&gt;").count() > 8);
         // First, selected and last epoch are the same.
         let row = "<td>main</td><td>l1</td><td>1.2500</td><td>1.2500</td><td>1.2500</td>";
