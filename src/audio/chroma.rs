@@ -184,7 +184,7 @@ fn sparse(spectrum: &[Complex<f64>], scale: f64) -> Vec<Complex<f32>> {
     let values = spectrum.iter().map(|value| value * scale);
     let values: Vec<Complex<f32>> =
         values.map(|value| Complex::new(value.re as f32, value.im as f32)).collect();
-    let mut sorted: Vec<f32> = values.iter().map(|value| value.norm()).collect();
+    let mut sorted: Vec<f32> = values.iter().copied().map(magnitude).collect();
     sorted.sort_by(f32::total_cmp);
     let total: f64 = sorted.iter().map(|value| f64::from(*value)).sum();
     let mut sum = 0.0;
@@ -194,6 +194,12 @@ fn sparse(spectrum: &[Complex<f64>], scale: f64) -> Vec<Complex<f32>> {
     });
     let least = least.copied().unwrap_or_default();
     let large =
-        |value: Complex<f32>| if value.norm() >= least { value } else { Complex::default() };
+        |value: Complex<f32>| if magnitude(value) >= least { value } else { Complex::default() };
     values.into_iter().map(large).collect()
+}
+
+/// The absolute value, as the C library's `hypotf` has it; a call of that would need glibc 2.35.
+fn magnitude(value: Complex<f32>) -> f32 {
+    let (real, imaginary) = (f64::from(value.re), f64::from(value.im));
+    (real * real + imaginary * imaginary).sqrt() as f32
 }
