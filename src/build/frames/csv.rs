@@ -74,8 +74,7 @@ impl Table {
         let line = record.position().map_or(0, ::csv::Position::line);
         let Some(expected) = self.n_fields else {
             self.n_fields = Some(record.len());
-            let is_header = record.iter().any(|field| !field.is_empty() && number(field).is_none());
-            return if is_header {
+            return if is_header(record) {
                 self.take_header(record);
                 Ok(())
             } else {
@@ -164,6 +163,15 @@ impl Table {
     }
 }
 
+/// Whether a first line names the columns: words alone, or words and the numbers of the other columns, as pandas
+/// writes them. A frame with a field that is not a number is none.
+fn is_header(record: &::csv::StringRecord) -> bool {
+    let (numbers, words): (Vec<&str>, Vec<&str>) =
+        record.iter().filter(|field| !field.is_empty()).partition(|field| number(field).is_some());
+    let mut numbered = numbers.iter().enumerate();
+    !words.is_empty() && numbered.all(|(place, field)| *field == place.to_string())
+}
+
 /// A field as a number; the words for no number that C and .NET write, too.
 fn number(field: &str) -> Option<f64> {
     match field.parse() {
@@ -197,11 +205,21 @@ mod tests {
     }
 
     #[test]
+    fn a_first_frame_with_a_field_that_is_no_number_is_no_header() {
+        for field in ["NA", "--undefined--"] {
+            let error = read(format!("0.1,{field},0.3\n4,5,6\n").as_bytes()).unwrap_err();
+            let error = error.to_string();
+            assert!(error.starts_with("line 1") && error.contains(field), "{error}");
+        }
+    }
+
+    #[test]
     fn plain_tables_are_read_with_any_separator_and_with_or_without_names() {
         let expected = ndarray::arr2(&[[1.0, -2.5], [3.0, 4e-3]]);
         for table in [
             "1,-2.5\n3,4e-3\n",
             "a,b\n1,-2.5\n3,4e-3",
+            "x,0\n1,-2.5\n3,4e-3",
             "\u{feff}a;b\r\n1;-2.5\r\n3;4e-3\r\n",
             "1\t-2.5\n\n3\t4e-3\n",
             "1.0e+00 -2.5e+00\n3 0.004\n",

@@ -96,7 +96,11 @@ fn tiers(text: &str) -> Result<Vec<Tier>, TimingsError> {
             tiers.push(Tier { name, words });
         }
     }
-    Ok(tiers)
+    // Intervals beyond a tier's own count.
+    match tokens.next()? {
+        None => Ok(tiers),
+        beyond => Err(wrong(beyond, "the end of the last tier", "")),
+    }
 }
 
 /// What a TextGrid consists of.
@@ -328,6 +332,8 @@ item []:
         let binary = of("ooBinaryFile\u{8}TextGrid");
         assert_eq!(binary, "expected a TextGrid that Praat saved as text, found a binary one");
         assert!(of("# notes\n").ends_with("found `# notes` in its first line"));
+        let more = format!("{SHORT}2.5\r\n3\r\n\"lost\"\r\n");
+        assert!(of(&more).ends_with("expected the end of the last tier, found the number 2.5"));
         let half = SHORT.replace("\r\n2\r\n", "\r\n1.5\r\n");
         assert_eq!(of(&half), "line 12: expected a count, found the number 1.5");
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::error::TimingsError;
 use super::form::{TimedWord, TimedWords};
-use crate::words::shortened;
+use crate::words::{plural, shortened};
 
 /// The file.
 #[derive(Deserialize)]
@@ -21,6 +21,8 @@ struct Transcript {
 
 #[derive(Deserialize)]
 struct Segment {
+    #[serde(default)]
+    text: String,
     #[serde(default)]
     words: Vec<Word>,
 }
@@ -56,12 +58,20 @@ pub(super) fn read(text: &str) -> Result<TimedWords, TimingsError> {
     })?;
     let Transcript { segments, word_segments, words, language } = transcript;
     let n_segments = segments.len();
+    let has_words = |segment: &Segment| !segment.words.is_empty();
+    let lacks_words = |segment: &&Segment| !has_words(segment) && !segment.text.trim().is_empty();
+    let n_without = segments.iter().filter(lacks_words).count();
+    if segments.iter().any(has_words) && n_without > 0 {
+        let found =
+            format!("{} of {n_segments} with text and without words", plural(n_without, "segment"));
+        return Err(TimingsError::Form { expected: EXPECTED, found });
+    }
     let of_segments: Vec<Word> = segments.into_iter().flat_map(|segment| segment.words).collect();
     let found = [of_segments, word_segments, words].into_iter().find(|words| !words.is_empty());
     let Some(found) = found else {
         let found = match n_segments {
             0 => "none of them".to_owned(),
-            n => format!("{} without words", crate::words::plural(n, "segment")),
+            n => format!("{} without words", plural(n, "segment")),
         };
         return Err(TimingsError::Form { expected: EXPECTED, found });
     };
@@ -118,6 +128,8 @@ mod tests {
     fn a_transcript_without_words_is_told_from_other_json() {
         let of = |text| read(text).unwrap_err().to_string();
         assert!(of(r#"{"segments": [{"text": "x"}]}"#).ends_with("found 1 segment without words"));
+        let some = r#"{"segments": [{"text": "x"}, {"text": "y", "words": [{"word": "y"}]}]}"#;
+        assert!(of(some).ends_with("found 1 segment of 2 with text and without words"));
         assert!(of("{}").ends_with("found none of them"));
         assert!(of("[1]").contains("expected words with `start` and `end`"));
         assert!(of(r#"{"words": [{"word": "x", "start": NaN}]}"#).starts_with("is not valid JSON"));
