@@ -67,7 +67,8 @@ fn build_trainer() -> Result<(PathBuf, PathBuf), String> {
 /// Version of the packages, which is that of all crates.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Systems that both packages run on: those with this version of the C library, or a later one.
+/// Systems that the trainer runs on: those with the C library of the machine that builds it, or a later
+/// one.
 const PLATFORM: &str = "manylinux_2_34_x86_64";
 
 /// Copies the files of a folder and of the folders in it.
@@ -112,8 +113,6 @@ fn build(profile: &str, flags: &[&str]) -> Result<PathBuf, String> {
     maturin.current_dir(root()).env("PYTHONPATH", root().join(".python-wheel"));
     maturin.args(["build", "--locked", "--quiet", "--manifest-path", "python/Cargo.toml"]);
     maturin.args(["--profile", profile, "--interpreter", "python3"]).args(flags);
-    // Fails for a function that the C library of such systems lacks.
-    maturin.args(["--compatibility", PLATFORM.trim_end_matches("_x86_64")]);
     run(maturin.arg("--out").arg(&wheels))?;
     only_file(&wheels)
 }

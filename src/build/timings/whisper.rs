@@ -21,8 +21,7 @@ struct Transcript {
 
 #[derive(Deserialize)]
 struct Segment {
-    #[serde(default)]
-    text: String,
+    text: Option<String>,
     #[serde(default)]
     words: Vec<Word>,
 }
@@ -59,7 +58,9 @@ pub(super) fn read(text: &str) -> Result<TimedWords, TimingsError> {
     let Transcript { segments, word_segments, words, language } = transcript;
     let n_segments = segments.len();
     let has_words = |segment: &Segment| !segment.words.is_empty();
-    let lacks_words = |segment: &&Segment| !has_words(segment) && !segment.text.trim().is_empty();
+    let has_text =
+        |segment: &Segment| segment.text.as_ref().is_some_and(|text| !text.trim().is_empty());
+    let lacks_words = |segment: &&Segment| !has_words(segment) && has_text(segment);
     let n_without = segments.iter().filter(lacks_words).count();
     if segments.iter().any(has_words) && n_without > 0 {
         let found =
@@ -105,7 +106,9 @@ mod tests {
         let list =
             r#"[{"word": " the", "start": 0.5, "end": 0.75, "probability": 1}, {"word": "2014"}]"#;
         for text in [
-            format!(r#"{{"text": "x", "segments": [{{"id": 0, "words": {list}}}, {{"id": 1}}]}}"#),
+            format!(
+                r#"{{"text": "x", "segments": [{{"id": 0, "words": {list}}}, {{"id": 1, "text": null}}]}}"#
+            ),
             format!(r#"{{"segments": [], "word_segments": {list}}}"#),
             format!(r#"{{"words": {list}, "language": "en"}}"#),
         ] {
