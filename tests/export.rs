@@ -448,7 +448,10 @@ fn a_store_of_any_dataset_becomes_sequences() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     synthetic_store(folder, "sims", "6");
-    almt(folder, &["export", "sims.h5", "--to", "csd"]).ok();
+    let told = almt(folder, &["export", "sims.h5", "--to", "csd"]).ok().stderr();
+    let note = "note: columns that sequences have no place for are not written: ";
+    let labels = "regression_labels_T, regression_labels_A, regression_labels_V";
+    assert!(told.starts_with(note) && told.contains(labels), "{told}");
     let names = files(&folder.join("sims.sequences"));
     assert!(
         names.contains(&"labels.csd".into()) && names.contains(&"text.csd".into()),

@@ -242,8 +242,9 @@ fn what_is_made_of_a_store_is_whole_or_a_typed_error() {
     assert!(matches!(error, StoreError::OutputIsInput { .. }));
 
     let told = Told::default();
-    let n_bytes = export(&store, &at("mosi.npz"), &ExportForm::Npz, false, &told).unwrap();
-    assert_eq!(n_bytes, fs::metadata(at("mosi.npz")).unwrap().len());
+    let exported = export(&store, &at("mosi.npz"), &ExportForm::Npz, false, &told).unwrap();
+    assert_eq!(exported.n_bytes, fs::metadata(at("mosi.npz")).unwrap().len());
+    assert!(exported.notes.is_empty());
     assert!(matches!(told.0.lock().unwrap()[..], [(Stage::Exporting, ..)]));
     let error = export(&store, &at("mosi.npz"), &ExportForm::Npz, false, &()).unwrap_err();
     assert!(matches!(error, SaveError::Exists { .. }));

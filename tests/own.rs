@@ -7,11 +7,13 @@ use almt_data::corpus::column::ColumnKind;
 use almt_data::corpus::label::Bins;
 use almt_data::corpus::scale::OwnScale;
 use almt_data::corpus::{Dataset, SplitName};
+use almt_data::csd::SequenceFile;
 use almt_data::store::Store;
 use ndarray::Array2;
 use serde_json::Value;
 
 use crate::build::{npy, put};
+use crate::csd::check_equal_to_h5py;
 use crate::support::{almt, files};
 
 /// Features of 36 clips of 12 videos, and a table of them; `label` is given a number from -3 to 3.
@@ -275,6 +277,47 @@ fn classes_with_values_are_trained_on_and_those_without_are_kept() {
         .fails_with(&["labels are 3 classes without values, such as `good`"])
         .hints_at("`values = [1, 2, …]`");
     assert!(!folder.join("run").exists());
+}
+
+#[test]
+fn classes_are_exported_as_a_sequence_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    clips(folder, "moods.csv", mood);
+    put(folder, "moods.toml", MOODS);
+    put(folder, "names.toml", "name = \"Feelings\"\nclasses = [\"good\", \"bad\", \"fair\"]\n");
+    for (scale, names) in [("moods", ["bad", "fair", "good"]), ("names", ["good", "bad", "fair"])] {
+        let (store, toml) = (format!("{scale}.h5"), format!("{scale}.toml"));
+        almt(folder, &build("moods.csv", &store, &["--label-scale", &toml])).ok();
+        let told = almt(folder, &["export", &store, "--to", "csd"]).ok().stderr();
+        assert_eq!(told, "");
+        let sequences = folder.join(format!("{scale}.sequences"));
+        check_equal_to_h5py(&sequences.join("classes.csd"));
+        let file = SequenceFile::open(&sequences.join("classes.csd")).unwrap();
+        let json = |name: &str| file.metadata().get(name).unwrap().json.clone().unwrap();
+        assert_eq!(json("dimension names"), serde_json::json!(["class"]));
+        assert_eq!(json("class names"), serde_json::json!(names));
+        let mut found = Vec::new();
+        for video in 0..12 {
+            let entry = file.entry(&format!("v{video}")).unwrap();
+            let values = entry.features.to_float64().unwrap();
+            // No clip has the number 0.
+            assert_eq!((values.dim(), values[[0, 0]]), ((4, 1), -1.0));
+            assert_eq!(entry.intervals[0], [0.0, 0.0]);
+            found.extend(values.iter().skip(1).map(|class| *class as i32));
+        }
+        let store = Store::open(&folder.join(&store)).unwrap();
+        assert_eq!(found, classes(&store));
+        // Numbers are labels of an alignment, which classes without values are not.
+        let labels = sequences.join("labels.csd");
+        assert_eq!(labels.exists(), scale == "moods");
+        almt(folder, &["validate", sequences.join("classes.csd").to_str().unwrap()]).ok();
+    }
+    // A store to predict on has neither, and its segments have times.
+    clips(folder, "new.csv", |_| String::new());
+    almt(folder, &build("new.csv", "new.h5", &["--dataset", "mosi"])).ok();
+    let told = almt(folder, &["export", "new.h5", "--to", "csd"]).ok().stderr();
+    assert_eq!(told, "note: labels.csd: segments that have no label, and NaN in its place: 36\n");
 }
 
 #[test]

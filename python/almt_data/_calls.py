@@ -699,7 +699,7 @@ def export(
         progress: As for `convert`.
 
     Returns:
-        The report: `output` and `n_bytes`.
+        The report: `output`, `n_bytes`, and `notes` of what is not as in the store.
 
     Raises:
         Error: The store cannot be read, or the output exists.

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{Failure, output, progress, wrong_call};
-use crate::export::{self, ExportForm};
+use crate::export::{self, ExportForm, Exported};
 use crate::progress::Progress;
 use crate::words::human_bytes;
 
@@ -42,8 +42,8 @@ enum Format {
     Csv,
     /// One NumPy archive with an array `SPLIT/COLUMN` per column
     Npz,
-    /// Folder of computational sequences for the CMU SDK and `almt-data align`: features, words, labels
-    /// and `folds.json`
+    /// Folder of computational sequences for the CMU SDK and `almt-data align`: features, words, labels,
+    /// classes and `folds.json`
     Csd,
     /// Croissant 1.0 metadata: the files of the store with their SHA-256, and their contents
     Croissant,
@@ -55,6 +55,8 @@ pub struct ExportReport {
     #[serde(serialize_with = "output::path")]
     output: PathBuf,
     n_bytes: u64,
+    /// What is not as in the store.
+    notes: Vec<String>,
 }
 
 /// Exports one store.
@@ -73,13 +75,15 @@ pub fn run(args: ExportArgs, progress: &dyn Progress) -> Result<ExportReport, Fa
         Format::Croissant => ExportForm::Croissant { license: args.license },
     };
     let output = args.output.unwrap_or_else(|| args.store.with_extension(form.ending()));
-    let n_bytes = export::export(&args.store, &output, &form, args.overwrite, progress)?;
-    Ok(ExportReport { output, n_bytes })
+    let Exported { n_bytes, notes } =
+        export::export(&args.store, &output, &form, args.overwrite, progress)?;
+    Ok(ExportReport { output, n_bytes, notes })
 }
 
 /// Exports one store, and prints where to.
 pub fn export(args: ExportArgs) -> Result<ExitCode, Failure> {
-    let ExportReport { output, n_bytes } = progress::shown(|bars| run(args, bars))?;
+    let ExportReport { output, n_bytes, notes } = progress::shown(|bars| run(args, bars))?;
+    notes.iter().for_each(|note| errln!("note: {note}"));
     outln!("{}  {}", output.display(), human_bytes(n_bytes));
     Ok(ExitCode::SUCCESS)
 }

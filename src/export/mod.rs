@@ -3,7 +3,8 @@
 //! [`export()`] exports in one call; the functions for single formats can be called alone.
 //!
 //! This module knows stores and other programs' formats. It compares everything with the store's
-//! digests while reading; content that a format cannot hold is an error, never left out.
+//! digests while reading; content that a format cannot hold is an error or a note, never left out in
+//! silence.
 
 mod croissant;
 mod csd;
@@ -24,7 +25,7 @@ pub use npz::npz;
 pub use parquet::parquet;
 #[cfg(feature = "parquet")]
 pub use parquet::table_parquet;
-pub use save::{ExportForm, SaveError, TableForm, export, save_balance};
+pub use save::{ExportForm, Exported, SaveError, TableForm, export, save_balance};
 #[cfg(not(feature = "parquet"))]
 pub use tables::table_parquet;
 pub use tables::{HAS_PARQUET, Table, Values, class_table, csv_of};

@@ -157,8 +157,16 @@ impl Advise for SaveError {
     }
 }
 
-/// Exports the store at `store` to `output`, and returns the output's size in bytes. The output appears
-/// only when complete.
+/// An export that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// Size of the output in bytes.
+    pub n_bytes: u64,
+    /// What is not as in the store, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// Exports the store at `store` to `output`. The output appears only when complete.
 ///
 /// # Errors
 /// The store cannot be read or differs from its digests, the format cannot hold it, or the output is
@@ -169,7 +177,7 @@ pub fn export(
     form: &ExportForm,
     overwrite: bool,
     progress: &dyn Progress,
-) -> Result<u64, SaveError> {
+) -> Result<Exported, SaveError> {
     let path = store;
     let store = Store::open(path).map_err(SaveError::Store)?;
     if same_file(path, output) {
@@ -195,8 +203,8 @@ pub fn export(
     };
     progress.begin(Stage::Exporting, store.size());
     let advance = |n_bytes| progress.advance(n_bytes);
-    put(output, draft, |path| write(&store, form, path, &advance))?;
-    Ok(size_on_disk(output))
+    let notes = put(output, draft, |path| write(&store, form, path, &advance))?;
+    Ok(Exported { n_bytes: size_on_disk(output), notes })
 }
 
 /// Writes class counts to `output`.
@@ -227,25 +235,27 @@ pub fn save_balance(
 }
 
 /// Writes a draft of `output` by `write`, and publishes it.
-fn put(
+fn put<T>(
     output: &Path,
     draft: io::Result<Draft>,
-    write: impl FnOnce(&Path) -> Result<(), ExportError>,
-) -> Result<(), SaveError> {
+    write: impl FnOnce(&Path) -> Result<T, ExportError>,
+) -> Result<T, SaveError> {
     let failed = |error| SaveError::of(output, error);
     let draft = draft.map_err(|error| failed(error.into()))?;
-    write(&draft.path()).map_err(failed)?;
-    draft.publish().map_err(|error| failed(error.into()))
+    let written = write(&draft.path()).map_err(failed)?;
+    draft.publish().map_err(|error| failed(error.into()))?;
+    Ok(written)
 }
 
+/// Writes a store, and returns what is not as in it.
 fn write(
     store: &Store,
     form: &ExportForm,
     path: &Path,
     advance: &dyn Fn(u64),
-) -> Result<(), ExportError> {
+) -> Result<Vec<String>, ExportError> {
     match form {
-        ExportForm::Parquet => return parquet(store, path, advance),
+        ExportForm::Parquet => return parquet(store, path, advance).map(|()| Vec::new()),
         ExportForm::Csd => return csd(store, path, advance),
         _ => {}
     }
@@ -259,5 +269,6 @@ fn write(
             croissant(store, license.as_deref(), &mut file, advance)?;
         }
     }
-    Ok(file.flush()?)
+    file.flush()?;
+    Ok(Vec::new())
 }

@@ -5,12 +5,14 @@
 //!   text.csd, audio.csd, vision.csd   an entry `VIDEO[n]` per segment, its rows without recorded padding
 //!   words.csd                         an entry per video: the words of the texts
 //!   labels.csd                        an entry per video: row n is the segment `VIDEO[n]`
+//!   classes.csd                       the same of class labels: the index of the class, -1 for none
 //!   folds.json                        the videos of each split, unless a video is in two
 //! ```
 //!
 //! `n` is the number of the clip in its id. Numbers between those of the segments, which other segments
 //! have, are rows of no length in `labels.csd`: an alignment skips them, and so gives the segments their
-//! own names again. Where clips have no numbers, they are counted in order from 0.
+//! own names again. Where clips have no numbers, they are counted in order from 0. Without labels of either
+//! kind, `labels.csd` has the times of the segments, and NaN.
 //!
 //! A store has no times of its steps. They follow one another evenly, within the times of their segment if
 //! these are recorded, or else in one second each, one segment after another; `intervals` in the metadata
@@ -26,12 +28,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2, Axis};
 use serde_json::{Value, json};
 
 use super::ExportError;
 use crate::chain::chain;
 use crate::corpus::column::ColumnKind;
+use crate::corpus::scale::{NO_CLASS, OwnScale};
 use crate::corpus::{Modality, SplitName};
 use crate::csd::{CsdEntry, CsdError, Features, SequenceWriter, Texts};
 use crate::store::Store;
@@ -52,13 +55,17 @@ pub(super) fn is_ours(folder: &Path) -> bool {
     entries.is_ok_and(|mut entries| entries.all(|is_one| is_one))
 }
 
-/// Writes the whole store into an empty folder, one segment at a time. `advance` receives the bytes of
-/// every stretch done.
+/// Writes the whole store into an empty folder, one segment at a time, and returns what is not as in the
+/// store, in sentences. `advance` receives the bytes of every stretch done.
 ///
 /// # Errors
 /// The store cannot be read or differs from its digests, the folder cannot be written to, or a video has
 /// a name that HDF5 cannot store.
-pub fn csd(store: &Store, folder: &Path, advance: &dyn Fn(u64)) -> Result<(), ExportError> {
+pub fn csd(
+    store: &Store,
+    folder: &Path,
+    advance: &dyn Fn(u64),
+) -> Result<Vec<String>, ExportError> {
     let segments = segments(store)?;
     let timeline = Timeline::of(&segments);
     let export = Export { store, folder, segments: &segments, timeline: &timeline };
@@ -72,8 +79,51 @@ pub fn csd(store: &Store, folder: &Path, advance: &dyn Fn(u64)) -> Result<(), Ex
     if segments.iter().any(|segment| segment.words.is_some()) {
         export.words()?;
     }
-    export.labels()?;
-    export.folds()
+    let mut notes = Vec::new();
+    let has_classes = segments.iter().any(|segment| segment.class.is_some());
+    if has_classes {
+        export.classes()?;
+    }
+    let has_label = |segment: &Segment| !segment.label.is_nan() || segment.emotions.is_some();
+    if !has_classes || segments.iter().any(has_label) {
+        export.labels()?;
+        let n_unlabelled = segments.iter().filter(|segment| segment.label.is_nan()).count();
+        if n_unlabelled > 0 {
+            notes.push(format!(
+                "labels.csd: segments that have no label, and NaN in its place: {n_unlabelled}"
+            ));
+        }
+    }
+    export.folds()?;
+    notes.extend(left_out(store));
+    Ok(notes)
+}
+
+/// The columns that sequences have no place for; `None` if all have one, or follow from others.
+fn left_out(store: &Store) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for column in &store.manifest().columns {
+        let has_place = match &column.id.kind {
+            ColumnKind::Id
+            | ColumnKind::RawText
+            | ColumnKind::Features(_)
+            | ColumnKind::Lengths(_)
+            | ColumnKind::RegressionLabels
+            | ColumnKind::ClassificationLabels
+            | ColumnKind::EmotionLabels
+            | ColumnKind::Bins(_) => true,
+            ColumnKind::Annotations
+            | ColumnKind::TextBert
+            | ColumnKind::Words
+            | ColumnKind::RegressionLabelsOf(_)
+            | ColumnKind::Other(_) => false,
+        };
+        if !has_place && !names.contains(&column.name()) {
+            names.push(column.name());
+        }
+    }
+    let names = (!names.is_empty()).then(|| names.join(", "))?;
+    Some(format!("columns that sequences have no place for are not written: {names}"))
 }
 
 fn splits(store: &Store) -> impl Iterator<Item = SplitName> {
@@ -93,6 +143,7 @@ fn segments(store: &Store) -> Result<Vec<Segment>, ExportError> {
         let name = split.name;
         let texts = store.strings(&ColumnKind::RawText.of(name))?;
         let labels = store.labels(name)?;
+        let classes = store.numbers::<i32>(&ColumnKind::ClassificationLabels.of(name))?;
         let emotions = store.numbers::<f32>(&ColumnKind::EmotionLabels.of(name))?;
         let mut lengths = BTreeMap::new();
         for modality in Modality::ALL {
@@ -120,6 +171,7 @@ fn segments(store: &Store) -> Result<Vec<Segment>, ExportError> {
                 n_rows: lengths.iter().map(|(modality, it)| (*modality, n_rows(it))).collect(),
                 words: texts.as_ref().and_then(|texts| texts.get(row)).map(words),
                 label: label.unwrap_or(f32::NAN),
+                class: classes.as_ref().and_then(|all| all.get(&[row][..])).copied(),
                 emotions: emotions.as_ref().and_then(of_row),
             });
         }
@@ -224,35 +276,66 @@ impl Export<'_> {
         self.finish(writer, "words of the texts, from a store", json!(["word"]), Vec::new())
     }
 
-    /// Writes the labels, an entry per video.
+    /// Writes the labels.
     fn labels(&self) -> Result<(), ExportError> {
-        let mut writer = self.create("labels")?;
         let has_emotions = self.segments.iter().any(|segment| segment.emotions.is_some());
         let columns = if has_emotions { &LABELS[..] } else { &LABELS[..1] };
-        for (video, places) in self.timeline.videos() {
+        let features = |places: &[Option<usize>]| {
             let mut labels = Array2::from_elem((places.len(), columns.len()), f32::NAN);
-            let mut intervals = Vec::new();
-            let mut last = 0.0;
             for (place, mut row) in places.iter().zip(labels.outer_iter_mut()) {
-                let Some(place) = *place else {
-                    intervals.push([last, last]);
-                    continue;
-                };
+                let Some(place) = *place else { continue };
                 let segment = &self.segments[place];
                 let emotions = segment.emotions.iter().flatten().copied();
                 let values = std::iter::once(segment.label).chain(emotions);
                 row.iter_mut().zip(values).for_each(|(to, from)| *to = from);
-                let interval = self.timeline.interval(place);
-                last = interval[1];
-                intervals.push(interval);
             }
-            let features = Features::Float32(labels);
-            writer.entry(video, &CsdEntry { intervals, features }).map_err(unwritten)?;
+            Features::Float32(labels)
+        };
+        let description = "labels of segments, from a store";
+        self.of_segments("labels", features, description, json!(columns), Vec::new())
+    }
+
+    /// Writes the indices of classes, with the names of these if the store has them. They are no labels of
+    /// an alignment, which takes numbers for values.
+    fn classes(&self) -> Result<(), ExportError> {
+        let features = |places: &[Option<usize>]| {
+            let class = |place: &Option<usize>| self.segments[(*place)?].class;
+            let classes = places.iter().map(|place| f64::from(class(place).unwrap_or(NO_CLASS)));
+            Features::Float64(classes.collect::<Array1<f64>>().insert_axis(Axis(1)))
+        };
+        let scale = self.store.manifest().label_scale.as_ref();
+        let names = scale.map(OwnScale::classes).filter(|names| !names.is_empty());
+        let names = names.map(|names| ("class names".to_owned(), json!(names)));
+        let description = "classes of segments, from a store; -1 for none";
+        let names = names.into_iter().collect();
+        self.of_segments("classes", features, description, json!(["class"]), names)
+    }
+
+    /// Writes what segments have as a whole, an entry per video: `features` is given the places of its segments
+    /// by number, each of which is a row.
+    fn of_segments(
+        &self,
+        root: &str,
+        features: impl Fn(&[Option<usize>]) -> Features,
+        description: &str,
+        columns: Value,
+        mut more: Vec<(String, Value)>,
+    ) -> Result<(), ExportError> {
+        let mut writer = self.create(root)?;
+        for (video, places) in self.timeline.videos() {
+            let mut last = 0.0;
+            let interval = |place: &Option<usize>| {
+                let interval = place.map_or([last, last], |place| self.timeline.interval(place));
+                last = interval[1];
+                interval
+            };
+            let intervals = places.iter().map(interval).collect();
+            let entry = CsdEntry { intervals, features: features(places) };
+            writer.entry(video, &entry).map_err(unwritten)?;
         }
         let ids = self.timeline.counted_ids(self.segments);
-        let more = (!ids.is_empty()).then(|| ("segment ids".to_owned(), json!(ids)));
-        let more = more.into_iter().collect();
-        self.finish(writer, "labels of segments, from a store", json!(columns), more)
+        more.extend((!ids.is_empty()).then(|| ("segment ids".to_owned(), json!(ids))));
+        self.finish(writer, description, columns, more)
     }
 
     /// Writes the videos of each split, unless a video is in two.

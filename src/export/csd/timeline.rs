@@ -20,7 +20,9 @@ pub(super) struct Segment {
     pub(super) n_rows: BTreeMap<Modality, usize>,
     /// Words of its text.
     pub(super) words: Option<Vec<String>>,
+    /// NaN for none.
     pub(super) label: f32,
+    pub(super) class: Option<i32>,
     pub(super) emotions: Option<Vec<f32>>,
 }
 
@@ -168,6 +170,7 @@ mod tests {
             n_rows: BTreeMap::from([(Modality::Audio, n_rows), (Modality::Vision, 1)]),
             words: None,
             label: 1.0,
+            class: None,
             emotions: None,
         }
     }
