@@ -207,6 +207,10 @@ pub enum SourceAdvice {
     ShowScaleSchema,
     /// Give the folds of these videos, or none.
     OtherFolds,
+    /// Leave frames without a face as they are.
+    OmitFailedFaces,
+    /// Tell frames without a face by no confidence.
+    OmitMinConfidence,
     /// Name another set of features, or none.
     OtherSet {
         /// The modality.

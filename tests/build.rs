@@ -702,6 +702,52 @@ fn options_without_a_meaning_are_refused() {
 }
 
 #[test]
+fn faces_are_settled_only_where_files_tell_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    clips(folder);
+    let before = files(folder);
+    let call = ["build", "--labels", "label.csv", "--dataset", "mosi"];
+    let audio: &[&str] = &["--audio", "audio"];
+    for (source, idle) in [
+        (audio, &["--failed-faces", "drop"][..]),
+        (audio, &["--min-confidence", "0.5"]),
+        (&[], &["--failed-faces", "zero"]),
+    ] {
+        almt(folder, &[&call[..], source, idle].concat())
+            .fails_with(&["label.csv: no file has OpenFace's columns `success` and `confidence`"])
+            .hints_at(&format!("omit `{}`, which is for the `.csv` files of OpenFace", idle[0]));
+        assert_eq!(files(folder), before);
+    }
+    // The files of one modality are enough.
+    build(folder, &["--failed-faces", "drop", "--min-confidence", "0.5"]).ok();
+}
+
+#[test]
+fn what_first_lines_are_taken_for_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    put(folder, "label.csv", "id,label\na_1,1\na_2,1\n");
+    put(folder, "f/a_1.csv", "x,y,z\n1,2,3\n");
+    put(folder, "f/a_2.csv", "4,5,6\n");
+    let call = ["build", "--labels", "label.csv", "--vision", "f", "--dataset", "mosi"];
+    let build = || almt(folder, &[&call[..], &["--overwrite"]].concat());
+    let built = || {
+        let out = build().ok().stdout();
+        (out, Store::open(&folder.join("label.h5")).unwrap())
+    };
+    // The other files do without the names that one lacks.
+    let (out, store) = built();
+    let note = "vision: names of features are not recorded, as 1 of 2 files has none (";
+    assert!(out.contains(note) && out.contains("a_2.csv)"), "{out}");
+    assert!(store.manifest().features.is_empty());
+    put(folder, "f/a_2.csv", "x,y,z\n4,5,6\n");
+    let (out, store) = built();
+    assert!(!out.contains("names of features"), "{out}");
+    assert_eq!(store.manifest().features[&Modality::Vision].names, ["x", "y", "z"]);
+}
+
+#[test]
 fn the_real_tables_become_stores_of_their_texts() {
     for (name, column, counts) in [
         ("sims_labels.csv", "text=text_translated", [1368, 456, 457]),

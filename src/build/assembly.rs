@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::BuildError;
 use super::frames::MOST_VALUES;
-use super::named::names;
+use super::named::{header_notes, names};
 use super::options::{BuildOptions, LengthRule, Reading};
 use super::reconcile::{self, Reconciled, first};
 use super::rows::{ClipRow, ClipRows};
@@ -235,6 +235,7 @@ impl Assembly<'_> {
         if dtypes.iter().any(|dtype| dtype != "float32") {
             notes.push(format!("{modality}: {} -> float32", dtypes.join(" and ")));
         }
+        notes.extend(header_notes(source, self.options.named.contains_key(&modality)));
         let lengths = || features.lengths(kept);
         if reading.pool > 1 && features.words.is_none() {
             notes.push(format!(

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::options::FailedFacesAction;
 use super::part::ClipPart;
 use super::timings::TimingsError;
 use crate::advice::{Advice, Advise, SourceAdvice, StoreAdvice};
@@ -126,6 +127,19 @@ pub enum BuildError {
         path: PathBuf,
         /// The modality.
         modality: Modality,
+    },
+    /// A policy for frames without a face, and files that do not tell them from others.
+    #[error(
+        "{path}: no file has OpenFace's columns `success` and `confidence`, which tell frames without a \
+         face from others"
+    )]
+    NoFaces {
+        /// The table.
+        path: PathBuf,
+        /// What should become of these frames.
+        action: FailedFacesAction,
+        /// The least confidence of a frame with a face.
+        min_confidence: f64,
     },
     /// A modality does not have as many features as the set that an option names.
     #[error("{modality} is not `{set}`: expected {expected} features, found {found}")]
@@ -292,6 +306,12 @@ impl Advise for BuildError {
             BuildError::NoClipInterval { .. } => SourceAdvice::NameClipTimes,
             BuildError::NoTimes { modality, .. } => {
                 SourceAdvice::SayFrameRate { modality: modality.name() }
+            }
+            BuildError::NoFaces { action, min_confidence, .. } => {
+                let action =
+                    (*action != FailedFacesAction::Keep).then_some(SourceAdvice::OmitFailedFaces);
+                let least = (*min_confidence > 0.0).then_some(SourceAdvice::OmitMinConfidence);
+                return action.into_iter().chain(least).map(Advice::from).collect();
             }
             BuildError::OtherFeatures { modality, found, .. } => {
                 let likely = FeatureSet::likely(*modality, *found, None).map(|set| set.name);

@@ -88,9 +88,10 @@ pub struct Built {
 ///
 /// # Errors
 /// The table cannot be read or a folder cannot be listed; no file of a folder belongs to a clip, or two
-/// to the same one; a clip lacks a usable file and may not be left out; the dataset is unknown; a value
-/// is not finite, or too large for the store, and the options set no policy for it; the output exists or
-/// is an input, or the disk is full. Nothing is left behind then.
+/// to the same one; a clip lacks a usable file and may not be left out; no file tells the frames without a
+/// face, for which the options have a policy; the dataset is unknown; a value is not finite, or too large
+/// for the store, and the options set no policy for it; the output exists or is an input, or the disk is
+/// full. Nothing is left behind then.
 pub fn build(
     labels: &Path,
     output: &Path,
@@ -113,6 +114,10 @@ pub fn build(
     let reconciled: Vec<Reconciled> = of_files.chain(of_words).collect();
     let assembly = Assembly { table: &table, rows, ids: &ids, sources: &sources, words, options };
     let mut corpus = assembly.corpus(&reconciled)?;
+    if options.settles_faces() && !sources.iter().any(|source| source.survey.has_faces()) {
+        let (action, min_confidence) = (options.failed_faces, options.min_confidence);
+        return Err(BuildError::NoFaces { path: labels.into(), action, min_confidence });
+    }
     if let Some(own) = &options.label_scale {
         corpus.describe(own);
     }

@@ -1,14 +1,17 @@
-//! Names of the features of a modality: those in its files, or of a known set.
+//! Names of the features of a modality: those in its files, or of a known set, and what is told of files without.
 
 use std::collections::BTreeMap;
 
 use super::error::BuildError;
 use super::options::{FailedFacesAction, Reading};
+use super::reconcile::first;
 use super::source::ModalityFiles;
+use super::survey::Surveyed;
 use crate::corpus::Modality;
 use crate::corpus::features::{FeatureSet, NamedSet};
 use crate::corpus::names::{FeatureNames, FeatureValues};
 use crate::intervals::Pooling;
+use crate::words::{count, plural};
 
 /// The names of a modality's features; `None` if neither its files nor an option have some.
 ///
@@ -52,13 +55,36 @@ pub(super) fn names(
     Ok(Some(FeatureNames { set, values: values(source, reading), names: names.clone() }))
 }
 
+/// What became of names that only some files have, in sentences. With `is_named`, an option names the features.
+pub(super) fn header_notes(source: &ModalityFiles, is_named: bool) -> Vec<String> {
+    let ModalityFiles { modality, survey, located, .. } = source;
+    let paths = |is_such: fn(&Surveyed) -> bool| -> Vec<String> {
+        let clips = survey.clips.iter().filter(|(_, clip)| is_such(clip));
+        let files = clips.filter_map(|(clip, _)| located.of_clips.get(clip));
+        files.map(|file| file.path().display().to_string()).collect()
+    };
+    let mut notes = Vec::new();
+    let (unnamed, n_files) = (paths(|clip| !clip.has_names()), survey.clips.len());
+    if !is_named && !unnamed.is_empty() && unnamed.len() < n_files {
+        notes.push(format!(
+            "{modality}: names of features are not recorded, as {} of {} {} none ({})",
+            count(unnamed.len()),
+            plural(n_files, "file"),
+            if unnamed.len() == 1 { "has" } else { "have" },
+            first(unnamed.iter().map(String::as_str))
+        ));
+    }
+    notes
+}
+
 /// Whether steps are frames or means over several.
 fn values(source: &ModalityFiles, reading: &Reading) -> FeatureValues {
-    let has_faces = || source.survey.clips.values().any(|clip| clip.faces.is_some());
     match reading.by_word.map(|by| by.pooling) {
         Some(Pooling::Overlap | Pooling::Mean) => FeatureValues::Averaged,
         None if reading.pool > 1 => FeatureValues::Averaged,
-        _ if reading.failed_faces == FailedFacesAction::Interpolate && has_faces() => {
+        _ if reading.failed_faces == FailedFacesAction::Interpolate
+            && source.survey.has_faces() =>
+        {
             FeatureValues::Averaged
         }
         _ => FeatureValues::Frames,

@@ -97,6 +97,11 @@ impl BuildOptions {
         }
     }
 
+    /// Whether frames without a face are told from others for more than to count them.
+    pub(super) fn settles_faces(&self) -> bool {
+        self.failed_faces != FailedFacesAction::Keep || self.min_confidence > 0.0
+    }
+
     pub(super) fn reading(&self, modality: Modality) -> Reading {
         // Features of text have no time.
         let words = self.words.as_ref().filter(|_| modality != Modality::Text);

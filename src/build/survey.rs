@@ -34,6 +34,13 @@ pub(super) struct Surveyed {
     names: Option<blake3::Hash>,
 }
 
+impl Surveyed {
+    /// Whether the columns have names.
+    pub(super) fn has_names(&self) -> bool {
+        self.names.is_some()
+    }
+}
+
 /// What is known of the files of one modality, by the place of the clip in the table.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
@@ -129,6 +136,11 @@ impl Survey {
             let (path, reason) = (file.path().to_owned(), reason(file));
             self.unusable.insert(clip, UnusableFile { path, reason });
         }
+    }
+
+    /// Whether a file tells frames with a face from those without.
+    pub(super) fn has_faces(&self) -> bool {
+        self.clips.values().any(|clip| clip.faces.is_some())
     }
 
     /// The clips that have a usable file.

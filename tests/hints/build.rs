@@ -46,6 +46,18 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[("--column video=NAME", "video=name"), ("--column clip=NAME", "clip=number")]),
     },
     Row {
+        hint: "omit `--failed-faces`, which is for the `.csv` files of OpenFace",
+        make: |folder| clips(folder, TABLE, &["x_1", "x_2"]),
+        calls: &["build --labels label.csv --vision features --dataset mosi --failed-faces zero"],
+        next: Walk(&[]),
+    },
+    Row {
+        hint: "omit `--min-confidence`, which is for the `.csv` files of OpenFace",
+        make: |folder| clips(folder, TABLE, &["x_1", "x_2"]),
+        calls: &["build --labels label.csv --vision features --dataset mosi --min-confidence 0.5"],
+        next: Walk(&[]),
+    },
+    Row {
         hint: "remove one of the two from the folder",
         make: |folder| clips(folder, TABLE, &["x_1", "x_2", "x_01"]),
         calls: CALL,

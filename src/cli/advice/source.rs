@@ -81,6 +81,12 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
             }
             None => "omit `--features`: features need no names",
         },
+        SourceAdvice::OmitFailedFaces => {
+            "omit `--failed-faces`, which is for the `.csv` files of OpenFace"
+        }
+        SourceAdvice::OmitMinConfidence => {
+            "omit `--min-confidence`, which is for the `.csv` files of OpenFace"
+        }
         SourceAdvice::NameOneByOne => "name the pickles one by one",
         SourceAdvice::BuildFromTable { folder } => {
             return format!(
