@@ -307,11 +307,12 @@ fn nothing_is_left_out_unless_asked_for() {
     std::fs::remove_file(folder.join("audio/v_2/0001.npy")).unwrap();
     put(folder, "openface/w[10].csv", "");
     put(folder, "openface/x_9.csv", openface(&[(1.0, 1, [0.0, 0.0])]));
+    put(folder, "audio/v_20_1.npy", npy(&features(2, 0.0)));
     let before = files(folder);
     let call = build(folder, &[]).fails_with(&[
-        "label.csv: 2 of 4 clips are incomplete: audio: 1 clip has no file (v_2$_$1); vision: 1 file \
-         is unusable (`w$_$10`: ",
-        "w[10].csv: the file is empty)",
+        "label.csv: 2 of 4 clips are incomplete: audio: 1 clip has no file (v_2$_$1); 1 file belongs to \
+         no clip (v_20_1.npy); vision: 1 file is unusable (`w$_$10`: ",
+        "w[10].csv: the file is empty); 1 file belongs to no clip (x_9.csv)",
     ]);
     call.hints_at("`--drop-incomplete` leaves them out");
     assert_eq!(files(folder), before);

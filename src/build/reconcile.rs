@@ -101,7 +101,17 @@ impl Reconciled {
         if is_one_file { ["entry", "entries"] } else { ["file", "files"] }
     }
 
-    /// What clips lack, and the first of them; `None` if nothing.
+    /// What belongs to no clip, and the first of it; `None` if nothing.
+    fn surplus_words(&self) -> Option<String> {
+        let [one, several] = self.nouns();
+        let n = self.surplus.len();
+        let counted = counted(n, &format!("{one} belongs"), &format!("{several} belong"));
+        let names = first(self.surplus.iter().map(String::as_str));
+        (n > 0).then(|| format!("{counted} to no clip ({names})"))
+    }
+
+    /// What clips lack, and the first of them, with what belongs to no clip: usually one is the other under
+    /// another name. `None` if clips lack nothing.
     pub fn lacks(&self) -> Option<String> {
         let mut parts = Vec::new();
         if !self.missing.is_empty() {
@@ -120,7 +130,11 @@ impl Reconciled {
             let n = counted(n, &format!("{one} is"), &format!("{several} are"));
             parts.push(format!("{n} unusable ({})", first(named.iter().map(String::as_str))));
         }
-        (!parts.is_empty()).then(|| format!("{}: {}", self.part, parts.join("; ")))
+        if parts.is_empty() {
+            return None;
+        }
+        parts.extend(self.surplus_words());
+        Some(format!("{}: {}", self.part, parts.join("; ")))
     }
 }
 
@@ -129,21 +143,14 @@ impl fmt::Display for Reconciled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Reconciled { part, n_clips, n_usable, .. } = self;
         let (usable, clips) = (count(*n_usable), counted(*n_clips, "clip", "clips"));
-        let [one, several] = self.nouns();
+        let [one, _] = self.nouns();
         let an = if one == "entry" { "an" } else { "a" };
-        match self.lacks() {
-            None => write!(f, "{part}: {usable} of {clips} have {an} {one}")?,
-            Some(lacks) => {
-                let lacks = lacks.split_once(": ").map_or("", |(_, lacks)| lacks);
-                write!(f, "{part}: {usable} of {clips} have a usable {one}; {lacks}")?;
-            }
+        if let Some(lacks) = self.lacks() {
+            let lacks = lacks.split_once(": ").map_or("", |(_, lacks)| lacks);
+            return write!(f, "{part}: {usable} of {clips} have a usable {one}; {lacks}");
         }
-        if self.surplus.is_empty() {
-            return Ok(());
-        }
-        let n = self.surplus.len();
-        let n = counted(n, &format!("{one} belongs"), &format!("{several} belong"));
-        write!(f, "; {n} to no clip ({})", first(self.surplus.iter().map(String::as_str)))
+        write!(f, "{part}: {usable} of {clips} have {an} {one}")?;
+        self.surplus_words().map_or(Ok(()), |surplus| write!(f, "; {surplus}"))
     }
 }
 
