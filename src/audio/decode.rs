@@ -1,7 +1,7 @@
 //! Reads an audio file and mixes its channels, like `librosa.load` before it resamples.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Cursor, Read, Seek};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
@@ -11,10 +11,11 @@ use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::well_known::{FORMAT_ID_AIFF, FORMAT_ID_FLAC, FORMAT_ID_WAVE};
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 
 use super::error::AudioCause;
+use super::wav;
 use crate::chain::Said;
 
 /// Rates of real recordings, in hertz.
@@ -54,8 +55,15 @@ pub fn decode(path: &Path, max_seconds: f64) -> Result<Signal, AudioCause> {
     if !is_known(&start) {
         return Err(AudioCause::Kind);
     }
-    file.rewind().map_err(AudioCause::Read)?;
-    let stream = MediaSourceStream::new(Box::new(file), Default::default());
+    let source: Box<dyn MediaSource> =
+        match wav::header_with_sizes(&mut file).map_err(AudioCause::Read)? {
+            Some(header) => Box::new(ReadOnlySource::new(Cursor::new(header).chain(file))),
+            None => {
+                file.rewind().map_err(AudioCause::Read)?;
+                Box::new(file)
+            }
+        };
+    let stream = MediaSourceStream::new(source, Default::default());
     // A decoder that gives up must not end the work on other files.
     panic::catch_unwind(AssertUnwindSafe(|| read(stream, max_seconds))).unwrap_or_else(|_| {
         let problem = Said("the decoder cannot go on".into());

@@ -21,6 +21,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod tuning;
+mod wav;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -188,6 +188,44 @@ fn what_is_no_audio_or_damaged_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_wav_that_was_written_to_a_pipe_is_read_to_its_end() {
+    let samples: Vec<i16> = (0..15_000_i32).map(|k| (k * k % 9_001 - 4_500) as i16).collect();
+    let whole = wav(22_050, 2, &samples);
+    let folder = tempfile::tempdir().unwrap();
+    let read = |bytes: &[u8]| {
+        let path = put(folder.path(), "clip.wav", bytes);
+        (decode(&path, 10.0), features(&path, &AudioOptions::default()))
+    };
+    let expected = read(&whole);
+    let (signal, expected) = (expected.0.unwrap(), expected.1.unwrap());
+    // The encoder's name, which FFmpeg writes before the samples.
+    let name = b"LIST\x1a\0\0\0INFOISFT\x0e\0\0\0Lavf60.16.100\0";
+    let named = [&whole[..36], name, &whole[36..]].concat();
+    for (file, data) in [(&whole, 40), (&named, 40 + name.len())] {
+        for sizes in [[u32::MAX; 2], [0, 0], [u32::MAX, 0], [0, u32::MAX]] {
+            let mut file = file.clone();
+            for (place, size) in [4, data].into_iter().zip(sizes) {
+                file[place..place + 4].copy_from_slice(&size.to_le_bytes());
+            }
+            let found = read(&file);
+            assert_eq!(found.0.unwrap(), signal, "{sizes:?}");
+            assert_eq!(found.1.unwrap(), expected, "{sizes:?}");
+            // Only the first bytes of a sample.
+            file.extend([1, 2, 3]);
+            assert_eq!(read(&file).0.unwrap(), signal, "{sizes:?}");
+        }
+    }
+    // Of other sizes, less than they say is less than there was.
+    let mut cut = whole[..whole.len() - 1000].to_vec();
+    cut[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+    let found = read(&cut).0.unwrap_err();
+    assert!(matches!(found, AudioCause::Cut { expected: Some(7500), .. }), "{found:?}");
+    let empty = wav(22_050, 1, &[]);
+    let unknown = [&empty[..4], &[0xFF; 4], &empty[8..40], &[0xFF; 4]].concat();
+    assert!(matches!(read(&unknown).0, Err(AudioCause::NoSamples)));
+}
+
+#[test]
 fn a_header_that_promises_much_takes_no_memory() {
     let mut file = wav(22_050, 1, &[5; 2000]);
     for place in [4, 40] {
