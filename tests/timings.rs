@@ -238,6 +238,34 @@ fn policies_decide_on_words_without_frames_and_on_pauses() {
 }
 
 #[test]
+fn lines_of_a_ctm_that_are_not_in_order_of_time_are_sorted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    clip(folder);
+    let lines = ctm("a_1", WORDS);
+    let reversed: Vec<&str> = lines.lines().rev().collect();
+    let build = |place: &str| {
+        let sources = ["--vision", "openface", "--words", place];
+        build(folder, &[AUDIO, &sources]).ok().stdout()
+    };
+    let note = "words: the CTM lines of 1 clip were not in order of time, and were sorted: a_1";
+    put(folder, "words/a_1.ctm", reversed.join("\n"));
+    put(
+        folder,
+        "all.ctm",
+        format!("z_1 1 3 1 later\n{}\nz_1 1 1 1 earlier\n", reversed.join("\n")),
+    );
+    for place in ["words", "all.ctm"] {
+        let out = build(place);
+        assert!(out.contains(note), "{place}: {out}");
+        check_steps(&open(folder), place);
+    }
+    put(folder, "words/a_1.ctm", &lines);
+    let out = build("words");
+    assert!(!out.contains("order of time"), "{out}");
+}
+
+#[test]
 fn texts_of_the_table_are_compared_with_the_words() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

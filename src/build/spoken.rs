@@ -114,6 +114,14 @@ impl<'a> Spoken<'a> {
                 self.options.missing
             ));
         }
+        let is_sorted = |(_, words): &&(usize, &ClipWords)| words.was_sorted;
+        let (n_sorted, sorted) = named(&mut all.iter().filter(is_sorted).map(|(clip, _)| *clip));
+        if n_sorted > 0 {
+            let clips = plural(n_sorted, "clip");
+            notes.push(format!(
+                "words: the CTM lines of {clips} were not in order of time, and were sorted: {sorted}"
+            ));
+        }
         let n_pauses = all.iter().map(|(_, words)| words.n_pauses).sum();
         if n_pauses > 0 {
             let n = counted(n_pauses, "pause was", "pauses were");

@@ -22,10 +22,12 @@ use crate::intervals::Pauses;
 /// The words of one clip.
 #[derive(Debug, Clone)]
 pub(super) struct ClipWords {
-    /// In the order of the file; pauses are among them if they are kept.
+    /// Pauses are among them if they are kept.
     pub(super) words: Vec<TimedWord>,
     separator: &'static str,
     pub(super) kind: &'static str,
+    /// Whether the file has them in another order than that of time.
+    pub(super) was_sorted: bool,
     /// Pauses that were left out.
     pub(super) n_pauses: usize,
     pub(super) n_bytes: u64,
@@ -125,14 +127,14 @@ impl Transcripts {
 
 impl ClipWords {
     fn of(read: ReadTimings, pauses: Pauses) -> ClipWords {
-        let ReadTimings { words: TimedWords { mut words, separator, kind }, n_bytes, blake3 } =
-            read;
+        let ReadTimings { words, n_bytes, blake3 } = read;
+        let TimedWords { mut words, separator, kind, was_sorted } = words;
         let n_all = words.len();
         if pauses == Pauses::Drop {
             words.retain(|word| !word.is_pause());
         }
         let n_pauses = n_all - words.len();
-        ClipWords { words, separator, kind, n_pauses, n_bytes, blake3 }
+        ClipWords { words, separator, kind, was_sorted, n_pauses, n_bytes, blake3 }
     }
 
     /// The words with these indices as a text, without pauses.
@@ -183,8 +185,12 @@ fn of_rows(rows: &EntryRows) -> Result<TimedWords, TimingsError> {
         word: texts.first().map(|word| word.trim().to_owned()).unwrap_or_default(),
         interval: Some(*interval),
     });
-    let words =
-        TimedWords { words: words.collect(), separator: " ", kind: "computational sequence" };
+    let words = TimedWords {
+        words: words.collect(),
+        separator: " ",
+        kind: "computational sequence",
+        was_sorted: false,
+    };
     words.check()?;
     Ok(words)
 }

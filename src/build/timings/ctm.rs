@@ -12,12 +12,44 @@ const EXPECTED: &str = "RECORDING CHANNEL START DURATION WORD";
 /// Recordings that a message names.
 const MOST_NAMED: usize = 3;
 
-/// The words of each recording, in the order of the file.
+/// The words of one recording.
+#[derive(Default)]
+struct Recording {
+    /// In the order of the file.
+    words: Vec<TimedWord>,
+    /// Places of the words of each channel.
+    channels: BTreeMap<String, Vec<usize>>,
+}
+
+impl Recording {
+    /// The words, those of each channel in order of time.
+    ///
+    /// A channel keeps the places of its lines: NIST's tools sort by channel before time, others write the
+    /// words of all channels as they follow one another.
+    fn in_order(mut self) -> TimedWords {
+        let mut was_sorted = false;
+        let start = |word: &TimedWord| word.interval.map_or(0.0, |[start, _]| start);
+        for places in self.channels.values() {
+            let mut own: Vec<TimedWord> =
+                places.iter().map(|place| self.words[*place].clone()).collect();
+            if own.is_sorted_by(|one, next| start(one) <= start(next)) {
+                continue;
+            }
+            was_sorted = true;
+            own.sort_by(|one, next| start(one).total_cmp(&start(next)));
+            places.iter().zip(own).for_each(|(place, word)| self.words[*place] = word);
+        }
+        TimedWords { words: self.words, separator: " ", kind: "CTM", was_sorted }
+    }
+}
+
+/// The words of each recording, those of a channel in order of time: lines are records with times of their
+/// own, and editing and joining files puts them in any order.
 ///
 /// # Errors
 /// A line has too few fields, a time is not a number, or a duration is negative.
 pub(super) fn read(text: &str) -> Result<BTreeMap<String, TimedWords>, TimingsError> {
-    let mut all: BTreeMap<String, TimedWords> = BTreeMap::new();
+    let mut all: BTreeMap<String, Recording> = BTreeMap::new();
     for (idx, content) in text.lines().enumerate() {
         let content = content.trim();
         if content.is_empty() || content.starts_with(";;") {
@@ -30,7 +62,7 @@ pub(super) fn read(text: &str) -> Result<BTreeMap<String, TimedWords>, TimingsEr
             found: format!("`{}`", shortened(found)),
         };
         let fields: Vec<&str> = content.split_whitespace().collect();
-        let [recording, _, start, duration, word, ..] = fields[..] else {
+        let [recording, channel, start, duration, word, ..] = fields[..] else {
             return Err(wrong(EXPECTED, content));
         };
         let number = |field: &str| field.parse::<f64>().ok().filter(|value| value.is_finite());
@@ -39,12 +71,13 @@ pub(super) fn read(text: &str) -> Result<BTreeMap<String, TimedWords>, TimingsEr
         let n_seconds =
             n_seconds.ok_or_else(|| wrong("a duration in seconds, not below 0", duration))?;
         let word = TimedWord { word: word.into(), interval: Some([start, start + n_seconds]) };
-        let new = || TimedWords { words: Vec::new(), separator: " ", kind: "CTM" };
-        all.entry(recording.into()).or_insert_with(new).words.push(word);
+        let Recording { words, channels } = all.entry(recording.into()).or_default();
+        channels.entry(channel.into()).or_default().push(words.len());
+        words.push(word);
     }
     match all.is_empty() {
         true => Err(TimingsError::NoWords),
-        false => Ok(all),
+        false => Ok(all.into_iter().map(|(name, words)| (name, words.in_order())).collect()),
     }
 }
 
@@ -77,6 +110,22 @@ mod tests {
         let word = |word: &str, interval| TimedWord { word: word.into(), interval: Some(interval) };
         assert_eq!(all["a_1"].words, [word("the", [0.5, 0.75]), word("<eps>", [0.75, 0.75])]);
         assert_eq!(all["b_2"].words, [word("x", [0.0, 1.0])]);
+    }
+
+    #[test]
+    fn words_of_a_channel_are_in_order_of_time() {
+        let of = |text: &str| {
+            let all = read_one(text).unwrap();
+            let words: Vec<String> = all.words.into_iter().map(|word| word.word).collect();
+            (words.join(" "), all.was_sorted)
+        };
+        assert_eq!(of("a 1 2 1 c\na 1 0 1 a\na 1 1 1 b\n"), ("a b c".into(), true));
+        // Equal starts keep their order.
+        assert_eq!(of("a 1 0 0 x\na 1 0 1 a\na 1 1 1 b\n"), ("x a b".into(), false));
+        // NIST sorts by channel first; others write both channels by time.
+        assert_eq!(of("a A 0 1 a\na A 2 1 c\na B 1 1 b\n"), ("a c b".into(), false));
+        assert_eq!(of("a A 0 1 a\na B 1 1 b\na A 2 1 c\n"), ("a b c".into(), false));
+        assert_eq!(of("a A 2 1 c\na B 1 1 b\na A 0 1 a\n"), ("a b c".into(), true));
     }
 
     #[test]

@@ -26,12 +26,14 @@ impl TimedWord {
 /// The words of one recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimedWords {
-    /// In the order of the file; pauses are among them if the file has some.
+    /// Pauses are among them if the file has some.
     pub words: Vec<TimedWord>,
     /// What stands between two words of a text: a blank, or nothing.
     pub separator: &'static str,
     /// Description of the file.
     pub kind: &'static str,
+    /// Whether the reader put them in order of time, which the file does not have.
+    pub was_sorted: bool,
 }
 
 impl TimedWords {

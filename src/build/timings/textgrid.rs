@@ -21,7 +21,7 @@ pub(super) fn read(text: &str, tier: Option<&str>) -> Result<TimedWords, Timings
     let mut tiers = tiers(text)?;
     let place = chosen(&tiers, tier)?;
     let words = tiers.swap_remove(place).words;
-    Ok(TimedWords { words, separator: " ", kind: "TextGrid" })
+    Ok(TimedWords { words, separator: " ", kind: "TextGrid", was_sorted: false })
 }
 
 /// A tier of intervals.

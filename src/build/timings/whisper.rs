@@ -88,6 +88,7 @@ pub(super) fn read(text: &str) -> Result<TimedWords, TimingsError> {
         words: found.into_iter().map(word).collect(),
         separator: if is_joined { "" } else { " " },
         kind: "Whisper JSON",
+        was_sorted: false,
     })
 }
 
