@@ -746,6 +746,16 @@ fn what_first_lines_are_taken_for_is_said() {
     let (out, store) = built();
     assert!(!out.contains("names of features"), "{out}");
     assert_eq!(store.manifest().features[&Modality::Vision].names, ["x", "y", "z"]);
+    // pandas numbers columns that have no names.
+    put(folder, "f/a_2.csv", "0,1,2\n4.0,5.5,6.25\n");
+    let (out, store) = built();
+    let note = "vision: the first line of 1 file counts the columns, and was read as a header (";
+    assert!(out.contains(note) && out.contains("a_2.csv)"), "{out}");
+    assert_eq!(sample(&store, SplitName::Train, Modality::Vision, 1), arr2(&[[4.0, 5.5, 6.25]]));
+    put(folder, "f/a_2.csv", "0,1,2\n4,5.5,6.25\n");
+    build().fails_with(&["a_2.csv: line 1 counts the columns (0, 1, 2, …)", "header or a frame"]);
+    put(folder, "f/a_2.csv", "NA,0,1\n4,5.5,6.25\n");
+    build().fails_with(&["a_2.csv: line 1 (`NA,0,1`)", "names of columns or a frame"]);
 }
 
 #[test]

@@ -105,6 +105,7 @@ mod tests {
             names: None,
             faces: Some(faces),
             times: Some(FrameTimes::at_rate(6, 1.0)),
+            has_counted_header: false,
         };
         let reading = Reading {
             pool: 1,

@@ -55,7 +55,8 @@ pub(super) fn names(
     Ok(Some(FeatureNames { set, values: values(source, reading), names: names.clone() }))
 }
 
-/// What became of names that only some files have, in sentences. With `is_named`, an option names the features.
+/// What was made of first lines that do not name the columns, in sentences. With `is_named`, an option names the
+/// features.
 pub(super) fn header_notes(source: &ModalityFiles, is_named: bool) -> Vec<String> {
     let ModalityFiles { modality, survey, located, .. } = source;
     let paths = |is_such: fn(&Surveyed) -> bool| -> Vec<String> {
@@ -64,6 +65,14 @@ pub(super) fn header_notes(source: &ModalityFiles, is_named: bool) -> Vec<String
         files.map(|file| file.path().display().to_string()).collect()
     };
     let mut notes = Vec::new();
+    let counting = paths(|clip| clip.has_counted_header);
+    if !counting.is_empty() {
+        notes.push(format!(
+            "{modality}: the first line of {} counts the columns, and was read as a header ({})",
+            plural(counting.len(), "file"),
+            first(counting.iter().map(String::as_str))
+        ));
+    }
     let (unnamed, n_files) = (paths(|clip| !clip.has_names()), survey.clips.len());
     if !is_named && !unnamed.is_empty() && unnamed.len() < n_files {
         notes.push(format!(

@@ -32,6 +32,8 @@ pub(super) struct Surveyed {
     pub(super) without_frames: BTreeSet<usize>,
     /// Digest of the names of the columns, if they have some.
     names: Option<blake3::Hash>,
+    /// Whether the file has a header that only counts the columns.
+    pub(super) has_counted_header: bool,
 }
 
 impl Surveyed {
@@ -121,6 +123,7 @@ fn one(
         times: read.frames.times.map(|times| times.origin),
         without_frames,
         names: names.as_ref().map(|names| blake3::hash(names.join("\n").as_bytes())),
+        has_counted_header: read.frames.has_counted_header,
     };
     Ok((surveyed, names))
 }

@@ -104,6 +104,7 @@ impl EntryRows {
             names: names.map(|names| names.into_iter().map(str::to_owned).collect()),
             faces: None,
             times: Some(FrameTimes { intervals, origin: "intervals of the sequence" }),
+            has_counted_header: false,
         })
     }
 }

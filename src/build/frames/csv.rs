@@ -14,10 +14,31 @@ const OPENFACE: [&str; 5] = ["frame", "face_id", "timestamp", "confidence", "suc
 /// Separators of fields; a blank, which `numpy.savetxt` writes, only if there is no other.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b' '];
 
+/// Columns from which on a first line of 0, 1, 2 and so on counts them, as pandas writes where columns have no
+/// names. Of fewer, it is as likely a frame.
+const LEAST_COUNTED: usize = 3;
+
+/// What programs write in place of a value that is missing, in lower case; NaN is a number.
+const MISSING: [&str; 12] = [
+    "na",
+    "n/a",
+    "#n/a",
+    "<na>",
+    "null",
+    "none",
+    "nil",
+    "undefined",
+    "--undefined--",
+    "-",
+    "?",
+    ".",
+];
+
 /// Reads a table.
 ///
 /// # Errors
-/// It is not text, its lines differ in their number of fields, or a field is not a number.
+/// It is not text, its lines differ in their number of fields, a field is not a number, or the first line may
+/// be a header or a frame.
 pub(super) fn read(bytes: &[u8]) -> Result<Frames, FrameError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| FrameError::NotText)?;
@@ -56,6 +77,8 @@ fn separator(first: &str) -> u8 {
 struct Table {
     /// Names of the columns, if the first line has them.
     header: Option<Vec<String>>,
+    /// Number of the first line, if it counts the columns.
+    counted_line: Option<u64>,
     /// Places of OpenFace's columns in the order of [`OPENFACE`]; the last two are there.
     openface: Option<[Option<usize>; 5]>,
     /// Fields of a line.
@@ -74,15 +97,25 @@ impl Table {
         let line = record.position().map_or(0, ::csv::Position::line);
         let Some(expected) = self.n_fields else {
             self.n_fields = Some(record.len());
-            return if is_header(record) {
-                self.take_header(record);
-                Ok(())
-            } else {
-                self.add_frame(record, line)
-            };
+            if is_counted(record) {
+                self.counted_line = Some(line);
+                return Ok(());
+            }
+            if !is_header(record) {
+                return self.add_frame(record, line);
+            }
+            if lacks_names(record) {
+                let found = record.iter().collect::<Vec<&str>>().join(",");
+                return Err(FrameError::MissingOrName { line, found: shortened(&found) });
+            }
+            self.take_header(record);
+            return Ok(());
         };
         if record.len() != expected {
             return Err(FrameError::Fields { line, expected, found: record.len() });
+        }
+        if let Some(line) = self.counted_line.filter(|_| record.iter().any(is_integer)) {
+            return Err(FrameError::CountedLine { line });
         }
         self.add_frame(record, line)
     }
@@ -139,6 +172,9 @@ impl Table {
 
     fn frames(self) -> Result<Frames, FrameError> {
         let n_frames = self.n_frames as usize;
+        if let Some(line) = self.counted_line.filter(|_| n_frames == 0) {
+            return Err(FrameError::CountedLine { line });
+        }
         let n_cols = self.values.len().checked_div(n_frames).ok_or(FrameError::NoFrames)?;
         let is_openface = self.openface.is_some();
         let places = (0..self.n_fields.unwrap_or(0)).filter(|place| !self.is_about_frame(*place));
@@ -159,6 +195,7 @@ impl Table {
             names,
             faces: is_openface.then_some(self.faces),
             times,
+            has_counted_header: self.counted_line.is_some(),
         })
     }
 }
@@ -170,6 +207,23 @@ fn is_header(record: &::csv::StringRecord) -> bool {
         record.iter().filter(|field| !field.is_empty()).partition(|field| number(field).is_some());
     let mut numbered = numbers.iter().enumerate();
     !words.is_empty() && numbered.all(|(place, field)| *field == place.to_string())
+}
+
+/// Whether a first line is 0, 1, 2 and so on. It is a header if all other numbers of the table have decimals: a
+/// program that writes them so writes a frame as 0.0, 1.0, 2.0.
+fn is_counted(record: &::csv::StringRecord) -> bool {
+    let mut fields = record.iter().enumerate();
+    record.len() >= LEAST_COUNTED && fields.all(|(place, field)| field == place.to_string())
+}
+
+fn is_integer(field: &str) -> bool {
+    field.parse::<i64>().is_ok()
+}
+
+/// Whether each word of a header may stand for a missing value, so that the line may be a frame.
+fn lacks_names(record: &::csv::StringRecord) -> bool {
+    let mut words = record.iter().filter(|field| !field.is_empty() && number(field).is_none());
+    words.all(|word| MISSING.contains(&&*word.to_ascii_lowercase()))
 }
 
 /// A field as a number; the words for no number that C and .NET write, too.
@@ -210,6 +264,52 @@ mod tests {
             let error = read(format!("0.1,{field},0.3\n4,5,6\n").as_bytes()).unwrap_err();
             let error = error.to_string();
             assert!(error.starts_with("line 1") && error.contains(field), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_first_line_that_counts_the_columns_is_a_header_or_refused() {
+        let header = |table: &str| {
+            let frames = read(table.as_bytes()).unwrap();
+            assert!(frames.has_counted_header && frames.names.is_none(), "{table:?}");
+            frames.values
+        };
+        let expected = ndarray::arr2(&[[0.5, 1.0, 2.0], [3.5, -1e-3, 4.0]]);
+        assert_eq!(header("0,1,2\n0.5,1.0,2.0\n3.5,-1e-3,4.0\n"), expected);
+        assert!(header("0\t1\t2\t3\n0.5\tnan\tinf\t1.0\n")[[0, 1]].is_nan());
+        // A program that writes 1.0 as 1, or nothing but a header.
+        for table in
+            ["0,1,2\n0.5,1,2.5\n", "0,1,2\n3,4,5\n", "0 1 2\n", "0,1,2\n0.5,1.5,2.5\n1,2,3\n"]
+        {
+            let error = read(table.as_bytes()).unwrap_err().to_string();
+            let problem =
+                "line 1 counts the columns (0, 1, 2, …), and may be their header or a frame: ";
+            assert!(error.starts_with(problem), "{table:?}: {error}");
+        }
+        // Frames like others.
+        for table in
+            ["0,1\n0.5,1.5\n", "0\n0.5\n", "0.0,1.0,2.0\n0.5,1.5,2.5\n", "1,2,3\n0.5,1.5,2.5\n"]
+        {
+            let frames = read(table.as_bytes()).unwrap();
+            assert_eq!((frames.values.nrows(), frames.has_counted_header), (2, false), "{table:?}");
+        }
+    }
+
+    #[test]
+    fn a_first_line_that_may_lack_values_is_refused() {
+        for line in ["NA,0,1", "0,n/a,1", "--undefined--,--undefined--", "?,,?"] {
+            let error = read(format!("{line}\n4,5,6\n").as_bytes()).unwrap_err().to_string();
+            let problem =
+                format!("line 1 (`{line}`) may be names of columns or a frame that lacks values: ");
+            assert!(error.starts_with(&problem), "{error}");
+        }
+        for line in ["x,0,1", "x,NA,0", "mean,NA,none"] {
+            let frames = read(format!("{line}\n4,5,6\n").as_bytes()).unwrap();
+            let names: Vec<&str> = line.split(',').collect();
+            assert_eq!(
+                (frames.values.nrows(), frames.names.unwrap()),
+                (1, names.iter().map(|it| (*it).into()).collect::<Vec<String>>())
+            );
         }
     }
 

@@ -89,6 +89,26 @@ pub enum FrameError {
         /// The field.
         found: String,
     },
+    /// A first line that counts the columns, which may be a header or a frame.
+    #[error(
+        "line {line} counts the columns (0, 1, 2, …), and may be their header or a frame: name the \
+         columns, or write the frame with decimals (`0.0`)"
+    )]
+    CountedLine {
+        /// Line of the file, from 1.
+        line: u64,
+    },
+    /// A first line without a number of a frame or a name of a column, in which values may be missing.
+    #[error(
+        "line {line} (`{found}`) may be names of columns or a frame that lacks values: write `nan` for \
+         a missing value, or give the columns other names"
+    )]
+    MissingOrName {
+        /// Line of the file, from 1.
+        line: u64,
+        /// The line.
+        found: String,
+    },
     /// Several faces of one frame, each in a line of its own.
     #[error("line {line}: a second face of frame {frame}, and features are those of one")]
     SecondFace {

@@ -23,6 +23,8 @@ pub struct Frames {
     pub faces: Option<Vec<Face>>,
     /// When the frames are, if the file has that.
     pub times: Option<FrameTimes>,
+    /// Whether the file has a header that only counts the columns.
+    pub has_counted_header: bool,
 }
 
 /// When the frames of a clip are.

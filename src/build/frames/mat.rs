@@ -236,5 +236,6 @@ fn values(content: &[u8], head: &Head, is_big_endian: bool) -> Result<Frames, Fr
         names: None,
         faces: None,
         times: None,
+        has_counted_header: false,
     })
 }

@@ -65,7 +65,15 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Frames, FrameError> {
     let values = dataset.read_2d::<f64>().map_err(failed)?;
     // MATLAB's matrices lie column by column, which HDF5 calls an array of columns.
     let values = values.reversed_axes();
-    Ok(Frames { values, kind: "MATLAB matrix", dtype, names: None, faces: None, times: None })
+    Ok(Frames {
+        values,
+        kind: "MATLAB matrix",
+        dtype,
+        names: None,
+        faces: None,
+        times: None,
+        has_counted_header: false,
+    })
 }
 
 fn failed(error: hdf5::Error) -> FrameError {

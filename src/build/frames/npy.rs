@@ -49,6 +49,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Frames, FrameError> {
         names: None,
         faces: None,
         times: None,
+        has_counted_header: false,
     })
 }
 

@@ -25,5 +25,6 @@ pub(super) fn read(path: &Path) -> Result<Frames, FrameError> {
         names: Some(COLUMNS.map(String::from).into()),
         faces: None,
         times: Some(FrameTimes { intervals, origin: "43.07 frames per second" }),
+        has_counted_header: false,
     })
 }
