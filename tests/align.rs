@@ -756,6 +756,45 @@ fn transcripts_of_real_words_come_back() {
     assert_eq!(n_same, 2166);
 }
 
+/// Segments whose row of labels is no number: an error of the store, or left out and listed.
+#[test]
+fn segments_without_a_label_are_found_or_left_out_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let times: Vec<[f64; 2]> = (0..3).map(|row| [f64::from(row), f64::from(row + 1)]).collect();
+    for (name, values) in
+        [("steps", [1.0, 2.0, 3.0]), ("audio", [4.0, 5.0, 6.0]), ("labels", [0.5, f64::NAN, -1.0])]
+    {
+        let path = folder.join(name).with_extension("csd");
+        let mut writer = SequenceWriter::create(&path, name, true).unwrap();
+        let features = Features::Float64(Array2::from_shape_vec((3, 1), values.to_vec()).unwrap());
+        writer.entry("v", &CsdEntry { intervals: times.clone(), features }).unwrap();
+        writer.finish(&[]).unwrap();
+    }
+    let call = [
+        "align",
+        "--reference",
+        "steps.csd",
+        "--labels",
+        "labels.csd",
+        "--sequence",
+        "audio=audio.csd",
+        "--dataset",
+        "mosi",
+        "--folds",
+        "none",
+    ];
+    almt(folder, &[&call[..], &["-o", "all.h5"]].concat()).ok();
+    let checked = almt(folder, &["validate", "all.h5"]).fails_with(&[]).stdout();
+    assert!(checked.contains("AD036") && checked.contains("`align`"), "{checked}");
+    let some = [&call[..], &["-o", "some.h5", "--drop-unlabelled"]].concat();
+    let told = almt(folder, &some).ok().stdout();
+    assert!(told.contains("train: 1 segment without a label is not stored: v[1]"), "{told}");
+    let store = Store::open(&folder.join("some.h5")).unwrap();
+    assert_eq!(store.ids(SplitName::Train), ["v[0]", "v[2]"]);
+    assert_eq!(store.labels(SplitName::Train).unwrap().unwrap(), [0.5, -1.0]);
+}
+
 /// Sequences that cannot be aligned: one cause with file and place, and nothing left behind.
 #[test]
 fn what_cannot_be_aligned_is_refused_by_name() {

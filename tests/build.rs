@@ -372,7 +372,7 @@ fn labels_that_are_absent_are_kept_or_left_out() {
     };
     assert!(labels(folder)[1].is_nan());
     let out = almt(folder, &[&args[..], &["--drop-unlabelled"]].concat()).ok().stdout();
-    assert!(out.contains("train: 1 segments without a label are not stored: a_2"), "{out}");
+    assert!(out.contains("train: 1 segment without a label is not stored: a_2"), "{out}");
     assert_eq!(labels(folder), [1.0, -1.0]);
 }
 

@@ -192,9 +192,29 @@ fn models_are_trained_judged_and_reported_on_in_the_units_of_the_labels() {
     // Labels of another kind are not those that a model was trained on.
     almt(folder, &["predict", "ratings-run", "--store", "shares.h5", "--split", "train"])
         .fails_with(&[
-            "was trained on labels of own dataset, which are not those of the store, own dataset",
+            "was trained on labels of own dataset, which are not those of the store, own dataset: \
+             `range` [1.0,5.0] against [0.0,1.0]; ",
         ]);
-    almt(folder, &["compare", "ratings-run", "moods-run"]).fails_with(&["was trained on Moods"]);
+    almt(folder, &["compare", "ratings-run", "moods-run"])
+        .fails_with(&["was trained on labels of Moods, the other run on own dataset: `range` "]);
+    // Where there are none, none differ: a new clip's store need not repeat the description.
+    put(folder, "new.csv", "video_id,clip_id,text\nv3,1,film\nv4,2,film\n".to_owned());
+    almt(folder, &build("new.csv", "new.h5", &["--label-range", "0,1"])).ok();
+    let predicted = |store: &str, split: &str| {
+        let call = ["predict", "ratings-run", "--store", store, "--split", split];
+        almt(folder, &call).ok().stdout()
+    };
+    let new = predicted("new.h5", "test");
+    assert_eq!(new.lines().count(), 3, "{new}");
+    // In the units of the labels that the model was trained on.
+    let of = |table: &str, id: &str| {
+        let row = table.lines().find(|row| row.starts_with(id)).map(|row| row.split(','));
+        row.and_then(|mut row| row.nth(3)).and_then(|value| value.parse::<f64>().ok()).unwrap()
+    };
+    let all = predicted("ratings.h5", "train");
+    for id in ["v3$_$1", "v4$_$2"] {
+        assert!((of(&new, id) - of(&all, id)).abs() < 1e-4, "{id}: {new}");
+    }
     almt(folder, &["report", "ratings-run", "moods-run", "-o", "both.html"])
         .fails_with(&["was trained on Moods, the runs before it on own dataset"]);
     almt(folder, &["reproduce", "table1", "--store", "shares.h5", "--out", "paper"])

@@ -152,6 +152,7 @@ def align(
     pauses: Literal["drop", "keep"] | None = None,
     cut: Literal["back", "front"] | None = None,
     max_len: Mapping[str, int] | None = None,
+    drop_unlabelled: bool = False,
     on_nonfinite: Literal["loaders", "zero", "mean", "drop-segment", "keep", "error"] = "loaders",
     on_overflow: Literal["error", "clip", "zero", "mean", "drop-segment"] = "error",
     no_sync: bool = False,
@@ -185,6 +186,7 @@ def align(
         pauses: What becomes of pauses among the words; by default they are dropped.
         cut: Which end of a segment longer than `max_len` is cut; by default the back.
         max_len: Steps to cut segments to, by modality.
+        drop_unlabelled: Drop segments without a label from splits that have labels.
         on_nonfinite: How to handle NaN and infinity that remain, as for `convert`.
         on_overflow: How to handle finite values outside the range of `dtype`.
         no_sync: Do not flush the store to disk.
@@ -230,6 +232,7 @@ def align(
         pauses=pauses,
         cut=cut,
         max_len=max_len,
+        drop_unlabelled=drop_unlabelled,
         on_nonfinite=on_nonfinite,
         on_overflow=on_overflow,
         no_sync=no_sync,

@@ -114,6 +114,8 @@ pub struct AlignedStoreOptions {
     pub label_scale: Option<OwnScale>,
     /// Which video belongs to which split.
     pub folds: FoldsChoice,
+    /// Whether to leave out unlabelled segments of splits that have labels.
+    pub drop_unlabelled: bool,
     /// Policy for values that are NaN or infinite.
     pub on_nonfinite: NonFinite,
     /// Policy for finite values beyond the range of `dtype`.
@@ -131,6 +133,7 @@ impl Default for AlignedStoreOptions {
             dataset: None,
             label_scale: None,
             folds: FoldsChoice::Standard,
+            drop_unlabelled: false,
             on_nonfinite: NonFinite::Loaders,
             on_overflow: OnOverflow::Error,
             dtype: store::FeatureDtype::Float32,
@@ -196,7 +199,10 @@ pub fn build(
         }
         Mode::Sdk { recipe, .. } => by_sdk(&files, *recipe, &videos, progress, &mut gathered)?,
     }
-    let corpus = gathered.corpus(&options.mode, &homes)?;
+    let mut corpus = gathered.corpus(&options.mode, &homes)?;
+    if options.drop_unlabelled {
+        corpus = corpus.without_unlabelled();
+    }
     let dataset = told.or(homes.dataset).or_else(|| recognise(&corpus));
     let dataset =
         dataset.ok_or_else(|| AlignedStoreError::UnknownDataset { path: inputs.labels.clone() })?;

@@ -17,6 +17,7 @@ use super::transcripts::Transcripts;
 use crate::corpus::clips::{BuildRecord, BuiltFeatures, CLIPS, FailedFaces};
 use crate::corpus::labels::{Field, LabelRow, LabelTable};
 use crate::corpus::scale::NO_CLASS;
+use crate::corpus::subset::unlabelled_note;
 use crate::corpus::{Corpus, CorpusSplit, FeatureBlock, Modality, RegressionLabels, SplitName};
 use crate::words::{count, counted};
 
@@ -180,11 +181,7 @@ impl Assembly<'_> {
             if ids.is_empty() || ids.len() == clips.len() {
                 continue;
             }
-            let n = ids.len();
-            notes.push(format!(
-                "{name}: {n} segments without a label are not stored: {}",
-                ids.join(", ")
-            ));
+            notes.push(unlabelled_note(*name, ids.into_iter()));
             clips.retain(is_labelled);
         }
     }

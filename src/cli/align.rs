@@ -71,6 +71,9 @@ pub struct AlignArgs {
     /// Cut segments of a modality to N steps; repeatable
     #[arg(long, value_name = "MODALITY=N", value_parser = max_len)]
     max_len: Vec<(Modality, usize)>,
+    /// Drop segments without a label (NaN or infinite) from splits that have labels; they are listed
+    #[arg(long)]
+    drop_unlabelled: bool,
     #[command(flatten)]
     scale: ScaleArgs,
     #[command(flatten)]
@@ -177,6 +180,7 @@ pub fn run(args: AlignArgs, progress: &dyn Progress) -> Result<NewStore, Failure
             "none" => FoldsChoice::None,
             path => FoldsChoice::File(path.into()),
         },
+        drop_unlabelled: args.drop_unlabelled,
         on_nonfinite: args.values.on_nonfinite,
         on_overflow: args.values.on_overflow,
         dtype: args.values.dtype,

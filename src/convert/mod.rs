@@ -17,7 +17,7 @@ mod folder;
 mod options;
 mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -92,8 +92,7 @@ pub fn convert(
     };
     corpus.notes.extend(note.map(str::to_owned));
     if options.drop_unlabelled {
-        let left_out = unlabelled(&mut corpus);
-        corpus = corpus.without(&left_out);
+        corpus = corpus.without_unlabelled();
     }
     for (modality, named) in &options.features {
         check_width(&corpus, *modality, named.set, &sources.path)?;
@@ -161,23 +160,6 @@ pub fn default_output(source: &Path, format: Format) -> PathBuf {
     // What one works in is the place for output, not the folder around it.
     let is_here = std::env::current_dir().is_ok_and(|here| same_file(&here, source));
     if is_here { source.join(store) } else { folder.with_file_name(store) }
-}
-
-/// The unlabelled segments of splits that have labels; a note names them.
-fn unlabelled(corpus: &mut Corpus) -> BTreeMap<SplitName, BTreeSet<usize>> {
-    let unlabelled = corpus.unlabelled();
-    for (split, rows) in &unlabelled {
-        let ids = corpus.splits.iter().filter(|of| of.name == *split).flat_map(|of| &of.ids);
-        let left_out = ids.enumerate().filter(|(row, _)| rows.contains(row));
-        let left_out: Vec<&str> = left_out.map(|(_, id)| &**id).collect();
-        let n = left_out.len();
-        let note = format!(
-            "{split}: {n} segments without a label are not stored: {}",
-            left_out.join(", ")
-        );
-        corpus.notes.push(note);
-    }
-    unlabelled
 }
 
 fn splits(corpus: &Corpus, manifest: &Manifest) -> Vec<ConvertedSplit> {

@@ -28,7 +28,7 @@ pub mod segment;
 pub mod sharing;
 pub mod spec;
 pub mod stats;
-mod subset;
+pub mod subset;
 pub mod summary;
 pub mod values;
 

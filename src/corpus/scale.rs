@@ -40,6 +40,26 @@ pub struct ScaleFile {
     pub bins: BTreeMap<String, BinsFile>,
 }
 
+impl ScaleFile {
+    /// What decides the meaning of labels: each key with its value as JSON, or `none`.
+    fn shown(&self) -> [(&'static str, String); 5] {
+        fn json(value: Option<impl Serialize>) -> String {
+            let json = value.and_then(|value| serde_json::to_string(&value).ok());
+            json.unwrap_or_else(|| "none".into())
+        }
+        fn listed<T>(all: &[T]) -> Option<&[T]> {
+            Some(all).filter(|all| !all.is_empty())
+        }
+        [
+            ("range", json(self.range)),
+            ("neutral", json(self.neutral)),
+            ("classes", json(listed(&self.classes))),
+            ("values", json(listed(&self.values))),
+            ("bins", json(Some(&self.bins).filter(|bins| !bins.is_empty()))),
+        ]
+    }
+}
+
 /// One binning scheme of a [`ScaleFile`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -246,10 +266,12 @@ impl OwnScale {
         self.file.values.get(class).map(|value| *value as f32)
     }
 
-    /// Whether labels of both descriptions mean the same; their names do not matter.
-    pub fn has_labels_of(&self, other: &OwnScale) -> bool {
-        let unnamed = |own: &OwnScale| ScaleFile { name: None, ..own.file.clone() };
-        unnamed(self) == unnamed(other)
+    /// How the labels of `other` differ from these, by key, such as `neutral 3 against none`; empty if
+    /// labels of both mean the same. The name of the dataset does not matter.
+    pub fn differences(&self, other: &OwnScale) -> Vec<String> {
+        let (one, other) = (self.file.shown(), other.file.shown());
+        let pairs = one.into_iter().zip(other).filter(|(one, other)| one != other);
+        pairs.map(|((key, one), (_, other))| format!("`{key}` {one} against {other}")).collect()
     }
 
     /// Whether labels are classes without values, on which no model can be trained.
@@ -504,6 +526,21 @@ mod tests {
             ["[1, 1.5)", "[1.5, 2.5)", "[2.5, 3.5)", "[3.5, 4.5)", "[4.5, 5]"]
         );
         assert_eq!(scale.class_names(Bins::Acc2Non0), ["below 3", "above 3"]);
+    }
+
+    #[test]
+    fn differences_are_named_by_key_and_the_name_is_none() {
+        let stars = scale(STARS);
+        assert!(stars.differences(&scale(&STARS.replace("reviews", "books"))).is_empty());
+        let other = STARS.replace("neutral = 3\n", "").replace("[1, 5]", "[1, 5.5]");
+        assert_eq!(
+            stars.differences(&scale(&other)),
+            ["`range` [1.0,5.0] against [1.0,5.5]", "`neutral` 3.0 against none"]
+        );
+        let [bins] = &*stars.differences(&scale(&STARS.replace("\"fair\"", "\"so\""))) else {
+            panic!("only the names of a scheme differ")
+        };
+        assert!(bins.starts_with("`bins` {\"stars\":") && bins.contains("\"so\""), "{bins}");
     }
 
     #[test]

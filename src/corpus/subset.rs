@@ -10,6 +10,7 @@ use super::{
     absent,
 };
 use crate::overflow::Overflows;
+use crate::words::counted;
 
 impl Corpus {
     /// The unlabelled segments of splits that have labels, by index.
@@ -20,6 +21,18 @@ impl Corpus {
             (split.name, places.collect::<BTreeSet<usize>>())
         };
         self.splits.iter().map(of_split).filter(|(_, places)| !places.is_empty()).collect()
+    }
+
+    /// The same corpus without the unlabelled segments of splits that have labels; notes name them.
+    pub fn without_unlabelled(&self) -> Corpus {
+        let unlabelled = self.unlabelled();
+        let mut corpus = self.without(&unlabelled);
+        for (name, places) in &unlabelled {
+            let ids = self.splits.iter().filter(|split| split.name == *name);
+            let ids = ids.flat_map(|split| places.iter().filter_map(|idx| split.ids.get(*idx)));
+            corpus.notes.push(unlabelled_note(*name, ids.map(String::as_str)));
+        }
+        corpus
     }
 
     /// The same corpus without the segments in `left_out`, given by split and index.
@@ -34,6 +47,13 @@ impl Corpus {
             build: self.build.clone(),
         }
     }
+}
+
+/// A note that names the unlabelled segments that are left out of a split.
+pub fn unlabelled_note<'a>(split: SplitName, ids: impl Iterator<Item = &'a str>) -> String {
+    let ids: Vec<&str> = ids.collect();
+    let segments = counted(ids.len(), "segment without a label is", "segments without a label are");
+    format!("{split}: {segments} not stored: {}", ids.join(", "))
 }
 
 fn of_split(split: &CorpusSplit, left_out: &BTreeSet<usize>) -> CorpusSplit {

@@ -364,12 +364,17 @@ pub enum FileProblem {
         found: Dataset,
     },
     /// The checkpoint's labels are not those of the store.
-    #[error("was trained on labels of {trained_on}, which are not those of the store, {found}")]
+    #[error(
+        "was trained on labels of {trained_on}, which are not those of the store, {found}: \
+         {differences}"
+    )]
     OtherLabels {
         /// Name of the checkpoint's dataset.
         trained_on: String,
         /// Name of the store's dataset.
         found: String,
+        /// How its labels differ, by key of their description: that of the checkpoint first.
+        differences: String,
     },
     /// Inputs that the model does not see cannot be corrupted.
     #[error("`{corruption}`: the model was trained without {modality}")]

@@ -169,16 +169,23 @@ impl Opened {
     }
 }
 
-/// Checks that a model's labels are those of a store, if both are datasets of one's own.
+/// Checks that a model's labels are those of a store, if both are datasets of one's own. A store without
+/// labels has none that could differ, whatever its description says.
 fn check_labels(path: &Path, info: &CheckpointInfo, store: &Store) -> Result<(), TrainerError> {
-    let pair = info.label_scale.as_ref().zip(store.manifest().label_scale.as_ref());
-    match pair.filter(|(trained_on, found)| !trained_on.has_labels_of(found)) {
-        None => Ok(()),
-        Some((trained_on, found)) => {
-            let (trained_on, found) = (trained_on.title().into(), found.title().into());
-            Err(TrainerError::file(path, FileProblem::OtherLabels { trained_on, found }))
-        }
+    let manifest = store.manifest();
+    let described = info.label_scale.as_ref().zip(manifest.label_scale.as_ref());
+    let Some((trained_on, found)) = described else { return Ok(()) };
+    let differences = trained_on.differences(found);
+    let has_labels = |split: SplitName| {
+        let kinds = [ColumnKind::RegressionLabels, ColumnKind::ClassificationLabels];
+        kinds.into_iter().any(|kind| manifest.column(&kind.of(split)).is_some())
+    };
+    if differences.is_empty() || !SplitName::ALL.into_iter().any(has_labels) {
+        return Ok(());
     }
+    let (trained_on, found) = (trained_on.title().into(), found.title().into());
+    let differences = differences.join("; ");
+    Err(TrainerError::file(path, FileProblem::OtherLabels { trained_on, found, differences }))
 }
 
 /// The error about tokens that a model cannot read, for a model that is trained already.

@@ -98,8 +98,8 @@ pub const ROWS: &[Row] = &[
     ),
     elsewhere("; `almt-data validate {path}` shows all", "a_way_on_is_never_one_that_fails"),
     Row {
-        hint: "`almt-data convert --drop-unlabelled` leaves them out; `almt-data predict` needs no \
-               labels",
+        hint: "`--drop-unlabelled` of `convert`, `build` and `align` leaves them out; `almt-data predict` \
+               needs no labels",
         make: |folder| {
             run(folder);
             std::fs::remove_file(folder.join("mosi.h5")).unwrap();
@@ -107,10 +107,7 @@ pub const ROWS: &[Row] = &[
         },
         calls: &["convert mosi.pkl", "train --store mosi.h5 --force --epochs 1 --out other"],
         next: Walk(&[
-            (
-                "almt-data convert --drop-unlabelled",
-                "convert mosi.pkl --drop-unlabelled --overwrite",
-            ),
+            ("--drop-unlabelled", "convert mosi.pkl --drop-unlabelled --overwrite"),
             (
                 "almt-data predict",
                 "predict --store mosi.h5 --checkpoint run/best.safetensors -o p.csv",

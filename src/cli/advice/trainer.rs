@@ -56,8 +56,8 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
             "convert the source again with `--on-nonfinite zero`, `mean` or `drop-segment`"
         }
         TrainerAdvice::DropUnlabelled => {
-            "`almt-data convert --drop-unlabelled` leaves them out; `almt-data predict` needs no \
-             labels"
+            "`--drop-unlabelled` of `convert`, `build` and `align` leaves them out; `almt-data predict` \
+             needs no labels"
         }
         TrainerAdvice::LowerRate => "a lower `--lr` often helps",
         TrainerAdvice::LowerRateAfterBest => {

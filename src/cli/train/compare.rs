@@ -49,9 +49,17 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::at(b, "is the same run as the other: there is nothing to compare"));
     }
     let (config_a, config_b) = (folder::read_config(a)?, folder::read_config(b)?);
-    if config_a.dataset != config_b.dataset || config_a.label_scale != config_b.label_scale {
-        let (one, other) = (config_a.title(), config_b.title());
+    let (one, other) = (config_a.title(), config_b.title());
+    if config_a.dataset != config_b.dataset {
         return Err(Failure::at(b, format!("was trained on {other}, the other run on {one}")));
+    }
+    let own = config_b.label_scale.as_ref().zip(config_a.label_scale.as_ref());
+    let differences = own.map(|(own, other)| own.differences(other)).unwrap_or_default();
+    if !differences.is_empty() {
+        let differences = differences.join("; ");
+        let problem =
+            format!("was trained on labels of {other}, the other run on {one}: {differences}");
+        return Err(Failure::at(b, problem));
     }
     let scale = config_a.scale();
     let (rows_a, rows_b) = (read(a, args.split, scale)?, read(b, args.split, scale)?);

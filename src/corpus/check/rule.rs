@@ -185,8 +185,8 @@ rules! {
          those of what they read: convert a file that has them";
     MissingLabel "AD036" Error "missing label":
         "A sample of a split that has labels has none: NaN or infinity in its place, or no class.",
-        "`convert --drop-unlabelled` leaves such segments out; a split of its own can be \
-         predicted on";
+        "`--drop-unlabelled` of `convert`, `build` and `align` leaves such segments out; a split of its \
+         own can be predicted on";
     OtherLabel "AD037" Warning "other label":
         "An auxiliary label (of one modality or of an emotion) is not a number in its range.",
         "training does not use it; correct it in the source if you do";
