@@ -13,6 +13,7 @@ use almt_data::align::sdk::{
 };
 use almt_data::align::{AlignError, CsdSequence, SequenceSet};
 use almt_data::corpus::column::ColumnKind;
+use almt_data::corpus::names::FeatureValues;
 use almt_data::corpus::{Modality, SplitName};
 use almt_data::csd::{CsdEntry, FeatureType, Features, SequenceWriter, Texts};
 use almt_data::store::Store;
@@ -762,15 +763,23 @@ fn segments_without_a_label_are_found_or_left_out_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let times: Vec<[f64; 2]> = (0..3).map(|row| [f64::from(row), f64::from(row + 1)]).collect();
-    for (name, values) in
-        [("steps", [1.0, 2.0, 3.0]), ("audio", [4.0, 5.0, 6.0]), ("labels", [0.5, f64::NAN, -1.0])]
-    {
+    const NONE: [f64; 3] = [f64::NAN; 3];
+    for (name, of_v, of_w) in [
+        ("steps", [1.0, 2.0, 3.0], [1.0; 3]),
+        ("audio", [4.0, 5.0, 6.0], [2.0; 3]),
+        ("labels", [0.5, f64::NAN, -1.0], NONE),
+    ] {
         let path = folder.join(name).with_extension("csd");
         let mut writer = SequenceWriter::create(&path, name, true).unwrap();
-        let features = Features::Float64(Array2::from_shape_vec((3, 1), values.to_vec()).unwrap());
-        writer.entry("v", &CsdEntry { intervals: times.clone(), features }).unwrap();
-        writer.finish(&[]).unwrap();
+        for (video, values) in [("v", of_v), ("w", of_w)] {
+            let values = Array2::from_shape_vec((3, 1), values.to_vec()).unwrap();
+            let features = Features::Float64(values);
+            writer.entry(video, &CsdEntry { intervals: times.clone(), features }).unwrap();
+        }
+        let names = serde_json::json!([format!("{name} of a row")]);
+        writer.finish(&[("dimension names".to_owned(), names)]).unwrap();
     }
+    std::fs::write(folder.join("folds.json"), r#"{"train": ["v"], "test": ["w"]}"#).unwrap();
     let call = [
         "align",
         "--reference",
@@ -782,7 +791,7 @@ fn segments_without_a_label_are_found_or_left_out_by_name() {
         "--dataset",
         "mosi",
         "--folds",
-        "none",
+        "folds.json",
     ];
     almt(folder, &[&call[..], &["-o", "all.h5"]].concat()).ok();
     let checked = almt(folder, &["validate", "all.h5"]);
@@ -796,6 +805,16 @@ fn segments_without_a_label_are_found_or_left_out_by_name() {
     let store = Store::open(&folder.join("some.h5")).unwrap();
     assert_eq!(store.ids(SplitName::Train), ["v[0]", "v[2]"]);
     assert_eq!(store.labels(SplitName::Train).unwrap().unwrap(), [0.5, -1.0]);
+    // A split without any label is one to predict on.
+    assert_eq!(store.ids(SplitName::Test), ["w[0]", "w[1]", "w[2]"]);
+    let features = &store.manifest().features;
+    for (modality, name, values) in [
+        (Modality::Text, "steps of a row", FeatureValues::Frames),
+        (Modality::Audio, "audio of a row", FeatureValues::Averaged),
+    ] {
+        let found = &features[&modality];
+        assert_eq!((&*found.names, found.values), (&[name.to_owned()][..], values));
+    }
 }
 
 /// Sequences that cannot be aligned: one cause with file and place, and nothing left behind.

@@ -720,8 +720,19 @@ fn faces_are_settled_only_where_files_tell_of_them() {
             .hints_at(&format!("omit `{}`, which is for the `.csv` files of OpenFace", idle[0]));
         assert_eq!(files(folder), before);
     }
-    // The files of one modality are enough.
+    // The files of one modality are enough, and of these some, which is said.
     build(folder, &["--failed-faces", "drop", "--min-confidence", "0.5"]).ok();
+    put(folder, "two.csv", "id,label\na_1,1\na_2,1\n");
+    let openface = "frame,face_id,timestamp,confidence,success,x\n1,0,0.0,0.9,1,2\n2,0,0.1,0.9,0,3\n";
+    put(folder, "f/a_1.csv", openface);
+    put(folder, "f/a_2.csv", "x\n5\n6\n");
+    let call = ["build", "--labels", "two.csv", "--vision", "f", "--dataset", "mosi"];
+    let faces = ["--failed-faces", "drop", "--min-confidence", "0.5"];
+    let told = almt(folder, &[&call[..], &faces].concat()).ok().stdout();
+    let note = "vision: 1 of 2 files does not say which frames have a face: all were kept";
+    assert!(told.contains(note), "{told}");
+    let shown = almt(folder, &["inspect", "two.h5"]).ok().stdout();
+    assert!(shown.contains("frames without a face, confidence below 0.5: 1 (drop)"), "{shown}");
 }
 
 #[test]

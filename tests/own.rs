@@ -206,6 +206,16 @@ fn models_are_trained_judged_and_reported_on_in_the_units_of_the_labels() {
     };
     let new = predicted("new.h5", "test");
     assert_eq!(new.lines().count(), 3, "{new}");
+    // What is described otherwise is said; what is not described is the model's.
+    let call = ["predict", "ratings-run", "--store", "new.h5", "--split", "test"];
+    let told = almt(folder, &call).ok().stderr();
+    let note = "predictions are in the labels of the model, not those that the store describes: `range` \
+                [1.0,5.0] against [0.0,1.0]\n";
+    assert!(told.contains(note), "{told}");
+    almt(folder, &build("new.csv", "same.h5", &["--label-range", "1,5"])).ok();
+    let call = ["predict", "ratings-run", "--store", "same.h5", "--split", "test"];
+    let told = almt(folder, &call).ok().stderr();
+    assert!(!told.contains("labels of the model"), "{told}");
     // In the units of the labels that the model was trained on.
     let of = |table: &str, id: &str| {
         let mut rows = csv::Reader::from_reader(table.as_bytes());
@@ -221,6 +231,26 @@ fn models_are_trained_judged_and_reported_on_in_the_units_of_the_labels() {
         .fails_with(&["was trained on Moods, the runs before it on own dataset"]);
     almt(folder, &["reproduce", "table1", "--store", "shares.h5", "--out", "paper"])
         .fails_with(&["the paper is not about own dataset"]);
+}
+
+#[test]
+fn what_sequences_cannot_have_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    clips(folder, "all.csv", mood);
+    put(folder, "moods.toml", MOODS.replace("values = [1, 2, 3]\nneutral = 2\n", ""));
+    let table = "video_id,clip_id,text,label,mode\nv0,1,film,bad,train\nv0,2,film,,train\n\
+                 v0,3,film,good,test\nv1,1,film,fair,test\n";
+    put(folder, "some.csv", table);
+    almt(folder, &build("some.csv", "some.h5", &["--label-scale", "moods.toml"])).ok();
+    let told = almt(folder, &["export", "some.h5", "--to", "csd"]).ok().stderr();
+    let notes = [
+        "note: classes.csd: segments that have no class, and -1 in its place: 1\n",
+        "note: splits are not written, as a video is in two: `align` needs `--folds none`\n",
+    ];
+    assert!(notes.iter().all(|note| told.contains(note)), "{told}");
+    let names = files(&folder.join("some.sequences"));
+    assert!(!names.iter().any(|name| name == "folds.json"), "{names:?}");
 }
 
 #[test]

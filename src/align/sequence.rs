@@ -41,6 +41,12 @@ impl CsdSequence {
         &self.name
     }
 
+    /// Names of the columns that its file has, `[feat_dim]`.
+    pub fn dimension_names(&self) -> Option<Vec<String>> {
+        let names = self.file.as_ref()?.metadata().dimension_names()?;
+        Some(names.into_iter().map(str::to_owned).collect())
+    }
+
     /// Keys in order: of a file in order of their bytes, in memory in the order of insertion.
     pub fn keys(&self) -> &[String] {
         &self.keys

@@ -19,7 +19,9 @@ use super::store_error::AlignedStoreError;
 use super::timed::{Segment, Tally, Timed, VideoKeys};
 use super::vectors::Vectors;
 use crate::corpus::check::Finding;
+use crate::corpus::features::FeatureSet;
 use crate::corpus::manifest::{ALIGNED_BY, Manifest};
+use crate::corpus::names::{FeatureNames, FeatureValues};
 use crate::corpus::scale::OwnScale;
 use crate::corpus::segment::video_of;
 use crate::corpus::spec::recognise;
@@ -28,6 +30,7 @@ use crate::corpus::{
     SplitName,
 };
 use crate::csd::{SequenceFile, video_of as video_of_entry};
+use crate::intervals::Pooling;
 use crate::map::Bytes;
 use crate::name::named;
 use crate::paths::{same_file, size_on_disk};
@@ -199,7 +202,9 @@ pub fn build(
         }
         Mode::Sdk { recipe, .. } => by_sdk(&files, *recipe, &videos, progress, &mut gathered)?,
     }
+    let widths = gathered.spools.iter().map(|(modality, (_, width))| (*modality, *width)).collect();
     let mut corpus = gathered.corpus(&options.mode, &homes)?;
+    corpus.feature_names = files.feature_names(&options.mode, &widths, inputs.vectors.is_some());
     if options.drop_unlabelled {
         corpus = corpus.without_unlabelled();
     }
@@ -272,6 +277,34 @@ impl Files {
 
     fn all(&self) -> impl Iterator<Item = &CsdSequence> {
         [&self.reference, &self.labels].into_iter().chain(self.others.values())
+    }
+
+    /// Names of the features that the files have, of the modalities with these widths. With `has_vectors`, text features
+    /// are not the rows of the reference.
+    fn feature_names(
+        &self,
+        mode: &Mode,
+        widths: &BTreeMap<Modality, usize>,
+        has_vectors: bool,
+    ) -> BTreeMap<Modality, FeatureNames> {
+        let of_pooled = match mode {
+            Mode::Overlap(AlignOptions { pooling: Pooling::None | Pooling::Max, .. }) => {
+                FeatureValues::Frames
+            }
+            Mode::Overlap(_) | Mode::Sdk { .. } => FeatureValues::Averaged,
+        };
+        let of_modality = |(modality, width): (&Modality, &usize)| {
+            let (sequence, values) = match self.others.get(modality) {
+                Some(sequence) => (sequence, of_pooled),
+                None if *modality == Modality::Text && !has_vectors => {
+                    (&self.reference, FeatureValues::Frames)
+                }
+                None => return None,
+            };
+            let names = sequence.dimension_names().filter(|names| names.len() == *width)?;
+            Some((*modality, FeatureSet::named(*modality, names, values)))
+        };
+        widths.iter().filter_map(of_modality).collect()
     }
 
     /// Videos that all sequences have, in the order of the labels; notes name the others.

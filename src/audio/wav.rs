@@ -1,14 +1,17 @@
 //! The header of a WAV file that was written to a pipe.
 //!
 //! The sizes of the file and of its samples precede the samples. A program that writes to a pipe does not know them
-//! in time and cannot come back to them: FFmpeg leaves both at 0xFFFFFFFF, others at 0. The samples then go on to
-//! the end of the file.
+//! in time and cannot come back to them: FFmpeg leaves both at 0xFFFFFFFF, SoX at about 0x7FFFF000, others at 0. The
+//! samples then go on to the end of the file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// Sizes that say nothing.
+/// Sizes of the file that say nothing.
 const UNKNOWN: [u32; 2] = [0, u32::MAX];
+
+/// Bytes of samples that SoX claims: 0x7FFFF000, less what is no whole frame.
+const OF_SOX: std::ops::RangeInclusive<u32> = 0x7FFF_E000..=0x7FFF_F000;
 
 /// Bytes at the start of a file among which its samples begin: before them is their form, and perhaps a few words.
 const MOST_BEFORE_SAMPLES: u64 = 1 << 20;
@@ -22,13 +25,15 @@ const SIZE_LEN: usize = 4;
 /// Where the first chunk within that of the file begins: after its name and size, and `WAVE`.
 const FIRST_CHUNK: u64 = 12;
 
-/// What precedes the samples, with the sizes that there are, if the header leaves both open; the file is at its
-/// samples then. `None` if the header states one, or is not that of a WAV file.
+/// What precedes the samples, with the sizes that there are, if the header leaves them open; the file is at its
+/// samples then. `None` if the header states them, or is not that of a WAV file.
 pub(super) fn header_with_sizes(file: &mut File) -> io::Result<Option<Vec<u8>>> {
-    let is_open = |size: u32| UNKNOWN.contains(&size);
-    if chunk(file, 0)?.is_none_or(|(name, size)| name != *b"RIFF" || !is_open(size)) {
+    let Some((_, of_file)) = chunk(file, 0)?.filter(|(name, _)| name == b"RIFF") else {
         return Ok(None);
-    }
+    };
+    let is_open = |size: u32| {
+        OF_SOX.contains(&size) || UNKNOWN.contains(&size) && UNKNOWN.contains(&of_file)
+    };
     let mut place = FIRST_CHUNK;
     let samples = loop {
         match chunk(file, place)? {

@@ -232,7 +232,11 @@ impl Assembly<'_> {
         if dtypes.iter().any(|dtype| dtype != "float32") {
             notes.push(format!("{modality}: {} -> float32", dtypes.join(" and ")));
         }
-        notes.extend(header_notes(source, self.options.named.contains_key(&modality)));
+        notes.extend(header_notes(
+            source,
+            self.options.named.contains_key(&modality),
+            self.options.settles_faces(),
+        ));
         let lengths = || features.lengths(kept);
         if reading.pool > 1 && features.words.is_none() {
             notes.push(format!(

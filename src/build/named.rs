@@ -50,14 +50,16 @@ pub(super) fn names(
         return Ok(Some(FeatureNames { values, ..given.names() }));
     }
     let Some(names) = in_files else { return Ok(None) };
-    let mut sets = FeatureSet::likely(modality, names.len(), None);
-    let set = sets.find(|set| set.names == *names).map(|set| set.name.to_owned());
-    Ok(Some(FeatureNames { set, values: values(source, reading), names: names.clone() }))
+    Ok(Some(FeatureSet::named(modality, names.clone(), values(source, reading))))
 }
 
-/// What was made of first lines that do not name the columns, in sentences. With `is_named`, an option names the
-/// features.
-pub(super) fn header_notes(source: &ModalityFiles, is_named: bool) -> Vec<String> {
+/// What was made of first lines that do not name all columns, in sentences. With `is_named`, an option names the
+/// features; with `settles_faces`, options say what becomes of frames without a face.
+pub(super) fn header_notes(
+    source: &ModalityFiles,
+    is_named: bool,
+    settles_faces: bool,
+) -> Vec<String> {
     let ModalityFiles { modality, survey, located, .. } = source;
     let paths = |is_such: fn(&Surveyed) -> bool| -> Vec<String> {
         let clips = survey.clips.iter().filter(|(_, clip)| is_such(clip));
@@ -65,6 +67,15 @@ pub(super) fn header_notes(source: &ModalityFiles, is_named: bool) -> Vec<String
         files.map(|file| file.path().display().to_string()).collect()
     };
     let mut notes = Vec::new();
+    let n_without_faces = survey.clips.values().filter(|clip| clip.faces.is_none()).count();
+    if settles_faces && survey.has_faces() && n_without_faces > 0 {
+        notes.push(format!(
+            "{modality}: {} of {} {} not say which frames have a face: all were kept",
+            count(n_without_faces),
+            plural(survey.clips.len(), "file"),
+            if n_without_faces == 1 { "does" } else { "do" }
+        ));
+    }
     let counting = paths(|clip| clip.has_counted_header);
     if !counting.is_empty() {
         notes.push(format!(

@@ -52,6 +52,13 @@ impl FeatureSet {
         })
     }
 
+    /// The description of features with these names, which may be those of a set.
+    pub fn named(modality: Modality, names: Vec<String>, values: FeatureValues) -> FeatureNames {
+        let mut sets = FeatureSet::likely(modality, names.len(), None);
+        let set = sets.find(|set| set.names == names).map(|set| set.name.to_owned());
+        FeatureNames { set, values, names }
+    }
+
     /// The sets of a modality with this number of features that files of `dataset` may have; any
     /// dataset, if it is not known.
     pub fn likely(

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -40,12 +41,30 @@ pub struct ScaleFile {
     pub bins: BTreeMap<String, BinsFile>,
 }
 
+/// A key in which two descriptions of labels differ, with both values as JSON; `None` where there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScaleDifference {
+    /// Name of the key in a file.
+    pub key: &'static str,
+    /// The value in one of both.
+    pub one: Option<String>,
+    /// That in the other.
+    pub other: Option<String>,
+}
+
+/// Such as: `neutral` 3.0 against none.
+impl fmt::Display for ScaleDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [one, other] = [&self.one, &self.other].map(|it| it.as_deref().unwrap_or("none"));
+        write!(f, "`{}` {one} against {other}", self.key)
+    }
+}
+
 impl ScaleFile {
-    /// What decides the meaning of labels: each key with its value as JSON, or `none`.
-    fn shown(&self) -> [(&'static str, String); 5] {
-        fn json(value: Option<impl Serialize>) -> String {
-            let json = value.and_then(|value| serde_json::to_string(&value).ok());
-            json.unwrap_or_else(|| "none".into())
+    /// What decides the meaning of labels: each key with its value as JSON.
+    fn shown(&self) -> [(&'static str, Option<String>); 5] {
+        fn json(value: Option<impl Serialize>) -> Option<String> {
+            value.and_then(|value| serde_json::to_string(&value).ok())
         }
         fn listed<T>(all: &[T]) -> Option<&[T]> {
             Some(all).filter(|all| !all.is_empty())
@@ -266,12 +285,12 @@ impl OwnScale {
         self.file.values.get(class).map(|value| *value as f32)
     }
 
-    /// How the labels of `other` differ from these, by key, such as `neutral 3 against none`; empty if
-    /// labels of both mean the same. The name of the dataset does not matter.
-    pub fn differences(&self, other: &OwnScale) -> Vec<String> {
+    /// How the labels of `other` differ from these, by key; empty if labels of both mean the same. The name of
+    /// the dataset does not matter.
+    pub fn differences(&self, other: &OwnScale) -> Vec<ScaleDifference> {
         let (one, other) = (self.file.shown(), other.file.shown());
         let pairs = one.into_iter().zip(other).filter(|(one, other)| one != other);
-        pairs.map(|((key, one), (_, other))| format!("`{key}` {one} against {other}")).collect()
+        pairs.map(|((key, one), (_, other))| ScaleDifference { key, one, other }).collect()
     }
 
     /// Whether labels are classes without values, on which no model can be trained.
@@ -533,11 +552,14 @@ mod tests {
         let stars = scale(STARS);
         assert!(stars.differences(&scale(&STARS.replace("reviews", "books"))).is_empty());
         let other = STARS.replace("neutral = 3\n", "").replace("[1, 5]", "[1, 5.5]");
+        let differences = |other: &str| -> Vec<String> {
+            stars.differences(&scale(other)).iter().map(ScaleDifference::to_string).collect()
+        };
         assert_eq!(
-            stars.differences(&scale(&other)),
+            differences(&other),
             ["`range` [1.0,5.0] against [1.0,5.5]", "`neutral` 3.0 against none"]
         );
-        let [bins] = &*stars.differences(&scale(&STARS.replace("\"fair\"", "\"so\""))) else {
+        let [bins] = &*differences(&STARS.replace("\"fair\"", "\"so\"")) else {
             panic!("only the names of a scheme differ")
         };
         assert!(bins.starts_with("`bins` {\"stars\":") && bins.contains("\"so\""), "{bins}");

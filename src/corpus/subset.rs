@@ -18,7 +18,9 @@ impl Corpus {
         let of_split = |split: &CorpusSplit| {
             let labels = split.regression_labels.overall.iter().flatten().enumerate();
             let places = labels.filter(|(_, label)| !label.is_finite()).map(|(idx, _)| idx);
-            (split.name, places.collect::<BTreeSet<usize>>())
+            let places: BTreeSet<usize> = places.collect();
+            let has_labels = places.len() < split.ids.len();
+            (split.name, if has_labels { places } else { BTreeSet::new() })
         };
         self.splits.iter().map(of_split).filter(|(_, places)| !places.is_empty()).collect()
     }

@@ -131,7 +131,10 @@ fn built(features: &BuiltFeatures) -> String {
     parts.push(format!("length {seq_len} ({length}), cut at the {cut}, padded at the {padding}"));
     if let Some(failed) = &features.failed_faces {
         let n_failed = usize::try_from(failed.n_failed).unwrap_or(usize::MAX);
-        parts.push(format!("frames without a face: {} ({})", count(n_failed), failed.action));
+        let least = failed.min_confidence;
+        let least = if least > 0.0 { format!(", confidence below {least}") } else { String::new() };
+        let n_failed = count(n_failed);
+        parts.push(format!("frames without a face{least}: {n_failed} ({})", failed.action));
     }
     parts.join("; ")
 }

@@ -14,7 +14,8 @@ use super::tokens::{TokenReader, encoder_folder};
 use crate::corpus::column::ColumnKind;
 use crate::corpus::degenerate::Degenerate;
 use crate::corpus::label::LabelScale;
-use crate::corpus::scale::OwnScale;
+use crate::corpus::scale::{OwnScale, ScaleDifference};
+use crate::corpus::schema::{DataDifference, Weight};
 use crate::corpus::{Dataset, Modality, SplitName};
 use crate::model::registry::{Inputs, ModelSpec};
 use crate::model::{BertConfig, Residual, Sequence};
@@ -112,7 +113,8 @@ impl Opened {
         if trained_on != found {
             return Err(TrainerError::file(path, FileProblem::OtherDataset { trained_on, found }));
         }
-        check_labels(path, &checkpoint.info, samples.store())?;
+        let note = check_labels(path, &checkpoint.info, samples.store())?;
+        note.into_iter().for_each(|note| samples.note(note));
         let is_own = checkpoint.info.store_digest == samples.store().manifest().digest;
         if let WeightSource::Checkpoint(path) = weights {
             let mut notes = notes_on_run(path, &checkpoint.info, samples.store());
@@ -170,19 +172,38 @@ impl Opened {
 }
 
 /// Checks that a model's labels are those of a store, if both are datasets of one's own. A store without
-/// labels has none that could differ, whatever its description says.
-fn check_labels(path: &Path, info: &CheckpointInfo, store: &Store) -> Result<(), TrainerError> {
+/// labels has none that could differ; a note tells what its description contradicts.
+fn check_labels(
+    path: &Path,
+    info: &CheckpointInfo,
+    store: &Store,
+) -> Result<Option<Note>, TrainerError> {
     let manifest = store.manifest();
     let described = info.label_scale.as_ref().zip(manifest.label_scale.as_ref());
-    let Some((trained_on, found)) = described else { return Ok(()) };
+    let Some((trained_on, found)) = described else { return Ok(None) };
     let differences = trained_on.differences(found);
     let has_labels = |split: SplitName| {
         let kinds = [ColumnKind::RegressionLabels, ColumnKind::ClassificationLabels];
         kinds.into_iter().any(|kind| manifest.column(&kind.of(split)).is_some())
     };
-    if differences.is_empty() || !SplitName::ALL.into_iter().any(has_labels) {
-        return Ok(());
+    if differences.is_empty() {
+        return Ok(None);
     }
+    if !SplitName::ALL.into_iter().any(has_labels) {
+        let contradicted: Vec<String> = differences
+            .iter()
+            .filter(|difference| difference.other.is_some())
+            .map(ScaleDifference::to_string)
+            .collect();
+        let words = format!(
+            "predictions are in the labels of the model, not those that the store describes: {}",
+            contradicted.join("; ")
+        );
+        let difference = DataDifference { words, weight: Weight::Making };
+        let note = Note::OtherData { store: store.path().into(), difference };
+        return Ok((!contradicted.is_empty()).then_some(note));
+    }
+    let differences: Vec<String> = differences.iter().map(ScaleDifference::to_string).collect();
     let (trained_on, found) = (trained_on.title().into(), found.title().into());
     let differences = differences.join("; ");
     Err(TrainerError::file(path, FileProblem::OtherLabels { trained_on, found, differences }))

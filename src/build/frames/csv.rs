@@ -14,8 +14,8 @@ const OPENFACE: [&str; 5] = ["frame", "face_id", "timestamp", "confidence", "suc
 /// Separators of fields; a blank, which `numpy.savetxt` writes, only if there is no other.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b' '];
 
-/// Columns from which on a first line of 0, 1, 2 and so on counts them, as pandas writes where columns have no
-/// names. Of fewer, it is as likely a frame.
+/// Columns from which on a first line of 0, 1, 2 and so on is hardly a frame: pandas writes it where columns have no
+/// names.
 const LEAST_COUNTED: usize = 3;
 
 /// What programs write in place of a value that is missing, in lower case; NaN is a number.
@@ -79,6 +79,8 @@ struct Table {
     header: Option<Vec<String>>,
     /// Number of the first line, if it counts the columns.
     counted_line: Option<u64>,
+    /// Whether a line after it has a number without decimals.
+    has_integers: bool,
     /// Places of OpenFace's columns in the order of [`OPENFACE`]; the last two are there.
     openface: Option<[Option<usize>; 5]>,
     /// Fields of a line.
@@ -114,9 +116,7 @@ impl Table {
         if record.len() != expected {
             return Err(FrameError::Fields { line, expected, found: record.len() });
         }
-        if let Some(line) = self.counted_line.filter(|_| record.iter().any(is_integer)) {
-            return Err(FrameError::CountedLine { line });
-        }
+        self.has_integers |= self.counted_line.is_some() && record.iter().any(is_integer);
         self.add_frame(record, line)
     }
 
@@ -170,11 +170,27 @@ impl Table {
         Ok(())
     }
 
-    fn frames(self) -> Result<Frames, FrameError> {
-        let n_frames = self.n_frames as usize;
-        if let Some(line) = self.counted_line.filter(|_| n_frames == 0) {
-            return Err(FrameError::CountedLine { line });
+    /// Takes a first line that counts the columns for the frame or the header that it is. Numbers with decimals alone
+    /// are of a program that writes a frame as 0.0, 1.0, 2.0, so that it is a header; of one or two columns, 0 and 1
+    /// are as likely a frame.
+    fn settle_counted_line(&mut self) -> Result<(), FrameError> {
+        let Some(line) = self.counted_line else { return Ok(()) };
+        let n_fields = self.n_fields.unwrap_or(0);
+        match (n_fields >= LEAST_COUNTED, self.has_integers) {
+            (true, false) if self.n_frames > 0 => Ok(()),
+            (false, true) => {
+                self.counted_line = None;
+                self.values.splice(0..0, (0..n_fields).map(|place| place as f64));
+                self.n_frames = self.n_frames.saturating_add(1);
+                Ok(())
+            }
+            _ => Err(FrameError::CountedLine { line }),
         }
+    }
+
+    fn frames(mut self) -> Result<Frames, FrameError> {
+        self.settle_counted_line()?;
+        let n_frames = self.n_frames as usize;
         let n_cols = self.values.len().checked_div(n_frames).ok_or(FrameError::NoFrames)?;
         let is_openface = self.openface.is_some();
         let places = (0..self.n_fields.unwrap_or(0)).filter(|place| !self.is_about_frame(*place));
@@ -209,11 +225,10 @@ fn is_header(record: &::csv::StringRecord) -> bool {
     !words.is_empty() && numbered.all(|(place, field)| *field == place.to_string())
 }
 
-/// Whether a first line is 0, 1, 2 and so on. It is a header if all other numbers of the table have decimals: a
-/// program that writes them so writes a frame as 0.0, 1.0, 2.0.
+/// Whether a first line is 0, 1, 2 and so on.
 fn is_counted(record: &::csv::StringRecord) -> bool {
     let mut fields = record.iter().enumerate();
-    record.len() >= LEAST_COUNTED && fields.all(|(place, field)| field == place.to_string())
+    fields.all(|(place, field)| field == place.to_string())
 }
 
 fn is_integer(field: &str) -> bool {
@@ -278,20 +293,31 @@ mod tests {
         assert_eq!(header("0,1,2\n0.5,1.0,2.0\n3.5,-1e-3,4.0\n"), expected);
         assert!(header("0\t1\t2\t3\n0.5\tnan\tinf\t1.0\n")[[0, 1]].is_nan());
         // A program that writes 1.0 as 1, or nothing but a header.
-        for table in
-            ["0,1,2\n0.5,1,2.5\n", "0,1,2\n3,4,5\n", "0 1 2\n", "0,1,2\n0.5,1.5,2.5\n1,2,3\n"]
-        {
+        for table in [
+            "0,1,2\n0.5,1,2.5\n",
+            "0,1,2\n3,4,5\n",
+            "0 1 2\n",
+            "0,1,2\n0.5,1.5,2.5\n1,2,3\n",
+            // Of few columns, 0 and 1 may well be the values of a frame.
+            "0,1\n0.5,1.5\n",
+            "0\n0.5\n",
+            "0\n",
+        ] {
             let error = read(table.as_bytes()).unwrap_err().to_string();
             let problem =
                 "line 1 counts the columns (0, 1, 2, …), and may be their header or a frame: ";
             assert!(error.starts_with(problem), "{table:?}: {error}");
         }
         // Frames like others.
-        for table in
-            ["0,1\n0.5,1.5\n", "0\n0.5\n", "0.0,1.0,2.0\n0.5,1.5,2.5\n", "1,2,3\n0.5,1.5,2.5\n"]
-        {
+        for (table, first) in [
+            ("0,1\n3,1.5\n", 0.0),
+            ("0\n1\n", 0.0),
+            ("0.0,1.0,2.0\n0.5,1.5,2.5\n", 0.0),
+            ("1,2,3\n0.5,1.5,2.5\n", 1.0),
+        ] {
             let frames = read(table.as_bytes()).unwrap();
             assert_eq!((frames.values.nrows(), frames.has_counted_header), (2, false), "{table:?}");
+            assert_eq!(frames.values[[0, 0]], first, "{table:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Time-marked conversations (CTM), as NIST's tools and Kaldi write them: a line per word,
 //! `RECORDING CHANNEL START DURATION WORD [CONFIDENCE]`. Remarks begin with `;;`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::TimingsError;
 use super::form::{TimedWord, TimedWords};
@@ -17,34 +17,38 @@ const MOST_NAMED: usize = 3;
 struct Recording {
     /// In the order of the file.
     words: Vec<TimedWord>,
-    /// Places of the words of each channel.
-    channels: BTreeMap<String, Vec<usize>>,
+    /// The channel of each.
+    channels: Vec<String>,
 }
 
 impl Recording {
-    /// The words, those of each channel in order of time.
-    ///
-    /// A channel keeps the places of its lines: NIST's tools sort by channel before time, others write the
-    /// words of all channels as they follow one another.
+    /// The words in order of time: of all channels together, or of one channel after another where the file has them
+    /// so, as NIST's tools sort them.
     fn in_order(mut self) -> TimedWords {
-        let mut was_sorted = false;
         let start = |word: &TimedWord| word.interval.map_or(0.0, |[start, _]| start);
-        for places in self.channels.values() {
-            let mut own: Vec<TimedWord> =
-                places.iter().map(|place| self.words[*place].clone()).collect();
-            if own.is_sorted_by(|one, next| start(one) <= start(next)) {
-                continue;
+        let is_sorted = |words: &[TimedWord]| words.is_sorted_by(|one, next| start(one) <= start(next));
+        let n_words = self.words.len();
+        let is_by_channel = self.channels.chunk_by(|one, next| one == next).count()
+            == self.channels.iter().collect::<BTreeSet<_>>().len();
+        let lengths: Vec<usize> = match is_by_channel && !is_sorted(&self.words) {
+            true => self.channels.chunk_by(|one, next| one == next).map(<[String]>::len).collect(),
+            false => vec![n_words],
+        };
+        let (mut was_sorted, mut rest) = (false, &mut *self.words);
+        for length in lengths {
+            let (words, after) = rest.split_at_mut(length);
+            if !is_sorted(words) {
+                was_sorted = true;
+                words.sort_by(|one, next| start(one).total_cmp(&start(next)));
             }
-            was_sorted = true;
-            own.sort_by(|one, next| start(one).total_cmp(&start(next)));
-            places.iter().zip(own).for_each(|(place, word)| self.words[*place] = word);
+            rest = after;
         }
         TimedWords { words: self.words, separator: " ", kind: "CTM", was_sorted }
     }
 }
 
-/// The words of each recording, those of a channel in order of time: lines are records with times of their
-/// own, and editing and joining files puts them in any order.
+/// The words of each recording, in order of time: lines are records with times of their own, and editing and joining
+/// files puts them in any order.
 ///
 /// # Errors
 /// A line has too few fields, a time is not a number, or a duration is negative.
@@ -72,7 +76,7 @@ pub(super) fn read(text: &str) -> Result<BTreeMap<String, TimedWords>, TimingsEr
             n_seconds.ok_or_else(|| wrong("a duration in seconds, not below 0", duration))?;
         let word = TimedWord { word: word.into(), interval: Some([start, start + n_seconds]) };
         let Recording { words, channels } = all.entry(recording.into()).or_default();
-        channels.entry(channel.into()).or_default().push(words.len());
+        channels.push(channel.into());
         words.push(word);
     }
     match all.is_empty() {
@@ -113,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_a_channel_are_in_order_of_time() {
+    fn words_are_in_order_of_time_or_by_channel() {
         let of = |text: &str| {
             let all = read_one(text).unwrap();
             let words: Vec<String> = all.words.into_iter().map(|word| word.word).collect();
@@ -126,6 +130,9 @@ mod tests {
         assert_eq!(of("a A 0 1 a\na A 2 1 c\na B 1 1 b\n"), ("a c b".into(), false));
         assert_eq!(of("a A 0 1 a\na B 1 1 b\na A 2 1 c\n"), ("a b c".into(), false));
         assert_eq!(of("a A 2 1 c\na B 1 1 b\na A 0 1 a\n"), ("a b c".into(), true));
+        let mixed = "a A 0.0 1 one\na B 0.5 1 two\na A 1.0 1 three\na B 0.2 1 zero\n";
+        assert_eq!(of(mixed), ("one zero two three".into(), true));
+        assert_eq!(of("a A 1 1 b\na A 0 1 a\na B 0.5 1 c\n"), ("a b c".into(), true));
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     let own = config_b.label_scale.as_ref().zip(config_a.label_scale.as_ref());
     let differences = own.map(|(own, other)| own.differences(other)).unwrap_or_default();
     if !differences.is_empty() {
+        let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
         let differences = differences.join("; ");
         let problem =
             format!("was trained on labels of {other}, the other run on {one}: {differences}");

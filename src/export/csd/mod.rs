@@ -94,7 +94,15 @@ pub fn csd(
             ));
         }
     }
-    export.folds()?;
+    let n_without_class = segments.iter().filter(|it| it.class == Some(NO_CLASS)).count();
+    if n_without_class > 0 {
+        notes.push(format!(
+            "classes.csd: segments that have no class, and {NO_CLASS} in its place: {n_without_class}"
+        ));
+    }
+    if !export.folds()? {
+        notes.push("splits are not written, as a video is in two: `align` needs `--folds none`".into());
+    }
     notes.extend(left_out(store));
     Ok(notes)
 }
@@ -339,19 +347,20 @@ impl Export<'_> {
     }
 
     /// Writes the videos of each split, unless a video is in two.
-    fn folds(&self) -> Result<(), ExportError> {
+    fn folds(&self) -> Result<bool, ExportError> {
         let mut folds: BTreeMap<SplitName, BTreeSet<&str>> = BTreeMap::new();
         for segment in self.segments {
             folds.entry(segment.split).or_default().insert(&segment.video);
         }
         let n_places: usize = folds.values().map(BTreeSet::len).sum();
         if n_places > self.timeline.videos().count() {
-            return Ok(());
+            return Ok(false);
         }
         let folds: BTreeMap<&str, &BTreeSet<&str>> =
             folds.iter().map(|(split, videos)| (split.name(), videos)).collect();
         let text = serde_json::to_vec_pretty(&folds).map_err(std::io::Error::from)?;
-        Ok(fs::write(self.folder.join(FOLDS), text)?)
+        fs::write(self.folder.join(FOLDS), text)?;
+        Ok(true)
     }
 }
 
