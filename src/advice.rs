@@ -61,6 +61,8 @@ pub enum PickleAdvice {
     DataOnly,
     /// Open the file in an editor: it may be prose.
     OpenInEditor,
+    /// Use a file of features: these are the weights of a model.
+    FeaturesForWeights,
 }
 
 /// A fix for a compressed file or an archive.
@@ -123,6 +125,16 @@ pub enum KnownAdvice {
         /// The file.
         file: String,
     },
+    /// Align other sequences with this one, whose rows are words.
+    AlignToWords {
+        /// The file.
+        file: String,
+    },
+    /// Use the folds when aligning sequences.
+    UseFolds {
+        /// The file.
+        file: String,
+    },
     /// Use the store with other commands.
     UseStore {
         /// The file.
@@ -174,8 +186,10 @@ pub enum SourceAdvice {
     ShowAndDump,
     /// Do not cut a modality without features.
     LeaveModalityOut,
-    /// Remove one of two names for the same split.
+    /// Remove one of two files for the same split.
     OneOfTwoSplits,
+    /// Delete or rename one of two keys for the same split.
+    OneOfTwoKeys,
     /// Decode bytes in the encoding that they resemble.
     Decode {
         /// The encoding.
@@ -224,6 +238,8 @@ pub enum SourceAdvice {
     BuildFromTable {
         /// The folder.
         folder: String,
+        /// The table in it, if it has one.
+        table: Option<String>,
     },
     /// Pass pickles of the folder: one, or one per split.
     NamePickles,
@@ -274,11 +290,11 @@ pub enum TableAdvice {
     QuoteField,
     /// Name the columns; likely pairs of field and column number.
     SayColumns(Vec<(&'static str, usize)>),
-    /// Name the field's column; `fields` lists all fields.
+    /// Name the field's column; `fields` lists all that are read.
     SayColumn {
         /// The field.
         field: &'static str,
-        /// All fields.
+        /// All fields that are read of such a table.
         fields: Vec<&'static str>,
     },
     /// Choose one of several columns for the field.
@@ -494,6 +510,8 @@ pub enum TrainerAdvice {
         /// The store.
         store: PathBuf,
     },
+    /// Validate on the store's own split instead of drawing one.
+    UseOwnValid,
     /// Draw all splits of a store.
     DrawSplits {
         /// The store.

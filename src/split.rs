@@ -32,7 +32,7 @@ pub enum DrawMethod {
         /// Shares of train, valid and test.
         shares: [f64; 3],
     },
-    /// The validation split of a store that has none, from its training split.
+    /// The validation split of a store that has none with labels, from its training split.
     FromTrain {
         /// Shares of train and valid, see [`are_shares`].
         shares: [f64; 2],
@@ -74,6 +74,9 @@ pub struct Drawn {
     pub folds: Vec<Vec<DrawnSplit>>,
     /// Number of segments in the input plan that the store lacks.
     pub n_unused: usize,
+    /// Number of segments of the store in no split: those of a validation split without labels, in place of
+    /// which one was drawn from the training split.
+    pub n_left_out: usize,
     /// What is wrong with the folds.
     pub findings: Vec<Finding>,
 }
@@ -85,8 +88,8 @@ pub struct DrawnSplit {
     pub name: SplitName,
     /// Number of segments.
     pub n_segments: usize,
-    /// Mean of their labels; 0 without segments.
-    pub mean_label: f32,
+    /// Mean of their labels; 0 without segments, `None` without labels.
+    pub mean_label: Option<f32>,
 }
 
 /// Why no splits were written.
@@ -182,9 +185,16 @@ pub fn split(store: &Path, output: &Path, options: &SplitOptions) -> Result<Draw
     }
     let path = store;
     let store = Store::open(path)?;
-    let segments = store.drawable(&SplitName::ALL)?;
-    let mut n_unused = 0;
     let manifest = store.manifest();
+    let segments = match options.method {
+        // Only the training split is dealt out: the labels of the others are for their mean alone.
+        DrawMethod::FromTrain { .. } => {
+            let labelled = SplitName::ALL.into_iter().filter(|split| manifest.is_labelled(*split));
+            store.drawable(&labelled.collect::<Vec<_>>())?
+        }
+        _ => store.drawable(&SplitName::ALL)?,
+    };
+    let (mut n_unused, mut n_left_out) = (0, 0);
     let plan = match &options.method {
         DrawMethod::KFold { k } if *k < SplitName::ALL.len() => {
             return Err(SplitError::Parts { found: *k });
@@ -197,7 +207,9 @@ pub fn split(store: &Path, output: &Path, options: &SplitOptions) -> Result<Draw
         }
         DrawMethod::FromTrain { shares } => {
             let train = store.drawable(&[SplitName::Train])?;
-            draw::from_train(manifest, &train, *shares, options.by, options.seed)
+            let plan = draw::from_train(manifest, &train, *shares, options.by, options.seed);
+            n_left_out = plan.as_ref().map_or(0, |plan| plan.n_left_out(0, manifest));
+            plan
         }
         DrawMethod::FromPlan { path } => {
             let other = SplitPlan::load(path).map_err(SplitError::Plan)?;
@@ -210,16 +222,17 @@ pub fn split(store: &Path, output: &Path, options: &SplitOptions) -> Result<Draw
     let json = serde_json::to_string_pretty(&plan).map_err(|error| failed(error.into()))?;
     publish::write(output, format!("{json}\n").as_bytes()).map_err(failed)?;
     let (folds, findings) = (folds(&plan, &segments), plan.check());
-    Ok(Drawn { plan, folds, n_unused, findings })
+    Ok(Drawn { plan, folds, n_unused, n_left_out, findings })
 }
 
 fn folds(plan: &SplitPlan, segments: &[Drawable]) -> Vec<Vec<DrawnSplit>> {
     let labels: BTreeMap<&str, f32> =
         segments.iter().map(|segment| (segment.id.as_str(), segment.label)).collect();
     let split = |name, ids: &[String]| {
-        let sum: f32 = ids.iter().filter_map(|id| labels.get(id.as_str())).sum();
+        let sum: Option<f32> = ids.iter().map(|id| labels.get(id.as_str()).copied()).sum();
         let n_segments = ids.len();
-        DrawnSplit { name, n_segments, mean_label: sum / n_segments.max(1) as f32 }
+        let mean_label = sum.map(|sum| sum / n_segments.max(1) as f32);
+        DrawnSplit { name, n_segments, mean_label }
     };
     let folds = plan.folds.iter().map(|fold| {
         SplitName::ALL.into_iter().filter_map(|name| Some(split(name, fold.get(&name)?))).collect()

@@ -723,7 +723,8 @@ fn faces_are_settled_only_where_files_tell_of_them() {
     // The files of one modality are enough, and of these some, which is said.
     build(folder, &["--failed-faces", "drop", "--min-confidence", "0.5"]).ok();
     put(folder, "two.csv", "id,label\na_1,1\na_2,1\n");
-    let openface = "frame,face_id,timestamp,confidence,success,x\n1,0,0.0,0.9,1,2\n2,0,0.1,0.9,0,3\n";
+    let openface =
+        "frame,face_id,timestamp,confidence,success,x\n1,0,0.0,0.9,1,2\n2,0,0.1,0.9,0,3\n";
     put(folder, "f/a_1.csv", openface);
     put(folder, "f/a_2.csv", "x\n5\n6\n");
     let call = ["build", "--labels", "two.csv", "--vision", "f", "--dataset", "mosi"];

@@ -27,8 +27,17 @@ fn xz(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn lzma(bytes: &[u8]) -> Vec<u8> {
-    let options = liblzma::stream::LzmaOptions::new_preset(1).unwrap();
-    let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
+    lzma_with(bytes, &liblzma::stream::LzmaOptions::new_preset(1).unwrap())
+}
+
+/// With other properties than those of the presets.
+fn lzma_of_other_properties(bytes: &[u8]) -> Vec<u8> {
+    let mut options = liblzma::stream::LzmaOptions::new_preset(1).unwrap();
+    lzma_with(bytes, options.literal_context_bits(0).literal_position_bits(2))
+}
+
+fn lzma_with(bytes: &[u8], options: &liblzma::stream::LzmaOptions) -> Vec<u8> {
+    let stream = liblzma::stream::Stream::new_lzma_encoder(options).unwrap();
     let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -47,11 +56,15 @@ fn zipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {
+    deflated_as("mosi.pkl", bytes)
+}
+
+fn deflated_as(name: &str, bytes: &[u8]) -> Vec<u8> {
     // The writer of the tests has no deflate: its entry is patched to hold what flate2 made.
     let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     let packed = encoder.finish().unwrap();
-    let mut archive = zip(&[("mosi.pkl", &packed)]);
+    let mut archive = zip(&[(name, &packed)]);
     let crc = crc32fast::hash(bytes).to_le_bytes();
     let size = (bytes.len() as u32).to_le_bytes();
     let at = |archive: &[u8], mark: &[u8]| archive.windows(4).rposition(|w| w == mark).unwrap();
@@ -69,15 +82,18 @@ fn tarred(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Name of the file, the way, and the name of the entry in the manifest.
-const WAYS: [(Codec, &str); 12] = [
+const WAYS: [(Codec, &str); 14] = [
     (("mosi.pkl.gz", gzip), "mosi.pkl"),
     (("mosi.pkl.bz2", bzip2), "mosi.pkl"),
     (("mosi.pkl.xz", xz), "mosi.pkl"),
     (("mosi.pkl.lzma", lzma), "mosi.pkl"),
+    (("other.pkl.lzma", lzma_of_other_properties), "other.pkl"),
     (("mosi.pkl.zst", zstd), "mosi.pkl"),
     (("gzip-without-its-ending.pkl", gzip), "gzip-without-its-ending.pkl"),
     (("Archive.zip", zipped), "features/mosi.pkl"),
     (("deflated.zip", deflated), "mosi.pkl"),
+    // `torch.save` names its pickle like that, and does not compress it.
+    (("data.zip", |bytes| deflated_as("mosi/data.pkl", bytes)), "mosi/data.pkl"),
     (("features.tar", tarred), "MELD/mosi.pkl"),
     (("features.tar.gz", |bytes| gzip(&tarred(bytes))), "MELD/mosi.pkl"),
     (("features.tar.xz", |bytes| xz(&tarred(bytes))), "MELD/mosi.pkl"),

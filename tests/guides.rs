@@ -14,7 +14,7 @@ use crate::timings::{ctm, sequence};
 const TASKS: &str = include_str!("../xtask/src/main.rs");
 
 /// The README and all guides.
-fn guides() -> Vec<PathBuf> {
+pub fn guides() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = files(&root.join("docs")).into_iter().filter(|name| name.ends_with(".md"));
     let docs = docs.map(|name| root.join("docs").join(name));

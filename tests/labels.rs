@@ -8,6 +8,15 @@ use serde_json::Value;
 use crate::rules::check_schema;
 use crate::support::{almt, files, python, real_data, synthetic_store};
 
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_column_name() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bom.csv"), "\u{feff}id,label\nx_1,1\n").unwrap();
+    almt(folder.path(), &["convert", "bom.csv"])
+        .fails_with(&["bom.csv: not a pickle"])
+        .hints_at("its columns: id, label; ");
+}
+
 /// Counts the labels of a store in every form, and compares them with what NumPy counts.
 fn check_counts(folder: &Path, store: &str) -> Value {
     let printed = almt(folder, &["labels", store, "--json"]).ok().stdout();

@@ -101,6 +101,9 @@ fn fixtures() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("bzip2", "a.pkl.bz2", b"BZh91AY&SY\0\0\0\0"),
         ("xz", "a.pkl.xz", b"\xfd7zXZ\0\0\x04"),
         ("lzma", "a.pkl.lzma", b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0"),
+        // Of other properties, and of a size of 1.5 powers of two.
+        ("lzma", "a.pkl.lzma", b"\x6c\0\0\x10\0\xff\xff\xff\xff\xff\xff\xff\xff\0\x40"),
+        ("lzma", "a.pkl.lzma", b"\x5e\0\0\xc0\0\x0b\x49\x23\0\0\0\0\0\0\x40"),
         ("zstd", "a.pkl.zst", b"\x28\xb5\x2f\xfd\x04\0"),
         ("zstd", "a.pkl.zst", b"\x50\x2a\x4d\x18\x04\0\0\0"),
         ("lzip", "a.tar.lz", b"LZIP\x01\x0c"),
@@ -116,6 +119,9 @@ fn fixtures() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("zip-cut", "Archive.zip", &zipped[..80]),
         ("zip-cut", "mosei_renamed.pkl", &zipped[..80]),
         ("zip", "Archive.zip", &zipped),
+        // A name that `torch.save` gives, without the file that it writes next to it.
+        ("zip", "data.zip", &zip(&[("mosi/data.pkl", b"\x80\x04N.")])),
+        ("zip", "data.zip", &zip(&[("mosi/data.pkl", b"\x80\x04N."), ("old/version", b"3")])),
         ("archive-part", "a.7z.001", b"7z\xbc\xaf\x27\x1c\0\x04"),
         ("archive-part", "a.part1.rar", b"Rar!\x1a\x07\x01\0"),
         ("7z", "a.7z", b"7z\xbc\xaf\x27\x1c\0\x04"),
@@ -150,6 +156,8 @@ fn fixtures() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("web-page", "gdrive.pkl", b"<!DOCTYPE html><html><head>"),
         ("web-page", "dropbox.pkl", b"\n\n  <!doctype html>\n<html lang=\"en\">"),
         ("web-page", "a.pkl", b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>"),
+        ("web-page", "a.pkl", b"\n   <script>alert(1)</script><html>"),
+        ("web-page", "a.pkl", b"<TABLE><tr><td>1</td></tr></TABLE>"),
         (
             "run-file",
             "config.toml",
@@ -158,11 +166,24 @@ fn fixtures() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("run-file", "predictions.csv", b"id,split,label,prediction,acc_2_has0_label\n"),
         ("run-file", "result.json", b"{\n  \"selected\": {\n    \"by\": \"best MAE\"}}"),
         ("json-error", "a.pkl", b"{\"error\":{\"code\":403,\"message\":\"quota exceeded\"}}"),
+        ("folds", "folds.json", b"{\"train\": [\"a\", \"b\"], \"dev\": [\"c\"]}"),
+        (
+            "folds",
+            "folds.json",
+            b"{\"by\": \"video_id\", \"folds\": {\"train\": [\"a\"], \"test\": [\"b\"]}}",
+        ),
+        ("json-lines", "a.jsonl", b"{\"id\": 1}\n{\"id\": 2}\n"),
+        ("json-lines", "a.json", b"[1, 2]\n\n[3, 4]\n"),
+        ("json-lines", "one.jsonl", b"{\"id\": 1}\n"),
         ("json", "a.json", b"{\"train\": [1, 2]}"),
+        ("json", "a.json", b"{\"train\": {\"a\": [\"b\"]}, \"test\": {}}"),
+        ("json", "a.json", b"[\n[1],\n[2]\n]\n"),
+        ("json", "marked.json", b"\xef\xbb\xbf{\"a\": [1]}"),
         ("json", "a.json", b"[{\"id\": 1}]"),
         ("python", "data.pkl", b"# loads the data\nimport pickle\nfrom os import path\n"),
         ("table", "label.csv", b"video_id,clip_id,text,label\n1,2,\"a, b\",0.5\n"),
         ("table", "label.tsv", b"index\tlabel\n1\t0.5\n"),
+        ("table", "marked.csv", b"\xef\xbb\xbfid,label\n1,0.5\n"),
         ("utf16", "label.csv", b"\xff\xfei\0d\0,\0"),
         ("text-with-mark", "a.pkl", b"\xef\xbb\xbfsome words\n"),
         ("zeros", "a.pkl", &[0; 4096]),
@@ -185,6 +206,12 @@ fn every_line_of_the_table_has_a_fixture_that_it_fits() {
     }
     for name in ["a.pkl.baiduyun.p.downloading", "a.pkl.crdownload", "a.pkl.part"] {
         check("unfinished", name, signature::by_name(name));
+    }
+    // Of nothing or zeros, or without its end.
+    let cut = &zip(&[("mosi.pkl", b"\x80\x04N.")])[..40];
+    for bytes in [&b""[..], &[0; 1000], cut] {
+        let name = "a.zip.baiduyun.p.downloading";
+        check("unfinished", name, signature::identify(bytes, name));
     }
     check("part", "a.zip.002", signature::by_name("a.zip.002"));
     let folder = tempfile::tempdir().unwrap();
@@ -267,6 +294,18 @@ fn hints_name_the_entry_and_the_command() {
         hint("x.pkl.crdownload", b"<html>"),
         "the download gave an error or log-in page; open the link in a browser"
     );
+    assert_eq!(
+        hint("a.jsonl", b"{\"id\": 1}\n{\"id\": 2}\n"),
+        "load it in Python with `[json.loads(line) for line in open(\"a.jsonl\")]` and save a dict of \
+         splits with `pickle.dump`"
+    );
+    // Python refuses the mark of text that is opened without its name.
+    assert_eq!(
+        hint("a.json", b"\xef\xbb\xbf{\"a\": [1]}"),
+        "load it in Python with `json.load(open(\"a.json\", encoding=\"utf-8-sig\"))` and save a dict \
+         of splits with `pickle.dump`"
+    );
+    assert!(hint("a.csv", b"\xef\xbb\xbfid,label\n1,0.5\n").starts_with("its columns: id, label;"));
     let unfinished = signature::by_name("x.pkl.baiduyun.p.downloading");
     assert!(words(unfinished).ends_with(" x.pkl"));
     assert!(signature::by_name("x.pkl").is_none());

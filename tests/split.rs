@@ -98,6 +98,21 @@ fn wrong_splits_and_damaged_split_manifests_are_refused() {
     std::fs::write(&bad, "{\"version\": 1}").unwrap();
     almt(folder.path(), &["split", "mosi.h5", "--from-manifest", "bad.json", "-o", "x.json"])
         .fails_with(&["bad.json", "is not a split manifest"]);
+    for (json, found) in
+        [("[1]", "a list"), (" []", "a list"), ("\"cv\"", "a text"), ("7", "a number")]
+    {
+        std::fs::write(&bad, json).unwrap();
+        let call = almt(
+            folder.path(),
+            &["split", "mosi.h5", "--from-manifest", "bad.json", "-o", "x.json"],
+        );
+        let found = format!(
+            "expected a JSON object with `version`, `dataset`, `store_digest`, `seed`, \
+                             `method` and `folds`, found {found}"
+        );
+        let call = call.fails_with(&["bad.json: is not a split manifest", &found]);
+        assert!(!call.stderr().contains("struct"), "{}", call.explain());
+    }
     assert_eq!(files(folder.path()), ["bad.json", "mosi.h5", "mosi.pkl"]);
 }
 

@@ -119,6 +119,22 @@ fn the_only_store_of_the_folder_needs_no_name() {
     almt(folder, &["train", "--epochs", "1", "--out", "other"])
         .fails_with(&["several stores in the current folder: mosi.arrow, mosi.h5"])
         .hints_at("choose one with `--store`");
+    // Of a run that is absent or broken, no store is asked for.
+    for call in [
+        &["eval", "nope"][..],
+        &["eval", "--checkpoint", "nope"],
+        &["predict", "nope"],
+        &["predict", "--weights", "nope", "--preset", "mosi"],
+        &["train", "--init-from", "nope"],
+    ] {
+        let call = almt(folder, call).fails_with(&["nope: no such file or folder"]);
+        assert!(!call.stderr().contains("several stores"), "{}", call.explain());
+    }
+    std::fs::write(folder.join("run/config.toml"), "store = 1\n").unwrap();
+    for call in ["eval", "predict"] {
+        let call = almt(folder, &[call, "run"]).fails_with(&["run/config.toml"]);
+        assert!(!call.stderr().contains("several stores"), "{}", call.explain());
+    }
 }
 
 #[test]

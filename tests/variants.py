@@ -115,6 +115,14 @@ def make(folder):
     del data["test"]["annotations"]
     save(data, folder / "test-unlabelled.pkl")
     data = mmsa()
+    for split in "valid", "test":
+        del data[split]["regression_labels"], data[split]["annotations"]
+    save(data, folder / "train-labelled.pkl")
+    data = mmsa()
+    for split in data.values():
+        del split["regression_labels"], split["annotations"]
+    save(data, folder / "classes-alone.pkl")
+    data = mmsa()
     data["train"]["regression_labels"][1] = numpy.inf
     data["train"]["regression_labels"][2] = numpy.nan
     data["train"]["classification_labels"][2] = numpy.nan

@@ -230,6 +230,72 @@ fn train(folder: &Path, options: &[&str]) -> crate::support::Call {
 
 #[test]
 #[cfg(feature = "train")]
+fn a_validation_split_without_labels_gives_way_to_one_of_train() {
+    let Some(folder) = made() else { return };
+    let folder = folder.path();
+    let args = ["convert", "train-labelled.pkl", "--dataset", "mosi", "--no-sync", "-o", "out.h5"];
+    let call = almt(folder, &args).ok();
+    has(&call.stderr(), &["next: ", "`almt-data train --store out.h5 --valid-fraction 0.1`"]);
+    has(
+        &call.stdout(),
+        &["AD035: 2 of 3 splits have no regression labels: cannot be trained as it is"],
+    );
+    let told = almt(folder, &["validate", "out.h5"]).ok().stdout();
+    has(
+        &told,
+        &["`train --valid-fraction 0.1` draws a validation split from the training split instead"],
+    );
+    let run = ["train", "--store", "out.h5", "--epochs", "1", "--out", "run"];
+    almt(folder, &run)
+        .fails_with(&["out.h5: valid has no regression labels"])
+        .hints_at("`--valid-fraction 0.1` draws one from the training split");
+    let by = ["--valid-fraction", "0.3", "--by", "segment"];
+    let call = train(folder, &by).ok();
+    has(&call.stderr(), &["note: valid of the store, ", " without labels, is left out"]);
+    let config = std::fs::read_to_string(folder.join("run/config.toml")).unwrap();
+    has(&config, &["[valid_from_train]\nfraction = 0.3\nby = \"segment\"\n"]);
+    almt(folder, &["eval", "run", "--split", "valid"]).ok();
+    almt(folder, &["repeat", "run"]).ok();
+    // The same split, drawn ahead.
+    let drawn = ["split", "out.h5", "--from", "train", "--ratio", "0.7,0.3", "--by", "segment"];
+    let call = almt(folder, &[&drawn[..], &["-o", "splits.json"]].concat()).ok();
+    has(&call.stderr(), &["note: valid of the store, ", " without labels, is left out"]);
+    has(&call.stdout(), &["test ", "(no labels)"]);
+    let plan = std::fs::read_to_string(folder.join("splits.json")).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let store = Store::open(&folder.join("out.h5")).unwrap();
+    let drawn = |split: &str| plan["folds"][0][split].as_array().unwrap().len();
+    assert_eq!(drawn("train") + drawn("valid"), store.ids(SplitName::Train).len());
+    assert_eq!(drawn("test"), store.ids(SplitName::Test).len());
+    let predicted = std::fs::read_to_string(folder.join("run/predictions.csv")).unwrap();
+    train(folder, &["--manifest", "splits.json"]).ok();
+    assert_eq!(predicted, std::fs::read_to_string(folder.join("run/predictions.csv")).unwrap());
+    // One with labels stays.
+    convert(folder, "mmsa.pkl", &[]);
+    train(folder, &by)
+        .fails_with(&["the store already has a validation split of"])
+        .hints_at("without `--valid-fraction`, the store's own is used");
+}
+
+#[test]
+fn class_labels_alone_are_said_to_be_of_no_use_to_training() {
+    let Some(folder) = made() else { return };
+    let folder = folder.path();
+    let args = ["convert", "classes-alone.pkl", "--dataset", "mosi", "--no-sync", "-o", "out.h5"];
+    let call = almt(folder, &args).ok();
+    has(&call.stderr(), &["`almt-data predict --store out.h5 --checkpoint RUN`"]);
+    let told = almt(folder, &["validate", "out.h5"]).ok().stdout();
+    has(
+        &told,
+        &[
+            "AD035: 3 of 3 splits have no regression labels: cannot be trained as it is; class labels are \
+           stored, but not used for training",
+        ],
+    );
+}
+
+#[test]
+#[cfg(feature = "train")]
 fn a_test_split_without_labels_is_left_out_of_a_run() {
     let Some(folder) = made() else { return };
     let folder = folder.path();

@@ -203,7 +203,8 @@ fn a_wav_that_was_written_to_a_pipe_is_read_to_its_end() {
     let named = [&whole[..36], name, &whole[36..]].concat();
     for (file, data) in [(&whole, 40), (&named, 40 + name.len())] {
         let of_sox = [[0x7FFF_F024, 0x7FFF_F000], [0x7FFF_F044, 0x7FFF_EFFC]];
-        for sizes in [[u32::MAX; 2], [0, 0], [u32::MAX, 0], [0, u32::MAX]].into_iter().chain(of_sox) {
+        for sizes in [[u32::MAX; 2], [0, 0], [u32::MAX, 0], [0, u32::MAX]].into_iter().chain(of_sox)
+        {
             let mut file = file.clone();
             for (place, size) in [4, data].into_iter().zip(sizes) {
                 file[place..place + 4].copy_from_slice(&size.to_le_bytes());

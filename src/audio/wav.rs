@@ -31,9 +31,8 @@ pub(super) fn header_with_sizes(file: &mut File) -> io::Result<Option<Vec<u8>>> 
     let Some((_, of_file)) = chunk(file, 0)?.filter(|(name, _)| name == b"RIFF") else {
         return Ok(None);
     };
-    let is_open = |size: u32| {
-        OF_SOX.contains(&size) || UNKNOWN.contains(&size) && UNKNOWN.contains(&of_file)
-    };
+    let is_open =
+        |size: u32| OF_SOX.contains(&size) || UNKNOWN.contains(&size) && UNKNOWN.contains(&of_file);
     let mut place = FIRST_CHUNK;
     let samples = loop {
         match chunk(file, place)? {

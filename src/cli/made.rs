@@ -128,20 +128,15 @@ fn next(output: &Path, manifest: &Manifest, findings: &[Finding]) -> String {
     let store = quoted_path(output);
     let is_valid = !findings.iter().any(|found| found.severity == Severity::Error);
     let has_text = !findings.iter().any(|found| found.rule == Rule::NoText.id());
-    let mut columns = manifest.columns.iter();
-    let is_labelled = columns.any(|column| column.id.kind == ColumnKind::RegressionLabels);
     let is_unordered = manifest.label_scale.as_ref().is_some_and(OwnScale::is_unordered);
     let validate = format!("`almt-data validate {store}`");
-    match (is_valid, has_text, is_labelled) {
-        (false, ..) => validate,
+    match (is_valid, has_text) {
+        (false, _) => validate,
         // No model can be trained on classes without values, or predict them.
-        (true, ..) if is_unordered => format!("{validate}, `almt-data labels {store}`"),
-        (true, false, _) => {
+        (true, _) if is_unordered => format!("{validate}, `almt-data labels {store}`"),
+        (true, false) => {
             format!("{validate}, `almt-data encode {store} --bert FOLDER -o with-text.h5`")
         }
-        (true, true, true) => format!("{validate}, {}", stores::toward_training(output, manifest)),
-        (true, true, false) => {
-            format!("{validate}, `almt-data predict --store {store} --checkpoint RUN`")
-        }
+        (true, true) => format!("{validate}, {}", stores::toward_training(output, manifest)),
     }
 }

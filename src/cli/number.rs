@@ -64,6 +64,31 @@ pub fn take_negative(command: Command) -> Command {
 mod tests {
     use super::*;
 
+    /// Tries an impossible number as every option, of all commands.
+    fn try_options(command: &Command, n_tried: &mut usize) {
+        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+            let Some(long) = arg.get_long() else { continue };
+            let option = format!("--{long}=-1x");
+            let Err(error) = command.clone().try_get_matches_from(["almt-data", &option]) else {
+                continue;
+            };
+            let error = error.to_string();
+            for words in ["invalid digit", "invalid float"] {
+                assert!(!error.contains(words), "{} {option}: {error}", command.get_name());
+            }
+            *n_tried += 1;
+        }
+        command.get_subcommands().for_each(|command| try_options(command, n_tried));
+    }
+
+    #[test]
+    fn every_option_states_its_range() {
+        use clap::CommandFactory;
+        let mut n_tried = 0;
+        try_options(&take_negative(super::super::Cli::command()), &mut n_tried);
+        assert!(n_tried > 50, "{n_tried}");
+    }
+
     #[test]
     fn what_is_out_of_range_is_told_the_range() {
         let parse = within::<u8>(1, 64);

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::limits::LimitsArgs;
+use super::number::from;
 use crate::container::{self, UNPACKED_BYTES};
 use crate::packed::OpenOptions;
 use crate::pickle::Limits;
@@ -15,7 +16,7 @@ pub struct PackedArgs {
     #[arg(long, value_name = "NAME")]
     entry: Option<String>,
     /// Size of the decompressed file in bytes; it is written to the folder named by TMPDIR
-    #[arg(long, value_name = "BYTES", default_value_t = UNPACKED_BYTES)]
+    #[arg(long, value_name = "BYTES", default_value_t = UNPACKED_BYTES, value_parser = from::<u64>(0))]
     #[arg(help_heading = "Limits", hide_short_help = true)]
     max_unpacked: u64,
 }

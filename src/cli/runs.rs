@@ -1,5 +1,7 @@
 //! Accepts run folders in place of checkpoints, and checkpoints in place of run folders.
 
+#[cfg(feature = "train")]
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
@@ -10,9 +12,11 @@ use crate::signature;
 #[cfg(feature = "train")]
 use crate::words::quoted_path;
 
-/// The checkpoint that a path means: in a run folder, that of the selected epoch.
+/// The checkpoint that a path means: in a run folder, that of the selected epoch. It exists.
 #[cfg(feature = "train")]
 pub fn checkpoint(path: &Path) -> Result<PathBuf, Failure> {
+    // Before any store is looked for: an absent run belongs to none.
+    fs::metadata(path).map_err(|error| Failure::io(path, "read", &error))?;
     if !path.is_dir() {
         return match other_than_weights(path) {
             None => Ok(path.into()),

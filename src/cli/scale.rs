@@ -19,7 +19,7 @@ pub struct ScaleArgs {
     #[arg(conflicts_with = "label_scale")]
     label_range: Option<[f64; 2]>,
     /// Label between negative and positive, for the accuracies over two classes [default: none]
-    #[arg(help_heading = HEADING, long, value_name = "LABEL", requires = "label_range", allow_hyphen_values = true)]
+    #[arg(help_heading = HEADING, long, value_name = "LABEL", requires = "label_range", allow_hyphen_values = true, value_parser = neutral)]
     label_neutral: Option<f64>,
     /// Divide the labels into classes at these limits, each of which belongs to the class above it:
     /// `stars=1.5,2.5,3.5,4.5` is the accuracy `acc_stars`; repeatable
@@ -72,6 +72,10 @@ impl ScaleArgs {
 
 fn numbers(text: &str) -> Option<Vec<f64>> {
     text.split(',').map(|number| number.trim().parse().ok()).collect()
+}
+
+fn neutral(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "expected a number, such as 0 or 3".into())
 }
 
 fn range(text: &str) -> Result<[f64; 2], String> {

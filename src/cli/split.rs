@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{Failure, output, target, wrong_call};
 use crate::corpus::check::Finding;
+use crate::corpus::draw;
 use crate::corpus::spec::SplitBy;
 use crate::split::{self, DrawMethod, Drawn, DrawnSplit, SplitOptions, are_shares};
 use crate::words::quoted_path;
@@ -27,8 +28,8 @@ pub struct SplitArgs {
     /// One fold with these shares of train, valid and test, such as 0.7,0.1,0.2
     #[arg(long, group = "method", value_name = "TRAIN,VALID,TEST", allow_hyphen_values = true)]
     ratio: Option<Shares>,
-    /// Draw only a missing validation split, from the training split: `--from train --ratio 0.9,0.1`.
-    /// The test split does not change
+    /// Draw only a validation split that is missing or has no labels, from the training split: `--from train
+    /// --ratio 0.9,0.1`. The test split does not change
     #[arg(long, requires = "ratio", value_name = "train")]
     #[arg(conflicts_with_all = ["k_fold", "from_manifest"])]
     from: Option<DrawFrom>,
@@ -96,6 +97,8 @@ pub struct SplitReport {
     store_digest: String,
     /// Segments of `--from-manifest` that the store lacks.
     n_unused: usize,
+    /// Segments of an unlabelled validation split, in place of which one was drawn.
+    n_left_out: usize,
     findings: Vec<Finding>,
 }
 
@@ -107,10 +110,10 @@ pub fn run(args: &SplitArgs) -> Result<SplitReport, Failure> {
         seed: args.seed,
         overwrite: args.overwrite,
     };
-    let Drawn { plan, folds, n_unused, findings } =
+    let Drawn { plan, folds, n_unused, n_left_out, findings } =
         split::split(&args.store, &args.output, &options)?;
     let (output, store_digest) = (args.output.clone(), plan.store_digest);
-    Ok(SplitReport { output, folds, store_digest, n_unused, findings })
+    Ok(SplitReport { output, folds, store_digest, n_unused, n_left_out, findings })
 }
 
 /// Writes one split manifest, and prints what is in it.
@@ -119,6 +122,9 @@ pub fn split(args: SplitArgs) -> Result<ExitCode, Failure> {
     if let (Some(path), 1..) = (&args.from_manifest, report.n_unused) {
         let path = path.display();
         errln!("note: {path}: segments that are not in the store: {}", report.n_unused);
+    }
+    if report.n_left_out > 0 {
+        errln!("note: {}", draw::valid_left_out(report.n_left_out));
     }
     print(&report);
     let fold = if report.folds.len() > 1 { " --fold 0" } else { "" };
@@ -159,7 +165,9 @@ fn print(report: &SplitReport) {
     outln!("{}", report.output.display());
     for (fold_idx, fold) in report.folds.iter().enumerate() {
         let splits = fold.iter().map(|split| {
-            format!("{} {} (mean label {:+.2})", split.name, split.n_segments, split.mean_label)
+            let label = split.mean_label.map(|label| format!("mean label {label:+.2}"));
+            let label = label.unwrap_or_else(|| "no labels".into());
+            format!("{} {} ({label})", split.name, split.n_segments)
         });
         outln!("  fold {fold_idx}  {}", splits.collect::<Vec<_>>().join("  "));
     }

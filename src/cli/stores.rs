@@ -15,14 +15,23 @@ use crate::run::folder;
 use crate::validate;
 use crate::words::quoted_path;
 
-/// The call that trains on a new store, or that draws the splits which it lacks.
+/// The call that trains on a new store, that draws the splits which it lacks, or that predicts it if it has
+/// no labels to train on.
 pub fn toward_training(store: &Path, manifest: &Manifest) -> String {
     let store = quoted_path(store);
     let has = |name| manifest.split(name).is_some_and(|split| !split.ids.is_empty());
-    match (has(SplitName::Train), has(SplitName::Valid)) {
+    let is_labelled = |name: &SplitName| manifest.is_labelled(*name);
+    let are_all_labelled =
+        SplitName::ALL.into_iter().filter(|it| has(*it)).all(|it| is_labelled(&it));
+    let is_usable = |name| has(name) && is_labelled(&name);
+    match (is_usable(SplitName::Train), is_usable(SplitName::Valid)) {
         (true, true) => format!("`almt-data train --store {store}`"),
         (true, false) => format!("`almt-data train --store {store} --valid-fraction 0.1`"),
-        (false, _) => format!("`almt-data split {store} --ratio 0.7,0.1,0.2 -o splits.json`"),
+        // All segments are dealt out, so that all need labels.
+        (false, _) if are_all_labelled => {
+            format!("`almt-data split {store} --ratio 0.7,0.1,0.2 -o splits.json`")
+        }
+        (false, _) => format!("`almt-data predict --store {store} --checkpoint RUN`"),
     }
 }
 
@@ -47,7 +56,13 @@ pub fn of_run(named: Option<PathBuf>, checkpoint: &Path) -> Result<PathBuf, Fail
     if let Some(store) = named {
         return Ok(store);
     }
-    let run = checkpoint.parent().and_then(|folder| folder::read_config(folder).ok());
+    let run = match checkpoint.parent() {
+        // Without its settings, the run's store is unknown, and the only one here may be another.
+        Some(run) if checkpoint.ends_with(folder::BEST) && folder::is_run(run) => {
+            Some(folder::read_config(run)?)
+        }
+        around => around.and_then(|folder| folder::read_config(folder).ok()),
+    };
     let store = match run.map(|settings| settings.store) {
         // Any other store would give other numbers.
         Some(store) if !store.exists() => {

@@ -165,6 +165,8 @@ pub enum FolderError {
         path: PathBuf,
         /// Number of arrays in it.
         n_arrays: usize,
+        /// The label table in it, if it has one.
+        table: Option<PathBuf>,
     },
     /// No pickle is named after a split.
     #[error(
@@ -190,9 +192,10 @@ impl Advise for FolderError {
             FolderError::Io { .. } => return Vec::new(),
             FolderError::Other { advice, .. } => return vec![(**advice).clone()],
             FolderError::Twice { .. } => SourceAdvice::NameOneByOne,
-            FolderError::Arrays { path, .. } => {
-                SourceAdvice::BuildFromTable { folder: quoted_path(path) }
-            }
+            FolderError::Arrays { path, table, .. } => SourceAdvice::BuildFromTable {
+                folder: quoted_path(path),
+                table: table.as_deref().map(quoted_path),
+            },
             FolderError::NoSplits { .. } => SourceAdvice::NamePickles,
         };
         vec![advice.into()]

@@ -54,9 +54,23 @@ pub(super) fn split_files(folder: &Path) -> Result<SplitFiles, FolderError> {
     }
     let n_arrays = paths.iter().filter(|path| has_ending(path, &["npy", "npz"])).count();
     if n_arrays > 0 {
-        return Err(FolderError::Arrays { path, n_arrays });
+        return Err(FolderError::Arrays { path, n_arrays, table: label_table(&paths) });
     }
     Err(FolderError::NoSplits { path, n_pickles: paths.iter().filter(is_pickle).count() })
+}
+
+/// The label table among these files: `label.csv`, as MMSA calls it, or the only table.
+fn label_table(paths: &[PathBuf]) -> Option<PathBuf> {
+    let ending = |path: &PathBuf| path.extension().unwrap_or_default().to_ascii_lowercase();
+    let is_table =
+        |path: &&PathBuf| path.is_file() && (ending(path) == "csv" || ending(path) == "tsv");
+    let tables: Vec<&PathBuf> = paths.iter().filter(is_table).collect();
+    let named = tables.iter().find(|path| stem(path).eq_ignore_ascii_case("label"));
+    match (named, &*tables) {
+        (Some(table), _) => Some((*table).clone()),
+        (None, [only]) => Some((*only).clone()),
+        (None, _) => None,
+    }
 }
 
 /// The name without the extension of a compressed file.

@@ -12,6 +12,7 @@ use super::plan::{Fold, Method, PLAN_VERSION, PlanError, SplitPlan};
 use super::segment::video_of;
 use super::spec::SplitBy;
 use crate::seed::stream;
+use crate::words::plural;
 
 /// A segment, as needed for splitting.
 #[derive(Debug, Clone)]
@@ -57,10 +58,11 @@ pub fn ratio(
 }
 
 /// Draws a validation split from the training split, whose segments are `train`, with the given shares
-/// of the two, both nonzero; the test split stays the store's own. The same `seed` gives the same fold.
+/// of the two, both nonzero; the test split stays the store's own. A validation split without labels, on
+/// which nothing can be selected, is in no split of the fold. The same `seed` gives the same fold.
 ///
 /// # Errors
-/// The store has a validation split already, or there are fewer groups than parts.
+/// The store has a validation split with labels already, or there are fewer groups than parts.
 pub fn from_train(
     manifest: &Manifest,
     train: &[Drawable],
@@ -70,13 +72,19 @@ pub fn from_train(
 ) -> Result<SplitPlan, PlanError> {
     let ids = |name| manifest.split(name).map_or(Vec::new(), |split| split.ids.clone());
     let n_segments = ids(SplitName::Valid).len();
-    if n_segments > 0 {
+    if n_segments > 0 && manifest.is_labelled(SplitName::Valid) {
         return Err(PlanError::HasValid { n_segments });
     }
     let parts = deal(train, by, manifest.scale(), &shares, seed)?;
     let mut fold: Fold = [SplitName::Train, SplitName::Valid].into_iter().zip(parts).collect();
     fold.insert(SplitName::Test, ids(SplitName::Test));
     Ok(plan(manifest, Method::FromTrain { shares, by }, vec![fold], seed))
+}
+
+/// Tells that a validation split without labels is left out in favour of a drawn one.
+pub fn valid_left_out(n_segments: usize) -> String {
+    let segments = plural(n_segments, "segment");
+    format!("valid of the store, {segments} without labels, is left out")
 }
 
 fn plan(manifest: &Manifest, method: Method, folds: Vec<Fold>, seed: u64) -> SplitPlan {

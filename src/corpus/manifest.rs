@@ -254,6 +254,15 @@ impl Manifest {
         self.columns.iter().find(|column| column.id == *id)
     }
 
+    /// Whether a split has the labels that splits are drawn by: classes where these have no values.
+    pub fn is_labelled(&self, split: SplitName) -> bool {
+        let kind = match self.scale() {
+            LabelScale::Own(own) if own.is_unordered() => ColumnKind::ClassificationLabels,
+            _ => ColumnKind::RegressionLabels,
+        };
+        self.column(&kind.of(split)).is_some()
+    }
+
     /// The columns of one split, in order.
     pub fn columns_of(&self, split: SplitName) -> impl Iterator<Item = &Column> {
         self.columns.iter().filter(move |column| column.id.split == split)

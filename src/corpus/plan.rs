@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::check::{Finding, check_drawn};
 use super::labels::SegmentKey;
@@ -37,7 +38,8 @@ pub enum Method {
         /// What is kept together.
         by: SplitBy,
     },
-    /// One fold: the training split by shares, and the store's own test split.
+    /// One fold: the training split by shares, and the store's own test split. A validation split of the
+    /// store, which has no labels then, is left out.
     FromTrain {
         /// Shares of train and valid.
         shares: [f64; 2],
@@ -68,7 +70,7 @@ pub struct SplitPlan {
     pub seed: u64,
     /// How it was made.
     pub method: Method,
-    /// The folds, each of which gives every segment a split.
+    /// The folds. A segment in no split of a fold is left out of it.
     pub folds: Vec<Fold>,
 }
 
@@ -107,6 +109,17 @@ pub enum PlanError {
         /// The problem, with line and column.
         #[source]
         cause: serde_json::Error,
+    },
+    /// The file is JSON of another form.
+    #[error(
+        "{path}: is not a split manifest: expected a JSON object with `version`, `dataset`, \
+         `store_digest`, `seed`, `method` and `folds`, found {found}"
+    )]
+    NotAnObject {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
     },
     /// The file is not text, and therefore not a plan.
     #[error("{path}: is not a split manifest (a JSON file): it is not text")]
@@ -172,7 +185,7 @@ pub enum PlanError {
         /// The fold.
         fold: usize,
     },
-    /// The store already has a validation split.
+    /// The store already has a validation split with labels.
     #[error("the store already has a validation split of {n_segments} segments")]
     HasValid {
         /// Its segments.
@@ -196,7 +209,9 @@ pub enum PlanError {
 impl Advise for PlanError {
     fn advice(&self) -> Vec<Advice> {
         let advice = match self {
-            PlanError::Json { .. } | PlanError::Binary { .. } => StoreAdvice::MakePlan,
+            PlanError::Json { .. } | PlanError::NotAnObject { .. } | PlanError::Binary { .. } => {
+                StoreAdvice::MakePlan
+            }
             PlanError::OtherStore { .. } => StoreAdvice::TranslatePlan,
             PlanError::TooFew { by: SplitBy::Video, .. } => StoreAdvice::DrawSegments,
             PlanError::TooFew { by: SplitBy::Segment, .. }
@@ -244,6 +259,16 @@ impl SplitPlan {
             return Err(PlanError::Binary { path: path.into() });
         };
         let json = |cause| PlanError::Json { path: path.into(), cause };
+        // Else an error would tell of a list's length, or name a type of this program.
+        if !text.trim_start().starts_with('{') {
+            let found = match serde_json::from_str(&text).map_err(json)? {
+                Value::Array(_) => "a list",
+                Value::String(_) => "a text",
+                Value::Number(_) => "a number",
+                Value::Bool(_) | Value::Null | Value::Object(_) => "a value of another kind",
+            };
+            return Err(PlanError::NotAnObject { path: path.into(), found });
+        }
         // The version first: everything else may differ in another version.
         let Version { version } = serde_json::from_str(&text).map_err(json)?;
         if let Some(found) = version.filter(|found| *found != PLAN_VERSION) {

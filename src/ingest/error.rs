@@ -136,10 +136,20 @@ pub enum IngestError {
         /// The modality.
         modality: Modality,
     },
-    /// A split occurs under two names.
+    /// Two keys of a file name the same split.
+    #[error("the keys `{first}` and `{second}` are both the split `{split}`")]
+    DuplicateKey {
+        /// The split.
+        split: SplitName,
+        /// The first key.
+        first: String,
+        /// The second key.
+        second: String,
+    },
+    /// Two files have the same split.
     #[error("{place}: duplicate split")]
     DuplicateSplit {
-        /// The second of the keys or files.
+        /// The second of the files, or its key.
         place: Place,
     },
 }
@@ -162,6 +172,7 @@ impl Advise for IngestError {
             }
             IngestError::Unexpected { .. } => SourceAdvice::ShowAndDump,
             IngestError::NoModality { .. } => SourceAdvice::LeaveModalityOut,
+            IngestError::DuplicateKey { .. } => SourceAdvice::OneOfTwoKeys,
             IngestError::DuplicateSplit { .. } => SourceAdvice::OneOfTwoSplits,
         };
         vec![advice.into()]

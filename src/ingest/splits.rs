@@ -121,6 +121,7 @@ pub(super) fn splits<'p>(
         if has_splits(file) {
             check_names(file, options)?;
             note_others(file, log);
+            check_keys(file)?;
             for (name, key, value) in split_entries(file) {
                 if key != name.name() {
                     log.note(format!("split `{key}` is called `{name}`"));
@@ -138,6 +139,18 @@ pub(super) fn splits<'p>(
         add(split, &file.stem, log)?;
     }
     Ok(splits.into_values().collect())
+}
+
+/// Checks that no two keys of a file name the same split, unless one of the values is empty.
+fn check_keys(file: &SourceFile<'_>) -> Result<(), IngestError> {
+    let mut keys: BTreeMap<SplitName, String> = BTreeMap::new();
+    let entries = split_entries(file).filter(|(_, _, value)| !is_nothing(file.pickle, *value));
+    for (split, second, _) in entries {
+        if let Some(first) = keys.insert(split, second.clone()) {
+            return Err(IngestError::DuplicateKey { split, first, second });
+        }
+    }
+    Ok(())
 }
 
 /// Checks a file's splits against the options and the file name.
@@ -221,6 +234,25 @@ pub(super) fn note_left_out(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pickle::Limits;
+
+    #[test]
+    fn two_keys_of_one_split_are_named() {
+        let split = b"}X\x02\0\0\0idX\x01\0\0\0as";
+        let names = |dev: &[u8], valid: &[u8]| {
+            let keys = [&b"X\x03\0\0\0dev"[..], dev, b"X\x05\0\0\0valid", valid].concat();
+            let bytes = [&b"\x80\x02}("[..], &keys, b"u."].concat();
+            let pickle = Pickle::from_bytes(bytes, &Limits::default()).unwrap();
+            let files = [SourceFile::new(&pickle, "mosi")];
+            let found = splits(&files, &IngestOptions::default(), &mut Log::default());
+            found.map(|splits| splits.into_iter().map(|split| split.key).collect::<Vec<_>>())
+        };
+        let error = names(split, split).unwrap_err();
+        assert_eq!(error.to_string(), "the keys `dev` and `valid` are both the split `valid`");
+        assert!(matches!(error, IngestError::DuplicateKey { .. }));
+        assert_eq!(names(split, b"}").unwrap(), ["dev"]);
+        assert_eq!(names(b"N", split).unwrap(), ["valid"]);
+    }
 
     #[test]
     fn the_split_is_a_word_of_the_file_name() {

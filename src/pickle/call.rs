@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::error::{PickleError, UNKNOWN_DTYPE};
+use super::error::{PickleError, STATE_OF_WEIGHTS, UNKNOWN_DTYPE};
 
 use super::number::Number;
 use super::numpy::{Array, Data, Misfit, NumpyDtype, Order, ScalarKind};
@@ -183,6 +183,9 @@ impl Machine<'_> {
             {
                 self.filled(*shape, *dtype, *fortran, *data)?
             }
+            (Value::Dict(_), _) if self.has_key(state, "_metadata") => {
+                return Err(self.forbidden(STATE_OF_WEIGHTS));
+            }
             (other, _) => {
                 let kind = other.type_name();
                 let what = format!("refused to set the state of a value of type {kind}");
@@ -193,6 +196,16 @@ impl Machine<'_> {
             node.value = filled;
         }
         Ok(())
+    }
+
+    /// Whether a value is a dict with this key.
+    fn has_key(&self, dict: NodeId, wanted: &str) -> bool {
+        match self.value(dict) {
+            Value::Dict(entries) => {
+                entries.iter().take(16).any(|(key, _)| self.text(*key) == Some(wanted))
+            }
+            _ => false,
+        }
     }
 
     fn completed(

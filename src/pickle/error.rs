@@ -185,6 +185,9 @@ impl Advise for PickleError {
             PickleError::Array { what, .. } if what.starts_with(UNKNOWN_DTYPE) => {
                 vec![PickleAdvice::KnownNumbers.into()]
             }
+            PickleError::ForbiddenCall { what, .. } if what == STATE_OF_WEIGHTS => {
+                vec![PickleAdvice::FeaturesForWeights.into()]
+            }
             PickleError::Open(_)
             | PickleError::UnknownOpcode { .. }
             | PickleError::Protocol { .. }
@@ -198,6 +201,10 @@ impl Advise for PickleError {
 
 /// Start of the message about an array with an unsupported element type.
 pub(super) const UNKNOWN_DTYPE: &str = "unknown dtype";
+
+/// Message about the metadata of a PyTorch model's `state_dict`.
+pub(super) const STATE_OF_WEIGHTS: &str =
+    "refused to set `_metadata`, which weights of a PyTorch model have,";
 
 /// Advice for a name that is not on the allow-list.
 pub(super) fn global_advice(module: &str, attribute: &str) -> PickleAdvice {

@@ -2,6 +2,8 @@
 //! so that the owner gets advice instead of a missing opcode argument.
 
 use super::error::PickleError;
+use super::opcode::Opcode;
+use super::walk::Walk;
 use crate::advice::PickleAdvice;
 use crate::signature::{self, Role};
 
@@ -55,6 +57,8 @@ fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
     let no_name =
         |name: &str| !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b));
     let unclear = matches!(&error, PickleError::ForbiddenGlobal { name, .. } if no_name(name))
+        || (matches!(&error, PickleError::ForbiddenGlobal { offset: 0, .. })
+            && calls_nothing(bytes))
         || matches!(
             error,
             PickleError::Truncated { .. }
@@ -75,6 +79,23 @@ fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
         };
     }
     error
+}
+
+/// Whether the first instruction is an import after which no unpickler continues, and a walk over the
+/// rest finds no end of a pickle either, as in a table of one column that is called `id` or `clip`.
+///
+/// `i` calls what it imports with the values after a mark, and at the start there is none. `c` takes an
+/// attribute of a module, and none begins with a digit.
+fn calls_nothing(bytes: &[u8]) -> bool {
+    let attribute = bytes.split(|byte| *byte == b'\n').nth(1).unwrap_or_default();
+    let fails = match bytes.first() {
+        Some(b'i') => true,
+        Some(b'c') => attribute.first().is_some_and(u8::is_ascii_digit),
+        _ => false,
+    };
+    let mut walk = Walk::new(bytes, 0..bytes.len());
+    let mut steps = std::iter::from_fn(|| walk.step().ok());
+    fails && !steps.any(|step| step.opcode == Opcode::STOP)
 }
 
 /// The first CR LF of a file in which every LF follows a CR: bytes that were copied as text.

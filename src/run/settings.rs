@@ -58,7 +58,7 @@ pub struct TrainSettings {
     /// The splits, where they are not the store's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_manifest: Option<FoldChoice>,
-    /// The validation split that was drawn from the training split of a store that has none.
+    /// The validation split that was drawn from the training split of a store that has none with labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_from_train: Option<ValidDraw>,
     /// The text encoder in the loop, where text does not come as features.

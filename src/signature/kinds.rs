@@ -136,7 +136,10 @@ pub(super) static KINDS: &[Kind] = &[
             "csd",
             "a computational sequence (`.csd`) of the CMU SDK: one modality, not split",
             Mark::Looks(looks::is_csd),
-            |file| KnownAdvice::Align { file: file.shown() }.into(),
+            |file| match looks::is_of_words(file) {
+                true => KnownAdvice::AlignToWords { file: file.shown() }.into(),
+                false => KnownAdvice::Align { file: file.shown() }.into(),
+            },
         )
     },
     kind("hdf5", "an HDF5 file that is not a feature store", Mark::Looks(looks::is_hdf5), |file| {
@@ -206,8 +209,29 @@ pub(super) static KINDS: &[Kind] = &[
     kind("run-file", "a file of a run folder", Mark::Looks(looks::is_run_file), |_| {
         KnownAdvice::PartOfRun.into()
     }),
+    kind(
+        "folds",
+        "a file of folds, which names the videos of each split",
+        Mark::Looks(looks::is_folds),
+        |file| KnownAdvice::UseFolds { file: file.shown() }.into(),
+    ),
+    kind("json-lines", "JSON Lines", Mark::Looks(looks::is_json_lines), |file| {
+        format!(
+            "load it in Python with `[json.loads(line) for line in open({:?}{})]` and save a dict of \
+             splits with `pickle.dump`",
+            file.name,
+            encoding(file)
+        )
+        .into()
+    }),
     kind("json", "JSON text", Mark::Looks(looks::is_json), |file| {
-        python(file, "json.load(open").into()
+        format!(
+            "load it in Python with `json.load(open({:?}{}))` and save a dict of splits with \
+             `pickle.dump`",
+            file.name,
+            encoding(file)
+        )
+        .into()
     }),
     kind("python", "plain text, Python source", Mark::Looks(looks::is_python), |_| {
         "the file of features is what such a program loads or writes".into()
@@ -232,9 +256,15 @@ pub(super) static KINDS: &[Kind] = &[
     }),
 ];
 
+/// The id of unfinished downloads.
+pub(super) const UNFINISHED: &str = "unfinished";
+
+/// Kinds of files that lack something, which the name of an unfinished download explains.
+pub(super) const LACKING: [&str; 3] = ["empty", "zip-cut", "zeros"];
+
 /// Kinds recognised only by name.
 static NAMES: [Kind; 2] = [
-    kind("unfinished", "an unfinished download, by its name", Mark::Looks(never), |file| {
+    kind(UNFINISHED, "an unfinished download, by its name", Mark::Looks(never), |file| {
         format!(
             "let the program that downloads it finish, which then calls it {}",
             quoted_name(finished_name(file.name))
@@ -351,11 +381,15 @@ fn joblib(file: &Subject<'_>) -> Advice {
 }
 
 fn python(file: &Subject<'_>, call: &str) -> String {
-    let end = if call.contains('(') { "))" } else { ")" };
     format!(
-        "load it in Python with `{call}({:?}{end}` and save a dict of splits with `pickle.dump`",
+        "load it in Python with `{call}({:?})` and save a dict of splits with `pickle.dump`",
         file.name
     )
+}
+
+/// The argument with which Python opens text that begins with a byte order mark.
+fn encoding(file: &Subject<'_>) -> &'static str {
+    if looks::has_byte_order_mark(file) { ", encoding=\"utf-8-sig\"" } else { "" }
 }
 
 /// The name without an extension that is not a pickle's.

@@ -2,6 +2,7 @@
 
 use super::archive::zip_names;
 use super::{Subject, hdf5};
+use crate::corpus::SplitName;
 
 /// Signature of a local header, with which most zip archives begin.
 const LOCAL: &[u8] = b"PK\x03\x04";
@@ -97,8 +98,17 @@ fn has_torch_entry(file: &Subject<'_>, entry: &str) -> bool {
     names(file).iter().any(|name| name.split_once('/').is_some_and(|(_, rest)| rest == entry))
 }
 
+/// `FOLDER/data.pkl` next to `FOLDER/version`, which every version of PyTorch writes. Of a truncated
+/// archive only the first entry is known: `torch.save` does not compress it.
 pub(super) fn is_torch(file: &Subject<'_>) -> bool {
-    has_torch_entry(file, "data.pkl")
+    const METHOD: std::ops::Range<usize> = 8..10;
+    if is_cut_zip(file) {
+        return has_torch_entry(file, "data.pkl") && file.bytes.get(METHOD) == Some(&[0, 0]);
+    }
+    let names = names(file);
+    let folder = |name: &String| name.strip_suffix("/data.pkl").map(str::to_owned);
+    let mut folders = names.iter().filter_map(folder).filter(|folder| !folder.contains('/'));
+    folders.any(|folder| names.contains(&format!("{folder}/version")))
 }
 
 pub(super) fn is_torch_script(file: &Subject<'_>) -> bool {
@@ -141,19 +151,27 @@ pub(super) fn is_tar(file: &Subject<'_>) -> bool {
     is_name && stated.is_some_and(|stated| stated == sum(false) || stated == sum(true))
 }
 
-/// LZMA without a container: the properties that all writers use, a valid dictionary size, and the size
-/// of the content, if known.
+/// LZMA without a container, in the form that `xz` recognises: valid properties, a dictionary size that
+/// encoders use, the size of the content, if known, and a zero, with which the data begin.
 pub(super) fn is_lzma(file: &Subject<'_>) -> bool {
     let Some(header) = file.bytes.get(..13) else { return false };
     let dictionary = header.get(1..5).and_then(|bytes| bytes.try_into().ok());
     let dictionary = u32::from_le_bytes(dictionary.unwrap_or_default());
     let size = header.get(5..13).and_then(|bytes| bytes.try_into().ok());
     let size = u64::from_le_bytes(size.unwrap_or_default());
-    let is_round = dictionary.is_power_of_two() || (dictionary / 3).is_power_of_two();
-    header.first() == Some(&0x5d)
+    // 2^n, or 2^n + 2^(n-1).
+    let is_round = dictionary.is_power_of_two()
+        || (dictionary.is_multiple_of(3) && (dictionary / 3).is_power_of_two())
+        || dictionary == u32::MAX;
+    // (pb * 5 + lp) * 9 + lc, with pb of 0 to 4; the decoder supports lc + lp of up to 4.
+    let properties = header.first().copied().unwrap_or(u8::MAX);
+    let (lc, lp) = (properties % 9, properties / 9 % 5);
+    properties < 225
+        && lc.saturating_add(lp) <= 4
         && dictionary >= 1 << 12
         && is_round
-        && (size == u64::MAX || size < 1 << 48)
+        && (size == u64::MAX || size < 1 << 38)
+        && file.bytes.get(13).is_none_or(|byte| *byte == 0)
 }
 
 /// Zstandard, possibly after a skippable frame, as parallel writers produce.
@@ -210,6 +228,14 @@ pub(super) fn is_csd(file: &Subject<'_>) -> bool {
         && hdf5::mentions(file.bytes, b"data\0")
 }
 
+/// A sequence named after words or phonemes, such as `words` or `phones`, whose rows are text, and not
+/// after vectors of them.
+pub(super) fn is_of_words(file: &Subject<'_>) -> bool {
+    let names = hdf5::top_names(file.bytes);
+    let name = names.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+    ["word", "phone"].iter().any(|part| name.contains(part)) && !name.contains("vec")
+}
+
 /// `data` in feature files and `d1` in label files.
 pub(super) fn is_processed(file: &Subject<'_>) -> bool {
     let names = hdf5::top_names(file.bytes);
@@ -252,9 +278,17 @@ pub(super) fn is_media(file: &Subject<'_>) -> bool {
 
 // Text.
 
-/// The start of the file as text without leading spaces, if it is text.
+/// The mark with which some programs, such as Excel, begin UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+pub(super) fn has_byte_order_mark(file: &Subject<'_>) -> bool {
+    file.bytes.starts_with(BYTE_ORDER_MARK)
+}
+
+/// The start of the file as text without byte order mark and leading spaces, if it is text.
 fn text<'a>(file: &Subject<'a>) -> Option<&'a str> {
     let head = file.head(TEXT_HEAD);
+    let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
         // The cut may split a character.
@@ -270,11 +304,14 @@ fn text<'a>(file: &Subject<'a>) -> Option<&'a str> {
 
 pub(super) fn is_html(file: &Subject<'_>) -> bool {
     let start = file.head(TEXT_HEAD).trim_ascii_start();
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
-    let tag = start.get(..start.len().min(14)).unwrap_or(start).to_ascii_lowercase();
-    [&b"<!doctype html"[..], b"<html", b"<?xml", b"<head", b"<body", b"<!--"]
-        .iter()
-        .any(|known| tag.starts_with(known))
+    let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).trim_ascii_start();
+    let start = start.to_ascii_lowercase();
+    let begins_with = |tags: &[&[u8]]| tags.iter().any(|tag| start.starts_with(tag));
+    let has = |part: &[u8]| start.windows(part.len()).any(|window| window == part);
+    begins_with(&[b"<!doctype html", b"<html", b"<?xml", b"<head", b"<body", b"<!--"])
+        // A part of a page, as some servers send it.
+        || (begins_with(&[b"<script", b"<table", b"<div", b"<meta", b"<title", b"<style", b"<h1"])
+            && (has(b"<html") || has(b"</")))
 }
 
 /// An object or a list whose first element is valid JSON.
@@ -286,6 +323,44 @@ pub(super) fn is_json(file: &Subject<'_>) -> bool {
     };
     let first = rest.and_then(|rest| rest.trim_start().chars().next());
     first.is_some_and(|first| first.is_ascii_digit() || "{[\"-]tfn".contains(first))
+}
+
+/// JSON Lines: a first line that is a whole document, and a second document after it. A first line
+/// beyond the examined part is known by the file's name.
+pub(super) fn is_json_lines(file: &Subject<'_>) -> bool {
+    if !is_json(file) {
+        return false;
+    }
+    let name = file.name.to_ascii_lowercase();
+    let mut lines = text(file).unwrap_or_default().lines().filter(|line| !line.trim().is_empty());
+    let is_document = |line: &str| serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok();
+    match (lines.next(), lines.next()) {
+        (Some(first), Some(second)) => {
+            is_document(first) && second.trim_start().starts_with(['{', '['])
+        }
+        _ => [".jsonl", ".ndjson"].iter().any(|ending| name.ends_with(ending)),
+    }
+}
+
+/// The videos of at least two splits as JSON, possibly under `folds`: lists of texts, as `align` reads
+/// them.
+pub(super) fn is_folds(file: &Subject<'_>) -> bool {
+    /// A multiple of the largest dataset's file.
+    const LARGEST: usize = 1 << 22;
+    type Folds = std::collections::BTreeMap<String, Vec<String>>;
+    #[derive(serde::Deserialize)]
+    struct Within {
+        folds: Folds,
+    }
+    if file.bytes.len() > LARGEST || !is_json(file) {
+        return false;
+    }
+    let within = || serde_json::from_slice::<Within>(file.bytes).map(|within| within.folds);
+    let Ok(folds) = serde_json::from_slice::<Folds>(file.bytes).or_else(|_| within()) else {
+        return false;
+    };
+    let is_split = |name: &String| SplitName::from_usual(name).is_ok();
+    folds.len() > 1 && folds.keys().all(is_split) && folds.values().any(|videos| !videos.is_empty())
 }
 
 /// Whether a NumPy file contains objects.

@@ -55,6 +55,12 @@ pub fn identify(bytes: &[u8], name: &str) -> Option<Known> {
         Mark::At(offset, mark) => bytes.get(offset..).is_some_and(|rest| rest.starts_with(mark)),
         Mark::Looks(looks) => looks(&subject),
     })?;
+    // The name of an unfinished download explains what such a file lacks.
+    if kinds::LACKING.contains(&kind.id)
+        && let Some(unfinished) = by_name(name).filter(|known| known.kind.id == kinds::UNFINISHED)
+    {
+        return Some(unfinished);
+    }
     Some(Known { kind, advice: (kind.way)(&subject) })
 }
 

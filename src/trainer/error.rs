@@ -228,6 +228,9 @@ pub enum StoreProblem {
     /// A split that training needs is absent or empty.
     #[error(transparent)]
     MissingSplit(DataError),
+    /// The validation split has no labels, but the training split has.
+    #[error("valid has no regression labels")]
+    ValidUnlabelled,
     /// Text was not chosen, although the store has it.
     #[error("{}", DataError::NoText)]
     TextLeftOut {
@@ -455,6 +458,7 @@ impl StoreProblem {
         let advice = match self {
             StoreProblem::Data(error) => return error.advice(),
             StoreProblem::Train(error) => return error.advice(),
+            StoreProblem::Plan(PlanError::HasValid { .. }) => TrainerAdvice::UseOwnValid,
             StoreProblem::Plan(error) => return error.advice(),
             StoreProblem::Tokens { cause, .. } => return cause.advice(),
             StoreProblem::TokensOfModel { cause, encoder, .. } => match (cause, encoder) {
@@ -487,9 +491,8 @@ impl StoreProblem {
                 store,
                 can_be_forced: *can_be_forced,
             },
-            StoreProblem::MissingSplit(DataError::EmptySplit { split: SplitName::Valid }) => {
-                TrainerAdvice::DrawValid { store }
-            }
+            StoreProblem::MissingSplit(DataError::EmptySplit { split: SplitName::Valid })
+            | StoreProblem::ValidUnlabelled => TrainerAdvice::DrawValid { store },
             StoreProblem::MissingSplit(_) => TrainerAdvice::DrawSplits { store },
             StoreProblem::NamedClasses { .. } => TrainerAdvice::OrderClasses,
             StoreProblem::TextLeftOut { chosen } => {

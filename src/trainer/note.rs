@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::corpus::draw::valid_left_out;
 use crate::corpus::origin::{SplitOrigin, SplitRecord};
 use crate::corpus::schema::{DataDifference, Weight};
 use crate::corpus::spec::SplitBy;
@@ -46,6 +47,11 @@ pub enum Note {
         expected: String,
         /// Its digest.
         found: String,
+    },
+    /// The store's validation split has no labels, and one was drawn from the training split instead.
+    ValidLeftOut {
+        /// Number of its segments.
+        n_segments: usize,
     },
     /// A validation split was drawn from the training split.
     ValidDrawn {
@@ -191,6 +197,7 @@ impl fmt::Display for Note {
                 "{}: has changed since the run: expected digest {expected}, as in {RESULT}, found {found}",
                 checkpoint.display()
             ),
+            Note::ValidLeftOut { n_segments } => f.write_str(&valid_left_out(*n_segments)),
             Note::ValidDrawn { n_drawn, n_segments, by } => {
                 write!(f, "valid is {n_drawn} of the {n_segments} segments of train, drawn by {by}")
             }

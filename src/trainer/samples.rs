@@ -205,20 +205,25 @@ impl Samples {
         std::mem::take(&mut self.notes)
     }
 
-    /// The store's own splits, with a validation split drawn from the training split.
+    /// The store's own splits, with a validation split drawn from the training split in place of none, or
+    /// of one without labels.
     ///
     /// # Errors
-    /// The store cannot be read, has no training split or has a validation split.
+    /// The store cannot be read, has no training split or has a validation split with labels.
     pub fn with_valid_from_train(store: Store, draw: &ValidDraw) -> Result<Samples, TrainerError> {
         let train: Vec<Drawable> = store.drawable(&[SplitName::Train])?;
         let shares = [1.0 - draw.fraction, draw.fraction];
         let plan = draw::from_train(store.manifest(), &train, shares, draw.by, draw.seed);
         let rows = plan.and_then(|plan| plan.rows(0, store.manifest()));
         let rows = rows.map_err(|error| TrainerError::unfit(store.path(), error))?;
+        let n_left_out = store.manifest().split(SplitName::Valid).map_or(0, |it| it.ids.len());
         let n_drawn = rows.get(&SplitName::Valid).map_or(0, Vec::len);
         let note = Note::ValidDrawn { n_drawn, n_segments: train.len(), by: draw.by };
         let mut samples = Samples::with_rows(store, rows);
         samples.drawn_by = Some(draw.by);
+        if n_left_out > 0 {
+            samples.notes.push(Note::ValidLeftOut { n_segments: n_left_out });
+        }
         samples.notes.push(note);
         Ok(samples)
     }

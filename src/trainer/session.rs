@@ -452,6 +452,14 @@ pub(crate) fn load(
             }
         });
     }
+    // A validation split can be drawn, unlike labels.
+    let is_labelled = |split| samples.is_labelled(split);
+    if settings.split_manifest.is_none()
+        && is_labelled(SplitName::Train)
+        && !is_labelled(SplitName::Valid)
+    {
+        return Err(TrainerError::unfit(samples.store().path(), StoreProblem::ValidUnlabelled));
+    }
     let has_test = samples.has(SplitName::Test);
     let is_tested = has_test && samples.is_labelled(SplitName::Test);
     let mut lengths = BTreeMap::new();

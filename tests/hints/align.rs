@@ -13,7 +13,35 @@ fn sequences(folder: &Path) {
     }
 }
 
+/// The sequences, and a file with the videos of each split.
+fn sequences_and_folds(folder: &Path) {
+    sequences(folder);
+    put(folder, "folds.json", b"{\"train\": [\"tq1\"], \"valid\": [\"tq10\"]}");
+}
+
 pub const ROWS: &[Row] = &[
+    Row {
+        hint: "`almt-data align --reference words.csd --labels LABELS.csd --sequence audio=AUDIO.csd \
+               -o STORE.h5` aligns others with its words",
+        make: sequences,
+        calls: &["convert words.csd"],
+        next: Walk(&[
+            ("audio=AUDIO.csd", "audio=audio.csd"),
+            ("LABELS.csd", "labels.csd"),
+            ("STORE.h5", "store.h5"),
+        ]),
+    },
+    Row {
+        hint: "`almt-data align --folds folds.json` puts the videos of sequences into these splits; \
+               convert a file of features",
+        make: sequences_and_folds,
+        calls: &["convert folds.json"],
+        next: Walk(&[(
+            "almt-data align --folds folds.json",
+            "align --folds folds.json --reference words.csd --labels labels.csd \
+             --sequence audio=audio.csd --dataset mosi -o store.h5",
+        )]),
+    },
     Row {
         hint: "`almt-data validate audio.csd` checks it, `almt-data align --reference WORDS.csd --labels \
                LABELS.csd --sequence audio=audio.csd -o STORE.h5` makes a store of several",
@@ -28,9 +56,8 @@ pub const ROWS: &[Row] = &[
     Row {
         hint: "`--folds FILE` names the videos of each split, `--folds none` puts all segments into `train`",
         make: |folder| {
-            sequences(folder);
+            sequences_and_folds(folder);
             put(folder, "other.json", b"{\"train\": [\"someone\"]}");
-            put(folder, "folds.json", b"{\"train\": [\"tq1\"], \"valid\": [\"tq10\"]}");
         },
         calls: &[
             "align --reference words.csd --labels labels.csd --sequence audio=audio.csd --dataset mosi \

@@ -39,6 +39,20 @@ pub const ROWS: &[Row] = &[
             "build --labels label.csv --vision features --dataset mosi",
         )]),
     },
+    // A table among the arrays.
+    Row {
+        hint: "`almt-data build --labels features/label.csv --vision features` makes a store of them \
+               and a table of clips, see `docs/own-data.md`",
+        make: |folder| {
+            clips(folder, TABLE, &["x_1", "x_2"]);
+            std::fs::rename(folder.join("label.csv"), folder.join("features/label.csv")).unwrap();
+        },
+        calls: &["convert features"],
+        next: Walk(&[(
+            "almt-data build --labels features/label.csv --vision features",
+            "build --labels features/label.csv --vision features --dataset mosi",
+        )]),
+    },
     Row {
         hint: "name each file after its clip, such as `VIDEO_CLIP.npy` or `VIDEO/CLIP.csv`",
         make: |folder| clips(folder, TABLE, &["a_1", "a_2", "x_5", "x_6"]),

@@ -135,6 +135,19 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
+        hint: "delete or rename one of the two keys in Python; `dev` and `val` are names of `valid`",
+        make: |folder| {
+            synthetic(folder);
+            let mut pickle = std::fs::read(folder.join("mosi.pkl")).unwrap();
+            let key = b"\x8c\x04test";
+            let at = pickle.windows(key.len()).position(|window| window == key).unwrap();
+            pickle.splice(at..at + key.len(), *b"\x8c\x03dev");
+            put(folder, "mosi.pkl", &pickle);
+        },
+        calls: &["convert mosi.pkl"],
+        next: Hands,
+    },
+    Row {
         hint: "name the pickles one by one",
         make: |folder| {
             misa_folder(folder);

@@ -65,6 +65,15 @@ pub const ROWS: &[Row] = &[
         calls: &["inspect x.pkl"],
         next: Hands,
     },
+    Row {
+        hint: "weights of a model are no features: pass a file of features; `almt-data predict --weights` takes weights of released models as safetensors",
+        make: |folder| {
+            let pickle = b"\x80\x02ccollections\nOrderedDict\n)R}X\x09\0\0\0_metadata}sb.";
+            put(folder, "model.pkl", pickle);
+        },
+        calls: &["convert model.pkl"],
+        next: Hands,
+    },
     import!("torch.storage", "f", "this PyTorch object is not supported"),
     import!("pandas", "f", "the file contains pandas objects"),
     import!("scipy.sparse", "f", "the file contains SciPy matrices"),

@@ -229,6 +229,46 @@ fn every_hint_of_the_source_has_a_row() {
     assert!(stale.is_empty(), "rows whose hint is in no source file: {stale:#?}");
 }
 
+/// Whether a text is a literal with something in place of its placeholders.
+fn is_filled(text: &str, literal: &str) -> bool {
+    const SHORTEST: usize = 12;
+    let parts: Vec<&str> = literal.split(['{', '}']).step_by(2).collect();
+    let [first, between @ .., last] = &parts[..] else { return text == literal };
+    if parts.iter().map(|part| part.len()).sum::<usize>() < SHORTEST {
+        return false;
+    }
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    for part in between {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[test]
+fn guides_show_hints_of_the_source() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    files(&root.join("src"), &mut paths);
+    let sources: Vec<String> =
+        paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let texts: Vec<Literal> = sources.iter().flat_map(|source| literals(source)).collect();
+    let is_there = |hint: &str| texts.iter().any(|literal| is_filled(hint, &literal.text));
+    let mut wrong = Vec::new();
+    for guide in crate::guides::guides() {
+        let text = std::fs::read_to_string(&guide).unwrap();
+        for line in text.lines() {
+            let Some(hint) = line.trim_start().strip_prefix("hint: ") else { continue };
+            // Some hints begin with what was found, and end with that of another place.
+            let end = hint.split_once(": ").map(|(_, end)| end);
+            if !is_there(hint) && !end.is_some_and(is_there) {
+                wrong.push(format!("{}: {hint}", guide.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "hints that no source file has:\n{}", wrong.join("\n"));
+}
+
 /// Tests that are named as the ones that provoke a hint are there.
 #[test]
 fn the_tests_that_rows_name_exist() {

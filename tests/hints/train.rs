@@ -123,6 +123,10 @@ pub const ROWS: &[Row] = &[
         "a_store_without_a_validation_split_gets_one",
     ),
     elsewhere(
+        "without `--valid-fraction`, the store's own is used",
+        "a_validation_split_without_labels_gives_way_to_one_of_train",
+    ),
+    elsewhere(
         "-o splits.json` draws all three from the existing segments, for `train --manifest`",
         "what_is_called_valid_and_cannot_be_trained_is_said_to_be_so",
     ),

@@ -1,6 +1,6 @@
 //! Files of other kinds, or incomplete ones: reported with advice.
 
-use almt_data::pickle::PickleError;
+use almt_data::pickle::{Limits, PickleError, Scan};
 
 use super::{fixtures, load};
 use crate::support::hint;
@@ -40,6 +40,36 @@ fn other_files_are_recognised() {
         assert!(matches!(error, PickleError::NotAPickle { .. }), "{part}: {error}");
         assert!(error.to_string().contains(part), "{part}: {error}");
         assert!(!hint(&error).is_empty(), "{part}");
+    }
+}
+
+/// A table of one column, whose first lines are also an import, and pickles that import the same.
+#[test]
+fn a_column_of_ids_is_text_and_a_pickle_is_none() {
+    let columns: [&[u8]; 4] = [
+        b"id\nx\ny\n",
+        b"id\n03bSnISJMiM\n0h-zjBukYpk\n",
+        b"ids\r\n1\r\n2\r\n",
+        b"clip\n12_3\n12_4\n",
+    ];
+    for column in columns {
+        let error = load(column).err().unwrap();
+        assert!(error.to_string().contains("plain text"), "{column:?}: {error}");
+        let error = Scan::from_bytes(column.to_vec(), &Limits::default()).unwrap_err();
+        assert!(matches!(error, PickleError::NotAPickle { .. }), "{column:?}: {error}");
+    }
+    let pickles: [&[u8]; 5] = [
+        b"(id\nx\n.",
+        b"id\nx\n.",
+        b"clip\nx\n(S'a'\ntR.",
+        b"cos\nsystem\n(S'a'\ntR",
+        b"clip\n1\n.",
+    ];
+    for pickle in pickles {
+        let error = load(pickle).err().unwrap();
+        assert!(matches!(error, PickleError::ForbiddenGlobal { .. }), "{pickle:?}: {error}");
+        let scan = Scan::from_bytes(pickle.to_vec(), &Limits::default()).unwrap();
+        assert!(!scan.allowed && scan.n_forbidden_globals > 0, "{pickle:?}");
     }
 }
 

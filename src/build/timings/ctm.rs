@@ -26,7 +26,8 @@ impl Recording {
     /// so, as NIST's tools sort them.
     fn in_order(mut self) -> TimedWords {
         let start = |word: &TimedWord| word.interval.map_or(0.0, |[start, _]| start);
-        let is_sorted = |words: &[TimedWord]| words.is_sorted_by(|one, next| start(one) <= start(next));
+        let is_sorted =
+            |words: &[TimedWord]| words.is_sorted_by(|one, next| start(one) <= start(next));
         let n_words = self.words.len();
         let is_by_channel = self.channels.chunk_by(|one, next| one == next).count()
             == self.channels.iter().collect::<BTreeSet<_>>().len();

@@ -35,6 +35,9 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
         SourceAdvice::OneOfTwoSplits => {
             "pass one file per split; `dev` and `val` are names of `valid`"
         }
+        SourceAdvice::OneOfTwoKeys => {
+            "delete or rename one of the two keys in Python; `dev` and `val` are names of `valid`"
+        }
         SourceAdvice::Decode { encoding } => {
             return format!(
                 "`--text-encoding {encoding}` decodes them; check the texts afterwards, since \
@@ -88,9 +91,10 @@ pub(super) fn hint(advice: &SourceAdvice) -> String {
             "omit `--min-confidence`, which is for the `.csv` files of OpenFace"
         }
         SourceAdvice::NameOneByOne => "name the pickles one by one",
-        SourceAdvice::BuildFromTable { folder } => {
+        SourceAdvice::BuildFromTable { folder, table } => {
+            let table = table.as_deref().unwrap_or("label.csv");
             return format!(
-                "`almt-data build --labels label.csv --vision {folder}` makes a store of them and a \
+                "`almt-data build --labels {table} --vision {folder}` makes a store of them and a \
                  table of clips, see `docs/own-data.md`"
             );
         }
@@ -137,6 +141,14 @@ pub(super) fn known_hint(advice: &KnownAdvice) -> String {
             "`almt-data validate {file}` checks it, `almt-data align --reference WORDS.csd --labels \
              LABELS.csd --sequence audio={file} -o STORE.h5` makes a store of several"
         ),
+        KnownAdvice::AlignToWords { file } => format!(
+            "`almt-data validate {file}` checks it, `almt-data align --reference {file} --labels \
+             LABELS.csd --sequence audio=AUDIO.csd -o STORE.h5` aligns others with its words"
+        ),
+        KnownAdvice::UseFolds { file } => format!(
+            "`almt-data align --folds {file}` puts the videos of sequences into these splits; convert \
+             a file of features"
+        ),
         KnownAdvice::UseStore { file } => format!(
             "`almt-data validate {file}` checks it, `almt-data train --store {file}` trains on it"
         ),
@@ -152,7 +164,8 @@ pub(super) fn known_hint(advice: &KnownAdvice) -> String {
         KnownAdvice::CompareTable { file, columns } => format!(
             "its columns: {}; `almt-data build --labels {file}` makes a store of it, `almt-data \
              validate STORE --labels {file}` compares labels",
-            columns.join(", ")
+            // The byte order mark belongs to the file, not to its first column.
+            columns.join(", ").trim_start_matches(['\u{feff}', '"'])
         ),
         KnownAdvice::SaveAndCompare { stem } => format!(
             "save its table as CSV: `almt-data validate STORE --labels {stem}.csv` compares labels"

@@ -136,6 +136,7 @@ pub(super) fn hint(advice: &TrainerAdvice) -> String {
                 quoted_path(store)
             );
         }
+        TrainerAdvice::UseOwnValid => "without `--valid-fraction`, the store's own is used",
         TrainerAdvice::DrawSplits { store } => {
             return format!(
                 "convert the files of all splits together; `almt-data split {} --ratio 0.7,0.1,0.2 \

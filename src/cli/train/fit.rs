@@ -140,7 +140,7 @@ pub struct TrainArgs {
     /// Fold of the manifest, counted from 0 [default: 0]
     #[arg(help_heading = "Data options", long, requires = "manifest", value_parser = number::from::<usize>(0))]
     fold: Option<usize>,
-    /// Draw this share of the training split for validation, if the store has no validation split
+    /// Draw this share of the training split for validation, if the store has none with labels
     #[arg(help_heading = "Data options", long, value_name = "SHARE", value_parser = fraction, conflicts_with = "manifest")]
     valid_fraction: Option<f64>,
     /// Draw `--valid-fraction` by whole videos or by single segments: video or segment [default:

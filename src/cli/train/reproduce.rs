@@ -61,7 +61,7 @@ pub struct ReproduceArgs {
     /// Does one run, which standard input names, for a call with `--jobs`
     #[arg(long, hide = true)]
     worker: bool,
-    /// Draw this share of the training split for validation, if the store has no validation split
+    /// Draw this share of the training split for validation, if the store has none with labels
     #[arg(long, value_name = "SHARE", value_parser = fraction)]
     valid_fraction: Option<f64>,
     /// Unit that `--valid-fraction` keeps together: video or segment [default: video]

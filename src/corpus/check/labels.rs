@@ -6,6 +6,10 @@ use super::super::scale::{NO_CLASS, OwnScale};
 use super::{Context, Findings, Rule, SplitDetail, SplitFacts};
 use crate::words::{counted, plural};
 
+const NO_VALID: &str = "`train --valid-fraction 0.1` draws a validation split from the training split \
+                        instead; `almt-data split STORE.h5 --from train --ratio 0.9,0.1 -o \
+                        SPLITS.json` writes one to a file, for `train --manifest SPLITS.json`";
+
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for split in context.splits {
         let missing = Rule::MissingLabel;
@@ -46,16 +50,33 @@ fn check_labelled(context: &Context<'_>, findings: &mut Findings) {
         });
         return;
     }
-    let without = context.splits.iter().filter(|split| !split.is_labelled());
-    let without = without.map(|split| split.name.to_string()).collect();
-    let is_needed = |split: &&SplitFacts| split.name != SplitName::Test && !split.is_labelled();
-    let end = match context.splits.iter().any(|split| is_needed(&split)) {
-        true => ": cannot be trained as it is",
+    let without: Vec<&SplitFacts> =
+        context.splits.iter().filter(|split| !split.is_labelled()).collect();
+    if without.is_empty() {
+        return;
+    }
+    let is_without = |name| without.iter().any(|split| split.name == name);
+    let (no_train, no_valid) = (is_without(SplitName::Train), is_without(SplitName::Valid));
+    let end = if no_train || no_valid { ": cannot be trained as it is" } else { "" };
+    let classes = match without.iter().any(|split| split.classes.is_some()) {
+        true => "; class labels are stored, but not used for training",
         false => "",
     };
-    findings.add_all(Rule::Unlabelled, without, |n| {
-        format!("{n} of {} splits have no regression labels{end}", context.splits.len())
-    });
+    let message = format!(
+        "{} of {} splits have no regression labels{end}{classes}",
+        without.len(),
+        context.splits.len()
+    );
+    let has_train = context
+        .splits
+        .iter()
+        .any(|split| split.name == SplitName::Train && !split.ids.is_empty() && !no_train);
+    let advice = match has_train && no_valid {
+        true => NO_VALID,
+        false => Rule::Unlabelled.advice(),
+    };
+    let without = without.iter().map(|split| split.name.to_string()).collect();
+    findings.add_advised(Rule::Unlabelled, message, without, advice);
 }
 
 fn check_values(

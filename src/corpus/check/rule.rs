@@ -182,7 +182,8 @@ rules! {
     Unlabelled "AD035" Warning "no labels":
         "A split has no regression labels, or no class labels where classes have no values.",
         "`almt-data predict` needs none; `train` needs those of train and valid, `eval`, `labels` and `split` \
-         those of what they read: convert a file that has them";
+         those of what they read: convert a file that has them; a validation split can also be drawn from the \
+         training split: `train --valid-fraction 0.1`";
     MissingLabel "AD036" Error "missing label":
         "A sample of a split that has labels has none: NaN or infinity in its place, or no class.",
         "`--drop-unlabelled` of `convert`, `build` and `align` leaves such segments out; a split of its \

@@ -249,7 +249,7 @@ impl Columns {
             false => ("the id of a segment, or its video and clip", Field::Id),
         };
         let found = self.shown.join(", ");
-        Err(LabelTableError::Column { path: path.into(), expected, found, field })
+        Err(LabelTableError::Column { path: path.into(), expected, found, field, is_source })
     }
 }
 

@@ -113,6 +113,8 @@ pub enum LabelTableError {
         found: String,
         /// Its field.
         field: Field,
+        /// Whether segments are made from the table, rather than compared with it.
+        is_source: bool,
     },
     /// Two columns that match one field.
     #[error("{path}: {found} can each be the {field}")]
@@ -183,10 +185,12 @@ impl Advise for LabelTableError {
             LabelTableError::Headerless { columns, .. } => TableAdvice::SayColumns(
                 columns.iter().map(|(field, number)| (field.name(), *number)).collect(),
             ),
-            LabelTableError::Column { field, .. } => TableAdvice::SayColumn {
-                field: field.name(),
-                fields: Field::ALL.map(Field::name).into(),
-            },
+            LabelTableError::Column { field, is_source, .. } => {
+                let is_read = |field: &Field| *is_source || !field.is_of_source();
+                let fields = Field::ALL.into_iter().filter(is_read);
+                let fields = fields.map(Field::name).collect();
+                TableAdvice::SayColumn { field: field.name(), fields }
+            }
             LabelTableError::Ambiguous { field, first, .. } => {
                 TableAdvice::ChooseColumn { field: field.to_string(), column: first.clone() }
             }

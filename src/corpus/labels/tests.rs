@@ -190,6 +190,19 @@ fn encodings_are_told_by_the_file_or_refused_with_line_and_option() {
 }
 
 #[test]
+fn only_fields_that_are_read_are_offered() {
+    let error = read("id,annotation\na_1,Positive\n").unwrap_err();
+    let offered = hint(&error).unwrap();
+    let compared = "fields: id, video, clip, label, label_T, label_A, label_V, text, split";
+    assert!(offered.ends_with(compared), "{offered}");
+    let options = TableOptions { is_source: true, ..TableOptions::default() };
+    let source = b"what,annotation\na_1,Positive\n";
+    let error = LabelTable::parse(source, Path::new("label.csv"), &options).unwrap_err();
+    let offered = hint(&error).unwrap();
+    assert!(offered.ends_with(&format!("{compared}, annotation, start, end")), "{offered}");
+}
+
+#[test]
 fn files_of_other_kinds_are_named() {
     for (bytes, what) in [
         (&b"PK\x03\x04rest"[..], "Excel"),

@@ -101,7 +101,9 @@ pub fn csd(
         ));
     }
     if !export.folds()? {
-        notes.push("splits are not written, as a video is in two: `align` needs `--folds none`".into());
+        notes.push(
+            "splits are not written, as a video is in two: `align` needs `--folds none`".into(),
+        );
     }
     notes.extend(left_out(store));
     Ok(notes)
