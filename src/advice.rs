@@ -239,7 +239,7 @@ pub enum SourceAdvice {
         /// The folder.
         folder: String,
         /// The table in it, if it has one.
-        table: Option<String>,
+        table: Option<Box<str>>,
     },
     /// Pass pickles of the folder: one, or one per split.
     NamePickles,

@@ -194,7 +194,7 @@ impl Advise for FolderError {
             FolderError::Twice { .. } => SourceAdvice::NameOneByOne,
             FolderError::Arrays { path, table, .. } => SourceAdvice::BuildFromTable {
                 folder: quoted_path(path),
-                table: table.as_deref().map(quoted_path),
+                table: table.as_deref().map(|path| quoted_path(path).into()),
             },
             FolderError::NoSplits { .. } => SourceAdvice::NamePickles,
         };

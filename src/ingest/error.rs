@@ -137,14 +137,12 @@ pub enum IngestError {
         modality: Modality,
     },
     /// Two keys of a file name the same split.
-    #[error("the keys `{first}` and `{second}` are both the split `{split}`")]
+    #[error("the keys `{}` and `{}` are both the split `{split}`", keys[0], keys[1])]
     DuplicateKey {
         /// The split.
         split: SplitName,
-        /// The first key.
-        first: String,
-        /// The second key.
-        second: String,
+        /// The keys, in the order of the file.
+        keys: Box<[String; 2]>,
     },
     /// Two files have the same split.
     #[error("{place}: duplicate split")]

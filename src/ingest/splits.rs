@@ -147,7 +147,8 @@ fn check_keys(file: &SourceFile<'_>) -> Result<(), IngestError> {
     let entries = split_entries(file).filter(|(_, _, value)| !is_nothing(file.pickle, *value));
     for (split, second, _) in entries {
         if let Some(first) = keys.insert(split, second.clone()) {
-            return Err(IngestError::DuplicateKey { split, first, second });
+            let keys = Box::new([first, second]);
+            return Err(IngestError::DuplicateKey { split, keys });
         }
     }
     Ok(())

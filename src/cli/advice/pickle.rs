@@ -22,8 +22,8 @@ pub(super) fn hint(advice: PickleAdvice) -> &'static str {
              executed"
         }
         PickleAdvice::FeaturesForWeights => {
-            "weights of a model are no features: pass a file of features; `almt-data predict \
-             --weights` takes weights of released models as safetensors"
+            "weights of a model are no features: pass a file of features; `predict --weights` takes \
+             weights of released models as safetensors"
         }
         PickleAdvice::OpenInEditor => {
             "open it in an editor: it may be a note or an error message saved under the wrong name"
