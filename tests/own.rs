@@ -246,7 +246,7 @@ fn what_sequences_cannot_have_is_noted() {
     let told = almt(folder, &["export", "some.h5", "--to", "csd"]).ok().stderr();
     let notes = [
         "note: classes.csd: segments that have no class, and -1 in its place: 1\n",
-        "note: splits are not written, as a video is in two: `align` needs `--folds none`\n",
+        "note: splits are not written, as folds are of whole videos and one is in two\n",
     ];
     assert!(notes.iter().all(|note| told.contains(note)), "{told}");
     let names = files(&folder.join("some.sequences"));

@@ -2,7 +2,6 @@
 
 use super::archive::zip_names;
 use super::{Subject, hdf5};
-use crate::corpus::SplitName;
 
 /// Signature of a local header, with which most zip archives begin.
 const LOCAL: &[u8] = b"PK\x03\x04";
@@ -345,6 +344,7 @@ pub(super) fn is_json_lines(file: &Subject<'_>) -> bool {
 /// The videos of at least two splits as JSON, possibly under `folds`: lists of texts, as `align` reads
 /// them.
 pub(super) fn is_folds(file: &Subject<'_>) -> bool {
+    const SPLITS: [&str; 6] = ["train", "valid", "validation", "val", "dev", "test"];
     /// A multiple of the largest dataset's file.
     const LARGEST: usize = 1 << 22;
     type Folds = std::collections::BTreeMap<String, Vec<String>>;
@@ -359,7 +359,7 @@ pub(super) fn is_folds(file: &Subject<'_>) -> bool {
     let Ok(folds) = serde_json::from_slice::<Folds>(file.bytes).or_else(|_| within()) else {
         return false;
     };
-    let is_split = |name: &String| SplitName::from_usual(name).is_ok();
+    let is_split = |name: &String| SPLITS.contains(&&*name.to_ascii_lowercase());
     folds.len() > 1 && folds.keys().all(is_split) && folds.values().any(|videos| !videos.is_empty())
 }
 

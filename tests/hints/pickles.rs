@@ -66,7 +66,7 @@ pub const ROWS: &[Row] = &[
         next: Hands,
     },
     Row {
-        hint: "weights of a model are no features: pass a file of features; `predict --weights` takes weights of released models as safetensors",
+        hint: "these are weights of a model, not features: pass a file of features; `predict --weights` takes weights of released models as safetensors",
         make: |folder| {
             let pickle = b"\x80\x02ccollections\nOrderedDict\n)R}X\x09\0\0\0_metadata}sb.";
             put(folder, "model.pkl", pickle);

@@ -229,6 +229,7 @@ fn every_hint_of_the_source_has_a_row() {
     assert!(stale.is_empty(), "rows whose hint is in no source file: {stale:#?}");
 }
 
+#[cfg(feature = "train")]
 /// Whether a text is a literal with something in place of its placeholders.
 fn is_filled(text: &str, literal: &str) -> bool {
     const SHORTEST: usize = 12;
@@ -245,6 +246,7 @@ fn is_filled(text: &str, literal: &str) -> bool {
     rest.ends_with(last)
 }
 
+#[cfg(feature = "train")]
 #[test]
 fn guides_show_hints_of_the_source() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

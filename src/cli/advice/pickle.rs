@@ -22,7 +22,7 @@ pub(super) fn hint(advice: PickleAdvice) -> &'static str {
              executed"
         }
         PickleAdvice::FeaturesForWeights => {
-            "weights of a model are no features: pass a file of features; `predict --weights` takes \
+            "these are weights of a model, not features: pass a file of features; `predict --weights` takes \
              weights of released models as safetensors"
         }
         PickleAdvice::OpenInEditor => {

@@ -101,9 +101,7 @@ pub fn csd(
         ));
     }
     if !export.folds()? {
-        notes.push(
-            "splits are not written, as a video is in two: `align` needs `--folds none`".into(),
-        );
+        notes.push("splits are not written, as folds are of whole videos and one is in two".into());
     }
     notes.extend(left_out(store));
     Ok(notes)
