@@ -609,8 +609,9 @@ def split(
         overwrite: Replace an existing file.
 
     Returns:
-        The report: `output`, `store_digest`, `folds`, with `n_segments` and `mean_label` of each
-        split, and `findings` on videos in two splits.
+        The report: `output`, `store_digest`, `folds`, with `n_segments` and `mean_label` (None without labels)
+        of each split, `n_left_out`, the segments of a validation split without labels in place of which one was
+        drawn, and `findings` on videos in two splits.
 
     Raises:
         Error: The store cannot be split this way, or the file exists.
