@@ -184,6 +184,8 @@ fn fixtures() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("table", "label.csv", b"video_id,clip_id,text,label\n1,2,\"a, b\",0.5\n"),
         ("table", "label.tsv", b"index\tlabel\n1\t0.5\n"),
         ("table", "marked.csv", b"\xef\xbb\xbfid,label\n1,0.5\n"),
+        // In GBK.
+        ("table", "chinese.csv", b"id,text,label\n1,\xc4\xe3\xba\xc3,0.5\n"),
         ("utf16", "label.csv", b"\xff\xfei\0d\0,\0"),
         ("text-with-mark", "a.pkl", b"\xef\xbb\xbfsome words\n"),
         ("zeros", "a.pkl", &[0; 4096]),

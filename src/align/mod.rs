@@ -10,16 +10,24 @@
 //! vectors    word vectors from a text file
 //! spool      aligned features in a file without a name
 //! homes      which video belongs to which split
+//! files      the open files, and the videos that all of them have
+//! overlap    segments by the time that rows share, video by video
+//! recipes    segments by the SDK's own alignment
+//! gathered   segments from both, as a corpus
 //! store      from files to a store, in one call
 //! ```
 //!
-//! Up to `vectors`, modules know intervals of time only; from there on, the corpus, and `store` alone knows
+//! Up to `vectors`, modules know intervals of time only; from there on, the corpus, and `store` alone writes
 //! stores.
 
 mod collect;
 mod error;
+mod files;
+mod gathered;
 mod homes;
 mod options;
+mod overlap;
+mod recipes;
 pub mod sdk;
 mod sequence;
 mod share;
@@ -32,8 +40,9 @@ mod vectors;
 pub use error::AlignError;
 pub use homes::FoldsChoice;
 pub use options::{AlignOptions, Border, Cut};
+pub use recipes::Recipe;
 pub use sequence::{CsdSequence, SequenceSet};
-pub use store::{AlignInputs, AlignedStore, AlignedStoreOptions, Mode, Recipe, build};
+pub use store::{AlignInputs, AlignedStore, AlignedStoreOptions, Mode, build};
 pub use store_error::AlignedStoreError;
 pub use vectors::{Vectors, VectorsError};
 

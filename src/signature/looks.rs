@@ -284,10 +284,20 @@ pub(super) fn has_byte_order_mark(file: &Subject<'_>) -> bool {
     file.bytes.starts_with(BYTE_ORDER_MARK)
 }
 
+/// The start of the file without byte order mark.
+fn text_head<'a>(file: &Subject<'a>) -> &'a [u8] {
+    let head = file.head(TEXT_HEAD);
+    head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head)
+}
+
+/// Whether text has only such control characters as text files have.
+fn is_readable(text: &str) -> bool {
+    text.chars().all(|char| !char.is_control() || "\t\n\r\u{c}".contains(char))
+}
+
 /// The start of the file as text without byte order mark and leading spaces, if it is text.
 fn text<'a>(file: &Subject<'a>) -> Option<&'a str> {
-    let head = file.head(TEXT_HEAD);
-    let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    let head = text_head(file);
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
         // The cut may split a character.
@@ -296,9 +306,8 @@ fn text<'a>(file: &Subject<'a>) -> Option<&'a str> {
         }
         Err(_) => return None,
     };
-    let readable = |char: char| !char.is_control() || "\t\n\r\u{c}".contains(char);
     let text = text.trim_start();
-    (!text.is_empty() && text.chars().all(readable)).then_some(text)
+    (!text.is_empty() && is_readable(text)).then_some(text)
 }
 
 pub(super) fn is_html(file: &Subject<'_>) -> bool {
@@ -399,14 +408,18 @@ pub(super) fn is_python(file: &Subject<'_>) -> bool {
     text.lines().take(60).any(is_line)
 }
 
-/// A text table: the same number of separators in the first two lines.
+/// A text table: the same number of separators in the first two lines, in any encoding that keeps ASCII,
+/// such as GBK.
 pub(super) fn is_table(file: &Subject<'_>) -> bool {
     columns(file).is_some()
 }
 
 /// The column names in a table's first line.
 pub(super) fn columns(file: &Subject<'_>) -> Option<Vec<String>> {
-    let text = text(file)?;
+    let text = String::from_utf8_lossy(text_head(file).trim_ascii_start());
+    if !is_readable(&text) {
+        return None;
+    }
     let mut lines = text.lines();
     let (first, second) = (lines.next()?, lines.next()?);
     let separator = [',', ';', '\t'].into_iter().find(|separator| {

@@ -14,6 +14,8 @@ pub fn test(args: &[String]) -> Result<(), String> {
     run(cargo()
         .args(["test", "--package", "almt-data", "--package", "xtask", "--no-fail-fast"])
         .args(args)
+        // Idle threads of one program do not keep the processor from the others that run beside it.
+        .env("OMP_WAIT_POLICY", "passive")
         .env("ALMT_DATA_TEST_PYTHON", "1"))?;
     // A filter is for the tests in Rust.
     if args.is_empty() { wheel::tests(&[]) } else { Ok(()) }
