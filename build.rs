@@ -66,6 +66,8 @@ fn checked(build: &mut cc::Build) {
         build.flags(["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]);
         // libtorch lacks the type information to check its vptrs.
         build.flag("-fno-sanitize=vptr");
+        // Fuses multiplications and additions, as the higher levels do.
+        build.flag("-fexpensive-optimizations");
         println!("cargo:rustc-link-arg=-lasan");
         println!("cargo:rustc-link-arg=-lubsan");
     }
