@@ -12,8 +12,11 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((choice, bytes)) = bytes.split_first() else { return };
     let layout = Layout::ALL[usize::from(*choice) % Layout::ALL.len()];
     let Ok(pickle) = Pickle::from_bytes(bytes.to_vec(), &almt_data_fuzz::limits()) else { return };
-    let options =
-        IngestOptions { split: Some(SplitName::Train), layout: Some(layout), ..IngestOptions::default() };
+    let options = IngestOptions {
+        split: Some(SplitName::Train),
+        layout: Some(layout),
+        ..IngestOptions::default()
+    };
     let Ok(corpus) = ingest::read(&[SourceFile::new(&pickle, "fuzz")], &options) else { return };
     for block in corpus.splits.iter().flat_map(|split| split.features.values()) {
         let [n_samples, seq_len, feat_dim] = block.shape;
