@@ -5,10 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::AlignError;
-use super::options::AlignOptions;
+use super::options::{AlignInputs, AlignOptions, Mode};
 use super::sdk;
 use super::sequence::{CsdSequence, SequenceSet};
-use super::store::{AlignInputs, Mode};
 use super::store_error::AlignedStoreError;
 use crate::corpus::Modality;
 use crate::corpus::features::FeatureSet;

@@ -8,10 +8,8 @@ use ndarray::Array2;
 
 use super::files::listed;
 use super::homes::Homes;
-use super::options::Cut;
-use super::recipes::{Recipe, fitting};
+use super::options::{Cut, Mode, Recipe, fitting};
 use super::spool::{Spool, SpooledRows};
-use super::store::Mode;
 use super::store_error::AlignedStoreError;
 use super::timed::Segment;
 use crate::corpus::manifest::ALIGNED_BY;

@@ -4,7 +4,7 @@
 //! sequence   sequences in memory or in their files, and several together
 //! collect    rows of a video from all its entries, sorted by start
 //! sdk        the alignment of the CMU SDK, with each of its quirks
-//! options    what the files leave open, as named policies
+//! options    the files, what they leave open as named policies, and the published recipes
 //! share      which segments get which rows
 //! timed      segments of one video, by these policies
 //! vectors    word vectors from a text file
@@ -39,10 +39,9 @@ mod vectors;
 
 pub use error::AlignError;
 pub use homes::FoldsChoice;
-pub use options::{AlignOptions, Border, Cut};
-pub use recipes::Recipe;
+pub use options::{AlignInputs, AlignOptions, Border, Cut, Mode, Recipe};
 pub use sequence::{CsdSequence, SequenceSet};
-pub use store::{AlignInputs, AlignedStore, AlignedStoreOptions, Mode, build};
+pub use store::{AlignedStore, AlignedStoreOptions, build};
 pub use store_error::AlignedStoreError;
 pub use vectors::{Vectors, VectorsError};
 

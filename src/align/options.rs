@@ -1,6 +1,7 @@
 //! How sequences become the segments of a store: one policy per question that the files leave open.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,4 +50,69 @@ pub struct AlignOptions {
     pub max_len: BTreeMap<Modality, usize>,
     /// Which rows are then kept.
     pub cut: Cut,
+}
+
+/// The files to align.
+#[derive(Debug, Clone)]
+pub struct AlignInputs {
+    /// The sequence whose rows are the steps of a segment: words, or vectors of words.
+    pub reference: PathBuf,
+    /// The sequence whose rows are the segments.
+    pub labels: PathBuf,
+    /// Features, one file per modality.
+    pub sequences: BTreeMap<Modality, PathBuf>,
+    /// Vectors of the words, as text features.
+    pub vectors: Option<PathBuf>,
+}
+
+/// How sequences become segments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// By the time of overlap, with these policies.
+    Overlap(AlignOptions),
+    /// As the SDK does it. Without a recipe, the one that fits the reference.
+    Sdk {
+        /// The recipe.
+        recipe: Option<Recipe>,
+        /// Number of rows beyond which segments of a modality are cut: the first rows of
+        /// [`Recipe::Tutorial`] are kept, and the last of [`Recipe::Examples`].
+        max_len: BTreeMap<Modality, usize>,
+    },
+}
+
+impl Default for Mode {
+    fn default() -> Mode {
+        Mode::Overlap(AlignOptions::default())
+    }
+}
+
+/// A published sequence of the SDK's steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipe {
+    /// That of the SDK's examples: [`sdk::recipe_a`](super::sdk::recipe_a). The reference holds numbers, such as word vectors.
+    Examples,
+    /// That of a tutorial, which MISA, BBFN and MMIM follow: [`sdk::recipe_b`](super::sdk::recipe_b). The reference holds words.
+    Tutorial,
+}
+
+impl Recipe {
+    /// Both.
+    pub const ALL: [Recipe; 2] = [Recipe::Examples, Recipe::Tutorial];
+
+    /// The name on the command line and in stores.
+    pub fn name(self) -> &'static str {
+        match self {
+            Recipe::Examples => "examples",
+            Recipe::Tutorial => "tutorial",
+        }
+    }
+}
+
+named!(Recipe);
+
+/// The recipe that fits a reference of words, or of numbers.
+pub(super) fn fitting(has_words: bool) -> Recipe {
+    if has_words { Recipe::Tutorial } else { Recipe::Examples }
 }

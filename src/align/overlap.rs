@@ -8,9 +8,8 @@ use super::collect::entries_of;
 use super::error::AlignError;
 use super::files::{Files, listed};
 use super::gathered::Gathered;
-use super::options::AlignOptions;
+use super::options::{AlignInputs, AlignOptions};
 use super::sequence::CsdSequence;
-use super::store::AlignInputs;
 use super::store_error::AlignedStoreError;
 use super::timed::{Tally, Timed, VideoKeys};
 use super::vectors::Vectors;
@@ -31,6 +30,7 @@ fn words_of(sequence: &CsdSequence) -> Result<HashSet<String>, AlignError> {
     Ok(words)
 }
 
+/// Aligns the videos by these policies, several at a time.
 pub(super) fn by_overlap(
     files: &Files,
     inputs: &AlignInputs,

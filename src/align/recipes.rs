@@ -2,49 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::error::AlignError;
 use super::files::{Files, listed};
 use super::gathered::Gathered;
+use super::options::{Recipe, fitting};
 use super::sdk::{self, Collapse, RecipeB, Roles, SampleB};
 use super::sequence::{CsdSequence, SequenceSet};
 use super::store_error::AlignedStoreError;
 use super::timed::Segment;
 use crate::corpus::Modality;
-use crate::name::named;
 use crate::progress::Progress;
 use crate::words::plural;
 
-/// A published sequence of the SDK's steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Recipe {
-    /// That of the SDK's examples: [`sdk::recipe_a`]. The reference holds numbers, such as word vectors.
-    Examples,
-    /// That of a tutorial, which MISA, BBFN and MMIM follow: [`sdk::recipe_b`]. The reference holds words.
-    Tutorial,
-}
-
-impl Recipe {
-    /// Both.
-    pub const ALL: [Recipe; 2] = [Recipe::Examples, Recipe::Tutorial];
-
-    /// The name on the command line and in stores.
-    pub fn name(self) -> &'static str {
-        match self {
-            Recipe::Examples => "examples",
-            Recipe::Tutorial => "tutorial",
-        }
-    }
-}
-
-named!(Recipe);
-
-pub(super) fn fitting(has_words: bool) -> Recipe {
-    if has_words { Recipe::Tutorial } else { Recipe::Examples }
-}
-
+/// Aligns the videos as the SDK does, by this recipe or the one that fits.
 pub(super) fn by_sdk(
     files: &Files,
     recipe: Option<Recipe>,

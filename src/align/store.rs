@@ -1,63 +1,25 @@
 //! From files of sequences to a store, in one call.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
 
 use super::files::Files;
 use super::gathered::Gathered;
 use super::homes::{FoldsChoice, Homes};
-use super::options::AlignOptions;
+use super::options::{AlignInputs, Mode};
 use super::overlap::by_overlap;
-use super::recipes::{Recipe, by_sdk};
+use super::recipes::by_sdk;
 use super::store_error::AlignedStoreError;
+use crate::corpus::Dataset;
 use crate::corpus::check::Finding;
 use crate::corpus::manifest::Manifest;
 use crate::corpus::scale::OwnScale;
 use crate::corpus::spec::recognise;
-use crate::corpus::{Dataset, Modality};
 use crate::map::Bytes;
 use crate::paths::{same_file, size_on_disk};
 use crate::progress::{Progress, Stage};
 use crate::store::{
     self, NonFinite, OnOverflow, OutputOptions, SourceInfo, StoreError, WriteOptions,
 };
-
-/// The files to align.
-#[derive(Debug, Clone)]
-pub struct AlignInputs {
-    /// The sequence whose rows are the steps of a segment: words, or vectors of words.
-    pub reference: PathBuf,
-    /// The sequence whose rows are the segments.
-    pub labels: PathBuf,
-    /// Features, one file per modality.
-    pub sequences: BTreeMap<Modality, PathBuf>,
-    /// Vectors of the words, as text features.
-    pub vectors: Option<PathBuf>,
-}
-
-/// How sequences become segments.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// By the time of overlap, with these policies.
-    Overlap(AlignOptions),
-    /// As the SDK does it. Without a recipe, the one that fits the reference.
-    Sdk {
-        /// The recipe.
-        recipe: Option<Recipe>,
-        /// Number of rows beyond which segments of a modality are cut: the first rows of
-        /// [`Recipe::Tutorial`] are kept, and the last of [`Recipe::Examples`].
-        max_len: BTreeMap<Modality, usize>,
-    },
-}
-
-impl Default for Mode {
-    fn default() -> Mode {
-        Mode::Overlap(AlignOptions::default())
-    }
-}
 
 /// Options for making a store of sequences.
 #[derive(Debug, Clone)]
