@@ -29,6 +29,11 @@ fn main() {
     // torch-sys links against the same folder, which `DEP_TCH_LIBTORCH_LIB` names.
     if let Some(folder) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
+        // Functions that libtorch also defines are exported, and so kept along with libtorch itself, unless
+        // hidden: loading it takes 0.4 seconds, which this program, calling none of them, need not wait for.
+        if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
+            println!("cargo:rustc-link-arg-bin=almt-data=-Wl,--exclude-libs,ALL");
+        }
         #[cfg(feature = "train")]
         {
             println!("cargo:rustc-env=ALMT_DATA_LIBTORCH={}", folder.display());

@@ -1,4 +1,4 @@
-//! Loading of GPU support, as far as testable without a GPU.
+//! Loading of libtorch, and of GPU support as far as testable without a GPU.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -137,4 +137,21 @@ fn a_gpu_that_is_not_there_is_an_error_and_auto_goes_on_without() {
     assert!(warned.stderr().contains("the CPU is used"), "{}", warned.explain());
     let config = std::fs::read_to_string(folder.join("run/config.toml")).unwrap();
     assert!(config.contains("device = \"cpu\""), "{config}");
+}
+
+/// Loading it takes longer than most commands. Only the linker of this system leaves out libraries whose
+/// functions nobody calls.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn only_the_trainer_loads_libtorch() {
+    let libraries = |program: &str| {
+        let loaded = Command::new(program).env("LD_TRACE_LOADED_OBJECTS", "1").output().unwrap();
+        String::from_utf8(loaded.stdout).unwrap()
+    };
+    let (data, trainer) = (
+        libraries(env!("CARGO_BIN_EXE_almt-data")),
+        libraries(env!("CARGO_BIN_EXE_almt-data-train")),
+    );
+    assert!(data.contains("libc.so") && !data.contains("torch"), "{data}");
+    assert!(trainer.contains("libtorch_cpu.so"), "{trainer}");
 }

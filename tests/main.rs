@@ -11,7 +11,7 @@
 //! `convert`: pickles to stores and reading these in Python, on real data if available.
 //! `csd`: computational sequences, compared with h5py; broken ones.
 //! `data_schema`: checkpoints and data of another kind; predictions of texts alone.
-//! `devices`: finding and loading libtorch's CUDA part.
+//! `devices`: finding and loading libtorch, and its CUDA part.
 //! `encode`: text features computed by the program.
 //! `export`: exports of stores, read by the programs they are for.
 //! `faults`: killed runs, full disks, damaged stores.
