@@ -1,8 +1,9 @@
 //! `cargo xtask demo`: the whole pipeline from scratch, on a small synthetic dataset.
 
 use std::fs;
+use std::process::Command;
 
-use crate::run::{cargo, root, run, show};
+use crate::run::{build_folder, cargo, root, run};
 use crate::setup::setup;
 
 /// Sets up, builds, and runs synth, convert, validate, train, eval and report in the folder `demo`;
@@ -10,8 +11,10 @@ use crate::setup::setup;
 pub fn demo(args: &[String]) -> Result<(), String> {
     setup()?;
     // Without Polars, which takes a third of a cold build and only writes Parquet.
-    const FEATURES: [&str; 3] = ["--no-default-features", "--features", "train"];
-    run(cargo().arg("build").args(FEATURES).args(args))?;
+    let features = ["--no-default-features", "--features", "train"];
+    run(cargo().args(["build", "--bins"]).args(features).args(args))?;
+    let is_release = args.iter().any(|arg| arg == "--release" || arg == "-r");
+    let program = build_folder(if is_release { "release" } else { "debug" })?.join("almt-data");
     let folder = root().join("demo");
     fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
     let steps: &[&[&str]] = &[
@@ -34,14 +37,8 @@ pub fn demo(args: &[String]) -> Result<(), String> {
         &["report", "run", "--output", "report.html", "--overwrite"],
     ];
     for step in steps {
-        let mut command = cargo();
-        // Tests what users run themselves: the program as started by `cargo run`.
-        command.args(["run", "--quiet"]).args(FEATURES).args(args);
-        command.arg("--manifest-path").arg(root().join("Cargo.toml"));
-        command.arg("--").args(*step).current_dir(&folder);
         eprintln!("\n$ almt-data {}", step.join(" "));
-        run(&mut command)
-            .map_err(|error| format!("{error}\n  (full command: {})", show(&command)))?;
+        run(Command::new(&program).args(*step).current_dir(&folder))?;
     }
     let report = folder.join("report.html");
     println!("\nOpen {} in a browser: curves, confusion matrices, errors.", report.display());

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{cargo, output, release_folder, root, run};
+use crate::run::{build_folder, cargo, output, root, run};
 use crate::setup::setup;
 use crate::test::{librosa_package, mmsa_package, torch_packages};
 use crate::wheel::installed;
@@ -108,7 +108,7 @@ pub fn audio_clips() -> Result<Vec<PathBuf>, String> {
 
 /// The example that computes features of files, from the release build.
 pub fn audio_example() -> Result<Command, String> {
-    Ok(Command::new(release_folder()?.join("examples/audio")))
+    Ok(Command::new(build_folder("release")?.join("examples/audio")))
 }
 
 /// The script that calls librosa, on one thread.

@@ -10,12 +10,17 @@ pub fn root() -> PathBuf {
     dir
 }
 
-/// Where release builds are.
-pub fn release_folder() -> Result<PathBuf, String> {
+/// Where the builds of a profile are: `debug` or `release`.
+pub fn build_folder(profile: &str) -> Result<PathBuf, String> {
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let target = this.parent().and_then(Path::parent).ok_or("no target folder")?;
-    Ok(target.join("release"))
+    Ok(target.join(profile))
 }
+
+/// What the tests are built of. The module for Python has no test in Rust, but its dependencies then have
+/// the same features in its wheel as here, and are compiled once.
+pub const PACKAGES: [&str; 6] =
+    ["--package", "almt-data", "--package", "almt-data-python", "--package", "xtask"];
 
 /// A `cargo` call in the root folder, with the cargo that runs this task.
 pub fn cargo() -> Command {

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: runs the set-up and all tests of the workspace.
 
-use crate::run::{cargo, pip, root, run};
+use crate::run::{PACKAGES, cargo, pip, root, run};
 use crate::setup::setup;
 use crate::wheel;
 
@@ -9,10 +9,10 @@ pub fn test(args: &[String]) -> Result<(), String> {
     setup()?;
     python_packages()?;
     // With this variable set, a test that needs Python fails instead of being skipped.
-    // Not the whole workspace: the Python module has no test in Rust, and its dependencies' features would
-    // have everything compiled once more.
     run(cargo()
-        .args(["test", "--package", "almt-data", "--package", "xtask", "--no-fail-fast"])
+        .arg("test")
+        .args(PACKAGES)
+        .arg("--no-fail-fast")
         .args(args)
         // Idle threads of one program do not keep the processor from the others that run beside it.
         .env("OMP_WAIT_POLICY", "passive")

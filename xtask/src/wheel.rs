@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{cargo, output, pip, root, run};
+use crate::run::{PACKAGES, build_folder, cargo, output, pip, root, run};
 use crate::setup::{clear, setup};
 use crate::test::{python_packages, wheel_packages};
 
@@ -97,12 +97,13 @@ fn only_file(folder: &Path) -> Result<PathBuf, String> {
 
 /// Builds a wheel like the tests' other programs, and tests it. `args` are passed to pytest.
 pub fn tests(args: &[String]) -> Result<(), String> {
-    let module = build("dev", &[])?;
-    run(cargo().args(["build", "--bin", "almt-data-train"]))?;
-    let this = std::env::current_exe().map_err(|error| error.to_string())?;
-    let target = this.parent().and_then(Path::parent).ok_or("no target folder")?;
-    test(&module, &target.join("debug/almt-data-train"), args)
+    let module = build("dev", &TESTED)?;
+    run(cargo().arg("build").args(PACKAGES).args(["--bin", "almt-data-train"]))?;
+    test(&module, &build_folder("debug")?.join("almt-data-train"), args)
 }
+
+/// Of the dependencies, the build of the tests has all that this one needs.
+const TESTED: [&str; 2] = ["--features", "tests"];
 
 fn build(profile: &str, flags: &[&str]) -> Result<PathBuf, String> {
     setup()?;
@@ -124,7 +125,7 @@ pub fn installed_release() -> Result<PathBuf, String> {
 
 /// An interpreter with a wheel built like the tests' other programs, and nothing else.
 pub fn installed() -> Result<PathBuf, String> {
-    install(&build("dev", &[])?, "dev")
+    install(&build("dev", &TESTED)?, "dev")
 }
 
 /// Installs a wheel into a fresh environment; returns its interpreter.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::measure::{Cost, measure, median};
-use crate::run::{cargo, release_folder, root, run};
+use crate::run::{build_folder, cargo, root, run};
 use crate::setup::setup;
 use crate::test::python_packages;
 
@@ -76,7 +76,7 @@ pub fn mosi_pickle(folder: &Path, scale: usize) -> Result<PathBuf, String> {
 
 /// The release build, wherever cargo puts it.
 pub fn program() -> Result<PathBuf, String> {
-    Ok(release_folder()?.join("almt-data"))
+    Ok(build_folder("release")?.join("almt-data"))
 }
 
 fn contenders(program: &Path, pickle: &Path, folder: &Path, scale: usize) -> Vec<Contender> {
