@@ -183,6 +183,7 @@ fn fixtures() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("python", "data.pkl", b"# loads the data\nimport pickle\nfrom os import path\n"),
         ("table", "label.csv", b"video_id,clip_id,text,label\n1,2,\"a, b\",0.5\n"),
         ("table", "label.tsv", b"index\tlabel\n1\t0.5\n"),
+        ("table", "label.psv", b"video_id|text|label\n1|good, or not|0.5\n"),
         ("table", "marked.csv", b"\xef\xbb\xbfid,label\n1,0.5\n"),
         // In GBK.
         ("table", "chinese.csv", b"id,text,label\n1,\xc4\xe3\xba\xc3,0.5\n"),

@@ -422,7 +422,7 @@ pub(super) fn columns(file: &Subject<'_>) -> Option<Vec<String>> {
     }
     let mut lines = text.lines();
     let (first, second) = (lines.next()?, lines.next()?);
-    let separator = [',', ';', '\t'].into_iter().find(|separator| {
+    let separator = [',', ';', '\t', '|'].into_iter().find(|separator| {
         let n_separators = |line: &str| line.matches(*separator).count();
         let n_first = n_separators(first);
         // A quoted text may contain more separators.
