@@ -136,13 +136,18 @@ fn every_model_of_every_experiment_trains() {
     let trained = files(&out.join("runs"));
     assert_eq!(trained.len(), 34 + 3, "{trained:?}");
     let table = text(&out, "table2.md");
-    assert!(table.contains("| MuLT | no step in an epoch"), "{table}");
-    assert!(table.contains("| MAG-BERT | it works inside a text encoder"), "{table}");
     // The paper's figures stand beside what is not there as well.
-    assert!(table.contains("0.4530"), "{table}");
+    let row = table.lines().find(|line| line.starts_with("| MuLT | – | ")).unwrap();
+    assert!(row.contains(" 0.4530 |"), "{row}");
+    let (_, left_out) = table.split_once("\nLeft out:\n\n").unwrap();
+    let reasons: Vec<&str> = left_out.lines().collect();
+    assert!(reasons[0].starts_with("- MuLT: no step in an epoch of "), "{reasons:?}");
+    assert!(reasons.iter().any(|it| it.starts_with("- MAG-BERT: it works inside a text encoder")));
     let sizes = rows(&text(&out, "table8.csv"));
     let models: std::collections::BTreeSet<&str> = sizes.iter().map(|row| &row[0]).collect();
     assert_eq!(models.len(), 34 + 8);
+    let page = text(&out, "table8.md");
+    assert!(page.ends_with("- PMR: no public code of its authors\n"), "{page}");
     let wrong = ["reproduce", "table1", "--store", "sims.h5"];
     almt(folder, &wrong).fails_with(&["sims.h5", "Table 1", "is not about CH-SIMS"]);
 }
@@ -235,6 +240,28 @@ fn a_dry_run_says_what_there_is_to_do_and_does_nothing() {
     let shown = reproduce(folder, "table8", &["--dry-run"]);
     assert!(shown.contains("trains nothing") && shown.contains("0 runs, about 0 s"), "{shown}");
     assert!(!folder.join("out").exists());
+}
+
+#[test]
+fn a_store_too_small_for_some_models_trains_them_with_a_step_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    synthetic_store(folder, "mosi", "8");
+    let call = |more: &[&str]| {
+        let args = ["reproduce", "fig7", "--store", "mosi.h5", "--epochs", "1", "--seeds", "1"];
+        almt(folder, &[&args[..], more].concat()).ok()
+    };
+    let without = call(&["--dry-run"]);
+    let told = "note: the training split is too small for MuLT, Self-MM; `--step-remainder` trains";
+    assert!(without.stderr().contains(told), "{}", without.explain());
+    let with = call(&["--step-remainder"]);
+    assert!(!with.stderr().contains("too small"), "{}", with.explain());
+    let page = with.stdout();
+    assert!(page.contains("1 run of 1 epoch per model") && !page.contains("Left out"), "{page}");
+    assert!(page.contains(" end of an epoch take a step, which the released trainers"), "{page}");
+    let run = folder.join("reproduced/mosi/runs/mult/seed-1");
+    let remainder = read_config(&run).unwrap().hyper_parameters.training.remainder;
+    assert_eq!(remainder, almt_data::run::preset::Remainder::Step);
 }
 
 #[test]

@@ -370,20 +370,20 @@ pub fn timeless(folder: &Path, run: &str) -> serde_json::Value {
     result
 }
 
-#[test]
+/// Kills training and what goes on with it at random moments, `n_kills` times or as often as
+/// `ALMT_DATA_TEST_KILLS` says.
 #[cfg(target_os = "linux")]
-fn a_run_killed_at_any_moment_goes_on_to_the_same_bytes() {
+fn check_kills(more: &[&str], n_kills: usize) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     synthetic_store(folder, "mosi", "40");
-    let args =
-        ["train", "--store", "mosi.h5", "--epochs", "6", "--lr", "1e-3", "--batch-size", "8"];
-    let fresh = |out: &str| program(folder, &[&args[..], &["--out", out]].concat());
+    let args = ["train", "--store", "mosi.h5", "--epochs", "6", "--batch-size", "8"];
+    let fresh = |out: &str| program(folder, &[&args[..], more, &["--out", out]].concat());
     let [n_calls, _] = counted(fresh("whole"), folder);
     let mut rng = ChaCha12Rng::seed_from_u64(5);
-    let n_tries = std::env::var("ALMT_DATA_TEST_KILLS").map_or(6, |n| n.parse().unwrap());
+    let n_kills = std::env::var("ALMT_DATA_TEST_KILLS").map_or(n_kills, |n| n.parse().unwrap());
     let kill_call = "ALMT_FAULT_KILL_CALL";
-    for idx in 0..n_tries {
+    for idx in 0..n_kills {
         let out = format!("killed{idx}");
         match idx {
             // While a state is written, of which there is one after the first epoch.
@@ -403,13 +403,27 @@ fn a_run_killed_at_any_moment_goes_on_to_the_same_bytes() {
         } else {
             assert!(fresh(&out).arg("--overwrite").status().unwrap().success());
         }
+        assert_eq!(files(&folder.join(&out)), files(&folder.join("whole")), "killed run {idx}");
         for file in ["best.safetensors", "predictions.csv", "attention.json"] {
-            let of = |run: &str| bytes(folder, &format!("{run}/{file}"));
+            let of = |run: &str| std::fs::read(folder.join(run).join(file)).ok();
             assert!(of(&out) == of("whole"), "{file} of killed run {idx} differs");
         }
         assert_eq!(timeless(folder, &out), timeless(folder, "whole"), "killed run {idx}");
-        assert_eq!(files(&folder.join(&out)), files(&folder.join("whole")), "killed run {idx}");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_killed_at_any_moment_goes_on_to_the_same_bytes() {
+    check_kills(&["--lr", "1e-3"], 6);
+}
+
+/// With labels and features of all samples in memory, and after each phase.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_killed_run_of_a_model_with_a_memory_goes_on_to_the_same_bytes() {
+    check_kills(&["--model", "self_mm"], 3);
+    check_kills(&["--model", "mmim"], 3);
 }
 
 #[test]

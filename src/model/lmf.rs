@@ -35,7 +35,7 @@ pub struct LmfSpec {
 }
 
 impl Configuration for LmfSpec {
-    const SOURCE: &str = "Liu et al., ACL 2018; code thuiar/MMSA (MIT)";
+    const SOURCE: &str = "Liu et al., ACL 2018; code https://github.com/thuiar/MMSA a94e65d (MIT)";
     const NEEDS: Needs = Needs::ALL;
     const TASK: Task = Task::L1;
 

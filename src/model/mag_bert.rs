@@ -27,7 +27,8 @@ pub struct MagBertSpec {
 }
 
 impl Configuration for MagBertSpec {
-    const SOURCE: &str = "Rahman et al., ACL 2020; code thuiar/MMSA (MIT)";
+    const SOURCE: &str =
+        "Rahman et al., ACL 2020; code https://github.com/thuiar/MMSA a94e65d (MIT)";
     const NEEDS: Needs =
         Needs { audio: Need::Used, vision: Need::Used, pooler: true, ..Needs::TEXT };
     const TASK: Task = Task::L1;

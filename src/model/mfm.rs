@@ -80,7 +80,8 @@ pub struct MfmSpec {
 }
 
 impl Configuration for MfmSpec {
-    const SOURCE: &str = "Tsai et al., ICLR 2019; code thuiar/MMSA (MIT)";
+    const SOURCE: &str =
+        "Tsai et al., ICLR 2019; code https://github.com/thuiar/MMSA a94e65d (MIT)";
     const NEEDS: Needs = Needs::ALL;
     const TASK: Task = Task::L1;
 

@@ -43,7 +43,8 @@ pub struct MisaSpec {
 }
 
 impl Configuration for MisaSpec {
-    const SOURCE: &str = "Hazarika et al., ACM MM 2020; code thuiar/MMSA (MIT)";
+    const SOURCE: &str =
+        "Hazarika et al., ACM MM 2020; code https://github.com/thuiar/MMSA a94e65d (MIT)";
     const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
     const TASK: Task = Task::Mse;
     const ENCODER_NAME: Option<&str> = Some("bertmodel.model");

@@ -41,7 +41,8 @@ pub struct MmimSpec {
 }
 
 impl Configuration for MmimSpec {
-    const SOURCE: &str = "Han et al., EMNLP 2021; code thuiar/MMSA (MIT)";
+    const SOURCE: &str =
+        "Han et al., EMNLP 2021; code https://github.com/thuiar/MMSA a94e65d (MIT)";
     const NEEDS: Needs = Needs { lengths: true, ..Needs::ALL };
     const TASK: Task = Task::L1;
     const ENCODER_NAME: Option<&str> = Some("bertmodel.model");

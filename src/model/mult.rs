@@ -63,7 +63,7 @@ impl MultSpec {
 }
 
 impl Configuration for MultSpec {
-    const SOURCE: &str = "Tsai et al., ACL 2019; code thuiar/MMSA (MIT)";
+    const SOURCE: &str = "Tsai et al., ACL 2019; code https://github.com/thuiar/MMSA a94e65d (MIT)";
     const NEEDS: Needs = Needs::ALL;
     const TASK: Task = Task::L1;
     // The released encoders carry a number of the format of their weights.

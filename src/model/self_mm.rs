@@ -56,7 +56,7 @@ pub struct SelfMmSpec {
 }
 
 impl Configuration for SelfMmSpec {
-    const SOURCE: &str = "Yu et al., AAAI 2021; code thuiar/MMSA (MIT)";
+    const SOURCE: &str = "Yu et al., AAAI 2021; code https://github.com/thuiar/MMSA a94e65d (MIT)";
     const NEEDS: Needs =
         Needs { audio: Need::Used, vision: Need::Used, lengths: true, ..Needs::TEXT };
     const TASK: Task = Task::L1;

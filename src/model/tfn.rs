@@ -39,7 +39,8 @@ pub struct TfnSpec {
 }
 
 impl Configuration for TfnSpec {
-    const SOURCE: &str = "Zadeh et al., EMNLP 2017; code thuiar/MMSA (MIT)";
+    const SOURCE: &str =
+        "Zadeh et al., EMNLP 2017; code https://github.com/thuiar/MMSA a94e65d (MIT)";
     const NEEDS: Needs = Needs::ALL;
     const TASK: Task = Task::L1;
 

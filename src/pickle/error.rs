@@ -179,7 +179,9 @@ impl Advise for PickleError {
                 vec![PickleAdvice::PlainObjects(*origin).into()]
             }
             PickleError::ForbiddenGlobal { advice, .. } => vec![(*advice).into()],
-            PickleError::Truncated { .. } | PickleError::Zeros { .. } => vec![Advice::CopyAgain],
+            PickleError::Truncated { .. }
+            | PickleError::Zeros { .. }
+            | PickleError::UnknownOpcode { .. } => vec![Advice::CopyAgain],
             PickleError::LineEnds { .. } => vec![Advice::CopyAsBinary],
             PickleError::Limit { what, .. } => vec![Advice::Raise(*what)],
             PickleError::Array { what, .. } if what.starts_with(UNKNOWN_DTYPE) => {
@@ -189,7 +191,6 @@ impl Advise for PickleError {
                 vec![PickleAdvice::FeaturesForWeights.into()]
             }
             PickleError::Open(_)
-            | PickleError::UnknownOpcode { .. }
             | PickleError::Protocol { .. }
             | PickleError::ForbiddenCall { .. }
             | PickleError::Damaged { .. }

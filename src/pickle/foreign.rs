@@ -57,8 +57,10 @@ fn explain_text(bytes: &[u8], error: PickleError) -> PickleError {
     let no_name =
         |name: &str| !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b));
     let unclear = matches!(&error, PickleError::ForbiddenGlobal { name, .. } if no_name(name))
-        || (matches!(&error, PickleError::ForbiddenGlobal { offset: 0, .. })
-            && calls_nothing(bytes))
+        || (matches!(
+            &error,
+            PickleError::ForbiddenGlobal { offset: 0, .. } | PickleError::LineEnds { offset: 0 }
+        ) && calls_nothing(bytes))
         || matches!(
             error,
             PickleError::Truncated { .. }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::shown;
+use super::{left_out, shown};
 use crate::corpus::SplitName;
 use crate::mean::mean_std;
 use crate::report::chart::{Axis, Chart};
@@ -117,12 +117,7 @@ impl Convergence {
             let _ =
                 writeln!(text, "| {name} | {split} | {first} | {last} | {lowest} | {epoch:.0} |");
         }
-        if !self.left_out.is_empty() {
-            text.push_str("\nLeft out:\n\n");
-            for (name, reason) in &self.left_out {
-                let _ = writeln!(text, "- {name}: {reason}");
-            }
-        }
+        text.push_str(&left_out(self.left_out.iter().map(|(name, reason)| (&**name, &**reason))));
         text
     }
 

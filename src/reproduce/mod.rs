@@ -160,6 +160,14 @@ impl Experiment {
         &ALL
     }
 
+    /// The models of all experiments that are unavailable here, with the reasons, as the end of a page.
+    pub fn unavailable() -> String {
+        let rows = Experiment::all().iter().flat_map(|experiment| &experiment.rows);
+        let models: BTreeMap<&str, &str> =
+            rows.filter_map(|row| Some((&*row.name, row.missing.as_deref()?))).collect();
+        left_out(models.into_iter())
+    }
+
     /// Its model, if it analyses one model's runs; `None` for a table.
     pub fn only_model(&self) -> Option<&Row> {
         self.rows.first().filter(|_| self.kind.is_about_one_model())
@@ -223,6 +231,15 @@ impl Row {
             }
         }
         Ok(if parts.is_empty() { "almt".into() } else { parts.join("-") })
+    }
+}
+
+/// A list of the models that are left out, with the reasons, as the end of a page; empty without any.
+fn left_out<'a>(models: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let lines: String = models.map(|(name, reason)| format!("- {name}: {reason}\n")).collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("\nLeft out:\n\n{lines}"),
     }
 }
 

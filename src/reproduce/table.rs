@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{all_metrics, headline, shown};
+use super::{all_metrics, headline, left_out, shown};
 use crate::corpus::Dataset;
 use crate::export::{self, Values};
 use crate::report::chart::{Axis, Chart};
@@ -106,10 +106,10 @@ impl ExperimentTable {
                 let _ = writeln!(text, "|---{}|", "|---".repeat(2 * metrics.len()));
                 for TableRow { name: row, outcome, paper } in rows {
                     let cells = match outcome {
-                        RowOutcome::LeftOut(reason) => {
-                            let papers =
-                                metrics.iter().map(|name| figure(paper.get(&**name).copied()));
-                            format!("{reason} | {}", papers.collect::<Vec<_>>().join(" | | "))
+                        RowOutcome::LeftOut(_) => {
+                            let cell =
+                                |name: &str| format!("– | {}", figure(paper.get(name).copied()));
+                            metrics.iter().map(|name| cell(name)).collect::<Vec<_>>().join(" | ")
                         }
                         RowOutcome::Measured(of_row) => {
                             let cell = |name: &str| match of_row.iter().find(|m| m.metric == name) {
@@ -123,6 +123,11 @@ impl ExperimentTable {
                     };
                     let _ = writeln!(text, "| {row} | {cells} |");
                 }
+                let reasons = rows.iter().filter_map(|row| match &row.outcome {
+                    RowOutcome::LeftOut(reason) => Some((&*row.name, &**reason)),
+                    RowOutcome::Measured(_) => None,
+                });
+                text.push_str(&left_out(reasons));
             }
         }
         text

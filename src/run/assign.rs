@@ -23,6 +23,17 @@ const OPTIONAL: [&str; 8] = [
     "zero_gradients",
 ];
 
+/// What other trainers and papers call a setting, and what the last part of its name is here.
+const SYNONYMS: [(&str, &str); 7] = [
+    ("decay", "optimizer"),
+    ("early_stop", "patience"),
+    ("grad_clip", "clip_value"),
+    ("learning_rate", "lr"),
+    ("scheduler", "schedule"),
+    ("train_fusion_weights", "untrained"),
+    ("update_epochs", "accumulate"),
+];
+
 impl Preset {
     /// Changes one number, word or list. Names are those of `[model]` and `[training]`, and for phases
     /// `PHASE.KEY`, `PHASE.optimizer.KEY`, `PHASE.schedule.KEY` and `PHASE.GROUP.KEY`.
@@ -38,8 +49,10 @@ impl Preset {
         let places = self.places(&root);
         let Some((_, path)) = places.iter().find(|(known, _)| known == name) else {
             let names: Vec<&str> = places.iter().map(|(name, _)| &**name).collect();
-            // A key of a group alone, else a similarly spelled one.
-            let of_group = names.iter().copied().find(|it| it.rsplit('.').next() == Some(name));
+            // What another program calls it, a key of a group alone, else a similarly spelled one.
+            let last =
+                SYNONYMS.iter().find(|(other, _)| *other == name).map_or(name, |(_, own)| own);
+            let of_group = names.iter().copied().find(|it| it.rsplit('.').next() == Some(last));
             let meant = of_group.or_else(|| nearest(name, names.iter().copied()));
             let meant = meant.map(|known| format!(": is `{known}` meant?"));
             let meant = meant.unwrap_or_else(|| ".".into());
@@ -280,6 +293,9 @@ mod tests {
             ("main.clip_over=all", "`main.clip_over`: unknown variant `all`"),
             ("main.schedule.share=0.2", "unknown key `main.schedule.share`"),
             ("lr=1", "unknown key `lr`: is `main.rest.lr` meant?"),
+            ("train_fusion_weights=true", ": is `untrained` meant?"),
+            ("decay=decoupled", "unknown key `decay`: is `main.optimizer` meant?"),
+            ("update_epochs=4", ": is `accumulate` meant?"),
             (
                 "main.schedule={ kind = \"linear-warmup\", share = 2.0 }",
                 "main.schedule.share: expected a share below 1, found 2",

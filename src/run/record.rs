@@ -104,7 +104,8 @@ pub struct RunResult {
     pub store_digest: String,
     /// BLAKE3 of `best.safetensors`.
     pub checkpoint_blake3: String,
-    /// BLAKE3 of the weights after the last epoch.
+    /// BLAKE3 of the weights after the last epoch, and of what the model remembers, such as the unimodal labels of
+    /// Self-MM.
     pub last_weights_blake3: String,
     /// Epochs that were trained; fewer than asked for when the run was stopped early.
     pub n_epochs: usize,

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tch::{Device, nn};
+use tch::{Device, Tensor, nn};
 
 use super::config::ModelConfig;
 use super::network::Network;
@@ -100,13 +100,15 @@ pub fn save(
     weights::write(path, parameters, Some((CHECKPOINT, text)))
 }
 
-/// BLAKE3 of all parameters, sorted by name: each name, then its values as little-endian float32.
+/// BLAKE3 of tensors: each name, then its values as little-endian float32.
 ///
 /// # Errors
 /// libtorch fails.
-pub(super) fn digest(parameters: &Tensors) -> Result<String, tch::TchError> {
+pub(super) fn digest<'a>(
+    tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>,
+) -> Result<String, tch::TchError> {
     let mut hasher = blake3::Hasher::new();
-    for (name, tensor) in parameters {
+    for (name, tensor) in tensors {
         hasher.update(name.as_bytes());
         let values = Vec::<f32>::try_from(tensor.detach().to_device(Device::Cpu).flatten(0, -1))?;
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();

@@ -205,11 +205,13 @@ impl Fit<'_> {
         Ok(ledger)
     }
 
-    /// Seconds of the second of two steps on a split's first batch.
-    pub(super) fn second_of_two_steps(&mut self, split: &TrainingSplit) -> Result<f64, TrainError> {
+    /// Seconds of a step on a split's first batch: the median of several, without the first one.
+    pub(super) fn seconds_of_a_step(&mut self, split: &TrainingSplit) -> Result<f64, TrainError> {
+        /// Enough steps for one that was interrupted not to matter.
+        const N_STEPS: usize = 5;
         let batch: Vec<usize> = (0..self.batch_size().min(split.n_samples())).collect();
-        let mut seconds = 0.0;
-        for _ in 0..2 {
+        let mut seconds = Vec::new();
+        for _ in 0..=N_STEPS {
             let start = Instant::now();
             split.each_batch(&batch, batch.len(), |batch| {
                 let (dropout, mut trace) = (Some(Dropout::new(self.seeds[0], 0)), Trace::default());
@@ -224,9 +226,11 @@ impl Fit<'_> {
                 }
                 Ok(())
             })?;
-            seconds = start.elapsed().as_secs_f64();
+            seconds.push(start.elapsed().as_secs_f64());
         }
-        Ok(seconds)
+        let measured = &mut seconds[1..];
+        measured.sort_by(f64::total_cmp);
+        Ok(measured[N_STEPS / 2])
     }
 
     /// Each model's errors over an epoch, from the values of its ledger; `has_checkpoint` is whether one

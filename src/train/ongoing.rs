@@ -88,12 +88,13 @@ impl<'a> Ongoing<'a> {
         Ok(())
     }
 
-    /// Writes the result, with the parameters of the last epoch.
+    /// Writes the result, with the parameters and the memory after the last epoch.
     pub(super) fn finish(
         self,
         data: &TrainingData,
         device: Device,
-        last: &Tensors,
+        parameters: &Tensors,
+        memory: &Tensors,
     ) -> Result<RunResult, TrainError> {
         let Ongoing { settings, out, log, history, .. } = self;
         // Predictions that are not finite give no error to select by.
@@ -110,7 +111,7 @@ impl<'a> Ongoing<'a> {
             seed: settings.seed,
             store_digest: settings.store_digest.clone(),
             checkpoint_blake3: super::weights::digest(&out.join(BEST))?,
-            last_weights_blake3: checkpoint::digest(last)?,
+            last_weights_blake3: checkpoint::digest(parameters.iter().chain(memory))?,
             n_epochs: log.records.len(),
             n_parameters: n_trained(&best.vars),
             n_samples: splits.into_iter().flatten().map(|s| (s.name(), s.n_samples())).collect(),

@@ -258,7 +258,9 @@ pub fn train_together(
     let results = ongoing
         .into_iter()
         .enumerate()
-        .map(|(idx, run)| run.finish(data, device, &fit.models.parameters_of(idx)))
+        .map(|(idx, run)| {
+            run.finish(data, device, &fit.models.parameters_of(idx), &fit.models.memory())
+        })
         .collect::<Result<Vec<_>, _>>()?;
     match fs::remove_file(state_path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -339,7 +341,7 @@ pub(super) fn optimizers(
     Ok(phases.map(|(phase, dealt)| Optimizer::new(phase, dealt, parameters)).collect())
 }
 
-/// Estimated seconds per epoch of such a run here, from the second of two steps.
+/// Estimated seconds per epoch of such a run here, from the median of a few steps.
 ///
 /// # Errors
 /// The features cannot be read, or libtorch fails.
@@ -361,7 +363,7 @@ pub fn epoch_seconds(settings: &TrainSettings, data: &TrainingData) -> Result<f6
     let replay = Replay::new(false);
     let names = Default::default();
     let mut fit = Fit { settings, seeds: &seeds, models, optimizers, replay, names };
-    let seconds = fit.second_of_two_steps(&data.train)?;
+    let seconds = fit.seconds_of_a_step(&data.train)?;
     // A forward pass alone, as on the other splits, takes about a third of a step.
     let others = data.valid.n_samples() + data.test.as_ref().map_or(0, TrainingSplit::n_samples);
     let per_sample = seconds / n_batch.max(1) as f64;

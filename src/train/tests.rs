@@ -8,7 +8,7 @@ use rand::RngExt;
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
-use super::checkpoint::parameters;
+use super::checkpoint::{self, parameters};
 use super::data::{Blocks, Cache, FeatureRows, TrainingData, TrainingSplit};
 use super::fit::{Fit, Pass, to_host};
 use super::ledger::Losses;
@@ -287,7 +287,11 @@ fn every_term_of_every_phase_is_in_the_log() {
     // Nothing moves and nothing is drawn, so the means can be computed directly.
     let still = ["main.biases.lr=0", "main.rest.lr=0", "helper.helper.lr=0"];
     let settings = settings(recipe(&[&still[..], &["dropout=0", "noise=0", "epochs=1"]].concat()));
-    run(&settings, folder.path(), Start::Overwrite, None).unwrap();
+    let result = run(&settings, folder.path(), Start::Overwrite, None).unwrap();
+    // The digest after the last epoch is of the memory too.
+    let best = checkpoint::load(&folder.path().join(BEST), Device::Cpu).unwrap();
+    let of_weights = checkpoint::digest(&parameters(&best.vars)).unwrap();
+    assert_ne!(result.last_weights_blake3, of_weights);
     let record = &left(folder.path()).0[0];
     let names: Vec<(&str, &str)> =
         record.train_terms.iter().map(|it| (&*it.phase, &*it.term)).collect();

@@ -390,6 +390,17 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[]),
     },
     Row {
+        hint: "`almt-data resume run/seed-2` completes one; repeating the `train` call that started them",
+        make: |folder| {
+            store(folder);
+            let seeds = ["train", "--store", "mosi.h5", "--epochs", "1", "--seeds", "2"];
+            almt(folder, &[&seeds[..], &["--together", "never", "--out", "run"]].concat()).ok();
+            std::fs::remove_file(folder.join("run/seed-2/result.json")).unwrap();
+        },
+        calls: &["resume run"],
+        next: Walk(&[]),
+    },
+    Row {
         hint: "`almt-data split STORE --from-manifest` adapts it to a store with the same segments",
         make: |folder| {
             store(folder);

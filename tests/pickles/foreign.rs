@@ -46,8 +46,13 @@ fn other_files_are_recognised() {
 /// A table of one column, whose first lines are also an import, and pickles that import the same.
 #[test]
 fn a_column_of_ids_is_text_and_a_pickle_is_none() {
-    let columns: [&[u8]; 3] =
-        [b"id\nx\ny\n", b"id\n03bSnISJMiM\n0h-zjBukYpk\n", b"clip\n12_3\n12_4\n"];
+    let columns: [&[u8]; 5] = [
+        b"id\nx\ny\n",
+        b"id\n03bSnISJMiM\n0h-zjBukYpk\n",
+        b"clip\n12_3\n12_4\n",
+        b"id\r\nx\r\ny\r\n",
+        b"clip\r\n12_3\r\n12_4\r\n12_5\r\n",
+    ];
     for column in columns {
         let error = load(column).err().unwrap();
         assert!(error.to_string().contains("plain text"), "{column:?}: {error}");

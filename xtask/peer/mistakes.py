@@ -20,30 +20,32 @@ HERE = Path(__file__).resolve().parent
 ALIGN = "align"
 
 # What several models read: a mistake there is alone in its build.
-SHARED = {"src/model/layers/lstm.rs", "src/model/layers/multihead.rs", "src/model/bert/network.rs"}
+SHARED = ("src/model/bert/", "src/model/layers/", "src/train/")
 
 
-def module(mistake):
-    """The tests that are to find it."""
-    return "tfn_and_lmf" if mistake["model"] in ("tfn", "lmf") else mistake["model"]
+def models_of(mistake):
+    """The models whose tests are to find it."""
+    return [mistake["model"]] if isinstance(mistake["model"], str) else mistake["model"]
+
+
+def is_shared(mistake):
+    return mistake["file"].startswith(SHARED)
 
 
 def rounds(mistakes):
-    """Mistakes that can be in one build: one for each module of tests."""
+    """Mistakes that can be in one build: one for each model and file, or one in what models share."""
     waiting = list(mistakes)
     while waiting:
-        taken = {}
+        taken = []
         for mistake in waiting:
-            is_shared = mistake["file"] in SHARED
-            if module(mistake) in taken or (is_shared and taken):
+            is_alone = is_shared(mistake) or any(is_shared(other) for other in taken)
+            if taken and is_alone:
                 continue
-            if any(other["file"] in SHARED for other in taken.values()):
-                break
-            if any(other["file"] == mistake["file"] for other in taken.values()):
-                continue
-            taken[module(mistake)] = mistake
-        yield list(taken.values())
-        waiting = [mistake for mistake in waiting if mistake not in taken.values()]
+            models = {model for other in taken for model in models_of(other)}
+            if models.isdisjoint(models_of(mistake)) and all(other["file"] != mistake["file"] for other in taken):
+                taken.append(mistake)
+        yield taken
+        waiting = [mistake for mistake in waiting if mistake not in taken]
 
 
 def applied(root, mistake):
@@ -68,23 +70,24 @@ def apply(root, mistake):
 
 def failed_tests(root, mistakes):
     """Names of the failed tests of recorded values and of layers, and, if they did not run, the reason."""
-    models = ["--lib", "--quiet", "--", "train::published", "model::"]
-    suites = {False: models, True: ["--test", "integration", "--quiet", "--", "align::"]}
+    models = sorted({model for mistake in mistakes for model in models_of(mistake)} - {ALIGN})
+    filters = [f"train::published::{model}::" for model in models] + ["model::", "train::optimizer"]
+    suites = {False: ["--lib", "--quiet", "--", *filters], True: ["--test", "integration", "--quiet", "--", "align::"]}
     failed = set()
-    for suite in sorted({mistake["model"] == ALIGN for mistake in mistakes}):
+    for suite in sorted({models_of(mistake) == [ALIGN] for mistake in mistakes}):
         call = subprocess.run(["cargo", "test", *suites[suite]], cwd=root, capture_output=True, text=True)
         if "\ntest result: " not in call.stdout:
             return set(), call.stderr[-4000:]
         failed |= {line.strip() for line in call.stdout.splitlines() if line.startswith("    ")}
-    return {name for name in failed if name.startswith(("train::published::", "model::", "align::"))}, None
+    return {name for name in failed if name.startswith(("train::", "model::", "align::"))}, None
 
 
-def is_by(name, mistake):
-    """Whether a test looks at what a mistake is in: the model, or the file."""
-    if mistake["model"] == ALIGN:
+def is_by(name, model, mistake):
+    """Whether a test looks at what a mistake is in: a model, or the file."""
+    if model == ALIGN:
         return name.startswith("align::")
     file = mistake["file"].removeprefix("src/").removesuffix(".rs").replace("/", "::")
-    return f"::{module(mistake)}::" in name or name.startswith(f"{file}::tests::")
+    return f"::{model}::" in name or name.startswith(f"{file}::tests::")
 
 
 def main():
@@ -92,7 +95,7 @@ def main():
     root, models = Path(arguments[0]).resolve(), arguments[1:]
     mistakes = tomllib.loads((HERE / "mistakes.toml").read_text())["mistake"]
     if models:
-        mistakes = [mistake for mistake in mistakes if mistake["model"] in models]
+        mistakes = [mistake for mistake in mistakes if set(models) & set(models_of(mistake))]
     if "--check" in sys.argv:
         for mistake in mistakes:
             applied(root, mistake)
@@ -104,11 +107,11 @@ def main():
         failed, problem = failed_tests(root, taken)
         for path, text in reversed(before):
             path.write_text(text)
-        for mistake in taken:
-            found = [name for name in failed if is_by(name, mistake)]
+        for model, mistake in [(model, mistake) for mistake in taken for model in models_of(mistake)]:
+            found = [name for name in failed if is_by(name, model, mistake)]
             n_missed += not found
             verdict = f"found by {len(found)}" if found else "NOT TRIED" if problem else "NOT FOUND"
-            print(f"{mistake['model']:<9} {mistake['title']}: {verdict}", flush=True)
+            print(f"{model:<9} {mistake['title']}: {verdict}", flush=True)
         if problem:
             print(problem, flush=True)
     sys.exit(n_missed)

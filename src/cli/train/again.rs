@@ -9,11 +9,12 @@ use super::cache::CacheArgs;
 use super::devices::LibtorchArgs;
 use super::show::{Bar, print_result, say};
 use crate::cli::{Failure, runs};
-use crate::run::folder::{self, BEST, of_seed};
+use crate::run::folder::{self, BEST, RESULT, of_seed};
 use crate::run::settings::TrainSettings;
 use crate::train::run::Start;
 use crate::train::weights::{self, WeightsError};
 use crate::trainer::{FileProblem, Session, TrainerError};
+use crate::words::quoted_path;
 
 /// Where what a run needs is now.
 #[derive(Args)]
@@ -58,7 +59,7 @@ impl Place {
 
 /// Resumes a run.
 pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Failure> {
-    let folder = &*runs::one(&args.run)?;
+    let folder = &*one_to_resume(&args.run)?;
     let settings = folder::read_config(folder)?;
     let result = match folder::read_result(folder)? {
         Some(result) => {
@@ -74,6 +75,23 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Failure> {
     };
     print_result(folder, &settings, &result);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The run that a path means, which is one at a time.
+fn one_to_resume(path: &Path) -> Result<PathBuf, Failure> {
+    let is_incomplete = |run: &PathBuf| !run.join(RESULT).exists();
+    let left = folder::runs_in(path).into_iter().find(is_incomplete);
+    match left.filter(|_| !folder::is_run(path)) {
+        None => runs::one(path),
+        Some(left) => {
+            let left = quoted_path(&left);
+            let hint = format!(
+                "`almt-data resume {left}` completes one; repeating the `train` call that started them \
+                 completes all"
+            );
+            Err(Failure::at(path, "contains several runs, which are resumed one by one").hint(hint))
+        }
+    }
 }
 
 /// Repeats a run.

@@ -131,7 +131,8 @@ pub fn compare(args: CompareArgs) -> Result<ExitCode, Failure> {
     }
     outln!("  each line is a separate test: correct for multiple testing before you report one");
     outln!(
-        "  the interval covers the choice of segments, not of seeds: compare several runs of each"
+        "  the interval covers the choice of segments, not of seeds: train several of each, and report their \
+         deviation too"
     );
     Ok(ExitCode::SUCCESS)
 }

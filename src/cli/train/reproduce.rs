@@ -46,12 +46,16 @@ pub struct ReproduceArgs {
     /// Passes over the training split [default: from the preset, 200]
     #[arg(long, value_parser = number::from::<u32>(1))]
     epochs: Option<u32>,
-    /// List the runs and their estimated duration, measured on one step of each model, without training
+    /// List the runs and their estimated duration, measured on a few steps of each model, without training
     #[arg(long)]
     dry_run: bool,
     /// Do not ask for confirmation before runs of over half an hour
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
+    /// Take a step with the batches that are left over at the end of an epoch, which the released trainers of
+    /// MulT, MISA and Self-MM drop: trains these models on small stores as well
+    #[arg(long)]
+    step_remainder: bool,
     #[command(flatten)]
     threads: ThreadsArgs,
     /// Number of runs to train in parallel, each in its own process; results are identical. Without
@@ -105,6 +109,7 @@ impl ReproduceArgs {
                 lr: None,
                 is_frozen: false,
             }),
+            steps_remainder: self.step_remainder,
             n_threads: self.threads.threads.or_else(of_jobs),
             cache: self.cache.options(),
             n_processes: self.jobs.into(),
@@ -138,6 +143,12 @@ pub fn reproduce(args: ReproduceArgs) -> Result<ExitCode, Failure> {
     }
     let mut all = Reproduction::new(store, device, &options, &out, &mut say)?;
     let experiments = all.choose(args.what, &mut say)?;
+    let without = all.without_steps(&experiments)?;
+    if !without.is_empty() {
+        let names: Vec<&str> = without.iter().map(String::as_str).collect();
+        let names = names.join(", ");
+        errln!("note: the training split is too small for {names}; `--step-remainder` trains them");
+    }
     if args.dry_run {
         print_estimate(&all.estimate(&experiments, &mut say)?, args.jobs);
         return Ok(ExitCode::SUCCESS);

@@ -11,7 +11,8 @@ use crate::model::registry::Inputs;
 use crate::model::{ENCODER, Init};
 
 impl Configuration for AlmtSpec {
-    const SOURCE: &str = "Zhang et al., EMNLP 2023; code Haoyu-ha/ALMT (MIT)";
+    const SOURCE: &str =
+        "Zhang et al., EMNLP 2023; code https://github.com/Haoyu-ha/ALMT da94610 (MIT)";
     const NEEDS: Needs = Needs::TEXT;
     const TASK: Task = Task::Mse;
     const PREFIX: &str = "";

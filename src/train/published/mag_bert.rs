@@ -3,16 +3,19 @@
 use serde_json::json;
 
 use super::Layout::{Same, WithoutLast};
-use super::{Published, check_count, check_dropout, check_mistakes, check_run, check_tiny};
+use super::{
+    Published, check_count, check_dropout, check_mistakes, check_presets, check_run, check_tiny,
+    dropout,
+};
 use crate::corpus::Dataset;
 
 static MAG_BERT: Published = Published {
     model: "mag_bert",
-    config: |sizes, _| {
+    config: |sizes, recorded| {
         json!({
             "beta_shift": sizes["beta_shift"],
             "dropout": sizes["dropout_prob"],
-            "classifier_dropout": 0.0,
+            "classifier_dropout": dropout(recorded, 0.1),
         })
     },
     recipe: |sizes| {
@@ -49,6 +52,11 @@ fn every_output_loss_and_gradient_agrees() {
 #[test]
 fn a_run_follows_that_of_the_published_trainer() {
     check_run(&MAG_BERT, "train", &[]);
+}
+
+#[test]
+fn presets_are_the_published_configurations() {
+    check_presets(&MAG_BERT);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{
-    Published, check_count, check_dropout, check_formula, check_mistakes, check_run, check_tiny,
+    Published, check_count, check_dropout, check_formula, check_mistakes, check_presets, check_run,
+    check_tiny, dropout,
 };
 use crate::corpus::Dataset;
 
@@ -23,7 +24,7 @@ static MISA: Published = Published {
             "recon_weight": sizes["recon_weight"],
             "cut_to_text": true,
             "dropout": sizes["dropout"],
-            "transformer_dropout": 0.0,
+            "transformer_dropout": dropout(recorded, 0.1),
         })
     },
     recipe: |sizes| {
@@ -75,6 +76,11 @@ fn published_configurations_agree() {
 #[test]
 fn a_run_follows_that_of_the_published_trainer() {
     check_run(&MISA, "train", &[]);
+}
+
+#[test]
+fn presets_are_the_published_configurations() {
+    check_presets(&MISA);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::Layout::{Directions, Same};
 use super::{
-    Outputs, PhaseOfTiny, Published, at, check_count, check_dropout, check_mistakes, check_run,
-    check_tiny,
+    Outputs, PhaseOfTiny, Published, at, check_count, check_dropout, check_mistakes, check_presets,
+    check_run, check_tiny,
 };
 use crate::corpus::Dataset;
 use crate::model::contract::At;
@@ -119,6 +119,11 @@ fn a_run_that_keeps_gradients_of_zero_follows_that_of_the_published_trainer() {
 }
 
 #[test]
+fn presets_are_the_published_configurations() {
+    check_presets(&MMIM);
+}
+
+#[test]
 fn parameters_are_as_many_as_published() {
     check_count(&MMIM, Dataset::Mosi, 281_673);
     check_count(&MMIM, Dataset::Mosei, 292_425);
@@ -140,6 +145,8 @@ fn mistakes_in_a_recipe_are_found() {
             &["mi.optimizer=adamw", "main.optimizer=adamw"],
             &["main.schedule=constant"],
             &["mi.share=0.5"],
+            // The first phase steps all parameters.
+            &["mi.mi.prefixes=[]"],
         ],
     );
 }

@@ -4,6 +4,7 @@
 //! A model has a [`Published`] in a file of its own here, which says how its recordings are read. What is
 //! compared is the same for all: single passes here, whole runs in `run`, places of dropout in `sites`.
 
+mod lmf;
 mod mag_bert;
 mod mfm;
 mod misa;
@@ -14,7 +15,7 @@ mod recorded;
 mod run;
 mod self_mm;
 mod sites;
-mod tfn_and_lmf;
+mod tfn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -62,6 +63,11 @@ fn tensors(name: &str) -> Tensors {
 
 fn formula(seed: u64, index: u64, shape: &[i64], offset: f64, scale: f64) -> Tensor {
     formula_on_cpu(seed, index, shape, offset, scale).to_device(device())
+}
+
+/// The rate of a dropout that no setting of MMSA is about: recordings have none.
+fn dropout(recorded: &Value, published: f64) -> f64 {
+    if recorded.is_null() { published } else { 0.0 }
 }
 
 /// A phase whose loss and gradients a `tiny` case has.
@@ -129,7 +135,8 @@ type RecordedTerm = (&'static str, &'static str, &'static str, f64);
 struct Published {
     /// The model in the registry, and its folder below `fixtures/golden`.
     model: &'static str,
-    /// The table `[model]`, without `kind`, from the hyper-parameters of a recording, and from all of it.
+    /// The table `[model]`, without `kind`, from the hyper-parameters of a recording, and from all of it; from a
+    /// published configuration and null.
     config: fn(&Value, &Value) -> Value,
     /// What turns the preset for CMU-MOSI into the recipe of a recording: assignments as for `--set`.
     recipe: fn(&Value) -> Vec<String>,
@@ -637,6 +644,26 @@ fn steps_are_averaged_as_published() {
         n_compared += 1;
     }
     assert!(n_compared > 10, "{n_compared}");
+}
+
+/// The presets are the published configurations, read as the hyper-parameters of a recording are.
+fn check_presets(of: &'static Published) {
+    let published = json("presets");
+    for dataset in [Dataset::Mosi, Dataset::Mosei, Dataset::Sims] {
+        let own = &published[of.model][dataset.name()];
+        let preset = Preset::published(of.model, dataset).unwrap();
+        let mut config = (of.config)(own, &Value::Null);
+        config["kind"] = of.model.into();
+        let spec: ModelSpec = serde_json::from_value(config).unwrap();
+        assert_eq!(preset.model, spec, "{} on {dataset}", of.model);
+        let of_training = [("batch_size", "batch_size"), ("patience", "early_stop")];
+        let of_training = of_training.map(|(name, key)| format!("{name}={}", own[key]));
+        let mut changed = preset.clone();
+        for assignment in (of.recipe)(own).into_iter().chain(of_training) {
+            changed.set(&assignment).unwrap_or_else(|error| panic!("{}: {error}", of.model));
+        }
+        assert_eq!(preset, changed, "{} on {dataset}", of.model);
+    }
 }
 
 /// The number of trainable parameters for a dataset as `fixtures/README.md` has it: with the sizes of the

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::Layout::{ChannelsFirst, Same, TimeFirst};
 use super::{
-    Published, check_count, check_dropout, check_formula, check_mistakes, check_run, check_tiny,
+    Published, check_count, check_dropout, check_formula, check_mistakes, check_presets, check_run,
+    check_tiny,
 };
 use crate::corpus::Dataset;
 
@@ -125,6 +126,11 @@ fn published_configurations_agree() {
 #[test]
 fn a_run_follows_that_of_the_published_trainer() {
     check_run(&MULT, "train", &[]);
+}
+
+#[test]
+fn presets_are_the_published_configurations() {
+    check_presets(&MULT);
 }
 
 #[test]

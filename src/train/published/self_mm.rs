@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{
-    Published, check_count, check_dropout, check_formula, check_mistakes, check_run, check_tiny,
-    max_abs,
+    Published, check_count, check_dropout, check_formula, check_mistakes, check_presets, check_run,
+    check_tiny, max_abs,
 };
 use crate::corpus::Dataset;
 
@@ -104,6 +104,11 @@ fn published_configurations_agree() {
 #[test]
 fn a_run_follows_that_of_the_published_trainer() {
     check_run(&SELF_MM, "train", &[]);
+}
+
+#[test]
+fn presets_are_the_published_configurations() {
+    check_presets(&SELF_MM);
 }
 
 #[test]

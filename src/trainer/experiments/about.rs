@@ -3,6 +3,7 @@
 use super::reproduction::Reproduction;
 use crate::reproduce::Experiment;
 use crate::run::preset::Preset;
+use crate::words::plural;
 
 /// What the published model's number of parameters is, beside Table 8.
 const PAPERS_SIZE: &str = "The paper has 2.50 million of ALMT on CMU-MOSI, which are 2,504,449 with \
@@ -13,13 +14,12 @@ const PAPERS_SIZE: &str = "The paper has 2.50 million of ALMT on CMU-MOSI, which
 impl Reproduction {
     /// Of what runs are.
     pub(super) fn about_runs(&self) -> String {
-        let n_runs = self.options.seeds.len();
         format!(
-            "{}, store digest `{}`; {n_runs} {} of {} epochs per model",
+            "{}, store digest `{}`; {} of {} per model",
             self.dataset.title(),
             self.samples.store().manifest().digest,
-            if n_runs == 1 { "run" } else { "runs" },
-            self.preset.training.epochs,
+            plural(self.options.seeds.len(), "run"),
+            plural(self.preset.training.epochs, "epoch"),
         )
     }
 
@@ -33,7 +33,7 @@ impl Reproduction {
         format!(
             "{} Figures of the paper beside ours are of its own data and text encoder.{}{}",
             self.about_test(),
-            about_others(experiment),
+            about_others(experiment, self.options.steps_remainder),
             self.about_encoder(experiment)
         )
     }
@@ -68,12 +68,19 @@ impl Reproduction {
 }
 
 /// Of models other than ALMT, where an experiment has any.
-pub(super) fn about_others(experiment: &Experiment) -> &'static str {
-    match experiment.rows.iter().any(|row| row.model.is_some()) {
+pub(super) fn about_others(experiment: &Experiment, steps_remainder: bool) -> String {
+    if experiment.rows.iter().all(|row| row.model.is_none()) {
+        return String::new();
+    }
+    let remainder = match steps_remainder {
         true => {
-            " Models other than ALMT are trained on text features by their own presets: they may stop \
-             early, and their epoch is that of the best validation loss."
+            " Batches left over at the end of an epoch take a step, which the released trainers of MulT, \
+             MISA and Self-MM drop."
         }
         false => "",
-    }
+    };
+    format!(
+        " Models other than ALMT are trained on text features by their own presets: they may stop early, and \
+         their epoch is that of the best validation loss.{remainder}"
+    )
 }

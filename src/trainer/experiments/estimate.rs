@@ -45,7 +45,7 @@ pub enum RowWork {
         n_left: usize,
         /// All of them.
         n_runs: usize,
-        /// What those that are left would take, from a measured step.
+        /// What those that are left would take, from measured steps.
         seconds: f64,
     },
     /// Those of a model before it, which is the same.
@@ -85,7 +85,7 @@ impl Estimate {
 }
 
 impl Reproduction {
-    /// What experiments would take, from a step of each model, which is measured. Nothing is written.
+    /// What experiments would take, from a few steps of each model, which are measured. Nothing is written.
     ///
     /// # Errors
     /// A folder holds a run with different settings, or a step fails.

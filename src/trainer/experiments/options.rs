@@ -14,6 +14,9 @@ pub struct ReproduceOptions {
     pub valid_from_train: Option<ValidOptions>,
     /// The text encoder of models that work inside one, which are left out without it.
     pub encoder: Option<EncoderOptions>,
+    /// Whether models whose trainers drop the batches that are left over at the end of an epoch step along their
+    /// gradients instead.
+    pub steps_remainder: bool,
     /// Threads of libtorch; as many as it uses now where there is no number.
     pub n_threads: Option<u16>,
     /// Where features lie.
@@ -33,6 +36,7 @@ impl Default for ReproduceOptions {
             epochs: None,
             valid_from_train: None,
             encoder: None,
+            steps_remainder: false,
             n_threads: None,
             cache: CacheOptions::default(),
             n_processes: 1,

@@ -60,7 +60,7 @@ impl Reproduction {
             Findings::Sizes(sizes) => {
                 files.rows(name, &ModelSize::lines(sizes))?;
                 let (about, table) = (self.about_sizes(), ModelSize::markdown(sizes));
-                format!("# {title}\n\n{about}\n\n{table}")
+                format!("# {title}\n\n{about}\n\n{table}{}", Experiment::unavailable())
             }
             Findings::Attention(figure) => {
                 files.rows(name, &figure.lines())?;
@@ -89,7 +89,11 @@ impl Reproduction {
             Findings::Convergence(figure) => {
                 files.rows(name, &figure.lines())?;
                 files.svg(name, &figure.svg(title, dataset))?;
-                let about = format!("{}.{}", self.about_runs(), about_others(experiment));
+                let about = format!(
+                    "{}.{}",
+                    self.about_runs(),
+                    about_others(experiment, self.options.steps_remainder)
+                );
                 figure.markdown(title, &about)
             }
             Findings::Robustness(points) => {

@@ -1,6 +1,6 @@
 //! Which experiments a store can have, which runs these are, and why a model is left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::encoder::ModelEncoder;
@@ -9,6 +9,7 @@ use crate::corpus::{Modality, SplitName};
 use crate::model::registry::{Inputs, ModelSpec};
 use crate::reproduce::{Experiment, ExperimentChoice, Row};
 use crate::run::metrics::MAE;
+use crate::run::preset::Remainder;
 use crate::run::settings::{Precision, TrainSettings};
 use crate::train::run::Start;
 use crate::train::{FitError, device};
@@ -27,6 +28,12 @@ pub enum LeftOutReason {
     /// There is no such model of the modalities that the store has, or of these runs.
     #[error("{0}")]
     NoModel(String),
+    /// An epoch has fewer batches than a step of the model's trainer.
+    #[error("{}", FitError::NoStep { n_samples: *n_samples })]
+    NoStep {
+        /// Samples of the training split.
+        n_samples: usize,
+    },
 }
 
 /// What becomes of a model of an experiment.
@@ -118,6 +125,23 @@ impl Reproduction {
         Ok(left.into_values().collect())
     }
 
+    /// The models of some experiments that are left out for want of steps in an epoch, by the paper's names.
+    ///
+    /// # Errors
+    /// A model's recipe cannot be made.
+    pub fn without_steps(
+        &self,
+        experiments: &[&Experiment],
+    ) -> Result<BTreeSet<String>, TrainerError> {
+        let mut names = BTreeSet::new();
+        for row in experiments.iter().flat_map(|experiment| &experiment.rows) {
+            if let RowPlan::LeftOut(LeftOutReason::NoStep { .. }) = self.plan(row)? {
+                names.insert(row.name.clone());
+            }
+        }
+        Ok(names)
+    }
+
     /// Whether a run is there and has come to its end.
     pub(super) fn is_complete(&self, runs: &ModelRuns, seed: u64) -> Result<bool, TrainerError> {
         let folder = self.run_folder(&runs.model, seed);
@@ -136,8 +160,11 @@ impl Reproduction {
         }
         let has_encoder = self.encoder.is_some();
         let base = row.base(&self.preset, self.dataset, self.options.epochs, has_encoder);
-        let hyper_parameters =
+        let mut hyper_parameters =
             base.and_then(|base| row.hyper_parameters(&base)).map_err(TrainerError::Setting)?;
+        if self.options.steps_remainder {
+            hyper_parameters.training.remainder = Remainder::Step;
+        }
         let model = &hyper_parameters.model;
         let encoder = self.encoder_of(model);
         if model.needs().pooler && encoder.is_none() {
@@ -146,8 +173,7 @@ impl Reproduction {
         }
         let n_samples = self.samples.n_samples(SplitName::Train);
         if !hyper_parameters.has_steps(n_samples) {
-            let reason = FitError::NoStep { n_samples }.to_string();
-            return Ok(RowPlan::LeftOut(LeftOutReason::NoModel(reason)));
+            return Ok(RowPlan::LeftOut(LeftOutReason::NoStep { n_samples }));
         }
         let is_seen = |modality: &Modality| !row.without.contains(modality);
         let mut modalities: Vec<Modality> =
