@@ -51,11 +51,7 @@ impl Draft {
     }
 
     fn reserve(target: &Path, overwrite: bool) -> io::Result<Draft> {
-        let folder = match target.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        clear_litter(folder, target);
+        let folder = clear_litter(target);
         if !overwrite && target.exists() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -186,8 +182,13 @@ fn prefix(target: &Path) -> String {
     format!(".{name}.")
 }
 
-/// Removes what killed runs left behind, and restores what one of them had moved aside.
-fn clear_litter(folder: &Path, target: &Path) {
+/// Removes what killed writers of a file left beside it, and restores what one of them had moved aside; returns
+/// the folder of the file.
+pub fn clear_litter(target: &Path) -> &Path {
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
     let prefix = prefix(target);
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -212,6 +213,7 @@ fn clear_litter(folder: &Path, target: &Path) {
             Err(_) => remove_without_lock(&scratch),
         }
     }
+    folder
 }
 
 /// Removes a draft without a lock: its writer was killed before creating one, or while removing the

@@ -252,7 +252,7 @@ fn a_store_too_small_for_some_models_trains_them_with_a_step_at_the_end() {
         almt(folder, &[&args[..], more].concat()).ok()
     };
     let without = call(&["--dry-run"]);
-    let told = "note: the training split is too small for MuLT, Self-MM; `--step-remainder` trains";
+    let told = "note: the training split is too small for MISA, MuLT, Self-MM; `--step-remainder`";
     assert!(without.stderr().contains(told), "{}", without.explain());
     let with = call(&["--step-remainder"]);
     assert!(!with.stderr().contains("too small"), "{}", with.explain());

@@ -284,6 +284,26 @@ pub fn check_free(out: &Path) -> Result<(), RunError> {
     })
 }
 
+/// Removes what a run that was killed at its very end left beside its result: its state, its lock, and parts of
+/// files. They stay while another process trains in the folder, or if it cannot be written to.
+pub fn clear_complete(run: &Path) {
+    let is_litter = |entry: std::io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| {
+            let name = entry.file_name();
+            name == STATE || name == LOCK || name.as_encoded_bytes().ends_with(b".part")
+        })
+    };
+    if !fs::read_dir(run).is_ok_and(|mut entries| entries.any(is_litter)) {
+        return;
+    }
+    // Its file is removed with it.
+    let Ok(Some(_lock)) = Lock::of(run) else { return };
+    let _ = fs::remove_file(run.join(STATE));
+    for file in files(run) {
+        publish::clear_litter(&file);
+    }
+}
+
 /// Creates the folder of a new run; with `overwrite`, an old run's files are removed, and the sweep
 /// table that includes it.
 ///
@@ -346,6 +366,35 @@ mod tests {
             prepare(&folder.path().join(run), true).unwrap();
             assert_eq!((table.exists(), other.exists()), (is_left, true), "{run}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_kill_leaves_beside_a_result_goes_unless_the_folder_is_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        let names = || {
+            let entries = fs::read_dir(run).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        for name in [RESULT, BEST, "notes.txt"] {
+            fs::write(run.join(name), "").unwrap();
+        }
+        let clean = names();
+        let part = run.join(format!(".{RESULT}.abcdef.part"));
+        fs::create_dir(&part).unwrap();
+        fs::write(part.join("lock"), "").unwrap();
+        fs::write(run.join(STATE), "").unwrap();
+        let lock = Lock::of(run).unwrap();
+        clear_complete(run);
+        assert_eq!(names().len(), clean.len() + 3, "{:?}", names());
+        // As of a process that was killed.
+        drop(lock);
+        fs::write(run.join(LOCK), "").unwrap();
+        clear_complete(run);
+        assert_eq!(names(), clean);
     }
 
     #[cfg(unix)]

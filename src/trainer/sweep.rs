@@ -67,7 +67,10 @@ pub fn train_or_keep(
     progress: &mut dyn TrainProgress,
 ) -> Result<RunResult, TrainerError> {
     let start = match kept(folder, settings, start)? {
-        Some(Kept::Complete(result)) => return Ok(*result),
+        Some(Kept::Complete(result)) => {
+            folder::clear_complete(folder);
+            return Ok(*result);
+        }
         Some(Kept::Stopped) => Start::Resume,
         None => start,
     };
@@ -179,10 +182,13 @@ impl Session {
                 _ => None,
             })
             .collect();
+        let state = out.join(folder::STATE_TOGETHER);
         if let Some(results) = results {
+            // A kill may have left them.
+            runs.iter().for_each(|(_, folder)| folder::clear_complete(folder));
+            let _ = std::fs::remove_file(&state);
             return Ok(results);
         }
-        let state = out.join(folder::STATE_TOGETHER);
         Ok(run::train_together(&runs, &self.data, self.device, &state, start, progress)?)
     }
 

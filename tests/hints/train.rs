@@ -390,7 +390,8 @@ pub const ROWS: &[Row] = &[
         next: Walk(&[]),
     },
     Row {
-        hint: "`almt-data resume run/seed-2` completes one; repeating the `train` call that started them",
+        hint: "`almt-data resume run/seed-2` completes one; repeating the `train` call that started them \
+               completes all",
         make: |folder| {
             store(folder);
             let seeds = ["train", "--store", "mosi.h5", "--epochs", "1", "--seeds", "2"];

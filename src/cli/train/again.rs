@@ -63,6 +63,7 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Failure> {
     let settings = folder::read_config(folder)?;
     let result = match folder::read_result(folder)? {
         Some(result) => {
+            folder::clear_complete(folder);
             errln!("{}: the run is complete", folder.display());
             result
         }

@@ -10,6 +10,7 @@ use crate::model::contract::Needs;
 use crate::paper;
 use crate::pretrained::Pretrained;
 use crate::reproduce::{Experiment, Row, RowOutcome};
+use crate::run::folder::clear_complete;
 use crate::run::record::RunResult;
 use crate::run::seeds::spread;
 use crate::run::settings::TrainSettings;
@@ -95,7 +96,10 @@ impl Reproduction {
             let (folder, settings) = (self.run_folder(&runs.model, seed), runs.of_seed(seed));
             // Read before any data are, so that a grid that is complete needs none.
             results.push(match kept(&folder, &settings, Start::New)? {
-                Some(Kept::Complete(result)) => *result,
+                Some(Kept::Complete(result)) => {
+                    clear_complete(&folder);
+                    *result
+                }
                 Some(Kept::Stopped) | None => {
                     progress.run(&folder);
                     let device = self.device;
