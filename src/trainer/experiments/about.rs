@@ -3,7 +3,6 @@
 use super::reproduction::Reproduction;
 use crate::reproduce::Experiment;
 use crate::run::preset::Preset;
-use crate::words::plural;
 
 /// What the published model's number of parameters is, beside Table 8.
 const PAPERS_SIZE: &str = "The paper has 2.50 million of ALMT on CMU-MOSI, which are 2,504,449 with \
@@ -14,12 +13,13 @@ const PAPERS_SIZE: &str = "The paper has 2.50 million of ALMT on CMU-MOSI, which
 impl Reproduction {
     /// Of what runs are.
     pub(super) fn about_runs(&self) -> String {
+        let counted = |n: usize, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
         format!(
             "{}, store digest `{}`; {} of {} per model",
             self.dataset.title(),
             self.samples.store().manifest().digest,
-            plural(self.options.seeds.len(), "run"),
-            plural(self.preset.training.epochs, "epoch"),
+            counted(self.options.seeds.len(), "run"),
+            counted(self.preset.training.epochs, "epoch"),
         )
     }
 
