@@ -182,6 +182,14 @@ impl Scan {
 /// Pickles at the start of an old `torch.save` file; tensor elements follow.
 const PICKLES_OF_TORCH: u64 = 5;
 
+/// Whether a walk comes to the end of a pickle. The older protocols do not mark its start: what reads like a
+/// pickle is taken for one, as the machine does.
+fn has_end(file: &[u8], range: std::ops::Range<usize>) -> bool {
+    let mut walk = Walk::new(file, range);
+    let mut steps = std::iter::from_fn(|| walk.step().ok());
+    steps.any(|step| step.opcode == Opcode::STOP)
+}
+
 fn walk(file: &[u8], range: std::ops::Range<usize>) -> Scan {
     let is_old_torch = file.starts_with(tensor::MAGIC);
     let mut counts = [0_u64; 256];
@@ -200,6 +208,7 @@ fn walk(file: &[u8], range: std::ops::Range<usize>) -> Scan {
         n_trailing_bytes: 0,
         unread: None,
     };
+    let end = range.end;
     let mut walk = Walk::new(file, range);
     loop {
         let step = match walk.step() {
@@ -235,12 +244,16 @@ fn walk(file: &[u8], range: std::ops::Range<usize>) -> Scan {
                 }
             }
             Op::STOP => {
-                // The older protocols do not mark a pickle's start, and bytes after the end may be
-                // anything; but loading an old torch file loads all of its pickles.
+                // Bytes after the end may be anything; but loading an old torch file loads all of its
+                // pickles.
                 let rest = walk.rest();
                 let goes_on = match is_old_torch {
                     true => scan.n_pickles < PICKLES_OF_TORCH && !rest.is_empty(),
-                    false => matches!(rest, [0x80, 0..=5, ..]),
+                    false => {
+                        matches!(rest, [0x80, 0..=5, ..])
+                            || (scan.protocol == 0
+                                && has_end(file, end.saturating_sub(rest.len())..end))
+                    }
                 };
                 if !goes_on {
                     scan.n_trailing_bytes = rest.len() as u64;

@@ -62,6 +62,12 @@ fn a_further_pickle_is_scanned_too() {
     let trailing = scan(b"\x80\x02N.cos\nsystem\n.");
     assert_eq!((trailing.n_pickles, trailing.n_trailing_bytes), (1, 12));
     assert!(trailing.allowed);
+    // Behind one of an older protocol, whose start has no mark.
+    let unmarked = scan(b"N.N.\x80\x02cos\nsystem\n.");
+    assert_eq!((unmarked.n_pickles, unmarked.n_forbidden_globals), (3, 1));
+    assert_eq!(unmarked.refusal.unwrap().offset, Some(unmarked.globals[0].offset));
+    let garbage = scan(b"N.no pickle");
+    assert_eq!((garbage.n_pickles, garbage.n_trailing_bytes), (1, 9));
 }
 
 #[test]
